@@ -1,0 +1,101 @@
+"""The door of an HTTP exposer: where a request may come from (Host, Origin) and who may call."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from .auth import Credentials
+from .problem_json import problem_response
+from .settings import Settings
+
+_log = logging.getLogger("adapter_host")
+
+
+def door(credentials: Credentials | None, settings: Settings, address: str | None) -> Middleware | None:
+    """The middleware before an exposer's application, or None when it has nothing to check.
+
+    `address` is where its listener listens; None when another application listens for it.
+    """
+    checks = [_place(settings, address)] if address is not None else []
+    if credentials is not None:
+        checks.append(_caller(credentials))
+    if not checks:
+        return None
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        for check in checks:
+            refusal = check(request)
+            if refusal is not None:
+                return refusal
+        return await handler(request)
+
+    return middleware
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address means this machine alone."""
+    if host.rstrip(".").lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _place(settings: Settings, address: str) -> Callable[[web.Request], web.Response | None]:
+    loopback = is_loopback(address)
+
+    def check(request: web.Request) -> web.Response | None:
+        host = request.headers.get("Host", "")
+        name = host_name(host)
+        known = name in settings.allowed_hosts or (is_loopback(name) if loopback else not settings.allowed_hosts)
+        if not known:
+            return _refuse(421, "Host", host, f"--allowed-host {name}")
+        origin = request.headers.get("Origin")
+        if origin is not None and not _origin_allowed(origin, host, loopback, settings):
+            return _refuse(403, "Origin", origin, f"--allowed-origin {origin}")
+        return None
+
+    return check
+
+
+def host_name(host: str) -> str:
+    """The name or address of a Host header, without its port."""
+    return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0].lower()
+
+
+def _origin_allowed(origin: str, host: str, loopback: bool, settings: Settings) -> bool:
+    if origin in settings.allowed_origins:
+        return True
+    parts = urlsplit(origin)
+    if loopback and parts.scheme in ("http", "https") and is_loopback(parts.hostname or ""):
+        return True
+    return parts.netloc == host and name_allowed(host, settings)
+
+
+def name_allowed(host: str, settings: Settings) -> bool:
+    """Whether a Host header names us as far as the settings say."""
+    return not settings.allowed_hosts or host_name(host) in settings.allowed_hosts
+
+
+def _refuse(status: int, header: str, value: str, option: str) -> web.Response:
+    shown = value[:100].encode("ascii", "backslashreplace").decode()
+    _log.warning("refused a request with %s %r (allow it with %s)", header, shown, option[:150])
+    return problem_response(status, f"this {header} is not allowed here")
+
+
+def _caller(credentials: Credentials) -> Callable[[web.Request], web.Response | None]:
+    def check(request: web.Request) -> web.Response | None:
+        if credentials.accepts(request):
+            return None
+        headers = {"WWW-Authenticate": credentials.challenge}
+        return problem_response(401, "valid credentials are needed", headers=headers)
+
+    return check

@@ -1,0 +1,157 @@
+"""What a plugin author subclasses: consumers and exposers, and what the host hands them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from .capability import ConsumerConfig, ExposerConfig, HttpExposerConfig, Model
+from .declaration import Declaration
+from .operation import Arguments, Input, Operation, Operations, Result
+from .settings import Settings
+from .template import Template
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+ConsumerConfigT = TypeVar("ConsumerConfigT", bound=ConsumerConfig)
+ExposerConfigT = TypeVar("ExposerConfigT", bound=ExposerConfig)
+HttpExposerConfigT = TypeVar("HttpExposerConfigT", bound=HttpExposerConfig)
+
+
+@dataclass(frozen=True, slots=True)
+class Provision:
+    """What the host gives an adapter at build: its settings, its document's names, and where to say what is wrong.
+
+    `model` and `keys` in the methods say the place: a part of the adapter's config, and the YAML keys below it.
+    """
+
+    declaration: Declaration
+    settings: Settings
+    namespace: str
+
+    @property
+    def base_uri(self) -> str | None:
+        """Where the consumed API is to be called instead of where the document says (`--base-uri`)."""
+        return self.settings.base_uris.get(self.namespace)
+
+    def secret(self, text: str, model: Model, *keys: str | int) -> Template:
+        """Compile text that only constants and secrets may fill; a caller's input in it is a problem."""
+        return self.declaration.template(text, self.declaration.loc(model, *keys), inputs=None)
+
+    def template(self, text: str, model: Model, *keys: str | int, inputs: Collection[str] = ()) -> Template:
+        """Compile text that callers' inputs may fill too; `inputs` are those declared."""
+        return self.declaration.template(text, self.declaration.loc(model, *keys), inputs=inputs)
+
+    def problem(self, message: str, model: Model, *keys: str | int, code: str = "invalid") -> None:
+        """Report something that keeps the capability from running."""
+        self.declaration.problem(message, self.declaration.loc(model, *keys), code=code)
+
+    def warn(self, message: str, model: Model, *keys: str | int, code: str = "tolerated") -> None:
+        """Report something that is tolerated."""
+        self.declaration.problem(message, self.declaration.loc(model, *keys), code=code, warning=True)
+
+
+class ConsumedOperation(ABC):
+    """One operation of a consumed API. The host matches `call` references with it at build and calls it per request.
+
+    `resource` and `path` are what references and inference may go by; leave them None where there is no such thing.
+    """
+
+    namespace: str
+    name: str
+    resource: str | None = None
+    path: str | None = None
+    method: str | None = None
+    description: str | None = None
+    inputs: tuple[Input, ...] = ()
+
+    @abstractmethod
+    async def call(self, arguments: Arguments, *, stream: bool = False) -> Result:
+        """Call the API; raises `UpstreamError`. With `stream`, a large body may come as `Result.stream`."""
+
+    def describe(self) -> Mapping[str, Any]:
+        """The request it makes, for people: plain data, secrets by name only."""
+        return {}
+
+    def preview(self, arguments: Arguments) -> Mapping[str, Any]:
+        """The very request that `arguments` make, for people: plain data, secrets masked."""
+        return {"arguments": dict(arguments)}
+
+
+class Consumer(ABC, Generic[ConsumerConfigT]):
+    """Calls a consumed API. `__init__` touches neither network, files nor event loop."""
+
+    config_class: ClassVar[type[ConsumerConfig]] = ConsumerConfig
+
+    def __init__(self, config: ConsumerConfigT, provision: Provision) -> None:
+        self.config = config
+        self.provision = provision
+
+    @abstractmethod
+    def operations(self) -> Sequence[ConsumedOperation]:
+        """Everything that can be called; asked once, at build."""
+
+    async def start(self) -> None:
+        """Open what calls need. With `provision.settings.mock`, start the stand-in and call that instead."""
+
+    async def stop(self) -> None:
+        """Close what `start` opened; may run in another task."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One thing that callers see: `title` as the protocol says it (`POST /orders`, a tool's name)."""
+
+    title: str
+    operation: Operation
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Exposer(ABC, Generic[ExposerConfigT]):
+    """Serves operations over a protocol. `__init__` touches neither network, files nor event loop."""
+
+    config_class: ClassVar[type[ExposerConfig]] = ExposerConfig
+    streams: ClassVar[bool] = False
+    """Whether it takes a `Result.stream` for large bodies that are passed through."""
+
+    def __init__(self, config: ExposerConfigT, operations: Operations, provision: Provision) -> None:
+        self.config = config
+        self.operations = operations
+        self.provision = provision
+
+    def offers(self) -> Iterable[Offer]:
+        """What callers see, for `inspect`; by default each operation by its name."""
+        return [Offer(operation.name, operation) for operation in self.operations.values()]
+
+    def usage(self, url: str) -> str | None:
+        """What to paste to try it at `url` (a curl line, a client's configuration), or None."""
+        return None
+
+    @property
+    def url(self) -> str | None:
+        """Where it serves, once started; the host knows it for an `HttpExposer`."""
+        return None
+
+    async def start(self) -> None:
+        """Begin to serve (not an `HttpExposer`: the host listens for it)."""
+
+    async def drain(self) -> None:
+        """Take nothing new; calls in progress go on."""
+
+    async def stop(self) -> None:
+        """End what is still open; may run in another task than `start`."""
+
+
+class HttpExposer(Exposer[HttpExposerConfigT]):
+    """An exposer that is an aiohttp application; the host listens, so it can share a port and be embedded."""
+
+    config_class: ClassVar[type[ExposerConfig]] = HttpExposerConfig
+    endpoint: ClassVar[str] = ""
+    """The path of its one endpoint below its root (`/mcp`), or nothing."""
+
+    @abstractmethod
+    def build_app(self) -> web.Application:
+        """Its application, paths from the root; called once per start. No socket is open yet."""

@@ -1,0 +1,174 @@
+"""The document's models: what a capability says, typed and frozen. Keys are the language's own (camelCase)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny
+from pydantic.alias_generators import to_camel
+
+ValueType = str
+"""A declared type: string, number, integer, boolean, array or object; `binary` for bytes."""
+
+
+class Model(BaseModel):
+    """A part of a document. Unknown keys are kept aside (`model_extra`) and reported by the host."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        frozen=True,
+        extra="allow",
+        coerce_numbers_to_str=True,
+        protected_namespaces=(),
+    )
+
+
+def _tuple_or_nothing(value: Any) -> Any:
+    return () if value is None else value
+
+
+Optional = BeforeValidator(_tuple_or_nothing)
+"""An empty key (`binds:`) means an empty list, as people write it."""
+
+
+class Info(Model):
+    """Who and what a capability is."""
+
+    label: str | None = None
+    title: str | None = None
+    description: str | None = None
+    tags: Annotated[tuple[str, ...], Optional] = ()
+    created: str | None = None
+    modified: str | None = None
+    version: str | None = None
+    stakeholders: Annotated[tuple[dict[str, Any], ...], Optional] = ()
+
+
+class Bind(Model):
+    """A named source of secrets: `keys` maps the document's variable to the source's own name."""
+
+    namespace: str
+    description: str | None = None
+    location: str | None = None
+    keys: dict[str, str] = Field(default_factory=dict)
+
+
+class Authentication(Model):
+    """How a caller proves who it is, to us or by us to a consumed API."""
+
+    type: Literal["bearer", "apikey", "basic", "digest", "oauth2"]
+    token: str | None = None
+    key: str | None = None
+    value: str | None = None
+    placement: Literal["header", "query"] = "header"
+    username: str | None = None
+    password: str | None = None
+    authorization_server_uri: str | None = None
+    resource: str | None = None
+    audience: str | None = None
+    scopes: Annotated[tuple[str, ...], Optional] = ()
+    token_endpoint: str | None = None
+    token_validation: str | None = None
+
+
+class InputSpec(Model):
+    """A declared input of an operation; `value` makes it a constant."""
+
+    name: str
+    place: Literal["query", "header", "path", "cookie", "body", "environment"] | None = Field(None, alias="in")
+    type: ValueType | None = None
+    description: str | None = None
+    required: bool | None = None
+    pattern: str | None = None
+    value: Any = None
+
+
+class OutputSpec(Model):
+    """What an operation's answer is made of; nested through `properties` and `items`."""
+
+    name: str | None = None
+    type: ValueType | None = None
+    description: str | None = None
+    mapping: str | None = None
+    value: Any = None
+    const: Any = None
+    properties: dict[str, OutputSpec] | None = None
+    items: OutputSpec | tuple[OutputSpec, ...] | None = None
+
+
+class OperationSpec(Model):
+    """One thing that callers can call; an exposer's config places subclasses where its protocol wants them."""
+
+    name: str | None = None
+    label: str | None = None
+    description: str | None = None
+    input_parameters: Annotated[tuple[InputSpec, ...], Optional] = ()
+    output_parameters: Annotated[tuple[OutputSpec, ...], Optional] = ()
+    call: str | None = None
+    with_: dict[str, Any] = Field(default_factory=dict, alias="with")
+    ref: str | None = None
+    steps: Annotated[tuple[dict[str, Any], ...], Optional] = ()
+    mappings: Annotated[tuple[dict[str, Any], ...], Optional] = ()
+
+
+class ConsumerConfig(Model):
+    """One entry of `consumes`; a plugin subclasses it for its type."""
+
+    type: str
+    namespace: str
+    description: str | None = None
+
+
+class ExposerConfig(Model):
+    """One entry of `exposes`; a plugin subclasses it for its type."""
+
+    type: str
+    namespace: str
+    description: str | None = None
+    authentication: Authentication | None = None
+
+
+class HttpExposerConfig(ExposerConfig):
+    """An entry of `exposes` that is served over HTTP; `port` 0 takes any free one."""
+
+    address: str = "localhost"
+    port: int = Field(ge=0, le=65535)
+
+
+class Capability(Model):
+    """A whole document, its adapters parsed by the plugins' own classes."""
+
+    version: str
+    info: Info = Field(default_factory=Info)
+    binds: tuple[Bind, ...] = ()
+    consumes: tuple[SerializeAsAny[ConsumerConfig], ...] = ()
+    exposes: tuple[SerializeAsAny[ExposerConfig], ...] = ()
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        return self.info.label or self.info.title or (self.exposes[0].namespace if self.exposes else "capability")
+
+
+def find_operations(config: ExposerConfig) -> Iterator[OperationSpec]:
+    """Every operation that an exposer's config declares, in the document's order, wherever it stands."""
+    for model, _ in walk(config):
+        if isinstance(model, OperationSpec):
+            yield model
+
+
+def walk(value: Any, loc: tuple[str | int, ...] = ()) -> Iterator[tuple[Model, tuple[str | int, ...]]]:
+    """Every model in `value` with its place in the document, outer before inner."""
+    if isinstance(value, Model):
+        yield value, loc
+        for name, field in type(value).model_fields.items():
+            child = getattr(value, name)
+            if isinstance(child, Model | tuple | list | dict):
+                yield from walk(child, (*loc, field.alias or name))
+    elif isinstance(value, tuple | list):
+        for index, child in enumerate(value):
+            yield from walk(child, (*loc, index))
+    elif isinstance(value, dict):
+        for key, child in value.items():
+            yield from walk(child, (*loc, key))

@@ -1,0 +1,68 @@
+"""The command `adapter-host`.
+
+Exit codes: 0 done (warnings included); 1 a document's problems, a plugin that failed, or a start that failed;
+2 wrong usage; 3 `call` was answered with an error; 130 or 143 stopped at once by a second Ctrl-C or SIGTERM.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module, metadata
+
+from adapter_host.errors import AdapterHostError, ProblemsError
+
+COMMANDS = {
+    "serve": "serve capabilities until stopped",
+    "validate": "say what is wrong with capabilities, without starting anything",
+    "inspect": "show what callers will see, and the upstream request of each operation",
+    "call": "call one operation, without a server",
+    "plugins": "list the plugins and what failed to load",
+}
+
+
+class UsageError(AdapterHostError):
+    """The command was not called rightly."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; gives its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="adapter-host", description="One declaration of an HTTP API, served over several protocols."
+    )
+    version = metadata.version("adapter-host-core")
+    parser.add_argument("--version", action="version", version=f"adapter-host {version}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    for name, purpose in COMMANDS.items():
+        command = commands.add_parser(name, help=purpose, description=purpose[0].upper() + purpose[1:] + ".")
+        if name in given[:1]:
+            # Only the command that is asked for is imported: each brings what it needs and no more.
+            import_module(f"adapter_host.cli.{name}").add_options(command)
+    options = parser.parse_args(given)
+    try:
+        return int(import_module(f"adapter_host.cli.{options.command}").run(options))
+    except UsageError as error:
+        parser.print_usage(sys.stderr)
+        print(f"adapter-host: {error}", file=sys.stderr)
+        return 2
+    except ProblemsError as error:
+        show_problems(error)
+        return 1
+    except AdapterHostError as error:
+        print(f"adapter-host: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone; what is left of it has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def show_problems(error: ProblemsError) -> None:
+    """Print problems, each once, warnings last."""
+    for problem in dict.fromkeys(sorted(error.problems, key=lambda problem: problem.warning)):
+        print(problem, file=sys.stderr)

@@ -1,0 +1,133 @@
+"""`adapter-host call`: one operation, without a server."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from adapter_host.document.words import suggest
+from adapter_host.errors import ArgumentError, OperationError, UpstreamStatus
+from adapter_host.host import Host
+from adapter_host.operation import Arguments, Call, Input
+
+from . import UsageError
+from .options import add_upstream_options, pair, settings
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument("file", metavar="FILE")
+    parser.add_argument(
+        "operation", metavar="OPERATION", help="its name, or NAMESPACE.NAME of an exposer or a consumed API"
+    )
+    parser.add_argument("arguments", nargs="*", default=[], type=pair, metavar="key=value")
+    parser.add_argument("--body", metavar="JSON|@FILE|-", help="the request's whole body")
+    parser.add_argument("--dry-run", action="store_true", help="print the upstream request, secrets masked")
+    add_upstream_options(parser)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Something of a capability that can be called."""
+
+    names: tuple[str, ...]
+    inputs: tuple[Input, ...]
+    call: Call
+    preview: Callable[[Arguments], Mapping[str, Any]]
+    upstream: tuple[int, ...]
+
+
+def run(options: argparse.Namespace) -> int:
+    """Call; 3 when the answer is an error."""
+    host = Host(options.file, settings=settings(options))
+    target = _find(options.operation, list(_targets(host)))
+    try:
+        arguments = _arguments(options, target.inputs)
+        if options.dry_run:
+            print(orjson.dumps(target.preview(arguments), option=orjson.OPT_INDENT_2).decode())
+            return 0
+        return asyncio.run(_call(host, target, arguments))
+    except ArgumentError as error:
+        raise UsageError(f"call: {error.message}") from error
+    except UpstreamStatus as error:
+        print(f"adapter-host: {error.message}", file=sys.stderr)
+        _show(error.body)
+    except OperationError as error:
+        print(f"adapter-host: {error.message}", file=sys.stderr)
+    return 3
+
+
+async def _call(host: Host, target: Target, arguments: Arguments) -> int:
+    await host.start(listen=False)
+    try:
+        _show((await target.call(arguments)).body)
+    finally:
+        await host.stop()
+    return 0
+
+
+def _show(body: bytes) -> None:
+    if body:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(body if body.endswith(b"\n") else body + b"\n")
+        sys.stdout.flush()
+
+
+def _targets(host: Host) -> Sequence[Target]:
+    found = []
+    for plan in host.plans:
+        for each in plan.exposers:
+            for operation in each.exposer.operations.values():
+                names = (operation.name, f"{each.exposer.config.namespace}.{operation.name}")
+                upstream = tuple(id(target) for target in operation.upstream)
+                found.append(Target(names, operation.inputs, operation.call, operation.preview, upstream))
+        for consumed in plan.consumed:
+            qualified = f"{consumed.namespace}.{consumed.name}"
+            names = (qualified, f"{consumed.namespace}.{consumed.resource}.{consumed.name}")
+            found.append(Target(names, consumed.inputs, consumed.call, consumed.preview, (id(consumed),)))
+    return found
+
+
+def _find(name: str, targets: Sequence[Target]) -> Target:
+    found = [target for target in targets if name in target.names]
+    if not found:
+        known = [known for target in targets for known in target.names[:1]]
+        listed = ", ".join(dict.fromkeys(known[:10]))
+        raise UsageError(f"call: there is no operation '{name}'{suggest(name, known) or f' (there are: {listed})'}")
+    if len({target.upstream for target in found}) > 1:
+        full = ", ".join(target.names[-1] for target in found[:10])
+        raise UsageError(f"call: several operations are named '{name}' (name one of: {full})")
+    return found[0]
+
+
+def _arguments(options: argparse.Namespace, inputs: Sequence[Input]) -> dict[str, Any]:
+    known = {given.name: given for given in inputs}
+    arguments: dict[str, Any] = {}
+    for name, text in options.arguments:
+        arguments[name] = known[name].parse(text) if name in known else text
+    if options.body is not None:
+        arguments.update(_body(options.body, inputs))
+    return arguments
+
+
+def _body(given: str, inputs: Sequence[Input]) -> dict[str, Any]:
+    try:
+        text = sys.stdin.read() if given == "-" else Path(given[1:]).read_text() if given.startswith("@") else given
+        body = orjson.loads(text)
+    except OSError as error:
+        raise UsageError(f"call: --body: cannot read '{given[1:]}': {error.strerror}") from error
+    except ValueError as error:
+        raise UsageError("call: --body is not JSON") from error
+    whole = next((each for each in inputs if each.whole), None)
+    if whole is not None:
+        return {whole.name: body}
+    if not isinstance(body, dict):
+        raise UsageError("call: --body is not a JSON object")
+    return body

@@ -1,0 +1,118 @@
+"""`adapter-host inspect`: what callers will see, and the upstream request of each operation."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import orjson
+
+from adapter_host.host import Host
+from adapter_host.operation import Input, Operation
+from adapter_host.plan import Plan
+
+from .options import add_upstream_options, settings
+from .text import printable
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument("file", metavar="FILE")
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+    add_upstream_options(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Show a capability as callers see it."""
+    host = Host(options.file, settings=settings(options))
+    listing = [_plan(plan) for plan in host.plans]
+    if options.format == "json":
+        shown = listing[0] if len(listing) == 1 else listing
+        print(orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode())
+    else:
+        print("\n\n".join("\n".join(_lines(plan)) for plan in listing))
+    return 0
+
+
+def _plan(plan: Plan) -> dict[str, Any]:
+    declaration = plan.declaration
+    return {
+        "capability": declaration.capability.label,
+        "file": declaration.source.file,
+        "exposers": [
+            {
+                "namespace": each.exposer.config.namespace,
+                "type": each.exposer.config.type,
+                "authentication": each.credentials.kind if each.credentials else "none",
+                "offers": [
+                    {
+                        "title": offer.title,
+                        "description": offer.operation.description,
+                        "inputs": [_input(given) for given in offer.operation.inputs],
+                        **offer.details,
+                        "upstream": _upstream(offer.operation),
+                    }
+                    for offer in each.exposer.offers()
+                ],
+            }
+            for each in plan.exposers
+        ],
+        "secrets": {name: name not in declaration.unresolved for name in sorted(declaration.secrets)},
+    }
+
+
+def _input(given: Input) -> dict[str, Any]:
+    known = {"name": given.name, "type": given.type, "in": given.place, "description": given.description}
+    return {**{key: value for key, value in known.items() if value is not None}, "required": given.required}
+
+
+def _upstream(operation: Operation) -> list[Mapping[str, Any]]:
+    return [{"operation": f"{target.namespace}.{target.name}", **target.describe()} for target in operation.upstream]
+
+
+def _lines(plan: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{plan['capability']} ({plan['file']})"
+    for exposer in plan["exposers"]:
+        yield ""
+        yield f"{exposer['namespace']} ({exposer['type']}, authentication: {exposer['authentication']})"
+        for offer in exposer["offers"]:
+            yield from _offer(offer)
+    if plan["secrets"]:
+        yield ""
+        names = (f"{name}{'' if is_set else ' (not set)'}" for name, is_set in plan["secrets"].items())
+        yield f"secrets: {', '.join(names)}"
+
+
+def _offer(offer: Mapping[str, Any]) -> Iterator[str]:
+    yield f"  {offer['title']}"
+    if offer["description"]:
+        yield f"    {printable(offer['description'])}"
+    for given in offer["inputs"]:
+        words = [given["name"], given.get("type", "any"), "required" if given["required"] else "optional"]
+        yield f"    input {' '.join(words)}{_in(given)}{_described(given)}"
+    for key in sorted(set(offer) - {"title", "description", "inputs", "upstream", "inputSchema"}):
+        yield f"    {key}: {_compact(offer[key])}"
+    if "inputSchema" in offer:
+        yield f"    inputSchema: {_compact(offer['inputSchema'])}"
+    for upstream in offer["upstream"]:
+        yield from _request(upstream)
+
+
+def _in(given: Mapping[str, Any]) -> str:
+    return f", in {given['in']}" if "in" in given else ""
+
+
+def _described(given: Mapping[str, Any]) -> str:
+    return f": {printable(given['description'])}" if "description" in given else ""
+
+
+def _request(upstream: Mapping[str, Any]) -> Iterator[str]:
+    yield f"    -> {upstream.get('method', '')} {upstream.get('url', upstream['operation'])}".replace("  ", " ")
+    for key, value in upstream.items():
+        if key not in ("method", "url", "operation") and value:
+            yield f"       {key}: {_compact(value)}"
+
+
+def _compact(value: Any) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value).decode()

@@ -1,0 +1,111 @@
+"""A capability together with its text: where each part of it stands, what its names mean, what is wrong with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator
+from typing import Final
+
+from .capability import Capability, Model, walk
+from .document.binds import Binds
+from .document.source import Loc, Source
+from .errors import Problem
+from .template import Part, Reference, Secret, Template, compile_template
+
+CALLER_ALIASES: Final = frozenset({"rest", "tools", "tool", "mcp", "args", "input", "params"})
+"""Qualifiers that mean the current unit's input, besides the exposers' own namespaces."""
+
+_VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9_]*")
+
+
+class Declaration:
+    """What a build reads of a document, and where it reports; `problems` has warnings too."""
+
+    def __init__(self, source: Source, capability: Capability, binds: Binds) -> None:
+        self.source = source
+        self.capability = capability
+        self.binds = binds
+        self.problems: list[Problem] = []
+        self.unresolved: dict[str, Problem] = {}
+        self.secrets: set[str] = set()
+        self.callers = CALLER_ALIASES | {exposer.namespace for exposer in capability.exposes}
+        self.models = list(_located(capability))
+        self._locs = {id(model): loc for model, loc in self.models}
+
+    def loc(self, model: Model, *keys: str | int) -> Loc:
+        """The place of a part of the capability, or of the YAML keys below it."""
+        return (*self._locs.get(id(model), ()), *keys)
+
+    def problem(self, message: str, loc: Loc, *, code: str, warning: bool = False, key: bool = False) -> None:
+        """Report something at a place, once."""
+        found = self.source.problem(loc, message, code=code, warning=warning, key=key)
+        if found not in self.problems:
+            self.problems.append(found)
+
+    @property
+    def errors(self) -> list[Problem]:
+        """The problems that keep it from running."""
+        return [problem for problem in self.problems if not problem.warning]
+
+    def template(self, text: str, loc: Loc, *, inputs: Collection[str] | None) -> Template:
+        """Compile a template; with `inputs` None no caller's input may stand in it."""
+        return compile_template(text, lambda name: self._meaning(name, loc, inputs))
+
+    def _meaning(self, name: str, loc: Loc, inputs: Collection[str] | None) -> Part:
+        if name[0] in "#^/!>":
+            self.problem(f"'{{{{{name}}}}}': sections are not supported in templates", loc, code="template")
+            return ""
+        if bound := self.binds.find(name):
+            return self._secret(bound.qualified, bound.key, loc, f"bind '{bound.namespace}'")
+        qualifier, dot, field = name.partition(".")
+        if dot and qualifier in self.callers and qualifier not in self.binds.namespaces:
+            return self._input(name, field, loc, inputs)
+        if dot:
+            return self._unknown(name, qualifier, field, loc)
+        if inputs is not None and (name in inputs or not _VARIABLE.fullmatch(name)):
+            return Reference(name)
+        self.problem(
+            f"'{{{{{name}}}}}' is declared in no bind; the environment variable {name} is taken",
+            loc,
+            code="undeclared-variable",
+            warning=True,
+        )
+        return self._secret(name, name, loc, "environment")
+
+    def _input(self, name: str, field: str, loc: Loc, inputs: Collection[str] | None) -> Part:
+        if inputs is None:
+            message = f"'{{{{{name}}}}}' is a caller's input, which may not stand here (use a bind)"
+            self.problem(message, loc, code="caller-input")
+            return ""
+        return Reference(field)
+
+    def _unknown(self, name: str, qualifier: str, field: str, loc: Loc) -> Part:
+        if variables := self.binds.namespaces.get(qualifier):
+            message = f"bind '{qualifier}' has no key '{field}' (it has: {', '.join(variables)})"
+        else:
+            names = _listed(self.binds.namespaces)
+            message = f"'{{{{{name}}}}}' names nothing: there is no bind '{qualifier}' (binds: {names})"
+        self.problem(message, loc, code="template")
+        return ""
+
+    def _secret(self, name: str, key: str, loc: Loc, origin: str) -> Secret:
+        value = self.binds.value(key)
+        self.secrets.add(name)
+        if value is None and name not in self.unresolved:
+            message = (
+                f"secret '{name}' is not set ({origin}; set the environment variable {key},"
+                f" or name a file that has it with --env-file)"
+            )
+            self.unresolved[name] = self.source.problem(loc, message, code="unresolved-secret")
+        return Secret(name, value)
+
+
+def _located(capability: Capability) -> Iterator[tuple[Model, Loc]]:
+    yield from walk(capability.info, ("info",))
+    yield from walk(capability.binds, ("binds",))
+    yield from walk(capability.consumes, ("capability", "consumes"))
+    yield from walk(capability.exposes, ("capability", "exposes"))
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"

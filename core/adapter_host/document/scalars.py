@@ -1,0 +1,58 @@
+"""Scalars by the YAML 1.2 core schema."""
+
+import re
+
+Scalar = str | int | float | bool | None
+
+TAG = "tag:yaml.org,2002:"
+TAGS = frozenset(TAG + name for name in ("str", "int", "float", "bool", "null"))
+
+_WORDS: dict[str, bool | None] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_NUMBER_STARTS = frozenset("-+.0123456789")
+_DECIMAL = re.compile(r"[-+]?[0-9]+")
+_BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_SPECIAL = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_LONGEST_NUMBER = 1000
+
+
+def plain(text: str) -> Scalar:
+    """The value of an unquoted scalar; raises ValueError for a number too long to hold."""
+    if text in _WORDS:
+        return _WORDS[text]
+    return _number(text) if text[0] in _NUMBER_STARTS else text
+
+
+def tagged(text: str, tag: str) -> Scalar:
+    """The value of a scalar with one of TAGS; raises ValueError when the text does not fit it."""
+    name = tag.removeprefix(TAG)
+    if name == "str":
+        return text
+    value = plain(text)
+    if name == "float" and type(value) is int:
+        return float(value)
+    if name != ("null" if value is None else type(value).__name__):
+        raise ValueError(f"does not fit its tag '!!{name}'")
+    return value
+
+
+def _number(text: str) -> str | int | float:
+    if _DECIMAL.fullmatch(text):
+        return int(_short(text))
+    if _BASED.fullmatch(text):
+        return int(_short(text), 0)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    if _SPECIAL.fullmatch(text):
+        return float(text.replace(".", ""))
+    return text
+
+
+def _short(digits: str) -> str:
+    if len(digits) > _LONGEST_NUMBER:
+        raise ValueError(f"is a number of more than {_LONGEST_NUMBER} digits")
+    return digits

@@ -1,0 +1,134 @@
+"""A document: plain data, and the file, line and column of everything in it."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from adapter_host.errors import Problem, ProblemsError
+
+from .nodes import Loc, Node, Place, node_of
+from .reader import read_nodes
+
+__all__ = ["MAX_BYTES", "Loc", "Source"]
+
+MAX_BYTES = 10 * 1024 * 1024
+
+_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_MOST_UNPRINTABLE = 20
+
+
+class Source:
+    """One document; `data` is plain and read-only, `graft` makes it anew."""
+
+    __slots__ = ("file", "root")
+
+    def __init__(self, file: str, root: Node) -> None:
+        self.file = file
+        self.root = root
+
+    @property
+    def data(self) -> Any:
+        """The document as dict, list, str, int, float, bool and None."""
+        return self.root.value
+
+    @classmethod
+    def read(cls, path: str | Path) -> "Source":
+        """Read a file; raises ProblemsError."""
+        file = str(path)
+        try:
+            with open(path, "rb") as stream:
+                if os.fstat(stream.fileno()).st_size > MAX_BYTES:
+                    raise _too_large(file)
+                raw = stream.read(MAX_BYTES + 1)
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise ProblemsError([Problem(f"cannot read: {reason}", file, code="unreadable")]) from error
+        return cls.parse(raw, file)
+
+    @classmethod
+    def parse(cls, text: str | bytes, file: str) -> "Source":
+        """Read text; raises ProblemsError."""
+        if len(text) > MAX_BYTES:
+            raise _too_large(file)
+        decoded = _decoded(text, file) if isinstance(text, bytes) else text
+        decoded = decoded.removeprefix("\ufeff")
+        problems = list(islice(_unprintable(decoded, file), _MOST_UNPRINTABLE))
+        if problems:
+            raise ProblemsError(problems)
+        return cls(file, read_nodes(decoded, file))
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any], file: str = "<capability>") -> "Source":
+        """A document that was never text, copied; raises ProblemsError for what YAML could not hold."""
+        return cls(file, node_of(data, file))
+
+    def where(self, loc: Loc, *, key: bool = False) -> Place:
+        """File, line and column of the value (or the key) at `loc`; without one, of what is above it."""
+        node = self.root
+        place = node.place
+        for part in loc:
+            child = node.child(part)
+            if child is None:
+                return node.place
+            place = (key and node.key_place(part)) or child.place
+            node = child
+        return place
+
+    def problem(self, loc: Loc, message: str, *, code: str, warning: bool = False, key: bool = False) -> Problem:
+        """A problem at a place of this document; the message begins with the path if there are no lines."""
+        place = self.where(loc, key=key)
+        path = "" if place[1] or not loc else f"{'.'.join(map(str, loc))}: "
+        return Problem(f"{path}{message}", *place, code=code, warning=warning)
+
+    def graft(self, loc: Loc, other: "Source", other_loc: Loc) -> None:
+        """Put a node of another document at `loc`; aliases of the replaced node elsewhere keep it.
+
+        Raises LookupError when either place does not exist. `data` is a new tree afterwards.
+        """
+        node = other.path(other_loc)[-1]
+        above = self.path(loc)
+        for parent, part in zip(above[-2::-1], loc[::-1], strict=True):
+            node = parent.replaced(part, node)
+        self.root = node
+
+    def path(self, loc: Loc) -> list[Node]:
+        """The nodes from the root to `loc`; raises LookupError when it does not exist."""
+        nodes = [self.root]
+        for part in loc:
+            child = nodes[-1].child(part)
+            if child is None:
+                raise LookupError(loc)
+            nodes.append(child)
+        return nodes
+
+
+def _too_large(file: str) -> ProblemsError:
+    limit = MAX_BYTES // (1024 * 1024)
+    return ProblemsError([Problem(f"larger than {limit} MiB", file, code="too-large")])
+
+
+def _decoded(raw: bytes, file: str) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+            message = "UTF-16 text; save the file as UTF-8"
+            raise ProblemsError([Problem(message, file, 1, 1, "not-utf-8")]) from error
+        line, column = _line_column(raw[: error.start].decode(), error.start)
+        message = f"byte 0x{raw[error.start]:02x} is not UTF-8; save the file as UTF-8"
+        raise ProblemsError([Problem(message, file, line, column, "not-utf-8")]) from error
+
+
+def _unprintable(text: str, file: str) -> Iterator[Problem]:
+    for found in _UNPRINTABLE.finditer(text):
+        message = f"character U+{ord(found[0]):04X} cannot stand in YAML"
+        yield Problem(message, file, *_line_column(text, found.start()), "unprintable")
+
+
+def _line_column(text: str, index: int) -> tuple[int, int]:
+    breaks = [found.end() for found in _BREAK.finditer(text, 0, index)]
+    return len(breaks) + 1, min(index, len(text)) - (breaks[-1] if breaks else 0) + 1

@@ -1,0 +1,83 @@
+"""The JSONPath dialect of mappings, compiled once.
+
+`$` and `$.` are the document itself; a leading `$` may be missing; what is not there gives None, never an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from jsonpath import JSONPathEnvironment, JSONPathError
+
+Find = Callable[[Any], Any]
+
+_ROOT: Final = frozenset({"", "$", "$."})
+_NAME: Final = r"[^.\[\]()*?@,:'\"\s][^.\[\]()*?@,:'\"]*"
+_PLAIN: Final = re.compile(rf"\$?\.?({_NAME}|\[-?\d+\]|\['[^']*'\])(\.{_NAME}|\[-?\d+\]|\['[^']*'\])*")
+_STEP: Final = re.compile(rf"\[(-?\d+)\]|\['([^']*)'\]|({_NAME})")
+_LENGTH: Final = re.compile(r"\.length\(\)\s*$")
+_ENVIRONMENT: Final = JSONPathEnvironment()
+
+
+def is_identity(path: str) -> bool:
+    """Whether a path means the whole document."""
+    return path.strip() in _ROOT
+
+
+def compile_path(path: str) -> Find:
+    """Compile a path to a function of a document; raises `ValueError` when it is no JSONPath."""
+    text = path.strip()
+    if text in _ROOT:
+        return lambda document: document
+    if _LENGTH.search(text):
+        return _length(compile_path(_LENGTH.sub("", text)))
+    if _PLAIN.fullmatch(text):
+        return _plain(_steps(text))
+    return _general(text)
+
+
+def _steps(text: str) -> tuple[str | int, ...]:
+    found = _STEP.finditer(text.removeprefix("$"))
+    return tuple(int(step[1]) if step[1] else step[2] if step[2] is not None else step[3] for step in found)
+
+
+def _plain(steps: tuple[str | int, ...]) -> Find:
+    def find(document: Any) -> Any:
+        for step in steps:
+            if isinstance(step, str):
+                if not isinstance(document, dict):
+                    return None
+                document = document.get(step)
+            elif isinstance(document, list) and -len(document) <= step < len(document):
+                document = document[step]
+            else:
+                return None
+        return document
+
+    return find
+
+
+def _length(find: Find) -> Find:
+    def length(document: Any) -> int | None:
+        found = find(document)
+        return len(found) if isinstance(found, list | dict | str) else None
+
+    return length
+
+
+def _general(text: str) -> Find:
+    query = text if text.startswith("$") else f"$.{text}" if not text.startswith("[") else f"${text}"
+    try:
+        compiled = _ENVIRONMENT.compile(query)
+    except JSONPathError as error:
+        raise ValueError(f"'{text}' is not a JSONPath ({error})") from error
+
+    def find(document: Any) -> Any:
+        if not isinstance(document, dict | list):
+            return None
+        # An indefinite path (wildcards, slices, filters) gives an array, even an empty one.
+        return compiled.findall(document)
+
+    return find

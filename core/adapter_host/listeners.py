@@ -1,0 +1,143 @@
+"""Sockets by address and port, each with the applications of the exposers that share it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from .access import door
+from .adapters import HttpExposer
+from .errors import StartError
+from .plan import ExposerPlan, Plan
+from .settings import Settings
+
+
+@dataclass(slots=True)
+class Mount:
+    """An exposer below its prefix on a listener; `prefix` is empty at the root."""
+
+    plan: Plan
+    exposer_plan: ExposerPlan
+    exposer: HttpExposer  # type: ignore[type-arg]
+    prefix: str = ""
+
+    def app(self, settings: Settings, address: str | None) -> web.Application:
+        """Its application with its door."""
+        app = self.exposer.build_app()
+        middleware = door(self.exposer_plan.credentials, settings, address)
+        if middleware is not None:
+            app.middlewares.insert(0, middleware)
+        return app
+
+
+@dataclass(slots=True)
+class Listener:
+    """One address and port; `port` is the real one once it is open."""
+
+    address: str
+    port: int
+    mounts: list[Mount] = field(default_factory=list)
+    _socket: socket.socket | None = None
+    _runner: web.AppRunner | None = None
+
+    async def start(self, settings: Settings) -> None:
+        """Bind, and begin to accept; raises `StartError`."""
+        self.open()
+        app = self._app(settings)
+        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=2.0)
+        await self._runner.setup()
+        assert self._socket is not None
+        await web.SockSite(self._runner, self._socket, backlog=1024).start()
+
+    def open(self) -> None:
+        """Bind the socket; connections wait until `start`."""
+        host = "127.0.0.1" if self.address == "localhost" else self.address
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind((host, self.port))
+        except OSError as error:
+            listening.close()
+            raise StartError(self._cannot_listen(error)) from error
+        listening.setblocking(False)
+        self._socket = listening
+        self.port = listening.getsockname()[1]
+
+    def _cannot_listen(self, error: OSError) -> str:
+        mount = self.mounts[0]
+        file, line, column = mount.plan.declaration.source.where(
+            mount.plan.declaration.loc(mount.exposer.config, "port")
+        )
+        namespace = mount.exposer.config.namespace
+        reason = (error.strerror or str(error)).lower()
+        return (
+            f"{file}:{line}:{column}: cannot listen on {self.address}:{self.port}: {reason}"
+            f" (choose another port with --port {namespace}=PORT, 0 for any)"
+        )
+
+    def _app(self, settings: Settings) -> web.Application:
+        if len(self.mounts) == 1 and not self.mounts[0].prefix:
+            return self.mounts[0].app(settings, self.address)
+        root = web.Application()
+        for mount in self.mounts:
+            root.add_subapp(mount.prefix, mount.app(settings, self.address))
+        return root
+
+    async def stop_accepting(self) -> None:
+        """Take no new connections; those that are open go on."""
+        if self._runner is not None:
+            for site in list(self._runner.sites):
+                await site.stop()
+
+    async def stop(self) -> None:
+        """Close everything."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+        listening, self._socket = self._socket, None
+        if listening is not None:
+            listening.close()
+
+    def url(self, mount: Mount) -> str:
+        """Where a mount is reached, as a person types it."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "localhost": "127.0.0.1"}.get(self.address, self.address)
+        host = f"[{host}]" if ":" in host and not host.startswith("[") else host
+        return f"http://{host}:{self.port}{mount.prefix}{mount.exposer.endpoint}"
+
+
+def lay_out(plans: Iterable[Plan], settings: Settings) -> list[Listener]:
+    """The listeners that plans need; exposers of one address and port share one, each below its namespace."""
+    shared: dict[tuple[str, int], Listener] = {}
+    alone: list[Listener] = []
+    for mount in mounts(plans):
+        config = mount.exposer.config
+        address = settings.address or config.address
+        port = settings.ports.get(config.namespace, config.port)
+        if port == 0:
+            alone.append(Listener(address, 0, [mount]))
+        else:
+            shared.setdefault((address, port), Listener(address, port)).mounts.append(mount)
+    for listener in shared.values():
+        if len(listener.mounts) > 1:
+            set_prefixes(listener.mounts)
+    return [*shared.values(), *alone]
+
+
+def mounts(plans: Iterable[Plan]) -> list[Mount]:
+    """Every HTTP exposer of the plans, at its root."""
+    return [
+        Mount(plan, exposer_plan, exposer_plan.exposer)
+        for plan in plans
+        for exposer_plan in plan.exposers
+        if isinstance(exposer_plan.exposer, HttpExposer)
+    ]
+
+
+def set_prefixes(mounts: Sequence[Mount], root: str = "") -> None:
+    """Put each mount below its namespace."""
+    for mount in mounts:
+        mount.prefix = f"{root}/{mount.exposer.config.namespace}"

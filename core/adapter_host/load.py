@@ -1,0 +1,217 @@
+"""From files to declarations: read, take imports, parse with the plugins' own models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from pydantic import ValidationError
+
+from .capability import Bind, Capability, ConsumerConfig, ExposerConfig, Info, Model
+from .declaration import Declaration
+from .document.binds import Binds, BoundName
+from .document.dialects import read_version
+from .document.imports import resolve_imports
+from .document.source import Loc, Source
+from .document.strict import check_strict
+from .document.words import listed, suggest
+from .errors import Problem, ProblemsError
+from .plugins import Plugins
+from .settings import Settings
+from .wording import problems_of
+
+ModelT = TypeVar("ModelT", bound=Model)
+
+FIRST_PARTY: Final = {
+    ("consumes", "http"): "adapter-host-http",
+    ("exposes", "rest"): "adapter-host-rest",
+    ("exposes", "mcp"): "adapter-host-mcp",
+}
+"""The distributions that bring the types of the language, to suggest where one is not installed."""
+
+_ROOT_KEYS: Final = ("naftiko", "info", "binds", "consumes", "capability")
+_CAPABILITY_KEYS: Final = ("binds", "consumes", "exposes", "aggregates")
+
+
+def find_documents(paths: Sequence[str | Path]) -> Iterator[Path]:
+    """The files that the paths mean, in order: a directory means every YAML file below it that is a capability."""
+    for path in map(Path, paths):
+        if path.is_dir():
+            yield from (file for file in _files(path) if _is_capability(file))
+        else:
+            yield path
+
+
+def _files(folder: Path) -> list[Path]:
+    found = (file for file in folder.rglob("*") if file.suffix in (".yaml", ".yml") and file.is_file())
+    return sorted(file for file in found if not any(part.startswith(".") for part in file.relative_to(folder).parts))
+
+
+def _is_capability(file: Path) -> bool:
+    try:
+        data = Source.read(file).data
+    except ProblemsError:
+        return True  # it is reported where it is read in earnest
+    capability = data.get("capability")
+    if not isinstance(capability, dict):
+        return "capability" in data
+    return "exposes" in capability or "shared" not in file.parts
+
+
+def declare(source: Source, plugins: Plugins, settings: Settings, *, strict: bool = False) -> Declaration:
+    """Parse a document; raises `ProblemsError` with everything that is wrong with it.
+
+    With `strict` it is held to the official schema too.
+    """
+    version, problems = read_version(source)
+    if not all(problem.warning for problem in problems):
+        raise ProblemsError(problems)
+    problems += check_strict(source) if strict else ()
+    imports = resolve_imports(source)
+    problems += imports.problems
+    parser = _Parser(source, plugins, problems)
+    capability = parser.capability(version, imports.names)
+    if capability is None or any(not problem.warning for problem in problems):
+        raise ProblemsError(problems)
+    names = list(_names(capability.binds))
+    for other in imports.sources:
+        names += _names(_Parser(other, plugins, []).binds())
+    declaration = Declaration(source, capability, Binds(names, settings.environment, mock=settings.mock))
+    declaration.problems += problems
+    _note_unknown_keys(declaration)
+    return declaration
+
+
+def _names(binds: Sequence[Bind]) -> Iterator[BoundName]:
+    for bind in binds:
+        for variable, key in bind.keys.items():
+            yield BoundName(bind.namespace, variable, key)
+
+
+class _Parser:
+    """Parses the parts of one document and collects what is wrong with each."""
+
+    def __init__(self, source: Source, plugins: Plugins, problems: list[Problem]) -> None:
+        self._source = source
+        self._plugins = plugins
+        self._problems = problems
+
+    def capability(self, version: str, renamed: Mapping[int, str]) -> Capability | None:
+        data = self._source.data
+        section = data.get("capability")
+        if not isinstance(section, dict):
+            message = "there is no 'capability' section, so nothing is exposed"
+            self._problem(("capability",), message, code="missing-key")
+            return None
+        self._unknown(data, (), _ROOT_KEYS)
+        self._unknown(section, ("capability",), _CAPABILITY_KEYS)
+        if section.get("aggregates"):
+            message = "aggregates are not supported by this version"
+            self._problem(("capability", "aggregates"), message, code="unsupported", key=True)
+        if not section.get("exposes"):
+            self._problem(("capability", "exposes"), "nothing is exposed ('exposes' is missing)", code="missing-key")
+        info = self._model(Info, data.get("info") or {}, ("info",))
+        binds = self.binds()
+        consumes = self._adapters("consumes", self._plugins.consumers, renamed)
+        exposes = self._adapters("exposes", self._plugins.exposers, {})
+        # The parts are valid models already; validating them again would only copy them.
+        return Capability.model_construct(
+            version=version,
+            info=info or Info(),
+            binds=tuple(binds),
+            consumes=tuple(adapter for adapter in consumes if isinstance(adapter, ConsumerConfig)),
+            exposes=tuple(adapter for adapter in exposes if isinstance(adapter, ExposerConfig)),
+        )
+
+    def binds(self) -> list[Bind]:
+        found: list[Bind] = []
+        for loc in (("binds",), ("capability", "binds")):
+            for index, entry in enumerate(self._list(loc)):
+                bind = self._model(Bind, entry, (*loc, index))
+                if bind and bind.location:
+                    message = "binds with a location are not supported by this version; only the environment is"
+                    self._problem((*loc, index, "location"), message, code="unsupported")
+                elif bind:
+                    found.append(bind)
+        return found
+
+    def _adapters(self, section: str, registry: Mapping[str, Any], renamed: Mapping[int, str]) -> Iterator[Model]:
+        namespaces: set[str] = set()
+        for index, entry in enumerate(self._list(("capability", section))):
+            loc = ("capability", section, index)
+            if not isinstance(entry, dict):
+                self._problem(loc, "an adapter is a mapping with 'type' and 'namespace'", code="type")
+                continue
+            if "import" in entry and "type" not in entry:
+                continue  # reported where imports are resolved
+            if index in renamed:
+                entry = {**entry, "namespace": renamed[index]}
+            config = self._adapter(section, registry, entry, loc)
+            if config and config.namespace in namespaces:
+                message = f"namespace '{config.namespace}' is declared twice in '{section}'"
+                self._problem((*loc, "namespace"), message, code="duplicate-namespace")
+            elif config:
+                namespaces.add(config.namespace)
+                yield config
+
+    def _adapter(self, section: str, registry: Mapping[str, Any], entry: dict[str, Any], loc: Loc) -> Any:
+        type = entry.get("type")
+        if not isinstance(type, str):
+            self._problem(loc, f"'type' is missing (known: {self._known(registry)})", code="missing-key")
+        elif type not in registry:
+            self._problem((*loc, "type"), self._unknown_type(section, type, registry), code="unknown-type")
+        else:
+            return self._model(registry[type].config_class, entry, loc)
+        return None
+
+    def _unknown_type(self, section: str, type: str, registry: Mapping[str, Any]) -> str:
+        kind = "consumer" if section == "consumes" else "exposer"
+        hints = [f"installed: {self._known(registry)}"]
+        hints += [f"{error}" for error in self._plugins.failed]
+        distribution = FIRST_PARTY.get((section, type), "")
+        if distribution and not any(f"({distribution} " in hint for hint in hints):
+            hints.append(f"pip install {distribution}")
+        return f"unknown {kind} type '{type}'{suggest(type, registry)} ({'; '.join(hints)})"
+
+    @staticmethod
+    def _known(registry: Mapping[str, Any]) -> str:
+        return ", ".join(sorted(registry)) or "none"
+
+    def _list(self, loc: Loc) -> list[Any]:
+        value: Any = self._source.data
+        for key in loc:
+            value = value.get(key) if isinstance(value, dict) else None
+        if value is None or isinstance(value, list):
+            return value or []
+        self._problem(loc, f"'{loc[-1]}' is a list", code="type")
+        return []
+
+    def _model(self, model: type[ModelT], data: Any, loc: Loc) -> ModelT | None:
+        try:
+            return model.model_validate(data)
+        except ValidationError as error:
+            self._problems += problems_of(error, self._source, loc)
+            return None
+
+    def _unknown(self, data: dict[str, Any], loc: Loc, known: Sequence[str]) -> None:
+        for key in data:
+            if key not in known:
+                self._problem((*loc, key), unknown_key(key, known), code="unknown-key", warning=True, key=True)
+
+    def _problem(self, loc: Loc, message: str, *, code: str, warning: bool = False, key: bool = False) -> None:
+        self._problems.append(self._source.problem(loc, message, code=code, warning=warning, key=key))
+
+
+def unknown_key(key: str, known: Sequence[str]) -> str:
+    """The message for a key that the language does not have at this place."""
+    return f"unknown key '{key}' is ignored{suggest(key, known) or f' (known: {listed(known)})'}"
+
+
+def _note_unknown_keys(declaration: Declaration) -> None:
+    for model, loc in declaration.models:
+        known = [field.alias or name for name, field in type(model).model_fields.items()]
+        for key in model.model_extra or ():
+            if not key.startswith("x-"):
+                message = unknown_key(key, known)
+                declaration.problem(message, (*loc, key), code="unknown-key", warning=True, key=True)

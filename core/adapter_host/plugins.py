@@ -1,0 +1,123 @@
+"""The plugins of one host: found, taken whole or not at all, looked up by type."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any, Final
+
+import pluggy
+
+from . import hookspecs
+from .adapters import Consumer, Exposer
+from .errors import PluginError
+
+GROUP: Final = "adapter_host"
+"""The entry point group that plugins announce themselves in."""
+
+DISABLE: Final = "ADAPTER_HOST_DISABLE_PLUGINS"
+"""The environment variable that names plugins not to load, separated by commas."""
+
+
+@dataclass(frozen=True, slots=True)
+class PluginInfo:
+    """A plugin as taken: what it is and what it brings."""
+
+    name: str
+    distribution: str | None
+    version: str | None
+    exposers: tuple[str, ...]
+    consumers: tuple[str, ...]
+    hooks: tuple[str, ...]
+
+
+class Plugins:
+    """The plugins of one host; nothing of it is global, so two hosts may have different ones."""
+
+    def __init__(self, plugins: Mapping[str, object] | None = None) -> None:
+        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self._manager.add_hookspecs(hookspecs)
+        self.exposers: dict[str, type[Exposer[Any]]] = {}
+        self.consumers: dict[str, type[Consumer[Any]]] = {}
+        self.taken: list[PluginInfo] = []
+        self.failed: list[PluginError] = []
+        self.disabled: list[str] = []
+        for name, plugin in (plugins or {}).items():
+            self.take(name, plugin)
+
+    @classmethod
+    def installed(cls, disabled: Iterable[str] | None = None) -> Plugins:
+        """Every installed plugin but the disabled; one that fails is kept in `failed` and is not fatal."""
+        plugins = cls()
+        names = os.environ.get(DISABLE, "").split(",") if disabled is None else disabled
+        blocked = {name.strip() for name in names if name.strip()}
+        for entry in sorted(metadata.entry_points(group=GROUP), key=lambda entry: entry.name):
+            if entry.name in blocked:
+                plugins.disabled.append(entry.name)
+            else:
+                plugins._load(entry)
+        return plugins
+
+    @property
+    def hook(self) -> pluggy.HookRelay:
+        """The hooks of all plugins together."""
+        return self._manager.hook
+
+    def _load(self, entry: metadata.EntryPoint) -> None:
+        distribution = entry.dist.name if entry.dist else None
+        version = entry.dist.version if entry.dist else None
+        try:
+            # A plugin is foreign code: whatever its import raises is its failure, not the host's.
+            plugin = entry.load()
+            self.take(entry.name, plugin, distribution=distribution, version=version)
+        except PluginError as error:
+            self.failed.append(error)
+        except Exception as error:
+            self.failed.append(_failure(entry.name, distribution, version, error))
+
+    def take(self, name: str, plugin: object, *, distribution: str | None = None, version: str | None = None) -> None:
+        """Take a plugin whole; raises `PluginError` and keeps nothing of it when it cannot."""
+        exposers, consumers = dict(self.exposers), dict(self.consumers)
+        try:
+            # Foreign code again: an error in its hooks is reported as its own.
+            self._manager.register(plugin, name=name)
+            self._manager.check_pending()
+            self._ask(plugin, "register_exposers", _registrar(exposers, "exposes"))
+            self._ask(plugin, "register_consumers", _registrar(consumers, "consumes"))
+        except Exception as error:
+            if self._manager.is_registered(plugin) and self._manager.get_plugin(name) is plugin:
+                self._manager.unregister(plugin)
+            raise _failure(name, distribution, version, error) from error
+        callers = self._manager.get_hookcallers(plugin) or []
+        info = PluginInfo(
+            name=name,
+            distribution=distribution,
+            version=version,
+            exposers=tuple(type for type in exposers if type not in self.exposers),
+            consumers=tuple(type for type in consumers if type not in self.consumers),
+            hooks=tuple(sorted(caller.name for caller in callers)),
+        )
+        self.taken.append(info)
+        self.exposers, self.consumers = exposers, consumers
+
+    def _ask(self, plugin: object, hook: str, register: Callable[..., None]) -> None:
+        for implementation in getattr(self._manager.hook, hook).get_hookimpls():
+            if implementation.plugin is plugin:
+                implementation.function(*[register for _ in implementation.argnames])
+
+
+def _registrar(registry: dict[str, Any], section: str) -> Callable[..., None]:
+    def register(type: str, adapter: Any) -> None:
+        if type in registry:
+            taken = registry[type]
+            raise ValueError(f"{section} type '{type}' is taken by {taken.__module__}.{taken.__qualname__}")
+        registry[type] = adapter
+
+    return register
+
+
+def _failure(name: str, distribution: str | None, version: str | None, error: Exception) -> PluginError:
+    origin = f" ({distribution} {version})" if distribution else ""
+    return PluginError(f"plugin '{name}'{origin}: {type(error).__name__}: {error}")

@@ -1,0 +1,39 @@
+"""Errors over HTTP: `application/problem+json` (RFC 9457)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+
+PROBLEM_JSON: Final = "application/problem+json"
+
+
+def new_request_id() -> str:
+    """A random id that joins an answer with its line in the log."""
+    return secrets.token_hex(8)
+
+
+def problem_response(
+    status: int,
+    detail: str,
+    *,
+    title: str | None = None,
+    request_id: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    **members: Any,
+) -> web.Response:
+    """An error answer; `members` are extension members (`parameter="limit"`)."""
+    body = {
+        "type": "about:blank",
+        "title": title or HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "request_id": request_id or new_request_id(),
+        **members,
+    }
+    return web.Response(status=status, body=orjson.dumps(body), content_type=PROBLEM_JSON, headers=headers)

@@ -1,0 +1,34 @@
+"""What a person running the host may set; everything else is in the document."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Settings of a host. Times are in seconds, sizes in bytes.
+
+    `base_uris` is by consumer namespace, `ports` by exposer namespace (0 takes any free port). `environment` is where
+    secrets without a location come from; nothing else reads the process's environment. `body_limit` bounds a request's
+    body, `answer_limit` an upstream answer that has to be held. `allowed_hosts` and `allowed_origins` are accepted in
+    Host and Origin headers besides the loopback's own.
+    """
+
+    base_uris: Mapping[str, str] = field(default_factory=dict)
+    ports: Mapping[str, int] = field(default_factory=dict)
+    address: str | None = None
+    mock: bool = False
+    skip_invalid: bool = False
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    connect_timeout: float = 5.0
+    total_timeout: float = 60.0
+    drain_timeout: float = 30.0
+    body_limit: int = 10 * MEBIBYTE
+    answer_limit: int = 10 * MEBIBYTE
+    allowed_hosts: frozenset[str] = frozenset()
+    allowed_origins: frozenset[str] = frozenset()

@@ -1,0 +1,128 @@
+"""Templates: text with `{{name}}` tags, compiled once at load and rendered once per call."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final
+
+import orjson
+
+TAG: Final = re.compile(r"\{\{\{?\s*&?\s*([^{}\s][^{}]*?)\s*\}?\}\}")
+
+
+class Absent(Enum):
+    """The type of `ABSENT`."""
+
+    ABSENT = "absent"
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT: Final = Absent.ABSENT
+"""What a template or an argument gives when the caller sent nothing: left out of the request."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Secret:
+    """A constant from a bind; `value` is None while nothing gave it one."""
+
+    name: str
+    value: str | None
+
+    def __repr__(self) -> str:
+        return f"Secret({self.name})"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A caller's input, by name."""
+
+    name: str
+
+
+Part = str | Secret | Reference
+Encode = Callable[[str], str]
+
+
+class Template:
+    """Compiled text. Its constants and secrets are filled in; its references are filled by each call."""
+
+    __slots__ = ("_pieces", "constant", "inputs", "parts", "single")
+
+    def __init__(self, parts: tuple[Part, ...]) -> None:
+        self.parts = parts
+        self._pieces = tuple(part if isinstance(part, Reference) else _constant(part) for part in parts)
+        self.inputs = tuple(dict.fromkeys(part.name for part in parts if isinstance(part, Reference)))
+        self.single: str | None = self.inputs[0] if len(parts) == 1 and self.inputs else None
+        self.constant: str | None = None if self.inputs else "".join(str(piece) for piece in self._pieces)
+
+    def text(self, arguments: Mapping[str, Any], encode: Encode = str) -> str:
+        """The text with every reference filled by `encode(text of the argument)`; an absent one is empty."""
+        if self.constant is not None:
+            return self.constant
+        return "".join(
+            encode(text_of(arguments.get(piece.name))) if isinstance(piece, Reference) else piece
+            for piece in self._pieces
+        )
+
+    def value(self, arguments: Mapping[str, Any]) -> Any:
+        """As `text`, but a template that is one tag gives the argument itself, or `ABSENT`."""
+        if self.single is not None:
+            return arguments.get(self.single, ABSENT)
+        return self.text(arguments)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The names of the secrets in it."""
+        return tuple(part.name for part in self.parts if isinstance(part, Secret))
+
+    def masked(self) -> str:
+        """The template's text with secrets and references by name only."""
+        return "".join(part if isinstance(part, str) else "{{" + part.name + "}}" for part in self.parts)
+
+    def preview(self, arguments: Mapping[str, Any], encode: Encode = str) -> str:
+        """As `text`, but secrets stay as names."""
+        return "".join(
+            encode(text_of(arguments.get(part.name)))
+            if isinstance(part, Reference)
+            else part
+            if isinstance(part, str)
+            else "{{" + part.name + "}}"
+            for part in self.parts
+        )
+
+    def __repr__(self) -> str:
+        return f"Template({self.masked()!r})"
+
+
+def compile_template(text: str, resolve: Callable[[str], Part]) -> Template:
+    """Compile `text`; `resolve` says what the name in each tag means."""
+    parts: list[Part] = []
+    end = 0
+    for tag in TAG.finditer(text):
+        if tag.start() > end:
+            parts.append(text[end : tag.start()])
+        parts.append(resolve(tag.group(1)))
+        end = tag.end()
+    if end < len(text) or not parts:
+        parts.append(text[end:])
+    return Template(tuple(parts))
+
+
+def text_of(value: Any) -> str:
+    """A value as text: booleans as in JSON, absent and null as nothing, objects and arrays as JSON."""
+    if isinstance(value, str):
+        return value
+    if value is None or value is ABSENT:
+        return ""
+    if value is True or value is False:
+        return "true" if value else "false"
+    return orjson.dumps(value).decode() if isinstance(value, dict | list | tuple | float) else str(value)
+
+
+def _constant(part: str | Secret) -> str:
+    return part if isinstance(part, str) else part.value or ""

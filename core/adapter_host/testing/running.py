@@ -1,0 +1,55 @@
+"""A host that runs for the length of a test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from adapter_host import Host, Plugins, Settings
+
+from .fake import FakeConsumer, FakePlugin
+
+
+class Running:
+    """A served document: its URLs and its fake consumers."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+
+    def url(self, namespace: str) -> str:
+        """Where the exposer of that namespace is served; raises `LookupError`."""
+        urls = {exposure.namespace: exposure.url for exposure in self.host.exposures}
+        url = urls[namespace]
+        if url is None:
+            raise LookupError(f"exposer '{namespace}' has no URL")
+        return url
+
+    def fake(self, namespace: str) -> FakeConsumer:
+        """The fake consumer of that namespace; raises `LookupError`."""
+        for plan in self.host.plans:
+            for consumer in plan.consumers:
+                if consumer.config.namespace == namespace and isinstance(consumer, FakeConsumer):
+                    return consumer
+        raise LookupError(f"no fake consumer is named '{namespace}'")
+
+
+@asynccontextmanager
+async def running(
+    document: Mapping[str, Any] | str | Path, *, plugins: Plugins | None = None, **settings: Any
+) -> AsyncIterator[Running]:
+    """Serve a document, a file or a folder, every exposer on a free loopback port; `settings` are those of `Settings`.
+
+    `type: fake` is at hand besides the installed plugins, or besides `plugins`.
+    """
+    plugins = plugins or Plugins.installed()
+    if "fake" not in plugins.consumers:
+        plugins.take("fake", FakePlugin())
+    settings.setdefault("environment", {})
+    host = Host(document, plugins=plugins, settings=Settings(**settings))
+    free = {exposure.namespace: 0 for exposure in host.exposures}
+    host.settings = replace(host.settings, ports={**free, **host.settings.ports})
+    async with host:
+        yield Running(host)
