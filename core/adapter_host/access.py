@@ -57,10 +57,10 @@ def _place(settings: Settings, address: str) -> Callable[[web.Request], web.Resp
         name = host_name(host)
         known = name in settings.allowed_hosts or (is_loopback(name) if loopback else not settings.allowed_hosts)
         if not known:
-            return _refuse(421, "Host", host, f"--allowed-host {name}")
+            return _refuse(421, "Host", host, "--allowed-host", name)
         origin = request.headers.get("Origin")
         if origin is not None and not _origin_allowed(origin, host, loopback, settings):
-            return _refuse(403, "Origin", origin, f"--allowed-origin {origin}")
+            return _refuse(403, "Origin", origin, "--allowed-origin", origin)
         return None
 
     return check
@@ -74,7 +74,10 @@ def host_name(host: str) -> str:
 def _origin_allowed(origin: str, host: str, loopback: bool, settings: Settings) -> bool:
     if origin in settings.allowed_origins:
         return True
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
     if loopback and parts.scheme in ("http", "https") and is_loopback(parts.hostname or ""):
         return True
     return parts.netloc == host and name_allowed(host, settings)
@@ -85,9 +88,9 @@ def name_allowed(host: str, settings: Settings) -> bool:
     return not settings.allowed_hosts or host_name(host) in settings.allowed_hosts
 
 
-def _refuse(status: int, header: str, value: str, option: str) -> web.Response:
-    shown = value[:100].encode("ascii", "backslashreplace").decode()
-    _log.warning("refused a request with %s %r (allow it with %s)", header, shown, option[:150])
+def _refuse(status: int, header: str, given: str, option: str, value: str) -> web.Response:
+    # The headers are a stranger's: `ascii` keeps them from steering a terminal.
+    _log.warning("refused a request with %s %a (allow it with %s %a)", header, given[:100], option, value[:100])
     return problem_response(status, f"this {header} is not allowed here")
 
 

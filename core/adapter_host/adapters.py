@@ -68,6 +68,12 @@ class ConsumedOperation(ABC):
     description: str | None = None
     inputs: tuple[Input, ...] = ()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What a `call` names it by, the fullest last."""
+        short = f"{self.namespace}.{self.name}"
+        return (short,) if self.resource is None else (short, f"{self.namespace}.{self.resource}.{self.name}")
+
     @abstractmethod
     async def call(self, arguments: Arguments, *, stream: bool = False) -> Result:
         """Call the API; raises `UpstreamError`. With `stream`, a large body may come as `Result.stream`."""

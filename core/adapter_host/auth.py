@@ -38,7 +38,8 @@ def compile_credentials(authentication: Authentication | None, provision: Provis
         case "basic":
             username = _secret(authentication, "username", provision)
             password = _secret(authentication, "password", provision)
-            expected = username + b":" + password
+            # Without either of them nobody is accepted.
+            expected = username + b":" + password if username and password else b""
             challenge = 'Basic realm="adapter-host", charset="UTF-8"'
             return Credentials("basic", challenge, lambda request: _basic(request, expected))
     # Fail closed: what cannot be checked is not served.
@@ -83,4 +84,4 @@ def _basic(request: web.Request, expected: bytes) -> bool:
         decoded = base64.b64decode(given.strip(), validate=True)
     except (binascii.Error, ValueError):
         return False
-    return len(expected) > 1 and hmac.compare_digest(decoded, expected)
+    return bool(expected) and hmac.compare_digest(decoded, expected)

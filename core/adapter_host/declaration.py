@@ -21,7 +21,7 @@ _VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9_]*")
 class Declaration:
     """What a build reads of a document, and where it reports; `problems` has warnings too."""
 
-    def __init__(self, source: Source, capability: Capability, binds: Binds) -> None:
+    def __init__(self, source: Source, capability: Capability, binds: Binds, base: Loc = ("capability",)) -> None:
         self.source = source
         self.capability = capability
         self.binds = binds
@@ -29,8 +29,9 @@ class Declaration:
         self.unresolved: dict[str, Problem] = {}
         self.secrets: set[str] = set()
         self.callers = CALLER_ALIASES | {exposer.namespace for exposer in capability.exposes}
-        self.models = list(_located(capability))
-        self._locs = {id(model): loc for model, loc in self.models}
+        self.models = list(_located(capability, base))
+        # A part that others inherit stands first where it was declared.
+        self._locs = {id(model): loc for model, loc in reversed(self.models)}
 
     def loc(self, model: Model, *keys: str | int) -> Loc:
         """The place of a part of the capability, or of the YAML keys below it."""
@@ -100,11 +101,11 @@ class Declaration:
         return Secret(name, value)
 
 
-def _located(capability: Capability) -> Iterator[tuple[Model, Loc]]:
+def _located(capability: Capability, base: Loc) -> Iterator[tuple[Model, Loc]]:
     yield from walk(capability.info, ("info",))
     yield from walk(capability.binds, ("binds",))
-    yield from walk(capability.consumes, ("capability", "consumes"))
-    yield from walk(capability.exposes, ("capability", "exposes"))
+    yield from walk(capability.consumes, (*base, "consumes"))
+    yield from walk(capability.exposes, (*base, "exposes"))
 
 
 def _listed(names: Iterable[str]) -> str:

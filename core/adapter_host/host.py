@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -16,10 +15,10 @@ from aiohttp import web
 from .adapters import ConsumedOperation, Exposer
 from .declaration import Declaration
 from .document.source import Source
-from .errors import NotFoundError, Problem, ProblemsError
-from .listeners import Listener, lay_out, mounts, set_prefixes
+from .errors import NotFoundError, Problem, ProblemsError, StartError
+from .listeners import Listener, Mount, lay_out, mounts, set_prefixes
 from .load import declare, find_documents
-from .operation import Arguments, Gate, Result
+from .operation import Arguments, Gate, Operation, Result
 from .plan import Plan, build
 from .plugins import Plugins
 from .settings import Settings
@@ -56,7 +55,7 @@ class Host:
         self._gate = Gate()
         self.plans = _build_all(documents, self.plugins, self.settings, self._gate)
         self._listeners: list[Listener] = []
-        self._stack: AsyncExitStack | None = None
+        self._started: list[Callable[[], Awaitable[None]]] = []
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
@@ -88,22 +87,40 @@ class Host:
 
     async def start(self, *, listen: bool = True) -> None:
         """Start consumers, then exposers, then listeners; what had started is stopped again when one fails."""
+        if self._started:
+            raise StartError("the host is started already")
         self._refuse_unresolved()
         self._gate.open()
-        async with AsyncExitStack() as stack:
-            for plan in self.plans:
-                for consumer in plan.consumers:
-                    stack.push_async_callback(consumer.stop)
-                    await consumer.start()
-            for exposer in self._exposers():
-                stack.push_async_callback(exposer.stop)
-                await exposer.start()
-            if listen:
-                self._listeners = lay_out(self.plans, self.settings)
-                for listener in self._listeners:
-                    stack.push_async_callback(listener.stop)
-                    await listener.start(self.settings)
-            self._stack = stack.pop_all()
+        try:
+            await self._start(lay_out(self.plans, self.settings) if listen else [])
+        except BaseException as error:
+            _note(error, await self._unwind())
+            raise
+
+    async def _start(self, listeners: list[Listener]) -> None:
+        for plan in self.plans:
+            for consumer in plan.consumers:
+                self._started.append(consumer.stop)
+                await consumer.start()
+        for exposer in self._exposers():
+            self._started.append(exposer.stop)
+            await exposer.start()
+        self._listeners = listeners
+        for listener in listeners:
+            self._started.append(listener.stop)
+            await listener.start(self.settings)
+
+    async def _unwind(self) -> list[BaseException]:
+        """Stop what had started, newest first; an error, or being cancelled, keeps none of it from being stopped."""
+        errors: list[BaseException] = []
+        while self._started:
+            stop = self._started.pop()
+            try:
+                await stop()
+            except BaseException as error:
+                errors.append(error)
+        self._listeners = []
+        return errors
 
     def _exposers(self) -> list[Exposer[Any]]:
         return [exposer_plan.exposer for plan in self.plans for exposer_plan in plan.exposers]
@@ -118,7 +135,11 @@ class Host:
         for listener in self._listeners:
             await listener.stop_accepting()
         for exposer in self._exposers():
-            await exposer.drain()
+            try:
+                # Foreign code: its error must not cut off the others' calls in progress.
+                await exposer.drain()
+            except Exception:
+                _log.exception("exposer '%s' failed to drain", exposer.config.namespace)
         self._gate.close()
         try:
             async with asyncio.timeout(self.settings.drain_timeout):
@@ -128,11 +149,11 @@ class Host:
 
     async def stop(self) -> None:
         """Stop everything, newest first; all is stopped before the first error is raised."""
-        stack, self._stack = self._stack, None
         self._gate.close()
-        if stack is not None:
-            await stack.aclose()
-        self._listeners = []
+        errors = await self._unwind()
+        if errors:
+            _note(errors[0], errors[1:])
+            raise errors[0]
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -151,27 +172,23 @@ class Host:
 
         Raises `OperationError`; `NotFoundError` when no single operation has that name.
         """
-        for exposer in self._exposers():
-            for operation in exposer.operations.values():
-                if name == f"{exposer.config.namespace}.{operation.name}":
-                    return await operation.call(arguments or {})
-        return await self._consumed(name).call(arguments or {})
-
-    def _consumed(self, name: str) -> ConsumedOperation:
-        found = [
-            operation
-            for plan in self.plans
-            for operation in plan.consumed
-            if name
-            in (
-                f"{operation.namespace}.{operation.name}",
-                f"{operation.namespace}.{operation.resource}.{operation.name}",
-            )
-        ]
+        found = self._exposed(name) or self._consumed(name)
         if len(found) != 1:
             reason = "several operations are" if found else "no operation is"
             raise NotFoundError(f"{reason} named '{name}'")
-        return found[0]
+        result = await found[0].call(arguments or {})
+        return await result.hold(self.settings.answer_limit)
+
+    def _exposed(self, name: str) -> Sequence[Operation | ConsumedOperation]:
+        return [
+            operation
+            for exposer in self._exposers()
+            for operation in exposer.operations.values()
+            if name == f"{exposer.config.namespace}.{operation.name}"
+        ]
+
+    def _consumed(self, name: str) -> Sequence[Operation | ConsumedOperation]:
+        return [operation for plan in self.plans for operation in plan.consumed if name in operation.names]
 
 
 HOST: Final = web.AppKey("adapter_host", Host)
@@ -184,6 +201,8 @@ def attach(app: web.Application, host: Host, *, prefix: str = "") -> None:
     Start, drain and stop hang on the app's own signals; nothing listens, no signal is taken, no logging is set up.
     """
     attached = mounts(host.plans)
+    if clashes := _clashes(attached, "in one application"):
+        raise ProblemsError(clashes)
     set_prefixes(attached, prefix.rstrip("/"))
 
     async def start(_: web.Application) -> None:
@@ -211,7 +230,8 @@ def _build_all(documents: Sequence[Document], plugins: Plugins, settings: Settin
             plans.append(build(declare(source, plugins, settings), plugins, settings, gate))
         except ProblemsError as error:
             problems.extend(error.problems)
-    problems.extend(_clashes(plans, settings))
+    for listener in lay_out(plans, settings):
+        problems.extend(_clashes(listener.mounts, f"on port {listener.port}"))
     if any(not problem.warning for problem in problems):
         raise ProblemsError(problems)
     return tuple(plans)
@@ -234,19 +254,23 @@ def _sources(documents: Sequence[Document], problems: list[Problem]) -> list[Sou
     return sources
 
 
-def _clashes(plans: Sequence[Plan], settings: Settings) -> list[Problem]:
+def _clashes(mounted: Sequence[Mount], where: str) -> list[Problem]:
     """Exposers that would be served under the same URL."""
     found = []
-    for listener in lay_out(plans, settings):
-        first: dict[str, Declaration] = {}
-        for mount in listener.mounts:
-            config, declaration = mount.exposer.config, mount.plan.declaration
-            other = first.setdefault(config.namespace, declaration)
-            if other is not declaration:
-                message = (
-                    f"'{config.namespace}' is served on port {listener.port} by {other.source.file} already"
-                    " (serve one of them by another host, or under another namespace)"
-                )
-                loc = declaration.loc(config, "namespace")
-                found.append(declaration.source.problem(loc, message, code="namespace-clash"))
+    first: dict[str, Declaration] = {}
+    for mount in mounted:
+        config, declaration = mount.exposer.config, mount.plan.declaration
+        other = first.setdefault(config.namespace, declaration)
+        if other is not declaration:
+            message = (
+                f"'{config.namespace}' is served {where} by {other.source.file} already"
+                " (serve one of them by another host, or under another namespace)"
+            )
+            loc = declaration.loc(config, "namespace")
+            found.append(declaration.source.problem(loc, message, code="namespace-clash"))
     return found
+
+
+def _note(error: BaseException, others: Sequence[BaseException]) -> None:
+    for other in others:
+        error.add_note(f"and while stopping: {type(other).__name__}: {other}")

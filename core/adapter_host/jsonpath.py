@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
-from jsonpath import JSONPathEnvironment, JSONPathError
+from jsonpath import JSONPath, JSONPathEnvironment, JSONPathError
 
 Find = Callable[[Any], Any]
 
@@ -68,16 +68,18 @@ def _length(find: Find) -> Find:
 
 
 def _general(text: str) -> Find:
-    query = text if text.startswith("$") else f"$.{text}" if not text.startswith("[") else f"${text}"
+    query = text if text.startswith("$") else f"${text}" if text.startswith((".", "[")) else f"$.{text}"
     try:
         compiled = _ENVIRONMENT.compile(query)
     except JSONPathError as error:
-        raise ValueError(f"'{text}' is not a JSONPath ({error})") from error
+        raise ValueError(f"'{text}' is not a JSONPath ({error.args[0]})") from error
+    single = isinstance(compiled, JSONPath) and compiled.singular_query()
 
     def find(document: Any) -> Any:
         if not isinstance(document, dict | list):
             return None
         # An indefinite path (wildcards, slices, filters) gives an array, even an empty one.
-        return compiled.findall(document)
+        found = compiled.findall(document)
+        return found if not single else found[0] if found else None
 
     return find

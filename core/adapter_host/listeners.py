@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from aiohttp import web
 
@@ -12,7 +14,11 @@ from .access import door
 from .adapters import HttpExposer
 from .errors import StartError
 from .plan import ExposerPlan, Plan
+from .problem_json import problem_response
 from .settings import Settings
+
+_ADDRESSES: Final = {"localhost": "127.0.0.1", "[::]": "::", "[::1]": "::1"}
+"""Addresses as a socket takes them: exposers that say one in two ways share it."""
 
 
 @dataclass(slots=True)
@@ -54,30 +60,26 @@ class Listener:
 
     def open(self) -> None:
         """Bind the socket; connections wait until `start`."""
-        host = "127.0.0.1" if self.address == "localhost" else self.address
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
         listening = socket.socket(family, socket.SOCK_STREAM)
         try:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.bind((host, self.port))
-        except OSError as error:
+            listening.bind((self.address, self.port))
+        except (OSError, UnicodeError) as error:
             listening.close()
             raise StartError(self._cannot_listen(error)) from error
         listening.setblocking(False)
         self._socket = listening
         self.port = listening.getsockname()[1]
 
-    def _cannot_listen(self, error: OSError) -> str:
-        mount = self.mounts[0]
-        file, line, column = mount.plan.declaration.source.where(
-            mount.plan.declaration.loc(mount.exposer.config, "port")
-        )
-        namespace = mount.exposer.config.namespace
-        reason = (error.strerror or str(error)).lower()
-        return (
-            f"{file}:{line}:{column}: cannot listen on {self.address}:{self.port}: {reason}"
-            f" (choose another port with --port {namespace}=PORT, 0 for any)"
-        )
+    def _cannot_listen(self, error: OSError | UnicodeError) -> str:
+        config, declaration = self.mounts[0].exposer.config, self.mounts[0].plan.declaration
+        reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else "no such host"
+        of_port = isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES)
+        other = f"port with --port {config.namespace}=PORT, 0 for any" if of_port else "address with --address"
+        message = f"cannot listen on {self.address}:{self.port}: {reason} (choose another {other})"
+        loc = declaration.loc(config, "port" if of_port else "address")
+        return str(declaration.source.problem(loc, message, code="cannot-listen"))
 
     def _app(self, settings: Settings) -> web.Application:
         if len(self.mounts) == 1 and not self.mounts[0].prefix:
@@ -85,6 +87,7 @@ class Listener:
         root = web.Application()
         for mount in self.mounts:
             root.add_subapp(mount.prefix, mount.app(settings, self.address))
+        root.router.add_route("*", "/{path:.*}", _nothing_here)
         return root
 
     async def stop_accepting(self) -> None:
@@ -104,9 +107,13 @@ class Listener:
 
     def url(self, mount: Mount) -> str:
         """Where a mount is reached, as a person types it."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "localhost": "127.0.0.1"}.get(self.address, self.address)
-        host = f"[{host}]" if ":" in host and not host.startswith("[") else host
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.address, self.address)
+        host = f"[{host}]" if ":" in host else host
         return f"http://{host}:{self.port}{mount.prefix}{mount.exposer.endpoint}"
+
+
+async def _nothing_here(_: web.Request) -> web.Response:
+    return problem_response(404, "there is nothing at this path")
 
 
 def lay_out(plans: Iterable[Plan], settings: Settings) -> list[Listener]:
@@ -115,7 +122,7 @@ def lay_out(plans: Iterable[Plan], settings: Settings) -> list[Listener]:
     alone: list[Listener] = []
     for mount in mounts(plans):
         config = mount.exposer.config
-        address = settings.address or config.address
+        address = _ADDRESSES.get(settings.address or config.address, settings.address or config.address)
         port = settings.ports.get(config.namespace, config.port)
         if port == 0:
             alone.append(Listener(address, 0, [mount]))

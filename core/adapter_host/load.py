@@ -12,10 +12,10 @@ from .capability import Bind, Capability, ConsumerConfig, ExposerConfig, Info, M
 from .declaration import Declaration
 from .document.binds import Binds, BoundName
 from .document.dialects import read_version
-from .document.imports import resolve_imports
+from .document.imports import is_import, resolve_imports
 from .document.source import Loc, Source
 from .document.strict import check_strict
-from .document.words import listed, suggest
+from .document.words import kind_of, listed, suggest
 from .errors import Problem, ProblemsError
 from .plugins import Plugins
 from .settings import Settings
@@ -59,6 +59,11 @@ def _is_capability(file: Path) -> bool:
     return "exposes" in capability or "shared" not in file.parts
 
 
+def is_fragment(data: Mapping[str, Any]) -> bool:
+    """Whether a document only consumes, for others to import from; its `consumes` stand at its root."""
+    return "consumes" in data and "capability" not in data
+
+
 def declare(source: Source, plugins: Plugins, settings: Settings, *, strict: bool = False) -> Declaration:
     """Parse a document; raises `ProblemsError` with everything that is wrong with it.
 
@@ -77,7 +82,8 @@ def declare(source: Source, plugins: Plugins, settings: Settings, *, strict: boo
     names = list(_names(capability.binds))
     for other in imports.sources:
         names += _names(_Parser(other, plugins, []).binds())
-    declaration = Declaration(source, capability, Binds(names, settings.environment, mock=settings.mock))
+    binds = Binds(names, settings.environment, mock=settings.mock)
+    declaration = Declaration(source, capability, binds, parser.base)
     declaration.problems += problems
     _note_unknown_keys(declaration)
     return declaration
@@ -96,21 +102,26 @@ class _Parser:
         self._source = source
         self._plugins = plugins
         self._problems = problems
+        self.base: Loc = () if is_fragment(source.data) else ("capability",)
 
     def capability(self, version: str, renamed: Mapping[int, str]) -> Capability | None:
         data = self._source.data
-        section = data.get("capability")
+        section = data if not self.base else data.get("capability")
         if not isinstance(section, dict):
             message = "there is no 'capability' section, so nothing is exposed"
             self._problem(("capability",), message, code="missing-key")
             return None
         self._unknown(data, (), _ROOT_KEYS)
-        self._unknown(section, ("capability",), _CAPABILITY_KEYS)
+        if self.base:
+            self._unknown(section, self.base, _CAPABILITY_KEYS)
+        if "consumes" in data:
+            message = "'consumes' beside 'capability' is ignored (it belongs below 'capability')"
+            self._problem(("consumes",), message, code="ignored", warning=True, key=True)
         if section.get("aggregates"):
             message = "aggregates are not supported by this version"
             self._problem(("capability", "aggregates"), message, code="unsupported", key=True)
-        if not section.get("exposes"):
-            self._problem(("capability", "exposes"), "nothing is exposed ('exposes' is missing)", code="missing-key")
+        if self.base and not section.get("exposes") and not section.get("consumes"):
+            self._problem(("capability", "exposes"), "nothing is exposed or consumed", code="missing-key")
         info = self._model(Info, data.get("info") or {}, ("info",))
         binds = self.binds()
         consumes = self._adapters("consumes", self._plugins.consumers, renamed)
@@ -138,12 +149,13 @@ class _Parser:
 
     def _adapters(self, section: str, registry: Mapping[str, Any], renamed: Mapping[int, str]) -> Iterator[Model]:
         namespaces: set[str] = set()
-        for index, entry in enumerate(self._list(("capability", section))):
-            loc = ("capability", section, index)
+        for index, entry in enumerate(self._list((*self.base, section))):
+            loc = (*self.base, section, index)
             if not isinstance(entry, dict):
-                self._problem(loc, "an adapter is a mapping with 'type' and 'namespace'", code="type")
+                message = f"an adapter must be a mapping with 'type' and 'namespace', not {kind_of(entry)}"
+                self._problem(loc, message, code="type")
                 continue
-            if "import" in entry and "type" not in entry:
+            if is_import(entry):
                 continue  # reported where imports are resolved
             if index in renamed:
                 entry = {**entry, "namespace": renamed[index]}
@@ -184,7 +196,7 @@ class _Parser:
             value = value.get(key) if isinstance(value, dict) else None
         if value is None or isinstance(value, list):
             return value or []
-        self._problem(loc, f"'{loc[-1]}' is a list", code="type")
+        self._problem(loc, f"'{loc[-1]}' must be a list, not {kind_of(value)}", code="type")
         return []
 
     def _model(self, model: type[ModelT], data: Any, loc: Loc) -> ModelT | None:
@@ -196,7 +208,7 @@ class _Parser:
 
     def _unknown(self, data: dict[str, Any], loc: Loc, known: Sequence[str]) -> None:
         for key in data:
-            if key not in known:
+            if key not in known and not key.startswith("x-"):
                 self._problem((*loc, key), unknown_key(key, known), code="unknown-key", warning=True, key=True)
 
     def _problem(self, loc: Loc, message: str, *, code: str, warning: bool = False, key: bool = False) -> None:
@@ -209,9 +221,9 @@ def unknown_key(key: str, known: Sequence[str]) -> str:
 
 
 def _note_unknown_keys(declaration: Declaration) -> None:
-    for model, loc in declaration.models:
+    for model, _ in declaration.models:
         known = [field.alias or name for name, field in type(model).model_fields.items()]
         for key in model.model_extra or ():
             if not key.startswith("x-"):
                 message = unknown_key(key, known)
-                declaration.problem(message, (*loc, key), code="unknown-key", warning=True, key=True)
+                declaration.problem(message, declaration.loc(model, key), code="unknown-key", warning=True, key=True)

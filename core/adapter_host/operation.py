@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -101,20 +102,29 @@ class Input:
 def _shown(value: Any) -> str:
     if isinstance(value, dict | list):
         return _ARTICLES["object" if isinstance(value, dict) else "array"]
-    text = orjson.dumps(value).decode()
+    text = orjson.dumps(value, default=repr).decode() if not isinstance(value, int) else str(value).lower()
     return text if len(text) <= 40 else f"{text[:40]}..."
 
 
 def _parse_integer(text: str) -> int:
     if not re.fullmatch(r"[+-]?[0-9]{1,19}", text):
-        raise ValueError
-    return int(text)
+        raise ValueError("not an integer")
+    value = int(text)
+    if not -(2**63) <= value < 2**64:
+        raise ValueError("more than JSON's writer holds")
+    return value
 
 
-def _parse_number(text: str) -> int | float:
-    if not re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?", text):
-        raise ValueError
-    return float(text) if not text.lstrip("+-").isdigit() else int(text)
+def parse_number(text: str) -> int | float:
+    """The number that `text` is; raises `ValueError`."""
+    if not re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", text):
+        raise ValueError("not a number")
+    if text.lstrip("+-").isdigit():
+        return _parse_integer(text)
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError("more than a number holds")
+    return value
 
 
 def _parse_boolean(text: str) -> bool:
@@ -136,7 +146,7 @@ def _parse_array(text: str) -> Any:
 
 _PARSERS: Final[dict[str, Callable[[str], Any]]] = {
     "integer": _parse_integer,
-    "number": _parse_number,
+    "number": parse_number,
     "boolean": _parse_boolean,
     "object": _parse_object,
     "array": _parse_array,
@@ -187,6 +197,22 @@ class Result:
             except ValueError:
                 raise UpstreamInvalid("the upstream's answer is not in the declared format") from None
         return self._data
+
+    async def hold(self, limit: int) -> Result:
+        """The same with a `stream` read into its body; raises `UpstreamInvalid` for more than `limit` bytes."""
+        stream, self.stream = self.stream, None
+        if stream is None:
+            return self
+        body = bytearray()
+        async for chunk in stream:
+            body += chunk
+            if len(body) > limit:
+                close = getattr(stream, "aclose", None)
+                if close is not None:
+                    await close()
+                raise UpstreamInvalid(f"the upstream's answer is larger than {limit} bytes")
+        self._body, self._data = bytes(body), _UNREAD
+        return self
 
 
 _UNREAD: Final = object()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ from .operation import Arguments, Call, Gate, Operation, Operations, Result
 from .plugins import Plugins
 from .resolve import Caller, ambiguous, candidates, narrow, nothing_named
 from .settings import Settings
-from .shaping import compile_outputs
+from .shaping import compile_outputs, outputs_schema
 from .units import Inject, compile_check, compile_inject, wire
 
 AdapterT = TypeVar("AdapterT")
@@ -44,7 +44,7 @@ class Plan:
 
 def build(declaration: Declaration, plugins: Plugins, settings: Settings, gate: Gate) -> Plan:
     """Compile a capability; raises `ProblemsError` with everything that is wrong with it."""
-    for found in plugins.hook.check_capability(declaration=declaration):
+    for found in plugins.ask("check_capability", declaration=declaration):
         declaration.problems.extend(found or ())
     return _Builder(declaration, plugins, settings, gate).plan()
 
@@ -61,7 +61,7 @@ class _Builder:
 
     def plan(self) -> Plan:
         consumers = tuple(self._consumers())
-        exposers = tuple(self._exposer(config) for config in self._declaration.capability.exposes)
+        exposers = tuple(self._exposers())
         if self._declaration.errors:
             raise ProblemsError(self._declaration.problems)
         return Plan(self._declaration, consumers, self._consumed, exposers, self._gate)
@@ -81,7 +81,15 @@ class _Builder:
     def _provision(self, namespace: str) -> Provision:
         return Provision(self._declaration, self._settings, namespace)
 
-    def _exposer(self, config: ExposerConfig) -> ExposerPlan:
+    def _exposers(self) -> Iterator[ExposerPlan]:
+        for config in self._declaration.capability.exposes:
+            with _Trial(self._declaration, self._settings.skip_invalid) as trial:
+                credentials = compile_credentials(config.authentication, self._provision(config.namespace))
+            # What cannot check its callers is never served, not even in part.
+            if not trial.failed:
+                yield self._exposer(config, credentials)
+
+    def _exposer(self, config: ExposerConfig, credentials: Credentials | None) -> ExposerPlan:
         adapter = self._plugins.exposers[config.type]
         operations = []
         for spec, caller in _units(config):
@@ -89,9 +97,9 @@ class _Builder:
                 operation = self._operation(spec, caller, streams=adapter.streams)
             if operation and not trial.failed:
                 operations.append(operation)
-        provision = self._provision(config.namespace)
-        exposer = _construct(adapter, config, Operations(operations), provision)
-        return ExposerPlan(exposer, compile_credentials(config.authentication, provision))
+        with _Trial(self._declaration, self._settings.skip_invalid):
+            exposer = _construct(adapter, config, Operations(operations), self._provision(config.namespace))
+        return ExposerPlan(exposer, credentials)
 
     def _operation(self, spec: OperationSpec, caller: Caller, *, streams: bool) -> Operation | None:
         modes = [mode for mode in ("ref", "call", "steps") if getattr(spec, mode)]
@@ -129,6 +137,7 @@ class _Builder:
             spec=spec,
             upstream=(target,),
             identity=shape is None,
+            output_schema=outputs_schema(spec.output_parameters),
             preview=lambda arguments: target.preview(inject(check(arguments))),
         )
         return self._composed(operation)
@@ -136,7 +145,7 @@ class _Builder:
     def _composed(self, operation: Operation) -> Operation:
         """The operation with the plugins' wrappers, the check of its arguments and the gate around its call."""
         call = operation.call
-        for wrap in reversed(self._plugins.hook.operation_wrapper(operation=operation)):
+        for wrap in reversed(self._plugins.ask("operation_wrapper", operation=operation)):
             call = wrap(call)
         return replace(operation, call=_guarded(call, compile_check(operation.inputs), self._gate))
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
+from traceback import walk_tb
 from typing import Any, Final
 
 import pluggy
@@ -60,10 +61,21 @@ class Plugins:
                 plugins._load(entry)
         return plugins
 
-    @property
-    def hook(self) -> pluggy.HookRelay:
-        """The hooks of all plugins together."""
-        return self._manager.hook
+    def ask(self, hook: str, **given: Any) -> list[Any]:
+        """What the plugins answer to a hook, the first in their order first; raises `PluginError`."""
+        caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
+        try:
+            # Foreign code: an error in a hook is reported as its plugin's.
+            answers: list[Any] = caller(**given)
+        except Exception as error:
+            codes = {frame.f_code for frame, _ in walk_tb(error.__traceback__)}
+            guilty = [each for each in caller.get_hookimpls() if getattr(each.function, "__code__", None) in codes]
+            names = [each.plugin_name for each in guilty]
+            known = next((info for info in self.taken if info.name in names), None)
+            if known is None:
+                raise
+            raise _failure(known.name, known.distribution, known.version, error) from error
+        return answers
 
     def _load(self, entry: metadata.EntryPoint) -> None:
         distribution = entry.dist.name if entry.dist else None
@@ -80,6 +92,8 @@ class Plugins:
     def take(self, name: str, plugin: object, *, distribution: str | None = None, version: str | None = None) -> None:
         """Take a plugin whole; raises `PluginError` and keeps nothing of it when it cannot."""
         exposers, consumers = dict(self.exposers), dict(self.consumers)
+        if self._manager.has_plugin(name):
+            raise _failure(name, distribution, version, ValueError("a plugin of this name is taken already"))
         try:
             # Foreign code again: an error in its hooks is reported as its own.
             self._manager.register(plugin, name=name)
@@ -87,7 +101,7 @@ class Plugins:
             self._ask(plugin, "register_exposers", _registrar(exposers, "exposes"))
             self._ask(plugin, "register_consumers", _registrar(consumers, "consumes"))
         except Exception as error:
-            if self._manager.is_registered(plugin) and self._manager.get_plugin(name) is plugin:
+            if self._manager.get_plugin(name) is plugin:
                 self._manager.unregister(plugin)
             raise _failure(name, distribution, version, error) from error
         callers = self._manager.get_hookcallers(plugin) or []

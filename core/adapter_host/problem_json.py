@@ -36,4 +36,6 @@ def problem_response(
         "request_id": request_id or new_request_id(),
         **members,
     }
-    return web.Response(status=status, body=orjson.dumps(body), content_type=PROBLEM_JSON, headers=headers)
+    # The server's name without its version, which would tell an attacker more than it tells anybody else.
+    shown = {"Server": "adapter-host", **(headers or {})}
+    return web.Response(status=status, body=orjson.dumps(body), content_type=PROBLEM_JSON, headers=shown)

@@ -34,12 +34,7 @@ def placeholders(path: str) -> tuple[str, ...]:
 def candidates(call: str, consumed: Iterable[ConsumedOperation]) -> list[ConsumedOperation]:
     """The operations that `namespace.operation` or `namespace.resource.operation` (or with `/`) may mean."""
     reference = call.replace("/", ".")
-    return [
-        operation
-        for operation in consumed
-        if reference == f"{operation.namespace}.{operation.name}"
-        or reference == f"{operation.namespace}.{operation.resource}.{operation.name}"
-    ]
+    return [operation for operation in consumed if reference in operation.names]
 
 
 def narrow(found: Sequence[ConsumedOperation], caller: Caller) -> Sequence[ConsumedOperation]:
@@ -91,7 +86,9 @@ def nothing_named(call: str, consumed: Collection[ConsumedOperation]) -> str:
     return f"nothing consumed is named '{call}' (there are: {listed})"
 
 
-def ambiguous(call: str, found: Iterable[ConsumedOperation]) -> str:
+def ambiguous(call: str, found: Collection[ConsumedOperation]) -> str:
     """The message for a call that several operations answer to."""
-    listed = ", ".join(f"{operation.namespace}.{operation.resource}.{operation.name}" for operation in found)
-    return f"'{call}' may mean several operations (name one of {listed})"
+    names = sorted({operation.names[-1] for operation in found})
+    if len(names) < len(found):
+        return f"'{call}' may mean several operations of one name (give them, or their resources, names of their own)"
+    return f"'{call}' may mean several operations (name one of {', '.join(names)})"

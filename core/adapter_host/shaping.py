@@ -10,8 +10,11 @@ import orjson
 from .capability import OutputSpec
 from .declaration import Declaration
 from .jsonpath import Find, compile_path, is_identity
+from .operation import parse_number
 
 Shape = Callable[[Any], Any]
+
+_TYPES: Final = frozenset({"string", "number", "integer", "boolean", "array", "object"})
 
 
 def compile_outputs(outputs: Sequence[OutputSpec], declaration: Declaration) -> Shape | None:
@@ -20,13 +23,34 @@ def compile_outputs(outputs: Sequence[OutputSpec], declaration: Declaration) -> 
         return None
     shapes = [_shape(output, declaration) for output in outputs]
     if len(shapes) == 1:
-        return lambda data: shapes[0](data)
+        return shapes[0]
 
     def first(data: Any) -> Any:
         # The language tries the entries in order; the first that gives something is the answer.
         return next((found for shape in shapes if (found := shape(data)) is not None), None)
 
     return first
+
+
+def outputs_schema(outputs: Sequence[OutputSpec]) -> dict[str, Any] | None:
+    """The JSON Schema (2020-12) of an answer; None when it is passed through or may be one of several."""
+    if len(outputs) != 1 or is_passthrough(outputs[0]) or outputs[0].type not in _TYPES:
+        return None
+    schema = _schema(outputs[0])
+    return {**schema, "type": outputs[0].type}
+
+
+def _schema(output: OutputSpec) -> dict[str, Any]:
+    # What an upstream leaves out comes as null.
+    schema: dict[str, Any] = {"type": [output.type, "null"]} if output.type in _TYPES else {}
+    if output.description:
+        schema["description"] = output.description
+    if output.properties:
+        schema["properties"] = {name: _schema(child) for name, child in output.properties.items()}
+    items = output.items[0] if isinstance(output.items, tuple) and output.items else output.items
+    if isinstance(items, OutputSpec):
+        schema["items"] = _schema(items)
+    return schema
 
 
 def is_passthrough(output: OutputSpec) -> bool:
@@ -92,9 +116,7 @@ def coerce(value: Any, type: str | None) -> Any:
 
 
 def _number(value: Any) -> Any:
-    if isinstance(value, bool | int | float):
-        return value
-    return int(value) if str(value).lstrip("+-").isdigit() else float(value)
+    return parse_number(value) if isinstance(value, str) else value
 
 
 def _boolean(value: Any) -> Any:

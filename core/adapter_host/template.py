@@ -10,7 +10,8 @@ from typing import Any, Final
 
 import orjson
 
-TAG: Final = re.compile(r"\{\{\{?\s*&?\s*([^{}\s][^{}]*?)\s*\}?\}\}")
+# A third brace belongs to the tag only when it has one on either side: `{"id": {{id}}}` is JSON around a tag.
+TAG: Final = re.compile(r"\{\{(?:(\{)|\s*&)?\s*([^{}\s][^{}]*?)\s*(?(1)\}\}\}|\}\})")
 
 
 class Absent(Enum):
@@ -106,7 +107,7 @@ def compile_template(text: str, resolve: Callable[[str], Part]) -> Template:
     for tag in TAG.finditer(text):
         if tag.start() > end:
             parts.append(text[end : tag.start()])
-        parts.append(resolve(tag.group(1)))
+        parts.append(resolve(tag[2]))
         end = tag.end()
     if end < len(text) or not parts:
         parts.append(text[end:])

@@ -201,7 +201,7 @@ def compile_check(inputs: Iterable[Input]) -> Inject:
             else:
                 given.check(value)
         for name in required:
-            if name not in arguments:
+            if arguments.get(name, ABSENT) is ABSENT:
                 raise ArgumentError(name, f"'{name}' is required")
         return {name: arguments[name] for name in arguments if name not in absent} if absent else arguments
 

@@ -27,6 +27,7 @@ _TYPES: Final = {
     "model_attributes_type": "a mapping",
 }
 _BOUNDS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
+    "greater_than": lambda context: f"more than {context['gt']:g}",
     "greater_than_equal": lambda context: f"at least {context['ge']}",
     "less_than_equal": lambda context: f"at most {context['le']}",
     "literal_error": lambda context: f"one of {context['expected']}",
@@ -42,15 +43,18 @@ def problems_of(error: ValidationError, source: Source, loc: Loc) -> list[Proble
 def _problem(detail: dict[str, Any], source: Source, loc: Loc) -> Problem:
     kind = detail["type"]
     place = (*loc, *_existing(detail["loc"], source, loc))
-    name = next((str(part) for part in reversed(detail["loc"]) if isinstance(part, str)), "this")
+    name = next(part for part in reversed(("document", *place)) if isinstance(part, str))
     if kind == "missing":
         return source.problem(place, f"'{detail['loc'][-1]}' is missing", code="missing-key")
     context = detail.get("ctx", {})
     if kind in _TYPES or kind in _BOUNDS:
         wanted = _TYPES.get(kind) or _BOUNDS[kind](context)
         return source.problem(place, f"'{name}' must be {wanted} (given {shown(detail['input'])})", code="type")
-    message = str(context["error"]) if kind == "value_error" else detail["msg"]
-    return source.problem(place, f"'{name}': {message}", code="invalid")
+    if kind == "value_error":
+        return source.problem(place, str(context["error"]), code="invalid")
+    if kind == "too_short":
+        return source.problem(place, f"'{name}' must not be empty", code="invalid")
+    return source.problem(place, f"'{name}': {detail['msg']}", code="invalid")
 
 
 def _existing(found: tuple[str | int, ...], source: Source, loc: Loc) -> Loc:

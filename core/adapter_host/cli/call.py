@@ -67,7 +67,8 @@ def run(options: argparse.Namespace) -> int:
 async def _call(host: Host, target: Target, arguments: Arguments) -> int:
     await host.start(listen=False)
     try:
-        _show((await target.call(arguments)).body)
+        result = await target.call(arguments)
+        _show((await result.hold(host.settings.answer_limit)).body)
     finally:
         await host.stop()
     return 0
@@ -89,9 +90,7 @@ def _targets(host: Host) -> Sequence[Target]:
                 upstream = tuple(id(target) for target in operation.upstream)
                 found.append(Target(names, operation.inputs, operation.call, operation.preview, upstream))
         for consumed in plan.consumed:
-            qualified = f"{consumed.namespace}.{consumed.name}"
-            names = (qualified, f"{consumed.namespace}.{consumed.resource}.{consumed.name}")
-            found.append(Target(names, consumed.inputs, consumed.call, consumed.preview, (id(consumed),)))
+            found.append(Target(consumed.names, consumed.inputs, consumed.call, consumed.preview, (id(consumed),)))
     return found
 
 

@@ -98,5 +98,9 @@ def environment(env_file: str | None) -> Mapping[str, str]:
         return os.environ
     if not Path(env_file).is_file():
         raise UsageError(f"--env-file: there is no file '{env_file}'")
-    values = dotenv_values(env_file, interpolate=False)
+    try:
+        values = dotenv_values(env_file, interpolate=False)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise UsageError(f"--env-file: cannot read '{env_file}': {reason}") from error
     return {**{name: value for name, value in values.items() if value is not None}, **os.environ}

@@ -63,6 +63,8 @@ def run(options: argparse.Namespace) -> int:
             allowed_origins=frozenset(options.allowed_origin),
         ),
     )
+    if not host.exposures:
+        raise StartError(f"nothing is exposed by {', '.join(paths)}")
     _refuse_unknown_namespaces(host, options)
     for problem in dict.fromkeys(host.warnings):
         print(problem, file=sys.stderr)
@@ -103,6 +105,7 @@ async def _serve(host: Host, ready: _ReadyFile) -> None:
         ready.write(exposures)
         _log.info("serving")
         await stopped
+        ready.remove()
         _log.info("draining: %d calls in progress", host.calls)
         await host.drain()
     finally:
@@ -147,8 +150,11 @@ class _ReadyFile:
 
     def remove(self) -> None:
         """Take it away: one from before would lie."""
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
+        try:
+            if self._path is not None:
+                self._path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StartError(f"--ready-file: cannot replace '{self._path}': {error.strerror}") from error
 
 
 def _summary(exposures: Sequence[Exposure]) -> str:

@@ -27,7 +27,7 @@ def resolve_imports(source: Source) -> Imports:
     consumes = capability.get("consumes") if isinstance(capability, dict) else None
     imports = Imports()
     for index, entry in enumerate(consumes if isinstance(consumes, list) else ()):
-        if isinstance(entry, dict) and "import" in entry and "baseUri" not in entry:
+        if is_import(entry):
             try:
                 imports.sources.append(_resolve(source, ("capability", "consumes", index), entry))
                 if "as" in entry:
@@ -35,6 +35,11 @@ def resolve_imports(source: Source) -> Imports:
             except ProblemsError as error:
                 imports.problems.extend(error.problems)
     return imports
+
+
+def is_import(entry: Any) -> bool:
+    """Whether an entry of `consumes` stands for one of another file."""
+    return isinstance(entry, dict) and "import" in entry and "baseUri" not in entry
 
 
 def _resolve(source: Source, loc: tuple[str | int, ...], entry: dict[str, Any]) -> Source:
@@ -50,6 +55,9 @@ def _resolve(source: Source, loc: tuple[str | int, ...], entry: dict[str, Any]) 
     if found is None:
         message = f"'{location}' consumes nothing named '{entry['import']}'{suggest(str(entry['import']), names)}"
         message += f" (it has: {', '.join(names) or 'nothing'})"
+        raise ProblemsError([source.problem((*loc, "import"), message, code="import")])
+    if is_import(other.path(found)[-1].value):
+        message = f"'{entry['import']}' is an import in '{location}' too; import it from the file that declares it"
         raise ProblemsError([source.problem((*loc, "import"), message, code="import")])
     source.graft(loc, other, found)
     return other

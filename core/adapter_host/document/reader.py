@@ -14,6 +14,7 @@ from .syntax import syntax_problem
 from .words import kind_of, shown
 
 MAX_NODES = 1_000_000
+MAX_PROBLEMS = 200
 
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -97,7 +98,12 @@ class _Reader:
             self._problems.append(Problem(message, *self._roots[0].place, code="not-a-mapping"))
 
     def _report(self, event: Any, message: str, code: str) -> None:
-        self._problems.append(Problem(message, self._file, *_at(event), code))
+        self._note(_at(event), message, code)
+
+    def _note(self, at: tuple[int, int], message: str, code: str) -> None:
+        self._problems.append(Problem(message, self._file, *at, code))
+        if len(self._problems) == MAX_PROBLEMS:
+            raise ProblemsError(self._problems)
 
     def _give_up(self, event: Any, message: str, code: str) -> None:
         self._report(event, message, code)
@@ -198,14 +204,14 @@ class _Reader:
         what = kind_of(node.value)
         advice = "quote it" if node.kind == "scalar" else "quote a value that begins with '{{' or '['"
         message = f"a key must be text, not {what}; {advice}"
-        self._problems.append(Problem(message, self._file, *at, code="key-not-text"))
+        self._note(at, message, "key-not-text")
         return shown(node.value) if node.kind == "scalar" else f"{what} at {at}"
 
     def _entry(self, frame: _Open, parent: MappingNode, key: str, node: Node) -> None:
         if key in parent.keys:
             first, _ = parent.keys[key]
             message = f"duplicate key {shown(key)} (first at line {first})"
-            self._problems.append(Problem(message, self._file, *frame.key_at, code="duplicate-key"))
+            self._note(frame.key_at, message, "duplicate-key")
             return
         parent.keys[key] = frame.key_at
         if key == _MERGE:
@@ -215,11 +221,11 @@ class _Reader:
             parent.value[key] = node.value
 
     def _merge(self, node: MappingNode, merged: Node) -> None:
-        line, column = node.keys.pop(_MERGE)
+        at = node.keys.pop(_MERGE)
         for source in merged.items if isinstance(merged, SequenceNode) else [merged]:
             if not isinstance(source, MappingNode):
                 message = f"'<<' merges mappings, not {kind_of(source.value)}"
-                self._problems.append(Problem(message, self._file, line, column, code="invalid-merge"))
+                self._note(at, message, "invalid-merge")
                 continue
             for key in source.entries:
                 if key not in node.entries:
