@@ -1,0 +1,11 @@
+"""Exposes capabilities as REST resources: `type: rest` under `exposes`."""
+
+from adapter_host import RegisterExposer, hookimpl
+
+from .exposer import RestExposer
+
+
+@hookimpl
+def register_exposers(register: RegisterExposer) -> None:
+    """Serve the type `rest`."""
+    register("rest", RestExposer)

@@ -1,0 +1,180 @@
+"""Results and errors as HTTP answers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Mapping
+from functools import lru_cache
+from typing import Final
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from adapter_host import (
+    ArgumentError,
+    OperationError,
+    Result,
+    UnavailableError,
+    UpstreamStatus,
+    new_request_id,
+    problem_response,
+)
+
+_LOG: Final = logging.getLogger("adapter_host.rest")
+
+_JSON: Final = "application/json"
+_HEADERS: Final = {"Server": "adapter-host", "X-Content-Type-Options": "nosniff"}
+_PLAIN: Final = CIMultiDict(_HEADERS)
+_JSON_HEADERS: Final = CIMultiDict({**_HEADERS, "Content-Type": _JSON})
+_PASSED: Final = frozenset(
+    {"content-disposition", "etag", "last-modified", "link", "location", "retry-after", "x-total-count"}
+)
+_PASSED_PREFIXES: Final = ("ratelimit", "x-ratelimit")
+_BODILESS: Final = frozenset({204, 205, 304})
+_RETRY_SECONDS: Final = "1"
+
+
+class MethodNotAllowed(OperationError):
+    """The path serves other methods; `allow` lists them as the header of that name does."""
+
+    status = 405
+    title = "Method not allowed"
+
+    def __init__(self, method: str, allow: str) -> None:
+        self.allow = allow
+        super().__init__(f"{method} is not allowed here (allowed: {allow})")
+
+
+def allowed(methods: set[str]) -> str:
+    """The value of an `Allow` header."""
+    implied = {"OPTIONS", "HEAD"} if "GET" in methods else {"OPTIONS"}
+    return ", ".join(sorted(methods | implied))
+
+
+def options(allow: str) -> web.Response:
+    """The answer to OPTIONS."""
+    return web.Response(status=204, headers={**_HEADERS, "Allow": allow})
+
+
+async def respond(request: web.Request, result: Result, name: str) -> web.StreamResponse:
+    """Answer with what the operation `name` gave; a stream has been sent, or closed, when this returns."""
+    headers = _JSON_HEADERS.copy() if result.media_type == _JSON else _typed(result.media_type)
+    if result.headers:
+        _pass_on(result.headers, headers)
+    if result.stream is not None:
+        response = web.StreamResponse(status=result.status, headers=headers)
+        response.content_length = _length(result.headers)
+        return await _relay(request, response, result.stream, name)
+    if result.status in _BODILESS:
+        return _bodiless(result.status, headers)
+    return web.Response(status=result.status, body=result.body, headers=headers)
+
+
+def refuse(error: OperationError, name: str) -> web.Response:
+    """Answer with what went wrong in the operation `name`; log what an operator should see."""
+    request_id = new_request_id()
+    if isinstance(error, UpstreamStatus):
+        return _upstream_answer(error, name, request_id)
+    if error.status >= 500:
+        _LOG.warning("request %s: %s: %s", request_id, name, error.message)
+    headers = {**_HEADERS, "X-Request-Id": request_id}
+    if isinstance(error, MethodNotAllowed):
+        headers["Allow"] = error.allow
+    if error.status in (429, 503):
+        headers["Retry-After"] = _RETRY_SECONDS
+    members = {"parameter": error.parameter} if isinstance(error, ArgumentError) else {}
+    response = problem_response(
+        error.status, error.message, title=error.title, request_id=request_id, headers=headers, **members
+    )
+    if isinstance(error, UnavailableError):
+        response.force_close()
+    return response
+
+
+def fail(name: str) -> web.Response:
+    """Answer for an exception that nobody foresaw, the current one; its details go to the log alone."""
+    request_id = new_request_id()
+    _LOG.exception("request %s: %s: unexpected error", request_id, name)
+    headers = {**_HEADERS, "X-Request-Id": request_id}
+    return problem_response(500, "an unexpected error", request_id=request_id, headers=headers)
+
+
+def _upstream_answer(error: UpstreamStatus, name: str, request_id: str) -> web.Response:
+    if error.upstream_status >= 500:
+        _LOG.warning("request %s: %s: %s", request_id, name, error.message)
+    headers = _typed(error.media_type)
+    headers["X-Request-Id"] = request_id
+    _pass_on(error.headers, headers)
+    if error.upstream_status in _BODILESS:
+        return _bodiless(error.upstream_status, headers)
+    return web.Response(status=error.upstream_status, body=error.body, headers=headers)
+
+
+def _typed(media_type: str) -> CIMultiDict[str]:
+    headers = _PLAIN.copy()
+    if media_type:
+        headers["Content-Type"] = media_type
+    return headers
+
+
+def _bodiless(status: int, headers: CIMultiDict[str]) -> web.Response:
+    headers.pop("Content-Type", None)
+    return web.Response(status=status, headers=headers)
+
+
+def _pass_on(upstream: Mapping[str, str], headers: CIMultiDict[str]) -> None:
+    for name, value in upstream.items():
+        if _passed(name):
+            headers.add(name, value)
+
+
+@lru_cache(maxsize=1024)
+def _passed(name: str) -> bool:
+    lower = name.lower()
+    return lower in _PASSED or lower.startswith(_PASSED_PREFIXES)
+
+
+def _length(upstream: Mapping[str, str]) -> int | None:
+    """The stream's length, if the upstream gave one for the bytes as they are now."""
+    length = upstream.get("Content-Length", "")
+    if "Content-Encoding" in upstream or not (length.isascii() and length.isdigit()):
+        return None
+    return int(length)
+
+
+async def _relay(
+    request: web.Request, response: web.StreamResponse, stream: AsyncIterator[bytes], name: str
+) -> web.StreamResponse:
+    try:
+        await response.prepare(request)
+        if request.method != "HEAD" and response.status not in _BODILESS:
+            await _copy(stream, response)
+        await response.write_eof()
+    except ConnectionError:
+        _abort(request)
+    except Exception as error:  # the status is out: an answer cut short is all that can still be said
+        _LOG.warning("request %s: %s: the answer broke off: %s", new_request_id(), name, _reason(error))
+        _abort(request)
+    finally:
+        close = getattr(stream, "aclose", None)
+        if close is not None:
+            await close()
+    return response
+
+
+async def _copy(stream: AsyncIterator[bytes], response: web.StreamResponse) -> None:
+    sent = 0
+    async for chunk in stream:
+        sent += len(chunk)
+        await response.write(chunk)
+    if response.content_length not in (None, sent):
+        raise OperationError(f"{sent} bytes came instead of {response.content_length}")
+
+
+def _reason(error: Exception) -> str:
+    return error.message if isinstance(error, OperationError) else type(error).__name__
+
+
+def _abort(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()

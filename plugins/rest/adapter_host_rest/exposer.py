@@ -1,0 +1,147 @@
+"""Serves operations as REST resources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Final
+
+from aiohttp import web
+
+from adapter_host import (
+    ArgumentError,
+    HttpExposer,
+    NotFoundError,
+    Offer,
+    OperationError,
+    Operations,
+    Provision,
+)
+
+from .answers import MethodNotAllowed, allowed, fail, options, refuse, respond
+from .config import RestConfig, RestOperationSpec, RestResource
+from .extract import compile_extractor
+from .route import Route
+from .router import Router, Segment, parse_path, split_path
+from .usage import curl
+from .variables import expand, meet
+
+# All of it is one route of aiohttp's, whose router knows no names with `-` and slows down with each path.
+_EVERYTHING: Final = "/{path:[\\s\\S]*}"
+_TAIL: Final = len("/{path}")
+
+
+class RestExposer(HttpExposer[RestConfig]):
+    """Serves each operation at the path of its resource."""
+
+    config_class = RestConfig
+    streams = True
+
+    def __init__(self, config: RestConfig, operations: Operations, provision: Provision) -> None:
+        super().__init__(config, operations, provision)
+        self._router: Router[Route] = Router()
+        self._routes: list[Route] = []
+        for resource in config.resources:
+            self._add_resource(resource)
+
+    def build_app(self) -> web.Application:
+        """Its application: everything goes to the routes compiled at build."""
+        app = web.Application(client_max_size=self.provision.settings.body_limit)
+        mount = app.router.add_resource(_EVERYTHING)
+        mount.add_route("*", partial(self._serve, mount))
+        return app
+
+    def offers(self) -> Iterable[Offer]:
+        """Each route, with where a request carries each input."""
+        return [route.offer() for route in self._routes]
+
+    def usage(self, url: str) -> str | None:
+        """A curl line for the operation that asks for least."""
+        if not self._routes:
+            return None
+        route = min(self._routes, key=lambda route: route.demands)
+        return curl(url, route, self.config.authentication)
+
+    def _add_resource(self, resource: RestResource) -> None:
+        if resource.forward is not None:
+            message = "'forward' is not supported by this version (declare the operations instead)"
+            self.provision.problem(message, resource, "forward", code="unsupported")
+        elif not resource.operations:
+            self.provision.warn(f"nothing is served at {resource.path}: it has no operations", resource)
+        try:
+            segments = parse_path(resource.path)
+        except ValueError as error:
+            self.provision.problem(f"path '{resource.path}': {error}", resource, "path", code="path")
+            return
+        for spec in resource.operations:
+            if spec in self.operations:
+                self._add_operation(resource, spec, segments)
+
+    def _add_operation(self, resource: RestResource, spec: RestOperationSpec, declared: Sequence[Segment]) -> None:
+        operation = self.operations[spec]
+        segments = expand(declared, operation)
+        names = [name for segment in segments for name in segment.variables]
+        variables = tuple(meet(name, operation.inputs) for name in names)
+        self._warn_unmet(resource, spec, [n for n, met in zip(names, variables, strict=True) if met is None])
+        limit = self.provision.settings.body_limit
+        extractor = compile_extractor(spec.method, operation.inputs, variables, limit)
+        route = Route(spec, operation, segments, variables, extractor)
+        present = self._router.add(spec.method, segments, route)
+        if present is route:
+            self._routes.append(route)
+        else:
+            self._report_twice(route, present)
+
+    def _warn_unmet(self, resource: RestResource, spec: RestOperationSpec, names: Iterable[str]) -> None:
+        declared = {declared.name for declared in spec.input_parameters}
+        for name in names:
+            if name not in declared:
+                message = f"path variable '{name}' fills no input of {spec.method} {resource.path}; it is ignored"
+                self.provision.warn(message, resource, "path", code="unused-variable")
+
+    def _report_twice(self, route: Route, present: Route) -> None:
+        declaration = self.provision.declaration
+        file, line, column = declaration.source.where(declaration.loc(present.spec))
+        message = (
+            f"{route.title} is served already by '{present.operation.name}'"
+            f" at {file}:{line}:{column} (as {present.title})"
+        )
+        self.provision.problem(message, route.spec, code="duplicate-route")
+
+    async def _serve(self, mount: web.Resource, request: web.Request) -> web.StreamResponse:
+        name = "no operation"
+        try:
+            path = request.rel_url.raw_path[len(mount.canonical) - _TAIL :]
+            found = self._find(request.method, path)
+            if isinstance(found, web.Response):
+                return found
+            route, values = found
+            name = route.operation.name
+            arguments = await route.extractor.arguments(request, values)
+            return await respond(request, await route.operation.call(arguments), name)
+        except OperationError as error:
+            return refuse(error, name)
+        except Exception:  # whatever an operation's plugins raise is that call's failure alone
+            return fail(name)
+
+    def _find(self, method: str, path: str) -> tuple[Route, list[str]] | web.Response:
+        try:
+            segments = split_path(path)
+        except ValueError:
+            raise ArgumentError("path", "the path must be percent-encoded UTF-8 without NUL") from None
+        served = "GET" if method == "HEAD" else method
+        # A path with a slash too many is served as if it had none, unless something stands at it.
+        for candidate in (segments, segments[:-1]) if segments[-1] == "" else (segments,):
+            found = self._router.find(served, candidate)
+            if found is not None:
+                return found
+            if methods := self._router.methods(candidate):
+                return _without_route(method, methods)
+        raise NotFoundError("there is nothing at this path")
+
+
+def _without_route(method: str, methods: set[str]) -> web.Response:
+    allow = allowed(methods)
+    if method == "OPTIONS":
+        return options(allow)
+    raise MethodNotAllowed(method, allow)

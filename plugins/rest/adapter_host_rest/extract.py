@@ -1,0 +1,182 @@
+"""What a request carries, as an operation's arguments: compiled once for each operation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+
+from adapter_host import ABSENT, ArgumentError, Input
+
+BODILESS: Final = frozenset({"GET", "DELETE", "HEAD"})
+
+_TEXTS: Final = frozenset({None, "string"})
+_BODY: Final = "body"
+
+
+class BodyTooLarge(ArgumentError):
+    """The request's body is larger than the host takes."""
+
+    status = 413
+    title = "Body too large"
+
+
+class UnsupportedMediaType(ArgumentError):
+    """The request's body is not JSON, and says so."""
+
+    status = 415
+    title = "Unsupported media type"
+
+
+@dataclass(frozen=True, slots=True)
+class _Taker:
+    """Takes one input from text; `parse` is None where the text is the value."""
+
+    name: str
+    array: bool
+    parse: Callable[[str], Any] | None
+
+    @classmethod
+    def of(cls, source: Input) -> _Taker:
+        return cls(source.name, source.type == "array", None if source.type in _TEXTS else source.parse)
+
+    def value(self, text: str) -> Any:
+        """Its value; an empty text is one for a string alone."""
+        if self.parse is None:
+            return text
+        return self.parse(text) if text else ABSENT
+
+
+Takers = tuple[_Taker, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Extractor:
+    """Takes an operation's arguments from requests."""
+
+    variables: tuple[_Taker | None, ...]
+    query: Takers
+    headers: Takers
+    cookies: Takers
+    fields: Takers
+    elsewhere: Takers
+    """Fields that may stand in the query too."""
+    whole: str | None
+    body_limit: int
+
+    async def arguments(self, request: web.Request, values: Sequence[str]) -> dict[str, Any]:
+        """The arguments that the request carries; raises `ArgumentError`."""
+        arguments: dict[str, Any] = {}
+        for taker, text in zip(self.variables, values, strict=True):
+            if taker is not None:
+                arguments[taker.name] = text if taker.parse is None else taker.parse(text)
+        if request.rel_url.raw_query_string:
+            _take(self.elsewhere, request.query, arguments)
+            _take(self.query, request.query, arguments)
+        if self.headers:
+            _take(self.headers, request.headers, arguments)
+        if self.cookies:
+            self._take_cookies(request, arguments)
+        if self.whole is not None or self.fields:
+            await self._take_body(request, arguments)
+        return arguments
+
+    def _take_cookies(self, request: web.Request, arguments: dict[str, Any]) -> None:
+        for taker in self.cookies:
+            text = request.cookies.get(taker.name)
+            if text is not None and (value := taker.value(text)) is not ABSENT:
+                arguments[taker.name] = value
+
+    async def _take_body(self, request: web.Request, arguments: dict[str, Any]) -> None:
+        body = await _read(request, self.body_limit)
+        if not body:
+            return
+        value = _parse(body, request.headers.get("Content-Type"))
+        if self.whole is not None:
+            arguments[self.whole] = value
+        if isinstance(value, dict):
+            arguments.update({taker.name: value[taker.name] for taker in self.fields if taker.name in value})
+        elif self.whole is None:
+            raise ArgumentError(_BODY, "the body must be a JSON object")
+
+
+def compile_extractor(
+    method: str, inputs: Iterable[Input], variables: Sequence[Input | None], body_limit: int
+) -> Extractor:
+    """Decide where each input comes from; those that path variables fill come from nowhere else."""
+    filled = {variable.name for variable in variables if variable is not None}
+    places: dict[str, list[_Taker]] = {place: [] for place in ("query", "header", "cookie", "body", "any")}
+    whole = None
+    for source in inputs:
+        if source.whole:
+            whole = source.name
+        elif source.name not in filled and source.place != "environment":
+            places[_place(source, method)].append(_Taker.of(source))
+    return Extractor(
+        variables=tuple(None if variable is None else _Taker.of(variable) for variable in variables),
+        query=tuple(places["query"]),
+        headers=tuple(places["header"]),
+        cookies=tuple(places["cookie"]),
+        fields=(*places["body"], *places["any"]),
+        elsewhere=tuple(places["any"]),
+        whole=whole,
+        body_limit=body_limit,
+    )
+
+
+def place_of(source: Input, method: str, variables: Sequence[Input | None]) -> str:
+    """Where a request carries an input, for people: path, query, header, cookie or body."""
+    if any(variable is not None and variable.name == source.name for variable in variables):
+        return "path"
+    place = "body" if source.whole else _place(source, method)
+    return "body" if place == "any" else place
+
+
+def _place(source: Input, method: str) -> str:
+    if source.place in ("header", "cookie"):
+        return source.place
+    if method in BODILESS or source.place not in ("body", None):
+        return "query"
+    return source.place or "any"
+
+
+def _take(takers: Takers, carried: Any, arguments: dict[str, Any]) -> None:
+    for taker in takers:
+        if taker.name not in carried:
+            continue
+        texts = carried.getall(taker.name)
+        value = list(texts) if taker.array and len(texts) > 1 else taker.value(texts[0])
+        if value is not ABSENT:
+            arguments[taker.name] = value
+
+
+async def _read(request: web.Request, limit: int) -> bytes:
+    if (request.content_length or 0) > limit:
+        raise _too_large(limit)
+    # Mounted in another application, the request comes with that one's limit.
+    if request.client_max_size != limit and not request.content.at_eof():
+        request = request.clone(client_max_size=limit)
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise _too_large(limit) from None
+    except (web.RequestPayloadError, ConnectionError):
+        raise ArgumentError(_BODY, "the body broke off, or is not encoded as its headers say") from None
+
+
+def _too_large(limit: int) -> BodyTooLarge:
+    return BodyTooLarge(_BODY, f"the body must be at most {limit} bytes")
+
+
+def _parse(body: bytes, content_type: str | None) -> Any:
+    if content_type is not None and content_type != "application/json":
+        media_type = content_type.partition(";")[0].strip().lower()
+        if media_type != "application/json" and not media_type.endswith("+json"):
+            raise UnsupportedMediaType(_BODY, "the body must be JSON (Content-Type: application/json)")
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise ArgumentError(_BODY, f"the body must be JSON ({error.msg} at {error.pos})") from None

@@ -1,0 +1,183 @@
+"""Finds what serves a method and a path: a trie over path segments, compiled once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+from urllib.parse import unquote
+
+Target = TypeVar("Target")
+
+_VARIABLE: Final = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}|\{\s*([^{}]+?)\s*\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """What a path has between two slashes: literal texts around variables, one more than these."""
+
+    literals: tuple[str, ...]
+    variables: tuple[str, ...] = ()
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is one variable and nothing else."""
+        return self.literals == ("", "")
+
+    def __str__(self) -> str:
+        variables = [f"{{{name}}}" for name in self.variables]
+        return "".join(map("".join, zip(self.literals, [*variables, ""], strict=True)))
+
+
+def parse_path(path: str) -> tuple[Segment, ...]:
+    """The segments of a declared path; raises `ValueError` with what is wrong."""
+    segments = tuple(_parse_segment(text) for text in path.removeprefix("/").split("/"))
+    names = [name for segment in segments for name in segment.variables]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"the variable '{name}' stands in it twice")
+    return segments
+
+
+def show_path(segments: Sequence[Segment]) -> str:
+    """A declared path as people read it, variables in single braces."""
+    return "/" + "/".join(map(str, segments))
+
+
+def _parse_segment(text: str) -> Segment:
+    pieces = _VARIABLE.split(text)
+    literals = tuple(unquote(piece) for piece in pieces[::3])
+    variables = tuple(double or single for double, single in zip(pieces[1::3], pieces[2::3], strict=True))
+    if any("{" in literal or "}" in literal for literal in literals):
+        raise ValueError(f"unbalanced braces in '{text}'")
+    if "" in literals[1:-1]:
+        raise ValueError(f"nothing stands between two variables in '{text}'")
+    return Segment(literals, variables)
+
+
+def split_path(raw: str) -> list[str]:
+    """The decoded segments of a request's raw path; raises `ValueError` for what is no text."""
+    segments = raw.split("/")[1:] or [""]
+    if "%" in raw or not raw.isascii():
+        segments = [_decode(segment) for segment in segments]
+    return segments
+
+
+def _decode(segment: str) -> str:
+    # A raw byte that is no ASCII arrives as a surrogate; this joins such bytes with the escaped ones.
+    text = unquote(segment.encode("utf-8", "surrogateescape"), errors="strict")
+    if "\0" in text:
+        raise ValueError("a NUL character")
+    return text
+
+
+def match_segment(literals: Sequence[str], text: str) -> list[str] | None:
+    """The values of the variables between `literals`; the first takes as much as it can, then the next."""
+    first, last = literals[0], literals[-1]
+    start, end = len(first), len(text) - len(last)
+    if start >= end or not text.startswith(first) or not text.endswith(last):
+        return None
+    values: list[str] = []
+    for literal in literals[-2:0:-1]:
+        at = text.rfind(literal, start + 1, end - 1)
+        if at < 0:
+            return None
+        values.append(text[at + len(literal) : end])
+        end = at
+    values.append(text[start:end])
+    return values[::-1]
+
+
+class _Node(Generic[Target]):
+    __slots__ = ("literals", "patterns", "targets", "variable")
+
+    def __init__(self) -> None:
+        self.targets: dict[str, Target] = {}
+        self.literals: dict[str, _Node[Target]] = {}
+        self.patterns: list[tuple[tuple[str, ...], _Node[Target]]] = []
+        self.variable: _Node[Target] | None = None
+
+    def below(self, segment: Segment) -> _Node[Target]:
+        if not segment.variables:
+            return self.literals.setdefault(segment.literals[0], _Node())
+        if segment.plain:
+            self.variable = self.variable or _Node()
+            return self.variable
+        return self._pattern(segment.literals)
+
+    def _pattern(self, literals: tuple[str, ...]) -> _Node[Target]:
+        for known, node in self.patterns:
+            if known == literals:
+                return node
+        added: _Node[Target] = _Node()
+        self.patterns.append((literals, added))
+        self.patterns.sort(key=lambda pattern: (-sum(map(len, pattern[0])), pattern[0]))
+        return added
+
+
+class Router(Generic[Target]):
+    """Targets by method and path; at each segment a literal wins over a pattern, that over a variable."""
+
+    def __init__(self) -> None:
+        self._root: _Node[Target] = _Node()
+
+    def add(self, method: str, segments: Sequence[Segment], target: Target) -> Target:
+        """Put a target in place; gives the one that was there before, if any, and leaves it."""
+        node = self._root
+        for segment in segments:
+            node = node.below(segment)
+        return node.targets.setdefault(method, target)
+
+    def find(self, method: str, segments: Sequence[str]) -> tuple[Target, list[str]] | None:
+        """The target and the values of its path's variables, in their order."""
+        values: list[str] = []
+        target = _find(self._root, method, segments, 0, values)
+        return None if target is None else (target, values)
+
+    def methods(self, segments: Sequence[str]) -> set[str]:
+        """Every method that some target at this path serves."""
+        found: set[str] = set()
+        _collect(self._root, segments, 0, found)
+        return found
+
+
+def _find(node: _Node[Target], method: str, segments: Sequence[str], depth: int, values: list[str]) -> Target | None:
+    if depth == len(segments):
+        return node.targets.get(method)
+    segment = segments[depth]
+    child = node.literals.get(segment)
+    if child is not None:
+        target = _find(child, method, segments, depth + 1, values)
+        if target is not None:
+            return target
+    known = len(values)
+    for literals, child in node.patterns:
+        matched = match_segment(literals, segment)
+        if matched is not None:
+            values += matched
+            target = _find(child, method, segments, depth + 1, values)
+            if target is not None:
+                return target
+            del values[known:]
+    if node.variable is not None and segment:
+        values.append(segment)
+        target = _find(node.variable, method, segments, depth + 1, values)
+        if target is not None:
+            return target
+        del values[known:]
+    return None
+
+
+def _collect(node: _Node[Target], segments: Sequence[str], depth: int, found: set[str]) -> None:
+    if depth == len(segments):
+        found.update(node.targets)
+        return
+    segment = segments[depth]
+    if segment in node.literals:
+        _collect(node.literals[segment], segments, depth + 1, found)
+    for literals, child in node.patterns:
+        if match_segment(literals, segment) is not None:
+            _collect(child, segments, depth + 1, found)
+    if node.variable is not None and segment:
+        _collect(node.variable, segments, depth + 1, found)

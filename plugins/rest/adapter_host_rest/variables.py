@@ -1,0 +1,59 @@
+"""Which input each variable of an exposed path fills."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from adapter_host import Input, Operation
+
+from .router import Segment, parse_path
+
+
+def normal(name: str) -> str:
+    """A name as it is compared: `station-id`, `station_id` and `stationId` are one."""
+    return name.replace("-", "").replace("_", "").lower()
+
+
+def meet(variable: str, inputs: Sequence[Input]) -> Input | None:
+    """The input that a path variable means: of its name, else of one that reads the same."""
+    for candidate in inputs:
+        if candidate.name == variable and not candidate.whole:
+            return candidate
+    same = [i for i in inputs if normal(i.name) == normal(variable) and not i.whole]
+    return min(same, key=lambda i: i.place != "path", default=None)
+
+
+def expand(segments: Sequence[Segment], operation: Operation) -> tuple[Segment, ...]:
+    """The path with each variable that stands for several inputs put as the pattern of these.
+
+    A path may write `{sha-difftype}` for what the consumed path has as `{sha}.{diffType}`.
+    """
+    patterns = {normal("".join(p.variables)): p for p in _consumed_patterns(operation)}
+    return tuple(_expanded(segment, operation.inputs, patterns) for segment in segments)
+
+
+def _consumed_patterns(operation: Operation) -> Iterator[Segment]:
+    for consumed in operation.upstream:
+        try:
+            segments = parse_path(consumed.path or "")
+        except ValueError:  # another protocol's path: nothing to take from it
+            continue
+        for segment in segments:
+            names = segment.variables
+            if len(names) > 1 and all(meet(name, operation.inputs) for name in names):
+                yield segment
+
+
+def _expanded(segment: Segment, inputs: Sequence[Input], patterns: dict[str, Segment]) -> Segment:
+    literals, variables = [segment.literals[0]], list[str]()
+    for name, literal in zip(segment.variables, segment.literals[1:], strict=True):
+        pattern = None if meet(name, inputs) else patterns.get(normal(name))
+        if pattern is None:
+            variables.append(name)
+            literals.append(literal)
+            continue
+        variables += pattern.variables
+        literals[-1] += pattern.literals[0]
+        literals += pattern.literals[1:]
+        literals[-1] += literal
+    return Segment(tuple(literals), tuple(variables))

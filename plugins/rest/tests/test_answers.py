@@ -1,0 +1,280 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import ClientError, ClientPayloadError
+
+from adapter_host import (
+    ArgumentError,
+    InternalError,
+    NotFoundError,
+    OperationError,
+    RefusedError,
+    Result,
+    UnavailableError,
+    UpstreamError,
+    UpstreamInvalid,
+    UpstreamStatus,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
+
+READ = {"name": "read", "method": "GET", "path": "/r", "inputParameters": [{"name": "x", "in": "query"}]}
+
+
+def raising(error: BaseException) -> Any:
+    def answer(_: dict[str, Any]) -> Any:
+        raise error
+
+    return answer
+
+
+def giving(result: Any) -> Any:
+    return lambda _: result
+
+
+async def test_result_is_answered_as_it_came(serve: Any) -> None:
+    async with serve(READ) as api:
+        api.up.answers["read"] = giving(Result(status=201, media_type="text/csv", body=b"a;b"))
+        answer = await api("GET", "/r")
+        assert (answer.status, answer.headers["Content-Type"], answer.body) == (201, "text/csv", b"a;b")
+        assert answer.headers["Server"] == "adapter-host"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert "X-Request-Id" not in answer.headers
+
+
+@pytest.mark.parametrize("status", [204, 205])
+async def test_some_statuses_have_no_body(serve: Any, status: int) -> None:
+    async with serve(READ) as api:
+        api.up.answers["read"] = giving(Result(status=status, body=b"ignored"))
+        answer = await api("GET", "/r")
+        assert (answer.status, answer.body) == (status, b"")
+        assert "Content-Type" not in answer.headers
+
+
+async def test_only_some_upstream_headers_are_passed_on(serve: Any) -> None:
+    passed = {
+        "Content-Disposition": "attachment",
+        "ETag": '"1"',
+        "Last-Modified": "Mon, 01 Jan 2024 00:00:00 GMT",
+        "Link": "</r?page=2>; rel=next",
+        "Location": "/r/1",
+        "Retry-After": "3",
+        "X-Total-Count": "9",
+        "RateLimit-Remaining": "1",
+        "X-RateLimit-Limit": "5",
+    }
+    kept_back = {"Set-Cookie": "a=b", "X-Internal": "1", "Connection": "close", "Content-Length": "999"}
+    async with serve(READ) as api:
+        api.up.answers["read"] = giving(Result(data=1, headers={**passed, **kept_back}))
+        answer = await api("GET", "/r")
+        assert {name: answer.headers.get(name) for name in passed} == passed
+        assert not {"Set-Cookie", "X-Internal", "Connection"} & set(answer.headers)
+        assert answer.body == b"1"
+
+
+async def test_head_is_get_without_its_body(serve: Any) -> None:
+    async with serve(READ) as api:
+        answer = await api("HEAD", "/r?x=abc")
+        assert (answer.status, answer.body, answer.headers["Content-Length"]) == (200, b"", "11")
+        assert api.up.calls == [("read", {"x": "abc"})]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (ArgumentError("x", "'x' is odd"), 400),
+        (RefusedError("not you"), 403),
+        (NotFoundError("no such thing"), 404),
+        (InternalError(), 500),
+        (OperationError(), 500),
+        (UnavailableError("draining"), 503),
+        (UpstreamError("it failed"), 502),
+        (UpstreamUnreachable("no connection"), 502),
+        (UpstreamInvalid("no JSON"), 502),
+        (UpstreamTimeout("no answer"), 504),
+    ],
+)
+async def test_error_is_answered_as_a_problem(
+    serve: Any, error: OperationError, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serve(READ) as api:
+        api.up.answers["read"] = raising(error)
+        answer = await api("GET", "/r?x=private")
+    assert (answer.status, answer.headers["Content-Type"]) == (status, "application/problem+json")
+    request_id = answer.headers["X-Request-Id"]
+    expected = {
+        "type": "about:blank",
+        "title": error.title,
+        "status": status,
+        "detail": error.message,
+        "request_id": request_id,
+    }
+    if isinstance(error, ArgumentError):
+        expected["parameter"] = "x"
+    assert answer.data == expected
+    assert answer.headers["Server"] == "adapter-host"
+    logged = [r.getMessage() for r in caplog.records if r.name == "adapter_host.rest"]
+    assert logged == ([f"request {request_id}: read: {error.message}"] if status >= 500 else [])
+
+
+async def test_unavailable_says_when_to_come_again(serve: Any) -> None:
+    async with serve(READ) as api:
+        api.up.answers["read"] = raising(UnavailableError())
+        answer = await api("GET", "/r")
+        assert (answer.headers["Retry-After"], answer.headers["Connection"]) == ("1", "close")
+
+
+@pytest.mark.parametrize(("status", "logged"), [(302, 0), (404, 0), (429, 0), (503, 1), (599, 1)])
+async def test_upstream_error_is_passed_through(
+    serve: Any, status: int, logged: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = {"Retry-After": "7", "Set-Cookie": "a=b", "Location": "http://127.0.0.1:9/"}
+    async with serve(READ) as api:
+        api.up.answers["read"] = raising(UpstreamStatus(status, b"<no/>", "text/xml", headers))
+        answer = await api("GET", "/r", allow_redirects=False)
+    assert (answer.status, answer.body, answer.headers["Content-Type"]) == (status, b"<no/>", "text/xml")
+    assert answer.headers["Retry-After"] == "7"
+    assert "Set-Cookie" not in answer.headers
+    request_id = answer.headers["X-Request-Id"]
+    messages = [r.getMessage() for r in caplog.records if r.name == "adapter_host.rest"]
+    assert messages == [f"request {request_id}: read: the upstream answered {status}"] * logged
+
+
+async def test_upstream_error_without_body(serve: Any) -> None:
+    async with serve(READ) as api:
+        api.up.answers["read"] = raising(UpstreamStatus(304, headers={"ETag": '"1"'}))
+        answer = await api("GET", "/r")
+        assert (answer.status, answer.body, answer.headers["ETag"]) == (304, b"", '"1"')
+
+
+async def test_unforeseen_exception_shows_in_the_log_alone(serve: Any, caplog: pytest.LogCaptureFixture) -> None:
+    async with serve(READ) as api:
+        api.up.answers["read"] = raising(KeyError("details"))
+        answer = await api("GET", "/r")
+    assert (answer.status, answer.headers["Content-Type"]) == (500, "application/problem+json")
+    assert b"details" not in answer.body
+    (record,) = [r for r in caplog.records if r.name == "adapter_host.rest"]
+    assert answer.headers["X-Request-Id"] in record.getMessage()
+    assert record.levelno == logging.ERROR
+    assert record.exc_info is not None
+
+
+class Stream:
+    """Chunks with gates between them; knows whether it was closed."""
+
+    def __init__(self, *chunks: bytes | Exception) -> None:
+        self.chunks = chunks
+        self.go_on = asyncio.Event()
+        self.closed = asyncio.Event()
+
+    async def read(self) -> AsyncIterator[bytes]:
+        try:
+            for chunk in self.chunks:
+                if isinstance(chunk, Exception):
+                    await self.go_on.wait()
+                    raise chunk
+                yield chunk
+        finally:
+            self.closed.set()
+
+    def result(self, **headers: str) -> Result:
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        return Result(media_type="text/plain", stream=self.read(), headers=given)
+
+
+async def test_stream_is_passed_on(serve: Any) -> None:
+    async with serve(READ) as api:
+        stream = Stream(b"one", b"two")
+        api.up.answers["read"] = giving(stream.result(ETag='"s"'))
+        answer = await api("GET", "/r")
+        assert (answer.body, answer.headers["Transfer-Encoding"]) == (b"onetwo", "chunked")
+        assert (answer.headers["Content-Type"], answer.headers["ETag"]) == ("text/plain", '"s"')
+        assert stream.closed.is_set()
+
+
+@pytest.mark.parametrize(
+    ("headers", "length"),
+    [
+        ({"Content_Length": "6"}, "6"),
+        ({"Content_Length": "4", "Content_Encoding": "gzip"}, None),
+        ({"Content_Length": "-6"}, None),
+    ],
+)
+async def test_stream_has_its_length_when_that_is_known(
+    serve: Any, headers: dict[str, str], length: str | None
+) -> None:
+    async with serve(READ) as api:
+        api.up.answers["read"] = lambda _: Stream(b"one", b"two").result(**headers)
+        answer = await api("GET", "/r")
+        assert (answer.body, answer.headers.get("Content-Length")) == (b"onetwo", length)
+        head = await api("HEAD", "/r")
+        assert (head.body, head.headers.get("Content-Length")) == (b"", length)
+
+
+async def test_stream_of_a_head_request_is_closed(serve: Any) -> None:
+    async with serve(READ) as api:
+        stream = Stream(b"one")
+        source = stream.read()
+        api.up.answers["read"] = giving(Result(stream=source))
+        assert (await api("HEAD", "/r")).body == b""
+        assert [chunk async for chunk in source] == []
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(UpstreamUnreachable("it broke"), "it broke"), (ValueError("private"), "ValueError")],
+)
+async def test_stream_that_breaks_has_no_clean_end(
+    serve: Any, error: Exception, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serve(READ) as api:
+        stream = Stream(b"one", error)
+        api.up.answers["read"] = giving(stream.result())
+        async with api.session.get(f"{api.url}/r") as response:
+            assert await response.content.readexactly(3) == b"one"
+            stream.go_on.set()
+            with pytest.raises((ClientPayloadError, ClientError, ConnectionError)):
+                await response.read()
+        await stream.closed.wait()
+    (record,) = [r for r in caplog.records if r.name == "adapter_host.rest"]
+    assert record.getMessage().endswith(f": read: the answer broke off: {reason}")
+
+
+async def test_stream_shorter_than_its_headers_say_has_no_clean_end(serve: Any) -> None:
+    async with serve(READ) as api:
+        api.up.answers["read"] = giving(Stream(b"one").result(Content_Length="6"))
+        with pytest.raises((ClientError, ConnectionError)):
+            await api("GET", "/r")
+
+
+async def test_stream_is_closed_when_the_caller_goes(serve: Any) -> None:
+    async with serve(READ) as api:
+        stream = Stream(b"one", UpstreamUnreachable())
+        api.up.answers["read"] = giving(stream.result())
+        response = await api.session.get(f"{api.url}/r")
+        assert await response.content.readexactly(3) == b"one"
+        response.close()
+        await stream.closed.wait()
+
+
+async def test_draining_lets_a_call_end(serve: Any) -> None:
+    entered, go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait(_: dict[str, Any]) -> str:
+        entered.set()
+        await go_on.wait()
+        return "done"
+
+    async with serve(READ) as api:
+        api.up.answers["read"] = wait
+        call = asyncio.create_task(api("GET", "/r"))
+        await entered.wait()
+        drained = asyncio.create_task(api.host.drain())
+        go_on.set()
+        assert (await call).data == "done"
+        await drained

@@ -1,0 +1,280 @@
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestServer
+
+from adapter_host import attach
+from adapter_host.testing import running
+
+JSON = {"Content-Type": "application/json"}
+ORDER = {
+    "name": "order",
+    "method": "POST",
+    "path": "/orders/{id}",
+    "inputParameters": [
+        {"name": "id", "in": "path", "type": "integer", "required": True},
+        {"name": "dry", "in": "query", "type": "boolean"},
+        {"name": "tags", "in": "query", "type": "array"},
+        {"name": "note", "in": "query", "type": "string"},
+        {"name": "X-Trace", "in": "header"},
+        {"name": "session", "in": "cookie"},
+        {"name": "item", "in": "body", "type": "string", "required": True},
+        {"name": "count", "in": "body", "type": "integer"},
+        {"name": "loose"},
+    ],
+}
+PUT = {
+    "name": "put",
+    "method": "PUT",
+    "path": "/things",
+    "inputParameters": [{"name": "body", "in": "body", "type": "object", "required": True}],
+}
+LIST = {
+    "name": "list",
+    "method": "GET",
+    "path": "/things",
+    "inputParameters": [
+        {"name": "limit", "in": "query", "type": "integer"},
+        {"name": "filter", "in": "query", "type": "object"},
+        {"name": "field", "in": "body"},
+        {"name": "loose", "type": "number"},
+    ],
+}
+REMOVE = {
+    "name": "remove",
+    "method": "DELETE",
+    "path": "/things",
+    "inputParameters": [{"name": "body", "in": "body"}, {"name": "force", "type": "boolean"}],
+}
+
+
+async def test_each_input_is_taken_from_its_place(serve: Any) -> None:
+    async with serve(ORDER) as api:
+        answer = await api(
+            "POST",
+            "/orders/7?dry=true&tags=1&tags=b&note=&unknown=1",
+            json={"item": "nut", "count": 2, "loose": [1], "other": 1},
+            headers={"x-trace": "t", "Cookie": "session=s"},
+        )
+        assert (answer.status, answer.data) == (
+            200,
+            {
+                "id": 7,
+                "dry": True,
+                "tags": ["1", "b"],
+                "note": "",
+                "X-Trace": "t",
+                "session": "s",
+                "item": "nut",
+                "count": 2,
+                "loose": [1],
+            },
+        )
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("dry=", {}),
+        ("tags=", {}),
+        ("tags=a", {"tags": ["a"]}),
+        ("tags=%5B1%5D", {"tags": [1]}),
+        ("note=a+b%2B%C3%A9", {"note": "a b+é"}),
+        ("loose=q", {"loose": "q"}),
+        ("item=q", {}),
+    ],
+)
+async def test_query_is_read_as_declared(serve: Any, query: str, expected: dict[str, Any]) -> None:
+    async with serve(ORDER) as api:
+        answer = await api("POST", f"/orders/1?{query}", json={"item": "nut"})
+        assert answer.data == {"id": 1, "item": "nut", **expected}
+
+
+async def test_body_field_wins_over_the_query(serve: Any) -> None:
+    async with serve(ORDER) as api:
+        answer = await api("POST", "/orders/1?loose=query", json={"item": "nut", "loose": "body"})
+        assert answer.data["loose"] == "body"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "parameter"),
+    [
+        ("/orders/x", {"item": "a"}, "id"),
+        ("/orders/1?dry=maybe", {"item": "a"}, "dry"),
+        ("/orders/1", {}, "item"),
+        ("/orders/1", {"item": 5}, "item"),
+        ("/orders/1", {"item": "a", "count": "2"}, "count"),
+        ("/orders/1", ["item"], "body"),
+    ],
+)
+async def test_wrong_argument_is_named(serve: Any, path: str, body: Any, parameter: str) -> None:
+    async with serve(ORDER) as api:
+        answer = await api("POST", path, json=body)
+        assert (answer.status, answer.data["parameter"]) == (400, parameter)
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert answer.headers["X-Request-Id"] == answer.data["request_id"]
+        assert api.up.calls == []
+
+
+async def test_methods_without_body_take_its_fields_from_the_query(serve: Any) -> None:
+    async with serve(LIST, REMOVE) as api:
+        listed = await api("GET", '/things?limit=3&filter={"a":1}&field=f&loose=1.5')
+        assert listed.data == {"limit": 3, "filter": {"a": 1}, "field": "f", "loose": 1.5}
+        assert (await api("DELETE", "/things?force=1")).data == {"force": True}
+        assert (await api("DELETE", "/things", json=[1])).data == {"body": [1]}
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ({"data": b'{"a":1}', "headers": {"Content-Type": "application/json; charset=utf-8"}}, 200),
+        ({"data": b'{"a":1}', "headers": {"Content-Type": "Application/Merge-Patch+JSON"}}, 200),
+        ({"data": b'{"a":1}', "skip_auto_headers": ["Content-Type"]}, 200),
+        ({"data": b'{"a":1,"a":2}', "headers": JSON}, 200),
+        ({"data": zlib.compress(b'{"a":1}'), "headers": {**JSON, "Content-Encoding": "deflate"}}, 200),
+        ({"data": b'{"a":1}', "headers": {"Content-Type": "text/plain"}}, 415),
+        ({"data": {"a": "1"}}, 415),
+        ({}, 400),
+        ({"json": [1]}, 400),
+        ({"data": b'{"a":', "headers": JSON}, 400),
+        ({"data": b'{"a":"\xff"}', "headers": JSON}, 400),
+        ({"data": b"[" * 5000 + b"]" * 5000, "headers": JSON}, 400),
+        ({"json": {"a": "x" * 10_000}}, 413),
+    ],
+)
+async def test_body_is_json_or_refused(serve: Any, sent: dict[str, Any], status: int) -> None:
+    async with serve(PUT, settings={"body_limit": 10_000}) as api:
+        answer = await api("PUT", "/things", **sent)
+        assert answer.status == status
+        assert status == 200 or answer.data["parameter"] == "body"
+
+
+async def test_body_without_length_is_limited_too(serve: Any) -> None:
+    async def chunks() -> Any:
+        for _ in range(3):
+            yield b" " * 50
+
+    async with serve(PUT, settings={"body_limit": 100}) as api:
+        answer = await api("PUT", "/things", data=chunks(), headers=JSON)
+        assert (answer.status, answer.data["parameter"]) == (413, "body")
+
+
+async def test_body_that_breaks_its_encoding_is_refused(serve: Any) -> None:
+    headers = {**JSON, "Content-Encoding": "gzip"}
+    async with serve(PUT) as api:
+        answer = await api("PUT", "/things", data=b"no gzip at all", headers=headers)
+        assert (answer.status, answer.data["parameter"]) == (400, "body")
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "values"),
+    [
+        ("/a%2Fb", 200, ["a/b"]),
+        ("/caf%C3%A9", 200, ["café"]),
+        ("/a%0Ab", 200, ["a\nb"]),
+        ("/a%20b+c", 200, ["a b+c"]),
+        ("/100%25", 200, ["100%"]),
+        ("/..%2f..", 200, ["../.."]),
+        ("/x/", 200, ["x"]),
+        ("/x//", 404, None),
+        ("/%FF", 400, None),
+        ("/%00", 400, None),
+        ("/", 404, None),
+        ("/a/b", 404, None),
+    ],
+)
+async def test_path_variable_is_one_decoded_segment(
+    serve: Any, path: str, status: int, values: list[str] | None
+) -> None:
+    read = {"name": "read", "method": "GET", "path": "/f/{name}", "inputParameters": [{"name": "name"}]}
+    async with serve(read) as api:
+        answer = await api("GET", f"/f{path}")
+        assert answer.status == status
+        assert [arguments["name"] for _, arguments in api.up.calls] == (values or [])
+
+
+async def test_path_variables_meet_inputs_that_read_the_same(serve: Any) -> None:
+    inputs = [{"name": "stationId", "in": "path"}, {"name": "when", "in": "path"}]
+    read = {"name": "read", "method": "GET", "path": "/s/{{stationId}}", "inputParameters": inputs}
+    path = "/v1/{{station-id}}"
+    exposed = [{"path": path, "operations": [{"method": "get", "call": "up.read"}]}]
+    async with serve(read, exposed=exposed) as api:
+        answer = await api("GET", "/v1/7?when=now&stationId=8")
+        assert answer.data == {"stationId": "7", "when": "now"}
+
+
+async def test_one_variable_may_stand_for_a_whole_pattern(serve: Any) -> None:
+    one = {"name": "one", "method": "GET", "path": "/c/{sha}", "inputParameters": [{"name": "sha", "in": "path"}]}
+    both = [{"name": "sha", "in": "path"}, {"name": "diffType", "in": "path"}]
+    diff = {"name": "diff", "method": "GET", "path": "/c/{sha}.{diffType}", "inputParameters": both}
+    exposed = [
+        {"path": "/v1/c/{sha}", "operations": [{"method": "GET", "call": "up.one"}]},
+        {"path": "/v1/c/{sha-difftype}", "operations": [{"method": "GET", "call": "up.diff"}]},
+    ]
+    async with serve(one, diff, exposed=exposed) as api:
+        assert (await api("GET", "/v1/c/abc")).data == {"sha": "abc"}
+        assert (await api("GET", "/v1/c/v1.2.diff")).data == {"sha": "v1.2", "diffType": "diff"}
+        assert [name for name, _ in api.up.calls] == ["one", "diff"]
+
+
+async def test_inputs_of_the_resource_and_the_exposer_hold_for_each_operation(serve: Any) -> None:
+    read = {
+        "name": "read",
+        "method": "GET",
+        "path": "/s",
+        "inputParameters": [{"name": "a"}, {"name": "b"}, {"name": "c"}],
+    }
+    resource = {
+        "path": "/s/{b}",
+        "inputParameters": [{"name": "b", "in": "path"}, {"name": "c", "in": "header"}],
+        "operations": [{"method": "GET", "call": "up.read", "inputParameters": [{"name": "c", "in": "query"}]}],
+    }
+    given = [{"name": "a", "in": "header"}, {"name": "b", "in": "header"}]
+    async with serve(read, exposed=[resource], inputParameters=given) as api:
+        answer = await api("GET", "/s/2?c=3", headers={"a": "1", "b": "x", "c": "x"})
+        assert answer.data == {"a": "1", "b": "2", "c": "3"}
+
+
+async def test_methods_that_a_path_has_not(serve: Any) -> None:
+    async with serve(LIST, PUT) as api:
+        refused = await api("POST", "/things")
+        assert (refused.status, refused.headers["Allow"]) == (405, "GET, HEAD, OPTIONS, PUT")
+        assert refused.headers["Content-Type"] == "application/problem+json"
+        options = await api("OPTIONS", "/things")
+        assert (options.status, options.headers["Allow"]) == (204, "GET, HEAD, OPTIONS, PUT")
+        assert (await api("OPTIONS", "/nothing")).status == 404
+        assert (await api("PROPFIND", "/things")).status == 405
+
+
+async def test_mounted_below_a_prefix_it_serves_the_same(document: Any) -> None:
+    async with running(document(PUT)) as alone:
+        host = alone.host
+    app = web.Application(client_max_size=10)
+    attach(app, host, prefix="/apis")
+    async with TestServer(app) as server, ClientSession() as session:
+        url = server.make_url("/apis/api/things")
+        async with session.put(url, json={"a": "longer than the other limit"}) as answer:
+            assert await answer.json() == {"body": {"a": "longer than the other limit"}}
+        async with session.get(server.make_url("/apis/api/")) as answer:
+            assert (answer.status, answer.content_type) == (404, "application/problem+json")
+
+
+async def test_operation_that_was_left_out_has_no_route(serve: Any) -> None:
+    exposed = [
+        {"path": "/things", "operations": [{"method": "GET", "call": "up.list"}]},
+        {"path": "/gone", "operations": [{"method": "GET", "call": "up.nothing"}]},
+    ]
+    async with serve(LIST, exposed=exposed, settings={"skip_invalid": True}) as api:
+        assert (await api("GET", "/things")).status == 200
+        assert (await api("GET", "/gone")).status == 404
+
+
+async def test_consumed_path_that_is_no_template_is_left_alone(serve: Any) -> None:
+    odd = {"name": "odd", "method": "GET", "path": "/c/{sha", "inputParameters": [{"name": "sha", "in": "path"}]}
+    exposed = [{"path": "/c/{sha}", "operations": [{"method": "GET", "call": "up.odd"}]}]
+    async with serve(odd, exposed=exposed) as api:
+        assert (await api("GET", "/c/1.2")).data == {"sha": "1.2"}
