@@ -1,0 +1,10 @@
+"""Exposes capabilities over the Model Context Protocol."""
+
+from adapter_host import RegisterExposer, hookimpl
+
+from .exposer import McpExposer
+
+
+@hookimpl
+def register_exposers(register: RegisterExposer) -> None:
+    register("mcp", McpExposer)

@@ -1,0 +1,101 @@
+"""What a call gave, as the members of a `tools/call` result: JSON, written as bytes."""
+
+from __future__ import annotations
+
+import base64
+import re
+from http import HTTPStatus
+from typing import Any, Final
+
+import orjson
+
+from adapter_host import OperationError, Result, UpstreamStatus
+
+from .tools import Tool
+
+_TEXTUAL: Final = re.compile(
+    r"text/.*|.*[+/](json|xml|yaml)|application/(x-)?(javascript|ndjson|jsonl|yaml|www-form-urlencoded|graphql)"
+)
+_JSON: Final = re.compile(r".*[+/]json")
+_CHARSET: Final = re.compile(r""";\s*charset=["']?([^\s;"']+)""", re.IGNORECASE)
+
+
+def success(result: Result, tool: Tool, *, any_output: bool) -> bytes:
+    """The members for a call that succeeded; with `any_output` structured content need not be an object."""
+    kind = _kind(result.media_type)
+    content = orjson.dumps(_content(result.body, result.media_type, tool))
+    structured = _structured(result.body, tool, any_output) if _JSON.fullmatch(kind) else b""
+    return b'"content":%b%b,"isError":false' % (content, structured)
+
+
+def failure(error: OperationError) -> bytes:
+    """The members for a call that failed, told in words that a model can act on."""
+    text = _upstream_text(error) if isinstance(error, UpstreamStatus) else error.message
+    return b'"content":%b,"isError":true' % orjson.dumps([_text(text)])
+
+
+def _kind(media_type: str) -> str:
+    return media_type.partition(";")[0].strip().lower()
+
+
+def _structured(body: bytes, tool: Tool, any_output: bool) -> bytes:
+    # Parsed here, and not by `Result.data`, whose decoder may be another: these very bytes are embedded.
+    try:
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return b""
+    if tool.wraps and not any_output:
+        return b',"structuredContent":{"result":%b}' % body
+    allowed = isinstance(data, dict) or (any_output and (data is not None or tool.wraps))
+    return b',"structuredContent":' + body if allowed else b""
+
+
+def _content(body: bytes, media_type: str, tool: Tool) -> list[dict[str, Any]]:
+    if not body:
+        return []
+    text = decode(body, media_type)
+    if text is not None:
+        return [_text(text)]
+    kind = _kind(media_type)
+    encoded = base64.b64encode(body).decode()
+    if (family := kind.partition("/")[0]) in ("image", "audio"):
+        return [{"type": family, "data": encoded, "mimeType": kind}]
+    blob = {"uri": tool.uri, "blob": encoded, "mimeType": kind or "application/octet-stream"}
+    return [{"type": "resource", "resource": blob}]
+
+
+def decode(body: bytes, media_type: str) -> str | None:
+    """The body as text, or None when it is none; what has no media type is text if it can be."""
+    kind = _kind(media_type)
+    if not kind:
+        try:
+            return body.decode()
+        except UnicodeDecodeError:
+            return None
+    return _decoded(body, media_type) if _TEXTUAL.fullmatch(kind) else None
+
+
+def _decoded(body: bytes, media_type: str) -> str:
+    charset = _CHARSET.search(media_type)
+    try:
+        return body.decode(charset[1] if charset else "utf-8", errors="replace")
+    except (LookupError, UnicodeError):
+        return body.decode(errors="replace")
+
+
+def _upstream_text(error: UpstreamStatus) -> str:
+    try:
+        phrase = f" ({HTTPStatus(error.upstream_status).phrase})"
+    except ValueError:
+        phrase = ""
+    first = f"the upstream answered {error.upstream_status}{phrase}"
+    if not error.body:
+        return first
+    text = decode(error.body, error.media_type)
+    if text is None:
+        text = f"[{len(error.body)} bytes of {_kind(error.media_type) or 'unknown content'}]"
+    return f"{first}\n{text}"
+
+
+def _text(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": text}

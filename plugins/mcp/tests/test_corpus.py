@@ -1,0 +1,52 @@
+"""Declarations found in the wild: every tool of theirs is listed to clients of both eras."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+from jsonschema import Draft202012Validator
+
+from adapter_host import Host, ProblemsError, Settings
+from adapter_host_mcp.exposer import McpExposer
+
+CORPUS = Path(__file__).parents[4] / "shared" / "corpus"
+META = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+
+
+@pytest.mark.skipif(not CORPUS.is_dir(), reason=f"the corpus is not at {CORPUS}")
+async def test_every_tool_is_listed() -> None:
+    listed = 0
+    for file in sorted(CORPUS.rglob("*.y*ml")):
+        for exposer in exposers(file):
+            async with TestClient(TestServer(exposer.build_app())) as client:
+                old, new = await tools(client, {}), await tools(client, {"_meta": META})
+            assert [tool["name"] for tool in old] == [tool["name"] for tool in new] == list(exposer.tools)
+            for tool in old + new:
+                Draft202012Validator.check_schema(tool["inputSchema"])
+            listed += len(old)
+    assert listed > 500
+
+
+def exposers(file: Path) -> list[McpExposer]:
+    """The MCP exposers of a file, none when it cannot be built."""
+    try:
+        exposures = Host(file, settings=Settings(environment={})).exposures
+    except ProblemsError:
+        return []
+    return [exposure.exposer for exposure in exposures if isinstance(exposure.exposer, McpExposer)]
+
+
+async def tools(client: TestClient[Any, Any], params: dict[str, Any]) -> list[dict[str, Any]]:
+    headers = {"accept": "application/json"}
+    if params:
+        headers |= {"mcp-protocol-version": "2026-07-28", "mcp-method": "tools/list"}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": params}
+    async with client.post("/mcp", json=body, headers=headers) as answer:
+        found: list[dict[str, Any]] = (await answer.json())["result"]["tools"]
+        return found

@@ -1,0 +1,416 @@
+"""The endpoint as bytes: what any client, well-behaved or not, meets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from yarl import URL
+
+import adapter_host_mcp
+from adapter_host import Host, Plugins, attach
+from adapter_host.testing import FakePlugin, running
+
+HANDSHAKE = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"]
+META = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+STATELESS = {"mcp_protocol_version": "2026-07-28"}
+
+
+def request(method: str, **params: Any) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+
+
+def initialize(version: str) -> dict[str, Any]:
+    client = {"name": "test", "version": "1"}
+    return request("initialize", protocolVersion=version, capabilities={}, clientInfo=client)
+
+
+def stateless(method: str, **params: Any) -> tuple[dict[str, Any], dict[str, str]]:
+    headers = {**STATELESS, "mcp_method": method}
+    if "name" in params:
+        headers["mcp_name"] = params["name"]
+    return request(method, _meta=META, **params), headers
+
+
+@pytest.mark.parametrize("version", HANDSHAKE)
+async def test_every_handshake_revision_is_negotiated(shop: Any, version: str) -> None:
+    status, answer = await shop.post(initialize(version))
+    assert status == 200
+    assert answer["result"] == {
+        "protocolVersion": version,
+        "capabilities": {"tools": {"listChanged": False}},
+        "serverInfo": {"name": "shop", "title": "Shop", "version": "2.1.0"},
+        "instructions": "Sells things",
+    }
+
+
+@pytest.mark.parametrize("version", ["2026-07-28", "1999-01-01"])
+async def test_another_revision_gets_the_newest_of_the_handshake(shop: Any, version: str) -> None:
+    _, answer = await shop.post(initialize(version))
+    assert answer["result"]["protocolVersion"] == "2025-11-25"
+
+
+async def test_no_session_is_opened(shop: Any) -> None:
+    body = initialize("2025-11-25")
+    async with shop.session.post(shop.url, json=body, headers={"accept": "application/json"}) as answer:
+        assert "mcp-session-id" not in answer.headers
+        assert answer.content_type == "application/json"
+
+
+@pytest.mark.parametrize("version", [None, *HANDSHAKE])
+async def test_every_handshake_revision_calls(shop: Any, version: str | None) -> None:
+    call = request("tools/call", name="get-item", arguments={"id": 7})
+    status, answer = await shop.post(call, mcp_protocol_version=version)
+    assert (status, answer) == (
+        200,
+        {
+            "jsonrpc": "2.0",
+            "id": 1,
+            "result": {
+                "content": [{"type": "text", "text": '{"id":7}'}],
+                "structuredContent": {"id": 7},
+                "isError": False,
+            },
+        },
+    )
+
+
+async def test_a_stateless_answer_says_whose_it_is(shop: Any) -> None:
+    body, headers = stateless("tools/call", name="get-item", arguments={"id": 7})
+    status, answer = await shop.post(body, **headers)
+    assert status == 200
+    assert answer["result"]["resultType"] == "complete"
+    assert answer["result"]["_meta"] == {
+        "io.modelcontextprotocol/serverInfo": {"name": "shop", "title": "Shop", "version": "2.1.0"}
+    }
+
+
+@pytest.mark.parametrize("method", ["server/discover", "tools/list"])
+async def test_what_everybody_may_see_may_be_shared(shop: Any, method: str) -> None:
+    body, headers = stateless(method)
+    _, answer = await shop.post(body, **headers)
+    assert (answer["result"]["ttlMs"], answer["result"]["cacheScope"]) == (60_000, "public")
+
+
+@pytest.mark.parametrize("method", ["server/discover", "tools/list"])
+async def test_what_a_caller_proved_to_be_allowed_to_see_is_private(shop_document: dict[str, Any], method: str) -> None:
+    capability = shop_document["capability"]
+    (exposed,) = capability["exposes"]
+    guarded = {**exposed, "authentication": {"type": "bearer", "token": "{{KEY}}"}}
+    document = {**shop_document, "capability": {**capability, "exposes": [guarded]}}
+    body, headers = stateless(method)
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    async with running(document, environment={"KEY": "k"}) as served, aiohttp.ClientSession() as session:
+        for token, status in (("k", 200), ("x", 401)):
+            sent |= {"accept": "application/json", "authorization": f"Bearer {token}"}
+            async with session.post(served.url("shop"), json=body, headers=sent) as answer:
+                assert answer.status == status
+                if status == 200:
+                    assert (await answer.json())["result"]["cacheScope"] == "private"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"mcp_method": "tools/list"},
+        {"mcp_method": None},
+        {"mcp_name": "list-items"},
+        {"mcp_name": None},
+        {"mcp_protocol_version": None},
+        {"mcp_protocol_version": "2025-11-25"},
+        {"mcp_protocol_version": "2027-01-01"},
+    ],
+)
+async def test_headers_must_say_what_the_body_says(shop: Any, changed: dict[str, str | None]) -> None:
+    body, headers = stateless("tools/call", name="get-item", arguments={"id": 7})
+    status, answer = await shop.post(body, **{**headers, **changed})
+    assert (status, answer["id"], answer["error"]["code"]) == (400, 1, -32020)
+    assert shop.stock.calls == []
+
+
+async def test_a_header_given_twice_is_refused(shop: Any) -> None:
+    body, headers = stateless("tools/list")
+    pairs = [(name.replace("_", "-"), value) for name, value in headers.items()]
+    pairs += [("mcp-method", "tools/list"), ("accept", "application/json")]
+    async with shop.session.post(shop.url, json=body, headers=pairs) as answer:
+        assert (answer.status, (await answer.json())["error"]["code"]) == (400, -32020)
+
+
+async def test_a_revision_that_does_not_exist_is_told_which_do(shop: Any) -> None:
+    body, headers = stateless("tools/list")
+    body["params"]["_meta"] = {**META, "io.modelcontextprotocol/protocolVersion": "2027-01-01"}
+    status, answer = await shop.post(body, **{**headers, "mcp_protocol_version": "2027-01-01"})
+    assert (status, answer["error"]["code"]) == (400, -32022)
+    assert answer["error"]["data"] == {"supported": ["2026-07-28"], "requested": "2027-01-01"}
+
+
+@pytest.mark.parametrize("method", ["ping", "initialize", "prompts/list", "resources/list", "no/such"])
+async def test_a_method_that_is_not_offered_is_404_without_the_handshake(shop: Any, method: str) -> None:
+    body, headers = stateless(method)
+    status, answer = await shop.post(body, **headers)
+    assert (status, answer["error"]["code"]) == (404, -32601)
+
+
+@pytest.mark.parametrize("method", ["prompts/list", "resources/list", "server/discover", "no/such"])
+async def test_a_method_that_is_not_offered_is_an_error(shop: Any, method: str) -> None:
+    status, answer = await shop.post(request(method))
+    assert (status, answer["error"]["code"]) == (200, -32601)
+
+
+async def test_ping_is_answered(shop: Any) -> None:
+    assert await shop.post(request("ping")) == (200, {"jsonrpc": "2.0", "id": 1, "result": {}})
+
+
+@pytest.mark.parametrize("version", [None, "2025-11-25", "2026-07-28"])
+@pytest.mark.parametrize("method", ["notifications/initialized", "notifications/cancelled", "notifications/x"])
+async def test_a_notification_is_taken(shop: Any, method: str, version: str | None) -> None:
+    body = {"jsonrpc": "2.0", "method": method}
+    assert await shop.post(body, mcp_protocol_version=version) == (202, None)
+
+
+async def test_a_notification_of_an_unknown_revision_is_refused(shop: Any) -> None:
+    body = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+    status, answer = await shop.post(body, mcp_protocol_version="2027-01-01")
+    assert (status, answer["error"]["code"]) == (400, -32022)
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"", -32700),
+        (b"{", -32700),
+        (b"\xff\xfe", -32700),
+        (b'"\\ud800"', -32700),
+        (b'{"jsonrpc":"2.0","id":NaN,"method":"ping"}', -32700),
+        (b"[" * 100_000, -32700),
+        (b'{"a":' * 5000 + b"1" + b"}" * 5000, -32700),
+        (b"[]", -32600),
+        (b"1", -32600),
+        (b"null", -32600),
+        (b"{}", -32600),
+        (b'[{"jsonrpc":"2.0","id":1,"method":"ping"}]', -32600),
+        (b'{"jsonrpc":"1.0","id":1,"method":"ping"}', -32600),
+        (b'{"jsonrpc":"2.0","id":null,"method":"ping"}', -32600),
+        (b'{"jsonrpc":"2.0","id":true,"method":"ping"}', -32600),
+        (b'{"jsonrpc":"2.0","id":1.5,"method":"ping"}', -32600),
+        (b'{"jsonrpc":"2.0","id":{"a":1},"method":"ping"}', -32600),
+        (b'{"jsonrpc":"2.0","id":' + b"9" * 30 + b',"method":"ping"}', -32600),
+        (b'{"jsonrpc":"2.0","id":' + b"9" * 5000 + b',"method":"ping"}', -32700),
+        (b'{"jsonrpc":"2.0","id":1,"method":7}', -32600),
+        (b'{"jsonrpc":"2.0","id":1,"method":"ping","params":[1]}', -32600),
+        (b'{"jsonrpc":"2.0","id":1,"result":{}}', -32600),
+        (b'{"jsonrpc":"2.0","method":null}', -32600),
+    ],
+)
+@pytest.mark.parametrize("version", [None, "2026-07-28"])
+async def test_what_is_no_message_is_refused(shop: Any, data: bytes, code: int, version: str | None) -> None:
+    status, answer = await shop.post(data=data, mcp_protocol_version=version)
+    assert (status, answer["id"], answer["error"]["code"]) == (400, None, code)
+    assert (await shop.post(request("ping")))[0] == 200
+
+
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+MESSAGES = st.fixed_dictionaries(
+    {"jsonrpc": st.just("2.0") | ODD, "method": st.sampled_from(["tools/call", "tools/list", "ping"]) | ODD},
+    optional={
+        "id": st.integers(0, 9) | ODD,
+        "params": ODD
+        | st.fixed_dictionaries(
+            {},
+            optional={
+                "name": st.just("get-item") | ODD,
+                "arguments": st.fixed_dictionaries({"id": ODD}) | ODD,
+                "_meta": st.fixed_dictionaries({}, optional=dict.fromkeys(META, ODD)) | ODD,
+                "cursor": ODD,
+            },
+        ),
+    },
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(message=MESSAGES, version=st.sampled_from([None, "2025-11-25", "2026-07-28"]))
+async def test_no_message_is_left_without_an_answer(shop: Any, message: Any, version: str | None) -> None:
+    status, answer = await shop.post(message, mcp_protocol_version=version, mcp_method="tools/call")
+    if status == 202:
+        assert (answer, "id" in message) == (None, False)
+    else:
+        assert status in (200, 400, 404)
+        assert answer.get("error", {}).get("code") != -32603
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"name": 7},
+        {"name": None},
+        {"name": ["get-item"]},
+        {"name": "get-item", "arguments": [1]},
+        {"name": "get-item", "arguments": "x"},
+        {"name": "get-item", "arguments": 7},
+        {"name": "get-item", "_meta": 7},
+    ],
+)
+async def test_a_call_of_another_shape_is_refused(shop: Any, params: dict[str, Any]) -> None:
+    status, answer = await shop.post(request("tools/call", **params))
+    assert (status, answer["id"], answer["error"]["code"]) == (200, 1, -32602)
+    assert shop.stock.calls == []
+
+
+@pytest.mark.parametrize("identity", [0, -1, 2**53 + 1, 2**64 - 1, "", "x" * 10_000, "\u2028\U0001f600"])
+async def test_an_id_comes_back_as_it_was(shop: Any, identity: int | str) -> None:
+    _, answer = await shop.post({"jsonrpc": "2.0", "id": identity, "method": "ping"})
+    assert answer["id"] == identity
+
+
+async def test_deep_arguments_do_no_harm(shop: Any) -> None:
+    deep = b'{"a":' * 900 + b"1" + b"}" * 900
+    data = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"list-items","arguments":%b}}' % deep
+    status, answer = await shop.post(data=data)
+    assert (status, answer["result"]["isError"]) == (200, True)
+    assert answer["result"]["content"][0]["text"].startswith("unknown parameter 'a'")
+
+
+@pytest.mark.parametrize("cursor", ["2", 2, [], ""])
+async def test_a_page_that_is_not_there_is_refused(shop: Any, cursor: Any) -> None:
+    _, answer = await shop.post(request("tools/list", cursor=cursor))
+    assert answer["error"]["code"] == -32602
+
+
+@pytest.mark.parametrize("accept", ["application/json", "*/*", "application/*;q=0.5", "text/html, application/json"])
+async def test_json_is_answered_to_whom_takes_it(shop: Any, accept: str) -> None:
+    assert (await shop.post(request("ping"), accept=accept))[0] == 200
+
+
+@pytest.mark.parametrize("accept", ["text/html", "text/event-stream"])
+async def test_who_takes_no_json_is_refused(shop: Any, accept: str) -> None:
+    status, answer = await shop.post(request("ping"), accept=accept)
+    assert (status, answer["error"]["code"]) == (406, -32600)
+
+
+@pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-www-form-urlencoded"])
+async def test_what_is_not_sent_as_json_is_refused(shop: Any, content_type: str | None) -> None:
+    data = json.dumps(request("ping")).encode()
+    status, answer = await shop.post(data=data, content_type=content_type)
+    assert (status, answer["error"]["code"]) == (415, -32600)
+
+
+async def test_a_charset_is_no_other_type(shop: Any) -> None:
+    assert (await shop.post(request("ping"), content_type="application/json; charset=utf-8"))[0] == 200
+
+
+async def test_a_body_is_bounded(shop_document: dict[str, Any]) -> None:
+    async def chunks(size: int) -> Any:
+        for _ in range(size):
+            yield b" " * 1000
+
+    headers = {"accept": "application/json", "content-type": "application/json"}
+    async with running(shop_document, body_limit=5000) as served, aiohttp.ClientSession() as session:
+        for data in (b" " * 6000, chunks(6)):
+            async with session.post(served.url("shop"), data=data, headers=headers) as answer:
+                assert answer.status == 413
+                message = (await answer.json())["error"]["message"]
+                assert message == "the body is larger than 5000 bytes"
+        padded = json.dumps(request("ping")).encode().ljust(5000)
+        async with session.post(served.url("shop"), data=padded, headers=headers) as answer:
+            assert answer.status == 200
+
+
+async def test_another_applications_limit_is_not_ours(shop_document: dict[str, Any]) -> None:
+    host = Host(shop_document, plugins=Plugins({"mcp": adapter_host_mcp, "fake": FakePlugin()}))
+    app = web.Application(client_max_size=1000)
+    attach(app, host)
+    body = request("tools/call", name="get-item", arguments={"id": 7, "note": "x" * 100_000})
+    async with TestClient(TestServer(app)) as client:
+        answer = await client.post("/shop/mcp", json=body, headers={"accept": "*/*"})
+        assert len((await answer.json())["result"]["structuredContent"]["note"]) == 100_000
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])
+async def test_only_post_is_allowed(shop: Any, method: str) -> None:
+    async with shop.session.request(method, shop.url) as answer:
+        assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+
+
+async def test_a_client_that_leaves_ends_its_call(shop: Any) -> None:
+    began, ended = asyncio.Event(), asyncio.Event()
+
+    async def wait(_: dict[str, Any]) -> None:
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    shop.stock.answers["list"] = wait
+    body, headers = stateless("tools/call", name="list-items")
+    call = asyncio.create_task(shop.post(body, **headers))
+    await began.wait()
+    call.cancel()
+    async with asyncio.timeout(5):
+        await ended.wait()
+
+
+async def test_a_client_that_leaves_amid_its_body_does_no_harm(shop: Any, caplog: pytest.LogCaptureFixture) -> None:
+    url = URL(shop.url)
+    _, writer = await asyncio.open_connection(url.host, url.port)
+    head = f"POST {url.path} HTTP/1.1\r\nHost: {url.authority}\r\nAccept: */*\r\n"
+    writer.write(f"{head}Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{{".encode())
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+    assert (await shop.post(request("ping")))[0] == 200
+    assert caplog.text == ""
+
+
+async def test_a_call_in_progress_ends_while_draining(shop_document: dict[str, Any]) -> None:
+    began, go = asyncio.Event(), asyncio.Event()
+
+    async def wait(_: dict[str, Any]) -> dict[str, Any]:
+        began.set()
+        await go.wait()
+        return {"late": True}
+
+    async with running(shop_document) as served, aiohttp.ClientSession() as session:
+        served.fake("stock").answers["list"] = wait
+        url = URL(served.url("shop"))
+        calling = asyncio.create_task(called(session, url))
+        await began.wait()
+        draining = asyncio.create_task(served.host.drain())
+        await closed(url)
+        assert not draining.done()
+        go.set()
+        assert (await calling)["result"]["structuredContent"] == {"late": True}
+        await draining
+
+
+async def called(session: aiohttp.ClientSession, url: URL) -> Any:
+    body = request("tools/call", name="list-items")
+    async with session.post(url, json=body, headers={"accept": "application/json"}) as answer:
+        return await answer.json()
+
+
+async def closed(url: URL) -> None:
+    """Come back when nothing listens there any longer."""
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(url.host, url.port)
+        except ConnectionError:
+            return
+        writer.close()
+        await writer.wait_closed()

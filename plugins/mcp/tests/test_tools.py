@@ -1,0 +1,201 @@
+"""What becomes of declared operations: their names, what is told of them, and what is not allowed."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestServer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mcp import Client
+
+import adapter_host_mcp
+from adapter_host import Arguments, Host, Operations, Plugins, ProblemsError, Result, Settings, StartError
+from adapter_host.testing import FakePlugin
+from adapter_host_mcp.exposer import McpExposer
+
+LEGAL = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+def host(*tools: Mapping[str, Any], **exposed: Any) -> Host:
+    """A host, not started, that exposes these tools."""
+    given = exposed or {"port": 0}
+    exposer = {"type": "mcp", "namespace": "shop", "tools": list(tools), **given}
+    stock = {"type": "fake", "namespace": "stock", "operations": [{"name": "get"}]}
+    document = {
+        "naftiko": "1.0.0-alpha2",
+        "info": {"label": "Shop"},
+        "capability": {"consumes": [stock], "exposes": [exposer]},
+    }
+    plugins = Plugins({"mcp": adapter_host_mcp, "fake": FakePlugin()})
+    return Host(document, plugins=plugins, settings=Settings(environment={}))
+
+
+def tool(name: str | None = "get-item", **more: Any) -> dict[str, Any]:
+    return {"name": name, "description": "Gets", "call": "stock.get", **more}
+
+
+def exposer_of(built: Host) -> McpExposer:
+    (exposure,) = built.exposures
+    assert isinstance(exposure.exposer, McpExposer)
+    return exposure.exposer
+
+
+def names(built: Host) -> list[str]:
+    return [offer.title for offer in exposer_of(built).offers()]
+
+
+@pytest.mark.parametrize(
+    ("declared", "offered"),
+    [
+        (["get", "Get", "get.v2", "get_it", "g" * 64], ["get", "Get", "get.v2", "get_it", "g" * 64]),
+        (["get", "get", "get"], ["get", "get-2", "get-3"]),
+        (["get", "get", "get-2"], ["get", "get-3", "get-2"]),
+        (["get item", "get/item"], ["get-item", "get-item-2"]),
+        (["get item", "get-item"], ["get-item-2", "get-item"]),
+        (["é", "", " a "], ["tool", "get", "a"]),
+        (["g" * 70, "g" * 70], ["g" * 64, "g" * 62 + "-2"]),
+        ([None, None], ["get", "get-2"]),
+    ],
+)
+def test_names_are_kept_or_made_legal_and_unique(declared: list[str | None], offered: list[str]) -> None:
+    assert names(host(*map(tool, declared))) == offered
+
+
+@settings(max_examples=50)
+@given(st.lists(st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), max_size=70), max_size=6))
+def test_any_names_come_out_legal_and_unique(declared: list[str]) -> None:
+    offered = names(host(*map(tool, declared)))
+    assert len(set(offered)) == len(offered) == len(declared)
+    assert all(LEGAL.fullmatch(name) for name in offered)
+    assert all(offered[declared.index(name)] == name for name in declared if LEGAL.fullmatch(name))
+
+
+def test_a_rename_is_told() -> None:
+    warnings = [str(problem) for problem in host(tool("get"), tool("get"), tool("a b")).warnings]
+    assert [warning.partition(".name: ")[2] for warning in warnings] == [
+        "tool 'get' is offered as 'get-2': another tool of this exposer has that name",
+        "tool 'a b' is offered as 'a-b': a tool's name has letters, digits, '_', '-' and '.' alone, at most 64",
+    ]
+
+
+def test_offers_tell_what_clients_are_told() -> None:
+    (offer,) = exposer_of(host(tool(hints={"destructive": True, "idempotent": False}))).offers()
+    assert offer.details == {
+        "description": "Gets",
+        "inputSchema": {"type": "object", "properties": {}, "additionalProperties": False},
+        "annotations": {"destructiveHint": True, "idempotentHint": False},
+    }
+
+
+@pytest.mark.parametrize(
+    ("exposed", "message"),
+    [
+        ({"transport": "stdio"}, "transport 'stdio' of an MCP exposer is not supported by this version"),
+        ({"resources": [{"name": "r"}]}, "'resources' of an MCP exposer is not supported by this version"),
+        ({"prompts": [{"name": "p"}]}, "'prompts' of an MCP exposer is not supported by this version"),
+        ({"transport": "sse"}, "'transport' must be one of 'http' or 'stdio' (given 'sse')"),
+        ({"transport": "http"}, "'port' is missing (0 takes any free one)"),
+        ({"port": 70_000}, "'port' must be at most 65535 (given 70000)"),
+    ],
+)
+def test_what_cannot_be_served_is_a_problem(exposed: dict[str, Any], message: str) -> None:
+    with pytest.raises(ProblemsError, match=re.escape(message)):
+        host(tool(), **exposed)
+
+
+@pytest.mark.parametrize(
+    ("authentication", "configured"),
+    [
+        (None, {}),
+        ({"type": "bearer", "token": "t"}, {"headers": {"Authorization": "Bearer <token>"}}),
+        ({"type": "apikey", "key": "X-Key", "value": "v"}, {"headers": {"X-Key": "<key>"}}),
+        (
+            {"type": "apikey", "key": "k", "value": "v", "placement": "query"},
+            {"url": "http://127.0.0.1:9090/mcp?k=<key>"},
+        ),
+        (
+            {"type": "basic", "username": "u", "password": "p"},
+            {"headers": {"Authorization": "Basic <base64 of user:password>"}},
+        ),
+    ],
+)
+def test_usage_is_a_configuration_to_paste(authentication: dict[str, str] | None, configured: dict[str, Any]) -> None:
+    guarded = {"authentication": authentication} if authentication else {}
+    built = exposer_of(host(tool(), port=0, **guarded))
+    server = {"type": "http", "url": "http://127.0.0.1:9090/mcp", **configured}
+    assert json.loads(built.usage("http://127.0.0.1:9090/mcp")) == {"mcpServers": {"shop": server}}
+
+
+def with_output(schema: Mapping[str, Any], data: Any) -> McpExposer:
+    """The exposer of one tool, of which the core would know what it gives."""
+
+    async def call(_: Arguments) -> Result:
+        return Result(data=data)
+
+    built = exposer_of(host(tool()))
+    told = [replace(operation, output_schema=schema, call=call) for operation in built.operations.values()]
+    return McpExposer(built.config, Operations(told), built.provision)
+
+
+ARRAY = {"type": "array", "items": {"type": "string"}}
+
+
+@pytest.mark.parametrize(
+    ("mode", "schema", "structured"),
+    [
+        ("legacy", {"type": "object", "properties": {"result": ARRAY}, "required": ["result"]}, {"result": ["a"]}),
+        ("2026-07-28", ARRAY, ["a"]),
+    ],
+)
+async def test_an_output_that_is_no_object_is_wrapped_where_it_must_be(
+    mode: str, schema: dict[str, Any], structured: Any
+) -> None:
+    built = with_output(ARRAY, ["a"])
+    async with TestServer(built.build_app()) as server, Client(str(server.make_url("/mcp")), mode=mode) as client:
+        (listed,) = (await client.list_tools()).tools
+        result = await client.call_tool("get-item")
+    assert listed.output_schema == schema
+    assert result.structured_content == structured
+    assert [content.model_dump(exclude_none=True) for content in result.content] == [{"type": "text", "text": '["a"]'}]
+
+
+async def test_an_output_that_is_an_object_is_told_as_it_is() -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}}
+    built = with_output(schema, {"a": 1})
+    async with TestServer(built.build_app()) as server, Client(str(server.make_url("/mcp"))) as client:
+        (listed,) = (await client.list_tools()).tools
+        result = await client.call_tool("get-item")
+    assert (listed.output_schema, result.structured_content) == (schema, {"a": 1})
+
+
+def test_a_tool_that_the_protocol_has_no_room_for_is_named_before_anything_is_served() -> None:
+    built = with_output({"type": "object", "properties": 7}, {})
+    with pytest.raises(StartError, match=r"tool 'get-item' cannot be offered over MCP 2025-11-25: its outputSchema"):
+        built.build_app()
+
+
+LOOK = """
+import sys
+from adapter_host import Host, Plugins, Settings
+import adapter_host_mcp
+exposer = {"type": "mcp", "namespace": "shop", "port": 0, "tools": []}
+document = {"naftiko": "1.0.0-alpha2", "capability": {"exposes": [exposer]}}
+host = Host(document, plugins=Plugins({"mcp": adapter_host_mcp}), settings=Settings(environment={}))
+(exposure,) = host.exposures
+list(exposure.exposer.offers())
+exposure.exposer.usage("http://localhost/mcp")
+print(sorted(name for name in sys.modules if name.partition(".")[0] in ("mcp", "mcp_types")))
+"""
+
+
+def test_a_look_at_a_document_does_not_cost_the_import_of_the_sdk() -> None:
+    looked = subprocess.run([sys.executable, "-c", LOOK], capture_output=True, text=True, check=True)
+    assert looked.stdout == "[]\n"
