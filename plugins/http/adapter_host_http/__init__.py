@@ -1,0 +1,13 @@
+"""Lets capabilities consume HTTP APIs: serves the type `http` of `consumes`."""
+
+from adapter_host import RegisterConsumer, hookimpl
+
+from .consumer import HttpConsumer
+
+__all__ = ["HttpConsumer", "register_consumers"]
+
+
+@hookimpl
+def register_consumers(register: RegisterConsumer) -> None:
+    """Register the consumer of HTTP APIs."""
+    register("http", HttpConsumer)

@@ -1,0 +1,117 @@
+"""The YAML of `type: http` under `consumes`, as models."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from adapter_host import Authentication, ConsumerConfig, InputSpec, Model, OutputSpec
+
+
+def _nothing_is_empty(value: Any) -> Any:
+    return () if value is None else value
+
+
+def _upper(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _plain_is_json(value: Any) -> Any:
+    if isinstance(value, str | list) or (isinstance(value, dict) and not {"type", "data"} <= value.keys()):
+        return {"type": "json", "data": value}
+    return value
+
+
+Inputs = Annotated[tuple[InputSpec, ...], BeforeValidator(_nothing_is_empty)]
+Method = Annotated[Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"], BeforeValidator(_upper)]
+
+
+class JsonBody(Model):
+    """A JSON body: data with templates in its leaves, or the JSON's text. What has no `type` is one too."""
+
+    type: Literal["json"]
+    data: Any
+
+
+class TextBody(Model):
+    """A body that is text."""
+
+    type: Literal["text", "xml", "sparql"]
+    data: str
+
+
+class FormBody(Model):
+    """A form's fields, or their text."""
+
+    type: Literal["formUrlEncoded"]
+    data: str | dict[str, Any]
+
+
+class Part(Model):
+    """One part of a multipart form."""
+
+    name: str
+    value: Any
+    filename: str | None = None
+    content_type: str | None = None
+
+
+class MultipartBody(Model):
+    """A form in parts."""
+
+    type: Literal["multipartForm"]
+    data: tuple[Part, ...]
+
+
+AnyBody = JsonBody | TextBody | FormBody | MultipartBody
+Structured = Annotated[AnyBody, Field(discriminator="type")]
+Body = Annotated[Structured | None, BeforeValidator(_plain_is_json)]
+
+
+class HttpOperationSpec(Model):
+    """One request that the API takes; its own path replaces its resource's."""
+
+    name: str
+    method: Method
+    path: str | None = None
+    label: str | None = None
+    description: str | None = None
+    input_parameters: Inputs = ()
+    body: Body = None
+    output_raw_format: Annotated[str, BeforeValidator(_lower)] = "json"
+    output_schema: str | None = None
+    output_parameters: Annotated[tuple[OutputSpec, ...], BeforeValidator(_nothing_is_empty)] = ()
+    example: Any = Field(None, alias="x-example")
+
+
+class HttpResource(Model):
+    """A path of the API and the operations on it."""
+
+    name: str | None = None
+    path: str = ""
+    label: str | None = None
+    description: str | None = None
+    input_parameters: Inputs = ()
+    operations: Annotated[tuple[HttpOperationSpec, ...], BeforeValidator(_nothing_is_empty)] = ()
+
+
+class Timeouts(Model):
+    """How long the API may take, in seconds."""
+
+    connect: float | None = Field(None, gt=0)
+    total: float | None = Field(None, gt=0)
+
+
+class HttpConfig(ConsumerConfig):
+    """A consumed HTTP API."""
+
+    base_uri: str | None = None
+    input_parameters: Inputs = ()
+    authentication: Authentication | None = None
+    resources: Annotated[tuple[HttpResource, ...], BeforeValidator(_nothing_is_empty)] = ()
+    timeout: Timeouts = Field(default_factory=Timeouts, alias="x-timeout")

@@ -1,0 +1,161 @@
+"""The consumer of HTTP APIs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from typing import Any, Final
+from urllib.parse import quote
+
+import orjson
+
+from adapter_host import Arguments, ConsumedOperation, Consumer, Provision, Result
+
+from .authentication import compile_authentication, describe_authentication
+from .body import JSON
+from .compiler import Compiler
+from .config import HttpConfig, HttpOperationSpec, HttpResource
+from .mock import StandIn
+from .request import CONTENT_TYPE, Request
+from .unit import Unit
+from .upstream import FORMATS, Upstream
+from .url import compile_base, normal_base
+
+_USER_AGENT: Final = f"adapter-host/{metadata.version('adapter-host-core')}"
+
+
+class HttpOperation(ConsumedOperation):
+    """One request of a consumed HTTP API."""
+
+    def __init__(self, unit: Unit, upstream: Upstream, base: str) -> None:
+        spec = unit.spec
+        compiler = Compiler(unit)
+        self.namespace = unit.provision.namespace
+        self.name = spec.name
+        self.resource = unit.resource.name
+        self.path = unit.path
+        self.method = spec.method
+        self.description = spec.description or spec.label
+        self.unit = unit
+        self.plan = compiler.compile()
+        self.inputs = self.plan.inputs
+        self.carried = tuple(compiler.carried)
+        self._base = base
+        self._format = FORMATS.get(spec.output_raw_format, FORMATS["json"])
+        self._upstream = upstream
+
+    async def call(self, arguments: Arguments, *, stream: bool = False) -> Result:
+        """Call the API; with `stream` an answer of more than 64 KiB comes as a stream."""
+        request = self.plan.build(arguments)
+        return await self._upstream.call(self.plan.method, request, self._format, stream=stream)
+
+    def describe(self) -> Mapping[str, Any]:
+        """The request as the document declares it, secrets by name."""
+        compiler = Compiler(self.unit, masked=True)
+        plan = compiler.compile()
+        declared, credential = self.unit.config.authentication, self.unit.credential
+        described: dict[str, Any] = {
+            "method": plan.method,
+            "url": _named(f"{self._base}{plan.path}{plan.constant_query()}", self._secrets(compiler)),
+            "inputs": [{"name": c.input, "in": c.place, "as": c.name} for c in compiler.carried],
+            "headers": {
+                name: value
+                for name, value in _plain(plan.constant_headers()).items()
+                if name != "User-Agent" and not (credential and credential.takes("header", name))
+            },
+        }
+        if (body := self.unit.spec.body) is not None:
+            described["body"] = body.model_dump(by_alias=True, exclude_none=True)
+        if declared and credential:
+            described["authentication"] = describe_authentication(declared, credential)
+        return described
+
+    def preview(self, arguments: Arguments) -> Mapping[str, Any]:
+        """The very request that `arguments` make, secrets by name."""
+        compiler = Compiler(self.unit, masked=True)
+        request = compiler.compile().build(arguments)
+        secrets = self._secrets(compiler)
+        shown: dict[str, Any] = {
+            "method": self.plan.method,
+            "url": _named(self._base + request.target, secrets),
+            "headers": _plain(request.headers),
+        }
+        if request.body is not None:
+            shown["body"] = _body(request, secrets)
+        return shown
+
+    def _secrets(self, compiler: Compiler) -> set[str]:
+        credential = self.unit.credential
+        return {*compiler.texts.secrets, *(credential.secrets if credential else ())}
+
+
+class HttpConsumer(Consumer[HttpConfig]):
+    """Calls an HTTP API."""
+
+    config_class = HttpConfig
+
+    def __init__(self, config: HttpConfig, provision: Provision) -> None:
+        super().__init__(config, provision)
+        base = compile_base(config, provision)
+        self._base = normal_base(base)
+        self._stand_in: StandIn | None = None
+        self._upstream = Upstream(provision, config.timeout)
+        self._credential = compile_authentication(config.authentication, provision)
+        masked = base.masked().rstrip("/") if base else ""
+        self._operations = tuple(
+            HttpOperation(self._unit(resource, spec), self._upstream, masked)
+            for resource in config.resources
+            for spec in resource.operations
+        )
+
+    @property
+    def base_uri(self) -> str:
+        """Where it calls, once started."""
+        return self._upstream.base
+
+    def operations(self) -> Sequence[ConsumedOperation]:
+        """Every operation of every resource."""
+        return self._operations
+
+    async def start(self) -> None:
+        """Open the session; with the stand-in, serve that first."""
+        if self.provision.settings.mock:
+            self._stand_in = StandIn(self._operations)
+            await self._upstream.open(await self._stand_in.start(), direct=True)
+        else:
+            await self._upstream.open(self._base)
+
+    async def stop(self) -> None:
+        """Close the session, then the stand-in."""
+        await self._upstream.close()
+        stand_in, self._stand_in = self._stand_in, None
+        if stand_in is not None:
+            await stand_in.stop()
+
+    def _unit(self, resource: HttpResource, spec: HttpOperationSpec) -> Unit:
+        known = FORMATS.get(spec.output_raw_format)
+        if known is None:
+            formats = ", ".join(FORMATS)
+            message = f"outputRawFormat '{spec.output_raw_format}' is not supported by this version ({formats} are)"
+            self.provision.problem(message, spec, "outputRawFormat", code="unsupported")
+        headers = (("Accept", (known or FORMATS["json"]).accept), ("User-Agent", _USER_AGENT))
+        return Unit(self.config, resource, spec, self.provision, self._credential, headers)
+
+
+def _plain(headers: Mapping[str, str]) -> dict[str, str]:
+    # The names of a multidict are a subclass of str, which orjson refuses as keys.
+    return {"".join(name): value for name, value in headers.items()}
+
+
+def _named(text: str, secrets: set[str]) -> str:
+    for name in secrets:
+        tag = "{{" + name + "}}"
+        text = text.replace(quote(tag, safe=""), tag)
+    return text
+
+
+def _body(request: Request, secrets: set[str]) -> Any:
+    body = request.body or b""
+    if request.headers[CONTENT_TYPE].startswith(JSON):
+        return orjson.loads(body)
+    return _named(body.decode(errors="replace"), secrets)

@@ -1,0 +1,175 @@
+"""The stand-in for a consumed API: a real server on the loopback that checks what the API would."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
+
+import orjson
+from aiohttp import web
+
+from .authentication import Credential
+from .config import HttpOperationSpec
+from .encoding import text_of
+from .request import Carried
+from .sample import sample_of
+
+if TYPE_CHECKING:
+    from .consumer import HttpOperation
+
+_BODY_LIMIT: Final = 64 * 1024 * 1024
+_REST_OF_EXAMPLE: Final = frozenset({"status", "body"})
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One operation as the stand-in serves it."""
+
+    pattern: re.Pattern[str]
+    fixed: int
+    operation: HttpOperation
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A request, read."""
+
+    request: web.Request
+    body: bytes
+    data: Any
+
+    def has(self, carried: Carried) -> bool:
+        """Whether a declared input came."""
+        if carried.place == "query":
+            return carried.name in self.request.query
+        if carried.place == "header":
+            return carried.name in self.request.headers
+        if carried.place == "cookie":
+            return carried.name in self.request.cookies
+        if carried.place == "body" and not carried.whole and isinstance(self.data, dict):
+            return carried.name in self.data
+        return carried.place == "path" or bool(self.body)
+
+
+class StandIn:
+    """Serves the declared operations of one consumer until it is stopped."""
+
+    def __init__(self, operations: Sequence[HttpOperation]) -> None:
+        routes = [_route(operation) for operation in operations]
+        self._routes = sorted(routes, key=lambda route: -route.fixed)
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> str:
+        """Serve on a free port of the loopback; gives the base to call."""
+        app = web.Application(client_max_size=_BODY_LIMIT)
+        app.router.add_route("*", "/{path:.*}", self._serve)
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        host, port = self._runner.addresses[0][:2]
+        return f"http://{host}:{port}"
+
+    async def stop(self) -> None:
+        """Stop serving."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _serve(self, request: web.Request) -> web.Response:
+        matching = [route for route in self._routes if route.pattern.fullmatch(request.rel_url.raw_path)]
+        if not matching:
+            return _error(404, f"there is no {unquote(request.rel_url.raw_path)}")
+        found = next((route for route in matching if route.operation.method == request.method), None)
+        if found is None:
+            allowed = ", ".join(sorted({str(route.operation.method) for route in matching}))
+            return _error(405, f"{request.method} is not allowed here", {"Allow": allowed})
+        return await self._answer(found.operation, request)
+
+    async def _answer(self, operation: HttpOperation, request: web.Request) -> web.Response:
+        credential = operation.unit.credential
+        if credential and not _proven(request, credential):
+            return _error(401, f"the {credential.place} '{credential.name}' does not hold the credential")
+        body = await request.read()
+        data = None
+        if body and _sends_json(operation):
+            if request.content_type != "application/json":
+                return _error(415, f"the body must be application/json, not {request.content_type}")
+            try:
+                data = orjson.loads(body)
+            except ValueError:
+                return _error(400, "the body is not JSON")
+        received = Received(request, body, data)
+        for carried in operation.carried:
+            if carried.required and not received.has(carried):
+                return _error(400, f"'{carried.name}' is required in {carried.place}")
+        return _example(operation, received)
+
+
+def _route(operation: HttpOperation) -> Route:
+    path = str(operation.plan.path)
+    fixed = len(re.sub(r"\{[^{}]+\}", "", path))
+    return Route(re.compile(operation.plan.path.pattern().pattern or "/"), fixed, operation)
+
+
+def _proven(request: web.Request, credential: Credential) -> bool:
+    given: Mapping[str, str] = request.headers if credential.place == "header" else request.query
+    return given.get(credential.name) == credential.value
+
+
+def _sends_json(operation: HttpOperation) -> bool:
+    body = operation.unit.spec.body
+    return body is None or body.type == "json"
+
+
+def _error(status: int, message: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    return _json(status, {"error": message}, headers)
+
+
+def _json(status: int, data: Any, headers: Mapping[str, str] | None = None) -> web.Response:
+    body = None if status == 204 else orjson.dumps(data)
+    return web.Response(status=status, body=body, content_type="application/json", headers=headers)
+
+
+def _example(operation: HttpOperation, received: Received) -> web.Response:
+    spec = operation.unit.spec
+    example = spec.example
+    if example is None:
+        example = sample_of(spec.output_parameters)
+    if isinstance(example, dict) and "status" in example and example.keys() <= _REST_OF_EXAMPLE:
+        return _formed(spec, int(example["status"]), example.get("body"))
+    if example is None:
+        example = {"received": _echo(operation, received)}
+    return _formed(spec, 200, example)
+
+
+def _formed(spec: HttpOperationSpec, status: int, data: Any) -> web.Response:
+    if spec.output_raw_format != "binary":
+        return _json(status, data)
+    body = data.encode() if isinstance(data, str) else orjson.dumps(data)
+    return web.Response(status=status, body=body, content_type="application/octet-stream")
+
+
+def _echo(operation: HttpOperation, received: Received) -> dict[str, Any]:
+    request = received.request
+    credential = operation.unit.credential
+    query: dict[str, Any] = {}
+    for name in request.query:
+        if not (credential and credential.takes("query", name)):
+            values = request.query.getall(name)
+            query[name] = values if len(values) > 1 else values[0]
+    declared = {c.name for c in operation.carried if c.place == "header"}
+    body = received.data if received.data is not None else received.body.decode(errors="replace") or None
+    return {
+        "method": request.method,
+        "path": unquote(request.rel_url.raw_path),
+        "query": query,
+        "headers": {
+            name: text_of(request.headers[name])
+            for name in sorted(declared)
+            if name in request.headers and not (credential and credential.takes("header", name))
+        },
+        "body": body,
+    }

@@ -1,0 +1,76 @@
+"""Sample data made from what a document says of an API's answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+from adapter_host import OutputSpec
+
+_STEP: Final = re.compile(r"\.?([^.\[\]$]+)|\[(?:'([^']+)'|\"([^\"]+)\"|([0-9*]+))\]")
+_SAMPLES: Final[dict[str, Any]] = {"integer": 1, "number": 1.5, "boolean": True}
+
+Step = str | int
+"""A key of an object, or 0 for the element of an array."""
+
+
+def sample_of(outputs: Sequence[OutputSpec]) -> Any:
+    """Data in which every mapping finds something, or None when the mappings say nothing."""
+    root: Any = None
+    for output in outputs:
+        path = _path(output)
+        if path or output.properties or output.items:
+            root = _placed(root, path, _value(output))
+    return root
+
+
+def _path(output: OutputSpec) -> list[Step]:
+    mapping = output.mapping if output.mapping is not None else output.value
+    if not isinstance(mapping, str) or not mapping.startswith("$"):
+        return []
+    steps: list[Step] = []
+    for name, single, double, index in _STEP.findall(mapping[1:]):
+        steps.append(0 if index or name == "*" else name or single or double)
+    return steps
+
+
+def _value(output: OutputSpec) -> Any:
+    if output.properties:
+        return _object(output.properties)
+    if output.type == "array" or output.items:
+        items = output.items[0] if isinstance(output.items, tuple) and output.items else output.items
+        return [_element(items)] if isinstance(items, OutputSpec) else []
+    if output.type == "object":
+        return {}
+    return _SAMPLES.get(output.type or "string", output.name or "sample")
+
+
+def _element(items: OutputSpec) -> Any:
+    return _placed(None, _path(items), _value(items))
+
+
+def _object(properties: dict[str, OutputSpec]) -> Any:
+    root: Any = {}
+    for name, output in properties.items():
+        named = output if output.name else output.model_copy(update={"name": name})
+        root = _placed(root, _path(output) or [name], _value(named))
+    return root
+
+
+def _placed(root: Any, path: Sequence[Step], value: Any) -> Any:
+    """`root` with `value` put at `path`; what is there already stays unless both are objects."""
+    if not path:
+        return _merged(root, value)
+    step, rest = path[0], path[1:]
+    if step == 0:
+        elements = root if isinstance(root, list) and root else [None]
+        return [_placed(elements[0], rest, value)]
+    known = root if isinstance(root, dict) else {}
+    return {**known, str(step): _placed(known.get(str(step)), rest, value)}
+
+
+def _merged(old: Any, new: Any) -> Any:
+    if isinstance(old, dict) and isinstance(new, dict):
+        return {**old, **new}
+    return new if old is None else old

@@ -1,0 +1,226 @@
+"""The wire: one session per consumed API, redirects, limits, and what can go wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+import aiohttp
+import orjson
+from yarl import URL
+
+from adapter_host import (
+    Provision,
+    Result,
+    Settings,
+    UpstreamError,
+    UpstreamInvalid,
+    UpstreamStatus,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
+
+from .config import Timeouts
+from .request import Request
+
+_LOG: Final = logging.getLogger("adapter_host.http")
+
+CONNECTIONS: Final = 100
+MAX_REDIRECTS: Final = 5
+HELD: Final = 64 * 1024
+"""An answer of at most so many bytes is never streamed."""
+
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_ENCODED: Final = re.compile(r"[!-~]+")
+_MEDIA_TYPE: Final = re.compile(r"[\w.+/-]{1,80}")
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format of answers that an operation may declare."""
+
+    accept: str
+    media_type: str
+    decode: Callable[[bytes], Any]
+    checked: bool
+
+
+FORMATS: Final = {
+    "json": Format("application/json", "application/json", orjson.loads, checked=True),
+    "binary": Format("*/*", "application/octet-stream", bytes, checked=False),
+}
+
+
+class Upstream:
+    """One consumed API on the wire."""
+
+    def __init__(self, provision: Provision, timeouts: Timeouts) -> None:
+        settings = provision.settings
+        self._namespace = provision.namespace
+        self._settings = settings
+        self._limit = settings.answer_limit
+        self._connect = timeouts.connect or settings.connect_timeout
+        self._total = timeouts.total or settings.total_timeout
+        self.base = ""
+        self._proxy: str | None = None
+        self._session: aiohttp.ClientSession | None = None
+
+    async def open(self, base: str, *, direct: bool = False) -> None:
+        """Be ready to call the API at `base`; `direct` goes past any proxy."""
+        self.base = base
+        self._proxy = None if direct else proxy_of(URL(base), self._settings)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=CONNECTIONS),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            skip_auto_headers=("Content-Type",),
+            # A stream may last; only a pause in it counts.
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect, sock_read=self._total),
+        )
+
+    async def close(self) -> None:
+        """Close every connection."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def call(self, method: str, request: Request, format: Format, *, stream: bool) -> Result:
+        """Send a request and read its answer; raises `UpstreamError`."""
+        try:
+            async with asyncio.timeout(self._total):
+                response = await self._send(method, request)
+                try:
+                    return await self._read(response, format, stream=stream)
+                except BaseException:
+                    response.close()
+                    raise
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise self._failure(error) from error
+
+    async def _send(self, method: str, request: Request) -> aiohttp.ClientResponse:
+        if self._session is None:
+            raise UpstreamUnreachable(f"the upstream '{self._namespace}' is not open")
+        url = URL(self.base + request.target, encoded=True)
+        left = MAX_REDIRECTS if method in ("GET", "HEAD") else 0
+        while True:
+            response = await self._session.request(
+                method,
+                url,
+                headers=request.headers,
+                data=request.body,
+                allow_redirects=False,
+                proxy=self._proxy,
+            )
+            target = _redirect(response) if left and response.status in _REDIRECTS else None
+            if target is None:
+                return response
+            response.release()
+            url, left = target, left - 1
+
+    async def _read(self, response: aiohttp.ClientResponse, format: Format, *, stream: bool) -> Result:
+        headers = response.headers
+        media_type = headers.get("Content-Type", "")
+        if response.status >= 300:
+            body, complete = await _take(response, self._limit)
+            if not complete:
+                response.close()
+            raise UpstreamStatus(response.status, body if complete else b"", media_type, headers)
+        body, complete = await _take(response, HELD if stream else self._limit)
+        if not complete and not stream:
+            raise UpstreamInvalid(f"the upstream's answer is larger than {self._limit} bytes")
+        media_type = media_type or format.media_type
+        if not complete:
+            chunks = self._chunks(response, body)
+            await anext(chunks)
+            return Result(status=response.status, media_type=media_type, headers=headers, stream=chunks)
+        result = Result(status=response.status, media_type=media_type, body=body, headers=headers, decode=format.decode)
+        if format.checked:
+            self._check(result)
+        return result
+
+    def _check(self, result: Result) -> None:
+        try:
+            _ = result.data
+        except UpstreamInvalid:
+            named = _MEDIA_TYPE.match(result.media_type)
+            message = f"the upstream '{self._namespace}' did not answer JSON (it sent {named[0] if named else '?'})"
+            raise UpstreamInvalid(message) from None
+
+    async def _chunks(self, response: aiohttp.ClientResponse, head: bytes) -> AsyncIterator[bytes]:
+        try:
+            # Taken at once, so that closing the stream unread ends the answer too.
+            yield b""
+            if head:
+                yield head
+            async for chunk in response.content.iter_any():
+                yield chunk
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise self._failure(error) from error
+        finally:
+            response.close()
+
+    def _failure(self, error: Exception) -> UpstreamError:
+        _LOG.warning("upstream '%s': %s", self._namespace, _named(error))
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            return UpstreamTimeout(f"the upstream '{self._namespace}' took no connection within {self._connect:g} s")
+        if isinstance(error, TimeoutError):
+            return UpstreamTimeout(f"the upstream '{self._namespace}' did not answer within {self._total:g} s")
+        if isinstance(error, aiohttp.ClientResponseError):
+            return UpstreamInvalid(f"the upstream '{self._namespace}' did not answer in HTTP")
+        return UpstreamUnreachable(f"the upstream '{self._namespace}' cannot be reached")
+
+
+def proxy_of(base: URL, settings: Settings) -> str | None:
+    """The proxy that the environment names for a base, if any (`https_proxy`, `no_proxy`)."""
+    environment = settings.environment
+    proxy, excluded = (
+        environment.get(name) or environment.get(name.upper()) for name in (f"{base.scheme}_proxy", "no_proxy")
+    )
+    return proxy if proxy and not _is_excluded(base, excluded or "") else None
+
+
+def _is_excluded(base: URL, excluded: str) -> bool:
+    host = base.raw_host or ""
+    names = [name.strip().lstrip(".").lower() for name in excluded.split(",") if name.strip()]
+    return "*" in names or any(name in (host, f"{host}:{base.port}") or host.endswith(f".{name}") for name in names)
+
+
+def _named(error: Exception) -> str:
+    # Only these say nothing of the URL, whose query may hold a secret.
+    telling = isinstance(error, aiohttp.ClientConnectorError)
+    return f"{type(error).__name__}: {error}" if telling else type(error).__name__
+
+
+def _redirect(response: aiohttp.ClientResponse) -> URL | None:
+    """Where a redirect within the same origin leads."""
+    here = response.url
+    location = response.headers.get("Location", "").partition("#")[0]
+    with suppress(ValueError):
+        there = here.join(URL(location, encoded=_ENCODED.fullmatch(location) is not None))
+        if location and _origin(there) == _origin(here):
+            return there
+    return None
+
+
+def _origin(url: URL) -> tuple[object, ...]:
+    return url.scheme, url.raw_user, url.raw_password, (url.raw_host or "").lower(), url.port
+
+
+async def _take(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bool]:
+    """The body, and whether that is all of it: reading stops beyond `limit`."""
+    length = None if "Content-Encoding" in response.headers else response.content_length
+    if length is not None and response.method != "HEAD":
+        return (await response.read(), True) if length <= limit else (b"", False)
+    chunks: list[bytes] = []
+    size = 0
+    while size <= limit:
+        chunk = await response.content.readany()
+        if not chunk:
+            return b"".join(chunks), True
+        chunks.append(chunk)
+        size += len(chunk)
+    return b"".join(chunks), False

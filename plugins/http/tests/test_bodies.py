@@ -1,0 +1,232 @@
+"""Bodies of every declared type, and that values stay inside them."""
+
+from __future__ import annotations
+
+import json
+from email import message_from_bytes, policy
+from typing import Any
+from urllib.parse import parse_qsl
+from xml.etree import ElementTree
+
+import pytest
+
+from adapter_host import ArgumentError, Input
+
+NASTY = [
+    '"',
+    "\\",
+    '","admin":true,"x":"',
+    "}",
+    "{{x}}",
+    "a\r\nb",
+    "\x00",
+    "é日",
+    "</a><b>",
+    "]]>",
+    "&amp;",
+    "'",
+    "a&b=c",
+    "--b",
+]
+
+
+def body_input(name: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "in": "body", **more}
+
+
+async def post(start: Any, body: Any = None, *inputs: dict[str, Any], **more: Any) -> Any:
+    return await start({"method": "POST", "body": body, "inputParameters": list(inputs)}, **more)
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, [1], "text", 5, True, None, {}])
+async def test_an_input_named_body_is_the_whole_body(start: Any, api: Any, value: Any) -> None:
+    call = await post(start, None, body_input("body", type=None))
+    await call(body=value)
+    assert json.loads(api.last.body) == value
+    assert api.last.headers["Content-Type"] == "application/json"
+
+
+async def test_without_it_there_is_no_body(start: Any, api: Any) -> None:
+    call = await post(start, None, body_input("body"))
+    await call()
+    assert (api.last.body, "Content-Type" in api.last.headers) == (b"", False)
+
+
+async def test_body_inputs_are_fields(start: Any, api: Any) -> None:
+    call = await post(start, None, body_input("body"), body_input("n", type="integer"), body_input("c", value=1))
+    assert call.operation.inputs == (Input("body", place="body"), Input("n", "integer", place="body"))
+    await call(body={"x": None}, n=3)
+    assert json.loads(api.last.body) == {"body": {"x": None}, "n": 3, "c": 1}
+    await call()
+    assert json.loads(api.last.body) == {"c": 1}
+
+
+async def test_an_object_of_which_nothing_is_given(start: Any, api: Any) -> None:
+    call = await start({"method": "POST", "inputParameters": [body_input("n")]})
+    await call()
+    assert api.last.body == b"{}"
+    call = await start({"method": "DELETE", "inputParameters": [body_input("n")]})
+    await call()
+    assert api.last.body == b""
+
+
+DATA = {
+    "model": "{{tools.model}}",
+    "n": "{{n}}",
+    "text": "say {{word}}!",
+    "key": "{{KEY}}",
+    "list": ["{{a}}", 1, None, "{{n}}"],
+    "fixed": {"a": [True, 1.5, "x"]},
+}
+
+
+@pytest.mark.parametrize("body", [{"type": "json", "data": DATA}, DATA])
+async def test_leaves_take_typed_values_and_absent_ones_are_left_out(start: Any, api: Any, body: Any) -> None:
+    call = await post(start, body, body_input("n", type="integer"), secrets={"KEY": 'k"'})
+    assert call.operation.inputs == (
+        Input("n", "integer", place="body"),
+        Input("model", place="body"),
+        Input("word", place="body"),
+        Input("a", place="body"),
+    )
+    await call(model="m", n=3, word='"hi"', a={"b": [1]})
+    fixed = {"key": 'k"', "fixed": {"a": [True, 1.5, "x"]}}
+    full = {"model": "m", "n": 3, "text": 'say "hi"!', "list": [{"b": [1]}, 1, None, 3]}
+    assert json.loads(api.last.body) == {**full, **fixed}
+    await call(word=None, n=None)
+    assert json.loads(api.last.body) == {"n": None, "text": "say !", "list": [1, None, None], **fixed}
+
+
+TEXT = '{"imo": "{{imo}}", "note": "<{{note}}>", "ids": {{ids}}, "port": {{PORT}}, "name": {{NAME}}}'
+
+
+@pytest.mark.parametrize("body", [TEXT, {"type": "json", "data": TEXT}])
+@pytest.mark.parametrize("value", NASTY)
+async def test_json_as_text_is_built_as_a_value(start: Any, api: Any, body: Any, value: str) -> None:
+    call = await post(start, body, secrets={"PORT": "80", "NAME": 'n"'})
+    await call(imo=value, note=value, ids=[value, 2])
+    expected = {"imo": value, "note": f"<{value}>", "ids": [value, 2], "port": 80, "name": 'n"'}
+    assert json.loads(api.last.body) == expected
+    assert api.last.headers["Content-Type"] == "application/json"
+    await call(imo=5)
+    assert json.loads(api.last.body) == {"imo": "5", "note": "<>", "port": 80, "name": 'n"'}
+
+
+@pytest.mark.parametrize("text", ['{"a": "x{{a}}", {{name}}: {{b}}}', '{"a": "x{{a}}", "{{name}}": {{b}}}'])
+@pytest.mark.parametrize("value", NASTY)
+async def test_tags_in_keys_of_json_as_text(start: Any, api: Any, text: str, value: str) -> None:
+    call = await post(start, text)
+    await call(a=value, name=value, b={"c": value})
+    assert json.loads(api.last.body) == {"a": f"x{value}", value: {"c": value}}
+
+
+@pytest.mark.parametrize("value", NASTY)
+async def test_text_that_is_no_json_by_itself(start: Any, api: Any, value: str) -> None:
+    kind = {"name": "Content-Type", "in": "header", "value": "application/x-ndjson"}
+    call = await post(start, '{"a": "\\"{{a}}", "key": "{{KEY}}"}\n{{b}}\n', kind, secrets={"KEY": 'k"'})
+    await call(a=value, b={"c": value})
+    assert [json.loads(line) for line in api.last.body.splitlines()] == [
+        {"a": f'"{value}', "key": 'k"'},
+        {"c": value},
+    ]
+
+
+@pytest.mark.parametrize("body", ["{{payload}}", {"type": "json", "data": " {{tools.payload}} "}])
+async def test_a_body_of_one_tag_is_whole(start: Any, api: Any, body: Any) -> None:
+    call = await post(start, body)
+    assert call.operation.inputs == (Input("payload", place="body", whole=True),)
+    await call(payload=[{"a": "b"}])
+    assert api.last.body == b'[{"a":"b"}]'
+    call = await post(start, body, body_input("payload", type="array", description="All of it"))
+    whole = Input("payload", "array", description="All of it", place="body", whole=True)
+    assert call.operation.inputs == (whole,)
+
+
+async def test_a_declared_body_input_without_place_is_told(start: Any, api: Any) -> None:
+    call = await post(start, {"a": 1}, body_input("lost"))
+    assert call.operation.inputs == ()
+    assert any("the body has no place for 'lost', so it is not sent" in text for text in call.warnings)
+    await call()
+    assert api.last.body == b'{"a":1}'
+
+
+async def test_a_content_type_input_wins(start: Any, api: Any) -> None:
+    kind = {"name": "content-type", "in": "header", "value": "application/merge-patch+json"}
+    call = await post(start, {"a": "{{a}}"}, kind)
+    await call(a=1)
+    assert api.last.headers.getall("Content-Type") == ["application/merge-patch+json"]
+
+
+@pytest.mark.parametrize("value", NASTY)
+async def test_text(start: Any, api: Any, value: str) -> None:
+    call = await post(start, {"type": "text", "data": "hello {{name}}"})
+    await call(name=value)
+    assert api.last.body.decode() == f"hello {value}"
+    assert api.last.headers["Content-Type"] == "text/plain; charset=utf-8"
+
+
+@pytest.mark.parametrize("value", [value for value in NASTY if "\x00" not in value and "\r" not in value])
+async def test_xml(start: Any, api: Any, value: str) -> None:
+    call = await post(start, {"type": "xml", "data": '<r a="{{v}}"><t>{{v}}</t><n>{{n}}</n></r>'})
+    await call(v=value, n=5)
+    root = ElementTree.fromstring(api.last.body.decode())
+    assert (root.get("a"), root.findtext("t"), root.findtext("n")) == (value, value, "5")
+    assert api.last.headers["Content-Type"] == "application/xml"
+
+
+async def test_sparql(start: Any, api: Any) -> None:
+    call = await post(start, {"type": "sparql", "data": "SELECT * { ?s ?p \"{{a}}\" , '{{a}}' } LIMIT {{n}}"})
+    await call(a="x\"'\\\n} DROP", n=5)
+    escaped = "x\\\"\\'\\\\\\n} DROP"
+    assert api.last.body.decode() == f"SELECT * {{ ?s ?p \"{escaped}\" , '{escaped}' }} LIMIT 5"
+    assert api.last.headers["Content-Type"] == "application/sparql-query"
+    with pytest.raises(ArgumentError) as caught:
+        await call(a="", n="5 } DROP")
+    assert caught.value.parameter == "n"
+
+
+@pytest.mark.parametrize("value", NASTY)
+async def test_forms(start: Any, api: Any, value: str) -> None:
+    call = await post(
+        start, {"type": "formUrlEncoded", "data": {"a b": "{{a}}", "l": "{{l}}", "fixed": 1, "no": "{{no}}"}}
+    )
+    await call(a=value, l=[value, "2"])
+    pairs = [("a b", value), ("l", value), ("l", "2"), ("fixed", "1")]
+    assert parse_qsl(api.last.body.decode(), keep_blank_values=True) == pairs
+    assert api.last.headers["Content-Type"] == "application/x-www-form-urlencoded"
+    call = await post(start, {"type": "formUrlEncoded", "data": "a={{a}}&b=1"})
+    await call(a=value)
+    assert parse_qsl(api.last.body.decode()) == [("a", value), ("b", "1")]
+
+
+@pytest.mark.parametrize("value", [value for value in NASTY if "\r" not in value])
+async def test_multipart(start: Any, api: Any, value: str) -> None:
+    data = [
+        {"name": 'a"b', "value": "{{a}}"},
+        {"name": "file", "value": "{{a}}", "filename": "f.txt", "contentType": "text/csv"},
+        {"name": "no", "value": "{{no}}"},
+    ]
+    call = await post(start, {"type": "multipartForm", "data": data})
+    await call(a=value)
+    head = f"Content-Type: {api.last.headers['Content-Type']}\r\n\r\n".encode()
+    message = message_from_bytes(head + api.last.body, policy=policy.HTTP)
+    parts = list(message.iter_parts())
+    assert [part.get_payload(decode=True) for part in parts] == [value.encode(), value.encode()]
+    assert [part.get_param("name", header="content-disposition") for part in parts] == ["a%22b", "file"]
+    assert (parts[1].get_filename(), parts[1].get_content_type()) == ("f.txt", "text/csv")
+
+
+@pytest.mark.parametrize("value", [2**70, "\ud800", [{"a": 2**70}]])
+async def test_a_value_that_json_cannot_carry_is_the_callers_mistake(start: Any, api: Any, value: Any) -> None:
+    call = await post(start, {"a": "{{a}}", "b": "{{b}}"})
+    with pytest.raises(ArgumentError, match="'b' holds a value that JSON cannot carry") as caught:
+        await call(a=1, b=value)
+    assert (caught.value.parameter, api.seen) == ("b", [])
+
+
+def test_problems_of_bodies(problems: Any) -> None:
+    found = problems({"method": "POST", "body": {"type": "yaml", "data": "x"}})
+    assert len(found) == 1
+    assert "body" in found[0].message
+    found = problems({"method": "POST", "body": {"a": "{{nobody.X}}"}})
+    assert "there is no bind 'nobody'" in found[0].message

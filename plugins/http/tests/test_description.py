@@ -1,0 +1,94 @@
+"""What people are shown of a request: all of it, but no secret."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+SECRETS = {"TOKEN": "s3cret", "TEAM": "team-x", "BASE": "base-x"}
+
+
+async def described(start: Any, authentication: Any = None) -> Any:
+    operation = {
+        "method": "POST",
+        "inputParameters": [
+            {"name": "limit", "in": "query"},
+            {"name": "team", "in": "query", "value": "{{TEAM}}"},
+            {"name": "X-Team", "in": "header", "value": "{{TEAM}}"},
+            {"name": "X-Trace", "in": "header"},
+            {"name": "X-From", "in": "header", "value": "by {{who}}"},
+        ],
+        "body": {"team": "{{TEAM}}", "note": "{{note}}", "more": "{{more}}"},
+    }
+    return await start(
+        operation,
+        path="/{{TEAM}}/things/{id}",
+        baseUri="https://{{BASE}}.example.org/v1/",
+        secrets=SECRETS,
+        authentication=authentication or {"type": "bearer", "token": "{{TOKEN}}"},
+    )
+
+
+async def test_the_request_as_declared(start: Any) -> None:
+    call = await described(start)
+    shown = call.operation.describe()
+    assert orjson.loads(orjson.dumps(shown)) == {
+        "method": "POST",
+        "url": "https://{{env.BASE}}.example.org/v1/{{env.TEAM}}/things/{id}?team={{env.TEAM}}",
+        "inputs": [
+            {"name": "id", "in": "path", "as": "id"},
+            {"name": "limit", "in": "query", "as": "limit"},
+            {"name": "X-Trace", "in": "header", "as": "X-Trace"},
+            {"name": "who", "in": "header", "as": "X-From"},
+            {"name": "note", "in": "body", "as": "note"},
+            {"name": "more", "in": "body", "as": "more"},
+        ],
+        "headers": {"Accept": "application/json", "X-Team": "{{env.TEAM}}"},
+        "body": {"type": "json", "data": {"team": "{{TEAM}}", "note": "{{note}}", "more": "{{more}}"}},
+        "authentication": "bearer {{env.TOKEN}}",
+    }
+
+
+async def test_the_very_request(start: Any) -> None:
+    call = await described(start)
+    shown = call.operation.preview({"id": "a b", "limit": 5, "note": "n", "X-Trace": "t"})
+    assert {name: shown["headers"][name] for name in ("Authorization", "X-Team", "X-Trace", "Content-Type")} == {
+        "Authorization": "Bearer {{env.TOKEN}}",
+        "X-Team": "{{env.TEAM}}",
+        "X-Trace": "t",
+        "Content-Type": "application/json",
+    }
+    url = "https://{{env.BASE}}.example.org/v1/{{env.TEAM}}/things/a%20b?limit=5&team={{env.TEAM}}"
+    assert (shown["method"], shown["url"]) == ("POST", url)
+    assert shown["body"] == {"team": "{{env.TEAM}}", "note": "n"}
+    assert orjson.loads(orjson.dumps(shown)) == shown
+
+
+@pytest.mark.parametrize(
+    ("authentication", "shown"),
+    [
+        ({"type": "bearer", "token": "{{TOKEN}}"}, "bearer {{env.TOKEN}}"),
+        ({"type": "basic", "username": "me", "password": "{{TOKEN}}"}, "basic me:{{env.TOKEN}}"),
+        ({"type": "apikey", "key": "X-K", "value": "{{TOKEN}}"}, "apikey {{env.TOKEN}} as header 'X-K'"),
+        (
+            {"type": "apikey", "key": "k", "value": "{{TOKEN}}", "placement": "query"},
+            "apikey {{env.TOKEN}} as query 'k'",
+        ),
+    ],
+)
+async def test_no_secret_is_shown(start: Any, authentication: Any, shown: str) -> None:
+    call = await described(start, authentication)
+    description = call.operation.describe()
+    preview = call.operation.preview({"id": "1", "note": "n"})
+    assert description["authentication"] == shown
+    assert "{{env.TOKEN}}" in str(preview)
+    for secret in SECRETS.values():
+        assert secret not in f"{description}{preview}{call.operation!r}{call.consumer!r}"
+
+
+async def test_a_form_is_shown_as_text(start: Any) -> None:
+    body = {"type": "formUrlEncoded", "data": {"key": "{{TOKEN}}", "a": "{{a}}"}}
+    call = await start({"method": "POST", "body": body}, secrets=SECRETS)
+    assert call.operation.preview({"a": "b c"})["body"] == "key={{env.TOKEN}}&a=b+c"
