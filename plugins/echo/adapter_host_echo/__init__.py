@@ -1,0 +1,11 @@
+"""Exposes capabilities line by line over TCP: `type: echo` under `exposes`."""
+
+from adapter_host import RegisterExposer, hookimpl
+
+from .exposer import EchoExposer
+
+
+@hookimpl
+def register_exposers(register: RegisterExposer) -> None:
+    """Serve the type `echo`."""
+    register("echo", EchoExposer)
