@@ -40,7 +40,8 @@ from .errors import (
 )
 from .hookspecs import RegisterConsumer, RegisterExposer, hookimpl
 from .host import Exposure, Host, attach
-from .operation import Arguments, Call, Input, Operation, Operations, Result
+from .inputs import Input
+from .operation import Arguments, Call, Operation, Operations, Result
 from .plugins import PluginInfo, Plugins
 from .problem_json import new_request_id, problem_response
 from .settings import Settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -51,9 +51,10 @@ def is_loopback(host: str) -> bool:
 
 def _place(settings: Settings, address: str) -> Callable[[web.Request], web.Response | None]:
     loopback = is_loopback(address)
+    host_of = _host_reader(settings.trusted_proxies)
 
     def check(request: web.Request) -> web.Response | None:
-        host = request.headers.get("Host", "")
+        host = host_of(request)
         name = host_name(host)
         known = name in settings.allowed_hosts or (is_loopback(name) if loopback else not settings.allowed_hosts)
         if not known:
@@ -64,6 +65,21 @@ def _place(settings: Settings, address: str) -> Callable[[web.Request], web.Resp
         return None
 
     return check
+
+
+def _host_reader(trusted_proxies: Sequence[str]) -> Callable[[web.Request], str]:
+    """The function from a request to the host it was meant for; only a trusted proxy may say another."""
+    networks = [ipaddress.ip_network(proxy, strict=False) for proxy in trusted_proxies]
+
+    def read(request: web.Request) -> str:
+        forwarded = request.headers.get("X-Forwarded-Host")
+        if forwarded and networks and request.remote:
+            peer = ipaddress.ip_address(request.remote)
+            if any(peer in network for network in networks):
+                return forwarded.rpartition(",")[2].strip()
+        return request.headers.get("Host", "")
+
+    return read
 
 
 def host_name(host: str) -> str:

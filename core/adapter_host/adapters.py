@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from .capability import ConsumerConfig, ExposerConfig, HttpExposerConfig, Model
 from .declaration import Declaration
-from .operation import Arguments, Input, Operation, Operations, Result
+from .errors import StartError
+from .inputs import Input
+from .operation import Arguments, Operation, Operations, Result
 from .settings import Settings
 from .template import Template
 
@@ -140,6 +142,15 @@ class Exposer(ABC, Generic[ExposerConfigT]):
     def url(self) -> str | None:
         """Where it serves, once started; the host knows it for an `HttpExposer`."""
         return None
+
+    @property
+    def stdio(self) -> bool:
+        """Whether the document asks to serve one client over standard input and output, and not to listen."""
+        return False
+
+    async def serve_stdio(self) -> None:
+        """Serve one client over standard input and output until it ends; a protocol without that form leaves it."""
+        raise StartError(f"type '{self.config.type}' cannot be served over standard input and output")
 
     async def start(self) -> None:
         """Begin to serve (not an `HttpExposer`: the host listens for it)."""

@@ -53,9 +53,9 @@ class Declaration:
         return compile_template(text, lambda name: self._meaning(name, loc, inputs))
 
     def _meaning(self, name: str, loc: Loc, inputs: Collection[str] | None) -> Part:
-        if name[0] in "#^/!>":
+        if name[0] in "#^/!>.":
             self.problem(f"'{{{{{name}}}}}': sections are not supported in templates", loc, code="template")
-            return ""
+            return name
         if bound := self.binds.find(name):
             return self._secret(bound.qualified, bound.key, loc, f"bind '{bound.namespace}'")
         qualifier, dot, field = name.partition(".")
@@ -77,7 +77,7 @@ class Declaration:
         if inputs is None:
             message = f"'{{{{{name}}}}}' is a caller's input, which may not stand here (use a bind)"
             self.problem(message, loc, code="caller-input")
-            return ""
+            return name
         return Reference(field)
 
     def _unknown(self, name: str, qualifier: str, field: str, loc: Loc) -> Part:
@@ -87,7 +87,7 @@ class Declaration:
             names = _listed(self.binds.namespaces)
             message = f"'{{{{{name}}}}}' names nothing: there is no bind '{qualifier}' (binds: {names})"
         self.problem(message, loc, code="template")
-        return ""
+        return name
 
     def _secret(self, name: str, key: str, loc: Loc, origin: str) -> Secret:
         value = self.binds.value(key)

@@ -16,9 +16,10 @@ from .adapters import ConsumedOperation, Exposer
 from .declaration import Declaration
 from .document.source import Source
 from .errors import NotFoundError, Problem, ProblemsError, StartError
+from .gate import Gate
 from .listeners import Listener, Mount, lay_out, mounts, set_prefixes
 from .load import declare, find_documents
-from .operation import Arguments, Gate, Operation, Result
+from .operation import Arguments, Operation, Result
 from .plan import Plan, build
 from .plugins import Plugins
 from .settings import Settings
@@ -52,8 +53,7 @@ class Host:
     def __init__(self, *documents: Document, plugins: Plugins | None = None, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
         self.plugins = plugins or Plugins.installed()
-        self._gate = Gate()
-        self.plans = _build_all(documents, self.plugins, self.settings, self._gate)
+        self.plans = _build_all(documents, self.plugins, self.settings)
         self._listeners: list[Listener] = []
         self._started: list[Callable[[], Awaitable[None]]] = []
 
@@ -65,7 +65,7 @@ class Host:
     @property
     def calls(self) -> int:
         """The calls in progress."""
-        return self._gate.calls
+        return sum(gate.calls for gate in self._gates())
 
     @property
     def exposures(self) -> tuple[Exposure, ...]:
@@ -90,7 +90,8 @@ class Host:
         if self._started:
             raise StartError("the host is started already")
         self._refuse_unresolved()
-        self._gate.open()
+        for gate in self._gates():
+            gate.open()
         try:
             await self._start(lay_out(self.plans, self.settings) if listen else [])
         except BaseException as error:
@@ -122,6 +123,9 @@ class Host:
         self._listeners = []
         return errors
 
+    def _gates(self) -> list[Gate]:
+        return [exposer_plan.gate for plan in self.plans for exposer_plan in plan.exposers]
+
     def _exposers(self) -> list[Exposer[Any]]:
         return [exposer_plan.exposer for plan in self.plans for exposer_plan in plan.exposers]
 
@@ -140,16 +144,19 @@ class Host:
                 await exposer.drain()
             except Exception:
                 _log.exception("exposer '%s' failed to drain", exposer.config.namespace)
-        self._gate.close()
+        for gate in self._gates():
+            gate.close()
         try:
             async with asyncio.timeout(self.settings.drain_timeout):
-                await self._gate.idle()
+                for gate in self._gates():
+                    await gate.idle()
         except TimeoutError:
-            _log.warning("drain timeout: %d calls in progress are cut off", self._gate.calls)
+            _log.warning("drain timeout: %d calls in progress are cut off", self.calls)
 
     async def stop(self) -> None:
         """Stop everything, newest first; all is stopped before the first error is raised."""
-        self._gate.close()
+        for gate in self._gates():
+            gate.close()
         errors = await self._unwind()
         if errors:
             _note(errors[0], errors[1:])
@@ -222,12 +229,12 @@ def attach(app: web.Application, host: Host, *, prefix: str = "") -> None:
     app[HOST] = host
 
 
-def _build_all(documents: Sequence[Document], plugins: Plugins, settings: Settings, gate: Gate) -> tuple[Plan, ...]:
+def _build_all(documents: Sequence[Document], plugins: Plugins, settings: Settings) -> tuple[Plan, ...]:
     problems: list[Problem] = []
     plans: list[Plan] = []
     for source in _sources(documents, problems):
         try:
-            plans.append(build(declare(source, plugins, settings), plugins, settings, gate))
+            plans.append(build(declare(source, plugins, settings), plugins, settings))
         except ProblemsError as error:
             problems.extend(error.problems)
     for listener in lay_out(plans, settings):

@@ -140,7 +140,7 @@ def mounts(plans: Iterable[Plan]) -> list[Mount]:
         Mount(plan, exposer_plan, exposer_plan.exposer)
         for plan in plans
         for exposer_plan in plan.exposers
-        if isinstance(exposer_plan.exposer, HttpExposer)
+        if isinstance(exposer_plan.exposer, HttpExposer) and not exposer_plan.exposer.stdio
     ]
 
 

@@ -114,7 +114,7 @@ class _Parser:
         self._unknown(data, (), _ROOT_KEYS)
         if self.base:
             self._unknown(section, self.base, _CAPABILITY_KEYS)
-        if "consumes" in data:
+        if "consumes" in data and self.base:
             message = "'consumes' beside 'capability' is ignored (it belongs below 'capability')"
             self._problem(("consumes",), message, code="ignored", warning=True, key=True)
         if section.get("aggregates"):
@@ -217,7 +217,7 @@ class _Parser:
 
 def unknown_key(key: str, known: Sequence[str]) -> str:
     """The message for a key that the language does not have at this place."""
-    return f"unknown key '{key}' is ignored{suggest(key, known) or f' (known: {listed(known)})'}"
+    return f"unknown key '{key}' is ignored{suggest(key, known) or f" (known: {listed(known, 'and')})"}"
 
 
 def _note_unknown_keys(declaration: Declaration) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 from .capability import OperationSpec, OutputSpec
 from .declaration import Declaration
 from .document.source import Loc
-from .operation import Arguments, Call, Input, Result
+from .inputs import Input
+from .operation import Arguments, Call, Result
 from .shaping import coerce
 from .template import ABSENT
 from .units import declared_input

@@ -1,10 +1,7 @@
-"""What an exposer calls: operations, their inputs, and the results they give."""
+"""What an exposer calls: operations, and the results they give."""
 
 from __future__ import annotations
 
-import asyncio
-import math
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -12,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from .capability import OperationSpec
-from .errors import ArgumentError, UnavailableError, UpstreamInvalid
+from .errors import UpstreamInvalid
+from .inputs import Input
 
 if TYPE_CHECKING:
     from .adapters import ConsumedOperation
@@ -21,136 +19,6 @@ Arguments = Mapping[str, Any]
 """What a caller gives: values by input name, typed as JSON; an absent input is not in it."""
 
 JSON: Final = "application/json"
-
-_ARTICLES: Final = {
-    "string": "a string",
-    "integer": "an integer",
-    "number": "a number",
-    "boolean": "true or false",
-    "array": "an array",
-    "object": "an object",
-}
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _anything(_: Any) -> bool:
-    return True
-
-
-_CHECKS: Final[dict[str, Callable[[Any], bool]]] = {
-    "string": lambda value: isinstance(value, str),
-    "integer": lambda value: _is_number(value) and value == value // 1,
-    "number": _is_number,
-    "boolean": lambda value: isinstance(value, bool),
-    "array": lambda value: isinstance(value, list),
-    "object": lambda value: isinstance(value, dict),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """One input of an operation.
-
-    `place` is where an HTTP request carries it: path, query, header, cookie or body. `whole` means that it is the
-    whole body and not one field of it. `implicit` is false for what only a document's own `with` may fill.
-    """
-
-    name: str
-    type: str | None = None
-    required: bool = False
-    description: str | None = None
-    place: str | None = None
-    pattern: str | None = None
-    whole: bool = False
-    implicit: bool = True
-
-    @property
-    def schema(self) -> dict[str, Any]:
-        """Its JSON Schema (2020-12)."""
-        schema: dict[str, Any] = {}
-        if self.type in _CHECKS:
-            schema["type"] = self.type
-        if self.description:
-            schema["description"] = self.description
-        if self.pattern:
-            schema["pattern"] = self.pattern
-        return schema
-
-    def parse(self, text: str) -> Any:
-        """The typed value of `text`, for protocols that carry text; raises `ArgumentError`."""
-        try:
-            return _PARSERS.get(self.type or "", str)(text)
-        except ValueError:
-            raise self.wrong(text) from None
-
-    def check(self, value: Any) -> None:
-        """Raise `ArgumentError` unless `value` is of the declared type and pattern."""
-        if not _CHECKS.get(self.type or "", _anything)(value):
-            raise self.wrong(value)
-        if self.pattern and isinstance(value, str) and not re.search(self.pattern, value):
-            raise ArgumentError(self.name, f"'{self.name}' must match the pattern {self.pattern}")
-
-    def wrong(self, value: Any) -> ArgumentError:
-        """The error for a value of another type."""
-        wanted = _ARTICLES.get(self.type or "", "a value")
-        return ArgumentError(self.name, f"'{self.name}' must be {wanted} (given {_shown(value)})")
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, dict | list):
-        return _ARTICLES["object" if isinstance(value, dict) else "array"]
-    text = orjson.dumps(value, default=repr).decode() if not isinstance(value, int) else str(value).lower()
-    return text if len(text) <= 40 else f"{text[:40]}..."
-
-
-def _parse_integer(text: str) -> int:
-    if not re.fullmatch(r"[+-]?[0-9]{1,19}", text):
-        raise ValueError("not an integer")
-    value = int(text)
-    if not -(2**63) <= value < 2**64:
-        raise ValueError("more than JSON's writer holds")
-    return value
-
-
-def parse_number(text: str) -> int | float:
-    """The number that `text` is; raises `ValueError`."""
-    if not re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", text):
-        raise ValueError("not a number")
-    if text.lstrip("+-").isdigit():
-        return _parse_integer(text)
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError("more than a number holds")
-    return value
-
-
-def _parse_boolean(text: str) -> bool:
-    if text not in ("true", "false", "1", "0"):
-        raise ValueError
-    return text in ("true", "1")
-
-
-def _parse_object(text: str) -> Any:
-    value = orjson.loads(text)
-    if not isinstance(value, dict):
-        raise ValueError
-    return value
-
-
-def _parse_array(text: str) -> Any:
-    return orjson.loads(text) if text.startswith("[") else [text]
-
-
-_PARSERS: Final[dict[str, Callable[[str], Any]]] = {
-    "integer": _parse_integer,
-    "number": parse_number,
-    "boolean": _parse_boolean,
-    "object": _parse_object,
-    "array": _parse_array,
-}
 
 
 class Result:
@@ -219,44 +87,6 @@ _UNREAD: Final = object()
 
 Call = Callable[[Arguments], Awaitable[Result]]
 """A call of an operation; what `operation_wrapper` wraps."""
-
-
-class Gate:
-    """Counts the calls in progress; once closed it lets no new one in."""
-
-    __slots__ = ("_closed", "_idle", "calls")
-
-    def __init__(self) -> None:
-        self.calls = 0
-        self._closed = False
-        self._idle = asyncio.Event()
-
-    def enter(self) -> None:
-        """Count one call in; raises `UnavailableError` when closed."""
-        if self._closed:
-            raise UnavailableError("draining: no new calls are taken")
-        self.calls += 1
-
-    def leave(self) -> None:
-        """Count one call out."""
-        self.calls -= 1
-        if self._closed and not self.calls:
-            self._idle.set()
-
-    def open(self) -> None:
-        """Take calls (again)."""
-        self._closed = False
-        self._idle.clear()
-
-    def close(self) -> None:
-        """Take no new calls."""
-        self._closed = True
-        if not self.calls:
-            self._idle.set()
-
-    async def idle(self) -> None:
-        """Wait until the last call in progress has ended; the gate must be closed."""
-        await self._idle.wait()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

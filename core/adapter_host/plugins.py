@@ -134,4 +134,5 @@ def _registrar(registry: dict[str, Any], section: str) -> Callable[..., None]:
 
 def _failure(name: str, distribution: str | None, version: str | None, error: Exception) -> PluginError:
     origin = f" ({distribution} {version})" if distribution else ""
-    return PluginError(f"plugin '{name}'{origin}: {type(error).__name__}: {error}")
+    reason = "; ".join(str(error).splitlines())
+    return PluginError(f"plugin '{name}'{origin}: {type(error).__name__}: {reason}")

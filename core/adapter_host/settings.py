@@ -15,8 +15,9 @@ class Settings:
 
     `base_uris` is by consumer namespace, `ports` by exposer namespace (0 takes any free port). `environment` is where
     secrets without a location come from; nothing else reads the process's environment. `body_limit` bounds a request's
-    body, `answer_limit` an upstream answer that has to be held. `allowed_hosts` and `allowed_origins` are accepted in
-    Host and Origin headers besides the loopback's own.
+    body, `answer_limit` an upstream answer that has to be held, `call_limit` the calls in progress of one exposer.
+    `allowed_hosts` and `allowed_origins` are accepted in Host and Origin headers besides the loopback's own; what a
+    proxy at one of `trusted_proxies` (addresses or networks) says in X-Forwarded-Host counts as the Host.
     """
 
     base_uris: Mapping[str, str] = field(default_factory=dict)
@@ -28,7 +29,9 @@ class Settings:
     connect_timeout: float = 5.0
     total_timeout: float = 60.0
     drain_timeout: float = 30.0
+    call_limit: int = 1000
     body_limit: int = 10 * MEBIBYTE
     answer_limit: int = 10 * MEBIBYTE
     allowed_hosts: frozenset[str] = frozenset()
     allowed_origins: frozenset[str] = frozenset()
+    trusted_proxies: tuple[str, ...] = ()

@@ -9,8 +9,8 @@ import orjson
 
 from .capability import OutputSpec
 from .declaration import Declaration
+from .inputs import parse_number
 from .jsonpath import Find, compile_path, is_identity
-from .operation import parse_number
 
 Shape = Callable[[Any], Any]
 

@@ -13,7 +13,8 @@ from .declaration import Declaration
 from .document.source import Loc
 from .document.words import listed, suggest
 from .errors import ArgumentError
-from .operation import Arguments, Input
+from .inputs import Input
+from .operation import Arguments
 from .resolve import fold
 from .template import ABSENT, Template
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from .document.source import Loc, Source
-from .document.words import shown
+from .document.words import listed, shown
 from .errors import Problem
 
 _TYPES: Final = {
@@ -36,20 +36,38 @@ _BOUNDS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
 
 
 def problems_of(error: ValidationError, source: Source, loc: Loc) -> list[Problem]:
-    """A problem for each of the errors of one model that stands at `loc`."""
-    return [_problem(dict(detail), source, loc) for detail in error.errors(include_url=False)]
+    """What is wrong with one model that stands at `loc`; what may be of several kinds is one problem."""
+    problems: list[Problem] = []
+    wanted: dict[Loc, list[str]] = {}
+    for detail in map(dict, error.errors(include_url=False)):
+        place = (*loc, *_existing(detail["loc"], source, loc))
+        if detail["type"] in _TYPES:
+            kinds = wanted.setdefault(place, [])
+            kinds.append(_TYPES[detail["type"]])
+            message = f"'{_name(place)}' must be {listed(dict.fromkeys(kinds))} (given {shown(detail['input'])})"
+            if len(kinds) > 1:
+                problems.pop()
+            problems.append(source.problem(place, message, code="type"))
+        else:
+            problems.append(_problem(detail, source, place))
+    return problems
 
 
-def _problem(detail: dict[str, Any], source: Source, loc: Loc) -> Problem:
-    kind = detail["type"]
-    place = (*loc, *_existing(detail["loc"], source, loc))
-    name = next(part for part in reversed(("document", *place)) if isinstance(part, str))
+def _name(place: Loc) -> str:
+    return next(part for part in reversed(("document", *place)) if isinstance(part, str))
+
+
+def _problem(detail: dict[str, Any], source: Source, place: Loc) -> Problem:
+    kind, context = detail["type"], detail.get("ctx", {})
+    name = _name(place)
     if kind == "missing":
         return source.problem(place, f"'{detail['loc'][-1]}' is missing", code="missing-key")
-    context = detail.get("ctx", {})
-    if kind in _TYPES or kind in _BOUNDS:
-        wanted = _TYPES.get(kind) or _BOUNDS[kind](context)
-        return source.problem(place, f"'{name}' must be {wanted} (given {shown(detail['input'])})", code="type")
+    if kind in _BOUNDS:
+        message = f"'{name}' must be {_BOUNDS[kind](context)} (given {shown(detail['input'])})"
+        return source.problem(place, message, code="type")
+    if kind == "union_tag_invalid":
+        message = f"{context['discriminator']} must be one of {context['expected_tags']} (given {shown(context['tag'])})"
+        return source.problem((*place, context["discriminator"].strip("'")), message, code="type")
     if kind == "value_error":
         return source.problem(place, str(context["error"]), code="invalid")
     if kind == "too_short":

@@ -15,7 +15,8 @@ import orjson
 from adapter_host.document.words import suggest
 from adapter_host.errors import ArgumentError, OperationError, UpstreamStatus
 from adapter_host.host import Host
-from adapter_host.operation import Arguments, Call, Input
+from adapter_host.inputs import Input
+from adapter_host.operation import Arguments, Call
 
 from . import UsageError
 from .options import add_upstream_options, pair, settings

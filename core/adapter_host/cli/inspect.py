@@ -9,7 +9,8 @@ from typing import Any
 import orjson
 
 from adapter_host.host import Host
-from adapter_host.operation import Input, Operation
+from adapter_host.inputs import Input
+from adapter_host.operation import Operation
 from adapter_host.plan import Plan
 
 from .options import add_upstream_options, settings
@@ -89,7 +90,7 @@ def _offer(offer: Mapping[str, Any]) -> Iterator[str]:
     if offer["description"]:
         yield f"    {printable(offer['description'])}"
     for given in offer["inputs"]:
-        words = [given["name"], given.get("type", "any"), "required" if given["required"] else "optional"]
+        words = [given["name"], given.get("type") or "any", "required" if given["required"] else "optional"]
         yield f"    input {' '.join(words)}{_in(given)}{_described(given)}"
     for key in sorted(set(offer) - {"title", "description", "inputs", "upstream", "inputSchema"}):
         yield f"    {key}: {_compact(offer[key])}"
@@ -100,17 +101,20 @@ def _offer(offer: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _in(given: Mapping[str, Any]) -> str:
-    return f", in {given['in']}" if "in" in given else ""
+    return f", in {given['in']}" if given.get("in") else ""
 
 
 def _described(given: Mapping[str, Any]) -> str:
-    return f": {printable(given['description'])}" if "description" in given else ""
+    return f": {printable(given['description'])}" if given.get("description") else ""
 
 
 def _request(upstream: Mapping[str, Any]) -> Iterator[str]:
-    yield f"    -> {upstream.get('method', '')} {upstream.get('url', upstream['operation'])}".replace("  ", " ")
+    words = (upstream.get("method"), upstream.get("url") or upstream["operation"])
+    yield f"    -> {' '.join(word for word in words if word)}"
     for key, value in upstream.items():
-        if key not in ("method", "url", "operation") and value:
+        if key == "inputs":
+            yield from (f"       {each['name']} -> {each['in']} {each.get('as', '')}".rstrip() for each in value)
+        elif key not in ("method", "url", "operation") and value:
             yield f"       {key}: {_compact(value)}"
 
 

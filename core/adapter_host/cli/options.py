@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,6 +38,14 @@ def base_uri_pair(text: str) -> tuple[str, str]:
     if not value.startswith(("http://", "https://")):
         raise argparse.ArgumentTypeError(f"'{value}' is not an http or https URL")
     return name, value
+
+
+def network(text: str) -> str:
+    """An address, or a network as `10.0.0.0/8`."""
+    try:
+        return str(ipaddress.ip_network(text, strict=False))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not an address or a network") from None
 
 
 def seconds(text: str) -> float:

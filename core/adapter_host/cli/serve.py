@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import gc
 import logging
 import os
 import signal
@@ -12,15 +14,17 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import orjson
 
+from adapter_host.adapters import Exposer
 from adapter_host.errors import StartError
 from adapter_host.host import Exposure, Host
 
 from . import UsageError
 from .logs import LEVELS, set_up
-from .options import add_upstream_options, port_pair, seconds, settings
+from .options import add_upstream_options, network, port_pair, seconds, settings
 from .text import table
 
 _log = logging.getLogger("adapter_host")
@@ -38,6 +42,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--address", help="listen here instead of where the documents say (default: loopback)")
     parser.add_argument("--allowed-host", action="append", default=[], metavar="NAME", help="accept this Host header")
     parser.add_argument("--allowed-origin", action="append", default=[], metavar="URL", help="accept this Origin")
+    parser.add_argument(
+        "--trusted-proxy", action="append", default=[], type=network, metavar="ADDRESS",
+        help="believe X-Forwarded-Host from this address or network (repeatable)",
+    )  # fmt: skip
+    parser.add_argument("--stdio", action="store_true", help="serve one client over standard input and output")
+    parser.add_argument("--call-limit", type=int, default=1000, metavar="N", help="calls at once of one exposer (1000)")
     parser.add_argument("--skip-invalid", action="store_true", help="leave out what cannot run, with a warning")
     parser.add_argument("--drain-timeout", type=seconds, default=30.0, metavar="SECONDS", help="default 30")
     parser.add_argument("--log-format", choices=("text", "json"), default="text")
@@ -61,17 +71,30 @@ def run(options: argparse.Namespace) -> int:
             drain_timeout=options.drain_timeout,
             allowed_hosts=frozenset(name.lower() for name in options.allowed_host),
             allowed_origins=frozenset(options.allowed_origin),
+            trusted_proxies=tuple(options.trusted_proxy),
+            call_limit=options.call_limit,
         ),
     )
     if not host.exposures:
         raise StartError(f"nothing is exposed by {', '.join(paths)}")
+    talker = _talker(host, wanted=options.stdio)
     _refuse_unknown_namespaces(host, options)
     for problem in dict.fromkeys(host.warnings):
         print(problem, file=sys.stderr)
     ready = _ReadyFile(options.ready_file)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(host, ready))
+        runner.run(_serve(host, ready, talker, listen=not options.stdio))
     return 0
+
+
+def _talker(host: Host, *, wanted: bool) -> Exposer[Any] | None:
+    """The one exposer to serve over standard input and output, if any."""
+    exposers = [exposure.exposer for exposure in host.exposures]
+    able = [each for each in exposers if each.stdio or (wanted and type(each).serve_stdio is not Exposer.serve_stdio)]
+    if len(able) > 1 or (wanted and not able):
+        names = ", ".join(each.config.namespace for each in able) or "none"
+        raise StartError(f"one exposer can be served over standard input and output (there are: {names})")
+    return able[0] if able else None
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -96,22 +119,38 @@ def _refuse_unknown_namespaces(host: Host, options: argparse.Namespace) -> None:
                 raise UsageError(f"{option}: there is no namespace '{namespace}' (there are: {listed})")
 
 
-async def _serve(host: Host, ready: _ReadyFile) -> None:
+async def _serve(host: Host, ready: _ReadyFile, talker: Exposer[Any] | None, *, listen: bool) -> None:
     stopped = _first_signal()
-    await host.start()
+    await host.start(listen=listen)
+    # What is compiled stays for good: the garbage collector need not walk through it again and again.
+    gc.collect()
+    gc.freeze()
+    talk = asyncio.ensure_future(talker.serve_stdio()) if talker else asyncio.get_running_loop().create_future()
     try:
         exposures = host.exposures
         print(_summary(exposures), file=sys.stderr, flush=True)
         ready.write(exposures)
         _log.info("serving")
-        await stopped
+        await asyncio.wait((stopped, talk), return_when=asyncio.FIRST_COMPLETED)
         ready.remove()
         _log.info("draining: %d calls in progress", host.calls)
         await host.drain()
     finally:
         ready.remove()
-        await host.stop()
+        try:
+            await _end(talk)
+        finally:
+            await host.stop()
     _log.info("stopped")
+
+
+async def _end(talk: asyncio.Future[None]) -> None:
+    """End the talk over standard input and output; an error that ended it by itself is raised."""
+    if not talk.cancel():
+        talk.result()
+        return
+    with contextlib.suppress(asyncio.CancelledError):
+        await talk
 
 
 def _first_signal() -> asyncio.Future[None]:

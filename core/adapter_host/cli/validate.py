@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +13,6 @@ import orjson
 from adapter_host.document.source import Source
 from adapter_host.errors import Problem, ProblemsError
 from adapter_host.load import declare, find_documents
-from adapter_host.operation import Gate
 from adapter_host.plan import build
 from adapter_host.plugins import Plugins
 from adapter_host.settings import Settings
@@ -45,13 +45,17 @@ class Report:
         self.documents += 1
         try:
             declaration = declare(Source.read(path), plugins, settings, strict=strict)
-            plan = build(declaration, plugins, settings, Gate())
+            plan = build(declaration, plugins, settings)
         except ProblemsError as error:
             self.refused += 1
-            self.problems.update(dict.fromkeys(error.problems))
+            self._note(error.problems)
             return
         self.operations += sum(len(each.exposer.operations) for each in plan.exposers)
-        self.problems.update(dict.fromkeys(plan.declaration.problems))
+        self._note(plan.declaration.problems)
+
+    def _note(self, problems: Iterable[Problem]) -> None:
+        ordered = sorted(problems, key=lambda problem: (problem.file, problem.line, problem.column))
+        self.problems.update(dict.fromkeys(ordered))
 
     def count(self, *, warning: bool) -> int:
         """How many problems, or warnings."""
