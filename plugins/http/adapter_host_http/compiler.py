@@ -9,7 +9,7 @@ from adapter_host import ABSENT, ArgumentError, Arguments, Input, InputSpec, Mod
 
 from .body import MakeBody, compile_body, json_body, json_fields, whole_tag
 from .config import AnyBody
-from .encoding import CONTROL, TOKEN, climbs, text_of
+from .encoding import CONTROL, TOKEN, climbs, listed, text_of
 from .request import Carried, Field, RequestParts, RequestPlan
 from .texts import Constant, Spot, Texts, Value
 from .unit import Unit, declared_inputs, fold
@@ -192,6 +192,9 @@ class Compiler:
             self._problem(f"'{spec.name}' is no name of a {place}", spec, "name", code=f"{place}-name")
             return
         value = self._value(spec, place)
+        if place == "query" and spec.type == "array" and "comma-separated" in (spec.description or "").lower():
+            # The language has no word for it; the documents that mean it say so here, and only here.
+            value = _between_commas(value)
         if place == "header" and isinstance(value, Constant):
             self._check_header(spec, text_of(value.value))
         if spec.value is None:
@@ -249,6 +252,16 @@ class Compiler:
 
 def _argument(name: str) -> Value:
     return lambda arguments: arguments.get(name, ABSENT)
+
+
+def _between_commas(value: Value) -> Value:
+    if isinstance(value, Constant):
+        return Constant(_listed(value.value))
+    return lambda arguments: _listed(value(arguments))
+
+
+def _listed(value: Any) -> Any:
+    return value if value is None or value is ABSENT else listed(value)
 
 
 def _argument_or(name: str, otherwise: str) -> Value:
