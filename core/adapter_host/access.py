@@ -11,22 +11,21 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from .auth import Credentials
+from .gate import Counter
 from .problem_json import problem_response
 from .settings import Settings
 
 _log = logging.getLogger("adapter_host")
 
 
-def door(credentials: Credentials | None, settings: Settings, address: str | None) -> Middleware | None:
-    """The middleware before an exposer's application, or None when it has nothing to check.
+def door(credentials: Credentials | None, settings: Settings, address: str | None, requests: Counter) -> Middleware:
+    """The middleware before an exposer's application; `requests` counts those inside.
 
-    `address` is where its listener listens; None when another application listens for it.
+    `address` is where its listener listens; None when another application listens for it, and checks places itself.
     """
     checks = [_place(settings, address)] if address is not None else []
     if credentials is not None:
         checks.append(_caller(credentials))
-    if not checks:
-        return None
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -34,7 +33,11 @@ def door(credentials: Credentials | None, settings: Settings, address: str | Non
             refusal = check(request)
             if refusal is not None:
                 return refusal
-        return await handler(request)
+        requests.enter()
+        try:
+            return await handler(request)
+        finally:
+            requests.leave()
 
     return middleware
 

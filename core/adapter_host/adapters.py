@@ -155,6 +155,9 @@ class Exposer(ABC, Generic[ExposerConfigT]):
     async def start(self) -> None:
         """Begin to serve (not an `HttpExposer`: the host listens for it)."""
 
+    def changed(self) -> None:
+        """Tell the clients that are connected that a reload has replaced what is offered; drained and stopped next."""
+
     async def drain(self) -> None:
         """Take nothing new; calls in progress go on."""
 

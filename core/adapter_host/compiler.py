@@ -16,7 +16,7 @@ from .operation import Arguments, Call, Operation, Result
 from .plugins import Plugins
 from .resolve import Caller, ambiguous, candidates, narrow, nothing_named
 from .shaping import compile_outputs, outputs_schema
-from .units import Inject, compile_check, compile_inject, wire
+from .units import Inject, compile_check, compile_inject, compile_preview, wire
 
 
 class OperationCompiler:
@@ -65,7 +65,7 @@ class OperationCompiler:
     def _calling(self, target: ConsumedOperation, spec: OperationSpec) -> Operation:
         wiring = wire(spec, target, self._declaration)
         shape = compile_outputs(spec.output_parameters, self._declaration)
-        inject = compile_inject(wiring)
+        inject, preview = compile_inject(wiring), compile_preview(wiring)
         check = compile_check(wiring.inputs)
         return Operation(
             name=_name(spec),
@@ -76,7 +76,7 @@ class OperationCompiler:
             upstream=(target,),
             identity=shape is None,
             output_schema=outputs_schema(spec.output_parameters),
-            preview=lambda arguments: target.preview(inject(check(arguments))),
+            preview=lambda arguments: target.preview(preview(check(arguments))),
         )
 
     def _composed(self, operation: Operation) -> Operation:

@@ -28,6 +28,7 @@ class Declaration:
         self.problems: list[Problem] = []
         self.unresolved: dict[str, Problem] = {}
         self.secrets: set[str] = set()
+        self.files: tuple[str, ...] = (source.file,)
         self.callers = CALLER_ALIASES | {exposer.namespace for exposer in capability.exposes}
         self.models = list(_located(capability, base))
         # A part that others inherit stands first where it was declared.

@@ -9,16 +9,42 @@ from .errors import UnavailableError
 from .operation import Arguments, Call, Result
 
 
-class Gate:
-    """Counts the calls in progress through one exposer; it bounds them, and once closed it lets no new one in."""
+class Counter:
+    """Counts what is in progress."""
 
-    __slots__ = ("_closed", "_idle", "_limit", "calls")
+    __slots__ = ("_empty", "calls")
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self._empty: asyncio.Event | None = None
+
+    def enter(self) -> None:
+        """Count one in."""
+        self.calls += 1
+
+    def leave(self) -> None:
+        """Count one out."""
+        self.calls -= 1
+        if not self.calls and self._empty is not None:
+            self._empty.set()
+            self._empty = None
+
+    async def idle(self) -> None:
+        """Wait until nothing is in progress."""
+        if self.calls:
+            self._empty = self._empty or asyncio.Event()
+            await self._empty.wait()
+
+
+class Gate(Counter):
+    """Counts the calls in progress through one exposer, and bounds them; once closed it lets no new one in."""
+
+    __slots__ = ("_closed", "_limit")
 
     def __init__(self, limit: int) -> None:
-        self.calls = 0
+        super().__init__()
         self._limit = limit
         self._closed = False
-        self._idle = asyncio.Event()
 
     def enter(self) -> None:
         """Count one call in; raises `UnavailableError` when closed or full."""
@@ -28,29 +54,18 @@ class Gate:
             raise UnavailableError(f"too many calls at once (at most {self._limit})")
         self.calls += 1
 
-    def leave(self) -> None:
-        """Count one call out."""
-        self.calls -= 1
-        if self._closed and not self.calls:
-            self._idle.set()
-
     def open(self) -> None:
         """Take calls (again)."""
         self._closed = False
-        self._idle.clear()
 
     def close(self) -> None:
         """Take no new calls."""
         self._closed = True
-        if not self.calls:
-            self._idle.set()
-
-    async def idle(self) -> None:
-        """Wait until the last call in progress has ended; the gate must be closed."""
-        await self._idle.wait()
 
 
 def guarded(call: Call, check: Callable[[Arguments], Arguments], gate: Gate) -> Call:
+    """`call` behind a check of its arguments and a gate; a stream counts as in progress until it ends."""
+
     async def enter_and_call(arguments: Arguments) -> Result:
         checked = check(arguments)
         gate.enter()

@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 from aiohttp import web
 
 from .adapters import ConsumedOperation, Exposer
-from .declaration import Declaration
-from .document.source import Source
+from .building import Document, build_all, clashes
 from .errors import NotFoundError, Problem, ProblemsError, StartError
-from .gate import Gate
-from .listeners import Listener, Mount, lay_out, mounts, set_prefixes
-from .load import declare, find_documents
+from .generation import Generation, note
+from .listeners import Key, Listener, Mount, lay_out, mounts, set_prefixes
 from .operation import Arguments, Operation, Result
-from .plan import Plan, build
+from .plan import Plan
 from .plugins import Plugins
 from .settings import Settings
-
-Document = str | Path | Mapping[str, Any]
-"""A capability to serve: a file, a folder of files, or the document's data itself."""
+from .switch import Switch, pass_through
 
 _log = logging.getLogger("adapter_host")
 
@@ -53,9 +48,21 @@ class Host:
     def __init__(self, *documents: Document, plugins: Plugins | None = None, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
         self.plugins = plugins or Plugins.installed()
-        self.plans = _build_all(documents, self.plugins, self.settings)
-        self._listeners: list[Listener] = []
-        self._started: list[Callable[[], Awaitable[None]]] = []
+        self._documents = documents
+        self._generation = self._build(documents)
+        self._running = False
+        self._listeners: dict[Key, Listener] = {}
+        self._attachment: Attachment | None = None
+        self._reloading = asyncio.Lock()
+        self._retiring: set[asyncio.Task[None]] = set()
+
+    def _build(self, documents: Sequence[Document]) -> Generation:
+        return Generation(build_all(documents, self.plugins, self.settings), self.settings)
+
+    @property
+    def plans(self) -> tuple[Plan, ...]:
+        """The capabilities as they are served, compiled."""
+        return self._generation.plans
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
@@ -65,12 +72,19 @@ class Host:
     @property
     def calls(self) -> int:
         """The calls in progress."""
-        return sum(gate.calls for gate in self._gates())
+        return self._generation.calls
+
+    @property
+    def draining(self) -> bool:
+        """Whether new calls are refused, since the host drains or is not started."""
+        return not self._running or self._generation.draining
 
     @property
     def exposures(self) -> tuple[Exposure, ...]:
         """Every exposer with the URL it is served at."""
-        urls = {id(mount.exposer): listener.url(mount) for listener in self._listeners for mount in listener.mounts}
+        urls = {
+            id(mount.exposer): listener.url(mount) for listener in self._listeners.values() for mount in listener.mounts
+        }
         return tuple(
             Exposure(
                 capability=plan.declaration.capability.label,
@@ -87,80 +101,111 @@ class Host:
 
     async def start(self, *, listen: bool = True) -> None:
         """Start consumers, then exposers, then listeners; what had started is stopped again when one fails."""
-        if self._started:
+        if self._running:
             raise StartError("the host is started already")
-        self._refuse_unresolved()
-        for gate in self._gates():
-            gate.open()
+        self._generation.refuse_unresolved()
+        self._running = True
         try:
-            await self._start(lay_out(self.plans, self.settings) if listen else [])
+            await self._generation.start()
+            await self._serve(self._generation, lay_out(self.plans, self.settings) if listen else [])
         except BaseException as error:
-            _note(error, await self._unwind())
+            note(error, await self._unwind())
             raise
 
-    async def _start(self, listeners: list[Listener]) -> None:
-        for plan in self.plans:
-            for consumer in plan.consumers:
-                self._started.append(consumer.stop)
-                await consumer.start()
-        for exposer in self._exposers():
-            self._started.append(exposer.stop)
-            await exposer.start()
-        self._listeners = listeners
-        for listener in listeners:
-            self._started.append(listener.stop)
-            await listener.start(self.settings)
+    async def _serve(self, generation: Generation, wanted: Sequence[Listener]) -> None:
+        """Let listeners, and an application that the host is attached to, serve a generation from now on."""
+        opened = []
+        try:
+            for listener in wanted:
+                if listener.key not in self._listeners:
+                    listener.open()
+                    opened.append(listener)
+            apps = {listener.key: await generation.apps(listener.mounts, listener.address) for listener in wanted}
+            attached = self._attachment.mounts(generation.plans) if self._attachment else []
+            attached_apps = await generation.apps(attached, None)
+        except BaseException:
+            for listener in opened:
+                await listener.stop()
+            raise
+        # From here on nothing fails and nothing waits until every switch has been thrown.
+        for listener in wanted:
+            self._listeners.setdefault(listener.key, listener).serve(listener.mounts, apps[listener.key])
+        if self._attachment:
+            self._attachment.switch.mount(attached_apps)
+        for listener in opened:
+            await listener.start()
 
-    async def _unwind(self) -> list[BaseException]:
-        """Stop what had started, newest first; an error, or being cancelled, keeps none of it from being stopped."""
-        errors: list[BaseException] = []
-        while self._started:
-            stop = self._started.pop()
+    async def reload(self, *documents: Document) -> None:
+        """Serve other documents, or the same ones as they are now, without failing a request.
+
+        All is built and started before anything is exchanged: when that raises (`ProblemsError`, `StartError`), what
+        was served goes on. Calls in progress end in the generation that took them.
+        """
+        async with self._reloading:
+            if not self._running:
+                raise StartError("the host is not started")
+            old, listen = self._generation, bool(self._listeners)
+            new = await asyncio.to_thread(self._build, documents or self._documents)
+            new.refuse_unresolved()
+            wanted = lay_out(new.plans, self.settings) if listen else []
+            await old.pause()
             try:
-                await stop()
+                await new.start()
+                await self._serve(new, wanted)
             except BaseException as error:
-                errors.append(error)
-        self._listeners = []
-        return errors
+                note(error, await new.unwind())
+                await old.resume()
+                raise
+            self._generation, self._documents = new, documents or self._documents
+            await self._close_listeners_but({listener.key for listener in wanted})
+            self._retire(old)
 
-    def _gates(self) -> list[Gate]:
-        return [exposer_plan.gate for plan in self.plans for exposer_plan in plan.exposers]
+    async def _close_listeners_but(self, wanted: Collection[Key]) -> None:
+        for key in [key for key in self._listeners if key not in wanted]:
+            await self._listeners.pop(key).stop()
 
-    def _exposers(self) -> list[Exposer[Any]]:
-        return [exposer_plan.exposer for plan in self.plans for exposer_plan in plan.exposers]
+    def _retire(self, old: Generation) -> None:
+        async def retire() -> None:
+            try:
+                await old.retire()
+            finally:
+                for error in await old.unwind():
+                    _log.error("an adapter failed to stop after a reload", exc_info=error)
 
-    def _refuse_unresolved(self) -> None:
-        unresolved = [problem for plan in self.plans for problem in plan.declaration.unresolved.values()]
-        if unresolved:
-            raise ProblemsError(unresolved)
+        task = asyncio.create_task(retire())
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
 
     async def drain(self) -> None:
         """Take nothing new and wait, up to the drain timeout, for the calls in progress to end."""
-        for listener in self._listeners:
+        for listener in self._listeners.values():
             await listener.stop_accepting()
-        for exposer in self._exposers():
-            try:
-                # Foreign code: its error must not cut off the others' calls in progress.
-                await exposer.drain()
-            except Exception:
-                _log.exception("exposer '%s' failed to drain", exposer.config.namespace)
-        for gate in self._gates():
-            gate.close()
-        try:
-            async with asyncio.timeout(self.settings.drain_timeout):
-                for gate in self._gates():
-                    await gate.idle()
-        except TimeoutError:
-            _log.warning("drain timeout: %d calls in progress are cut off", self.calls)
+        await self._generation.drain()
 
     async def stop(self) -> None:
         """Stop everything, newest first; all is stopped before the first error is raised."""
-        for gate in self._gates():
-            gate.close()
         errors = await self._unwind()
         if errors:
-            _note(errors[0], errors[1:])
+            note(errors[0], errors[1:])
             raise errors[0]
+
+    async def _unwind(self) -> list[BaseException]:
+        errors: list[BaseException] = []
+        while self._listeners:
+            _, listener = self._listeners.popitem()
+            try:
+                await listener.stop()
+            except BaseException as error:
+                errors.append(error)
+        if self._attachment:
+            self._attachment.switch.mount({})
+        errors += await self._generation.unwind()
+        retiring = list(self._retiring)
+        for task in retiring:
+            task.cancel()
+        await asyncio.gather(*retiring, return_exceptions=True)
+        self._running = False
+        return errors
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -173,6 +218,10 @@ class Host:
             await self.drain()
         finally:
             await self.stop()
+
+    def attach_to(self, attachment: Attachment) -> None:
+        """Be served inside an application from the next start on."""
+        self._attachment = attachment
 
     async def call(self, name: str, arguments: Arguments | None = None) -> Result:
         """Call an operation by `namespace.name`, an exposer's (as its callers do) or a consumed one.
@@ -189,13 +238,29 @@ class Host:
     def _exposed(self, name: str) -> Sequence[Operation | ConsumedOperation]:
         return [
             operation
-            for exposer in self._exposers()
-            for operation in exposer.operations.values()
-            if name == f"{exposer.config.namespace}.{operation.name}"
+            for exposer_plan in self._generation.exposers
+            for operation in exposer_plan.exposer.operations.values()
+            if name == f"{exposer_plan.exposer.config.namespace}.{operation.name}"
         ]
 
     def _consumed(self, name: str) -> Sequence[Operation | ConsumedOperation]:
         return [operation for plan in self.plans for operation in plan.consumed if name in operation.names]
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """An application that serves the host's exposers below a prefix."""
+
+    switch: Switch
+    prefix: str
+
+    def mounts(self, plans: Iterable[Plan]) -> list[Mount]:
+        """The HTTP exposers of the plans, each below its namespace; raises `ProblemsError` when two would be one."""
+        attached = mounts(plans)
+        if found := clashes(attached, "in one application"):
+            raise ProblemsError(found)
+        set_prefixes(attached, self.prefix)
+        return attached
 
 
 HOST: Final = web.AppKey("adapter_host", Host)
@@ -206,11 +271,14 @@ def attach(app: web.Application, host: Host, *, prefix: str = "") -> None:
     """Serve a host's HTTP exposers inside `app`, each below `prefix` and its namespace.
 
     Start, drain and stop hang on the app's own signals; nothing listens, no signal is taken, no logging is set up.
+    Raises `ProblemsError` when two exposers would be served under one URL.
     """
-    attached = mounts(host.plans)
-    if clashes := _clashes(attached, "in one application"):
-        raise ProblemsError(clashes)
-    set_prefixes(attached, prefix.rstrip("/"))
+    prefix = prefix.rstrip("/")
+    attachment = Attachment(Switch(prefix), prefix)
+    attachment.mounts(host.plans)
+    host.attach_to(attachment)
+    app.router.register_resource(attachment.switch)
+    app.middlewares.append(pass_through)
 
     async def start(_: web.Application) -> None:
         await host.start(listen=False)
@@ -221,63 +289,7 @@ def attach(app: web.Application, host: Host, *, prefix: str = "") -> None:
     async def stop(_: web.Application) -> None:
         await host.stop()
 
-    for mount in attached:
-        app.add_subapp(mount.prefix, mount.app(host.settings, None))
     app.on_startup.append(start)
     app.on_shutdown.append(drain)
     app.on_cleanup.append(stop)
     app[HOST] = host
-
-
-def _build_all(documents: Sequence[Document], plugins: Plugins, settings: Settings) -> tuple[Plan, ...]:
-    problems: list[Problem] = []
-    plans: list[Plan] = []
-    for source in _sources(documents, problems):
-        try:
-            plans.append(build(declare(source, plugins, settings), plugins, settings))
-        except ProblemsError as error:
-            problems.extend(error.problems)
-    for listener in lay_out(plans, settings):
-        problems.extend(_clashes(listener.mounts, f"on port {listener.port}"))
-    if any(not problem.warning for problem in problems):
-        raise ProblemsError(problems)
-    return tuple(plans)
-
-
-def _sources(documents: Sequence[Document], problems: list[Problem]) -> list[Source]:
-    sources = []
-    for document in documents:
-        if isinstance(document, Mapping):
-            sources.append(Source.of(document))
-            continue
-        found = list(find_documents([document]))
-        if not found:
-            problems.append(Problem("there is no capability in this folder", str(document), code="no-capability"))
-        for path in found:
-            try:
-                sources.append(Source.read(path))
-            except ProblemsError as error:
-                problems.extend(error.problems)
-    return sources
-
-
-def _clashes(mounted: Sequence[Mount], where: str) -> list[Problem]:
-    """Exposers that would be served under the same URL."""
-    found = []
-    first: dict[str, Declaration] = {}
-    for mount in mounted:
-        config, declaration = mount.exposer.config, mount.plan.declaration
-        other = first.setdefault(config.namespace, declaration)
-        if other is not declaration:
-            message = (
-                f"'{config.namespace}' is served {where} by {other.source.file} already"
-                " (serve one of them by another host, or under another namespace)"
-            )
-            loc = declaration.loc(config, "namespace")
-            found.append(declaration.source.problem(loc, message, code="namespace-clash"))
-    return found
-
-
-def _note(error: BaseException, others: Sequence[BaseException]) -> None:
-    for other in others:
-        error.add_note(f"and while stopping: {type(other).__name__}: {other}")

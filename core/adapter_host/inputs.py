@@ -97,7 +97,7 @@ def _shown(value: Any) -> str:
 
 
 def _parse_integer(text: str) -> int:
-    if not re.fullmatch(r"[+-]?[0-9]{1,19}", text):
+    if not re.fullmatch(r"[+-]?[0-9]{1,20}", text):
         raise ValueError("not an integer")
     value = int(text)
     if not -(2**63) <= value < 2**64:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
 from .access import door
 from .adapters import HttpExposer
 from .errors import StartError
+from .gate import Counter
 from .plan import ExposerPlan, Plan
 from .problem_json import problem_response
 from .settings import Settings
+from .switch import Switch, pass_through, prepare
+
+Key = tuple[str, int | str]
+"""What makes a listener the same one after a reload: its address and its port, or who takes any free one."""
 
 _ADDRESSES: Final = {"localhost": "127.0.0.1", "[::]": "::", "[::1]": "::1"}
 """Addresses as a socket takes them: exposers that say one in two ways share it."""
@@ -23,43 +28,45 @@ _ADDRESSES: Final = {"localhost": "127.0.0.1", "[::]": "::", "[::1]": "::1"}
 
 @dataclass(slots=True)
 class Mount:
-    """An exposer below its prefix on a listener; `prefix` is empty at the root."""
+    """An exposer below its prefix; `prefix` is empty at the root."""
 
     plan: Plan
     exposer_plan: ExposerPlan
-    exposer: HttpExposer  # type: ignore[type-arg]
+    exposer: HttpExposer[Any]
     prefix: str = ""
 
-    def app(self, settings: Settings, address: str | None) -> web.Application:
-        """Its application with its door."""
+    def app(self, settings: Settings, address: str | None, requests: Counter) -> web.Application:
+        """Its application with its door, ready to be mounted."""
         app = self.exposer.build_app()
-        middleware = door(self.exposer_plan.credentials, settings, address)
-        if middleware is not None:
-            app.middlewares.insert(0, middleware)
+        app.middlewares.insert(0, door(self.exposer_plan.credentials, settings, address, requests))
+        prepare(app, self.prefix)
         return app
 
 
 @dataclass(slots=True)
 class Listener:
-    """One address and port; `port` is the real one once it is open."""
+    """One address and port, kept across reloads; `port` is the real one once it is open."""
 
+    key: Key
     address: str
     port: int
     mounts: list[Mount] = field(default_factory=list)
+    switch: Switch = field(default_factory=lambda: Switch(""))
     _socket: socket.socket | None = None
     _runner: web.AppRunner | None = None
 
-    async def start(self, settings: Settings) -> None:
-        """Bind, and begin to accept; raises `StartError`."""
-        self.open()
-        app = self._app(settings)
-        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=2.0)
+    async def start(self) -> None:
+        """Begin to accept on the open socket."""
+        root = web.Application(middlewares=[pass_through])
+        root.router.register_resource(self.switch)
+        root.router.add_route("*", "/{path:.*}", _nothing_here)
+        self._runner = web.AppRunner(root, access_log=None, handler_cancellation=True, shutdown_timeout=2.0)
         await self._runner.setup()
         assert self._socket is not None
         await web.SockSite(self._runner, self._socket, backlog=1024).start()
 
     def open(self) -> None:
-        """Bind the socket; connections wait until `start`."""
+        """Bind the socket; connections wait until `start`. Raises `StartError`."""
         family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
         listening = socket.socket(family, socket.SOCK_STREAM)
         try:
@@ -81,14 +88,10 @@ class Listener:
         loc = declaration.loc(config, "port" if of_port else "address")
         return str(declaration.source.problem(loc, message, code="cannot-listen"))
 
-    def _app(self, settings: Settings) -> web.Application:
-        if len(self.mounts) == 1 and not self.mounts[0].prefix:
-            return self.mounts[0].app(settings, self.address)
-        root = web.Application()
-        for mount in self.mounts:
-            root.add_subapp(mount.prefix, mount.app(settings, self.address))
-        root.router.add_route("*", "/{path:.*}", _nothing_here)
-        return root
+    def serve(self, mounts: list[Mount], apps: Mapping[str, web.Application]) -> None:
+        """Serve other applications from now on; requests in progress stay where they are."""
+        self.mounts = mounts
+        self.switch.mount(apps)
 
     async def stop_accepting(self) -> None:
         """Take no new connections; those that are open go on."""
@@ -118,20 +121,18 @@ async def _nothing_here(_: web.Request) -> web.Response:
 
 def lay_out(plans: Iterable[Plan], settings: Settings) -> list[Listener]:
     """The listeners that plans need; exposers of one address and port share one, each below its namespace."""
-    shared: dict[tuple[str, int], Listener] = {}
-    alone: list[Listener] = []
-    for mount in mounts(plans):
+    listeners: dict[Key, Listener] = {}
+    for index, mount in enumerate(mounts(plans)):
         config = mount.exposer.config
         address = _ADDRESSES.get(settings.address or config.address, settings.address or config.address)
         port = settings.ports.get(config.namespace, config.port)
-        if port == 0:
-            alone.append(Listener(address, 0, [mount]))
-        else:
-            shared.setdefault((address, port), Listener(address, port)).mounts.append(mount)
-    for listener in shared.values():
+        # Two exposers that take any free port do not share one.
+        key = (address, port or f"{index} {config.namespace}")
+        listeners.setdefault(key, Listener(key, address, port)).mounts.append(mount)
+    for listener in listeners.values():
         if len(listener.mounts) > 1:
             set_prefixes(listener.mounts)
-    return [*shared.values(), *alone]
+    return list(listeners.values())
 
 
 def mounts(plans: Iterable[Plan]) -> list[Mount]:

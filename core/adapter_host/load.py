@@ -85,6 +85,7 @@ def declare(source: Source, plugins: Plugins, settings: Settings, *, strict: boo
     binds = Binds(names, settings.environment, mock=settings.mock)
     declaration = Declaration(source, capability, binds, parser.base)
     declaration.problems += problems
+    declaration.files = (source.file, *(other.file for other in imports.sources))
     _note_unknown_keys(declaration)
     return declaration
 
@@ -217,7 +218,8 @@ class _Parser:
 
 def unknown_key(key: str, known: Sequence[str]) -> str:
     """The message for a key that the language does not have at this place."""
-    return f"unknown key '{key}' is ignored{suggest(key, known) or f" (known: {listed(known, 'and')})"}"
+    hint = suggest(key, known) or f" (known: {listed(known, 'and')})"
+    return f"unknown key '{key}' is ignored{hint}"
 
 
 def _note_unknown_keys(declaration: Declaration) -> None:

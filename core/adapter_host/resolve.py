@@ -50,13 +50,17 @@ def _tests(caller: Caller) -> tuple[Callable[[ConsumedOperation], bool], ...]:
     keys = {fold(key) for key in (*caller.keys, *(name for path in caller.paths for name in placeholders(path)))}
     paths = {_path(path) for path in caller.paths}
     names = {fold(name) for name in caller.resource_names}
-    return (
+    by_keys: tuple[Callable[[ConsumedOperation], bool], ...] = (
         lambda operation: _names(operation) == keys,
         lambda operation: _required(operation) <= keys <= _names(operation),
+    )
+    by_words: tuple[Callable[[ConsumedOperation], bool], ...] = (
         lambda operation: bool(caller.description) and operation.description == caller.description,
         lambda operation: fold(operation.resource or "") in names or _path(operation.path or "") in paths,
         lambda operation: operation.method == caller.method,
     )
+    # A caller that names no input may pass on all of them, so that says little.
+    return (*by_keys, *by_words) if keys else (*by_words, *by_keys)
 
 
 def _names(operation: ConsumedOperation) -> set[str]:

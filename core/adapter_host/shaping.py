@@ -47,10 +47,14 @@ def _schema(output: OutputSpec) -> dict[str, Any]:
         schema["description"] = output.description
     if output.properties:
         schema["properties"] = {name: _schema(child) for name, child in output.properties.items()}
-    items = output.items[0] if isinstance(output.items, tuple) and output.items else output.items
-    if isinstance(items, OutputSpec):
+    if items := _items(output):
         schema["items"] = _schema(items)
     return schema
+
+
+def _items(output: OutputSpec) -> OutputSpec | None:
+    """What an array's elements are; of a list the first counts."""
+    return next(iter(output.items), None) if isinstance(output.items, tuple) else output.items
 
 
 def is_passthrough(output: OutputSpec) -> bool:
@@ -73,7 +77,7 @@ def _shape(output: OutputSpec, declaration: Declaration) -> Shape:
     if output.properties:
         return _object(find, {name: _shape(child, declaration) for name, child in output.properties.items()})
     if output.items is not None or output.type == "array":
-        items = output.items[0] if isinstance(output.items, tuple) else output.items
+        items = _items(output)
         return _array(find, _shape(items, declaration) if items else None)
     return lambda data: coerce(find(data), output.type)
 

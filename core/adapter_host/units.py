@@ -90,9 +90,7 @@ class _Wirer:
 
     def _wire_template(self, name: str, text: str, loc: Loc) -> None:
         template = self.declaration.template(text, loc, inputs=self.declared)
-        if template.constant is not None:
-            self.constants[name] = template.constant
-        elif template.single is not None:
+        if template.single is not None:
             self.references[name] = template.single
         else:
             self.templates[name] = template
@@ -165,9 +163,19 @@ def declared_input(spec: InputSpec, inferred: Input | None = None) -> Input:
 
 def compile_inject(wiring: Wiring) -> Inject:
     """The function from a unit's arguments to its target's."""
+    filled = {name: each.constant for name, each in wiring.templates.items() if each.constant is not None}
+    templates = {name: each.text for name, each in wiring.templates.items() if name not in filled}
+    return _inject(wiring, {**wiring.constants, **filled}, templates)
+
+
+def compile_preview(wiring: Wiring) -> Inject:
+    """As `compile_inject`, for people: secrets stay as names."""
+    return _inject(wiring, wiring.constants, {name: each.preview for name, each in wiring.templates.items()})
+
+
+def _inject(wiring: Wiring, constants: Mapping[str, Any], texts: Mapping[str, Callable[[Arguments], str]]) -> Inject:
     references = tuple(wiring.references.items())
-    constants = wiring.constants
-    templates = tuple(wiring.templates.items())
+    templates = tuple(texts.items())
     renamed = any(name != source for name, source in references)
     idle = {given.name for given in wiring.inputs} - set(wiring.references)
     if not (renamed or idle or constants or templates):
@@ -179,7 +187,7 @@ def compile_inject(wiring: Wiring) -> Inject:
             if source in arguments:
                 given[name] = arguments[source]
         for name, template in templates:
-            given[name] = template.text(arguments)
+            given[name] = template(arguments)
         return given
 
     return inject

@@ -39,7 +39,7 @@ def problems_of(error: ValidationError, source: Source, loc: Loc) -> list[Proble
     """What is wrong with one model that stands at `loc`; what may be of several kinds is one problem."""
     problems: list[Problem] = []
     wanted: dict[Loc, list[str]] = {}
-    for detail in map(dict, error.errors(include_url=False)):
+    for detail in map(dict[str, Any], error.errors(include_url=False)):
         place = (*loc, *_existing(detail["loc"], source, loc))
         if detail["type"] in _TYPES:
             kinds = wanted.setdefault(place, [])
@@ -66,8 +66,9 @@ def _problem(detail: dict[str, Any], source: Source, place: Loc) -> Problem:
         message = f"'{name}' must be {_BOUNDS[kind](context)} (given {shown(detail['input'])})"
         return source.problem(place, message, code="type")
     if kind == "union_tag_invalid":
-        message = f"{context['discriminator']} must be one of {context['expected_tags']} (given {shown(context['tag'])})"
-        return source.problem((*place, context["discriminator"].strip("'")), message, code="type")
+        key, given = context["discriminator"], shown(context["tag"])
+        message = f"{key} must be one of {context['expected_tags']} (given {given})"
+        return source.problem((*place, key.strip("'")), message, code="type")
     if kind == "value_error":
         return source.problem(place, str(context["error"]), code="invalid")
     if kind == "too_short":

@@ -11,21 +11,20 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
-import orjson
-
 from adapter_host.adapters import Exposer
-from adapter_host.errors import StartError
-from adapter_host.host import Exposure, Host
+from adapter_host.errors import AdapterHostError, StartError
+from adapter_host.host import Host
 
 from . import UsageError
+from .announce import ReadyFile, summary
 from .logs import LEVELS, set_up
-from .options import add_upstream_options, network, port_pair, seconds, settings
-from .text import table
+from .options import add_upstream_options, environment, network, port_pair, seconds, settings
+from .watch import changed, snapshot
 
 _log = logging.getLogger("adapter_host")
 
@@ -49,6 +48,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stdio", action="store_true", help="serve one client over standard input and output")
     parser.add_argument("--call-limit", type=int, default=1000, metavar="N", help="calls at once of one exposer (1000)")
     parser.add_argument("--skip-invalid", action="store_true", help="leave out what cannot run, with a warning")
+    parser.add_argument("--reload", action="store_true", help="reload when a file changes (SIGHUP does so always)")
     parser.add_argument("--drain-timeout", type=seconds, default=30.0, metavar="SECONDS", help="default 30")
     parser.add_argument("--log-format", choices=("text", "json"), default="text")
     parser.add_argument("--log-level", choices=LEVELS, default="info")
@@ -81,9 +81,9 @@ def run(options: argparse.Namespace) -> int:
     _refuse_unknown_namespaces(host, options)
     for problem in dict.fromkeys(host.warnings):
         print(problem, file=sys.stderr)
-    ready = _ReadyFile(options.ready_file)
+    ready = ReadyFile(options.ready_file)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(host, ready, talker, listen=not options.stdio))
+        runner.run(_serve(host, _Reloader(host, paths, options), ready, talker, listen=not options.stdio))
     return 0
 
 
@@ -119,7 +119,9 @@ def _refuse_unknown_namespaces(host: Host, options: argparse.Namespace) -> None:
                 raise UsageError(f"{option}: there is no namespace '{namespace}' (there are: {listed})")
 
 
-async def _serve(host: Host, ready: _ReadyFile, talker: Exposer[Any] | None, *, listen: bool) -> None:
+async def _serve(
+    host: Host, reloader: _Reloader, ready: ReadyFile, talker: Exposer[Any] | None, *, listen: bool
+) -> None:
     stopped = _first_signal()
     await host.start(listen=listen)
     # What is compiled stays for good: the garbage collector need not walk through it again and again.
@@ -128,10 +130,12 @@ async def _serve(host: Host, ready: _ReadyFile, talker: Exposer[Any] | None, *, 
     talk = asyncio.ensure_future(talker.serve_stdio()) if talker else asyncio.get_running_loop().create_future()
     try:
         exposures = host.exposures
-        print(_summary(exposures), file=sys.stderr, flush=True)
+        print(summary(exposures), file=sys.stderr, flush=True)
         ready.write(exposures)
         _log.info("serving")
+        reloader.start(ready)
         await asyncio.wait((stopped, talk), return_when=asyncio.FIRST_COMPLETED)
+        reloader.stop()
         ready.remove()
         _log.info("draining: %d calls in progress", host.calls)
         await host.drain()
@@ -142,6 +146,58 @@ async def _serve(host: Host, ready: _ReadyFile, talker: Exposer[Any] | None, *, 
         finally:
             await host.stop()
     _log.info("stopped")
+
+
+class _Reloader:
+    """Reloads on SIGHUP and, with `--reload`, when a file changes; what cannot run leaves the old serving."""
+
+    def __init__(self, host: Host, paths: Sequence[str], options: argparse.Namespace) -> None:
+        self._host = host
+        self._paths = paths
+        self._env_file: str | None = options.env_file
+        self._watches: bool = options.reload
+        self._wanted = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self, ready: ReadyFile) -> None:
+        """Begin to wait for what asks for a reload."""
+        if hasattr(signal, "SIGHUP"):
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._wanted.set)
+        self._tasks.append(asyncio.create_task(self._reload_when_wanted(ready)))
+        if self._watches:
+            self._tasks.append(asyncio.create_task(self._watch()))
+
+    def stop(self) -> None:
+        """Reload no more."""
+        for task in self._tasks:
+            task.cancel()
+
+    def _files(self) -> list[str]:
+        files = [file for plan in self._host.plans for file in plan.declaration.files]
+        return [*files, self._env_file] if self._env_file else files
+
+    async def _watch(self) -> None:
+        state = snapshot(self._paths, self._files())
+        while True:
+            state = await changed(self._paths, self._files(), state)
+            self._wanted.set()
+
+    async def _reload_when_wanted(self, ready: ReadyFile) -> None:
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            before = self._host.settings
+            try:
+                self._host.settings = replace(before, environment=environment(self._env_file))
+                await self._host.reload()
+            except AdapterHostError as error:
+                self._host.settings = before
+                _log.error("not reloaded, what was served goes on:\n%s", error)
+                continue
+            exposures = self._host.exposures
+            ready.write(exposures)
+            _log.info("reloaded")
+            print(summary(exposures), file=sys.stderr, flush=True)
 
 
 async def _end(talk: asyncio.Future[None]) -> None:
@@ -166,52 +222,3 @@ def _first_signal() -> asyncio.Future[None]:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, received, number)
     return stopped
-
-
-class _ReadyFile:
-    """The file that tells scripts that the host serves, and where."""
-
-    def __init__(self, path: str | None) -> None:
-        self._path = Path(path) if path else None
-        self.remove()
-
-    def write(self, exposures: Sequence[Exposure]) -> None:
-        """Write it whole: whoever sees the file sees all of it."""
-        if self._path is None:
-            return
-        listing = [{"namespace": each.namespace, "type": each.type, "url": each.url} for each in exposures]
-        partial = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        try:
-            partial.write_bytes(orjson.dumps({"exposers": listing}, option=orjson.OPT_INDENT_2) + b"\n")
-            partial.replace(self._path)
-        except OSError as error:
-            raise StartError(f"--ready-file: cannot write '{self._path}': {error.strerror}") from error
-
-    def remove(self) -> None:
-        """Take it away: one from before would lie."""
-        try:
-            if self._path is not None:
-                self._path.unlink(missing_ok=True)
-        except OSError as error:
-            raise StartError(f"--ready-file: cannot replace '{self._path}': {error.strerror}") from error
-
-
-def _summary(exposures: Sequence[Exposure]) -> str:
-    """The table of what is served, and one line of each type to try it with."""
-    head = ("capability", "exposer", "type", "url", "authentication", "operations")
-    rows = [
-        (
-            each.capability,
-            each.namespace,
-            each.type,
-            each.url or "-",
-            each.authentication,
-            str(each.operations),
-        )
-        for each in exposures
-    ]
-    usages = {}
-    for each in exposures:
-        if each.type not in usages and each.url and (usage := each.exposer.usage(each.url)):
-            usages[each.type] = usage
-    return "\n\n".join([table(head, rows), *usages.values()]) + "\n"

@@ -1,0 +1,69 @@
+"""From documents to plans: every one of them, and all their problems at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .declaration import Declaration
+from .document.source import Source
+from .errors import Problem, ProblemsError
+from .listeners import Mount, lay_out
+from .load import declare, find_documents
+from .plan import Plan, build
+from .plugins import Plugins
+from .settings import Settings
+
+Document = str | Path | Mapping[str, Any]
+"""A capability to serve: a file, a folder of files, or the document's data itself."""
+
+
+def build_all(documents: Sequence[Document], plugins: Plugins, settings: Settings) -> tuple[Plan, ...]:
+    """The plans of all documents; raises `ProblemsError` with everything that is wrong with any of them."""
+    problems: list[Problem] = []
+    plans: list[Plan] = []
+    for source in _sources(documents, problems):
+        try:
+            plans.append(build(declare(source, plugins, settings), plugins, settings))
+        except ProblemsError as error:
+            problems.extend(error.problems)
+    for listener in lay_out(plans, settings):
+        problems.extend(clashes(listener.mounts, f"on port {listener.port}"))
+    if any(not problem.warning for problem in problems):
+        raise ProblemsError(problems)
+    return tuple(plans)
+
+
+def _sources(documents: Sequence[Document], problems: list[Problem]) -> list[Source]:
+    sources = []
+    for document in documents:
+        if isinstance(document, Mapping):
+            sources.append(Source.of(document))
+            continue
+        found = list(find_documents([document]))
+        if not found:
+            problems.append(Problem("there is no capability in this folder", str(document), code="no-capability"))
+        for path in found:
+            try:
+                sources.append(Source.read(path))
+            except ProblemsError as error:
+                problems.extend(error.problems)
+    return sources
+
+
+def clashes(mounted: Sequence[Mount], where: str) -> list[Problem]:
+    """Exposers that would be served under the same URL."""
+    found = []
+    first: dict[str, Declaration] = {}
+    for mount in mounted:
+        config, declaration = mount.exposer.config, mount.plan.declaration
+        other = first.setdefault(config.namespace, declaration)
+        if other is not declaration:
+            message = (
+                f"'{config.namespace}' is served {where} by {other.source.file} already"
+                " (serve one of them by another host, or under another namespace)"
+            )
+            loc = declaration.loc(config, "namespace")
+            found.append(declaration.source.problem(loc, message, code="namespace-clash"))
+    return found

@@ -1,0 +1,63 @@
+"""What `serve` tells: the table of what is served, and the ready file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import orjson
+
+from adapter_host.errors import StartError
+from adapter_host.host import Exposure
+
+from .text import table
+
+
+class ReadyFile:
+    """The file that tells scripts that the host serves, and where."""
+
+    def __init__(self, path: str | None) -> None:
+        self._path = Path(path) if path else None
+        self.remove()
+
+    def write(self, exposures: Sequence[Exposure]) -> None:
+        """Write it whole: whoever sees the file sees all of it."""
+        if self._path is None:
+            return
+        listing = [{"namespace": each.namespace, "type": each.type, "url": each.url} for each in exposures]
+        partial = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        try:
+            partial.write_bytes(orjson.dumps({"exposers": listing}, option=orjson.OPT_INDENT_2) + b"\n")
+            partial.replace(self._path)
+        except OSError as error:
+            raise StartError(f"--ready-file: cannot write '{self._path}': {error.strerror}") from error
+
+    def remove(self) -> None:
+        """Take it away: one from before would lie."""
+        try:
+            if self._path is not None:
+                self._path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StartError(f"--ready-file: cannot replace '{self._path}': {error.strerror}") from error
+
+
+def summary(exposures: Sequence[Exposure]) -> str:
+    """The table of what is served, and one line of each type to try it with."""
+    head = ("capability", "exposer", "type", "url", "authentication", "operations")
+    rows = [
+        (
+            each.capability,
+            each.namespace,
+            each.type,
+            each.url or "-",
+            each.authentication,
+            str(each.operations),
+        )
+        for each in exposures
+    ]
+    usages = {}
+    for each in exposures:
+        if each.type not in usages and each.url and (usage := each.exposer.usage(each.url)):
+            usages[each.type] = usage
+    return "\n\n".join([table(head, rows), *usages.values()]) + "\n"
