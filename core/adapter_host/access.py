@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -56,12 +57,16 @@ def _place(settings: Settings, address: str) -> Callable[[web.Request], web.Resp
     loopback = is_loopback(address)
     host_of = _host_reader(settings.trusted_proxies)
 
+    # Clients send the same few hosts again and again; what strangers make up is bounded.
+    @lru_cache(maxsize=256)
+    def is_known(host: str) -> bool:
+        name = host_name(host)
+        return name in settings.allowed_hosts or (is_loopback(name) if loopback else not settings.allowed_hosts)
+
     def check(request: web.Request) -> web.Response | None:
         host = host_of(request)
-        name = host_name(host)
-        known = name in settings.allowed_hosts or (is_loopback(name) if loopback else not settings.allowed_hosts)
-        if not known:
-            return _refuse(421, "Host", host, "--allowed-host", name)
+        if not is_known(host):
+            return _refuse(421, "Host", host, "--allowed-host", host_name(host))
         origin = request.headers.get("Origin")
         if origin is not None and not _origin_allowed(origin, host, loopback, settings):
             return _refuse(403, "Origin", origin, "--allowed-origin", origin)
@@ -75,8 +80,8 @@ def _host_reader(trusted_proxies: Sequence[str]) -> Callable[[web.Request], str]
     networks = [ipaddress.ip_network(proxy, strict=False) for proxy in trusted_proxies]
 
     def read(request: web.Request) -> str:
-        forwarded = request.headers.get("X-Forwarded-Host")
-        if forwarded and networks and request.remote:
+        forwarded = request.headers.get("X-Forwarded-Host") if networks else None
+        if forwarded and request.remote:
             peer = ipaddress.ip_address(request.remote)
             if any(peer in network for network in networks):
                 return forwarded.rpartition(",")[2].strip()

@@ -133,7 +133,7 @@ class Host:
         if self._attachment:
             self._attachment.switch.mount(attached_apps)
         for listener in opened:
-            await listener.start()
+            await listener.start(self.settings)
 
     async def reload(self, *documents: Document) -> None:
         """Serve other documents, or the same ones as they are now, without failing a request.

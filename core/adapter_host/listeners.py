@@ -55,9 +55,9 @@ class Listener:
     _socket: socket.socket | None = None
     _runner: web.AppRunner | None = None
 
-    async def start(self) -> None:
+    async def start(self, settings: Settings) -> None:
         """Begin to accept on the open socket."""
-        root = web.Application(middlewares=[pass_through])
+        root = web.Application(middlewares=[pass_through], client_max_size=settings.body_limit)
         root.router.register_resource(self.switch)
         root.router.add_route("*", "/{path:.*}", _nothing_here)
         self._runner = web.AppRunner(root, access_log=None, handler_cancellation=True, shutdown_timeout=2.0)
