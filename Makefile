@@ -2,17 +2,19 @@ PYTHON ?= python3
 BIN := .venv/bin
 PROJECTS := pyproject.toml core/pyproject.toml $(sort $(wildcard plugins/*/pyproject.toml))
 MEMBERS := $(patsubst %/,%,$(dir $(PROJECTS)))
+NODE := tests/conformance/node_modules/.package-lock.json
+FASTMCP := .cache/fastmcp/.installed
 NAMES := $(shell sed -n 's/^name = "\(.*\)"$$/\1/p' $(PROJECTS))
 
 .DEFAULT_GOAL := test
 .DELETE_ON_ERROR:
-.PHONY: test demo check coverage lock wheels clean
+.PHONY: test demo check coverage conformance clients lock wheels clean
 
 test: .venv/.installed
 	$(BIN)/pytest -q
 
 demo: .venv/.installed
-	$(BIN)/python -m adapter_host demo capabilities/netbird-checkout.yaml
+	$(BIN)/python docs/demo.py
 
 # The plugins' tests share module names, so the tests are named by their paths, and apart from the packages.
 check: .venv/.installed
@@ -21,6 +23,13 @@ check: .venv/.installed
 	$(BIN)/mypy core/adapter_host plugins/*/adapter_host_*
 	$(BIN)/mypy --explicit-package-bases --cache-dir .mypy_cache/tests tests $(wildcard plugins/*/tests)
 
+# The official MCP suite, against the command as it is installed.
+conformance: .venv/.installed $(NODE)
+	$(BIN)/python tests/conformance/run.py
+
+clients: .venv/.installed $(NODE) $(FASTMCP)
+	CLIENTS=required $(BIN)/pytest -q tests/clients
+
 coverage: .venv/.installed
 	$(BIN)/pytest -q --cov --cov-fail-under=90
 
@@ -28,19 +37,32 @@ lock: $(BIN)/uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header \
 		$(addprefix --no-emit-package ,$(NAMES)) --group build --group dev \
 		--output-file requirements.lock $(PROJECTS)
+	echo 'fastmcp' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
+		--no-header --output-file tests/clients/fastmcp.lock -
 
 wheels: .venv/.installed
 	rm -rf dist
 	$(BIN)/uv build --quiet --all-packages --wheel --no-build-isolation --python $(BIN)/python --out-dir dist
 
 clean:
-	rm -rf .venv .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache dist
+	rm -rf .cache tests/conformance/node_modules .venv .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache dist
 	find core plugins tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.installed: requirements.lock $(PROJECTS) $(BIN)/uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirements requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --no-sources \
 		$(addprefix --editable ./,$(MEMBERS))
+	touch $@
+
+$(NODE): tests/conformance/package.json tests/conformance/package-lock.json
+	@command -v npm > /dev/null || { echo 'npm is needed, and is not installed (Debian: apt-get install npm)' >&2; exit 1; }
+	cd tests/conformance && npm ci --no-progress
+	touch $@
+
+# Apart from ours, as it may want another version of the SDK.
+$(FASTMCP): tests/clients/fastmcp.lock .venv/.installed
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .cache/fastmcp
+	$(BIN)/uv pip install --quiet --python .cache/fastmcp/bin/python --require-hashes --requirements $<
 	touch $@
 
 # Made once: another uv in the lock is installed over this one with the rest.

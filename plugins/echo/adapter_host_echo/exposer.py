@@ -81,25 +81,40 @@ class EchoExposer(Exposer[EchoConfig]):
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._connections.add(writer)
         try:
-            while line := await reader.readline():
-                writer.write(json.dumps(await self._answer(line.decode(errors="replace"))).encode() + b"\n")
-                await writer.drain()
+            await self._converse(reader, writer)
         except (ConnectionError, ValueError) as error:
             log.info("a connection ended: %s", error)
         finally:
             self._connections.discard(writer)
             writer.close()
 
-    async def _answer(self, line: str) -> dict[str, Any]:
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line = await reader.readline()
+        while line:
+            # Reading goes on during the call, since a caller that goes away should end its call.
+            reading = asyncio.ensure_future(reader.readline())
+            answering = asyncio.ensure_future(self._answer(line.decode(errors="replace")))
+            try:
+                await asyncio.wait((reading, answering), return_when=asyncio.FIRST_COMPLETED)
+                if reading.done() and not reading.result():
+                    return
+                writer.write(f"{await answering}\n".encode())
+                await writer.drain()
+                line = await reading
+            finally:
+                reading.cancel()
+                answering.cancel()
+
+    async def _answer(self, line: str) -> str:
         try:
             name, _, arguments = line.strip().partition(" ")
-            return {"result": await self._call(name, arguments)}
+            return json.dumps({"result": await self._call(name, arguments)})
         except OperationError as error:
-            return {"error": error.message, "status": error.status}
+            return json.dumps({"error": error.message, "status": error.status})
         except Exception:
             # The edge of the protocol: the caller is owed an answer, and the log has the details.
             log.exception("unexpected error")
-            return {"error": "an unexpected error", "status": 500}
+            return json.dumps({"error": "an unexpected error", "status": 500})
 
     async def _call(self, name: str, text: str) -> Any:
         operation = self._named.get(name)
