@@ -124,6 +124,8 @@ class Exposer(ABC, Generic[ExposerConfigT]):
     config_class: ClassVar[type[ExposerConfig]] = ExposerConfig
     streams: ClassVar[bool] = False
     """Whether it takes a `Result.stream` for large bodies that are passed through."""
+    checks_callers: ClassVar[bool] = False
+    """Whether it checks a declared `authentication` itself; the host does so for an `HttpExposer`."""
 
     def __init__(self, config: ExposerConfigT, operations: Operations, provision: Provision) -> None:
         self.config = config

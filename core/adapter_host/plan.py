@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from .adapters import ConsumedOperation, Consumer, Exposer, Provision
+from .adapters import ConsumedOperation, Consumer, Exposer, HttpExposer, Provision
 from .auth import Credentials, compile_credentials
 from .capability import ExposerConfig, Model, OperationSpec, walk
 from .compiler import OperationCompiler
@@ -82,10 +82,17 @@ class _Builder:
     def _exposers(self) -> Iterator[ExposerPlan]:
         for config in self._declaration.capability.exposes:
             with _Trial(self._declaration, self._settings.skip_invalid) as trial:
-                credentials = compile_credentials(config.authentication, self._provision(config.namespace))
+                credentials = self._credentials(config)
             # What cannot check its callers is never served, not even in part.
             if not trial.left_out:
                 yield self._exposer(config, credentials)
+
+    def _credentials(self, config: ExposerConfig) -> Credentials | None:
+        adapter = self._plugins.exposers[config.type]
+        if config.authentication and not issubclass(adapter, HttpExposer) and not adapter.checks_callers:
+            message = f"type '{config.type}' cannot check its callers, so it cannot be served with 'authentication'"
+            self._declaration.problem(message, self._declaration.loc(config, "authentication"), code="unsupported")
+        return compile_credentials(config.authentication, self._provision(config.namespace))
 
     def _exposer(self, config: ExposerConfig, credentials: Credentials | None) -> ExposerPlan:
         adapter = self._plugins.exposers[config.type]

@@ -28,14 +28,16 @@ def problem_response(
     **members: Any,
 ) -> web.Response:
     """An error answer; `members` are extension members (`parameter="limit"`)."""
+    request_id = request_id or new_request_id()
     body = {
         "type": "about:blank",
         "title": title or HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
-        "request_id": request_id or new_request_id(),
+        "request_id": request_id,
         **members,
     }
     # The server's name without its version, which would tell an attacker more than it tells anybody else.
-    shown = {"Server": "adapter-host", **(headers or {})}
+    own = {"Server": "adapter-host", "X-Content-Type-Options": "nosniff", "X-Request-Id": request_id}
+    shown = {**own, **(headers or {})}
     return web.Response(status=status, body=orjson.dumps(body), content_type=PROBLEM_JSON, headers=shown)

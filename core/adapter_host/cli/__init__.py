@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(import_module(f"adapter_host.cli.{options.command}").run(options))
     except UsageError as error:
-        parser.print_usage(sys.stderr)
+        commands.choices[options.command].print_usage(sys.stderr)
         print(f"adapter-host: {error}", file=sys.stderr)
         return 2
     except ProblemsError as error:

@@ -42,22 +42,23 @@ class ReadyFile:
             raise StartError(f"--ready-file: cannot replace '{self._path}': {error.strerror}") from error
 
 
-def summary(exposures: Sequence[Exposure]) -> str:
-    """The table of what is served, and one line of each type to try it with."""
+def overview(exposures: Sequence[Exposure]) -> str:
+    """The table of what is served."""
     head = ("capability", "exposer", "type", "url", "authentication", "operations")
     rows = [
-        (
-            each.capability,
-            each.namespace,
-            each.type,
-            each.url or "-",
-            each.authentication,
-            str(each.operations),
-        )
+        (each.capability, each.namespace, each.type, each.url or "-", each.authentication, str(each.operations))
         for each in exposures
     ]
+    return table(head, rows)
+
+
+def summary(exposures: Sequence[Exposure], *, mock: bool) -> str:
+    """The table, and one line of each type to try it with."""
     usages = {}
     for each in exposures:
         if each.type not in usages and each.url and (usage := each.exposer.usage(each.url)):
             usages[each.type] = usage
-    return "\n\n".join([table(head, rows), *usages.values()]) + "\n"
+    parts = [overview(exposures), *usages.values()]
+    if mock and any(each.authentication != "none" for each in exposures):
+        parts.append("with --mock every secret is 'mock-' and the name of its key")
+    return "\n\n".join(parts) + "\n"

@@ -88,7 +88,8 @@ def _targets(host: Host) -> Sequence[Target]:
         for each in plan.exposers:
             for operation in each.exposer.operations.values():
                 names = (operation.name, f"{each.exposer.config.namespace}.{operation.name}")
-                upstream = tuple(id(target) for target in operation.upstream)
+                # Without an upstream, each is its own: two of one name are two different things.
+                upstream = tuple(id(target) for target in operation.upstream) or (id(operation),)
                 found.append(Target(names, operation.inputs, operation.call, operation.preview, upstream))
         for consumed in plan.consumed:
             found.append(Target(consumed.names, consumed.inputs, consumed.call, consumed.preview, (id(consumed),)))

@@ -21,7 +21,7 @@ from adapter_host.errors import AdapterHostError, StartError
 from adapter_host.host import Host
 
 from . import UsageError
-from .announce import ReadyFile, summary
+from .announce import ReadyFile, overview, summary
 from .logs import LEVELS, set_up
 from .options import add_upstream_options, environment, network, port_pair, seconds, settings
 from .watch import changed, snapshot
@@ -129,8 +129,8 @@ async def _serve(
     gc.freeze()
     talk = asyncio.ensure_future(talker.serve_stdio()) if talker else asyncio.get_running_loop().create_future()
     try:
-        exposures = host.exposures
-        print(summary(exposures), file=sys.stderr, flush=True)
+        exposures = [each for each in host.exposures if each.url or each.exposer is talker]
+        print(summary(exposures, mock=host.settings.mock), file=sys.stderr, flush=True)
         ready.write(exposures)
         _log.info("serving")
         reloader.start(ready)
@@ -197,7 +197,7 @@ class _Reloader:
             exposures = self._host.exposures
             ready.write(exposures)
             _log.info("reloaded")
-            print(summary(exposures), file=sys.stderr, flush=True)
+            print(overview(exposures), file=sys.stderr, flush=True)
 
 
 async def _end(talk: asyncio.Future[None]) -> None:
