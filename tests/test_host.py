@@ -509,3 +509,10 @@ async def test_nothing_is_left_behind() -> None:
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == before
     gc.collect()
+
+
+async def test_a_capability_is_served_as_a_model_too(session: aiohttp.ClientSession) -> None:
+    ping = {"name": "ping", "outputParameters": [{"type": "string", "value": "pong"}]}
+    (plan,) = host(document(plain(ping))).plans
+    async with host(plan.declaration.capability) as served:
+        assert await fetch(session, f"{served.exposures[0].url}/ping") == (200, b'"pong"')

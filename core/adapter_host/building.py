@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .capability import Capability
 from .declaration import Declaration
 from .document.source import Source
 from .errors import Problem, ProblemsError
@@ -15,8 +16,8 @@ from .plan import Plan, build
 from .plugins import Plugins
 from .settings import Settings
 
-Document = str | Path | Mapping[str, Any]
-"""A capability to serve: a file, a folder of files, or the document's data itself."""
+Document = str | Path | Mapping[str, Any] | Capability
+"""A capability to serve: a file, a folder of files, or the document itself, as data or as a model."""
 
 
 def build_all(documents: Sequence[Document], plugins: Plugins, settings: Settings) -> tuple[Plan, ...]:
@@ -38,6 +39,8 @@ def build_all(documents: Sequence[Document], plugins: Plugins, settings: Setting
 def _sources(documents: Sequence[Document], problems: list[Problem]) -> list[Source]:
     sources = []
     for document in documents:
+        if isinstance(document, Capability):
+            document = document.document()
         if isinstance(document, Mapping):
             sources.append(Source.of(document))
             continue

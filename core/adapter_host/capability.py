@@ -145,10 +145,23 @@ class Capability(Model):
     consumes: tuple[SerializeAsAny[ConsumerConfig], ...] = ()
     exposes: tuple[SerializeAsAny[ExposerConfig], ...] = ()
 
+    def document(self) -> dict[str, Any]:
+        """The data of a document that says the same."""
+        parts = {part: getattr(self, part) for part in ("info", "binds", "consumes", "exposes")}
+        data = {part: _plain(value) for part, value in parts.items() if value}
+        own = {part: data.pop(part) for part in ("consumes", "exposes") if part in data}
+        return {"naftiko": self.version, **data, "capability": own}
+
     @property
     def label(self) -> str:
         """What people call it."""
         return self.info.label or self.info.title or (self.exposes[0].namespace if self.exposes else "capability")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Model):
+        return value.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return [_plain(each) for each in value]
 
 
 def find_operations(config: ExposerConfig) -> Iterator[OperationSpec]:
