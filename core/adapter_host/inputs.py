@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import orjson
 
+from .capability import InputSpec
 from .errors import ArgumentError
 
 _ARTICLES: Final = {
@@ -56,6 +57,19 @@ class Input:
     pattern: str | None = None
     whole: bool = False
     implicit: bool = True
+
+    @classmethod
+    def declared(cls, spec: InputSpec) -> Input:
+        """The input that a consumer's own part of the document declares."""
+        return cls(
+            name=spec.name,
+            type=spec.type,
+            required=bool(spec.required),
+            description=spec.description,
+            place=spec.place,
+            pattern=spec.pattern,
+            whole=spec.place == "body" and spec.name == "body",
+        )
 
     @property
     def schema(self) -> dict[str, Any]:

@@ -60,7 +60,7 @@ class Listener:
         root = web.Application(middlewares=[pass_through], client_max_size=settings.body_limit)
         root.router.register_resource(self.switch)
         root.router.add_route("*", "/{path:.*}", _nothing_here)
-        self._runner = web.AppRunner(root, access_log=None, handler_cancellation=True, shutdown_timeout=2.0)
+        self._runner = web.AppRunner(root, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
         await self._runner.setup()
         assert self._socket is not None
         await web.SockSite(self._runner, self._socket, backlog=1024).start()
@@ -122,12 +122,14 @@ async def _nothing_here(_: web.Request) -> web.Response:
 def lay_out(plans: Iterable[Plan], settings: Settings) -> list[Listener]:
     """The listeners that plans need; exposers of one address and port share one, each below its namespace."""
     listeners: dict[Key, Listener] = {}
-    for index, mount in enumerate(mounts(plans)):
+    for mount in mounts(plans):
         config = mount.exposer.config
         address = _ADDRESSES.get(settings.address or config.address, settings.address or config.address)
         port = settings.ports.get(config.namespace, config.port)
-        # Two exposers that take any free port do not share one.
-        key = (address, port or f"{index} {config.namespace}")
+        # Two exposers that take any free port do not share one, and keep theirs across reloads.
+        key = (address, port or f"{mount.plan.declaration.source.file} {config.namespace}")
+        while not port and key in listeners:
+            key = (address, f"{key[1]} again")
         listeners.setdefault(key, Listener(key, address, port)).mounts.append(mount)
     for listener in listeners.values():
         if len(listener.mounts) > 1:

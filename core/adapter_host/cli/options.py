@@ -16,17 +16,17 @@ from adapter_host.settings import Settings
 from . import UsageError
 
 
-def pair(text: str) -> tuple[str, str]:
+def pair(text: str, form: str = "NAME=VALUE") -> tuple[str, str]:
     """`NAME=VALUE` in two."""
     name, equals, value = text.partition("=")
     if not equals or not name:
-        raise argparse.ArgumentTypeError(f"'{text}' is not NAME=VALUE")
+        raise argparse.ArgumentTypeError(f"'{text}' is not {form}")
     return name, value
 
 
 def port_pair(text: str) -> tuple[str, int]:
     """`NAMESPACE=PORT` in two."""
-    name, value = pair(text)
+    name, value = pair(text, "NAMESPACE=PORT")
     if not value.isdecimal() or int(value) > 65535:
         raise argparse.ArgumentTypeError(f"'{value}' is not a port (0 to 65535, 0 for any free one)")
     return name, int(value)
@@ -34,7 +34,7 @@ def port_pair(text: str) -> tuple[str, int]:
 
 def base_uri_pair(text: str) -> tuple[str, str]:
     """`NAMESPACE=URL` in two."""
-    name, value = pair(text)
+    name, value = pair(text, "NAMESPACE=URL")
     if not value.startswith(("http://", "https://")):
         raise argparse.ArgumentTypeError(f"'{value}' is not an http or https URL")
     return name, value

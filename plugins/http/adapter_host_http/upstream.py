@@ -136,7 +136,9 @@ class Upstream:
         if not complete:
             chunks = self._chunks(response, body)
             await anext(chunks)
-            return Result(status=response.status, media_type=media_type, headers=headers, stream=chunks)
+            return Result(
+                status=response.status, media_type=media_type, headers=headers, decode=format.decode, stream=chunks
+            )
         result = Result(status=response.status, media_type=media_type, body=body, headers=headers, decode=format.decode)
         if format.checked:
             self._check(result)

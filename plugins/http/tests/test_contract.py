@@ -1,0 +1,66 @@
+"""The HTTP consumer keeps the contract of consumers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from types import MappingProxyType
+from typing import Any
+
+from aiohttp import web
+
+from adapter_host import UpstreamError, UpstreamInvalid, UpstreamStatus, UpstreamTimeout, UpstreamUnreachable
+from adapter_host.testing import ConsumerContract, Example, Hold
+
+_ID = {"name": "id", "in": "path", "type": "integer"}
+_UNITS = {"name": "units", "in": "query", "type": "string"}
+
+
+class TestHttp(ConsumerContract):
+    examples = (
+        Example("read", {"id": 7, "units": "F"}, {"path": "/stations/7", "query": {"units": "F"}, "body": ""}),
+        Example("read", {"id": 8}, {"path": "/stations/8", "query": {}, "body": ""}),
+        Example("rename", {"id": 7, "name": "Vardø"}, {"path": "/stations/7", "query": {}, "body": '{"name":"Vardø"}'}),
+    )
+    settings = MappingProxyType({"total_timeout": 0.5})
+    failures = (UpstreamStatus, UpstreamInvalid, UpstreamTimeout, UpstreamUnreachable)
+
+    @asynccontextmanager
+    async def api(self) -> AsyncIterator[Mapping[str, Any]]:
+        self._failing: type[UpstreamError] | None = None
+        self._held: Hold | None = None
+        app = web.Application()
+        app.router.add_route("*", "/stations/{id}", self._serve)
+        self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        host, port = self._runner.addresses[0][:2]
+        operations = [
+            {"name": "read", "method": "GET", "inputParameters": [_ID, _UNITS]},
+            {"name": "rename", "method": "PUT", "inputParameters": [_ID, {"name": "name", "in": "body"}]},
+        ]
+        yield {
+            "type": "http",
+            "namespace": "api",
+            "baseUri": f"http://{host}:{port}",
+            "resources": [{"name": "station", "path": "/stations/{id}", "operations": operations}],
+        }
+        await self._runner.cleanup()
+
+    async def fail(self, error: type[UpstreamError]) -> None:
+        self._failing = error
+        if error is UpstreamUnreachable:
+            await self._runner.cleanup()
+
+    async def hold(self) -> Hold:
+        self._held = Hold()
+        return self._held
+
+    async def _serve(self, request: web.Request) -> web.Response:
+        if self._held is not None or self._failing is UpstreamTimeout:
+            await (self._held or Hold())({})
+        if self._failing is UpstreamInvalid:
+            return web.Response(text="no JSON")
+        if self._failing is UpstreamStatus:
+            return web.json_response({"error": "no"}, status=500)
+        return web.json_response({"path": request.path, "query": dict(request.query), "body": await request.text()})

@@ -1,0 +1,78 @@
+"""A clean environment, no network but loopback, and the command as people run it."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .plain import Recorder
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+_KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
+_KEPT_PREFIXES = ("COV", "HYPOTHESIS", "LC_", "PYTEST", "PYTHON")
+
+
+def _refuse_network(event: str, arguments: tuple[Any, ...]) -> None:
+    """Let sockets reach this machine alone; an audit hook cannot be taken away again, so it holds for every test."""
+    if event == "socket.getaddrinfo":
+        host = arguments[0]
+    elif event in ("socket.connect", "socket.sendto") and isinstance(arguments[1], tuple):
+        host = arguments[1][0]
+    else:
+        return
+    if not _is_local(host):
+        raise PermissionError(f"a test may not reach {host!r}")
+
+
+def _is_local(host: Any) -> bool:
+    name = host.decode() if isinstance(host, bytes) else host
+    if name in (None, "", "localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
+
+
+sys.addaudithook(_refuse_network)
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No secret, proxy or setting of whoever runs the tests gets into them."""
+    for name in list(os.environ):
+        if name not in _KEPT and not name.startswith(_KEPT_PREFIXES):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Command:
+    """Run `adapter-host` in a process of its own, in an empty folder; `environment` is added to a clean one."""
+
+    def run(*arguments: str | Path, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "adapter_host", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env={**os.environ, **(environment or {})},
+            timeout=30,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    """A plugin whose adapters note what is done with them."""
+    return Recorder()

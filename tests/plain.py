@@ -1,0 +1,144 @@
+"""Adapters for these tests: an exposer that is barely one, and adapters that note what is done with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from adapter_host import (
+    ConsumedOperation,
+    Consumer,
+    ConsumerConfig,
+    Exposer,
+    ExposerConfig,
+    HttpExposer,
+    HttpExposerConfig,
+    OperationError,
+    Operations,
+    OperationSpec,
+    Plugins,
+    Provision,
+    RegisterConsumer,
+    RegisterExposer,
+    hookimpl,
+    problem_response,
+)
+from adapter_host.testing import FakePlugin
+
+
+class PlainConfig(HttpExposerConfig):
+    """`type: plain`: operations in a list."""
+
+    operations: tuple[OperationSpec, ...] = ()
+
+
+class PlainExposer(HttpExposer[PlainConfig]):
+    """Serves `POST /NAME` with the arguments as a JSON object."""
+
+    config_class = PlainConfig
+
+    def build_app(self) -> web.Application:
+        app = web.Application()
+        self.by_name = {operation.name: operation for operation in self.operations.values()}
+        app.router.add_post("/{name}", self._serve)
+        return app
+
+    async def _serve(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        try:
+            result = await self.by_name[request.match_info["name"]].call(orjson.loads(body) if body else {})
+        except OperationError as error:
+            return problem_response(error.status, error.message)
+        return web.Response(status=result.status, body=result.body, content_type=result.media_type)
+
+
+class PlainPlugin:
+    """Brings `type: plain`."""
+
+    @hookimpl
+    def register_exposers(self, register: RegisterExposer) -> None:
+        register("plain", PlainExposer)
+
+
+def plain_plugins(**more: object) -> Plugins:
+    """`type: fake` to consume, `type: plain` to expose, and more plugins by name."""
+    return Plugins({"fake": FakePlugin(), "plain": PlainPlugin(), **more})
+
+
+class Recorder:
+    """A plugin of a consumer and an exposer, both `type: noted`; `events` is what was done, `fails` what shall fail."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+        self.fails: set[str] = set()
+
+    def note(self, event: str) -> None:
+        """Note an event; raises when it shall fail."""
+        self.events.append(event)
+        if event in self.fails:
+            raise OSError(f"{event} failed")
+
+    @hookimpl
+    def register_consumers(self, register: RegisterConsumer) -> None:
+        recorder = self
+
+        class NotedConsumer(Consumer[ConsumerConfig]):
+            def __init__(self, config: ConsumerConfig, provision: Provision) -> None:
+                super().__init__(config, provision)
+                recorder.note(f"make consumer {config.namespace}")
+
+            def operations(self) -> Sequence[ConsumedOperation]:
+                return ()
+
+            async def start(self) -> None:
+                recorder.note(f"start consumer {self.config.namespace}")
+
+            async def stop(self) -> None:
+                recorder.note(f"stop consumer {self.config.namespace}")
+
+        register("noted", NotedConsumer)
+
+    @hookimpl
+    def register_exposers(self, register: RegisterExposer) -> None:
+        recorder = self
+
+        class NotedExposer(Exposer[ExposerConfig]):
+            def __init__(self, config: ExposerConfig, operations: Operations, provision: Provision) -> None:
+                super().__init__(config, operations, provision)
+                recorder.note(f"make exposer {config.namespace}")
+
+            async def start(self) -> None:
+                recorder.note(f"start exposer {self.config.namespace}")
+
+            async def drain(self) -> None:
+                recorder.note(f"drain exposer {self.config.namespace}")
+
+            async def stop(self) -> None:
+                recorder.note(f"stop exposer {self.config.namespace}")
+
+        register("noted", NotedExposer)
+
+
+def document(
+    *exposed: dict[str, Any], consumes: Sequence[dict[str, Any]] | None = None, **capability: Any
+) -> dict[str, Any]:
+    """A document with these exposers; unless said otherwise it consumes `api.get`, a fake."""
+    api = {"type": "fake", "namespace": "api", "operations": [{"name": "get"}]}
+    return {
+        "naftiko": "1.0.0-alpha2",
+        "capability": {"consumes": [api] if consumes is None else consumes, "exposes": list(exposed), **capability},
+    }
+
+
+def plain(*operations: dict[str, Any], namespace: str = "front", port: int = 0, **more: Any) -> dict[str, Any]:
+    """A plain exposer; unless said otherwise with one operation, `get`, that calls `api.get`."""
+    return {
+        "type": "plain",
+        "namespace": namespace,
+        "port": port,
+        "operations": list(operations) or [{"name": "get", "call": "api.get"}],
+        **more,
+    }

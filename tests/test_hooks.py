@@ -1,0 +1,397 @@
+"""Plugins: every hook, in its order; and a plugin is taken whole or not at all."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from adapter_host import (
+    ArgumentError,
+    Arguments,
+    Call,
+    Capability,
+    Consumer,
+    Declaration,
+    Exposer,
+    Host,
+    Operation,
+    PluginError,
+    Plugins,
+    Problem,
+    ProblemsError,
+    RegisterConsumer,
+    RegisterExposer,
+    Result,
+    Settings,
+    hookimpl,
+    hookspecs,
+)
+from adapter_host.cli import main
+from adapter_host.testing import FakeConsumer, running
+
+from .plain import PlainExposer, Recorder, document, plain, plain_plugins
+
+DOCS = Path(__file__).parents[1] / "docs/reference/hooks.md"
+HOOKS = sorted(name for name, value in vars(hookspecs).items() if hasattr(value, f"{hookspecs.PROJECT}_spec"))
+
+
+def module(**hooks: Any) -> SimpleNamespace:
+    """A plugin made of functions, as a plugin's package is."""
+    return SimpleNamespace(**{name: hookimpl(function) for name, function in hooks.items()})
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_hook_is_tested(hook: str) -> None:
+    here = inspect.getsource(inspect.getmodule(test_every_hook_is_tested) or object)
+    assert f"def test_{hook}" in here
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_hook_is_documented(hook: str) -> None:
+    assert inspect.getdoc(getattr(hookspecs, hook))
+    if not DOCS.exists():
+        pytest.skip("docs/reference/hooks.md is not there")
+    text = DOCS.read_text()
+    assert f"`{hook}`" in text or f"{hook}(" in text
+    for argument in inspect.signature(getattr(hookspecs, hook)).parameters:
+        assert argument in text
+
+
+def test_register_exposers() -> None:
+    def register_exposers(register: RegisterExposer) -> None:
+        register("one", PlainExposer)
+        register("two", PlainExposer)
+
+    plugins = Plugins({"x": module(register_exposers=register_exposers)})
+    assert plugins.exposers == {"one": PlainExposer, "two": PlainExposer}
+    assert plugins.consumers == {}
+    (taken,) = plugins.taken
+    assert (taken.name, taken.exposers, taken.consumers, taken.hooks) == (
+        "x",
+        ("one", "two"),
+        (),
+        ("register_exposers",),
+    )
+
+
+class Consuming:
+    """A plugin that brings `type: fake` alone."""
+
+    @hookimpl
+    def register_consumers(self, register: RegisterConsumer) -> None:
+        register("fake", FakeConsumer)
+
+
+def test_register_consumers() -> None:
+    plugins = Plugins({"fake": Consuming()})
+    assert list(plugins.consumers) == ["fake"]
+    (taken,) = plugins.taken
+    assert (taken.name, taken.distribution, taken.version) == ("fake", None, None)
+    assert (taken.exposers, taken.consumers, taken.hooks) == ((), ("fake",), ("register_consumers",))
+
+
+def test_check_capability() -> None:
+    seen: list[Capability] = []
+
+    def check_capability(declaration: Declaration) -> Iterable[Problem]:
+        seen.append(declaration.capability)
+        config = declaration.capability.exposes[0]
+        yield declaration.source.problem(declaration.loc(config, "namespace"), "no good name", code="name")
+        yield Problem("only a remark", warning=True)
+
+    plugins = plain_plugins(checker=module(check_capability=check_capability))
+    with pytest.raises(ProblemsError) as caught:
+        Host(document(plain()), plugins=plugins)
+    assert [(problem.message, problem.code) for problem in caught.value.problems] == [
+        ("capability.exposes.0.namespace: no good name", "name"),
+        ("only a remark", "invalid"),
+    ]
+    assert seen[0].exposes[0].namespace == "front"
+
+
+def test_check_capability_may_have_nothing_to_say() -> None:
+    def check_capability(declaration: Declaration) -> None:
+        return None
+
+    host = Host(document(plain()), plugins=plain_plugins(checker=module(check_capability=check_capability)))
+    assert host.warnings == ()
+
+
+def marking(name: str, log: list[str]) -> Callable[[Operation], Callable[[Call], Call]]:
+    """An `operation_wrapper` that notes when it is asked, and when a call comes in and goes out."""
+
+    def operation_wrapper(operation: Operation) -> Callable[[Call], Call]:
+        log.append(f"wrap {operation.name} by {name}")
+
+        def wrap(call: Call) -> Call:
+            async def wrapped(arguments: Arguments) -> Result:
+                log.append(f"in {name}")
+                try:
+                    return await call(arguments)
+                finally:
+                    log.append(f"out {name}")
+
+            return wrapped
+
+        return wrap
+
+    return operation_wrapper
+
+
+async def test_operation_wrapper() -> None:
+    log: list[str] = []
+    plugins = plain_plugins(marking=module(operation_wrapper=marking("m", log)))
+    async with running(document(plain()), plugins=plugins) as served:
+        assert log == ["wrap get by m"]
+        result = await served.host.call("front.get", {})
+        assert result.data == {}
+        await served.host.call("front.get", {})
+    assert log == ["wrap get by m", "in m", "out m", "in m", "out m"]
+
+
+async def test_operation_wrapper_order() -> None:
+    log: list[str] = []
+    plugins = plain_plugins(
+        second=module(operation_wrapper=marking("second", log)),
+        first=module(operation_wrapper=marking("first", log)),
+        last=SimpleNamespace(operation_wrapper=hookimpl(trylast=True)(marking("last", log))),
+        outermost=SimpleNamespace(operation_wrapper=hookimpl(tryfirst=True)(marking("outermost", log))),
+    )
+    async with running(document(plain()), plugins=plugins) as served:
+        order = ["outermost", "first", "second", "last"]
+        assert log == [f"wrap get by {name}" for name in order]
+        log.clear()
+        await served.host.call("front.get")
+    assert log == [*(f"in {name}" for name in order), *(f"out {name}" for name in reversed(order))]
+
+
+async def test_operation_wrapper_may_leave_an_operation_alone_or_answer_itself() -> None:
+    def operation_wrapper(operation: Operation) -> Callable[[Call], Call] | None:
+        async def answer(arguments: Arguments) -> Result:
+            return Result(data="from the cache")
+
+        return (lambda call: answer) if operation.name == "get" else None
+
+    plugins = plain_plugins(cache=module(operation_wrapper=operation_wrapper))
+    operations = ({"name": "get", "call": "api.get"}, {"name": "fresh", "call": "api.get"})
+    async with running(document(plain(*operations)), plugins=plugins) as served:
+        assert (await served.host.call("front.get")).data == "from the cache"
+        assert (await served.host.call("front.fresh")).data == {}
+        assert served.fake("api").calls == [("get", {})]
+
+
+async def test_operation_wrapper_gets_checked_arguments() -> None:
+    seen: list[Arguments] = []
+
+    def operation_wrapper(operation: Operation) -> Callable[[Call], Call]:
+        def wrap(call: Call) -> Call:
+            async def noted(arguments: Arguments) -> Result:
+                seen.append(arguments)
+                return await call(arguments)
+
+            return noted
+
+        return wrap
+
+    plugins = plain_plugins(noting=module(operation_wrapper=operation_wrapper))
+    async with running(document(plain()), plugins=plugins) as served:
+        with pytest.raises(ArgumentError, match="unknown parameter 'limit'"):
+            await served.host.call("front.get", {"limit": 1})
+    assert seen == []
+
+
+async def test_the_whole_order(recorder: Recorder) -> None:
+    log = recorder.events
+
+    def check_capability(declaration: Declaration) -> None:
+        log.append("check")
+
+    plugins = plain_plugins(
+        noted=recorder,
+        other=module(check_capability=check_capability, operation_wrapper=marking("w", log)),
+    )
+    noted = [{"type": "noted", "namespace": name} for name in ("one", "two")]
+    api = {"type": "fake", "namespace": "api", "operations": [{"name": "get"}]}
+    host = Host(document(*noted, plain(), consumes=[*noted, api]), plugins=plugins, settings=Settings(environment={}))
+    assert log == [
+        "check",
+        "make consumer one",
+        "make consumer two",
+        "make exposer one",
+        "make exposer two",
+        "wrap get by w",
+    ]
+    log.clear()
+    async with host:
+        assert log == ["start consumer one", "start consumer two", "start exposer one", "start exposer two"]
+        log.clear()
+    assert log == [
+        "drain exposer one",
+        "drain exposer two",
+        "stop exposer two",
+        "stop exposer one",
+        "stop consumer two",
+        "stop consumer one",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("failing", "reason"),
+    [
+        (
+            module(register_exposers=lambda nothing: None),
+            "Argument(s) {'nothing'} are declared in the hookimpl but can not be found in the hookspec",
+        ),
+        (module(register_dances=lambda register: None), "unknown hook 'register_dances'"),
+        (module(register_exposers=lambda register: register("brought", PlainExposer) or 1 / 0), "ZeroDivisionError"),
+        (
+            module(
+                register_exposers=lambda register: register("brought", PlainExposer),
+                register_consumers=lambda register: register("fake", Consumer),
+            ),
+            "ValueError: consumes type 'fake' is taken by adapter_host.testing.fake.FakeConsumer",
+        ),
+        (
+            module(register_exposers=lambda register: [register("brought", Exposer), register("brought", Exposer)]),
+            "ValueError: exposes type 'brought' is taken by adapter_host.adapters.Exposer",
+        ),
+    ],
+    ids=["argument", "hook", "exception", "taken", "twice"],
+)
+def test_a_failing_plugin_leaves_nothing(failing: object, reason: str) -> None:
+    plugins = plain_plugins()
+    before = (dict(plugins.exposers), dict(plugins.consumers), list(plugins.taken))
+    with pytest.raises(PluginError) as caught:
+        plugins.take("bad", failing, distribution="bad-plugin", version="1.2")
+    assert str(caught.value).startswith("plugin 'bad' (bad-plugin 1.2): ")
+    assert reason in str(caught.value)
+    assert (plugins.exposers, plugins.consumers, plugins.taken) == before
+    plugins.take("bad", FakePluginOfAnotherType())
+    assert "other" in plugins.consumers
+    Host(document(plain()), plugins=plugins)
+
+
+class FakePluginOfAnotherType:
+    @hookimpl
+    def register_consumers(self, register: RegisterConsumer) -> None:
+        register("other", FakeConsumer)
+
+
+def test_a_plugin_is_taken_once() -> None:
+    plugins, fake = Plugins(), Consuming()
+    plugins.take("fake", fake)
+    for name in ("fake", "again"):
+        with pytest.raises(PluginError):
+            plugins.take(name, fake)
+    assert [info.name for info in plugins.taken] == ["fake"]
+    assert list(plugins.consumers) == ["fake"]
+    assert [info.hooks for info in plugins.taken] == [("register_consumers",)]
+    host = Host(document(plain()), plugins=Plugins({"fake": fake, "plain": plain_plugin()}))
+    assert len(host.plans) == 1
+
+
+def plain_plugin() -> object:
+    return module(register_exposers=lambda register: register("plain", PlainExposer))
+
+
+def test_an_error_in_a_hook_names_the_plugin() -> None:
+    def check_capability(declaration: Declaration) -> None:
+        raise KeyError("x")
+
+    plugins = plain_plugins(other=module(operation_wrapper=marking("w", [])))
+    plugins.take("bad", module(check_capability=check_capability), distribution="bad-plugin", version="1.2")
+    with pytest.raises(PluginError, match=r"^plugin 'bad' \(bad-plugin 1\.2\): KeyError: 'x'$"):
+        Host(document(plain()), plugins=plugins)
+
+
+def test_an_error_in_an_adapter_names_it(recorder: Recorder) -> None:
+    recorder.fails = {"make consumer one"}
+    consumed = [{"type": "noted", "namespace": "one"}]
+    with pytest.raises(PluginError, match="cannot build 'one' \\(noted\\): OSError: make consumer one failed"):
+        Host(document(plain(), consumes=consumed), plugins=plain_plugins(noted=recorder))
+
+
+async def test_two_hosts_with_other_plugins_in_one_process() -> None:
+    class Shouting:
+        @hookimpl
+        def operation_wrapper(self, operation: Operation) -> Callable[[Call], Call]:
+            async def shout(arguments: Arguments) -> Result:
+                return Result(data="HELLO")
+
+            return lambda call: shout
+
+    loud, quiet = plain_plugins(shouting=Shouting()), plain_plugins()
+    async with running(document(plain()), plugins=loud) as one, running(document(plain()), plugins=quiet) as two:
+        assert (await one.host.call("front.get")).data == "HELLO"
+        assert (await two.host.call("front.get")).data == {}
+    assert [info.name for info in quiet.taken] == ["fake", "plain"]
+
+
+BAD = {
+    "import": "import nothing_of_that_name\n",
+    "argument": "from adapter_host import hookimpl\n@hookimpl\ndef register_exposers(registre): pass\n",
+    "hook": "from adapter_host import hookimpl\n@hookimpl\ndef register_dances(register): pass\n",
+    "exception": "from adapter_host import hookimpl\n@hookimpl\ndef register_exposers(register): raise OSError('no')\n",
+    "attribute": None,
+}
+REASONS = {
+    "import": "ModuleNotFoundError: No module named 'nothing_of_that_name'",
+    "argument": "Argument(s) {'registre'} are declared",
+    "hook": "unknown hook 'register_dances'",
+    "exception": "OSError: no",
+    "attribute": "AttributeError: module 'bad_plugin' has no attribute 'missing'",
+}
+GRPC = "naftiko: 1.0.0-alpha2\ncapability:\n  exposes:\n    - type: grpc\n      namespace: a\n"
+
+
+@pytest.fixture(params=list(BAD))
+def reason(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A distribution whose plugin fails is installed; gives why it fails."""
+    kind: str = request.param
+    metadata = tmp_path / "site/adapter_host_grpc-0.3.1.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: adapter-host-grpc\nVersion: 0.3.1\n")
+    target = "bad_plugin:missing" if BAD[kind] is None else "bad_plugin"
+    (metadata / "entry_points.txt").write_text(f"[adapter_host]\ngrpc = {target}\n")
+    (tmp_path / "site/bad_plugin.py").write_text(BAD[kind] or "")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.chdir(tmp_path)
+    yield REASONS[kind]
+    sys.modules.pop("bad_plugin", None)
+
+
+def test_an_installed_plugin_that_fails_is_told(
+    reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["plugins"]) == 1
+    listed = capsys.readouterr()
+    assert listed.err.startswith("failed: plugin 'grpc' (adapter-host-grpc 0.3.1): ")
+    assert reason in listed.err
+    assert len(listed.err.splitlines()) == 1
+    assert "rest" in listed.out
+
+    (tmp_path / "a.yaml").write_text(GRPC)
+    assert main(["validate", "a.yaml"]) == 1
+    found = capsys.readouterr().err
+    assert found.startswith("a.yaml:4:13: unknown exposer type 'grpc'")
+    assert "plugin 'grpc' (adapter-host-grpc 0.3.1): " in found
+    assert reason in found
+
+    monkeypatch.setenv("ADAPTER_HOST_DISABLE_PLUGINS", " grpc , echo")
+    assert main(["plugins"]) == 0
+    assert "disabled: grpc" in capsys.readouterr().out.splitlines()
+
+
+def test_installed_plugins_and_those_disabled(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert {"http", "mcp", "rest"} <= {info.name for info in Plugins.installed().taken}
+    monkeypatch.setenv("ADAPTER_HOST_DISABLE_PLUGINS", "http,,rest")
+    plugins = Plugins.installed()
+    assert plugins.disabled == ["http", "rest"]
+    assert "http" not in plugins.consumers
+    assert Plugins.installed(disabled=["mcp"]).disabled == ["mcp"]
