@@ -44,6 +44,7 @@ def _structured(body: bytes, tool: Tool, any_output: bool) -> bytes:
         data = orjson.loads(body)
     except orjson.JSONDecodeError:
         return b""
+    tool.note_flaw(data)
     if tool.wraps and not any_output:
         return b',"structuredContent":{"result":%b}' % body
     allowed = isinstance(data, dict) or (any_output and (data is not None or tool.wraps))
@@ -83,12 +84,17 @@ def _decoded(body: bytes, media_type: str) -> str:
         return body.decode(errors="replace")
 
 
-def _upstream_text(error: UpstreamStatus) -> str:
+def describe_status(error: UpstreamStatus) -> str:
+    """What the upstream answered, without its words."""
     try:
         phrase = f" ({HTTPStatus(error.upstream_status).phrase})"
     except ValueError:
         phrase = ""
-    first = f"the upstream answered {error.upstream_status}{phrase}"
+    return f"the upstream answered {error.upstream_status}{phrase}"
+
+
+def _upstream_text(error: UpstreamStatus) -> str:
+    first = describe_status(error)
     if not error.body:
         return first
     text = decode(error.body, error.media_type)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
-from adapter_host import HttpExposerConfig, Model, OperationSpec
+from adapter_host import HttpExposerConfig, InputSpec, Model, OperationSpec
+
+from .uris import parse_uri
+
+_MODES: Final = ("call", "ref", "steps", "outputParameters")
+
+Entries: Final = BeforeValidator(lambda value: () if value is None else value)
+"""An empty key (`tools:`) means an empty list, as people write it."""
 
 
 class McpHints(Model):
@@ -18,10 +25,100 @@ class McpHints(Model):
     open_world: bool | None = None
 
 
+class McpInputSpec(InputSpec):
+    """A declared input of a tool: required unless it says otherwise."""
+
+    required: bool | None = True
+
+
 class McpToolSpec(OperationSpec):
     """An operation that is offered as a tool."""
 
+    input_parameters: Annotated[tuple[McpInputSpec, ...], Entries] = ()
     hints: McpHints | None = None
+
+
+def _checked_uri(uri: str) -> str:
+    parse_uri(uri)
+    return uri
+
+
+class McpResourceSpec(OperationSpec):
+    """An operation that is offered as a resource; the variables of its `uri` are inputs."""
+
+    uri: str
+    mime_type: str | None = None
+
+    _checked = field_validator("uri")(_checked_uri)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _declare_variables(cls, given: Any) -> Any:
+        declared = given.get("inputParameters") or []
+        if not isinstance(declared, list):
+            return given
+        names = [each.get("name") for each in declared if isinstance(each, dict)]
+        added = [{"name": name, "in": "path"} for name in _variables(given.get("uri")) if name not in names]
+        return {**given, "inputParameters": [*declared, *added]}
+
+
+def _variables(uri: Any) -> tuple[str, ...]:
+    try:
+        return parse_uri(str(uri)).variables
+    except ValueError:  # reported by the check of `uri` itself
+        return ()
+
+
+class McpFileSpec(Model):
+    """A file, or a folder of files, that is offered as resources."""
+
+    name: str | None = None
+    label: str | None = None
+    uri: str
+    description: str | None = None
+    mime_type: str | None = None
+    location: str | None = None
+
+    _checked = field_validator("uri")(_checked_uri)
+
+
+def _kind(entry: Any) -> str:
+    calls = isinstance(entry, dict) and not entry.get("location") and any(entry.get(mode) for mode in _MODES)
+    return "operation" if calls else "file"
+
+
+ResourceSpec = Annotated[
+    Annotated[McpResourceSpec, Tag("operation")] | Annotated[McpFileSpec, Tag("file")], Discriminator(_kind)
+]
+
+
+class McpArgumentSpec(Model):
+    """An argument of a prompt; `type` and `pattern` say what it may be, and so what completes it."""
+
+    name: str
+    label: str | None = None
+    description: str | None = None
+    required: bool = True
+    type: str | None = None
+    pattern: str | None = None
+
+
+class McpMessageSpec(Model):
+    """One message of a prompt; `{{name}}` stands for an argument."""
+
+    role: Literal["user", "assistant"]
+    content: str
+
+
+class McpPromptSpec(Model):
+    """A prompt: its messages, or the file that has its only one."""
+
+    name: str
+    label: str | None = None
+    description: str | None = None
+    arguments: Annotated[tuple[McpArgumentSpec, ...], Entries] = ()
+    template: Annotated[tuple[McpMessageSpec, ...], Entries] = ()
+    location: str | None = None
 
 
 class McpConfig(HttpExposerConfig):
@@ -29,6 +126,6 @@ class McpConfig(HttpExposerConfig):
 
     transport: Literal["http", "stdio"] = "http"
     port: int = Field(0, ge=0, le=65535)
-    tools: tuple[McpToolSpec, ...] = ()
-    resources: Any = None
-    prompts: Any = None
+    tools: Annotated[tuple[McpToolSpec, ...], Entries] = ()
+    resources: Annotated[tuple[ResourceSpec, ...], Entries] = ()
+    prompts: Annotated[tuple[McpPromptSpec, ...], Entries] = ()

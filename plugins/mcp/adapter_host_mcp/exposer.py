@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import version
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from aiohttp import web
@@ -12,7 +14,19 @@ from aiohttp import web
 from adapter_host import Authentication, HttpExposer, Offer, Operations, Provision
 
 from .config import McpConfig
-from .tools import prepare_tools
+from .prompts import prepare_prompts
+from .resources import FileResource, prepare_resources, warn_missing
+from .tools import Tool, prepare_tools
+
+if TYPE_CHECKING:
+    from mcp.server.lowlevel import Server
+
+    from .endpoint import Endpoint
+
+KEY: Final = "ADAPTER_HOST_MCP_KEY"
+"""The environment's name of the secret that seals sessions: processes with the same one open each other's."""
+
+_KEY_LENGTH: Final = 32
 
 _HEADERS: Final = {
     "bearer": {"Authorization": "Bearer <token>"},
@@ -21,7 +35,7 @@ _HEADERS: Final = {
 
 
 class McpExposer(HttpExposer[McpConfig]):
-    """Serves `type: mcp`: every declared tool, over Streamable HTTP, to clients of every revision."""
+    """Serves `type: mcp`: tools, resources and prompts, to clients of every revision, over HTTP or stdio."""
 
     config_class = McpConfig
     endpoint = "/mcp"
@@ -29,28 +43,41 @@ class McpExposer(HttpExposer[McpConfig]):
     def __init__(self, config: McpConfig, operations: Operations, provision: Provision) -> None:
         super().__init__(config, operations, provision)
         self.tools = prepare_tools(config.tools, operations, provision)
-        self._check()
+        self.resources = prepare_resources(config.resources, operations, provision)
+        self.prompts = prepare_prompts(config.prompts, provision)
+        self._check_port()
+        self._key = self._find_key()
+        self._endpoint: Endpoint | None = None
 
-    def _check(self) -> None:
-        if self.config.transport != "http":
-            self._unsupported(f"transport '{self.config.transport}'", "transport")
-        elif "port" not in self.config.model_fields_set:
-            self.provision.problem("'port' is missing (0 takes any free one)", self.config, code="missing-key")
-        for key in ("resources", "prompts"):
-            if getattr(self.config, key):
-                self._unsupported(f"'{key}'", key)
+    def _find_key(self) -> bytes:
+        given = self.provision.settings.environment.get(KEY, "").encode()
+        if given and len(given) < _KEY_LENGTH:
+            message = f"the secret {KEY} is too short (it needs {_KEY_LENGTH} characters or more)"
+            self.provision.problem(message, self.config, code="weak-secret")
+        return given or _random_key()
 
-    def _unsupported(self, what: str, key: str) -> None:
-        message = f"{what} of an MCP exposer is not supported by this version (tools over http are)"
-        self.provision.problem(message, self.config, key, code="unsupported")
+    def _check_port(self) -> None:
+        given = "port" in self.config.model_fields_set
+        if self.stdio and given:
+            self.provision.warn("'port' has no use with 'transport: stdio'", self.config, "port", code="ignored")
+        elif not self.stdio and not given:
+            message = "'port' is missing (0 takes any free one; 'transport: stdio' needs none)"
+            self.provision.problem(message, self.config, code="missing-key")
+
+    @property
+    def stdio(self) -> bool:
+        """Whether the document has it served over standard input and output."""
+        return self.config.transport == "stdio"
 
     def offers(self) -> Iterable[Offer]:
-        """The tools."""
+        """The tools, resources and prompts."""
         for tool in self.tools.values():
-            definition = tool.definition(any_output=True)
-            shown = ("description", "inputSchema", "annotations")
-            details = {key: definition[key] for key in shown if key in definition}
-            yield Offer(tool.name, tool.operation, details)
+            yield Offer(tool.name, tool.operation, _tool_details(tool))
+        for resource in self.resources:
+            kind = {"mimeType": resource.mime_type} if resource.mime_type else {}
+            yield Offer(f"resource {resource.uri.text}", resource.operation, kind)
+        for prompt in self.prompts.values():
+            yield Offer(f"prompt {prompt.name}", prompt.operation)
 
     def usage(self, url: str) -> str:
         """A client's configuration."""
@@ -58,14 +85,61 @@ class McpExposer(HttpExposer[McpConfig]):
         document = {"mcpServers": {self.config.namespace: server}}
         return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
 
+    async def start(self) -> None:
+        """Look whether the files to serve are there."""
+        places = [
+            (resource.uri.text, resource.place) for resource in self.resources if isinstance(resource, FileResource)
+        ]
+        places += [(f"prompt '{prompt.name}'", prompt.place) for prompt in self.prompts.values() if prompt.place]
+        await warn_missing(places)
+
     def build_app(self) -> web.Application:
         """The endpoint, built on the SDK."""
         # Imported here, as the SDK takes a second: `validate` and `inspect` do without.
-        from . import sdk
         from .endpoint import Endpoint
 
+        self._endpoint = Endpoint(self.build_server(), self.tools, self.provision.settings.body_limit, self._key)
+        app = web.Application()
+        self._endpoint.add_routes(app, self.endpoint)
+        return app
+
+    async def drain(self) -> None:
+        """End the streams on which clients wait for news; calls in progress go on."""
+        if self._endpoint is not None:
+            self._endpoint.close()
+
+    async def stop(self) -> None:
+        """Cut off what goes on without a connection."""
+        if self._endpoint is not None:
+            self._endpoint.stop()
+
+    def changed(self) -> None:
+        """Tell the clients that listen to read the lists again, as they do after a reload."""
+        if self._endpoint is not None:
+            self._endpoint.changed()
+
+    @property
+    def held(self) -> int:
+        """What is held for clients at this moment: replies in progress, open streams, questions to them."""
+        return self._endpoint.held if self._endpoint is not None else 0
+
+    async def serve_stdio(self) -> None:
+        """Serve one client over standard input and output until it ends its input."""
+        from . import stdio
+        from .calls import add_calls
+
+        server = self.build_server()
+        add_calls(server, self.tools)
+        with stdio.claimed() as (source, sink):
+            await stdio.serve(server, source, sink, self.provision.settings.body_limit)
+
+    def build_server(self) -> Server[None]:
+        """The SDK's server with all that is declared; a subclass may add handlers of its own."""
+        from . import handlers
+        from .server import build_server
+
         capability = self.provision.declaration.capability
-        server = sdk.build_server(
+        server = build_server(
             self.config.namespace,
             title=capability.label,
             version=capability.info.version or version("adapter-host-mcp"),
@@ -73,10 +147,24 @@ class McpExposer(HttpExposer[McpConfig]):
             tools=self.tools,
             shared=self.config.authentication is None,
         )
-        endpoint = Endpoint(server, self.tools, self.provision.settings.body_limit)
-        app = web.Application()
-        app.router.add_post(self.endpoint, endpoint.post)
-        return app
+        if self.resources:
+            handlers.add_resources(server, self.resources)
+        if self.prompts:
+            handlers.add_prompts(server, self.prompts)
+        handlers.add_completion(server, self.resources, self.prompts)
+        return server
+
+
+@cache
+def _random_key() -> bytes:
+    # One for the process, made when the first document is built: it outlives reloads, and processes forked share it.
+    return secrets.token_bytes(_KEY_LENGTH)
+
+
+def _tool_details(tool: Tool) -> dict[str, Any]:
+    definition = tool.definition(any_output=True)
+    shown = ("description", "inputSchema", "annotations")
+    return {key: definition[key] for key in shown if key in definition}
 
 
 def _client_server(url: str, authentication: Authentication | None) -> dict[str, Any]:

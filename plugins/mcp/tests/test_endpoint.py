@@ -48,7 +48,7 @@ async def test_every_handshake_revision_is_negotiated(shop: Any, version: str) -
     assert status == 200
     assert answer["result"] == {
         "protocolVersion": version,
-        "capabilities": {"tools": {"listChanged": False}},
+        "capabilities": {"logging": {}, "tools": {"listChanged": True}},
         "serverInfo": {"name": "shop", "title": "Shop", "version": "2.1.0"},
         "instructions": "Sells things",
     }
@@ -58,13 +58,6 @@ async def test_every_handshake_revision_is_negotiated(shop: Any, version: str) -
 async def test_another_revision_gets_the_newest_of_the_handshake(shop: Any, version: str) -> None:
     _, answer = await shop.post(initialize(version))
     assert answer["result"]["protocolVersion"] == "2025-11-25"
-
-
-async def test_no_session_is_opened(shop: Any) -> None:
-    body = initialize("2025-11-25")
-    async with shop.session.post(shop.url, json=body, headers={"accept": "application/json"}) as answer:
-        assert "mcp-session-id" not in answer.headers
-        assert answer.content_type == "application/json"
 
 
 @pytest.mark.parametrize("version", [None, *HANDSHAKE])
@@ -253,6 +246,25 @@ async def test_no_message_is_left_without_an_answer(shop: Any, message: Any, ver
         assert answer.get("error", {}).get("code") != -32603
 
 
+HEADER = st.text("abz09 ,;=/*.-_\"'?&\t\u00e9", max_size=20)
+GIVEN = {
+    "Accept": st.sampled_from(["application/json", "text/event-stream", "*/*"]) | HEADER,
+    "Content-Type": st.just("application/json") | HEADER,
+    "MCP-Protocol-Version": st.sampled_from(["2025-11-25", "2026-07-28"]) | HEADER,
+    "Mcp-Session-Id": HEADER,
+    "Mcp-Method": st.just("ping") | HEADER,
+    "Mcp-Name": HEADER,
+    "Last-Event-ID": HEADER,
+}
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(method=st.sampled_from(["POST", "GET", "DELETE"]), headers=st.fixed_dictionaries({}, optional=GIVEN))
+async def test_no_header_does_harm(shop: Any, method: str, headers: dict[str, str]) -> None:
+    async with shop.session.request(method, shop.url, json=request("ping"), headers=headers) as answer:
+        assert answer.status < 500
+
+
 @pytest.mark.parametrize(
     "params",
     [
@@ -278,12 +290,22 @@ async def test_an_id_comes_back_as_it_was(shop: Any, identity: int | str) -> Non
     assert answer["id"] == identity
 
 
-async def test_deep_arguments_do_no_harm(shop: Any) -> None:
-    deep = b'{"a":' * 900 + b"1" + b"}" * 900
-    data = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"list-items","arguments":%b}}' % deep
-    status, answer = await shop.post(data=data)
-    assert (status, answer["result"]["isError"]) == (200, True)
-    assert answer["result"]["content"][0]["text"].startswith("unknown parameter 'a'")
+@pytest.mark.parametrize(("levels", "refused"), [(98, False), (99, True), (900, True)])
+async def test_depth_is_bounded(shop: Any, levels: int, refused: bool) -> None:
+    deep = b"[" * (levels - 1) + b"]" * (levels - 1)
+    call = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"list-items","arguments":{"a":%b}}}'
+    status, answer = await shop.post(data=call % deep)
+    if refused:
+        message = "the message is nested deeper than 100 levels"
+        assert (status, answer["error"]) == (400, {"code": -32600, "message": message})
+    else:
+        assert answer["result"]["content"][0]["text"].startswith("unknown parameter 'a'")
+
+
+async def test_a_wide_message_is_not_deep(shop: Any) -> None:
+    arguments = {"id": 7, "note": [{} for _ in range(1000)]}
+    status, answer = await shop.post(request("tools/call", name="get-item", arguments=arguments))
+    assert (status, answer["result"]["content"][0]["text"]) == (200, "'note' must be a string (given an array)")
 
 
 @pytest.mark.parametrize("cursor", ["2", 2, [], ""])
@@ -341,10 +363,14 @@ async def test_another_applications_limit_is_not_ours(shop_document: dict[str, A
         assert len((await answer.json())["result"]["structuredContent"]["note"]) == 100_000
 
 
-@pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])
-async def test_only_post_is_allowed(shop: Any, method: str) -> None:
-    async with shop.session.request(method, shop.url) as answer:
-        assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+@pytest.mark.parametrize(
+    ("method", "version", "allowed"),
+    [("PUT", "2025-11-25", "DELETE,GET,POST"), ("GET", "2026-07-28", "POST"), ("DELETE", "2026-07-28", "POST")],
+)
+async def test_another_method_is_not_allowed(shop: Any, method: str, version: str, allowed: str) -> None:
+    headers = {"mcp-protocol-version": version, "accept": "text/event-stream"}
+    async with shop.session.request(method, shop.url, headers=headers) as answer:
+        assert (answer.status, answer.headers["Allow"]) == (405, allowed)
 
 
 async def test_a_client_that_leaves_ends_its_call(shop: Any) -> None:

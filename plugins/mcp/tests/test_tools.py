@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
+import aiohttp
+import httpx2
 import pytest
 from aiohttp.test_utils import TestServer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
 
 import adapter_host_mcp
 from adapter_host import Arguments, Host, Operations, Plugins, ProblemsError, Result, Settings, StartError
-from adapter_host.testing import FakePlugin
+from adapter_host.testing import FakePlugin, running
 from adapter_host_mcp.exposer import McpExposer
 
 LEGAL = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -98,11 +103,8 @@ def test_offers_tell_what_clients_are_told() -> None:
 @pytest.mark.parametrize(
     ("exposed", "message"),
     [
-        ({"transport": "stdio"}, "transport 'stdio' of an MCP exposer is not supported by this version"),
-        ({"resources": [{"name": "r"}]}, "'resources' of an MCP exposer is not supported by this version"),
-        ({"prompts": [{"name": "p"}]}, "'prompts' of an MCP exposer is not supported by this version"),
         ({"transport": "sse"}, "'transport' must be one of 'http' or 'stdio' (given 'sse')"),
-        ({"transport": "http"}, "'port' is missing (0 takes any free one)"),
+        ({"transport": "http"}, "'port' is missing (0 takes any free one; 'transport: stdio' needs none)"),
         ({"port": 70_000}, "'port' must be at most 65535 (given 70000)"),
     ],
 )
@@ -199,3 +201,137 @@ print(sorted(name for name in sys.modules if name.partition(".")[0] in ("mcp", "
 def test_a_look_at_a_document_does_not_cost_the_import_of_the_sdk() -> None:
     looked = subprocess.run([sys.executable, "-c", LOOK], capture_output=True, text=True, check=True)
     assert looked.stdout == "[]\n"
+
+
+def test_stdio_needs_no_port() -> None:
+    assert exposer_of(host(tool(), transport="stdio")).stdio
+    (warning,) = host(tool(), transport="stdio", port=9090).warnings
+    assert warning.message.endswith("'port' has no use with 'transport: stdio'")
+
+
+def test_a_declared_input_is_required_unless_it_says_otherwise() -> None:
+    declared = [{"name": "a", "type": "string"}, {"name": "b", "required": False}]
+    (offer,) = exposer_of(host(tool(inputParameters=declared))).offers()
+    assert offer.details["inputSchema"]["required"] == ["a"]
+
+
+FORWARDING = tool(
+    "who",
+    call="stock.whoami",
+    inputParameters=[
+        {"name": "X-Caller-Token", "in": "header", "type": "string", "description": "The caller's own"},
+        {"name": "X-Level", "in": "header", "type": "integer", "required": False},
+        {"name": "verbose", "type": "boolean", "required": False},
+    ],
+    **{"with": {"authorization": "Bearer {{X-Caller-Token}}", "level": "{{X-Level}}", "verbose": "{{verbose}}"}},
+)
+WHOAMI = {
+    "name": "whoami",
+    "inputParameters": [
+        {"name": "authorization", "in": "header"},
+        {"name": "level", "in": "header", "type": "integer"},
+        {"name": "verbose", "in": "query", "type": "boolean"},
+    ],
+}
+
+
+def forwarding(*more: Mapping[str, Any]) -> dict[str, Any]:
+    stock = {"type": "fake", "namespace": "stock", "operations": [WHOAMI]}
+    exposer = {"type": "mcp", "namespace": "shop", "port": 0, "tools": [FORWARDING, *more]}
+    return {"naftiko": "1.0.0-alpha2", "capability": {"consumes": [stock], "exposes": [exposer]}}
+
+
+@pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
+async def test_a_callers_header_is_forwarded_where_the_document_takes_it(mode: str) -> None:
+    headers = {"x-caller-token": "caller-1", "x-level": "3", "authorization": "Bearer kept", "cookie": "kept=1"}
+    async with running(forwarding()) as served, connected(served.url("shop"), mode, headers) as client:
+        (listed,) = (await client.list_tools()).tools
+        result = await client.call_tool("who", {"verbose": True})
+    assert listed.input_schema == {
+        "type": "object",
+        "properties": {"verbose": {"type": "boolean"}},
+        "additionalProperties": False,
+    }
+    assert not result.is_error
+    assert served.fake("stock").calls == [
+        ("whoami", {"authorization": "Bearer caller-1", "level": 3, "verbose": True}),
+    ]
+
+
+async def test_a_callers_header_is_forwarded_nowhere_by_default() -> None:
+    plain = tool("plain", call="stock.whoami")
+    headers = {"authorization": "Bearer caller-1", "level": "3"}
+    async with running(forwarding(plain)) as served, connected(served.url("shop"), "legacy", headers) as client:
+        await client.call_tool("plain", {})
+    assert served.fake("stock").calls == [("whoami", {})]
+
+
+@pytest.mark.parametrize(
+    ("headers", "arguments", "message"),
+    [
+        ({}, {}, "'X-Caller-Token' is required"),
+        (
+            {"x-caller-token": "caller-1"},
+            {"X-Caller-Token": "forged"},
+            "'X-Caller-Token' is taken from the HTTP request's header, not from the arguments",
+        ),
+        (
+            {"x-caller-token": "caller-1", "x-level": "high"},
+            {},
+            "'X-Level' must be an integer (given \"high\")",
+        ),
+    ],
+)
+async def test_a_header_that_is_not_as_declared_is_told(
+    headers: dict[str, str], arguments: dict[str, Any], message: str
+) -> None:
+    async with running(forwarding()) as served, connected(served.url("shop"), "legacy", headers) as client:
+        result = await client.call_tool("who", arguments)
+    (content,) = result.content
+    assert (result.is_error, content.model_dump()["text"]) == (True, message)
+    assert served.fake("stock").calls == []
+
+
+@asynccontextmanager
+async def connected(url: str, mode: str, headers: Mapping[str, str]) -> AsyncIterator[Client]:
+    """The official client, sending these headers with every request."""
+    async with (
+        httpx2.AsyncClient(headers=dict(headers)) as http_client,
+        Client(streamable_http_client(url, http_client=http_client), mode=mode) as client,
+    ):
+        yield client
+
+
+@pytest.mark.parametrize("headers", [{}, {"mcp-protocol-version": "2026-07-28"}])
+async def test_a_result_that_breaks_its_own_schema_is_passed_on_with_a_warning(
+    headers: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    schema = {"type": "object", "properties": {"left": {"type": ["array", "null"], "items": {"type": "integer"}}}}
+    data = {"left": [1, "a secret"]}
+    async with TestServer(with_output(schema, data).build_app()) as server:
+        result = await raw_call(str(server.make_url("/mcp")), headers)
+    assert (result["isError"], result["structuredContent"]) == (False, data)
+    ((_, level, message),) = [each for each in caplog.record_tuples if each[0] == "adapter_host.mcp"]
+    assert level == logging.WARNING
+    assert message == "tool 'get-item': its result is not as its output schema says at $.left[1]"
+
+
+async def raw_call(url: str, headers: Mapping[str, str]) -> Any:
+    """A call without a client, as that of the SDK checks results against the schema itself."""
+    body: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "get-item"}}
+    sent = {"accept": "application/json, text/event-stream", **headers}
+    if headers:
+        body["params"]["_meta"] = {
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+        }
+        sent |= {"mcp-method": "tools/call", "mcp-name": "get-item"}
+    async with aiohttp.ClientSession() as session, session.post(url, json=body, headers=sent) as answer:
+        return (await answer.json())["result"]
+
+
+async def test_a_result_as_declared_is_no_news(caplog: pytest.LogCaptureFixture) -> None:
+    built = with_output({"type": "object", "properties": {"a": {"type": ["integer", "null"]}}}, {"a": None})
+    async with TestServer(built.build_app()) as server, Client(str(server.make_url("/mcp"))) as client:
+        await client.call_tool("get-item")
+    assert [each for each in caplog.record_tuples if each[0] == "adapter_host.mcp"] == []

@@ -1,0 +1,204 @@
+"""Resources: what a client is told of them, which of them a URI means, and what it gives."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from adapter_host import (
+    Arguments,
+    Input,
+    Operation,
+    Operations,
+    OperationSpec,
+    Provision,
+    Result,
+)
+
+from .answers import decode
+from .config import McpFileSpec, McpPromptSpec, McpResourceSpec
+from .files import Place, guess_type, parse_location
+from .uris import UriTemplate, below, parse_uri, within
+
+log = logging.getLogger("adapter_host.mcp")
+
+_PATH = Input("path", "string", description="The path of a file below the folder")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Resource(ABC):
+    """What one entry of `resources` offers; its operation gives the content."""
+
+    name: str
+    title: str | None
+    description: str | None
+    mime_type: str | None
+    uri: UriTemplate
+    operation: Operation
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """What clients are told, save where it is."""
+        members = {
+            "name": self.name,
+            "title": self.title,
+            "description": self.description,
+            "mimeType": self.mime_type,
+        }
+        return {key: value for key, value in members.items() if value is not None}
+
+    def media_type(self, result: Result) -> str:
+        """What clients are told that a result is."""
+        return self.mime_type or result.media_type.partition(";")[0].strip()
+
+    @abstractmethod
+    def match(self, uri: str) -> Arguments | None:
+        """The arguments that `uri` stands for; None when it is another's. Raises `ArgumentError`."""
+
+    @abstractmethod
+    async def entries(self) -> list[dict[str, Any]]:
+        """Its entries in the list of resources; one with variables has none."""
+
+
+class CalledResource(Resource):
+    """A resource that an operation gives."""
+
+    def match(self, uri: str) -> Arguments | None:
+        values = self.uri.match(uri)
+        if not values:
+            return values
+        inputs = {each.name: each for each in self.operation.inputs}
+        return {name: inputs[name].parse(text) for name, text in values.items()}
+
+    async def entries(self) -> list[dict[str, Any]]:
+        return [] if self.uri.variables else [{"uri": self.uri.text, **self.definition}]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FileResource(Resource):
+    """A file, or every file of a folder; which of the two is seen when it is asked for."""
+
+    place: Place
+
+    def media_type(self, result: Result) -> str:
+        return result.media_type
+
+    def match(self, uri: str) -> Arguments | None:
+        if uri == self.uri.text:
+            return {}
+        path = within(self.uri.text, uri)
+        return None if path is None else {"path": path}
+
+    async def entries(self) -> list[dict[str, Any]]:
+        return [self._entry(each.path, each.size) for each in await asyncio.to_thread(self.place.listed)]
+
+    def _entry(self, path: str, size: int) -> dict[str, Any]:
+        if not path:
+            return {"uri": self.uri.text, **self.definition, "size": size}
+        own = {"uri": below(self.uri.text, path), "name": f"{self.name}/{path}", "size": size}
+        kind = guess_type(path) or self.mime_type
+        title = {"title": f"{self.title}: {path}"} if self.title else {}
+        return {**self.definition, **own, **title, **({"mimeType": kind} if kind else {})}
+
+
+def prepare_resources(
+    specs: Sequence[McpResourceSpec | McpFileSpec], operations: Operations, provision: Provision
+) -> tuple[Resource, ...]:
+    """The resources in the document's order; what keeps one from being read is a problem."""
+    _warn_shadowed(specs, provision)
+    return tuple(_prepared(specs, operations, provision))
+
+
+def _prepared(
+    specs: Sequence[McpResourceSpec | McpFileSpec], operations: Operations, provision: Provision
+) -> Iterator[Resource]:
+    for spec in specs:
+        if isinstance(spec, McpFileSpec):
+            place = _place(spec, provision)
+            if place is not None:
+                yield _files(spec, place)
+        elif spec in operations and _can_be_read(spec, operations[spec], provision):
+            uri = parse_uri(spec.uri)
+            yield CalledResource(_name(spec), spec.label, spec.description, spec.mime_type, uri, operations[spec])
+
+
+def _warn_shadowed(specs: Sequence[McpResourceSpec | McpFileSpec], provision: Provision) -> None:
+    seen = set()
+    for spec in specs:
+        told = parse_uri(spec.uri).text
+        if told in seen:
+            message = f"another resource of this exposer has the uri {told} already; that one is read"
+            provision.warn(message, spec, "uri", code="shadowed-resource")
+        seen.add(told)
+
+
+def _name(spec: McpResourceSpec | McpFileSpec) -> str:
+    return spec.name or spec.label or spec.uri
+
+
+def _can_be_read(spec: McpResourceSpec, operation: Operation, provision: Provision) -> bool:
+    variables = parse_uri(spec.uri).variables
+    lacking = [each.name for each in operation.inputs if each.required and each.name not in variables]
+    for name in lacking:
+        message = f"the resource needs '{name}', and its uri has no {{{name}}} (give it in 'with', or in the uri)"
+        provision.problem(message, spec, "uri", code="missing-variable")
+    return not lacking
+
+
+def _place(spec: McpFileSpec, provision: Provision) -> Place | None:
+    if spec.location is None:
+        provision.problem("the resource has no 'call', 'steps' or 'location'", spec, code="modes")
+        return None
+    if modes := [mode for mode in ("call", "ref", "steps") if mode in (spec.model_extra or {})]:
+        message = f"a resource has one mode; this has 'location' and {' and '.join(map(repr, modes))}"
+        provision.problem(message, spec, "location", code="modes")
+        return None
+    if variables := parse_uri(spec.uri).variables:
+        message = f"what has a 'location' has no variables in its uri (given {{{variables[0]}}}); files go below it"
+        provision.problem(message, spec, "uri", code="invalid")
+        return None
+    return locate(spec, spec.location, provision)
+
+
+def locate(spec: McpFileSpec | McpPromptSpec, location: str, provision: Provision) -> Place | None:
+    """The place that a part of the document names; None, and a problem, when it cannot be one."""
+    try:
+        path = parse_location(location, provision.declaration.source.file)
+    except ValueError as error:
+        provision.problem(str(error), spec, "location", code="invalid")
+        return None
+    return Place(path, provision.settings.answer_limit)
+
+
+def _files(spec: McpFileSpec, place: Place) -> FileResource:
+    async def call(arguments: Arguments) -> Result:
+        path = arguments.get("path", "")
+        body = await asyncio.to_thread(place.read, path)
+        declared, guessed = spec.mime_type, guess_type(path or str(spec.location))
+        kind = guessed or declared if path else declared or guessed
+        return Result(body=body, media_type=_honest(kind or "", body))
+
+    name = _name(spec)
+    operation = Operation(name, spec.description, (_PATH,), call, OperationSpec(name=name))
+    kind = spec.mime_type or guess_type(str(spec.location))
+    return FileResource(name, spec.label, spec.description, kind, parse_uri(spec.uri), operation, place)
+
+
+def _honest(kind: str, body: bytes) -> str:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        # Text by its name alone: its bytes are given as they are.
+        return kind if decode(body, kind) is None else "application/octet-stream"
+    return kind
+
+
+async def warn_missing(places: Sequence[tuple[str, Place]]) -> None:
+    """Warn of the places that are not there (yet)."""
+    for name, place in places:
+        if not await asyncio.to_thread(place.exists):
+            log.warning("%s: there is nothing at its location", name)

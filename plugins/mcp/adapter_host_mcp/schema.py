@@ -1,0 +1,93 @@
+"""Whether data is as a schema of the core's making says: compiled once, to one function a level."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import UnionType
+from typing import Any, Final
+
+Find = Callable[[Any], str | None]
+"""Finds the first place where data is not as its schema says, as a JSONPath below it; None when there is none."""
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+_TYPES: Final[Mapping[str, Callable[[Any], bool]]] = {
+    "string": lambda value: isinstance(value, str),
+    "integer": lambda value: _is_number(value) and value == value // 1,
+    "number": _is_number,
+    "boolean": lambda value: isinstance(value, bool),
+    "array": lambda value: isinstance(value, list),
+    "object": lambda value: isinstance(value, dict),
+    "null": lambda value: value is None,
+}
+
+
+def compile_schema(schema: Mapping[str, Any]) -> Find:
+    """The function that finds what breaks `schema`: its `type`, `properties`, `required` and `items`."""
+    # A keyword that is not as JSON Schema has it is left to whoever checks the schema itself.
+    checks = [make(schema) for key, (kind, make) in _KEYWORDS.items() if isinstance(schema.get(key), kind)]
+    if len(checks) == 1:
+        return checks[0]
+
+    def find(data: Any) -> str | None:
+        return next((place for check in checks if (place := check(data)) is not None), None)
+
+    return find
+
+
+def _type(schema: Mapping[str, Any]) -> Find:
+    names = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
+    checks = [_TYPES[name] for name in names if name in _TYPES]
+
+    def find(data: Any) -> str | None:
+        return None if not checks or any(check(data) for check in checks) else ""
+
+    return find
+
+
+def _properties(schema: Mapping[str, Any]) -> Find:
+    properties = [(name, compile_schema(child)) for name, child in schema["properties"].items()]
+
+    def find(data: Any) -> str | None:
+        if isinstance(data, dict):
+            for name, check in properties:
+                if name in data and (place := check(data[name])) is not None:
+                    return f".{name}{place}"
+        return None
+
+    return find
+
+
+def _required(schema: Mapping[str, Any]) -> Find:
+    names = tuple(schema["required"])
+
+    def find(data: Any) -> str | None:
+        if not isinstance(data, dict):
+            return None
+        return next((f".{name}" for name in names if name not in data), None)
+
+    return find
+
+
+def _items(schema: Mapping[str, Any]) -> Find:
+    check = compile_schema(schema["items"])
+
+    def find(data: Any) -> str | None:
+        if isinstance(data, list):
+            for index, element in enumerate(data):
+                if (place := check(element)) is not None:
+                    return f"[{index}]{place}"
+        return None
+
+    return find
+
+
+_KEYWORDS: Final[Mapping[str, tuple[type | UnionType, Callable[[Mapping[str, Any]], Find]]]] = {
+    "type": (str | list, _type),
+    "properties": (Mapping, _properties),
+    "required": (list, _required),
+    "items": (Mapping, _items),
+}

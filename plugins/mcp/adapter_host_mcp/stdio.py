@@ -1,0 +1,181 @@
+"""One client over standard input and output: a JSON-RPC message a line, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+
+import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from mcp.server.lowlevel import NotificationOptions, Server
+from mcp.shared.exceptions import MCPError
+from mcp.shared.message import SessionMessage
+from mcp_types import (
+    INVALID_REQUEST,
+    JSONRPCError,
+    JSONRPCMessage,
+    JSONRPCNotification,
+    JSONRPCRequest,
+    JSONRPCResponse,
+    RequestId,
+    jsonrpc_message_adapter,
+)
+from pydantic import ValidationError
+
+from .body import decode
+
+log = logging.getLogger("adapter_host.mcp")
+
+_CHUNK: Final = 64 * 1024
+_AHEAD: Final = 16
+"""Chunks that are read before the client's messages are taken up."""
+
+
+@contextmanager
+def claimed() -> Iterator[tuple[int, int]]:
+    """Standard input and output, kept from everybody else: what they print meanwhile goes to standard error."""
+    sys.stdout.flush()
+    source, sink, nothing = os.dup(0), os.dup(1), os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    try:
+        # Neither copy is closed afterwards: a thread may still wait on it, and must not wake on another's file.
+        yield source, sink
+    finally:
+        sys.stdout.flush()
+        os.dup2(source, 0)
+        os.dup2(sink, 1)
+
+
+async def serve(server: Server[None], source: int, sink: int, limit: int) -> None:
+    """Serve one client until it ends its input and every request of it has its answer."""
+    read_in, read_out = anyio.create_memory_object_stream[SessionMessage | Exception]()
+    write_in, write_out = anyio.create_memory_object_stream[SessionMessage]()
+    async with anyio.create_task_group() as tasks:
+        client = _Client(source, sink, limit, tasks.cancel_scope)
+        tasks.start_soon(client.receive, read_in)
+        tasks.start_soon(client.send, write_out)
+        # Nobody here is told of a change of the lists, so it is not promised.
+        options = server.create_initialization_options(NotificationOptions())
+        await server.run(read_out, write_in, options)
+
+
+class _Client:
+    """The client at the other end of two file descriptors; `scope` is cancelled when it is gone."""
+
+    def __init__(self, source: int, sink: int, limit: int, scope: anyio.CancelScope) -> None:
+        self._chunks = _Chunks(source)
+        self._sink = sink
+        self._limit = limit
+        self._scope = scope
+        self._writing = asyncio.Lock()
+        self._open: set[str] = set()
+        self._settled = asyncio.Event()
+
+    async def receive(self, stream: MemoryObjectSendStream[SessionMessage | Exception]) -> None:
+        async with stream:
+            async for line in self._lines():
+                try:
+                    message = self._parse(line)
+                except MCPError as error:
+                    await self._write(JSONRPCError(jsonrpc="2.0", id=None, error=error.error))
+                else:
+                    self._note(message)
+                    await stream.send(SessionMessage(message))
+            # The SDK drops what is in progress when the input ends; who pipes requests in wants the answers.
+            while self._open:
+                self._settled.clear()
+                await self._settled.wait()
+
+    def _parse(self, line: bytes | None) -> JSONRPCMessage:
+        if line is None:
+            raise MCPError(INVALID_REQUEST, f"the message is larger than {self._limit} bytes")
+        decoded = decode(line)
+        try:
+            return jsonrpc_message_adapter.validate_python(decoded, by_name=False)
+        except ValidationError:
+            raise MCPError(INVALID_REQUEST, "the line must be a single JSON-RPC message") from None
+
+    def _note(self, message: JSONRPCMessage) -> None:
+        if isinstance(message, JSONRPCRequest):
+            self._open.add(str(message.id))
+        elif isinstance(message, JSONRPCNotification) and message.method == "notifications/cancelled":
+            # It is never answered.
+            self._settle((message.params or {}).get("requestId"))
+
+    def _settle(self, request_id: RequestId | None) -> None:
+        self._open.discard(str(request_id))
+        self._settled.set()
+
+    async def _lines(self) -> AsyncIterator[bytes | None]:
+        """The lines that are not empty; None for one that is too large."""
+        line, lost = bytearray(), False
+        async for chunk in self._chunks:
+            first, *others = chunk.split(b"\n")
+            line += first
+            for other in others:
+                if lost or line.strip():
+                    yield None if lost or len(line) > self._limit else bytes(line)
+                line[:], lost = other, False
+            if len(line) > self._limit:
+                line.clear()
+                lost = True
+        if lost or line.strip():
+            yield None if lost else bytes(line)
+
+    async def send(self, stream: MemoryObjectReceiveStream[SessionMessage]) -> None:
+        async with stream:
+            async for each in stream:
+                await self._write(each.message)
+                if isinstance(each.message, JSONRPCResponse | JSONRPCError):
+                    self._settle(each.message.id)
+
+    async def _write(self, message: JSONRPCMessage) -> None:
+        data = message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"
+        try:
+            async with self._writing:
+                await asyncio.to_thread(_write, self._sink, data)
+        except OSError as error:
+            log.info("the client is gone: %s", error.strerror)
+            self._scope.cancel()
+
+
+class _Chunks:
+    """What a file descriptor gives. A thread of its own waits for it, which keeps nobody from leaving."""
+
+    def __init__(self, source: int) -> None:
+        self._source = source
+        self._loop = asyncio.get_running_loop()
+        self._read: asyncio.Queue[bytes] = asyncio.Queue()
+        self._room = threading.Semaphore(_AHEAD)
+        threading.Thread(target=self._wait, name="standard input", daemon=True).start()
+
+    def _wait(self) -> None:
+        chunk = b"more"
+        # The loop may be closed by now: nobody reads any longer.
+        with suppress(RuntimeError):
+            while chunk:
+                self._room.acquire()
+                try:
+                    chunk = os.read(self._source, _CHUNK)
+                except OSError:
+                    chunk = b""
+                self._loop.call_soon_threadsafe(self._read.put_nowait, chunk)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while chunk := await self._read.get():
+            self._room.release()
+            yield chunk
+
+
+def _write(sink: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(sink, rest) :]

@@ -1,0 +1,97 @@
+"""URIs of resources: `docs://{city}/{day}`, matched without ever trying twice."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote, unquote
+
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_EXPRESSION: Final = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}|\{\s*([^{}]*?)\s*\}")
+_VARIABLE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_LONGEST: Final = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class UriTemplate:
+    """A URI whose `{variables}` stand for a part of one segment each; `text` is as clients are told."""
+
+    text: str
+    variables: tuple[str, ...]
+    pattern: re.Pattern[str]
+
+    def match(self, uri: str) -> dict[str, str] | None:
+        """The variables' values in `uri`, decoded; None when it is another."""
+        if not self.variables:
+            return {} if uri == self.text else None
+        found = self.pattern.fullmatch(uri) if len(uri) <= _LONGEST else None
+        if found is None:
+            return None
+        try:
+            values = [unquote(value, errors="strict") for value in found.groups()]
+        except UnicodeDecodeError:
+            return None
+        return dict(zip(self.variables, values, strict=True))
+
+
+def parse_uri(text: str) -> UriTemplate:
+    """The template that `text` is, `{{name}}` being as good as `{name}`; raises `ValueError`."""
+    if not _SCHEME.match(text):
+        raise ValueError(f"'uri' must begin with a scheme, as 'docs://' does (given {text!r})")
+    literals, variables = _split(text)
+    told = literals[0] + "".join(f"{{{name}}}{after}" for name, after in zip(variables, literals[1:], strict=True))
+    return UriTemplate(told, tuple(variables), re.compile("".join(_patterns(literals))))
+
+
+def _split(text: str) -> tuple[list[str], list[str]]:
+    literals: list[str] = []
+    variables: list[str] = []
+    end = 0
+    for found in _EXPRESSION.finditer(text):
+        name = found[1] or found[2] or ""
+        if not _VARIABLE.fullmatch(name):
+            raise ValueError(f"'uri' may have variables as {{name}} alone (given '{found[0]}')")
+        if name in variables:
+            raise ValueError(f"'uri' has the variable '{name}' twice")
+        if variables and found.start() == end:
+            raise ValueError(f"'uri' must have something between the variables '{variables[-1]}' and '{name}'")
+        literals.append(text[end : found.start()])
+        variables.append(name)
+        end = found.end()
+    literals.append(text[end:])
+    if any(brace in literal for literal in literals for brace in "{}"):
+        raise ValueError(f"'uri' has a brace without its other half (given {text!r})")
+    return literals, variables
+
+
+def _patterns(literals: list[str]) -> Iterator[str]:
+    yield re.escape(literals[0])
+    for literal in literals[1:]:
+        # A value ends where what follows it begins: one reading alone, found in one pass.
+        yield rf"([^/?#{re.escape(literal[:1])}]+){re.escape(literal)}"
+
+
+def within(folder: str, uri: str) -> str | None:
+    """The path, decoded, that `uri` has below the URI of a folder; None when it has none."""
+    prefix = folder_prefix(folder)
+    if not uri.startswith(prefix) or len(uri) > _LONGEST:
+        return None
+    try:
+        segments = [unquote(segment, errors="strict") for segment in uri[len(prefix) :].split("/")]
+    except UnicodeDecodeError:
+        return None
+    if any(not segment or "/" in segment for segment in segments):
+        return None
+    return "/".join(segments)
+
+
+def below(folder: str, path: str) -> str:
+    """The URI of a path below the URI of a folder."""
+    return folder_prefix(folder) + quote(path)
+
+
+def folder_prefix(folder: str) -> str:
+    """What the URIs of everything in a folder begin with."""
+    return folder if folder.endswith("/") else f"{folder}/"

@@ -1,0 +1,42 @@
+"""The MCP exposer keeps the contract of exposers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+from aiohttp import ClientSession
+
+from adapter_host.testing import CallFailed, ExposerContract
+
+_HEADERS = {"Accept": "application/json, text/event-stream"}
+
+
+class TestMcp(ExposerContract):
+    def exposes(self, operations: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+        return {"type": "mcp", "namespace": "front", "port": 0, "tools": operations}
+
+    @asynccontextmanager
+    async def connect(self, url: str) -> AsyncIterator[Callable[[str, Mapping[str, Any]], Awaitable[Any]]]:
+        async with ClientSession(headers=_HEADERS) as session:
+
+            async def call(operation: str, arguments: Mapping[str, Any]) -> Any:
+                params = {"name": operation, "arguments": arguments}
+                message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+                async with session.post(url, json=message) as answer:
+                    text = await answer.text()
+                result = orjson.loads(text).get("result")
+                if result is None or result["isError"]:
+                    raise CallFailed(text)
+                return orjson.loads(result["content"][0]["text"])
+
+            yield call
+
+    @asynccontextmanager
+    async def linger(self, url: str) -> AsyncIterator[None]:
+        """A stream for news, open until either side ends it."""
+        async with ClientSession() as session, session.get(url, headers={"Accept": "text/event-stream"}) as stream:
+            assert stream.status == 200
+            yield
