@@ -1,0 +1,149 @@
+"""Runs the official MCP conformance suite against the real command, at each revision, and says what it found."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import sys
+import tempfile
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+HERE: Final = Path(__file__).parent
+SUITE: Final = HERE / "node_modules/@modelcontextprotocol/conformance/dist/index.js"
+EXPECTED: Final = HERE / "expected-failures.yaml"
+REVISIONS: Final = ("2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28")
+ENVIRONMENT: Final = {**os.environ, "PYTHONPATH": str(HERE / "plugin")}
+ANSWERS: Final = {
+    "text": (200, "text/plain", b"This is a simple text response for testing."),
+    "image": (200, "image/png", b"\x89PNG\r\n\x1a\n"),
+    "sound": (200, "audio/wav", b"RIFF\x24\x00\x00\x00WAVE"),
+    "bytes": (200, "application/octet-stream", b"\x00\xff"),
+    "failure": (500, "text/plain", b"This tool intentionally returns an error for testing"),
+}
+
+
+async def answer(request: web.Request) -> web.Response:
+    status, kind, body = ANSWERS[request.match_info["kind"]]
+    return web.Response(status=status, content_type=kind, body=body)
+
+
+async def find(request: web.Request) -> web.Response:
+    return web.json_response({"id": request.match_info["id"], "templateTest": True})
+
+
+@asynccontextmanager
+async def upstream() -> AsyncIterator[str]:
+    """The API behind the capability; gives its URL."""
+    app = web.Application()
+    app.router.add_get("/data/{id}", find)
+    app.router.add_get("/{kind}", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def served(base_uri: str) -> AsyncIterator[str]:
+    """The capability, served by the installed command; gives its URL."""
+    command = [str(Path(sys.executable).with_name("adapter-host")), "serve", str(HERE / "capability.yaml")]
+    options = ["--base-uri", f"upstream={base_uri}", "--log-level", "warning"]
+    process = await asyncio.create_subprocess_exec(*command, *options, env=ENVIRONMENT, stdout=DEVNULL, stderr=PIPE)
+    try:
+        assert process.stderr is not None
+        yield await found_url(process.stderr)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.communicate()
+    if process.returncode:
+        sys.exit(f"the host ended with {process.returncode}")
+
+
+async def found_url(output: asyncio.StreamReader) -> str:
+    """Where it is served, as the command says it."""
+    async with asyncio.timeout(30):
+        async for line in output:
+            if match := re.search(rb"http://\S+/mcp", line):
+                return match[0].decode()
+    sys.exit("the host did not start")
+
+
+def node() -> str:
+    """A Node that the suite runs on: the pinned one, where there is one for this machine."""
+    pinned = sorted(HERE.glob("node_modules/node-*/bin/node"))
+    return str(pinned[0]) if pinned else "node"
+
+
+async def run(revision: str, url: str, folder: Path) -> tuple[bool, str]:
+    """Run the whole suite: whether it went as expected, and all that it says."""
+    command = [node(), str(SUITE), "server", "--url", url, "--suite", "all", "--spec-version", revision]
+    options = ["--expected-failures", str(EXPECTED), "--output-dir", str(folder)]
+    process = await asyncio.create_subprocess_exec(*command, *options, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT)
+    output, _ = await process.communicate()
+    return process.returncode == 0, output.decode(errors="replace")
+
+
+def count(folder: Path) -> tuple[Counter[str], list[str]]:
+    """The checks of a run by outcome, and those that failed or warn."""
+    counts: Counter[str] = Counter()
+    remarks = []
+    for path in sorted(folder.rglob("checks.json")):
+        for check in json.loads(path.read_text()):
+            counts[check["status"]] += 1
+            if check["status"] in ("FAILURE", "WARNING"):
+                remarks.append(f"  {path.parent.name}: {check['id']}: {check.get('errorMessage')}")
+    return counts, remarks
+
+
+async def run_all(revisions: Sequence[str]) -> bool:
+    """Run the suite at each revision; whether all went as expected."""
+    well = True
+    async with upstream() as base_uri, served(base_uri) as url:
+        for revision in revisions:
+            with tempfile.TemporaryDirectory() as folder:
+                passed, output = await run(revision, url, Path(folder))
+                counts, remarks = count(Path(folder))
+            # A suite that checks nothing would pass as well.
+            passed = passed and counts["SUCCESS"] > 0
+            told = ", ".join(f"{number} {outcome.lower()}" for outcome, number in sorted(counts.items()))
+            print(f"{revision}: {'as expected' if passed else 'NOT as expected'}: {told}", *remarks, sep="\n")
+            if not passed:
+                print(output)
+            well = well and passed
+    return well
+
+
+def unexplained() -> list[str]:
+    """The scenarios that may fail and have no comment above them."""
+    lines = [line.strip() for line in EXPECTED.read_text().splitlines()]
+    return [line for before, line in pairwise(lines) if line.startswith("- ") and not before.startswith("#")]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("revision", nargs="*", default=REVISIONS)
+    revisions = parser.parse_args().revision
+    if not SUITE.exists():
+        sys.exit("the suite is not installed: `make conformance` does that (it needs npm)")
+    if found := unexplained():
+        sys.exit(f"{EXPECTED.name}: each scenario needs a comment with the reason above it: {', '.join(found)}")
+    sys.exit(not asyncio.run(run_all(revisions)))
+
+
+if __name__ == "__main__":
+    main()
