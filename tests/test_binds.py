@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,20 +13,35 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from adapter_host import ArgumentError, Capability, Declaration, Host, ProblemsError, Settings
-from adapter_host.document.binds import Binds, BoundName
+from adapter_host import (
+    ArgumentError,
+    BindError,
+    BindSource,
+    Capability,
+    Declaration,
+    Host,
+    PluginError,
+    Plugins,
+    Problem,
+    ProblemsError,
+    RegisterBindSource,
+    Settings,
+    hookimpl,
+)
+from adapter_host.document.binds import Binds, BoundName, EnvironmentSource, Origin
 from adapter_host.document.source import Source
 from adapter_host.template import Reference
 from adapter_host.testing import Running
 
 from .plain import PlainConfig, document, plain, plain_plugins
 
-NAMES = [
-    BoundName("env", "TOKEN", "API_TOKEN"),
-    BoundName("env", "KEY", "KEY"),
-    BoundName("other", "TOKEN", "OTHER_TOKEN"),
-]
 ENVIRONMENT = {"API_TOKEN": "s3cr3t", "OTHER_TOKEN": "0th3r", "EMPTY": ""}
+ORIGIN = Origin("bind", EnvironmentSource("", Path(), ENVIRONMENT), Problem)
+NAMES = [
+    BoundName("env", "TOKEN", "API_TOKEN", ORIGIN),
+    BoundName("env", "KEY", "KEY", ORIGIN),
+    BoundName("other", "TOKEN", "OTHER_TOKEN", ORIGIN),
+]
 
 
 def declaration(*exposers: str, names: list[BoundName] | None = None, mock: bool = False) -> Declaration:
@@ -44,8 +61,11 @@ def test_names() -> None:
 
 def test_values() -> None:
     binds = Binds(NAMES, ENVIRONMENT)
-    assert (binds.value("API_TOKEN"), binds.value("EMPTY"), binds.value("MISSING")) == ("s3cr3t", None, None)
-    assert Binds(NAMES, ENVIRONMENT, mock=True).value("API_TOKEN") == "mock-API_TOKEN"
+    empty = BoundName("env", "EMPTY", "EMPTY", ORIGIN)
+    assert [binds.value(name) for name in (*NAMES, empty)] == ["s3cr3t", None, "0th3r", None]
+    assert Binds(NAMES, ENVIRONMENT, mock=True).value(NAMES[0]) == "mock-API_TOKEN"
+    assert binds.undeclared("API_TOKEN").qualified == "API_TOKEN"
+    assert binds.value(binds.undeclared("API_TOKEN")) == "s3cr3t"
 
 
 def test_values_are_not_shown() -> None:
@@ -187,3 +207,131 @@ async def test_an_error_names_the_secret_and_not_its_value() -> None:
     told = "".join(traceback.format_exception(caught.value))
     assert "API_TOKEN" in told
     assert "s3cr3t" not in told
+
+
+# Other sources
+
+
+class Vault(BindSource):
+    """`vault://PATH`: notes what it is asked, in `asked`; `fails` is what it raises."""
+
+    asked: list[str]
+    fails: Exception | None = None
+
+    def __init__(self, location: str, folder: Path, environment: Mapping[str, str]) -> None:
+        super().__init__(location, folder, environment)
+        if location == "vault://":
+            raise BindError("'vault://' names no path")
+
+    def value(self, key: str) -> str | None:
+        self.asked.append(f"{self.location} {self.folder} {self.environment.get('VAULT_ADDRESS')} {key}")
+        if self.fails:
+            raise self.fails
+        return {"token": "s3cr3t", "empty": ""}.get(key)
+
+
+class VaultPlugin:
+    """Brings `vault://`."""
+
+    def __init__(self, fails: Exception | None = None) -> None:
+        self.source: type[Vault] = type("FreshVault", (Vault,), {"asked": [], "fails": fails})
+
+    @hookimpl
+    def register_bind_sources(self, register: RegisterBindSource) -> None:
+        register("vault", self.source)
+
+    @property
+    def asked(self) -> list[str]:
+        """What it was asked for."""
+        return self.source.asked
+
+
+def vaulted(*secrets: str, location: str = "vault://team/api", plugins: Plugins, mock: bool = False) -> Host:
+    """A host whose calls carry secrets of a vault."""
+    sent = {f"with-{secret}": f"{{{{{secret}}}}}" for secret in secrets}
+    inputs = [{"name": name} for name in sent]
+    consumes = [{"type": "fake", "namespace": "api", "operations": [{"name": "get", "inputParameters": inputs}]}]
+    keys = {"TOKEN": "token", "EMPTY": "empty", "MISSING": "missing"}
+    binds = [{"namespace": "team", "location": location, "keys": keys}]
+    written = document(plain({"name": "get", "call": "api.get", "with": sent}), consumes=consumes, binds=binds)
+    settings = Settings(environment={"VAULT_ADDRESS": "there"}, mock=mock)
+    return Host(written, plugins=plugins, settings=settings)
+
+
+async def test_a_plugin_s_source_is_asked_once_for_each_key_that_is_used() -> None:
+    vault = VaultPlugin()
+    async with vaulted("TOKEN", "team.TOKEN", plugins=plain_plugins(vault=vault)) as host:
+        await host.call("front.get")
+        assert Running(host).fake("api").calls == [("get", {"with-TOKEN": "s3cr3t", "with-team.TOKEN": "s3cr3t"})]
+        assert vault.asked == ["vault://team/api . there token"]
+        assert host.plans[0].declaration.secret_files == ()
+
+
+async def test_what_a_source_does_not_have_stops_the_start() -> None:
+    host = vaulted("TOKEN", "EMPTY", "MISSING", plugins=plain_plugins(vault=VaultPlugin()))
+    with pytest.raises(ProblemsError) as caught:
+        await host.start()
+    place = "<capability>: capability.exposes.0.operations.0.with"
+    assert [str(problem) for problem in caught.value.problems] == [
+        f"{place}.with-EMPTY: secret 'team.EMPTY' is not set (bind 'team'; set 'empty' at the bind's location)",
+        f"{place}.with-MISSING: secret 'team.MISSING' is not set (bind 'team'; set 'missing' at the bind's location)",
+    ]
+
+
+async def test_a_source_that_cannot_be_read_is_asked_no_more_and_told_once() -> None:
+    vault = VaultPlugin(BindError("the vault is sealed"))
+    host = vaulted("TOKEN", "EMPTY", "MISSING", plugins=plain_plugins(vault=vault))
+    assert len(vault.asked) == 1
+    with pytest.raises(ProblemsError) as caught:
+        await host.start()
+    (problem,) = caught.value.problems
+    assert problem.code == "unreadable-bind"
+    assert str(problem) == (
+        "<capability>: capability.binds.0.location: bind 'team' cannot be read: the vault is sealed"
+        " (asked for: token, empty and missing)"
+    )
+
+
+def test_what_a_source_should_not_raise_is_told_without_its_text() -> None:
+    plugins = plain_plugins(vault=VaultPlugin(ValueError("s3cr3t is no token")))
+    with pytest.raises(PluginError) as caught:
+        vaulted("TOKEN", plugins=plugins)
+    assert "s3cr3t" not in "".join(traceback.format_exception(caught.value))
+    assert "FreshVault: ValueError at test_binds.py:" in str(caught.value)
+
+
+async def test_with_a_stand_in_no_source_is_asked() -> None:
+    vault = VaultPlugin(BindError("the vault is sealed"))
+    async with vaulted("TOKEN", plugins=plain_plugins(vault=vault), mock=True) as host:
+        assert vault.asked == []
+        assert host.plans[0].declaration.unresolved == {}
+
+
+@pytest.mark.parametrize(
+    ("location", "message"),
+    [
+        ("vault://", "'vault://' names no path"),
+        ("valt://x", "no plugin reads binds from 'valt://'; did you mean 'vault'? (known: environment, file, vault)"),
+        ("k8s://x", "no plugin reads binds from 'k8s://' (known: environment, file, vault)"),
+        ("secrets.yaml", "a bind's location is a URL (of a file, file://./ and its path)"),
+        ("file://", "'file://' names no file (file://./secrets.yaml would)"),
+    ],
+)
+@pytest.mark.parametrize("mock", [False, True])
+def test_a_wrong_location(location: str, message: str, mock: bool) -> None:
+    with pytest.raises(ProblemsError) as caught:
+        vaulted("TOKEN", location=location, plugins=plain_plugins(vault=VaultPlugin()), mock=mock)
+    assert [str(problem) for problem in caught.value.problems] == [
+        f"<capability>: capability.binds.0.location: {message}"
+    ]
+
+
+def test_a_scheme_has_no_case() -> None:
+    vault = VaultPlugin()
+    vaulted("TOKEN", location="VAULT://team", plugins=plain_plugins(vault=vault))
+    assert vault.asked == ["VAULT://team . there token"]
+
+
+def test_a_source_is_shown_without_its_location() -> None:
+    source = VaultPlugin().source("vault://user:s3cr3t@host", Path(), {})
+    assert repr(source) == "FreshVault()"

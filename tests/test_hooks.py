@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,17 +15,24 @@ import pytest
 from adapter_host import (
     ArgumentError,
     Arguments,
+    BindSource,
     Call,
     Capability,
+    ConsumedCall,
+    ConsumedOperation,
     Consumer,
+    ConsumerConfig,
     Declaration,
     Exposer,
     Host,
+    Model,
     Operation,
     PluginError,
     Plugins,
     Problem,
     ProblemsError,
+    Provision,
+    RegisterBindSource,
     RegisterConsumer,
     RegisterExposer,
     Result,
@@ -94,6 +102,32 @@ def test_register_consumers() -> None:
     (taken,) = plugins.taken
     assert (taken.name, taken.distribution, taken.version) == ("fake", None, None)
     assert (taken.exposers, taken.consumers, taken.hooks) == ((), ("fake",), ("register_consumers",))
+
+
+class Answer(BindSource):
+    """Every secret is 42."""
+
+    def value(self, key: str) -> str:
+        return "42"
+
+
+def test_register_bind_sources(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def register_bind_sources(register: RegisterBindSource) -> None:
+        register("answer", Answer)
+
+    plugins = plain_plugins(answer=module(register_bind_sources=register_bind_sources))
+    assert sorted(plugins.bind_sources) == ["answer", "environment", "file"]
+    assert plugins.taken[-1].bind_sources == ("answer",)
+    assert plugins.taken[-1].hooks == ("register_bind_sources",)
+    assert {info.bind_sources for info in plugins.taken[:-1]} == {()}
+    assert sorted(Plugins().bind_sources) == ["environment", "file"]
+    binds = [{"namespace": "deep", "location": "answer://thought", "keys": {"KEY": "key"}}]
+    exposed = plain(authentication={"type": "bearer", "token": "{{deep.KEY}}"})
+    host = Host(document(exposed, binds=binds), plugins=plugins, settings=Settings(environment={}))
+    assert host.plans[0].declaration.unresolved == {}
+    monkeypatch.setattr(Plugins, "installed", lambda: plugins)
+    assert main(["plugins"]) == 0
+    assert re.search(r"^answer +- +- +binds answer +register_bind_sources$", capsys.readouterr().out, re.MULTILINE)
 
 
 def test_check_capability() -> None:
@@ -169,6 +203,70 @@ async def test_operation_wrapper_order() -> None:
         log.clear()
         await served.host.call("front.get")
     assert log == [*(f"in {name}" for name in order), *(f"out {name}" for name in reversed(order))]
+
+
+async def test_operation_wrapper_reads_keys_of_its_own() -> None:
+    class Own(Model):
+        limit: int
+
+    found: list[Own | None] = []
+
+    def operation_wrapper(operation: Operation, provision: Provision) -> None:
+        found.append(provision.extension("x-own", operation.spec, Own))
+
+    plugins = plain_plugins(own=module(operation_wrapper=operation_wrapper))
+    Host(
+        document(plain({"call": "api.get"}, {"name": "two", "call": "api.get", "x-own": {"limit": 3}})), plugins=plugins
+    )
+    assert found == [None, Own(limit=3)]
+    wrong = [
+        {"call": "api.get", "x-own": {"limit": "x"}},
+        {"name": "two", "call": "api.get", "x-own": {"limit": 1, "l": 2}},
+    ]
+    with pytest.raises(ProblemsError) as caught:
+        Host(document(plain(*wrong)), plugins=plugins)
+    assert [(problem.message, problem.code) for problem in caught.value.problems] == [
+        ("capability.exposes.0.operations.0.x-own.limit: 'limit' must be a whole number (given 'x')", "type"),
+        ("capability.exposes.0.operations.1.x-own.l: unknown key 'l' (known: limit)", "unknown-key"),
+    ]
+
+
+async def test_consumer_wrapper() -> None:
+    log: list[str] = []
+
+    def noting(name: str) -> Callable[..., Callable[[ConsumedOperation, ConsumedCall], ConsumedCall]]:
+        def consumer_wrapper(
+            config: ConsumerConfig, operations: Sequence[ConsumedOperation], provision: Provision
+        ) -> Callable[[ConsumedOperation, ConsumedCall], ConsumedCall]:
+            log.append(f"{name}: {config.namespace} of {provision.namespace}: {[each.name for each in operations]}")
+
+            def wrap(operation: ConsumedOperation, call: ConsumedCall) -> ConsumedCall:
+                async def noted(arguments: Arguments, *, stream: bool = False) -> Result:
+                    log.append(f"{name}: {operation.name}")
+                    return await call(arguments, stream=stream)
+
+                return noted if operation.name == "get" else call
+
+            return wrap
+
+        return consumer_wrapper
+
+    plugins = plain_plugins(
+        inner=module(consumer_wrapper=noting("inner")), outer=module(consumer_wrapper=noting("outer"))
+    )
+    operations = [{"name": "get", "description": "Gets."}, {"name": "put"}]
+    made = document(plain(), consumes=[{"type": "fake", "namespace": "api", "operations": operations}])
+    async with running(made, plugins=plugins) as served:
+        assert log == ["outer: api of api: ['get', 'put']", "inner: api of api: ['get', 'put']"]
+        log.clear()
+        assert (await served.host.call("front.get")).data == {}
+        assert (await served.host.call("api.get")).data == {}
+        assert log == ["outer: get", "inner: get"] * 2
+        wrapped, left_alone = served.host.plans[0].consumed
+        offered = served.fake("api").operations()
+        assert (wrapped.names, wrapped.description, wrapped.spec) == (("api.get",), "Gets.", offered[0].spec)
+        assert wrapped.preview({"a": 1}) == offered[0].preview({"a": 1})
+        assert type(left_alone) is type(offered[1])
 
 
 async def test_operation_wrapper_may_leave_an_operation_alone_or_answer_itself() -> None:
@@ -261,17 +359,21 @@ async def test_the_whole_order(recorder: Recorder) -> None:
             module(register_exposers=lambda register: [register("brought", Exposer), register("brought", Exposer)]),
             "ValueError: exposes type 'brought' is taken by adapter_host.adapters.Exposer",
         ),
+        (
+            module(register_bind_sources=lambda register: [register("brought", Answer), register("file", Answer)]),
+            "ValueError: bind scheme 'file' is taken by adapter_host.document.secret_files.FileSource",
+        ),
     ],
-    ids=["argument", "hook", "exception", "taken", "twice"],
+    ids=["argument", "hook", "exception", "taken", "twice", "scheme"],
 )
 def test_a_failing_plugin_leaves_nothing(failing: object, reason: str) -> None:
     plugins = plain_plugins()
-    before = (dict(plugins.exposers), dict(plugins.consumers), list(plugins.taken))
+    before = (dict(plugins.exposers), dict(plugins.consumers), dict(plugins.bind_sources), list(plugins.taken))
     with pytest.raises(PluginError) as caught:
         plugins.take("bad", failing, distribution="bad-plugin", version="1.2")
     assert str(caught.value).startswith("plugin 'bad' (bad-plugin 1.2): ")
     assert reason in str(caught.value)
-    assert (plugins.exposers, plugins.consumers, plugins.taken) == before
+    assert (plugins.exposers, plugins.consumers, plugins.bind_sources, plugins.taken) == before
     plugins.take("bad", FakePluginOfAnotherType())
     assert "other" in plugins.consumers
     Host(document(plain()), plugins=plugins)

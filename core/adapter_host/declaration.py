@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final
 
 from .capability import Capability, Model, walk
-from .document.binds import Binds
+from .document.binds import Binds, BoundName
 from .document.source import Loc, Source
 from .errors import Problem
 from .template import Part, Reference, Secret, Template, compile_template
@@ -29,7 +29,8 @@ class Declaration:
         self.unresolved: dict[str, Problem] = {}
         self.secrets: set[str] = set()
         self.files: tuple[str, ...] = (source.file,)
-        self.callers = CALLER_ALIASES | {exposer.namespace for exposer in capability.exposes}
+        functions = {aggregate.namespace for aggregate in capability.aggregates}
+        self.callers = CALLER_ALIASES | {exposer.namespace for exposer in capability.exposes} | functions
         self.models = list(_located(capability, base))
         # A part that others inherit stands first where it was declared.
         self._locs = {id(model): loc for model, loc in reversed(self.models)}
@@ -45,20 +46,32 @@ class Declaration:
             self.problems.append(found)
 
     @property
+    def secret_files(self) -> tuple[str, ...]:
+        """The files that its secrets were read from; `files` are those of its text."""
+        return self.binds.files
+
+    @property
     def errors(self) -> list[Problem]:
         """The problems that keep it from running."""
         return [problem for problem in self.problems if not problem.warning]
 
-    def template(self, text: str, loc: Loc, *, inputs: Collection[str] | None) -> Template:
-        """Compile a template; with `inputs` None no caller's input may stand in it."""
-        return compile_template(text, lambda name: self._meaning(name, loc, inputs))
+    def template(
+        self, text: str, loc: Loc, *, inputs: Collection[str] | None, own: Callable[[str], Part | None] | None = None
+    ) -> Template:
+        """Compile a template; with `inputs` None no caller's input may stand in it. `own` is asked for a name first."""
+
+        def meaning(name: str) -> Part:
+            found = None if own is None else own(name)
+            return self._meaning(name, loc, inputs) if found is None else found
+
+        return compile_template(text, meaning)
 
     def _meaning(self, name: str, loc: Loc, inputs: Collection[str] | None) -> Part:
         if name[0] in "#^/!>.":
             self.problem(f"'{{{{{name}}}}}': sections are not supported in templates", loc, code="template")
             return name
         if bound := self.binds.find(name):
-            return self._secret(bound.qualified, bound.key, loc, f"bind '{bound.namespace}'")
+            return self._secret(bound, loc)
         qualifier, dot, field = name.partition(".")
         if dot and qualifier in self.callers and qualifier not in self.binds.namespaces:
             return self._input(name, field, loc, inputs)
@@ -72,7 +85,7 @@ class Declaration:
             code="undeclared-variable",
             warning=True,
         )
-        return self._secret(name, name, loc, "environment")
+        return self._secret(self.binds.undeclared(name), loc)
 
     def _input(self, name: str, field: str, loc: Loc, inputs: Collection[str] | None) -> Part:
         if inputs is None:
@@ -90,22 +103,23 @@ class Declaration:
         self.problem(message, loc, code="template")
         return name
 
-    def _secret(self, name: str, key: str, loc: Loc, origin: str) -> Secret:
-        value = self.binds.value(key)
+    def _secret(self, bound: BoundName, loc: Loc) -> Secret:
+        name, value = bound.qualified, self.binds.value(bound)
         self.secrets.add(name)
         if value is None and name not in self.unresolved:
-            message = (
-                f"secret '{name}' is not set ({origin}; set the environment variable {key},"
-                f" or name a file that has it with --env-file)"
-            )
-            self.unresolved[name] = self.source.problem(loc, message, code="unresolved-secret")
+            self.unresolved[name] = bound.origin.failure or self._not_set(bound, loc)
         return Secret(name, value)
+
+    def _not_set(self, bound: BoundName, loc: Loc) -> Problem:
+        message = f"secret '{bound.qualified}' is not set ({bound.origin.missing(bound.key)})"
+        return self.source.problem(loc, message, code="unresolved-secret")
 
 
 def _located(capability: Capability, base: Loc) -> Iterator[tuple[Model, Loc]]:
     yield from walk(capability.info, ("info",))
     yield from walk(capability.binds, ("binds",))
     yield from walk(capability.consumes, (*base, "consumes"))
+    yield from walk(capability.aggregates, (*base, "aggregates"))
     yield from walk(capability.exposes, (*base, "exposes"))
 
 

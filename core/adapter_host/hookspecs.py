@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 import pluggy
 
-from .adapters import Consumer, Exposer
+from .adapters import ConsumedCall, ConsumedOperation, Consumer, Exposer, Provision
+from .capability import ConsumerConfig
 from .declaration import Declaration
+from .document.binds import BindSource
 from .errors import Problem
 from .operation import Call, Operation
 
@@ -31,6 +33,12 @@ class RegisterConsumer(Protocol):
     def __call__(self, type: str, consumer: type[Consumer[Any]]) -> None: ...
 
 
+class RegisterBindSource(Protocol):
+    """Registers a source of secrets under the scheme of the `location` of the binds that it reads."""
+
+    def __call__(self, scheme: str, source: type[BindSource]) -> None: ...
+
+
 @hookspec
 def register_exposers(register: RegisterExposer) -> None:
     """Register exposer classes, one for each ``exposes`` type the plugin serves."""
@@ -42,10 +50,22 @@ def register_consumers(register: RegisterConsumer) -> None:
 
 
 @hookspec
+def register_bind_sources(register: RegisterBindSource) -> None:
+    """Register sources of secrets, one for each scheme of a bind's ``location`` that the plugin reads."""
+
+
+@hookspec
 def check_capability(declaration: Declaration) -> Iterable[Problem] | None:
     """Report problems that no single model can see, before anything is built."""
 
 
 @hookspec
-def operation_wrapper(operation: Operation) -> Callable[[Call], Call] | None:
+def operation_wrapper(operation: Operation, provision: Provision) -> Callable[[Call], Call] | None:
     """Return a function that wraps the operation's call; it runs once, at build."""
+
+
+@hookspec
+def consumer_wrapper(
+    config: ConsumerConfig, operations: Sequence[ConsumedOperation], provision: Provision
+) -> Callable[[ConsumedOperation, ConsumedCall], ConsumedCall] | None:
+    """Return a function that wraps the call of each operation of a consumed API; it runs once for each, at build."""

@@ -8,15 +8,15 @@ from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 
-from .capability import Bind, Capability, ConsumerConfig, ExposerConfig, Info, Model
+from .capability import AggregateSpec, Bind, Capability, ConsumerConfig, ExposerConfig, Info, Model
 from .declaration import Declaration
-from .document.binds import Binds, BoundName
+from .document.binds import Binds, BindSource, BoundName, Origin, foreign
 from .document.dialects import read_version
 from .document.imports import is_import, resolve_imports
 from .document.source import Loc, Source
 from .document.strict import check_strict
 from .document.words import kind_of, listed, suggest
-from .errors import Problem, ProblemsError
+from .errors import BindError, Problem, ProblemsError
 from .plugins import Plugins
 from .settings import Settings
 from .wording import problems_of
@@ -76,24 +76,18 @@ def declare(source: Source, plugins: Plugins, settings: Settings, *, strict: boo
     imports = resolve_imports(source)
     problems += imports.problems
     parser = _Parser(source, plugins, problems)
+    names = list(parser.names(settings.environment))
+    for other in {other.file: other for other in imports.sources}.values():
+        names += _Parser(other, plugins, problems).names(settings.environment)
     capability = parser.capability(version, imports.names)
     if capability is None or any(not problem.warning for problem in problems):
         raise ProblemsError(problems)
-    names = list(_names(capability.binds))
-    for other in imports.sources:
-        names += _names(_Parser(other, plugins, []).binds())
     binds = Binds(names, settings.environment, mock=settings.mock)
     declaration = Declaration(source, capability, binds, parser.base)
     declaration.problems += problems
     declaration.files = (source.file, *(other.file for other in imports.sources))
     _note_unknown_keys(declaration)
     return declaration
-
-
-def _names(binds: Sequence[Bind]) -> Iterator[BoundName]:
-    for bind in binds:
-        for variable, key in bind.keys.items():
-            yield BoundName(bind.namespace, variable, key)
 
 
 class _Parser:
@@ -104,6 +98,7 @@ class _Parser:
         self._plugins = plugins
         self._problems = problems
         self.base: Loc = () if is_fragment(source.data) else ("capability",)
+        self._binds = list(self._find_binds())
 
     def capability(self, version: str, renamed: Mapping[int, str]) -> Capability | None:
         data = self._source.data
@@ -118,35 +113,66 @@ class _Parser:
         if "consumes" in data and self.base:
             message = "'consumes' beside 'capability' is ignored (it belongs below 'capability')"
             self._problem(("consumes",), message, code="ignored", warning=True, key=True)
-        if section.get("aggregates"):
-            message = "aggregates are not supported by this version"
-            self._problem(("capability", "aggregates"), message, code="unsupported", key=True)
         if self.base and not section.get("exposes") and not section.get("consumes"):
             self._problem(("capability", "exposes"), "nothing is exposed or consumed", code="missing-key")
         info = self._model(Info, data.get("info") or {}, ("info",))
-        binds = self.binds()
         consumes = self._adapters("consumes", self._plugins.consumers, renamed)
+        aggregates = self._aggregates()
         exposes = self._adapters("exposes", self._plugins.exposers, {})
         # The parts are valid models already; validating them again would only copy them.
         return Capability.model_construct(
             version=version,
             info=info or Info(),
-            binds=tuple(binds),
+            binds=tuple(bind for _, bind in self._binds),
             consumes=tuple(adapter for adapter in consumes if isinstance(adapter, ConsumerConfig)),
+            aggregates=tuple(aggregates),
             exposes=tuple(adapter for adapter in exposes if isinstance(adapter, ExposerConfig)),
         )
 
-    def binds(self) -> list[Bind]:
-        found: list[Bind] = []
-        for loc in (("binds",), ("capability", "binds")):
-            for index, entry in enumerate(self._list(loc)):
-                bind = self._model(Bind, entry, (*loc, index))
-                if bind and bind.location:
-                    message = "binds with a location are not supported by this version; only the environment is"
-                    self._problem((*loc, index, "location"), message, code="unsupported")
-                elif bind:
-                    found.append(bind)
-        return found
+    def _find_binds(self) -> Iterator[tuple[Loc, Bind]]:
+        for section in (("binds",), ("capability", "binds")):
+            for index, entry in enumerate(self._list(section)):
+                loc = (*section, index)
+                if bind := self._model(Bind, entry, loc):
+                    yield loc, bind
+
+    def names(self, environment: Mapping[str, str]) -> Iterator[BoundName]:
+        """What the binds of the document declare; where their location is wrong, a problem."""
+        for loc, bind in self._binds:
+            try:
+                origin = self._origin(bind, loc, environment)
+            except BindError as error:
+                self._problem((*loc, "location"), str(error), code="bind")
+                continue
+            for variable, key in bind.keys.items():
+                yield BoundName(bind.namespace, variable, key, origin)
+
+    def _origin(self, bind: Bind, loc: Loc, environment: Mapping[str, str]) -> Origin:
+        source = self._bind_source(bind.location or "environment://")
+        with foreign(source):
+            opened = source(bind.location or "", Path(self._source.file).parent, environment)
+
+        def report(reason: str) -> Problem:
+            asked = listed(bind.keys.values(), "and")
+            message = f"bind '{bind.namespace}' cannot be read: {reason} (asked for: {asked})"
+            return self._source.problem((*loc, "location"), message, code="unreadable-bind")
+
+        return Origin(f"bind '{bind.namespace}'", opened, report)
+
+    def _bind_source(self, location: str) -> type[BindSource]:
+        scheme, separator, _ = location.partition("://")
+        if not separator:
+            raise BindError("a bind's location is a URL (of a file, file://./ and its path)")
+        known = self._plugins.bind_sources
+        if scheme.lower() not in known:
+            hints = [f"known: {', '.join(sorted(known))}", *map(str, self._plugins.failed)]
+            raise BindError(f"no plugin reads binds from '{scheme}://'{suggest(scheme, known)} ({'; '.join(hints)})")
+        return known[scheme.lower()]
+
+    def _aggregates(self) -> list[AggregateSpec]:
+        loc: Loc = (*self.base, "aggregates")
+        found = [self._model(AggregateSpec, entry, (*loc, index)) for index, entry in enumerate(self._list(loc))]
+        return [aggregate for aggregate in found if aggregate]
 
     def _adapters(self, section: str, registry: Mapping[str, Any], renamed: Mapping[int, str]) -> Iterator[Model]:
         namespaces: set[str] = set()

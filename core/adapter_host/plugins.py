@@ -13,6 +13,9 @@ import pluggy
 
 from . import hookspecs
 from .adapters import Consumer, Exposer
+from .api import cure_for, mismatch
+from .document.binds import BindSource, EnvironmentSource
+from .document.secret_files import FileSource
 from .errors import PluginError
 
 GROUP: Final = "adapter_host"
@@ -31,6 +34,7 @@ class PluginInfo:
     version: str | None
     exposers: tuple[str, ...]
     consumers: tuple[str, ...]
+    bind_sources: tuple[str, ...]
     hooks: tuple[str, ...]
 
 
@@ -42,6 +46,7 @@ class Plugins:
         self._manager.add_hookspecs(hookspecs)
         self.exposers: dict[str, type[Exposer[Any]]] = {}
         self.consumers: dict[str, type[Consumer[Any]]] = {}
+        self.bind_sources: dict[str, type[BindSource]] = {"environment": EnvironmentSource, "file": FileSource}
         self.taken: list[PluginInfo] = []
         self.failed: list[PluginError] = []
         self.disabled: list[str] = []
@@ -91,15 +96,18 @@ class Plugins:
 
     def take(self, name: str, plugin: object, *, distribution: str | None = None, version: str | None = None) -> None:
         """Take a plugin whole; raises `PluginError` and keeps nothing of it when it cannot."""
-        exposers, consumers = dict(self.exposers), dict(self.consumers)
+        exposers, consumers, bind_sources = dict(self.exposers), dict(self.consumers), dict(self.bind_sources)
+        if reason := mismatch(plugin, distribution):
+            raise PluginError(f"plugin '{name}'{_origin(distribution, version)}: {reason}")
         if self._manager.has_plugin(name):
             raise _failure(name, distribution, version, ValueError("a plugin of this name is taken already"))
         try:
             # Foreign code again: an error in its hooks is reported as its own.
             self._manager.register(plugin, name=name)
             self._manager.check_pending()
-            self._ask(plugin, "register_exposers", _registrar(exposers, "exposes"))
-            self._ask(plugin, "register_consumers", _registrar(consumers, "consumes"))
+            self._ask(plugin, "register_exposers", _registrar(exposers, "exposes type"))
+            self._ask(plugin, "register_consumers", _registrar(consumers, "consumes type"))
+            self._ask(plugin, "register_bind_sources", _registrar(bind_sources, "bind scheme"))
         except Exception as error:
             if self._manager.get_plugin(name) is plugin:
                 self._manager.unregister(plugin)
@@ -111,10 +119,11 @@ class Plugins:
             version=version,
             exposers=tuple(type for type in exposers if type not in self.exposers),
             consumers=tuple(type for type in consumers if type not in self.consumers),
+            bind_sources=tuple(scheme for scheme in bind_sources if scheme not in self.bind_sources),
             hooks=tuple(sorted(caller.name for caller in callers)),
         )
         self.taken.append(info)
-        self.exposers, self.consumers = exposers, consumers
+        self.exposers, self.consumers, self.bind_sources = exposers, consumers, bind_sources
 
     def _ask(self, plugin: object, hook: str, register: Callable[..., None]) -> None:
         for implementation in getattr(self._manager.hook, hook).get_hookimpls():
@@ -122,17 +131,20 @@ class Plugins:
                 implementation.function(*[register for _ in implementation.argnames])
 
 
-def _registrar(registry: dict[str, Any], section: str) -> Callable[..., None]:
-    def register(type: str, adapter: Any) -> None:
-        if type in registry:
-            taken = registry[type]
-            raise ValueError(f"{section} type '{type}' is taken by {taken.__module__}.{taken.__qualname__}")
-        registry[type] = adapter
+def _registrar(registry: dict[str, Any], kind: str) -> Callable[..., None]:
+    def register(name: str, registered: Any) -> None:
+        if name in registry:
+            taken = registry[name]
+            raise ValueError(f"{kind} '{name}' is taken by {taken.__module__}.{taken.__qualname__}")
+        registry[name] = registered
 
     return register
 
 
 def _failure(name: str, distribution: str | None, version: str | None, error: Exception) -> PluginError:
-    origin = f" ({distribution} {version})" if distribution else ""
-    reason = "; ".join(str(error).splitlines())
-    return PluginError(f"plugin '{name}'{origin}: {type(error).__name__}: {reason}")
+    reason = "; ".join(str(error).splitlines()) + cure_for(error, distribution)
+    return PluginError(f"plugin '{name}'{_origin(distribution, version)}: {type(error).__name__}: {reason}")
+
+
+def _origin(distribution: str | None, version: str | None) -> str:
+    return f" ({distribution} {version})" if distribution else ""

@@ -48,7 +48,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stdio", action="store_true", help="serve one client over standard input and output")
     parser.add_argument("--call-limit", type=int, default=1000, metavar="N", help="calls at once of one exposer (1000)")
     parser.add_argument("--skip-invalid", action="store_true", help="leave out what cannot run, with a warning")
-    parser.add_argument("--reload", action="store_true", help="reload when a file changes (SIGHUP does so always)")
+    parser.add_argument("--reload", action="store_true", help="reload when any file changes, not secrets alone")
     parser.add_argument("--drain-timeout", type=seconds, default=30.0, metavar="SECONDS", help="default 30")
     parser.add_argument("--log-format", choices=("text", "json"), default="text")
     parser.add_argument("--log-level", choices=LEVELS, default="info")
@@ -149,37 +149,45 @@ async def _serve(
 
 
 class _Reloader:
-    """Reloads on SIGHUP and, with `--reload`, when a file changes; what cannot run leaves the old serving."""
+    """Reloads on SIGHUP, when a file of secrets changes and, with `--reload`, when another file does.
+
+    What cannot run leaves the old serving.
+    """
 
     def __init__(self, host: Host, paths: Sequence[str], options: argparse.Namespace) -> None:
         self._host = host
         self._paths = paths
         self._env_file: str | None = options.env_file
-        self._watches: bool = options.reload
+        self._watches_documents: bool = options.reload
         self._wanted = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        # Taken before the start, which may be long: what changes meanwhile is seen.
+        self._state = snapshot(self._watched())
 
     def start(self, ready: ReadyFile) -> None:
         """Begin to wait for what asks for a reload."""
         if hasattr(signal, "SIGHUP"):
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._wanted.set)
         self._tasks.append(asyncio.create_task(self._reload_when_wanted(ready)))
-        if self._watches:
-            self._tasks.append(asyncio.create_task(self._watch()))
+        self._tasks.append(asyncio.create_task(self._watch()))
 
     def stop(self) -> None:
         """Reload no more."""
         for task in self._tasks:
             task.cancel()
 
-    def _files(self) -> list[str]:
-        files = [file for plan in self._host.plans for file in plan.declaration.files]
-        return [*files, self._env_file] if self._env_file else files
+    def _watched(self) -> list[str]:
+        declarations = [plan.declaration for plan in self._host.plans]
+        files = [file for each in declarations for file in each.secret_files]
+        if self._env_file:
+            files.append(self._env_file)
+        if self._watches_documents:
+            files += [*self._paths, *(file for each in declarations for file in each.files)]
+        return files
 
     async def _watch(self) -> None:
-        state = snapshot(self._paths, self._files())
         while True:
-            state = await changed(self._paths, self._files(), state)
+            self._state = await changed(self._watched, self._state)
             self._wanted.set()
 
     async def _reload_when_wanted(self, ready: ReadyFile) -> None:

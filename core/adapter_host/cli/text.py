@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from adapter_host.errors import AdapterHostError
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -26,3 +30,14 @@ def width(text: str) -> int:
 def printable(text: str) -> str:
     """`text` on one line, without what could steer a terminal."""
     return "".join(char if char.isprintable() else " " for char in text)
+
+
+def deliver(text: str, output: Path | None) -> None:
+    """Write `text` to a file, or to standard output; raises `AdapterHostError`."""
+    if output is None:
+        sys.stdout.write(text)
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise AdapterHostError(f"cannot write '{output}': {error.strerror}") from error

@@ -1,9 +1,9 @@
-"""Seeing that the files of capabilities have changed."""
+"""Seeing that the files of capabilities and secrets have changed."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -13,11 +13,12 @@ INTERVAL: Final = 1.0
 Snapshot = frozenset[tuple[str, int, int, int]]
 
 
-def snapshot(paths: Sequence[str], files: Iterable[str]) -> Snapshot:
-    """How the given paths, the YAML files below those that are folders, and `files` are now."""
+def snapshot(watched: Iterable[str]) -> Snapshot:
+    """How the watched files, and the YAML files below those that are folders, are now."""
+    paths = set(watched)
     found = {str(file) for path in map(Path, paths) if path.is_dir() for file in _yaml_files(path)}
     seen = []
-    for file in {*paths, *files, *found}:
+    for file in paths | found:
         try:
             state = Path(file).stat()
         except OSError:
@@ -30,13 +31,16 @@ def _yaml_files(folder: Path) -> list[Path]:
     return [file for pattern in ("*.yaml", "*.yml") for file in folder.rglob(pattern)]
 
 
-async def changed(paths: Sequence[str], files: Iterable[str], before: Snapshot) -> Snapshot:
-    """Wait until something is not as it was `before`, and has come to rest; gives how it is then."""
+async def changed(watched: Callable[[], Iterable[str]], before: Snapshot) -> Snapshot:
+    """Wait until something is not as it was `before`, and has come to rest; gives how it is then.
+
+    What is watched may become more meanwhile: a file that is new there may have changed since it was read.
+    """
     while True:
         await asyncio.sleep(INTERVAL)
-        now = await asyncio.to_thread(snapshot, paths, files)
+        now = await asyncio.to_thread(snapshot, watched())
         if now == before:
             continue
         await asyncio.sleep(INTERVAL / 4)
-        if now == await asyncio.to_thread(snapshot, paths, files):
+        if now == await asyncio.to_thread(snapshot, watched()):
             return now
