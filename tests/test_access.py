@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import base64
+import hmac
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapter_host import Host, ProblemsError, Settings
-from adapter_host.access import host_name, is_loopback
+from adapter_host import PRINCIPAL, Host, Principal, ProblemsError, RegisterExposer, Settings, hookimpl
+from adapter_host.credentials import Refusal
+from adapter_host.places import host_name, is_loopback
 
-from .plain import document, plain, plain_plugins
+from .plain import PlainExposer, document, plain, plain_plugins
 
 ENVIRONMENT = {"FRONT_TOKEN": "s3cr3t", "FRONT_USER": "ann", "FRONT_PASSWORD": "pässword", "EMPTY": ""}
 BINDS = [{"namespace": "env", "keys": {"TOKEN": "FRONT_TOKEN", "USER": "FRONT_USER", "PASSWORD": "FRONT_PASSWORD"}}]
@@ -131,7 +134,7 @@ async def test_an_empty_secret_accepts_nobody(authentication: dict[str, Any]) ->
     credentials = host.plans[0].exposers[0].credentials
     assert credentials is not None
     for headers in ({}, {"Authorization": "Bearer "}, {"Authorization": basic("ann:")}, {"X-Key": ""}):
-        assert not credentials.accepts(Asked(headers))  # type: ignore[arg-type]
+        assert isinstance(credentials.check(Asked(headers)), Refusal)  # type: ignore[arg-type]
 
 
 class Asked:
@@ -140,6 +143,72 @@ class Asked:
     def __init__(self, headers: dict[str, str]) -> None:
         self.headers = headers
         self.query = {"key": ""}
+
+
+@pytest.mark.parametrize(
+    ("authentication", "headers"),
+    [
+        (BEARER, {"Authorization": "Bearer x"}),
+        (BASIC, {"Authorization": basic("ann:x")}),
+        ({**BASIC, "type": "digest"}, {"Authorization": 'Digest nonce="n", nc=00000001, cnonce="c", qop=auth'}),
+        (HEADER, {"X-Key": "x"}),
+        (QUERY, {}),
+    ],
+)
+async def test_secrets_are_compared_in_constant_time(
+    authentication: dict[str, Any], headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[bytes] = []
+
+    def compare(given: bytes, expected: bytes) -> bool:
+        compared.append(expected)
+        return False
+
+    async with serving(authentication) as url:
+        monkeypatch.setattr(hmac, "compare_digest", compare)
+        assert (await answer(f"{url}?key=x", **headers))[0] == 401
+    assert compared
+
+
+class Greeter(PlainExposer):
+    """Answers who calls."""
+
+    def build_app(self) -> web.Application:
+        async def greet(request: web.Request) -> web.Response:
+            principal = request.get(PRINCIPAL)
+            assert principal is None or type(principal) is Principal
+            return web.json_response(principal and [principal.subject, sorted(principal.scopes)])
+
+        app = web.Application()
+        app.router.add_post("/get", greet)
+        return app
+
+
+class GreeterPlugin:
+    """Brings `type: greeter`."""
+
+    @hookimpl
+    def register_exposers(self, register: RegisterExposer) -> None:
+        register("greeter", Greeter)
+
+
+@pytest.mark.parametrize(
+    ("authentication", "headers", "principal"),
+    [
+        (None, {"Authorization": "Bearer s3cr3t"}, None),
+        (BEARER, {"Authorization": "Bearer s3cr3t"}, [None, []]),
+        (HEADER, {"X-Key": "s3cr3t"}, [None, []]),
+        (BASIC, {"Authorization": basic("ann:pässword")}, ["ann", []]),
+    ],
+)
+async def test_an_exposer_is_told_who_calls(
+    authentication: dict[str, Any] | None, headers: dict[str, str], principal: Any
+) -> None:
+    exposed = {**plain(authentication=authentication), "type": "greeter"}
+    settings = Settings(environment=ENVIRONMENT)
+    host = Host(document(exposed, binds=BINDS), plugins=plain_plugins(greeter=GreeterPlugin()), settings=settings)
+    async with host:
+        assert (await answer(f"{host.exposures[0].url}/get", **headers))[::2] == (200, principal)
 
 
 async def test_every_path_is_behind_the_door() -> None:

@@ -425,17 +425,22 @@ def test_what_cannot_run_may_be_left_out() -> None:
     assert "nothing consumed is named 'api.nothing'" in served.warnings[0].message
 
 
+UNCHECKED = {
+    "type": "oauth2",
+    "authorizationServerUri": "http://auth.example.com",
+    "resource": "https://api.example.com",
+}
+
+
 def test_what_cannot_check_its_callers_is_left_out_whole() -> None:
-    digest = {"type": "digest", "username": "joe", "password": "secret"}
-    served = host(document(plain(authentication=digest), plain(namespace="open")), skip_invalid=True)
+    served = host(document(plain(authentication=UNCHECKED), plain(namespace="open")), skip_invalid=True)
     assert [exposure.namespace for exposure in served.exposures] == ["open"]
 
 
 def test_every_problem_of_every_document_at_once() -> None:
-    digest = {"type": "digest", "username": "joe", "password": "secret"}
     with pytest.raises(ProblemsError) as caught:
-        host(document(plain({"call": "api.gets"}, authentication=digest)), document(plain({"call": "x.get"})))
-    assert [problem.code for problem in caught.value.problems] == ["unsupported", "unknown-call", "unknown-call"]
+        host(document(plain({"call": "api.gets"}, authentication=UNCHECKED)), document(plain({"call": "x.get"})))
+    assert [problem.code for problem in caught.value.problems] == ["invalid", "unknown-call", "unknown-call"]
 
 
 def test_a_folder_is_every_capability_in_it(tmp_path: Path) -> None:

@@ -6,13 +6,15 @@ import ipaddress
 import logging
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from math import ceil
 from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from .auth import Credentials
+from .credentials import PRINCIPAL, Credentials, Principal, Refusal
 from .gate import Counter
+from .places import host_name, is_loopback
 from .problem_json import problem_response
 from .settings import Settings
 
@@ -24,33 +26,26 @@ def door(credentials: Credentials | None, settings: Settings, address: str | Non
 
     `address` is where its listener listens; None when another application listens for it, and checks places itself.
     """
-    checks = [_place(settings, address)] if address is not None else []
-    if credentials is not None:
-        checks.append(_caller(credentials))
+    check_place = _place(settings, address) if address is not None else None
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        for check in checks:
-            refusal = check(request)
-            if refusal is not None:
-                return refusal
+        if check_place is not None and (refusal := check_place(request)) is not None:
+            return refusal
         requests.enter()
         try:
+            if credentials is not None:
+                verdict = credentials.check(request)
+                if not isinstance(verdict, Principal | Refusal):
+                    verdict = await verdict
+                if isinstance(verdict, Refusal):
+                    return _refused(verdict)
+                request[PRINCIPAL] = verdict
             return await handler(request)
         finally:
             requests.leave()
 
     return middleware
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address means this machine alone."""
-    if host.rstrip(".").lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def _place(settings: Settings, address: str) -> Callable[[web.Request], web.Response | None]:
@@ -90,11 +85,6 @@ def _host_reader(trusted_proxies: Sequence[str]) -> Callable[[web.Request], str]
     return read
 
 
-def host_name(host: str) -> str:
-    """The name or address of a Host header, without its port."""
-    return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0].lower()
-
-
 def _origin_allowed(origin: str, host: str, loopback: bool, settings: Settings) -> bool:
     if origin in settings.allowed_origins:
         return True
@@ -118,11 +108,11 @@ def _refuse(status: int, header: str, given: str, option: str, value: str) -> we
     return problem_response(status, f"this {header} is not allowed here")
 
 
-def _caller(credentials: Credentials) -> Callable[[web.Request], web.Response | None]:
-    def check(request: web.Request) -> web.Response | None:
-        if credentials.accepts(request):
-            return None
-        headers = {"WWW-Authenticate": credentials.challenge}
-        return problem_response(401, "valid credentials are needed", headers=headers)
-
-    return check
+def _refused(refusal: Refusal) -> web.Response:
+    response = problem_response(refusal.status, refusal.detail)
+    # One line for each, since not every client finds the second of two in one.
+    for challenge in refusal.challenges:
+        response.headers.add("WWW-Authenticate", challenge)
+    if refusal.retry_after is not None:
+        response.headers["Retry-After"] = str(max(1, ceil(refusal.retry_after)))
+    return response

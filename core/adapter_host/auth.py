@@ -5,47 +5,37 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from collections.abc import Callable
-from dataclasses import dataclass
+from abc import abstractmethod
 
 from aiohttp import web
 
 from .adapters import Provision
 from .capability import Authentication
+from .credentials import Credentials, Principal, Refusal, Verdict, credentials_of
+from .digest import DigestCredentials
+from .oauth2.compiler import compile_oauth2
 
-Accepts = Callable[[web.Request], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """What a request must carry: `accepts` tells, `challenge` is the WWW-Authenticate of a refusal (RFC 9110)."""
-
-    kind: str
-    challenge: str
-    accepts: Accepts
+__all__ = ["Credentials", "compile_credentials"]
 
 
 def compile_credentials(authentication: Authentication | None, provision: Provision) -> Credentials | None:
-    """Compile an exposer's `authentication`; None when it declares none."""
+    """Compile an exposer's `authentication`; None when it declares none, or with a problem reported."""
     if authentication is None:
         return None
     match authentication.type:
         case "bearer":
-            token = _secret(authentication, "token", provision)
-            return Credentials("bearer", "Bearer", lambda request: _bearer(request, token))
+            return _Bearer(_secret(authentication, "token", provision))
         case "apikey":
-            return _apikey(authentication, provision)
+            key, value = (_secret(authentication, field, provision) for field in ("key", "value"))
+            return _ApiKey(key.decode(), value, in_query=authentication.placement == "query")
         case "basic":
-            username = _secret(authentication, "username", provision)
-            password = _secret(authentication, "password", provision)
-            # Without either of them nobody is accepted.
-            expected = username + b":" + password if username and password else b""
-            challenge = 'Basic realm="adapter-host", charset="UTF-8"'
-            return Credentials("basic", challenge, lambda request: _basic(request, expected))
-    # Fail closed: what cannot be checked is not served.
-    message = f"'{authentication.type}' authentication of callers is not supported by this version"
-    provision.problem(message, authentication, "type", code="unsupported")
-    return None
+            username, password = (_secret(authentication, field, provision) for field in ("username", "password"))
+            return _Basic(username, password)
+        case "digest":
+            username, password = (_secret(authentication, field, provision) for field in ("username", "password"))
+            return DigestCredentials(username, password)
+        case "oauth2":
+            return compile_oauth2(authentication, provision)
 
 
 def _secret(authentication: Authentication, field: str, provision: Provision) -> bytes:
@@ -57,31 +47,64 @@ def _secret(authentication: Authentication, field: str, provision: Provision) ->
     return (provision.secret(text, authentication, field).constant or "").encode()
 
 
-def _apikey(authentication: Authentication, provision: Provision) -> Credentials:
-    value = _secret(authentication, "value", provision)
-    key = (_secret(authentication, "key", provision)).decode()
-    challenge = f'ApiKey {authentication.placement}="{key}"'
-    if authentication.placement == "query":
-        return Credentials("apikey", challenge, lambda request: _equal(request.query.get(key, ""), value))
-    return Credentials("apikey", challenge, lambda request: _equal(request.headers.get(key, ""), value))
-
-
-def _equal(given: str, expected: bytes) -> bool:
+def _equal(given: bytes, expected: bytes) -> bool:
     # An empty secret accepts nobody, whatever was sent.
-    return bool(expected) and hmac.compare_digest(given.encode("utf-8", "surrogateescape"), expected)
+    return bool(expected) and hmac.compare_digest(given, expected)
 
 
-def _bearer(request: web.Request, token: bytes) -> bool:
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    return scheme.lower() == "bearer" and _equal(given.strip(), token)
+class _Shared(Credentials):
+    """A secret that all callers share."""
+
+    def __init__(self, challenge: str, subject: str | None = None) -> None:
+        self._principal = Principal(subject)
+        self._refusal = Refusal(401, "valid credentials are needed", (challenge,))
+
+    def check(self, request: web.Request) -> Verdict:
+        """Compare what it carries."""
+        return self._principal if self._accepts(request) else self._refusal
+
+    @abstractmethod
+    def _accepts(self, request: web.Request) -> bool: ...
 
 
-def _basic(request: web.Request, expected: bytes) -> bool:
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "basic":
-        return False
-    try:
-        decoded = base64.b64decode(given.strip(), validate=True)
-    except (binascii.Error, ValueError):
-        return False
-    return bool(expected) and hmac.compare_digest(decoded, expected)
+class _Bearer(_Shared):
+    kind = "bearer"
+
+    def __init__(self, token: bytes) -> None:
+        super().__init__("Bearer")
+        self._token = token
+
+    def _accepts(self, request: web.Request) -> bool:
+        return _equal(_bytes(credentials_of(request, "bearer")), self._token)
+
+
+class _ApiKey(_Shared):
+    kind = "apikey"
+
+    def __init__(self, key: str, value: bytes, *, in_query: bool) -> None:
+        super().__init__(f'ApiKey {"query" if in_query else "header"}="{key}"')
+        self._key, self._value, self._in_query = key, value, in_query
+
+    def _accepts(self, request: web.Request) -> bool:
+        carried = request.query if self._in_query else request.headers
+        return _equal(_bytes(carried.get(self._key, "")), self._value)
+
+
+class _Basic(_Shared):
+    kind = "basic"
+
+    def __init__(self, username: bytes, password: bytes) -> None:
+        super().__init__('Basic realm="adapter-host", charset="UTF-8"', username.decode())
+        # Without either of them nobody is accepted.
+        self._expected = username + b":" + password if username and password else b""
+
+    def _accepts(self, request: web.Request) -> bool:
+        try:
+            decoded = base64.b64decode(credentials_of(request, "basic"), validate=True)
+        except (binascii.Error, ValueError):
+            return False
+        return _equal(decoded, self._expected)
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")

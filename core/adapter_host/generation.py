@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
 from .adapters import HttpExposer
+from .credentials import IssuedCredentials
 from .errors import ProblemsError
 from .gate import Counter, Gate
-from .listeners import Mount
+from .listeners import Mount, description
+from .places import WELL_KNOWN
 from .plan import ExposerPlan, Plan
 from .settings import Settings
 
@@ -47,7 +49,7 @@ class Generation:
         """Raise `ProblemsError` when a secret is missing."""
         unresolved = [problem for plan in self.plans for problem in plan.declaration.unresolved.values()]
         if unresolved:
-            raise ProblemsError(unresolved)
+            raise ProblemsError(dict.fromkeys(unresolved))
 
     async def start(self) -> None:
         """Start consumers, then exposers; what had started is stopped again when one fails."""
@@ -60,21 +62,25 @@ class Generation:
                     self._started.append(consumer.stop)
                     await consumer.start()
             for exposer_plan in self.exposers:
+                if isinstance(exposer_plan.credentials, IssuedCredentials):
+                    self._started.append(exposer_plan.credentials.stop)
+                    await exposer_plan.credentials.start()
                 self._started.append(exposer_plan.exposer.stop)
                 await exposer_plan.exposer.start()
         except BaseException as error:
             note(error, await self.unwind())
             raise
 
-    async def apps(self, mounts: Iterable[Mount], address: str | None) -> dict[str, web.Application]:
-        """The applications of the mounts, started, by prefix."""
+    async def apps(self, mounts: Sequence[Mount], address: str | None) -> dict[str, web.Application]:
+        """The applications of the mounts, started, by prefix, and what describes them under `WELL_KNOWN`."""
         apps = {}
         for mount in mounts:
             app = mount.app(self._settings, address, self.requests)
             self._started.append(app.cleanup)
             await app.startup()
             apps[mount.prefix] = app
-        return apps
+        described = description(mounts, self._settings, address, self.requests)
+        return apps if described is None else {**apps, WELL_KNOWN: described}
 
     async def pause(self) -> None:
         """Free what exposers that listen for themselves hold, for those of another generation."""

@@ -20,7 +20,7 @@ from .operation import Arguments, Operation, Result
 from .plan import Plan
 from .plugins import Plugins
 from .settings import Settings
-from .switch import Switch, pass_through
+from .switch import Entrance, pass_through
 
 _log = logging.getLogger("adapter_host")
 
@@ -131,7 +131,7 @@ class Host:
         for listener in wanted:
             self._listeners.setdefault(listener.key, listener).serve(listener.mounts, apps[listener.key])
         if self._attachment:
-            self._attachment.switch.mount(attached_apps)
+            self._attachment.entrance.mount(attached_apps)
         for listener in opened:
             await listener.start(self.settings)
 
@@ -198,7 +198,7 @@ class Host:
             except BaseException as error:
                 errors.append(error)
         if self._attachment:
-            self._attachment.switch.mount({})
+            self._attachment.entrance.mount({})
         errors += await self._generation.unwind()
         retiring = list(self._retiring)
         for task in retiring:
@@ -251,7 +251,7 @@ class Host:
 class Attachment:
     """An application that serves the host's exposers below a prefix."""
 
-    switch: Switch
+    entrance: Entrance
     prefix: str
 
     def mounts(self, plans: Iterable[Plan]) -> list[Mount]:
@@ -274,10 +274,10 @@ def attach(app: web.Application, host: Host, *, prefix: str = "") -> None:
     Raises `ProblemsError` when two exposers would be served under one URL.
     """
     prefix = prefix.rstrip("/")
-    attachment = Attachment(Switch(prefix), prefix)
+    attachment = Attachment(Entrance(prefix), prefix)
     attachment.mounts(host.plans)
     host.attach_to(attachment)
-    app.router.register_resource(attachment.switch)
+    attachment.entrance.register(app)
     app.middlewares.append(pass_through)
 
     async def start(_: web.Application) -> None:

@@ -12,12 +12,13 @@ from aiohttp import web
 
 from .access import door
 from .adapters import HttpExposer
+from .credentials import IssuedCredentials
 from .errors import StartError
 from .gate import Counter
 from .plan import ExposerPlan, Plan
 from .problem_json import problem_response
 from .settings import Settings
-from .switch import Switch, pass_through, prepare
+from .switch import Entrance, pass_through, prepare
 
 Key = tuple[str, int | str]
 """What makes a listener the same one after a reload: its address and its port, or who takes any free one."""
@@ -43,6 +44,28 @@ class Mount:
         return app
 
 
+def description(
+    mounts: Iterable[Mount], settings: Settings, address: str | None, requests: Counter
+) -> web.Application | None:
+    """What anybody may read about the exposers, ready to be mounted; None when there is nothing."""
+    documents: dict[str, bytes] = {}
+    for mount in mounts:
+        credentials = mount.exposer_plan.credentials
+        if isinstance(credentials, IssuedCredentials):
+            documents = {**credentials.documents(f"{mount.prefix}{mount.exposer.endpoint}"), **documents}
+    if not documents:
+        return None
+
+    async def show(request: web.Request) -> web.Response:
+        return web.Response(body=documents[request.path], content_type="application/json")
+
+    app = web.Application(middlewares=[door(None, settings, address, requests)])
+    for path in documents:
+        app.router.add_get(path, show)
+    app.freeze()
+    return app
+
+
 @dataclass(slots=True)
 class Listener:
     """One address and port, kept across reloads; `port` is the real one once it is open."""
@@ -51,14 +74,14 @@ class Listener:
     address: str
     port: int
     mounts: list[Mount] = field(default_factory=list)
-    switch: Switch = field(default_factory=lambda: Switch(""))
+    entrance: Entrance = field(default_factory=lambda: Entrance(""))
     _socket: socket.socket | None = None
     _runner: web.AppRunner | None = None
 
     async def start(self, settings: Settings) -> None:
         """Begin to accept on the open socket."""
         root = web.Application(middlewares=[pass_through], client_max_size=settings.body_limit)
-        root.router.register_resource(self.switch)
+        self.entrance.register(root)
         root.router.add_route("*", "/{path:.*}", _nothing_here)
         self._runner = web.AppRunner(root, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
         await self._runner.setup()
@@ -91,7 +114,7 @@ class Listener:
     def serve(self, mounts: list[Mount], apps: Mapping[str, web.Application]) -> None:
         """Serve other applications from now on; requests in progress stay where they are."""
         self.mounts = mounts
-        self.switch.mount(apps)
+        self.entrance.mount(apps)
 
     async def stop_accepting(self) -> None:
         """Take no new connections; those that are open go on."""

@@ -8,6 +8,8 @@ from typing import Any
 from aiohttp import web
 from yarl import URL
 
+from .places import WELL_KNOWN
+
 
 class Switch(web.AbstractResource):
     """A resource of an outer application that hands requests to the application mounted at their prefix.
@@ -64,6 +66,26 @@ class Switch(web.AbstractResource):
 
     def __iter__(self) -> Iterator[Any]:
         return iter(())
+
+
+class Entrance:
+    """All that an outer application hands to the host: what is below a root, and what describes it, where all look."""
+
+    def __init__(self, root: str) -> None:
+        self._below = Switch(root)
+        self._described = Switch(WELL_KNOWN)
+
+    def register(self, app: web.Application) -> None:
+        """Make it part of the outer application."""
+        app.router.register_resource(self._described)
+        app.router.register_resource(self._below)
+
+    def mount(self, apps: Mapping[str, web.Application]) -> None:
+        """Replace everything by `apps`, by prefix; that of `WELL_KNOWN` has the descriptions, by their whole paths."""
+        below = dict(apps)
+        description = below.pop(WELL_KNOWN, None)
+        self._described.mount({"": description} if description is not None else {})
+        self._below.mount(below)
 
 
 def prepare(app: web.Application, prefix: str) -> None:
