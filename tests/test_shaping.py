@@ -76,10 +76,22 @@ CITY = mapping("$.at", city=scalar("string", "$.city"))
         ([scalar("string", "$.missing"), scalar("string", "$.missing")], None),
         ([mapping(kind=scalar("string", value="list"), n=scalar("number", value="3"))], {"kind": "list", "n": 3}),
         ([mapping(kind=scalar("string", const="list"))], {"kind": "list"}),
+        ([mapping(total=scalar("number"), people=array("$.people", NAME))], {"total": 2, "people": ["Ann", "Bo"]}),
+        ([mapping(total={"type": "object"}, at={"type": "array"})], {"total": "2", "at": None}),
+        ([mapping(deep=mapping(n=scalar("string", "$.total")))], {"deep": {"n": "2"}}),
+        ([mapping("$.people[0].at", city=scalar("string", "$.people[0].at.city"))], {"city": "Oslo"}),
+        ([mapping("$.people[0]", at=mapping(c=scalar("string", "$.people[0].at.city")))], {"at": {"c": "Oslo"}}),
+        ([mapping("$.people[1]", total=scalar("string", "$.total"))], {"total": None}),
+        ([array("$.people", mapping(at=CITY))], [{"at": {"city": "Oslo"}}, {"at": None}]),
     ],
 )
 async def test_shapes(outputs: list[dict[str, Any]], found: Any) -> None:
     assert await shape(PEOPLE, *outputs) == found
+
+
+@pytest.mark.parametrize(("found", "elements"), [("", []), ("a", ["a"]), (0, ["0"]), (None, None), ([], [])])
+async def test_what_is_no_array_where_one_is_declared(found: Any, elements: Any) -> None:
+    assert await shape({"x": found}, array("$.x", scalar("string", "$"))) == elements
 
 
 async def test_an_identity_is_not_even_parsed() -> None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
-from .capability import ConsumerConfig, ExposerConfig, HttpExposerConfig, Model
+from pydantic import ValidationError
+
+from .capability import ConsumerConfig, ExposerConfig, HttpExposerConfig, Model, OutputSpec, walk
 from .declaration import Declaration
+from .document.words import listed, suggest
 from .errors import StartError
 from .inputs import Input
 from .operation import Arguments, Operation, Operations, Result
 from .settings import Settings
 from .template import Template
+from .wording import problems_of
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
 ConsumerConfigT = TypeVar("ConsumerConfigT", bound=ConsumerConfig)
 ExposerConfigT = TypeVar("ExposerConfigT", bound=ExposerConfig)
 HttpExposerConfigT = TypeVar("HttpExposerConfigT", bound=HttpExposerConfig)
+ModelT = TypeVar("ModelT", bound=Model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +60,30 @@ class Provision:
         """Report something that is tolerated."""
         self.declaration.problem(message, self.declaration.loc(model, *keys), code=code, warning=True)
 
+    def extension(self, key: str, model: Model, parsed_as: type[ModelT]) -> ModelT | None:
+        """What a plugin's own key (`x-...`) of `model` says; None when absent, or with a problem reported."""
+        if key not in (model.model_extra or {}):
+            return None
+        declaration, loc = self.declaration, self.declaration.loc(model, key)
+        try:
+            found = parsed_as.model_validate((model.model_extra or {})[key])
+        except ValidationError as error:
+            declaration.problems += problems_of(error, declaration.source, loc)
+            return None
+        for part, place in walk(found, loc):
+            known = [field.alias or name for name, field in type(part).model_fields.items()]
+            for name in part.model_extra or ():
+                hint = suggest(name, known) or f" (known: {listed(known, 'and')})"
+                declaration.problem(f"unknown key '{name}'{hint}", (*place, name), code="unknown-key", key=True)
+        return found
+
 
 class ConsumedOperation(ABC):
     """One operation of a consumed API. The host matches `call` references with it at build and calls it per request.
 
     `resource` and `path` are what references and inference may go by; leave them None where there is no such thing.
+    `outputs` are what it says of its own answers: the steps that call it get them.
+    `spec` is the part of the consumer's config that declares it, for plugins that read keys of their own there.
     """
 
     namespace: str
@@ -69,6 +93,8 @@ class ConsumedOperation(ABC):
     method: str | None = None
     description: str | None = None
     inputs: tuple[Input, ...] = ()
+    outputs: tuple[OutputSpec, ...] = ()
+    spec: Model | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -87,6 +113,12 @@ class ConsumedOperation(ABC):
     def preview(self, arguments: Arguments) -> Mapping[str, Any]:
         """The very request that `arguments` make, for people: plain data, secrets masked."""
         return {"arguments": dict(arguments)}
+
+
+class ConsumedCall(Protocol):
+    """The call of a consumed operation; what `consumer_wrapper` wraps."""
+
+    def __call__(self, arguments: Arguments, *, stream: bool = False) -> Awaitable[Result]: ...
 
 
 class Consumer(ABC, Generic[ConsumerConfigT]):
@@ -177,3 +209,7 @@ class HttpExposer(Exposer[HttpExposerConfigT]):
     @abstractmethod
     def build_app(self) -> web.Application:
         """Its application, paths from the root; called once per start. No socket is open yet."""
+
+    def openapi(self, url: str) -> Mapping[str, Any] | None:
+        """The OpenAPI 3.1 document of what it serves at `url`; None for what OpenAPI does not describe."""
+        return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny
 from pydantic.alias_generators import to_camel
@@ -97,6 +97,66 @@ class OutputSpec(Model):
     items: OutputSpec | tuple[OutputSpec, ...] | None = None
 
 
+class CallStepSpec(Model):
+    """A step that calls a consumed operation."""
+
+    type: Literal["call"]
+    name: str
+    call: str
+    with_: dict[str, Any] = Field(default_factory=dict, alias="with")
+
+
+class LookupStepSpec(Model):
+    """A step that finds, in what an earlier step gave, the entries whose `match` is the value looked up."""
+
+    type: Literal["lookup"]
+    name: str
+    index: str
+    match: str
+    lookup_value: Any
+    output_parameters: tuple[str, ...] = Field(min_length=1)
+
+
+class ScriptStepSpec(Model):
+    """A step that runs a script."""
+
+    type: Literal["script"]
+    name: str
+    file: str
+    language: str | None = None
+    location: str | None = None
+    dependencies: Annotated[tuple[str, ...], Optional] = ()
+    with_: dict[str, Any] = Field(default_factory=dict, alias="with")
+
+
+def _typed_step(step: Any) -> Any:
+    """A step that leaves its type out is of the type whose keys it has."""
+    if not isinstance(step, dict) or "type" in step:
+        return step
+    return {"type": next((type for key, type in _STEP_KEYS.items() if key in step), "call"), **step}
+
+
+_STEP_KEYS: Final = {"call": "call", "index": "lookup", "lookupValue": "lookup", "file": "script"}
+
+StepSpec = CallStepSpec | LookupStepSpec | ScriptStepSpec
+_Step = Annotated[Annotated[StepSpec, Field(discriminator="type")], BeforeValidator(_typed_step)]
+
+
+class MappingSpec(Model):
+    """A part of the answer of an operation with steps: where it goes (dots nest), and what it is."""
+
+    target_name: str
+    value: Any
+
+
+class Semantics(Model):
+    """What calling a function means: `safe` changes nothing, `idempotent` may be repeated."""
+
+    safe: bool | None = None
+    idempotent: bool | None = None
+    cacheable: bool | None = None
+
+
 class OperationSpec(Model):
     """One thing that callers can call; an exposer's config places subclasses where its protocol wants them."""
 
@@ -108,8 +168,31 @@ class OperationSpec(Model):
     call: str | None = None
     with_: dict[str, Any] = Field(default_factory=dict, alias="with")
     ref: str | None = None
-    steps: Annotated[tuple[dict[str, Any], ...], Optional] = ()
-    mappings: Annotated[tuple[dict[str, Any], ...], Optional] = ()
+    steps: Annotated[tuple[_Step, ...], Optional] = ()
+    mappings: Annotated[tuple[MappingSpec, ...], Optional] = ()
+
+
+class FunctionInputSpec(InputSpec):
+    """A declared input of a function: required unless it says otherwise."""
+
+    required: bool | None = True
+
+
+class FunctionSpec(OperationSpec):
+    """An operation that several exposed ones share by `ref`."""
+
+    name: str
+    input_parameters: Annotated[tuple[FunctionInputSpec, ...], Optional] = ()
+    semantics: Semantics | None = None
+
+
+class AggregateSpec(Model):
+    """Functions under one namespace."""
+
+    namespace: str
+    label: str | None = None
+    description: str | None = None
+    functions: Annotated[tuple[FunctionSpec, ...], Optional] = ()
 
 
 class ConsumerConfig(Model):
@@ -143,13 +226,14 @@ class Capability(Model):
     info: Info = Field(default_factory=Info)
     binds: tuple[Bind, ...] = ()
     consumes: tuple[SerializeAsAny[ConsumerConfig], ...] = ()
+    aggregates: tuple[AggregateSpec, ...] = ()
     exposes: tuple[SerializeAsAny[ExposerConfig], ...] = ()
 
     def document(self) -> dict[str, Any]:
         """The data of a document that says the same."""
-        parts = {part: getattr(self, part) for part in ("info", "binds", "consumes", "exposes")}
+        parts = {part: getattr(self, part) for part in ("info", "binds", "consumes", "aggregates", "exposes")}
         data = {part: _plain(value) for part, value in parts.items() if value}
-        own = {part: data.pop(part) for part in ("consumes", "exposes") if part in data}
+        own = {part: data.pop(part) for part in ("consumes", "aggregates", "exposes") if part in data}
         return {"naftiko": self.version, **data, "capability": own}
 
     @property

@@ -1,93 +1,207 @@
-"""Compiling one operation: its reference resolved, its inputs wired, its call composed."""
+"""Compiling one operation: its references resolved, its inputs wired, its call composed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from .adapters import ConsumedOperation
-from .capability import OperationSpec
+from .adapters import ConsumedOperation, Provision
+from .aggregates import Functions
+from .capability import CallStepSpec, FunctionSpec, OperationSpec, OutputSpec
 from .declaration import Declaration
 from .errors import UpstreamStatus
+from .flow import compile_flow
 from .gate import Gate, guarded
+from .inputs import Input
+from .mappings import compile_finish, finished_schema
 from .mocks import compile_mock
 from .operation import Arguments, Call, Operation, Result
 from .plugins import Plugins
 from .resolve import Caller, ambiguous, candidates, narrow, nothing_named
+from .scope import Scope
 from .shaping import compile_outputs, outputs_schema
-from .units import Inject, compile_check, compile_inject, compile_preview, wire
+from .steps import StepCompiler
+from .units import Inject, compile_check, compile_inject, compile_preview, unit_inputs, wire
+
+Outputs = Sequence[OutputSpec]
 
 
 class OperationCompiler:
-    """Compiles the operations of one exposer; what is wrong with them is noted in the declaration."""
+    """Compiles operations; what is wrong with them is noted in the declaration."""
 
     def __init__(
         self,
         declaration: Declaration,
-        plugins: Plugins,
         consumed: Sequence[ConsumedOperation],
-        gate: Gate,
+        functions: Functions,
         *,
-        streams: bool,
+        streams: bool = False,
     ) -> None:
         self._declaration = declaration
-        self._plugins = plugins
         self._consumed = consumed
-        self._gate = gate
+        self._functions = functions
         self._streams = streams
 
     def compile(self, spec: OperationSpec, caller: Caller) -> Operation | None:
         """The operation, or None when it cannot run and the reason is noted."""
+        return self._compile(spec, caller, spec.output_parameters)
+
+    def check(self, function: FunctionSpec) -> None:
+        """Note what is wrong with a function."""
+        self._compile(function, _own_caller(function), function.output_parameters)
+
+    def _compile(self, spec: OperationSpec, caller: Caller, outputs: Outputs) -> Operation | None:
         modes = [mode for mode in ("ref", "call", "steps") if getattr(spec, mode)]
+        if spec.mappings and "steps" not in modes:
+            self._warn("'mappings' are of 'steps' alone, so these are ignored", spec, "mappings", code="ignored")
         if len(modes) > 1:
             self._problem(f"an operation has one mode; this has {' and '.join(modes)}", spec, code="modes")
         elif modes == ["call"]:
-            return self._call(spec, caller)
-        elif modes:
-            self._problem(f"'{modes[0]}' is not supported by this version", spec, modes[0], code="unsupported")
-        elif mock := compile_mock(spec, self._declaration):
-            return self._composed(Operation(_name(spec), spec.description, mock.inputs, mock.call, spec))
+            return self._call(spec, caller, outputs)
+        elif modes == ["steps"]:
+            return self._steps(spec, outputs)
+        elif modes == ["ref"]:
+            return self._refer(spec)
         else:
-            message = "the operation does nothing: it has no 'call' and no output with a 'value'"
-            self._problem(message, spec, code="modes")
+            return self._mock(spec, outputs)
         return None
 
-    def _call(self, spec: OperationSpec, caller: Caller) -> Operation | None:
-        call = spec.call or ""
-        found = narrow(candidates(call, self._consumed), caller)
-        if len(found) != 1:
-            message = ambiguous(call, found) if found else nothing_named(call, self._consumed)
-            self._problem(message, spec, "call", code="ambiguous-call" if found else "unknown-call")
+    def _call(self, spec: OperationSpec, caller: Caller, outputs: Outputs) -> Operation | None:
+        target = self._find(spec, caller)
+        if target is None:
             return None
-        return self._composed(self._calling(found[0], spec))
-
-    def _calling(self, target: ConsumedOperation, spec: OperationSpec) -> Operation:
-        wiring = wire(spec, target, self._declaration)
-        shape = compile_outputs(spec.output_parameters, self._declaration)
-        inject, preview = compile_inject(wiring), compile_preview(wiring)
-        check = compile_check(wiring.inputs)
+        scope = Scope(spec.input_parameters, self._declaration)
+        wiring = wire(scope, spec, target)
+        scope.warn_idle()
+        inputs = unit_inputs(scope, wiring.inferred)
+        shape = compile_outputs(outputs, self._declaration)
+        inject, preview = compile_inject(wiring, inputs), compile_preview(wiring, inputs)
+        check = compile_check(inputs)
         return Operation(
             name=_name(spec),
             description=spec.description or target.description,
-            inputs=wiring.inputs,
+            inputs=inputs,
             call=_runner(target, inject, shape, streams=self._streams and shape is None),
             spec=spec,
             upstream=(target,),
             identity=shape is None,
-            output_schema=outputs_schema(spec.output_parameters),
+            output_schema=outputs_schema(outputs),
             preview=lambda arguments: target.preview(preview(check(arguments))),
         )
 
-    def _composed(self, operation: Operation) -> Operation:
-        """The operation with the plugins' wrappers, the check of its arguments and the gate around its call."""
-        call = operation.call
-        for wrap in reversed(self._plugins.ask("operation_wrapper", operation=operation)):
-            call = wrap(call)
-        return replace(operation, call=guarded(call, compile_check(operation.inputs), self._gate))
+    def _steps(self, spec: OperationSpec, outputs: Outputs) -> Operation | None:
+        compiler = StepCompiler(spec, self._declaration, self._find_step)
+        steps = compiler.compile()
+        finish = compile_finish(spec, outputs, compiler.scope)
+        compiler.scope.warn_idle()
+        if len(steps) < len(spec.steps):
+            return None
+        inputs = unit_inputs(compiler.scope, *compiler.inferred())
+        flow, check, calls = compile_flow(steps), compile_check(inputs), tuple(compiler.calls)
 
-    def _problem(self, message: str, spec: OperationSpec, *keys: str, code: str) -> None:
+        async def run(arguments: Arguments) -> Result:
+            values = compiler.scope.values(arguments)
+            return finish(values, await flow(values))
+
+        def preview(arguments: Arguments) -> dict[str, Any]:
+            values = compiler.scope.preview(check(arguments))
+            return {"steps": [call.preview(values) for call in calls]}
+
+        return Operation(
+            name=_name(spec),
+            description=spec.description,
+            inputs=inputs,
+            call=run,
+            spec=spec,
+            upstream=tuple(call.target for call in calls),
+            output_schema=finished_schema(outputs),
+            preview=preview,
+        )
+
+    def _refer(self, spec: OperationSpec) -> Operation | None:
+        ref = spec.ref or ""
+        function = self._functions.find(ref)
+        if isinstance(spec, FunctionSpec):
+            message = "a function does its work itself; 'ref' belongs to what is exposed"
+            self._problem(message, spec, "ref", code="function-ref")
+            return None
+        if function is None:
+            self._problem(self._functions.unknown(ref), spec, "ref", code="unknown-ref")
+            return None
+        own = self._compile(function, _own_caller(function), spec.output_parameters or function.output_parameters)
+        if own is None:
+            return None
+        scope = Scope(spec.input_parameters, self._declaration)
+        wiring = wire(scope, spec, _Function(ref, own.inputs))
+        scope.warn_idle()
+        inputs = unit_inputs(scope, wiring.inferred)
+        inject, preview, check = compile_inject(wiring, inputs), compile_preview(wiring, inputs), compile_check(inputs)
+        return replace(
+            own,
+            name=spec.name or own.name,
+            description=spec.description or own.description,
+            inputs=inputs,
+            call=lambda arguments: own.call(inject(arguments)),
+            spec=spec,
+            semantics=function.semantics,
+            preview=lambda arguments: own.preview(preview(check(arguments))),
+        )
+
+    def _mock(self, spec: OperationSpec, outputs: Outputs) -> Operation | None:
+        mock = compile_mock(spec, outputs, self._declaration)
+        mock = mock or compile_mock(spec, spec.output_parameters, self._declaration)
+        if mock:
+            return Operation(_name(spec), spec.description, mock.inputs, mock.call, spec)
+        message = "the operation does nothing: it has no 'call', 'steps' or 'ref' and no output with a 'value'"
+        self._problem(message, spec, code="modes")
+        return None
+
+    def _find(self, spec: OperationSpec | CallStepSpec, caller: Caller) -> ConsumedOperation | None:
+        call = spec.call or ""
+        found = narrow(candidates(call, self._consumed), caller)
+        if len(found) == 1:
+            return found[0]
+        message = ambiguous(call, found) if found else nothing_named(call, self._consumed)
+        self._problem(message, spec, "call", code="ambiguous-call" if found else "unknown-call")
+        return None
+
+    def _find_step(self, spec: CallStepSpec) -> ConsumedOperation | None:
+        return self._find(spec, Caller(keys=frozenset(spec.with_)))
+
+    def _problem(self, message: str, spec: OperationSpec | CallStepSpec, *keys: str, code: str) -> None:
         self._declaration.problem(message, self._declaration.loc(spec, *keys), code=code)
+
+    def _warn(self, message: str, spec: OperationSpec, key: str, *, code: str) -> None:
+        self._declaration.problem(message, self._declaration.loc(spec, key), code=code, warning=True, key=True)
+
+
+def surround(operation: Operation, plugins: Plugins, provision: Provision, gate: Gate) -> Operation:
+    """The operation with the plugins' wrappers, the check of its arguments and the gate around its call."""
+    call = operation.call
+    for wrap in reversed(plugins.ask("operation_wrapper", operation=operation, provision=provision)):
+        call = wrap(call)
+    return replace(operation, call=guarded(call, compile_check(operation.inputs), gate))
+
+
+@dataclass(frozen=True, slots=True)
+class _Function:
+    """A function, as what a unit calls."""
+
+    ref: str
+    inputs: tuple[Input, ...]
+
+    @property
+    def namespace(self) -> str:
+        return self.ref.rpartition(".")[0]
+
+    @property
+    def name(self) -> str:
+        return self.ref.rpartition(".")[2]
+
+
+def _own_caller(function: FunctionSpec) -> Caller:
+    return Caller(keys=frozenset(function.with_), description=function.description)
 
 
 def _name(spec: OperationSpec) -> str:

@@ -5,13 +5,14 @@
     AdapterHostError
     ├── ProblemsError            a document cannot run: every problem with its place
     ├── PluginError              a plugin could not be taken
+    ├── BindError                a source of secrets cannot be read; the host makes a problem of it
     ├── StartError               what was built could not be started (a port in use, ...)
     └── OperationError           one call failed; `status` is its HTTP status
         ├── ArgumentError        400  the caller's mistake, naming the parameter
         ├── RefusedError         403  the caller may not do this
         ├── NotFoundError        404  there is no such thing
         ├── InternalError        500  our own mistake
-        ├── UnavailableError     503  draining
+        ├── UnavailableError     503  draining, or as much in progress as may be
         └── UpstreamError        502  the consumed API's failure
             ├── UpstreamUnreachable  502  no connection, or it broke
             ├── UpstreamInvalid      502  not the format declared, too large
@@ -23,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,10 @@ class PluginError(AdapterHostError):
     """A plugin could not be taken; the message names plugin, distribution, version and reason."""
 
 
+class BindError(AdapterHostError):
+    """A source of secrets refuses its location, or cannot be read; the message says why, and holds no secret."""
+
+
 class StartError(AdapterHostError):
     """A built host could not start; what had started has been stopped again."""
 
@@ -68,9 +73,20 @@ class OperationError(AdapterHostError):
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Internal error"
 
+    step: str | None = None
+    """The step that failed, where an operation has steps; the message names it too."""
+
     def __init__(self, message: str = "") -> None:
         self.message = message or self.title
         super().__init__(self.message)
+
+    def in_step(self, name: str) -> Self:
+        """The same failure, that of a step of an operation."""
+        error = type(self).__new__(type(self))
+        error.__dict__.update(self.__dict__)
+        error.step, error.message = name, f"step '{name}': {self.message}"
+        error.args = (error.message,)
+        return error
 
 
 class ArgumentError(OperationError):
@@ -103,10 +119,17 @@ class InternalError(OperationError):
 
 
 class UnavailableError(OperationError):
-    """The host is draining and takes no new call."""
+    """No call is taken now: the host is draining, or has enough to do.
+
+    `retry_after` is in how many seconds another call may be, where that is known: it is the host that goes on then.
+    """
 
     status = 503
     title = "Unavailable"
+
+    def __init__(self, message: str = "", *, retry_after: float | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
 
 
 class UpstreamError(OperationError):

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .capability import OperationSpec, OutputSpec
 from .declaration import Declaration
-from .document.source import Loc
 from .inputs import Input
 from .operation import Arguments, Call, Result
+from .scope import Scope, compile_value, is_input
 from .shaping import coerce
 from .template import ABSENT
-from .units import declared_input
+from .units import unit_inputs
 
 Make = Callable[[Arguments], Any]
 
@@ -26,15 +26,15 @@ class Mock:
     call: Call
 
 
-def compile_mock(spec: OperationSpec, declaration: Declaration) -> Mock | None:
+def compile_mock(spec: OperationSpec, outputs: Sequence[OutputSpec], declaration: Declaration) -> Mock | None:
     """The mock that an operation's outputs declare, or None when none of them has a value."""
-    if not any(_has_value(output) for output in spec.output_parameters):
+    if not any(_has_value(output) for output in outputs):
         return None
-    compiler = _Compiler(spec, declaration)
+    compiler = _Compiler(spec, outputs, declaration)
     make = compiler.answer()
 
     async def call(arguments: Arguments) -> Result:
-        return Result(data=make(arguments))
+        return Result(data=make(compiler.values(arguments)))
 
     return Mock(compiler.inputs(), call)
 
@@ -47,22 +47,25 @@ def _has_value(output: OutputSpec) -> bool:
 class _Compiler:
     """Compiles the outputs of one operation and collects the inputs that their templates name."""
 
-    def __init__(self, spec: OperationSpec, declaration: Declaration) -> None:
-        self._spec = spec
-        self._declaration = declaration
-        self._declared = {given.name: given for given in spec.input_parameters}
-        self._named: dict[str, None] = {}
+    def __init__(self, spec: OperationSpec, outputs: Sequence[OutputSpec], declaration: Declaration) -> None:
+        self._outputs = outputs
+        self._scope = Scope(spec.input_parameters, declaration)
+        self._scope.give(spec)
 
     def answer(self) -> Make:
-        outputs = self._spec.output_parameters
+        outputs = self._outputs
         if len(outputs) == 1 and outputs[0].name is None:
             return self._make(outputs[0])
         return self._object({output.name or "value": output for output in outputs})
 
     def inputs(self) -> tuple[Input, ...]:
         """The declared inputs, and those that only a template names."""
-        declared = map(declared_input, self._declared.values())
-        return (*declared, *(Input(name) for name in self._named if name not in self._declared))
+        named = sorted(filter(is_input, self._scope.used - self._scope.declared.keys()))
+        return (*unit_inputs(self._scope), *map(Input, named))
+
+    def values(self, arguments: Arguments) -> Arguments:
+        """The values that a call begins with."""
+        return self._scope.values(arguments) if self._scope.given else arguments
 
     def _make(self, output: OutputSpec) -> Make:
         if output.properties:
@@ -71,21 +74,21 @@ class _Compiler:
             items = output.items if isinstance(output.items, tuple) else (output.items,)
             makers = [self._make(item) for item in items]
             return lambda arguments: [make(arguments) for make in makers]
-        return self._value(output.value, output.type, self._declaration.loc(output, "value"))
+        return self._value(output)
 
     def _object(self, outputs: dict[str, OutputSpec]) -> Make:
         makers = {name: self._make(output) for name, output in outputs.items()}
         return lambda arguments: {name: make(arguments) for name, make in makers.items()}
 
-    def _value(self, value: Any, type: str | None, loc: Loc) -> Make:
+    def _value(self, output: OutputSpec) -> Make:
+        value = output.const if output.value is None else output.value
         if not isinstance(value, str) or "{{" not in value:
-            constant = coerce(value, type)
+            constant = coerce(value, output.type)
             return lambda _: constant
-        template = self._declaration.template(value, loc, inputs=self._declared)
-        self._named.update(dict.fromkeys(template.inputs))
+        take = compile_value(self._scope.meaning(value, self._scope.declaration.loc(output, "value")))
 
         def make(arguments: Arguments) -> Any:
-            found = template.value(arguments)
-            return None if found is ABSENT else coerce(found, type)
+            found = take(arguments)
+            return None if found is ABSENT else coerce(found, output.type)
 
         return make

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from .capability import OperationSpec
+from .capability import OperationSpec, Semantics
 from .errors import UpstreamInvalid
 from .inputs import Input
 
@@ -95,7 +95,7 @@ class Operation:
 
     `call(arguments)` checks the arguments, calls, and gives a `Result`; it raises an `OperationError`. `preview` gives
     the request that a call would make instead, for people, secrets masked. `upstream` are the consumed operations it
-    reaches; `identity` says that the answer is passed through as it came.
+    reaches, in order; `identity` says that the answer is passed through as it came; `semantics` what calling it means.
     """
 
     name: str
@@ -105,6 +105,7 @@ class Operation:
     spec: OperationSpec
     upstream: tuple[ConsumedOperation, ...] = ()
     identity: bool = False
+    semantics: Semantics | None = None
     output_schema: Mapping[str, Any] | None = field(default=None, repr=False)
     preview: Callable[[Arguments], Mapping[str, Any]] = field(default=dict, repr=False)
 

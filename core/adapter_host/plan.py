@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from .adapters import ConsumedOperation, Consumer, Exposer, HttpExposer, Provision
+from .adapters import ConsumedCall, ConsumedOperation, Consumer, Exposer, HttpExposer, Provision
+from .aggregates import Functions
 from .auth import Credentials, compile_credentials
-from .capability import ExposerConfig, Model, OperationSpec, walk
-from .compiler import OperationCompiler
+from .capability import ConsumerConfig, ExposerConfig, Model, OperationSpec, walk
+from .compiler import OperationCompiler, surround
 from .declaration import Declaration
 from .document.source import Loc
 from .errors import PluginError, ProblemsError
 from .gate import Gate
-from .operation import Operations
+from .operation import Arguments, Operations, Result
 from .plugins import Plugins
 from .resolve import Caller
 from .settings import Settings
@@ -59,7 +60,10 @@ class _Builder:
 
     def plan(self) -> Plan:
         consumers = tuple(self._consumers())
-        exposers = tuple(self._exposers())
+        with _Trial(self._declaration, self._settings.skip_invalid):
+            functions = Functions(self._declaration)
+        exposers = tuple(self._exposers(functions))
+        self._check(functions)
         if self._declaration.errors:
             raise ProblemsError(self._declaration.problems)
         return Plan(self._declaration, consumers, self._consumed, exposers)
@@ -69,23 +73,40 @@ class _Builder:
         for config in self._declaration.capability.consumes:
             with _Trial(self._declaration, self._settings.skip_invalid) as trial:
                 adapter = self._plugins.consumers[config.type]
-                consumer = _construct(adapter, config, self._provision(config.namespace))
-                operations = tuple(consumer.operations())
+                provision = self._provision(config.namespace)
+                consumer = _construct(adapter, config, provision)
+                operations = self._wrapped(tuple(consumer.operations()), config, provision)
             if not trial.left_out:
                 consumers.append(consumer)
                 self._consumed += operations
         return consumers
 
+    def _wrapped(
+        self, operations: tuple[ConsumedOperation, ...], config: ConsumerConfig, provision: Provision
+    ) -> tuple[ConsumedOperation, ...]:
+        """The operations with the plugins' wrappers around their calls; those that no plugin wraps stay themselves."""
+        given = {"config": config, "operations": operations, "provision": provision}
+        for wrap in reversed(self._plugins.ask("consumer_wrapper", **given)):
+            operations = tuple(_wrapped(operation, wrap(operation, operation.call)) for operation in operations)
+        return operations
+
     def _provision(self, namespace: str) -> Provision:
         return Provision(self._declaration, self._settings, namespace)
 
-    def _exposers(self) -> Iterator[ExposerPlan]:
+    def _check(self, functions: Functions) -> None:
+        """Note what is wrong with the functions that nothing refers to: the others have been compiled."""
+        compiler = OperationCompiler(self._declaration, self._consumed, functions)
+        for function in functions.unused:
+            with _Trial(self._declaration, self._settings.skip_invalid):
+                compiler.check(function)
+
+    def _exposers(self, functions: Functions) -> Iterator[ExposerPlan]:
         for config in self._declaration.capability.exposes:
             with _Trial(self._declaration, self._settings.skip_invalid) as trial:
                 credentials = self._credentials(config)
             # What cannot check its callers is never served, not even in part.
             if not trial.left_out:
-                yield self._exposer(config, credentials)
+                yield self._exposer(config, credentials, functions)
 
     def _credentials(self, config: ExposerConfig) -> Credentials | None:
         adapter = self._plugins.exposers[config.type]
@@ -94,19 +115,47 @@ class _Builder:
             self._declaration.problem(message, self._declaration.loc(config, "authentication"), code="unsupported")
         return compile_credentials(config.authentication, self._provision(config.namespace))
 
-    def _exposer(self, config: ExposerConfig, credentials: Credentials | None) -> ExposerPlan:
+    def _exposer(self, config: ExposerConfig, credentials: Credentials | None, functions: Functions) -> ExposerPlan:
         adapter = self._plugins.exposers[config.type]
         gate = Gate(self._settings.call_limit)
-        compiler = OperationCompiler(self._declaration, self._plugins, self._consumed, gate, streams=adapter.streams)
+        provision = self._provision(config.namespace)
+        compiler = OperationCompiler(self._declaration, self._consumed, functions, streams=adapter.streams)
         operations = []
         for spec, caller in _units(config):
             with _Trial(self._declaration, self._settings.skip_invalid) as trial:
                 operation = compiler.compile(spec, caller)
+                operation = operation and surround(operation, self._plugins, provision, gate)
             if operation and not trial.failed:
                 operations.append(operation)
         with _Trial(self._declaration, self._settings.skip_invalid):
-            exposer = _construct(adapter, config, Operations(operations), self._provision(config.namespace))
+            exposer = _construct(adapter, config, Operations(operations), provision)
         return ExposerPlan(exposer, credentials, gate)
+
+
+class _Wrapped(ConsumedOperation):
+    """A consumed operation whose call is wrapped."""
+
+    def __init__(self, operation: ConsumedOperation, call: ConsumedCall) -> None:
+        for name in ConsumedOperation.__annotations__:
+            setattr(self, name, getattr(operation, name))
+        self._operation = operation
+        self._call = call
+
+    async def call(self, arguments: Arguments, *, stream: bool = False) -> Result:
+        """Call it through the wrapper."""
+        return await self._call(arguments, stream=stream)
+
+    def describe(self) -> Mapping[str, Any]:
+        """As the operation itself."""
+        return self._operation.describe()
+
+    def preview(self, arguments: Arguments) -> Mapping[str, Any]:
+        """As the operation itself."""
+        return self._operation.preview(arguments)
+
+
+def _wrapped(operation: ConsumedOperation, call: ConsumedCall) -> ConsumedOperation:
+    return operation if call == operation.call else _Wrapped(operation, call)
 
 
 class _Trial:

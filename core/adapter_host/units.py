@@ -2,143 +2,143 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Protocol
 
-from .adapters import ConsumedOperation
-from .capability import InputSpec, OperationSpec
-from .declaration import Declaration
+from .capability import CallStepSpec, InputSpec, OperationSpec
 from .document.source import Loc
 from .document.words import listed, suggest
 from .errors import ArgumentError
 from .inputs import Input
 from .operation import Arguments
 from .resolve import fold
-from .template import ABSENT, Template
+from .scope import Scope
+from .template import ABSENT, Reference, Template
 
 Inject = Callable[[Arguments], Arguments]
 """From one set of arguments to another."""
 
-_QUALIFIED: Final = re.compile(r"(?:\$this\.)?([A-Za-z0-9_-]+)\.([A-Za-z0-9_*.-]+)")
+
+class _Target(Protocol):
+    """What a unit calls: a consumed operation, or a function."""
+
+    @property
+    def namespace(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def inputs(self) -> tuple[Input, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """Where each input of the target comes from, by its name: a caller's input, a template or a constant."""
+    """Where each input of the target comes from, by its name: a named value, a template or a constant.
 
-    inputs: tuple[Input, ...]
+    `inferred` is what the target says of the values that are named.
+    """
+
     references: Mapping[str, str]
     templates: Mapping[str, Template]
     constants: Mapping[str, Any]
+    inferred: Mapping[str, Input]
 
 
-def wire(spec: OperationSpec, target: ConsumedOperation, declaration: Declaration) -> Wiring:
-    """Decide where the inputs of `target` come from, and so what the unit's own inputs are."""
-    return _Wirer(spec, target, declaration).wiring()
+def wire(scope: Scope, calling: OperationSpec | CallStepSpec, target: _Target) -> Wiring:
+    """Decide where the inputs of `target` come from."""
+    return _Wirer(scope, calling, target).wiring()
+
+
+def unit_inputs(scope: Scope, *inferred: Mapping[str, Input]) -> tuple[Input, ...]:
+    """The inputs of a unit: the declared ones, and those that only its targets name."""
+    inputs: dict[str, Input] = {}
+    for found in inferred:
+        for name, given in found.items():
+            inputs[name] = _stronger(inputs[name], given) if name in inputs else given
+    for name, spec in scope.declared.items():
+        inputs[name] = declared_input(spec, inputs.get(name))
+    return tuple(inputs.values())
+
+
+def _stronger(known: Input, other: Input) -> Input:
+    """Of what two targets say of one input, what says more."""
+    if known.required >= other.required and (known.type or not other.type):
+        return known
+    return replace(other, type=other.type or known.type, required=known.required or other.required)
 
 
 @dataclass(slots=True)
 class _Wirer:
-    spec: OperationSpec
-    target: ConsumedOperation
-    declaration: Declaration
-    declared: dict[str, InputSpec] = field(default_factory=dict)
+    scope: Scope
+    calling: OperationSpec | CallStepSpec
+    target: _Target
     references: dict[str, str] = field(default_factory=dict)
     templates: dict[str, Template] = field(default_factory=dict)
     constants: dict[str, Any] = field(default_factory=dict)
 
     def wiring(self) -> Wiring:
-        self._declare()
-        for key, value in self.spec.with_.items():
+        for key, value in self.scope.constants.items():
+            if name := _match(key, self._names):
+                self.constants[name] = value
+        for key, value in self.calling.with_.items():
             self._wire_with(key, value)
         self._wire_rest()
-        self._warn_idle()
-        return Wiring(tuple(self._inputs()), self.references, self.templates, self.constants)
+        self.scope.used.update(self.references.values())
+        return Wiring(self.references, self.templates, self.constants, self._inferred())
 
     @property
     def _names(self) -> list[str]:
         return [given.name for given in self.target.inputs]
 
-    def _declare(self) -> None:
-        for spec in self.spec.input_parameters:
-            if spec.value is None:
-                self.declared[spec.name] = spec
-            elif name := _match(spec.name, self._names):
-                self.constants[name] = spec.value
-
     def _wire_with(self, key: str, value: Any) -> None:
-        loc = self.declaration.loc(self.spec, "with", key)
+        loc = self.scope.declaration.loc(self.calling, "with", key)
         name = _match(key, self._names)
         if name is None:
             self._warn_unused(key, loc)
             return
         self.constants.pop(name, None)
-        if not isinstance(value, str):
-            self.constants[name] = value
-        elif "{{" in value:
-            self._wire_template(name, value, loc)
-        elif reference := self._reference(value):
-            self.references[name] = reference
-        elif "." in value and self.declaration.binds.find(value):
-            self._wire_template(name, "{{" + value + "}}", loc)
-        elif value == name and value in self.declared:
+        meaning = self.scope.meaning(value, loc)
+        if isinstance(meaning, Template):
+            self.templates[name] = meaning
+        elif isinstance(meaning, Reference):
+            self.references[name] = meaning.name
+        elif value == name and value in self.scope.declared:
             self.references[name] = value
         else:
-            self.constants[name] = value
-
-    def _wire_template(self, name: str, text: str, loc: Loc) -> None:
-        template = self.declaration.template(text, loc, inputs=self.declared)
-        if template.single is not None:
-            self.references[name] = template.single
-        else:
-            self.templates[name] = template
-
-    def _reference(self, value: str) -> str | None:
-        """The caller's input that text like `rest.limit` or `my-exposer.limit` means, if it means one."""
-        qualified = _QUALIFIED.fullmatch(value)
-        if qualified is None or qualified[1] in self.declaration.binds.namespaces:
-            return None
-        return qualified[2] if qualified[1] in self.declaration.callers else None
+            self.constants[name] = meaning.value
 
     def _wire_rest(self) -> None:
         """What `with` does not name comes from the input of its name; undeclared units take all of the target's."""
-        own = list(self.declared)
+        own = list(self.scope.declared)
         for given in self.target.inputs:
             wired = given.name in self.references or given.name in self.templates or given.name in self.constants
             if wired or not given.implicit:
                 continue
-            if (name := _match(given.name, own)) is not None:
+            if (name := _match(given.name, list(self.scope.given))) is not None:
+                self.references[given.name] = self.scope.given[name]
+            elif (name := _match(given.name, own)) is not None:
                 self.references[given.name] = name
             elif given.required or not own:
                 self.references[given.name] = given.name
 
-    def _inputs(self) -> Iterable[Input]:
+    def _inferred(self) -> Mapping[str, Input]:
         consumed = {given.name: given for given in self.target.inputs}
-        inputs: dict[str, Input] = {}
+        inferred: dict[str, Input] = {}
         for name, source in self.references.items():
-            if source not in inputs or consumed[name].required > inputs[source].required:
-                inputs[source] = replace(consumed[name], name=source, implicit=True)
+            if source not in inferred or consumed[name].required > inferred[source].required:
+                inferred[source] = replace(consumed[name], name=source, implicit=True)
         for name, template in self.templates.items():
             place = None if consumed[name].whole else consumed[name].place
             for source in template.inputs:
-                inputs.setdefault(source, Input(source, place=place))
-        for name, spec in self.declared.items():
-            inputs[name] = declared_input(spec, inputs.get(name))
-        return inputs.values()
+                inferred.setdefault(source, Input(source, place=place))
+        return inferred
 
     def _warn_unused(self, key: str, loc: Loc) -> None:
         hint = suggest(key, self._names) or f" (it takes: {listed(self._names, 'and') or 'nothing'})"
         message = f"'{self.target.namespace}.{self.target.name}' takes no '{key}', so it is not sent{hint}"
-        self.declaration.problem(message, loc, code="unused-with", warning=True, key=True)
-
-    def _warn_idle(self) -> None:
-        used = {*self.references.values(), *(name for each in self.templates.values() for name in each.inputs)}
-        for name, spec in self.declared.items():
-            if name not in used:
-                loc = self.declaration.loc(spec, "name")
-                self.declaration.problem(f"input '{name}' goes nowhere", loc, code="idle-input", warning=True)
+        self.scope.declaration.problem(message, loc, code="unused-with", warning=True, key=True)
 
 
 def _match(name: str, names: Sequence[str]) -> str | None:
@@ -161,23 +161,31 @@ def declared_input(spec: InputSpec, inferred: Input | None = None) -> Input:
     )
 
 
-def compile_inject(wiring: Wiring) -> Inject:
-    """The function from a unit's arguments to its target's."""
+def compile_inject(wiring: Wiring, inputs: Iterable[Input] | None) -> Inject:
+    """The function from a unit's arguments to its target's; `inputs` are all that may be among the arguments.
+
+    With None there may be anything among them.
+    """
     filled = {name: each.constant for name, each in wiring.templates.items() if each.constant is not None}
     templates = {name: each.text for name, each in wiring.templates.items() if name not in filled}
-    return _inject(wiring, {**wiring.constants, **filled}, templates)
+    return _inject(wiring, inputs, {**wiring.constants, **filled}, templates)
 
 
-def compile_preview(wiring: Wiring) -> Inject:
+def compile_preview(wiring: Wiring, inputs: Iterable[Input] | None) -> Inject:
     """As `compile_inject`, for people: secrets stay as names."""
-    return _inject(wiring, wiring.constants, {name: each.preview for name, each in wiring.templates.items()})
+    return _inject(wiring, inputs, wiring.constants, {name: each.preview for name, each in wiring.templates.items()})
 
 
-def _inject(wiring: Wiring, constants: Mapping[str, Any], texts: Mapping[str, Callable[[Arguments], str]]) -> Inject:
+def _inject(
+    wiring: Wiring,
+    inputs: Iterable[Input] | None,
+    constants: Mapping[str, Any],
+    texts: Mapping[str, Callable[[Arguments], str]],
+) -> Inject:
     references = tuple(wiring.references.items())
     templates = tuple(texts.items())
     renamed = any(name != source for name, source in references)
-    idle = {given.name for given in wiring.inputs} - set(wiring.references)
+    idle = inputs is None or {given.name for given in inputs} - set(wiring.references)
     if not (renamed or idle or constants or templates):
         return lambda arguments: arguments
 

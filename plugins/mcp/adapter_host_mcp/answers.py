@@ -85,12 +85,13 @@ def _decoded(body: bytes, media_type: str) -> str:
 
 
 def describe_status(error: UpstreamStatus) -> str:
-    """What the upstream answered, without its words."""
+    """What the upstream answered, without its words, and in which step."""
+    step = "" if error.step is None else f"step '{error.step}': "
     try:
         phrase = f" ({HTTPStatus(error.upstream_status).phrase})"
     except ValueError:
         phrase = ""
-    return f"the upstream answered {error.upstream_status}{phrase}"
+    return f"{step}the upstream answered {error.upstream_status}{phrase}"
 
 
 def _upstream_text(error: UpstreamStatus) -> str:

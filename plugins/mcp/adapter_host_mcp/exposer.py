@@ -173,5 +173,6 @@ def _client_server(url: str, authentication: Authentication | None) -> dict[str,
         return server
     if authentication.type == "apikey" and authentication.placement == "query":
         return {**server, "url": f"{url}?{authentication.key}=<key>"}
-    headers = {authentication.key: "<key>"} if authentication.type == "apikey" else _HEADERS[authentication.type]
-    return {**server, "headers": headers}
+    # With OAuth 2.0, clients find out by themselves what to do.
+    headers = {authentication.key: "<key>"} if authentication.type == "apikey" else _HEADERS.get(authentication.type)
+    return {**server, "headers": headers} if headers else server

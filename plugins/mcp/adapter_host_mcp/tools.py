@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import quote
 
-from adapter_host import ArgumentError, Arguments, Input, Operation, Operations, Provision
+from adapter_host import ArgumentError, Arguments, Input, Operation, Operations, Provision, Semantics
 
 from .config import McpHints, McpToolSpec
 from .schema import Find, compile_schema
@@ -116,7 +116,7 @@ def _tool(name: str, spec: McpToolSpec, operation: Operation, namespace: str) ->
         name=name,
         title=spec.label,
         operation=operation,
-        annotations=_annotations(spec.label, spec.hints),
+        annotations=_annotations(spec.label, spec.hints, operation.semantics),
         uri=f"tool://{quote(namespace, safe='')}/{name}",
         headers=tuple(each for each in operation.inputs if each.name in declared),
         find_flaw=None if operation.output_schema is None else compile_schema(operation.output_schema),
@@ -156,10 +156,20 @@ def _renamed(declared: str, name: str) -> str:
     return f"tool '{declared}' is offered as '{name}': {reason}"
 
 
-def _annotations(label: str | None, hints: McpHints | None) -> dict[str, Any]:
+def _annotations(label: str | None, hints: McpHints | None, semantics: Semantics | None) -> dict[str, Any]:
     annotations: dict[str, Any] = {"title": label} if label else {}
+    meant = _meant(semantics)
     for field, key in _HINTS.items():
-        hint = getattr(hints, field, None)
+        own = getattr(hints, field, None)
+        hint = meant.get(field) if own is None else own
         if hint is not None:
             annotations[key] = hint
     return annotations
+
+
+def _meant(semantics: Semantics | None) -> dict[str, bool | None]:
+    """The hints that a function's semantics amount to."""
+    if semantics is None:
+        return {}
+    hints: dict[str, bool | None] = {"read_only": semantics.safe, "idempotent": semantics.idempotent}
+    return {**hints, "destructive": False} if semantics.safe else hints

@@ -1,0 +1,209 @@
+"""Steps: an operation that is several calls and lookups, compiled once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from .adapters import ConsumedOperation
+from .capability import CallStepSpec, LookupStepSpec, OperationSpec, StepSpec
+from .declaration import Declaration
+from .document.source import Loc
+from .document.words import suggest
+from .errors import ArgumentError, UpstreamInvalid, UpstreamStatus
+from .flow import Step, Work
+from .inputs import Input
+from .jsonpath import Find, compile_path
+from .lookups import compile_lookup
+from .operation import Result
+from .scope import Meaning, Scope, Values, compile_value, is_input
+from .shaping import compile_refinement
+from .template import Part, Reference
+from .units import Inject, Wiring, compile_inject, compile_preview, wire
+
+FindTarget = Callable[[CallStepSpec], ConsumedOperation | None]
+
+_STEP: Final = re.compile(r"\$(?:\.([^.\[\]]+)|\[(['\"])(.+?)\2\])(.*)", re.DOTALL)
+_WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+class StepScope(Scope):
+    """A scope in which earlier steps may be named too; `known` says how many of them there are.
+
+    What is taken of a step is one more value, named by its path (`$.get-ship.name`).
+    """
+
+    def __init__(self, spec: OperationSpec, declaration: Declaration) -> None:
+        super().__init__(spec.input_parameters, declaration)
+        self._names = [step.name for step in spec.steps]
+        self.known = 0
+        self.needed: set[str] = set()
+        self.taken: dict[str, dict[str, Find]] = {name: {} for name in self._names}
+
+    def meaning(self, value: Any, loc: Loc) -> Meaning:
+        """What a value of the document stands for."""
+        if isinstance(value, str) and value.startswith(("$.", "$[")) and "{{" not in value:
+            return Reference(self.path(value, loc))
+        return super().meaning(value, loc)
+
+    def own(self, name: str, loc: Loc) -> Part | None:
+        """What a tag's name means here before it means anything else."""
+        if name.startswith(("$.", "$[")):
+            return Reference(self.path(name, loc))
+        step, *rest = name.split(".")
+        if step in self.taken and (rest or step not in self.declared):
+            return Reference(self.take(step, "".join(map(_segment, rest)), loc))
+        return super().own(name, loc)
+
+    def path(self, text: str, loc: Loc) -> str:
+        """The name of the value at a path that begins with a step's name."""
+        found = _STEP.fullmatch(text)
+        if found is None:
+            message = f"'{text}' must begin with the name of a step ($.step.path)"
+            self.declaration.problem(message, loc, code="step-path")
+            return text
+        return self.take(found[1] or found[3], found[4], loc)
+
+    def take(self, step: str, path: str, loc: Loc) -> str:
+        """The name of the value at a path of what a step gives."""
+        name = f"$.{step}{path}"
+        if reason := self._unknown(step):
+            self.declaration.problem(reason, loc, code="unknown-step")
+            return name
+        try:
+            self.taken[step][name] = compile_path(f"${path}")
+        except ValueError as error:
+            self.declaration.problem(str(error).replace(f"${path}", name, 1), loc, code="jsonpath")
+        self.needed.add(step)
+        return name
+
+    def _unknown(self, step: str) -> str | None:
+        known = self._names[: self.known]
+        if step in known:
+            return None
+        if step in self._names[self.known : self.known + 1]:
+            return f"step '{step}' cannot use what it gives itself"
+        if step in self._names:
+            return f"step '{step}' comes later (a step uses what earlier steps give; put it before)"
+        hint = suggest(step, known) or f" (earlier steps: {', '.join(dict.fromkeys(known)) or 'none'})"
+        return f"no step is named '{step}'{hint}"
+
+
+def _segment(part: str) -> str:
+    return f"[{part}]" if part.isdecimal() else f".{part}"
+
+
+@dataclass(frozen=True, slots=True)
+class StepCall:
+    """The call of a step: what it calls, with what, and whether that is known before any step has run."""
+
+    name: str
+    target: ConsumedOperation
+    wiring: Wiring
+    waits_for: frozenset[str]
+
+    def preview(self, values: Values) -> dict[str, Any]:
+        """The request that it makes, as far as what a call begins with tells."""
+        shown: dict[str, Any] = {"step": self.name, "operation": f"{self.target.namespace}.{self.target.name}"}
+        if self.waits_for:
+            return {**shown, "waits_for": sorted(self.waits_for)}
+        return {**shown, **self.target.preview(compile_preview(self.wiring, None)(values))}
+
+
+class StepCompiler:
+    """Compiles the steps of one operation; `scope` then knows what may be taken of them."""
+
+    def __init__(self, spec: OperationSpec, declaration: Declaration, find: FindTarget) -> None:
+        self.scope = StepScope(spec, declaration)
+        self.calls: list[StepCall] = []
+        self._spec = spec
+        self._declaration = declaration
+        self._find = find
+        self._writes = frozenset[str]()
+
+    def compile(self) -> list[Step]:
+        """The steps; what is wrong is reported, and without a mended document they are not to be run."""
+        steps: list[Step] = []
+        self.scope.give(self._spec)
+        for index, spec in enumerate(self._spec.steps):
+            if any(spec.name == other.name for other in self._spec.steps[:index]):
+                loc = self._declaration.loc(spec, "name")
+                self._declaration.problem(f"two steps are named '{spec.name}'", loc, code="duplicate-step")
+            self.scope.known, self.scope.needed = index, set()
+            work = self._work(spec)
+            if work is not None:
+                steps.append(Step(spec.name, work, self.scope.taken[spec.name], self._after(spec, steps)))
+        self.scope.known = len(self._spec.steps)
+        return steps
+
+    def inferred(self) -> list[Mapping[str, Input]]:
+        """What the consumed operations say of the values that callers give."""
+        maps = [call.wiring.inferred for call in self.calls]
+        called = [{name: given for name, given in found.items() if is_input(name)} for found in maps]
+        return [*called, {name: Input(name) for name in sorted(filter(is_input, self.scope.used))}]
+
+    def _after(self, spec: StepSpec, earlier: Sequence[Step]) -> frozenset[str]:
+        """The steps that one waits for: what writes keeps its place among all of them."""
+        needed = frozenset(self.scope.needed) | self._writes
+        if isinstance(spec, CallStepSpec) and self.calls[-1].target.method in _WRITES:
+            self._writes = frozenset({spec.name})
+            return needed | {step.name for step in earlier}
+        return needed
+
+    def _work(self, spec: StepSpec) -> Work | None:
+        if isinstance(spec, CallStepSpec):
+            return self._call(spec)
+        if isinstance(spec, LookupStepSpec):
+            return self._lookup(spec)
+        message = "script steps need the plugin adapter-host-scripting, which this version does not have yet"
+        self._declaration.problem(message, self._declaration.loc(spec), code="unsupported")
+        return None
+
+    def _call(self, spec: CallStepSpec) -> Work | None:
+        target = self._find(spec)
+        if target is None:
+            return None
+        wiring = wire(self.scope, spec, target)
+        self.calls.append(StepCall(spec.name, target, wiring, frozenset(self.scope.needed)))
+        refine = compile_refinement(target.outputs, self._declaration)
+        return _calling(target, compile_inject(wiring, None), refine, _derived(wiring))
+
+    def _lookup(self, spec: LookupStepSpec) -> Work:
+        loc = self._declaration.loc(spec, "index")
+        index = self.scope.path(spec.index, loc) if spec.index.startswith("$") else self.scope.take(spec.index, "", loc)
+        meaning = self.scope.meaning(spec.lookup_value, self._declaration.loc(spec, "lookupValue"))
+        wanted = compile_value(meaning)
+        look_up = compile_lookup(spec.match, spec.output_parameters)
+
+        async def work(values: Values) -> Result:
+            return Result(data=look_up(values.get(index), wanted(values)))
+
+        return work
+
+
+def _derived(wiring: Wiring) -> frozenset[str]:
+    """The inputs that come of earlier steps alone."""
+    sources = {name: (source,) for name, source in wiring.references.items()}
+    composed = {name: template.inputs for name, template in wiring.templates.items() if template.inputs}
+    return frozenset(name for name, given in {**sources, **composed}.items() if all(name[:1] == "$" for name in given))
+
+
+def _calling(
+    target: ConsumedOperation, inject: Inject, refine: Callable[[Any], Any] | None, derived: Iterable[str]
+) -> Work:
+    async def work(values: Values) -> Result:
+        try:
+            result = await target.call(inject(values))
+        except ArgumentError as error:
+            if error.parameter in derived:
+                raise UpstreamInvalid(f"{error.message} (an earlier step gives it)") from error
+            raise
+        if result.status >= 300:
+            raise UpstreamStatus(result.status, result.body, result.media_type, result.headers)
+        if refine is None or not result.body:
+            return result
+        return Result(status=result.status, data=refine(result.data), headers=result.headers)
+
+    return work
