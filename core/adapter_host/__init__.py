@@ -1,6 +1,7 @@
 """adapter-host: one declaration of an HTTP API, served over several protocols."""
 
 from .adapters import (
+    ConsumedCall,
     ConsumedOperation,
     Consumer,
     Exposer,
@@ -8,6 +9,7 @@ from .adapters import (
     Offer,
     Provision,
 )
+from .api import API_VERSION
 from .capability import (
     Authentication,
     Capability,
@@ -18,11 +20,15 @@ from .capability import (
     Model,
     OperationSpec,
     OutputSpec,
+    Semantics,
 )
+from .credentials import PRINCIPAL, Principal
 from .declaration import Declaration
+from .document.binds import BindSource
 from .errors import (
     AdapterHostError,
     ArgumentError,
+    BindError,
     InternalError,
     NotFoundError,
     OperationError,
@@ -38,8 +44,8 @@ from .errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
-from .hookspecs import RegisterConsumer, RegisterExposer, hookimpl
-from .host import Exposure, Host, attach
+from .hookspecs import RegisterBindSource, RegisterConsumer, RegisterExposer, hookimpl
+from .host import HOST, Exposure, Host, attach
 from .inputs import Input
 from .operation import Arguments, Call, Operation, Operations, Result
 from .plugins import PluginInfo, Plugins
@@ -49,12 +55,18 @@ from .template import ABSENT, Template
 
 __all__ = [
     "ABSENT",
+    "API_VERSION",
+    "HOST",
+    "PRINCIPAL",
     "AdapterHostError",
     "ArgumentError",
     "Arguments",
     "Authentication",
+    "BindError",
+    "BindSource",
     "Call",
     "Capability",
+    "ConsumedCall",
     "ConsumedOperation",
     "Consumer",
     "ConsumerConfig",
@@ -79,13 +91,16 @@ __all__ = [
     "PluginError",
     "PluginInfo",
     "Plugins",
+    "Principal",
     "Problem",
     "ProblemsError",
     "Provision",
     "RefusedError",
+    "RegisterBindSource",
     "RegisterConsumer",
     "RegisterExposer",
     "Result",
+    "Semantics",
     "Settings",
     "StartError",
     "Template",

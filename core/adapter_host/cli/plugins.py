@@ -1,28 +1,54 @@
-"""`adapter-host plugins`: what is installed, and what failed to load."""
+"""`adapter-host plugins`: what is installed, and what failed to load; `plugins new`: a package to begin with."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 
 import orjson
 
+from adapter_host.api import API_VERSION
 from adapter_host.plugins import PluginInfo, Plugins
 
+from .scaffold import KINDS, write
 from .text import table
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.set_defaults(action=_show)
+    actions = parser.add_subparsers(metavar="ACTION")
+    new = actions.add_parser("new", help="write a plugin's package", description="Write a plugin's whole package.")
+    new.add_argument("name", metavar="NAME", help="of the plugin and its type; the distribution is adapter-host-NAME")
+    new.add_argument("--kind", choices=tuple(KINDS), required=True)
+    new.add_argument("--into", metavar="DIR", type=Path, help="the folder to make (default ./NAME)")
+    new.set_defaults(action=_new)
 
 
 def run(options: argparse.Namespace) -> int:
+    """List the plugins, or write a new one."""
+    action: Callable[[argparse.Namespace], int] = options.action
+    return action(options)
+
+
+def _new(options: argparse.Namespace) -> int:
+    folder = options.into or Path(options.name)
+    for path in write(options.name, options.kind, folder):
+        print(path)
+    print(f"next: pip install --editable '{folder}[dev]'; adapter-host plugins; cd {folder}; pytest", file=sys.stderr)
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
     """List the plugins; 1 when one failed."""
     plugins = Plugins.installed()
     if options.format == "json":
         listing = {
+            "api": API_VERSION,
             "plugins": [asdict(info) for info in plugins.taken],
             "failed": [str(error) for error in plugins.failed],
             "disabled": plugins.disabled,
@@ -39,6 +65,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _row(info: PluginInfo) -> tuple[str, ...]:
     types = [f"exposes {type}" for type in info.exposers] + [f"consumes {type}" for type in info.consumers]
+    types += [f"binds {scheme}" for scheme in info.bind_sources]
     return (
         info.name,
         info.distribution or "-",

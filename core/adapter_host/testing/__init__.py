@@ -1,6 +1,23 @@
-"""For the tests of plugins and of applications that embed the host: a consumed API in memory, a host on free ports."""
+"""For the tests of plugins and of applications that embed the host.
 
-from .fake import FakeConsumer, FakePlugin
+A consumed API in memory, a host on free ports, and the lists of all that an exposer and a consumer have to keep.
+"""
+
+from .consumer_contract import ConsumerContract, Example
+from .contract import CallFailed
+from .exposer_contract import ExposerContract
+from .fake import FakeConsumer, FakeExposer, FakePlugin, Hold
 from .running import Running, running
 
-__all__ = ["FakeConsumer", "FakePlugin", "Running", "running"]
+__all__ = [
+    "CallFailed",
+    "ConsumerContract",
+    "Example",
+    "ExposerContract",
+    "FakeConsumer",
+    "FakeExposer",
+    "FakePlugin",
+    "Hold",
+    "Running",
+    "running",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -10,11 +11,16 @@ from adapter_host import (
     ConsumedOperation,
     Consumer,
     ConsumerConfig,
+    Exposer,
+    ExposerConfig,
     Input,
     InputSpec,
     Model,
+    OperationSpec,
+    OutputSpec,
     Provision,
     RegisterConsumer,
+    RegisterExposer,
     Result,
     hookimpl,
 )
@@ -23,13 +29,14 @@ Answer = Callable[[dict[str, Any]], Any | Awaitable[Any]]
 
 
 class FakeOperationSpec(Model):
-    """One operation: its name, where it stands and what it takes."""
+    """One operation: its name, where it stands, what it takes and what it says of its answers."""
 
     name: str
     method: str | None = None
     path: str | None = None
     description: str | None = None
     input_parameters: tuple[InputSpec, ...] = ()
+    output_parameters: tuple[OutputSpec, ...] = ()
 
 
 class FakeConfig(ConsumerConfig):
@@ -47,7 +54,9 @@ class FakeOperation(ConsumedOperation):
         self.method = spec.method
         self.path = spec.path
         self.description = spec.description
-        self.inputs = tuple(_input(given) for given in spec.input_parameters)
+        self.spec = spec
+        self.inputs = tuple(map(Input.declared, spec.input_parameters))
+        self.outputs = spec.output_parameters
         self._consumer = consumer
 
     async def call(self, arguments: Arguments, *, stream: bool = False) -> Result:
@@ -60,16 +69,25 @@ class FakeOperation(ConsumedOperation):
         return found if isinstance(found, Result) else Result(data=found)
 
 
-def _input(given: InputSpec) -> Input:
-    return Input(
-        name=given.name,
-        type=given.type,
-        required=bool(given.required),
-        description=given.description,
-        place=given.place,
-        pattern=given.pattern,
-        whole=given.place == "body" and given.name == "body",
-    )
+class Hold:
+    """The calls of one operation, held: `entered` is set once one has come in, and each ends after `release` is set.
+
+    `cancelled` is set when whoever called has given up.
+    """
+
+    def __init__(self) -> None:
+        self.entered = asyncio.Event()
+        self.release = asyncio.Event()
+        self.cancelled = asyncio.Event()
+
+    async def __call__(self, arguments: dict[str, Any]) -> Any:
+        self.entered.set()
+        try:
+            await self.release.wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+        return arguments
 
 
 class FakeConsumer(Consumer[FakeConfig]):
@@ -87,6 +105,12 @@ class FakeConsumer(Consumer[FakeConfig]):
         self.answers: dict[str, Answer] = {}
         self.running = False
 
+    def hold(self, operation: str) -> Hold:
+        """Hold the calls of an operation from now on; then they give their arguments."""
+        held = Hold()
+        self.answers[operation] = held
+        return held
+
     def operations(self) -> Sequence[ConsumedOperation]:
         return [FakeOperation(spec, self) for spec in self.config.operations]
 
@@ -97,9 +121,25 @@ class FakeConsumer(Consumer[FakeConfig]):
         self.running = False
 
 
+class FakeExposerConfig(ExposerConfig):
+    """`type: fake`, a namespace, and operations."""
+
+    operations: tuple[OperationSpec, ...] = ()
+
+
+class FakeExposer(Exposer[FakeExposerConfig]):
+    """Offers its operations to `Host.call` alone: it is served nowhere."""
+
+    config_class = FakeExposerConfig
+
+
 class FakePlugin:
-    """The plugin that brings `type: fake`."""
+    """The plugin that brings `type: fake`, to consume and to expose."""
 
     @hookimpl
     def register_consumers(self, register: RegisterConsumer) -> None:
         register("fake", FakeConsumer)
+
+    @hookimpl
+    def register_exposers(self, register: RegisterExposer) -> None:
+        register("fake", FakeExposer)

@@ -44,6 +44,12 @@ async def running(
 
     `type: fake` is at hand besides the installed plugins, or besides `plugins`.
     """
+    async with built(document, plugins=plugins, **settings) as host:
+        yield Running(host)
+
+
+def built(document: Mapping[str, Any] | str | Path, *, plugins: Plugins | None = None, **settings: Any) -> Host:
+    """The host that `running` starts."""
     plugins = plugins or Plugins.installed()
     if "fake" not in plugins.consumers:
         plugins.take("fake", FakePlugin())
@@ -51,5 +57,4 @@ async def running(
     host = Host(document, plugins=plugins, settings=Settings(**settings))
     free = {exposure.namespace: 0 for exposure in host.exposures}
     host.settings = replace(host.settings, ports={**free, **host.settings.ports})
-    async with host:
-        yield Running(host)
+    return host

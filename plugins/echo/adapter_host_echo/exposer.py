@@ -7,8 +7,6 @@ import json
 import logging
 from typing import Any
 
-from pydantic import Field
-
 from adapter_host import (
     ArgumentError,
     Exposer,
@@ -20,6 +18,7 @@ from adapter_host import (
     Provision,
     StartError,
 )
+from pydantic import Field
 
 log = logging.getLogger(__name__)
 

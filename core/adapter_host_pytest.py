@@ -1,0 +1,34 @@
+"""Fixtures for the tests of plugins and of applications, found by pytest without an import.
+
+It is apart from the package, whose import takes time that the tests of other projects need not spend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from adapter_host import Plugins
+
+
+@pytest.fixture
+def running() -> Callable[..., Any]:
+    """`adapter_host.testing.running`: `async with running(document) as served`."""
+    from adapter_host.testing import running
+
+    return running
+
+
+@pytest.fixture
+def fake_plugins() -> Callable[..., Plugins]:
+    """Gives plugins for a host: `type: fake`, those that are given by name, and none of those that are installed."""
+    from adapter_host import Plugins
+    from adapter_host.testing import FakePlugin
+
+    def plugins(**given: object) -> Plugins:
+        return Plugins({"fake": FakePlugin(), **given})
+
+    return plugins

@@ -1,0 +1,34 @@
+"""EchoExposer keeps the contract of exposers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from adapter_host.testing import CallFailed, ExposerContract
+
+
+class TestContract(ExposerContract):
+    def exposes(self, operations: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+        return {"type": "echo", "namespace": "front", "port": 0, "operations": list(operations)}
+
+    @asynccontextmanager
+    async def connect(self, url: str) -> AsyncIterator[Callable[[str, Mapping[str, Any]], Awaitable[Any]]]:
+        place = urlsplit(url)
+        reader, writer = await asyncio.open_connection(place.hostname, place.port)
+
+        async def call(operation: str, arguments: Mapping[str, Any]) -> Any:
+            writer.write(f"{operation} {json.dumps(arguments)}\n".encode())
+            answer = json.loads(await reader.readline())
+            if "error" in answer:
+                raise CallFailed(f"{answer['status']} {answer['error']}")
+            return answer["result"]
+
+        try:
+            yield call
+        finally:
+            writer.close()

@@ -1,0 +1,78 @@
+"""What is the protocol's own; the contract has the rest."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from adapter_host import ProblemsError, StartError
+from adapter_host.testing import running
+
+READ: dict[str, Any] = {"name": "read", "inputParameters": [{"name": "id", "type": "integer", "required": True}]}
+
+
+def document(**keys: Any) -> dict[str, Any]:
+    exposed = {"type": "echo", "namespace": "lines", "port": 0, "operations": [{"call": "weather.read"}]}
+    return {
+        "naftiko": "1.0.0-alpha2",
+        "binds": [{"namespace": "env", "keys": {"TOKEN": "TOKEN"}}] if "authentication" in keys else [],
+        "capability": {
+            "consumes": [{"type": "fake", "namespace": "weather", "operations": [READ]}],
+            "exposes": [{**exposed, **keys}],
+        },
+    }
+
+
+async def ask(url: str, *lines: str) -> list[Any]:
+    """Send lines at once on a connection; gives the answers until it ends."""
+    place = urlsplit(url)
+    reader, writer = await asyncio.open_connection(place.hostname, place.port)
+    writer.write("".join(f"{line}\n" for line in lines).encode())
+    answers = [json.loads(answer) for _ in lines if (answer := await reader.readline())]
+    writer.close()
+    return answers
+
+
+async def test_lines_are_answered_in_order() -> None:
+    async with running(document()) as served:
+        answers = await ask(served.url("lines"), 'read {"id": 1}', "", 'read {"id": 2}')
+        assert [answer.get("result") for answer in answers] == [{"id": 1}, None, {"id": 2}]
+
+
+@pytest.mark.parametrize(
+    ("line", "error", "status"),
+    [
+        ("write {}", "there is no operation 'write' (there are: read)", 404),
+        ("read", "'id' is required", 400),
+        ("read {", "the arguments must be a JSON object", 400),
+        ("read [7]", "the arguments must be a JSON object", 400),
+    ],
+)
+async def test_a_callers_mistake_is_named(line: str, error: str, status: int) -> None:
+    async with running(document()) as served:
+        assert await ask(served.url("lines"), line) == [{"error": error, "status": status}]
+        assert served.fake("weather").calls == []
+
+
+async def test_a_line_too_long_ends_its_connection_alone() -> None:
+    async with running(document(), body_limit=64) as served:
+        assert await ask(served.url("lines"), "read " + " " * 1000) == []
+        assert await ask(served.url("lines"), 'read {"id": 7}') == [{"result": {"id": 7}}]
+
+
+async def test_a_taken_port_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(StartError, match=rf"'lines' cannot listen on 127\.0\.0\.1:{port}: "):
+            async with running(document(), ports={"lines": port}):
+                pass
+
+
+async def test_authentication_is_refused_rather_than_ignored() -> None:
+    with pytest.raises(ProblemsError, match="lines carry no credentials"):
+        async with running(document(authentication={"type": "bearer", "token": "{{env.TOKEN}}"})):
+            pass

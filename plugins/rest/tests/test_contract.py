@@ -1,0 +1,31 @@
+"""The REST exposer keeps the contract of exposers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiohttp import ClientSession
+
+from adapter_host.testing import CallFailed, ExposerContract
+
+
+class TestRest(ExposerContract):
+    ignores_unknown = True
+
+    def exposes(self, operations: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+        resources = [{"path": f"/{each['name']}", "operations": [{"method": "POST", **each}]} for each in operations]
+        return {"type": "rest", "namespace": "front", "port": 0, "resources": resources}
+
+    @asynccontextmanager
+    async def connect(self, url: str) -> AsyncIterator[Callable[[str, Mapping[str, Any]], Awaitable[Any]]]:
+        async with ClientSession() as session:
+
+            async def call(operation: str, arguments: Mapping[str, Any]) -> Any:
+                async with session.post(f"{url}/{operation}", json=arguments) as answer:
+                    if answer.status >= 400:
+                        raise CallFailed(f"{answer.status} {await answer.text()}")
+                    return await answer.json()
+
+            yield call

@@ -1,0 +1,489 @@
+"""Adapters that keep their contract in everything but one thing each, by the item of the contract that finds it.
+
+Run by pytest, this file has a class of tests for each of them; most of these tests pass, and one of each fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from adapter_host import (
+    Arguments,
+    ConsumedOperation,
+    Consumer,
+    ConsumerConfig,
+    Input,
+    Operation,
+    OperationError,
+    Operations,
+    Plugins,
+    Provision,
+    Result,
+    StartError,
+    UpstreamError,
+    UpstreamInvalid,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+    hookimpl,
+)
+from adapter_host.testing import CallFailed, ConsumerContract, Example, ExposerContract, Hold
+from adapter_host_echo.exposer import EchoConfig, EchoExposer
+
+PATIENCE = 0.8
+
+
+# Exposers
+
+
+class LoopExposer(EchoExposer):
+    def __init__(self, config: EchoConfig, operations: Operations, provision: Provision) -> None:
+        super().__init__(config, operations, provision)
+        self.loop = asyncio.get_running_loop()
+
+
+class ForgetfulExposer(EchoExposer):
+    async def _call(self, name: str, text: str) -> Any:
+        given = json.loads(text)
+        if name == "write":
+            given.pop("note", None)
+        return await super()._call(name, json.dumps(given))
+
+
+class FalsyExposer(EchoExposer):
+    async def _call(self, name: str, text: str) -> Any:
+        return await super()._call(name, text) or None
+
+
+class SilentExposer(EchoExposer):
+    async def _call(self, name: str, text: str) -> Any:
+        try:
+            return await super()._call(name, text)
+        except UpstreamTimeout:
+            return None
+
+
+class TalkativeExposer(EchoExposer):
+    async def _call(self, name: str, text: str) -> Any:
+        try:
+            return await super()._call(name, text)
+        except RuntimeError as error:
+            raise OperationError(repr(error)) from error
+
+
+class GenerousExposer(EchoExposer):
+    async def _call(self, name: str, text: str) -> Any:
+        return await super()._call(name, json.dumps({"id": 0, **json.loads(text)}))
+
+
+class TolerantExposer(EchoExposer):
+    async def _call(self, name: str, text: str) -> Any:
+        known = [given.name for given in self._named[name].inputs]
+        given = {key: value for key, value in json.loads(text).items() if key in known}
+        return await super()._call(name, json.dumps(given))
+
+
+class OpenExposer(EchoExposer):
+    checks_callers = True
+
+    def __init__(self, config: EchoConfig, operations: Operations, provision: Provision) -> None:
+        super().__init__(config.model_copy(update={"authentication": None}), operations, provision)
+
+
+class MixingExposer(EchoExposer):
+    def __init__(self, config: EchoConfig, operations: Operations, provision: Provision) -> None:
+        super().__init__(config, operations, provision)
+        self.waiting: list[asyncio.Future[Any]] = []
+
+    async def _call(self, name: str, text: str) -> Any:
+        own: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.waiting.append(own)
+        try:
+            found = await super()._call(name, text)
+        except BaseException:
+            self.waiting.remove(own)
+            raise
+        self.waiting.pop(0).set_result(found)
+        return await own
+
+
+class StubbornExposer(EchoExposer):
+    async def _answer(self, line: str) -> str:
+        return await asyncio.shield(super()._answer(line))
+
+
+class EagerExposer(EchoExposer):
+    draining = False
+
+    async def start(self) -> None:
+        self.draining = False
+        await super().start()
+
+    async def drain(self) -> None:
+        self.draining = True
+        await super().drain()
+
+    async def _call(self, name: str, text: str) -> Any:
+        return {} if self.draining else await super()._call(name, text)
+
+
+class RudeExposer(EchoExposer):
+    async def drain(self) -> None:
+        await super().drain()
+        for writer in self._connections:
+            writer.close()
+
+
+class PatientExposer(EchoExposer):
+    def __init__(self, config: EchoConfig, operations: Operations, provision: Provision) -> None:
+        super().__init__(config, operations, provision)
+        self.talks: list[asyncio.Task[None]] = []
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.talks.append(asyncio.create_task(super()._serve(reader, writer)))
+
+    async def stop(self) -> None:
+        await self.drain()
+        await asyncio.gather(*self.talks)
+        await super().stop()
+
+
+class BusyExposer(EchoExposer):
+    async def start(self) -> None:
+        await super().start()
+        self.task = asyncio.create_task(asyncio.Event().wait())
+
+
+class OnceExposer(EchoExposer):
+    started = False
+
+    async def start(self) -> None:
+        if self.started:
+            raise StartError("once is enough")
+        self.started = True
+        await super().start()
+
+
+class SharingExposer(EchoExposer):
+    shared: ClassVar[dict[str, Operation]] = {}
+
+    def __init__(self, config: EchoConfig, operations: Operations, provision: Provision) -> None:
+        super().__init__(config, operations, provision)
+        self.shared.update(self._named)
+        self._named = self.shared
+
+
+EXPOSERS: Mapping[str, type[EchoExposer]] = {
+    "test_building_touches_nothing": LoopExposer,
+    "test_each_operation_is_served": ForgetfulExposer,
+    "test_a_result_is_that_of_a_direct_call": FalsyExposer,
+    "test_an_error_is_told": SilentExposer,
+    "test_what_nobody_foresaw_is_told_without_details": TalkativeExposer,
+    "test_a_callers_mistake_is_named": GenerousExposer,
+    "test_an_unknown_argument_is_named": TolerantExposer,
+    "test_callers_are_asked_who_they_are_or_nothing_is_served": OpenExposer,
+    "test_calls_do_not_mix": MixingExposer,
+    "test_a_caller_that_goes_away_cancels_its_call": StubbornExposer,
+    "test_draining_takes_no_new_calls": EagerExposer,
+    "test_draining_lets_a_call_in_progress_end": RudeExposer,
+    "test_what_is_open_does_not_hold_up_the_stop": PatientExposer,
+    "test_a_stop_leaves_nothing": BusyExposer,
+    "test_it_starts_again": OnceExposer,
+    "test_two_hosts_share_nothing": SharingExposer,
+}
+
+
+class Exposing(ExposerContract):
+    patience = PATIENCE
+    adapter: ClassVar[type[EchoExposer]] = EchoExposer
+
+    def plugins(self) -> Plugins:
+        registering = hookimpl(lambda register: register("echo", self.adapter))
+        return Plugins({"tested": SimpleNamespace(register_exposers=registering)})
+
+    def exposes(self, operations: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+        return {"type": "echo", "namespace": "front", "port": 0, "operations": list(operations)}
+
+    @asynccontextmanager
+    async def connect(self, url: str) -> AsyncIterator[Callable[[str, Mapping[str, Any]], Awaitable[Any]]]:
+        place = urlsplit(url)
+        reader, writer = await asyncio.open_connection(place.hostname, place.port)
+
+        async def call(operation: str, arguments: Mapping[str, Any]) -> Any:
+            writer.write(f"{operation} {json.dumps(arguments)}\n".encode())
+            answer = json.loads(await reader.readline())
+            if "error" in answer:
+                raise CallFailed(answer["error"])
+            return answer["result"]
+
+        try:
+            yield call
+        finally:
+            writer.close()
+
+
+# Consumers
+
+
+class StationConfig(ConsumerConfig):
+    port: int
+
+
+class Read(ConsumedOperation):
+    """Reads a station: a line of JSON goes out, and comes back."""
+
+    name = "read"
+    inputs = (Input("id", "integer", required=True),)
+
+    def __init__(self, station: Station) -> None:
+        self.namespace = station.config.namespace
+        self.station = station
+
+    async def call(self, arguments: Arguments, *, stream: bool = False) -> Result:
+        return await self.ask({"id": arguments["id"]})
+
+    async def ask(self, given: Mapping[str, Any]) -> Result:
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.station.config.port)
+            try:
+                writer.write(json.dumps(given).encode() + b"\n")
+                return Result(data=json.loads(await reader.readline()))
+            finally:
+                writer.close()
+        except OSError as error:
+            raise UpstreamUnreachable("the station is not there") from error
+        except ValueError as error:
+            raise UpstreamInvalid("the station talks nonsense") from error
+
+
+class Station(Consumer[StationConfig]):
+    """A consumer that keeps its contract."""
+
+    config_class = StationConfig
+    operation: ClassVar[type[Read]] = Read
+
+    def operations(self) -> Sequence[ConsumedOperation]:
+        return (self.operation(self),)
+
+
+class LoopStation(Station):
+    def __init__(self, config: StationConfig, provision: Provision) -> None:
+        super().__init__(config, provision)
+        self.loop = asyncio.get_running_loop()
+
+
+class OddlyTyped(Read):
+    inputs = (Input("id", "int", required=True),)
+
+
+class AlmostResult:
+    status, media_type, stream, body = 200, "application/json", None, b"{}"
+
+    def __init__(self, data: Any) -> None:
+        self.data = data
+
+    async def hold(self, limit: int) -> AlmostResult:
+        return self
+
+
+class Almost(Read):
+    async def call(self, arguments: Arguments, *, stream: bool = False) -> Any:
+        return AlmostResult((await super().call(arguments)).data)
+
+
+class WronglyTyped(Read):
+    inputs = (Input("id", "string", required=True),)
+
+
+class Changing(Read):
+    async def call(self, arguments: Any, *, stream: bool = False) -> Result:
+        arguments.setdefault("id", 0)
+        return await super().call(arguments)
+
+
+class Indiscreet(Read):
+    async def call(self, arguments: Arguments, *, stream: bool = False) -> Result:
+        return await self.ask(dict(arguments))
+
+
+class Raw(Read):
+    async def call(self, arguments: Arguments, *, stream: bool = False) -> Result:
+        try:
+            return await super().call(arguments)
+        except UpstreamUnreachable as error:
+            raise ConnectionError("refused") from error
+
+
+class Stubborn(Read):
+    async def call(self, arguments: Arguments, *, stream: bool = False) -> Result:
+        return await asyncio.shield(super().call(arguments))
+
+
+class Mixing(Read):
+    def __init__(self, station: Station) -> None:
+        super().__init__(station)
+        self.given: Arguments = {}
+
+    async def call(self, arguments: Arguments, *, stream: bool = False) -> Result:
+        self.given = arguments
+        await asyncio.sleep(0)
+        return await super().call(self.given)
+
+
+class MixingStation(Station):
+    def __init__(self, config: StationConfig, provision: Provision) -> None:
+        super().__init__(config, provision)
+        self.read = Mixing(self)
+
+    def operations(self) -> Sequence[ConsumedOperation]:
+        return (self.read,)
+
+
+class Unready(Read):
+    async def call(self, arguments: Arguments, *, stream: bool = False) -> Result:
+        assert isinstance(self.station, UnreadyStation)
+        self.station.opened.append("a call")
+        return await super().call(arguments)
+
+
+class UnreadyStation(Station):
+    operation = Unready
+    opened: list[str]
+
+    async def start(self) -> None:
+        self.opened = []
+
+
+class HastyStation(Station):
+    opened: list[str]
+
+    async def start(self) -> None:
+        self.opened = []
+
+    async def stop(self) -> None:
+        del self.opened
+
+
+class OnceStation(Station):
+    started = False
+
+    async def start(self) -> None:
+        if self.started:
+            raise StartError("once is enough")
+        self.started = True
+
+
+class BusyStation(Station):
+    async def start(self) -> None:
+        self.task = asyncio.create_task(asyncio.Event().wait())
+
+
+class SharingStation(Station):
+    started: ClassVar[list[Station]] = []
+
+    async def start(self) -> None:
+        if self.started:
+            raise StartError("there is one already")
+        self.started.append(self)
+
+    async def stop(self) -> None:
+        self.started.clear()
+
+
+class Secretive(Read):
+    def preview(self, arguments: Arguments) -> Mapping[str, Any]:
+        return {"station": self.station}
+
+
+def reading(operation: type[Read]) -> type[Station]:
+    """A station with another operation."""
+    return type(f"{operation.__name__}Station", (Station,), {"operation": operation})
+
+
+CONSUMERS: Mapping[str, type[Station]] = {
+    "test_building_touches_nothing": LoopStation,
+    "test_operations_say_what_they_take": reading(OddlyTyped),
+    "test_a_call_gives_a_result": reading(Almost),
+    "test_an_exposed_operation_calls_it": reading(WronglyTyped),
+    "test_arguments_are_left_alone": reading(Changing),
+    "test_what_is_not_declared_is_not_sent": reading(Indiscreet),
+    "test_a_failure_is_an_upstream_error": reading(Raw),
+    "test_a_call_can_be_cancelled": reading(Stubborn),
+    "test_calls_do_not_mix": MixingStation,
+    "test_a_call_without_a_start_fails_in_order": UnreadyStation,
+    "test_a_stop_is_possible_at_any_time": HastyStation,
+    "test_it_starts_again": OnceStation,
+    "test_a_stop_leaves_nothing": BusyStation,
+    "test_two_hosts_share_nothing": SharingStation,
+    "test_it_describes_its_requests": reading(Secretive),
+}
+
+
+class Consuming(ConsumerContract):
+    patience = PATIENCE
+    adapter: ClassVar[type[Station]] = Station
+    examples: ClassVar[Sequence[Example]] = (
+        Example("read", {"id": 7}, {"id": 7}),
+        Example("read", {"id": 8}, {"id": 8}),
+    )
+    failures = (UpstreamUnreachable, UpstreamInvalid)
+
+    def plugins(self) -> Plugins:
+        registering = hookimpl(lambda register: register("station", self.adapter))
+        return Plugins({"tested": SimpleNamespace(register_consumers=registering)})
+
+    @asynccontextmanager
+    async def api(self) -> AsyncIterator[Mapping[str, Any]]:
+        self.held: Hold | None = None
+        self.nonsense = False
+        self.server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
+        yield {"type": "station", "namespace": "station", "port": self.server.sockets[0].getsockname()[1]}
+        self.server.close()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line = await reader.readline()
+        if self.held:
+            answering = asyncio.create_task(self.held({}))
+            await asyncio.wait([answering, asyncio.create_task(reader.read())], return_when=asyncio.FIRST_COMPLETED)
+            answering.cancel()
+        writer.write(b"nonsense\n" if self.nonsense else line)
+        writer.close()
+
+    async def fail(self, error: type[UpstreamError]) -> None:
+        self.nonsense = error is UpstreamInvalid
+        if not self.nonsense:
+            self.server.close()
+
+    async def hold(self) -> Hold:
+        self.held = Hold()
+        return self.held
+
+
+class TestGoodExposer(Exposing):
+    pass
+
+
+class TestGoodConsumer(Consuming):
+    pass
+
+
+class TestWithoutExamples(Consuming):
+    examples = ()
+
+
+def of(contract: type[Any], item: str, adapter: type[Any]) -> type[Any]:
+    """The contract of a broken adapter."""
+    name = f"Test{contract.__name__}{item.removeprefix('test').title().replace('_', '')}"
+    return type(name, (contract,), {"adapter": adapter, "__module__": __name__})
+
+
+for each in (
+    *(of(Exposing, item, adapter) for item, adapter in EXPOSERS.items()),
+    *(of(Consuming, item, adapter) for item, adapter in CONSUMERS.items()),
+):
+    globals()[each.__name__] = each
