@@ -1,0 +1,5 @@
+"""Retries, circuit breakers, limits and deadlines: the key `x-resilience` of consumed APIs and of operations."""
+
+from .hooks import check_capability, consumer_wrapper, operation_wrapper
+
+__all__ = ["check_capability", "consumer_wrapper", "operation_wrapper"]

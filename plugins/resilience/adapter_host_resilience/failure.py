@@ -1,0 +1,51 @@
+"""Which errors mean that an API is not there just now, and when it wants to be called again."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+from adapter_host import Result, UpstreamStatus, UpstreamTimeout, UpstreamUnreachable
+
+_DOWN: Final = frozenset({502, 503, 504})
+_BUSY: Final = 429
+
+
+def is_down(error: BaseException) -> bool:
+    """Whether the API did not answer, or something before it did in its place."""
+    if isinstance(error, UpstreamStatus):
+        return error.upstream_status in _DOWN
+    return isinstance(error, UpstreamUnreachable | UpstreamTimeout)
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether the same call may succeed a little later."""
+    return is_down(error) or (isinstance(error, UpstreamStatus) and error.upstream_status == _BUSY)
+
+
+def retry_after(error: BaseException | None) -> float | None:
+    """The seconds that the API asks to wait (Retry-After, as seconds or as a date); None when it does not say."""
+    text = _header(error).strip()
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        when = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=UTC)
+    return max(0.0, (when - datetime.now(UTC)).total_seconds())
+
+
+def _header(error: BaseException | None) -> str:
+    if not isinstance(error, UpstreamStatus):
+        return ""
+    return next((value for name, value in error.headers.items() if name.lower() == "retry-after"), "")
+
+
+def refused(result: Result) -> UpstreamStatus | None:
+    """The error that an answer is which a consumer gave instead of raising it."""
+    if result.status < 300:
+        return None
+    return UpstreamStatus(result.status, result.body, result.media_type, result.headers)

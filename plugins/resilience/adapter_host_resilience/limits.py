@@ -1,0 +1,139 @@
+"""Limits of what is called: how often, and how much at once. A bounded number of calls waits for its turn."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable
+from math import ceil
+
+from aiolimiter import AsyncLimiter
+
+from adapter_host import Result, UnavailableError
+
+from .config import Limit, Rate
+
+Made = Callable[[], Awaitable[Result]]
+"""A call that only has to be made."""
+
+
+class Turns(ABC):
+    """Gives calls their turn; those that have to wait are bounded in number and time."""
+
+    def __init__(self, policy: Limit, name: str) -> None:
+        self._policy = policy
+        self._name = name
+        self._waiting = 0
+
+    @abstractmethod
+    async def run(self, call: Made) -> Result:
+        """Call when it is its turn; raises `UnavailableError` when that does not come in time."""
+
+    @abstractmethod
+    def _is_free(self) -> bool: ...
+
+    @abstractmethod
+    async def _acquire(self) -> object: ...
+
+    @abstractmethod
+    def _refusal(self) -> UnavailableError: ...
+
+    async def _turn(self) -> None:
+        if self._is_free() and not self._waiting:
+            await self._acquire()
+            return
+        if self._waiting >= self._policy.queue:
+            raise self._refusal()
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(self._policy.wait):
+                await self._acquire()
+        except TimeoutError:
+            raise self._refusal() from None
+        finally:
+            self._waiting -= 1
+
+
+class RateLimit(Turns):
+    """So many calls in a time; a burst of all of them may come at once."""
+
+    def __init__(self, policy: Rate, name: str) -> None:
+        super().__init__(policy, name)
+        self._limiter = AsyncLimiter(policy.calls, policy.per)
+        # The limiter itself lets a newcomer go before those that wait.
+        self._line = asyncio.Lock()
+        self._per = policy.per
+
+    async def run(self, call: Made) -> Result:
+        await self._turn()
+        return await call()
+
+    def _is_free(self) -> bool:
+        return self._limiter.has_capacity()
+
+    async def _acquire(self) -> None:
+        async with self._line:
+            await self._limiter.acquire()
+
+    def _refusal(self) -> UnavailableError:
+        after = max(1, ceil(self._per / self._policy.calls))
+        message = f"'{self._name}' is called too often; try again in {after} s"
+        return UnavailableError(message, retry_after=after)
+
+
+class ConcurrencyLimit(Turns):
+    """So many calls at once; a stream counts until it ends or is closed."""
+
+    def __init__(self, policy: Limit, name: str) -> None:
+        super().__init__(policy, name)
+        self._slots = asyncio.Semaphore(policy.calls)
+
+    async def run(self, call: Made) -> Result:
+        await self._turn()
+        try:
+            result = await call()
+        except BaseException:
+            self._slots.release()
+            raise
+        if result.stream is None:
+            self._slots.release()
+        else:
+            result.stream = _Held(result.stream, self._slots.release)
+        return result
+
+    def _is_free(self) -> bool:
+        return not self._slots.locked()
+
+    async def _acquire(self) -> None:
+        await self._slots.acquire()
+
+    def _refusal(self) -> UnavailableError:
+        message = f"too many calls of '{self._name}' at once (at most {self._policy.calls}); try again in 1 s"
+        return UnavailableError(message, retry_after=1)
+
+
+class _Held(AsyncIterator[bytes]):
+    """A stream that keeps its call's turn until it ends or is closed."""
+
+    def __init__(self, stream: AsyncIterator[bytes], release: Callable[[], None]) -> None:
+        self._stream = stream
+        self._release: Callable[[], None] | None = release
+
+    async def __anext__(self) -> bytes:
+        try:
+            return await anext(self._stream)
+        except BaseException:
+            self._leave()
+            raise
+
+    async def aclose(self) -> None:
+        """Close what is read, too."""
+        self._leave()
+        close = getattr(self._stream, "aclose", None)
+        if close is not None:
+            await close()
+
+    def _leave(self) -> None:
+        release, self._release = self._release, None
+        if release is not None:
+            release()

@@ -1,0 +1,255 @@
+"""An API that fails by plan, on a real socket; a host that calls it; and a clock that can be put forward."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+import adapter_host_http
+import adapter_host_resilience
+import adapter_host_rest
+from adapter_host import ConsumedOperation, Host, Plugins
+from adapter_host.testing import FakePlugin, Running, running
+
+Reply = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass
+class Api:
+    """The API: the requests it got, and how it replies to the next ones; then it answers `{"ok": true}`."""
+
+    url: str = ""
+    seen: list[str] = field(default_factory=list)
+    plan: list[Reply] = field(default_factory=list)
+    _came: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    def fail(self, *statuses: int, **headers: str) -> None:
+        """Answer the next requests with these statuses."""
+        for status in statuses:
+            self.plan.append(answering(status, headers))
+
+    def hold(self) -> Held:
+        """Hold the next request."""
+        held = Held()
+        self.plan.append(held)
+        return held
+
+    async def requests(self, count: int) -> None:
+        """Wait until so many requests have come."""
+        async with self._came:
+            await self._came.wait_for(lambda: len(self.seen) >= count)
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        async with self._came:
+            self.seen.append(f"{request.method} {request.path}")
+            self._came.notify_all()
+        reply = self.plan.pop(0) if self.plan else answering(200, {})
+        return await reply(request)
+
+
+def answering(status: int, headers: Mapping[str, str]) -> Reply:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+
+    async def reply(_: web.Request) -> web.StreamResponse:
+        return web.json_response({"ok": status < 300}, status=status, headers=named)
+
+    return reply
+
+
+async def hang_up(request: web.Request) -> web.StreamResponse:
+    """Break the connection instead of answering."""
+    assert request.transport is not None
+    request.transport.abort()
+    return web.Response()
+
+
+class Held:
+    """A reply that waits for `release`; `gone` is set when the caller has given up."""
+
+    def __init__(self) -> None:
+        self.release = asyncio.Event()
+        self.gone = asyncio.Event()
+
+    async def __call__(self, _: web.Request) -> web.StreamResponse:
+        try:
+            await self.release.wait()
+        except asyncio.CancelledError:
+            self.gone.set()
+            raise
+        return web.json_response({"ok": True})
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Api]:
+    """The API, served."""
+    api = Api()
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", api.serve)
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    api.url = f"http://{host}:{port}"
+    yield api
+    await runner.cleanup()
+
+
+class Notes(logging.Handler):
+    """What the plugin logged, and a way to wait for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[str] = []
+        self._came = asyncio.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+        self._came.set()
+
+    async def wait(self) -> str:
+        """The next message."""
+        await self._came.wait()
+        self._came.clear()
+        return self.messages[-1]
+
+
+@pytest.fixture
+def notes() -> Iterator[Notes]:
+    logger = logging.getLogger("adapter_host.resilience")
+    level, notes = logger.level, Notes()
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(notes)
+    yield notes
+    logger.removeHandler(notes)
+    logger.setLevel(level)
+
+
+class Clock:
+    """The event loop's clock, put forward."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._ahead = 0.0
+        loop = asyncio.get_running_loop()
+        real = loop.time
+        monkeypatch.setattr(loop, "time", lambda: real() + self._ahead)
+
+    def advance(self, seconds: float) -> None:
+        self._ahead += seconds
+
+
+@pytest.fixture
+async def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+OPERATIONS: dict[str, Any] = {
+    "resources": [
+        {
+            "path": "/things",
+            "operations": [
+                {"name": "read", "method": "GET"},
+                {"name": "other", "method": "GET", "path": "/others"},
+                {"name": "write", "method": "POST"},
+                {"name": "put", "method": "PUT"},
+                {"name": "patch", "method": "PATCH"},
+                {"name": "delete", "method": "DELETE"},
+                {"name": "head", "method": "HEAD"},
+                {"name": "options", "method": "OPTIONS"},
+                {"name": "large", "method": "GET", "outputRawFormat": "binary"},
+            ],
+        }
+    ]
+}
+NAMES = [operation["name"] for operation in OPERATIONS["resources"][0]["operations"]]
+
+
+def document(
+    url: str,
+    policy: Any = None,
+    *,
+    operations: Mapping[str, Any] | None = None,
+    exposed: Mapping[str, Any] | None = None,
+    **config: Any,
+) -> dict[str, Any]:
+    """A document that consumes and offers everything; the policies of operations are given by name."""
+    consumed = [
+        {**each, **({"x-resilience": (operations or {})[each["name"]]} if each["name"] in (operations or {}) else {})}
+        for each in OPERATIONS["resources"][0]["operations"]
+    ]
+    offered = [
+        {
+            "name": name,
+            "call": f"things.{name}",
+            **({"x-resilience": (exposed or {})[name]} if name in (exposed or {}) else {}),
+        }
+        for name in NAMES
+    ]
+    api = {
+        "type": "http",
+        "namespace": "things",
+        "baseUri": url,
+        "resources": [{"path": "/things", "operations": consumed}],
+        **({} if policy is None else {"x-resilience": policy}),
+        **config,
+    }
+    return {
+        "naftiko": "1.0.0-alpha2",
+        "capability": {
+            "consumes": [api],
+            "exposes": [{"type": "fake", "namespace": "front", "operations": offered}],
+        },
+    }
+
+
+def plugins() -> Plugins:
+    return Plugins(
+        {
+            "http": adapter_host_http,
+            "rest": adapter_host_rest,
+            "resilience": adapter_host_resilience,
+            "fake": FakePlugin(),
+        }
+    )
+
+
+@dataclass
+class Calling:
+    """A started host."""
+
+    served: Running
+
+    @property
+    def host(self) -> Host:
+        return self.served.host
+
+    async def __call__(self, name: str = "read") -> Any:
+        return (await self.host.call(f"front.{name}", {})).data
+
+    def task(self, name: str = "read") -> asyncio.Task[Any]:
+        return asyncio.create_task(self(name))
+
+    def consumed(self, name: str) -> ConsumedOperation:
+        return next(operation for operation in self.host.plans[0].consumed if operation.name == name)
+
+
+Start = Callable[..., Awaitable[Calling]]
+
+
+@pytest.fixture
+async def start(api: Api) -> AsyncIterator[Start]:
+    """Start a host on a document with these policies."""
+    async with AsyncExitStack() as stack:
+
+        async def start(policy: Any = None, *, settings: Mapping[str, Any] | None = None, **given: Any) -> Calling:
+            made = document(api.url, policy, **given)
+            served = await stack.enter_async_context(running(made, plugins=plugins(), **(settings or {})))
+            return Calling(served)
+
+        yield start

@@ -1,0 +1,91 @@
+"""Consumers of any kind: those without methods, and those that give an error as an answer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from adapter_host import Result, UpstreamStatus, UpstreamUnreachable
+from adapter_host.testing import FakeConsumer, Running, running
+
+from .conftest import plugins
+
+
+def document() -> dict[str, Any]:
+    policy = {"retry": {"backoff": 0.001}, "deadline": 30}
+    operations = [{"name": "read"}, {"name": "again", "x-resilience": {"idempotent": True}}]
+    api = {"type": "fake", "namespace": "api", "x-resilience": policy, "operations": operations}
+    return {
+        "naftiko": "1.0.0-alpha2",
+        "capability": {
+            "consumes": [api],
+            "exposes": [
+                {
+                    "type": "fake",
+                    "namespace": "front",
+                    "operations": [
+                        {"name": "read", "call": "api.read"},
+                        {"name": "again", "call": "api.again"},
+                    ],
+                }
+            ],
+        },
+    }
+
+
+@pytest.fixture
+async def served() -> AsyncIterator[Running]:
+    async with running(document(), plugins=plugins()) as served:
+        yield served
+
+
+@pytest.fixture
+def fake(served: Running) -> FakeConsumer:
+    return served.fake("api")
+
+
+async def test_without_a_method_only_what_is_said_to_be_idempotent_is_repeated(
+    served: Running, fake: FakeConsumer
+) -> None:
+    def fail(_: dict[str, Any]) -> None:
+        raise UpstreamUnreachable
+
+    fake.answers = {"read": fail, "again": fail}
+    for name in ("read", "again"):
+        with pytest.raises(UpstreamUnreachable):
+            await served.host.call(f"front.{name}", {})
+    assert [name for name, _ in fake.calls] == ["read", "again", "again", "again"]
+
+
+async def test_an_error_that_is_given_as_an_answer_is_one(served: Running, fake: FakeConsumer) -> None:
+    answers = [Result(status=503), Result(status=429), Result(data="there")]
+    fake.answers["again"] = lambda _: answers.pop(0)
+    assert (await served.host.call("front.again", {})).data == "there"
+    fake.answers["again"] = lambda _: Result(status=404, data={"no": "such"}, headers={"Link": "x"})
+    with pytest.raises(UpstreamStatus) as caught:
+        await served.host.call("front.again", {})
+    error = caught.value
+    assert (error.upstream_status, error.body, error.headers) == (404, b'{"no":"such"}', {"Link": "x"})
+
+
+async def test_of_several_steps_only_the_one_that_failed_is_repeated() -> None:
+    made = document()
+    steps = [{"type": "call", "name": name, "call": f"api.{name}"} for name in ("read", "again")]
+    made["capability"]["exposes"][0]["operations"] = [{"name": "both", "steps": steps}]
+    async with running(made, plugins=plugins()) as served:
+        fake = served.fake("api")
+        answers = [Result(status=503), Result(data="there")]
+        fake.answers["again"] = lambda _: answers.pop(0)
+        await served.host.call("front.both", {})
+        assert [name for name, _ in fake.calls] == ["read", "again", "again"]
+
+
+async def test_a_timeout_that_is_not_the_deadlines_stays_what_it_is(served: Running, fake: FakeConsumer) -> None:
+    def fail(_: dict[str, Any]) -> None:
+        raise TimeoutError("the consumer's own")
+
+    fake.answers["read"] = fail
+    with pytest.raises(TimeoutError, match="own"):
+        await served.host.call("front.read", {})
