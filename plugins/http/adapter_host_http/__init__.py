@@ -6,6 +6,8 @@ from .consumer import HttpConsumer
 
 __all__ = ["HttpConsumer", "register_consumers"]
 
+requires_api = "1.0"
+
 
 @hookimpl
 def register_consumers(register: RegisterConsumer) -> None:

@@ -139,9 +139,13 @@ class Compiler:
         if credential is None:
             return
         text = credential.masked if self._masked else credential.value
-        value: Value = Constant(text)
+        # What a handshake gives is added on the wire, to the request that does not have it.
+        otherwise = text if text or credential.handshake is None else ABSENT
+        value: Value = Constant(otherwise)
         if instead := next((s for s in self._declared if s.value is None and self._is_credential(s)), None):
-            value = _argument_or(instead.name, text)
+            value = _argument_or(instead.name, otherwise)
+        elif otherwise is ABSENT:
+            return
         self._fields[credential.place].append(Field(credential.name, value, credential.name))
 
     def _is_credential(self, spec: InputSpec) -> bool:
@@ -264,7 +268,7 @@ def _listed(value: Any) -> Any:
     return value if value is None or value is ABSENT else listed(value)
 
 
-def _argument_or(name: str, otherwise: str) -> Value:
+def _argument_or(name: str, otherwise: Any) -> Value:
     def value(arguments: Arguments) -> Any:
         given = arguments.get(name)
         return otherwise if given is None or given is ABSENT else given

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from importlib import metadata
 from typing import Any, Final
 from urllib.parse import quote
@@ -15,10 +16,11 @@ from .authentication import compile_authentication, describe_authentication
 from .body import JSON
 from .compiler import Compiler
 from .config import HttpConfig, HttpOperationSpec, HttpResource
+from .formats import Format, accept_of, compile_format
 from .mock import StandIn
 from .request import CONTENT_TYPE, Request
 from .unit import Unit
-from .upstream import FORMATS, Upstream
+from .upstream import Upstream
 from .url import compile_base, normal_base
 
 _USER_AGENT: Final = f"adapter-host/{metadata.version('adapter-host-core')}"
@@ -35,19 +37,25 @@ class HttpOperation(ConsumedOperation):
         self.resource = unit.resource.name
         self.path = unit.path
         self.method = spec.method
+        self.spec = spec
         self.description = spec.description or spec.label
         self.unit = unit
         self.plan = compiler.compile()
         self.inputs = self.plan.inputs
+        self.outputs = spec.output_parameters
         self.carried = tuple(compiler.carried)
         self._base = base
-        self._format = FORMATS.get(spec.output_raw_format, FORMATS["json"])
         self._upstream = upstream
+
+    @cached_property
+    def format(self) -> Format:
+        """The format of its answers; the first look may read a file, and reports what is wrong."""
+        return compile_format(self.unit.spec, self.unit.provision)
 
     async def call(self, arguments: Arguments, *, stream: bool = False) -> Result:
         """Call the API; with `stream` an answer of more than 64 KiB comes as a stream."""
         request = self.plan.build(arguments)
-        return await self._upstream.call(self.plan.method, request, self._format, stream=stream)
+        return await self._upstream.call(self.plan.method, request, self.format, stream=stream)
 
     def describe(self) -> Mapping[str, Any]:
         """The request as the document declares it, secrets by name."""
@@ -99,8 +107,9 @@ class HttpConsumer(Consumer[HttpConfig]):
         base = compile_base(config, provision)
         self._base = normal_base(base)
         self._stand_in: StandIn | None = None
-        self._upstream = Upstream(provision, config.timeout)
         self._credential = compile_authentication(config.authentication, provision)
+        handshake = self._credential.handshake if self._credential else None
+        self._upstream = Upstream(provision, config.timeout, handshake)
         masked = base.masked().rstrip("/") if base else ""
         self._operations = tuple(
             HttpOperation(self._unit(resource, spec), self._upstream, masked)
@@ -114,13 +123,15 @@ class HttpConsumer(Consumer[HttpConfig]):
         return self._upstream.base
 
     def operations(self) -> Sequence[ConsumedOperation]:
-        """Every operation of every resource."""
+        """Every operation of every resource; the files that they name are read here, where a build may."""
+        for operation in self._operations:
+            _ = operation.format
         return self._operations
 
     async def start(self) -> None:
         """Open the session; with the stand-in, serve that first."""
         if self.provision.settings.mock:
-            self._stand_in = StandIn(self._operations)
+            self._stand_in = StandIn(self._operations, self._credential)
             await self._upstream.open(await self._stand_in.start(), direct=True)
         else:
             await self._upstream.open(self._base)
@@ -133,12 +144,7 @@ class HttpConsumer(Consumer[HttpConfig]):
             await stand_in.stop()
 
     def _unit(self, resource: HttpResource, spec: HttpOperationSpec) -> Unit:
-        known = FORMATS.get(spec.output_raw_format)
-        if known is None:
-            formats = ", ".join(FORMATS)
-            message = f"outputRawFormat '{spec.output_raw_format}' is not supported by this version ({formats} are)"
-            self.provision.problem(message, spec, "outputRawFormat", code="unsupported")
-        headers = (("Accept", (known or FORMATS["json"]).accept), ("User-Agent", _USER_AGENT))
+        headers = (("Accept", accept_of(spec.output_raw_format)), ("User-Agent", _USER_AGENT))
         return Unit(self.config, resource, spec, self.provision, self._credential, headers)
 
 

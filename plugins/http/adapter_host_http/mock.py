@@ -11,15 +11,17 @@ from urllib.parse import unquote
 import orjson
 from aiohttp import web
 
-from .authentication import Credential
-from .config import HttpOperationSpec
+from .credential import Credential
 from .encoding import text_of
+from .formats import Format
+from .proof import proof_of
 from .request import Carried
 from .sample import sample_of
 
 if TYPE_CHECKING:
     from .consumer import HttpOperation
 
+_JSON: Final = "application/json"
 _BODY_LIMIT: Final = 64 * 1024 * 1024
 _REST_OF_EXAMPLE: Final = frozenset({"status", "body"})
 
@@ -57,7 +59,8 @@ class Received:
 class StandIn:
     """Serves the declared operations of one consumer until it is stopped."""
 
-    def __init__(self, operations: Sequence[HttpOperation]) -> None:
+    def __init__(self, operations: Sequence[HttpOperation], credential: Credential | None) -> None:
+        self._proof = proof_of(credential) if credential else None
         routes = [_route(operation) for operation in operations]
         self._routes = sorted(routes, key=lambda route: -route.fixed)
         self._runner: web.AppRunner | None = None
@@ -79,6 +82,8 @@ class StandIn:
             await self._runner.cleanup()
 
     async def _serve(self, request: web.Request) -> web.Response:
+        if self._proof is not None and (own := await self._proof.answer(request)) is not None:
+            return own
         matching = [route for route in self._routes if route.pattern.fullmatch(request.rel_url.raw_path)]
         if not matching:
             return _error(404, f"there is no {unquote(request.rel_url.raw_path)}")
@@ -89,13 +94,15 @@ class StandIn:
         return await self._answer(found.operation, request)
 
     async def _answer(self, operation: HttpOperation, request: web.Request) -> web.Response:
-        credential = operation.unit.credential
-        if credential and not _proven(request, credential):
-            return _error(401, f"the {credential.place} '{credential.name}' does not hold the credential")
+        proof = self._proof
+        if proof is not None and not proof.holds(request):
+            credential = proof.credential
+            message = f"the {credential.place} '{credential.name}' does not hold the credential"
+            return _error(401, message, proof.challenge())
         body = await request.read()
         data = None
         if body and _sends_json(operation):
-            if request.content_type != "application/json":
+            if request.content_type != _JSON:
                 return _error(415, f"the body must be application/json, not {request.content_type}")
             try:
                 data = orjson.loads(body)
@@ -114,11 +121,6 @@ def _route(operation: HttpOperation) -> Route:
     return Route(re.compile(operation.plan.path.pattern().pattern or "/"), fixed, operation)
 
 
-def _proven(request: web.Request, credential: Credential) -> bool:
-    given: Mapping[str, str] = request.headers if credential.place == "header" else request.query
-    return given.get(credential.name) == credential.value
-
-
 def _sends_json(operation: HttpOperation) -> bool:
     body = operation.unit.spec.body
     return body is None or body.type == "json"
@@ -130,7 +132,7 @@ def _error(status: int, message: str, headers: Mapping[str, str] | None = None) 
 
 def _json(status: int, data: Any, headers: Mapping[str, str] | None = None) -> web.Response:
     body = None if status == 204 else orjson.dumps(data)
-    return web.Response(status=status, body=body, content_type="application/json", headers=headers)
+    return web.Response(status=status, body=body, content_type=_JSON, headers=headers)
 
 
 def _example(operation: HttpOperation, received: Received) -> web.Response:
@@ -139,17 +141,18 @@ def _example(operation: HttpOperation, received: Received) -> web.Response:
     if example is None:
         example = sample_of(spec.output_parameters)
     if isinstance(example, dict) and "status" in example and example.keys() <= _REST_OF_EXAMPLE:
-        return _formed(spec, int(example["status"]), example.get("body"))
+        return _formed(operation.format, int(example["status"]), example.get("body"))
     if example is None:
         example = {"received": _echo(operation, received)}
-    return _formed(spec, 200, example)
+    return _formed(operation.format, 200, example)
 
 
-def _formed(spec: HttpOperationSpec, status: int, data: Any) -> web.Response:
-    if spec.output_raw_format != "binary":
+def _formed(format: Format, status: int, data: Any) -> web.Response:
+    """The answer in its format; text is taken for that already where it is not JSON."""
+    if status >= 300 or format.media_type == _JSON:
         return _json(status, data)
-    body = data.encode() if isinstance(data, str) else orjson.dumps(data)
-    return web.Response(status=status, body=body, content_type="application/octet-stream")
+    body = data.encode() if isinstance(data, str) else format.encode(data)
+    return web.Response(status=status, body=body, content_type=format.media_type)
 
 
 def _echo(operation: HttpOperation, received: Received) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from adapter_host import InputSpec, Provision
 
-from .authentication import Credential
 from .config import HttpConfig, HttpOperationSpec, HttpResource
+from .credential import Credential
 from .texts import Spot
 
 

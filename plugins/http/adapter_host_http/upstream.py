@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
-import orjson
+from multidict import CIMultiDict
 from yarl import URL
 
 from adapter_host import (
@@ -26,6 +25,9 @@ from adapter_host import (
 )
 
 from .config import Timeouts
+from .conversion import converted
+from .credential import AUTHORIZATION, Handshake, Wire
+from .formats import Convert, Format, FormatError
 from .request import Request
 
 _LOG: Final = logging.getLogger("adapter_host.http")
@@ -40,32 +42,17 @@ _ENCODED: Final = re.compile(r"[!-~]+")
 _MEDIA_TYPE: Final = re.compile(r"[\w.+/-]{1,80}")
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
-    """A format of answers that an operation may declare."""
-
-    accept: str
-    media_type: str
-    decode: Callable[[bytes], Any]
-    checked: bool
-
-
-FORMATS: Final = {
-    "json": Format("application/json", "application/json", orjson.loads, checked=True),
-    "binary": Format("*/*", "application/octet-stream", bytes, checked=False),
-}
-
-
 class Upstream:
     """One consumed API on the wire."""
 
-    def __init__(self, provision: Provision, timeouts: Timeouts) -> None:
+    def __init__(self, provision: Provision, timeouts: Timeouts, handshake: Handshake | None = None) -> None:
         settings = provision.settings
         self._namespace = provision.namespace
         self._settings = settings
         self._limit = settings.answer_limit
         self._connect = timeouts.connect or settings.connect_timeout
         self._total = timeouts.total or settings.total_timeout
+        self._handshake = handshake
         self.base = ""
         self._proxy: str | None = None
         self._session: aiohttp.ClientSession | None = None
@@ -81,10 +68,17 @@ class Upstream:
             # A stream may last; only a pause in it counts.
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect, sock_read=self._total),
         )
+        if self._handshake is not None:
+            settings = self._settings
+            stand_in = base if direct else None
+            proxy = (lambda url: None) if direct else (lambda url: proxy_of(url, settings))
+            self._handshake.open(Wire(self._session, proxy, self._total, stand_in))
 
     async def close(self) -> None:
         """Close every connection."""
         session, self._session = self._session, None
+        if self._handshake is not None:
+            await self._handshake.close()
         if session is not None:
             await session.close()
 
@@ -102,24 +96,52 @@ class Upstream:
             raise self._failure(error) from error
 
     async def _send(self, method: str, request: Request) -> aiohttp.ClientResponse:
-        if self._session is None:
-            raise UpstreamUnreachable(f"the upstream '{self._namespace}' is not open")
         url = URL(self.base + request.target, encoded=True)
         left = MAX_REDIRECTS if method in ("GET", "HEAD") else 0
+        handshake = self._handshake
+        if handshake is not None and AUTHORIZATION in request.headers:
+            handshake = None
         while True:
-            response = await self._session.request(
-                method,
-                url,
-                headers=request.headers,
-                data=request.body,
-                allow_redirects=False,
-                proxy=self._proxy,
-            )
+            if handshake is None:
+                response = await self._exchange(method, url, request.headers, request.body)
+            else:
+                response = await self._proven(handshake, method, url, request)
             target = _redirect(response) if left and response.status in _REDIRECTS else None
             if target is None:
                 return response
             response.release()
             url, left = target, left - 1
+
+    def _exchange(
+        self, method: str, url: URL, headers: CIMultiDict[str], body: bytes | None
+    ) -> Awaitable[aiohttp.ClientResponse]:
+        if self._session is None:
+            raise UpstreamUnreachable(f"the upstream '{self._namespace}' is not open")
+        return self._session.request(
+            method,
+            url,
+            headers=headers,
+            data=body,
+            allow_redirects=False,
+            proxy=self._proxy,
+        )
+
+    async def _proven(self, handshake: Handshake, method: str, url: URL, request: Request) -> aiohttp.ClientResponse:
+        """The answer to a request with what the handshake gives; sent once more where that is refused."""
+        target = url.raw_path_qs
+        proof = await handshake.header(method, target)
+        response = await self._exchange(method, url, _with(request.headers, proof), request.body)
+        if response.status != 401:
+            return response
+        try:
+            proof = await handshake.again(method, target, proof, response.headers.getall("WWW-Authenticate", ()))
+        except BaseException:
+            response.close()
+            raise
+        if proof is None:
+            return response
+        response.release()
+        return await self._exchange(method, url, _with(request.headers, proof), request.body)
 
     async def _read(self, response: aiohttp.ClientResponse, format: Format, *, stream: bool) -> Result:
         headers = response.headers
@@ -129,6 +151,7 @@ class Upstream:
             if not complete:
                 response.close()
             raise UpstreamStatus(response.status, body if complete else b"", media_type, headers)
+        stream = stream and format.convert is None
         body, complete = await _take(response, HELD if stream else self._limit)
         if not complete and not stream:
             raise UpstreamInvalid(f"the upstream's answer is larger than {self._limit} bytes")
@@ -140,17 +163,30 @@ class Upstream:
                 status=response.status, media_type=media_type, headers=headers, decode=format.decode, stream=chunks
             )
         result = Result(status=response.status, media_type=media_type, body=body, headers=headers, decode=format.decode)
+        if format.convert is not None:
+            return await self._converted(result, format, format.convert)
         if format.checked:
-            self._check(result)
+            self._check(result, format)
         return result
 
-    def _check(self, result: Result) -> None:
+    def _check(self, result: Result, format: Format) -> None:
         try:
             _ = result.data
-        except UpstreamInvalid:
-            named = _MEDIA_TYPE.match(result.media_type)
-            message = f"the upstream '{self._namespace}' did not answer JSON (it sent {named[0] if named else '?'})"
-            raise UpstreamInvalid(message) from None
+        except UpstreamInvalid as error:
+            raise self._not(format, result, error) from None
+
+    async def _converted(self, result: Result, format: Format, convert: Convert) -> Result:
+        try:
+            return await converted(result, format, convert)
+        except ValueError as error:
+            raise self._not(format, result, error) from None
+
+    def _not(self, format: Format, result: Result, error: Exception) -> UpstreamInvalid:
+        named = _MEDIA_TYPE.match(result.media_type)
+        # Other errors may quote what was sent.
+        reason = f"; {error}" if isinstance(error, FormatError) else ""
+        sent = f"it sent {named[0] if named else '?'}{reason}"
+        return UpstreamInvalid(f"the upstream '{self._namespace}' did not answer {format.kind.title} ({sent})")
 
     async def _chunks(self, response: aiohttp.ClientResponse, head: bytes) -> AsyncIterator[bytes]:
         try:
@@ -195,6 +231,14 @@ def _named(error: Exception) -> str:
     # Only these say nothing of the URL, whose query may hold a secret.
     telling = isinstance(error, aiohttp.ClientConnectorError)
     return f"{type(error).__name__}: {error}" if telling else type(error).__name__
+
+
+def _with(headers: CIMultiDict[str], proof: str | None) -> CIMultiDict[str]:
+    if proof is None:
+        return headers
+    proven = headers.copy()
+    proven[AUTHORIZATION] = proof
+    return proven
 
 
 def _redirect(response: aiohttp.ClientResponse) -> URL | None:

@@ -226,3 +226,54 @@ async def test_it_stops_with_the_consumer(start: Any) -> None:
             await session.get(base)
     await call.consumer.start()
     assert "received" in await call()
+
+
+SHIPS = [{"name": "Fram & co", "tons": "402"}, {"name": 'G|ø"a', "tons": ""}]
+
+
+@pytest.mark.parametrize(
+    ("format", "example", "data"),
+    [
+        ("xml", {"ship": SHIPS, "port": {"name": "Oslo"}}, {"ship": SHIPS, "port": {"name": "Oslo"}}),
+        ("xml", "<a><b>1</b></a>", {"b": "1"}),
+        ("csv", SHIPS, SHIPS),
+        ("tsv", SHIPS, SHIPS),
+        ("psv", SHIPS, SHIPS),
+        ("csv", "a,b\n1,2", [{"a": "1", "b": "2"}]),
+        ("yaml", {"a": [1, None, "x"]}, {"a": [1, None, "x"]}),
+        ("html", {"tables": [SHIPS]}, {"tables": [SHIPS]}),
+        ("html", SHIPS, {"tables": [SHIPS]}),
+        ("markdown", {"tables": [SHIPS]}, {"tables": [SHIPS], "sections": []}),
+        ("csv", {"status": 200, "body": SHIPS}, SHIPS),
+    ],
+)
+async def test_it_answers_in_the_declared_format(start: Any, format: str, example: Any, data: Any) -> None:
+    pytest.importorskip({"html": "cssselect", "markdown": "markdown_it"}.get(format, "yaml"))
+    call = await start({"outputRawFormat": format, "x-example": example}, settings=MOCK)
+    assert await call() == data
+
+
+@pytest.mark.parametrize("format", ["xml", "csv", "tsv", "psv", "yaml", "html", "markdown"])
+async def test_so_it_does_without_an_example(start: Any, format: str) -> None:
+    pytest.importorskip({"html": "cssselect", "markdown": "markdown_it"}.get(format, "yaml"))
+    answer = await (await start({"outputRawFormat": format}, settings=MOCK))()
+    assert "received" in str(answer)
+    assert "/things" in str(answer)
+
+
+async def test_an_example_of_an_error_is_json_whatever_the_format(start: Any) -> None:
+    example = {"status": 404, "body": {"error": "no"}}
+    call = await start({"outputRawFormat": "xml", "x-example": example}, settings=MOCK)
+    assert await refused(call) == (404, b'{"error":"no"}')
+
+
+async def test_it_asks_for_a_digest(start: Any) -> None:
+    digest = {"type": "digest", "username": "me", "password": "{{PASSWORD}}"}
+    call = await start(authentication=digest, secrets={"PASSWORD": "p"}, settings=MOCK)
+    for _ in range(2):
+        assert (await call())["received"]["headers"] == {}
+    status, _, body = await fetch("GET", f"{call.consumer.base_uri}/things")
+    assert (status, body) == (401, b'{"error":"the header \'Authorization\' does not hold the credential"}')
+    named = {"inputParameters": [given("Authorization", "header")]}
+    call = await start(named, authentication=digest, secrets={"PASSWORD": "p"}, settings=MOCK)
+    assert (await refused(call, Authorization='Digest nonce="x", response="y"'))[0] == 401

@@ -67,11 +67,6 @@ async def test_binary_is_taken_as_it_is(start: Any, api: Any) -> None:
     assert api.last.headers["Accept"] == "*/*"
 
 
-def test_other_formats_come_later(problems: Any) -> None:
-    (found,) = problems({"outputRawFormat": "XML"})
-    assert "outputRawFormat 'xml' is not supported by this version (json, binary are)" in found.message
-
-
 @pytest.mark.parametrize("status", [300, 304, 400, 404, 429, 500, 503])
 async def test_an_error_is_kept_whole(start: Any, api: Any, status: int) -> None:
     body = b"" if status == 304 else b"no <b>such</b> thing"

@@ -1,0 +1,98 @@
+"""What proves to an API who is calling: fixed text, or what has to be worked out with its help."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import aiohttp
+from yarl import URL
+
+from adapter_host import Authentication, Provision, Template
+
+from .encoding import CONTROL
+
+AUTHORIZATION: Final = "Authorization"
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """What a handshake may send requests of its own with; `stand_in` takes the place of every server."""
+
+    session: aiohttp.ClientSession
+    proxy: Callable[[URL], str | None]
+    seconds: float
+    stand_in: str | None = None
+
+
+class Handshake(ABC):
+    """Gives the `Authorization` header of each request; what it learns is kept while its consumer is started."""
+
+    @abstractmethod
+    def open(self, wire: Wire) -> None:
+        """Begin, knowing nothing."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """End what is in progress."""
+
+    @abstractmethod
+    async def header(self, method: str, target: str) -> str | None:
+        """The header for a request, or None while there is none; raises `UpstreamError`."""
+
+    @abstractmethod
+    async def again(self, method: str, target: str, refused: str | None, challenges: Sequence[str]) -> str | None:
+        """The header to try once more with after a 401, or None to leave it at that; raises `UpstreamError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What goes into one header or query parameter of every request; `masked` names its secrets only.
+
+    With a `handshake` the value is nothing: that gives one to each request.
+    """
+
+    place: str
+    name: str
+    value: str = field(repr=False)
+    masked: str
+    secrets: tuple[str, ...] = ()
+    handshake: Handshake | None = None
+
+    def takes(self, place: str | None, name: str) -> bool:
+        """Whether a parameter is the very one that carries the credential."""
+        if place != self.place:
+            return False
+        return name == self.name or (place == "header" and name.lower() == self.name.lower())
+
+
+def declared_secret(declared: Authentication, key: str, provision: Provision, *, ascii: bool = True) -> Template | None:
+    """The text that a key of an authentication holds, or None with a problem reported."""
+    text: str | None = getattr(declared, key)
+    if text is None:
+        message = f"'{key}' is missing (authentication '{declared.type}' needs it)"
+        provision.problem(message, declared, key, code="missing-key")
+        return None
+    return secret(text, declared, (key,), provision, ascii=ascii)
+
+
+def secret(
+    text: str, declared: Authentication, keys: Sequence[str], provision: Provision, *, ascii: bool = True
+) -> Template | None:
+    """The text at a place of an authentication, or None with a problem reported."""
+    template = provision.secret(text, declared, *keys)
+    named = ", ".join(f"secret '{name}'" for name in template.secrets) or f"'{keys[-1]}'"
+    value = template.constant or ""
+    flaw = None
+    if CONTROL.search(value):
+        flaw = f"{named} holds a control character"
+    elif not value.isascii() and ascii:
+        flaw = f"{named} may hold only ASCII characters"
+    elif not value and not template.secrets:
+        flaw = f"'{keys[-1]}' is empty"
+    if flaw is None:
+        return template
+    provision.problem(flaw, declared, *keys, code="credential")
+    return None

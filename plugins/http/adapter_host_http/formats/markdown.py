@@ -1,0 +1,144 @@
+"""Markdown: front matter, tables, and the text below each heading."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import takewhile
+from typing import Any, Final
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from adapter_host_http.encoding import text_of as cell_of
+
+from .format import Declared, Format, refuse
+from .text import distinct, text_of
+from .yaml import read_yaml
+
+MAX_CELLS: Final = 1_000_000
+MAX_LENGTH: Final = 2 * 1024 * 1024
+MAX_INLINE: Final = 10_000
+"""A longer run of text keeps its marks: reading them may take the square of its length."""
+
+_MARK: Final = "---\n"
+_TEXTS: Final = {"softbreak": "\n", "hardbreak": "\n", "html_inline": ""}
+
+
+def compile_format(declared: Declared) -> Format:
+    """Markdown; `outputSchema` is how the heading begins whose part is taken, with or without its `#`s."""
+    heading = declared.schema.lstrip("#").strip()
+    return Format(declared.kind, convert=partial(from_markdown, heading=heading), encode=to_markdown)
+
+
+def from_markdown(body: bytes, charset: str | None, heading: str = "") -> dict[str, Any]:
+    """The document's `frontMatter`, if any, its `tables` and its `sections`."""
+    front, text = _split(text_of(body, charset).replace("\r\n", "\n"))
+    if len(text) > MAX_LENGTH:
+        refuse(f"longer than {MAX_LENGTH:,} characters")
+    reader = _Reader()
+    reader.read(text)
+    parts = _below(reader.parts, heading) if heading else reader.parts
+    return {
+        **({} if front is None else {"frontMatter": read_yaml(front)}),
+        "tables": [table for part in parts for table in part.tables],
+        "sections": [part.section() for part in parts if part.level],
+    }
+
+
+def to_markdown(data: Any) -> bytes:
+    """The `tables` of data, or objects as one table."""
+    tables = data.get("tables", [[data]]) if isinstance(data, dict) else [data]
+    return "\n\n".join(_table([row for row in rows if isinstance(row, dict)]) for rows in tables).encode()
+
+
+@dataclass(slots=True)
+class _Part:
+    """A heading and what stands below it, up to the next one; level 0 is what stands before the first."""
+
+    heading: str = ""
+    level: int = 0
+    texts: list[str] = field(default_factory=list)
+    tables: list[list[dict[str, str]]] = field(default_factory=list)
+
+    def section(self) -> dict[str, Any]:
+        return {"heading": self.heading, "level": self.level, "content": "\n".join(self.texts)}
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.parts = [_Part()]
+        self._cells = 0
+        self._links: dict[str, Any] = {}
+        self._inlines = MarkdownIt("commonmark")
+
+    def read(self, text: str) -> None:
+        """Take the blocks; a table counts only outside of other blocks."""
+        blocks = MarkdownIt("commonmark", {"maxNesting": 100}).enable("table").disable("inline")
+        tokens = iter(blocks.parse(text, self._links))
+        for token in tokens:
+            if token.type == "table_open":
+                rows = list(takewhile(lambda inner: inner.type != "table_close", tokens))
+                if token.level == 0:
+                    self._take_table(rows)
+            elif token.type == "heading_open" and token.level == 0:
+                self.parts.append(_Part(self._plain(next(tokens)), int(token.tag[1:])))
+            else:
+                self._take_text(token)
+
+    def _take_text(self, token: Token) -> None:
+        text = self._plain(token) if token.type == "inline" else token.content.rstrip("\n")
+        if text and token.type in ("inline", "fence", "code_block"):
+            self.parts[-1].texts.append(text)
+
+    def _take_table(self, tokens: Sequence[Token]) -> None:
+        rows: list[list[str]] = []
+        for token in tokens:
+            if token.type == "tr_open":
+                rows.append([])
+            elif token.type == "inline":
+                rows[-1].append(self._plain(token))
+        self._cells += len(rows) * len(rows[0])
+        if self._cells > MAX_CELLS:
+            refuse(f"more than {MAX_CELLS:,} cells")
+        names = distinct(rows[0])
+        self.parts[-1].tables.append([dict(zip(names, row, strict=False)) for row in rows[1:]])
+
+    def _plain(self, inline: Token) -> str:
+        if len(inline.content) > MAX_INLINE:
+            return inline.content
+        tokens = self._inlines.parseInline(inline.content, self._links)[0].children or ()
+        return "".join(_TEXTS.get(token.type, token.content) for token in tokens)
+
+
+def _split(text: str) -> tuple[str | None, str]:
+    """The front matter's text, and the rest."""
+    if not text.startswith(_MARK):
+        return None, text
+    front, mark, rest = text[len(_MARK) :].partition(f"\n{_MARK}")
+    return (front, rest) if mark else (None, text)
+
+
+def _below(parts: Iterable[_Part], heading: str) -> list[_Part]:
+    """The parts whose heading begins so, each with those of its own lesser headings."""
+    found: list[_Part] = []
+    above = 0
+    for part in parts:
+        if part.level and part.heading.startswith(heading) and not 0 < above < part.level:
+            above = part.level
+        elif part.level <= above:
+            above = 0
+        if above:
+            found.append(part)
+    return found
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    lines = [names, ["---"] * len(names), *([_cell(row.get(name)) for name in names] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(value: Any) -> str:
+    return cell_of(value).replace("|", "\\|").replace("\n", " ")

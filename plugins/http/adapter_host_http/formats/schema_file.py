@@ -1,0 +1,43 @@
+"""Files that `outputSchema` names: beside the document or below, and nowhere else."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from .format import Declared
+
+MAX_BYTES: Final = 1024 * 1024
+
+
+def read_schema(declared: Declared, suffix: str) -> tuple[Path, bytes] | None:
+    """The schema file of an operation, and what it says; None with a problem reported."""
+    name = declared.schema
+    if not name:
+        declared.problem(f"'outputSchema' is missing (a {suffix} file, relative to the document)", code="missing-key")
+        return None
+    source = declared.provision.declaration.source
+    folder = Path(source.where(declared.provision.declaration.loc(declared.spec))[0]).parent
+    try:
+        path, text = read_within(folder, name)
+    except OSError as error:
+        declared.problem(f"cannot read '{name}': {error.strerror or error}")
+        return None
+    # So that `--watch` sees it change.
+    declared.provision.declaration.files += (str(path),)
+    return path, text
+
+
+def read_within(folder: Path, name: str) -> tuple[Path, bytes]:
+    """A file below a folder; raises `OSError`, also for what leads out of it."""
+    parts = PurePosixPath(name)
+    path = folder / parts
+    if parts.is_absolute() or "\\" in name or "\0" in name or not path.resolve().is_relative_to(folder.resolve()):
+        raise PermissionError(None, "a schema stands in the document's folder or below")
+    if not path.is_file():
+        raise FileNotFoundError(None, "there is no such file")
+    with path.open("rb") as stream:
+        text = stream.read(MAX_BYTES + 1)
+    if len(text) > MAX_BYTES:
+        raise OSError(None, f"it is larger than {MAX_BYTES} bytes")
+    return path, text

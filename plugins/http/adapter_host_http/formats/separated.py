@@ -1,0 +1,58 @@
+"""CSV and its kin: rows of text under a header."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping
+from functools import partial
+from io import StringIO
+from typing import Any, Final
+
+from adapter_host_http.encoding import text_of as cell_of
+
+from .format import Declared, Format, refuse
+from .text import distinct, text_of
+
+_SEPARATORS: Final = {"csv": ",", "tsv": "\t", "psv": "|"}
+
+
+def compile_format(declared: Declared) -> Format:
+    """The format by its separator."""
+    separator = _SEPARATORS[declared.spec.output_raw_format]
+    return Format(
+        declared.kind,
+        convert=partial(from_separated, separator=separator),
+        encode=partial(to_separated, separator=separator),
+    )
+
+
+def from_separated(body: bytes, charset: str | None, separator: str) -> list[dict[str, str]]:
+    """The rows by the names that the first one gives; every cell is text."""
+    reader = csv.reader(StringIO(text_of(body, charset), newline=""), delimiter=separator, strict=True)
+    try:
+        rows = (row for row in reader if row)
+        names = distinct(next(rows, []))
+        return [_named(names, row, reader.line_num) for row in rows]
+    except csv.Error as error:
+        return refuse(f"line {reader.line_num}: {error}")
+
+
+def to_separated(data: Any, separator: str) -> bytes:
+    """Objects as rows under the names of all of them."""
+    objects = [each for each in (data if isinstance(data, list) else [data]) if isinstance(each, dict)]
+    names = list(dict.fromkeys(name for each in objects for name in each))
+    out = StringIO(newline="")
+    writer = csv.writer(out, delimiter=separator)
+    writer.writerow(names)
+    writer.writerows(_cells(each, names) for each in objects)
+    return out.getvalue().encode()
+
+
+def _named(names: list[str], row: list[str], line: int) -> dict[str, str]:
+    if any(row[len(names) :]):
+        refuse(f"line {line} has more cells than the header")
+    return dict(zip(names, row, strict=False))
+
+
+def _cells(row: Mapping[str, Any], names: Iterable[str]) -> list[str]:
+    return [cell_of(row.get(name)) for name in names]

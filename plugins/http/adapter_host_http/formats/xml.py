@@ -1,0 +1,126 @@
+"""XML: elements as objects. No document type, and so no entity of its own, is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+from xml.parsers import expat
+from xml.sax.saxutils import escape
+
+from .format import Declared, Format, refuse
+from .text import decoded
+
+DEPTH: Final = 100
+TEXT: Final = ""
+"""The key of an element's text beside its attributes and children."""
+
+_NAMESPACE: Final = "xmlns"
+
+
+def compile_format(declared: Declared) -> Format:
+    """XML needs nothing more."""
+    return Format(declared.kind, convert=from_xml, encode=to_xml)
+
+
+def from_xml(body: bytes, charset: str | None) -> Any:
+    """The root element's members: attributes and elements by name, what is repeated as an array."""
+    # Text is parsed as UTF-8 whatever its declaration says: what HTTP says of the charset counts for more.
+    source = decoded(body, charset) if charset else body
+    reader = _Reader()
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    parser.StartElementHandler = reader.start
+    parser.EndElementHandler = reader.end
+    parser.CharacterDataHandler = reader.text
+    parser.StartDoctypeDeclHandler = _refuse_doctype
+    try:
+        parser.Parse(source, True)
+    except expat.ExpatError as error:
+        refuse(f"line {error.lineno}: {expat.errors.messages[error.code]}")
+    return reader.root
+
+
+def to_xml(data: Any) -> bytes:
+    """Data as XML; `@` has no meaning, so everything is an element."""
+    return f"<answer>{_written('value', data) if isinstance(data, list) else _inner(data)}</answer>".encode()
+
+
+class _Element:
+    """An element whose end has not come yet; `texts` are the runs of text between its children."""
+
+    __slots__ = ("members", "name", "texts")
+
+    def __init__(self, name: str, attributes: Mapping[str, str]) -> None:
+        self.name = _local(name)
+        self.members: dict[str, Any] = {}
+        self.texts: list[str] = []
+        for key, value in attributes.items():
+            if key != _NAMESPACE and not key.startswith(f"{_NAMESPACE}:"):
+                self.add(_local(key), value)
+
+    def add(self, name: str, value: Any) -> None:
+        """Add a member; the second of a name makes an array."""
+        known = self.members.get(name)
+        if known is None:
+            self.members[name] = value
+        elif isinstance(known, list):
+            known.append(value)
+        else:
+            self.members[name] = [known, value]
+
+    def value(self, *, root: bool = False) -> Any:
+        """The whole element as data: only text is a string."""
+        if not self.members and not root:
+            return "".join(self.texts)
+        if runs := [text for text in self.texts if text.strip()]:
+            self.members[TEXT] = runs[0] if len(runs) == 1 else runs
+        return self.members
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.root: Any = None
+        self._open: list[_Element] = []
+        self._follows = False
+
+    def start(self, name: str, attributes: Mapping[str, str]) -> None:
+        if len(self._open) == DEPTH:
+            refuse(f"nested deeper than {DEPTH} levels")
+        self._open.append(_Element(name, attributes))
+        self._follows = False
+
+    def end(self, _: str) -> None:
+        element = self._open.pop()
+        self._follows = False
+        if self._open:
+            self._open[-1].add(element.name, element.value())
+        else:
+            self.root = element.value(root=True)
+
+    def text(self, text: str) -> None:
+        texts = self._open[-1].texts
+        if self._follows:
+            texts[-1] += text
+        else:
+            texts.append(text)
+            self._follows = True
+
+
+def _refuse_doctype(*_: Any) -> None:
+    refuse("a document type (<!DOCTYPE) is not read")
+
+
+def _local(name: str) -> str:
+    return name.rpartition(":")[2]
+
+
+def _inner(data: Any) -> str:
+    if isinstance(data, dict):
+        return "".join(_written(name, value) for name, value in data.items())
+    return escape("" if data is None else data if isinstance(data, str) else str(data))
+
+
+def _written(name: str, data: Any) -> str:
+    if isinstance(data, list):
+        return "".join(_written(name, each) for each in data)
+    return f"<{name}>{_inner(data)}</{name}>" if name else _inner(data)
