@@ -20,7 +20,7 @@ demo: .venv/.installed
 check: .venv/.installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy core/adapter_host plugins/*/adapter_host_*
+	$(BIN)/mypy core/adapter_host core/adapter_host_pytest.py plugins/*/adapter_host_* docs/demo.py
 	$(BIN)/mypy --explicit-package-bases --cache-dir .mypy_cache/tests tests $(wildcard plugins/*/tests)
 
 # The official MCP suite, against the command as it is installed.
@@ -35,7 +35,7 @@ coverage: .venv/.installed
 
 lock: $(BIN)/uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header \
-		$(addprefix --no-emit-package ,$(NAMES)) --group build --group dev \
+		$(addprefix --no-emit-package ,$(NAMES)) --group build --group dev --all-extras \
 		--output-file requirements.lock $(PROJECTS)
 	echo 'fastmcp' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
 		--no-header --output-file tests/clients/fastmcp.lock -
