@@ -28,7 +28,7 @@ from .pages import PAGES, ROOT, Block, Reader, blocks
 DOCS = ROOT / "docs"
 CLI = DOCS / "reference/cli.md"
 UPSTREAM_COMMANDS = ("serve", "inspect", "call")
-FRAGMENTS = frozenset({"binds", "consumes", "exposes"})
+FRAGMENTS = frozenset({"aggregates", "binds", "consumes", "exposes"})
 SERVED_ALONE = {
     "type": "rest",
     "namespace": "frame",
@@ -61,6 +61,7 @@ def whole(data: Mapping[str, Any], consumes: Any) -> dict[str, Any]:
         "binds": data.get("binds") or [{"namespace": bind, "keys": {key: key}} for bind, key in dict.fromkeys(named)],
         "capability": {
             "consumes": data.get("consumes") or (consumes if calls else None),
+            "aggregates": data.get("aggregates"),
             "exposes": data.get("exposes") or [SERVED_ALONE],
         },
     }
@@ -112,7 +113,7 @@ def test_what_pages_show_is_compared(tmp_path: Path, name: str, least: int) -> N
 
 def offered(command: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
     with pytest.raises(SystemExit):
-        main([command, "--help"])
+        main([*command.split(), "--help"])
     return set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
 
 
@@ -125,7 +126,7 @@ def listed(section: str) -> set[str]:
     return set(re.findall(r"^\| `(--[a-z-]+)", section, re.MULTILINE))
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*COMMANDS, "plugins new"])
 def test_every_option_is_documented(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     said = sections(CLI)
     common = listed(said["Options of several commands"]) if command in UPSTREAM_COMMANDS else set()
@@ -133,7 +134,7 @@ def test_every_option_is_documented(command: str, capsys: pytest.CaptureFixture[
 
 
 def test_every_option_that_is_named_exists(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    known = {"--version", "--help"}.union(*(offered(command, capsys) for command in COMMANDS))
+    known = {"--version", "--help"}.union(*(offered(command, capsys) for command in (*COMMANDS, "plugins new")))
     named = set(re.findall(r"`(--[a-z-]+)[ `]", page.read_text()))
     for block in blocks(page, "console"):
         for line in re.findall(r"^\$ adapter-host .*$", block.text, re.MULTILINE):

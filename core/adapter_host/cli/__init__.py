@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module, metadata
+from typing import Any
 
 from adapter_host.errors import AdapterHostError, ProblemsError
 
@@ -19,8 +20,13 @@ COMMANDS = {
     "validate": "say what is wrong with capabilities, without starting anything",
     "inspect": "show what callers will see, and the upstream request of each operation",
     "call": "call one operation, without a server",
+    "import": "write a capability from an OpenAPI document",
+    "export": "write the OpenAPI document of what a capability exposes",
     "plugins": "list the plugins and what failed to load",
 }
+
+# `import` is a word of Python's, which no module can have for its name in a statement.
+_MODULES = {"import": "importing", "export": "exporting"}
 
 
 class UsageError(AdapterHostError):
@@ -40,10 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = commands.add_parser(name, help=purpose, description=purpose[0].upper() + purpose[1:] + ".")
         if name in given[:1]:
             # Only the command that is asked for is imported: each brings what it needs and no more.
-            import_module(f"adapter_host.cli.{name}").add_options(command)
+            _module(name).add_options(command)
     options = parser.parse_args(given)
     try:
-        return int(import_module(f"adapter_host.cli.{options.command}").run(options))
+        return int(_module(options.command).run(options))
     except UsageError as error:
         commands.choices[options.command].print_usage(sys.stderr)
         print(f"adapter-host: {error}", file=sys.stderr)
@@ -60,6 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read our output has gone; what is left of it has nowhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def _module(command: str) -> Any:
+    return import_module(f"adapter_host.cli.{_MODULES.get(command, command)}")
 
 
 def show_problems(error: ProblemsError) -> None:

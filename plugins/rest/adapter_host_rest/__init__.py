@@ -4,6 +4,8 @@ from adapter_host import RegisterExposer, hookimpl
 
 from .exposer import RestExposer
 
+requires_api = "1.0"
+
 
 @hookimpl
 def register_exposers(register: RegisterExposer) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Mapping
 from functools import lru_cache
+from math import ceil
 from typing import Final
+from urllib.parse import quote
 
 from aiohttp import web
 from multidict import CIMultiDict
@@ -77,18 +79,25 @@ def refuse(error: OperationError, name: str) -> web.Response:
         return _upstream_answer(error, name, request_id)
     if error.status >= 500:
         _LOG.warning("request %s: %s: %s", request_id, name, error.message)
-    headers = {**_HEADERS, "X-Request-Id": request_id}
+    headers = {**_HEADERS, "X-Request-Id": request_id, **_failed_step(error)}
     if isinstance(error, MethodNotAllowed):
         headers["Allow"] = error.allow
     if error.status in (429, 503):
-        headers["Retry-After"] = _RETRY_SECONDS
+        headers["Retry-After"] = _retry_seconds(error)
     members = {"parameter": error.parameter} if isinstance(error, ArgumentError) else {}
+    if error.step is not None:
+        members["step"] = error.step
     response = problem_response(
         error.status, error.message, title=error.title, request_id=request_id, headers=headers, **members
     )
-    if isinstance(error, UnavailableError):
+    if isinstance(error, UnavailableError) and error.retry_after is None:
         response.force_close()
     return response
+
+
+def _retry_seconds(error: OperationError) -> str:
+    after = error.retry_after if isinstance(error, UnavailableError) else None
+    return _RETRY_SECONDS if after is None else str(max(1, ceil(after)))
 
 
 def fail(name: str) -> web.Response:
@@ -104,10 +113,16 @@ def _upstream_answer(error: UpstreamStatus, name: str, request_id: str) -> web.R
         _LOG.warning("request %s: %s: %s", request_id, name, error.message)
     headers = _typed(error.media_type)
     headers["X-Request-Id"] = request_id
+    headers.update(_failed_step(error))
     _pass_on(error.headers, headers)
     if error.upstream_status in _BODILESS:
         return _bodiless(error.upstream_status, headers)
     return web.Response(status=error.upstream_status, body=error.body, headers=headers)
+
+
+def _failed_step(error: OperationError) -> dict[str, str]:
+    # An upstream's answer is passed on as it came, so it says nowhere else which step it ended.
+    return {} if error.step is None else {"X-Failed-Step": quote(error.step)}
 
 
 def _typed(media_type: str) -> CIMultiDict[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -21,6 +21,8 @@ from adapter_host import (
 from .answers import MethodNotAllowed, allowed, fail, options, refuse, respond
 from .config import RestConfig, RestOperationSpec, RestResource
 from .extract import compile_extractor
+from .openapi import describe, served_at
+from .pages import Page, pages
 from .route import Route
 from .router import Router, Segment, parse_path, split_path
 from .usage import curl
@@ -41,6 +43,7 @@ class RestExposer(HttpExposer[RestConfig]):
         super().__init__(config, operations, provision)
         self._router: Router[Route] = Router()
         self._routes: list[Route] = []
+        self._pages: dict[str, Page] = {}
         for resource in config.resources:
             self._add_resource(resource)
 
@@ -49,7 +52,21 @@ class RestExposer(HttpExposer[RestConfig]):
         app = web.Application(client_max_size=self.provision.settings.body_limit)
         mount = app.router.add_resource(_EVERYTHING)
         mount.add_route("*", partial(self._serve, mount))
+        document = self._describe()
+
+        async def fill_pages(_: web.Application) -> None:
+            # Where it is mounted is known once it starts.
+            self._pages = pages(served_at(document, mount.canonical[:-_TAIL] or "/"))
+
+        app.on_startup.append(fill_pages)
         return app
+
+    def openapi(self, url: str) -> dict[str, Any]:
+        """The OpenAPI document of its routes."""
+        return served_at(self._describe(), url)
+
+    def _describe(self) -> dict[str, Any]:
+        return describe(self._routes, self.config, self.provision.declaration.capability)
 
     def offers(self) -> Iterable[Offer]:
         """Each route, with where a request carries each input."""
@@ -85,7 +102,7 @@ class RestExposer(HttpExposer[RestConfig]):
         self._warn_unmet(resource, spec, [n for n, met in zip(names, variables, strict=True) if met is None])
         limit = self.provision.settings.body_limit
         extractor = compile_extractor(spec.method, operation.inputs, variables, limit)
-        route = Route(spec, operation, segments, variables, extractor)
+        route = Route(resource, spec, operation, segments, variables, extractor)
         present = self._router.add(spec.method, segments, route)
         if present is route:
             self._routes.append(route)
@@ -137,7 +154,14 @@ class RestExposer(HttpExposer[RestConfig]):
                 return found
             if methods := self._router.methods(candidate):
                 return _without_route(method, methods)
-        raise NotFoundError("there is nothing at this path")
+        return self._page(method, segments)
+
+    def _page(self, method: str, segments: Sequence[str]) -> web.Response:
+        """The answer where no route is; a capability's own routes come before the pages."""
+        page = self._pages.get(segments[0]) if len(segments) == 1 else None
+        if page is None:
+            raise NotFoundError("there is nothing at this path")
+        return page.response() if method in ("GET", "HEAD") else _without_route(method, {"GET"})
 
 
 def _without_route(method: str, methods: set[str]) -> web.Response:

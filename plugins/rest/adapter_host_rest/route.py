@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from adapter_host import Input, Offer, Operation
 
-from .config import RestOperationSpec
+from .config import RestOperationSpec, RestResource
 from .extract import Extractor, place_of
 from .router import Segment, show_path
 
@@ -16,6 +16,7 @@ from .router import Segment, show_path
 class Route:
     """One operation at its method and path; `variables` are the inputs that the path's variables fill, in order."""
 
+    resource: RestResource
     spec: RestOperationSpec
     operation: Operation
     segments: tuple[Segment, ...]

@@ -1,0 +1,203 @@
+"""OpenAPI documents: read from files and URLs, their references followed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote, urljoin, urlsplit
+
+import orjson
+import yaml
+
+from adapter_host.document.nodes import Loc, Node, Place
+from adapter_host.document.reader import LOADER, read_nodes
+from adapter_host.errors import AdapterHostError, Problem, ProblemsError
+
+from .fetch import FetchError, fetch
+from .notes import Notes
+from .places import At
+
+MAX_BYTES: Final = 32 * 1024 * 1024
+_OVERRIDING: Final = ("summary", "description")
+
+
+class ReferenceFailure(AdapterHostError):
+    """A reference that is not followed, and why."""
+
+
+def is_url(text: str) -> bool:
+    """Whether a source is a URL, and not a file."""
+    return text.lower().startswith(("http://", "https://"))
+
+
+class _TextKeys(LOADER):  # type: ignore[misc]  # PyYAML's loader, with or without libyaml, is chosen at run time
+    """A loader to which every plain key is text: response codes are written as `200:`."""
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__(stream)
+        # For each open collection: None for a sequence, else whether a key comes next.
+        self._key_next: list[bool | None] = []
+
+    def get_event(self) -> Any:
+        event = super().get_event()
+        if isinstance(event, yaml.CollectionEndEvent):
+            self._key_next.pop()
+        elif isinstance(event, yaml.NodeEvent):
+            self._take(event)
+        return event
+
+    def _take(self, event: Any) -> None:
+        is_key = bool(self._key_next) and self._key_next[-1]
+        if self._key_next and self._key_next[-1] is not None:
+            self._key_next[-1] = not is_key
+        if isinstance(event, yaml.CollectionStartEvent):
+            self._key_next.append(True if isinstance(event, yaml.MappingStartEvent) else None)
+        elif is_key and isinstance(event, yaml.ScalarEvent):
+            event.implicit = (False, True)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document; `root` has its lines when it was YAML."""
+
+    name: str
+    data: Any
+    root: Node | None = None
+
+    def where(self, loc: Loc) -> Place:
+        """File, line and column of what is at `loc`."""
+        node = self.root
+        if node is None:
+            return self.name, 0, 0
+        for part in loc:
+            child = node.child(part)
+            if child is None:
+                break
+            node = child
+        return node.place
+
+
+@dataclass(slots=True)
+class Documents:
+    """The document that is imported and those that it refers to.
+
+    Files are read within the folder of the first; URLs only with `remote`, and those that a URL's document refers to
+    only at the same origin.
+    """
+
+    notes: Notes
+    remote: bool = False
+    _read: dict[str, Document] = field(default_factory=dict)
+    _folder: Path | None = None
+    _origin: tuple[str, str] | None = None
+
+    def open(self, source: str) -> At:
+        """The root of the document at a path or URL; raises `ProblemsError`."""
+        if is_url(source):
+            parts = urlsplit(source)
+            self._origin = parts.scheme.lower(), parts.netloc.lower()
+            name = source
+        else:
+            name = str(Path(source))
+            self._folder = Path(source).resolve().parent
+        return At(self, self._document(name), (), self._document(name).data)
+
+    def _document(self, name: str) -> Document:
+        if name not in self._read:
+            self._read[name] = parse(_fetched(name) if is_url(name) else _file(name), name)
+        return self._read[name]
+
+    def follow(self, at: At) -> At | None:
+        """What stands at a place, or what it refers to; None, noted, when that cannot be had."""
+        first, visited = at, set[tuple[str, Loc]]()
+        own: dict[str, Any] = {}
+        while isinstance(at.value, dict) and isinstance(reference := at.value.get("$ref"), str):
+            own = {**{key: at.value[key] for key in _OVERRIDING if key in at.value}, **own}
+            if at.identity in visited:
+                first.warn(f"the reference '{reference}' leads back to itself, so it is left out")
+                return None
+            visited.add(at.identity)
+            try:
+                at = self._target(at, reference)
+            except (ReferenceFailure, ProblemsError) as error:
+                first.warn(f"the reference '{reference}' is not followed: {error}")
+                return None
+        if own and isinstance(at.value, dict):
+            return At(at.documents, at.document, at.loc, {**at.value, **own})
+        return at
+
+    def _target(self, at: At, reference: str) -> At:
+        name, _, fragment = reference.partition("#")
+        document = self._document(self._located(at.document.name, name)) if name else at.document
+        loc, value = _find(document.data, unquote(fragment))
+        return At(self, document, loc, value)
+
+    def _located(self, base: str, name: str) -> str:
+        if is_url(base) or is_url(name):
+            return self._remote(urljoin(base, name) if is_url(base) else name)
+        path = (Path(base).parent / unquote(name)).resolve()
+        if self._folder is None or not path.is_relative_to(self._folder):
+            raise ReferenceFailure("it leads out of the document's folder")
+        return str(path)
+
+    def _remote(self, url: str) -> str:
+        parts = urlsplit(url)
+        if not self.remote:
+            raise ReferenceFailure("it is remote (--allow-remote follows it)")
+        if self._origin is not None and (parts.scheme.lower(), parts.netloc.lower()) != self._origin:
+            raise ReferenceFailure("it leads to another host than the document's")
+        return url
+
+
+def _find(data: Any, fragment: str) -> tuple[Loc, Any]:
+    if fragment and not fragment.startswith("/"):
+        raise ReferenceFailure("only JSON pointers are understood")
+    loc: Loc = ()
+    for escaped in fragment.split("/")[1:]:
+        part = escaped.replace("~1", "/").replace("~0", "~")
+        if isinstance(data, dict) and part in data:
+            loc, data = (*loc, part), data[part]
+        elif isinstance(data, list) and part.isdecimal() and int(part) < len(data):
+            loc, data = (*loc, int(part)), data[int(part)]
+        else:
+            raise ReferenceFailure("nothing is there")
+    return loc, data
+
+
+def _file(name: str) -> bytes:
+    try:
+        with open(name, "rb") as stream:
+            raw = stream.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise _unreadable(name, f"cannot read: {reason}") from error
+    if len(raw) > MAX_BYTES:
+        raise _unreadable(name, f"larger than {MAX_BYTES // (1024 * 1024)} MiB")
+    return raw
+
+
+def _fetched(url: str) -> bytes:
+    try:
+        return fetch(url, MAX_BYTES)
+    except FetchError as error:
+        raise _unreadable(url, str(error)) from error
+
+
+def parse(raw: bytes, name: str) -> Document:
+    """A document from JSON or YAML text; raises `ProblemsError`."""
+    if raw.lstrip()[:1] == b"{":
+        try:
+            return Document(name, orjson.loads(raw))
+        except orjson.JSONDecodeError:
+            pass  # YAML that begins with a brace, or JSON that is broken: then the YAML reader says where
+    try:
+        text = raw.decode().removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        raise _unreadable(name, "it is not UTF-8") from error
+    root = read_nodes(text, name, _TextKeys)
+    return Document(name, root.value, root)
+
+
+def _unreadable(name: str, message: str) -> ProblemsError:
+    return ProblemsError([Problem(message, name, code="unreadable")])

@@ -1,0 +1,44 @@
+"""Media types, and the formats that a capability has for them."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+JSON: Final = "application/json"
+FORM: Final = "application/x-www-form-urlencoded"
+MULTIPART: Final = "multipart/form-data"
+
+_LEGAL: Final = re.compile(r"[!#$&^_.+*0-9a-z-]+/[!#$&^_.+*0-9a-z-]+")
+_FORMATS: Final = {
+    "text/csv": "csv",
+    "text/tab-separated-values": "tsv",
+    "application/yaml": "yaml",
+    "application/x-yaml": "yaml",
+    "text/yaml": "yaml",
+    "text/x-yaml": "yaml",
+    "text/xml": "xml",
+    "application/xml": "xml",
+}
+
+
+def bare(media_type: str) -> str:
+    """A media type without its parameters."""
+    return media_type.partition(";")[0].strip().lower()
+
+
+def is_media_type(text: str) -> bool:
+    """Whether a bare media type is one."""
+    return _LEGAL.fullmatch(text) is not None
+
+
+def is_json(media_type: str) -> bool:
+    """Whether a body of a media type may be JSON."""
+    return media_type in (JSON, "text/json", "*/*", "application/*") or media_type.endswith("+json")
+
+
+def format_of(media_type: str) -> str:
+    """The `outputRawFormat` for a media type; what needs a schema, or a package, is passed on as bytes."""
+    if is_json(media_type):
+        return "json"
+    return _FORMATS.get(media_type) or ("xml" if media_type.endswith("+xml") else "binary")

@@ -1,0 +1,84 @@
+"""An API as far as a capability can say it, whatever version of OpenAPI it was written in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """An input of a request; `value` makes it a constant."""
+
+    name: str
+    place: str
+    type: str | None = None
+    required: bool = False
+    description: str | None = None
+    pattern: str | None = None
+    value: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FormField:
+    """A field of a form: its name there, and the input that it takes."""
+
+    name: str
+    input: Parameter
+    filename: str | None = None
+    media_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A request's body: JSON or text as one input, or a form's fields; `media_type` where it is not the usual one."""
+
+    kind: Literal["json", "text", "formUrlEncoded", "multipartForm"]
+    whole: Parameter | None = None
+    fields: tuple[FormField, ...] = ()
+    media_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a request is answered when it succeeds; `example` is None without one."""
+
+    format: str = "json"
+    example: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One operation."""
+
+    name: str
+    method: str
+    path: str
+    label: str | None
+    description: str
+    parameters: tuple[Parameter, ...]
+    body: Body | None
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """How every request proves who sends it: an `authentication`, constants beside it, and the secrets of both."""
+
+    authentication: dict[str, Any] | None = None
+    constants: tuple[Parameter, ...] = ()
+    variables: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """All of it; `namespace` is what the capability calls it."""
+
+    namespace: str
+    title: str
+    version: str | None
+    form: str
+    description: str | None
+    base_uri: str
+    credentials: Credentials
+    endpoints: tuple[Endpoint, ...]

@@ -1,0 +1,177 @@
+"""From an API to the text of a capability."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import yaml
+
+from .model import Api, Body, Endpoint, Parameter
+from .names import Names, kebab
+from .security import BIND
+
+VERSION: Final = "1.0.0-alpha2"
+REST_PORT: Final = 8080
+MCP_PORT: Final = 9090
+
+_HINTS: Final[dict[str, dict[str, bool]]] = {
+    "GET": {"readOnly": True},
+    "PUT": {"readOnly": False, "idempotent": True},
+    "DELETE": {"readOnly": False, "destructive": True, "idempotent": True},
+}
+_OTHER_HINTS: Final = {"readOnly": False}
+
+Data = dict[str, Any]
+
+
+def write_capability(api: Api, source: str) -> str:
+    """The YAML of a capability that offers all of an API over REST and MCP; `source` names the document."""
+    parts = [f"# Imported from {_line(source)} ({_line(api.form)})."]
+    for key, value in capability(api).items():
+        text = yaml.dump({key: value}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=116)
+        parts.append(text.rstrip("\n"))
+    return "\n\n".join([f"{parts[0]}\n{parts[1]}", *parts[2:]]) + "\n"
+
+
+def _line(text: str) -> str:
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+
+
+def capability(api: Api) -> Data:
+    """The document as data."""
+    info = {"label": api.title, "description": api.description or f"{api.title}, over REST and MCP."}
+    if api.version:
+        info["version"] = api.version
+    binds = [{"namespace": BIND, "keys": {name: name for name in api.credentials.variables}}]
+    return {
+        "naftiko": VERSION,
+        "info": info,
+        **({"binds": binds} if api.credentials.variables else {}),
+        "capability": {"consumes": [_consumes(api)], "exposes": [_rest(api), _mcp(api)]},
+    }
+
+
+def _consumes(api: Api) -> Data:
+    data: Data = {"type": "http", "namespace": api.namespace, "baseUri": api.base_uri}
+    if api.credentials.authentication:
+        data["authentication"] = api.credentials.authentication
+    if api.credentials.constants:
+        data["inputParameters"] = [_input(each) for each in api.credentials.constants]
+    data["resources"] = [
+        {"name": name, "path": path, "operations": [_operation(each) for each in endpoints]}
+        for name, path, endpoints in _resources(api)
+    ]
+    return data
+
+
+def _resources(api: Api) -> Iterable[tuple[str, str, Sequence[Endpoint]]]:
+    """The endpoints by their paths, each path under a name of its own."""
+    by_path: dict[str, list[Endpoint]] = {}
+    for endpoint in api.endpoints:
+        by_path.setdefault(endpoint.path, []).append(endpoint)
+    names = Names()
+    for path, endpoints in by_path.items():
+        yield names.take(kebab(path) or "root"), path, endpoints
+
+
+def _operation(endpoint: Endpoint) -> Data:
+    data: Data = {"name": endpoint.name, "method": endpoint.method}
+    if endpoint.label:
+        data["label"] = endpoint.label
+    data["description"] = endpoint.description
+    inputs = [_input(each) for each in endpoint.parameters] + _body_inputs(endpoint.body)
+    if inputs:
+        data["inputParameters"] = inputs
+    if (body := _body(endpoint.body)) is not None:
+        data["body"] = body
+    data["outputRawFormat"] = endpoint.answer.format
+    if endpoint.answer.example is not None:
+        data["x-example"] = endpoint.answer.example
+    return data
+
+
+def _input(parameter: Parameter) -> Data:
+    data: Data = {"name": parameter.name, "in": parameter.place}
+    for key in ("type", "required", "description", "pattern", "value"):
+        if value := getattr(parameter, key):
+            data[key] = value
+    return data
+
+
+def _body_inputs(body: Body | None) -> list[Data]:
+    if body is None:
+        return []
+    own = [{"name": "Content-Type", "in": "header", "value": body.media_type}] if body.media_type else []
+    whole = [_input(body.whole)] if body.whole else []
+    return [*own, *whole, *(_input(field.input) for field in body.fields)]
+
+
+def _body(body: Body | None) -> Data | None:
+    """The `body` that is declared; a whole JSON body needs none."""
+    if body is None or body.kind == "json":
+        return None
+    if body.kind == "text":
+        return {"type": "text", "data": "{{body}}"}
+    if body.kind == "formUrlEncoded":
+        return {"type": body.kind, "data": {each.name: _tag(each.input.name) for each in body.fields}}
+    return {"type": body.kind, "data": [_part(each.name, each) for each in body.fields]}
+
+
+def _part(name: str, field: Any) -> Data:
+    own = {"filename": field.filename, "contentType": field.media_type}
+    return {"name": name, "value": _tag(field.input.name), **{key: value for key, value in own.items() if value}}
+
+
+def _tag(name: str) -> str:
+    return "{{" + name + "}}"
+
+
+def _rest(api: Api) -> Data:
+    resources = [
+        {"name": name, "path": path, "operations": [_exposed(api, each) for each in endpoints]}
+        for name, path, endpoints in _resources(api)
+    ]
+    return {"type": "rest", "namespace": f"{api.namespace}-rest", "port": REST_PORT, "resources": resources}
+
+
+def _exposed(api: Api, endpoint: Endpoint) -> Data:
+    return {"method": endpoint.method, "name": endpoint.name, "call": f"{api.namespace}.{endpoint.name}"}
+
+
+def _mcp(api: Api) -> Data:
+    tools = [
+        {
+            "name": endpoint.name,
+            **({"label": endpoint.label} if endpoint.label else {}),
+            "description": endpoint.description,
+            "hints": dict(_HINTS.get(endpoint.method, _OTHER_HINTS)),
+            "call": f"{api.namespace}.{endpoint.name}",
+        }
+        for endpoint in api.endpoints
+    ]
+    return {
+        "type": "mcp",
+        "namespace": f"{api.namespace}-mcp",
+        "description": api.description or api.title,
+        "transport": "http",
+        "port": MCP_PORT,
+        "tools": tools,
+    }
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes as people do: blocks, lists indented, long texts in lines, no anchors."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> Any:
+        return super().increase_indent(flow, False)
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text)

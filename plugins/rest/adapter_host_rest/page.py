@@ -1,0 +1,140 @@
+"""An OpenAPI document as a page: text and style alone, nothing from elsewhere, no script."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from html import escape
+from typing import Any, Final
+
+import orjson
+
+Data = Mapping[str, Any]
+
+_OTHERS: Final = "Operations"
+
+
+def render(document: Data, style: str, link: str) -> str:
+    """The page; `link` is where the document itself is."""
+    info = document["info"]
+    return "".join(
+        [
+            "<!doctype html><html lang='en'><head><meta charset='utf-8'>",
+            "<meta name='viewport' content='width=device-width, initial-scale=1'>",
+            f"<title>{escape(info['title'])}</title><style>{style}</style></head><body><header>",
+            f"<h1>{escape(info['title'])}</h1>",
+            f"<p>Version {escape(info['version'])} · at {_servers(document)} · ",
+            f"<a href='{escape(link)}'>OpenAPI {escape(document['openapi'])}</a></p>",
+            _text(info.get("description")),
+            _security(document),
+            "</header><main>",
+            *_sections(document),
+            "</main></body></html>\n",
+        ]
+    )
+
+
+def _text(text: str | None) -> str:
+    return f"<p class='text'>{escape(text)}</p>" if text else ""
+
+
+def _servers(document: Data) -> str:
+    return ", ".join(f"<code>{escape(server['url'])}</code>" for server in document["servers"])
+
+
+def _security(document: Data) -> str:
+    schemes = document["components"].get("securitySchemes", {}).values()
+    return "".join(f"<p>Authentication: {_scheme(each)}</p>" for each in schemes)
+
+
+def _scheme(scheme: Data) -> str:
+    if scheme["type"] == "apiKey":
+        return f"an API key in the {escape(scheme['in'])} <code>{escape(scheme['name'])}</code>"
+    description = scheme.get("description")
+    return f"HTTP {escape(scheme['scheme'])}{f' ({escape(description)})' if description else ''}"
+
+
+def _sections(document: Data) -> Iterator[str]:
+    by_tag: dict[str, list[str]] = {}
+    for path, entry in document["paths"].items():
+        for method, operation in entry.items():
+            tag = next(iter(operation.get("tags", ())), _OTHERS)
+            by_tag.setdefault(tag, []).append(_operation(document, method, path, operation))
+    for tag, operations in by_tag.items():
+        yield f"<section><h2>{escape(tag)}</h2>{''.join(operations)}</section>"
+
+
+def _operation(document: Data, method: str, path: str, operation: Data) -> str:
+    gist = operation.get("summary") or (operation.get("description") or "").partition("\n")[0]
+    return "".join(
+        [
+            f"<details id='{escape(operation['operationId'])}'><summary>",
+            f"<span class='method {method}'>{method.upper()}</span>",
+            f"<span class='path'>{escape(path)}</span><span class='gist'>{escape(gist)}</span></summary><div>",
+            _text(operation.get("description")),
+            _parameters(operation.get("parameters", ())),
+            _body(operation.get("requestBody")),
+            _answers(document, operation["responses"]),
+            "</div></details>",
+        ]
+    )
+
+
+def _parameters(parameters: Sequence[Data]) -> str:
+    rows = [
+        (
+            f"<code>{escape(each['name'])}</code>{'' if each.get('required') else ' (optional)'}",
+            escape(each["in"]),
+            escape(_type(each)),
+            f"<span class='text'>{escape(each.get('description', ''))}</span>",
+        )
+        for each in parameters
+    ]
+    return f"<h3>Parameters</h3>{_table(('Name', 'In', 'Type', ''), rows)}" if rows else ""
+
+
+def _type(parameter: Data) -> str:
+    schema = parameter.get("schema")
+    if schema is not None:
+        return str(schema.get("type", "any"))
+    return "".join(f"{content['schema'].get('type', 'any')} ({name})" for name, content in parameter["content"].items())
+
+
+def _body(body: Data | None) -> str:
+    if body is None:
+        return ""
+    optional = "" if body.get("required") else " (optional)"
+    return f"<h3>Body{optional}</h3>{_text(body.get('description'))}{_content(body['content'])}"
+
+
+def _content(content: Data) -> str:
+    return "".join(f"<p><code>{escape(name)}</code></p>{_schema(each.get('schema'))}" for name, each in content.items())
+
+
+def _schema(schema: Data | None) -> str:
+    if not schema:
+        return ""
+    return f"<pre>{escape(orjson.dumps(schema, option=orjson.OPT_INDENT_2).decode())}</pre>"
+
+
+def _answers(document: Data, answers: Data) -> str:
+    rows, shown = [], ""
+    for code, answer in answers.items():
+        known = _resolved(document, answer)
+        content = known.get("content", {})
+        rows.append((f"<code>{escape(code)}</code>", escape(known["description"]), escape(", ".join(content))))
+        if known is answer:
+            shown += "".join(_schema(each.get("schema")) for each in content.values())
+    return f"<h3>Answers</h3>{_table(('Status', '', 'Content'), rows)}{shown}"
+
+
+def _resolved(document: Data, answer: Data) -> Data:
+    if "$ref" not in answer:
+        return answer
+    found: Data = document["components"]["responses"][answer["$ref"].rpartition("/")[2]]
+    return found
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    heads = "".join(f"<th scope='col'>{each}</th>" for each in head)
+    lines = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    return f"<div class='scroll'><table><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table></div>"

@@ -1,0 +1,58 @@
+"""What an exposer says of itself: its OpenAPI document, and the same as a page for people."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib import resources
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+
+from .page import render
+
+DOCUMENT: Final = "openapi.json"
+PAGE: Final = "docs"
+
+_STYLE: Final = resources.files(__package__).joinpath("page.css").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One thing to read at a path of its own."""
+
+    body: bytes
+    headers: Mapping[str, str]
+
+    def response(self) -> web.Response:
+        """The answer to a request for it."""
+        return web.Response(body=self.body, headers=self.headers)
+
+
+def pages(document: Mapping[str, Any]) -> dict[str, Page]:
+    """What is served beside the routes, by its path."""
+    return {
+        DOCUMENT: Page(orjson.dumps(document), _headers("application/json")),
+        PAGE: Page(render(document, _STYLE, DOCUMENT).encode(), {**_headers("text/html; charset=utf-8"), **_POLICY}),
+    }
+
+
+def _headers(content_type: str) -> dict[str, str]:
+    return {
+        "Server": "adapter-host",
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "no-cache",
+        "Content-Type": content_type,
+    }
+
+
+def _policy() -> str:
+    style = b64encode(sha256(_STYLE.encode()).digest()).decode()
+    nothing = ("default-src", "base-uri", "form-action", "frame-ancestors")
+    return "; ".join([*(f"{each} 'none'" for each in nothing), f"style-src 'sha256-{style}'"])
+
+
+_POLICY: Final = {"Content-Security-Policy": _policy(), "Referrer-Policy": "no-referrer"}

@@ -1,0 +1,219 @@
+"""What an exposer says of itself: `/openapi.json`, and `/docs` for people."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from hashlib import sha256
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestServer
+
+from adapter_host import Host, HttpExposer, Plugins, Settings, attach
+from adapter_host.testing import FakePlugin, running
+
+ORDER = {
+    "name": "order",
+    "method": "POST",
+    "path": "/orders/{id}",
+    "description": "Orders <b>one</b>",
+    "inputParameters": [
+        {"name": "id", "in": "path", "type": "integer", "required": True, "description": "Which"},
+        {"name": "dry", "in": "query", "type": "boolean"},
+        {"name": "tags", "in": "query", "type": "array"},
+        {"name": "filter", "in": "query", "type": "object"},
+        {"name": "X-Trace", "in": "header", "pattern": "^[a-z]+$"},
+        {"name": "session", "in": "cookie"},
+        {"name": "item", "in": "body", "type": "string", "required": True},
+        {"name": "count", "in": "body", "type": "integer"},
+    ],
+}
+READ = {
+    "name": "read",
+    "method": "GET",
+    "path": "/orders/{number}",
+    "inputParameters": [{"name": "number", "in": "path", "required": True}],
+}
+PUT = {
+    "name": "put",
+    "method": "PUT",
+    "path": "/things",
+    "inputParameters": [{"name": "body", "in": "body", "type": "object", "required": True, "description": "All"}],
+}
+
+
+def host_of(document: Any) -> Host:
+    plugins = Plugins.installed()
+    plugins.take("fake", FakePlugin())
+    return Host(document, plugins=plugins, settings=Settings(environment={}))
+
+
+async def test_each_input_is_said_with_its_place(serve: Any) -> None:
+    async with serve(ORDER, READ, PUT) as api:
+        answer = await api("GET", "/openapi.json")
+        assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
+        document = answer.data
+        order = document["paths"]["/orders/{id}"]["post"]
+        assert order["parameters"] == [
+            {"name": "id", "in": "path", "description": "Which", "required": True, "schema": {"type": "integer"}},
+            {"name": "dry", "in": "query", "schema": {"type": "boolean"}},
+            {"name": "tags", "in": "query", "schema": {"type": "array"}},
+            {"name": "filter", "in": "query", "content": {"application/json": {"schema": {"type": "object"}}}},
+            {"name": "X-Trace", "in": "header", "schema": {"type": "string", "pattern": "^[a-z]+$"}},
+            {"name": "session", "in": "cookie", "schema": {"type": "string"}},
+        ]
+        assert order["requestBody"] == {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {
+                        "type": "object",
+                        "properties": {"item": {"type": "string"}, "count": {"type": "integer"}},
+                        "required": ["item"],
+                    }
+                }
+            },
+        }
+        assert set(order["responses"]) == {"2XX", "400", "404", "413", "415", "500", "502", "503", "504", "default"}
+        whole = document["paths"]["/things"]["put"]["requestBody"]
+        content = {"application/json": {"schema": {"type": "object"}}}
+        assert whole == {"description": "All", "required": True, "content": content}
+
+
+async def test_paths_of_one_shape_are_one(serve: Any) -> None:
+    async with serve(ORDER, READ) as api:
+        (path,) = (await api("GET", "/openapi.json")).data["paths"].items()
+        assert path[0] == "/orders/{id}"
+        assert path[1]["get"]["parameters"][0]["name"] == "id"
+
+
+async def test_declared_outputs_are_the_schema(serve: Any) -> None:
+    outputs = [{"type": "object", "properties": {"a": {"type": "string", "mapping": "$.x"}}}]
+    exposed = [
+        {
+            "path": "/a", "label": "Things",
+            "operations": [
+                {"method": "GET", "name": "same", "call": "up.put", "outputParameters": outputs, "label": "Get it"},
+                {"method": "POST", "name": "same", "outputParameters": [{"name": "a", "value": "b"}]},
+            ],
+        },
+    ]  # fmt: skip
+    async with serve(PUT, exposed=exposed) as api:
+        entry = (await api("GET", "/openapi.json")).data["paths"]["/a"]
+        schema = {"type": "object", "properties": {"a": {"type": ["string", "null"]}}}
+        assert entry["get"]["responses"]["2XX"]["content"] == {"application/json": {"schema": schema}}
+        assert (entry["get"]["summary"], entry["get"]["tags"]) == ("Get it", ["Things"])
+        assert set(entry["post"]["responses"]) == {"200", "500", "503"}
+        assert [entry["get"]["operationId"], entry["post"]["operationId"]] == ["same", "same-post"]
+
+
+@pytest.mark.parametrize(
+    ("authentication", "scheme"),
+    [
+        ({"type": "bearer", "token": "t"}, {"type": "http", "scheme": "bearer"}),
+        ({"type": "basic", "username": "u", "password": "p"}, {"type": "http", "scheme": "basic"}),
+        (
+            {"type": "apikey", "key": "X-Key", "value": "v"},
+            {"type": "apiKey", "name": "X-Key", "in": "header"},
+        ),
+    ],
+)
+def test_callers_are_told_how_to_say_who_they_are(document: Any, authentication: Any, scheme: Any) -> None:
+    exposer = host_of(document(PUT, authentication=authentication)).exposures[0].exposer
+    assert isinstance(exposer, HttpExposer)
+    described = exposer.openapi("/")
+    assert described is not None
+    assert described["components"]["securitySchemes"] == {"caller": scheme}
+    assert described["security"] == [{"caller": []}]
+    assert "401" in described["paths"]["/things"]["put"]["responses"]
+
+
+async def test_it_is_behind_the_authentication(serve: Any) -> None:
+    async with serve(PUT, authentication={"type": "bearer", "token": "t"}) as api:
+        for path in ("/openapi.json", "/docs"):
+            assert (await api("GET", path)).status == 401
+            assert (await api("GET", path, headers={"Authorization": "Bearer t"})).status == 200
+
+
+class Resources(HTMLParser):
+    """The elements of a page, and what its attributes point to."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.targets: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.targets |= {value or "" for name, value in attributes if name in ("href", "src", "style", "onclick")}
+
+
+async def test_the_page_needs_nothing_from_elsewhere(serve: Any) -> None:
+    async with serve(ORDER, PUT) as api:
+        answer = await api("GET", "/docs")
+        assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+        policy = answer.headers["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'; ")
+        assert "unsafe" not in policy
+        text = answer.body.decode()
+        found = Resources(text)
+        assert found.targets == {"openapi.json"}
+        assert not found.tags & {"script", "img", "link", "iframe", "b"}
+        assert "Orders &lt;b&gt;one&lt;/b&gt;" in text
+        assert not re.search(r"url\(|@import", text)
+
+
+async def test_its_style_is_what_the_policy_allows(serve: Any) -> None:
+    async with serve(PUT) as api:
+        answer = await api("GET", "/docs")
+        style = answer.body.decode().partition("<style>")[2].partition("</style>")[0]
+        digest = b64encode(sha256(style.encode()).digest()).decode()
+        assert f"style-src 'sha256-{digest}'" in answer.headers["Content-Security-Policy"]
+
+
+async def test_a_capability_s_own_routes_win(serve: Any) -> None:
+    own = {"name": "own", "method": "GET", "path": "/docs"}
+    post = {"name": "post", "method": "POST", "path": "/openapi.json"}
+    async with serve(own, post) as api:
+        assert (await api("GET", "/docs")).data == {}
+        assert (await api("GET", "/openapi.json")).status == 405
+    wild = {**READ, "path": "/{number}"}
+    async with serve(wild) as api:
+        assert (await api("GET", "/docs")).data == {"number": "docs"}
+
+
+async def test_other_methods_are_not_allowed(serve: Any) -> None:
+    async with serve(PUT) as api:
+        head = await api("HEAD", "/openapi.json")
+        assert (head.status, head.body) == (200, b"")
+        refused = await api("DELETE", "/docs")
+        assert (refused.status, refused.headers["Allow"]) == (405, "GET, HEAD, OPTIONS")
+        assert (await api("OPTIONS", "/docs")).status == 204
+        assert (await api("GET", "/docs/more")).status == 404
+
+
+async def test_exposers_of_one_port_say_their_prefixes(document: Any, unused_tcp_port: int) -> None:
+    two = document(PUT)
+    (first,) = two["capability"]["exposes"]
+    two["capability"]["exposes"] = [first, {**first, "namespace": "other"}]
+    ports = dict.fromkeys(("api", "other"), unused_tcp_port)
+    async with (
+        running(two, ports=ports) as host,
+        ClientSession() as session,
+        session.get(host.url("other") + "/openapi.json") as answer,
+    ):
+        assert (await answer.json())["servers"] == [{"url": "/other"}]
+
+
+async def test_attached_it_says_its_prefix(document: Any) -> None:
+    app = web.Application()
+    attach(app, host_of(document(PUT)), prefix="/v1")
+    async with TestServer(app) as server, ClientSession() as session:
+        async with session.get(server.make_url("/v1/api/openapi.json")) as answer:
+            assert (await answer.json())["servers"] == [{"url": "/v1/api"}]
+        async with session.get(server.make_url("/v1/api/docs")) as answer:
+            assert "<code>/v1/api</code>" in await answer.text()
