@@ -360,7 +360,7 @@ async def test_nobody_is_waited_for(capsys: pytest.CaptureFixture[str], unused_t
 )
 def test_no_document_reaches_the_environment(document: Any, tmp_path: Path) -> None:
     made, _ = imported(document, tmp_path)
-    host = Host(made, settings=Settings(environment={"HOME": "/root/secret"}))
+    host = Host(made, settings=Settings(environment={"HOME": "/home/ada/secret"}))
     assert host.warnings == ()
     assert all("HOME" not in plan.declaration.secrets for plan in host.plans)
 

@@ -163,23 +163,28 @@ async def test_reloads_wait_for_each_other(session: aiohttp.ClientSession) -> No
         assert await ask(session, served.exposures[0].url) == (200, "5")
 
 
-async def test_no_request_fails_meanwhile(session: aiohttp.ClientSession) -> None:
+async def test_no_request_fails_meanwhile() -> None:
+    """Sixty-four connections ask without a pause while fifty reloads happen."""
     async with host(saying("0")) as served:
         url = served.exposures[0].url
         done = asyncio.Event()
 
-        async def keep_asking() -> set[int]:
-            statuses = set()
-            async with aiohttp.ClientSession() as own:
-                while not done.is_set():
-                    statuses.add((await ask(own, url))[0])
-            return statuses
+        async def keep_asking(own: aiohttp.ClientSession) -> list[tuple[int, Any]]:
+            answers = []
+            while not done.is_set():
+                answers.append(await ask(own, url))
+            return answers
 
-        asking = [asyncio.create_task(keep_asking()) for _ in range(4)]
-        for number in range(10):
-            await served.reload(saying(str(number)))
-        done.set()
-        assert await asyncio.gather(*asking) == [{200}] * 4
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=64)) as own:
+            asking = [asyncio.create_task(keep_asking(own)) for _ in range(64)]
+            for number in range(1, 51):
+                await served.reload(saying(str(number)))
+            done.set()
+            answers = [answer for answered in await asyncio.gather(*asking) for answer in answered]
+
+    assert {status for status, _ in answers} == {200}
+    assert {body for _, body in answers} <= {str(number) for number in range(51)}
+    assert len(answers) > 64
 
 
 async def test_what_listens_for_itself_is_handed_over(recorder: Recorder) -> None:
