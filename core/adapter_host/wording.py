@@ -8,7 +8,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from .document.source import Loc, Source
-from .document.words import listed, shown
+from .document.words import closest, listed, shown
 from .errors import Problem
 
 _TYPES: Final = {
@@ -57,11 +57,20 @@ def _name(place: Loc) -> str:
     return next(part for part in reversed(("document", *place)) if isinstance(part, str))
 
 
+def _missing(name: str, data: Any, source: Source, place: Loc) -> Problem:
+    """What is missing may stand there misspelt: then that key is the place."""
+    typed = closest(name, data) if isinstance(data, dict) else None
+    if typed is None:
+        return source.problem(place, f"'{name}' is missing", code="missing-key")
+    message = f"'{name}' is missing (given '{typed}'; did you mean '{name}'?)"
+    return source.problem((*place, typed), message, code="missing-key", key=True)
+
+
 def _problem(detail: dict[str, Any], source: Source, place: Loc) -> Problem:
     kind, context = detail["type"], detail.get("ctx", {})
     name = _name(place)
     if kind == "missing":
-        return source.problem(place, f"'{detail['loc'][-1]}' is missing", code="missing-key")
+        return _missing(str(detail["loc"][-1]), detail["input"], source, place)
     if kind in _BOUNDS:
         message = f"'{name}' must be {_BOUNDS[kind](context)} (given {shown(detail['input'])})"
         return source.problem(place, message, code="type")

@@ -9,11 +9,17 @@ _LONGEST_VALUE = 60
 
 def suggest(word: str, words: Iterable[str]) -> str:
     """``; did you mean 'timeout'?`` when one of the words is close, or nothing."""
+    close = closest(word, words)
+    return f"; did you mean {close!r}?" if close else ""
+
+
+def closest(word: str, words: Iterable[str]) -> str | None:
+    """The one of the words that is likely meant by `word`, if any."""
     if len(word) > _LONGEST_WORD:
-        return ""
+        return None
     known = {candidate.casefold(): candidate for candidate in words}
     close = difflib.get_close_matches(word.casefold(), known, n=1, cutoff=0.7)
-    return f"; did you mean {known[close[0]]!r}?" if close else ""
+    return known[close[0]] if close else None
 
 
 def listed(words: Iterable[str], last: str = "or") -> str:
