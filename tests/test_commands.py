@@ -218,7 +218,7 @@ def test_validate_says_what_is_wrong(shop: str, run: Run) -> None:
     code, out, err = run("validate", "bad.yaml", shop)
     assert code == 1
     assert out == "2 capabilities: 1 can run with 3 operations; 1 problem, 0 warnings\n"
-    assert err == "bad.yaml:39:7: 'port' is missing\n"
+    assert err == "bad.yaml:41:7: 'port' is missing (given 'prot'; did you mean 'port'?)\n"
 
     Path("odd.yaml").write_text(DOCUMENT.replace("info: {", "information: {}\ninfo: {"))
     code, out, err = run("validate", "odd.yaml")

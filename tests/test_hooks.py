@@ -200,6 +200,7 @@ async def test_operation_wrapper_order() -> None:
     async with running(document(plain()), plugins=plugins) as served:
         order = ["outermost", "first", "second", "last"]
         assert log == [f"wrap get by {name}" for name in order]
+        assert plugins.order("operation_wrapper") == tuple(order)
         log.clear()
         await served.host.call("front.get")
     assert log == [*(f"in {name}" for name in order), *(f"out {name}" for name in reversed(order))]

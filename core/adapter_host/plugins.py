@@ -82,6 +82,11 @@ class Plugins:
             raise _failure(known.name, known.distribution, known.version, error) from error
         return answers
 
+    def order(self, hook: str) -> tuple[str, ...]:
+        """The names of the plugins that answer to a hook, in their order: the first one's wrapper is the outermost."""
+        caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
+        return tuple(each.plugin_name for each in reversed(caller.get_hookimpls()))
+
     def _load(self, entry: metadata.EntryPoint) -> None:
         distribution = entry.dist.name if entry.dist else None
         version = entry.dist.version if entry.dist else None

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Final
 
 import orjson
 
@@ -27,6 +28,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     new.add_argument("--kind", choices=tuple(KINDS), required=True)
     new.add_argument("--into", metavar="DIR", type=Path, help="the folder to make (default ./NAME)")
     new.set_defaults(action=_new)
+
+
+WRAPPERS: Final = ("consumer_wrapper", "operation_wrapper")
+"""The hooks whose order callers can tell."""
 
 
 def run(options: argparse.Namespace) -> int:
@@ -50,12 +55,16 @@ def _show(options: argparse.Namespace) -> int:
         listing = {
             "api": API_VERSION,
             "plugins": [asdict(info) for info in plugins.taken],
+            "order": {hook: plugins.order(hook) for hook in WRAPPERS},
             "failed": [str(error) for error in plugins.failed],
             "disabled": plugins.disabled,
         }
         print(orjson.dumps(listing, option=orjson.OPT_INDENT_2).decode())
     else:
         print(table(("plugin", "distribution", "version", "types", "hooks"), map(_row, plugins.taken)))
+        for hook in WRAPPERS:
+            if len(order := plugins.order(hook)) > 1:
+                print(f"{hook}, outermost first: {', '.join(order)}")
         for name in plugins.disabled:
             print(f"disabled: {name}")
         for error in plugins.failed:
