@@ -298,7 +298,7 @@ def test_a_typing_error_in_the_file(shop: Path, command: Command) -> None:
     )
     ended = command("serve", "shop.yaml", environment=SECRET)
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr == "shop.yaml:24:15: 'method' is missing\n"
+    assert ended.stderr == "shop.yaml:24:16: 'method' is missing (given 'metod'; did you mean 'method'?)\n"
     shop.write_text(DOCUMENT.replace("call: api.list}", "call: api.lst}"))
     ended = command("serve", "shop.yaml", environment=SECRET)
     assert [line.split(": ")[0] for line in ended.stderr.splitlines()] == ["shop.yaml:24:54", "shop.yaml:29:64"]
