@@ -44,12 +44,14 @@ from .errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
+from .gate import HeldStream
 from .hookspecs import RegisterBindSource, RegisterConsumer, RegisterExposer, hookimpl
 from .host import HOST, Exposure, Host, attach
 from .inputs import Input
 from .operation import Arguments, Call, Operation, Operations, Result
 from .plugins import PluginInfo, Plugins
 from .problem_json import new_request_id, problem_response
+from .resolve import fold
 from .settings import Settings
 from .template import ABSENT, Template
 
@@ -74,6 +76,7 @@ __all__ = [
     "Exposer",
     "ExposerConfig",
     "Exposure",
+    "HeldStream",
     "Host",
     "HttpExposer",
     "HttpExposerConfig",
@@ -111,6 +114,7 @@ __all__ = [
     "UpstreamTimeout",
     "UpstreamUnreachable",
     "attach",
+    "fold",
     "hookimpl",
     "new_request_id",
     "problem_response",

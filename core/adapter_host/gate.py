@@ -77,18 +77,18 @@ def guarded(call: Call, check: Callable[[Arguments], Arguments], gate: Gate) -> 
         if result.stream is None:
             gate.leave()
         else:
-            result.stream = _HeldStream(result.stream, gate)
+            result.stream = HeldStream(result.stream, gate.leave)
         return result
 
     return enter_and_call
 
 
-class _HeldStream(AsyncIterator[bytes]):
-    """A stream that counts as a call in progress until it ends or is closed."""
+class HeldStream(AsyncIterator[bytes]):
+    """A `Result.stream` that keeps what its call holds until it ends or is closed; then `release` is called, once."""
 
-    def __init__(self, stream: AsyncIterator[bytes], gate: Gate) -> None:
+    def __init__(self, stream: AsyncIterator[bytes], release: Callable[[], None]) -> None:
         self._stream = stream
-        self._gate: Gate | None = gate
+        self._release: Callable[[], None] | None = release
 
     async def __anext__(self) -> bytes:
         try:
@@ -105,6 +105,6 @@ class _HeldStream(AsyncIterator[bytes]):
             await close()
 
     def _leave(self) -> None:
-        gate, self._gate = self._gate, None
-        if gate is not None:
-            gate.leave()
+        release, self._release = self._release, None
+        if release is not None:
+            release()

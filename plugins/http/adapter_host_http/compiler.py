@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from adapter_host import ABSENT, ArgumentError, Arguments, Input, InputSpec, Model
+from adapter_host import ABSENT, ArgumentError, Arguments, Input, InputSpec, Model, fold
 
 from .body import MakeBody, compile_body, json_body, json_fields, whole_tag
 from .config import AnyBody
 from .encoding import CONTROL, TOKEN, climbs, listed, text_of
 from .request import Carried, Field, RequestParts, RequestPlan
 from .texts import Constant, Spot, Texts, Value
-from .unit import Unit, declared_inputs, fold
+from .unit import Unit, declared_inputs
 from .url import PLACEHOLDER, Path, Piece, Placeholder, parse_path
 
 _CONNECTION: Final = frozenset(

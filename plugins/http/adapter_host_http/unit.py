@@ -33,11 +33,6 @@ class Unit:
         return Spot("path", self.resource if self.spec.path is None else self.spec, ("path",))
 
 
-def fold(name: str) -> str:
-    """A name as compared when it does not match exactly."""
-    return name.replace("-", "").replace("_", "").casefold()
-
-
 def declared_inputs(unit: Unit) -> list[InputSpec]:
     """The declared inputs of every level; of those with one name and place, the innermost."""
     found: dict[tuple[str, str | None], InputSpec] = {}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from math import ceil
 
 from aiolimiter import AsyncLimiter
 
-from adapter_host import Result, UnavailableError
+from adapter_host import HeldStream, Result, UnavailableError
 
 from .config import Limit, Rate
 
@@ -98,7 +98,7 @@ class ConcurrencyLimit(Turns):
         if result.stream is None:
             self._slots.release()
         else:
-            result.stream = _Held(result.stream, self._slots.release)
+            result.stream = HeldStream(result.stream, self._slots.release)
         return result
 
     def _is_free(self) -> bool:
@@ -110,30 +110,3 @@ class ConcurrencyLimit(Turns):
     def _refusal(self) -> UnavailableError:
         message = f"too many calls of '{self._name}' at once (at most {self._policy.calls}); try again in 1 s"
         return UnavailableError(message, retry_after=1)
-
-
-class _Held(AsyncIterator[bytes]):
-    """A stream that keeps its call's turn until it ends or is closed."""
-
-    def __init__(self, stream: AsyncIterator[bytes], release: Callable[[], None]) -> None:
-        self._stream = stream
-        self._release: Callable[[], None] | None = release
-
-    async def __anext__(self) -> bytes:
-        try:
-            return await anext(self._stream)
-        except BaseException:
-            self._leave()
-            raise
-
-    async def aclose(self) -> None:
-        """Close what is read, too."""
-        self._leave()
-        close = getattr(self._stream, "aclose", None)
-        if close is not None:
-            await close()
-
-    def _leave(self) -> None:
-        release, self._release = self._release, None
-        if release is not None:
-            release()
