@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from .plain import Recorder
+from .serving import DOCUMENT, SECRET, Serve, Serving, Upstream, appears
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -76,3 +82,39 @@ def command(tmp_path: Path) -> Command:
 def recorder() -> Recorder:
     """A plugin whose adapters note what is done with them."""
     return Recorder()
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[Upstream]:
+    api = Upstream()
+    app = web.Application()
+    app.router.add_get("/things", api.answer)
+    async with TestServer(app) as server:
+        api.url = str(server.make_url("")).rstrip("/")
+        yield api
+        api.let_go.set()
+
+
+@pytest.fixture
+def serve(tmp_path: Path, upstream: Upstream) -> Serve:
+    """Serve the shop in a process of its own, until the block ends."""
+
+    @asynccontextmanager
+    async def serving(*options: str, environment: dict[str, str] | None = None) -> AsyncIterator[Serving]:
+        (tmp_path / "shop.yaml").write_text(DOCUMENT)
+        ready = tmp_path / "ready.json"
+        secrets = SECRET if environment is None else environment
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "adapter_host", "serve", "shop.yaml",
+            "--base-uri", f"api={upstream.url}", "--ready-file", str(ready), *options,
+            stdout=PIPE, stderr=PIPE, cwd=tmp_path, env={**os.environ, **secrets},
+        )  # fmt: skip
+        try:
+            await appears(ready, process)
+            yield Serving(process, ready)
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.communicate()
+
+    return serving

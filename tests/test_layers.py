@@ -26,6 +26,7 @@ LAYERS = (
     {"load", "plan"},
     {"listeners"},
     {"building", "generation"},
+    {"attachment"},
     {"host"},
     {"__init__"},
     {"cli", "testing"},
@@ -64,7 +65,8 @@ OPENAPI_LAYERS = (
 CLI_LAYERS = (
     {"__init__", "logs", "text"},
     {"announce", "options", "scaffold", "watch"},
-    {"call", "exporting", "importing", "inspect", "plugins", "serve", "validate"},
+    {"call", "exporting", "importing", "inspect", "plugins", "validate", "workers"},
+    {"serve"},
 )
 TESTING_LAYERS = ({"contract", "fake"}, {"running"}, {"consumer_contract", "exposer_contract"})
 

@@ -4,143 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 import signal
 import socket
 import sys
-from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from .conftest import Command
-
-DOCUMENT = """\
-naftiko: 1.0.0-alpha2
-info: {label: Shop}
-capability:
-  binds:
-    - namespace: env
-      keys: {TOKEN: SHOP_TOKEN}
-  consumes:
-    - type: http
-      namespace: api
-      baseUri: http://api.example.com
-      authentication: {type: bearer, token: "{{env.TOKEN}}"}
-      resources:
-        - name: things
-          path: /things
-          operations:
-            - {name: list, method: GET}
-  exposes:
-    - type: rest
-      namespace: shop
-      port: 0
-      resources:
-        - path: /things
-          operations:
-            - {method: GET, name: list-things, call: api.list}
-    - type: mcp
-      namespace: tools
-      port: 0
-      tools:
-        - {name: list-things, description: Lists things, call: api.list}
-"""
-SECRET = {"SHOP_TOKEN": "s3cr3t"}
-
-
-class Upstream:
-    """The consumed API: each request is noted and, while it is held, waits."""
-
-    def __init__(self) -> None:
-        self.url = ""
-        self.authorizations: list[str | None] = []
-        self.reached = asyncio.Event()
-        self.let_go = asyncio.Event()
-        self.let_go.set()
-
-    async def answer(self, request: web.Request) -> web.Response:
-        self.authorizations.append(request.headers.get("Authorization"))
-        self.reached.set()
-        await self.let_go.wait()
-        return web.json_response(["one", "two"])
-
-
-@pytest.fixture
-async def upstream() -> AsyncIterator[Upstream]:
-    api = Upstream()
-    app = web.Application()
-    app.router.add_get("/things", api.answer)
-    async with TestServer(app) as server:
-        api.url = str(server.make_url("")).rstrip("/")
-        yield api
-        api.let_go.set()
-
-
-class Serving:
-    """The command as it serves."""
-
-    def __init__(self, process: Process, ready: Path) -> None:
-        self.process = process
-        self.ready = ready
-        self.urls = {each["namespace"]: each["url"] for each in json.loads(ready.read_text())["exposers"]}
-
-    async def get(self, path: str = "/things") -> tuple[int, Any]:
-        """Ask the REST exposer over a connection of its own."""
-        async with aiohttp.ClientSession() as session, session.get(f"{self.urls['shop']}{path}") as answer:
-            return answer.status, await answer.json()
-
-    async def ended(self) -> tuple[int, str]:
-        """Its exit code, once it has ended, and all that it said."""
-        out, err = await self.process.communicate()
-        assert out == b""
-        assert b"s3cr3t" not in err
-        return self.process.returncode or 0, err.decode()
-
-
-Serve = Callable[..., Any]
-
-
-@pytest.fixture
-def serve(tmp_path: Path, upstream: Upstream) -> Serve:
-    """Serve the shop in a process of its own, until the block ends."""
-
-    @asynccontextmanager
-    async def serving(*options: str, environment: dict[str, str] | None = None) -> AsyncIterator[Serving]:
-        (tmp_path / "shop.yaml").write_text(DOCUMENT)
-        ready = tmp_path / "ready.json"
-        secrets = SECRET if environment is None else environment
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "adapter_host", "serve", "shop.yaml",
-            "--base-uri", f"api={upstream.url}", "--ready-file", str(ready), *options,
-            stdout=PIPE, stderr=PIPE, cwd=tmp_path, env={**os.environ, **secrets},
-        )  # fmt: skip
-        try:
-            await appears(ready, process)
-            yield Serving(process, ready)
-        finally:
-            if process.returncode is None:
-                process.kill()
-            await process.communicate()
-
-    return serving
-
-
-async def appears(file: Path, process: Process) -> None:
-    """Wait for a process's file: there is no event for it."""
-    async with asyncio.timeout(20):
-        while not file.exists():  # noqa: ASYNC240
-            if process.returncode is not None:
-                _, err = await process.communicate()
-                raise AssertionError(f"it ended with {process.returncode}: {err.decode()}")
-            await asyncio.sleep(0.01)
+from .serving import DOCUMENT, SECRET, Serve, Serving, Upstream
 
 
 async def test_it_serves_until_a_signal_comes(serve: Serve, upstream: Upstream) -> None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
 
 from aiohttp import web
 
-from .adapters import ConsumedOperation, Exposer
-from .building import Document, build_all, clashes
-from .errors import NotFoundError, Problem, ProblemsError, StartError
+from .adapters import ConsumedOperation, Exposer, HttpExposer
+from .attachment import Attachment
+from .building import Document, build_all
+from .errors import NotFoundError, Problem, StartError
 from .generation import Generation, note
-from .listeners import Key, Listener, Mount, lay_out, mounts, set_prefixes
+from .listeners import Key, Listener, SharedPorts, lay_out
 from .operation import Arguments, Operation, Result
 from .plan import Plan
 from .plugins import Plugins
@@ -52,6 +53,8 @@ class Host:
         self._generation = self._build(documents)
         self._running = False
         self._listeners: dict[Key, Listener] = {}
+        self._ports: SharedPorts | None = None
+        self._reserved: list[Listener] = []
         self._attachment: Attachment | None = None
         self._reloading = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
@@ -82,9 +85,8 @@ class Host:
     @property
     def exposures(self) -> tuple[Exposure, ...]:
         """Every exposer with the URL it is served at."""
-        urls = {
-            id(mount.exposer): listener.url(mount) for listener in self._listeners.values() for mount in listener.mounts
-        }
+        listeners = self._listeners.values() or self._reserved
+        urls = {id(mount.exposer): listener.url(mount) for listener in listeners for mount in listener.mounts}
         return tuple(
             Exposure(
                 capability=plan.declaration.capability.label,
@@ -99,11 +101,28 @@ class Host:
             for exposer_plan in plan.exposers
         )
 
+    def refuse_unresolved(self) -> None:
+        """Raise `ProblemsError` when a secret is missing, as a start would."""
+        self._generation.refuse_unresolved()
+
+    def reserve(self, ports: SharedPorts) -> None:
+        """Take the ports that the capabilities ask for, without listening; whatever is forked from here shares them.
+
+        Raises `StartError` when one is taken, and for exposers that listen for themselves.
+        """
+        for exposure in self.exposures:
+            if not isinstance(exposure.exposer, HttpExposer):
+                message = f"'{exposure.namespace}' ({exposure.type}) listens for itself, so one process has to serve it"
+                raise StartError(message)
+        self._reserved = lay_out(self.plans, self.settings)
+        ports.take(self._reserved)
+        self._ports = ports
+
     async def start(self, *, listen: bool = True) -> None:
         """Start consumers, then exposers, then listeners; what had started is stopped again when one fails."""
         if self._running:
             raise StartError("the host is started already")
-        self._generation.refuse_unresolved()
+        self.refuse_unresolved()
         self._running = True
         try:
             await self._generation.start()
@@ -118,7 +137,7 @@ class Host:
         try:
             for listener in wanted:
                 if listener.key not in self._listeners:
-                    listener.open()
+                    listener.open(self._ports)
                     opened.append(listener)
             apps = {listener.key: await generation.apps(listener.mounts, listener.address) for listener in wanted}
             attached = self._attachment.mounts(generation.plans) if self._attachment else []
@@ -245,22 +264,6 @@ class Host:
 
     def _consumed(self, name: str) -> Sequence[Operation | ConsumedOperation]:
         return [operation for plan in self.plans for operation in plan.consumed if name in operation.names]
-
-
-@dataclass(frozen=True, slots=True)
-class Attachment:
-    """An application that serves the host's exposers below a prefix."""
-
-    entrance: Entrance
-    prefix: str
-
-    def mounts(self, plans: Iterable[Plan]) -> list[Mount]:
-        """The HTTP exposers of the plans, each below its namespace; raises `ProblemsError` when two would be one."""
-        attached = mounts(plans)
-        if found := clashes(attached, "in one application"):
-            raise ProblemsError(found)
-        set_prefixes(attached, self.prefix)
-        return attached
 
 
 HOST: Final = web.AppKey("adapter_host", Host)

@@ -66,6 +66,35 @@ def description(
     return app
 
 
+class SharedPorts:
+    """Ports that the processes forked from one share (`SO_REUSEPORT`): taken here, listened on by each of them."""
+
+    def __init__(self) -> None:
+        self._sockets: dict[Key, socket.socket] = {}
+
+    def take(self, listeners: Sequence[Listener]) -> None:
+        """Take the ports of these, keep those taken before, and give back all others; raises `StartError`."""
+        wanted = {listener.key for listener in listeners}
+        for key in [key for key in self._sockets if key not in wanted]:
+            self._sockets.pop(key).close()
+        for listener in listeners:
+            if listener.key not in self._sockets:
+                # Another host would share its port with us unasked: at first it is bound for us alone.
+                listener.bind().close()
+                self._sockets[listener.key] = listener.bind(shared=True)
+            listener.port = self.port(listener)
+
+    def port(self, listener: Listener) -> int:
+        """The port of a listener; raises `StartError` where each process would take another."""
+        if listener.key in self._sockets:
+            port: int = self._sockets[listener.key].getsockname()[1]
+            return port
+        if not listener.port:
+            message = "several workers cannot agree on any free port after the start (name a port, or start anew)"
+            raise StartError(listener.locate(message))
+        return listener.port
+
+
 @dataclass(slots=True)
 class Listener:
     """One address and port, kept across reloads; `port` is the real one once it is open."""
@@ -88,19 +117,32 @@ class Listener:
         assert self._socket is not None
         await web.SockSite(self._runner, self._socket, backlog=1024).start()
 
-    def open(self) -> None:
-        """Bind the socket; connections wait until `start`. Raises `StartError`."""
+    def open(self, ports: SharedPorts | None = None) -> None:
+        """Bind the socket, which other processes may share; connections wait until `start`. Raises `StartError`."""
+        if ports is not None:
+            self.port = ports.port(self)
+        self._socket = self.bind(shared=ports is not None)
+        self._socket.setblocking(False)
+
+    def bind(self, *, shared: bool = False) -> socket.socket:
+        """A socket bound to its address, and its port known; raises `StartError`."""
         family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
-        listening = socket.socket(family, socket.SOCK_STREAM)
+        bound = socket.socket(family, socket.SOCK_STREAM)
         try:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.bind((self.address, self.port))
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if shared:
+                bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            bound.bind((self.address, self.port))
         except (OSError, UnicodeError) as error:
-            listening.close()
+            bound.close()
             raise StartError(self._cannot_listen(error)) from error
-        listening.setblocking(False)
-        self._socket = listening
-        self.port = listening.getsockname()[1]
+        self.port = bound.getsockname()[1]
+        return bound
+
+    def locate(self, message: str) -> str:
+        """`message` with the place in the document that asks for this listener."""
+        config, declaration = self.mounts[0].exposer.config, self.mounts[0].plan.declaration
+        return str(declaration.source.problem(declaration.loc(config, "port"), message, code="cannot-listen"))
 
     def _cannot_listen(self, error: OSError | UnicodeError) -> str:
         config, declaration = self.mounts[0].exposer.config, self.mounts[0].plan.declaration

@@ -12,10 +12,14 @@ import orjson
 LEVELS: Final = ("debug", "info", "warning", "error")
 
 
-def set_up(form: str, level: str) -> None:
-    """Send the log to standard error."""
+def set_up(form: str, level: str, worker: int | None = None) -> None:
+    """Send the log to standard error; of several processes each says in its lines which `worker` it is."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonLines() if form == "json" else _Text("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    if form == "json":
+        handler.setFormatter(_JsonLines(worker))
+    else:
+        origin = "%(name)s" if worker is None else f"%(name)s[{worker}]"
+        handler.setFormatter(_Text(f"%(asctime)s %(levelname)s {origin}: %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
 
 
@@ -24,12 +28,17 @@ class _Text(logging.Formatter):
 
 
 class _JsonLines(logging.Formatter):
+    def __init__(self, worker: int | None) -> None:
+        super().__init__()
+        self._worker = {} if worker is None else {"worker": worker}
+
     def format(self, record: logging.LogRecord) -> str:
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
+            **self._worker,
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)

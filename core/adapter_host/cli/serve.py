@@ -9,6 +9,7 @@ import gc
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -19,12 +20,14 @@ from typing import Any
 from adapter_host.adapters import Exposer
 from adapter_host.errors import AdapterHostError, StartError
 from adapter_host.host import Host
+from adapter_host.listeners import SharedPorts
 
 from . import UsageError
 from .announce import ReadyFile, overview, summary
 from .logs import LEVELS, set_up
 from .options import add_upstream_options, environment, network, port_pair, seconds, settings
 from .watch import changed, snapshot
+from .workers import Orders, Worker, Workers, work
 
 _log = logging.getLogger("adapter_host")
 
@@ -45,6 +48,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--trusted-proxy", action="append", default=[], type=network, metavar="ADDRESS",
         help="believe X-Forwarded-Host from this address or network (repeatable)",
     )  # fmt: skip
+    parser.add_argument(
+        "--workers", type=_positive, default=1, metavar="N", help="serve by N processes, which share the ports (1)"
+    )
     parser.add_argument("--stdio", action="store_true", help="serve one client over standard input and output")
     parser.add_argument("--call-limit", type=int, default=1000, metavar="N", help="calls at once of one exposer (1000)")
     parser.add_argument("--skip-invalid", action="store_true", help="leave out what cannot run, with a warning")
@@ -61,7 +67,23 @@ def run(options: argparse.Namespace) -> int:
     if not paths:
         raise UsageError("serve: name a capability (adapter-host serve --capability FILE_OR_DIR)")
     set_up(options.log_format, options.log_level)
-    host = Host(
+    host = _build(paths, options)
+    if not host.exposures:
+        raise StartError(f"nothing is exposed by {', '.join(paths)}")
+    talker = _talker(host, wanted=options.stdio)
+    _refuse_unknown_namespaces(host, options)
+    for problem in dict.fromkeys(host.warnings):
+        print(problem, file=sys.stderr)
+    ready = ReadyFile(options.ready_file)
+    if options.workers > 1:
+        return _serve_by_workers(host, paths, options, ready, talker)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(host, _Reloader(host, paths, options), ready, talker, listen=not options.stdio))
+    return 0
+
+
+def _build(paths: Sequence[str], options: argparse.Namespace) -> Host:
+    return Host(
         *paths,
         settings=settings(
             options,
@@ -75,16 +97,46 @@ def run(options: argparse.Namespace) -> int:
             call_limit=options.call_limit,
         ),
     )
-    if not host.exposures:
-        raise StartError(f"nothing is exposed by {', '.join(paths)}")
-    talker = _talker(host, wanted=options.stdio)
-    _refuse_unknown_namespaces(host, options)
-    for problem in dict.fromkeys(host.warnings):
-        print(problem, file=sys.stderr)
-    ready = ReadyFile(options.ready_file)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(host, _Reloader(host, paths, options), ready, talker, listen=not options.stdio))
-    return 0
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of processes")
+    return int(text)
+
+
+def _serve_by_workers(
+    host: Host, paths: Sequence[str], options: argparse.Namespace, ready: ReadyFile, talker: Exposer[Any] | None
+) -> int:
+    if talker is not None:
+        raise StartError("one client over standard input and output is served by one process, not by --workers")
+    if not hasattr(os, "fork") or not hasattr(socket, "SO_REUSEPORT"):
+        raise StartError("--workers needs processes that share a port (fork, SO_REUSEPORT), which this system has not")
+    host.refuse_unresolved()
+    ports = SharedPorts()
+    host.reserve(ports)
+
+    def build() -> Host:
+        built = _build(paths, options)
+        built.refuse_unresolved()
+        built.reserve(ports)
+        return built
+
+    def serve(host: Host, number: int, link: socket.socket) -> int:
+        set_up(options.log_format, options.log_level, worker=number)
+
+        def prepare() -> None:
+            host.settings = replace(host.settings, environment=environment(options.env_file))
+
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(work(host, link, prepare))
+        return 0
+
+    def watched(host: Host) -> list[str]:
+        return _watched(host, paths, options)
+
+    workers = [Worker(number) for number in range(1, options.workers + 1)]
+    return Workers(host, Orders(build, serve, watched, ready), workers).run()
 
 
 def _talker(host: Host, *, wanted: bool) -> Exposer[Any] | None:
@@ -157,8 +209,7 @@ class _Reloader:
     def __init__(self, host: Host, paths: Sequence[str], options: argparse.Namespace) -> None:
         self._host = host
         self._paths = paths
-        self._env_file: str | None = options.env_file
-        self._watches_documents: bool = options.reload
+        self._options = options
         self._wanted = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         # Taken before the start, which may be long: what changes meanwhile is seen.
@@ -177,13 +228,7 @@ class _Reloader:
             task.cancel()
 
     def _watched(self) -> list[str]:
-        declarations = [plan.declaration for plan in self._host.plans]
-        files = [file for each in declarations for file in each.secret_files]
-        if self._env_file:
-            files.append(self._env_file)
-        if self._watches_documents:
-            files += [*self._paths, *(file for each in declarations for file in each.files)]
-        return files
+        return _watched(self._host, self._paths, self._options)
 
     async def _watch(self) -> None:
         while True:
@@ -196,7 +241,7 @@ class _Reloader:
             self._wanted.clear()
             before = self._host.settings
             try:
-                self._host.settings = replace(before, environment=environment(self._env_file))
+                self._host.settings = replace(before, environment=environment(self._options.env_file))
                 await self._host.reload()
             except AdapterHostError as error:
                 self._host.settings = before
@@ -206,6 +251,17 @@ class _Reloader:
             ready.write(exposures)
             _log.info("reloaded")
             print(overview(exposures), file=sys.stderr, flush=True)
+
+
+def _watched(host: Host, paths: Sequence[str], options: argparse.Namespace) -> list[str]:
+    """The files whose change asks for a reload."""
+    declarations = [plan.declaration for plan in host.plans]
+    files = [file for each in declarations for file in each.secret_files]
+    if options.env_file:
+        files.append(options.env_file)
+    if options.reload:
+        files += [*paths, *(file for each in declarations for file in each.files)]
+    return files
 
 
 async def _end(talk: asyncio.Future[None]) -> None:

@@ -1,0 +1,112 @@
+"""The real command as it serves a small shop, and the API that the shop consumes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from asyncio.subprocess import Process
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+DOCUMENT = """\
+naftiko: 1.0.0-alpha2
+info: {label: Shop}
+capability:
+  binds:
+    - namespace: env
+      keys: {TOKEN: SHOP_TOKEN}
+  consumes:
+    - type: http
+      namespace: api
+      baseUri: http://api.example.com
+      authentication: {type: bearer, token: "{{env.TOKEN}}"}
+      resources:
+        - name: things
+          path: /things
+          operations:
+            - {name: list, method: GET}
+  exposes:
+    - type: rest
+      namespace: shop
+      port: 0
+      resources:
+        - path: /things
+          operations:
+            - {method: GET, name: list-things, call: api.list}
+    - type: mcp
+      namespace: tools
+      port: 0
+      tools:
+        - {name: list-things, description: Lists things, call: api.list}
+"""
+SECRET = {"SHOP_TOKEN": "s3cr3t"}
+
+
+class Upstream:
+    """The consumed API: each request is noted and, while it is held, waits."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.authorizations: list[str | None] = []
+        self.peers: set[tuple[str, int]] = set()
+        self.reached = asyncio.Event()
+        self.let_go = asyncio.Event()
+        self.let_go.set()
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.authorizations.append(request.headers.get("Authorization"))
+        assert request.transport is not None
+        self.peers.add(request.transport.get_extra_info("peername"))
+        self.reached.set()
+        await self.let_go.wait()
+        return web.json_response(["one", "two"])
+
+
+class Serving:
+    """The command as it serves."""
+
+    def __init__(self, process: Process, ready: Path) -> None:
+        self.process = process
+        self.ready = ready
+        self._heard = b""
+        self.urls = {each["namespace"]: each["url"] for each in json.loads(ready.read_text())["exposers"]}
+
+    async def get(self, path: str = "/things") -> tuple[int, Any]:
+        """Ask the REST exposer over a connection of its own."""
+        async with aiohttp.ClientSession() as session, session.get(f"{self.urls['shop']}{path}") as answer:
+            return answer.status, await answer.json()
+
+    async def says(self, text: str, times: int = 1) -> None:
+        """Wait until as many lines of what it says have this in them."""
+        assert self.process.stderr is not None
+        while times:
+            line = await asyncio.wait_for(self.process.stderr.readline(), 20)
+            assert line, f"it ended without saying {text!r}: {self._heard.decode()}"
+            self._heard += line
+            times -= text in line.decode()
+
+    async def ended(self) -> tuple[int, str]:
+        """Its exit code, once it has ended, and all that it said."""
+        out, err = await self.process.communicate()
+        err = self._heard + err
+        assert out == b""
+        assert b"s3cr3t" not in err
+        return self.process.returncode or 0, err.decode()
+
+
+async def appears(file: Path, process: Process) -> None:
+    """Wait for a process's file: there is no event for it."""
+    async with asyncio.timeout(20):
+        while not file.exists():  # noqa: ASYNC240
+            if process.returncode is not None:
+                _, err = await process.communicate()
+                raise AssertionError(f"it ended with {process.returncode}: {err.decode()}")
+            await asyncio.sleep(0.01)
+
+
+Serve = Callable[..., AbstractAsyncContextManager[Serving]]
