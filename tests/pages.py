@@ -191,7 +191,7 @@ class Served:
 
     def table(self) -> str:
         """What `serve` prints of it, with the ports as declared."""
-        head = ("capability", "exposer", "type", "url", "authentication", "operations")
+        head = ("capability", "exposer", "type", "url", "authentication", "offers")
         back = {str(port): str(declared) for declared, port in self.ports.items()}
         return table(
             head,
@@ -202,7 +202,7 @@ class Served:
                     each.type,
                     re.sub(r":(\d+)", lambda port: f":{back[port[1]]}", each.url or "-"),
                     each.authentication,
-                    str(each.operations),
+                    str(len(list(each.exposer.offers()))),
                 )
                 for each in self.host.exposures
             ],

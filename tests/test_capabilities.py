@@ -180,6 +180,43 @@ CALLS: dict[str, list[Rest | Tool | Resource | Prompt]] = {
             {"occasion": "a birthday", "dislikes": "smoke"},
         ),
     ],
+    "seed-tools": [
+        Tool("find-varieties", sent("/varieties", query={"month": "4"}), {"month": 4}),
+        Tool(
+            "lend-seeds",
+            sent("/loans", method="POST", body={"variety": "Blue Lake", "packets": 2}),
+            {"variety": "Blue Lake", "packets": 2},
+        ),
+    ],
+    "seed-skills": [
+        Rest(
+            "/skills/sowing/contents",
+            {
+                "name": "sowing",
+                "files": [
+                    {"path": path, "size": (FOLDER / "sowing" / path).stat().st_size, "type": "text/markdown"}
+                    for path in ("SKILL.md", "references/beds.md")
+                ],
+            },
+        ),
+        Rest(
+            "/skills/lending",
+            {
+                "name": "lending",
+                "description": "Lends seeds to gardeners who know what they want.",
+                "user-invocable": True,
+                "disable-model-invocation": False,
+                "tools": [
+                    {
+                        "name": "lend-seeds",
+                        "description": "Lends packets of seeds",
+                        "type": "derived",
+                        "invocationRef": {"targetNamespace": "seed-tools", "action": "lend-seeds", "mode": "mcp"},
+                    }
+                ],
+            },
+        ),
+    ],
     "trips-mcp": [
         Tool("find-rooms", sent("/cities/Paris/rooms", query={"guests": "3"}), {"city": "Paris", "guests": "3"}),
     ],

@@ -14,8 +14,8 @@ FILES = sorted(CORE.rglob("*.py"))
 LAYERS = (
     {"api", "credentials", "errors", "places", "problem_json", "settings"},
     {"document"},
-    {"capability", "openapi", "template"},
-    {"declaration", "jsonpath"},
+    {"capability", "location", "openapi", "template"},
+    {"curl", "declaration", "jsonpath"},
     {"inputs", "wording"},
     {"operation", "scope", "shaping"},
     {"adapters", "flow", "mappings"},

@@ -16,7 +16,6 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import TextContent
 
-from adapter_host import Exposer, Plugins, RegisterExposer, hookimpl
 from adapter_host.document.source import Source
 from adapter_host.testing import Running, running
 
@@ -24,7 +23,6 @@ from .shipyard import Upstream, upstream
 
 TUTORIAL = Path(__file__).parents[2] / "shared/tutorial"
 DOCUMENTS = {int(path.name.split("-")[1]): path for path in TUTORIAL.glob("step-*.yml")}
-SKILLS = "skill" in Plugins.installed().exposers
 
 pytestmark = pytest.mark.skipif(not TUTORIAL.is_dir(), reason="../shared/tutorial is not there")
 
@@ -114,14 +112,6 @@ FLAT_MANIFEST = {
 }
 
 
-class SkillPlace:
-    """Brings `type: skill` where no plugin does, so that the documents load; it serves nothing."""
-
-    @hookimpl
-    def register_exposers(self, register: RegisterExposer) -> None:
-        register("skill", Exposer)
-
-
 @dataclass(frozen=True)
 class Served:
     """A step of the tutorial, served."""
@@ -169,14 +159,11 @@ async def served(step: int) -> AsyncIterator[Served]:
     if step == 11:
         # The last step's file has the names of its secrets without braces, which makes them constants.
         registry = {"Authorization": "Bearer REGISTRY_TOKEN", "Registry-Version": "REGISTRY_VERSION"}
-    plugins = Plugins.installed()
-    if not SKILLS:
-        plugins.take("skill-place", SkillPlace())
     async with AsyncExitStack() as stack:
         ships = await stack.enter_async_context(upstream(api("maritime-registry"), registry))
         dock = await stack.enter_async_context(upstream(api("legacy-dockyard"), {"X-Dock-Key": "dummy-dockyard-key"}))
         bases = {"registry": ships.url, "legacy": dock.url}
-        host = running(DOCUMENTS[step], plugins=plugins, base_uris=bases, address="127.0.0.1")
+        host = running(DOCUMENTS[step], base_uris=bases, address="127.0.0.1")
         yield Served(await stack.enter_async_context(host), ships, dock, secured=step > 2)
 
 
@@ -279,19 +266,24 @@ async def test_the_routes(number: int) -> None:
 
 @pytest.mark.parametrize("number", [7, 8, 9, 10, 11])
 async def test_the_skills(number: int) -> None:
-    if not SKILLS:
-        pytest.skip("no installed plugin serves `type: skill`")
-    async with (
-        served(number) as step,
-        aiohttp.ClientSession() as session,
-        session.get(f"{step.host.url('shipyard-skills')}/skills") as response,
-    ):
-        listed = await response.json()
-    manifest = ["get-voyage-manifest"] if number == 11 else []
-    assert {skill["name"]: skill["tools"] for skill in listed["skills"]} == {
-        "fleet-ops": ["list-ships", "get-ship", "list-legacy-vessels", "get-ship-with-crew"],
-        "voyage-ops": ["create-voyage", *manifest],
-    }
+    async with served(number) as step, step.client() as client, aiohttp.ClientSession() as session:
+        url = step.host.url("shipyard-skills")
+        async with session.get(f"{url}/skills") as response:
+            listed = await response.json()
+        manifest = ["get-voyage-manifest"] if number == 11 else []
+        assert {skill["name"]: skill["tools"] for skill in listed["skills"]} == {
+            "fleet-ops": ["list-ships", "get-ship", "list-legacy-vessels", "get-ship-with-crew"],
+            "voyage-ops": ["create-voyage", *manifest],
+        }
+        offered = {tool.name for tool in (await client.list_tools()).tools}
+        for skill in listed["skills"]:
+            async with session.get(f"{url}/skills/{skill['name']}") as response:
+                tools = (await response.json())["tools"]
+            # What the catalogue says is where an agent finds it.
+            assert [tool["invocationRef"] for tool in tools] == [
+                {"targetNamespace": MCP, "action": name, "mode": "mcp"} for name in skill["tools"]
+            ]
+            assert offered.issuperset(skill["tools"])
 
 
 @pytest.mark.parametrize("number", range(3, 12))

@@ -23,8 +23,10 @@ from .capability import (
     Semantics,
 )
 from .credentials import PRINCIPAL, Principal
+from .curl import curl
 from .declaration import Declaration
 from .document.binds import BindSource
+from .document.words import suggest
 from .errors import (
     AdapterHostError,
     ArgumentError,
@@ -48,6 +50,7 @@ from .gate import HeldStream
 from .hookspecs import RegisterBindSource, RegisterConsumer, RegisterExposer, hookimpl
 from .host import HOST, Exposure, Host, attach
 from .inputs import Input
+from .location import LocatedFile, Location, guess_media_type
 from .operation import Arguments, Call, Operation, Operations, Result
 from .plugins import PluginInfo, Plugins
 from .problem_json import new_request_id, problem_response
@@ -83,6 +86,8 @@ __all__ = [
     "Input",
     "InputSpec",
     "InternalError",
+    "LocatedFile",
+    "Location",
     "Model",
     "NotFoundError",
     "Offer",
@@ -114,8 +119,11 @@ __all__ = [
     "UpstreamTimeout",
     "UpstreamUnreachable",
     "attach",
+    "curl",
     "fold",
+    "guess_media_type",
     "hookimpl",
     "new_request_id",
     "problem_response",
+    "suggest",
 ]

@@ -14,6 +14,7 @@ from .declaration import Declaration
 from .document.words import listed, suggest
 from .errors import StartError
 from .inputs import Input
+from .location import Location, parse_location
 from .operation import Arguments, Operation, Operations, Result
 from .settings import Settings
 from .template import Template
@@ -59,6 +60,16 @@ class Provision:
     def warn(self, message: str, model: Model, *keys: str | int, code: str = "tolerated") -> None:
         """Report something that is tolerated."""
         self.declaration.problem(message, self.declaration.loc(model, *keys), code=code, warning=True)
+
+    def location(self, text: str, model: Model, *keys: str | int) -> Location | None:
+        """What a `file:` URI names, beside the document with `./`; None, and a problem, for any other text."""
+        loc = self.declaration.loc(model, *keys)
+        try:
+            path = parse_location(text, self.declaration.source.where(loc)[0])
+        except ValueError as error:
+            self.declaration.problem(str(error), loc, code="invalid")
+            return None
+        return Location(path, self.settings.answer_limit)
 
     def extension(self, key: str, model: Model, parsed_as: type[ModelT]) -> ModelT | None:
         """What a plugin's own key (`x-...`) of `model` says; None when absent, or with a problem reported."""
@@ -122,7 +133,10 @@ class ConsumedCall(Protocol):
 
 
 class Consumer(ABC, Generic[ConsumerConfigT]):
-    """Calls a consumed API. `__init__` touches neither network, files nor event loop."""
+    """Calls a consumed API.
+
+    `__init__` touches neither network nor event loop, and only files that the document names.
+    """
 
     config_class: ClassVar[type[ConsumerConfig]] = ConsumerConfig
 
@@ -143,15 +157,21 @@ class Consumer(ABC, Generic[ConsumerConfigT]):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One thing that callers see: `title` as the protocol says it (`POST /orders`, a tool's name)."""
+    """One thing that callers see: `title` as the protocol says it (`POST /orders`, a tool's name).
+
+    `operation` is None for what is not called; `details` are what else is to be shown, as plain data.
+    """
 
     title: str
-    operation: Operation
+    operation: Operation | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Exposer(ABC, Generic[ExposerConfigT]):
-    """Serves operations over a protocol. `__init__` touches neither network, files nor event loop."""
+    """Serves operations over a protocol.
+
+    `__init__` touches neither network nor event loop, and only files that the document names.
+    """
 
     config_class: ClassVar[type[ExposerConfig]] = ExposerConfig
     streams: ClassVar[bool] = False

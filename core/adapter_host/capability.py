@@ -171,6 +171,11 @@ class OperationSpec(Model):
     steps: Annotated[tuple[_Step, ...], Optional] = ()
     mappings: Annotated[tuple[MappingSpec, ...], Optional] = ()
 
+    @property
+    def known_as(self) -> str:
+        """What the operation is called: its name or label, else the last part of what it refers to."""
+        return self.name or self.label or (self.call or self.ref or "operation").rsplit(".", 1)[-1]
+
 
 class FunctionInputSpec(InputSpec):
     """A declared input of a function: required unless it says otherwise."""
@@ -210,6 +215,10 @@ class ExposerConfig(Model):
     namespace: str
     description: str | None = None
     authentication: Authentication | None = None
+
+    def operation_names(self) -> tuple[str, ...]:
+        """The names by which the rest of the document may refer to what is offered; by default every operation's."""
+        return tuple(spec.known_as for spec in find_operations(self))
 
 
 class HttpExposerConfig(ExposerConfig):

@@ -79,7 +79,7 @@ class OperationCompiler:
         inject, preview = compile_inject(wiring, inputs), compile_preview(wiring, inputs)
         check = compile_check(inputs)
         return Operation(
-            name=_name(spec),
+            name=spec.known_as,
             description=spec.description or target.description,
             inputs=inputs,
             call=_runner(target, inject, shape, streams=self._streams and shape is None),
@@ -109,7 +109,7 @@ class OperationCompiler:
             return {"steps": [call.preview(values) for call in calls]}
 
         return Operation(
-            name=_name(spec),
+            name=spec.known_as,
             description=spec.description,
             inputs=inputs,
             call=run,
@@ -152,7 +152,7 @@ class OperationCompiler:
         mock = compile_mock(spec, outputs, self._declaration)
         mock = mock or compile_mock(spec, spec.output_parameters, self._declaration)
         if mock:
-            return Operation(_name(spec), spec.description, mock.inputs, mock.call, spec)
+            return Operation(spec.known_as, spec.description, mock.inputs, mock.call, spec)
         message = "the operation does nothing: it has no 'call', 'steps' or 'ref' and no output with a 'value'"
         self._problem(message, spec, code="modes")
         return None
@@ -202,10 +202,6 @@ class _Function:
 
 def _own_caller(function: FunctionSpec) -> Caller:
     return Caller(keys=frozenset(function.with_), description=function.description)
-
-
-def _name(spec: OperationSpec) -> str:
-    return spec.name or spec.label or (spec.call or spec.ref or "operation").rsplit(".", 1)[-1]
 
 
 def _runner(target: ConsumedOperation, inject: Inject, shape: Callable[[Any], Any] | None, *, streams: bool) -> Call:

@@ -27,6 +27,8 @@ FIRST_PARTY: Final = {
     ("consumes", "http"): "adapter-host-http",
     ("exposes", "rest"): "adapter-host-rest",
     ("exposes", "mcp"): "adapter-host-mcp",
+    ("exposes", "skill"): "adapter-host-skill",
+    ("exposes", "control"): "adapter-host-control",
 }
 """The distributions that bring the types of the language, to suggest where one is not installed."""
 

@@ -31,6 +31,7 @@ _BOUNDS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
     "greater_than_equal": lambda context: f"at least {context['ge']}",
     "less_than_equal": lambda context: f"at most {context['le']}",
     "literal_error": lambda context: f"one of {context['expected']}",
+    "string_too_long": lambda context: f"at most {context['max_length']} characters long",
     "string_pattern_mismatch": lambda context: f"text that matches {context['pattern']}",
 }
 
@@ -39,7 +40,7 @@ def problems_of(error: ValidationError, source: Source, loc: Loc) -> list[Proble
     """What is wrong with one model that stands at `loc`; what may be of several kinds is one problem."""
     problems: list[Problem] = []
     wanted: dict[Loc, list[str]] = {}
-    for detail in map(dict[str, Any], error.errors(include_url=False)):
+    for detail in _true(error):
         place = (*loc, *_existing(detail["loc"], source, loc))
         if detail["type"] in _TYPES:
             kinds = wanted.setdefault(place, [])
@@ -51,6 +52,13 @@ def problems_of(error: ValidationError, source: Source, loc: Loc) -> list[Proble
         else:
             problems.append(_problem(detail, source, place))
     return problems
+
+
+def _true(error: ValidationError) -> list[dict[str, Any]]:
+    """What is wrong, without the collections that pydantic counts as too short since what is in them is wrong."""
+    details = list(map(dict[str, Any], error.errors(include_url=False)))
+    outer = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
+    return [detail for detail in details if detail["type"] != "too_short" or detail["loc"] not in outer]
 
 
 def _name(place: Loc) -> str:

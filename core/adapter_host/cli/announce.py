@@ -44,12 +44,16 @@ class ReadyFile:
 
 def overview(exposures: Sequence[Exposure]) -> str:
     """The table of what is served."""
-    head = ("capability", "exposer", "type", "url", "authentication", "operations")
+    head = ("capability", "exposer", "type", "url", "authentication", "offers")
     rows = [
-        (each.capability, each.namespace, each.type, each.url or "-", each.authentication, str(each.operations))
+        (each.capability, each.namespace, each.type, each.url or "-", each.authentication, str(_count(each)))
         for each in exposures
     ]
     return table(head, rows)
+
+
+def _count(exposure: Exposure) -> int:
+    return sum(1 for _ in exposure.exposer.offers())
 
 
 def summary(exposures: Sequence[Exposure], *, mock: bool) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from adapter_host.adapters import Offer
 from adapter_host.host import Host
 from adapter_host.inputs import Input
 from adapter_host.operation import Operation
@@ -46,20 +47,22 @@ def _plan(plan: Plan) -> dict[str, Any]:
                 "namespace": each.exposer.config.namespace,
                 "type": each.exposer.config.type,
                 "authentication": each.credentials.kind if each.credentials else "none",
-                "offers": [
-                    {
-                        "title": offer.title,
-                        "description": offer.operation.description,
-                        "inputs": [_input(given) for given in offer.operation.inputs],
-                        **offer.details,
-                        "upstream": _upstream(offer.operation),
-                    }
-                    for offer in each.exposer.offers()
-                ],
+                "offers": [_offered(offer) for offer in each.exposer.offers()],
             }
             for each in plan.exposers
         ],
         "secrets": {name: name not in declaration.unresolved for name in sorted(declaration.secrets)},
+    }
+
+
+def _offered(offer: Offer) -> dict[str, Any]:
+    operation = offer.operation
+    return {
+        "title": offer.title,
+        "description": operation.description if operation else None,
+        "inputs": [_input(given) for given in operation.inputs] if operation else [],
+        **offer.details,
+        "upstream": _upstream(operation) if operation else [],
     }
 
 

@@ -17,7 +17,8 @@ from pydantic import ValidationError
 from adapter_host import Arguments, OperationError, new_request_id
 
 from .answers import failure, success
-from .tools import LONGEST, Tool
+from .naming import LONGEST
+from .tools import Tool
 
 log = logging.getLogger("adapter_host.mcp")
 

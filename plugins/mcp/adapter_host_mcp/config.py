@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator
 
 from adapter_host import HttpExposerConfig, InputSpec, Model, OperationSpec
 
+from .naming import named
 from .uris import parse_uri
 
 _MODES: Final = ("call", "ref", "steps", "outputParameters")
@@ -129,3 +130,7 @@ class McpConfig(HttpExposerConfig):
     tools: Annotated[tuple[McpToolSpec, ...], Entries] = ()
     resources: Annotated[tuple[ResourceSpec, ...], Entries] = ()
     prompts: Annotated[tuple[McpPromptSpec, ...], Entries] = ()
+
+    def operation_names(self) -> tuple[str, ...]:
+        """The tools' names, as clients know them; resources and prompts have URIs and names of their own kind."""
+        return tuple(name for _, name in named(self.tools))

@@ -23,13 +23,14 @@ from mcp_types import (
 from . import sdk
 from .body import Refusal, decode, read
 from .calls import call_tool, unexpected
+from .naming import LONGEST
 from .questions import Questions
 from .replies import Replies
 from .reply import JSON, Reply
 from .server import CHANGES, LISTEN, add_listening, add_log_level, change_message, seal_state
 from .sessions import HEADER, EndedError, Session, Sessions
 from .streams import COMMENT, EventStream, FullError, News, Streams
-from .tools import LONGEST, Tool
+from .tools import Tool
 
 
 class Endpoint:

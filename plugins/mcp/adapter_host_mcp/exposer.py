@@ -87,11 +87,12 @@ class McpExposer(HttpExposer[McpConfig]):
 
     async def start(self) -> None:
         """Look whether the files to serve are there."""
-        places = [
-            (resource.uri.text, resource.place) for resource in self.resources if isinstance(resource, FileResource)
+        locations = [
+            (resource.uri.text, resource.location) for resource in self.resources if isinstance(resource, FileResource)
         ]
-        places += [(f"prompt '{prompt.name}'", prompt.place) for prompt in self.prompts.values() if prompt.place]
-        await warn_missing(places)
+        prompts = [prompt for prompt in self.prompts.values() if prompt.location]
+        locations += [(f"prompt '{each.name}'", each.location) for each in prompts if each.location]
+        await warn_missing(locations)
 
     def build_app(self) -> web.Application:
         """The endpoint, built on the SDK."""

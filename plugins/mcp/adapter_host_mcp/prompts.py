@@ -14,6 +14,7 @@ from adapter_host import (
     Call,
     Input,
     InternalError,
+    Location,
     Operation,
     OperationError,
     OperationSpec,
@@ -22,8 +23,6 @@ from adapter_host import (
 )
 
 from .config import McpPromptSpec
-from .files import Place
-from .resources import locate
 
 _PLACEHOLDER: Final = re.compile(r"\{\{\s*([A-Za-z0-9_.-]+)\s*\}\}")
 
@@ -32,14 +31,14 @@ Fill = Callable[[Mapping[str, str]], str]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prompt:
-    """A prompt; its operation's call gives the messages as data. `place` has the text of one kept in a file."""
+    """A prompt; its operation's call gives the messages as data. `location` has the text of one kept in a file."""
 
     name: str
     title: str | None
     description: str | None
     arguments: tuple[Mapping[str, Any], ...]
     operation: Operation
-    place: Place | None
+    location: Location | None
 
     @property
     def definition(self) -> dict[str, Any]:
@@ -70,13 +69,13 @@ def _prompt(spec: McpPromptSpec, provision: Provision) -> Prompt | None:
         has = "both 'template' and 'location'" if spec.template else "neither 'template' nor 'location'"
         provision.problem(f"the prompt has {has} (it needs one of them)", spec, code="modes")
         return None
-    place = locate(spec, spec.location, provision) if spec.location else None
-    if spec.location and place is None:
+    location = provision.location(spec.location, spec, "location") if spec.location else None
+    if spec.location and location is None:
         return None
     inputs = tuple(
         Input(each.name, each.type, each.required, each.description, pattern=each.pattern) for each in spec.arguments
     )
-    render = _from_file(place, inputs) if place else _from_template(spec, inputs, provision)
+    render = _from_file(location, inputs) if location else _from_template(spec, inputs, provision)
     return Prompt(
         name=spec.name,
         title=spec.label,
@@ -85,7 +84,7 @@ def _prompt(spec: McpPromptSpec, provision: Provision) -> Prompt | None:
         operation=Operation(
             spec.name, spec.description, inputs, _checked(render, inputs), OperationSpec(name=spec.name)
         ),
-        place=place,
+        location=location,
     )
 
 
@@ -125,12 +124,12 @@ def _from_template(spec: McpPromptSpec, inputs: Sequence[Input], provision: Prov
     return render
 
 
-def _from_file(place: Place, inputs: Sequence[Input]) -> Call:
+def _from_file(location: Location, inputs: Sequence[Input]) -> Call:
     names = {each.name for each in inputs}
 
     async def render(arguments: Arguments) -> Result:
         try:
-            text = (await asyncio.to_thread(place.read, "")).decode("utf-8-sig")
+            text = (await asyncio.to_thread(location.read)).decode("utf-8-sig")
         except (OperationError, UnicodeDecodeError) as error:
             # Whose file it is, the caller cannot know: nothing that it gave is wrong.
             raise InternalError("the prompt's file cannot be read") from error

@@ -12,16 +12,17 @@ from typing import Any
 from adapter_host import (
     Arguments,
     Input,
+    Location,
     Operation,
     Operations,
     OperationSpec,
     Provision,
     Result,
+    guess_media_type,
 )
 
 from .answers import decode
-from .config import McpFileSpec, McpPromptSpec, McpResourceSpec
-from .files import Place, guess_type, parse_location
+from .config import McpFileSpec, McpResourceSpec
 from .uris import UriTemplate, below, parse_uri, within
 
 log = logging.getLogger("adapter_host.mcp")
@@ -82,7 +83,7 @@ class CalledResource(Resource):
 class FileResource(Resource):
     """A file, or every file of a folder; which of the two is seen when it is asked for."""
 
-    place: Place
+    location: Location
 
     def media_type(self, result: Result) -> str:
         return result.media_type
@@ -94,13 +95,13 @@ class FileResource(Resource):
         return None if path is None else {"path": path}
 
     async def entries(self) -> list[dict[str, Any]]:
-        return [self._entry(each.path, each.size) for each in await asyncio.to_thread(self.place.listed)]
+        return [self._entry(each.path, each.size) for each in await asyncio.to_thread(self.location.files)]
 
     def _entry(self, path: str, size: int) -> dict[str, Any]:
         if not path:
             return {"uri": self.uri.text, **self.definition, "size": size}
         own = {"uri": below(self.uri.text, path), "name": f"{self.name}/{path}", "size": size}
-        kind = guess_type(path) or self.mime_type
+        kind = guess_media_type(path) or self.mime_type
         title = {"title": f"{self.title}: {path}"} if self.title else {}
         return {**self.definition, **own, **title, **({"mimeType": kind} if kind else {})}
 
@@ -118,9 +119,9 @@ def _prepared(
 ) -> Iterator[Resource]:
     for spec in specs:
         if isinstance(spec, McpFileSpec):
-            place = _place(spec, provision)
-            if place is not None:
-                yield _files(spec, place)
+            location = _location(spec, provision)
+            if location is not None:
+                yield _files(spec, location)
         elif spec in operations and _can_be_read(spec, operations[spec], provision):
             uri = parse_uri(spec.uri)
             yield CalledResource(_name(spec), spec.label, spec.description, spec.mime_type, uri, operations[spec])
@@ -149,7 +150,7 @@ def _can_be_read(spec: McpResourceSpec, operation: Operation, provision: Provisi
     return not lacking
 
 
-def _place(spec: McpFileSpec, provision: Provision) -> Place | None:
+def _location(spec: McpFileSpec, provision: Provision) -> Location | None:
     if spec.location is None:
         provision.problem("the resource has no 'call', 'steps' or 'location'", spec, code="modes")
         return None
@@ -161,31 +162,21 @@ def _place(spec: McpFileSpec, provision: Provision) -> Place | None:
         message = f"what has a 'location' has no variables in its uri (given {{{variables[0]}}}); files go below it"
         provision.problem(message, spec, "uri", code="invalid")
         return None
-    return locate(spec, spec.location, provision)
+    return provision.location(spec.location, spec, "location")
 
 
-def locate(spec: McpFileSpec | McpPromptSpec, location: str, provision: Provision) -> Place | None:
-    """The place that a part of the document names; None, and a problem, when it cannot be one."""
-    try:
-        path = parse_location(location, provision.declaration.source.file)
-    except ValueError as error:
-        provision.problem(str(error), spec, "location", code="invalid")
-        return None
-    return Place(path, provision.settings.answer_limit)
-
-
-def _files(spec: McpFileSpec, place: Place) -> FileResource:
+def _files(spec: McpFileSpec, location: Location) -> FileResource:
     async def call(arguments: Arguments) -> Result:
         path = arguments.get("path", "")
-        body = await asyncio.to_thread(place.read, path)
-        declared, guessed = spec.mime_type, guess_type(path or str(spec.location))
+        body = await asyncio.to_thread(location.read, path)
+        declared, guessed = spec.mime_type, guess_media_type(path or str(spec.location))
         kind = guessed or declared if path else declared or guessed
         return Result(body=body, media_type=_honest(kind or "", body))
 
     name = _name(spec)
     operation = Operation(name, spec.description, (_PATH,), call, OperationSpec(name=name))
-    kind = spec.mime_type or guess_type(str(spec.location))
-    return FileResource(name, spec.label, spec.description, kind, parse_uri(spec.uri), operation, place)
+    kind = spec.mime_type or guess_media_type(str(spec.location))
+    return FileResource(name, spec.label, spec.description, kind, parse_uri(spec.uri), operation, location)
 
 
 def _honest(kind: str, body: bytes) -> str:
@@ -197,8 +188,8 @@ def _honest(kind: str, body: bytes) -> str:
     return kind
 
 
-async def warn_missing(places: Sequence[tuple[str, Place]]) -> None:
-    """Warn of the places that are not there (yet)."""
-    for name, place in places:
-        if not await asyncio.to_thread(place.exists):
+async def warn_missing(locations: Sequence[tuple[str, Location]]) -> None:
+    """Warn of the locations where there is nothing (yet)."""
+    for name, location in locations:
+        if not await asyncio.to_thread(location.exists):
             log.warning("%s: there is nothing at its location", name)

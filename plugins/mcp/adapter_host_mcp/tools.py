@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import quote
@@ -12,15 +11,11 @@ from urllib.parse import quote
 from adapter_host import ArgumentError, Arguments, Input, Operation, Operations, Provision, Semantics
 
 from .config import McpHints, McpToolSpec
+from .naming import named, renamed
 from .schema import Find, compile_schema
 
 log = logging.getLogger("adapter_host.mcp")
 
-LONGEST: Final = 64
-"""The protocol allows 128 characters, the models' own interfaces often no more than these."""
-
-LEGAL: Final = re.compile(rf"[A-Za-z0-9_.-]{{1,{LONGEST}}}")
-_ILLEGAL: Final = re.compile(r"[^A-Za-z0-9_.-]+")
 _HINTS: Final = {
     "read_only": "readOnlyHint",
     "destructive": "destructiveHint",
@@ -102,9 +97,9 @@ class Tool:
 def prepare_tools(specs: Sequence[McpToolSpec], operations: Operations, provision: Provision) -> dict[str, Tool]:
     """The tools by name, in the document's order; says which had to be renamed."""
     tools = {}
-    for spec, name in _named(specs):
+    for spec, name in named(specs):
         if spec.name is not None and name != spec.name:
-            provision.warn(_renamed(spec.name, name), spec, "name", code="renamed-tool")
+            provision.warn(renamed(spec.name, name), spec, "name", code="renamed-tool")
         if spec in operations:
             tools[name] = _tool(name, spec, operations[spec], provision.namespace)
     return tools
@@ -121,39 +116,6 @@ def _tool(name: str, spec: McpToolSpec, operation: Operation, namespace: str) ->
         headers=tuple(each for each in operation.inputs if each.name in declared),
         find_flaw=None if operation.output_schema is None else compile_schema(operation.output_schema),
     )
-
-
-def _named(specs: Sequence[McpToolSpec]) -> Iterator[tuple[McpToolSpec, str]]:
-    # A name that stands in the document is never taken by another tool's legal or numbered form of its own.
-    declared = {spec.name for spec in specs}
-    taken: set[str] = set()
-    for spec in specs:
-        wanted = spec.name or (spec.ref or spec.call or "tool").rpartition(".")[2]
-        legal = wanted if LEGAL.fullmatch(wanted) else _ILLEGAL.sub("-", wanted).strip("-")[:LONGEST] or "tool"
-        name = next(
-            candidate
-            for candidate in _candidates(legal)
-            if candidate not in taken and (candidate == spec.name or candidate not in declared)
-        )
-        taken.add(name)
-        yield spec, name
-
-
-def _candidates(legal: str) -> Iterator[str]:
-    yield legal
-    number = 2
-    while True:
-        suffix = f"-{number}"
-        yield legal[: LONGEST - len(suffix)] + suffix
-        number += 1
-
-
-def _renamed(declared: str, name: str) -> str:
-    if not LEGAL.fullmatch(declared):
-        reason = f"a tool's name has letters, digits, '_', '-' and '.' alone, at most {LONGEST}"
-    else:
-        reason = "another tool of this exposer has that name"
-    return f"tool '{declared}' is offered as '{name}': {reason}"
 
 
 def _annotations(label: str | None, hints: McpHints | None, semantics: Semantics | None) -> dict[str, Any]:

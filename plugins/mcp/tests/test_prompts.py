@@ -182,6 +182,7 @@ def test_inspect_is_offered_prompts() -> None:
     (exposure,) = host(BREW).exposures
     (offer,) = exposure.exposer.offers()
     assert offer.title == "prompt brew"
+    assert offer.operation is not None
     assert [(each.name, each.required) for each in offer.operation.inputs] == [
         ("bean-type", True),
         ("iced", False),

@@ -371,6 +371,8 @@ async def test_inspect_is_offered_resources(folder: Path) -> None:
     assert isinstance(exposure.exposer, McpExposer)
     item, terms = exposure.exposer.offers()
     assert (item.title, item.details) == ("resource shop://items/{id}", {"mimeType": "application/json"})
+    assert item.operation is not None
+    assert terms.operation is not None
     assert [each.name for each in item.operation.inputs] == ["id"]
     assert terms.title == "resource docs://terms"
     assert (await terms.operation.call({})).body == b"Be nice."

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapter_host_mcp.uris import parse_uri
+from adapter_host_mcp.uris import below, parse_uri, within
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,20 @@ def test_any_value_comes_through(value: str) -> None:
 def test_what_is_no_template_is_told(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         parse_uri(text)
+
+
+@pytest.mark.parametrize("uri", ["docs://served/%ff", "docs://served//a.txt", "docs://served", "docs://other/a.txt"])
+def test_a_uri_of_nothing_has_no_path(uri: str) -> None:
+    assert within("docs://served", uri) is None
+
+
+@given(
+    segments=st.lists(
+        st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/"), min_size=1, max_size=20),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_every_path_is_found_by_its_uri(segments: list[str]) -> None:
+    path = "/".join(segments)
+    assert within("docs://served", below("docs://served", path)) == path

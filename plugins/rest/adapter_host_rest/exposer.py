@@ -25,7 +25,7 @@ from .openapi import describe, served_at
 from .pages import Page, pages
 from .route import Route
 from .router import Router, Segment, parse_path, split_path
-from .usage import curl
+from .usage import try_out
 from .variables import expand, meet
 
 # All of it is one route of aiohttp's, whose router knows no names with `-` and slows down with each path.
@@ -77,7 +77,7 @@ class RestExposer(HttpExposer[RestConfig]):
         if not self._routes:
             return None
         route = min(self._routes, key=lambda route: route.demands)
-        return curl(url, route, self.config.authentication)
+        return try_out(url, route, self.config.authentication)
 
     def _add_resource(self, resource: RestResource) -> None:
         if resource.forward is not None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
 import orjson
 
-from adapter_host import Authentication, Input
+from adapter_host import Authentication, Input, curl
 
 from .route import Route
 
@@ -23,13 +22,11 @@ _EXAMPLES: Final[Mapping[str, Any]] = {
 }
 
 
-def curl(url: str, route: Route, authentication: Authentication | None) -> str:
+def try_out(url: str, route: Route, authentication: Authentication | None) -> str:
     """A curl line that calls a route with a placeholder for each input that it needs, and no secret."""
     needed = [(source, place) for source, place in route.places() if source.required]
     query = "&".join(f"{quote(i.name)}={_quoted(i)}" for i, place in needed if place == "query")
-    method = [] if route.spec.method == "GET" else ["-X", route.spec.method]
-    words = ["curl", *method, f"{url.rstrip('/')}{_path(route)}{'?' if query else ''}{query}"]
-    words += _credentials(authentication)
+    words: list[str] = []
     for source, place in needed:
         if place == "header":
             words += ["-H", f"{source.name}: {_text(source)}"]
@@ -37,7 +34,8 @@ def curl(url: str, route: Route, authentication: Authentication | None) -> str:
             words += ["-b", f"{source.name}={_text(source)}"]
     if body := _body(route):
         words += ["-H", "Content-Type: application/json", "-d", body]
-    return shlex.join(words)
+    target = f"{url.rstrip('/')}{_path(route)}{'?' if query else ''}{query}"
+    return curl(target, authentication, method=route.spec.method, options=words)
 
 
 def _path(route: Route) -> str:
@@ -67,13 +65,3 @@ def _body(route: Route) -> str:
         return "{}"
     fields = {source.name: _EXAMPLES.get(source.type or "", "...") for source in carried}
     return orjson.dumps(fields).decode() if fields else ""
-
-
-def _credentials(authentication: Authentication | None) -> list[str]:
-    if authentication is None:
-        return []
-    if authentication.type in ("bearer", "oauth2"):
-        return ["-H", "Authorization: Bearer ..."]
-    if authentication.type == "apikey":
-        return ["-H", f"{authentication.key}: ..."] if authentication.placement == "header" else []
-    return [*(["--digest"] if authentication.type == "digest" else []), "-u", "USER:PASSWORD"]

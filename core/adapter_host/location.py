@@ -10,15 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 from urllib.parse import unquote
 
-from adapter_host import NotFoundError, RefusedError
+from .errors import NotFoundError, RefusedError
 
-log = logging.getLogger("adapter_host.mcp")
-
-MOST: Final = 10_000
-"""The files of one folder that are listed."""
+log = logging.getLogger("adapter_host")
 
 _TYPES: Final = mimetypes.MimeTypes()
 # Not the system's own lists: what a client is told must not depend on the machine.
@@ -34,16 +31,34 @@ for _suffix, _type in {
     _TYPES.add_type(_type, _suffix)
 
 
+def guess_media_type(path: str) -> str | None:
+    """The media type that a file's name says, the same on every machine; None when it says none."""
+    return _TYPES.guess_type(path)[0]
+
+
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """One file: its path below the place, or "" when it is the place."""
+class LocatedFile:
+    """One file of a `Location`: its path there ("" when it is the location itself), and what is known of it unread.
+
+    `size` is in bytes, `modified` in nanoseconds since 1970.
+    """
 
     path: str
     size: int
+    modified: int = 0
+    executable: bool = False
 
 
-class Place:
-    """A file or a folder. Nothing hidden, outside, or other than a plain file is ever given."""
+class Location:
+    """What a `location` of a document names: a file, or a folder of files.
+
+    Nothing hidden, nothing outside the folder and nothing other than a plain file is ever given, whatever is asked for
+    and wherever links lead. Files are looked for when they are asked for. `limit`, in bytes, is the most that is read
+    of one. Every method waits for the disk: from an event loop, call them in a thread.
+    """
+
+    MOST: ClassVar[int] = 10_000
+    """The files of one folder that are listed."""
 
     def __init__(self, path: Path, limit: int) -> None:
         self._path = path
@@ -53,22 +68,27 @@ class Place:
         """Whether there is anything at all."""
         return self._path.exists()
 
-    def listed(self) -> list[Listed]:
-        """Every file in it, in order."""
-        found: list[Listed] = []
-        for path, size in self._walk():
-            if len(found) == MOST:
-                log.warning("%s: only the first %d files are listed", self._path, MOST)
+    def is_folder(self) -> bool:
+        """Whether there is a folder."""
+        return self._path.is_dir()
+
+    def files(self) -> list[LocatedFile]:
+        """Every file in it, in order; a folder's first `MOST`, with a warning in the log."""
+        found: list[LocatedFile] = []
+        for file in self._walk():
+            if len(found) == self.MOST:
+                log.warning("%s: only the first %d files are listed", self._path, self.MOST)
                 break
-            found.append(Listed(path, size))
+            found.append(file)
         return found
 
-    def _walk(self) -> Iterator[tuple[str, int]]:
+    def _walk(self) -> Iterator[LocatedFile]:
         for path in chain([""], self._paths()):
             try:
-                yield path, self._resolved(path).stat().st_size
+                known = self._resolved(path).stat()
             except (NotFoundError, OSError):
                 continue
+            yield LocatedFile(path, known.st_size, known.st_mtime_ns, bool(known.st_mode & stat.S_IXUSR))
 
     def _paths(self) -> Iterator[str]:
         for folder, folders, names in os.walk(self._path):
@@ -76,8 +96,16 @@ class Place:
             above = Path(folder).relative_to(self._path)
             yield from ((above / name).as_posix() for name in sorted(names))
 
-    def read(self, path: str) -> bytes:
-        """The bytes of the file at a path below the place; raises `NotFoundError` and `RefusedError`."""
+    def has(self, path: str) -> bool:
+        """Whether there is a file to read at a path below it."""
+        try:
+            self._resolved(path)
+        except NotFoundError:
+            return False
+        return True
+
+    def read(self, path: str = "") -> bytes:
+        """The bytes of the file at a path below it; raises `NotFoundError`, and `RefusedError` beyond the limit."""
         resolved = self._resolved(path)
         try:
             body = _read(resolved, self._limit + 1)
@@ -103,6 +131,20 @@ class Place:
         raise NotFoundError("there is no such file")
 
 
+def parse_location(location: str, document: str) -> Path:
+    """The path of a `file:` URI; with `./` it is relative to the document. Raises `ValueError`."""
+    scheme, _, rest = location.partition("://")
+    path = unquote(rest.removeprefix("localhost") if rest.startswith("localhost/") else rest)
+    relative = path.removeprefix("/") if path.startswith("/./") else path
+    if scheme != "file" or not path.startswith(("/", "./")) or "\0" in path:
+        raise ValueError(f"'location' must be file:///path or file:///./path (given {location!r})")
+    if relative.startswith("./"):
+        return Path(document).parent / relative
+    if not path.strip("/"):
+        raise ValueError(f"'location' names no file or folder (given {location!r})")
+    return Path(path)
+
+
 def _is_plain(segment: str) -> bool:
     if not segment or segment.startswith(".") or any(character in segment for character in "/\\\0"):
         return False
@@ -116,22 +158,3 @@ def _read(path: Path, most: int) -> bytes:
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             raise OSError("not a plain file")
         return stream.read(most)
-
-
-def guess_type(path: str) -> str | None:
-    """The media type that a file's name says."""
-    return _TYPES.guess_type(path)[0]
-
-
-def parse_location(location: str, document: str) -> Path:
-    """The path of a `file:` URI; with `./` it is relative to the document. Raises `ValueError`."""
-    scheme, _, rest = location.partition("://")
-    path = unquote(rest.removeprefix("localhost") if rest.startswith("localhost/") else rest)
-    relative = path.removeprefix("/") if path.startswith("/./") else path
-    if scheme != "file" or not path.startswith(("/", "./")) or "\0" in path:
-        raise ValueError(f"'location' must be file:///path or file:///./path (given {location!r})")
-    if relative.startswith("./"):
-        return Path(document).parent / relative
-    if not path.strip("/"):
-        raise ValueError(f"'location' names no file or folder (given {location!r})")
-    return Path(path)

@@ -1,4 +1,4 @@
-"""Files: what is below their place is served, and nothing else, whatever is asked for."""
+"""Files: what is below their location is served, and nothing else, whatever is asked for."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapter_host import NotFoundError, RefusedError
-from adapter_host_mcp.files import Listed, Place, guess_type, parse_location
-from adapter_host_mcp.uris import below, within
+from adapter_host import Location, NotFoundError, RefusedError, guess_media_type
+from adapter_host.location import parse_location
 
 SECRET = b"outside"
 
@@ -44,22 +42,24 @@ def lay_out(root: Path) -> Path:
     return served
 
 
-def place(path: Path, limit: int = 1000) -> Place:
-    return Place(path, limit)
+def at(path: Path, limit: int = 1000) -> Location:
+    return Location(path, limit)
 
 
 def test_plain_files_are_listed_and_nothing_else(folder: Path) -> None:
-    assert place(folder).listed() == [
-        Listed("a.txt", 12),
-        Listed("within", 15),
-        Listed("sub/b.md", 15),
-        Listed("sub/c d.txt", 18),
+    (folder / "a.txt").chmod(0o755)
+    assert [(each.path, each.size, each.executable) for each in at(folder).files()] == [
+        ("a.txt", 12, True),
+        ("within", 15, False),
+        ("sub/b.md", 15, False),
+        ("sub/c d.txt", 18, False),
     ]
+    assert at(folder).files()[0].modified == (folder / "a.txt").stat().st_mtime_ns
 
 
 def test_a_list_has_an_end(folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr("adapter_host_mcp.files.MOST", 2)
-    assert [each.path for each in place(folder).listed()] == ["a.txt", "within"]
+    monkeypatch.setattr(Location, "MOST", 2)
+    assert [each.path for each in at(folder).files()] == ["a.txt", "within"]
     assert "only the first 2 files are listed" in caplog.text
 
 
@@ -69,19 +69,14 @@ def test_a_file_that_may_not_be_read_is_not_there(folder: Path) -> None:
     (folder / "locked.txt").chmod(0)
     try:
         with pytest.raises(NotFoundError):
-            place(folder).read("locked.txt")
+            at(folder).read("locked.txt")
     finally:
         (folder / "locked.txt").unlink()
 
 
-@pytest.mark.parametrize("uri", ["docs://served/%ff", "docs://served//a.txt", "docs://served", "docs://other/a.txt"])
-def test_a_uri_of_nothing_has_no_path(uri: str) -> None:
-    assert within("docs://served", uri) is None
-
-
 def test_what_is_listed_is_read(folder: Path) -> None:
-    served = place(folder)
-    for each in served.listed():
+    served = at(folder)
+    for each in served.files():
         assert len(served.read(each.path)) == each.size
     assert served.read("within") == b"inside sub/b.md"
 
@@ -119,52 +114,48 @@ def test_what_is_listed_is_read(folder: Path) -> None:
 )
 def test_anything_else_is_not_there(folder: Path, path: str) -> None:
     with pytest.raises(NotFoundError, match=r"^there is no such file$"):
-        place(folder).read(path)
+        at(folder).read(path)
+    assert not at(folder).has(path)
 
 
 NAMES = ["a.txt", "sub", "b.md", "within", "served-too", "out", "out-folder", "outside.txt"]
-SEGMENTS = st.sampled_from([*NAMES, ".", "..", ".env", "%2e%2e", "%2f", "%5c", "%00"])
-TAILS = st.lists(SEGMENTS | st.text(max_size=4).map(quote), max_size=6).map("/".join)
+SEGMENTS = st.sampled_from([*NAMES, "", ".", "..", ".env", "\\", "\0"])
+PATHS = st.lists(SEGMENTS | st.text(max_size=4), max_size=6).map("/".join)
 
 
 @settings(max_examples=500)
-@given(tail=TAILS, twice=st.booleans())
-def test_no_uri_leads_outside(folder: Path, tail: str, twice: bool) -> None:
-    path = within("docs://served", "docs://served/" + (quote(tail) if twice else tail))
-    if path is None:
-        return
+@given(path=PATHS)
+def test_no_path_leads_outside(folder: Path, path: str) -> None:
+    served = at(folder)
     try:
-        body = place(folder).read(path)
+        body = served.read(path)
     except NotFoundError:
+        assert not served.has(path)
         return
+    assert served.has(path)
     assert body.startswith(b"inside ")
-    assert path in {each.path for each in place(folder).listed()}
+    assert path in {each.path for each in served.files()}
 
 
-def test_every_listed_file_is_found_by_its_uri(folder: Path) -> None:
-    for each in place(folder).listed():
-        assert within("docs://served", below("docs://served", each.path)) == each.path
-
-
-def test_one_file_is_a_place_too(folder: Path) -> None:
-    only = place(folder / "a.txt")
-    assert only.listed() == [Listed("", 12)]
-    assert only.read("") == b"inside a.txt"
+def test_one_file_is_a_location_too(folder: Path) -> None:
+    only = at(folder / "a.txt")
+    assert [(each.path, each.size) for each in only.files()] == [("", 12)]
+    assert only.read() == b"inside a.txt"
     with pytest.raises(NotFoundError):
         only.read("a.txt")
 
 
-def test_a_place_that_is_missing_is_empty(tmp_path: Path) -> None:
-    missing = place(tmp_path / "missing")
-    assert (missing.exists(), missing.listed()) == (False, [])
+def test_a_location_that_is_missing_is_empty(tmp_path: Path) -> None:
+    missing = at(tmp_path / "missing")
+    assert (missing.exists(), missing.is_folder(), missing.files()) == (False, False, [])
     with pytest.raises(NotFoundError):
         missing.read("")
 
 
 def test_a_file_that_is_too_large_is_refused(folder: Path) -> None:
-    assert place(folder, limit=12).read("a.txt") == b"inside a.txt"
+    assert at(folder, limit=12).read("a.txt") == b"inside a.txt"
     with pytest.raises(RefusedError, match="the file is larger than 11 bytes"):
-        place(folder, limit=11).read("a.txt")
+        at(folder, limit=11).read("a.txt")
 
 
 @pytest.mark.parametrize(
@@ -204,4 +195,4 @@ def test_a_location_is_a_path(location: str, path: str | None) -> None:
     ],
 )
 def test_a_name_says_a_media_type(path: str, kind: str | None) -> None:
-    assert guess_type(path) == kind
+    assert guess_media_type(path) == kind

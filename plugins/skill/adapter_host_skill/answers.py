@@ -1,0 +1,91 @@
+"""Answers over HTTP: those that a client may keep, and errors."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from adapter_host import OperationError, guess_media_type, new_request_id, problem_response
+
+_LOG: Final = logging.getLogger("adapter_host.skill")
+
+JSON: Final = "application/json"
+BYTES: Final = "application/octet-stream"
+
+_HEADERS: Final = {"Server": "adapter-host", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
+# A file is somebody's content at our own origin: a browser that is led to it runs nothing of it.
+_FILE_HEADERS: Final = {"Content-Security-Policy": "default-src 'none'; sandbox"}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A body with its media type and its entity tag (RFC 9110, 8.8.3): clients that hold it are not sent it again."""
+
+    body: bytes
+    media_type: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    tag: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tag", hashlib.sha256(self.body).hexdigest()[:32])
+
+    @classmethod
+    def of_data(cls, data: Any) -> Answer:
+        """Plain data as JSON."""
+        return cls(orjson.dumps(data), JSON)
+
+    @classmethod
+    def of_file(cls, path: str, body: bytes) -> Answer:
+        """A file's bytes, of the type that its name says."""
+        kind = guess_media_type(path) or BYTES
+        return cls(
+            body, f"{kind}; charset=utf-8" if kind.startswith("text/") and _is_text(body) else kind, _FILE_HEADERS
+        )
+
+    def response(self, request: web.Request) -> web.Response:
+        """The answer to a request, which may hold it already."""
+        headers = {**_HEADERS, **self.headers, "ETag": f'"{self.tag}"'}
+        # The weak comparison, as RFC 9110, 13.1.2 asks for it.
+        if any(held.value in (self.tag, "*") for held in request.if_none_match or ()):
+            return web.Response(status=304, headers=headers)
+        return web.Response(body=self.body, headers={**headers, "Content-Type": self.media_type})
+
+
+def _is_text(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+@web.middleware
+async def tell_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Make a problem (RFC 9457) of whatever goes wrong."""
+    try:
+        return await handler(request)
+    except OperationError as error:
+        return problem_response(error.status, error.message, title=error.title)
+    except web.HTTPMethodNotAllowed as refusal:
+        return _without_method(refusal)
+    except web.HTTPException:
+        raise
+    except Exception:  # what nobody foresaw is that request's failure alone; its details go to the log
+        request_id = new_request_id()
+        _LOG.exception("request %s: unexpected error", request_id)
+        return problem_response(500, "an unexpected error", request_id=request_id)
+
+
+def _without_method(refusal: web.HTTPMethodNotAllowed) -> web.Response:
+    allow = ", ".join(sorted({*refusal.allowed_methods, "OPTIONS"}))
+    if refusal.method == "OPTIONS":
+        return web.Response(status=204, headers={**_HEADERS, "Allow": allow})
+    message = f"{refusal.method} is not allowed here (allowed: {allow})"
+    return problem_response(405, message, title="Method not allowed", headers={"Allow": allow})

@@ -1,0 +1,49 @@
+"""The models of `type: skill`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from pydantic import BeforeValidator, Field
+
+from adapter_host import HttpExposerConfig, Model
+
+_Entries: Final = BeforeValidator(lambda value: () if value is None else value)
+
+
+class SourceSpec(Model):
+    """Where a derived tool is: an operation or a tool of another exposer of the document."""
+
+    source_namespace: str
+    action: str
+
+
+class SkillToolSpec(Model):
+    """One tool of a skill: another exposer's (`from`), or what a file of the skill tells to do (`instruction`)."""
+
+    name: str
+    description: str
+    from_: SourceSpec | None = Field(None, alias="from")
+    instruction: str | None = None
+
+
+class SkillSpec(Model):
+    """One skill; the keys with `-` are those of the Agent Skills format."""
+
+    name: str
+    description: str = Field(max_length=1024)
+    license: str | None = None
+    compatibility: str | None = Field(None, max_length=500)
+    metadata: dict[str, str] = Field(default_factory=dict)
+    allowed_tools: str | None = Field(None, alias="allowed-tools", max_length=1024)
+    argument_hint: str | None = Field(None, alias="argument-hint")
+    user_invocable: bool = Field(True, alias="user-invocable")
+    disable_model_invocation: bool = Field(False, alias="disable-model-invocation")
+    location: str | None = None
+    tools: Annotated[tuple[SkillToolSpec, ...], _Entries] = ()
+
+
+class SkillConfig(HttpExposerConfig):
+    """An entry of `exposes` with `type: skill`."""
+
+    skills: tuple[SkillSpec, ...] = Field(min_length=1)
