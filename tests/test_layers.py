@@ -12,13 +12,14 @@ CORE = Path(__file__).parents[1] / "core/adapter_host"
 FILES = sorted(CORE.rglob("*.py"))
 
 LAYERS = (
-    {"api", "credentials", "errors", "places", "problem_json", "settings"},
+    {"api", "credentials", "errors", "media", "places", "problem_json", "settings"},
     {"document"},
     {"capability", "location", "openapi", "template"},
     {"curl", "declaration", "jsonpath"},
     {"inputs", "wording"},
     {"operation", "scope", "shaping"},
     {"adapters", "flow", "mappings"},
+    {"binary"},
     {"digest", "hookspecs", "oauth2", "resolve"},
     {"aggregates", "auth", "gate", "lookups", "plugins", "switch", "units"},
     {"access", "mocks", "steps"},

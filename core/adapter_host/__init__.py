@@ -51,6 +51,7 @@ from .hookspecs import RegisterBindSource, RegisterConsumer, RegisterExposer, ho
 from .host import HOST, Exposure, Host, attach
 from .inputs import Input
 from .location import LocatedFile, Location, guess_media_type
+from .media import BinarySize, MediaType, parse_size
 from .operation import Arguments, Call, Operation, Operations, Result
 from .plugins import PluginInfo, Plugins
 from .problem_json import new_request_id, problem_response
@@ -67,6 +68,7 @@ __all__ = [
     "ArgumentError",
     "Arguments",
     "Authentication",
+    "BinarySize",
     "BindError",
     "BindSource",
     "Call",
@@ -88,6 +90,7 @@ __all__ = [
     "InternalError",
     "LocatedFile",
     "Location",
+    "MediaType",
     "Model",
     "NotFoundError",
     "Offer",
@@ -124,6 +127,7 @@ __all__ = [
     "guess_media_type",
     "hookimpl",
     "new_request_id",
+    "parse_size",
     "problem_response",
     "suggest",
 ]

@@ -95,6 +95,9 @@ class ConsumedOperation(ABC):
     `resource` and `path` are what references and inference may go by; leave them None where there is no such thing.
     `outputs` are what it says of its own answers: the steps that call it get them.
     `spec` is the part of the consumer's config that declares it, for plugins that read keys of their own there.
+    `media_type` is what its answers are declared to be, whatever the API says. With `binary` they are bytes, of which
+    nothing is mapped; then it gives a `Result.stream` for a large one when asked to, and `max_size` is the most bytes
+    that one may have.
     """
 
     namespace: str
@@ -106,6 +109,9 @@ class ConsumedOperation(ABC):
     inputs: tuple[Input, ...] = ()
     outputs: tuple[OutputSpec, ...] = ()
     spec: Model | None = None
+    media_type: str | None = None
+    binary: bool = False
+    max_size: int | None = None
 
     @property
     def names(self) -> tuple[str, ...]:

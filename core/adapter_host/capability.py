@@ -8,6 +8,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny
 from pydantic.alias_generators import to_camel
 
+from .media import MediaType
+
 ValueType = str
 """A declared type: string, number, integer, boolean, array or object; `binary` for bytes."""
 
@@ -189,6 +191,7 @@ class FunctionSpec(OperationSpec):
     name: str
     input_parameters: Annotated[tuple[FunctionInputSpec, ...], Optional] = ()
     semantics: Semantics | None = None
+    output_media_type: MediaType | None = None
 
 
 class AggregateSpec(Model):
@@ -215,6 +218,11 @@ class ExposerConfig(Model):
     namespace: str
     description: str | None = None
     authentication: Authentication | None = None
+
+    @property
+    def binary_limit(self) -> int | None:
+        """The most bytes of an answer that is binary; None where the type, or the document, does not say."""
+        return None
 
     def operation_names(self) -> tuple[str, ...]:
         """The names by which the rest of the document may refer to what is offered; by default every operation's."""

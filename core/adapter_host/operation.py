@@ -96,6 +96,7 @@ class Operation:
     `call(arguments)` checks the arguments, calls, and gives a `Result`; it raises an `OperationError`. `preview` gives
     the request that a call would make instead, for people, secrets masked. `upstream` are the consumed operations it
     reaches, in order; `identity` says that the answer is passed through as it came; `semantics` what calling it means.
+    `media_type` is what its answers are declared to be; with `binary` they are bytes, whatever their media type.
     """
 
     name: str
@@ -106,6 +107,8 @@ class Operation:
     upstream: tuple[ConsumedOperation, ...] = ()
     identity: bool = False
     semantics: Semantics | None = None
+    media_type: str | None = None
+    binary: bool = False
     output_schema: Mapping[str, Any] | None = field(default=None, repr=False)
     preview: Callable[[Arguments], Mapping[str, Any]] = field(default=dict, repr=False)
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from .adapters import ConsumedCall, ConsumedOperation, Consumer, Exposer, HttpExposer, Provision
 from .aggregates import Functions
 from .auth import Credentials, compile_credentials
+from .binary import Reception
 from .capability import ConsumerConfig, ExposerConfig, Model, OperationSpec, walk
 from .compiler import OperationCompiler, surround
 from .declaration import Declaration
@@ -115,11 +116,14 @@ class _Builder:
             self._declaration.problem(message, self._declaration.loc(config, "authentication"), code="unsupported")
         return compile_credentials(config.authentication, self._provision(config.namespace))
 
+    def _reception(self, adapter: type[Exposer[Any]], config: ExposerConfig) -> Reception:
+        return Reception(adapter.streams, self._settings.answer_limit, config.binary_limit)
+
     def _exposer(self, config: ExposerConfig, credentials: Credentials | None, functions: Functions) -> ExposerPlan:
         adapter = self._plugins.exposers[config.type]
         gate = Gate(self._settings.call_limit)
         provision = self._provision(config.namespace)
-        compiler = OperationCompiler(self._declaration, self._consumed, functions, streams=adapter.streams)
+        compiler = OperationCompiler(self._declaration, self._consumed, functions, self._reception(adapter, config))
         operations = []
         for spec, caller in _units(config):
             with _Trial(self._declaration, self._settings.skip_invalid) as trial:

@@ -6,7 +6,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from adapter_host import Authentication, ConsumerConfig, InputSpec, Model, OutputSpec
+from adapter_host import (
+    Authentication,
+    BinarySize,
+    ConsumerConfig,
+    InputSpec,
+    MediaType,
+    Model,
+    OutputSpec,
+)
 
 
 def _nothing_is_empty(value: Any) -> Any:
@@ -85,6 +93,8 @@ class HttpOperationSpec(Model):
     body: Body = None
     output_raw_format: Annotated[str, BeforeValidator(_lower)] = "json"
     output_schema: str | None = None
+    output_media_type: MediaType | None = None
+    max_binary_size: BinarySize | None = None
     output_parameters: Annotated[tuple[OutputSpec, ...], BeforeValidator(_nothing_is_empty)] = ()
     example: Any = Field(None, alias="x-example")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib import metadata
@@ -10,7 +11,7 @@ from urllib.parse import quote
 
 import orjson
 
-from adapter_host import Arguments, ConsumedOperation, Consumer, Provision, Result
+from adapter_host import Arguments, ConsumedOperation, Consumer, Provision, Result, parse_size
 
 from .authentication import compile_authentication, describe_authentication
 from .body import JSON
@@ -23,6 +24,7 @@ from .unit import Unit
 from .upstream import Upstream
 from .url import compile_base, normal_base
 
+_IS_JSON: Final = re.compile(r"application/([^;]*\+)?json\s*(;.*)?", re.IGNORECASE)
 _USER_AGENT: Final = f"adapter-host/{metadata.version('adapter-host-core')}"
 
 
@@ -42,7 +44,10 @@ class HttpOperation(ConsumedOperation):
         self.unit = unit
         self.plan = compiler.compile()
         self.inputs = self.plan.inputs
-        self.outputs = spec.output_parameters
+        self.binary = spec.output_raw_format == "binary"
+        self.outputs = () if self.binary else spec.output_parameters
+        self.media_type = _told(unit)
+        self.max_size = parse_size(spec.max_binary_size) if self.binary and spec.max_binary_size else None
         self.carried = tuple(compiler.carried)
         self._base = base
         self._upstream = upstream
@@ -55,7 +60,10 @@ class HttpOperation(ConsumedOperation):
     async def call(self, arguments: Arguments, *, stream: bool = False) -> Result:
         """Call the API; with `stream` an answer of more than 64 KiB comes as a stream."""
         request = self.plan.build(arguments)
-        return await self._upstream.call(self.plan.method, request, self.format, stream=stream)
+        result = await self._upstream.call(self.plan.method, request, self.format, stream=stream, most=self.max_size)
+        if self.media_type is not None:
+            result.media_type = self.media_type
+        return result
 
     def describe(self) -> Mapping[str, Any]:
         """The request as the document declares it, secrets by name."""
@@ -95,6 +103,23 @@ class HttpOperation(ConsumedOperation):
     def _secrets(self, compiler: Compiler) -> set[str]:
         credential = self.unit.credential
         return {*compiler.texts.secrets, *(credential.secrets if credential else ())}
+
+
+def _told(unit: Unit) -> str | None:
+    """What answers are told to be; says which keys of it mean nothing here."""
+    spec, provision = unit.spec, unit.provision
+    raw, told = spec.output_raw_format, spec.output_media_type
+    if raw != "binary" and spec.max_binary_size is not None:
+        message = "'maxBinarySize' is for 'outputRawFormat: binary' alone, so it is ignored"
+        provision.warn(message, spec, "maxBinarySize", code="ignored")
+    if raw == "binary" and spec.output_parameters:
+        message = "the answers are bytes, of which nothing is mapped: 'outputParameters' is ignored"
+        provision.warn(message, spec, "outputParameters", code="ignored")
+    if told is not None and raw not in ("json", "binary") and not _IS_JSON.fullmatch(told):
+        message = f"what is {raw} is passed on as JSON, not as '{told}': 'outputMediaType' is ignored"
+        provision.warn(message, spec, "outputMediaType", code="ignored")
+        return None
+    return told
 
 
 class HttpConsumer(Consumer[HttpConfig]):

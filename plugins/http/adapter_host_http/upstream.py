@@ -82,13 +82,15 @@ class Upstream:
         if session is not None:
             await session.close()
 
-    async def call(self, method: str, request: Request, format: Format, *, stream: bool) -> Result:
-        """Send a request and read its answer; raises `UpstreamError`."""
+    async def call(
+        self, method: str, request: Request, format: Format, *, stream: bool, most: int | None = None
+    ) -> Result:
+        """Send a request and read its answer, if it is not a stream up to `most` bytes; raises `UpstreamError`."""
         try:
             async with asyncio.timeout(self._total):
                 response = await self._send(method, request)
                 try:
-                    return await self._read(response, format, stream=stream)
+                    return await self._read(response, format, None if stream else most or self._limit)
                 except BaseException:
                     response.close()
                     raise
@@ -143,7 +145,7 @@ class Upstream:
         response.release()
         return await self._exchange(method, url, _with(request.headers, proof), request.body)
 
-    async def _read(self, response: aiohttp.ClientResponse, format: Format, *, stream: bool) -> Result:
+    async def _read(self, response: aiohttp.ClientResponse, format: Format, most: int | None) -> Result:
         headers = response.headers
         media_type = headers.get("Content-Type", "")
         if response.status >= 300:
@@ -151,10 +153,11 @@ class Upstream:
             if not complete:
                 response.close()
             raise UpstreamStatus(response.status, body if complete else b"", media_type, headers)
-        stream = stream and format.convert is None
-        body, complete = await _take(response, HELD if stream else self._limit)
-        if not complete and not stream:
-            raise UpstreamInvalid(f"the upstream's answer is larger than {self._limit} bytes")
+        if most is None and format.convert is not None:
+            most = self._limit
+        body, complete = await _take(response, HELD if most is None else most)
+        if not complete and most is not None:
+            raise UpstreamInvalid(f"the upstream's answer is larger than {most} bytes")
         media_type = media_type or format.media_type
         if not complete:
             chunks = self._chunks(response, body)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
-from adapter_host import HttpExposerConfig, InputSpec, Model, OperationSpec
+from adapter_host import BinarySize, HttpExposerConfig, InputSpec, Model, OperationSpec, parse_size
 
 from .naming import named
 from .uris import parse_uri
@@ -49,6 +49,7 @@ class McpResourceSpec(OperationSpec):
 
     uri: str
     mime_type: str | None = None
+    binary: bool = False
 
     _checked = field_validator("uri")(_checked_uri)
 
@@ -78,6 +79,7 @@ class McpFileSpec(Model):
     uri: str
     description: str | None = None
     mime_type: str | None = None
+    binary: bool = False
     location: str | None = None
 
     _checked = field_validator("uri")(_checked_uri)
@@ -130,6 +132,14 @@ class McpConfig(HttpExposerConfig):
     tools: Annotated[tuple[McpToolSpec, ...], Entries] = ()
     resources: Annotated[tuple[ResourceSpec, ...], Entries] = ()
     prompts: Annotated[tuple[McpPromptSpec, ...], Entries] = ()
+    max_binary_size: BinarySize | None = None
+    ttl_ms: int = Field(0, ge=0)
+    cache_scope: Literal["public", "private"] = "private"
+
+    @property
+    def binary_limit(self) -> int | None:
+        """What `maxBinarySize` says."""
+        return parse_size(self.max_binary_size) if self.max_binary_size else None
 
     def operation_names(self) -> tuple[str, ...]:
         """The tools' names, as clients know them; resources and prompts have URIs and names of their own kind."""

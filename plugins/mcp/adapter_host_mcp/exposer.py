@@ -46,6 +46,7 @@ class McpExposer(HttpExposer[McpConfig]):
         self.resources = prepare_resources(config.resources, operations, provision)
         self.prompts = prepare_prompts(config.prompts, provision)
         self._check_port()
+        self._check_caching()
         self._key = self._find_key()
         self._endpoint: Endpoint | None = None
 
@@ -55,6 +56,11 @@ class McpExposer(HttpExposer[McpConfig]):
             message = f"the secret {KEY} is too short (it needs {_KEY_LENGTH} characters or more)"
             self.provision.problem(message, self.config, code="weak-secret")
         return given or _random_key()
+
+    def _check_caching(self) -> None:
+        if self.config.cache_scope == "public" and self.config.authentication is not None:
+            message = "'cacheScope: public' lets others have what a caller with credentials was told"
+            self.provision.warn(message, self.config, "cacheScope", code="public-cache")
 
     def _check_port(self) -> None:
         given = "port" in self.config.model_fields_set
@@ -136,6 +142,8 @@ class McpExposer(HttpExposer[McpConfig]):
 
     def build_server(self) -> Server[None]:
         """The SDK's server with all that is declared; a subclass may add handlers of its own."""
+        from mcp.server.caching import CacheHint
+
         from . import handlers
         from .server import build_server
 
@@ -146,7 +154,7 @@ class McpExposer(HttpExposer[McpConfig]):
             version=capability.info.version or version("adapter-host-mcp"),
             instructions=self.config.description,
             tools=self.tools,
-            shared=self.config.authentication is None,
+            hint=CacheHint(self.config.ttl_ms, self.config.cache_scope),
         )
         if self.resources:
             handlers.add_resources(server, self.resources)

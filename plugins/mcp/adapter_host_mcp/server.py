@@ -7,7 +7,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, get_args
 
 import mcp_types as types
 import orjson
@@ -40,17 +40,6 @@ if TYPE_CHECKING:
 
 PAGE: Final = 1000
 """Entries on one page of a list: many, as some clients read the first page alone."""
-
-LIST_AGE_MS: Final = 60_000
-"""How long a client may keep a list of tools; a reloaded capability may have others."""
-
-_KEPT: Final[tuple[CacheableMethod, ...]] = (
-    "server/discover",
-    "tools/list",
-    "resources/list",
-    "resources/templates/list",
-    "prompts/list",
-)
 
 LISTEN: Final = "subscriptions/listen"
 
@@ -117,9 +106,9 @@ class Pages(Generic[_Entry]):
 
 
 def build_server(
-    name: str, *, title: str, version: str, instructions: str | None, tools: Mapping[str, Tool], shared: bool
+    name: str, *, title: str, version: str, instructions: str | None, tools: Mapping[str, Tool], hint: CacheHint
 ) -> Server[None]:
-    """A server that lists `tools`; with `shared`, what it tells one caller may be kept for others."""
+    """A server that lists `tools`; `hint` says how long clients may keep what it tells, and for whom."""
     pages = {era: _list(tools, era) for era in (LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION)}
 
     async def list_tools(context: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
@@ -127,13 +116,12 @@ def build_server(
         page, cursor = pages[LATEST_MODERN_VERSION if modern else LATEST_HANDSHAKE_VERSION].page(params)
         return types.ListToolsResult(tools=page, next_cursor=cursor)
 
-    hint = CacheHint(LIST_AGE_MS, "public" if shared else "private")
     server = McpServer(
         name,
         title=title,
         version=version,
         instructions=instructions,
-        cache_hints=dict.fromkeys(_KEPT, hint),
+        cache_hints=dict.fromkeys(get_args(CacheableMethod), hint),
         on_list_tools=list_tools,
     )
     # The SDK's tracing, which costs time on each request even when nothing collects it.

@@ -58,9 +58,9 @@ def options(allow: str) -> web.Response:
     return web.Response(status=204, headers={**_HEADERS, "Allow": allow})
 
 
-async def respond(request: web.Request, result: Result, name: str) -> web.StreamResponse:
+async def respond(request: web.Request, result: Result, media_type: str, name: str) -> web.StreamResponse:
     """Answer with what the operation `name` gave; a stream has been sent, or closed, when this returns."""
-    headers = _JSON_HEADERS.copy() if result.media_type == _JSON else _typed(result.media_type)
+    headers = _JSON_HEADERS.copy() if media_type == _JSON else _typed(media_type)
     if result.headers:
         _pass_on(result.headers, headers)
     if result.stream is not None:

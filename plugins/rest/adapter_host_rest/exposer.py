@@ -20,6 +20,7 @@ from adapter_host import (
 
 from .answers import MethodNotAllowed, allowed, fail, options, refuse, respond
 from .config import RestConfig, RestOperationSpec, RestResource
+from .contract import compile_contract
 from .extract import compile_extractor
 from .openapi import describe, served_at
 from .pages import Page, pages
@@ -102,7 +103,8 @@ class RestExposer(HttpExposer[RestConfig]):
         self._warn_unmet(resource, spec, [n for n, met in zip(names, variables, strict=True) if met is None])
         limit = self.provision.settings.body_limit
         extractor = compile_extractor(spec.method, operation.inputs, variables, limit)
-        route = Route(resource, spec, operation, segments, variables, extractor)
+        contract = compile_contract(spec, operation, self.provision)
+        route = Route(resource, spec, operation, segments, variables, extractor, contract)
         present = self._router.add(spec.method, segments, route)
         if present is route:
             self._routes.append(route)
@@ -135,7 +137,8 @@ class RestExposer(HttpExposer[RestConfig]):
             route, values = found
             name = route.operation.name
             arguments = await route.extractor.arguments(request, values)
-            return await respond(request, await route.operation.call(arguments), name)
+            result = await route.operation.call(arguments)
+            return await respond(request, result, route.media_type(result), name)
         except OperationError as error:
             return refuse(error, name)
         except Exception:  # whatever an operation's plugins raise is that call's failure alone
