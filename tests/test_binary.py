@@ -1,4 +1,7 @@
-"""Answers that are bytes, from a real API to real clients: over REST, and over MCP in both eras."""
+"""Answers that are bytes, from a real API to real clients: over REST, and over MCP in both eras.
+
+Wrong documents are in `bad/binary.yaml` and `bad/binary-keys.yaml`.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,6 @@ from mcp import Client, MCPError
 from mcp_types import AudioContent, BlobResourceContents, EmbeddedResource, ImageContent, TextContent
 from openapi_spec_validator import validate
 
-from adapter_host import Host, ProblemsError, Settings
 from adapter_host.cli import main
 from adapter_host.testing import Running, running
 
@@ -262,7 +264,7 @@ async def test_sound_is_sound(api: Photos, mode: str) -> None:
 
 
 @EACH_MODE
-@pytest.mark.parametrize("kind", ["application/pdf", "text/plain", "application/json", None])
+@pytest.mark.parametrize("kind", ["application/pdf", "application/json", "application/xml", None])
 async def test_other_bytes_are_a_blob(api: Photos, mode: str, kind: str | None) -> None:
     api.body, api.headers = b'{"a": 1}', {"Content-Type": kind} if kind else {}
     async with serving(api) as served:
@@ -274,6 +276,30 @@ async def test_other_bytes_are_a_blob(api: Photos, mode: str, kind: str | None) 
     assert base64.b64decode(content.resource.blob) == b'{"a": 1}'
     assert content.resource.uri.startswith("tool://mcp/photo/")
     assert (result.is_error, result.structured_content) == (False, None)
+
+
+@EACH_MODE
+@pytest.mark.parametrize(
+    ("kind", "body", "text"),
+    [
+        ("text/plain", "é".encode(), "é"),
+        ("text/html; charset=latin-1", b"\xe9", "é"),
+        ("text/plain", b"\xe9", None),
+        ("text/plain; charset=none", b"a", None),
+    ],
+)
+async def test_text_is_text_if_it_is(api: Photos, kind: str, body: bytes, text: str | None, mode: str) -> None:
+    """The language has no format for text, so it comes as bytes; a model reads it nevertheless."""
+    api.body, api.headers = body, {"Content-Type": kind}
+    async with serving(api) as served:
+        (content,) = (await call(served, mode)).content
+    if text is not None:
+        assert isinstance(content, TextContent)
+        assert content.text == text
+    else:
+        assert isinstance(content, EmbeddedResource)
+        assert isinstance(content.resource, BlobResourceContents)
+        assert base64.b64decode(content.resource.blob) == body
 
 
 @EACH_MODE
@@ -456,62 +482,6 @@ async def test_openapi_tells_of_bytes(api: Photos, operation: Any, route: Any, s
         assert (responses["200"]["description"], responses["404"]) == ("It", {"description": "Gone"})
         assert responses["202"]["description"] == "Accepted"
     assert "502" in responses
-
-
-def built(*args: Any, **parts: Any) -> Host:
-    return Host(document(*args, **parts), settings=Settings(environment={}))
-
-
-@pytest.mark.parametrize(
-    ("parts", "message"),
-    [
-        ({"operation": {"outputRawFormat": "json"}, "route": JPEG_BODY}, "'photos.get' has another"),
-        ({"operation": {"outputRawFormat": "json"}, "resource": {"binary": True}}, "'binary: true' wants"),
-        (
-            {"route": {**JPEG_BODY, "responses": {"200": {"description": "It"}}}},
-            "'responseBinary' is the short form of 'responses'",
-        ),
-        ({"route": {"responses": {"20": {}}}}, "a status is three digits"),
-        ({"route": {"responseBinary": {"mediaType": "jpeg"}}}, "a media type is as image/png"),
-        ({"operation": {"maxBinarySize": "10"}}, "a size is a number and B, KiB, MiB or GiB"),
-        ({"mcp": {"ttlMs": -1}}, "'ttlMs' must be at least 0"),
-        ({"mcp": {"cacheScope": "shared"}}, "'cacheScope' must be one of"),
-        (
-            {
-                "route": {
-                    "call": None,
-                    "name": "x",
-                    "steps": [
-                        {"name": "one", "type": "call", "call": "photos.get"},
-                        {"name": "two", "type": "call", "call": "photos.get", "with": {"id": "$.one.id"}},
-                    ],
-                    "mappings": [{"targetName": "a", "value": "{{one.size}}"}],
-                }
-            },
-            "step 'one' gives bytes, of which nothing can be taken",
-        ),
-    ],
-)
-def test_what_cannot_be(parts: Any, message: str) -> None:
-    operation = parts.pop("operation", None)
-    if "steps" in parts.get("route", {}):
-        operation = {"inputParameters": [{"name": "id", "in": "query"}]}
-    with pytest.raises(ProblemsError) as raised:
-        built(operation, **parts)
-    assert message in str(raised.value)
-
-
-@pytest.mark.parametrize(
-    ("operation", "parts", "message"),
-    [
-        ({"outputRawFormat": "json", "maxBinarySize": "1KiB"}, {}, "'maxBinarySize' is for 'outputRawFormat: binary'"),
-        ({"outputParameters": [{"name": "a", "type": "string", "value": "$.a"}]}, {}, "'outputParameters' is ignored"),
-        ({"outputRawFormat": "xml", "outputMediaType": "text/xml"}, {}, "what is xml is passed on as JSON"),
-        ({}, {"route": {"outputParameters": [{"type": "string", "mapping": "$.a"}]}}, "'outputParameters' is ignored"),
-    ],
-)
-def test_what_is_ignored(operation: Any, parts: Any, message: str) -> None:
-    assert [message in warning.message for warning in built(operation, **parts).warnings] == [True]
 
 
 # By the command.

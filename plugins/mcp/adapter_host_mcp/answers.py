@@ -56,7 +56,7 @@ def _structured(body: bytes, tool: Tool, any_output: bool) -> bytes:
 def _content(body: bytes, media_type: str, tool: Tool) -> list[dict[str, Any]]:
     if not body:
         return []
-    text = None if tool.operation.binary else decode(body, media_type)
+    text = _plain(body, media_type) if tool.operation.binary else decode(body, media_type)
     if text is not None:
         return [_text(text)]
     kind = _kind(media_type)
@@ -77,6 +77,17 @@ def decode(body: bytes, media_type: str) -> str | None:
         except UnicodeDecodeError:
             return None
     return _decoded(body, media_type) if _TEXTUAL.fullmatch(kind) else None
+
+
+def _plain(body: bytes, media_type: str) -> str | None:
+    """What was declared to be bytes, as text: only what has no other format, and is text to the last byte."""
+    if not _kind(media_type).startswith("text/"):
+        return None
+    charset = _CHARSET.search(media_type)
+    try:
+        return body.decode(charset[1] if charset else "utf-8")
+    except (LookupError, UnicodeError):
+        return None
 
 
 def _decoded(body: bytes, media_type: str) -> str:

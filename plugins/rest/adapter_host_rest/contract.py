@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from adapter_host import Operation, Provision
 
 from .config import BinaryResponseSpec, ContentSpec, ResponseSpec, RestOperationSpec
-
-_SUCCESS: Final = "2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +26,6 @@ class Contract:
         if not declared:
             return None
         return given if _bare(given) in map(_bare, declared) else declared[0]
-
-    @property
-    def successes(self) -> Iterator[str]:
-        """The statuses of success that it has."""
-        return (code for code in self.responses if code.startswith(_SUCCESS))
 
 
 def _bare(media_type: str) -> str:

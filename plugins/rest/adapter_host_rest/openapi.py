@@ -136,7 +136,8 @@ class _Paths:
         codes += [404] if route.variables else []
         codes += [413, 415] if has_body else []
         codes += [502, 504] if operation.upstream else []
-        answers: Data = {} if route.contract and any(route.contract.successes) else {success: _success(route)}
+        answers: Data = {code: _declared(code, declared[code], operation) for code in declared if code[0] == "2"}
+        answers = answers or {success: _success(route)}
         answers |= {str(code): {"$ref": f"#/components/responses/{_ERRORS[code][0]}"} for code in sorted(codes)}
         if operation.upstream:
             answers["default"] = {"description": "An error of the API behind, as it came."}
