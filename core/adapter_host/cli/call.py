@@ -73,7 +73,7 @@ async def _call(host: Host, target: Target, arguments: Arguments) -> int:
         if result.stream is None:
             _show(result.body, result.media_type)
         else:
-            await _pass_on(result.stream)
+            await _pass_on(result.stream, result.media_type)
     finally:
         await host.stop()
     return 0
@@ -81,18 +81,23 @@ async def _call(host: Host, target: Target, arguments: Arguments) -> int:
 
 def _show(body: bytes, media_type: str) -> None:
     if body:
-        # Text ends a line; other bytes are somebody's file, to the last of them.
-        ended = body.endswith(b"\n") or not (is_text(media_type) or sys.stdout.isatty())
         sys.stdout.flush()
-        sys.stdout.buffer.write(body if ended else body + b"\n")
+        sys.stdout.buffer.write(body + _end(body, media_type))
         sys.stdout.flush()
 
 
-async def _pass_on(stream: AsyncIterator[bytes]) -> None:
+async def _pass_on(stream: AsyncIterator[bytes], media_type: str) -> None:
     sys.stdout.flush()
-    async for chunk in stream:
-        sys.stdout.buffer.write(chunk)
+    last = b""
+    async for last in stream:
+        sys.stdout.buffer.write(last)
+    sys.stdout.buffer.write(_end(last, media_type))
     sys.stdout.flush()
+
+
+def _end(body: bytes, media_type: str) -> bytes:
+    """What is written after a body: text ends a line, other bytes are somebody's file, to the last of them."""
+    return b"" if body.endswith(b"\n") or not (is_text(media_type) or sys.stdout.isatty()) else b"\n"
 
 
 def _targets(host: Host) -> Sequence[Target]:
