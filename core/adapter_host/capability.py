@@ -177,6 +177,16 @@ class OperationSpec(Model):
         return self.name or self.label or (self.call or self.ref or "operation").rsplit(".", 1)[-1]
 
 
+class ForwardSpec(OperationSpec):
+    """Requests that are passed on to a consumed API as they come, with those of their headers that are trusted.
+
+    Where it stands, an exposer finds an operation with the inputs of `Forwarding`.
+    """
+
+    target_namespace: str
+    trusted_headers: Annotated[tuple[str, ...], Optional] = ()
+
+
 class FunctionInputSpec(InputSpec):
     """A declared input of a function: required unless it says otherwise."""
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ValidationInfo, field_validator
 
-from adapter_host import HttpExposerConfig, InputSpec, Model, OperationSpec
+from adapter_host import ForwardSpec, HttpExposerConfig, InputSpec, Model, OperationSpec
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -34,7 +34,7 @@ class RestResource(Model):
     description: str | None = None
     input_parameters: Annotated[tuple[InputSpec, ...], BeforeValidator(_nothing)] = ()
     operations: Annotated[tuple[RestOperationSpec, ...], BeforeValidator(_nothing)] = ()
-    forward: dict[str, Any] | None = None
+    forward: ForwardSpec | None = None
 
     @field_validator("operations")
     @classmethod
