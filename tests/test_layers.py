@@ -20,7 +20,7 @@ LAYERS = (
     {"operation", "scope", "shaping"},
     {"adapters", "flow", "mappings"},
     {"digest", "hookspecs", "oauth2", "resolve"},
-    {"aggregates", "auth", "gate", "lookups", "plugins", "switch", "units"},
+    {"aggregates", "auth", "forwarding", "gate", "lookups", "plugins", "switch", "units"},
     {"access", "mocks", "steps"},
     {"compiler"},
     {"load", "plan"},

@@ -97,8 +97,14 @@ class HttpForwarding(Forwarding):
 
     def describe(self) -> Mapping[str, Any]:
         """What every request is given, secrets by name."""
-        described: dict[str, Any] = {"url": f"{self._base}/{{path}}", "headers": self._shown(self._masked.headers)}
         declared, credential = self._unit.config.authentication, self._unit.credential
+        shown = self._shown(self._masked.headers)
+        kept_back = {name for name, _ in _DEFAULTS} | ({credential.name} if credential else set())
+        described: dict[str, Any] = {
+            "method": "ANY",
+            "url": f"{self._base}/{{path}}",
+            "headers": {name: value for name, value in shown.items() if name not in kept_back},
+        }
         if declared and credential:
             described["authentication"] = describe_authentication(declared, credential)
         return described

@@ -17,7 +17,6 @@ from adapter_host import (
     Offer,
     OperationError,
     Operations,
-    OperationSpec,
     Provision,
 )
 
@@ -104,7 +103,9 @@ class RestExposer(HttpExposer[RestConfig]):
         except ValueError as error:
             self.provision.problem(f"path '{resource.path}': {error}", resource, "path", code="path")
             return
-        self._warn_unmet(resource, spec, "a forward", [name for each in segments for name in each.variables])
+        for name in (name for each in segments for name in each.variables):
+            message = f"path variable '{name}' is not sent on (only what {{path}} takes is)"
+            self.provision.warn(message, resource, "path", code="unused-variable")
         settings = self.provision.settings
         operation = self.operations[spec]
         forward = Forward(resource, spec, operation, segments, tail, settings.body_limit, settings.total_timeout)
@@ -118,7 +119,7 @@ class RestExposer(HttpExposer[RestConfig]):
         names = [name for segment in segments for name in segment.variables]
         variables = tuple(meet(name, operation.inputs) for name in names)
         unmet = [name for name, met in zip(names, variables, strict=True) if met is None]
-        self._warn_unmet(resource, spec, spec.method, unmet)
+        self._warn_unmet(resource, spec, unmet)
         limit = self.provision.settings.body_limit
         extractor = compile_extractor(spec.method, operation.inputs, variables, limit)
         route = Route(resource, spec, operation, segments, variables, extractor)
@@ -128,11 +129,11 @@ class RestExposer(HttpExposer[RestConfig]):
         else:
             self._report_twice(route, present)
 
-    def _warn_unmet(self, resource: RestResource, spec: OperationSpec, what: str, names: Iterable[str]) -> None:
+    def _warn_unmet(self, resource: RestResource, spec: RestOperationSpec, names: Iterable[str]) -> None:
         declared = {declared.name for declared in spec.input_parameters}
         for name in names:
             if name not in declared:
-                message = f"path variable '{name}' fills no input of {what} {resource.path}; it is ignored"
+                message = f"path variable '{name}' fills no input of {spec.method} {resource.path}; it is ignored"
                 self.provision.warn(message, resource, "path", code="unused-variable")
 
     def _report_twice(self, route: Route | Forward, present: Route | Forward) -> None:
