@@ -171,7 +171,7 @@ async def test_passwords_and_headers_of_an_api_are_rendered_and_the_innermost_co
 @pytest.mark.parametrize("mode", ["call", "steps", "ref"])
 async def test_an_error_of_the_api_stays_one(mode: str) -> None:
     """Whatever would have been made of a success, callers get its status and its own body."""
-    shaped = [{"name": "name", "type": "object", "properties": {"name": {"type": "string", "mapping": "$.name"}}}]
+    shaped: Any = [{"name": "name", "type": "object", "properties": {"name": {"type": "string", "mapping": "$.name"}}}]
     steps = [{"type": "call", "name": "first", "call": "api.do"}]
     function = {"name": "fn", "description": "Does it", "call": "api.do", "outputParameters": shaped}
     unit: dict[str, Any] = {
@@ -238,7 +238,7 @@ async def test_base_and_path_are_joined_by_one_slash() -> None:
 @pytest.mark.parametrize("value", ["rest.x", "tools.x", "$this.agent.x", "agent.x", "{{x}}", "x"])
 async def test_with_takes_every_way_to_name_an_input(value: str) -> None:
     inputs = [given("x", type="string", description="It")]
-    unit = tool(call="api.do", inputParameters=inputs, **{"with": {"x": value}})
+    unit = {**tool(call="api.do", inputParameters=inputs), "with": {"x": value}}
     async with offering(resource("/a", operation(inputParameters=[given("x", "query")])), tools=[unit]) as offered:
         await offered.tool("do", {"x": "given"})
         assert offered.api.last.target == "/a?x=given"
@@ -267,7 +267,7 @@ async def test_two_protocols_share_a_function_at_the_same_time() -> None:
     async with offering(
         resource("/a", operation(inputParameters=[given("x", "query")])),
         rest=rest,
-        tools=[tool(ref="all.fn", **{"with": {"x": "agent.x"}})],
+        tools=[{**tool(ref="all.fn"), "with": {"x": "agent.x"}}],
         aggregates=[{"label": "All", "namespace": "all", "functions": [function]}],
     ) as offered:
         calls = [offered.rest("GET", f"/r{n}") for n in range(20)]
