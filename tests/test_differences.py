@@ -16,7 +16,6 @@ PAGE = ROOT / "docs/explanation/differences.md"
 
 OPEN: dict[int, str] = {
     14: "the control port, and what it says of the host's state",
-    26: "what a skill's folder gives away",
     27: "scripts",
 }
 """What is not shown yet, or not all of it, by number."""
@@ -106,8 +105,10 @@ SHOWN: dict[int, tuple[str, ...]] = {
         "tests/test_oauth2.py::test_each_claim_that_is_wrong",
     ),
     26: (
-        "plugins/mcp/tests/test_files.py::test_plain_files_are_listed_and_nothing_else",
-        "plugins/mcp/tests/test_files.py::test_no_uri_leads_outside",
+        "tests/test_location.py::test_plain_files_are_listed_and_nothing_else",
+        "tests/test_location.py::test_no_path_leads_outside",
+        "plugins/skill/tests/test_files.py::test_nothing_else_is_there",
+        "plugins/skill/tests/test_files.py::test_the_archive",
     ),
     27: (),
 }

@@ -12,7 +12,7 @@ CORE = Path(__file__).parents[1] / "core/adapter_host"
 FILES = sorted(CORE.rglob("*.py"))
 
 LAYERS = (
-    {"api", "credentials", "errors", "places", "problem_json", "settings"},
+    {"api", "credentials", "errors", "places", "problem_json", "settings", "streams"},
     {"document"},
     {"capability", "location", "openapi", "template"},
     {"curl", "declaration", "jsonpath"},
@@ -50,7 +50,8 @@ STRICT_LAYERS = (
     {"language"},
 )
 OAUTH2_LAYERS = (
-    {"claims", "server"},
+    {"claims", "issuer"},
+    {"server"},
     {"introspection", "keys", "resource"},
     {"compiler", "tokens"},
 )

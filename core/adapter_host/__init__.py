@@ -19,6 +19,7 @@ from .capability import (
     ForwardSpec,
     HttpExposerConfig,
     InputSpec,
+    ListOf,
     Model,
     OperationSpec,
     OutputSpec,
@@ -51,19 +52,22 @@ from .errors import (
 from .gate import HeldStream
 from .hookspecs import RegisterBindSource, RegisterConsumer, RegisterExposer, hookimpl
 from .host import HOST, Exposure, Host, attach
-from .inputs import Input
+from .inputs import JSON_TYPES, Input
 from .location import LocatedFile, Location, guess_media_type
+from .oauth2.issuer import is_secure, metadata_urls
 from .operation import Arguments, Call, Operation, Operations, Result
 from .plugins import PluginInfo, Plugins
 from .problem_json import new_request_id, problem_response
 from .resolve import fold
 from .settings import Settings
-from .template import ABSENT, Template
+from .streams import read_at_most
+from .template import ABSENT, Template, text_of
 
 __all__ = [
     "ABSENT",
     "API_VERSION",
     "HOST",
+    "JSON_TYPES",
     "PRINCIPAL",
     "AdapterHostError",
     "ArgumentError",
@@ -90,6 +94,7 @@ __all__ = [
     "Input",
     "InputSpec",
     "InternalError",
+    "ListOf",
     "LocatedFile",
     "Location",
     "Model",
@@ -127,7 +132,11 @@ __all__ = [
     "fold",
     "guess_media_type",
     "hookimpl",
+    "is_secure",
+    "metadata_urls",
     "new_request_id",
     "problem_response",
+    "read_at_most",
     "suggest",
+    "text_of",
 ]

@@ -10,13 +10,12 @@ from .adapters import ConsumedOperation, Provision
 from .aggregates import Functions
 from .capability import CallStepSpec, FunctionSpec, OperationSpec, OutputSpec
 from .declaration import Declaration
-from .errors import UpstreamStatus
 from .flow import compile_flow
 from .gate import Gate, guarded
 from .inputs import Input
 from .mappings import compile_finish, finished_schema
 from .mocks import compile_mock
-from .operation import Arguments, Call, Operation, Result
+from .operation import Arguments, Call, Operation, Result, success
 from .plugins import Plugins
 from .resolve import Caller, ambiguous, candidates, narrow, nothing_named
 from .scope import Scope
@@ -208,11 +207,6 @@ def _runner(target: ConsumedOperation, inject: Inject, shape: Callable[[Any], An
     call = target.call
 
     async def run(arguments: Arguments) -> Result:
-        result = await call(inject(arguments), stream=streams)
-        if result.status >= 300:
-            raise UpstreamStatus(result.status, result.body, result.media_type, result.headers)
-        if shape is None or not result.body:
-            return result
-        return Result(status=result.status, data=shape(result.data), headers=result.headers)
+        return success(await call(inject(arguments), stream=streams), shape)
 
     return run

@@ -112,7 +112,7 @@ class ForwardCompiler:
         policy = self._policy(spec, target.forwarding, trusted)
         preview = target.operation.preview
         return Operation(
-            name=spec.name or f"forward-{spec.target_namespace}",
+            name=spec.known_as,
             description=spec.description,
             inputs=Forwarding.inputs,
             call=_runner(target.operation, policy, streams=self._streams),

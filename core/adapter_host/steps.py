@@ -12,12 +12,12 @@ from .capability import CallStepSpec, LookupStepSpec, OperationSpec, StepSpec
 from .declaration import Declaration
 from .document.source import Loc
 from .document.words import suggest
-from .errors import ArgumentError, UpstreamInvalid, UpstreamStatus
+from .errors import ArgumentError, UpstreamInvalid
 from .flow import Step, Work
 from .inputs import Input
 from .jsonpath import Find, compile_path
 from .lookups import compile_lookup
-from .operation import Result
+from .operation import Result, success
 from .scope import Meaning, Scope, Values, compile_value, is_input
 from .shaping import compile_refinement
 from .template import Part, Reference
@@ -200,10 +200,6 @@ def _calling(
             if error.parameter in derived:
                 raise UpstreamInvalid(f"{error.message} (an earlier step gives it)") from error
             raise
-        if result.status >= 300:
-            raise UpstreamStatus(result.status, result.body, result.media_type, result.headers)
-        if refine is None or not result.body:
-            return result
-        return Result(status=result.status, data=refine(result.data), headers=result.headers)
+        return success(result, refine)
 
     return work

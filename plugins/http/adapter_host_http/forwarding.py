@@ -8,7 +8,7 @@ from typing import Any, Final
 import orjson
 from multidict import CIMultiDict
 
-from adapter_host import ArgumentError, Arguments, Forwarding, InputSpec, Provision, Result
+from adapter_host import ArgumentError, Arguments, Forwarding, InputSpec, Provision, Result, read_at_most
 
 from .authentication import describe_authentication
 from .body import JSON
@@ -60,7 +60,9 @@ class HttpForwarding(Forwarding):
         method, request = arguments["method"], self._request(arguments, self._constant)
         if self._handshake and isinstance(request.body, AsyncIterable):
             # It may have to be sent twice.
-            held = await _held(request.body, self._limit)
+            held = await read_at_most(self._limit, request.body)
+            if held is None:
+                raise ArgumentError("body", f"the body must be at most {self._limit} bytes")
             request = Request(request.target, request.headers, held, as_is=True)
         result = await self._upstream.forward(method, request, stream=stream)
         headers, path = CIMultiDict(result.headers), request.target.partition("?")[0]
@@ -154,12 +156,3 @@ def _sent(body: Any, headers: CIMultiDict[str]) -> bytes:
         return body.encode()
     headers.setdefault(CONTENT_TYPE, JSON)
     return orjson.dumps(body)
-
-
-async def _held(body: AsyncIterable[bytes], limit: int) -> bytes:
-    held = bytearray()
-    async for chunk in body:
-        held += chunk
-        if len(held) > limit:
-            raise ArgumentError("body", f"the body must be at most {limit} bytes")
-    return bytes(held)

@@ -11,8 +11,9 @@ from urllib.parse import unquote
 import orjson
 from aiohttp import web
 
+from adapter_host import text_of
+
 from .credential import Credential
-from .encoding import text_of
 from .formats import Format
 from .proof import proof_of
 from .request import Carried

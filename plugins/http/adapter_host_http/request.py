@@ -9,10 +9,10 @@ from typing import Any, Final
 import orjson
 from multidict import CIMultiDict
 
-from adapter_host import ABSENT, ArgumentError, Arguments, Input
+from adapter_host import ABSENT, ArgumentError, Arguments, Input, text_of
 
 from .body import MakeBody, several
-from .encoding import cookie, header, listed, percent, text_of
+from .encoding import cookie, header, listed, percent
 from .texts import Constant, Value, render
 from .url import Path
 

@@ -6,17 +6,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ValidationInfo, field_validator
 
-from adapter_host import ForwardSpec, HttpExposerConfig, InputSpec, Model, OperationSpec
+from adapter_host import ForwardSpec, HttpExposerConfig, InputSpec, ListOf, Model, OperationSpec
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 def _upper(value: Any) -> Any:
     return value.upper() if isinstance(value, str) else value
-
-
-def _nothing(value: Any) -> Any:
-    return () if value is None else value
 
 
 class RestOperationSpec(OperationSpec):
@@ -32,8 +28,8 @@ class RestResource(Model):
     name: str | None = None
     label: str | None = None
     description: str | None = None
-    input_parameters: Annotated[tuple[InputSpec, ...], BeforeValidator(_nothing)] = ()
-    operations: Annotated[tuple[RestOperationSpec, ...], BeforeValidator(_nothing)] = ()
+    input_parameters: ListOf[InputSpec] = ()
+    operations: ListOf[RestOperationSpec] = ()
     forward: ForwardSpec | None = None
 
     @field_validator("operations")
@@ -46,7 +42,7 @@ class RestResource(Model):
 class RestConfig(HttpExposerConfig):
     """An entry of `exposes` with `type: rest`; its `inputParameters` hold for every operation."""
 
-    input_parameters: Annotated[tuple[InputSpec, ...], BeforeValidator(_nothing)] = ()
+    input_parameters: ListOf[InputSpec] = ()
     resources: tuple[RestResource, ...]
 
     @field_validator("resources")
