@@ -6,10 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
-from aiohttp import web
-from multidict import CIMultiDict
+import orjson
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestServer
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
 
 
 @dataclass
@@ -54,13 +58,31 @@ async def serving_api() -> AsyncIterator[Api]:
     api = Api()
     app = web.Application(client_max_size=2**26)
     app.router.add_route("*", "/{path:[\\s\\S]*}", api.serve)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
-    api.url = f"http://{host}:{port}"
+    server = TestServer(app)
+    await server.start_server(shutdown_timeout=0.1)
+    api.url = str(server.make_url("")).rstrip("/")
     yield api
-    await runner.cleanup()
+    await server.close()
+
+
+@dataclass
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: CIMultiDictProxy[str]
+    body: bytes
+
+    @property
+    def data(self) -> Any:
+        return orjson.loads(self.body)
+
+
+async def send(session: ClientSession, method: str, url: str, **given: Any) -> Answer:
+    """Send a request to a URL as it is written, and follow nothing."""
+    given.setdefault("allow_redirects", False)
+    async with session.request(method, URL(url, encoded=True), **given) as response:
+        return Answer(response.status, response.headers, await response.read())
 
 
 async def send_raw(url: str, request: bytes) -> bytes:

@@ -7,15 +7,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from aiohttp import ClientSession
-from multidict import CIMultiDictProxy
-from yarl import URL
 
 from adapter_host import Host
 from adapter_host.testing import running
 
-from .consumed import Api, serving_api
+from .consumed import Answer, Api, send, serving_api
 
 
 def gateway(*trusted: str, base: str = "http://127.0.0.1:1", path: str = "/{path}", **keys: Any) -> dict[str, Any]:
@@ -36,17 +33,6 @@ def gateway(*trusted: str, base: str = "http://127.0.0.1:1", path: str = "/{path
 
 
 @dataclass
-class Answer:
-    status: int
-    headers: CIMultiDictProxy[str]
-    body: bytes
-
-    @property
-    def data(self) -> Any:
-        return orjson.loads(self.body)
-
-
-@dataclass
 class Gate:
     """A served gateway and the API behind it."""
 
@@ -56,9 +42,7 @@ class Gate:
     session: ClientSession
 
     async def __call__(self, method: str, path: str, **sent: Any) -> Answer:
-        sent.setdefault("allow_redirects", False)
-        async with self.session.request(method, URL(self.url + path, encoded=True), **sent) as response:
-            return Answer(response.status, response.headers, await response.read())
+        return await send(self.session, method, self.url + path, **sent)
 
 
 @asynccontextmanager

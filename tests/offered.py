@@ -16,11 +16,10 @@ from aiohttp import web
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import TextContent
-from yarl import URL
 
 from adapter_host.testing import Running, running
 
-from .consumed import Api, serving_api
+from .consumed import Answer, Api, send, serving_api
 
 Data = dict[str, Any]
 
@@ -72,19 +71,6 @@ def tool(name: str = "do", **keys: Any) -> Data:
 
 
 @dataclass
-class Answer:
-    """What a route answered."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def data(self) -> Any:
-        return orjson.loads(self.body)
-
-
-@dataclass
 class Told:
     """What a tool answered."""
 
@@ -114,9 +100,8 @@ class Offered:
 
     async def rest(self, method: str, path: str, **sent: Any) -> Answer:
         """Call a route."""
-        url = URL(self.served.url("site") + path, encoded=True)
-        async with aiohttp.ClientSession() as session, session.request(method, url, **sent) as response:
-            return Answer(response.status, response.headers, await response.read())
+        async with aiohttp.ClientSession() as session:
+            return await send(session, method, self.served.url("site") + path, **sent)
 
     async def tool(self, name: str, arguments: Mapping[str, Any] | None = None) -> Told:
         """Call a tool."""
