@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from yarl import URL
 
-from adapter_host import Host, Settings
+from adapter_host import Host, Settings, attach
 
-from .consumed import send_raw
+from .consumed import send_raw, serving_api
 from .gateway import forwarding, gateway
 
 BEARER = {"type": "bearer", "token": "for-the-api"}
@@ -337,6 +339,16 @@ async def test_a_websocket_is_refused() -> None:
         answer = await gate("GET", "/a", headers=sent)
         assert (answer.status, answer.data["detail"]) == (501, "WebSockets are not forwarded")
         assert gate.api.seen == []
+
+
+async def test_below_a_prefix_it_forwards_the_same() -> None:
+    async with serving_api() as api:
+        app = web.Application()
+        attach(app, Host(gateway(base=f"{api.url}/v1", path="/gate/{path}")), prefix="/inner")
+        async with TestClient(TestServer(app)) as client:
+            for path in ("/inner/gate/gate/a%2Fb?c=1", "/inner/gate/gate", "/inner/gate/a"):
+                await client.get(URL(path, encoded=True))
+        assert [seen.target for seen in api.seen] == ["/v1/a%2Fb?c=1", "/v1"]
 
 
 async def test_the_stand_in_answers_what_it_knows() -> None:
