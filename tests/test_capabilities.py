@@ -173,6 +173,11 @@ CALLS: dict[str, list[Rest | Tool | Resource | Prompt | Photograph]] = {
         ),
         Rest("/forecast/Berlin/skies", ["Fair", "Rain"]),
     ],
+    "depot-rest": [
+        Rest("/depot/articles/A-1", sent("/articles/A-1")),
+        Rest("/depot/stock/A-1", sent("/articles/A-1")),
+        Rest("/depot/suppliers", {"error": "there is no /suppliers"}, status=404),
+    ],
     "greeting-rest": [Rest("/greetings/Ada", {"greeting": "Hello, Ada!", "language": "en"})],
     "greeting-mcp": [Tool("greet", {"greeting": "Hello, Ada!", "times": 3}, {"name": "Ada", "times": 3})],
     "orders-rest": [

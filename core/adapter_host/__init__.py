@@ -5,6 +5,7 @@ from .adapters import (
     ConsumedOperation,
     Consumer,
     Exposer,
+    Forwarding,
     HttpExposer,
     Offer,
     Provision,
@@ -15,8 +16,10 @@ from .capability import (
     Capability,
     ConsumerConfig,
     ExposerConfig,
+    ForwardSpec,
     HttpExposerConfig,
     InputSpec,
+    ListOf,
     Model,
     OperationSpec,
     OutputSpec,
@@ -49,20 +52,23 @@ from .errors import (
 from .gate import HeldStream
 from .hookspecs import RegisterBindSource, RegisterConsumer, RegisterExposer, hookimpl
 from .host import HOST, Exposure, Host, attach
-from .inputs import Input
+from .inputs import JSON_TYPES, Input
 from .location import LocatedFile, Location, guess_media_type
 from .media import BinarySize, MediaType, parse_size
+from .oauth2.issuer import is_secure, metadata_urls
 from .operation import Arguments, Call, Operation, Operations, Result
 from .plugins import PluginInfo, Plugins
 from .problem_json import new_request_id, problem_response
 from .resolve import fold
 from .settings import Settings
-from .template import ABSENT, Template
+from .streams import read_at_most
+from .template import ABSENT, Template, text_of
 
 __all__ = [
     "ABSENT",
     "API_VERSION",
     "HOST",
+    "JSON_TYPES",
     "PRINCIPAL",
     "AdapterHostError",
     "ArgumentError",
@@ -81,6 +87,8 @@ __all__ = [
     "Exposer",
     "ExposerConfig",
     "Exposure",
+    "ForwardSpec",
+    "Forwarding",
     "HeldStream",
     "Host",
     "HttpExposer",
@@ -88,6 +96,7 @@ __all__ = [
     "Input",
     "InputSpec",
     "InternalError",
+    "ListOf",
     "LocatedFile",
     "Location",
     "MediaType",
@@ -126,8 +135,12 @@ __all__ = [
     "fold",
     "guess_media_type",
     "hookimpl",
+    "is_secure",
+    "metadata_urls",
     "new_request_id",
     "parse_size",
     "problem_response",
+    "read_at_most",
     "suggest",
+    "text_of",
 ]

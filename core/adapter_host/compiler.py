@@ -11,14 +11,13 @@ from .aggregates import Functions
 from .binary import Reception, advertised, compile_limit
 from .capability import CallStepSpec, FunctionSpec, Model, OperationSpec, OutputSpec
 from .declaration import Declaration
-from .errors import UpstreamStatus
 from .flow import compile_flow
 from .gate import Gate, guarded
 from .inputs import Input
 from .mappings import Finish, compile_finish, finished_schema
 from .media import is_json
 from .mocks import compile_mock
-from .operation import JSON, Arguments, Call, Operation, Result
+from .operation import JSON, Arguments, Call, Operation, Result, success
 from .plugins import Plugins
 from .resolve import Caller, ambiguous, candidates, narrow, nothing_named
 from .scope import Scope
@@ -249,12 +248,8 @@ def _runner(target: ConsumedOperation, inject: Inject, shape: Shape | None, rece
 
     async def run(arguments: Arguments) -> Result:
         result = await call(inject(arguments), stream=streams)
-        if result.status >= 300:
-            raise UpstreamStatus(result.status, result.body, result.media_type, result.headers)
-        if limit is not None:
-            return await limit(result)
-        if shape is None or not result.body:
-            return result
-        return Result(status=result.status, media_type=media_type, data=shape(result.data), headers=result.headers)
+        if limit is None:
+            return success(result, shape, media_type)
+        return await limit(success(result))
 
     return run

@@ -13,12 +13,12 @@ from .capability import CallStepSpec, LookupStepSpec, OperationSpec, StepSpec
 from .declaration import Declaration
 from .document.source import Loc
 from .document.words import suggest
-from .errors import ArgumentError, UpstreamInvalid, UpstreamStatus
+from .errors import ArgumentError, UpstreamInvalid
 from .flow import Step, Work
 from .inputs import Input
 from .jsonpath import Find, compile_path
 from .lookups import compile_lookup
-from .operation import Result
+from .operation import Result, success
 from .scope import Meaning, Scope, Values, compile_value, is_input
 from .shaping import compile_refinement
 from .template import Part, Reference
@@ -228,12 +228,8 @@ def _calling(target: ConsumedOperation, inject: Inject, treatment: _Treatment, d
             if error.parameter in derived:
                 raise UpstreamInvalid(f"{error.message} (an earlier step gives it)") from error
             raise
-        if result.status >= 300:
-            raise UpstreamStatus(result.status, result.body, result.media_type, result.headers)
-        if limit is not None:
-            return await limit(result)
-        if refine is None or not result.body:
-            return result
-        return Result(status=result.status, data=refine(result.data), headers=result.headers)
+        if limit is None:
+            return success(result, refine)
+        return await limit(success(result))
 
     return work

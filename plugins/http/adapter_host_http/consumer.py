@@ -5,27 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from importlib import metadata
 from typing import Any, Final
 from urllib.parse import quote
 
 import orjson
 
-from adapter_host import Arguments, ConsumedOperation, Consumer, Provision, Result, parse_size
+from adapter_host import Arguments, ConsumedOperation, Consumer, Forwarding, Provision, Result, parse_size
 
 from .authentication import compile_authentication, describe_authentication
 from .body import JSON
 from .compiler import Compiler
 from .config import HttpConfig, HttpOperationSpec, HttpResource
 from .formats import Format, accept_of, compile_format
+from .forwarding import HttpForwarding
 from .mock import StandIn
 from .request import CONTENT_TYPE, Request
-from .unit import Unit
+from .unit import USER_AGENT, Unit
 from .upstream import Upstream
 from .url import compile_base, normal_base
 
 _IS_JSON: Final = re.compile(r"application/([^;]*\+)?json\s*(;.*)?", re.IGNORECASE)
-_USER_AGENT: Final = f"adapter-host/{metadata.version('adapter-host-core')}"
 
 
 class HttpOperation(ConsumedOperation):
@@ -135,9 +134,9 @@ class HttpConsumer(Consumer[HttpConfig]):
         self._credential = compile_authentication(config.authentication, provision)
         handshake = self._credential.handshake if self._credential else None
         self._upstream = Upstream(provision, config.timeout, handshake)
-        masked = base.masked().rstrip("/") if base else ""
+        self._masked = base.masked().rstrip("/") if base else ""
         self._operations = tuple(
-            HttpOperation(self._unit(resource, spec), self._upstream, masked)
+            HttpOperation(self._unit(resource, spec), self._upstream, self._masked)
             for resource in config.resources
             for spec in resource.operations
         )
@@ -152,6 +151,10 @@ class HttpConsumer(Consumer[HttpConfig]):
         for operation in self._operations:
             _ = operation.format
         return self._operations
+
+    def forwarding(self) -> Forwarding:
+        """What passes requests on, with what the API is given by every operation."""
+        return HttpForwarding(self.config, self.provision, self._credential, self._upstream, self._masked)
 
     async def start(self) -> None:
         """Open the session; with the stand-in, serve that first."""
@@ -169,7 +172,7 @@ class HttpConsumer(Consumer[HttpConfig]):
             await stand_in.stop()
 
     def _unit(self, resource: HttpResource, spec: HttpOperationSpec) -> Unit:
-        headers = (("Accept", accept_of(spec.output_raw_format)), ("User-Agent", _USER_AGENT))
+        headers = (("Accept", accept_of(spec.output_raw_format)), ("User-Agent", USER_AGENT))
         return Unit(self.config, resource, spec, self.provision, self._credential, headers)
 
 
@@ -186,7 +189,7 @@ def _named(text: str, secrets: set[str]) -> str:
 
 
 def _body(request: Request, secrets: set[str]) -> Any:
-    body = request.body or b""
+    body = request.body if isinstance(request.body, bytes) else b""
     if request.headers[CONTENT_TYPE].startswith(JSON):
         return orjson.loads(body)
     return _named(body.decode(errors="replace"), secrets)

@@ -12,8 +12,9 @@ from urllib.parse import unquote
 import orjson
 from aiohttp import web
 
+from adapter_host import text_of
+
 from .credential import Credential
-from .encoding import text_of
 from .proof import proof_of
 from .request import Carried
 from .sample import sample_of

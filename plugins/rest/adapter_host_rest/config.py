@@ -7,7 +7,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from adapter_host import BinarySize, HttpExposerConfig, InputSpec, MediaType, Model, OperationSpec, parse_size
+from adapter_host import (
+    BinarySize,
+    ForwardSpec,
+    HttpExposerConfig,
+    InputSpec,
+    ListOf,
+    MediaType,
+    Model,
+    OperationSpec,
+    parse_size,
+)
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -20,10 +30,6 @@ def _status(code: str) -> str:
     if not re.fullmatch("[1-5]([0-9]{2}|XX)", code):
         raise ValueError(f"a status is three digits, or one and XX as 4XX is (given {code!r})")
     return code
-
-
-def _nothing(value: Any) -> Any:
-    return () if value is None else value
 
 
 class ContentSpec(Model):
@@ -63,9 +69,9 @@ class RestResource(Model):
     name: str | None = None
     label: str | None = None
     description: str | None = None
-    input_parameters: Annotated[tuple[InputSpec, ...], BeforeValidator(_nothing)] = ()
-    operations: Annotated[tuple[RestOperationSpec, ...], BeforeValidator(_nothing)] = ()
-    forward: dict[str, Any] | None = None
+    input_parameters: ListOf[InputSpec] = ()
+    operations: ListOf[RestOperationSpec] = ()
+    forward: ForwardSpec | None = None
 
     @field_validator("operations")
     @classmethod
@@ -77,7 +83,7 @@ class RestResource(Model):
 class RestConfig(HttpExposerConfig):
     """An entry of `exposes` with `type: rest`; its `inputParameters` hold for every operation."""
 
-    input_parameters: Annotated[tuple[InputSpec, ...], BeforeValidator(_nothing)] = ()
+    input_parameters: ListOf[InputSpec] = ()
     resources: tuple[RestResource, ...]
     max_binary_size: BinarySize | None = None
 

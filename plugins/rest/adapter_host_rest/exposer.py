@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ from aiohttp import web
 
 from adapter_host import (
     ArgumentError,
+    ForwardSpec,
     HttpExposer,
     NotFoundError,
     Offer,
@@ -18,10 +20,11 @@ from adapter_host import (
     Provision,
 )
 
-from .answers import MethodNotAllowed, allowed, fail, options, refuse, respond
+from .answers import MethodNotAllowed, allowed, fail, options, pass_back, refuse, respond
 from .config import RestConfig, RestOperationSpec, RestResource
 from .contract import compile_contract
 from .extract import compile_extractor
+from .forward import METHODS, Forward, Forwards, parse_forward
 from .openapi import describe, served_at
 from .pages import Page, pages
 from .route import Route
@@ -44,6 +47,7 @@ class RestExposer(HttpExposer[RestConfig]):
         super().__init__(config, operations, provision)
         self._router: Router[Route] = Router()
         self._routes: list[Route] = []
+        self._forwards = Forwards()
         self._pages: dict[str, Page] = {}
         for resource in config.resources:
             self._add_resource(resource)
@@ -70,8 +74,8 @@ class RestExposer(HttpExposer[RestConfig]):
         return describe(self._routes, self.config, self.provision.declaration.capability)
 
     def offers(self) -> Iterable[Offer]:
-        """Each route, with where a request carries each input."""
-        return [route.offer() for route in self._routes]
+        """Each route, with where a request carries each input; then what is forwarded."""
+        return [*(route.offer() for route in self._routes), *(forward.offer() for forward in self._forwards.all)]
 
     def usage(self, url: str) -> str | None:
         """A curl line for the operation that asks for least."""
@@ -81,10 +85,7 @@ class RestExposer(HttpExposer[RestConfig]):
         return try_out(url, route, self.config.authentication)
 
     def _add_resource(self, resource: RestResource) -> None:
-        if resource.forward is not None:
-            message = "'forward' is not supported by this version (declare the operations instead)"
-            self.provision.problem(message, resource, "forward", code="unsupported")
-        elif not resource.operations:
+        if not resource.operations and resource.forward is None:
             self.provision.warn(f"nothing is served at {resource.path}: it has no operations", resource)
         try:
             segments = parse_path(resource.path)
@@ -94,13 +95,32 @@ class RestExposer(HttpExposer[RestConfig]):
         for spec in resource.operations:
             if spec in self.operations:
                 self._add_operation(resource, spec, segments)
+        if resource.forward is not None and resource.forward in self.operations:
+            self._add_forward(resource, resource.forward, segments)
+
+    def _add_forward(self, resource: RestResource, spec: ForwardSpec, declared: Sequence[Segment]) -> None:
+        try:
+            segments, tail = parse_forward(declared)
+        except ValueError as error:
+            self.provision.problem(f"path '{resource.path}': {error}", resource, "path", code="path")
+            return
+        for name in (name for each in segments for name in each.variables):
+            message = f"path variable '{name}' is not sent on (only what {{path}} takes is)"
+            self.provision.warn(message, resource, "path", code="unused-variable")
+        settings = self.provision.settings
+        operation = self.operations[spec]
+        forward = Forward(resource, spec, operation, segments, tail, settings.body_limit, settings.total_timeout)
+        present = self._forwards.add(forward)
+        if present is not forward:
+            self._report_twice(forward, present)
 
     def _add_operation(self, resource: RestResource, spec: RestOperationSpec, declared: Sequence[Segment]) -> None:
         operation = self.operations[spec]
         segments = expand(declared, operation)
         names = [name for segment in segments for name in segment.variables]
         variables = tuple(meet(name, operation.inputs) for name in names)
-        self._warn_unmet(resource, spec, [n for n, met in zip(names, variables, strict=True) if met is None])
+        unmet = [name for name, met in zip(names, variables, strict=True) if met is None]
+        self._warn_unmet(resource, spec, unmet)
         limit = self.provision.settings.body_limit
         extractor = compile_extractor(spec.method, operation.inputs, variables, limit)
         contract = compile_contract(spec, operation, self.provision)
@@ -118,7 +138,7 @@ class RestExposer(HttpExposer[RestConfig]):
                 message = f"path variable '{name}' fills no input of {spec.method} {resource.path}; it is ignored"
                 self.provision.warn(message, resource, "path", code="unused-variable")
 
-    def _report_twice(self, route: Route, present: Route) -> None:
+    def _report_twice(self, route: Route | Forward, present: Route | Forward) -> None:
         declaration = self.provision.declaration
         file, line, column = declaration.source.where(declaration.loc(present.spec))
         message = (
@@ -134,6 +154,10 @@ class RestExposer(HttpExposer[RestConfig]):
             found = self._find(request.method, path)
             if isinstance(found, web.Response):
                 return found
+            if isinstance(found, Forward):
+                name = found.operation.name
+                result = await found.operation.call(found.arguments(request, path))
+                return await pass_back(request, result, name)
             route, values = found
             name = route.operation.name
             arguments = await route.extractor.arguments(request, values)
@@ -144,19 +168,26 @@ class RestExposer(HttpExposer[RestConfig]):
         except Exception:  # whatever an operation's plugins raise is that call's failure alone
             return fail(name)
 
-    def _find(self, method: str, path: str) -> tuple[Route, list[str]] | web.Response:
+    def _find(self, method: str, path: str) -> tuple[Route, list[str]] | Forward | web.Response:
         try:
             segments = split_path(path)
         except ValueError:
             raise ArgumentError("path", "the path must be percent-encoded UTF-8 without NUL") from None
         served = "GET" if method == "HEAD" else method
+        targets: dict[str, Route] = {}
         # A path with a slash too many is served as if it had none, unless something stands at it.
         for candidate in (segments, segments[:-1]) if segments[-1] == "" else (segments,):
             found = self._router.find(served, candidate)
             if found is not None:
                 return found
-            if methods := self._router.methods(candidate):
-                return _without_route(method, methods)
+            if targets := self._router.targets(candidate):
+                break
+        forward = self._forwards.find(segments)
+        # A declared resource has its path for itself, but what it forwards itself.
+        if forward and all(route.resource is forward.resource for route in targets.values()):
+            return forward if method in METHODS else _without_route(method, METHODS)
+        if targets:
+            return _without_route(method, set(targets))
         return self._page(method, segments)
 
     def _page(self, method: str, segments: Sequence[str]) -> web.Response:
@@ -167,7 +198,7 @@ class RestExposer(HttpExposer[RestConfig]):
         return page.response() if method in ("GET", "HEAD") else _without_route(method, {"GET"})
 
 
-def _without_route(method: str, methods: set[str]) -> web.Response:
+def _without_route(method: str, methods: AbstractSet[str]) -> web.Response:
     allow = allowed(methods)
     if method == "OPTIONS":
         return options(allow)

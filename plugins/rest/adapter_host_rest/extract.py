@@ -14,7 +14,7 @@ from adapter_host import ABSENT, ArgumentError, Input
 BODILESS: Final = frozenset({"GET", "DELETE", "HEAD"})
 
 _TEXTS: Final = frozenset({None, "string"})
-_BODY: Final = "body"
+BODY: Final = "body"
 
 
 class BodyTooLarge(ArgumentError):
@@ -100,7 +100,7 @@ class Extractor:
         if isinstance(value, dict):
             arguments.update({taker.name: value[taker.name] for taker in self.fields if taker.name in value})
         elif self.whole is None:
-            raise ArgumentError(_BODY, "the body must be a JSON object")
+            raise ArgumentError(BODY, "the body must be a JSON object")
 
 
 def compile_extractor(
@@ -155,28 +155,34 @@ def _take(takers: Takers, carried: Any, arguments: dict[str, Any]) -> None:
 
 async def _read(request: web.Request, limit: int) -> bytes:
     if (request.content_length or 0) > limit:
-        raise _too_large(limit)
+        raise too_large(limit)
     # Mounted in another application, the request comes with that one's limit.
     if request.client_max_size != limit and not request.content.at_eof():
         request = request.clone(client_max_size=limit)
     try:
         return await request.read()
     except web.HTTPRequestEntityTooLarge:
-        raise _too_large(limit) from None
+        raise too_large(limit) from None
     except (web.RequestPayloadError, ConnectionError):
-        raise ArgumentError(_BODY, "the body broke off, or is not encoded as its headers say") from None
+        raise broken() from None
 
 
-def _too_large(limit: int) -> BodyTooLarge:
-    return BodyTooLarge(_BODY, f"the body must be at most {limit} bytes")
+def broken() -> ArgumentError:
+    """The error for a body that cannot be read to its end."""
+    return ArgumentError(BODY, "the body broke off, or is not encoded as its headers say")
+
+
+def too_large(limit: int) -> BodyTooLarge:
+    """The error for a body of more bytes."""
+    return BodyTooLarge(BODY, f"the body must be at most {limit} bytes")
 
 
 def _parse(body: bytes, content_type: str | None) -> Any:
     if content_type is not None and content_type != "application/json":
         media_type = content_type.partition(";")[0].strip().lower()
         if media_type != "application/json" and not media_type.endswith("+json"):
-            raise UnsupportedMediaType(_BODY, "the body must be JSON (Content-Type: application/json)")
+            raise UnsupportedMediaType(BODY, "the body must be JSON (Content-Type: application/json)")
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise ArgumentError(_BODY, f"the body must be JSON ({error.msg} at {error.pos})") from None
+        raise ArgumentError(BODY, f"the body must be JSON ({error.msg} at {error.pos})") from None
