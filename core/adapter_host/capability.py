@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny
 from pydantic.alias_generators import to_camel
 
+from .document.dialects import KNOWN, SHAPE
 from .media import MediaType
 
 ValueType = str
@@ -165,6 +166,7 @@ class OperationSpec(Model):
     name: str | None = None
     label: str | None = None
     description: str | None = None
+    tags: Annotated[tuple[str, ...], Optional] = ()
     input_parameters: Annotated[tuple[InputSpec, ...], Optional] = ()
     output_parameters: Annotated[tuple[OutputSpec, ...], Optional] = ()
     call: str | None = None
@@ -251,7 +253,9 @@ class Capability(Model):
         parts = {part: getattr(self, part) for part in ("info", "binds", "consumes", "aggregates", "exposes")}
         data = {part: _plain(value) for part, value in parts.items() if value}
         own = {part: data.pop(part) for part in ("consumes", "aggregates", "exposes") if part in data}
-        return {"naftiko": self.version, **data, "capability": own}
+        # Whatever it was written in, the models have the shape of one version.
+        version = SHAPE if self.version in KNOWN else self.version
+        return {"naftiko": version, **data, "capability": own}
 
     @property
     def label(self) -> str:

@@ -36,6 +36,7 @@ def _plain_is_json(value: Any) -> Any:
 
 
 Inputs = Annotated[tuple[InputSpec, ...], BeforeValidator(_nothing_is_empty)]
+Tags = Annotated[tuple[str, ...], BeforeValidator(_nothing_is_empty)]
 Method = Annotated[Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"], BeforeValidator(_upper)]
 
 
@@ -89,6 +90,7 @@ class HttpOperationSpec(Model):
     path: str | None = None
     label: str | None = None
     description: str | None = None
+    tags: Tags = ()
     input_parameters: Inputs = ()
     body: Body = None
     output_raw_format: Annotated[str, BeforeValidator(_lower)] = "json"
@@ -106,6 +108,7 @@ class HttpResource(Model):
     path: str = ""
     label: str | None = None
     description: str | None = None
+    tags: Tags = ()
     input_parameters: Inputs = ()
     operations: Annotated[tuple[HttpOperationSpec, ...], BeforeValidator(_nothing_is_empty)] = ()
 

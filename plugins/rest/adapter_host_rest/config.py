@@ -63,6 +63,7 @@ class RestResource(Model):
     name: str | None = None
     label: str | None = None
     description: str | None = None
+    tags: Annotated[tuple[str, ...], BeforeValidator(_nothing)] = ()
     input_parameters: Annotated[tuple[InputSpec, ...], BeforeValidator(_nothing)] = ()
     operations: Annotated[tuple[RestOperationSpec, ...], BeforeValidator(_nothing)] = ()
     forward: dict[str, Any] | None = None
