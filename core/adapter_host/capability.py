@@ -282,7 +282,7 @@ def walk(value: Any, loc: tuple[str | int, ...] = ()) -> Iterator[tuple[Model, t
         yield value, loc
         for name, field in type(value).model_fields.items():
             child = getattr(value, name)
-            if isinstance(child, Model | tuple | list | dict):
+            if child and isinstance(child, Model | tuple | list | dict):
                 yield from walk(child, (*loc, field.alias or name))
     elif isinstance(value, tuple | list):
         for index, child in enumerate(value):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from .capability import AggregateSpec, Bind, Capability, ConsumerConfig, ExposerConfig, Info, Model
 from .declaration import Declaration
 from .document.binds import Binds, BindSource, BoundName, Origin, foreign
-from .document.dialects import is_import, read_version, rewrite
+from .document.dialects import is_import, read_version, rewrite, version_key
 from .document.imports import SECTIONS, Imports, is_fragment
 from .document.source import Loc, Source
 from .document.strict import check_strict
@@ -32,7 +32,8 @@ FIRST_PARTY: Final = {
 }
 """The distributions that bring the types of the language, to suggest where one is not installed."""
 
-_ROOT_KEYS: Final = ("naftiko", "ikanos", "info", "capability", *SECTIONS)
+_ROOT_KEYS: Final = ("info", "binds", "consumes", "capability")
+_OTHER_ROOT_KEYS: Final = ("naftiko", "ikanos", "exposes", "aggregates")
 
 
 def find_documents(paths: Sequence[str | Path]) -> Iterator[Path]:
@@ -107,7 +108,8 @@ class _Parser:
             message = "there is no 'capability' section, so nothing is exposed"
             self._problem(("capability",), message, code="missing-key")
             return None
-        self._unknown(data, (), _ROOT_KEYS)
+        known = (version_key(data) or "naftiko", *_ROOT_KEYS)
+        self._unknown((key for key in data if key not in _OTHER_ROOT_KEYS), (), known)
         if self.base:
             self._unknown(section, self.base, SECTIONS)
         for name in SECTIONS if self.base else ():
@@ -238,8 +240,8 @@ class _Parser:
             self._problems += problems_of(error, self._source, loc)
             return None
 
-    def _unknown(self, data: dict[str, Any], loc: Loc, known: Sequence[str]) -> None:
-        for key in data:
+    def _unknown(self, keys: Iterable[str], loc: Loc, known: Sequence[str]) -> None:
+        for key in keys:
             if key not in known and not key.startswith("x-"):
                 self._problem((*loc, key), unknown_key(key, known), code="unknown-key", warning=True, key=True)
 

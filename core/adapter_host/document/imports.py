@@ -13,7 +13,7 @@ from .nodes import Loc, MappingNode, Node
 from .source import Source
 from .words import suggest
 
-SECTIONS: Final = ("binds", "consumes", "aggregates", "exposes")
+SECTIONS: Final = ("binds", "consumes", "exposes", "aggregates")
 
 
 def is_fragment(data: Any) -> bool:

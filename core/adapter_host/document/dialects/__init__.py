@@ -5,9 +5,9 @@ from adapter_host.errors import Problem
 
 from .rewriting import Notes
 from .shapes import DOCUMENT, is_import
-from .versions import FLOWS, KNOWN, SHAPE, read_dialect, read_version
+from .versions import FLOWS, KNOWN, SHAPE, read_dialect, read_version, version_key
 
-__all__ = ["KNOWN", "SHAPE", "import_word", "is_import", "read_version", "rewrite"]
+__all__ = ["KNOWN", "SHAPE", "import_word", "is_import", "read_version", "rewrite", "version_key"]
 
 _FLOWS_WORDS = {
     "function": "flow",

@@ -105,20 +105,22 @@ def mapping(keys: Mapping[str, Key], rest: Rewrite | None = None) -> Rewrite:
     other = None if rest is None else Key("", rest)
 
     def rewrite(node: Node, notes: Notes) -> Node:
-        if not isinstance(node, MappingNode):
+        if not isinstance(node, MappingNode) or (other is None and keys.keys().isdisjoint(node.entries)):
             return node
-        changes = _Changes()
+        changes = None
         for name, child in node.entries.items():
             key = keys.get(name, other)
             if key is None:
                 continue
             if key.since and notes.outdated(child, node.key_place(name), f"'{name}'", f"called '{key.now}'", key.since):
+                changes = changes or _Changes()
                 changes.outdated.add(name)
             new = child if key.value is None else key.value(child, notes)
             if new is not child or (key.name and key.name != name):
+                changes = changes or _Changes()
                 changes.values[name] = new
                 changes.names[name] = key.name or name
-        return _changed(node, changes, notes) if changes.values else node
+        return _changed(node, changes, notes) if changes and changes.values else node
 
     return rewrite
 

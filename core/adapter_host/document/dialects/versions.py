@@ -46,16 +46,21 @@ class Dialect:
         return KNOWN.index(self.version) >= KNOWN.index(version)
 
 
+def version_key(data: Mapping[str, Any]) -> str | None:
+    """The key that says the document's version, if there is one."""
+    return next((key for key in _KEYS if key in data), None)
+
+
 def read_dialect(data: Mapping[str, Any]) -> Dialect:
     """The version that a document is read as: its own, or the nearest one."""
-    key = next((key for key in _KEYS if key in data), None)
+    key = version_key(data)
     return Dialect(SHAPE if key is None else _nearest(str(data[key]), key))
 
 
 def read_version(source: Source) -> tuple[str, list[Problem]]:
     """The document's version of the language, and what is wrong with its header."""
     data = source.data
-    key = next((key for key in _KEYS if key in data), None)
+    key = version_key(data)
     if key is not None:
         return str(data[key]), [*_unknown(source, key), *_second(source, key)]
     if "capability" in data:
