@@ -265,7 +265,8 @@ class Capability(Model):
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Model):
-        return value.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        # Of a union whose members a plugin tells apart by what they hold, pydantic cannot foresee which there is.
+        return value.model_dump(mode="json", by_alias=True, exclude_unset=True, warnings=False)
     return [_plain(each) for each in value]
 
 

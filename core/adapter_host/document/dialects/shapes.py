@@ -80,8 +80,7 @@ SKILLS: Final = named(mapping(plain({"tools": named()})))
 # Sections
 
 IMPORT: Final = mapping({**word("location", "from"), **outdated("location", "location", "from", FLOWS)})
-CONSUMER: Final = mapping(plain({"inputParameters": INPUTS, "resources": RESOURCES}))
-EXPOSER: Final = plain(
+ADAPTER: Final = plain(
     {
         "inputParameters": INPUTS,
         "resources": RESOURCES,
@@ -98,25 +97,26 @@ AGGREGATE: Final = mapping(
         **outdated("functions", "functions", "flows", FLOWS, OPERATIONS),
     }
 )
-_TYPES: Final = frozenset({"rest", "mcp", "skill", "control"})
+_TYPES: Final = frozenset({"http", "rest", "mcp", "skill", "control"})
 
 
-def _api(node: Node, notes: Notes) -> Node:
+def adapter(node: Node, notes: Notes) -> Node:
+    """An entry of `consumes` or `exposes`."""
+    type = node.value.get("type") if isinstance(node, MappingNode) else None
+    if type == "api":
+        node, type = _API(node, notes), "rest"
+    return _ADAPTER(node, notes) if type in _TYPES else _OTHER_ADAPTER(node, notes)
+
+
+def _rest(node: Node, notes: Notes) -> Node:
     notes.outdated(node, None, "'type: api'", "'type: rest'", BINDS)
     return Node("rest", *node.place)
 
 
-def _exposer(node: Node, notes: Notes) -> Node:
-    type = node.value.get("type") if isinstance(node, MappingNode) else None
-    if type == "api":
-        node = _EXPOSED_API(node, notes)
-    return _EXPOSED(node, notes) if type in _TYPES or type == "api" else _EXPOSED_OTHERWISE(node, notes)
-
-
-_EXPOSED: Final = mapping(EXPOSER)
-_EXPOSED_API: Final = mapping(plain({"type": _api}))
-# What a plugin's own type calls its operations is not known here, but that they stand in lists.
-_EXPOSED_OTHERWISE: Final = mapping(EXPOSER, rest=each(mapping(UNIT)))
+_API: Final = mapping(plain({"type": _rest}))
+_ADAPTER: Final = mapping(ADAPTER)
+# How a plugin's own type calls its operations is not known here, but that they stand in lists.
+_OTHER_ADAPTER: Final = mapping(ADAPTER, rest=each(mapping(UNIT)))
 
 
 def _reference(node: Node, notes: Notes) -> Node:
@@ -165,8 +165,8 @@ def is_import(entry: object) -> bool:
 SECTIONS: Final = {
     **plain(
         {
-            "consumes": each(_entries(CONSUMER)),
-            "exposes": each(_entries(_exposer)),
+            "consumes": each(_entries(adapter)),
+            "exposes": each(_entries(adapter)),
             "aggregates": named(_entries(AGGREGATE), "namespace"),
         }
     ),
