@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,8 @@ from adapter_host.testing import FakePlugin, running
 from .forms import newer
 
 Data = Any
+
+PLUGINS = Plugins.installed()
 
 OLDER: Data = yaml.safe_load("""
 naftiko: 1.0.0-alpha2
@@ -656,6 +659,33 @@ def test_what_needs_no_rewriting_is_left_alone(tools: list[Data]) -> None:
     assert source.root is root
 
 
+def places(data: Data, at: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Where something stands in plain data."""
+    for key, value in data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ():
+        yield (*at, key)
+        yield from places(value, (*at, key))
+
+
+LATER = newer(OLDER)
+WRONG: tuple[Data, ...] = (
+    *(None, 3, True, "x", "$.a", [], {}, [1], ["a"], [[]], {"a": 1}, {"a": {}}, {"a": {"name": "b"}}),
+    *([{"name": "a"}], [{"name": ["x"]}], {"type": "string"}, {"type": [1]}, {"a": {"type": "string"}}),
+    *({"import": "x"}, {"import": "x", "from": 3}, {"import": ["x"], "location": "x.yaml"}),
+)
+
+
+@given(st.sampled_from((OLDER, LATER)), st.data(), st.sampled_from(WRONG))
+def test_whatever_stands_anywhere_is_no_more_than_a_problem(document: Data, data: st.DataObject, wrong: Data) -> None:
+    document = copy.deepcopy(document)
+    *above, last = data.draw(st.sampled_from(list(places(document))))
+    within = document
+    for part in above:
+        within = within[part]
+    within[last] = wrong
+    with suppress(ProblemsError):
+        Host(document, plugins=PLUGINS)
+
+
 def test_everything_keeps_its_place() -> None:
     source = Source.parse(
         "ikanos: 1.0.0-beta5\n"
@@ -671,7 +701,7 @@ def test_everything_keeps_its_place() -> None:
     assert rewrite(source) == []
     tool = ("capability", "exposes", 0, "tools", 0)
     inputs = (*tool, "inputParameters")
-    places = [
+    found = [
         source.where(tool),
         source.where((*tool, "name")),
         source.where((*tool, "label")),
@@ -680,5 +710,5 @@ def test_everything_keeps_its_place() -> None:
         source.where((*inputs, 0, "type")),
         source.where((*inputs, 1, "name")),
     ]
-    assert [place[1:] for place in places] == [(6, 9), (6, 9), (7, 20), (7, 11), (8, 29), (8, 42), (8, 51)]
+    assert [place[1:] for place in found] == [(6, 9), (6, 9), (7, 20), (7, 11), (8, 29), (8, 42), (8, 51)]
     assert isinstance(source.problem(tool, "", code=""), Problem)

@@ -297,8 +297,8 @@ async def test_the_later_language_offers_the_same(number: int, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("number", [7, 8, 9, 10, 11])
-async def test_the_skills(number: int) -> None:
-    async with served(number) as step, step.client() as client, aiohttp.ClientSession() as session:
+async def test_the_skills(number: int, document: Callable[[int], Path]) -> None:
+    async with served(number, document(number)) as step, step.client() as client, aiohttp.ClientSession() as session:
         url = step.host.url("shipyard-skills")
         async with session.get(f"{url}/skills") as response:
             listed = await response.json()

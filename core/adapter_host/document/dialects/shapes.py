@@ -105,7 +105,8 @@ def adapter(node: Node, notes: Notes) -> Node:
     type = node.value.get("type") if isinstance(node, MappingNode) else None
     if type == "api":
         node, type = _API(node, notes), "rest"
-    return _ADAPTER(node, notes) if type in _TYPES else _OTHER_ADAPTER(node, notes)
+    known = isinstance(type, str) and type in _TYPES
+    return _ADAPTER(node, notes) if known else _OTHER_ADAPTER(node, notes)
 
 
 def _rest(node: Node, notes: Notes) -> Node:
