@@ -25,10 +25,11 @@ from adapter_host.testing import Running, running
 
 FOLDER = Path(__file__).parents[1] / "capabilities"
 FILES = sorted(FOLDER.glob("*.yaml"))
-LOOSE = {"forecast.yaml", "lighthouses.yaml", "netbird-checkout.yaml"}
-"""What the official schema cannot accept: `x-example`, later keys, and the dialect of NetBird's capabilities."""
+LOOSE = {"ferries.yaml", "forecast.yaml", "lighthouses.yaml", "netbird-checkout.yaml"}
+"""What `--strict` cannot accept: the later language and its keys, `x-example`, and the dialect of NetBird."""
 
 CHECKOUT = {"session_id": "cs_example_51H8", "url": "https://checkout.example.com/c/pay/cs_example_51H8"}
+DEPARTURES = {"sailings": [], "harbour": {"name": "name", "shelter": True}}
 READER = encode_basic_auth("reader", "mock-NOTES_READER_PASSWORD")
 ORDER = {"email": "ada@example.com", "sku": "A-1", "quantity": 2}
 ORDERED = {
@@ -178,6 +179,8 @@ CALLS: dict[str, list[Rest | Tool | Resource | Prompt | Photograph]] = {
         Rest("/depot/stock/A-1", sent("/articles/A-1")),
         Rest("/depot/suppliers", {"error": "there is no /suppliers"}, status=404),
     ],
+    "ferries-rest": [Rest("/harbours/OSL/departures?day=2026-05-19", DEPARTURES)],
+    "ferries-mcp": [Tool("list-departures", DEPARTURES, {"harbour": "OSL"})],
     "greeting-rest": [Rest("/greetings/Ada", {"greeting": "Hello, Ada!", "language": "en"})],
     "greeting-mcp": [Tool("greet", {"greeting": "Hello, Ada!", "times": 3}, {"name": "Ada", "times": 3})],
     "orders-rest": [

@@ -40,9 +40,10 @@ DOCUMENT_LAYERS = (
     {"nodes", "scalars", "syntax"},
     {"reader"},
     {"source"},
-    {"binds", "dialects", "imports", "strict"},
-    {"secret_files"},
+    {"binds", "dialects", "strict"},
+    {"imports", "secret_files"},
 )
+DIALECT_LAYERS = ({"versions"}, {"rewriting"}, {"shapes"})
 STRICT_LAYERS = (
     {"grammar"},
     {"modes", "terms"},
@@ -154,6 +155,7 @@ def test_the_document() -> None:
 
 def test_the_strict_language() -> None:
     check("document.strict", STRICT_LAYERS)
+    check("document.dialects", DIALECT_LAYERS)
 
 
 def test_oauth2() -> None:

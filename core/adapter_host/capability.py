@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny
 from pydantic.alias_generators import to_camel
 
+from .document.dialects import KNOWN, SHAPE
 from .media import MediaType
 
 ValueType = str
@@ -167,6 +168,7 @@ class OperationSpec(Model):
     name: str | None = None
     label: str | None = None
     description: str | None = None
+    tags: ListOf[str] = ()
     input_parameters: ListOf[InputSpec] = ()
     output_parameters: ListOf[OutputSpec] = ()
     call: str | None = None
@@ -268,7 +270,9 @@ class Capability(Model):
         parts = {part: getattr(self, part) for part in ("info", "binds", "consumes", "aggregates", "exposes")}
         data = {part: _plain(value) for part, value in parts.items() if value}
         own = {part: data.pop(part) for part in ("consumes", "aggregates", "exposes") if part in data}
-        return {"naftiko": self.version, **data, "capability": own}
+        # Whatever it was written in, the models have the shape of one version.
+        version = SHAPE if self.version in KNOWN else self.version
+        return {"naftiko": version, **data, "capability": own}
 
     @property
     def label(self) -> str:
@@ -278,7 +282,8 @@ class Capability(Model):
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Model):
-        return value.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        # Of a union whose members a plugin tells apart by what they hold, pydantic cannot foresee which there is.
+        return value.model_dump(mode="json", by_alias=True, exclude_unset=True, warnings=False)
     return [_plain(each) for each in value]
 
 
@@ -295,7 +300,7 @@ def walk(value: Any, loc: tuple[str | int, ...] = ()) -> Iterator[tuple[Model, t
         yield value, loc
         for name, field in type(value).model_fields.items():
             child = getattr(value, name)
-            if isinstance(child, Model | tuple | list | dict):
+            if child and isinstance(child, Model | tuple | list | dict):
                 yield from walk(child, (*loc, field.alias or name))
     elif isinstance(value, tuple | list):
         for index, child in enumerate(value):

@@ -149,7 +149,9 @@ class OperationCompiler:
         ref = spec.ref or ""
         function = self._functions.find(ref)
         if isinstance(spec, FunctionSpec):
-            message = "a function does its work itself; 'ref' belongs to what is exposed"
+            message = (
+                f"a {self._declaration.source.word('function')} does its work itself; 'ref' belongs to what is exposed"
+            )
             self._problem(message, spec, "ref", code="function-ref")
             return None
         if function is None:

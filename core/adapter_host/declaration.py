@@ -29,6 +29,8 @@ class Declaration:
         self.unresolved: dict[str, Problem] = {}
         self.secrets: set[str] = set()
         self.files: tuple[str, ...] = (source.file,)
+        self.partial = False
+        """Whether it is for others to import from: what its operations refer to is theirs."""
         functions = {aggregate.namespace for aggregate in capability.aggregates}
         self.callers = CALLER_ALIASES | {exposer.namespace for exposer in capability.exposes} | functions
         self.models = list(_located(capability, base))

@@ -71,8 +71,10 @@ class _Builder:
         consumers = tuple(self._consumers())
         with _Trial(self._declaration, self._settings.skip_invalid):
             functions = Functions(self._declaration)
-        exposers = tuple(self._exposers(functions))
-        self._check(functions)
+        exposers: tuple[ExposerPlan, ...] = ()
+        if not self._declaration.partial:
+            exposers = tuple(self._exposers(functions))
+            self._check(functions)
         if self._declaration.errors:
             raise ProblemsError(self._declaration.problems)
         return Plan(self._declaration, consumers, self._consumed, exposers)

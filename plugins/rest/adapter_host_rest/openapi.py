@@ -145,6 +145,9 @@ class _Paths:
 
 
 def _tags(route: Route) -> list[str]:
+    """The tags of the document, or what the resource is called."""
+    if declared := [*route.resource.tags, *route.spec.tags]:
+        return list(dict.fromkeys(declared))
     name = route.resource.label or route.resource.name
     return [name] if name else []
 
