@@ -67,7 +67,7 @@ OPENAPI_LAYERS = (
 )
 CLI_LAYERS = (
     {"__init__", "logs", "text"},
-    {"announce", "options", "scaffold", "watch"},
+    {"about", "announce", "options", "scaffold", "watch"},
     {"call", "exporting", "importing", "inspect", "plugins", "validate", "workers"},
     {"serve"},
 )

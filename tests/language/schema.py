@@ -73,6 +73,13 @@ def _fields(name: str, schema: Any) -> Iterator[str]:
         yield from _fields(name, schema.get(key))
 
 
+def parts(version: str) -> set[str]:
+    """Every part of the language: the fields, and the definitions that have none, as the form of a name."""
+    known = fields(version)
+    having = {field.partition(".")[0] for field in known}
+    return known | {name for name, _ in definitions(version) if name not in having}
+
+
 TEXTS = [
     *("a", "A-1", "a_b*", "a.b", "A_KEY", "2026-01-31", "200", "2XX", "10MiB", "1.5KiB", "::1", "127.0.0.1"),
     *("text/plain", "a@example.org", "https://example.org", "http://{{x}}/a", "file:///a"),

@@ -14,6 +14,7 @@ from adapter_host.inputs import Input
 from adapter_host.operation import Operation
 from adapter_host.plan import Plan
 
+from .about import about, lines
 from .options import add_upstream_options, settings
 from .text import printable
 
@@ -42,6 +43,7 @@ def _plan(plan: Plan) -> dict[str, Any]:
     return {
         "capability": declaration.capability.label,
         "file": declaration.source.file,
+        **about(declaration.capability),
         "exposers": [
             {
                 "namespace": each.exposer.config.namespace,
@@ -77,6 +79,7 @@ def _upstream(operation: Operation) -> list[Mapping[str, Any]]:
 
 def _lines(plan: Mapping[str, Any]) -> Iterator[str]:
     yield f"{plan['capability']} ({plan['file']})"
+    yield from lines(plan)
     for exposer in plan["exposers"]:
         yield ""
         yield f"{exposer['namespace']} ({exposer['type']}, authentication: {exposer['authentication']})"

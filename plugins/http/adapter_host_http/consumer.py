@@ -84,7 +84,13 @@ class HttpOperation(ConsumedOperation):
             described["body"] = body.model_dump(by_alias=True, exclude_none=True)
         if declared and credential:
             described["authentication"] = describe_authentication(declared, credential)
-        return described
+        return {**described, **self._said()}
+
+    def _said(self) -> dict[str, Any]:
+        """What the document says of it to people; its description is what callers are told."""
+        resource = self.unit.resource.model_dump(include={"label", "description"}, exclude_none=True)
+        label = {"label": self.unit.spec.label} if self.unit.spec.label else {}
+        return {**label, **({"resource": resource} if resource else {})}
 
     def preview(self, arguments: Arguments) -> Mapping[str, Any]:
         """The very request that `arguments` make, secrets by name."""
