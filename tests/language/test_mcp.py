@@ -96,8 +96,11 @@ async def test_over_standard_input_and_output(tmp_path: Path) -> None:
     serve = ["-m", "adapter_host", "serve", "--stdio", "--capability", str(file)]
     async with Client(stdio_client(StdioServerParameters(command=sys.executable, args=serve))) as client:
         assert [tool.name for tool in (await client.list_tools()).tools] == ["greet"]
+    (exposure,) = Host(document, settings=Settings(environment={})).exposures
+    assert exposure.exposer.stdio
+    del exposer["transport"]
     with pytest.raises(ProblemsError, match="'port' is missing"):
-        Host({**document, "capability": {"exposes": [{**exposer, "transport": "http"}]}})
+        Host(document, settings=Settings(environment={}))
 
 
 @pytest.mark.shows("McpTool", "name", "label", "description", "inputParameters", "hints")

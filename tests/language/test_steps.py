@@ -39,8 +39,8 @@ def steps(*operations: str) -> dict[str, Any]:
 
 
 @pytest.mark.shows("OperationStep")
-@pytest.mark.shows("OperationStepBase", "name", "type")
-@pytest.mark.shows("OperationStepCall", "name", "type", "call", "with")
+@pytest.mark.shows("OperationStepBase", "name")
+@pytest.mark.shows("OperationStepCall", "name", "call", "with")
 async def test_a_call_is_given_what_earlier_ones_gave(serve: Serve) -> None:
     document = steps(
         """
@@ -62,7 +62,7 @@ async def test_a_call_is_given_what_earlier_ones_gave(serve: Serve) -> None:
         assert (await served.rest("GET /2")).data == FLEET["/fleet"]
 
 
-@pytest.mark.shows("OperationStepLookup", "name", "type", "index", "match", "lookupValue", "outputParameters")
+@pytest.mark.shows("OperationStepLookup", "name", "index", "match", "lookupValue", "outputParameters")
 async def test_a_lookup_finds_entries(serve: Serve) -> None:
     def looked_up(**changes: str) -> str:
         found = {"index": "ships", "match": "imo", "lookupValue": "$.fleet.flagship", "outputParameters": "[name]"}
@@ -96,6 +96,19 @@ async def test_a_lookup_finds_entries(serve: Serve) -> None:
     ]
 
 
+@pytest.mark.shows("OperationStepBase", "type")
+@pytest.mark.shows("OperationStepCall", "type")
+@pytest.mark.shows("OperationStepLookup", "type")
+async def test_the_type_of_a_step_says_what_it_does(serve: Serve) -> None:
+    def step(kind: str) -> str:
+        keys = f"type: {kind}, call: api.fleet, index: ships, match: imo, lookupValue: F-1, outputParameters: [name]"
+        return f"steps: [{{type: call, name: ships, call: api.ships}}, {{name: last, {keys}}}]"
+
+    async with serve(steps(step("call"), step("lookup")), says=FLEET) as served:
+        assert (await served.rest("GET /0")).data == FLEET["/fleet"]
+        assert (await served.rest("GET /1")).data == {"name": "Fram"}
+
+
 @pytest.mark.shows("StepOutputMapping", "targetName", "value")
 @pytest.mark.shows("OrchestratedOutputParameter")
 @pytest.mark.shows("OrchestratedOutputParameterBase", "name", "type")
@@ -127,6 +140,15 @@ async def test_the_answer_is_put_together(serve: Serve) -> None:
     document = steps(calls, calls + outputs)
     async with serve(document, says=FLEET) as served:
         plain, typed = [(await served.rest(f"GET /{index}")).data for index in range(2)]
+        answers = (await served.openapi())["paths"]["/1"]["get"]["responses"]["2XX"]["content"]
+    described = answers["application/json"]["schema"]["properties"]
+    assert {name: schema["type"][0] for name, schema in described.items()} == {
+        "flagship": "string",
+        "size": "number",
+        "first": "object",
+        "ships": "array",
+        "nowhere": "string",
+    }
     first = {"name": "Fram", "size": "39"}
     assert plain == {"flagship": "F-2", "size": "39", "first": first, "ships": FLEET["/ships"]}
     assert typed == {
