@@ -16,7 +16,6 @@ NOT_YET = {
         "ScriptingManagementSpec",
         "ControlManagementSpec.scripting",
     ),
-    "skills need a plugin": ("ExposesSkill", "ExposedSkill", "SkillTool"),
     "the control port needs a plugin": (
         "ExposesControl",
         "ControlManagementSpec",

@@ -48,6 +48,7 @@ def _plan(plan: Plan) -> dict[str, Any]:
             {
                 "namespace": each.exposer.config.namespace,
                 "type": each.exposer.config.type,
+                **({"description": said} if (said := each.exposer.config.description) else {}),
                 "authentication": each.credentials.kind if each.credentials else "none",
                 "offers": [_offered(offer) for offer in each.exposer.offers()],
             }
@@ -82,7 +83,8 @@ def _lines(plan: Mapping[str, Any]) -> Iterator[str]:
     yield from lines(plan)
     for exposer in plan["exposers"]:
         yield ""
-        yield f"{exposer['namespace']} ({exposer['type']}, authentication: {exposer['authentication']})"
+        said = f": {printable(exposer['description'])}" if "description" in exposer else ""
+        yield f"{exposer['namespace']} ({exposer['type']}, authentication: {exposer['authentication']}){said}"
         for offer in exposer["offers"]:
             yield from _offer(offer)
     if plan["secrets"]:
