@@ -339,7 +339,7 @@ def test_inspect_as_json(shop: str, run: Run, monkeypatch: pytest.MonkeyPatch) -
     assert run("inspect", shop)[1].splitlines()[-1] == "secrets: env.TOKEN (not set)"
 
 
-def test_inspect_shows_what_a_document_says_of_itself(run: Run) -> None:
+def test_inspect_shows_what_a_document_says_of_itself(shop: str, run: Run) -> None:
     text = DOCUMENT.replace("info: {label: Shop}\n", ABOUT).replace(
         "- namespace: env", "- namespace: env\n      description: Ours"
     )
