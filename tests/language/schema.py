@@ -73,6 +73,21 @@ def _fields(name: str, schema: Any) -> Iterator[str]:
         yield from _fields(name, schema.get(key))
 
 
+def is_same(name: str) -> bool:
+    """Whether an object is defined alike in both versions, whatever is said about it."""
+    first, second = ({name: _bare(schema) for name, schema in definitions(version)}.get(name) for version in FILES)
+    return first == second
+
+
+def _bare(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_bare(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    words = ("description", "title", "examples")
+    return {key: _bare(each) for key, each in schema.items() if key not in words or isinstance(each, dict)}
+
+
 def parts(version: str) -> set[str]:
     """Every part of the language: the fields, and the definitions that have none, as the form of a name."""
     known = fields(version)

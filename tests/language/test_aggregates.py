@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .conftest import Serve
-from .served import API, inspected, parsed
+from .conftest import Inspect, Serve
+from .served import API, parsed
 
 CONSUMES = f"""
   - type: http
@@ -25,7 +24,8 @@ CONSUMES = f"""
 
 def aggregates(text: str, *refs: str) -> dict[str, Any]:
     """A document with aggregates, and a tool for each function that is referred to."""
-    exposer = {"type": "mcp", "namespace": "agents", "port": 0, "tools": [{"ref": ref} for ref in refs]}
+    tools = [{"name": ref.partition(".")[2], "ref": ref} for ref in refs]
+    exposer = {"type": "mcp", "namespace": "agents", "port": 0, "tools": tools}
     said = parsed(f"consumes: {CONSUMES}\naggregates:\n{text}")
     return {"naftiko": "1.0.0-alpha2", "capability": {**said, "exposes": [exposer]}}
 
@@ -93,12 +93,12 @@ async def test_semantics_are_hints(serve: Serve) -> None:
 
 @pytest.mark.shows("Aggregate", "label")
 @pytest.mark.shows("Semantics", "cacheable")
-def test_inspect_tells_the_rest(tmp_path: Path) -> None:
+def test_inspect_tells_the_rest(inspect: Inspect) -> None:
     text = """
       - label: The fleet
         namespace: fleet
         functions: [{name: find, description: Finds, call: api.find, semantics: {cacheable: true}}]
     """
-    (shown,) = inspected(aggregates(text, "fleet.find"), tmp_path)["aggregates"]
+    (shown,) = inspect(aggregates(text, "fleet.find"))["aggregates"]
     function = {"name": "find", "description": "Finds", "semantics": {"cacheable": True}}
     assert shown == {"namespace": "fleet", "label": "The fleet", "functions": [function]}

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .conftest import Serve
-from .served import API, inspected, parsed
+from .conftest import Inspect, Serve
+from .served import API, parsed
 
 
 def consuming(consumes: str, *calls: str, **keys: Any) -> dict[str, Any]:
@@ -240,7 +239,7 @@ async def test_steps_get_the_outputs_that_are_declared(serve: Serve) -> None:
 @pytest.mark.shows("ConsumesHttp", "description")
 @pytest.mark.shows("ConsumedHttpResource", "label", "description")
 @pytest.mark.shows("ConsumedHttpOperation", "label", "description")
-async def test_what_people_are_told(serve: Serve, tmp_path: Path) -> None:
+async def test_what_people_are_told(serve: Serve, inspect: Inspect) -> None:
     consumes = """
       description: The registry of ships
       resources:
@@ -256,7 +255,7 @@ async def test_what_people_are_told(serve: Serve, tmp_path: Path) -> None:
         described = (await served.openapi())["paths"]
         assert described["/told"]["post"]["description"] == "Lists every ship"
         assert "description" not in described["/untold"]["post"]
-    shown = inspected(document, tmp_path)
+    shown = inspect(document)
     assert shown["consumes"] == [{"type": "http", "namespace": "api", "description": "The registry of ships"}]
     told, untold = (offer["upstream"][0] for offer in shown["exposers"][0]["offers"])
     assert (told["label"], told["resource"]) == ("List ships", {"label": "Ships", "description": "All of them"})

@@ -9,8 +9,8 @@ import pytest
 
 from adapter_host import Host, ProblemsError, Settings
 
-from .conftest import Serve
-from .served import API, inspected, parsed
+from .conftest import Inspect, Serve
+from .served import API, parsed
 
 HEAD = "naftiko: 1.0.0-alpha2"
 GREETING = """
@@ -47,16 +47,26 @@ capability:
 """
 
 
-@pytest.mark.shows("Document", "naftiko", "capability")
+@pytest.mark.shows("Document", "naftiko", "ikanos")
+@pytest.mark.parametrize(("key", "version"), [("naftiko", "1.0.0-alpha2"), ("ikanos", "1.0.0-beta5")])
+def test_the_version(key: str, version: str) -> None:
+    document = parsed(f"{HEAD}\ncapability:{GREETING}")
+    del document["naftiko"]
+
+    def warnings(**header: str) -> list[str]:
+        host = Host({**header, **document}, settings=Settings(environment={}))
+        return [warning.message.partition(": ")[2] for warning in host.warnings]
+
+    assert warnings(**{key: version}) == []
+    assert warnings(**{key: "9.9.9"})[0].startswith("unknown version '9.9.9'")
+
+
+@pytest.mark.shows("Document", "capability")
 @pytest.mark.shows("Capability", "exposes")
-async def test_the_version_and_the_capability(serve: Serve) -> None:
+async def test_the_capability(serve: Serve) -> None:
     async with serve(f"{HEAD}\ncapability:{GREETING}") as served:
-        assert served.host.warnings == ()
         assert [each.namespace for each in served.host.exposures] == ["web", "agents"]
         assert (await served.rest("GET /")).data == "Hello"
-    async with serve(f"naftiko: 9.9.9\ncapability:{GREETING}") as served:
-        (warning,) = served.host.warnings
-        assert "unknown version '9.9.9' of the language" in warning.message
     with pytest.raises(ProblemsError, match="there is no 'capability' section"):
         Host(parsed(HEAD), settings=Settings(environment={}))
     with pytest.raises(ProblemsError, match="nothing is exposed or consumed"):
@@ -81,17 +91,17 @@ async def test_the_label_is_the_title(serve: Serve) -> None:
 @pytest.mark.shows("Info", "tags", "created", "modified", "stakeholders")
 @pytest.mark.shows("Person", "role", "fullName", "email")
 @pytest.mark.shows("Binding", "description")
-def test_inspect_tells_the_rest(tmp_path: Path) -> None:
+def test_inspect_tells_the_rest(inspect: Inspect) -> None:
     ann = {"role": "owner", "fullName": "Ann Onym", "email": "ann@example.org"}
     dates = {"created": "2026-01-31", "modified": "2026-02-28"}
     info: dict[str, Any] = {"label": "Greetings", "tags": ["polite"], **dates, "stakeholders": [ann]}
     bind = {"namespace": "env", "description": "Ours", "keys": {"TOKEN": "A"}}
     document = {**parsed(f"{HEAD}\ncapability:{GREETING}"), "info": info, "binds": [bind]}
-    shown = inspected(document, tmp_path)
+    shown = inspect(document)
     assert shown["info"] == info
     assert shown["binds"] == [{"namespace": "env", "description": "Ours", "variables": ["TOKEN"]}]
     del document["info"], document["binds"]
-    shown = inspected(document, tmp_path)
+    shown = inspect(document)
     assert (shown["info"], shown["binds"]) == ({}, [])
 
 

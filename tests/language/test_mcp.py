@@ -15,7 +15,7 @@ from mcp.client.stdio import stdio_client
 
 from adapter_host import Host, ProblemsError, Settings, StartError
 
-from .conftest import Serve
+from .conftest import Say, Serve
 from .served import API, dumped, parsed
 
 SHIPS = f"""
@@ -68,17 +68,17 @@ async def test_the_server(serve: Serve) -> None:
 
 
 @pytest.mark.shows("ExposesMcp", "port", "address")
-async def test_where_it_listens() -> None:
+async def test_where_it_listens(say: Say) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(StartError, match=str(port)):
-            async with Host(mcp(port=port), settings=Settings(environment={})):
+            async with Host(say(mcp(port=port)), settings=Settings(environment={})):
                 pass
-    async with Host(mcp(port=port), settings=Settings(environment={})) as served:
+    async with Host(say(mcp(port=port)), settings=Settings(environment={})) as served:
         assert served.exposures[0].url == f"http://127.0.0.1:{port}/mcp"
-    async with Host(mcp(address="127.0.0.2"), settings=Settings(environment={})) as served:
+    async with Host(say(mcp(address="127.0.0.2")), settings=Settings(environment={})) as served:
         url = served.exposures[0].url
         assert url is not None
         assert url.startswith("http://127.0.0.2:")
@@ -87,8 +87,8 @@ async def test_where_it_listens() -> None:
 
 
 @pytest.mark.shows("ExposesMcp", "transport")
-async def test_over_standard_input_and_output(tmp_path: Path) -> None:
-    document = mcp(transport="stdio")
+async def test_over_standard_input_and_output(say: Say, tmp_path: Path) -> None:
+    document = say(mcp(transport="stdio"))
     (exposer,) = document["capability"]["exposes"]
     del exposer["port"]
     file = tmp_path / "capability.yaml"
@@ -164,7 +164,7 @@ async def test_what_a_tool_does(serve: Serve) -> None:
           steps: [{type: call, name: one, call: api.find}, {type: call, name: two, call: api.add}]
           mappings: [{targetName: first, value: $.one.method}, {targetName: last, value: $.two.method}]
         - {name: last, description: A, steps: [{type: call, name: one, call: api.add}]}
-        - {ref: fleet.fixed}
+        - {name: fixed, ref: fleet.fixed}
         - {name: mocked, description: A, outputParameters: [{name: a, type: string, value: b}]}
     """
     async with serve(mcp(tools)) as served:

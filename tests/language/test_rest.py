@@ -11,7 +11,7 @@ import pytest
 
 from adapter_host import Host, Settings, StartError
 
-from .conftest import Serve
+from .conftest import Say, Serve
 from .served import API, parsed
 
 SHIPS = f"""
@@ -41,15 +41,15 @@ FIND = "{path: /ships, operations: [{method: GET, call: api.find}]}"
 
 
 @pytest.mark.shows("ExposesRest", "port")
-async def test_the_port_is_the_one_that_is_asked_for() -> None:
+async def test_the_port_is_the_one_that_is_asked_for(say: Say) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(StartError, match=str(port)):
-            async with Host(rest(FIND, port=port), settings=Settings(environment={})):
+            async with Host(say(rest(FIND, port=port)), settings=Settings(environment={})):
                 pass
-    async with Host(rest(FIND, port=port), settings=Settings(environment={})) as served:
+    async with Host(say(rest(FIND, port=port)), settings=Settings(environment={})) as served:
         assert served.exposures[0].url == f"http://127.0.0.1:{port}"
 
 
@@ -57,9 +57,9 @@ async def test_the_port_is_the_one_that_is_asked_for() -> None:
 @pytest.mark.shows("Address")
 @pytest.mark.shows("Hostname")
 @pytest.mark.shows("IPv4")
-async def test_where_it_listens() -> None:
+async def test_where_it_listens(say: Say) -> None:
     async def reached(address: str, host: str) -> bool:
-        document = rest(FIND, address=address)
+        document = say(rest(FIND, address=address))
         async with Host(document, settings=Settings(environment={})) as served, aiohttp.ClientSession() as session:
             port = urlsplit(served.exposures[0].url or "").port
             try:
@@ -76,8 +76,8 @@ async def test_where_it_listens() -> None:
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here")
 @pytest.mark.shows("IPv6")
-async def test_an_address_of_the_other_kind() -> None:
-    async with Host(rest(FIND, address="::1"), settings=Settings(environment={})) as served:
+async def test_an_address_of_the_other_kind(say: Say) -> None:
+    async with Host(say(rest(FIND, address="::1")), settings=Settings(environment={})) as served:
         url = served.exposures[0].url
         assert url is not None
         assert url.startswith("http://[::1]:")
@@ -201,7 +201,7 @@ async def test_inputs_are_checked_and_described(serve: Serve) -> None:
 @pytest.mark.shows("ExposedResource", "inputParameters", "name", "label", "description")
 @pytest.mark.shows("ExposedOperation", "name", "label", "description")
 async def test_resources_are_described(serve: Serve) -> None:
-    bare = "{path: /bare, operations: [{method: GET, call: api.find}]}"
+    bare = "{path: /bare, name: ships, operations: [{method: GET, name: bare, call: api.find}]}"
     named = """
       path: /named
       name: fleet
@@ -210,7 +210,7 @@ async def test_resources_are_described(serve: Serve) -> None:
     """
     labelled = """
       path: /labelled
-      name: fleet
+      name: yard
       label: The fleet
       description: Every ship
       operations: [{method: GET, call: api.find}]
@@ -218,11 +218,15 @@ async def test_resources_are_described(serve: Serve) -> None:
     async with serve(rest(bare, named, labelled)) as served:
         described = await served.openapi()
         operations = {path: entry["get"] for path, entry in described["paths"].items()}
-        assert "tags" not in operations["/bare"]
+        assert operations["/bare"]["tags"] == ["ships"]
         assert operations["/named"]["tags"] == ["fleet"]
         assert operations["/labelled"]["tags"] == ["The fleet"]
-        assert described["tags"] == [{"name": "fleet"}, {"name": "The fleet", "description": "Every ship"}]
-        assert operations["/bare"]["operationId"] == "find"
+        assert described["tags"] == [
+            {"name": "ships"},
+            {"name": "fleet"},
+            {"name": "The fleet", "description": "Every ship"},
+        ]
+        assert operations["/bare"]["operationId"] == "bare"
         assert "summary" not in operations["/bare"]
         shown = {key: operations["/named"][key] for key in ("operationId", "summary", "description")}
         assert shown == {"operationId": "find-ship", "summary": "Find", "description": "Finds a ship"}

@@ -11,8 +11,8 @@ import pytest
 
 from adapter_host import Host, ProblemsError, Settings, StartError
 
-from .conftest import Serve
-from .served import inspected, parsed
+from .conftest import Inspect, Say, Serve
+from .served import parsed
 
 GREET = parsed("{name: greet, description: Greets, outputParameters: [{name: text, type: string, value: Hello}]}")
 PLAIN = "{name: plain, description: Says what it is}"
@@ -38,15 +38,15 @@ async def test_the_catalogue(serve: Serve) -> None:
 
 
 @pytest.mark.shows("ExposesSkill", "port", "address")
-async def test_where_it_listens() -> None:
+async def test_where_it_listens(say: Say) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(StartError, match=str(port)):
-            async with Host(skills(PLAIN, port=port), settings=Settings(environment={})):
+            async with Host(say(skills(PLAIN, port=port)), settings=Settings(environment={})):
                 pass
-    async with Host(skills(PLAIN, address="127.0.0.2"), settings=Settings(environment={})) as served:
+    async with Host(say(skills(PLAIN, address="127.0.0.2")), settings=Settings(environment={})) as served:
         url = served.exposures[1].url
         assert url is not None
         assert url.startswith("http://127.0.0.2:")
@@ -55,8 +55,8 @@ async def test_where_it_listens() -> None:
 
 
 @pytest.mark.shows("ExposesSkill", "description")
-def test_inspect_tells_what_they_are_for(tmp_path: Path) -> None:
-    shown = inspected(skills(PLAIN, description="For gardeners"), tmp_path)["exposers"]
+def test_inspect_tells_what_they_are_for(inspect: Inspect) -> None:
+    shown = inspect(skills(PLAIN, description="For gardeners"))["exposers"]
     assert ["description" in each for each in shown] == [False, True]
     assert shown[1]["description"] == "For gardeners"
 

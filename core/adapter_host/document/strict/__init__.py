@@ -8,7 +8,7 @@ from adapter_host.errors import Problem
 from .grammar import Findings
 from .languages import ALPHA2, BETA5, Language, language_of
 
-__all__ = ["ALPHA2", "BETA5", "Language", "check_strict"]
+__all__ = ["ALPHA2", "BETA5", "Language", "check_strict", "language_of"]
 
 
 def check_strict(source: Source) -> list[Problem]:
