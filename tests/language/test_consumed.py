@@ -260,3 +260,18 @@ async def test_what_people_are_told(serve: Serve, inspect: Inspect) -> None:
     told, untold = (offer["upstream"][0] for offer in shown["exposers"][0]["offers"])
     assert (told["label"], told["resource"]) == ("List ships", {"label": "Ships", "description": "All of them"})
     assert untold.keys().isdisjoint({"label", "resource"})
+
+
+@pytest.mark.shows("ConsumedHttpOperation", "outputSchema")
+async def test_a_schema_says_how_an_answer_is_read(serve: Serve) -> None:
+    pytest.importorskip("markdown_it")
+    operations = [
+        "{name: whole, path: /notes, method: GET, outputRawFormat: markdown}",
+        "{name: part, path: /notes, method: GET, outputRawFormat: markdown, outputSchema: '# Night'}",
+    ]
+    consumes = f"resources: [{{name: r, path: /r, operations: [{', '.join(operations)}]}}]"
+    notes = b"# Day\nCalm\n\n# Night\nStorm\n"
+    async with serve(consuming(consumes, "whole", "part"), says={"/v1/notes": notes}) as served:
+        whole, part = [(await served.rest(f"POST /{name}")).data["sections"] for name in ("whole", "part")]
+    assert [section["heading"] for section in whole] == ["Day", "Night"]
+    assert [section["heading"] for section in part] == ["Night"]

@@ -132,9 +132,9 @@ async def test_secrets_are_bound(serve: Serve, tmp_path: Path) -> None:
 
 @pytest.mark.shows("Document", "consumes")
 @pytest.mark.shows("Capability", "consumes")
-@pytest.mark.shows("ImportedConsumesHttp", "location", "import", "as")
+@pytest.mark.shows("ImportedConsumesHttp", "location", "import", "as", "description")
 @pytest.mark.shows("IdentifierKebab")
-async def test_what_is_consumed_is_imported(serve: Serve, tmp_path: Path) -> None:
+async def test_what_is_consumed_is_imported(serve: Serve, inspect: Inspect, tmp_path: Path) -> None:
     def entry(name: str, path: str) -> dict[str, Any]:
         operation = {"name": "get", "method": "GET"}
         resources = [{"name": "r", "path": path, "operations": [operation]}]
@@ -144,7 +144,7 @@ async def test_what_is_consumed_is_imported(serve: Serve, tmp_path: Path) -> Non
     document = parsed(f"{HEAD}\ncapability: {{}}")
     document["capability"]["consumes"] = [
         {"location": "./shared.yaml", "import": "api"},
-        {"location": "./shared.yaml", "import": "one", "as": "renamed"},
+        {"location": "./shared.yaml", "import": "one", "as": "renamed", "description": "Our own words"},
     ]
     resources = [
         {"path": f"/{name}", "operations": [{"method": "GET", "call": f"{name}.get"}]} for name in ("api", "renamed")
@@ -153,3 +153,5 @@ async def test_what_is_consumed_is_imported(serve: Serve, tmp_path: Path) -> Non
     async with serve(document, folder=tmp_path, files={"shared.yaml": shared}) as served:
         assert (await served.sent("GET /api"))["path"] == "/two"
         assert (await served.sent("GET /renamed"))["path"] == "/one"
+    told = [(each["namespace"], each["description"]) for each in inspect(document)["consumes"]]
+    assert told == [("api", "api"), ("renamed", "Our own words")]

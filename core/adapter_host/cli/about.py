@@ -9,6 +9,7 @@ from adapter_host.capability import Capability, Model
 
 from .text import printable
 
+_OF_FUNCTION = ("name", "description", "tags", "semantics", "outputMediaType")
 _DATES = ("created", "modified", "version")
 
 
@@ -23,7 +24,7 @@ def about(capability: Capability) -> dict[str, Any]:
         "aggregates": [
             {
                 **_said(aggregate, "namespace", "label", "description"),
-                "functions": [_said(each, "name", "description", "semantics") for each in aggregate.functions],
+                "functions": [_said(each, *_OF_FUNCTION) for each in aggregate.functions],
             }
             for aggregate in capability.aggregates
         ],

@@ -63,6 +63,7 @@ def _offered(offer: Offer) -> dict[str, Any]:
     return {
         "title": offer.title,
         "description": operation.description if operation else None,
+        **({"tags": list(tags)} if operation and (tags := operation.spec.tags) else {}),
         "inputs": [_input(given) for given in operation.inputs] if operation else [],
         **offer.details,
         "upstream": _upstream(operation) if operation else [],

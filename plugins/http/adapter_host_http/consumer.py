@@ -88,9 +88,10 @@ class HttpOperation(ConsumedOperation):
 
     def _said(self) -> dict[str, Any]:
         """What the document says of it to people; its description is what callers are told."""
-        resource = self.unit.resource.model_dump(include={"label", "description"}, exclude_none=True)
-        label = {"label": self.unit.spec.label} if self.unit.spec.label else {}
-        return {**label, **({"resource": resource} if resource else {})}
+        shown = {"label", "description", "tags"}
+        resource = self.unit.resource.model_dump(mode="json", include=shown, exclude_defaults=True)
+        own = self.unit.spec.model_dump(mode="json", include=shown - {"description"}, exclude_defaults=True)
+        return {**own, **({"resource": resource} if resource else {})}
 
     def preview(self, arguments: Arguments) -> Mapping[str, Any]:
         """The very request that `arguments` make, secrets by name."""
