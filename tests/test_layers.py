@@ -47,10 +47,11 @@ DIALECT_LAYERS = ({"versions"}, {"rewriting"}, {"shapes"})
 STRICT_LAYERS = (
     {"grammar"},
     {"modes", "terms"},
-    {"units"},
-    {"consumed", "exposed"},
-    {"language"},
+    {"control", "outputs", "parts"},
+    {"alpha2", "beta5"},
+    {"languages"},
 )
+LANGUAGE_LAYERS = ({"units"}, {"consumed"}, {"exposed"}, {"document"})
 OAUTH2_LAYERS = (
     {"claims", "issuer"},
     {"server"},
@@ -67,7 +68,7 @@ OPENAPI_LAYERS = (
 )
 CLI_LAYERS = (
     {"__init__", "logs", "text"},
-    {"announce", "options", "scaffold", "watch"},
+    {"about", "announce", "options", "scaffold", "watch"},
     {"call", "exporting", "importing", "inspect", "plugins", "validate", "workers"},
     {"serve"},
 )
@@ -156,6 +157,8 @@ def test_the_document() -> None:
 def test_the_strict_language() -> None:
     check("document.strict", STRICT_LAYERS)
     check("document.dialects", DIALECT_LAYERS)
+    check("document.strict.alpha2", LANGUAGE_LAYERS)
+    check("document.strict.beta5", LANGUAGE_LAYERS)
 
 
 def test_oauth2() -> None:

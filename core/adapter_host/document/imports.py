@@ -144,8 +144,13 @@ class _Import:
             raise self.error(message, "as")
 
     def named(self, node: Node) -> Node:
-        """The entry under its name here, whose place is where it is named here."""
-        if not isinstance(node, MappingNode) or "namespace" not in node.entries:
+        """The entry under its name and with its description here, whose places are where they stand here."""
+        if not isinstance(node, MappingNode):
+            return node
+        if "description" in self._entry:
+            said = self.source.path((*self.loc, "description"))[-1]
+            node = node.having("description", said)
+        if "namespace" not in node.entries:
             return node
         key = "as" if "as" in self._entry else "import"
         return node.replaced("namespace", Node(self.namespace, *self.source.where((*self.loc, key))))

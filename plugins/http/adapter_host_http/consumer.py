@@ -83,7 +83,14 @@ class HttpOperation(ConsumedOperation):
             described["body"] = body.model_dump(by_alias=True, exclude_none=True)
         if declared and credential:
             described["authentication"] = describe_authentication(declared, credential)
-        return described
+        return {**described, **self._said()}
+
+    def _said(self) -> dict[str, Any]:
+        """What the document says of it to people; its description is what callers are told."""
+        shown = {"label", "description", "tags"}
+        resource = self.unit.resource.model_dump(mode="json", include=shown, exclude_defaults=True)
+        own = self.unit.spec.model_dump(mode="json", include=shown - {"description"}, exclude_defaults=True)
+        return {**own, **({"resource": resource} if resource else {})}
 
     def preview(self, arguments: Arguments) -> Mapping[str, Any]:
         """The very request that `arguments` make, secrets by name."""

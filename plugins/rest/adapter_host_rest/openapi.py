@@ -65,9 +65,8 @@ def describe(routes: Sequence[Route], config: RestConfig, capability: Capability
     if config.authentication is not None:
         components["securitySchemes"] = {_SCHEME: _security_scheme(config.authentication)}
         document["security"] = [{_SCHEME: []}]
-    tags = dict.fromkeys(tag for route in routes for tag in _tags(route))
-    if tags:
-        document["tags"] = [{"name": tag} for tag in tags]
+    if tags := {tag: route.resource.description for route in routes for tag in _tags(route)}:
+        document["tags"] = [{"name": tag, **({"description": said} if said else {})} for tag, said in tags.items()]
     return {**document, "components": components}
 
 
