@@ -12,7 +12,7 @@ CORE = Path(__file__).parents[1] / "core/adapter_host"
 FILES = sorted(CORE.rglob("*.py"))
 
 LAYERS = (
-    {"api", "credentials", "errors", "media", "places", "problem_json", "settings", "streams"},
+    {"api", "credentials", "errors", "media", "places", "problem_json", "settings", "streams", "tracing"},
     {"document"},
     {"capability", "location", "openapi", "template"},
     {"curl", "declaration", "jsonpath"},
@@ -26,9 +26,10 @@ LAYERS = (
     {"compiler"},
     {"load", "plan"},
     {"listeners"},
-    {"building", "generation"},
-    {"attachment"},
+    {"building", "generation", "reloads"},
+    {"attachment", "exposure"},
     {"host"},
+    {"embedding"},
     {"__init__"},
     {"cli", "testing"},
     {"__main__"},
@@ -69,6 +70,8 @@ OPENAPI_LAYERS = (
 CLI_LAYERS = (
     {"__init__", "logs", "text"},
     {"about", "announce", "options", "scaffold", "watch"},
+    {"served"},
+    {"worker"},
     {"call", "exporting", "importing", "inspect", "plugins", "validate", "workers"},
     {"serve"},
 )

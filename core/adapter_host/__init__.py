@@ -24,12 +24,14 @@ from .capability import (
     OperationSpec,
     OutputSpec,
     Semantics,
+    StepSpec,
 )
 from .credentials import PRINCIPAL, Principal
 from .curl import curl
 from .declaration import Declaration
 from .document.binds import BindSource
 from .document.words import suggest
+from .embedding import attach
 from .errors import (
     AdapterHostError,
     ArgumentError,
@@ -49,20 +51,23 @@ from .errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
+from .exposure import Exposure
 from .gate import HeldStream
 from .hookspecs import RegisterBindSource, RegisterConsumer, RegisterExposer, hookimpl
-from .host import HOST, Exposure, Host, attach
+from .host import HOST, Host
 from .inputs import JSON_TYPES, Input
 from .location import LocatedFile, Location, guess_media_type
 from .media import BinarySize, MediaType, parse_size
 from .oauth2.issuer import is_secure, metadata_urls
-from .operation import Arguments, Call, Operation, Operations, Result
+from .operation import Arguments, Call, HeaderWriter, Operation, Operations, Result
+from .places import is_loopback
 from .plugins import PluginInfo, Plugins
 from .problem_json import new_request_id, problem_response
 from .resolve import fold
 from .settings import Settings
 from .streams import read_at_most
 from .template import ABSENT, Template, text_of
+from .tracing import TRACE_CONTEXT
 
 __all__ = [
     "ABSENT",
@@ -70,6 +75,7 @@ __all__ = [
     "HOST",
     "JSON_TYPES",
     "PRINCIPAL",
+    "TRACE_CONTEXT",
     "AdapterHostError",
     "ArgumentError",
     "Arguments",
@@ -89,6 +95,7 @@ __all__ = [
     "Exposure",
     "ForwardSpec",
     "Forwarding",
+    "HeaderWriter",
     "HeldStream",
     "Host",
     "HttpExposer",
@@ -123,6 +130,7 @@ __all__ = [
     "Semantics",
     "Settings",
     "StartError",
+    "StepSpec",
     "Template",
     "UnavailableError",
     "UpstreamError",
@@ -135,6 +143,7 @@ __all__ = [
     "fold",
     "guess_media_type",
     "hookimpl",
+    "is_loopback",
     "is_secure",
     "metadata_urls",
     "new_request_id",

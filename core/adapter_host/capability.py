@@ -144,6 +144,7 @@ def _typed_step(step: Any) -> Any:
 _STEP_KEYS: Final = {"call": "call", "index": "lookup", "lookupValue": "lookup", "file": "script"}
 
 StepSpec = CallStepSpec | LookupStepSpec | ScriptStepSpec
+"""A step as declared: what every one of them has is its `type` and its `name`."""
 _Step = Annotated[Annotated[StepSpec, Field(discriminator="type")], BeforeValidator(_typed_step)]
 
 

@@ -18,7 +18,7 @@ from .gate import Counter
 from .plan import ExposerPlan, Plan
 from .problem_json import problem_response
 from .settings import Settings
-from .switch import Entrance, pass_through, prepare
+from .switch import Entrance, pass_through
 
 Key = tuple[str, int | str]
 """What makes a listener the same one after a reload: its address and its port, or who takes any free one."""
@@ -37,10 +37,11 @@ class Mount:
     prefix: str = ""
 
     def app(self, settings: Settings, address: str | None, requests: Counter) -> web.Application:
-        """Its application with its door, ready to be mounted."""
+        """Its application with its door and what plugins put behind it; to be prepared before it is mounted."""
         app = self.exposer.build_app()
-        app.middlewares.insert(0, door(self.exposer_plan.credentials, settings, address, requests))
-        prepare(app, self.prefix)
+        own = door(self.exposer_plan.credentials, settings, address, requests)
+        for middleware in (*reversed(self.exposer_plan.middlewares), own):
+            app.middlewares.insert(0, middleware)
         return app
 
 
@@ -157,6 +158,16 @@ class Listener:
         """Serve other applications from now on; requests in progress stay where they are."""
         self.mounts = mounts
         self.entrance.mount(apps)
+
+    @property
+    def serving(self) -> bool:
+        """Whether it takes new connections."""
+        return self._runner is not None and bool(self._runner.sites)
+
+    @property
+    def watches(self) -> bool:
+        """Whether it is for those who watch the host alone."""
+        return all(mount.exposer.watches for mount in self.mounts)
 
     async def stop_accepting(self) -> None:
         """Take no new connections; those that are open go on."""

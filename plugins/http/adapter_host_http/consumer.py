@@ -50,6 +50,7 @@ class HttpOperation(ConsumedOperation):
         self.carried = tuple(compiler.carried)
         self._base = base
         self._upstream = upstream
+        self._writers = unit.provision.header_writers
 
     @cached_property
     def format(self) -> Format:
@@ -59,6 +60,8 @@ class HttpOperation(ConsumedOperation):
     async def call(self, arguments: Arguments, *, stream: bool = False) -> Result:
         """Call the API; with `stream` an answer of more than 64 KiB comes as a stream."""
         request = self.plan.build(arguments)
+        for write in self._writers:
+            write(request.headers)
         result = await self._upstream.call(self.plan.method, request, self.format, stream=stream, most=self.max_size)
         if self.media_type is not None:
             result.media_type = self.media_type

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from typing import Any
+from contextvars import Token
+from typing import Any, Final
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel import Server
@@ -14,13 +15,15 @@ from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, CallToolRequestParams, Err
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
-from adapter_host import Arguments, OperationError, new_request_id
+from adapter_host import TRACE_CONTEXT, Arguments, OperationError, new_request_id
 
 from .answers import failure, success
 from .naming import LONGEST
 from .tools import Tool
 
 log = logging.getLogger("adapter_host.mcp")
+
+_TRACE: Final = ("traceparent", "tracestate", "baggage")
 
 
 async def call_tool(tool: Tool, given: Arguments, headers: Mapping[str, str], *, any_output: bool) -> bytes:
@@ -30,6 +33,14 @@ async def call_tool(tool: Tool, given: Arguments, headers: Mapping[str, str], *,
         return success(result, tool, any_output=any_output)
     except OperationError as error:
         return failure(error)
+
+
+def carry(params: Mapping[str, Any] | None) -> Token[Mapping[str, str] | None] | None:
+    """Let what is called know the trace context that a request brings (SEP-414); gives what takes it back."""
+    meta = (params or {}).get("_meta")
+    if not isinstance(meta, Mapping) or _TRACE[0] not in meta:
+        return None
+    return TRACE_CONTEXT.set({key: value for key in _TRACE if isinstance(value := meta.get(key), str)})
 
 
 def unexpected(method: str, params: Mapping[str, Any] | None, error: Exception) -> ErrorData:
@@ -61,6 +72,7 @@ def add_calls(server: Server[None], tools: Mapping[str, Tool]) -> None:
 
 
 async def _shield(ctx: ServerRequestContext[None], call_next: CallNext) -> HandlerResult:
+    token = carry(ctx.params)
     try:
         return await call_next(ctx)
     except (MCPError, ValidationError):
@@ -68,3 +80,6 @@ async def _shield(ctx: ServerRequestContext[None], call_next: CallNext) -> Handl
     except Exception as error:
         # The edge of the protocol: the SDK would tell the client what the error says.
         raise MCPError.from_error_data(unexpected(ctx.method, ctx.params, error)) from None
+    finally:
+        if token is not None:
+            TRACE_CONTEXT.reset(token)

@@ -20,9 +20,11 @@ from mcp_types import (
     RequestId,
 )
 
+from adapter_host import TRACE_CONTEXT
+
 from . import sdk
 from .body import Refusal, decode, read
-from .calls import call_tool, unexpected
+from .calls import call_tool, carry, unexpected
 from .naming import LONGEST
 from .questions import Questions
 from .replies import Replies
@@ -142,6 +144,7 @@ class Endpoint:
 
     async def _reply(self, reply: Reply) -> web.StreamResponse:
         self._replies.enter(reply)
+        token = carry(reply.exchange.request.params)
         try:
             return await self._answer(reply)
         except asyncio.CancelledError:
@@ -151,6 +154,8 @@ class Endpoint:
             return await reply.abandon()
         finally:
             self._replies.leave(reply)
+            if token is not None:
+                TRACE_CONTEXT.reset(token)
 
     async def _answer(self, reply: Reply) -> web.StreamResponse:
         exchange = reply.exchange
