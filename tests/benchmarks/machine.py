@@ -112,8 +112,14 @@ class Usage:
 
     @property
     def memory(self) -> float:
-        """MiB that are resident."""
-        return sum(int(fields[21]) for _, fields in self._members()) * _PAGE / 2**20
+        """MiB that are resident; what several processes share counts once."""
+        members = list(self._members())
+        if len(members) == 1:
+            return int(members[0][1][21]) * _PAGE / 2**20
+        shares = [(folder / "smaps_rollup").read_text() for folder, _ in members]
+        return (
+            sum(int(match[1]) for text in shares if (match := re.search(r"^Pss:\s*(\d+)", text, re.MULTILINE))) / 1024
+        )
 
     @property
     def peak(self) -> float:
