@@ -1,62 +1,69 @@
 """adapter-host: one declaration of an HTTP API, served over several protocols."""
 
-from .adapters import (
-    ConsumedCall,
-    ConsumedOperation,
-    Consumer,
-    Exposer,
-    HttpExposer,
-    Offer,
-    Provision,
-)
-from .api import API_VERSION
-from .capability import (
-    Authentication,
-    Capability,
-    ConsumerConfig,
-    ExposerConfig,
-    HttpExposerConfig,
-    InputSpec,
-    Model,
-    OperationSpec,
-    OutputSpec,
-    Semantics,
-)
-from .credentials import PRINCIPAL, Principal
-from .curl import curl
-from .declaration import Declaration
-from .document.binds import BindSource
-from .document.words import suggest
-from .errors import (
-    AdapterHostError,
-    ArgumentError,
-    BindError,
-    InternalError,
-    NotFoundError,
-    OperationError,
-    PluginError,
-    Problem,
-    ProblemsError,
-    RefusedError,
-    StartError,
-    UnavailableError,
-    UpstreamError,
-    UpstreamInvalid,
-    UpstreamStatus,
-    UpstreamTimeout,
-    UpstreamUnreachable,
-)
-from .gate import HeldStream
-from .hookspecs import RegisterBindSource, RegisterConsumer, RegisterExposer, hookimpl
-from .host import HOST, Exposure, Host, attach
-from .inputs import Input
-from .location import LocatedFile, Location, guess_media_type
-from .operation import Arguments, Call, Operation, Operations, Result
-from .plugins import PluginInfo, Plugins
-from .problem_json import new_request_id, problem_response
-from .resolve import fold
-from .settings import Settings
-from .template import ABSENT, Template
+from __future__ import annotations
+
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .access import PRINCIPAL
+    from .adapters import (
+        ConsumedCall,
+        ConsumedOperation,
+        Consumer,
+        Exposer,
+        HttpExposer,
+        Offer,
+        Provision,
+    )
+    from .api import API_VERSION
+    from .capability import (
+        Authentication,
+        Capability,
+        ConsumerConfig,
+        ExposerConfig,
+        HttpExposerConfig,
+        InputSpec,
+        Model,
+        OperationSpec,
+        OutputSpec,
+        Semantics,
+    )
+    from .credentials import Principal
+    from .curl import curl
+    from .declaration import Declaration
+    from .document.binds import BindSource
+    from .document.words import suggest
+    from .errors import (
+        AdapterHostError,
+        ArgumentError,
+        BindError,
+        InternalError,
+        NotFoundError,
+        OperationError,
+        PluginError,
+        Problem,
+        ProblemsError,
+        RefusedError,
+        StartError,
+        UnavailableError,
+        UpstreamError,
+        UpstreamInvalid,
+        UpstreamStatus,
+        UpstreamTimeout,
+        UpstreamUnreachable,
+    )
+    from .gate import HeldStream
+    from .hookspecs import RegisterBindSource, RegisterConsumer, RegisterExposer, hookimpl
+    from .host import HOST, Exposure, Host, attach
+    from .inputs import Input
+    from .location import LocatedFile, Location, guess_media_type
+    from .operation import Arguments, Call, Operation, Operations, Result
+    from .plugins import PluginInfo, Plugins
+    from .problem_json import new_request_id, problem_response
+    from .resolve import fold
+    from .settings import Settings
+    from .template import ABSENT, Template
 
 __all__ = [
     "ABSENT",
@@ -127,3 +134,87 @@ __all__ = [
     "problem_response",
     "suggest",
 ]
+
+# Names are imported when they are asked for: who writes a plugin of models, or validates a document, needs no server.
+_MODULES = {
+    "ABSENT": "template",
+    "API_VERSION": "api",
+    "AdapterHostError": "errors",
+    "ArgumentError": "errors",
+    "Arguments": "operation",
+    "Authentication": "capability",
+    "BindError": "errors",
+    "BindSource": "document.binds",
+    "Call": "operation",
+    "Capability": "capability",
+    "ConsumedCall": "adapters",
+    "ConsumedOperation": "adapters",
+    "Consumer": "adapters",
+    "ConsumerConfig": "capability",
+    "Declaration": "declaration",
+    "Exposer": "adapters",
+    "ExposerConfig": "capability",
+    "Exposure": "host",
+    "HOST": "host",
+    "HeldStream": "gate",
+    "Host": "host",
+    "HttpExposer": "adapters",
+    "HttpExposerConfig": "capability",
+    "Input": "inputs",
+    "InputSpec": "capability",
+    "InternalError": "errors",
+    "LocatedFile": "location",
+    "Location": "location",
+    "Model": "capability",
+    "NotFoundError": "errors",
+    "Offer": "adapters",
+    "Operation": "operation",
+    "OperationError": "errors",
+    "OperationSpec": "capability",
+    "Operations": "operation",
+    "OutputSpec": "capability",
+    "PRINCIPAL": "access",
+    "PluginError": "errors",
+    "PluginInfo": "plugins",
+    "Plugins": "plugins",
+    "Principal": "credentials",
+    "Problem": "errors",
+    "ProblemsError": "errors",
+    "Provision": "adapters",
+    "RefusedError": "errors",
+    "RegisterBindSource": "hookspecs",
+    "RegisterConsumer": "hookspecs",
+    "RegisterExposer": "hookspecs",
+    "Result": "operation",
+    "Semantics": "capability",
+    "Settings": "settings",
+    "StartError": "errors",
+    "Template": "template",
+    "UnavailableError": "errors",
+    "UpstreamError": "errors",
+    "UpstreamInvalid": "errors",
+    "UpstreamStatus": "errors",
+    "UpstreamTimeout": "errors",
+    "UpstreamUnreachable": "errors",
+    "attach": "host",
+    "curl": "curl",
+    "fold": "resolve",
+    "guess_media_type": "location",
+    "hookimpl": "hookspecs",
+    "new_request_id": "problem_json",
+    "problem_response": "problem_json",
+    "suggest": "document.words",
+}
+
+
+def __getattr__(name: str) -> object:
+    module = _MODULES.get(name)
+    if module is None:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    value: object = getattr(_import_module(f".{module}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -21,6 +21,8 @@ class Model(BaseModel):
         extra="allow",
         coerce_numbers_to_str=True,
         protected_namespaces=(),
+        # A model is compiled with the one that is validated first: not again by itself, nor when no document has it.
+        defer_build=True,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib import metadata
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 import orjson
@@ -17,11 +17,13 @@ from .body import JSON
 from .compiler import Compiler
 from .config import HttpConfig, HttpOperationSpec, HttpResource
 from .formats import Format, accept_of, compile_format
-from .mock import StandIn
 from .request import CONTENT_TYPE, Request
 from .unit import Unit
 from .upstream import Upstream
 from .url import compile_base, normal_base
+
+if TYPE_CHECKING:
+    from .mock import StandIn
 
 _USER_AGENT: Final = f"adapter-host/{metadata.version('adapter-host-core')}"
 
@@ -131,6 +133,9 @@ class HttpConsumer(Consumer[HttpConfig]):
     async def start(self) -> None:
         """Open the session; with the stand-in, serve that first."""
         if self.provision.settings.mock:
+            # Imported here: it is a server, which `validate` and most who serve do without.
+            from .mock import StandIn
+
             self._stand_in = StandIn(self._operations, self._credential)
             await self._upstream.open(await self._stand_in.start(), direct=True)
         else:

@@ -9,7 +9,6 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-from aiohttp import web
 
 from adapter_host import Authentication, HttpExposer, Offer, Operations, Provision
 
@@ -19,6 +18,7 @@ from .resources import FileResource, prepare_resources, warn_missing
 from .tools import Tool, prepare_tools
 
 if TYPE_CHECKING:
+    from aiohttp import web
     from mcp.server.lowlevel import Server
 
     from .endpoint import Endpoint
@@ -97,6 +97,8 @@ class McpExposer(HttpExposer[McpConfig]):
     def build_app(self) -> web.Application:
         """The endpoint, built on the SDK."""
         # Imported here, as the SDK takes a second: `validate` and `inspect` do without.
+        from aiohttp import web
+
         from .endpoint import Endpoint
 
         self._endpoint = Endpoint(self.build_server(), self.tools, self.provision.settings.body_limit, self._key)

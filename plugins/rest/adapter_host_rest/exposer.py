@@ -3,34 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any
 
-from aiohttp import web
+from adapter_host import HttpExposer, Offer, Operations, Provision
 
-from adapter_host import (
-    ArgumentError,
-    HttpExposer,
-    NotFoundError,
-    Offer,
-    OperationError,
-    Operations,
-    Provision,
-)
-
-from .answers import MethodNotAllowed, allowed, fail, options, refuse, respond
 from .config import RestConfig, RestOperationSpec, RestResource
 from .extract import compile_extractor
 from .openapi import describe, served_at
-from .pages import Page, pages
 from .route import Route
-from .router import Router, Segment, parse_path, split_path
+from .router import Router, Segment, parse_path
 from .usage import try_out
 from .variables import expand, meet
 
-# All of it is one route of aiohttp's, whose router knows no names with `-` and slows down with each path.
-_EVERYTHING: Final = "/{path:[\\s\\S]*}"
-_TAIL: Final = len("/{path}")
+if TYPE_CHECKING:
+    from aiohttp import web
 
 
 class RestExposer(HttpExposer[RestConfig]):
@@ -43,23 +29,15 @@ class RestExposer(HttpExposer[RestConfig]):
         super().__init__(config, operations, provision)
         self._router: Router[Route] = Router()
         self._routes: list[Route] = []
-        self._pages: dict[str, Page] = {}
         for resource in config.resources:
             self._add_resource(resource)
 
     def build_app(self) -> web.Application:
         """Its application: everything goes to the routes compiled at build."""
-        app = web.Application(client_max_size=self.provision.settings.body_limit)
-        mount = app.router.add_resource(_EVERYTHING)
-        mount.add_route("*", partial(self._serve, mount))
-        document = self._describe()
+        # Imported here, with aiohttp: `validate` and `inspect` do without.
+        from .service import Service
 
-        async def fill_pages(_: web.Application) -> None:
-            # Where it is mounted is known once it starts.
-            self._pages = pages(served_at(document, mount.canonical[:-_TAIL] or "/"))
-
-        app.on_startup.append(fill_pages)
-        return app
+        return Service(self._router, self._describe(), self.provision.settings.body_limit).app()
 
     def openapi(self, url: str) -> dict[str, Any]:
         """The OpenAPI document of its routes."""
@@ -100,8 +78,7 @@ class RestExposer(HttpExposer[RestConfig]):
         names = [name for segment in segments for name in segment.variables]
         variables = tuple(meet(name, operation.inputs) for name in names)
         self._warn_unmet(resource, spec, [n for n, met in zip(names, variables, strict=True) if met is None])
-        limit = self.provision.settings.body_limit
-        extractor = compile_extractor(spec.method, operation.inputs, variables, limit)
+        extractor = compile_extractor(spec.method, operation.inputs, variables)
         route = Route(resource, spec, operation, segments, variables, extractor)
         present = self._router.add(spec.method, segments, route)
         if present is route:
@@ -124,48 +101,3 @@ class RestExposer(HttpExposer[RestConfig]):
             f" at {file}:{line}:{column} (as {present.title})"
         )
         self.provision.problem(message, route.spec, code="duplicate-route")
-
-    async def _serve(self, mount: web.Resource, request: web.Request) -> web.StreamResponse:
-        name = "no operation"
-        try:
-            path = request.rel_url.raw_path[len(mount.canonical) - _TAIL :]
-            found = self._find(request.method, path)
-            if isinstance(found, web.Response):
-                return found
-            route, values = found
-            name = route.operation.name
-            arguments = await route.extractor.arguments(request, values)
-            return await respond(request, await route.operation.call(arguments), name)
-        except OperationError as error:
-            return refuse(error, name)
-        except Exception:  # whatever an operation's plugins raise is that call's failure alone
-            return fail(name)
-
-    def _find(self, method: str, path: str) -> tuple[Route, list[str]] | web.Response:
-        try:
-            segments = split_path(path)
-        except ValueError:
-            raise ArgumentError("path", "the path must be percent-encoded UTF-8 without NUL") from None
-        served = "GET" if method == "HEAD" else method
-        # A path with a slash too many is served as if it had none, unless something stands at it.
-        for candidate in (segments, segments[:-1]) if segments[-1] == "" else (segments,):
-            found = self._router.find(served, candidate)
-            if found is not None:
-                return found
-            if methods := self._router.methods(candidate):
-                return _without_route(method, methods)
-        return self._page(method, segments)
-
-    def _page(self, method: str, segments: Sequence[str]) -> web.Response:
-        """The answer where no route is; a capability's own routes come before the pages."""
-        page = self._pages.get(segments[0]) if len(segments) == 1 else None
-        if page is None:
-            raise NotFoundError("there is nothing at this path")
-        return page.response() if method in ("GET", "HEAD") else _without_route(method, {"GET"})
-
-
-def _without_route(method: str, methods: set[str]) -> web.Response:
-    allow = allowed(methods)
-    if method == "OPTIONS":
-        return options(allow)
-    raise MethodNotAllowed(method, allow)

@@ -1,0 +1,91 @@
+"""Requests, from an exposer's routes to their answers: what is needed once it is served, and not before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Final
+
+from aiohttp import web
+
+from adapter_host import ABSENT, ArgumentError, NotFoundError, OperationError
+
+from .answers import MethodNotAllowed, allowed, fail, options, refuse, respond
+from .body import read_json
+from .openapi import served_at
+from .pages import Page, pages
+from .route import Route
+from .router import Router, split_path
+
+# All of it is one route of aiohttp's, whose router knows no names with `-` and slows down with each path.
+_EVERYTHING: Final = "/{path:[\\s\\S]*}"
+_TAIL: Final = len("/{path}")
+
+
+class Service:
+    """Answers requests by routes; what they leave is for the pages."""
+
+    def __init__(self, router: Router[Route], document: Mapping[str, Any], body_limit: int) -> None:
+        self._router = router
+        self._document = document
+        self._body_limit = body_limit
+        self._pages: dict[str, Page] = {}
+
+    def app(self) -> web.Application:
+        """An application of it alone."""
+        app = web.Application(client_max_size=self._body_limit)
+        mount = app.router.add_resource(_EVERYTHING)
+        mount.add_route("*", partial(self._serve, mount))
+
+        async def fill_pages(_: web.Application) -> None:
+            # Where it is mounted is known once it starts.
+            self._pages = pages(served_at(self._document, mount.canonical[:-_TAIL] or "/"))
+
+        app.on_startup.append(fill_pages)
+        return app
+
+    async def _serve(self, mount: web.Resource, request: web.Request) -> web.StreamResponse:
+        name = "no operation"
+        try:
+            path = request.rel_url.raw_path[len(mount.canonical) - _TAIL :]
+            found = self._find(request.method, path)
+            if isinstance(found, web.Response):
+                return found
+            route, values = found
+            name = route.operation.name
+            body = await read_json(request, self._body_limit) if route.extractor.reads_body else ABSENT
+            arguments = route.extractor.arguments(request, values, body)
+            return await respond(request, await route.operation.call(arguments), name)
+        except OperationError as error:
+            return refuse(error, name)
+        except Exception:  # whatever an operation's plugins raise is that call's failure alone
+            return fail(name)
+
+    def _find(self, method: str, path: str) -> tuple[Route, list[str]] | web.Response:
+        try:
+            segments = split_path(path)
+        except ValueError:
+            raise ArgumentError("path", "the path must be percent-encoded UTF-8 without NUL") from None
+        served = "GET" if method == "HEAD" else method
+        # A path with a slash too many is served as if it had none, unless something stands at it.
+        for candidate in (segments, segments[:-1]) if segments[-1] == "" else (segments,):
+            found = self._router.find(served, candidate)
+            if found is not None:
+                return found
+            if methods := self._router.methods(candidate):
+                return _without_route(method, methods)
+        return self._page(method, segments)
+
+    def _page(self, method: str, segments: Sequence[str]) -> web.Response:
+        """The answer where no route is; a capability's own routes come before the pages."""
+        page = self._pages.get(segments[0]) if len(segments) == 1 else None
+        if page is None:
+            raise NotFoundError("there is nothing at this path")
+        return page.response() if method in ("GET", "HEAD") else _without_route(method, {"GET"})
+
+
+def _without_route(method: str, methods: set[str]) -> web.Response:
+    allow = allowed(methods)
+    if method == "OPTIONS":
+        return options(allow)
+    raise MethodNotAllowed(method, allow)
