@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import ValidationError
 
-from .capability import ConsumerConfig, ExposerConfig, HttpExposerConfig, Model, OutputSpec, walk
+from .capability import ConsumerConfig, ExposerConfig, HttpExposerConfig, Model, OutputSpec, known_keys, walk
 from .declaration import Declaration
 from .document.words import listed, suggest
 from .errors import StartError
@@ -82,7 +82,7 @@ class Provision:
             declaration.problems += problems_of(error, declaration.source, loc)
             return None
         for part, place in walk(found, loc):
-            known = [field.alias or name for name, field in type(part).model_fields.items()]
+            known = known_keys(type(part))
             for name in part.model_extra or ():
                 hint = suggest(name, known) or f" (known: {listed(known, 'and')})"
                 declaration.problem(f"unknown key '{name}'{hint}", (*place, name), code="unknown-key", key=True)

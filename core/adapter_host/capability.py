@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny
@@ -270,13 +271,25 @@ def walk(value: Any, loc: tuple[str | int, ...] = ()) -> Iterator[tuple[Model, t
     """Every model in `value` with its place in the document, outer before inner."""
     if isinstance(value, Model):
         yield value, loc
-        for name, field in type(value).model_fields.items():
+        for name, key in _keys(type(value)):
             child = getattr(value, name)
-            if isinstance(child, Model | tuple | list | dict):
-                yield from walk(child, (*loc, field.alias or name))
+            # What is text, or empty, has no models; nearly everything is.
+            if child and not isinstance(child, str) and isinstance(child, Model | tuple | list | dict):
+                yield from walk(child, (*loc, key))
     elif isinstance(value, tuple | list):
         for index, child in enumerate(value):
             yield from walk(child, (*loc, index))
     elif isinstance(value, dict):
         for key, child in value.items():
             yield from walk(child, (*loc, key))
+
+
+@cache
+def _keys(model: type[Model]) -> tuple[tuple[str, str], ...]:
+    """The fields of a model, each with its key in the document."""
+    return tuple((name, field.alias or name) for name, field in model.model_fields.items())
+
+
+def known_keys(model: type[Model]) -> list[str]:
+    """The keys that a part of a document may have."""
+    return [key for _, key in _keys(model)]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def is_identity(path: str) -> bool:
     return path.strip() in _ROOT
 
 
+@lru_cache(maxsize=4096)
 def compile_path(path: str) -> Find:
     """Compile a path to a function of a document; raises `ValueError` when it is no JSONPath."""
     text = path.strip()

@@ -37,7 +37,7 @@ class RestExposer(HttpExposer[RestConfig]):
         # Imported here, with aiohttp: `validate` and `inspect` do without.
         from .service import Service
 
-        return Service(self._router, self._describe(), self.provision.settings.body_limit).app()
+        return Service(self._router, self._describe, self.provision.settings.body_limit).app()
 
     def openapi(self, url: str) -> dict[str, Any]:
         """The OpenAPI document of its routes."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from adapter_host import ABSENT, ArgumentError, NotFoundError, OperationError
 from .answers import MethodNotAllowed, allowed, fail, options, refuse, respond
 from .body import read_json
 from .openapi import served_at
-from .pages import Page, pages
+from .pages import PAGES, Page, pages
 from .route import Route
 from .router import Router, split_path
 
@@ -25,11 +25,12 @@ _TAIL: Final = len("/{path}")
 class Service:
     """Answers requests by routes; what they leave is for the pages."""
 
-    def __init__(self, router: Router[Route], document: Mapping[str, Any], body_limit: int) -> None:
+    def __init__(self, router: Router[Route], describe: Callable[[], Mapping[str, Any]], body_limit: int) -> None:
         self._router = router
-        self._document = document
+        self._describe = describe
         self._body_limit = body_limit
         self._pages: dict[str, Page] = {}
+        self._root = "/"
 
     def app(self) -> web.Application:
         """An application of it alone."""
@@ -37,11 +38,11 @@ class Service:
         mount = app.router.add_resource(_EVERYTHING)
         mount.add_route("*", partial(self._serve, mount))
 
-        async def fill_pages(_: web.Application) -> None:
+        async def find_root(_: web.Application) -> None:
             # Where it is mounted is known once it starts.
-            self._pages = pages(served_at(self._document, mount.canonical[:-_TAIL] or "/"))
+            self._root = mount.canonical[:-_TAIL] or "/"
 
-        app.on_startup.append(fill_pages)
+        app.on_startup.append(find_root)
         return app
 
     async def _serve(self, mount: web.Resource, request: web.Request) -> web.StreamResponse:
@@ -78,10 +79,13 @@ class Service:
 
     def _page(self, method: str, segments: Sequence[str]) -> web.Response:
         """The answer where no route is; a capability's own routes come before the pages."""
-        page = self._pages.get(segments[0]) if len(segments) == 1 else None
-        if page is None:
+        if len(segments) != 1 or segments[0] not in PAGES:
             raise NotFoundError("there is nothing at this path")
-        return page.response() if method in ("GET", "HEAD") else _without_route(method, {"GET"})
+        if method not in ("GET", "HEAD"):
+            return _without_route(method, {"GET"})
+        # Made when somebody asks: of most exposers nobody does.
+        self._pages = self._pages or pages(served_at(self._describe(), self._root))
+        return self._pages[segments[0]].response()
 
 
 def _without_route(method: str, methods: set[str]) -> web.Response:
