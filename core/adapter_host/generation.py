@@ -6,8 +6,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
-from aiohttp import web
-
 from .adapters import HttpExposer
 from .credentials import IssuedCredentials
 from .errors import ProblemsError
@@ -16,6 +14,7 @@ from .listeners import Mount, description
 from .places import WELL_KNOWN
 from .plan import ExposerPlan, Plan
 from .settings import Settings
+from .switch import Mounted
 
 _log = logging.getLogger("adapter_host")
 
@@ -71,16 +70,16 @@ class Generation:
             note(error, await self.unwind())
             raise
 
-    async def apps(self, mounts: Sequence[Mount], address: str | None) -> dict[str, web.Application]:
+    async def mounted(self, mounts: Sequence[Mount], address: str | None) -> dict[str, Mounted]:
         """The applications of the mounts, started, by prefix, and what describes them under `WELL_KNOWN`."""
-        apps = {}
+        found = {}
         for mount in mounts:
-            app = mount.app(self._settings, address, self.requests)
-            self._started.append(app.cleanup)
-            await app.startup()
-            apps[mount.prefix] = app
+            mounted = mount.mounted(self._settings, address, self.requests)
+            self._started.append(mounted.app.cleanup)
+            await mounted.app.startup()
+            found[mount.prefix] = mounted
         described = description(mounts, self._settings, address, self.requests)
-        return apps if described is None else {**apps, WELL_KNOWN: described}
+        return found if described is None else {**found, WELL_KNOWN: described}
 
     async def pause(self) -> None:
         """Free what exposers that listen for themselves hold, for those of another generation."""

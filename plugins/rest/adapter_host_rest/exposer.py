@@ -17,6 +17,9 @@ from .variables import expand, meet
 
 if TYPE_CHECKING:
     from aiohttp import web
+    from aiohttp.typedefs import Handler
+
+    from .service import Service
 
 
 class RestExposer(HttpExposer[RestConfig]):
@@ -29,6 +32,7 @@ class RestExposer(HttpExposer[RestConfig]):
         super().__init__(config, operations, provision)
         self._router: Router[Route] = Router()
         self._routes: list[Route] = []
+        self._service: Service | None = None
         for resource in config.resources:
             self._add_resource(resource)
 
@@ -37,7 +41,12 @@ class RestExposer(HttpExposer[RestConfig]):
         # Imported here, with aiohttp: `validate` and `inspect` do without.
         from .service import Service
 
-        return Service(self._router, self._describe, self.provision.settings.body_limit).app()
+        self._service = Service(self._router, self._describe, self.provision.settings.body_limit)
+        return self._service.app()
+
+    def handler_of(self, request: web.Request) -> Handler | None:
+        """The routes answer everything below the root."""
+        return self._service.serve if self._service is not None else None
 
     def openapi(self, url: str) -> dict[str, Any]:
         """The OpenAPI document of its routes."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, Final
 
 from aiohttp import web
@@ -30,26 +29,26 @@ class Service:
         self._describe = describe
         self._body_limit = body_limit
         self._pages: dict[str, Page] = {}
-        self._root = "/"
+        # Where it is mounted is known once it starts.
+        self._root = ""
 
     def app(self) -> web.Application:
         """An application of it alone."""
         app = web.Application(client_max_size=self._body_limit)
         mount = app.router.add_resource(_EVERYTHING)
-        mount.add_route("*", partial(self._serve, mount))
+        mount.add_route("*", self.serve)
 
         async def find_root(_: web.Application) -> None:
-            # Where it is mounted is known once it starts.
-            self._root = mount.canonical[:-_TAIL] or "/"
+            self._root = mount.canonical[:-_TAIL]
 
         app.on_startup.append(find_root)
         return app
 
-    async def _serve(self, mount: web.Resource, request: web.Request) -> web.StreamResponse:
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request."""
         name = "no operation"
         try:
-            path = request.rel_url.raw_path[len(mount.canonical) - _TAIL :]
-            found = self._find(request.method, path)
+            found = self._find(request.method, request.rel_url.raw_path[len(self._root) :])
             if isinstance(found, web.Response):
                 return found
             route, values = found
@@ -84,7 +83,7 @@ class Service:
         if method not in ("GET", "HEAD"):
             return _without_route(method, {"GET"})
         # Made when somebody asks: of most exposers nobody does.
-        self._pages = self._pages or pages(served_at(self._describe(), self._root))
+        self._pages = self._pages or pages(served_at(self._describe(), self._root or "/"))
         return self._pages[segments[0]].response()
 
 
