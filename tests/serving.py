@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-DOCUMENT = """\
+HEAD = """\
 naftiko: 1.0.0-alpha2
 info: {label: Shop}
 capability:
@@ -23,9 +23,15 @@ capability:
   consumes:
     - type: http
       namespace: api
-      baseUri: http://api.example.com
+      baseUri: http://api.example.com/v1
       authentication: {type: bearer, token: "{{env.TOKEN}}"}
       resources:
+"""
+"""What begins a document that consumes `api` with a secret; its resources come next."""
+
+DOCUMENT = (
+    HEAD
+    + """\
         - name: things
           path: /things
           operations:
@@ -44,6 +50,7 @@ capability:
       tools:
         - {name: list-things, description: Lists things, call: api.list}
 """
+)
 SECRET = {"SHOP_TOKEN": "s3cr3t"}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ import pytest
 from aiohttp import encode_basic_auth
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
-from mcp_types import TextContent, TextResourceContents
+from mcp_types import BlobResourceContents, ImageContent, TextContent, TextResourceContents
 
 from adapter_host import Host, Settings
 from adapter_host.cli import main
@@ -24,8 +25,8 @@ from adapter_host.testing import Running, running
 
 FOLDER = Path(__file__).parents[1] / "capabilities"
 FILES = sorted(FOLDER.glob("*.yaml"))
-LOOSE = {"forecast.yaml", "netbird-checkout.yaml"}
-"""What the official schema cannot accept: `x-example`, and the dialect that NetBird's capabilities are written in."""
+LOOSE = {"forecast.yaml", "lighthouses.yaml", "netbird-checkout.yaml"}
+"""What the official schema cannot accept: `x-example`, later keys, and the dialect of NetBird's capabilities."""
 
 CHECKOUT = {"session_id": "cs_example_51H8", "url": "https://checkout.example.com/c/pay/cs_example_51H8"}
 READER = encode_basic_auth("reader", "mock-NOTES_READER_PASSWORD")
@@ -103,12 +104,41 @@ class Prompt:
         assert message.content.text == self.answer
 
 
+@dataclass(frozen=True)
+class Photograph:
+    """A request, a tool call or the URI of a resource, each of which gives the same PNG."""
+
+    path: str = ""
+    tool: str = ""
+    uri: str = ""
+
+    async def call(self, url: str) -> None:
+        kind, body = await (self._get(url) if self.path else self._ask(url))
+        assert kind == "image/png"
+        assert body.startswith(b"\x89PNG\r\n\x1a\n")
+
+    async def _get(self, url: str) -> tuple[str, bytes]:
+        async with aiohttp.ClientSession() as session, session.get(url + self.path) as response:
+            assert response.status == 200
+            return response.headers["Content-Type"], await response.read()
+
+    async def _ask(self, url: str) -> tuple[str | None, bytes]:
+        async with _client(url, {}) as client:
+            if self.uri:
+                (content,) = (await client.read_resource(self.uri)).contents
+                assert isinstance(content, BlobResourceContents)
+                return content.mime_type, b64decode(content.blob)
+            (image,) = (await client.call_tool(self.tool, {"name": "Eddystone"})).content
+            assert isinstance(image, ImageContent)
+            return image.mime_type, b64decode(image.data)
+
+
 def sent(path: str, *, method: str = "GET", query: Any = None, body: Any = None) -> Any:
     """What the stand-in answers for an operation without an example: the request that came."""
     return {"received": {"method": method, "path": path, "query": query or {}, "headers": {}, "body": body}}
 
 
-CALLS: dict[str, list[Rest | Tool | Resource | Prompt]] = {
+CALLS: dict[str, list[Rest | Tool | Resource | Prompt | Photograph]] = {
     "netbird-checkout-rest": [
         Rest("/v1/api/integrations/billing/checkout", CHECKOUT, "POST", json={"priceID": "price_team"}),
     ],
@@ -142,6 +172,11 @@ CALLS: dict[str, list[Rest | Tool | Resource | Prompt]] = {
             },
         ),
         Rest("/forecast/Berlin/skies", ["Fair", "Rain"]),
+    ],
+    "depot-rest": [
+        Rest("/depot/articles/A-1", sent("/articles/A-1")),
+        Rest("/depot/stock/A-1", sent("/articles/A-1")),
+        Rest("/depot/suppliers", {"error": "there is no /suppliers"}, status=404),
     ],
     "greeting-rest": [Rest("/greetings/Ada", {"greeting": "Hello, Ada!", "language": "en"})],
     "greeting-mcp": [Tool("greet", {"greeting": "Hello, Ada!", "times": 3}, {"name": "Ada", "times": 3})],
@@ -179,6 +214,11 @@ CALLS: dict[str, list[Rest | Tool | Resource | Prompt]] = {
             " Read how it is brewed, and say so in one sentence.",
             {"occasion": "a birthday", "dislikes": "smoke"},
         ),
+    ],
+    "lighthouses-rest": [Photograph(path="/photographs/Eddystone")],
+    "lighthouses-mcp": [
+        Photograph(tool="show-lighthouse"),
+        Photograph(uri="lighthouses://photographs/Eddystone"),
     ],
     "seed-tools": [
         Tool("find-varieties", sent("/varieties", query={"month": "4"}), {"month": 4}),

@@ -16,19 +16,11 @@ import pytest
 
 from adapter_host.cli import COMMANDS, main
 
-DOCUMENT = """\
-naftiko: 1.0.0-alpha2
-info: {label: Shop}
-capability:
-  binds:
-    - namespace: env
-      keys: {TOKEN: SHOP_TOKEN}
-  consumes:
-    - type: http
-      namespace: api
-      baseUri: http://api.example.com/v1
-      authentication: {type: bearer, token: "{{env.TOKEN}}"}
-      resources:
+from .serving import HEAD
+
+DOCUMENT = (
+    HEAD
+    + """\
         - name: things
           path: /things/{id}
           operations:
@@ -78,6 +70,7 @@ capability:
       tools:
         - {name: put-part, description: Changes a part, call: api.parts.get}
 """
+)
 
 
 STRICT = """\

@@ -52,7 +52,7 @@ def page(request: pytest.FixtureRequest) -> Path:
 def whole(data: Mapping[str, Any], consumes: Any) -> dict[str, Any]:
     """A document around a fragment; what it calls and does not have is the page's, or that of the http plugin."""
     assert data.keys() <= FRAGMENTS
-    calls = "'call'" in str(data)
+    calls = "'call'" in str(data) or "'targetNamespace'" in str(data)
     named = re.findall(
         r"\{\{(\w+)\.([A-Z_]+)\}\}", str(data if data.get("consumes") or not calls else [data, consumes])
     )

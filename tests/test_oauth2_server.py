@@ -13,12 +13,12 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from adapter_host import UnavailableError
+from adapter_host import UnavailableError, is_secure, metadata_urls
 from adapter_host.credentials import Principal
 from adapter_host.oauth2.claims import LEEWAY, InvalidToken
 from adapter_host.oauth2.introspection import LIFETIME, REMEMBERED, Client, IntrospectedTokens
 from adapter_host.oauth2.keys import MAX_AGE, MAX_STALE, MIN_INTERVAL, Keys
-from adapter_host.oauth2.server import ANSWER_LIMIT, RETRY_AFTER, AuthorizationServer, is_secure, metadata_urls
+from adapter_host.oauth2.server import ANSWER_LIMIT, RETRY_AFTER, AuthorizationServer
 from adapter_host.oauth2.tokens import SignedTokens
 
 from .guarded import INTROSPECTION, Clock, answer, host, invalid, oauth2, serving
@@ -51,6 +51,7 @@ async def issuer() -> AsyncIterator[Issuer]:
                 "https://a.example:8443/.well-known/oauth-authorization-server/realms/x",
                 "https://a.example:8443/.well-known/openid-configuration/realms/x",
                 "https://a.example:8443/realms/x/.well-known/openid-configuration",
+                "https://a.example:8443/realms/x/.well-known/oauth-authorization-server",
             ],
         ),
     ],
@@ -65,6 +66,7 @@ def test_where_metadata_may_be(issuer: str, urls: list[str]) -> None:
         "/.well-known/oauth-authorization-server{path}",
         "/.well-known/openid-configuration{path}",
         "{path}/.well-known/openid-configuration",
+        "{path}/.well-known/oauth-authorization-server",
     ],
 )
 async def test_metadata_is_found(well_known: str) -> None:
@@ -84,6 +86,8 @@ async def test_metadata_is_found(well_known: str) -> None:
         ("http://a.example", False),
         ("http://localhost.a.example", False),
         ("http://10.0.0.1", False),
+        ("https://a@a.example", False),
+        ("https://a.example#x", False),
         ("ftp://localhost", False),
         ("file:///etc/passwd", False),
         ("https://", False),

@@ -24,35 +24,15 @@ from adapter_host.testing import Running, running
 
 from .conftest import Command
 from .plain import plain_plugins
+from .serving import DOCUMENT
 
 TUTORIAL = Path(__file__).parents[2] / "shared/tutorial"
 
-DOCUMENT = """\
-naftiko: 1.0.0-alpha2
-binds:
-  - namespace: env
-    location: {location}
-    keys: {{TOKEN: token, TEAM: team}}
-capability:
-  consumes:
-    - type: http
-      namespace: api
-      baseUri: http://api.example.com
-      authentication: {{type: bearer, token: "{{{{env.TOKEN}}}}"}}
-      resources:
-        - name: things
-          path: /things
-          operations:
-            - {{name: list, method: GET}}
-  exposes:
-    - type: rest
-      namespace: shop
-      port: 0
-      resources:
-        - path: /things
-          operations:
-            - {{method: GET, name: list-things, call: api.list}}
-"""
+
+def document(location: str) -> str:
+    """The shop, its secret kept in a file."""
+    keys = f"location: {location}\n      keys: {{TOKEN: token, TEAM: team}}"
+    return DOCUMENT.replace("keys: {TOKEN: SHOP_TOKEN}", keys)
 
 
 @pytest.fixture
@@ -178,14 +158,14 @@ def test_a_path_begins_at_the_document(tmp_path: Path, location: str) -> None:
     (folder / "up").mkdir(parents=True)
     secrets = folder / "up/a.yaml"
     secrets.write_text("token: s3cr3t\nteam: north\n")
-    document = folder / "shop.yaml"
-    document.write_text(DOCUMENT.format(location=location.format(secrets)))
-    host = Host(document, settings=Settings(environment={}))
+    file = folder / "shop.yaml"
+    file.write_text(document(location.format(secrets)))
+    host = Host(file, settings=Settings(environment={}))
     declaration = host.plans[0].declaration
     assert declaration.unresolved == {}
     (read,) = declaration.secret_files
     assert os.path.samefile(read, secrets)
-    assert declaration.files == (str(document),)
+    assert declaration.files == (str(file),)
 
 
 def test_a_file_behind_a_link_is_read(folder: Path) -> None:
@@ -197,31 +177,31 @@ def test_a_file_behind_a_link_is_read(folder: Path) -> None:
 
 
 def test_only_what_is_used_is_read(folder: Path) -> None:
-    (folder / "shop.yaml").write_text(DOCUMENT.format(location="file://none.yaml").replace("{{env.TOKEN}}", "open"))
+    (folder / "shop.yaml").write_text(document("file://none.yaml").replace("{{env.TOKEN}}", "open"))
     declaration = Host("shop.yaml", settings=Settings(environment={})).plans[0].declaration
     assert (declaration.unresolved, declaration.secret_files) == ({}, ())
 
 
 def test_with_a_stand_in_nothing_is_read(folder: Path) -> None:
-    (folder / "shop.yaml").write_text(DOCUMENT.format(location="file://none.yaml"))
+    (folder / "shop.yaml").write_text(document("file://none.yaml"))
     declaration = Host("shop.yaml", settings=Settings(environment={}, mock=True)).plans[0].declaration
     assert (declaration.unresolved, declaration.secret_files) == ({}, ())
 
 
 def test_a_missing_file_stops_the_start_and_not_the_validation(folder: Path, command: Command) -> None:
-    (folder / "shop.yaml").write_text(DOCUMENT.format(location="file://./secrets/shop.yaml"))
+    (folder / "shop.yaml").write_text(document("file://./secrets/shop.yaml"))
     validated = command("validate", "shop.yaml")
     assert (validated.returncode, validated.stderr) == (0, "")
     served = command("serve", "shop.yaml")
     assert (served.returncode, served.stdout) == (1, "")
     assert served.stderr == (
-        "shop.yaml:4:15: bind 'env' cannot be read: 'secrets/shop.yaml' does not exist; write it"
+        "shop.yaml:6:17: bind 'env' cannot be read: 'secrets/shop.yaml' does not exist; write it"
         " (asked for: token and team)\n"
     )
     (folder / "secrets").mkdir()
     (folder / "secrets/shop.yaml").write_text("tokn: s3cr3t\n")
     assert command("serve", "shop.yaml").stderr == (
-        "shop.yaml:11:45: secret 'env.TOKEN' is not set (bind 'env'; 'secrets/shop.yaml' has no key 'token';"
+        "shop.yaml:12:45: secret 'env.TOKEN' is not set (bind 'env'; 'secrets/shop.yaml' has no key 'token';"
         " did you mean 'tokn'? add it, or mend 'keys')\n"
     )
 
@@ -333,7 +313,7 @@ class Shop:
 async def shop(folder: Path, *options: str) -> AsyncIterator[Shop]:
     """Serve until the block ends."""
     served = Shop(folder)
-    (folder / "shop.yaml").write_text(DOCUMENT.format(location="file:///./secrets.yaml"))
+    (folder / "shop.yaml").write_text(document("file:///./secrets.yaml"))
     app = web.Application()
     app.router.add_get("/things", served.answer)
     async with TestServer(app) as upstream:
@@ -396,7 +376,7 @@ async def test_a_signal_reads_the_document_and_its_secrets_again(tmp_path: Path)
     (tmp_path / "others.yaml").write_text("token: two\n")
     async with shop(tmp_path) as served:
         await served.sends("one")
-        (tmp_path / "shop.yaml").write_text(DOCUMENT.format(location="file://others.yaml"))
+        (tmp_path / "shop.yaml").write_text(document("file://others.yaml"))
         served.process.send_signal(signal.SIGHUP)
         await served.sends("two")
         (tmp_path / "others.yaml").write_text("token: three\n")
@@ -408,7 +388,7 @@ async def test_a_document_that_changes_is_read_again_when_asked_for(tmp_path: Pa
     (tmp_path / "others.yaml").write_text("token: two\n")
     async with shop(tmp_path, "--reload") as served:
         await served.sends("one")
-        (tmp_path / "shop.yaml").write_text(DOCUMENT.format(location="file://others.yaml"))
+        (tmp_path / "shop.yaml").write_text(document("file://others.yaml"))
         await served.sends("two")
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         ConsumedOperation,
         Consumer,
         Exposer,
+        Forwarding,
         HttpExposer,
         Offer,
         Provision,
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
         Capability,
         ConsumerConfig,
         ExposerConfig,
+        ForwardSpec,
         HttpExposerConfig,
         InputSpec,
+        ListOf,
         Model,
         OperationSpec,
         OutputSpec,
@@ -56,24 +59,29 @@ if TYPE_CHECKING:
     from .gate import HeldStream
     from .hookspecs import RegisterBindSource, RegisterConsumer, RegisterExposer, hookimpl
     from .host import HOST, Exposure, Host, attach
-    from .inputs import Input
+    from .inputs import JSON_TYPES, Input
     from .location import LocatedFile, Location, guess_media_type
+    from .media import BinarySize, MediaType, parse_size
+    from .oauth2.issuer import is_secure, metadata_urls
     from .operation import Arguments, Call, Operation, Operations, Result
     from .plugins import PluginInfo, Plugins
     from .problem_json import new_request_id, problem_response
     from .resolve import fold
     from .settings import Settings
-    from .template import ABSENT, Template
+    from .streams import read_at_most
+    from .template import ABSENT, Template, text_of
 
 __all__ = [
     "ABSENT",
     "API_VERSION",
     "HOST",
+    "JSON_TYPES",
     "PRINCIPAL",
     "AdapterHostError",
     "ArgumentError",
     "Arguments",
     "Authentication",
+    "BinarySize",
     "BindError",
     "BindSource",
     "Call",
@@ -86,6 +94,8 @@ __all__ = [
     "Exposer",
     "ExposerConfig",
     "Exposure",
+    "ForwardSpec",
+    "Forwarding",
     "HeldStream",
     "Host",
     "HttpExposer",
@@ -93,8 +103,10 @@ __all__ = [
     "Input",
     "InputSpec",
     "InternalError",
+    "ListOf",
     "LocatedFile",
     "Location",
+    "MediaType",
     "Model",
     "NotFoundError",
     "Offer",
@@ -130,9 +142,14 @@ __all__ = [
     "fold",
     "guess_media_type",
     "hookimpl",
+    "is_secure",
+    "metadata_urls",
     "new_request_id",
+    "parse_size",
     "problem_response",
+    "read_at_most",
     "suggest",
+    "text_of",
 ]
 
 # Names are imported when they are asked for: who writes a plugin of models, or validates a document, needs no server.
@@ -143,6 +160,7 @@ _MODULES = {
     "ArgumentError": "errors",
     "Arguments": "operation",
     "Authentication": "capability",
+    "BinarySize": "media",
     "BindError": "errors",
     "BindSource": "document.binds",
     "Call": "operation",
@@ -155,6 +173,8 @@ _MODULES = {
     "Exposer": "adapters",
     "ExposerConfig": "capability",
     "Exposure": "host",
+    "ForwardSpec": "capability",
+    "Forwarding": "adapters",
     "HOST": "host",
     "HeldStream": "gate",
     "Host": "host",
@@ -163,8 +183,11 @@ _MODULES = {
     "Input": "inputs",
     "InputSpec": "capability",
     "InternalError": "errors",
+    "JSON_TYPES": "inputs",
+    "ListOf": "capability",
     "LocatedFile": "location",
     "Location": "location",
+    "MediaType": "media",
     "Model": "capability",
     "NotFoundError": "errors",
     "Offer": "adapters",
@@ -201,9 +224,14 @@ _MODULES = {
     "fold": "resolve",
     "guess_media_type": "location",
     "hookimpl": "hookspecs",
+    "is_secure": "oauth2.issuer",
+    "metadata_urls": "oauth2.issuer",
     "new_request_id": "problem_json",
+    "parse_size": "media",
     "problem_response": "problem_json",
+    "read_at_most": "streams",
     "suggest": "document.words",
+    "text_of": "template",
 }
 
 

@@ -96,6 +96,9 @@ class ConsumedOperation(ABC):
     `resource` and `path` are what references and inference may go by; leave them None where there is no such thing.
     `outputs` are what it says of its own answers: the steps that call it get them.
     `spec` is the part of the consumer's config that declares it, for plugins that read keys of their own there.
+    `media_type` is what its answers are declared to be, whatever the API says. With `binary` they are bytes, of which
+    nothing is mapped; then it gives a `Result.stream` for a large one when asked to, and `max_size` is the most bytes
+    that one may have.
     """
 
     namespace: str
@@ -107,6 +110,9 @@ class ConsumedOperation(ABC):
     inputs: tuple[Input, ...] = ()
     outputs: tuple[OutputSpec, ...] = ()
     spec: Model | None = None
+    media_type: str | None = None
+    binary: bool = False
+    max_size: int | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -125,6 +131,34 @@ class ConsumedOperation(ABC):
     def preview(self, arguments: Arguments) -> Mapping[str, Any]:
         """The very request that `arguments` make, for people: plain data, secrets masked."""
         return {"arguments": dict(arguments)}
+
+
+class Forwarding(ConsumedOperation):
+    """Passes requests on to a consumed API as they come: what `Consumer.forwarding` gives.
+
+    Its arguments are a request: `method`, `path` (percent-encoded, below the API's base: empty or from its `/`),
+    `query` (percent-encoded, without `?`), `headers` (a multidict, or a plain mapping) and `body` (an asynchronous
+    iterator of bytes, bytes, text, or plain data to send as JSON). `headers` has what the document trusts,
+    `Content-Type`, `Content-Encoding` and `Content-Language`, and `Content-Length` where the body's is known; none of
+    the connection's (RFC 9110, 7.6.1). The path is whatever a caller sent: `call` raises `ArgumentError` for one that
+    would lead out of the base.
+
+    The result has the API's status, whatever it is, all its headers, and its body as it came, encoded or not.
+
+    `own_headers` (in lower case) and `own_query` are the names that it sets itself; callers' are not among the
+    arguments.
+    """
+
+    name = "forward"
+    own_headers: frozenset[str] = frozenset()
+    own_query: frozenset[str] = frozenset()
+    inputs = (
+        Input("method", "string", required=True, description="The request's method"),
+        Input("path", "string", description="Its path below the base, percent-encoded"),
+        Input("query", "string", description="Its query, percent-encoded"),
+        Input("headers", description="Its headers"),
+        Input("body", description="Its body", place="body", whole=True),
+    )
 
 
 class ConsumedCall(Protocol):
@@ -148,6 +182,10 @@ class Consumer(ABC, Generic[ConsumerConfigT]):
     @abstractmethod
     def operations(self) -> Sequence[ConsumedOperation]:
         """Everything that can be called; asked once, at build."""
+
+    def forwarding(self) -> Forwarding | None:
+        """What passes requests on as they come, or None if it cannot; asked at build, where a document forwards."""
+        return None
 
     async def start(self) -> None:
         """Open what calls need. With `provision.settings.mock`, start the stand-in and call that instead."""

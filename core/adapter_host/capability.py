@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny
 from pydantic.alias_generators import to_camel
+
+from .media import MediaType
 
 ValueType = str
 """A declared type: string, number, integer, boolean, array or object; `binary` for bytes."""
@@ -27,12 +29,14 @@ class Model(BaseModel):
     )
 
 
-def _tuple_or_nothing(value: Any) -> Any:
+def _empty_when_empty(value: Any) -> Any:
     return () if value is None else value
 
 
-Optional = BeforeValidator(_tuple_or_nothing)
-"""An empty key (`binds:`) means an empty list, as people write it."""
+ItemT = TypeVar("ItemT")
+
+ListOf = Annotated[tuple[ItemT, ...], BeforeValidator(_empty_when_empty)]
+"""A list in a document, as a tuple; an empty key (`binds:`) means an empty list, as people write it."""
 
 
 class Info(Model):
@@ -41,11 +45,11 @@ class Info(Model):
     label: str | None = None
     title: str | None = None
     description: str | None = None
-    tags: Annotated[tuple[str, ...], Optional] = ()
+    tags: ListOf[str] = ()
     created: str | None = None
     modified: str | None = None
     version: str | None = None
-    stakeholders: Annotated[tuple[dict[str, Any], ...], Optional] = ()
+    stakeholders: ListOf[dict[str, Any]] = ()
 
 
 class Bind(Model):
@@ -70,7 +74,7 @@ class Authentication(Model):
     authorization_server_uri: str | None = None
     resource: str | None = None
     audience: str | None = None
-    scopes: Annotated[tuple[str, ...], Optional] = ()
+    scopes: ListOf[str] = ()
     token_endpoint: str | None = None
     token_validation: str | None = None
 
@@ -128,7 +132,7 @@ class ScriptStepSpec(Model):
     file: str
     language: str | None = None
     location: str | None = None
-    dependencies: Annotated[tuple[str, ...], Optional] = ()
+    dependencies: ListOf[str] = ()
     with_: dict[str, Any] = Field(default_factory=dict, alias="with")
 
 
@@ -166,18 +170,33 @@ class OperationSpec(Model):
     name: str | None = None
     label: str | None = None
     description: str | None = None
-    input_parameters: Annotated[tuple[InputSpec, ...], Optional] = ()
-    output_parameters: Annotated[tuple[OutputSpec, ...], Optional] = ()
+    input_parameters: ListOf[InputSpec] = ()
+    output_parameters: ListOf[OutputSpec] = ()
     call: str | None = None
     with_: dict[str, Any] = Field(default_factory=dict, alias="with")
     ref: str | None = None
-    steps: Annotated[tuple[_Step, ...], Optional] = ()
-    mappings: Annotated[tuple[MappingSpec, ...], Optional] = ()
+    steps: ListOf[_Step] = ()
+    mappings: ListOf[MappingSpec] = ()
 
     @property
     def known_as(self) -> str:
         """What the operation is called: its name or label, else the last part of what it refers to."""
         return self.name or self.label or (self.call or self.ref or "operation").rsplit(".", 1)[-1]
+
+
+class ForwardSpec(OperationSpec):
+    """Requests that are passed on to a consumed API as they come, with those of their headers that are trusted.
+
+    Where it stands, an exposer finds an operation with the inputs of `Forwarding`.
+    """
+
+    target_namespace: str
+    trusted_headers: ListOf[str] = ()
+
+    @property
+    def known_as(self) -> str:
+        """Its name, else one of where it leads."""
+        return self.name or f"forward-{self.target_namespace}"
 
 
 class FunctionInputSpec(InputSpec):
@@ -190,8 +209,9 @@ class FunctionSpec(OperationSpec):
     """An operation that several exposed ones share by `ref`."""
 
     name: str
-    input_parameters: Annotated[tuple[FunctionInputSpec, ...], Optional] = ()
+    input_parameters: ListOf[FunctionInputSpec] = ()
     semantics: Semantics | None = None
+    output_media_type: MediaType | None = None
 
 
 class AggregateSpec(Model):
@@ -200,7 +220,7 @@ class AggregateSpec(Model):
     namespace: str
     label: str | None = None
     description: str | None = None
-    functions: Annotated[tuple[FunctionSpec, ...], Optional] = ()
+    functions: ListOf[FunctionSpec] = ()
 
 
 class ConsumerConfig(Model):
@@ -218,6 +238,11 @@ class ExposerConfig(Model):
     namespace: str
     description: str | None = None
     authentication: Authentication | None = None
+
+    @property
+    def binary_limit(self) -> int | None:
+        """The most bytes of an answer that is binary; None where the type, or the document, does not say."""
+        return None
 
     def operation_names(self) -> tuple[str, ...]:
         """The names by which the rest of the document may refer to what is offered; by default every operation's."""

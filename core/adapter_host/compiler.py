@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from .adapters import ConsumedOperation, Provision
 from .aggregates import Functions
-from .capability import CallStepSpec, FunctionSpec, OperationSpec, OutputSpec
+from .binary import Reception, advertised, compile_limit
+from .capability import CallStepSpec, FunctionSpec, Model, OperationSpec, OutputSpec
 from .declaration import Declaration
-from .errors import UpstreamStatus
 from .flow import compile_flow
 from .gate import Gate, guarded
 from .inputs import Input
-from .mappings import compile_finish, finished_schema
+from .mappings import Finish, compile_finish, finished_schema
+from .media import is_json
 from .mocks import compile_mock
-from .operation import Arguments, Call, Operation, Result
+from .operation import JSON, Arguments, Call, Operation, Result, success
 from .plugins import Plugins
 from .resolve import Caller, ambiguous, candidates, narrow, nothing_named
 from .scope import Scope
-from .shaping import compile_outputs, outputs_schema
+from .shaping import Shape, compile_outputs, outputs_schema
 from .steps import StepCompiler
 from .units import Inject, compile_check, compile_inject, compile_preview, unit_inputs, wire
 
@@ -35,13 +36,12 @@ class OperationCompiler:
         declaration: Declaration,
         consumed: Sequence[ConsumedOperation],
         functions: Functions,
-        *,
-        streams: bool = False,
+        reception: Reception | None = None,
     ) -> None:
         self._declaration = declaration
         self._consumed = consumed
         self._functions = functions
-        self._streams = streams
+        self._reception = reception or Reception()
 
     def compile(self, spec: OperationSpec, caller: Caller) -> Operation | None:
         """The operation, or None when it cannot run and the reason is noted."""
@@ -75,25 +75,39 @@ class OperationCompiler:
         wiring = wire(scope, spec, target)
         scope.warn_idle()
         inputs = unit_inputs(scope, wiring.inferred)
-        shape = compile_outputs(outputs, self._declaration)
+        shape = self._shape(target, outputs)
         inject, preview = compile_inject(wiring, inputs), compile_preview(wiring, inputs)
         check = compile_check(inputs)
         return Operation(
             name=spec.known_as,
             description=spec.description or target.description,
             inputs=inputs,
-            call=_runner(target, inject, shape, streams=self._streams and shape is None),
+            call=_runner(target, inject, shape, self._reception),
             spec=spec,
             upstream=(target,),
             identity=shape is None,
-            output_schema=outputs_schema(outputs),
+            media_type=_media_type(target, mapped=shape is not None),
+            binary=target.binary,
+            output_schema=None if target.binary else outputs_schema(outputs),
             preview=lambda arguments: target.preview(preview(check(arguments))),
         )
 
+    def _shape(self, target: ConsumedOperation, outputs: Outputs) -> Shape | None:
+        shape = compile_outputs(outputs, self._declaration)
+        if not target.binary or shape is None:
+            return shape
+        self._warn_binary(target, outputs[0], "outputParameters")
+        return None
+
+    def _warn_binary(self, target: ConsumedOperation, ignored: Model, key: str) -> None:
+        message = f"'{target.namespace}.{target.name}' answers bytes, of which nothing is mapped: '{key}' is ignored"
+        self._declaration.problem(message, self._declaration.loc(ignored), code="ignored", warning=True)
+
     def _steps(self, spec: OperationSpec, outputs: Outputs) -> Operation | None:
-        compiler = StepCompiler(spec, self._declaration, self._find_step)
+        compiler = StepCompiler(spec, self._declaration, self._find_step, self._reception)
         steps = compiler.compile()
-        finish = compile_finish(spec, outputs, compiler.scope)
+        last = compiler.last
+        finish = self._finish(spec, outputs, compiler)
         compiler.scope.warn_idle()
         if len(steps) < len(spec.steps):
             return None
@@ -115,9 +129,21 @@ class OperationCompiler:
             call=run,
             spec=spec,
             upstream=tuple(call.target for call in calls),
-            output_schema=finished_schema(outputs),
+            identity=last is not None,
+            media_type=last.media_type if last else None,
+            binary=last is not None,
+            output_schema=None if last else finished_schema(outputs),
             preview=preview,
         )
+
+    def _finish(self, spec: OperationSpec, outputs: Outputs, compiler: StepCompiler) -> Finish:
+        last = compiler.last
+        if last is None:
+            return compile_finish(spec, outputs, compiler.scope)
+        for ignored, key in ((spec.mappings, "mappings"), (outputs, "outputParameters")):
+            if ignored:
+                self._warn_binary(last, ignored[0], key)
+        return lambda values, result: result
 
     def _refer(self, spec: OperationSpec) -> Operation | None:
         ref = spec.ref or ""
@@ -137,14 +163,18 @@ class OperationCompiler:
         scope.warn_idle()
         inputs = unit_inputs(scope, wiring.inferred)
         inject, preview, check = compile_inject(wiring, inputs), compile_preview(wiring, inputs), compile_check(inputs)
+        call, media_type = own.call, own.media_type
+        if told := function.output_media_type:
+            call, media_type = advertised(call, told, binary=own.binary), told
         return replace(
             own,
             name=spec.name or own.name,
             description=spec.description or own.description,
             inputs=inputs,
-            call=lambda arguments: own.call(inject(arguments)),
+            call=lambda arguments: call(inject(arguments)),
             spec=spec,
             semantics=function.semantics,
+            media_type=media_type,
             preview=lambda arguments: own.preview(preview(check(arguments))),
         )
 
@@ -204,15 +234,22 @@ def _own_caller(function: FunctionSpec) -> Caller:
     return Caller(keys=frozenset(function.with_), description=function.description)
 
 
-def _runner(target: ConsumedOperation, inject: Inject, shape: Callable[[Any], Any] | None, *, streams: bool) -> Call:
+def _media_type(target: ConsumedOperation, *, mapped: bool) -> str | None:
+    """What the answers are told to be; what is mapped is JSON, whatever it was."""
+    told = target.media_type
+    return None if told is None or (mapped and not is_json(told)) else told
+
+
+def _runner(target: ConsumedOperation, inject: Inject, shape: Shape | None, reception: Reception) -> Call:
     call = target.call
+    limit = compile_limit(target, reception) if target.binary else None
+    streams = reception.takes_stream(target) if target.binary else reception.streams and shape is None
+    media_type = _media_type(target, mapped=True) or JSON
 
     async def run(arguments: Arguments) -> Result:
         result = await call(inject(arguments), stream=streams)
-        if result.status >= 300:
-            raise UpstreamStatus(result.status, result.body, result.media_type, result.headers)
-        if shape is None or not result.body:
-            return result
-        return Result(status=result.status, data=shape(result.data), headers=result.headers)
+        if limit is None:
+            return success(result, shape, media_type)
+        return await limit(success(result))
 
     return run

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -31,14 +31,16 @@ def _anything(_: Any) -> bool:
     return True
 
 
-_CHECKS: Final[dict[str, Callable[[Any], bool]]] = {
+JSON_TYPES: Final[Mapping[str, Callable[[Any], bool]]] = {
     "string": lambda value: isinstance(value, str),
     "integer": lambda value: _is_number(value) and value == value // 1,
     "number": _is_number,
     "boolean": lambda value: isinstance(value, bool),
     "array": lambda value: isinstance(value, list),
     "object": lambda value: isinstance(value, dict),
+    "null": lambda value: value is None,
 }
+"""Whether a value is of a type, by the type's name in JSON Schema: `1.0` is an integer too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ class Input:
     def schema(self) -> dict[str, Any]:
         """Its JSON Schema (2020-12)."""
         schema: dict[str, Any] = {}
-        if self.type in _CHECKS:
+        if self.type in JSON_TYPES:
             schema["type"] = self.type
         if self.description:
             schema["description"] = self.description
@@ -92,7 +94,7 @@ class Input:
 
     def check(self, value: Any) -> None:
         """Raise `ArgumentError` unless `value` is of the declared type and pattern."""
-        if not _CHECKS.get(self.type or "", _anything)(value):
+        if not JSON_TYPES.get(self.type or "", _anything)(value):
             raise self.wrong(value)
         if self.pattern and isinstance(value, str) and not re.search(self.pattern, value):
             raise ArgumentError(self.name, f"'{self.name}' must match the pattern {self.pattern}")

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from .capability import OperationSpec, Semantics
-from .errors import UpstreamInvalid
+from .errors import UpstreamInvalid, UpstreamStatus
 from .inputs import Input
+from .streams import read_at_most
 
 if TYPE_CHECKING:
     from .adapters import ConsumedOperation
@@ -71,16 +72,26 @@ class Result:
         stream, self.stream = self.stream, None
         if stream is None:
             return self
-        body = bytearray()
-        async for chunk in stream:
-            body += chunk
-            if len(body) > limit:
-                close = getattr(stream, "aclose", None)
-                if close is not None:
-                    await close()
-                raise UpstreamInvalid(f"the upstream's answer is larger than {limit} bytes")
-        self._body, self._data = bytes(body), _UNREAD
+        body = await read_at_most(limit, stream)
+        if body is None:
+            close = getattr(stream, "aclose", None)
+            if close is not None:
+                await close()
+            raise UpstreamInvalid(f"the upstream's answer is larger than {limit} bytes")
+        self._body, self._data = body, _UNREAD
         return self
+
+
+def success(result: Result, shape: Callable[[Any], Any] | None = None, media_type: str = JSON) -> Result:
+    """A call's result with what `shape` makes of its data, if that is to be; raises `UpstreamStatus` for an error.
+
+    `media_type` is what is said of data that `shape` has made.
+    """
+    if result.status >= 300:
+        raise UpstreamStatus(result.status, result.body, result.media_type, result.headers)
+    if shape is None or not result.body:
+        return result
+    return Result(status=result.status, media_type=media_type, data=shape(result.data), headers=result.headers)
 
 
 _UNREAD: Final = object()
@@ -96,6 +107,7 @@ class Operation:
     `call(arguments)` checks the arguments, calls, and gives a `Result`; it raises an `OperationError`. `preview` gives
     the request that a call would make instead, for people, secrets masked. `upstream` are the consumed operations it
     reaches, in order; `identity` says that the answer is passed through as it came; `semantics` what calling it means.
+    `media_type` is what its answers are declared to be; with `binary` they are bytes, whatever their media type.
     """
 
     name: str
@@ -106,6 +118,8 @@ class Operation:
     upstream: tuple[ConsumedOperation, ...] = ()
     identity: bool = False
     semantics: Semantics | None = None
+    media_type: str | None = None
+    binary: bool = False
     output_schema: Mapping[str, Any] | None = field(default=None, repr=False)
     preview: Callable[[Arguments], Mapping[str, Any]] = field(default=dict, repr=False)
 

@@ -9,11 +9,13 @@ from typing import Any, TypeVar
 from .adapters import ConsumedCall, ConsumedOperation, Consumer, Exposer, HttpExposer, Provision
 from .aggregates import Functions
 from .auth import Credentials, compile_credentials
-from .capability import ConsumerConfig, ExposerConfig, Model, OperationSpec, walk
+from .binary import Reception
+from .capability import ConsumerConfig, ExposerConfig, ForwardSpec, Model, OperationSpec, find_operations, walk
 from .compiler import OperationCompiler, surround
 from .declaration import Declaration
 from .document.source import Loc
 from .errors import PluginError, ProblemsError
+from .forwarding import ForwardCompiler, ForwardTarget
 from .gate import Gate
 from .operation import Arguments, Operations, Result
 from .plugins import Plugins
@@ -57,6 +59,13 @@ class _Builder:
         self._plugins = plugins
         self._settings = settings
         self._consumed: tuple[ConsumedOperation, ...] = ()
+        self._forwarded = {
+            spec.target_namespace
+            for config in declaration.capability.exposes
+            for spec in find_operations(config)
+            if isinstance(spec, ForwardSpec)
+        }
+        self._targets: dict[str, ForwardTarget | None] = {}
 
     def plan(self) -> Plan:
         consumers = tuple(self._consumers())
@@ -75,10 +84,15 @@ class _Builder:
                 adapter = self._plugins.consumers[config.type]
                 provision = self._provision(config.namespace)
                 consumer = _construct(adapter, config, provision)
-                operations = self._wrapped(tuple(consumer.operations()), config, provision)
+                operations = tuple(consumer.operations())
+                forwarding = consumer.forwarding() if config.namespace in self._forwarded else None
+                wrapped = self._wrapped(
+                    operations if forwarding is None else (*operations, forwarding), config, provision
+                )
             if not trial.left_out:
                 consumers.append(consumer)
-                self._consumed += operations
+                self._consumed += wrapped[: len(operations)]
+                self._targets[config.namespace] = ForwardTarget(forwarding, wrapped[-1]) if forwarding else None
         return consumers
 
     def _wrapped(
@@ -115,15 +129,19 @@ class _Builder:
             self._declaration.problem(message, self._declaration.loc(config, "authentication"), code="unsupported")
         return compile_credentials(config.authentication, self._provision(config.namespace))
 
+    def _reception(self, adapter: type[Exposer[Any]], config: ExposerConfig) -> Reception:
+        return Reception(adapter.streams, self._settings.answer_limit, config.binary_limit)
+
     def _exposer(self, config: ExposerConfig, credentials: Credentials | None, functions: Functions) -> ExposerPlan:
         adapter = self._plugins.exposers[config.type]
         gate = Gate(self._settings.call_limit)
         provision = self._provision(config.namespace)
-        compiler = OperationCompiler(self._declaration, self._consumed, functions, streams=adapter.streams)
+        compiler = OperationCompiler(self._declaration, self._consumed, functions, self._reception(adapter, config))
+        forwards = ForwardCompiler(self._targets, provision, config.authentication, streams=adapter.streams)
         operations = []
         for spec, caller in _units(config):
             with _Trial(self._declaration, self._settings.skip_invalid) as trial:
-                operation = compiler.compile(spec, caller)
+                operation = forwards.compile(spec) if isinstance(spec, ForwardSpec) else compiler.compile(spec, caller)
                 operation = operation and surround(operation, self._plugins, provision, gate)
             if operation and not trial.failed:
                 operations.append(operation)

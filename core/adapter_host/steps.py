@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from .adapters import ConsumedOperation
+from .binary import Limit, Reception, compile_limit
 from .capability import CallStepSpec, LookupStepSpec, OperationSpec, StepSpec
 from .declaration import Declaration
 from .document.source import Loc
 from .document.words import suggest
-from .errors import ArgumentError, UpstreamInvalid, UpstreamStatus
+from .errors import ArgumentError, UpstreamInvalid
 from .flow import Step, Work
 from .inputs import Input
 from .jsonpath import Find, compile_path
 from .lookups import compile_lookup
-from .operation import Result
+from .operation import Result, success
 from .scope import Meaning, Scope, Values, compile_value, is_input
 from .shaping import compile_refinement
 from .template import Part, Reference
@@ -41,6 +42,7 @@ class StepScope(Scope):
         self.known = 0
         self.needed: set[str] = set()
         self.taken: dict[str, dict[str, Find]] = {name: {} for name in self._names}
+        self.binary: set[str] = set()
 
     def meaning(self, value: Any, loc: Loc) -> Meaning:
         """What a value of the document stands for."""
@@ -69,7 +71,7 @@ class StepScope(Scope):
     def take(self, step: str, path: str, loc: Loc) -> str:
         """The name of the value at a path of what a step gives."""
         name = f"$.{step}{path}"
-        if reason := self._unknown(step):
+        if reason := self._unknown(step) or self._untakeable(step):
             self.declaration.problem(reason, loc, code="unknown-step")
             return name
         try:
@@ -89,6 +91,9 @@ class StepScope(Scope):
             return f"step '{step}' comes later (a step uses what earlier steps give; put it before)"
         hint = suggest(step, known) or f" (earlier steps: {', '.join(dict.fromkeys(known)) or 'none'})"
         return f"no step is named '{step}'{hint}"
+
+    def _untakeable(self, step: str) -> str | None:
+        return f"step '{step}' gives bytes, of which nothing can be taken" if step in self.binary else None
 
 
 def _segment(part: str) -> str:
@@ -115,8 +120,10 @@ class StepCall:
 class StepCompiler:
     """Compiles the steps of one operation; `scope` then knows what may be taken of them."""
 
-    def __init__(self, spec: OperationSpec, declaration: Declaration, find: FindTarget) -> None:
+    def __init__(self, spec: OperationSpec, declaration: Declaration, find: FindTarget, reception: Reception) -> None:
         self.scope = StepScope(spec, declaration)
+        # What a step gives is held, for others to take of it.
+        self._reception = replace(reception, streams=False)
         self.calls: list[StepCall] = []
         self._spec = spec
         self._declaration = declaration
@@ -137,6 +144,12 @@ class StepCompiler:
                 steps.append(Step(spec.name, work, self.scope.taken[spec.name], self._after(spec, steps)))
         self.scope.known = len(self._spec.steps)
         return steps
+
+    @property
+    def last(self) -> ConsumedOperation | None:
+        """What the last step calls, if the answers of that are bytes: they are the operation's."""
+        ended = bool(self.calls) and self.calls[-1].name == self._spec.steps[-1].name
+        return self.calls[-1].target if ended and self.calls[-1].target.binary else None
 
     def inferred(self) -> list[Mapping[str, Input]]:
         """What the consumed operations say of the values that callers give."""
@@ -166,9 +179,15 @@ class StepCompiler:
         if target is None:
             return None
         wiring = wire(self.scope, spec, target)
+        if target.binary:
+            self.scope.binary.add(spec.name)
         self.calls.append(StepCall(spec.name, target, wiring, frozenset(self.scope.needed)))
-        refine = compile_refinement(target.outputs, self._declaration)
-        return _calling(target, compile_inject(wiring, None), refine, _derived(wiring))
+        return _calling(target, compile_inject(wiring, None), self._treatment(target), _derived(wiring))
+
+    def _treatment(self, target: ConsumedOperation) -> _Treatment:
+        if not target.binary:
+            return _Treatment(compile_refinement(target.outputs, self._declaration))
+        return _Treatment(None, compile_limit(target, self._reception), self._reception.takes_stream(target))
 
     def _lookup(self, spec: LookupStepSpec) -> Work:
         loc = self._declaration.loc(spec, "index")
@@ -190,20 +209,27 @@ def _derived(wiring: Wiring) -> frozenset[str]:
     return frozenset(name for name, given in {**sources, **composed}.items() if all(name[:1] == "$" for name in given))
 
 
-def _calling(
-    target: ConsumedOperation, inject: Inject, refine: Callable[[Any], Any] | None, derived: Iterable[str]
-) -> Work:
+@dataclass(frozen=True, slots=True)
+class _Treatment:
+    """What becomes of the answer of a step's call; `stream` is whether a stream of it is asked for."""
+
+    refine: Callable[[Any], Any] | None = None
+    limit: Limit | None = None
+    stream: bool = False
+
+
+def _calling(target: ConsumedOperation, inject: Inject, treatment: _Treatment, derived: Iterable[str]) -> Work:
+    refine, limit, stream = treatment.refine, treatment.limit, treatment.stream
+
     async def work(values: Values) -> Result:
         try:
-            result = await target.call(inject(values))
+            result = await target.call(inject(values), stream=stream)
         except ArgumentError as error:
             if error.parameter in derived:
                 raise UpstreamInvalid(f"{error.message} (an earlier step gives it)") from error
             raise
-        if result.status >= 300:
-            raise UpstreamStatus(result.status, result.body, result.media_type, result.headers)
-        if refine is None or not result.body:
-            return result
-        return Result(status=result.status, data=refine(result.data), headers=result.headers)
+        if limit is None:
+            return success(result, refine)
+        return await limit(success(result))
 
     return work

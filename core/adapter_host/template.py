@@ -115,14 +115,17 @@ def compile_template(text: str, resolve: Callable[[str], Part]) -> Template:
 
 
 def text_of(value: Any) -> str:
-    """A value as text: booleans as in JSON, absent and null as nothing, objects and arrays as JSON."""
+    """A value as text: absent and null as nothing, everything else that is not text as JSON has it.
+
+    Raises `TypeError` for what JSON cannot carry.
+    """
     if isinstance(value, str):
         return value
     if value is None or value is ABSENT:
         return ""
-    if value is True or value is False:
-        return "true" if value else "false"
-    return orjson.dumps(value).decode() if isinstance(value, dict | list | tuple | float) else str(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return orjson.dumps(value).decode()
 
 
 def _constant(part: str | Secret) -> str:

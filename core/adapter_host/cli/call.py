@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from adapter_host.document.words import suggest
 from adapter_host.errors import ArgumentError, OperationError, UpstreamStatus
 from adapter_host.host import Host
 from adapter_host.inputs import Input
+from adapter_host.media import is_text
 from adapter_host.operation import Arguments, Call
 
 from . import UsageError
@@ -59,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"call: {error.message}") from error
     except UpstreamStatus as error:
         print(f"adapter-host: {error.message}", file=sys.stderr)
-        _show(error.body)
+        _show(error.body, error.media_type)
     except OperationError as error:
         print(f"adapter-host: {error.message}", file=sys.stderr)
     return 3
@@ -69,17 +70,34 @@ async def _call(host: Host, target: Target, arguments: Arguments) -> int:
     await host.start(listen=False)
     try:
         result = await target.call(arguments)
-        _show((await result.hold(host.settings.answer_limit)).body)
+        if result.stream is None:
+            _show(result.body, result.media_type)
+        else:
+            await _pass_on(result.stream, result.media_type)
     finally:
         await host.stop()
     return 0
 
 
-def _show(body: bytes) -> None:
+def _show(body: bytes, media_type: str) -> None:
     if body:
         sys.stdout.flush()
-        sys.stdout.buffer.write(body if body.endswith(b"\n") else body + b"\n")
+        sys.stdout.buffer.write(body + _end(body, media_type))
         sys.stdout.flush()
+
+
+async def _pass_on(stream: AsyncIterator[bytes], media_type: str) -> None:
+    sys.stdout.flush()
+    last = b""
+    async for last in stream:
+        sys.stdout.buffer.write(last)
+    sys.stdout.buffer.write(_end(last, media_type))
+    sys.stdout.flush()
+
+
+def _end(body: bytes, media_type: str) -> bytes:
+    """What is written after a body: text ends a line, other bytes are somebody's file, to the last of them."""
+    return b"" if body.endswith(b"\n") or not (is_text(media_type) or sys.stdout.isatty()) else b"\n"
 
 
 def _targets(host: Host) -> Sequence[Target]:

@@ -12,8 +12,9 @@ from adapter_host.adapters import Provision
 from adapter_host.capability import Authentication
 
 from .introspection import Client, IntrospectedTokens
+from .issuer import is_secure
 from .resource import OAuth2Credentials, Tokens
-from .server import AuthorizationServer, is_secure
+from .server import AuthorizationServer
 
 VALIDATIONS: Final = ("jwks", "introspection")
 

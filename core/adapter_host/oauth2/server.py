@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
 
 from adapter_host.errors import UnavailableError
-from adapter_host.places import is_loopback
+from adapter_host.streams import read_at_most
+
+from .issuer import is_secure, metadata_urls
 
 TIMEOUT: Final = 5.0
 """For how many seconds a request to it may last, the wait for a connection included."""
@@ -25,26 +26,6 @@ ANSWER_LIMIT: Final = 1024 * 1024
 _UNUSABLE: Final = "the authorization server cannot be used now"
 
 _log = logging.getLogger("adapter_host")
-
-
-def is_secure(url: str) -> bool:
-    """Whether tokens may hang on what a URL answers: HTTPS, or this machine alone."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-    except ValueError:
-        return False
-    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)))
-
-
-def metadata_urls(issuer: str) -> Iterator[str]:
-    """Where an issuer's metadata may be, in order: RFC 8414, and OpenID Connect in its two readings."""
-    parts = urlsplit(issuer)
-    root, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
-    yield f"{root}/.well-known/oauth-authorization-server{path}"
-    yield f"{root}/.well-known/openid-configuration{path}"
-    if path:
-        yield f"{root}{path}/.well-known/openid-configuration"
 
 
 class AuthorizationServer:
@@ -125,7 +106,7 @@ class AuthorizationServer:
         try:
             # A redirect would lead tokens, and what is believed, to a place that nobody has declared.
             async with self._session.request(method, url, data=form, allow_redirects=False, **given) as answer:
-                body = await _read(answer)
+                body = await read_at_most(ANSWER_LIMIT, answer.content.iter_any()) or b""
         except (aiohttp.ClientError, TimeoutError) as error:
             raise self._unusable(f"{url}: {type(error).__name__}") from error
         if answer.status >= 500:
@@ -139,16 +120,6 @@ class AuthorizationServer:
         self._not_before = self._clock() + RETRY_AFTER
         _log.warning("authorization server %s cannot be used: %s", self._declared, reason)
         return UnavailableError(_UNUSABLE, retry_after=RETRY_AFTER)
-
-
-async def _read(answer: aiohttp.ClientResponse) -> bytes:
-    """The whole body, or nothing of one that is too long."""
-    body = bytearray()
-    async for chunk in answer.content.iter_any():
-        body += chunk
-        if len(body) > ANSWER_LIMIT:
-            return b""
-    return bytes(body)
 
 
 def _json_object(body: bytes) -> dict[str, Any] | None:

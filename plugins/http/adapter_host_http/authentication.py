@@ -6,7 +6,7 @@ from base64 import b64encode
 
 from adapter_host import Authentication, Provision
 
-from .credential import AUTHORIZATION, Credential, declared_secret
+from .credential import AUTHORIZATION, Credential, declared_account, declared_secret
 from .digest import compile_digest
 from .encoding import TOKEN
 
@@ -54,13 +54,10 @@ def _api_key(declared: Authentication, provision: Provision) -> Credential | Non
 
 
 def _basic(declared: Authentication, provision: Provision) -> Credential | None:
-    user = declared_secret(declared, "username", provision, ascii=False)
-    password = declared_secret(declared, "password", provision, ascii=False)
-    if user is None or password is None:
+    account = declared_account(declared, provision, ascii=False)
+    if account is None:
         return None
-    if ":" in (user.constant or ""):
-        provision.problem("a user name may hold no ':'", declared, "username", code="credential")
-        return None
+    user, password = account
     encoded = b64encode(f"{user.constant}:{password.constant}".encode()).decode()
     masked = f"Basic {user.masked()}:{password.masked()}"
     return Credential("header", AUTHORIZATION, f"Basic {encoded}", masked)

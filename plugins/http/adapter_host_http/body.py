@@ -8,10 +8,10 @@ from uuid import uuid4
 
 import orjson
 
-from adapter_host import ABSENT, Arguments
+from adapter_host import ABSENT, Arguments, text_of
 
 from .config import AnyBody, FormBody, JsonBody, MultipartBody, Part, TextBody
-from .encoding import Encode, form, json_inner, json_text, sparql_bare, sparql_inner, text_of, xml
+from .encoding import Encode, form, json_inner, json_text, sparql_bare, sparql_inner, xml
 from .texts import TAG, Constant, Spot, Texts, Value, render, split_tags, value_of
 
 JSON: Final = "application/json"

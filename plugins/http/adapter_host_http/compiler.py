@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from adapter_host import ABSENT, ArgumentError, Arguments, Input, InputSpec, Model, fold
+from adapter_host import ABSENT, ArgumentError, Arguments, Input, InputSpec, Model, fold, text_of
 
 from .body import MakeBody, compile_body, json_body, json_fields, whole_tag
 from .config import AnyBody
-from .encoding import CONTROL, TOKEN, climbs, listed, text_of
+from .encoding import CONTROL, TOKEN, climbs, listed
 from .request import Carried, Field, RequestParts, RequestPlan
 from .texts import Constant, Spot, Texts, Value
 from .unit import Unit, declared_inputs

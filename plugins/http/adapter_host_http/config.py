@@ -6,11 +6,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from adapter_host import Authentication, ConsumerConfig, InputSpec, Model, OutputSpec
-
-
-def _nothing_is_empty(value: Any) -> Any:
-    return () if value is None else value
+from adapter_host import (
+    Authentication,
+    BinarySize,
+    ConsumerConfig,
+    InputSpec,
+    ListOf,
+    MediaType,
+    Model,
+    OutputSpec,
+)
 
 
 def _upper(value: Any) -> Any:
@@ -27,7 +32,6 @@ def _plain_is_json(value: Any) -> Any:
     return value
 
 
-Inputs = Annotated[tuple[InputSpec, ...], BeforeValidator(_nothing_is_empty)]
 Method = Annotated[Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"], BeforeValidator(_upper)]
 
 
@@ -81,11 +85,13 @@ class HttpOperationSpec(Model):
     path: str | None = None
     label: str | None = None
     description: str | None = None
-    input_parameters: Inputs = ()
+    input_parameters: ListOf[InputSpec] = ()
     body: Body = None
     output_raw_format: Annotated[str, BeforeValidator(_lower)] = "json"
     output_schema: str | None = None
-    output_parameters: Annotated[tuple[OutputSpec, ...], BeforeValidator(_nothing_is_empty)] = ()
+    output_media_type: MediaType | None = None
+    max_binary_size: BinarySize | None = None
+    output_parameters: ListOf[OutputSpec] = ()
     example: Any = Field(None, alias="x-example")
 
 
@@ -96,8 +102,8 @@ class HttpResource(Model):
     path: str = ""
     label: str | None = None
     description: str | None = None
-    input_parameters: Inputs = ()
-    operations: Annotated[tuple[HttpOperationSpec, ...], BeforeValidator(_nothing_is_empty)] = ()
+    input_parameters: ListOf[InputSpec] = ()
+    operations: ListOf[HttpOperationSpec] = ()
 
 
 class Timeouts(Model):
@@ -111,7 +117,7 @@ class HttpConfig(ConsumerConfig):
     """A consumed HTTP API."""
 
     base_uri: str | None = None
-    input_parameters: Inputs = ()
+    input_parameters: ListOf[InputSpec] = ()
     authentication: Authentication | None = None
-    resources: Annotated[tuple[HttpResource, ...], BeforeValidator(_nothing_is_empty)] = ()
+    resources: ListOf[HttpResource] = ()
     timeout: Timeouts = Field(default_factory=Timeouts, alias="x-timeout")

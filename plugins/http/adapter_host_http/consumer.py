@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 import orjson
 
-from adapter_host import Arguments, ConsumedOperation, Consumer, Provision, Result
+from adapter_host import Arguments, ConsumedOperation, Consumer, Forwarding, Provision, Result, parse_size
 
 from .authentication import compile_authentication, describe_authentication
 from .body import JSON
 from .compiler import Compiler
 from .config import HttpConfig, HttpOperationSpec, HttpResource
 from .formats import Format, accept_of, compile_format
+from .forwarding import HttpForwarding
 from .request import CONTENT_TYPE, Request
-from .unit import Unit
+from .unit import USER_AGENT, Unit
 from .upstream import Upstream
 from .url import compile_base, normal_base
 
 if TYPE_CHECKING:
     from .mock import StandIn
 
-_USER_AGENT: Final = f"adapter-host/{metadata.version('adapter-host-core')}"
+_IS_JSON: Final = re.compile(r"application/([^;]*\+)?json\s*(;.*)?", re.IGNORECASE)
 
 
 class HttpOperation(ConsumedOperation):
@@ -44,7 +45,10 @@ class HttpOperation(ConsumedOperation):
         self.unit = unit
         self.plan = compiler.compile()
         self.inputs = self.plan.inputs
-        self.outputs = spec.output_parameters
+        self.binary = spec.output_raw_format == "binary"
+        self.outputs = () if self.binary else spec.output_parameters
+        self.media_type = _told(unit)
+        self.max_size = parse_size(spec.max_binary_size) if self.binary and spec.max_binary_size else None
         self.carried = tuple(compiler.carried)
         self._base = base
         self._upstream = upstream
@@ -57,7 +61,10 @@ class HttpOperation(ConsumedOperation):
     async def call(self, arguments: Arguments, *, stream: bool = False) -> Result:
         """Call the API; with `stream` an answer of more than 64 KiB comes as a stream."""
         request = self.plan.build(arguments)
-        return await self._upstream.call(self.plan.method, request, self.format, stream=stream)
+        result = await self._upstream.call(self.plan.method, request, self.format, stream=stream, most=self.max_size)
+        if self.media_type is not None:
+            result.media_type = self.media_type
+        return result
 
     def describe(self) -> Mapping[str, Any]:
         """The request as the document declares it, secrets by name."""
@@ -99,6 +106,23 @@ class HttpOperation(ConsumedOperation):
         return {*compiler.texts.secrets, *(credential.secrets if credential else ())}
 
 
+def _told(unit: Unit) -> str | None:
+    """What answers are told to be; says which keys of it mean nothing here."""
+    spec, provision = unit.spec, unit.provision
+    raw, told = spec.output_raw_format, spec.output_media_type
+    if raw != "binary" and spec.max_binary_size is not None:
+        message = "'maxBinarySize' is for 'outputRawFormat: binary' alone, so it is ignored"
+        provision.warn(message, spec, "maxBinarySize", code="ignored")
+    if raw == "binary" and spec.output_parameters:
+        message = "the answers are bytes, of which nothing is mapped: 'outputParameters' is ignored"
+        provision.warn(message, spec, "outputParameters", code="ignored")
+    if told is not None and raw not in ("json", "binary") and not _IS_JSON.fullmatch(told):
+        message = f"what is {raw} is passed on as JSON, not as '{told}': 'outputMediaType' is ignored"
+        provision.warn(message, spec, "outputMediaType", code="ignored")
+        return None
+    return told
+
+
 class HttpConsumer(Consumer[HttpConfig]):
     """Calls an HTTP API."""
 
@@ -112,9 +136,9 @@ class HttpConsumer(Consumer[HttpConfig]):
         self._credential = compile_authentication(config.authentication, provision)
         handshake = self._credential.handshake if self._credential else None
         self._upstream = Upstream(provision, config.timeout, handshake)
-        masked = base.masked().rstrip("/") if base else ""
+        self._masked = base.masked().rstrip("/") if base else ""
         self._operations = tuple(
-            HttpOperation(self._unit(resource, spec), self._upstream, masked)
+            HttpOperation(self._unit(resource, spec), self._upstream, self._masked)
             for resource in config.resources
             for spec in resource.operations
         )
@@ -129,6 +153,10 @@ class HttpConsumer(Consumer[HttpConfig]):
         for operation in self._operations:
             _ = operation.format
         return self._operations
+
+    def forwarding(self) -> Forwarding:
+        """What passes requests on, with what the API is given by every operation."""
+        return HttpForwarding(self.config, self.provision, self._credential, self._upstream, self._masked)
 
     async def start(self) -> None:
         """Open the session; with the stand-in, serve that first."""
@@ -149,7 +177,7 @@ class HttpConsumer(Consumer[HttpConfig]):
             await stand_in.stop()
 
     def _unit(self, resource: HttpResource, spec: HttpOperationSpec) -> Unit:
-        headers = (("Accept", accept_of(spec.output_raw_format)), ("User-Agent", _USER_AGENT))
+        headers = (("Accept", accept_of(spec.output_raw_format)), ("User-Agent", USER_AGENT))
         return Unit(self.config, resource, spec, self.provision, self._credential, headers)
 
 
@@ -166,7 +194,7 @@ def _named(text: str, secrets: set[str]) -> str:
 
 
 def _body(request: Request, secrets: set[str]) -> Any:
-    body = request.body or b""
+    body = request.body if isinstance(request.body, bytes) else b""
     if request.headers[CONTENT_TYPE].startswith(JSON):
         return orjson.loads(body)
     return _named(body.decode(errors="replace"), secrets)

@@ -79,6 +79,20 @@ def declared_secret(declared: Authentication, key: str, provision: Provision, *,
     return secret(text, declared, (key,), provision, ascii=ascii)
 
 
+def declared_account(
+    declared: Authentication, provision: Provision, *, ascii: bool
+) -> tuple[Template, Template] | None:
+    """The user name (in ASCII or not) and the password of an authentication, or None with a problem reported."""
+    user = declared_secret(declared, "username", provision, ascii=ascii)
+    password = declared_secret(declared, "password", provision, ascii=False)
+    if user is None or password is None:
+        return None
+    if ":" in (user.constant or ""):
+        provision.problem("a user name may hold no ':'", declared, "username", code="credential")
+        return None
+    return user, password
+
+
 def secret(
     text: str, declared: Authentication, keys: Sequence[str], provision: Provision, *, ascii: bool = True
 ) -> Template | None:

@@ -12,7 +12,7 @@ from typing import Final
 
 from adapter_host import Authentication, Provision
 
-from .credential import AUTHORIZATION, Credential, Handshake, Wire, declared_secret
+from .credential import AUTHORIZATION, Credential, Handshake, Wire, declared_account
 
 _LOG: Final = logging.getLogger("adapter_host.http")
 
@@ -30,13 +30,10 @@ _SESSION: Final = "-sess"
 
 def compile_digest(declared: Authentication, provision: Provision) -> Credential | None:
     """The credential of a name and a password; None with a problem reported."""
-    user = declared_secret(declared, "username", provision)
-    password = declared_secret(declared, "password", provision, ascii=False)
-    if user is None or password is None:
+    given = declared_account(declared, provision, ascii=True)
+    if given is None:
         return None
-    if ":" in (user.constant or ""):
-        provision.problem("a user name may hold no ':'", declared, "username", code="credential")
-        return None
+    user, password = given
     account = Account(user.constant or "", password.constant or "")
     masked = f"Digest {user.masked()}:{password.masked()}"
     return Credential("header", AUTHORIZATION, "", masked, handshake=Digest(account, provision.namespace))

@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 
 import orjson
 
-from adapter_host import ABSENT, ArgumentError
+from adapter_host import ABSENT, ArgumentError, text_of
 
 Encode = Callable[[Any], str]
 
@@ -22,17 +22,6 @@ _COOKIE_SAFE: Final = "!#$&'()*+-./:<=>?@[]^_`{|}~"
 _SPARQL_BARE: Final = re.compile(r"[\w.:/#+~@?&=%-]*")
 _SPARQL_ESCAPES: Final = str.maketrans({"\\": "\\\\", '"': '\\"', "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 _DECODINGS: Final = 3
-
-
-def text_of(value: Any) -> str:
-    """A value as text: absent and null as nothing, objects and arrays as JSON."""
-    if isinstance(value, str):
-        return value
-    if value is None or value is ABSENT:
-        return ""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return orjson.dumps(value).decode()
 
 
 def listed(value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -11,9 +12,9 @@ from urllib.parse import unquote
 import orjson
 from aiohttp import web
 
+from adapter_host import text_of
+
 from .credential import Credential
-from .encoding import text_of
-from .formats import Format
 from .proof import proof_of
 from .request import Carried
 from .sample import sample_of
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _JSON: Final = "application/json"
 _BODY_LIMIT: Final = 64 * 1024 * 1024
+_DATA_URL: Final = re.compile(r"data:([^,]*);base64,([A-Za-z0-9+/=\s]*)")
 _REST_OF_EXAMPLE: Final = frozenset({"status", "body"})
 
 
@@ -141,18 +143,27 @@ def _example(operation: HttpOperation, received: Received) -> web.Response:
     if example is None:
         example = sample_of(spec.output_parameters)
     if isinstance(example, dict) and "status" in example and example.keys() <= _REST_OF_EXAMPLE:
-        return _formed(operation.format, int(example["status"]), example.get("body"))
+        return _formed(operation, int(example["status"]), example.get("body"))
     if example is None:
         example = {"received": _echo(operation, received)}
-    return _formed(operation.format, 200, example)
+    return _formed(operation, 200, example)
 
 
-def _formed(format: Format, status: int, data: Any) -> web.Response:
+def _formed(operation: HttpOperation, status: int, data: Any) -> web.Response:
     """The answer in its format; text is taken for that already where it is not JSON."""
+    format = operation.format
+    if operation.binary and (given := _data_url(data)) is not None:
+        return web.Response(status=status, body=given[1], headers={"Content-Type": given[0]})
     if status >= 300 or format.media_type == _JSON:
         return _json(status, data)
     body = data.encode() if isinstance(data, str) else format.encode(data)
     return web.Response(status=status, body=body, content_type=format.media_type)
+
+
+def _data_url(example: Any) -> tuple[str, bytes] | None:
+    """The media type and the bytes of a `data:` URL in base 64 (RFC 2397): an example in YAML is text."""
+    found = _DATA_URL.fullmatch(example) if isinstance(example, str) else None
+    return None if found is None else (found[1] or "text/plain", b64decode(found[2]))
 
 
 def _echo(operation: HttpOperation, received: Received) -> dict[str, Any]:

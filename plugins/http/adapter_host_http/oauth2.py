@@ -12,10 +12,10 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from adapter_host import Authentication, Model, Provision, Template, UpstreamError
+from adapter_host import Authentication, Model, Provision, Template, UpstreamError, is_secure
 
 from .credential import AUTHORIZATION, Credential, Handshake, Wire, secret
-from .server import Grant, Server, is_safe
+from .server import Grant, Server
 
 _LOG: Final = logging.getLogger("adapter_host.http")
 
@@ -81,7 +81,7 @@ def _server(declared: Authentication, provision: Provision) -> _Declared | None:
         return None
     url = template.constant or ""
     # A secret of the stand-in is no address, and none is asked for.
-    if not is_safe(url) and not (provision.settings.mock and template.secrets):
+    if not is_secure(url) and not (provision.settings.mock and template.secrets):
         given = _USER.sub("//...@", template.masked())
         message = f"'{key}' must be an https:// address, or one of the loopback (given '{given}')"
         provision.problem(message, declared, key, code="insecure")

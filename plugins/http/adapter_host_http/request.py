@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
 from multidict import CIMultiDict
 
-from adapter_host import ABSENT, ArgumentError, Arguments, Input
+from adapter_host import ABSENT, ArgumentError, Arguments, Input, text_of
 
 from .body import MakeBody, several
-from .encoding import cookie, header, listed, percent, text_of
+from .encoding import cookie, header, listed, percent
 from .texts import Constant, Value, render
 from .url import Path
 
@@ -21,11 +21,15 @@ CONTENT_TYPE: Final = "Content-Type"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What one call sends; `target` is the path and query below the base."""
+    """What one call sends; `target` is the path and query below the base.
+
+    One that is `as_is` is passed on: its answer is neither decoded nor followed elsewhere.
+    """
 
     target: str
     headers: CIMultiDict[str]
-    body: bytes | None
+    body: bytes | AsyncIterable[bytes] | None
+    as_is: bool = False
 
 
 @dataclass(frozen=True, slots=True)

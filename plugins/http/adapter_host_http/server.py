@@ -6,9 +6,8 @@ import asyncio
 import logging
 import re
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from math import inf, isfinite
 from typing import Any, Final
 
@@ -16,7 +15,15 @@ import aiohttp
 import orjson
 from yarl import URL
 
-from adapter_host import UpstreamError, UpstreamInvalid, UpstreamTimeout, UpstreamUnreachable
+from adapter_host import (
+    UpstreamError,
+    UpstreamInvalid,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+    is_secure,
+    metadata_urls,
+    read_at_most,
+)
 
 from .body import FORM, JSON
 from .credential import AUTHORIZATION, Wire
@@ -98,7 +105,7 @@ class Server:
             return _Endpoint(wire.stand_in + TOKEN_PATH)
         if not self._discovered:
             return _Endpoint(self._url)
-        for url in _descriptions(self._url):
+        for url in map(URL, metadata_urls(self._url)):
             async with wire.session.get(
                 url, headers={"Accept": JSON}, allow_redirects=False, proxy=wire.proxy(url)
             ) as response:
@@ -111,7 +118,7 @@ class Server:
         if str(data.get("issuer")).rstrip("/") != self._url.rstrip("/"):
             raise UpstreamInvalid(f"{self._name} describes another issuer")
         url = data.get("token_endpoint")
-        if not isinstance(url, str) or not is_safe(url):
+        if not isinstance(url, str) or not is_secure(url):
             raise UpstreamInvalid(f"{self._name} names no safe token endpoint")
         methods = data.get("token_endpoint_auth_methods_supported")
         listed = methods if isinstance(methods, list) else []
@@ -157,44 +164,8 @@ class Server:
         return data
 
 
-def is_safe(url: str) -> bool:
-    """Whether a secret may be sent to an address: over TLS, or to this machine."""
-    try:
-        parsed = URL(url)
-        host = parsed.host or ""
-    except ValueError:
-        return False
-    if not host or parsed.user or parsed.password or parsed.fragment:
-        return False
-    return parsed.scheme == "https" or (parsed.scheme == "http" and _is_loopback(host))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _descriptions(issuer: str) -> Iterator[URL]:
-    """Where an issuer may describe itself: as RFC 8414 says, as OpenID Connect does, and between the two."""
-    url = URL(issuer.rstrip("/"))
-    path = url.path.rstrip("/")
-    paths = (
-        f"/.well-known/oauth-authorization-server{path}",
-        f"{path}/.well-known/openid-configuration",
-        f"{path}/.well-known/oauth-authorization-server",
-    )
-    yield from (url.with_path(each) for each in dict.fromkeys(paths))
-
-
 async def _body(response: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > _LIMIT:
-            return b""
-    return bytes(body)
+    return await read_at_most(_LIMIT, response.content.iter_any()) or b""
 
 
 async def _reason(response: aiohttp.ClientResponse) -> str:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import metadata
+from typing import Final
 
 from adapter_host import InputSpec, Provision
 
 from .config import HttpConfig, HttpOperationSpec, HttpResource
 from .credential import Credential
 from .texts import Spot
+
+USER_AGENT: Final = f"adapter-host/{metadata.version('adapter-host-core')}"
 
 
 @dataclass(frozen=True, slots=True)

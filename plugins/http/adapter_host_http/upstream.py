@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 import aiohttp
@@ -40,6 +41,35 @@ HELD: Final = 64 * 1024
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _ENCODED: Final = re.compile(r"[!-~]+")
 _MEDIA_TYPE: Final = re.compile(r"[\w.+/-]{1,80}")
+
+
+class Upload(AsyncIterable[bytes]):
+    """A body on its way; `timeout` runs only while it is the API that keeps us waiting, `seconds` from then on."""
+
+    def __init__(self, body: AsyncIterable[bytes], timeout: asyncio.Timeout, seconds: float) -> None:
+        self._body = body
+        self._timeout = timeout
+        self._seconds = seconds
+        self.error: Exception | None = None
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        chunks = aiter(self._body)
+        try:
+            while True:
+                self._stop_at(None)
+                chunk = await anext(chunks, None)
+                self._stop_at(asyncio.get_running_loop().time() + self._seconds)
+                if chunk is None:
+                    return
+                yield chunk
+        except Exception as error:
+            self.error = error
+            raise
+
+    def _stop_at(self, when: float | None) -> None:
+        # The API may answer before it has read everything; there is nothing to wait for then.
+        with suppress(RuntimeError):
+            self._timeout.reschedule(when)
 
 
 class Upstream:
@@ -82,28 +112,63 @@ class Upstream:
         if session is not None:
             await session.close()
 
-    async def call(self, method: str, request: Request, format: Format, *, stream: bool) -> Result:
-        """Send a request and read its answer; raises `UpstreamError`."""
+    async def call(
+        self, method: str, request: Request, format: Format, *, stream: bool, most: int | None = None
+    ) -> Result:
+        """Send a request and read its answer, if it is not a stream up to `most` bytes; raises `UpstreamError`."""
         try:
             async with asyncio.timeout(self._total):
                 response = await self._send(method, request)
                 try:
-                    return await self._read(response, format, stream=stream)
+                    return await self._read(response, format, None if stream else most or self._limit)
                 except BaseException:
                     response.close()
                     raise
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise self._failure(error) from error
 
+    async def forward(self, method: str, request: Request, *, stream: bool) -> Result:
+        """Pass a request on, and give its answer as it comes, whatever its status; raises `UpstreamError`.
+
+        What reading the request's body raises is raised as it is. While that keeps us waiting, the API's time stops.
+        """
+        body = None
+        try:
+            async with asyncio.timeout(self._total) as timeout:
+                if isinstance(request.body, AsyncIterable):
+                    body = Upload(request.body, timeout, self._total)
+                    request = replace(request, body=body)
+                response = await self._send(method, request)
+            return await self._passed(response, stream=stream)
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            if body is not None and body.error is not None:
+                raise body.error from None
+            raise self._failure(error) from error
+
+    async def _passed(self, response: aiohttp.ClientResponse, *, stream: bool) -> Result:
+        headers = response.headers
+        media_type = headers.get("Content-Type", "")
+        if stream:
+            chunks = self._chunks(response, b"")
+            await anext(chunks)
+            return Result(status=response.status, media_type=media_type, headers=headers, stream=chunks)
+        try:
+            body, complete = await _take(response, self._limit)
+        finally:
+            response.close()
+        if not complete:
+            raise self._too_large(self._limit)
+        return Result(status=response.status, media_type=media_type, headers=headers, body=body)
+
     async def _send(self, method: str, request: Request) -> aiohttp.ClientResponse:
         url = URL(self.base + request.target, encoded=True)
-        left = MAX_REDIRECTS if method in ("GET", "HEAD") else 0
+        left = MAX_REDIRECTS if method in ("GET", "HEAD") and not request.as_is else 0
         handshake = self._handshake
         if handshake is not None and AUTHORIZATION in request.headers:
             handshake = None
         while True:
             if handshake is None:
-                response = await self._exchange(method, url, request.headers, request.body)
+                response = await self._exchange(method, url, request.headers, request)
             else:
                 response = await self._proven(handshake, method, url, request)
             target = _redirect(response) if left and response.status in _REDIRECTS else None
@@ -113,7 +178,7 @@ class Upstream:
             url, left = target, left - 1
 
     def _exchange(
-        self, method: str, url: URL, headers: CIMultiDict[str], body: bytes | None
+        self, method: str, url: URL, headers: CIMultiDict[str], request: Request
     ) -> Awaitable[aiohttp.ClientResponse]:
         if self._session is None:
             raise UpstreamUnreachable(f"the upstream '{self._namespace}' is not open")
@@ -121,8 +186,9 @@ class Upstream:
             method,
             url,
             headers=headers,
-            data=body,
+            data=request.body,
             allow_redirects=False,
+            auto_decompress=not request.as_is,
             proxy=self._proxy,
         )
 
@@ -130,7 +196,7 @@ class Upstream:
         """The answer to a request with what the handshake gives; sent once more where that is refused."""
         target = url.raw_path_qs
         proof = await handshake.header(method, target)
-        response = await self._exchange(method, url, _with(request.headers, proof), request.body)
+        response = await self._exchange(method, url, _with(request.headers, proof), request)
         if response.status != 401:
             return response
         try:
@@ -141,9 +207,9 @@ class Upstream:
         if proof is None:
             return response
         response.release()
-        return await self._exchange(method, url, _with(request.headers, proof), request.body)
+        return await self._exchange(method, url, _with(request.headers, proof), request)
 
-    async def _read(self, response: aiohttp.ClientResponse, format: Format, *, stream: bool) -> Result:
+    async def _read(self, response: aiohttp.ClientResponse, format: Format, most: int | None) -> Result:
         headers = response.headers
         media_type = headers.get("Content-Type", "")
         if response.status >= 300:
@@ -151,10 +217,11 @@ class Upstream:
             if not complete:
                 response.close()
             raise UpstreamStatus(response.status, body if complete else b"", media_type, headers)
-        stream = stream and format.convert is None
-        body, complete = await _take(response, HELD if stream else self._limit)
-        if not complete and not stream:
-            raise UpstreamInvalid(f"the upstream's answer is larger than {self._limit} bytes")
+        if most is None and format.convert is not None:
+            most = self._limit
+        body, complete = await _take(response, HELD if most is None else most)
+        if not complete and most is not None:
+            raise self._too_large(most)
         media_type = media_type or format.media_type
         if not complete:
             chunks = self._chunks(response, body)
@@ -200,6 +267,10 @@ class Upstream:
             raise self._failure(error) from error
         finally:
             response.close()
+
+    @staticmethod
+    def _too_large(limit: int) -> UpstreamInvalid:
+        return UpstreamInvalid(f"the upstream's answer is larger than {limit} bytes")
 
     def _failure(self, error: Exception) -> UpstreamError:
         _LOG.warning("upstream '%s': %s", self._namespace, _named(error))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from yarl import URL
 
@@ -19,7 +19,11 @@ from .texts import Constant, Value, render
 PLACEHOLDER: Final = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}|\{\s*([^{}]+?)\s*\}")
 
 _LITERAL: Final = "/%:@!$&'()*+,;=~-._"
+_RAW: Final = "%:@!$&'()*+,;=~-._"
+_RAW_QUERY: Final = "/?[]{}|^`\\" + _RAW
 _SCHEME: Final = re.compile(r"https?://", re.IGNORECASE)
+_ABSOLUTE: Final = re.compile(r"/|https?://", re.IGNORECASE)
+_ENCODED: Final = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +144,68 @@ def parse_path(text: str, value_of: Callable[[str], Placeholder]) -> list[list[P
             pieces.append(segment[end:])
         segments.append(pieces)
     return segments
+
+
+def passed_path(raw: str) -> str:
+    """A caller's own path, to be appended to a base: encoded as it came, and what is not encoded made so.
+
+    Raises `ArgumentError` for one that could lead out of the base.
+    """
+    if not raw:
+        return ""
+    segments = raw.removeprefix("/").split("/")
+    if "" in segments[:-1]:
+        raise ArgumentError("path", "the path may hold no '//'")
+    for segment in segments:
+        if climbs(segment):
+            raise ArgumentError("path", "the path may hold no '.' or '..' as a segment")
+        if CONTROL.search(unquote(segment)):
+            raise ArgumentError("path", "the path may hold no control characters")
+    return "/" + "/".join(map(_escaped, segments))
+
+
+def passed_query(raw: str) -> str:
+    """A caller's own query, from its `?`: as it came, and what is not encoded made so."""
+    return f"?{_escaped(raw, _RAW_QUERY)}" if raw else ""
+
+
+def _escaped(raw: str, safe: str = _RAW) -> str:
+    # Bytes that are no UTF-8 arrive as surrogates.
+    return quote(raw.encode("utf-8", "surrogateescape"), safe=safe)
+
+
+def relative(location: str, base: str, path: str) -> str:
+    """Where an answer to `path` below the base leads, seen from that path: then it is right below any other base too.
+
+    What leads out of the base, or is relative already, stays.
+    """
+    if not path or not _ABSOLUTE.match(location) or not _ENCODED.fullmatch(location):
+        return location
+    try:
+        root = URL(base, encoded=True)
+        there = root.join(URL(location, encoded=True))
+    except ValueError:
+        return location
+    below = root.raw_path.rstrip("/")
+    if there.origin() != root.origin() or not f"{there.raw_path}/".startswith(f"{below}/"):
+        return location
+    return _steps(path, there.raw_path[len(below) :] or "/") + _after_path(location)
+
+
+def _steps(start: str, end: str) -> str:
+    """The relative path between two absolute ones."""
+    here, there = start.split("/")[:-1], end.split("/")
+    same = 0
+    while same < min(len(here), len(there) - 1) and here[same] == there[same]:
+        same += 1
+    text = "../" * (len(here) - same) + "/".join(there[same:])
+    # Else the first segment would be read as a scheme, as a host, or as nothing.
+    return text if text and ":" not in text.split("/")[0] and not text.startswith("/") else f"./{text}"
+
+
+def _after_path(location: str) -> str:
+    found = re.search(r"[?#]", location)
+    return location[found.start() :] if found else ""
 
 
 def compile_base(config: HttpConfig, provision: Provision) -> Template | None:

@@ -6,6 +6,7 @@ import base64
 import re
 from http import HTTPStatus
 from typing import Any, Final
+from uuid import uuid4
 
 import orjson
 
@@ -23,8 +24,9 @@ _CHARSET: Final = re.compile(r""";\s*charset=["']?([^\s;"']+)""", re.IGNORECASE)
 def success(result: Result, tool: Tool, *, any_output: bool) -> bytes:
     """The members for a call that succeeded; with `any_output` structured content need not be an object."""
     kind = _kind(result.media_type)
+    binary = tool.operation.binary
     content = orjson.dumps(_content(result.body, result.media_type, tool))
-    structured = _structured(result.body, tool, any_output) if _JSON.fullmatch(kind) else b""
+    structured = _structured(result.body, tool, any_output) if _JSON.fullmatch(kind) and not binary else b""
     return b'"content":%b%b,"isError":false' % (content, structured)
 
 
@@ -54,14 +56,15 @@ def _structured(body: bytes, tool: Tool, any_output: bool) -> bytes:
 def _content(body: bytes, media_type: str, tool: Tool) -> list[dict[str, Any]]:
     if not body:
         return []
-    text = decode(body, media_type)
+    text = _plain(body, media_type) if tool.operation.binary else decode(body, media_type)
     if text is not None:
         return [_text(text)]
     kind = _kind(media_type)
     encoded = base64.b64encode(body).decode()
     if (family := kind.partition("/")[0]) in ("image", "audio"):
         return [{"type": family, "data": encoded, "mimeType": kind}]
-    blob = {"uri": tool.uri, "blob": encoded, "mimeType": kind or "application/octet-stream"}
+    # Nobody can read it again by its URI, so no two may have one: a client might take them for the same.
+    blob = {"uri": f"{tool.uri}/{uuid4()}", "blob": encoded, "mimeType": kind or "application/octet-stream"}
     return [{"type": "resource", "resource": blob}]
 
 
@@ -74,6 +77,17 @@ def decode(body: bytes, media_type: str) -> str | None:
         except UnicodeDecodeError:
             return None
     return _decoded(body, media_type) if _TEXTUAL.fullmatch(kind) else None
+
+
+def _plain(body: bytes, media_type: str) -> str | None:
+    """What was declared to be bytes, as text: only what has no other format, and is text to the last byte."""
+    if not _kind(media_type).startswith("text/"):
+        return None
+    charset = _CHARSET.search(media_type)
+    try:
+        return body.decode(charset[1] if charset else "utf-8")
+    except (LookupError, UnicodeError):
+        return None
 
 
 def _decoded(body: bytes, media_type: str) -> str:

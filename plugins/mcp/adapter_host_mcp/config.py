@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from adapter_host import HttpExposerConfig, InputSpec, Model, OperationSpec
+from adapter_host import BinarySize, HttpExposerConfig, InputSpec, ListOf, Model, OperationSpec, parse_size
 
 from .naming import named
 from .uris import parse_uri
 
 _MODES: Final = ("call", "ref", "steps", "outputParameters")
-
-Entries: Final = BeforeValidator(lambda value: () if value is None else value)
-"""An empty key (`tools:`) means an empty list, as people write it."""
 
 
 class McpHints(Model):
@@ -35,7 +32,7 @@ class McpInputSpec(InputSpec):
 class McpToolSpec(OperationSpec):
     """An operation that is offered as a tool."""
 
-    input_parameters: Annotated[tuple[McpInputSpec, ...], Entries] = ()
+    input_parameters: ListOf[McpInputSpec] = ()
     hints: McpHints | None = None
 
 
@@ -49,6 +46,7 @@ class McpResourceSpec(OperationSpec):
 
     uri: str
     mime_type: str | None = None
+    binary: bool = False
 
     _checked = field_validator("uri")(_checked_uri)
 
@@ -78,6 +76,7 @@ class McpFileSpec(Model):
     uri: str
     description: str | None = None
     mime_type: str | None = None
+    binary: bool = False
     location: str | None = None
 
     _checked = field_validator("uri")(_checked_uri)
@@ -117,8 +116,8 @@ class McpPromptSpec(Model):
     name: str
     label: str | None = None
     description: str | None = None
-    arguments: Annotated[tuple[McpArgumentSpec, ...], Entries] = ()
-    template: Annotated[tuple[McpMessageSpec, ...], Entries] = ()
+    arguments: ListOf[McpArgumentSpec] = ()
+    template: ListOf[McpMessageSpec] = ()
     location: str | None = None
 
 
@@ -127,9 +126,17 @@ class McpConfig(HttpExposerConfig):
 
     transport: Literal["http", "stdio"] = "http"
     port: int = Field(0, ge=0, le=65535)
-    tools: Annotated[tuple[McpToolSpec, ...], Entries] = ()
-    resources: Annotated[tuple[ResourceSpec, ...], Entries] = ()
-    prompts: Annotated[tuple[McpPromptSpec, ...], Entries] = ()
+    tools: ListOf[McpToolSpec] = ()
+    resources: ListOf[ResourceSpec] = ()
+    prompts: ListOf[McpPromptSpec] = ()
+    max_binary_size: BinarySize | None = None
+    ttl_ms: int = Field(0, ge=0)
+    cache_scope: Literal["public", "private"] = "private"
+
+    @property
+    def binary_limit(self) -> int | None:
+        """What `maxBinarySize` says."""
+        return parse_size(self.max_binary_size) if self.max_binary_size else None
 
     def operation_names(self) -> tuple[str, ...]:
         """The tools' names, as clients know them; resources and prompts have URIs and names of their own kind."""

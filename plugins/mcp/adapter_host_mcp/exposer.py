@@ -50,6 +50,7 @@ class McpExposer(HttpExposer[McpConfig]):
         self.resources = prepare_resources(config.resources, operations, provision)
         self.prompts = prepare_prompts(config.prompts, provision)
         self._check_port()
+        self._check_caching()
         self._key = self._find_key()
         self._front: Front | None = None
 
@@ -59,6 +60,11 @@ class McpExposer(HttpExposer[McpConfig]):
             message = f"the secret {KEY} is too short (it needs {_KEY_LENGTH} characters or more)"
             self.provision.problem(message, self.config, code="weak-secret")
         return given or _random_key()
+
+    def _check_caching(self) -> None:
+        if self.config.cache_scope == "public" and self.config.authentication is not None:
+            message = "'cacheScope: public' lets others have what a caller with credentials was told"
+            self.provision.warn(message, self.config, "cacheScope", code="public-cache")
 
     def _check_port(self) -> None:
         given = "port" in self.config.model_fields_set
@@ -127,7 +133,8 @@ class McpExposer(HttpExposer[McpConfig]):
             title=capability.label,
             version=capability.info.version or version("adapter-host-mcp"),
             instructions=self.config.description,
-            shared=self.config.authentication is None,
+            ttl_ms=self.config.ttl_ms,
+            cache_scope=self.config.cache_scope,
             features=features(
                 resources=bool(self.resources),
                 prompts=bool(self.prompts),

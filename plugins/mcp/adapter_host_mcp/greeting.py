@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import orjson
 
@@ -14,9 +14,6 @@ from .tools import Tool
 PAGE: Final = 1000
 """Entries on one page of a list: many, as some clients read the first page alone."""
 
-LIST_AGE_MS: Final = 60_000
-"""How long a client may keep a list of tools; a reloaded capability may have others."""
-
 _LIST: Final = {"listChanged": True}
 
 
@@ -24,14 +21,15 @@ _LIST: Final = {"listChanged": True}
 class Identity:
     """Who answers, what it can do, and in which words.
 
-    `shared` says that what one caller is told may be kept for others.
+    What it tells may be kept for `ttl_ms` milliseconds; in the scope `public`, for other callers too.
     """
 
     name: str
     title: str
     version: str
     instructions: str | None
-    shared: bool
+    ttl_ms: int
+    cache_scope: Literal["public", "private"]
     features: Mapping[str, Any]
 
     @property
@@ -58,8 +56,7 @@ class Greeting:
     def __init__(self, identity: Identity, tools: Sequence[Tool]) -> None:
         self._identity = identity
         words = {} if identity.instructions is None else {"instructions": identity.instructions}
-        scope = "public" if identity.shared else "private"
-        kept = {"resultType": "complete", "ttlMs": LIST_AGE_MS, "cacheScope": scope}
+        kept = {"resultType": "complete", "ttlMs": identity.ttl_ms, "cacheScope": identity.cache_scope}
         signed = {"_meta": {SERVER_INFO: identity.info}}
         self._words = words
         self.stamp = b"," + orjson.dumps({"resultType": "complete", **signed})[1:-1]

@@ -81,8 +81,8 @@ def _find(resources: Sequence[Resource], uri: str) -> tuple[Resource, Arguments]
 
 def _contents(result: Result, uri: str, resource: Resource) -> types.TextResourceContents | types.BlobResourceContents:
     kind = resource.media_type(result)
-    text = decode(result.body, result.media_type)
-    if text is None and resource.mime_type:
+    text = None if resource.binary else decode(result.body, result.media_type)
+    if text is None and resource.mime_type and not resource.binary:
         text = decode(result.body, resource.mime_type)
     if text is not None:
         return types.TextResourceContents(uri=uri, text=text, mime_type=kind or "text/plain")

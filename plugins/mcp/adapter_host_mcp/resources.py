@@ -40,6 +40,7 @@ class Resource(ABC):
     mime_type: str | None
     uri: UriTemplate
     operation: Operation
+    binary: bool
 
     @property
     def definition(self) -> dict[str, Any]:
@@ -124,7 +125,9 @@ def _prepared(
                 yield _files(spec, location)
         elif spec in operations and _can_be_read(spec, operations[spec], provision):
             uri = parse_uri(spec.uri)
-            yield CalledResource(_name(spec), spec.label, spec.description, spec.mime_type, uri, operations[spec])
+            operation = operations[spec]
+            kind = spec.mime_type or operation.media_type
+            yield CalledResource(_name(spec), spec.label, spec.description, kind, uri, operation, spec.binary)
 
 
 def _warn_shadowed(specs: Sequence[McpResourceSpec | McpFileSpec], provision: Provision) -> None:
@@ -142,6 +145,9 @@ def _name(spec: McpResourceSpec | McpFileSpec) -> str:
 
 
 def _can_be_read(spec: McpResourceSpec, operation: Operation, provision: Provision) -> bool:
+    if spec.binary and not operation.binary:
+        message = "'binary: true' wants a consumed operation with 'outputRawFormat: binary'"
+        provision.problem(message, spec, "binary", code="not-binary")
     variables = parse_uri(spec.uri).variables
     lacking = [each.name for each in operation.inputs if each.required and each.name not in variables]
     for name in lacking:
@@ -176,7 +182,8 @@ def _files(spec: McpFileSpec, location: Location) -> FileResource:
     name = _name(spec)
     operation = Operation(name, spec.description, (_PATH,), call, OperationSpec(name=name))
     kind = spec.mime_type or guess_media_type(str(spec.location))
-    return FileResource(name, spec.label, spec.description, kind, parse_uri(spec.uri), operation, location)
+    uri = parse_uri(spec.uri)
+    return FileResource(name, spec.label, spec.description, kind, uri, operation, spec.binary, location)
 
 
 def _honest(kind: str, body: bytes) -> str:

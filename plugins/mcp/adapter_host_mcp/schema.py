@@ -6,23 +6,10 @@ from collections.abc import Callable, Mapping
 from types import UnionType
 from typing import Any, Final
 
+from adapter_host import JSON_TYPES
+
 Find = Callable[[Any], str | None]
 """Finds the first place where data is not as its schema says, as a JSONPath below it; None when there is none."""
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-_TYPES: Final[Mapping[str, Callable[[Any], bool]]] = {
-    "string": lambda value: isinstance(value, str),
-    "integer": lambda value: _is_number(value) and value == value // 1,
-    "number": _is_number,
-    "boolean": lambda value: isinstance(value, bool),
-    "array": lambda value: isinstance(value, list),
-    "object": lambda value: isinstance(value, dict),
-    "null": lambda value: value is None,
-}
 
 
 def compile_schema(schema: Mapping[str, Any]) -> Find:
@@ -40,7 +27,7 @@ def compile_schema(schema: Mapping[str, Any]) -> Find:
 
 def _type(schema: Mapping[str, Any]) -> Find:
     names = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
-    checks = [_TYPES[name] for name in names if name in _TYPES]
+    checks = [JSON_TYPES[name] for name in names if name in JSON_TYPES]
 
     def find(data: Any) -> str | None:
         return None if not checks or any(check(data) for check in checks) else ""

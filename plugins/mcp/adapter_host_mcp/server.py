@@ -7,7 +7,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, get_args
 
 import mcp_types as types
 from mcp.server.caching import CacheableMethod, CacheHint
@@ -31,20 +31,12 @@ from pydantic import ValidationError
 
 from adapter_host import StartError
 
-from .greeting import LIST_AGE_MS, PAGE, Identity
+from .greeting import PAGE, Identity
 from .streams import BACKLOG, LIFETIME, LIMIT, FullError, Streams
 from .tools import Tool
 
 if TYPE_CHECKING:
     from .sessions import Sessions
-
-_KEPT: Final[tuple[CacheableMethod, ...]] = (
-    "server/discover",
-    "tools/list",
-    "resources/list",
-    "resources/templates/list",
-    "prompts/list",
-)
 
 LISTEN: Final = "subscriptions/listen"
 
@@ -122,13 +114,13 @@ def build_server(identity: Identity, tools: Mapping[str, Tool]) -> Server[None]:
         page, cursor = pages[LATEST_MODERN_VERSION if modern else LATEST_HANDSHAKE_VERSION].page(params)
         return types.ListToolsResult(tools=page, next_cursor=cursor)
 
-    hint = CacheHint(LIST_AGE_MS, "public" if identity.shared else "private")
+    hint = CacheHint(identity.ttl_ms, identity.cache_scope)
     server = McpServer(
         identity.name,
         title=identity.title,
         version=identity.version,
         instructions=identity.instructions,
-        cache_hints=dict.fromkeys(_KEPT, hint),
+        cache_hints=dict.fromkeys(get_args(CacheableMethod), hint),
         on_list_tools=list_tools,
     )
     # The SDK's tracing, which costs time on each request even when nothing collects it.

@@ -26,7 +26,7 @@ _HINTS: Final = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tool:
-    """An operation as a tool; `uri` names what it gives when that is neither text, image nor sound.
+    """An operation as a tool; `uri` begins those of what it gives when that is neither text, image nor sound.
 
     `headers` are the inputs that the document takes from the caller's HTTP request and not from the arguments.
     """

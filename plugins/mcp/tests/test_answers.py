@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import orjson
 import pytest
@@ -57,7 +58,19 @@ async def test_each_media_type_has_its_content(
     shop: Any, body: bytes, media_type: str, content: dict[str, Any]
 ) -> None:
     result = await answered(shop, Result(body=body, media_type=media_type))
+    (given,) = result["content"]
+    if given["type"] == "resource":
+        given["resource"]["uri"], _, unique = given["resource"]["uri"].rpartition("/")
+        assert str(UUID(unique)) == unique
     assert result == {"content": [content], "isError": False}
+
+
+async def test_no_two_blobs_have_one_uri(shop: Any) -> None:
+    uris = [
+        (await answered(shop, Result(body=b"PK", media_type="application/zip")))["content"][0]["resource"]["uri"]
+        for _ in range(2)
+    ]
+    assert len(set(uris)) == 2
 
 
 @pytest.mark.parametrize("version", [None, "2025-11-25"])

@@ -89,10 +89,10 @@ async def test_a_stateless_answer_says_whose_it_is(shop: Any) -> None:
 
 
 @pytest.mark.parametrize("method", ["server/discover", "tools/list"])
-async def test_what_everybody_may_see_may_be_shared(shop: Any, method: str) -> None:
+async def test_nothing_is_kept_unless_the_document_says_so(shop: Any, method: str) -> None:
     body, headers = stateless(method)
     _, answer = await shop.post(body, **headers)
-    assert (answer["result"]["ttlMs"], answer["result"]["cacheScope"]) == (60_000, "public")
+    assert (answer["result"]["ttlMs"], answer["result"]["cacheScope"]) == (0, "private")
 
 
 @pytest.mark.parametrize("method", ["server/discover", "tools/list"])

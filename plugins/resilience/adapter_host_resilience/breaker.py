@@ -11,7 +11,7 @@ from adapter_host import Arguments, ConsumedCall, Result, UnavailableError
 
 from .config import Breaker
 from .deadline import is_over
-from .failure import is_down
+from .failure import is_down, says_down
 
 _LOG: Final = logging.getLogger("adapter_host.resilience")
 
@@ -56,7 +56,7 @@ class Circuit:
             except Exception as error:
                 self._settle(failed=is_down(error), probe=probe)
                 raise
-            self._settle(failed=False, probe=probe)
+            self._settle(failed=says_down(result), probe=probe)
             return result
 
         return guarded

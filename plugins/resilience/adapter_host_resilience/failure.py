@@ -44,8 +44,13 @@ def _header(error: BaseException | None) -> str:
     return next((value for name, value in error.headers.items() if name.lower() == "retry-after"), "")
 
 
+def says_down(result: Result) -> bool:
+    """Whether an answer that is passed on as it comes says so."""
+    return result.status in _DOWN
+
+
 def refused(result: Result) -> UpstreamStatus | None:
-    """The error that an answer is which a consumer gave instead of raising it."""
-    if result.status < 300:
+    """The error that an answer is which a consumer gave instead of raising it; none that is passed on as it comes."""
+    if result.status < 300 or result.stream is not None:
         return None
     return UpstreamStatus(result.status, result.body, result.media_type, result.headers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Set
 from functools import lru_cache
 from math import ceil
 from typing import Final
@@ -47,7 +47,7 @@ class MethodNotAllowed(OperationError):
         super().__init__(f"{method} is not allowed here (allowed: {allow})")
 
 
-def allowed(methods: set[str]) -> str:
+def allowed(methods: Set[str]) -> str:
     """The value of an `Allow` header."""
     implied = {"OPTIONS", "HEAD"} if "GET" in methods else {"OPTIONS"}
     return ", ".join(sorted(methods | implied))
@@ -58,9 +58,9 @@ def options(allow: str) -> web.Response:
     return web.Response(status=204, headers={**_HEADERS, "Allow": allow})
 
 
-async def respond(request: web.Request, result: Result, name: str) -> web.StreamResponse:
+async def respond(request: web.Request, result: Result, media_type: str, name: str) -> web.StreamResponse:
     """Answer with what the operation `name` gave; a stream has been sent, or closed, when this returns."""
-    headers = _JSON_HEADERS.copy() if result.media_type == _JSON else _typed(result.media_type)
+    headers = _JSON_HEADERS.copy() if media_type == _JSON else _typed(media_type)
     if result.headers:
         _pass_on(result.headers, headers)
     if result.stream is not None:
@@ -70,6 +70,30 @@ async def respond(request: web.Request, result: Result, name: str) -> web.Stream
     if result.status in _BODILESS:
         return _bodiless(result.status, headers)
     return web.Response(status=result.status, body=result.body, headers=headers)
+
+
+async def pass_back(request: web.Request, result: Result, name: str) -> web.StreamResponse:
+    """Answer with all that a forwarded request was answered; a stream has been sent, or closed, when this returns."""
+    headers = CIMultiDict((name, _text(value)) for name, value in result.headers.items())
+    length = headers.popall("Content-Length", [""])[0]
+    headers["Server"] = _HEADERS["Server"]
+    headers.setdefault("X-Content-Type-Options", _HEADERS["X-Content-Type-Options"])
+    stream = result.stream
+    if stream is None:
+        stream = _once(result.body)
+        length = length if request.method == "HEAD" else str(len(result.body))
+    response = web.StreamResponse(status=result.status, headers=headers)
+    response.content_length = int(length) if length.isascii() and length.isdigit() else None
+    return await _relay(request, response, stream, name)
+
+
+async def _once(body: bytes) -> AsyncIterator[bytes]:
+    yield body
+
+
+def _text(value: str) -> str:
+    # Bytes that are no UTF-8 arrive as surrogates, which cannot be sent.
+    return value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def refuse(error: OperationError, name: str) -> web.Response:
@@ -140,7 +164,7 @@ def _bodiless(status: int, headers: CIMultiDict[str]) -> web.Response:
 def _pass_on(upstream: Mapping[str, str], headers: CIMultiDict[str]) -> None:
     for name, value in upstream.items():
         if _passed(name):
-            headers.add(name, value)
+            headers.add(name, _text(value))
 
 
 @lru_cache(maxsize=1024)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import orjson
 from aiohttp import web
 
 from adapter_host import ABSENT, ArgumentError
 
-BODY: Final = "body"
-"""What callers know it by in messages."""
+from .extract import BODY
 
 
 class BodyTooLarge(ArgumentError):
@@ -35,19 +34,25 @@ async def read_json(request: web.Request, limit: int) -> Any:
 
 async def _read(request: web.Request, limit: int) -> bytes:
     if (request.content_length or 0) > limit:
-        raise _too_large(limit)
+        raise too_large(limit)
     # Mounted in another application, the request comes with that one's limit.
     if request.client_max_size != limit and not request.content.at_eof():
         request = request.clone(client_max_size=limit)
     try:
         return await request.read()
     except web.HTTPRequestEntityTooLarge:
-        raise _too_large(limit) from None
+        raise too_large(limit) from None
     except (web.RequestPayloadError, ConnectionError):
-        raise ArgumentError(BODY, "the body broke off, or is not encoded as its headers say") from None
+        raise broken() from None
 
 
-def _too_large(limit: int) -> BodyTooLarge:
+def broken() -> ArgumentError:
+    """The error for a body that cannot be read to its end."""
+    return ArgumentError(BODY, "the body broke off, or is not encoded as its headers say")
+
+
+def too_large(limit: int) -> BodyTooLarge:
+    """The error for a body of more bytes."""
     return BodyTooLarge(BODY, f"the body must be at most {limit} bytes")
 
 

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from adapter_host import HttpExposerConfig, InputSpec, Model, OperationSpec
+from adapter_host import (
+    BinarySize,
+    ForwardSpec,
+    HttpExposerConfig,
+    InputSpec,
+    ListOf,
+    MediaType,
+    Model,
+    OperationSpec,
+    parse_size,
+)
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -15,14 +26,40 @@ def _upper(value: Any) -> Any:
     return value.upper() if isinstance(value, str) else value
 
 
-def _nothing(value: Any) -> Any:
-    return () if value is None else value
+def _status(code: str) -> str:
+    if not re.fullmatch("[1-5]([0-9]{2}|XX)", code):
+        raise ValueError(f"a status is three digits, or one and XX as 4XX is (given {code!r})")
+    return code
+
+
+class ContentSpec(Model):
+    """One media type of an answer: bytes, or what its `schema` says."""
+
+    binary: bool = False
+    schema_: dict[str, Any] | None = Field(None, alias="schema")
+
+
+class ResponseSpec(Model):
+    """The answers of one status, by media type."""
+
+    description: str | None = None
+    content: dict[MediaType, ContentSpec] = Field(default_factory=dict)
+
+
+class BinaryResponseSpec(Model):
+    """The answer of an operation that gives bytes, in short."""
+
+    status: int = Field(200, ge=100, le=599)
+    media_type: MediaType
+    description: str | None = None
 
 
 class RestOperationSpec(OperationSpec):
-    """One method of a resource."""
+    """One method of a resource; its `responses`, or their short form, are its contract."""
 
     method: Annotated[Method, BeforeValidator(_upper)]
+    responses: dict[Annotated[str, AfterValidator(_status)], ResponseSpec] = Field(default_factory=dict)
+    response_binary: BinaryResponseSpec | None = None
 
 
 class RestResource(Model):
@@ -32,9 +69,9 @@ class RestResource(Model):
     name: str | None = None
     label: str | None = None
     description: str | None = None
-    input_parameters: Annotated[tuple[InputSpec, ...], BeforeValidator(_nothing)] = ()
-    operations: Annotated[tuple[RestOperationSpec, ...], BeforeValidator(_nothing)] = ()
-    forward: dict[str, Any] | None = None
+    input_parameters: ListOf[InputSpec] = ()
+    operations: ListOf[RestOperationSpec] = ()
+    forward: ForwardSpec | None = None
 
     @field_validator("operations")
     @classmethod
@@ -46,8 +83,14 @@ class RestResource(Model):
 class RestConfig(HttpExposerConfig):
     """An entry of `exposes` with `type: rest`; its `inputParameters` hold for every operation."""
 
-    input_parameters: Annotated[tuple[InputSpec, ...], BeforeValidator(_nothing)] = ()
+    input_parameters: ListOf[InputSpec] = ()
     resources: tuple[RestResource, ...]
+    max_binary_size: BinarySize | None = None
+
+    @property
+    def binary_limit(self) -> int | None:
+        """What `maxBinarySize` says."""
+        return parse_size(self.max_binary_size) if self.max_binary_size else None
 
     @field_validator("resources")
     @classmethod

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from adapter_host import HttpExposer, Offer, Operations, Provision
+from adapter_host import ForwardSpec, HttpExposer, Offer, Operations, Provision
 
 from .config import RestConfig, RestOperationSpec, RestResource
+from .contract import compile_contract
 from .extract import compile_extractor
+from .forward import Forward, Forwards, parse_forward
 from .openapi import describe, served_at
 from .route import Route
 from .router import Router, Segment, parse_path
@@ -32,6 +34,7 @@ class RestExposer(HttpExposer[RestConfig]):
         super().__init__(config, operations, provision)
         self._router: Router[Route] = Router()
         self._routes: list[Route] = []
+        self._forwards = Forwards()
         self._service: Service | None = None
         for resource in config.resources:
             self._add_resource(resource)
@@ -41,7 +44,7 @@ class RestExposer(HttpExposer[RestConfig]):
         # Imported here, with aiohttp: `validate` and `inspect` do without.
         from .service import Service
 
-        self._service = Service(self._router, self._describe, self.provision.settings.body_limit)
+        self._service = Service(self._router, self._forwards, self._describe, self.provision.settings.body_limit)
         return self._service.app()
 
     def handler_of(self, request: web.Request) -> Handler | None:
@@ -56,8 +59,8 @@ class RestExposer(HttpExposer[RestConfig]):
         return describe(self._routes, self.config, self.provision.declaration.capability)
 
     def offers(self) -> Iterable[Offer]:
-        """Each route, with where a request carries each input."""
-        return [route.offer() for route in self._routes]
+        """Each route, with where a request carries each input; then what is forwarded."""
+        return [*(route.offer() for route in self._routes), *(forward.offer() for forward in self._forwards.all)]
 
     def usage(self, url: str) -> str | None:
         """A curl line for the operation that asks for least."""
@@ -67,10 +70,7 @@ class RestExposer(HttpExposer[RestConfig]):
         return try_out(url, route, self.config.authentication)
 
     def _add_resource(self, resource: RestResource) -> None:
-        if resource.forward is not None:
-            message = "'forward' is not supported by this version (declare the operations instead)"
-            self.provision.problem(message, resource, "forward", code="unsupported")
-        elif not resource.operations:
+        if not resource.operations and resource.forward is None:
             self.provision.warn(f"nothing is served at {resource.path}: it has no operations", resource)
         try:
             segments = parse_path(resource.path)
@@ -80,15 +80,35 @@ class RestExposer(HttpExposer[RestConfig]):
         for spec in resource.operations:
             if spec in self.operations:
                 self._add_operation(resource, spec, segments)
+        if resource.forward is not None and resource.forward in self.operations:
+            self._add_forward(resource, resource.forward, segments)
+
+    def _add_forward(self, resource: RestResource, spec: ForwardSpec, declared: Sequence[Segment]) -> None:
+        try:
+            segments, tail = parse_forward(declared)
+        except ValueError as error:
+            self.provision.problem(f"path '{resource.path}': {error}", resource, "path", code="path")
+            return
+        for name in (name for each in segments for name in each.variables):
+            message = f"path variable '{name}' is not sent on (only what {{path}} takes is)"
+            self.provision.warn(message, resource, "path", code="unused-variable")
+        settings = self.provision.settings
+        operation = self.operations[spec]
+        forward = Forward(resource, spec, operation, segments, tail, settings.body_limit, settings.total_timeout)
+        present = self._forwards.add(forward)
+        if present is not forward:
+            self._report_twice(forward, present)
 
     def _add_operation(self, resource: RestResource, spec: RestOperationSpec, declared: Sequence[Segment]) -> None:
         operation = self.operations[spec]
         segments = expand(declared, operation)
         names = [name for segment in segments for name in segment.variables]
         variables = tuple(meet(name, operation.inputs) for name in names)
-        self._warn_unmet(resource, spec, [n for n, met in zip(names, variables, strict=True) if met is None])
+        unmet = [name for name, met in zip(names, variables, strict=True) if met is None]
+        self._warn_unmet(resource, spec, unmet)
         extractor = compile_extractor(spec.method, operation.inputs, variables)
-        route = Route(resource, spec, operation, segments, variables, extractor)
+        contract = compile_contract(spec, operation, self.provision)
+        route = Route(resource, spec, operation, segments, variables, extractor, contract)
         present = self._router.add(spec.method, segments, route)
         if present is route:
             self._routes.append(route)
@@ -102,7 +122,7 @@ class RestExposer(HttpExposer[RestConfig]):
                 message = f"path variable '{name}' fills no input of {spec.method} {resource.path}; it is ignored"
                 self.provision.warn(message, resource, "path", code="unused-variable")
 
-    def _report_twice(self, route: Route, present: Route) -> None:
+    def _report_twice(self, route: Route | Forward, present: Route | Forward) -> None:
         declaration = self.provision.declaration
         file, line, column = declaration.source.where(declaration.loc(present.spec))
         message = (

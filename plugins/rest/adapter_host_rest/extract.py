@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 BODILESS: Final = frozenset({"GET", "DELETE", "HEAD"})
 
 _TEXTS: Final = frozenset({None, "string"})
-_BODY: Final = "body"
+BODY: Final = "body"
+"""What callers know the body by in messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class Extractor:
         if isinstance(body, dict):
             arguments.update({taker.name: body[taker.name] for taker in self.fields if taker.name in body})
         elif self.whole is None:
-            raise ArgumentError(_BODY, "the body must be a JSON object")
+            raise ArgumentError(BODY, "the body must be a JSON object")
 
 
 def compile_extractor(method: str, inputs: Iterable[Input], variables: Sequence[Input | None]) -> Extractor:

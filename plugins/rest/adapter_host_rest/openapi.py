@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Final
 
-from adapter_host import Authentication, Capability, Input
+from adapter_host import Authentication, Capability, Input, Operation
 
-from .config import RestConfig
+from .config import ContentSpec, ResponseSpec, RestConfig
 from .extract import BODILESS
 from .route import Route
 
@@ -19,6 +20,7 @@ _JSON: Final = "application/json"
 _PROBLEM_JSON: Final = "application/problem+json"
 _SCHEME: Final = "caller"
 _STRING: Final = {"type": "string"}
+_BYTES: Final = {"type": "string", "format": "binary"}
 
 _PROBLEM: Final[Data] = {
     "type": "object",
@@ -127,17 +129,19 @@ class _Paths:
         operation = route.operation
         # An answer keeps the status that the API behind gives it; one without an API has but one.
         success = "2XX" if operation.upstream else "200"
+        declared = route.contract.responses if route.contract else {}
         codes = [500, 503]
         codes += [400] if operation.inputs else []
         codes += [401] if self.authenticated else []
         codes += [404] if route.variables else []
         codes += [413, 415] if has_body else []
         codes += [502, 504] if operation.upstream else []
-        answers: Data = {success: _success(route)}
+        answers: Data = {code: _declared(code, declared[code], operation) for code in declared if code[0] == "2"}
+        answers = answers or {success: _success(route)}
         answers |= {str(code): {"$ref": f"#/components/responses/{_ERRORS[code][0]}"} for code in sorted(codes)}
         if operation.upstream:
             answers["default"] = {"description": "An error of the API behind, as it came."}
-        return answers
+        return answers | {code: _declared(code, response, operation) for code, response in declared.items()}
 
 
 def _tags(route: Route) -> list[str]:
@@ -147,11 +151,31 @@ def _tags(route: Route) -> list[str]:
 
 def _success(route: Route) -> Data:
     operation = route.operation
+    if operation.binary:
+        told = operation.media_type or "*/*"
+        return {"description": "The answer of the API behind, in bytes.", "content": {told: {"schema": _BYTES}}}
     if operation.output_schema is not None:
-        return {"description": "The answer.", "content": {_JSON: {"schema": operation.output_schema}}}
+        told = operation.media_type or _JSON
+        return {"description": "The answer.", "content": {told: {"schema": operation.output_schema}}}
     if operation.identity:
-        return {"description": "The answer of the API behind, as it came.", "content": {"*/*": {}}}
+        told = operation.media_type or "*/*"
+        return {"description": "The answer of the API behind, as it came.", "content": {told: {}}}
     return {"description": "The answer.", "content": {_JSON: {}}}
+
+
+def _declared(code: str, response: ResponseSpec, operation: Operation) -> Data:
+    """An answer of the contract; bytes are told to be what the operation says, if it does."""
+    phrase = next((each.phrase for each in HTTPStatus if str(each.value) == code), "The answer.")
+    content = {
+        (each.binary and operation.media_type) or media_type: _content(each)
+        for media_type, each in response.content.items()
+    }
+    return {"description": response.description or phrase, **({"content": content} if content else {})}
+
+
+def _content(content: ContentSpec) -> Data:
+    schema = _BYTES if content.binary else content.schema_
+    return {"schema": schema} if schema else {}
 
 
 def _path_parameters(route: Route, names: Sequence[str]) -> Iterator[Data]:

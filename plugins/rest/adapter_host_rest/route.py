@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from adapter_host import Input, Offer, Operation
+from adapter_host import Input, Offer, Operation, Result
 
 from .config import RestOperationSpec, RestResource
+from .contract import Contract
 from .extract import Extractor, place_of
 from .router import Segment, show_path
 
@@ -22,6 +23,13 @@ class Route:
     segments: tuple[Segment, ...]
     variables: tuple[Input | None, ...]
     extractor: Extractor
+    contract: Contract | None = None
+
+    def media_type(self, result: Result) -> str:
+        """What callers are told that a result is: as the operation declares, else its contract, else as it came."""
+        if self.contract is None or self.operation.media_type is not None:
+            return result.media_type
+        return self.contract.media_type(result.status, result.media_type) or result.media_type
 
     @property
     def title(self) -> str:

@@ -135,9 +135,9 @@ class Router(Generic[Target]):
         target = _find(self._root, method, segments, 0, values)
         return None if target is None else (target, values)
 
-    def methods(self, segments: Sequence[str]) -> set[str]:
-        """Every method that some target at this path serves."""
-        found: set[str] = set()
+    def targets(self, segments: Sequence[str]) -> dict[str, Target]:
+        """The targets at this path, by method: one of each."""
+        found: dict[str, Target] = {}
         _collect(self._root, segments, 0, found)
         return found
 
@@ -169,9 +169,9 @@ def _find(node: _Node[Target], method: str, segments: Sequence[str], depth: int,
     return None
 
 
-def _collect(node: _Node[Target], segments: Sequence[str], depth: int, found: set[str]) -> None:
+def _collect(node: _Node[Target], segments: Sequence[str], depth: int, found: dict[str, Target]) -> None:
     if depth == len(segments):
-        found.update(node.targets)
+        found.update((method, target) for method, target in node.targets.items() if method not in found)
         return
     segment = segments[depth]
     if segment in node.literals:

@@ -57,10 +57,10 @@ def test_wrong_path_is_a_problem(document: Any, path: str, reason: str) -> None:
     assert problem.message.endswith(f"path '{path}': {reason}")
 
 
-def test_forward_is_a_problem(document: Any) -> None:
+def test_forwarding_to_what_takes_calls_alone_is_a_problem(document: Any) -> None:
     forward = {"path": "/{path}", "forward": {"targetNamespace": "up", "trustedHeaders": ["Accept"]}}
     (problem,) = problems(document(READ, exposed=[forward]))
-    assert (problem.code, "'forward' is not supported" in problem.message) == ("unsupported", True)
+    assert (problem.code, "'up' takes no forwarded requests, only calls" in problem.message) == ("unsupported", True)
 
 
 def test_same_route_twice_is_a_problem_that_names_both_places(tmp_path: Path, document: Any) -> None:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from pydantic import Field
 
-from pydantic import BeforeValidator, Field
-
-from adapter_host import HttpExposerConfig, Model
-
-_Entries: Final = BeforeValidator(lambda value: () if value is None else value)
+from adapter_host import HttpExposerConfig, ListOf, Model
 
 
 class SourceSpec(Model):
@@ -40,7 +36,7 @@ class SkillSpec(Model):
     user_invocable: bool = Field(True, alias="user-invocable")
     disable_model_invocation: bool = Field(False, alias="disable-model-invocation")
     location: str | None = None
-    tools: Annotated[tuple[SkillToolSpec, ...], _Entries] = ()
+    tools: ListOf[SkillToolSpec] = ()
 
 
 class SkillConfig(HttpExposerConfig):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -89,9 +90,14 @@ FORMATS: Final = {
     "binary": Kind("bytes", ("application/octet-stream",)),
 }
 
+
+def _as_text(body: bytes) -> str:
+    return b64encode(body).decode()
+
+
 _AS_IT_IS: Final = {
     "json": Format(FORMATS["json"]),
-    "binary": Format(FORMATS["binary"], decode=bytes, checked=False),
+    "binary": Format(FORMATS["binary"], decode=_as_text, checked=False),
 }
 
 

@@ -11,10 +11,10 @@ from typing import Any, Final
 from lxml import etree  # type: ignore[import-untyped]
 from lxml.cssselect import CSSSelector, SelectorError  # type: ignore[import-untyped]
 
-from adapter_host_http.encoding import text_of as cell_of
+from adapter_host import text_of
 
 from .format import Declared, Format, refuse
-from .text import distinct, text_of
+from .text import distinct, read_text
 
 MAX_CELLS: Final = 1_000_000
 
@@ -58,7 +58,7 @@ def to_html(data: Any) -> bytes:
 
 def _parse(body: bytes, charset: str | None) -> Any:
     written = _CHARSET.search(body[:_HEAD])
-    text = text_of(body, charset or (written[1].decode() if written else None))
+    text = read_text(body, charset or (written[1].decode() if written else None))
     # Its limits on depth and size stay on; what goes beyond them it would leave out silently.
     parser = etree.HTMLParser(encoding="utf-8", no_network=True)
     root = etree.fromstring(text.encode(errors="replace"), parser) if text.strip() else None
@@ -123,6 +123,6 @@ def _table(rows: list[dict[str, Any]]) -> str:
     names = list(dict.fromkeys(name for row in rows for name in row))
     header = "".join(f"<th>{escape(name)}</th>" for name in names)
     body = "".join(
-        f"<tr>{''.join(f'<td>{escape(cell_of(row.get(name)))}</td>' for name in names)}</tr>" for row in rows
+        f"<tr>{''.join(f'<td>{escape(text_of(row.get(name)))}</td>' for name in names)}</tr>" for row in rows
     )
     return f"<table><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table>"

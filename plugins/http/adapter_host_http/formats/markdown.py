@@ -11,10 +11,10 @@ from typing import Any, Final
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from adapter_host_http.encoding import text_of as cell_of
+from adapter_host import text_of
 
 from .format import Declared, Format, refuse
-from .text import distinct, text_of
+from .text import distinct, read_text
 from .yaml import read_yaml
 
 MAX_CELLS: Final = 1_000_000
@@ -34,7 +34,7 @@ def compile_format(declared: Declared) -> Format:
 
 def from_markdown(body: bytes, charset: str | None, heading: str = "") -> dict[str, Any]:
     """The document's `frontMatter`, if any, its `tables` and its `sections`."""
-    front, text = _split(text_of(body, charset).replace("\r\n", "\n"))
+    front, text = _split(read_text(body, charset).replace("\r\n", "\n"))
     if len(text) > MAX_LENGTH:
         refuse(f"longer than {MAX_LENGTH:,} characters")
     reader = _Reader()
@@ -141,4 +141,4 @@ def _table(rows: list[dict[str, Any]]) -> str:
 
 
 def _cell(value: Any) -> str:
-    return cell_of(value).replace("|", "\\|").replace("\n", " ")
+    return text_of(value).replace("|", "\\|").replace("\n", " ")

@@ -8,10 +8,10 @@ from functools import partial
 from io import StringIO
 from typing import Any, Final
 
-from adapter_host_http.encoding import text_of as cell_of
+from adapter_host import text_of
 
 from .format import Declared, Format, refuse
-from .text import distinct, text_of
+from .text import distinct, read_text
 
 _SEPARATORS: Final = {"csv": ",", "tsv": "\t", "psv": "|"}
 
@@ -28,7 +28,7 @@ def compile_format(declared: Declared) -> Format:
 
 def from_separated(body: bytes, charset: str | None, separator: str) -> list[dict[str, str]]:
     """The rows by the names that the first one gives; every cell is text."""
-    reader = csv.reader(StringIO(text_of(body, charset), newline=""), delimiter=separator, strict=True)
+    reader = csv.reader(StringIO(read_text(body, charset), newline=""), delimiter=separator, strict=True)
     try:
         rows = (row for row in reader if row)
         names = distinct(next(rows, []))
@@ -55,4 +55,4 @@ def _named(names: list[str], row: list[str], line: int) -> dict[str, str]:
 
 
 def _cells(row: Mapping[str, Any], names: Iterable[str]) -> list[str]:
-    return [cell_of(row.get(name)) for name in names]
+    return [text_of(row.get(name)) for name in names]

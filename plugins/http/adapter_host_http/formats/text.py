@@ -19,7 +19,7 @@ _MARKS: Final = (
 _ODD: Final = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"})
 
 
-def text_of(body: bytes, charset: str | None) -> str:
+def read_text(body: bytes, charset: str | None) -> str:
     """The text of an answer: by its byte order mark, else its charset, else UTF-8; raises `ValueError`."""
     marked = next((name for mark, name in _MARKS if body.startswith(mark)), None)
     return decoded(body, marked or charset or "utf-8")

@@ -9,7 +9,7 @@ import orjson
 import yaml
 
 from .format import Declared, Format, refuse
-from .text import text_of
+from .text import read_text
 
 MAX_VALUES: Final = 1_000_000
 
@@ -34,7 +34,7 @@ def compile_format(declared: Declared) -> Format:
 
 def from_yaml(body: bytes, charset: str | None) -> Any:
     """The data of one YAML document."""
-    return read_yaml(text_of(body, charset))
+    return read_yaml(read_text(body, charset))
 
 
 def read_yaml(text: str) -> Any:

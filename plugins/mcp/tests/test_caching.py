@@ -1,0 +1,89 @@
+"""How long clients may keep what they are told, by the revision that knows of it; the others are told nothing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+from mcp import Client
+from mcp_types import CacheableResult
+
+from adapter_host import Host, Plugins, Settings
+from adapter_host.testing import FakePlugin, running
+
+RESOURCE = {"name": "item", "label": "Item", "uri": "shop://items", "description": "Items", "call": "stock.list"}
+
+
+def keeping(document: dict[str, Any], **keys: Any) -> dict[str, Any]:
+    capability = document["capability"]
+    (exposed,) = capability["exposes"]
+    return {**document, "capability": {**capability, "exposes": [{**exposed, "resources": [RESOURCE], **keys}]}}
+
+
+@asynccontextmanager
+async def url_of(document: dict[str, Any]) -> AsyncIterator[str]:
+    async with running(document) as served:
+        yield served.url("shop")
+
+
+@pytest.mark.parametrize(
+    ("keys", "kept"),
+    [
+        ({}, (0, "private")),
+        ({"ttlMs": 300_000}, (300_000, "private")),
+        ({"cacheScope": "public"}, (0, "public")),
+        ({"ttlMs": 1, "cacheScope": "public"}, (1, "public")),
+    ],
+)
+async def test_every_list_and_what_is_read_may_be_kept(
+    shop_document: dict[str, Any], keys: Any, kept: tuple[int, str]
+) -> None:
+    async with url_of(keeping(shop_document, **keys)) as url, Client(url, mode="auto") as client:
+        told: list[CacheableResult] = [
+            await client.list_tools(),
+            await client.list_resources(),
+            await client.list_resource_templates(),
+            await client.read_resource("shop://items"),
+        ]
+    assert {(result.ttl_ms, result.cache_scope) for result in told} == {kept}
+
+
+async def test_what_is_discovered_may_be_kept(shop_document: dict[str, Any]) -> None:
+    version, discover = "2026-07-28", "server/discover"
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": version,
+        "io.modelcontextprotocol/clientInfo": {"name": "t", "version": "1"},
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+    message = {"jsonrpc": "2.0", "id": 1, "method": discover, "params": {"_meta": meta}}
+    headers = {"Accept": "application/json", "MCP-Protocol-Version": version, "Mcp-Method": discover}
+    async with (
+        url_of(keeping(shop_document, ttlMs=7, cacheScope="public")) as url,
+        aiohttp.ClientSession(headers=headers) as session,
+        session.post(url, json=message) as response,
+    ):
+        result = (await response.json())["result"]
+    assert (result["ttlMs"], result["cacheScope"]) == (7, "public")
+
+
+async def test_the_handshake_revisions_know_nothing_of_that(shop_document: dict[str, Any]) -> None:
+    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    headers = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-11-25"}
+    async with (
+        url_of(keeping(shop_document, ttlMs=1, cacheScope="public")) as url,
+        aiohttp.ClientSession(headers=headers) as session,
+        session.post(url, json=message) as response,
+    ):
+        assert (await response.json())["result"].keys() == {"tools"}
+
+
+def test_a_public_cache_behind_authentication_is_warned_of(shop_document: dict[str, Any]) -> None:
+    plugins = Plugins.installed()
+    plugins.take("fake", FakePlugin())
+    guarded = {"cacheScope": "public", "authentication": {"type": "bearer", "token": "{{env.KEY}}"}}
+    document = {**keeping(shop_document, **guarded), "binds": [{"namespace": "env", "keys": {"KEY": "KEY"}}]}
+    (warning,) = Host(document, plugins=plugins, settings=Settings(environment={"KEY": "k"})).warnings
+    assert "lets others have what a caller with credentials was told" in warning.message

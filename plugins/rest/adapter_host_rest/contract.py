@@ -1,0 +1,62 @@
+"""What a document says of a route's answers: by status and media type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from adapter_host import Operation, Provision
+
+from .config import BinaryResponseSpec, ContentSpec, ResponseSpec, RestOperationSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """The declared answers; `binary` are the media types of those that are bytes, by status (`200`, `2XX`).
+
+    Nothing of it is compared with what is answered: it is what callers are told, and what bytes are told to be.
+    """
+
+    responses: Mapping[str, ResponseSpec]
+    binary: Mapping[str, tuple[str, ...]]
+
+    def media_type(self, status: int, given: str) -> str | None:
+        """What bytes that came as `given` are told to be; None where it does not say."""
+        declared = self.binary.get(str(status)) or self.binary.get(f"{status // 100}XX")
+        if not declared:
+            return None
+        return given if _bare(given) in map(_bare, declared) else declared[0]
+
+
+def _bare(media_type: str) -> str:
+    return media_type.partition(";")[0].strip().lower()
+
+
+def compile_contract(spec: RestOperationSpec, operation: Operation, provision: Provision) -> Contract | None:
+    """The contract of a route, or None; what cannot hold is a problem."""
+    if spec.responses and spec.response_binary is not None:
+        message = "'responseBinary' is the short form of 'responses' (give one of them)"
+        provision.problem(message, spec, "responseBinary", code="modes")
+    responses = _long(spec.response_binary) if spec.response_binary is not None else spec.responses
+    if not responses:
+        return None
+    binary = {code: tuple(_binary(response)) for code, response in responses.items()}
+    if any(binary.values()) and not operation.binary:
+        _report(spec, operation, provision)
+    return Contract(responses, {code: media_types for code, media_types in binary.items() if media_types})
+
+
+def _long(short: BinaryResponseSpec) -> dict[str, ResponseSpec]:
+    content = {short.media_type: ContentSpec(binary=True)}
+    return {str(short.status): ResponseSpec(description=short.description, content=content)}
+
+
+def _binary(response: ResponseSpec) -> Iterator[str]:
+    return (media_type for media_type, content in response.content.items() if content.binary)
+
+
+def _report(spec: RestOperationSpec, operation: Operation, provision: Provision) -> None:
+    key = "responses" if spec.response_binary is None else "responseBinary"
+    reached = [f"'{each.namespace}.{each.name}' has another" for each in operation.upstream[-1:]]
+    message = "bytes come of a consumed operation with 'outputRawFormat: binary'"
+    provision.problem(f"{message} ({''.join(reached) or 'it calls none'})", spec, key, code="not-binary")

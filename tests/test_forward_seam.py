@@ -1,0 +1,148 @@
+"""Forwarding between a consumer and an exposer that are neither HTTP nor REST, and what plugins may do on the way."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+from multidict import CIMultiDict
+
+from adapter_host import (
+    Arguments,
+    ConsumedCall,
+    ConsumedOperation,
+    Consumer,
+    ConsumerConfig,
+    Exposer,
+    ExposerConfig,
+    Forwarding,
+    ForwardSpec,
+    Host,
+    Operation,
+    Plugins,
+    RegisterConsumer,
+    RegisterExposer,
+    Result,
+    Settings,
+    UpstreamStatus,
+    hookimpl,
+)
+
+
+class EchoForwarding(Forwarding):
+    own_headers = frozenset({"x-own"})
+    own_query = frozenset({"key"})
+
+    def __init__(self, namespace: str) -> None:
+        self.namespace = namespace
+
+    async def call(self, arguments: Arguments, *, stream: bool = False) -> Result:
+        async def body() -> AsyncIterator[bytes]:
+            yield repr({**arguments, "headers": dict(arguments["headers"])}).encode()
+
+        return Result(status=404, media_type="text/plain", headers={"X-Kept": "1", "TE": "x"}, stream=body())
+
+
+class Echo(Consumer[ConsumerConfig]):
+    def operations(self) -> Sequence[ConsumedOperation]:
+        return ()
+
+    def forwarding(self) -> Forwarding:
+        return EchoForwarding(self.config.namespace)
+
+
+class DoorConfig(ExposerConfig):
+    forward: ForwardSpec
+
+
+class Door(Exposer[DoorConfig]):
+    """Forwards without a protocol."""
+
+    config_class = DoorConfig
+
+    @property
+    def operation(self) -> Operation:
+        return self.operations[self.config.forward]
+
+
+class Plugin:
+    """Brings both, and wraps what is consumed."""
+
+    def __init__(self) -> None:
+        self.raised: UpstreamStatus | None = None
+        self.names: list[str] = []
+
+    @hookimpl
+    def register_consumers(self, register: RegisterConsumer) -> None:
+        register("echo", Echo)
+
+    @hookimpl
+    def register_exposers(self, register: RegisterExposer) -> None:
+        register("door", Door)
+
+    @hookimpl
+    def consumer_wrapper(
+        self, operations: Sequence[ConsumedOperation]
+    ) -> Callable[[ConsumedOperation, ConsumedCall], ConsumedCall]:
+        self.names += [operation.name for operation in operations]
+
+        def wrap(_: ConsumedOperation, call: ConsumedCall) -> ConsumedCall:
+            async def wrapped(arguments: Arguments, *, stream: bool = False) -> Result:
+                if self.raised is not None:
+                    raise self.raised
+                return await call(arguments, stream=stream)
+
+            return wrapped
+
+        return wrap
+
+
+DOCUMENT: dict[str, Any] = {
+    "naftiko": "1.0.0-alpha2",
+    "capability": {
+        "consumes": [{"type": "echo", "namespace": "api"}, {"type": "echo", "namespace": "other"}],
+        "exposes": [
+            {"type": "door", "namespace": "door", "forward": {"targetNamespace": "api", "trustedHeaders": ["X-Mine"]}}
+        ],
+    },
+}
+
+
+def opened(plugin: Plugin) -> tuple[Host, Operation]:
+    plugins = Plugins({"both": plugin})
+    host = Host(DOCUMENT, plugins=plugins, settings=Settings(environment={}))
+    exposer = host.plans[0].exposers[0].exposer
+    assert isinstance(exposer, Door)
+    return host, exposer.operation
+
+
+async def test_the_host_decides_what_goes_on_and_what_comes_back() -> None:
+    host, operation = opened(Plugin())
+    async with host:
+        headers = CIMultiDict({"X-Mine": "1", "X-Own": "2", "X-Other": "3", "Content-Type": "a/b"})
+        given = {"method": "GET", "path": "/a", "query": "b=1&key=2", "headers": headers}
+        result = await (await operation.call(given)).hold(1000)
+    assert ast.literal_eval(result.body.decode()) == {
+        "method": "GET",
+        "path": "/a",
+        "query": "b=1",
+        "headers": {"X-Mine": "1", "Content-Type": "a/b"},
+    }
+    assert (result.status, dict(result.headers)) == (404, {"X-Kept": "1"})
+    assert operation.inputs == Forwarding.inputs
+
+
+async def test_what_a_wrapper_raises_for_an_api_is_an_answer() -> None:
+    plugin = Plugin()
+    plugin.raised = UpstreamStatus(503, b"down", "text/plain", {"Retry-After": "9", "Connection": "close"})
+    host, operation = opened(plugin)
+    async with host:
+        result = await operation.call({"method": "GET"})
+    assert (result.status, result.body, dict(result.headers)) == (503, b"down", {"Retry-After": "9"})
+
+
+def test_only_what_is_forwarded_to_is_asked_for_it() -> None:
+    plugin = Plugin()
+    opened(plugin)
+    assert plugin.names == ["forward"]
