@@ -4,11 +4,12 @@ PROJECTS := pyproject.toml core/pyproject.toml $(sort $(wildcard plugins/*/pypro
 MEMBERS := $(patsubst %/,%,$(dir $(PROJECTS)))
 NODE := tests/conformance/node_modules/.package-lock.json
 FASTMCP := .cache/fastmcp/.installed
+GATEWAY := .cache/gateway/.installed
 NAMES := $(shell sed -n 's/^name = "\(.*\)"$$/\1/p' $(PROJECTS))
 
 .DEFAULT_GOAL := test
 .DELETE_ON_ERROR:
-.PHONY: test demo check coverage conformance clients lock wheels clean
+.PHONY: test demo check coverage conformance clients bench lock wheels clean
 
 test: .venv/.installed
 	$(BIN)/pytest -q
@@ -30,6 +31,12 @@ conformance: .venv/.installed $(NODE)
 clients: .venv/.installed $(NODE) $(FASTMCP)
 	CLIENTS=required $(BIN)/pytest -q tests/clients
 
+# BENCH='--quick', '--growth', '--report' and others: see `python -m tests.benchmarks --help`. What others are
+# compared by is installed apart; what cannot be installed is left out, and said.
+bench: .venv/.installed
+	-$(MAKE) --keep-going $(FASTMCP) $(GATEWAY)
+	$(BIN)/python -m tests.benchmarks --install $(BENCH)
+
 coverage: .venv/.installed
 	$(BIN)/pytest -q --cov --cov-fail-under=90
 
@@ -39,6 +46,8 @@ lock: $(BIN)/uv
 		--output-file requirements.lock $(PROJECTS)
 	echo 'fastmcp' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
 		--no-header --output-file tests/clients/fastmcp.lock -
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header \
+		--output-file tests/benchmarks/gateway.lock tests/benchmarks/gateway.in
 
 wheels: .venv/.installed
 	rm -rf dist
@@ -63,6 +72,11 @@ $(NODE): tests/conformance/package.json tests/conformance/package-lock.json
 $(FASTMCP): tests/clients/fastmcp.lock .venv/.installed
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .cache/fastmcp
 	$(BIN)/uv pip install --quiet --python .cache/fastmcp/bin/python --require-hashes --requirements $<
+	touch $@
+
+$(GATEWAY): tests/benchmarks/gateway.lock .venv/.installed
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .cache/gateway
+	$(BIN)/uv pip install --quiet --python .cache/gateway/bin/python --require-hashes --requirements $<
 	touch $@
 
 # Made once: another uv in the lock is installed over this one with the rest.

@@ -55,7 +55,7 @@ def entry(name: str, member: Any, docs: dict[str, str]) -> Iterator[str]:
 
 def members(owner: type) -> Iterator[str]:
     """A line for each public method and property that a class itself defines."""
-    for name, member in vars(owner).items():
+    for name, member in list(vars(owner).items()):
         function = member.fget if isinstance(member, property) else getattr(member, "__func__", member)
         if name.startswith("_") or not inspect.isfunction(function) or function.__module__ != owner.__module__:
             continue

@@ -113,7 +113,7 @@ def test_operations_are_found_by_the_very_spec() -> None:
 
 ERRORS = [
     error
-    for error in map(adapter_host.__dict__.__getitem__, adapter_host.__all__)
+    for error in (getattr(adapter_host, name) for name in adapter_host.__all__)
     if isinstance(error, type) and issubclass(error, OperationError)
 ]
 

@@ -7,16 +7,20 @@ import logging
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import ceil
+from typing import Final
 from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from .credentials import PRINCIPAL, Credentials, Principal, Refusal
+from .credentials import Credentials, Principal, Refusal
 from .gate import Counter
 from .places import host_name, is_loopback
 from .problem_json import problem_response
 from .settings import Settings
+
+PRINCIPAL: Final = web.RequestKey("adapter_host_principal", Principal)
+"""Where a request keeps who sent it; absent where an exposer asks for no authentication."""
 
 _log = logging.getLogger("adapter_host")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import ValidationError
 
-from .capability import ConsumerConfig, ExposerConfig, HttpExposerConfig, Model, OutputSpec, walk
+from .capability import ConsumerConfig, ExposerConfig, HttpExposerConfig, Model, OutputSpec, known_keys, walk
 from .declaration import Declaration
 from .document.words import listed, suggest
 from .errors import StartError
@@ -22,6 +22,7 @@ from .wording import problems_of
 
 if TYPE_CHECKING:
     from aiohttp import web
+    from aiohttp.typedefs import Handler
 
 ConsumerConfigT = TypeVar("ConsumerConfigT", bound=ConsumerConfig)
 ExposerConfigT = TypeVar("ExposerConfigT", bound=ExposerConfig)
@@ -98,7 +99,7 @@ class Provision:
             declaration.problems += problems_of(error, declaration.source, loc)
             return None
         for part, place in walk(found, loc):
-            known = [field.alias or name for name, field in type(part).model_fields.items()]
+            known = known_keys(type(part))
             for name in part.model_extra or ():
                 hint = suggest(name, known) or f" (known: {listed(known, 'and')})"
                 declaration.problem(f"unknown key '{name}'{hint}", (*place, name), code="unknown-key", key=True)
@@ -294,6 +295,19 @@ class HttpExposer(Exposer[HttpExposerConfigT]):
     def build_app(self) -> web.Application:
         """Its application, paths from the root; called once per start. No socket is open yet."""
 
+    def handler_of(self, request: web.Request) -> Handler | None:
+        """A shortcut past the application, its router and middlewares, to what answers a request; None to take none.
+
+        Asked for each request where the host itself listens. A subclass that overrides `build_app` alone has none.
+        """
+        return None
+
     def openapi(self, url: str) -> Mapping[str, Any] | None:
         """The OpenAPI 3.1 document of what it serves at `url`; None for what OpenAPI does not describe."""
         return None
+
+
+def has_shortcut(exposer: type[HttpExposer[Any]]) -> bool:
+    """Whether `handler_of` is made for the very application that `build_app` gives."""
+    known = [next(each for each in exposer.mro() if name in vars(each)) for name in ("handler_of", "build_app")]
+    return known[0] is not HttpExposer and issubclass(known[0], known[1])

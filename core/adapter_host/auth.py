@@ -6,14 +6,15 @@ import base64
 import binascii
 import hmac
 from abc import abstractmethod
-
-from aiohttp import web
+from typing import TYPE_CHECKING
 
 from .adapters import Provision
 from .capability import Authentication
 from .credentials import Credentials, Principal, Refusal, Verdict, credentials_of
 from .digest import DigestCredentials
-from .oauth2.compiler import compile_oauth2
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 __all__ = ["Credentials", "compile_credentials"]
 
@@ -35,6 +36,9 @@ def compile_credentials(authentication: Authentication | None, provision: Provis
             username, password = (_secret(authentication, field, provision) for field in ("username", "password"))
             return DigestCredentials(username, password)
         case "oauth2":
+            # Imported here, as it brings clients of authorization servers, which few documents need.
+            from .oauth2.compiler import compile_oauth2
+
             return compile_oauth2(authentication, provision)
 
 

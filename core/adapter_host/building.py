@@ -50,9 +50,9 @@ def _sources(documents: Sequence[Document], problems: list[Problem]) -> list[Sou
         found = list(find_documents([document]))
         if not found:
             problems.append(Problem("there is no capability in this folder", str(document), code="no-capability"))
-        for path in found:
+        for each in found:
             try:
-                sources.append(Source.read(path))
+                sources.append(each if isinstance(each, Source) else Source.read(each))
             except ProblemsError as error:
                 problems.extend(error.problems)
     return sources

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny
@@ -24,6 +25,8 @@ class Model(BaseModel):
         extra="allow",
         coerce_numbers_to_str=True,
         protected_namespaces=(),
+        # A model is compiled with the one that is validated first: not again by itself, nor when no document has it.
+        defer_build=True,
     )
 
 
@@ -299,13 +302,25 @@ def walk(value: Any, loc: tuple[str | int, ...] = ()) -> Iterator[tuple[Model, t
     """Every model in `value` with its place in the document, outer before inner."""
     if isinstance(value, Model):
         yield value, loc
-        for name, field in type(value).model_fields.items():
+        for name, key in _keys(type(value)):
             child = getattr(value, name)
-            if child and isinstance(child, Model | tuple | list | dict):
-                yield from walk(child, (*loc, field.alias or name))
+            # What is text, or empty, has no models; nearly everything is.
+            if child and not isinstance(child, str) and isinstance(child, Model | tuple | list | dict):
+                yield from walk(child, (*loc, key))
     elif isinstance(value, tuple | list):
         for index, child in enumerate(value):
             yield from walk(child, (*loc, index))
     elif isinstance(value, dict):
         for key, child in value.items():
             yield from walk(child, (*loc, key))
+
+
+@cache
+def _keys(model: type[Model]) -> tuple[tuple[str, str], ...]:
+    """The fields of a model, each with its key in the document."""
+    return tuple((name, field.alias or name) for name, field in model.model_fields.items())
+
+
+def known_keys(model: type[Model]) -> list[str]:
+    """The keys that a part of a document may have."""
+    return [key for _, key in _keys(model)]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar
 
-from aiohttp import web
+if TYPE_CHECKING:
+    from aiohttp import web
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,10 +17,6 @@ class Principal:
 
     subject: str | None = None
     scopes: frozenset[str] = frozenset()
-
-
-PRINCIPAL: Final = web.RequestKey("adapter_host_principal", Principal)
-"""Where a request keeps who sent it; absent where an exposer asks for no authentication."""
 
 
 @dataclass(frozen=True, slots=True)

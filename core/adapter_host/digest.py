@@ -10,12 +10,13 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from aiohttp import web
-
 from .credentials import Credentials, Principal, Refusal, Verdict, credentials_of
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 REALM: Final = "adapter-host"
 NONCE_LIFETIME: Final = 300.0

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-
-from aiohttp import web
+from typing import TYPE_CHECKING
 
 from .adapters import ConsumedOperation, HttpExposer
 from .credentials import IssuedCredentials
@@ -17,7 +16,10 @@ from .operation import Operation
 from .places import WELL_KNOWN
 from .plan import ExposerPlan, Plan
 from .settings import Settings
-from .switch import prepare
+from .switch import Mounted
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 _log = logging.getLogger("adapter_host")
 
@@ -89,18 +91,16 @@ class Generation:
             note(error, await self.unwind())
             raise
 
-    async def apps(self, mounts: Sequence[Mount], address: str | None) -> dict[str, web.Application]:
+    async def mounted(self, mounts: Sequence[Mount], address: str | None) -> dict[str, Mounted]:
         """The applications of the mounts, started, by prefix, and what describes them under `WELL_KNOWN`."""
-        apps = {}
+        found = {}
         for mount in mounts:
-            app = mount.app(self._settings, address, self.requests)
-            self._introduce(app)
-            prepare(app, mount.prefix)
-            self._started.append(app.cleanup)
-            await app.startup()
-            apps[mount.prefix] = app
+            mounted = mount.mounted(self._settings, address, self.requests, self._introduce)
+            self._started.append(mounted.app.cleanup)
+            await mounted.app.startup()
+            found[mount.prefix] = mounted
         described = description(mounts, self._settings, address, self.requests)
-        return apps if described is None else {**apps, WELL_KNOWN: described}
+        return found if described is None else {**found, WELL_KNOWN: described}
 
     async def pause(self) -> None:
         """Free what exposers that listen for themselves hold, for those of another generation."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
-from aiohttp.typedefs import Middleware
 
 from .adapters import ConsumedCall, ConsumedOperation, Consumer, Exposer, HttpExposer, Provision
 from .capability import ConsumerConfig, OperationSpec, StepSpec
@@ -14,6 +13,9 @@ from .declaration import Declaration
 from .document.binds import BindSource
 from .errors import Problem
 from .operation import Call, HeaderWriter, Operation
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Middleware
 
 PROJECT = "adapter_host"
 

@@ -148,18 +148,18 @@ class Host:
                 if listener.key not in self._listeners:
                     listener.open(self._ports)
                     opened.append(listener)
-            apps = {listener.key: await generation.apps(listener.mounts, listener.address) for listener in wanted}
+            mounted = {listener.key: await generation.mounted(listener.mounts, listener.address) for listener in wanted}
             attached = self._attachment.mounts(generation.plans) if self._attachment else []
-            attached_apps = await generation.apps(attached, None)
+            mounted_there = await generation.mounted(attached, None)
         except BaseException:
             for listener in opened:
                 await listener.stop()
             raise
         # From here on nothing fails and nothing waits until every switch has been thrown.
         for listener in wanted:
-            self._listeners.setdefault(listener.key, listener).serve(listener.mounts, apps[listener.key])
+            self._listeners.setdefault(listener.key, listener).serve(listener.mounts, mounted[listener.key])
         if self._attachment:
-            self._attachment.entrance.mount(attached_apps)
+            self._attachment.entrance.mount(mounted_there)
         for listener in opened:
             await listener.start(self.settings)
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, Final
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, Final
 
-from jsonpath import JSONPath, JSONPathEnvironment, JSONPathError
+if TYPE_CHECKING:
+    from jsonpath import JSONPathEnvironment
 
 Find = Callable[[Any], Any]
 
@@ -18,7 +20,6 @@ _NAME: Final = r"[^.\[\]()*?@,:'\"\s][^.\[\]()*?@,:'\"]*"
 _PLAIN: Final = re.compile(rf"\$?\.?({_NAME}|\[-?\d+\]|\['[^']*'\])(\.{_NAME}|\[-?\d+\]|\['[^']*'\])*")
 _STEP: Final = re.compile(rf"\[(-?\d+)\]|\['([^']*)'\]|({_NAME})")
 _LENGTH: Final = re.compile(r"\.length\(\)\s*$")
-_ENVIRONMENT: Final = JSONPathEnvironment()
 
 
 def is_identity(path: str) -> bool:
@@ -26,6 +27,7 @@ def is_identity(path: str) -> bool:
     return path.strip() in _ROOT
 
 
+@lru_cache(maxsize=4096)
 def compile_path(path: str) -> Find:
     """Compile a path to a function of a document; raises `ValueError` when it is no JSONPath."""
     text = path.strip()
@@ -68,9 +70,12 @@ def _length(find: Find) -> Find:
 
 
 def _general(text: str) -> Find:
+    # Imported here, as most paths are plain: it takes longer than to read a whole document.
+    from jsonpath import JSONPath, JSONPathError
+
     query = text if text.startswith("$") else f"${text}" if text.startswith((".", "[")) else f"$.{text}"
     try:
-        compiled = _ENVIRONMENT.compile(query)
+        compiled = _environment().compile(query)
     except JSONPathError as error:
         raise ValueError(f"'{text}' is not a JSONPath ({error.args[0]})") from error
     single = isinstance(compiled, JSONPath) and compiled.singular_query()
@@ -83,3 +88,10 @@ def _general(text: str) -> Find:
         return found if not single else found[0] if found else None
 
     return find
+
+
+@cache
+def _environment() -> JSONPathEnvironment:
+    from jsonpath import JSONPathEnvironment
+
+    return JSONPathEnvironment()

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from aiohttp import web
 
 from .access import door
-from .adapters import HttpExposer
+from .adapters import HttpExposer, has_shortcut
 from .credentials import IssuedCredentials
 from .errors import StartError
 from .gate import Counter
 from .plan import ExposerPlan, Plan
 from .problem_json import problem_response
 from .settings import Settings
-from .switch import Entrance, pass_through
+from .switch import Entrance, Mounted, pass_through, prepare
 
 Key = tuple[str, int | str]
 """What makes a listener the same one after a reload: its address and its port, or who takes any free one."""
@@ -36,18 +36,23 @@ class Mount:
     exposer: HttpExposer[Any]
     prefix: str = ""
 
-    def app(self, settings: Settings, address: str | None, requests: Counter) -> web.Application:
-        """Its application with its door and what plugins put behind it; to be prepared before it is mounted."""
+    def mounted(
+        self, settings: Settings, address: str | None, requests: Counter, introduce: Callable[[web.Application], None]
+    ) -> Mounted:
+        """Its application with its door and what plugins put behind it, introduced to the host, ready to be mounted."""
         app = self.exposer.build_app()
-        own = door(self.exposer_plan.credentials, settings, address, requests)
-        for middleware in (*reversed(self.exposer_plan.middlewares), own):
+        introduce(app)
+        own_door = door(self.exposer_plan.credentials, settings, address, requests)
+        middlewares = self.exposer_plan.middlewares
+        for middleware in (*reversed(middlewares), own_door):
             app.middlewares.insert(0, middleware)
-        return app
+        prepare(app, self.prefix)
+        # What plugins put there may ask a request for its application, which a shortcut does not take it to.
+        takes_shortcut = not middlewares and has_shortcut(type(self.exposer))
+        return Mounted(app, own_door, self.exposer.handler_of if takes_shortcut else None)
 
 
-def description(
-    mounts: Iterable[Mount], settings: Settings, address: str | None, requests: Counter
-) -> web.Application | None:
+def description(mounts: Iterable[Mount], settings: Settings, address: str | None, requests: Counter) -> Mounted | None:
     """What anybody may read about the exposers, ready to be mounted; None when there is nothing."""
     documents: dict[str, bytes] = {}
     for mount in mounts:
@@ -60,11 +65,12 @@ def description(
     async def show(request: web.Request) -> web.Response:
         return web.Response(body=documents[request.path], content_type="application/json")
 
-    app = web.Application(middlewares=[door(None, settings, address, requests)])
+    own_door = door(None, settings, address, requests)
+    app = web.Application(middlewares=[own_door])
     for path in documents:
         app.router.add_get(path, show)
     app.freeze()
-    return app
+    return Mounted(app, own_door)
 
 
 class SharedPorts:
@@ -115,6 +121,10 @@ class Listener:
         root.router.add_route("*", "/{path:.*}", _nothing_here)
         self._runner = web.AppRunner(root, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
         await self._runner.setup()
+        server = self._runner.server
+        assert server is not None
+        # Of an application's server both take its own kind of request, which the types do not say.
+        server.request_handler = self.entrance.handler(server.request_handler)  # type: ignore[assignment]
         assert self._socket is not None
         await web.SockSite(self._runner, self._socket, backlog=1024).start()
 
@@ -154,10 +164,10 @@ class Listener:
         loc = declaration.loc(config, "port" if of_port else "address")
         return str(declaration.source.problem(loc, message, code="cannot-listen"))
 
-    def serve(self, mounts: list[Mount], apps: Mapping[str, web.Application]) -> None:
+    def serve(self, mounts: list[Mount], mounted: Mapping[str, Mounted]) -> None:
         """Serve other applications from now on; requests in progress stay where they are."""
         self.mounts = mounts
-        self.entrance.mount(apps)
+        self.entrance.mount(mounted)
 
     @property
     def serving(self) -> bool:

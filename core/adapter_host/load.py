@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 
-from .capability import AggregateSpec, Bind, Capability, ConsumerConfig, ExposerConfig, Info, Model
+from .capability import AggregateSpec, Bind, Capability, ConsumerConfig, ExposerConfig, Info, Model, known_keys
 from .declaration import Declaration
 from .document.binds import Binds, BindSource, BoundName, Origin, foreign
 from .document.dialects import is_import, read_version, rewrite, version_key
@@ -36,11 +36,14 @@ _ROOT_KEYS: Final = ("info", "binds", "consumes", "capability")
 _OTHER_ROOT_KEYS: Final = ("naftiko", "ikanos", "exposes", "aggregates")
 
 
-def find_documents(paths: Sequence[str | Path]) -> Iterator[Path]:
-    """The files that the paths mean, in order: a directory means every YAML file below it that is a capability."""
+def find_documents(paths: Sequence[str | Path]) -> Iterator[Source | Path]:
+    """What the paths mean, in order: a directory means every YAML file below it that is a capability.
+
+    To tell, these are read; what cannot be, and what is no directory, is given as its path.
+    """
     for path in map(Path, paths):
         if path.is_dir():
-            yield from (file for file in _files(path) if _is_capability(file))
+            yield from (found for file in _files(path) if (found := _capability(file)) is not None)
         else:
             yield path
 
@@ -50,15 +53,15 @@ def _files(folder: Path) -> list[Path]:
     return sorted(file for file in found if not any(part.startswith(".") for part in file.relative_to(folder).parts))
 
 
-def _is_capability(file: Path) -> bool:
+def _capability(file: Path) -> Source | Path | None:
     try:
-        data = Source.read(file).data
+        source = Source.read(file)
     except ProblemsError:
-        return True  # it is reported where it is read in earnest
-    capability = data.get("capability")
+        return file  # it is reported where it is read in earnest
+    capability = source.data.get("capability")
     if not isinstance(capability, dict):
-        return "capability" in data
-    return "exposes" in capability or "shared" not in file.parts
+        return source if "capability" in source.data else None
+    return source if "exposes" in capability or "shared" not in file.parts else None
 
 
 def declare(source: Source, plugins: Plugins, settings: Settings, *, strict: bool = False) -> Declaration:
@@ -265,8 +268,7 @@ def _no_tunnel(tunnel: Any) -> str:
 def _note_unknown_keys(declaration: Declaration) -> None:
     source = declaration.source
     for model, _ in declaration.models:
-        known = [source.word(field.alias or name) for name, field in type(model).model_fields.items()]
         for key in model.model_extra or ():
             if not key.startswith("x-"):
-                message = unknown_key(key, known)
+                message = unknown_key(key, [source.word(each) for each in known_keys(type(model))])
                 declaration.problem(message, declaration.loc(model, key), code="unknown-key", warning=True, key=True)

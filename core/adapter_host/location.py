@@ -8,6 +8,7 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import ClassVar, Final
@@ -17,9 +18,7 @@ from .errors import NotFoundError, RefusedError
 
 log = logging.getLogger("adapter_host")
 
-_TYPES: Final = mimetypes.MimeTypes()
-# Not the system's own lists: what a client is told must not depend on the machine.
-for _suffix, _type in {
+_TYPES: Final = {
     ".jsonl": "application/jsonl",
     ".markdown": "text/markdown",
     ".md": "text/markdown",
@@ -27,13 +26,13 @@ for _suffix, _type in {
     ".webp": "image/webp",
     ".yaml": "application/yaml",
     ".yml": "application/yaml",
-}.items():
-    _TYPES.add_type(_type, _suffix)
+}
+"""What Python's own list lacks, or has otherwise."""
 
 
 def guess_media_type(path: str) -> str | None:
     """The media type that a file's name says, the same on every machine; None when it says none."""
-    return _TYPES.guess_type(path)[0]
+    return _known_types().guess_type(path)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,3 +157,12 @@ def _read(path: Path, most: int) -> bytes:
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             raise OSError("not a plain file")
         return stream.read(most)
+
+
+@cache
+def _known_types() -> mimetypes.MimeTypes:
+    # Not the system's own lists: what a client is told must not depend on the machine.
+    known = mimetypes.MimeTypes()
+    for suffix, media_type in _TYPES.items():
+        known.add_type(media_type, suffix)
+    return known

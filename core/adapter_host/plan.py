@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
-
-from aiohttp.typedefs import Middleware
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .adapters import ConsumedCall, ConsumedOperation, Consumer, Exposer, HttpExposer, Provision
 from .aggregates import Functions
@@ -23,6 +21,9 @@ from .operation import Arguments, Operations, Result
 from .plugins import Plugins
 from .resolve import Caller
 from .settings import Settings
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Middleware
 
 AdapterT = TypeVar("AdapterT")
 

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from aiohttp import web
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
 from yarl import URL
 
 from .places import WELL_KNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Mounted:
+    """An application at its prefix. Requests that `shortcut` has a handler for go past it, through its `door` alone."""
+
+    app: web.Application
+    door: Middleware
+    shortcut: Callable[[web.Request], Handler | None] | None = None
 
 
 class Switch(web.AbstractResource):
@@ -22,11 +33,18 @@ class Switch(web.AbstractResource):
         super().__init__()
         self._root = root
         self._depth = 0
-        self._mounted: Mapping[str, web.Application] = {}
+        self._mounted: Mapping[str, Mounted] = {}
 
-    def mount(self, apps: Mapping[str, web.Application]) -> None:
-        """Replace everything by `apps`, by prefix; all prefixes are as deep as each other."""
-        self._mounted, self._depth = apps, max((prefix.count("/") for prefix in apps), default=0)
+    def mount(self, mounted: Mapping[str, Mounted]) -> None:
+        """Replace everything by `mounted`, by prefix; all prefixes are as deep as each other."""
+        self._mounted, self._depth = mounted, max((prefix.count("/") for prefix in mounted), default=0)
+
+    def find(self, request: web.Request) -> Mounted | None:
+        """What is mounted where a request goes."""
+        if not self._depth:
+            return self._mounted.get("")
+        depth = self._depth + 1
+        return self._mounted.get("/".join(request.rel_url.raw_path.split("/", depth)[:depth]))
 
     @property
     def canonical(self) -> str:
@@ -35,14 +53,13 @@ class Switch(web.AbstractResource):
 
     async def resolve(self, request: web.Request) -> Any:
         """The match of the mounted application, as aiohttp wants it from a resource."""
-        depth = self._depth + 1
-        app = self._mounted.get("/".join(request.rel_url.raw_path.split("/", depth)[:depth]))
-        if app is None:
+        mounted = self.find(request)
+        if mounted is None:
             return None, set()
-        match = await app.router.resolve(request)
+        match = await mounted.app.router.resolve(request)
         if isinstance(match.http_exception, web.HTTPNotFound):
             return None, set()
-        match.add_app(app)
+        match.add_app(mounted.app)
         return match, set()
 
     def url_for(self, **kwargs: str) -> URL:
@@ -80,12 +97,27 @@ class Entrance:
         app.router.register_resource(self._described)
         app.router.register_resource(self._below)
 
-    def mount(self, apps: Mapping[str, web.Application]) -> None:
-        """Replace everything by `apps`, by prefix; that of `WELL_KNOWN` has the descriptions, by their whole paths."""
-        below = dict(apps)
+    def mount(self, mounted: Mapping[str, Mounted]) -> None:
+        """Replace everything by `mounted`; that of `WELL_KNOWN` has the descriptions, by their whole paths."""
+        below = dict(mounted)
         description = below.pop(WELL_KNOWN, None)
         self._described.mount({"": description} if description is not None else {})
         self._below.mount(below)
+
+    def handler(self, otherwise: Handler) -> Handler:
+        """A handler that takes the shortcuts there are; `otherwise` is the outer application's."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            mounted = self._below.find(request)
+            # A client that waits for leave to send its body gets it from the application.
+            if mounted is None or mounted.shortcut is None or hdrs.EXPECT in request.headers:
+                return await otherwise(request)
+            if self._described.find(request) is not None and request.rel_url.raw_path.startswith(WELL_KNOWN):
+                return await otherwise(request)
+            handler = mounted.shortcut(request)
+            return await (otherwise(request) if handler is None else mounted.door(request, handler))
+
+        return handle
 
 
 def prepare(app: web.Application, prefix: str) -> None:

@@ -40,11 +40,12 @@ class Report:
     operations: int = 0
     problems: dict[Problem, None] = field(default_factory=dict)
 
-    def validate(self, path: Path, plugins: Plugins, settings: Settings, *, strict: bool) -> None:
+    def validate(self, found: Source | Path, plugins: Plugins, settings: Settings, *, strict: bool) -> None:
         """Load and build one document and keep what is wrong with it."""
         self.documents += 1
         try:
-            declaration = declare(Source.read(path), plugins, settings, strict=strict)
+            source = found if isinstance(found, Source) else Source.read(found)
+            declaration = declare(source, plugins, settings, strict=strict)
             plan = build(declaration, plugins, settings)
         except ProblemsError as error:
             self.refused += 1
@@ -71,8 +72,8 @@ def run(options: argparse.Namespace) -> int:
         found = list(find_documents([given]))
         if not found:
             report.problems[Problem("there is no capability in this folder", given, code="no-capability")] = None
-        for path in found:
-            report.validate(path, plugins, settings, strict=options.strict)
+        for each in found:
+            report.validate(each, plugins, settings, strict=options.strict)
     _show_json(report) if options.format == "json" else _show(report)
     return 1 if report.count(warning=False) else 0
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from sys import intern
 from typing import Any
 
 import yaml
@@ -200,7 +201,8 @@ class _Reader:
 
     def _key(self, node: Node, at: tuple[int, int]) -> str:
         if isinstance(node.value, str):
-            return node.value
+            # Documents have the same few keys again and again.
+            return intern(node.value)
         what = kind_of(node.value)
         advice = "quote it" if node.kind == "scalar" else "quote a value that begins with '{{' or '['"
         message = f"a key must be text, not {what}; {advice}"

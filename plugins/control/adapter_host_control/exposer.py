@@ -1,4 +1,4 @@
-"""The control exposer: endpoints of its own, those that the document switches on."""
+"""The control exposer: what a document asks of it, and when it measures and sends."""
 
 from __future__ import annotations
 
@@ -6,18 +6,15 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from aiohttp import web
-
 from adapter_host import HttpExposer, Operations, Provision, curl
 
-from . import health, levels, scripting
-from .answers import as_problems
 from .config import ControlConfig, OtlpConfig
-from .configuration import Configuration
-from .guard import check_exposure
-from .stream import LogStream
+from .openness import check_openness
 
 if TYPE_CHECKING:
+    from aiohttp import web
+
+    from .stream import LogStream
     from .telemetry import Telemetry
 
 _GRPC_PORT: Final = 4317
@@ -31,7 +28,7 @@ class ControlExposer(HttpExposer[ControlConfig]):
 
     def __init__(self, config: ControlConfig, operations: Operations, provision: Provision) -> None:
         super().__init__(config, operations, provision)
-        check_exposure(config, provision)
+        check_openness(config, provision)
         self._endpoint = self._otlp_endpoint(config.observability.otlp)
         self._telemetry = self._find_telemetry()
         self._streams: list[LogStream] = []
@@ -65,53 +62,12 @@ class ControlExposer(HttpExposer[ControlConfig]):
 
     def build_app(self) -> web.Application:
         """The endpoints that are switched on."""
-        app = web.Application(middlewares=[as_problems])
-        self._add_management(app.router)
-        self._add_logs(app.router)
-        self._add_observation(app.router)
-        return app
+        # Imported here: who validates a document needs no server.
+        from .endpoints import Endpoints
 
-    def _add_management(self, router: web.UrlDispatcher) -> None:
-        management, declaration = self.config.management, self.provision.declaration
-        configuration = Configuration(declaration)
-        if management.health:
-            router.add_get("/health/live", health.live)
-            router.add_get("/health/ready", health.ready)
-        if management.info:
-            router.add_get("/status", health.Status(declaration, self.config).get)
-            router.add_get("/config", configuration.get)
-        if management.validate_:
-            router.add_post("/config/validate", configuration.validate)
-        if management.reload:
-            router.add_post("/config/reload", configuration.reload)
-        if management.scripting is not None:
-            router.add_get("/scripting", scripting.get)
-            router.add_put("/scripting", scripting.put)
-
-    def _add_logs(self, router: web.UrlDispatcher) -> None:
-        logs = self.config.management.logs
-        if logs is None:
-            return
-        if logs.stream:
-            stream = LogStream(logs.max_subscribers)
-            self._streams.append(stream)
-            router.add_get("/logs/stream", stream.get, allow_head=False)
-        if logs.level_control:
-            router.add_get("/logs", levels.get_all)
-            router.add_get("/logs/{logger}", levels.get)
-            router.add_put("/logs/{logger}", levels.put)
-
-    def _add_observation(self, router: web.UrlDispatcher) -> None:
-        if self._telemetry is None:
-            return
-        from .observation import Observation
-
-        observation, observability = Observation(self._telemetry), self.config.observability
-        if observability.shows_metrics:
-            router.add_get("/metrics", observation.metrics)
-        if observability.shows_traces:
-            router.add_get("/traces", observation.traces)
-            router.add_get("/traces/{trace}", observation.trace)
+        endpoints = Endpoints(self.config, self.provision.declaration, self._telemetry)
+        self._streams += endpoints.streams
+        return endpoints.app
 
     def usage(self, url: str) -> str | None:
         """Curl lines for what there is to see."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from aiohttp.typedefs import Middleware
-
 from adapter_host import (
     Call,
     ConsumedCall,
@@ -29,6 +27,8 @@ from .exposer import ControlExposer
 from .naming import operation_id, type_of
 
 if TYPE_CHECKING:
+    from aiohttp.typedefs import Middleware
+
     from .telemetry import Telemetry
 
 

@@ -9,7 +9,6 @@ from adapter_host import Authentication, Provision
 from .credential import AUTHORIZATION, Credential, declared_account, declared_secret
 from .digest import compile_digest
 from .encoding import TOKEN
-from .oauth2 import compile_oauth2
 
 
 def compile_authentication(declared: Authentication | None, provision: Provision) -> Credential | None:
@@ -21,7 +20,7 @@ def compile_authentication(declared: Authentication | None, provision: Provision
         "apikey": _api_key,
         "basic": _basic,
         "digest": compile_digest,
-        "oauth2": compile_oauth2,
+        "oauth2": _oauth2,
     }
     return compilers[declared.type](declared, provision)
 
@@ -62,3 +61,10 @@ def _basic(declared: Authentication, provision: Provision) -> Credential | None:
     encoded = b64encode(f"{user.constant}:{password.constant}".encode()).decode()
     masked = f"Basic {user.masked()}:{password.masked()}"
     return Credential("header", AUTHORIZATION, f"Basic {encoded}", masked)
+
+
+def _oauth2(declared: Authentication, provision: Provision) -> Credential | None:
+    # Imported here, as it brings a client of authorization servers, which few documents need.
+    from .oauth2 import compile_oauth2
+
+    return compile_oauth2(declared, provision)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 import orjson
@@ -18,11 +18,13 @@ from .compiler import Compiler
 from .config import HttpConfig, HttpOperationSpec, HttpResource
 from .formats import Format, accept_of, compile_format
 from .forwarding import HttpForwarding
-from .mock import StandIn
 from .request import CONTENT_TYPE, Request
 from .unit import USER_AGENT, Unit
 from .upstream import Upstream
 from .url import compile_base, normal_base
+
+if TYPE_CHECKING:
+    from .mock import StandIn
 
 _IS_JSON: Final = re.compile(r"application/([^;]*\+)?json\s*(;.*)?", re.IGNORECASE)
 
@@ -169,6 +171,9 @@ class HttpConsumer(Consumer[HttpConfig]):
     async def start(self) -> None:
         """Open the session; with the stand-in, serve that first."""
         if self.provision.settings.mock:
+            # Imported here: it is a server, which `validate` and most who serve do without.
+            from .mock import StandIn
+
             self._stand_in = StandIn(self._operations, self._credential)
             await self._upstream.open(await self._stand_in.start(), direct=True)
         else:

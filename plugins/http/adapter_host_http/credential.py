@@ -5,14 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
-
-import aiohttp
-from yarl import URL
+from typing import TYPE_CHECKING, Final
 
 from adapter_host import Authentication, Provision, Template
 
 from .encoding import CONTROL
+
+if TYPE_CHECKING:
+    import aiohttp
+    from yarl import URL
 
 AUTHORIZATION: Final = "Authorization"
 

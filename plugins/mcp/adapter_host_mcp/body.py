@@ -1,16 +1,11 @@
-"""The body of a request: read and decoded within limits."""
+"""What HTTP alone has to say of a request: its body, read within a limit, and refusals."""
 
 from __future__ import annotations
 
-from typing import Any, Final
-
 import orjson
 from aiohttp import web
-from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_REQUEST, PARSE_ERROR
 
-DEPTH: Final = 100
-"""How deep objects and arrays of a message may be nested; what comes after us may be less patient."""
+from .messages import INVALID_REQUEST, JSON, accepts
 
 
 class Refusal(Exception):
@@ -33,27 +28,19 @@ async def read(request: web.Request, limit: int) -> bytes:
     return bytes(body)
 
 
-def decode(body: bytes) -> Any:
-    """The body as plain data; raises `MCPError`."""
-    try:
-        decoded = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise MCPError(PARSE_ERROR, "Parse error: the body is not JSON, or is nested too deeply") from None
-    # Counting brackets is much faster than walking, and nearly every message has few of them.
-    if body.count(b"{") + body.count(b"[") > DEPTH and _is_deep(decoded):
-        raise MCPError(INVALID_REQUEST, f"the message is nested deeper than {DEPTH} levels")
-    return decoded
+def check_headers(request: web.Request) -> bool:
+    """Whether the client takes a stream of events too; raises `Refusal` when it takes or sends no JSON."""
+    json, streams = accepts(request)
+    if not json:
+        raise Refusal(406, "the client must accept application/json")
+    if request.headers.get("Content-Type") != JSON and request.content_type != JSON:
+        raise Refusal(415, "the Content-Type must be application/json")
+    return streams
 
 
-def _is_deep(decoded: Any) -> bool:
-    level = [decoded]
-    for _ in range(DEPTH):
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, dict | list)
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-        if not level:
-            return False
-    return any(isinstance(each, dict | list) for each in level)
+def refused(refusal: Refusal) -> web.Response:
+    """The answer to a request that is refused."""
+    error = {"code": INVALID_REQUEST, "message": refusal.message}
+    body = orjson.dumps({"jsonrpc": "2.0", "id": None, "error": error})
+    allow = {"Allow": "POST"} if refusal.status == 405 else None
+    return web.Response(body=body, status=refusal.status, headers=allow, content_type=JSON)

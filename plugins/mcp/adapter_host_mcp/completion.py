@@ -51,3 +51,9 @@ def resource_choices(resources: Iterable[Resource]) -> dict[str, Choices]:
 def complete(words: Iterable[str], begun: str) -> list[str]:
     """The words that begin so, whatever the case."""
     return [word for word in words if word.casefold().startswith(begun.casefold())]
+
+
+def completes(resources: Iterable[Resource], prompts: Iterable[Prompt]) -> bool:
+    """Whether the document says of any argument what it may be."""
+    known = (*prompt_choices(prompts).values(), *resource_choices(resources).values())
+    return any(words for each in known for words in each.values())

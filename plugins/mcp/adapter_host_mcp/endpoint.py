@@ -1,11 +1,11 @@
-"""The endpoint `/mcp`: Streamable HTTP, of every revision."""
+"""The endpoint on the SDK: everything that is not plainly right at the front, and all that it alone can do."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from aiohttp import web
@@ -23,54 +23,42 @@ from mcp_types import (
 from adapter_host import TRACE_CONTEXT
 
 from . import sdk
-from .body import Refusal, decode, read
+from .body import Refusal, check_headers, read, refused
 from .calls import call_tool, carry, unexpected
+from .decoding import decode
+from .messages import JSON
 from .naming import LONGEST
 from .questions import Questions
-from .replies import Replies
-from .reply import JSON, Reply
-from .server import CHANGES, LISTEN, add_listening, add_log_level, change_message, seal_state
-from .sessions import HEADER, EndedError, Session, Sessions
-from .streams import COMMENT, EventStream, FullError, News, Streams
+from .reply import Reply
+from .server import LISTEN, add_listening, add_log_level, seal_state
+from .sessions import HEADER, Session
 from .tools import Tool
+
+if TYPE_CHECKING:
+    from .front import Desk
+
+Pending = Reply[sdk.Exchange]
+"""A reply in progress to a request as the SDK reads it."""
 
 
 class Endpoint:
-    """Answers each request on its own: what one leaves behind for the next is with the client, sealed."""
+    """Answers each request on its own, by the SDK."""
 
-    def __init__(self, server: Server[None], tools: Mapping[str, Tool], body_limit: int, key: bytes) -> None:
+    def __init__(self, server: Server[None], tools: Mapping[str, Tool], desk: Desk) -> None:
         self._server = server
         self._tools = tools
-        self._body_limit = body_limit
+        self._desk = desk
         self._stamp = b"," + orjson.dumps(sdk.stamp(server))[1:-1]
-        self._sessions = Sessions(key)
-        self._replies = Replies()
         self._questions = Questions()
         self._work: set[asyncio.Task[web.StreamResponse]] = set()
-        self._streams = Streams()
-        add_listening(server, self._streams)
-        add_log_level(server, self._sessions)
-        seal_state(server, key)
+        add_listening(server, desk.streams)
+        add_log_level(server, desk.sessions)
+        seal_state(server, desk.key)
 
     @property
-    def held(self) -> int:
-        """What is held for clients: replies in progress, open streams, requests of ours that wait for an answer."""
-        return len(self._replies) + len(self._streams) + len(self._questions)
-
-    def add_routes(self, app: web.Application, path: str) -> None:
-        """Serve at a path."""
-        app.router.add_post(path, self.post)
-        app.router.add_get(path, self.get, allow_head=False)
-        app.router.add_delete(path, self.delete)
-
-    def changed(self) -> None:
-        """Tell the clients that listen that the lists are others now."""
-        for news in CHANGES:
-            self._streams.tell(news)
-
-    def close(self) -> None:
-        """End the streams that are open for news; calls in progress go on."""
-        self._streams.close()
+    def questions(self) -> int:
+        """The requests of ours that wait for an answer."""
+        return len(self._questions)
 
     def stop(self) -> None:
         """Cut off what goes on without a connection."""
@@ -80,15 +68,23 @@ class Endpoint:
     async def post(self, request: web.Request) -> web.StreamResponse:
         """Take one message."""
         try:
-            streams = _check_headers(request)
-            decoded = decode(await read(request, self._body_limit))
+            streams = check_headers(request)
+            body = await read(request, self._desk.body_limit)
+        except Refusal as refusal:
+            return refused(refusal)
+        return await self.take(request, body, streams=streams)
+
+    async def take(self, request: web.Request, body: bytes, *, streams: bool) -> web.StreamResponse:
+        """Take the message in a body; `streams` says whether the client takes a stream of events."""
+        try:
+            decoded = decode(body)
             message = sdk.read_message(decoded)
-            session = self._session(request)
+            session = self._desk.session(request)
             if not isinstance(message, JSONRPCRequest):
                 self._take(message, session, request)
                 return web.Response(status=202)
         except Refusal as refusal:
-            return _refused(refusal)
+            return refused(refusal)
         except MCPError as error:
             return _error(None, error.error, sdk.rejection_status(error.error))
         try:
@@ -96,8 +92,8 @@ class Endpoint:
         except MCPError as error:
             return _error(message.id, error.error, sdk.rejection_status(error.error))
         if message.method == LISTEN and exchange.stateless and not streams:
-            return _refused(Refusal(406, "the client must accept text/event-stream"))
-        reply = Reply(request, exchange, streams=streams)
+            return refused(Refusal(406, "the client must accept text/event-stream"))
+        reply = Pending(request, exchange, streams=streams)
         if streams and message.method == "tools/call" and sdk.may_resume(exchange) and self._tool(exchange) is None:
             return await self._reply_apart(reply)
         return await self._reply(reply)
@@ -108,25 +104,16 @@ class Endpoint:
         name = exchange.request.params.get("name")
         return self._tools.get(name) if isinstance(name, str) else None
 
-    def _session(self, request: web.Request) -> Session | None:
-        sealed = request.headers.get(HEADER)
-        if sealed is None:
-            return None
-        try:
-            return self._sessions.find(sealed)
-        except EndedError:
-            raise Refusal(404, "this session has been ended by its client") from None
-
     def _take(self, message: sdk.Notice, session: Session | None, request: web.Request) -> None:
         version = sdk.check_version(request.headers)
         if isinstance(message, JSONRPCNotification):
             cancelled = sdk.cancelled_request(message)
             if session is not None and cancelled is not None:
-                self._replies.cancel(session.id, cancelled)
+                self._desk.replies.cancel(session.id, cancelled)
         elif sdk.is_stateless(version) or not self._questions.answer(session, message):
             raise MCPError(INVALID_REQUEST, "no request waits for this answer here")
 
-    async def _reply_apart(self, reply: Reply) -> web.StreamResponse:
+    async def _reply_apart(self, reply: Pending) -> web.StreamResponse:
         """Reply by a task of its own, which goes on when a handler has the stream ended."""
         reply.parted = asyncio.Event()
         reply.task = work = asyncio.create_task(self._reply(reply))
@@ -142,22 +129,15 @@ class Endpoint:
             parted.cancel()
         return await (reply.abandon() if reply.parted.is_set() else work)
 
-    async def _reply(self, reply: Reply) -> web.StreamResponse:
-        self._replies.enter(reply)
+    async def _reply(self, reply: Pending) -> web.StreamResponse:
         token = carry(reply.exchange.request.params)
         try:
-            return await self._answer(reply)
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if not reply.cancelled or task is None or task.uncancel():
-                raise
-            return await reply.abandon()
+            return await self._desk.replies.finish(reply, self._answer(reply))
         finally:
-            self._replies.leave(reply)
             if token is not None:
                 TRACE_CONTEXT.reset(token)
 
-    async def _answer(self, reply: Reply) -> web.StreamResponse:
+    async def _answer(self, reply: Pending) -> web.StreamResponse:
         exchange = reply.exchange
         headers = None
         try:
@@ -169,19 +149,19 @@ class Endpoint:
             data = error.error
         except Exception as error:
             # The edge of the protocol: whatever went wrong, the client is owed an answer, and no details.
-            data = unexpected(exchange.request.method, exchange.request.params, error)
+            data = ErrorData(**unexpected(exchange.request.method, exchange.request.params, error))
         else:
             body = b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (orjson.dumps(exchange.request.id), result)
             return await reply.finish(body, headers=headers)
         return await reply.finish(_error_body(exchange.request.id, data), exchange.status(data))
 
-    async def _initialize(self, reply: Reply) -> tuple[bytes, Mapping[str, str]]:
+    async def _initialize(self, reply: Pending) -> tuple[bytes, Mapping[str, str]]:
         result = await sdk.serve(self._server, reply, self._questions)
         params = reply.exchange.request.params or {}
-        sealed = self._sessions.begin(result["protocolVersion"], params["capabilities"])
+        sealed = self._desk.sessions.begin(result["protocolVersion"], params["capabilities"])
         return orjson.dumps(result), {HEADER: sealed}
 
-    async def _result(self, reply: Reply) -> bytes:
+    async def _result(self, reply: Pending) -> bytes:
         exchange = reply.exchange
         params = exchange.request.params or {}
         tool = self._tool(exchange)
@@ -196,7 +176,7 @@ class Endpoint:
             await self._tell_flaw(tool, members, reply)
         return b"{%b%b}" % (members, self._stamp if exchange.stateless else b"")
 
-    async def _serve(self, reply: Reply, params: Mapping[str, Any]) -> dict[str, Any]:
+    async def _serve(self, reply: Pending, params: Mapping[str, Any]) -> dict[str, Any]:
         request = reply.exchange.request
         if request.method == "tools/call" and self._server.get_request_handler("tools/call") is None:
             reply.exchange.check()
@@ -206,7 +186,7 @@ class Endpoint:
             reply,
             self._questions,
             log_level=self._handler_level(reply.exchange),
-            part=partial(self._replies.part, reply) if reply.parted is not None else None,
+            part=partial(self._desk.replies.part, reply) if reply.parted is not None else None,
         )
 
     def _handler_level(self, exchange: sdk.Exchange) -> str | None:
@@ -215,9 +195,9 @@ class Endpoint:
 
     def _log_level(self, exchange: sdk.Exchange) -> str | None:
         """The least severe log message that a client has asked for; None when it has not."""
-        return exchange.log_level if exchange.stateless else self._sessions.level(exchange.session)
+        return exchange.log_level if exchange.stateless else self._desk.sessions.level(exchange.session)
 
-    async def _tell_flaw(self, tool: Tool, members: bytes, reply: Reply) -> None:
+    async def _tell_flaw(self, tool: Tool, members: bytes, reply: Pending) -> None:
         if not sdk.is_wanted("warning", self._log_level(reply.exchange)):
             return
         output = orjson.loads(b"{%b}" % members).get("structuredContent")
@@ -226,83 +206,6 @@ class Endpoint:
         if output is not None and (flaw := tool.flaw(output)) is not None:
             params = {"level": "warning", "logger": tool.name, "data": flaw}
             await reply.send({"jsonrpc": "2.0", "method": "notifications/message", "params": params})
-
-    async def get(self, request: web.Request) -> web.StreamResponse:
-        """Tell of changes, to a client of a revision with a handshake, until either side ends it."""
-        try:
-            self._check_old(request)
-            if not sdk.accepts(request)[1]:
-                raise Refusal(406, "the client must accept text/event-stream")
-            rest = self._rest(request)
-            return await (self._tell(request, News()) if rest is None else _send(request, rest))
-        except Refusal as refusal:
-            return _refused(refusal)
-        except FullError:
-            return _refused(Refusal(503, "too many clients listen already"))
-
-    async def _tell(self, request: web.Request, news: News) -> web.StreamResponse:
-        def hear(change: Any) -> None:
-            message = change_message(change)
-            if message is not None:
-                news.put(message)
-
-        unsubscribe = self._streams.subscribe(hear)
-        try:
-            with self._streams.place(news.close):
-                return await _send(request, news)
-        finally:
-            unsubscribe()
-
-    def _rest(self, request: web.Request) -> News | None:
-        session, token = self._session(request), request.headers.get("Last-Event-ID")
-        return self._replies.rest(session.id, token) if session is not None and token is not None else None
-
-    async def delete(self, request: web.Request) -> web.Response:
-        """End a session: nothing is kept of it but that it has ended."""
-        try:
-            self._check_old(request)
-            session = self._session(request)
-        except Refusal as refusal:
-            return _refused(refusal)
-        if session is not None:
-            self._sessions.end(session)
-        return web.Response(status=204)
-
-    def _check_old(self, request: web.Request) -> None:
-        try:
-            version = sdk.check_version(request.headers)
-        except MCPError as error:
-            raise Refusal(400, error.error.message) from None
-        if sdk.is_stateless(version):
-            raise Refusal(405, f"the revision {version} knows POST alone")
-        self._session(request)
-
-
-async def _send(request: web.Request, news: News) -> web.StreamResponse:
-    stream = EventStream(request)
-    await stream.write(COMMENT)
-    async for event in news:
-        await stream.write(event)
-        if not stream.alive:
-            break
-    return await stream.end()
-
-
-def _check_headers(request: web.Request) -> bool:
-    """Whether the client takes a stream of events too."""
-    json, streams = sdk.accepts(request)
-    if not json:
-        raise Refusal(406, "the client must accept application/json")
-    if request.content_type != JSON:
-        raise Refusal(415, "the Content-Type must be application/json")
-    return streams
-
-
-def _refused(refusal: Refusal) -> web.Response:
-    answer = _error(None, ErrorData(code=INVALID_REQUEST, message=refusal.message), refusal.status)
-    if refusal.status == 405:
-        answer.headers["Allow"] = "POST"
-    return answer
 
 
 def _error(request_id: RequestId | None, data: ErrorData, status: int) -> web.Response:

@@ -9,19 +9,23 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-from aiohttp import web
 
 from adapter_host import Authentication, HttpExposer, Offer, Operations, Provision
 
+from .completion import completes
 from .config import McpConfig
+from .greeting import Greeting, Identity, features, is_plain
 from .prompts import prepare_prompts
 from .resources import FileResource, prepare_resources, warn_missing
 from .tools import Tool, prepare_tools
 
 if TYPE_CHECKING:
+    from aiohttp import web
+    from aiohttp.typedefs import Handler
     from mcp.server.lowlevel import Server
 
     from .endpoint import Endpoint
+    from .front import Desk, Front
 
 KEY: Final = "ADAPTER_HOST_MCP_KEY"
 """The environment's name of the secret that seals sessions: processes with the same one open each other's."""
@@ -48,7 +52,7 @@ class McpExposer(HttpExposer[McpConfig]):
         self._check_port()
         self._check_caching()
         self._key = self._find_key()
-        self._endpoint: Endpoint | None = None
+        self._front: Front | None = None
 
     def _find_key(self) -> bytes:
         given = self.provision.settings.environment.get(KEY, "").encode()
@@ -101,39 +105,67 @@ class McpExposer(HttpExposer[McpConfig]):
         await warn_missing(locations)
 
     def build_app(self) -> web.Application:
-        """The endpoint, built on the SDK."""
-        # Imported here, as the SDK takes a second: `validate` and `inspect` do without.
+        """Its endpoint; the SDK is imported now if it is certain to be needed, else with the first need of it."""
+        # Imported here, with aiohttp: `validate` and `inspect` do without.
+        from .front import Desk, Front
+
+        plain = type(self).build_server is McpExposer.build_server and is_plain(list(self.tools.values()))
+        desk = Desk(self.provision.settings.body_limit, self._key)
+        greeting = Greeting(self._identity(), list(self.tools.values())) if plain else None
+        self._front = Front(desk, self.tools, greeting, self._build_endpoint)
+        if not plain or self.resources or self.prompts:
+            self._front.load()
+        return self._front.app(self.endpoint)
+
+    def handler_of(self, request: web.Request) -> Handler | None:
+        """Messages to the endpoint are taken at once."""
+        return self._front.handler_of(request) if self._front is not None else None
+
+    def _build_endpoint(self, desk: Desk) -> Endpoint:
         from .endpoint import Endpoint
 
-        self._endpoint = Endpoint(self.build_server(), self.tools, self.provision.settings.body_limit, self._key)
-        app = web.Application()
-        self._endpoint.add_routes(app, self.endpoint)
-        return app
+        return Endpoint(self.build_server(), self.tools, desk)
+
+    def _identity(self) -> Identity:
+        capability = self.provision.declaration.capability
+        return Identity(
+            name=self.config.namespace,
+            title=capability.label,
+            version=capability.info.version or version("adapter-host-mcp"),
+            instructions=self.config.description,
+            ttl_ms=self.config.ttl_ms,
+            cache_scope=self.config.cache_scope,
+            features=features(
+                resources=bool(self.resources),
+                prompts=bool(self.prompts),
+                completion=completes(self.resources, self.prompts.values()),
+            ),
+        )
 
     async def drain(self) -> None:
         """End the streams on which clients wait for news; calls in progress go on."""
-        if self._endpoint is not None:
-            self._endpoint.close()
+        if self._front is not None:
+            self._front.close()
 
     async def stop(self) -> None:
         """Cut off what goes on without a connection."""
-        if self._endpoint is not None:
-            self._endpoint.stop()
+        if self._front is not None:
+            self._front.stop()
 
     def changed(self) -> None:
         """Tell the clients that listen to read the lists again, as they do after a reload."""
-        if self._endpoint is not None:
-            self._endpoint.changed()
+        if self._front is not None:
+            self._front.changed()
 
     @property
     def held(self) -> int:
         """What is held for clients at this moment: replies in progress, open streams, questions to them."""
-        return self._endpoint.held if self._endpoint is not None else 0
+        return self._front.held if self._front is not None else 0
 
     async def serve_stdio(self) -> None:
         """Serve one client over standard input and output until it ends its input."""
         from . import stdio
-        from .calls import add_calls
+        from .handlers import add_calls
 
         server = self.build_server()
         add_calls(server, self.tools)
@@ -142,20 +174,10 @@ class McpExposer(HttpExposer[McpConfig]):
 
     def build_server(self) -> Server[None]:
         """The SDK's server with all that is declared; a subclass may add handlers of its own."""
-        from mcp.server.caching import CacheHint
-
         from . import handlers
         from .server import build_server
 
-        capability = self.provision.declaration.capability
-        server = build_server(
-            self.config.namespace,
-            title=capability.label,
-            version=capability.info.version or version("adapter-host-mcp"),
-            instructions=self.config.description,
-            tools=self.tools,
-            hint=CacheHint(self.config.ttl_ms, self.config.cache_scope),
-        )
+        server = build_server(self._identity(), self.tools)
         if self.resources:
             handlers.add_resources(server, self.resources)
         if self.prompts:

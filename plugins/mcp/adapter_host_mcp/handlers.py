@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import base64
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import mcp_types as types
-from mcp.server.context import ServerRequestContext
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import ValidationError
 
-from adapter_host import ArgumentError, Arguments, InternalError, NotFoundError, OperationError, Result, UpstreamStatus
+from adapter_host import (
+    TRACE_CONTEXT,
+    ArgumentError,
+    Arguments,
+    InternalError,
+    NotFoundError,
+    OperationError,
+    Result,
+    UpstreamStatus,
+)
 
 from .answers import decode, describe_status
-from .completion import MOST, Choices, complete, prompt_choices, resource_choices
+from .calls import call_tool, carry, unexpected
+from .completion import MOST, Choices, complete, completes, prompt_choices, resource_choices
+from .naming import LONGEST
 from .prompts import Prompt
 from .resources import Resource
 from .server import Pages
+from .tools import Tool
 
 log = logging.getLogger("adapter_host.mcp")
 
@@ -137,9 +151,9 @@ def add_prompts(server: Server[None], prompts: Mapping[str, Prompt]) -> None:
 
 def add_completion(server: Server[None], resources: Sequence[Resource], prompts: Mapping[str, Prompt]) -> None:
     """Let `server` complete arguments, if the document says of any what it may be."""
-    of_prompts, of_templates = prompt_choices(prompts.values()), resource_choices(resources)
-    if not any(words for each in (*of_prompts.values(), *of_templates.values()) for words in each.values()):
+    if not completes(resources, prompts.values()):
         return
+    of_prompts, of_templates = prompt_choices(prompts.values()), resource_choices(resources)
 
     async def answer(_: Context, params: types.CompleteRequestParams) -> types.CompleteResult:
         if isinstance(params.ref, types.PromptReference):
@@ -159,3 +173,37 @@ def _words(known: Mapping[str, Choices], name: str, argument: str) -> Sequence[s
     if argument not in known[name]:
         raise MCPError(types.INVALID_PARAMS, f"'{name[:_SHOWN]}' has no argument '{argument[:_SHOWN]}'")
     return known[name][argument]
+
+
+def add_calls(server: Server[None], tools: Mapping[str, Tool]) -> None:
+    """Let `server` itself call tools, where no transport of ours does it past the SDK."""
+    other = server.get_request_handler("tools/call")
+
+    async def call(context: Context, params: types.CallToolRequestParams) -> HandlerResult:
+        tool = tools.get(params.name)
+        if tool is None and other is not None:
+            return await other.handler(context, params)
+        if tool is None:
+            raise MCPError(types.INVALID_PARAMS, f"Unknown tool: {params.name[:LONGEST]}")
+        stateless = context.protocol_version in MODERN_PROTOCOL_VERSIONS
+        members = await call_tool(tool, params.arguments or {}, {}, any_output=stateless)
+        # The standard library's reader: it keeps every digit of a number.
+        result = json.loads(b"{%b}" % members)
+        return {"resultType": "complete", **result} if stateless else result
+
+    server.add_request_handler("tools/call", types.CallToolRequestParams, call)
+    server.middleware.append(_shield)
+
+
+async def _shield(ctx: ServerRequestContext[None], call_next: CallNext) -> HandlerResult:
+    token = carry(ctx.params)
+    try:
+        return await call_next(ctx)
+    except (MCPError, ValidationError):
+        raise
+    except Exception as error:
+        # The edge of the protocol: the SDK would tell the client what the error says.
+        raise MCPError.from_error_data(types.ErrorData(**unexpected(ctx.method, ctx.params, error))) from None
+    finally:
+        if token is not None:
+            TRACE_CONTEXT.reset(token)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Awaitable
 from typing import Final
 
-from .reply import Reply
+from aiohttp import web
+
+from .reply import Asked, Reply
 from .streams import News
 
 BEAT: Final = 5.0
@@ -23,8 +26,8 @@ class Replies:
     """The replies in progress: shows waiting clients signs of life, and finds the call that a client cancels."""
 
     def __init__(self) -> None:
-        self._open: set[Reply] = set()
-        self._named: dict[tuple[str, str | int], Reply] = {}
+        self._open: set[Reply[Asked]] = set()
+        self._named: dict[tuple[str, str | int], Reply[Asked]] = {}
         self._beats: set[asyncio.Task[None]] = set()
         self._tick: asyncio.TimerHandle | None = None
         self._rests: dict[tuple[str, str], News] = {}
@@ -32,7 +35,7 @@ class Replies:
     def __len__(self) -> int:
         return len(self._open) + len(self._rests)
 
-    def enter(self, reply: Reply) -> None:
+    def enter(self, reply: Reply[Asked]) -> None:
         """Count a reply in."""
         self._open.add(reply)
         if name := reply.exchange.name:
@@ -40,7 +43,7 @@ class Replies:
         if self._tick is None:
             self._tick = asyncio.get_running_loop().call_later(BEAT, self._beat)
 
-    def leave(self, reply: Reply) -> None:
+    def leave(self, reply: Reply[Asked]) -> None:
         """Count a reply out."""
         self._open.discard(reply)
         reply.close()
@@ -48,13 +51,26 @@ class Replies:
         if name and self._named.get(name) is reply:
             del self._named[name]
 
+    async def finish(self, reply: Reply[Asked], answer: Awaitable[web.StreamResponse]) -> web.StreamResponse:
+        """Await the answer of a reply in progress, unless its client cancels it."""
+        self.enter(reply)
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not reply.cancelled or task is None or task.uncancel():
+                raise
+            return await reply.abandon()
+        finally:
+            self.leave(reply)
+
     def cancel(self, session: str, request_id: str | int) -> None:
         """Cancel the call that a client has named; one that is over, or was never here, stays as it is."""
         reply = self._named.get((session, request_id))
         if reply is not None:
             reply.cancel()
 
-    async def part(self, reply: Reply) -> None:
+    async def part(self, reply: Reply[Asked]) -> None:
         """End a reply's stream and keep the rest of it for a while; it goes on where too many are kept already."""
         session = reply.exchange.session
         if session is None or reply.parted is None or reply.parted.is_set() or len(self._rests) >= LIMIT:

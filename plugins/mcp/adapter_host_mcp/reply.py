@@ -4,21 +4,44 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 import orjson
 from aiohttp import web
+from multidict import CIMultiDict
 
-from .sdk import Exchange
+from .messages import JSON
 from .streams import COMMENT, EventStream, News, event
+
+if TYPE_CHECKING:
+    from .sessions import Session
 
 RETRY: Final = 500
 """Milliseconds after which a client comes back for the rest of a stream that was ended ahead of the result."""
 
-JSON: Final = "application/json"
+_HEADERS: Final = CIMultiDict({"Content-Type": JSON})
 
 
-class Reply:
+class Asked(Protocol):
+    """The request of a reply, as far as that has to know it."""
+
+    @property
+    def name(self) -> tuple[str, str | int] | None:
+        """What its client may name it by when it cancels it."""
+
+    @property
+    def progress_token(self) -> str | int | None:
+        """What the client wants progress to be marked with."""
+
+    @property
+    def session(self) -> Session | None:
+        """The session that it belongs to."""
+
+
+AskedT_co = TypeVar("AskedT_co", bound=Asked, covariant=True)
+
+
+class Reply(Generic[AskedT_co]):
     """One reply in progress. It is undecided, until a message ahead of the result makes it a stream of events.
 
     `streams` says whether the client takes one. `parted` is set when a handler has the stream ended ahead of the
@@ -38,7 +61,7 @@ class Reply:
         "task",
     )
 
-    def __init__(self, request: web.Request, exchange: Exchange, *, streams: bool) -> None:
+    def __init__(self, request: web.Request, exchange: AskedT_co, *, streams: bool) -> None:
         self.exchange = exchange
         self.beats = 0
         self.cancelled = False
@@ -69,6 +92,11 @@ class Reply:
         await self._write(event(orjson.dumps(message)))
 
     @property
+    def headers(self) -> Mapping[str, str]:
+        """Those of the HTTP request."""
+        return self._request.headers
+
+    @property
     def beatable(self) -> bool:
         """Whether a sign of life can be sent: the client waits for it, and nothing else is being written."""
         return self.streams and self._rest is None and (self._stream is None or not self._stream.busy)
@@ -96,7 +124,10 @@ class Reply:
     ) -> web.StreamResponse:
         """End with the result, or with an error."""
         if self._stream is None:
-            return web.Response(body=body, status=status, headers=headers, content_type=JSON)
+            shown = _HEADERS.copy()
+            if headers is not None:
+                shown.update(headers)
+            return web.Response(body=body, status=status, headers=shown)
         await self._say(body)
         return await self._stream.end()
 

@@ -7,17 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 import anyio
 import mcp_types as types
 from mcp.server.connection import Connection
 from mcp.server.lowlevel import Server
-from mcp.server.request_state import AESGCMRequestStateCodec, InvalidRequestState
 from mcp.server.runner import serve_one
-from mcp.server.streamable_http import check_accept_headers
 from mcp.shared.dispatcher import CallOptions
 from mcp.shared.exceptions import MCPError, NoBackChannelError
 from mcp.shared.inbound import (
@@ -47,14 +43,9 @@ from mcp_types.version import (
 from pydantic import ValidationError
 
 if TYPE_CHECKING:
-    from aiohttp import web
-
     from .questions import Questions
     from .reply import Reply
     from .sessions import Session
-
-Seal: Final = AESGCMRequestStateCodec
-SealError: Final = InvalidRequestState
 
 LEVELS: Final[tuple[str, ...]] = get_args(types.LoggingLevel)
 """The levels of a log, the least severe first."""
@@ -118,7 +109,7 @@ class Exchange:
 class _Channel:
     """What the SDK asks of a transport during a request."""
 
-    reply: Reply
+    reply: Reply[Exchange]
     questions: Questions
     log_level: str | None
     request_id: RequestId
@@ -151,17 +142,6 @@ class _Channel:
             told = {"progressToken": token, "progress": progress, "total": total, "message": message}
             params = {key: value for key, value in told.items() if value is not None}
             await self.notify("notifications/progress", params)
-
-
-def accepts(request: web.Request) -> tuple[bool, bool]:
-    """Whether the client takes an answer in JSON, and as a stream of events, by the SDK's reading of Accept."""
-    return _accepts(request.headers.get("Accept", ""))
-
-
-@lru_cache(maxsize=256)
-def _accepts(accept: str) -> tuple[bool, bool]:
-    request = SimpleNamespace(headers={"accept": accept})
-    return check_accept_headers(request)  # type: ignore[arg-type]  # it reads the headers alone
 
 
 def read_message(decoded: Any) -> JSONRPCRequest | Notice:
@@ -247,7 +227,7 @@ def rejection_status(error: ErrorData) -> int:
 
 async def serve(
     server: Server[None],
-    reply: Reply,
+    reply: Reply[Exchange],
     questions: Questions,
     *,
     log_level: str | None = None,

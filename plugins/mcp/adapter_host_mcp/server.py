@@ -6,11 +6,10 @@ import asyncio
 import base64
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, get_args
 
 import mcp_types as types
-import orjson
 from mcp.server.caching import CacheableMethod, CacheHint
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import NotificationOptions, Server
@@ -32,19 +31,20 @@ from pydantic import ValidationError
 
 from adapter_host import StartError
 
+from .greeting import PAGE, Identity
 from .streams import BACKLOG, LIFETIME, LIMIT, FullError, Streams
 from .tools import Tool
 
 if TYPE_CHECKING:
     from .sessions import Sessions
 
-PAGE: Final = 1000
-"""Entries on one page of a list: many, as some clients read the first page alone."""
-
 LISTEN: Final = "subscriptions/listen"
 
-CHANGES: Final = (ToolsListChanged(), PromptsListChanged(), ResourcesListChanged())
-"""What is told after a reload: every list may be another one."""
+_CHANGES: Final[Mapping[str, ServerEvent]] = {
+    event_to_notification(event, {}).method: event
+    for event in (ToolsListChanged(), PromptsListChanged(), ResourcesListChanged())
+}
+"""The SDK's word for each change of which others know the name alone."""
 
 Context = ServerRequestContext[None]
 Features = dict[str, dict[str, Any]] | None
@@ -105,10 +105,8 @@ class Pages(Generic[_Entry]):
         raise MCPError(types.INVALID_PARAMS, "there is no such page (begin again without a cursor)")
 
 
-def build_server(
-    name: str, *, title: str, version: str, instructions: str | None, tools: Mapping[str, Tool], hint: CacheHint
-) -> Server[None]:
-    """A server that lists `tools`; `hint` says how long clients may keep what it tells, and for whom."""
+def build_server(identity: Identity, tools: Mapping[str, Tool]) -> Server[None]:
+    """A server that lists `tools`."""
     pages = {era: _list(tools, era) for era in (LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION)}
 
     async def list_tools(context: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
@@ -116,11 +114,12 @@ def build_server(
         page, cursor = pages[LATEST_MODERN_VERSION if modern else LATEST_HANDSHAKE_VERSION].page(params)
         return types.ListToolsResult(tools=page, next_cursor=cursor)
 
+    hint = CacheHint(identity.ttl_ms, identity.cache_scope)
     server = McpServer(
-        name,
-        title=title,
-        version=version,
-        instructions=instructions,
+        identity.name,
+        title=identity.title,
+        version=identity.version,
+        instructions=identity.instructions,
         cache_hints=dict.fromkeys(get_args(CacheableMethod), hint),
         on_list_tools=list_tools,
     )
@@ -148,9 +147,30 @@ def _check(definition: Mapping[str, Any], version: str) -> None:
         raise StartError(f"tool '{name}' cannot be offered over MCP {version}: its {place} is wrong") from error
 
 
+class _Bus:
+    """The streams as the SDK's subscriptions know them."""
+
+    def __init__(self, streams: Streams) -> None:
+        self._streams = streams
+
+    async def publish(self, event: ServerEvent) -> None:
+        """Give news to every listener, and let those that wait go on."""
+        name = next((name for name, change in _CHANGES.items() if change == event), None)
+        self._streams.tell(event if name is None else name)
+        await asyncio.sleep(0)
+
+    def subscribe(self, listener: Callable[[ServerEvent], None]) -> Callable[[], None]:
+        """Have `listener` called with news until the function that this gives is called."""
+
+        def hear(news: Any) -> None:
+            listener(_CHANGES[news] if isinstance(news, str) else news)
+
+        return self._streams.subscribe(hear)
+
+
 def add_listening(server: Server[None], streams: Streams) -> None:
     """Have the server tell of changes to those that listen by `subscriptions/listen`."""
-    handler = ListenHandler(streams, max_subscriptions=LIMIT, max_buffered_events=BACKLOG)
+    handler = ListenHandler(_Bus(streams), max_subscriptions=LIMIT, max_buffered_events=BACKLOG)
     watched = server.get_request_handler("resources/subscribe") is not None
 
     async def listen(
@@ -185,10 +205,3 @@ def seal_state(server: Server[None], key: bytes) -> None:
     """Have what a handler leaves with a client between two rounds sealed, and checked when it comes back."""
     security = RequestStateSecurity(keys=[hmac.digest(key, b"mcp request state", "sha256")])
     server.middleware.append(RequestStateBoundary(security, default_audience=server.name))
-
-
-def change_message(news: ServerEvent) -> bytes | None:
-    """What the revisions with a handshake are told of a change; None for what they have to ask for."""
-    if news not in CHANGES:
-        return None
-    return orjson.dumps({"jsonrpc": "2.0", "method": event_to_notification(news, {}).method})

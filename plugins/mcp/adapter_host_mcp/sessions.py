@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 import orjson
 
-from . import sdk
+from .seal import Seal, SealError
 
 HEADER: Final = "Mcp-Session-Id"
 
@@ -45,7 +45,7 @@ class Sessions:
     """Seals and opens sessions: any process with the same key opens what another has sealed."""
 
     def __init__(self, key: bytes) -> None:
-        self._seal = sdk.Seal([hmac.digest(key, b"mcp session", "sha256")])
+        self._seal = Seal(hmac.digest(key, b"mcp session", "sha256"))
         self._opened: dict[str, Session | None] = {}
         self._ended: dict[str, None] = {}
         self._levels: dict[str, str] = {}
@@ -69,7 +69,7 @@ class Sessions:
     def _open(self, sealed: str) -> Session | None:
         try:
             identity, version, capabilities, expires = orjson.loads(self._seal.unseal(sealed))
-        except sdk.SealError:
+        except SealError:
             session = None
         else:
             session = Session(identity, version, capabilities, expires)

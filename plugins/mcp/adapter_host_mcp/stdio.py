@@ -28,7 +28,7 @@ from mcp_types import (
 )
 from pydantic import ValidationError
 
-from .body import decode
+from .decoding import decode
 
 log = logging.getLogger("adapter_host.mcp")
 

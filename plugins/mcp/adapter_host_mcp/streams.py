@@ -98,11 +98,6 @@ class Streams:
         for listener in list(self._listeners.values()):
             listener(news)
 
-    async def publish(self, news: Any) -> None:
-        """Give news to every listener, and let those that wait go on."""
-        self.tell(news)
-        await asyncio.sleep(0)
-
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Have `listener` called with news until the function that this gives is called."""
         token = object()

@@ -4,31 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
-
-import orjson
-from aiohttp import web
+from typing import TYPE_CHECKING, Any, Final
 
 from adapter_host import ABSENT, ArgumentError, Input
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 BODILESS: Final = frozenset({"GET", "DELETE", "HEAD"})
 
 _TEXTS: Final = frozenset({None, "string"})
 BODY: Final = "body"
-
-
-class BodyTooLarge(ArgumentError):
-    """The request's body is larger than the host takes."""
-
-    status = 413
-    title = "Body too large"
-
-
-class UnsupportedMediaType(ArgumentError):
-    """The request's body is not JSON, and says so."""
-
-    status = 415
-    title = "Unsupported media type"
+"""What callers know the body by in messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +52,14 @@ class Extractor:
     elsewhere: Takers
     """Fields that may stand in the query too."""
     whole: str | None
-    body_limit: int
 
-    async def arguments(self, request: web.Request, values: Sequence[str]) -> dict[str, Any]:
-        """The arguments that the request carries; raises `ArgumentError`."""
+    @property
+    def reads_body(self) -> bool:
+        """Whether the body has anything for it."""
+        return self.whole is not None or bool(self.fields)
+
+    def arguments(self, request: web.Request, values: Sequence[str], body: Any) -> dict[str, Any]:
+        """The arguments that the request carries; `body` is what its body holds. Raises `ArgumentError`."""
         arguments: dict[str, Any] = {}
         for taker, text in zip(self.variables, values, strict=True):
             if taker is not None:
@@ -80,8 +71,8 @@ class Extractor:
             _take(self.headers, request.headers, arguments)
         if self.cookies:
             self._take_cookies(request, arguments)
-        if self.whole is not None or self.fields:
-            await self._take_body(request, arguments)
+        if body is not ABSENT:
+            self._take_body(body, arguments)
         return arguments
 
     def _take_cookies(self, request: web.Request, arguments: dict[str, Any]) -> None:
@@ -90,22 +81,16 @@ class Extractor:
             if text is not None and (value := taker.value(text)) is not ABSENT:
                 arguments[taker.name] = value
 
-    async def _take_body(self, request: web.Request, arguments: dict[str, Any]) -> None:
-        body = await _read(request, self.body_limit)
-        if not body:
-            return
-        value = _parse(body, request.headers.get("Content-Type"))
+    def _take_body(self, body: Any, arguments: dict[str, Any]) -> None:
         if self.whole is not None:
-            arguments[self.whole] = value
-        if isinstance(value, dict):
-            arguments.update({taker.name: value[taker.name] for taker in self.fields if taker.name in value})
+            arguments[self.whole] = body
+        if isinstance(body, dict):
+            arguments.update({taker.name: body[taker.name] for taker in self.fields if taker.name in body})
         elif self.whole is None:
             raise ArgumentError(BODY, "the body must be a JSON object")
 
 
-def compile_extractor(
-    method: str, inputs: Iterable[Input], variables: Sequence[Input | None], body_limit: int
-) -> Extractor:
+def compile_extractor(method: str, inputs: Iterable[Input], variables: Sequence[Input | None]) -> Extractor:
     """Decide where each input comes from; those that path variables fill come from nowhere else."""
     filled = {variable.name for variable in variables if variable is not None}
     places: dict[str, list[_Taker]] = {place: [] for place in ("query", "header", "cookie", "body", "any")}
@@ -123,7 +108,6 @@ def compile_extractor(
         fields=(*places["body"], *places["any"]),
         elsewhere=tuple(places["any"]),
         whole=whole,
-        body_limit=body_limit,
     )
 
 
@@ -151,38 +135,3 @@ def _take(takers: Takers, carried: Any, arguments: dict[str, Any]) -> None:
         value = list(texts) if taker.array and len(texts) > 1 else taker.value(texts[0])
         if value is not ABSENT:
             arguments[taker.name] = value
-
-
-async def _read(request: web.Request, limit: int) -> bytes:
-    if (request.content_length or 0) > limit:
-        raise too_large(limit)
-    # Mounted in another application, the request comes with that one's limit.
-    if request.client_max_size != limit and not request.content.at_eof():
-        request = request.clone(client_max_size=limit)
-    try:
-        return await request.read()
-    except web.HTTPRequestEntityTooLarge:
-        raise too_large(limit) from None
-    except (web.RequestPayloadError, ConnectionError):
-        raise broken() from None
-
-
-def broken() -> ArgumentError:
-    """The error for a body that cannot be read to its end."""
-    return ArgumentError(BODY, "the body broke off, or is not encoded as its headers say")
-
-
-def too_large(limit: int) -> BodyTooLarge:
-    """The error for a body of more bytes."""
-    return BodyTooLarge(BODY, f"the body must be at most {limit} bytes")
-
-
-def _parse(body: bytes, content_type: str | None) -> Any:
-    if content_type is not None and content_type != "application/json":
-        media_type = content_type.partition(";")[0].strip().lower()
-        if media_type != "application/json" and not media_type.endswith("+json"):
-            raise UnsupportedMediaType(BODY, "the body must be JSON (Content-Type: application/json)")
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise ArgumentError(BODY, f"the body must be JSON ({error.msg} at {error.pos})") from None

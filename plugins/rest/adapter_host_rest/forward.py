@@ -1,41 +1,19 @@
-"""Requests that are passed on as they come."""
+"""What is passed on as it comes, and where."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from aiohttp import web
-from multidict import CIMultiDict
-
-from adapter_host import ArgumentError, ForwardSpec, Offer, Operation, OperationError
+from adapter_host import ForwardSpec, Offer, Operation
 
 from .config import RestResource
-from .extract import BODY, broken, too_large
 from .router import Router, Segment, show_path
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 TAIL: Final = "path"
 """The variable that is all that is left of a path."""
-
-_DECODED: Final = frozenset({"gzip", "deflate", "br", "zstd"})
-"""The encodings that aiohttp takes off a request's body on its own."""
-
-
-class NotForwarded(OperationError):
-    """A request that is more than a request and an answer."""
-
-    status = 501
-    title = "Not implemented"
-
-
-class BodyTooSlow(ArgumentError):
-    """The request's body did not come in time."""
-
-    status = 408
-    title = "Request timeout"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,27 +38,6 @@ class Forward:
     def offer(self) -> Offer:
         """What callers see of it."""
         return Offer(self.title, self.operation)
-
-    def arguments(self, request: web.Request, path: str) -> dict[str, Any]:
-        """The request as it is passed on, its raw `path` from its root here; raises `OperationError`."""
-        if "websocket" in request.headers.get("Upgrade", "").lower():
-            raise NotForwarded("WebSockets are not forwarded")
-        left = path.split("/")[1 + len(self.segments) :] if self.tail else []
-        arguments: dict[str, Any] = {
-            "method": request.method,
-            "path": "/" + "/".join(left) if left else "",
-            "query": request.rel_url.raw_query_string,
-            "headers": request.headers,
-        }
-        if request.body_exists:
-            arguments["body"] = self._body(request)
-            arguments["headers"] = _of_body(request)
-        return arguments
-
-    def _body(self, request: web.Request) -> AsyncIterator[bytes]:
-        if (request.content_length or 0) > self.limit:
-            raise too_large(self.limit)
-        return _chunks(request, self.limit, self.pause)
 
 
 class Forwards:
@@ -117,30 +74,3 @@ def parse_forward(segments: Sequence[Segment]) -> tuple[tuple[Segment, ...], boo
     if any(TAIL in segment.variables for segment in before):
         raise ValueError(f"{{{TAIL}}} of a forward must be the last segment, and all of it")
     return before, tail
-
-
-def _of_body(request: web.Request) -> CIMultiDict[str]:
-    """The headers, of the body as aiohttp gives it."""
-    headers = CIMultiDict(request.headers)
-    if headers.get("Content-Encoding", "").strip().lower() in _DECODED:
-        headers.popall("Content-Encoding")
-        headers.popall("Content-Length", None)
-    return headers
-
-
-async def _chunks(request: web.Request, limit: int, pause: float) -> AsyncIterator[bytes]:
-    taken = 0
-    try:
-        while True:
-            async with asyncio.timeout(pause):
-                chunk = await request.content.readany()
-            if not chunk:
-                return
-            taken += len(chunk)
-            if taken > limit:
-                raise too_large(limit)
-            yield chunk
-    except TimeoutError:
-        raise BodyTooSlow(BODY, f"nothing of the body came for {pause:g} s") from None
-    except (web.RequestPayloadError, ConnectionError):
-        raise broken() from None

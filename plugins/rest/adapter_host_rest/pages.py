@@ -16,6 +16,7 @@ from .page import render
 
 DOCUMENT: Final = "openapi.json"
 PAGE: Final = "docs"
+PAGES: Final = frozenset({DOCUMENT, PAGE})
 
 _STYLE: Final = resources.files(__package__).joinpath("page.css").read_text(encoding="utf-8")
 

@@ -1,0 +1,265 @@
+"""What the front answers by itself is what the SDK would have answered; and most servers never import that."""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+from mcp.server.lowlevel import Server
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
+from multidict import CIMultiDict
+
+import adapter_host_mcp
+from adapter_host import Plugins, RegisterExposer, hookimpl
+from adapter_host.testing import FakePlugin, running
+from adapter_host_mcp import messages
+from adapter_host_mcp.exposer import McpExposer
+
+Path = tuple[str, ...]
+
+META = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientCapabilities": {"roots": {"listChanged": True}, "elicitation": {"form": {}}},
+    "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+    "progressToken": "a",
+}
+CLIENT = {"name": "test", "version": "1", "title": "A test"}
+INITIALIZE = {"protocolVersion": "2025-06-18", "capabilities": {"sampling": {}}, "clientInfo": CLIENT}
+CALL = {"name": "get-item", "arguments": {"id": 7}}
+PLAIN: dict[str, tuple[str, dict[str, Any] | None, bool]] = {
+    "initialize": ("initialize", INITIALIZE, False),
+    "ping": ("ping", None, False),
+    "list": ("tools/list", {}, False),
+    "call": ("tools/call", {**CALL, "_meta": {"progressToken": 3}}, False),
+    "discover": ("server/discover", {"_meta": META}, True),
+    "stateless list": ("tools/list", {"_meta": META}, True),
+    "stateless call": ("tools/call", {**CALL, "_meta": META}, True),
+}
+ODD: tuple[Any, ...] = (None, True, 0, 1.5, "", "x", "=?base64?eA==?=", [], {}, {"x": 1}, ["x"])
+
+
+class BySdk(McpExposer):
+    """Has the SDK answer everything, since it says what its server is."""
+
+    def build_server(self) -> Server[None]:
+        return super().build_server()
+
+
+class SdkPlugin:
+    """Brings it as a type."""
+
+    @hookimpl
+    def register_exposers(self, register: RegisterExposer) -> None:
+        register("sdk", BySdk)
+
+
+@asynccontextmanager
+async def served(document: dict[str, Any]) -> AsyncIterator[tuple[str, str]]:
+    """A document whose MCP exposer is served twice: at the front, and by the SDK alone."""
+    both = copy.deepcopy(document)
+    (exposer,) = both["capability"]["exposes"]
+    both["capability"]["exposes"].append(
+        {**copy.deepcopy(exposer), "type": "sdk", "namespace": f"{exposer['namespace']}-sdk"}
+    )
+    plugins = Plugins({"mcp": adapter_host_mcp, "sdk": SdkPlugin(), "fake": FakePlugin()})
+    async with running(both, plugins=plugins) as host:
+        yield host.url(exposer["namespace"]), host.url(f"{exposer['namespace']}-sdk")
+
+
+async def answers(urls: tuple[str, str], message: Any, headers: dict[str, str]) -> tuple[Any, Any]:
+    """What both answer: the status, which headers, and the body."""
+    given = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json", **headers}
+    found = []
+    async with aiohttp.ClientSession() as session:
+        for url in urls:
+            async with session.post(url, data=json.dumps(message), headers=given) as answer:
+                text = (await answer.text()).replace("shop-sdk", "shop")
+                shown = sorted(set(answer.headers) - {"Date"})
+                found.append((answer.status, shown, json.loads(text) if text else None))
+    return found[0], found[1]
+
+
+def request(name: str) -> tuple[dict[str, Any], dict[str, str]]:
+    method, params, stateless = PLAIN[name]
+    message = {"jsonrpc": "2.0", "id": 1, "method": method, **({} if params is None else {"params": params})}
+    if not stateless:
+        return copy.deepcopy(message), {}
+    headers = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": method}
+    named = {"Mcp-Name": "get-item"} if method == "tools/call" else {}
+    return copy.deepcopy(message), {**headers, **named}
+
+
+def read(message: dict[str, Any], headers: dict[str, str]) -> messages.Message | None:
+    return messages.read(message, CIMultiDict(headers), None)
+
+
+def test_it_knows_the_revisions() -> None:
+    assert messages.HANDSHAKE == HANDSHAKE_PROTOCOL_VERSIONS
+    assert (messages.STATELESS,) == MODERN_PROTOCOL_VERSIONS
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_what_clients_send_is_plainly_right(name: str) -> None:
+    assert read(*request(name)) is not None
+
+
+ITEM = {"name": "item", "uri": "stock://{id}", "description": "An item", "call": "stock.get"}
+CHOICE = {"name": "kind", "description": "Which", "required": True}
+MORE: dict[str, dict[str, Any]] = {
+    "tools": {},
+    "no description": {"description": None},
+    "resources": {"resources": [ITEM]},
+    "prompts": {"prompts": [{"name": "p", "description": "x", "template": [{"role": "user", "content": "hi"}]}]},
+    "no tools": {"tools": []},
+    "an array": {
+        "tools": [
+            {
+                "name": "get-item",
+                "label": "Get",
+                "description": "d",
+                "call": "stock.get",
+                "outputParameters": [{"type": "array", "items": {"type": "string"}}],
+            }
+        ]
+    },
+    "callers": {"authentication": {"type": "bearer", "token": "secret"}},
+    "a choice": {
+        "resources": [
+            {
+                **ITEM,
+                "uri": "stock://{id}/{kind}",
+                "inputParameters": [
+                    {"name": "id", "type": "integer", "required": True, "description": "x"},
+                    {"name": "kind", "type": "boolean", "required": True, "description": "x"},
+                ],
+            }
+        ]
+    },
+}
+
+
+@pytest.mark.parametrize("more", MORE)
+async def test_the_front_answers_as_the_sdk_does(shop_document: dict[str, Any], more: str) -> None:
+    document = copy.deepcopy(shop_document)
+    (exposer,) = document["capability"]["exposes"]
+    exposer |= MORE[more]
+    exposer.pop("port")
+    exposer["port"] = 0
+    async with served(document) as urls:
+        for name in PLAIN:
+            message, headers = request(name)
+            for version in ("", *HANDSHAKE_PROTOCOL_VERSIONS) if not PLAIN[name][2] else ("",):
+                told = {"MCP-Protocol-Version": version} if version else {}
+                allowed = {"Authorization": "Bearer secret"}
+                ours, theirs = await answers(urls, message, {**headers, **told, **allowed})
+                assert ours == theirs, (name, version)
+
+
+def mutations(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Every place of a message, and each odd value that may stand there instead; the last is nothing at all."""
+    if path:
+        yield from ((path, odd) for odd in ODD)
+        yield path, ...
+    if isinstance(value, dict):
+        yield (*path, "extra"), 1
+        for key, each in value.items():
+            yield from mutations(each, (*path, key))
+
+
+def mutated(message: dict[str, Any], path: Path, odd: Any) -> dict[str, Any]:
+    changed = copy.deepcopy(message)
+    place = changed
+    for key in path[:-1]:
+        place = place[key]
+    if odd is ...:
+        place.pop(path[-1])
+    else:
+        place[path[-1]] = odd
+    return changed
+
+
+@pytest.mark.parametrize("name", PLAIN)
+async def test_what_the_front_takes_the_sdk_takes_too(shop_document: dict[str, Any], name: str) -> None:
+    message, headers = request(name)
+    changed = [mutated(message, path, odd) for path, odd in mutations(message)]
+    taken = [each for each in changed if read(each, headers) is not None]
+    assert 0 < len(taken) < len(changed)
+    document = copy.deepcopy(shop_document)
+    document["capability"]["exposes"][0]["port"] = 0
+    async with served(document) as urls:
+        for each in taken:
+            ours, theirs = await answers(urls, each, headers)
+            assert ours == theirs, each
+
+
+@pytest.mark.parametrize("name", ["discover", "stateless call"])
+@pytest.mark.parametrize("header", ["MCP-Protocol-Version", "Mcp-Method", "Mcp-Name"])
+async def test_headers_that_do_not_fit_are_not_taken(shop_document: dict[str, Any], name: str, header: str) -> None:
+    message, headers = request(name)
+    for value in ("", "x", "2025-11-25"):
+        assert read(message, {**headers, header: value}) is None
+    if header in headers:
+        twice = CIMultiDict(headers)
+        twice.add(header, headers[header])
+        assert messages.read(message, twice, None) is None
+        assert read(message, {key: value for key, value in headers.items() if key != header}) is None
+
+
+def test_what_is_nested_deep_is_not_taken() -> None:
+    assert messages.parse(b"[" * 101 + b"]" * 101) is None
+    assert messages.parse(b"[1") is None
+    assert messages.parse(b'{"a": [1]}') == {"a": [1]}
+
+
+SESSION = """
+import asyncio, sys
+import aiohttp
+from adapter_host.testing import running
+import json
+
+document = json.loads(sys.argv[1])
+
+async def main():
+    async with running(document) as served, aiohttp.ClientSession() as session:
+        url = served.url("shop")
+        headers = {"Accept": "application/json, text/event-stream"}
+        async def post(method, id=1, **params):
+            message = {"jsonrpc": "2.0", "method": method, "params": params, **({"id": id} if id else {})}
+            async with session.post(url, json=message, headers=headers) as answer:
+                assert answer.status == (200 if id else 202), await answer.text()
+                headers.setdefault("Mcp-Session-Id", answer.headers.get("Mcp-Session-Id", ""))
+                return await answer.json() if id else None
+        agreed = await post(
+            "initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo={"name": "x", "version": "1"}
+        )
+        headers["MCP-Protocol-Version"] = agreed["result"]["protocolVersion"]
+        await post("notifications/initialized", id=None)
+        async with session.get(url, headers=headers) as news:
+            assert news.content_type == "text/event-stream"
+            assert len((await post("tools/list"))["result"]["tools"]) == 2
+            called = await post("tools/call", name="get-item", arguments={"id": 7})
+            assert called["result"]["isError"] is False, called
+            assert (await post("ping"))["result"] == {}
+        async with session.delete(url, headers=headers) as ended:
+            assert ended.status == 204
+        print(sorted({name.partition(".")[0] for name in sys.modules} & {"mcp", "mcp_types"}))
+        headers.pop("Mcp-Session-Id")
+        assert (await post("tools/call", name="absent"))["error"]["code"]
+
+asyncio.run(main())
+"""
+
+
+def test_a_session_does_not_cost_the_import_of_the_sdk(shop_document: dict[str, Any]) -> None:
+    """And what only that can say is said nevertheless."""
+    command = [sys.executable, "-c", SESSION, json.dumps(shop_document)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "[]\n"

@@ -1,0 +1,170 @@
+"""What becomes of it as the work grows: more capabilities, more operations, larger answers, more workers."""
+
+from __future__ import annotations
+
+import http.client
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from .contenders import COMMAND
+from .documents import many, sized
+from .load import load
+from .machine import CORES, SERVED
+from .results import Run
+from .server import Server, free_port
+from .workload import Request, order, tool_call, written
+
+OPERATIONS: Final = 10
+"""Operations of each capability where capabilities are many: half of them routes, half of them tools."""
+
+_CONNECTIONS: Final = 16
+_SECONDS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Growth:
+    """What the measurements of a run share."""
+
+    run: Run
+    folder: Path
+    upstream: str
+
+    def add(self, kind: str, shown: dict[str, str], **measured: float) -> None:
+        """Keep what was found, as numbers and as it is shown."""
+        print(f"{kind}: {', '.join(f'{name} {text}' for name, text in shown.items())}", file=sys.stderr, flush=True)
+        self.run.growth.append({"kind": kind, "shown": shown, **measured})
+
+    def capabilities(self, count: int) -> None:
+        """So many documents in one host, all on one port."""
+        port, middle = free_port(), count // 2
+        folder = self.folder / f"capabilities-{count}"
+        folder.mkdir()
+        for number in range(count):
+            document = many(self.upstream, f"{number:04}", OPERATIONS, OPERATIONS // 2, port)
+            (folder / f"{number:04}.yaml").write_text(_written(document))
+        asked = order(port, f"/rest-{middle:04}/orders/1")
+        self._serve(f"Capabilities of {OPERATIONS} operations", f"{count:,}", folder, [asked])
+
+    def operations(self, count: int) -> None:
+        """One document with so many operations, each a route and a tool."""
+        port = free_port()
+        path = self.folder / f"operations-{count}.yaml"
+        path.write_text(_written(many(self.upstream, "all", count, count, port)))
+        asked = order(port, f"/rest-all/orders/{count // 2}")
+        called = tool_call(port, f"place-{count // 2}", path="/mcp-all/mcp")
+        self._serve("Operations of one capability", f"{count:,}", path, [asked, called])
+
+    def workers(self, count: int) -> None:
+        """Processes that share the port."""
+        port = free_port()
+        path = self.folder / f"workers-{count}.yaml"
+        path.write_text(_written(many(self.upstream, "all", 1, 1, port)))
+        if "--workers" not in subprocess.run([COMMAND, "serve", "--help"], capture_output=True, text=True).stdout:
+            print(f"left out: {count} workers (serve knows no --workers)", file=sys.stderr)
+            return
+        options = ["--workers", str(count)]
+        self._serve("Workers", f"{count}", path, [order(port, "/rest-all/orders/0")], options, CORES[:count])
+
+    def _serve(
+        self, kind: str, label: str, path: Path, asked: Sequence[Request],
+        options: Sequence[str] = (), cores: Sequence[int] = (SERVED,),
+    ) -> None:  # fmt: skip
+        server = Server(f"{label} ({kind})", [str(COMMAND), "serve", str(path), *options], cores=cores)
+        try:
+            seconds = server.start(asked[0])
+            memory = server.usage.memory
+            loads = [load(server, request, _CONNECTIONS, _SECONDS, self.folder) for request in asked]
+        finally:
+            server.stop()
+        shown = {"": label, "ready s": f"{seconds:.2f}", "MiB": f"{memory:.0f}"}
+        for name, found in zip(("REST", "MCP"), loads, strict=False):
+            shown |= {f"{name} requests/s": f"{found.rate:,.0f}", "CPU µs": f"{found.cpu:,.0f}"}
+        self.add(kind, shown, ready=seconds, memory=memory, rate=loads[0].rate, cpu=loads[0].cpu)
+
+    def answers(self, sizes: Sequence[int]) -> None:
+        """Answers of the API of so many bytes, passed on and mapped."""
+        port = free_port()
+        (self.folder / "files").mkdir()
+        for size in sizes:
+            (self.folder / f"files/{size}").write_bytes(_filler(size))
+        path = self.folder / "answers.yaml"
+        path.write_text(_written(sized(self.upstream, port)))
+        server = Server("large answers", [str(COMMAND), "serve", str(path)])
+        try:
+            server.start(Request(port, f"/passed/{sizes[0]}", "GET", answered=b"items"))
+            for size in sizes:
+                passed, mapped = (_fetched(server, port, f"/{way}/{size}") for way in ("passed", "mapped"))
+                shown = {"": _shown(size), **passed.shown("passed on"), **mapped.shown("mapped")}
+                self.add("Answers of the API", shown, passed_peak=passed.peak, mapped_peak=mapped.peak)
+        finally:
+            server.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    """One answer: what was said, how long it took, and the MiB that the server had at most."""
+
+    status: int
+    size: int
+    seconds: float
+    peak: float
+
+    def shown(self, name: str) -> dict[str, str]:
+        """Its cells of a table."""
+        return {
+            f"{name}: status": str(self.status),
+            f"{name}: bytes": f"{self.size:,}",
+            f"{name}: ms": f"{self.seconds * 1000:,.0f}",
+            f"{name}: peak MiB": f"{self.peak:.0f}",
+        }
+
+
+def _fetched(server: Server, port: int, path: str) -> _Fetched:
+    server.usage.forget_peak()
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    began = time.perf_counter()
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    size = 0
+    while chunk := answer.read(65536):
+        size += len(chunk)
+    connection.close()
+    return _Fetched(answer.status, size, time.perf_counter() - began, server.usage.peak)
+
+
+def _written(document: dict[str, Any]) -> str:
+    # By libyaml, as the many documents take their time.
+    written: str = yaml.dump(document, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False)
+    return written
+
+
+def _filler(size: int) -> bytes:
+    """A document of just that size."""
+    item = written({"sku": "A-100", "quantity": 2, "price": 9.5, "note": "before noon"})
+    start, end = b'{"items":[', b'],"end":"%b"}'
+    count = (size - len(start) - len(end)) // (len(item) + 1)
+    items = start + b",".join([item] * count)
+    return items + end % (b"." * (size - len(items) - len(end) + 2))
+
+
+def _shown(size: int) -> str:
+    return f"{size // 10**6} MB" if size >= 10**6 else f"{size // 1000} kB"
+
+
+def grow(run: Run, folder: Path, upstream: int, *, quick: bool) -> None:
+    """Measure; what is found is added to the run."""
+    growth = _Growth(run, folder, f"http://127.0.0.1:{upstream}")
+    for count in (1, 100) if quick else (1, 100, 1000):
+        growth.capabilities(count)
+    growth.operations(1)
+    growth.operations(1000)
+    growth.answers([1000, 100_000, 10_000_000] if quick else [1000, 100_000, 10_000_000, 100_000_000])
+    for count in (1, 2):
+        growth.workers(count)

@@ -1,0 +1,51 @@
+"""The page that shows the latest run: what is measured stands between markers, the rest is written by people."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+from . import table
+from .chart import chart
+from .results import Run
+
+ROOT: Final = Path(__file__).parents[2]
+PAGE: Final = ROOT / "docs/explanation/performance.md"
+
+
+def write(run: Run, page: Path = PAGE) -> None:
+    """Show a run in the page; what it did not measure stays as it was."""
+    text = page.read_text()
+    if run.samples:
+        page.with_suffix(".svg").write_text(chart(run))
+        text = replaced(text, "comparison", _comparison(run, page.with_suffix(".svg").name))
+    if run.growth:
+        text = replaced(text, "growth", _growth(run))
+    page.write_text(text)
+
+
+def replaced(text: str, section: str, content: str) -> str:
+    """A page with other content between the markers of a section; raises `ValueError` when they are not there once."""
+    begin, end = f"<!-- measured: {section} -->", f"<!-- end of {section} -->"
+    found, count = re.subn(
+        f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: f"{begin}\n{content}\n{end}", text, flags=re.DOTALL
+    )
+    if count != 1:
+        raise ValueError(f"the page must have {begin} and {end} once")
+    return found
+
+
+def _comparison(run: Run, picture: str) -> str:
+    return f"![The costs of a request]({picture})\n\n{table.comparison(run)}\n{_conditions(run)}"
+
+
+def _growth(run: Run) -> str:
+    return f"{table.growth(run.growth)}\n{_conditions(run)}"
+
+
+def _conditions(run: Run) -> str:
+    said = "; ".join(f"{name}: {value}" for name, value in run.machine.items())
+    left_out = f" Left out: {', '.join(run.without)}." if run.without else ""
+    rounds = f"{run.settings['rounds']} rounds of {run.settings['seconds']} s" if run.samples else "one round"
+    return f"Measured on {run.date} ({rounds}). {said[0].upper()}{said[1:]}.{left_out}\n"

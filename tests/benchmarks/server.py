@@ -1,0 +1,110 @@
+"""Servers as processes: started on their core, waited for, measured, ended."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from .machine import LOADING, SERVED, Usage, pinned
+from .workload import TOKEN, Request
+
+PATIENCE: Final = 120.0
+"""Seconds until a server has to answer."""
+
+_ENVIRONMENT: Final = {**os.environ, "TOKEN": TOKEN, "PYTHONDONTWRITEBYTECODE": ""}
+
+
+class Unfit(Exception):
+    """A server that does not start, or does not answer as it should."""
+
+
+class Server:
+    """A command that serves."""
+
+    def __init__(self, name: str, command: Sequence[str], *, cores: Sequence[int] = (SERVED,)) -> None:
+        self.name = name
+        self._command = command
+        self._cores = cores
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the server)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, first: Request) -> float:
+        """Start, and give the seconds until the first answer; raises `Unfit`."""
+        with pinned(*self._cores):
+            began = time.perf_counter()
+            # A group of its own, whose processes are measured and ended together.
+            self._process = subprocess.Popen(
+                self._command, env=_ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                stderr=self._said, start_new_session=True,
+            )  # fmt: skip
+        with pinned(LOADING):
+            while True:
+                try:
+                    self.check(first)
+                except OSError:
+                    self._still_starting(time.perf_counter() - began)
+                    time.sleep(0.005)
+                else:
+                    return time.perf_counter() - began
+
+    def _still_starting(self, seconds: float) -> None:
+        assert self._process is not None
+        if self._process.poll() is None and seconds < PATIENCE:
+            return
+        self.stop()
+        self._said.seek(0)
+        told = self._said.read().decode()
+        raise Unfit(f"{self.name} does not start: {told.strip()[-2000:]}")
+
+    def check(self, request: Request) -> None:
+        """Raise `Unfit` unless a request is answered as it should be, `OSError` when there is no answer yet."""
+        connection = http.client.HTTPConnection("127.0.0.1", request.port, timeout=PATIENCE)
+        try:
+            connection.request(request.method, request.path, request.body or None, request.wire)
+            answer = connection.getresponse()
+            body = answer.read()
+        except http.client.HTTPException as error:
+            raise ConnectionError(str(error)) from error
+        finally:
+            connection.close()
+        if answer.status != 200 or request.answered not in body or request.refused in body:
+            raise Unfit(f"{self.name} answers {request.path} with {answer.status}: {body[:500]!r}")
+
+    @property
+    def usage(self) -> Usage:
+        """What it uses."""
+        assert self._process is not None
+        return Usage(self._process.pid)
+
+    def stop(self) -> None:
+        """End all of it."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        os.killpg(self._process.pid, signal.SIGTERM)
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+
+def free_port() -> int:
+    """A port that nobody listens at."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        port: int = listening.getsockname()[1]
+        return port
+
+
+def script(name: str, *arguments: str, python: Path | None = None) -> list[str]:
+    """The command of one of our own servers."""
+    return [str(python or sys.executable), str(Path(__file__).parent / f"servers/{name}.py"), *arguments]

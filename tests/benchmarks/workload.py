@@ -1,0 +1,104 @@
+"""What is asked of everything: take an order, pass it on with a credential, answer with what the API says of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+TOKEN: Final = "benchmark-token"
+"""The credential of the API; servers get it as the variable TOKEN of their environment."""
+
+ORDER: Final = {"sku": "A-100", "quantity": 2, "note": "before noon"}
+ANSWER: Final = {
+    "id": 7,
+    "number": "2026-000007",
+    "status": "open",
+    "customer": {"id": 42, "name": "Ada Lovelace", "email": "ada@example.com"},
+    "items": [{"sku": "A-100", "quantity": 2, "price": 9.5}, {"sku": "B-200", "quantity": 1, "price": 120}],
+    "total": 139,
+    "currency": "EUR",
+    "created": "2026-05-19T10:00:00Z",
+}
+MAPPED: Final = {
+    "id": 7,
+    "status": "open",
+    "customer": "Ada Lovelace",
+    "total": 139,
+    "items": [{"sku": "A-100", "quantity": 2}, {"sku": "B-200", "quantity": 1}],
+}
+
+HANDSHAKE: Final = "2025-11-25"
+STATELESS: Final = "2026-07-28"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request, the same each time, and what its answer must have."""
+
+    port: int
+    path: str
+    method: str = "POST"
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    answered: bytes = b"Ada Lovelace"
+    refused: bytes = b'"isError":true'
+
+    @property
+    def wire(self) -> dict[str, str]:
+        """The headers as they are sent."""
+        return {**self.headers, "Content-Type": "application/json"} if self.body else self.headers
+
+
+def written(data: Any) -> bytes:
+    """JSON without spaces, as most write it to each other."""
+    return json.dumps(data, separators=(",", ":")).encode()
+
+
+def order(port: int, path: str) -> Request:
+    """An order over REST."""
+    return Request(port, path, body=written(ORDER))
+
+
+def tool_call(port: int, tool: str, *, stateless: bool = False, path: str = "/mcp") -> Request:
+    """The same as a call of an MCP tool, by a revision with a handshake or by one without."""
+    params: dict[str, Any] = {"name": tool, "arguments": ORDER}
+    headers = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": HANDSHAKE}
+    if stateless:
+        headers |= {"MCP-Protocol-Version": STATELESS, "Mcp-Method": "tools/call", "Mcp-Name": tool}
+        params["_meta"] = {
+            "io.modelcontextprotocol/protocolVersion": STATELESS,
+            "io.modelcontextprotocol/clientCapabilities": {},
+        }
+    body = written({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
+    return Request(port, path, headers=headers, body=body)
+
+
+OPENAPI: Final = {
+    "openapi": "3.1.0",
+    "info": {"title": "Orders", "version": "1"},
+    "paths": {
+        "/orders": {
+            "post": {
+                "operationId": "place_order",
+                "requestBody": {
+                    "required": True,
+                    "content": {
+                        "application/json": {
+                            "schema": {
+                                "type": "object",
+                                "properties": {
+                                    "sku": {"type": "string"},
+                                    "quantity": {"type": "integer"},
+                                    "note": {"type": "string"},
+                                },
+                            }
+                        }
+                    },
+                },
+                "responses": {"200": {"description": "The order"}},
+            }
+        }
+    },
+}
+"""The API as others take it in."""
