@@ -159,12 +159,23 @@ CONTENDERS: Final = ("nothing", *CLIENTS, f"{HOST}aiohttp", f"{HOST}lean")
 
 def document(base: str, transport: str) -> dict[str, Any]:
     operation = {"name": "create", "method": "POST", "body": "{{order}}"}
-    resources = [{"name": "orders", "path": "/orders", "operations": [operation]}]
-    consumer = {"type": "http", "namespace": "shop", "baseUri": base, "x-transport": transport, "resources": resources}
-    consumer["authentication"] = {"type": "bearer", "token": TOKEN}
-    exposed = {"method": "POST", "name": "create", "call": "shop.create", "with": {"order": "{{body}}"}}
-    exposed["inputParameters"] = [{"name": "body", "in": "body", "type": "object"}]
-    rest = {"type": "rest", "namespace": "orders", "port": 0, "resources": [{"path": "/orders", "operations": [exposed]}]}
+    consumer = {
+        "type": "http",
+        "namespace": "shop",
+        "baseUri": base,
+        "x-transport": transport,
+        "authentication": {"type": "bearer", "token": TOKEN},
+        "resources": [{"name": "orders", "path": "/orders", "operations": [operation]}],
+    }
+    exposed = {
+        "method": "POST",
+        "name": "create",
+        "call": "shop.create",
+        "with": {"order": "{{body}}"},
+        "inputParameters": [{"name": "body", "in": "body", "type": "object"}],
+    }
+    resources = [{"path": "/orders", "operations": [exposed]}]
+    rest = {"type": "rest", "namespace": "orders", "port": 0, "resources": resources}
     return {"naftiko": "1.0.0-alpha2", "capability": {"consumes": [consumer], "exposes": [rest]}}
 
 

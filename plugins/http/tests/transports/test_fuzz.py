@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +26,7 @@ VALUES = st.text('abc ,;="é\t', max_size=20).map(lambda value: value.strip(" \t
 BODIES = st.binary(max_size=300) | st.sampled_from(
     [b"", b"0\r\n\r\n", b"\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n", b"z" * 3000]
 )
-PACK = {b"gzip": gzip.compress, b"deflate": zlib.compress}
+PACK: dict[bytes, Callable[[bytes], bytes]] = {b"gzip": gzip.compress, b"deflate": zlib.compress}
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,8 @@ def chunked(draw: Any, body: bytes) -> bytes:
         size = draw(st.integers(1, len(body)))
         framed += b"%x%b\r\n%b\r\n" % (size, draw(st.sampled_from([b"", b";a", b';a="b c"'])), body[:size])
         body = body[size:]
-    return framed + b"0\r\n" + draw(st.sampled_from([b"", b"X-Sum: 1\r\n"])) + b"\r\n"
+    trailer: bytes = draw(st.sampled_from([b"", b"X-Sum: 1\r\n"]))
+    return framed + b"0\r\n" + trailer + b"\r\n"
 
 
 class Both:
