@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import trustme
 
+from adapter_host import UpstreamUnreachable
 from adapter_host_http.transport import TransportError
 from adapter_host_http.upstream import origin_of
 
@@ -136,3 +137,24 @@ async def test_nothing_is_kept_from_closing(authority: trustme.CA, serve: Any, c
     to = await client(server, host="localhost", context=context_of(server, "localhost"))
     assert await to.body() == b"ok"
     await to.transport.close()
+
+
+@pytest.mark.usefixtures("trusted")
+async def test_a_consumer_trusts_whom_the_environment_does(
+    authority: trustme.CA, name: str, serve: Any, start: Any
+) -> None:
+    shown = Shown(authority, "localhost")
+    server = await serve(always(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ntrue"), context=shown.context)
+    call = await start(baseUri=f"https://localhost:{server.port}/v1", **{"x-transport": name})
+    assert await call() is True
+    assert shown.names == ["localhost"]
+    assert server.requests[0].startswith(b"GET /v1/things HTTP/1.1\r\n")
+
+
+async def test_a_consumer_trusts_nobody_else(authority: trustme.CA, name: str, serve: Any, start: Any) -> None:
+    shown = Shown(authority, "localhost")
+    server = await serve(shown, context=shown.context)
+    call = await start(baseUri=f"https://localhost:{server.port}", **{"x-transport": name})
+    with pytest.raises(UpstreamUnreachable, match=r"^the upstream 'api' cannot be reached$"):
+        await call()
+    assert server.requests == []
