@@ -77,6 +77,11 @@ class Connection(asyncio.Protocol):
         self._paused = False
         self._writable: asyncio.Future[None] | None = None
 
+    @property
+    def usable(self) -> bool:
+        """Whether what is sent on it may arrive."""
+        return not self.closed and not self._transport.is_closing()
+
     def ask(self, outgoing: Outgoing) -> LeanAnswer:
         """Send a request; gives the answer that is to come."""
         around, body = self._surroundings, outgoing.body
@@ -122,7 +127,7 @@ class Connection(asyncio.Protocol):
 
     def resume(self) -> None:
         """Read on."""
-        if self._paused:
+        if self._paused and not self.closed:
             self._paused = False
             self._transport.resume_reading()
 
@@ -199,7 +204,7 @@ class Connection(asyncio.Protocol):
         self.served += 1
         sent = self._upload is None or self._upload.done
         # An answer that came before all of the request was sent leaves the rest of it in the way.
-        if self._reader.keeps and sent and not self.closed and not self._transport.get_write_buffer_size():
+        if self._reader.keeps and sent and self.usable and not self._transport.get_write_buffer_size():
             self._stop_upload()
             self._surroundings.released(self)
         else:

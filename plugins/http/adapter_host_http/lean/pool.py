@@ -42,7 +42,7 @@ class Pool:
         """A connection that is free, if there is one."""
         while self._idle:
             connection = self._idle.pop()
-            if not connection.closed:
+            if connection.usable:
                 return connection
         return None
 
@@ -57,7 +57,7 @@ class Pool:
             connection = await self._queue(deadline)
             if connection is None:
                 return await self._connect(deadline)
-            if not connection.closed:
+            if connection.usable:
                 return connection
 
     async def close(self) -> None:
@@ -91,7 +91,7 @@ class Pool:
     def _return(self, connection: Connection | None) -> None:
         if connection is None:
             self._leave()
-        elif not connection.closed:
+        elif connection.usable:
             self._release(connection)
 
     def _next(self) -> asyncio.Future[Connection | None] | None:
@@ -120,7 +120,10 @@ class Pool:
             self._taken -= 1
 
     def _lose(self, connection: Connection) -> None:
-        self._all.discard(connection)
+        if connection not in self._all:
+            # It ended before it was anybody's; whoever opened it gives back the leave to.
+            return
+        self._all.remove(connection)
         with suppress(ValueError):
             self._idle.remove(connection)
         self._leave()
@@ -160,6 +163,8 @@ class Pool:
             raise ConnectTimeout(f"no connection to {self._place} in time") from None
         except OSError as error:
             raise TransportError(f"cannot connect to {self._place} ({error})") from error
+        if not connection.usable:
+            raise TransportError(f"{self._place} closed the connection at once")
         self._all.add(connection)
         if self._ended is not None:
             connection.abort()

@@ -198,6 +198,35 @@ async def test_a_fresh_connection_that_ends_is_not_replaced(serve: Any, client: 
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize("end", ["closed", "reset"])
+async def test_a_connection_that_ends_at_once(end: str, serve: Any, client: Any) -> None:
+    async def handle(peer: Peer) -> None:
+        if peer.number <= 20 and end == "reset":
+            peer.reset()
+        elif peer.number > 20:
+            await always(OK)(peer)
+
+    server = await serve(handle)
+    to = await client(server, connections=2)
+    while server.connections < 20:
+        calls = [asyncio.create_task(to.send("POST", body=b"text")) for _ in range(4)]
+        for found in await asyncio.gather(*calls, return_exceptions=True):
+            assert isinstance(found, TransportError) or server.connections > 20
+    assert await to.body() == b"ok"
+
+
+async def test_a_call_that_is_given_up_at_any_moment_of_connecting_leaves_its_place(serve: Any, client: Any) -> None:
+    for moment in range(30):
+        server = await serve(always(OK))
+        to = await client(server, connections=1)
+        call = asyncio.create_task(to.send())
+        await turns(moment)
+        call.cancel()
+        await asyncio.wait([call])
+        assert await asyncio.gather(*(to.body() for _ in range(3))) == [b"ok"] * 3
+        assert server.connections <= 2
+
+
 async def test_a_connection_that_ended_while_it_was_kept_is_not_used(serve: Any, client: Any) -> None:
     async def handle(peer: Peer) -> None:
         await peer.request()
