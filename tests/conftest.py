@@ -100,8 +100,10 @@ def serve(tmp_path: Path, upstream: Upstream) -> Serve:
     """Serve the shop in a process of its own, until the block ends."""
 
     @asynccontextmanager
-    async def serving(*options: str, environment: dict[str, str] | None = None) -> AsyncIterator[Serving]:
-        (tmp_path / "shop.yaml").write_text(DOCUMENT)
+    async def serving(
+        *options: str, environment: dict[str, str] | None = None, document: str = DOCUMENT
+    ) -> AsyncIterator[Serving]:
+        (tmp_path / "shop.yaml").write_text(document)
         ready = tmp_path / "ready.json"
         secrets = SECRET if environment is None else environment
         process = await asyncio.create_subprocess_exec(

@@ -88,14 +88,16 @@ class Serving:
         async with aiohttp.ClientSession() as session, session.get(f"{self.urls['shop']}{path}") as answer:
             return answer.status, await answer.json()
 
-    async def says(self, text: str, times: int = 1) -> None:
-        """Wait until as many lines of what it says have this in them."""
+    async def says(self, text: str, times: int = 1) -> str:
+        """Wait until as many lines of what it says have this in them; gives the last of them."""
         assert self.process.stderr is not None
+        line = b""
         while times:
             line = await asyncio.wait_for(self.process.stderr.readline(), 20)
             assert line, f"it ended without saying {text!r}: {self._heard.decode()}"
             self._heard += line
             times -= text in line.decode()
+        return line.decode()
 
     async def ended(self) -> tuple[int, str]:
         """Its exit code, once it has ended, and all that it said."""

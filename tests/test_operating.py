@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from .serving import DOCUMENT, Serve, Serving
+from .serving import DOCUMENT, Serve, Serving, Upstream
 
 CONTROL = """naftiko: 1.0.0-alpha2
 capability:
@@ -63,3 +63,23 @@ async def test_not_ready_before_it_drains(serve: Serve, workers: str) -> None:
         assert (await served.get())[0] == 200
         served.process.send_signal(signal.SIGTERM)
         assert (await served.ended())[0] == 143
+
+
+@pytest.mark.skipif(not hasattr(socket, "SO_REUSEPORT"), reason="processes cannot share a port here")
+async def test_each_worker_has_a_control_port(serve: Serve, upstream: Upstream) -> None:
+    watched = DOCUMENT.replace("  exposes:\n", "  exposes:\n    - {type: control, port: 0}\n")
+    async with serve("--workers", "2", document=watched) as served:
+        said = await served.says("watches each worker at a port of its own")
+        ports = [int(port) for port in said.rpartition(": ")[2].split(",")]
+        assert len(set(ports)) == 2
+        while len(upstream.peers) < 2:
+            assert (await served.get())[0] == 200
+        counted = [await requests_counted(port) for port in ports]
+        assert min(counted) > 0
+        assert sum(counted) == len(upstream.authorizations)
+
+
+async def requests_counted(port: int) -> float:
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/metrics") as answer:
+        lines = (await answer.text()).splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("naftiko_request_total{"))

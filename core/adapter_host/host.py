@@ -113,10 +113,11 @@ class Host:
         """Raise `ProblemsError` when a secret is missing, as a start would."""
         self._generation.refuse_unresolved()
 
-    def reserve(self, ports: SharedPorts) -> None:
+    def reserve(self, ports: SharedPorts) -> dict[str, list[int]]:
         """Take the ports that the capabilities ask for, without listening; whatever is forked from here shares them.
 
-        Raises `StartError` when one is taken, and for exposers that listen for themselves.
+        Gives those of what watches each worker, by namespace. Raises `StartError` when one is taken, and for exposers
+        that listen for themselves.
         """
         for exposure in self.exposures:
             if not isinstance(exposure.exposer, HttpExposer):
@@ -125,6 +126,8 @@ class Host:
         self._reserved = lay_out(self.plans, self.settings)
         ports.take(self._reserved)
         self._ports = ports
+        watching = [listener for listener in self._reserved if listener.watches]
+        return {mount.exposer.config.namespace: ports.ports(each) for each in watching for mount in each.mounts}
 
     async def start(self, *, listen: bool = True) -> None:
         """Start consumers, then exposers, then listeners; what had started is stopped again when one fails."""

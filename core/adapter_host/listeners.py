@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -74,32 +74,48 @@ def description(mounts: Iterable[Mount], settings: Settings, address: str | None
 
 
 class SharedPorts:
-    """Ports that the processes forked from one share (`SO_REUSEPORT`): taken here, listened on by each of them."""
+    """Ports that the processes forked from one share (`SO_REUSEPORT`): taken here, listened on by each of them.
 
-    def __init__(self) -> None:
-        self._sockets: dict[Key, socket.socket] = {}
+    What watches a host watches one process: each has a port of its own for that, the next one for the next `worker`.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.worker = 1
+        self._workers = workers
+        self._sockets: dict[Key, list[socket.socket]] = {}
 
     def take(self, listeners: Sequence[Listener]) -> None:
         """Take the ports of these, keep those taken before, and give back all others; raises `StartError`."""
         wanted = {listener.key for listener in listeners}
         for key in [key for key in self._sockets if key not in wanted]:
-            self._sockets.pop(key).close()
+            for taken in self._sockets.pop(key):
+                taken.close()
         for listener in listeners:
             if listener.key not in self._sockets:
-                # Another host would share its port with us unasked: at first it is bound for us alone.
-                listener.bind().close()
-                self._sockets[listener.key] = listener.bind(shared=True)
+                self._sockets[listener.key] = list(self._bind(listener))
             listener.port = self.port(listener)
 
+    def _bind(self, listener: Listener) -> Iterator[socket.socket]:
+        first = listener.port
+        for index in range(self._workers if listener.watches else 1):
+            listener.port = first and first + index
+            # Another host would share its port with us unasked: at first it is bound for us alone.
+            listener.bind().close()
+            yield listener.bind(shared=True)
+
+    def ports(self, listener: Listener) -> list[int]:
+        """The port of a listener, or those that the workers have for it in turn."""
+        return [taken.getsockname()[1] for taken in self._sockets.get(listener.key, ())]
+
     def port(self, listener: Listener) -> int:
-        """The port of a listener; raises `StartError` where each process would take another."""
-        if listener.key in self._sockets:
-            port: int = self._sockets[listener.key].getsockname()[1]
-            return port
+        """The port of a listener in this process; raises `StartError` where each would take any other."""
+        index = self.worker - 1 if listener.watches else 0
+        if known := self.ports(listener):
+            return known[index]
         if not listener.port:
             message = "several workers cannot agree on any free port after the start (name a port, or start anew)"
             raise StartError(listener.locate(message))
-        return listener.port
+        return listener.port + index
 
 
 @dataclass(slots=True)
@@ -144,7 +160,7 @@ class Listener:
             if shared:
                 bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             bound.bind((self.address, self.port))
-        except (OSError, UnicodeError) as error:
+        except (OSError, OverflowError, UnicodeError) as error:
             bound.close()
             raise StartError(self._cannot_listen(error)) from error
         self.port = bound.getsockname()[1]
@@ -155,9 +171,9 @@ class Listener:
         config, declaration = self.mounts[0].exposer.config, self.mounts[0].plan.declaration
         return str(declaration.source.problem(declaration.loc(config, "port"), message, code="cannot-listen"))
 
-    def _cannot_listen(self, error: OSError | UnicodeError) -> str:
+    def _cannot_listen(self, error: OSError | OverflowError | UnicodeError) -> str:
         config, declaration = self.mounts[0].exposer.config, self.mounts[0].plan.declaration
-        reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else "no such host"
+        reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else "no such host or port"
         of_port = isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES)
         other = f"port with --port {config.namespace}=PORT, 0 for any" if of_port else "address with --address"
         message = f"cannot listen on {self.address}:{self.port}: {reason} (choose another {other})"

@@ -17,7 +17,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from adapter_host.adapters import Exposer, HttpExposer
+from adapter_host.adapters import Exposer
 from adapter_host.errors import AdapterHostError, StartError
 from adapter_host.host import Host
 from adapter_host.listeners import SharedPorts
@@ -120,13 +120,10 @@ def _serve_by_workers(
         raise StartError("one client over standard input and output is served by one process, not by --workers")
     if not hasattr(os, "fork") or not hasattr(socket, "SO_REUSEPORT"):
         raise StartError("--workers needs processes that share a port (fork, SO_REUSEPORT), which this system has not")
-    for exposure in host.exposures:
-        if isinstance(exposure.exposer, HttpExposer) and exposure.exposer.watches:
-            message = "'%s' shows, and sets, what is of the one worker that answers; it reloads all of them"
-            _log.warning(message, exposure.namespace)
     host.refuse_unresolved()
-    ports = SharedPorts()
-    host.reserve(ports)
+    ports = SharedPorts(options.workers)
+    for namespace, found in host.reserve(ports).items():
+        _log.info("'%s' watches each worker at a port of its own: %s", namespace, ", ".join(map(str, found)))
 
     def build() -> ServedHost:
         built = _build(paths, options)
@@ -136,6 +133,7 @@ def _serve_by_workers(
 
     def serve(host: ServedHost, number: int, link: socket.socket) -> int:
         set_up(options.log_format, options.log_level, worker=number)
+        ports.worker = number
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(work(host, link))
         return 0
