@@ -255,3 +255,23 @@ async def test_what_an_operation_does(serve: Serve) -> None:
         assert (await served.rest("POST /ships")).data == {"first": "GET", "last": "POST"}
         assert (await served.rest("PUT /ships")).data["method"] == "POST"
         assert (await served.rest("PATCH /ships")).data == "fixed"
+
+
+@pytest.mark.shows("ExposedResource", "forward")
+@pytest.mark.shows("ForwardConfig", "targetNamespace", "trustedHeaders")
+async def test_what_comes_is_forwarded(serve: Serve) -> None:
+    def resource(target: str, more: str = "") -> str:
+        return f"{{path: '/{target}{more and '-trusted'}/{{path}}', forward: {{targetNamespace: {target}{more}}}}}"
+
+    document = rest(resource("api"), resource("other"), resource("api", ", trustedHeaders: [X-Trace]"))
+    other = {"type": "http", "namespace": "other", "baseUri": f"{API}/other"}
+    document["capability"]["consumes"].append(other)
+    async with serve(document) as served:
+        headers = {"X-Trace": "1", "X-Other": "2"}
+        sent = await served.sent("PATCH /api/a/b?c=1", headers=headers, data=b"bytes")
+        shown = (sent["method"], sent["path"], sent["query"], sent["body"])
+        assert shown == ("PATCH", "/a/b", {"c": ["1"]}, "bytes")
+        assert sent["headers"].keys().isdisjoint({"x-trace", "x-other"})
+        assert (await served.sent("GET /other/a"))["path"] == "/other/a"
+        sent = await served.sent("GET /api-trusted/a", headers=headers)
+        assert (sent["headers"]["x-trace"], "x-other" in sent["headers"]) == ("1", False)

@@ -66,6 +66,9 @@ def sending(endpoint: str, **more: Any) -> dict[str, Any]:
     return control(observability={"exporters": {"otlp": {"endpoint": endpoint}}, **more})
 
 
+@pytest.mark.shows("ObservabilitySpec", "exporters")
+@pytest.mark.shows("ObservabilityExportersSpec", "otlp")
+@pytest.mark.shows("ObservabilityOtlpExporterSpec", "endpoint")
 async def test_everything_is_there_after_the_stop(session: aiohttp.ClientSession, api: Api) -> None:
     nothing_local = {"metrics": {"local": {"enabled": False}}, "traces": {"local": {"enabled": False}}}
     async with collecting() as collector:
