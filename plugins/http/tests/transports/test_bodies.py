@@ -372,3 +372,25 @@ async def test_a_body_and_its_answer_at_once(serve: Any, client: Any) -> None:
         assert await anext(chunks) == b"b"
         said.put_nowait(b"")
         assert [chunk async for chunk in chunks] == []
+
+
+async def test_an_answer_may_last_while_its_request_is_still_open(serve: Any, client: Any) -> None:
+    over = asyncio.Event()
+
+    async def open_ended() -> AsyncIterator[bytes]:
+        yield b"a"
+        await over.wait()
+
+    async def handle(peer: Peer) -> None:
+        await peer.reader.readuntil(b"\r\n\r\n")
+        await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n")
+        for _ in range(8):
+            # The origin's own pace, in all longer than a call may last.
+            await asyncio.sleep(0.05)
+            await peer.send(b"x")
+        await peer.ended()
+
+    to = await client(await serve(handle), idle=0.3)
+    answer = await to.send("POST", body=open_ended(), held=0, seconds=0.3)
+    assert await read(answer) == b"x" * 8
+    over.set()
