@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "plugins").glob("*/README.md")])
 
 _BLOCK = re.compile(r"^```(\w*) ?([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_NAMED = re.compile(r"# ([\w/-]+\.yaml)(, continued)?\n")
+_NAMED = re.compile(r"(?:#|//|<!--) ([\w/-]+\.(?:yaml|md|js|py))(, continued)?(?: -->)?\n")
 _REQUEST_ID = re.compile(r'"request_id":"[0-9a-f]{16}"')
 
 
@@ -43,9 +43,9 @@ class Block:
 
     @property
     def file(self) -> str | None:
-        """The file that a YAML block says it is."""
+        """The file that a block says it is."""
         named = _NAMED.match(self.text)
-        return named[1] if named and self.language == "yaml" else None
+        return named[1] if named else None
 
     @property
     def continued(self) -> bool:
@@ -58,6 +58,15 @@ def blocks(page: Path, language: str | None = None) -> list[Block]:
     """The blocks of a page in order, of one language or of all."""
     found = [Block(*match.groups()) for match in _BLOCK.finditer(page.read_text())]
     return [block for block in found if language in (None, block.language)]
+
+
+def write(block: Block, folder: Path) -> Path:
+    """The file that a block is, or goes on, written."""
+    assert block.file
+    path = folder / block.file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text((path.read_text() if block.continued else "") + block.text)
+    return path
 
 
 def steps(console: str) -> Iterator[tuple[str, str]]:
@@ -93,9 +102,7 @@ class Reader:
 
     def _take(self, block: Block) -> None:
         if block.file:
-            path = self.folder / block.file
-            path.parent.mkdir(exist_ok=True)
-            path.write_text((path.read_text() if block.continued else "") + block.text)
+            write(block, self.folder)
         elif block.language == "console":
             for command, output in steps(block.text):
                 self._do(command, output)
