@@ -18,6 +18,15 @@ from adapter_host.cli import COMMANDS, main
 
 from .serving import HEAD
 
+ABOUT = """\
+info:
+  label: Shop
+  description: Sells things
+  tags: [shop, parts]
+  created: 2026-01-31
+  version: 2.1.0
+  stakeholders: [{role: owner, fullName: Ann Onym, email: ann@example.org}, {fullName: Bob}]
+"""
 DOCUMENT = (
     HEAD
     + """\
@@ -321,6 +330,25 @@ def test_inspect_as_json(shop: str, run: Run, monkeypatch: pytest.MonkeyPatch) -
     assert tool["title"] == "put-part"
     assert set(tool["inputSchema"]["properties"]) == {"size", "colour"}
     assert run("inspect", shop)[1].splitlines()[-1] == "secrets: env.TOKEN (not set)"
+
+
+def test_inspect_shows_what_a_document_says_of_itself(shop: str, run: Run) -> None:
+    text = DOCUMENT.replace("info: {label: Shop}\n", ABOUT).replace(
+        "- namespace: env", "- namespace: env\n      description: Ours"
+    )
+    Path("told.yaml").write_text(text.replace("namespace: api", "namespace: api\n      description: The API", 1))
+    code, out, err = run("inspect", "told.yaml")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[:8] == [
+        "Shop (told.yaml)",
+        "  Sells things",
+        "  tags: shop, parts",
+        "  created 2026-01-31, version 2.1.0",
+        "  owner: Ann Onym <ann@example.org>",
+        "  stakeholder: Bob",
+        "  binds env: Ours",
+        "  consumes api: The API",
+    ]
 
 
 def test_inspect_calls_elsewhere(shop: str, run: Run) -> None:

@@ -10,9 +10,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from aiohttp.typedefs import Handler, Middleware
 
 from adapter_host import (
+    PRINCIPAL,
     ArgumentError,
     Arguments,
     BindSource,
@@ -24,11 +29,15 @@ from adapter_host import (
     ConsumerConfig,
     Declaration,
     Exposer,
+    HeaderWriter,
     Host,
+    HttpExposer,
     Model,
     Operation,
+    OperationSpec,
     PluginError,
     Plugins,
+    Principal,
     Problem,
     ProblemsError,
     Provision,
@@ -37,6 +46,7 @@ from adapter_host import (
     RegisterExposer,
     Result,
     Settings,
+    StepSpec,
     hookimpl,
     hookspecs,
 )
@@ -268,6 +278,115 @@ async def test_consumer_wrapper() -> None:
         assert (wrapped.names, wrapped.description, wrapped.spec) == (("api.get",), "Gets.", offered[0].spec)
         assert wrapped.preview({"a": 1}) == offered[0].preview({"a": 1})
         assert type(left_alone) is type(offered[1])
+
+
+async def test_step_wrapper() -> None:
+    log: list[str] = []
+
+    def noting(name: str) -> Callable[..., Callable[[Call], Call] | None]:
+        def step_wrapper(
+            step: StepSpec, operation: OperationSpec, provision: Provision
+        ) -> Callable[[Call], Call] | None:
+            log.append(f"{name}: {step.type} {step.name} of {provision.namespace}.{operation.name}")
+
+            def wrap(call: Call) -> Call:
+                async def noted(arguments: Arguments) -> Result:
+                    log.append(f"{name} in {step.name}")
+                    try:
+                        return await call(arguments)
+                    finally:
+                        log.append(f"{name} out {step.name}")
+
+                return noted
+
+            return wrap if step.name == "one" else None
+
+        return step_wrapper
+
+    plugins = plain_plugins(inner=module(step_wrapper=noting("inner")), outer=module(step_wrapper=noting("outer")))
+    steps = [{"type": "call", "name": name, "call": "api.get"} for name in ("one", "two")]
+    async with running(document(plain({"name": "go", "steps": steps})), plugins=plugins) as served:
+        assert log == [f"{name}: call {step} of front.go" for step in ("one", "two") for name in ("outer", "inner")]
+        log.clear()
+        await served.host.call("front.go")
+        assert log == ["outer in one", "inner in one", "inner out one", "outer out one"]
+        assert len(served.fake("api").calls) == 2
+
+
+async def test_upstream_headers() -> None:
+    asked: list[str] = []
+    sent: list[str | None] = []
+
+    def upstream_headers(config: ConsumerConfig, provision: Provision) -> HeaderWriter | None:
+        asked.append(f"{config.type} {provision.namespace}")
+        return (lambda headers: headers.update({"X-Who": config.namespace})) if config.namespace == "api" else None
+
+    async def answer(request: web.Request) -> web.Response:
+        sent.append(request.headers.get("X-Who"))
+        return web.json_response({})
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    async with TestServer(app) as upstream:
+        resources = [{"path": "/", "operations": [{"name": "get", "method": "GET"}]}]
+        consumed = [
+            {"type": "http", "namespace": name, "baseUri": f"http://127.0.0.1:{upstream.port}", "resources": resources}
+            for name in ("api", "other")
+        ]
+        plugins = Plugins.installed()
+        plugins.take("who", module(upstream_headers=upstream_headers))
+        exposed = {"type": "echo", "namespace": "front", "port": 0, "operations": [{"call": "api.get"}]}
+        async with running(document(exposed, consumes=consumed), plugins=plugins) as served:
+            for name in ("api.get", "other.get"):
+                await served.host.call(name)
+    assert (asked, sent) == (["http api", "http other"], ["api", None])
+
+
+async def test_http_middlewares() -> None:
+    log: list[str] = []
+
+    def noting(name: str) -> Callable[..., Iterable[Middleware] | None]:
+        def http_middlewares(exposer: HttpExposer[Any], provision: Provision) -> Iterable[Middleware] | None:
+            @web.middleware
+            async def noted(request: web.Request, handler: Handler) -> web.StreamResponse:
+                log.append(f"{name} {provision.namespace} {request.get(PRINCIPAL)}")
+                return await handler(request)
+
+            return [noted] if exposer.config.namespace == "front" else None
+
+        return http_middlewares
+
+    plugins = plain_plugins(
+        inner=module(http_middlewares=noting("inner")), outer=module(http_middlewares=noting("outer"))
+    )
+    token = {"type": "bearer", "token": "s3cr3t"}
+    fronts = (plain(authentication=token), plain(namespace="back"), {"type": "noted", "namespace": "n"})
+    recorder = Recorder()
+    plugins.take("noted", recorder)
+    async with running(document(*fronts), plugins=plugins) as served, aiohttp.ClientSession() as session:
+        for namespace, given, status in (("front", "s3cr3t", 200), ("front", "wrong", 401), ("back", "", 200)):
+            headers = {"Authorization": f"Bearer {given}"}
+            async with session.post(f"{served.url(namespace)}/get", headers=headers) as response:
+                assert response.status == status
+    principal = Principal(None)
+    assert log == [f"outer front {principal}", f"inner front {principal}"]
+
+
+def test_what_is_kept_from_one_build_to_the_next() -> None:
+    found: list[list[str]] = []
+
+    def operation_wrapper(operation: Operation, provision: Provision) -> None:
+        kept: list[str] = provision.keep("mine", list)
+        kept.append(operation.name)
+        found.append(kept)
+
+    plugins = plain_plugins(keeping=module(operation_wrapper=operation_wrapper))
+    first, second = (Host(document(plain()), plugins=plugins, settings=Settings(environment={})) for _ in range(2))
+    assert first.check() == ()
+    assert [len(kept) for kept in found] == [2, 1, 2]
+    assert found[0] is found[2]
+    assert found[0] is not found[1]
+    assert second.check() == ()
 
 
 async def test_operation_wrapper_may_leave_an_operation_alone_or_answer_itself() -> None:

@@ -41,6 +41,7 @@ async def issuer() -> AsyncIterator[Issuer]:
         ("OKP", "EdDSA"),
     ],
 )
+@pytest.mark.shows("AuthOAuth2", "type", "authorizationServerUri")
 async def test_signatures(issuer: Issuer, kind: str, algorithm: str) -> None:
     issuer.keys = [public_jwk(private_key(kind), algorithm, kid="one", use="sig", alg=algorithm)]
     async with serving(issuer) as url:
@@ -111,6 +112,7 @@ async def test_a_subject_is_a_text() -> None:
         Expected("us", ()).principal(claims, "issuer", 0.0)
 
 
+@pytest.mark.shows("AuthOAuth2", "resource", "audience")
 async def test_an_audience_instead_of_the_resource(issuer: Issuer) -> None:
     async with serving(issuer, audience="api://orders") as url:
         assert (await answer(url, issuer.token(aud="api://orders")))[0] == 200
@@ -128,6 +130,7 @@ async def test_a_scope_that_is_missing(issuer: Issuer, claims: dict[str, Any]) -
     assert (status, challenge) == (403, wanted)
 
 
+@pytest.mark.shows("AuthOAuth2", "scopes")
 async def test_all_scopes_are_needed(issuer: Issuer) -> None:
     async with serving(issuer, scopes=["read", "write"]) as url:
         assert (await answer(url, issuer.token(scope="write read more")))[0] == 200

@@ -314,6 +314,7 @@ async def introspecting(issuer: Issuer, clock: Any = time.time) -> AsyncIterator
         await server.stop()
 
 
+@pytest.mark.shows("AuthOAuth2", "tokenValidation")
 async def test_introspection(issuer: Issuer, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     issuer.introspected["good"] = {"active": True, "aud": AUDIENCE, "scope": "read", "sub": "ann"}

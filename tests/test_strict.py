@@ -1,320 +1,95 @@
 """The strict checker: the same verdicts as the official schema, in better words."""
 
+from __future__ import annotations
+
 import copy
 import json
 import random
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
-from textwrap import indent
 from typing import Any
 
-import jsonschema
 import pytest
 
+from adapter_host import ProblemsError
 from adapter_host.document import Loc, Source
-from adapter_host.document.strict import VERSION, check_strict
+from adapter_host.document.strict import ALPHA2, BETA5, Language, check_strict, language_of
 
-SHARED = Path(__file__).parents[2] / "shared"
-SCHEMA = SHARED / "spec/naftiko-1.0.0-alpha2.schema.json"
-MUTATIONS = 3000
+from .language.conversion import as_beta5
+from .language.schema import SHARED, Sampler, fields, published, validator_of
+from .pages import PAGES, ROOT, blocks
 
-HEAD = f"""
-naftiko: {VERSION}
-info:
-  label: Ships
-  description: All about ships
-  tags: [ships]
-  created: '2026-01-31'
-  modified: 2026-12-01
-  stakeholders:
-    - {{role: owner, fullName: Ann Onym, email: ann.onym@example.org}}
-binds:
-  - namespace: env
-    description: secrets
-    location: file:///secrets.yaml
-    keys: {{TOKEN: token_1, OTHER_2: other-*}}
-"""
+SAMPLES = 500
+MUTATIONS = 2000
+BOTH = pytest.mark.parametrize("language", [ALPHA2, BETA5], ids=["alpha2", "beta5"])
 
-CONSUMES = """
-  consumes:
-    - namespace: registry
-      type: http
-      description: The registry
-      baseUri: https://example.org/v1
-      inputParameters:
-        - {name: Api_Version, in: header, value: '1'}
-        - {name: token, in: environment}
-      authentication: {type: bearer, token: '{{TOKEN}}'}
-      resources:
-        - name: ships
-          label: Ships
-          description: The ships
-          path: /ships/{{id}}
-          inputParameters: [{name: id, in: path}]
-          operations:
-            - name: get
-              method: GET
-              label: Get
-              description: Get a ship
-              inputParameters: [{name: q, in: query}, {name: c, in: cookie}, {name: b, in: body}]
-              outputRawFormat: xml
-              outputSchema: ships.xsd
-              outputParameters: [{name: ship, type: object, value: $.ship}]
-            - {name: raw, method: POST, body: '{"a": 1}'}
-            - {name: json, method: PUT, body: {type: json, data: {a: [1]}}}
-            - {name: json-list, method: PUT, body: {type: json, data: [1, {}]}}
-            - {name: json-text, method: PUT, body: {type: json, data: '{}'}}
-            - {name: xml, method: PATCH, body: {type: xml, data: <a/>}}
-            - {name: sparql, method: PATCH, body: {type: sparql, data: ask}}
-            - {name: text, method: DELETE, body: {type: text, data: a}}
-            - {name: form, method: POST, body: {type: formUrlEncoded, data: {a: b}}}
-            - {name: form-text, method: POST, body: {type: formUrlEncoded, data: a=b}}
-            - name: multipart
-              method: POST
-              body:
-                type: multipartForm
-                data: [{name: a, value: b, filename: c.txt, contentType: text/plain}]
-    - {location: ./legacy.yaml, import: legacy, as: old, description: The old one}
-    - namespace: one
-      type: http
-      baseUri: http://{{HOST}}
-      authentication: {type: basic, username: a, password: b}
-    - namespace: two
-      type: http
-      baseUri: http://b
-      authentication: {type: apikey, key: k, value: v, placement: query}
-    - namespace: three
-      type: http
-      baseUri: http://c
-      authentication: {type: digest, username: a, password: b}
-"""
 
-UNITS = """
-      - name: called
-        description: One call
-        inputParameters: [{name: id, type: integer, description: The id, required: false}]
-        call: registry.get
-        with: {id: ships.id, depth: 2, ratio: 0.5}
-        outputParameters:
-          - {type: string, mapping: $.name}
-          - {type: number, value: '1'}
-          - {type: boolean, mapping: $.ok, const: true}
-          - type: object
-            mapping: $.
-            properties:
-              flag: {type: string, value: x, const: x}
-              deep: {type: object, properties: {}}
-          - type: array
-            mapping: $.all
-            items: {type: object, properties: {a: {type: string, mapping: $.a}}}
-      - name: stepped
-        description: Some steps
-        steps:
-          - {type: call, name: first, call: registry.get, with: {id: '1'}}
-          - {type: lookup, name: second, index: first, match: id, lookupValue: $.x, outputParameters: [a, b]}
-          - type: script
-            name: third
-            file: a.js
-            language: javascript
-            location: file:///scripts
-            dependencies: [b.js]
-            with: {a: 1}
-        mappings: [{targetName: a.b_c, value: $.first}]
-        outputParameters:
-          - {name: a, type: string}
-          - {name: n, type: number}
-          - {name: b, type: object, properties: {c: {name: c, type: boolean}}}
-          - {name: d, type: array, items: [{name: e, type: string}]}
-      - name: made-up
-        description: A mock
-        outputParameters: [{name: a, type: string, value: b}, {name: n, type: number, value: '2'}]
-"""
-
-AGGREGATES = f"""
-  aggregates:
-    - label: Fleet
-      namespace: fleet
-      functions:{UNITS}
-      - name: meaning
-        description: with semantics
-        semantics: {{safe: true, idempotent: true, cacheable: false}}
-        call: registry.get
-"""
-
-REST = """
-  exposes:
-    - type: rest
-      address: 127.0.0.1
-      port: 8080
-      namespace: ships
-      authentication:
-        type: oauth2
-        authorizationServerUri: https://auth.example.org
-        resource: https://ships.example.org
-        scopes: [read]
-        audience: ships
-        tokenEndpoint: https://auth.example.org/token
-        tokenValidation: introspection
-      resources:
-        - path: /ships
-          name: ships
-          label: Ships
-          description: All ships
-          inputParameters: [{name: id, in: path, type: string, description: The id}]
-          operations:
-            - method: GET
-              name: list
-              label: List
-              description: List ships
-              inputParameters:
-                - {name: q, in: query, type: array, description: words, pattern: '^a', value: $.q}
-              call: registry.get
-              with: {q: ships.q}
-              outputParameters: [{type: array, items: {type: string, mapping: $.n}}]
-            - {method: POST, ref: fleet.called}
-            - method: PUT
-              name: stepped
-              steps: [{type: call, name: a, call: registry.get}]
-              mappings: []
-              outputParameters: [{name: a, type: string}]
-            - {method: DELETE, outputParameters: [{type: string, value: gone}]}
-            - {method: PATCH}
-        - path: /raw
-          forward: {targetNamespace: registry, trustedHeaders: [Accept]}
-"""
-
-MCP = f"""
-  exposes:
-    - type: mcp
-      transport: http
-      address: '::1'
-      port: 9090
-      namespace: tools
-      description: Tools
-      authentication: {{type: apikey, key: X-Key, value: '{{{{TOKEN}}}}', placement: header}}
-      tools:{indent(UNITS, "  ")}
-        - ref: fleet.called
-          label: Called
-          hints: {{readOnly: true, destructive: false, idempotent: true, openWorld: false}}
-      resources:
-        - name: ship_1
-          label: Ship
-          uri: ships://{{id}}
-          description: A ship
-          mimeType: application/json; charset=utf-8
-          call: registry.get
-          with: {{id: '1'}}
-          outputParameters: [{{type: string, mapping: $.}}]
-        - name: steps
-          label: Steps
-          uri: ships://steps
-          description: Some steps
-          steps: [{{type: call, name: a, call: registry.get}}]
-          mappings: [{{targetName: a, value: $.a}}]
-          outputParameters: [{{name: a, type: string}}]
-        - {{name: file, label: File, uri: 'ships://file', description: A file, location: 'file:///data'}}
-      prompts:
-        - name: ask
-          label: Ask
-          description: Ask for a ship
-          arguments: [{{name: id, label: Id, description: The id, required: true}}]
-          template: [{{role: user, content: 'Which?'}}, {{role: assistant, content: 'That.'}}]
-        - {{name: filed, label: Filed, description: From a file, location: 'file:///ask.md'}}
-    - type: mcp
-      transport: stdio
-      namespace: local
-      tools: [{{ref: fleet.called}}]
-"""
-
-OTHERS = """
-  exposes:
-    - type: skill
-      address: ships.example.org
-      port: 7070
-      namespace: skills
-      description: Skills
-      authentication: {type: basic, username: a, password: b}
-      skills:
-        - name: sail
-          description: How to sail
-          license: MIT
-          compatibility: all
-          metadata: {author: Ann}
-          allowed-tools: Read
-          argument-hint: '[ship]'
-          user-invocable: true
-          disable-model-invocation: false
-          location: file:///skills/sail
-          tools:
-            - {name: get, description: Get, from: {sourceNamespace: tools, action: called}}
-            - {name: read, description: Read, instruction: read.md}
-    - type: control
-      address: localhost
-      port: 6060
-      authentication: {type: bearer, token: a}
-      management:
-        health: true
-        info: false
-        reload: true
-        validate: true
-        logs: {level-control: true, stream: true, max-subscribers: 20}
-        scripting:
-          enabled: true
-          defaultLocation: file:///scripts
-          defaultLanguage: groovy
-          timeout: 1000
-          statementLimit: 5
-          allowedLanguages: [python]
-      observability:
-        enabled: true
-        metrics: {local: {enabled: true}}
-        traces: {sampling: 0.5, propagation: b3, local: {enabled: true, buffer-size: 10}}
-        exporters: {otlp: {endpoint: 'http://localhost:4317'}}
-    - {type: control, port: 6061, management: {logs: false}, observability: {traces: {sampling: 1}}}
-"""
-
-SEEDS = [
-    HEAD + "capability:" + CONSUMES + AGGREGATES,
-    HEAD + "capability:" + CONSUMES + REST,
-    HEAD + "capability:" + MCP,
-    HEAD + "capability:" + OTHERS,
-    HEAD + CONSUMES.replace("\n  ", "\n"),
-]
+def same_verdict(data: Any, language: Language) -> bool:
+    """Whether a document is valid, on which the schema and the checker agree."""
+    valid: bool = validator_of(language.version).is_valid(data)
+    problems = [problem for problem in check_strict(Source.of(data)) if not problem.warning]
+    assert valid == (not problems), f"{problems[:3] or 'no problem'}: {json.dumps(data)}"
+    return valid
 
 
 @cache
-def official() -> Any:
-    if not SCHEMA.exists():
-        pytest.skip("no official schema beside the repository")
-    return jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text()))
+def seeds(language: Language) -> list[Any]:
+    """Valid documents, made by the schema, that have every field of the language among them."""
+    sampler = Sampler(language.version, random.Random(20260430))
+    made = [sampler.document() for _ in range(SAMPLES)]
+    assert sampler.seen == fields(language.version)
+    return [data for data in made if same_verdict(data, language)]
 
 
-def verdicts(data: Any) -> tuple[bool, bool]:
-    """Whether the schema and whether we find a document valid."""
-    return official().is_valid(data), not check_strict(Source.of(data))
+@BOTH
+def test_every_field_is_known(language: Language) -> None:
+    assert len(seeds(language)) > SAMPLES * 0.9
 
 
-def published() -> list[Path]:
-    return sorted(
-        [*SHARED.glob("corpus/**/*.y*ml"), *SHARED.glob("tutorial/*.y*ml"), *SHARED.glob("tutorial/shared/*")]
-    )
+def held(data: dict[str, Any]) -> tuple[dict[str, Any], Language]:
+    """A document and the language it is held to; one of a version nearby is restated in that language."""
+    language, header = language_of(data)
+    if data.get(header) not in language.nearby:
+        return data, language
+    return {language.header: language.version, **{key: data[key] for key in data if key != header}}, language
 
 
-@pytest.mark.parametrize("seed", range(len(SEEDS)))
-def test_every_part_of_the_language_is_known(seed: int) -> None:
-    source = Source.parse(SEEDS[seed], "seed.yaml")
-    assert [str(problem) for problem in check_strict(source)] == []
-    assert official().is_valid(source.data)
+def own() -> Iterator[tuple[dict[str, Any], Language]]:
+    """The project's own documents, and those of its pages, good and bad."""
+    paths = [path for folder in ("capabilities", "tests") for path in (ROOT / folder).rglob("*.y*ml")]
+    texts = [path.read_bytes() for path in paths if "node_modules" not in path.parts]
+    texts += [block.text.encode() for page in PAGES for block in blocks(page, "yaml")]
+    for text in texts:
+        try:
+            data = Source.parse(text, "document.yaml").data
+        except ProblemsError:
+            continue  # not YAML, on purpose
+        if isinstance(data, dict):
+            yield held(data)
 
 
-def test_published_documents() -> None:
-    paths = published()
-    if not paths:
-        pytest.skip("no published documents beside the repository")
-    for path in paths:
-        source = Source.read(path)
-        assert (path, official().is_valid(source.data)) == (path, not check_strict(source))
+def test_own_documents_have_the_same_verdict() -> None:
+    verdicts = [same_verdict(data, language) for data, language in own()]
+    assert verdicts.count(True) > 10
+    assert verdicts.count(False) > 50
+
+
+def test_what_can_be_said_in_the_one_language_can_be_said_in_the_other() -> None:
+    capabilities = [data for data, language in own() if language is ALPHA2 and "capability" in data]
+    assert len(capabilities) > 10
+    assert all(same_verdict(as_beta5(data), BETA5) or not same_verdict(data, ALPHA2) for data in capabilities)
+
+
+def test_published_documents_have_the_same_verdict() -> None:
+    for path in published():
+        same_verdict(*held(Source.read(path).data))
+
+
+def test_the_tutorial_is_valid() -> None:
+    paths = [path for path in published() if path.is_relative_to(SHARED / "tutorial")]
+    for data in (Source.read(path).data for path in paths if path.name != "secrets.yaml"):
+        assert same_verdict(data, ALPHA2)
+        assert same_verdict(as_beta5(data), BETA5)
 
 
 def places(data: Any, loc: Loc = ()) -> Iterator[Loc]:
@@ -340,23 +115,15 @@ VALUES: list[Any] = [
 ]
 KEYS = (
     "name description label type value mapping const properties items in required port call steps ref with "
+    "display flows target tags binary responses responseBinary as "
     "mappings outputParameters location template from instruction import consumes exposes operations forward "
     "transport data body unknown Name namespace pattern"
 )
 
 
-def thinned(data: Any, choice: random.Random) -> Any:
-    """A copy with one entry in place of each list: as valid, and sooner judged."""
-    if isinstance(data, dict):
-        return {key: thinned(value, choice) for key, value in data.items()}
-    if isinstance(data, list) and data:
-        return [thinned(choice.choice(data), choice)]
-    return data
-
-
 def mutate(data: dict[str, Any], choice: random.Random) -> dict[str, Any]:
-    """A part of the document with a few things dropped, added, exchanged or changed."""
-    changed: dict[str, dict[str, Any]] = {"document": thinned(data, choice)}
+    """The document with a few things dropped, added, exchanged or changed."""
+    changed: dict[str, dict[str, Any]] = {"document": copy.deepcopy(data)}
     for _ in range(choice.choice([1, 1, 1, 2, 3])):
         every = [loc for loc in places(changed) if loc]
         *above, last = choice.choice(every)
@@ -384,15 +151,34 @@ def mutate_at(parent: Any, part: Any, everything: Any, choice: random.Random) ->
         parent[part] = copy.deepcopy(choice.choice(VALUES))
 
 
-def test_mutations_have_the_same_verdict() -> None:
-    choice = random.Random(20260430)
-    seeds = [Source.parse(seed, "seed.yaml").data for seed in SEEDS]
-    seeds += [Source.read(path).data for path in published() if "tutorial" in path.parts]
-    seeds = [data for data in seeds if official().is_valid(data)]
+@BOTH
+def test_mutations_have_the_same_verdict(language: Language) -> None:
+    choice = random.Random(20260821)
     valid = 0
     for _ in range(MUTATIONS):
-        data = mutate(choice.choice(seeds), choice)
-        theirs, ours = verdicts(data)
-        assert theirs == ours, f"{'valid' if theirs else 'invalid'} by the schema: {json.dumps(data)}"
-        valid += theirs
+        valid += same_verdict(mutate(choice.choice(seeds(language)), choice), language)
     assert MUTATIONS / 20 < valid < MUTATIONS * 19 / 20
+
+
+@pytest.mark.parametrize(
+    ("header", "version", "language"),
+    [
+        ("naftiko", "1.0.0-alpha1", ALPHA2),
+        ("naftiko", "1.0.0-alpha3", BETA5),
+        ("ikanos", "1.0.0-beta1", BETA5),
+        ("ikanos", "1.0.0-beta4", BETA5),
+    ],
+)
+def test_a_version_without_a_schema(header: str, version: str, language: Language) -> None:
+    for seed in seeds(language)[:5]:
+        rest = {key: value for key, value in seed.items() if key != language.header}
+        (warning,) = check_strict(Source.of({header: version, **rest}))
+        message = f"--strict: no official schema for {version} is known here; held to {language.version}"
+        assert (warning.warning, warning.message) == (True, f"{header}: {message}")
+        broken = check_strict(Source.of({header: version, **rest, "extra": 1}))
+        assert [problem.code for problem in broken] == ["no-official-schema", "unknown-key"]
+
+
+@pytest.mark.parametrize("header", [{"naftiko": BETA5.version}, {"ikanos": ALPHA2.version}, {"ikanos": "1.0.0-beta9"}])
+def test_a_header_of_no_language(header: dict[str, str]) -> None:
+    assert any(not problem.warning for problem in check_strict(Source.of({**header, "binds": [{"from": "a"}]})))

@@ -3,10 +3,10 @@
 import pytest
 
 from adapter_host.document import Source
-from adapter_host.document.strict import VERSION, check_strict
+from adapter_host.document.strict import ALPHA2, BETA5, check_strict
 
 WRONG = """\
-naftiko: 1.0.0-alpha3
+naftiko: 1.0.0-alpha9
 info:
   label: 5
   created: 2026-13-01
@@ -59,7 +59,7 @@ capability:
 """
 
 MESSAGES = """\
-1:10: 'naftiko' must be '1.0.0-alpha2' (given '1.0.0-alpha3')
+1:10: 'naftiko' must be '1.0.0-alpha2' (given '1.0.0-alpha9')
 3:3: 'description' is missing
 3:10: 'label' must be text, not a number (given 5)
 4:12: 'created' must be a date as in 2026-04-30 (given '2026-13-01')
@@ -113,11 +113,107 @@ def test_messages() -> None:
     assert [str(problem) for problem in problems] == [f"wrong.yaml:{line}" for line in MESSAGES.splitlines()]
 
 
+LATER = """\
+ikanos: 1.0.0-beta5
+info: {display: a, description: b, version: 5, label: c}
+binds: [{from: a.yaml}]
+exposes: []
+capability:
+  consumes:
+    - {location: a.yaml, import: b}
+    - namespace: n
+      type: http
+      baseUri: https://x
+      tunnel: {type: ziti, service: a, fallback: no}
+      resources:
+        r:
+          path: /
+          operations:
+            get thing: {method: GET}
+            get: {method: GET, maxBinarySize: 10MB, inputParameters: [{name: q, in: query}]}
+  aggregates:
+    - {display: a, namespace: n, flows: {f: {description: d}}}
+  exposes:
+    - type: rest
+      port: 80
+      namespace: x
+      resources:
+        r:
+          path: /
+          operations:
+            a: {method: GET, responses: {'20': {content: {text: {}}}}, responseBinary: {status: 600}}
+            b: {method: GET, outputParameters: [{type: string}]}
+            c: {method: GET, steps: {}}
+    - type: mcp
+      port: 81
+      namespace: m
+      ttlMs: 1.5
+      cacheScope: all
+      tools:
+        t: {description: d, call: n.get, outputParameters: {a: {type: string, value: b}}}
+        u: {description: d, steps: {s: {type: call, call: n.get}}, outputParameters: {a: {type: array, items: {}}}}
+        v: {description: d, outputParameters: {}}
+      resources:
+        r: {display: a, uri: u, description: d, location: 'file:///x', outputParameters: 5}
+      prompts: {}
+"""
+
+LATER_MESSAGES = """\
+2:45: 'version' must be text, not a number (given 5)
+2:48: unknown key 'label' (known here: display, description, tags, created, modified, version and stakeholders)
+3:9: 'import' is missing
+4:10: 'exposes' must not be empty
+7:7: 'from' is missing
+7:8: unknown key 'location' (known here: from, import, as and description)
+11:15: 'identity' is missing
+11:50: 'fallback' must be 'fail' or 'direct' (given 'no')
+16:13: key 'get thing' must be letters, digits and hyphens
+17:47: 'maxBinarySize' must be a size as in 10MiB, in B, KiB, MiB or GiB (given '10MB')
+17:70: 'inputParameters' must be a mapping by name, not a list
+19:45: the flow needs 'call', 'steps' or 'outputParameters'
+28:42: key '20' must be a status or a range of them, as 200 and 2XX
+28:59: key 'text' must be a media type as in 'text/plain'
+28:72: 'responses' and 'responseBinary' exclude each other; leave one out
+28:88: 'mediaType' is missing
+28:97: 'status' must be a whole number from 100 to 599 (given 600)
+29:49: 'mapping' or 'value' is missing
+30:37: 'steps' must not be empty
+34:14: 'ttlMs' must be a whole number (given 1.5)
+35:19: 'cacheScope' must be 'public' or 'private' (given 'all')
+38:111: 'items' must not be empty
+39:47: 'outputParameters' must not be empty
+41:90: 'outputParameters' must be a list or a mapping, not a number (given 5)
+42:16: 'prompts' must not be empty
+"""
+
+
+def test_messages_of_the_later_language() -> None:
+    problems = check_strict(Source.parse(LATER, "later.yaml"))
+    assert [str(problem) for problem in problems] == [f"later.yaml:{line}" for line in LATER_MESSAGES.splitlines()]
+
+
+def test_sections_of_the_later_language() -> None:
+    def messages(**sections: object) -> list[str]:
+        return [problem.message for problem in check_strict(Source.of({"ikanos": BETA5.version, **sections}))]
+
+    binds = [{"from": "a.yaml", "import": "b"}]
+    assert messages(binds=binds) == []
+    assert messages() == [
+        "'capability' is missing (or, in a file to import from, 'binds', 'consumes', 'exposes' or 'aggregates')"
+    ]
+    assert messages(binds=binds, consumes=binds) == [
+        "consumes: 'binds' and 'consumes' exclude each other; leave one out"
+    ]
+
+
 def test_codes() -> None:
-    codes = {problem.code for problem in check_strict(Source.parse(WRONG, "wrong.yaml"))}
+    sources = [Source.parse(WRONG, "wrong.yaml"), Source.parse(LATER, "later.yaml")]
+    codes = {problem.code for source in sources for problem in check_strict(source)}
     assert codes == {
         "conflicting-keys",
         "empty-list",
+        "empty-mapping",
+        "invalid-key",
         "invalid-value",
         "missing-key",
         "no-mode",
@@ -127,7 +223,7 @@ def test_codes() -> None:
 
 
 def test_document_without_lines() -> None:
-    problems = check_strict(Source.of({"naftiko": VERSION, "capability": {"consumes": [{"import": "a"}]}}))
+    problems = check_strict(Source.of({"naftiko": ALPHA2.version, "capability": {"consumes": [{"import": "a"}]}}))
     assert [str(problem) for problem in problems] == ["<capability>: capability.consumes.0: 'location' is missing"]
 
 
@@ -143,7 +239,7 @@ def test_document_without_lines() -> None:
     ],
 )
 def test_secrets_are_not_shown(entry: str) -> None:
-    text = f"naftiko: {VERSION}\nbinds: [{{namespace: a, keys: {{A: S3cret!}}}}]\nconsumes:\n  - {entry}"
+    text = f"naftiko: {ALPHA2.version}\nbinds: [{{namespace: a, keys: {{A: S3cret!}}}}]\nconsumes:\n  - {entry}"
     messages = "\n".join(map(str, check_strict(Source.parse(text, "a.yaml"))))
     assert "'A' must be" in messages
     assert "S3cret" not in messages
@@ -153,7 +249,7 @@ def test_secrets_are_not_shown(entry: str) -> None:
 def test_too_long() -> None:
     skill = {"name": "a", "description": "x" * 1025}
     exposes = {"type": "skill", "namespace": "a", "port": 1, "skills": [skill]}
-    problems = check_strict(Source.of({"naftiko": VERSION, "capability": {"exposes": [exposes]}}))
+    problems = check_strict(Source.of({"naftiko": ALPHA2.version, "capability": {"exposes": [exposes]}}))
     assert [problem.message for problem in problems] == [
         "capability.exposes.0.skills.0.description: 'description' is longer than 1024 characters (1025)"
     ]

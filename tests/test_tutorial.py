@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from mcp_types import TextContent
 from adapter_host.document.source import Source
 from adapter_host.testing import Running, running
 
+from .forms import newer
 from .shipyard import Upstream, upstream
 
 TUTORIAL = Path(__file__).parents[2] / "shared/tutorial"
@@ -153,7 +155,7 @@ def api(name: str) -> Any:
 
 
 @asynccontextmanager
-async def served(step: int) -> AsyncIterator[Served]:
+async def served(step: int, document: Path | None = None) -> AsyncIterator[Served]:
     """Serve a step of the tutorial. Its upstreams want the token and the key of `shared/secrets.yaml`."""
     registry = {"Authorization": "Bearer dummy-token", "Registry-Version": "1.0.0-alpha2"} if step > 2 else {}
     if step == 11:
@@ -163,7 +165,7 @@ async def served(step: int) -> AsyncIterator[Served]:
         ships = await stack.enter_async_context(upstream(api("maritime-registry"), registry))
         dock = await stack.enter_async_context(upstream(api("legacy-dockyard"), {"X-Dock-Key": "dummy-dockyard-key"}))
         bases = {"registry": ships.url, "legacy": dock.url}
-        host = running(DOCUMENTS[step], base_uris=bases, address="127.0.0.1")
+        host = running(document or DOCUMENTS[step], base_uris=bases, address="127.0.0.1")
         yield Served(await stack.enter_async_context(host), ships, dock, secured=step > 2)
 
 
@@ -244,29 +246,59 @@ def asked(step: Served, case: Case) -> tuple[str, ...]:
     return tuple(sorted(f"{method} {path}" for method, path, _ in received))
 
 
+@pytest.fixture(params=["as it is", "in the words of 1.0.0-beta5"])
+def document(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[int], Path]:
+    """A step as it is published, and another that says the same in the later language."""
+    if request.param == "as it is":
+        return DOCUMENTS.__getitem__
+    return lambda number: rewritten(number, tmp_path)
+
+
+def rewritten(number: int, folder: Path) -> Path:
+    """The step and what it imports, said in the later language, in a folder of their own."""
+    (folder / "shared").mkdir()
+    for path in (TUTORIAL / "shared").iterdir():
+        data = Source.read(path).data
+        text = json.dumps(newer(data) if "consumes" in data else data)
+        (folder / "shared" / path.name).write_text(text)
+    path = folder / DOCUMENTS[number].name
+    path.write_text(json.dumps(newer(Source.read(DOCUMENTS[number]).data)))
+    return path
+
+
 @pytest.mark.parametrize("number", TOOLS)
-async def test_the_tools(number: int) -> None:
-    async with served(number) as step:
+async def test_the_tools(number: int, document: Callable[[int], Path]) -> None:
+    async with served(number, document(number)) as step:
         async with step.client() as client:
-            offered = {tool.name for tool in (await client.list_tools()).tools}
-        assert offered == {case.name for case in TOOLS[number]}
+            offered = {tool.name: tool for tool in (await client.list_tools()).tools}
+        assert offered.keys() == {case.name for case in TOOLS[number]}
         for case in TOOLS[number]:
             assert await step.tool(case.name, case.arguments) == case.answer
             assert asked(step, case) == case.asks
 
 
 @pytest.mark.parametrize("number", REQUESTS)
-async def test_the_routes(number: int) -> None:
-    async with served(number) as step:
+async def test_the_routes(number: int, document: Callable[[int], Path]) -> None:
+    async with served(number, document(number)) as step:
         for case in REQUESTS[number]:
             answer = await step.request(case.name, case.path, case.arguments or None)
             assert answer == (case.status, case.answer)
             assert asked(step, case) == case.asks
 
 
+@pytest.mark.parametrize("number", TOOLS)
+async def test_the_later_language_offers_the_same(number: int, tmp_path: Path) -> None:
+    offered = []
+    for path in (DOCUMENTS[number], rewritten(number, tmp_path)):
+        async with served(number, path) as step, step.client() as client:
+            tools = [tool.model_dump() for tool in (await client.list_tools()).tools]
+            offered.append((tools, [warning.message for warning in step.host.host.warnings]))
+    assert offered[0] == offered[1]
+
+
 @pytest.mark.parametrize("number", [7, 8, 9, 10, 11])
-async def test_the_skills(number: int) -> None:
-    async with served(number) as step, step.client() as client, aiohttp.ClientSession() as session:
+async def test_the_skills(number: int, document: Callable[[int], Path]) -> None:
+    async with served(number, document(number)) as step, step.client() as client, aiohttp.ClientSession() as session:
         url = step.host.url("shipyard-skills")
         async with session.get(f"{url}/skills") as response:
             listed = await response.json()

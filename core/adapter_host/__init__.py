@@ -31,12 +31,14 @@ if TYPE_CHECKING:
         OperationSpec,
         OutputSpec,
         Semantics,
+        StepSpec,
     )
     from .credentials import Principal
     from .curl import curl
     from .declaration import Declaration
     from .document.binds import BindSource
     from .document.words import suggest
+    from .embedding import attach
     from .errors import (
         AdapterHostError,
         ArgumentError,
@@ -56,20 +58,23 @@ if TYPE_CHECKING:
         UpstreamTimeout,
         UpstreamUnreachable,
     )
+    from .exposure import Exposure
     from .gate import HeldStream
     from .hookspecs import RegisterBindSource, RegisterConsumer, RegisterExposer, hookimpl
-    from .host import HOST, Exposure, Host, attach
+    from .host import HOST, Host
     from .inputs import JSON_TYPES, Input
     from .location import LocatedFile, Location, guess_media_type
     from .media import BinarySize, MediaType, parse_size
     from .oauth2.issuer import is_secure, metadata_urls
-    from .operation import Arguments, Call, Operation, Operations, Result
+    from .operation import Arguments, Call, HeaderWriter, Operation, Operations, Result
+    from .places import is_loopback
     from .plugins import PluginInfo, Plugins
     from .problem_json import new_request_id, problem_response
     from .resolve import fold
     from .settings import Settings
     from .streams import read_at_most
     from .template import ABSENT, Template, text_of
+    from .tracing import TRACE_CONTEXT
 
 __all__ = [
     "ABSENT",
@@ -77,6 +82,7 @@ __all__ = [
     "HOST",
     "JSON_TYPES",
     "PRINCIPAL",
+    "TRACE_CONTEXT",
     "AdapterHostError",
     "ArgumentError",
     "Arguments",
@@ -96,6 +102,7 @@ __all__ = [
     "Exposure",
     "ForwardSpec",
     "Forwarding",
+    "HeaderWriter",
     "HeldStream",
     "Host",
     "HttpExposer",
@@ -130,6 +137,7 @@ __all__ = [
     "Semantics",
     "Settings",
     "StartError",
+    "StepSpec",
     "Template",
     "UnavailableError",
     "UpstreamError",
@@ -142,6 +150,7 @@ __all__ = [
     "fold",
     "guess_media_type",
     "hookimpl",
+    "is_loopback",
     "is_secure",
     "metadata_urls",
     "new_request_id",
@@ -172,10 +181,11 @@ _MODULES = {
     "Declaration": "declaration",
     "Exposer": "adapters",
     "ExposerConfig": "capability",
-    "Exposure": "host",
+    "Exposure": "exposure",
     "ForwardSpec": "capability",
     "Forwarding": "adapters",
     "HOST": "host",
+    "HeaderWriter": "operation",
     "HeldStream": "gate",
     "Host": "host",
     "HttpExposer": "adapters",
@@ -212,6 +222,8 @@ _MODULES = {
     "Semantics": "capability",
     "Settings": "settings",
     "StartError": "errors",
+    "StepSpec": "capability",
+    "TRACE_CONTEXT": "tracing",
     "Template": "template",
     "UnavailableError": "errors",
     "UpstreamError": "errors",
@@ -219,11 +231,12 @@ _MODULES = {
     "UpstreamStatus": "errors",
     "UpstreamTimeout": "errors",
     "UpstreamUnreachable": "errors",
-    "attach": "host",
+    "attach": "embedding",
     "curl": "curl",
     "fold": "resolve",
     "guess_media_type": "location",
     "hookimpl": "hookspecs",
+    "is_loopback": "places",
     "is_secure": "oauth2.issuer",
     "metadata_urls": "oauth2.issuer",
     "new_request_id": "problem_json",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -15,7 +15,7 @@ from .document.words import listed, suggest
 from .errors import StartError
 from .inputs import Input
 from .location import Location, parse_location
-from .operation import Arguments, Operation, Operations, Result
+from .operation import Arguments, HeaderWriter, Operation, Operations, Result
 from .settings import Settings
 from .template import Template
 from .wording import problems_of
@@ -28,6 +28,7 @@ ConsumerConfigT = TypeVar("ConsumerConfigT", bound=ConsumerConfig)
 ExposerConfigT = TypeVar("ExposerConfigT", bound=ExposerConfig)
 HttpExposerConfigT = TypeVar("HttpExposerConfigT", bound=HttpExposerConfig)
 ModelT = TypeVar("ModelT", bound=Model)
+KeptT = TypeVar("KeptT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +36,31 @@ class Provision:
     """What the host gives an adapter at build: its settings, its document's names, and where to say what is wrong.
 
     `model` and `keys` in the methods say the place: a part of the adapter's config, and the YAML keys below it.
+    `header_writers` are the plugins' own for a consumer: where its protocol has headers, it lets each of them write
+    into those of every request, before it is sent.
     """
 
     declaration: Declaration
     settings: Settings
     namespace: str
+    header_writers: tuple[HeaderWriter, ...] = ()
+    kept: MutableMapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def base_uri(self) -> str | None:
         """Where the consumed API is to be called instead of where the document says (`--base-uri`)."""
         return self.settings.base_uris.get(self.namespace)
+
+    def keep(self, name: str, make: Callable[[], KeptT]) -> KeptT:
+        """What the host keeps under a plugin's `name` from one build to the next; made when there is nothing yet.
+
+        A build may fail, and be of other documents than what is served: what it needs alone does not belong there.
+        """
+        if name not in self.kept:
+            # Two builds may go on at once, in threads of their own: they have to get the same.
+            self.kept.setdefault(name, make())
+        kept: KeptT = self.kept[name]
+        return kept
 
     def secret(self, text: str, model: Model, *keys: str | int) -> Template:
         """Compile text that only constants and secrets may fill; a caller's input in it is a problem."""
@@ -237,6 +253,14 @@ class Exposer(ABC, Generic[ExposerConfigT]):
         return None
 
     @property
+    def failure(self) -> str | None:
+        """Why it does not serve although it was started (what it listened on is gone); None while it does.
+
+        Health checks ask, so it answers at once.
+        """
+        return None
+
+    @property
     def stdio(self) -> bool:
         """Whether the document asks to serve one client over standard input and output, and not to listen."""
         return False
@@ -264,24 +288,21 @@ class HttpExposer(Exposer[HttpExposerConfigT]):
     config_class: ClassVar[type[ExposerConfig]] = HttpExposerConfig
     endpoint: ClassVar[str] = ""
     """The path of its one endpoint below its root (`/mcp`), or nothing."""
+    watches: ClassVar[bool] = False
+    """Whether it is for those who watch the host, so that its port takes connections until the host stops."""
 
     @abstractmethod
     def build_app(self) -> web.Application:
         """Its application, paths from the root; called once per start. No socket is open yet."""
 
     def handler_of(self, request: web.Request) -> Handler | None:
-        """A shortcut past the application, its router and middlewares, to what answers a request; None to take none.
+        """A shortcut to what answers a request, past the application with its router and middlewares; None for none.
 
-        Asked for each request where the host itself listens. A subclass that overrides `build_app` alone has none.
+        Asked where the host itself listens and no plugin has middlewares. The handler gets a request without `app` and
+        `match_info`. A subclass that overrides `build_app` alone has no shortcut.
         """
         return None
 
     def openapi(self, url: str) -> Mapping[str, Any] | None:
         """The OpenAPI 3.1 document of what it serves at `url`; None for what OpenAPI does not describe."""
         return None
-
-
-def has_shortcut(exposer: type[HttpExposer[Any]]) -> bool:
-    """Whether `handler_of` is made for the very application that `build_app` gives."""
-    known = [next(each for each in exposer.mro() if name in vars(each)) for name in ("handler_of", "build_app")]
-    return known[0] is not HttpExposer and issubclass(known[0], known[1])

@@ -11,6 +11,7 @@ class Functions:
     """The functions of a capability; two of one name are a problem."""
 
     def __init__(self, declaration: Declaration) -> None:
+        self._word = declaration.source.word("function")
         self._functions: dict[str, FunctionSpec] = {}
         self._found: set[str] = set()
         for aggregate in declaration.capability.aggregates:
@@ -18,7 +19,7 @@ class Functions:
                 name = f"{aggregate.namespace}.{function.name}"
                 if name in self._functions:
                     loc = declaration.loc(function, "name")
-                    declaration.problem(f"function '{name}' is declared twice", loc, code="duplicate-function")
+                    declaration.problem(f"{self._word} '{name}' is declared twice", loc, code="duplicate-function")
                 self._functions.setdefault(name, function)
 
     def find(self, ref: str) -> FunctionSpec | None:
@@ -35,4 +36,4 @@ class Functions:
         """The message for a `ref` that means none."""
         names = list(self._functions)
         hint = suggest(ref, names) or f" (there are: {', '.join(names[:8]) or 'none'})"
-        return f"no function is named '{ref}'{hint}"
+        return f"no {self._word} is named '{ref}'{hint}"

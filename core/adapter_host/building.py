@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,16 @@ Document = str | Path | Mapping[str, Any] | Capability
 """A capability to serve: a file, a folder of files, or the document itself, as data or as a model."""
 
 
-def build_all(documents: Sequence[Document], plugins: Plugins, settings: Settings) -> tuple[Plan, ...]:
+def build_all(
+    documents: Sequence[Document], plugins: Plugins, settings: Settings, kept: MutableMapping[str, Any] | None = None
+) -> tuple[Plan, ...]:
     """The plans of all documents; raises `ProblemsError` with everything that is wrong with any of them."""
+    kept = {} if kept is None else kept
     problems: list[Problem] = []
     plans: list[Plan] = []
     for source in _sources(documents, problems):
         try:
-            plans.append(build(declare(source, plugins, settings), plugins, settings))
+            plans.append(build(declare(source, plugins, settings), plugins, settings, kept))
         except ProblemsError as error:
             problems.extend(error.problems)
     for listener in lay_out(plans, settings):

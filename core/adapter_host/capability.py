@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny
 from pydantic.alias_generators import to_camel
 
+from .document.dialects import KNOWN, SHAPE
 from .media import MediaType
 
 ValueType = str
@@ -146,6 +147,7 @@ def _typed_step(step: Any) -> Any:
 _STEP_KEYS: Final = {"call": "call", "index": "lookup", "lookupValue": "lookup", "file": "script"}
 
 StepSpec = CallStepSpec | LookupStepSpec | ScriptStepSpec
+"""A step as declared: what every one of them has is its `type` and its `name`."""
 _Step = Annotated[Annotated[StepSpec, Field(discriminator="type")], BeforeValidator(_typed_step)]
 
 
@@ -170,6 +172,7 @@ class OperationSpec(Model):
     name: str | None = None
     label: str | None = None
     description: str | None = None
+    tags: ListOf[str] = ()
     input_parameters: ListOf[InputSpec] = ()
     output_parameters: ListOf[OutputSpec] = ()
     call: str | None = None
@@ -271,7 +274,9 @@ class Capability(Model):
         parts = {part: getattr(self, part) for part in ("info", "binds", "consumes", "aggregates", "exposes")}
         data = {part: _plain(value) for part, value in parts.items() if value}
         own = {part: data.pop(part) for part in ("consumes", "aggregates", "exposes") if part in data}
-        return {"naftiko": self.version, **data, "capability": own}
+        # Whatever it was written in, the models have the shape of one version.
+        version = SHAPE if self.version in KNOWN else self.version
+        return {"naftiko": version, **data, "capability": own}
 
     @property
     def label(self) -> str:
@@ -281,7 +286,8 @@ class Capability(Model):
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Model):
-        return value.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        # Of a union whose members a plugin tells apart by what they hold, pydantic cannot foresee which there is.
+        return value.model_dump(mode="json", by_alias=True, exclude_unset=True, warnings=False)
     return [_plain(each) for each in value]
 
 

@@ -9,9 +9,9 @@ from typing import Any
 from .adapters import ConsumedOperation, Provision
 from .aggregates import Functions
 from .binary import Reception, advertised, compile_limit
-from .capability import CallStepSpec, FunctionSpec, Model, OperationSpec, OutputSpec
+from .capability import CallStepSpec, FunctionSpec, Model, OperationSpec, OutputSpec, StepSpec
 from .declaration import Declaration
-from .flow import compile_flow
+from .flow import Work, compile_flow
 from .gate import Gate, guarded
 from .inputs import Input
 from .mappings import Finish, compile_finish, finished_schema
@@ -22,7 +22,7 @@ from .plugins import Plugins
 from .resolve import Caller, ambiguous, candidates, narrow, nothing_named
 from .scope import Scope
 from .shaping import Shape, compile_outputs, outputs_schema
-from .steps import StepCompiler
+from .steps import StepCompiler, WrapStep
 from .units import Inject, compile_check, compile_inject, compile_preview, unit_inputs, wire
 
 Outputs = Sequence[OutputSpec]
@@ -36,11 +36,13 @@ class OperationCompiler:
         declaration: Declaration,
         consumed: Sequence[ConsumedOperation],
         functions: Functions,
+        wrap_step: WrapStep,
         reception: Reception | None = None,
     ) -> None:
         self._declaration = declaration
         self._consumed = consumed
         self._functions = functions
+        self._wrap_step = wrap_step
         self._reception = reception or Reception()
 
     def compile(self, spec: OperationSpec, caller: Caller) -> Operation | None:
@@ -104,7 +106,7 @@ class OperationCompiler:
         self._declaration.problem(message, self._declaration.loc(ignored), code="ignored", warning=True)
 
     def _steps(self, spec: OperationSpec, outputs: Outputs) -> Operation | None:
-        compiler = StepCompiler(spec, self._declaration, self._find_step, self._reception)
+        compiler = StepCompiler(spec, self._declaration, self._find_step, self._wrap_step, self._reception)
         steps = compiler.compile()
         last = compiler.last
         finish = self._finish(spec, outputs, compiler)
@@ -149,7 +151,9 @@ class OperationCompiler:
         ref = spec.ref or ""
         function = self._functions.find(ref)
         if isinstance(spec, FunctionSpec):
-            message = "a function does its work itself; 'ref' belongs to what is exposed"
+            message = (
+                f"a {self._declaration.source.word('function')} does its work itself; 'ref' belongs to what is exposed"
+            )
             self._problem(message, spec, "ref", code="function-ref")
             return None
         if function is None:
@@ -212,6 +216,17 @@ def surround(operation: Operation, plugins: Plugins, provision: Provision, gate:
     for wrap in reversed(plugins.ask("operation_wrapper", operation=operation, provision=provision)):
         call = wrap(call)
     return replace(operation, call=guarded(call, compile_check(operation.inputs), gate))
+
+
+def step_surrounder(plugins: Plugins, provision: Provision) -> WrapStep:
+    """The function that puts the plugins' wrappers around what a step does."""
+
+    def surround_step(step: StepSpec, operation: OperationSpec, work: Work) -> Work:
+        for wrap in reversed(plugins.ask("step_wrapper", step=step, operation=operation, provision=provision)):
+            work = wrap(work)
+        return work
+
+    return surround_step
 
 
 @dataclass(frozen=True, slots=True)

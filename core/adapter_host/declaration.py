@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final
+from urllib.parse import quote
 
-from .capability import Capability, Model, walk
+from .capability import Authentication, Capability, Model, walk
 from .document.binds import Binds, BoundName
 from .document.source import Loc, Source
 from .errors import Problem
@@ -16,6 +17,8 @@ CALLER_ALIASES: Final = frozenset({"rest", "tools", "tool", "mcp", "args", "inpu
 """Qualifiers that mean the current unit's input, besides the exposers' own namespaces."""
 
 _VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9_]*")
+_SHORTEST: Final = 4
+"""Shorter secrets are not looked for in texts: they stand in many a word."""
 
 
 class Declaration:
@@ -28,12 +31,18 @@ class Declaration:
         self.problems: list[Problem] = []
         self.unresolved: dict[str, Problem] = {}
         self.secrets: set[str] = set()
+        self._values: dict[str, str] = {}
         self.files: tuple[str, ...] = (source.file,)
+        self.partial = False
+        """Whether it is for others to import from: what its operations refer to is theirs."""
         functions = {aggregate.namespace for aggregate in capability.aggregates}
         self.callers = CALLER_ALIASES | {exposer.namespace for exposer in capability.exposes} | functions
         self.models = list(_located(capability, base))
         # A part that others inherit stands first where it was declared.
         self._locs = {id(model): loc for model, loc in reversed(self.models)}
+        for model, _ in self.models:
+            if isinstance(model, Authentication):
+                self._values |= {text: key for key, text in _written(model) if text and "{{" not in text}
 
     def loc(self, model: Model, *keys: str | int) -> Loc:
         """The place of a part of the capability, or of the YAML keys below it."""
@@ -54,6 +63,14 @@ class Declaration:
     def errors(self) -> list[Problem]:
         """The problems that keep it from running."""
         return [problem for problem in self.problems if not problem.warning]
+
+    def masked(self, text: str) -> str:
+        """`text` with the value of each secret in it replaced by the secret's name: for what others may read."""
+        known = {value: name for value, name in self._values.items() if len(value) >= _SHORTEST}
+        for value in sorted(known, key=len, reverse=True):
+            for form in (value, quote(value, safe="")):
+                text = text.replace(form, f"{{{{{known[value]}}}}}")
+        return text
 
     def template(
         self, text: str, loc: Loc, *, inputs: Collection[str] | None, own: Callable[[str], Part | None] | None = None
@@ -106,6 +123,8 @@ class Declaration:
     def _secret(self, bound: BoundName, loc: Loc) -> Secret:
         name, value = bound.qualified, self.binds.value(bound)
         self.secrets.add(name)
+        if value is not None:
+            self._values[value] = name
         if value is None and name not in self.unresolved:
             self.unresolved[name] = bound.origin.failure or self._not_set(bound, loc)
         return Secret(name, value)
@@ -121,6 +140,11 @@ def _located(capability: Capability, base: Loc) -> Iterator[tuple[Model, Loc]]:
     yield from walk(capability.consumes, (*base, "consumes"))
     yield from walk(capability.aggregates, (*base, "aggregates"))
     yield from walk(capability.exposes, (*base, "exposes"))
+
+
+def _written(authentication: Authentication) -> Iterator[tuple[str, str | None]]:
+    """What may be a secret that the document itself holds."""
+    return ((key, getattr(authentication, key)) for key in ("token", "value", "password"))
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -6,11 +6,14 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
-from .adapters import HttpExposer
+from aiohttp import web
+
+from .adapters import ConsumedOperation, HttpExposer
 from .credentials import IssuedCredentials
-from .errors import ProblemsError
+from .errors import Problem, ProblemsError
 from .gate import Counter, Gate
 from .listeners import Mount, description
+from .operation import Operation
 from .places import WELL_KNOWN
 from .plan import ExposerPlan, Plan
 from .settings import Settings
@@ -22,8 +25,9 @@ _log = logging.getLogger("adapter_host")
 class Generation:
     """Plans that start, drain and stop together; a reload makes a new one."""
 
-    def __init__(self, plans: Sequence[Plan], settings: Settings) -> None:
+    def __init__(self, plans: Sequence[Plan], settings: Settings, introduce: Callable[[web.Application], None]) -> None:
         self.plans = tuple(plans)
+        self._introduce = introduce
         self.requests = Counter()
         self.draining = False
         self._settings = settings
@@ -33,6 +37,21 @@ class Generation:
     def exposers(self) -> list[ExposerPlan]:
         """Every exposer of every plan."""
         return [exposer_plan for plan in self.plans for exposer_plan in plan.exposers]
+
+    @property
+    def tolerated(self) -> tuple[Problem, ...]:
+        """What is tolerated in the documents."""
+        return tuple(problem for plan in self.plans for problem in plan.declaration.problems)
+
+    def named(self, name: str) -> Sequence[Operation | ConsumedOperation]:
+        """The operations that `namespace.name` names: exposed ones, else consumed ones."""
+        exposed = [
+            operation
+            for exposer_plan in self.exposers
+            for operation in exposer_plan.exposer.operations.values()
+            if name == f"{exposer_plan.exposer.config.namespace}.{operation.name}"
+        ]
+        return exposed or [operation for plan in self.plans for operation in plan.consumed if name in operation.names]
 
     @property
     def gates(self) -> list[Gate]:
@@ -74,7 +93,7 @@ class Generation:
         """The applications of the mounts, started, by prefix, and what describes them under `WELL_KNOWN`."""
         found = {}
         for mount in mounts:
-            mounted = mount.mounted(self._settings, address, self.requests)
+            mounted = mount.mounted(self._settings, address, self.requests, self._introduce)
             self._started.append(mounted.app.cleanup)
             await mounted.app.startup()
             found[mount.prefix] = mounted
@@ -132,6 +151,10 @@ class Generation:
                 await exposer_plan.exposer.drain()
             except Exception:
                 _log.exception("exposer '%s' failed to drain", exposer_plan.exposer.config.namespace)
+
+    def stop_with(self, stop: Callable[[], Awaitable[None]]) -> None:
+        """Stop something more when this is unwound, before all else."""
+        self._started.append(stop)
 
     async def unwind(self) -> list[BaseException]:
         """Stop what had started, newest first; an error, or being cancelled, keeps none of it from being stopped."""

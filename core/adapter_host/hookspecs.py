@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
 
-from .adapters import ConsumedCall, ConsumedOperation, Consumer, Exposer, Provision
-from .capability import ConsumerConfig
+from .adapters import ConsumedCall, ConsumedOperation, Consumer, Exposer, HttpExposer, Provision
+from .capability import ConsumerConfig, OperationSpec, StepSpec
 from .declaration import Declaration
 from .document.binds import BindSource
 from .errors import Problem
-from .operation import Call, Operation
+from .operation import Call, HeaderWriter, Operation
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Middleware
 
 PROJECT = "adapter_host"
 
@@ -69,3 +72,18 @@ def consumer_wrapper(
     config: ConsumerConfig, operations: Sequence[ConsumedOperation], provision: Provision
 ) -> Callable[[ConsumedOperation, ConsumedCall], ConsumedCall] | None:
     """Return a function that wraps the call of each operation of a consumed API; it runs once for each, at build."""
+
+
+@hookspec
+def step_wrapper(step: StepSpec, operation: OperationSpec, provision: Provision) -> Callable[[Call], Call] | None:
+    """Return a function that wraps what a step does; it runs once for each step of an operation, at build."""
+
+
+@hookspec
+def upstream_headers(config: ConsumerConfig, provision: Provision) -> HeaderWriter | None:
+    """Return a function that adds headers to each request to a consumed API; asked once for each API, at build."""
+
+
+@hookspec
+def http_middlewares(exposer: HttpExposer[Any], provision: Provision) -> Iterable[Middleware] | None:
+    """Return aiohttp middlewares to put inside an exposer's door; asked once for each HTTP exposer, at build."""

@@ -5,38 +5,26 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, Self
 
 from aiohttp import web
 
-from .adapters import ConsumedOperation, Exposer, HttpExposer
+from .adapters import HttpExposer
 from .attachment import Attachment
 from .building import Document, build_all
-from .errors import NotFoundError, Problem, StartError
+from .errors import NotFoundError, Problem, ProblemsError, StartError
+from .exposure import Exposure, expose
 from .generation import Generation, note
 from .listeners import Key, Listener, SharedPorts, lay_out
-from .operation import Arguments, Operation, Result
+from .operation import Arguments, Result
 from .plan import Plan
 from .plugins import Plugins
+from .reloads import Reloads
 from .settings import Settings
-from .switch import Entrance, pass_through
 
 _log = logging.getLogger("adapter_host")
-
-
-@dataclass(frozen=True, slots=True)
-class Exposure:
-    """One exposer as it is served; `url` is None for what has none."""
-
-    capability: str
-    namespace: str
-    type: str
-    url: str | None
-    authentication: str
-    operations: int
-    exposer: Exposer[Any]
 
 
 class Host:
@@ -50,17 +38,23 @@ class Host:
         self.settings = settings or Settings()
         self.plugins = plugins or Plugins.installed()
         self._documents = documents
-        self._generation = self._build(documents)
+        self._kept: dict[str, Any] = {}
+        self._generation = self._build(documents, self.settings)
         self._running = False
+        self._draining = False
+        self._started: datetime | None = None
         self._listeners: dict[Key, Listener] = {}
         self._ports: SharedPorts | None = None
         self._reserved: list[Listener] = []
         self._attachment: Attachment | None = None
-        self._reloading = asyncio.Lock()
+        self._reloads = Reloads()
         self._retiring: set[asyncio.Task[None]] = set()
 
-    def _build(self, documents: Sequence[Document]) -> Generation:
-        return Generation(build_all(documents, self.plugins, self.settings), self.settings)
+    def _build(self, documents: Sequence[Document], settings: Settings) -> Generation:
+        return Generation(build_all(documents, self.plugins, settings, self._kept), settings, self._introduce)
+
+    def _introduce(self, app: web.Application) -> None:
+        app[HOST] = self
 
     @property
     def plans(self) -> tuple[Plan, ...]:
@@ -70,7 +64,22 @@ class Host:
     @property
     def warnings(self) -> tuple[Problem, ...]:
         """What was tolerated in the documents."""
-        return tuple(problem for plan in self.plans for problem in plan.declaration.problems)
+        return self._generation.tolerated
+
+    @property
+    def started(self) -> datetime | None:
+        """When it began to serve (UTC); None while it does not. A reload changes nothing of it."""
+        return self._started
+
+    @property
+    def ready(self) -> bool:
+        """Whether to send it new requests: from the start on, and no more as soon as it is to drain."""
+        return self._started is not None and not self._draining
+
+    @property
+    def attached(self) -> bool:
+        """Whether it is served inside another application (`attach`), which listens for it."""
+        return self._attachment is not None
 
     @property
     def calls(self) -> int:
@@ -85,21 +94,20 @@ class Host:
     @property
     def exposures(self) -> tuple[Exposure, ...]:
         """Every exposer with the URL it is served at."""
-        listeners = self._listeners.values() or self._reserved
-        urls = {id(mount.exposer): listener.url(mount) for listener in listeners for mount in listener.mounts}
-        return tuple(
-            Exposure(
-                capability=plan.declaration.capability.label,
-                namespace=exposer_plan.exposer.config.namespace,
-                type=exposer_plan.exposer.config.type,
-                url=urls.get(id(exposer_plan.exposer)) or exposer_plan.exposer.url,
-                authentication=exposer_plan.credentials.kind if exposer_plan.credentials else "none",
-                operations=len(exposer_plan.exposer.operations),
-                exposer=exposer_plan.exposer,
-            )
-            for plan in self.plans
-            for exposer_plan in plan.exposers
-        )
+        state = {"running": self._started is not None, "draining": self.draining, "attached": self.attached}
+        return tuple(expose(self.plans, self._listeners.values() or self._reserved, **state))
+
+    def check(self) -> tuple[Problem, ...]:
+        """What is wrong with the documents as they are now, and what is tolerated: what a reload would tell.
+
+        Builds them all and starts nothing. In an event loop, call it in a thread.
+        """
+        try:
+            generation = self._build(self._documents, self._refreshed())
+            generation.refuse_unresolved()
+        except ProblemsError as error:
+            return tuple(error.problems)
+        return generation.tolerated
 
     def refuse_unresolved(self) -> None:
         """Raise `ProblemsError` when a secret is missing, as a start would."""
@@ -123,13 +131,14 @@ class Host:
         if self._running:
             raise StartError("the host is started already")
         self.refuse_unresolved()
-        self._running = True
+        self._running, self._draining = True, False
         try:
             await self._generation.start()
             await self._serve(self._generation, lay_out(self.plans, self.settings) if listen else [])
         except BaseException as error:
             note(error, await self._unwind())
             raise
+        self._started = datetime.now(UTC)
 
     async def _serve(self, generation: Generation, wanted: Sequence[Listener]) -> None:
         """Let listeners, and an application that the host is attached to, serve a generation from now on."""
@@ -158,30 +167,46 @@ class Host:
         """Serve other documents, or the same ones as they are now, without failing a request.
 
         All is built and started before anything is exchanged: when that raises (`ProblemsError`, `StartError`), what
-        was served goes on. Calls in progress end in the generation that took them.
+        was served goes on. Calls in progress end in the generation that took them. It goes on when whoever waits for
+        it is cancelled, as a request is whose client has gone.
         """
-        async with self._reloading:
-            if not self._running:
-                raise StartError("the host is not started")
-            old, listen = self._generation, bool(self._listeners)
-            new = await asyncio.to_thread(self._build, documents or self._documents)
-            new.refuse_unresolved()
-            wanted = lay_out(new.plans, self.settings) if listen else []
-            await old.pause()
-            try:
-                await new.start()
-                await self._serve(new, wanted)
-            except BaseException as error:
-                note(error, await new.unwind())
-                await old.resume()
-                raise
-            self._generation, self._documents = new, documents or self._documents
-            await self._close_listeners_but({listener.key for listener in wanted})
-            self._retire(old)
+        await self._reloads.run(lambda: self._replace(documents))
 
-    async def _close_listeners_but(self, wanted: Collection[Key]) -> None:
-        for key in [key for key in self._listeners if key not in wanted]:
-            await self._listeners.pop(key).stop()
+    async def _replace(self, documents: Sequence[Document]) -> None:
+        if not self.ready:
+            raise StartError("the host drains" if self._draining else "the host is not started")
+        old, listen = self._generation, bool(self._listeners)
+        settings = self._refreshed()
+        new = await asyncio.to_thread(self._build, documents or self._documents, settings)
+        new.refuse_unresolved()
+        wanted = lay_out(new.plans, settings) if listen else []
+        await old.pause()
+        try:
+            await new.start()
+            await self._serve(new, wanted)
+        except BaseException as error:
+            note(error, await new.unwind())
+            await old.resume()
+            raise
+        self._generation, self.settings = new, settings
+        self._documents = tuple(documents) or self._documents
+        dropped = self._drop_listeners_but({listener.key for listener in wanted})
+        for listener in dropped:
+            old.stop_with(listener.stop)
+        self._retire(old)
+        for listener in dropped:
+            await listener.stop_accepting()
+        self._reloaded()
+
+    def _drop_listeners_but(self, wanted: Collection[Key]) -> list[Listener]:
+        return [self._listeners.pop(key) for key in list(self._listeners) if key not in wanted]
+
+    def _refreshed(self) -> Settings:
+        """The settings of the next generation: those of now, unless who runs the host reads some of them anew."""
+        return self.settings
+
+    def _reloaded(self) -> None:
+        """Something else is served from now on; for who runs the host to tell."""
 
     def _retire(self, old: Generation) -> None:
         async def retire() -> None:
@@ -196,9 +221,18 @@ class Host:
         task.add_done_callback(self._retiring.discard)
 
     async def drain(self) -> None:
-        """Take nothing new and wait, up to the drain timeout, for the calls in progress to end."""
+        """Take nothing new and wait, up to the drain timeout, for the calls in progress to end.
+
+        With a drain delay, new calls are taken until that is over, while `ready` is false already. Those who watch the
+        host (`HttpExposer.watches`) may do so until it stops.
+        """
+        self._draining = True
+        await self._reloads.end()
+        if self.settings.drain_delay and self._listeners:
+            await asyncio.sleep(self.settings.drain_delay)
         for listener in self._listeners.values():
-            await listener.stop_accepting()
+            if not listener.watches:
+                await listener.stop_accepting()
         await self._generation.drain()
 
     async def stop(self) -> None:
@@ -210,6 +244,8 @@ class Host:
 
     async def _unwind(self) -> list[BaseException]:
         errors: list[BaseException] = []
+        await self._reloads.end()
+        self._started = None
         while self._listeners:
             _, listener = self._listeners.popitem()
             try:
@@ -247,52 +283,13 @@ class Host:
 
         Raises `OperationError`; `NotFoundError` when no single operation has that name.
         """
-        found = self._exposed(name) or self._consumed(name)
+        found = self._generation.named(name)
         if len(found) != 1:
             reason = "several operations are" if found else "no operation is"
             raise NotFoundError(f"{reason} named '{name}'")
         result = await found[0].call(arguments or {})
         return await result.hold(self.settings.answer_limit)
 
-    def _exposed(self, name: str) -> Sequence[Operation | ConsumedOperation]:
-        return [
-            operation
-            for exposer_plan in self._generation.exposers
-            for operation in exposer_plan.exposer.operations.values()
-            if name == f"{exposer_plan.exposer.config.namespace}.{operation.name}"
-        ]
-
-    def _consumed(self, name: str) -> Sequence[Operation | ConsumedOperation]:
-        return [operation for plan in self.plans for operation in plan.consumed if name in operation.names]
-
 
 HOST: Final = web.AppKey("adapter_host", Host)
-"""Where an application keeps the host that is attached to it."""
-
-
-def attach(app: web.Application, host: Host, *, prefix: str = "") -> None:
-    """Serve a host's HTTP exposers inside `app`, each below `prefix` and its namespace.
-
-    Start, drain and stop hang on the app's own signals; nothing listens, no signal is taken, no logging is set up.
-    Raises `ProblemsError` when two exposers would be served under one URL.
-    """
-    prefix = prefix.rstrip("/")
-    attachment = Attachment(Entrance(prefix), prefix)
-    attachment.mounts(host.plans)
-    host.attach_to(attachment)
-    attachment.entrance.register(app)
-    app.middlewares.append(pass_through)
-
-    async def start(_: web.Application) -> None:
-        await host.start(listen=False)
-
-    async def drain(_: web.Application) -> None:
-        await host.drain()
-
-    async def stop(_: web.Application) -> None:
-        await host.stop()
-
-    app.on_startup.append(start)
-    app.on_shutdown.append(drain)
-    app.on_cleanup.append(stop)
-    app[HOST] = host
+"""Where an application keeps its host: one that a host is attached to, and each exposer's own while it is served."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from aiohttp import web
 
 from .access import door
-from .adapters import HttpExposer, has_shortcut
+from .adapters import HttpExposer
 from .credentials import IssuedCredentials
 from .errors import StartError
 from .gate import Counter
@@ -36,13 +36,25 @@ class Mount:
     exposer: HttpExposer[Any]
     prefix: str = ""
 
-    def mounted(self, settings: Settings, address: str | None, requests: Counter) -> Mounted:
-        """Its application with its door, ready to be mounted."""
+    def mounted(
+        self, settings: Settings, address: str | None, requests: Counter, introduce: Callable[[web.Application], None]
+    ) -> Mounted:
+        """Its application with its door and what plugins put behind it, ready to be mounted."""
         app = self.exposer.build_app()
-        own_door = door(self.exposer_plan.credentials, settings, address, requests)
-        app.middlewares.insert(0, own_door)
+        own = door(self.exposer_plan.credentials, settings, address, requests)
+        for middleware in (*reversed(self.exposer_plan.middlewares), own):
+            app.middlewares.insert(0, middleware)
+        introduce(app)
         prepare(app, self.prefix)
-        return Mounted(app, own_door, self.exposer.handler_of if has_shortcut(type(self.exposer)) else None)
+        # What plugins put behind the door stands in the application.
+        shortcut = _has_shortcut(type(self.exposer)) and not self.exposer_plan.middlewares
+        return Mounted(app, own, self.exposer.handler_of if shortcut else None)
+
+
+def _has_shortcut(exposer: type[HttpExposer[Any]]) -> bool:
+    """Whether `handler_of` is made for the very application that `build_app` gives."""
+    known = [next(each for each in exposer.mro() if name in vars(each)) for name in ("handler_of", "build_app")]
+    return known[0] is not HttpExposer and issubclass(known[0], known[1])
 
 
 def description(mounts: Iterable[Mount], settings: Settings, address: str | None, requests: Counter) -> Mounted | None:
@@ -161,6 +173,16 @@ class Listener:
         """Serve other applications from now on; requests in progress stay where they are."""
         self.mounts = mounts
         self.entrance.mount(mounted)
+
+    @property
+    def serving(self) -> bool:
+        """Whether it takes new connections."""
+        return self._runner is not None and bool(self._runner.sites)
+
+    @property
+    def watches(self) -> bool:
+        """Whether it is for those who watch the host alone."""
+        return all(mount.exposer.watches for mount in self.mounts)
 
     async def stop_accepting(self) -> None:
         """Take no new connections; those that are open go on."""

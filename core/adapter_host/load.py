@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from .capability import AggregateSpec, Bind, Capability, ConsumerConfig, ExposerConfig, Info, Model, known_keys
 from .declaration import Declaration
 from .document.binds import Binds, BindSource, BoundName, Origin, foreign
-from .document.dialects import read_version
-from .document.imports import is_import, resolve_imports
+from .document.dialects import is_import, read_version, rewrite, version_key
+from .document.imports import SECTIONS, Imports, is_fragment
 from .document.source import Loc, Source
 from .document.strict import check_strict
 from .document.words import kind_of, listed, suggest
@@ -32,8 +32,8 @@ FIRST_PARTY: Final = {
 }
 """The distributions that bring the types of the language, to suggest where one is not installed."""
 
-_ROOT_KEYS: Final = ("naftiko", "info", "binds", "consumes", "capability")
-_CAPABILITY_KEYS: Final = ("binds", "consumes", "exposes", "aggregates")
+_ROOT_KEYS: Final = ("info", "binds", "consumes", "capability")
+_OTHER_ROOT_KEYS: Final = ("naftiko", "ikanos", "exposes", "aggregates")
 
 
 def find_documents(paths: Sequence[str | Path]) -> Iterator[Source | Path]:
@@ -64,11 +64,6 @@ def _capability(file: Path) -> Source | Path | None:
     return source if "exposes" in capability or "shared" not in file.parts else None
 
 
-def is_fragment(data: Mapping[str, Any]) -> bool:
-    """Whether a document only consumes, for others to import from; its `consumes` stand at its root."""
-    return "consumes" in data and "capability" not in data
-
-
 def declare(source: Source, plugins: Plugins, settings: Settings, *, strict: bool = False) -> Declaration:
     """Parse a document; raises `ProblemsError` with everything that is wrong with it.
 
@@ -78,19 +73,23 @@ def declare(source: Source, plugins: Plugins, settings: Settings, *, strict: boo
     if not all(problem.warning for problem in problems):
         raise ProblemsError(problems)
     problems += check_strict(source) if strict else ()
-    imports = resolve_imports(source)
+    problems += rewrite(source)
+    imports = Imports(source)
+    imports.resolve()
     problems += imports.problems
     parser = _Parser(source, plugins, problems)
     names = list(parser.names(settings.environment))
-    for other in {other.file: other for other in imports.sources}.values():
+    for other in imports.binding.values():
         names += _Parser(other, plugins, problems).names(settings.environment)
-    capability = parser.capability(version, imports.names)
+    capability = parser.capability(version)
     if capability is None or any(not problem.warning for problem in problems):
         raise ProblemsError(problems)
     binds = Binds(names, settings.environment, mock=settings.mock)
     declaration = Declaration(source, capability, binds, parser.base)
     declaration.problems += problems
-    declaration.files = (source.file, *(other.file for other in imports.sources))
+    declaration.files = (source.file, *imports.files)
+    declaration.callers |= imports.renamed
+    declaration.partial = not parser.base
     _note_unknown_keys(declaration)
     return declaration
 
@@ -105,25 +104,27 @@ class _Parser:
         self.base: Loc = () if is_fragment(source.data) else ("capability",)
         self._binds = list(self._find_binds())
 
-    def capability(self, version: str, renamed: Mapping[int, str]) -> Capability | None:
+    def capability(self, version: str) -> Capability | None:
         data = self._source.data
         section = data if not self.base else data.get("capability")
         if not isinstance(section, dict):
             message = "there is no 'capability' section, so nothing is exposed"
             self._problem(("capability",), message, code="missing-key")
             return None
-        self._unknown(data, (), _ROOT_KEYS)
+        known = (version_key(data) or "naftiko", *_ROOT_KEYS)
+        self._unknown((key for key in data if key not in _OTHER_ROOT_KEYS), (), known)
         if self.base:
-            self._unknown(section, self.base, _CAPABILITY_KEYS)
-        if "consumes" in data and self.base:
-            message = "'consumes' beside 'capability' is ignored (it belongs below 'capability')"
-            self._problem(("consumes",), message, code="ignored", warning=True, key=True)
+            self._unknown(section, self.base, SECTIONS)
+        for name in SECTIONS if self.base else ():
+            if name in data and name != "binds":
+                message = f"'{name}' beside 'capability' is ignored (it belongs below 'capability')"
+                self._problem((name,), message, code="ignored", warning=True, key=True)
         if self.base and not section.get("exposes") and not section.get("consumes"):
             self._problem(("capability", "exposes"), "nothing is exposed or consumed", code="missing-key")
         info = self._model(Info, data.get("info") or {}, ("info",))
-        consumes = self._adapters("consumes", self._plugins.consumers, renamed)
+        consumes = self._adapters("consumes", self._plugins.consumers)
         aggregates = self._aggregates()
-        exposes = self._adapters("exposes", self._plugins.exposers, {})
+        exposes = self._adapters("exposes", self._plugins.exposers)
         # The parts are valid models already; validating them again would only copy them.
         return Capability.model_construct(
             version=version,
@@ -138,6 +139,8 @@ class _Parser:
         for section in (("binds",), ("capability", "binds")):
             for index, entry in enumerate(self._list(section)):
                 loc = (*section, index)
+                if is_import(entry):
+                    continue  # reported where imports are resolved
                 if bind := self._model(Bind, entry, loc):
                     yield loc, bind
 
@@ -155,7 +158,7 @@ class _Parser:
     def _origin(self, bind: Bind, loc: Loc, environment: Mapping[str, str]) -> Origin:
         source = self._bind_source(bind.location or "environment://")
         with foreign(source):
-            opened = source(bind.location or "", Path(self._source.file).parent, environment)
+            opened = source(bind.location or "", Path(self._source.where(loc)[0]).parent, environment)
 
         def report(reason: str) -> Problem:
             asked = listed(bind.keys.values(), "and")
@@ -176,10 +179,11 @@ class _Parser:
 
     def _aggregates(self) -> list[AggregateSpec]:
         loc: Loc = (*self.base, "aggregates")
-        found = [self._model(AggregateSpec, entry, (*loc, index)) for index, entry in enumerate(self._list(loc))]
+        entries = [(index, entry) for index, entry in enumerate(self._list(loc)) if not is_import(entry)]
+        found = [self._model(AggregateSpec, entry, (*loc, index)) for index, entry in entries]
         return [aggregate for aggregate in found if aggregate]
 
-    def _adapters(self, section: str, registry: Mapping[str, Any], renamed: Mapping[int, str]) -> Iterator[Model]:
+    def _adapters(self, section: str, registry: Mapping[str, Any]) -> Iterator[Model]:
         namespaces: set[str] = set()
         for index, entry in enumerate(self._list((*self.base, section))):
             loc = (*self.base, section, index)
@@ -189,8 +193,6 @@ class _Parser:
                 continue
             if is_import(entry):
                 continue  # reported where imports are resolved
-            if index in renamed:
-                entry = {**entry, "namespace": renamed[index]}
             config = self._adapter(section, registry, entry, loc)
             if config and config.namespace in namespaces:
                 message = f"namespace '{config.namespace}' is declared twice in '{section}'"
@@ -206,7 +208,10 @@ class _Parser:
         elif type not in registry:
             self._problem((*loc, "type"), self._unknown_type(section, type, registry), code="unknown-type")
         else:
-            return self._model(registry[type].config_class, entry, loc)
+            config_class = registry[type].config_class
+            if "tunnel" in entry and "tunnel" not in config_class.model_fields:
+                self._problem((*loc, "tunnel"), _no_tunnel(entry["tunnel"]), code="unsupported", key=True)
+            return self._model(config_class, entry, loc)
         return None
 
     def _unknown_type(self, section: str, type: str, registry: Mapping[str, Any]) -> str:
@@ -238,8 +243,8 @@ class _Parser:
             self._problems += problems_of(error, self._source, loc)
             return None
 
-    def _unknown(self, data: dict[str, Any], loc: Loc, known: Sequence[str]) -> None:
-        for key in data:
+    def _unknown(self, keys: Iterable[str], loc: Loc, known: Sequence[str]) -> None:
+        for key in keys:
             if key not in known and not key.startswith("x-"):
                 self._problem((*loc, key), unknown_key(key, known), code="unknown-key", warning=True, key=True)
 
@@ -253,9 +258,17 @@ def unknown_key(key: str, known: Sequence[str]) -> str:
     return f"unknown key '{key}' is ignored{hint}"
 
 
+def _no_tunnel(tunnel: Any) -> str:
+    """The message for an API that is to be reached through a tunnel that no plugin opens."""
+    type = tunnel.get("type") if isinstance(tunnel, dict) else None
+    kind = f" of the type '{type}'" if isinstance(type, str) else ""
+    return f"a tunnel{kind} needs a plugin whose consumer takes a 'tunnel', and none is installed"
+
+
 def _note_unknown_keys(declaration: Declaration) -> None:
+    source = declaration.source
     for model, _ in declaration.models:
         for key in model.model_extra or ():
             if not key.startswith("x-"):
-                message = unknown_key(key, known_keys(type(model)))
+                message = unknown_key(key, [source.word(known) for known in known_keys(type(model))])
                 declaration.problem(message, declaration.loc(model, key), code="unknown-key", warning=True, key=True)

@@ -35,9 +35,10 @@ def finished_schema(outputs: Sequence[OutputSpec]) -> dict[str, Any] | None:
 
 def _warn_unmapped(outputs: Sequence[OutputSpec], paths: Sequence[Path], scope: Scope) -> None:
     mapped = {path[0] for path in paths}
+    target = scope.declaration.source.word("targetName")
     for output in outputs if _is_named(outputs) else ():
         if output.name not in mapped and output.mapping is None and output.value is None and output.const is None:
-            message = f"output '{output.name}' is always null: no mapping has that targetName"
+            message = f"output '{output.name}' is always null: no mapping has that {target}"
             loc = scope.declaration.loc(output, "name")
             scope.declaration.problem(message, loc, code="unmapped-output", warning=True)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -98,6 +98,9 @@ _UNREAD: Final = object()
 
 Call = Callable[[Arguments], Awaitable[Result]]
 """A call of an operation; what `operation_wrapper` wraps."""
+
+HeaderWriter = Callable[[MutableMapping[str, str]], None]
+"""Puts headers of its own among those of a request that is about to be sent to a consumed API."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

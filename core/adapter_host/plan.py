@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .adapters import ConsumedCall, ConsumedOperation, Consumer, Exposer, HttpExposer, Provision
 from .aggregates import Functions
 from .auth import Credentials, compile_credentials
 from .binary import Reception
 from .capability import ConsumerConfig, ExposerConfig, ForwardSpec, Model, OperationSpec, find_operations, walk
-from .compiler import OperationCompiler, surround
+from .compiler import OperationCompiler, step_surrounder, surround
 from .declaration import Declaration
 from .document.source import Loc
 from .errors import PluginError, ProblemsError
@@ -22,16 +22,20 @@ from .plugins import Plugins
 from .resolve import Caller
 from .settings import Settings
 
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Middleware
+
 AdapterT = TypeVar("AdapterT")
 
 
 @dataclass(frozen=True, slots=True)
 class ExposerPlan:
-    """An exposer, who may call it, and its calls in progress."""
+    """An exposer, who may call it, its calls in progress, and what plugins put before its application."""
 
     exposer: Exposer[Any]
     credentials: Credentials | None
     gate: Gate
+    middlewares: tuple[Middleware, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +48,28 @@ class Plan:
     exposers: tuple[ExposerPlan, ...]
 
 
-def build(declaration: Declaration, plugins: Plugins, settings: Settings) -> Plan:
-    """Compile a capability; raises `ProblemsError` with everything that is wrong with it."""
+def build(
+    declaration: Declaration, plugins: Plugins, settings: Settings, kept: MutableMapping[str, Any] | None = None
+) -> Plan:
+    """Compile a capability; raises `ProblemsError` with everything that is wrong with it.
+
+    `kept` is what plugins keep from one build to the next.
+    """
     for found in plugins.ask("check_capability", declaration=declaration):
         declaration.problems.extend(found or ())
-    return _Builder(declaration, plugins, settings).plan()
+    return _Builder(declaration, plugins, settings, {} if kept is None else kept).plan()
 
 
 class _Builder:
     """What the steps of one build share."""
 
-    def __init__(self, declaration: Declaration, plugins: Plugins, settings: Settings) -> None:
+    def __init__(
+        self, declaration: Declaration, plugins: Plugins, settings: Settings, kept: MutableMapping[str, Any]
+    ) -> None:
         self._declaration = declaration
         self._plugins = plugins
         self._settings = settings
+        self._kept = kept
         self._consumed: tuple[ConsumedOperation, ...] = ()
         self._forwarded = {
             spec.target_namespace
@@ -71,8 +83,10 @@ class _Builder:
         consumers = tuple(self._consumers())
         with _Trial(self._declaration, self._settings.skip_invalid):
             functions = Functions(self._declaration)
-        exposers = tuple(self._exposers(functions))
-        self._check(functions)
+        exposers: tuple[ExposerPlan, ...] = ()
+        if not self._declaration.partial:
+            exposers = tuple(self._exposers(functions))
+            self._check(functions)
         if self._declaration.errors:
             raise ProblemsError(self._declaration.problems)
         return Plan(self._declaration, consumers, self._consumed, exposers)
@@ -83,6 +97,8 @@ class _Builder:
             with _Trial(self._declaration, self._settings.skip_invalid) as trial:
                 adapter = self._plugins.consumers[config.type]
                 provision = self._provision(config.namespace)
+                writers = self._plugins.ask("upstream_headers", config=config, provision=provision)
+                provision = replace(provision, header_writers=tuple(writers))
                 consumer = _construct(adapter, config, provision)
                 operations = tuple(consumer.operations())
                 forwarding = consumer.forwarding() if config.namespace in self._forwarded else None
@@ -105,11 +121,11 @@ class _Builder:
         return operations
 
     def _provision(self, namespace: str) -> Provision:
-        return Provision(self._declaration, self._settings, namespace)
+        return Provision(self._declaration, self._settings, namespace, kept=self._kept)
 
     def _check(self, functions: Functions) -> None:
         """Note what is wrong with the functions that nothing refers to: the others have been compiled."""
-        compiler = OperationCompiler(self._declaration, self._consumed, functions)
+        compiler = OperationCompiler(self._declaration, self._consumed, functions, lambda step, operation, work: work)
         for function in functions.unused:
             with _Trial(self._declaration, self._settings.skip_invalid):
                 compiler.check(function)
@@ -136,7 +152,8 @@ class _Builder:
         adapter = self._plugins.exposers[config.type]
         gate = Gate(self._settings.call_limit)
         provision = self._provision(config.namespace)
-        compiler = OperationCompiler(self._declaration, self._consumed, functions, self._reception(adapter, config))
+        wrap_step, reception = step_surrounder(self._plugins, provision), self._reception(adapter, config)
+        compiler = OperationCompiler(self._declaration, self._consumed, functions, wrap_step, reception)
         forwards = ForwardCompiler(self._targets, provision, config.authentication, streams=adapter.streams)
         operations = []
         for spec, caller in _units(config):
@@ -147,7 +164,13 @@ class _Builder:
                 operations.append(operation)
         with _Trial(self._declaration, self._settings.skip_invalid):
             exposer = _construct(adapter, config, Operations(operations), provision)
-        return ExposerPlan(exposer, credentials, gate)
+        return ExposerPlan(exposer, credentials, gate, self._middlewares(exposer, provision))
+
+    def _middlewares(self, exposer: Exposer[Any], provision: Provision) -> tuple[Middleware, ...]:
+        if not isinstance(exposer, HttpExposer):
+            return ()
+        found = self._plugins.ask("http_middlewares", exposer=exposer, provision=provision)
+        return tuple(middleware for each in found for middleware in each)
 
 
 class _Wrapped(ConsumedOperation):

@@ -17,7 +17,8 @@ class Settings:
     secrets without a location come from; nothing else reads the process's environment. `body_limit` bounds a request's
     body, `answer_limit` an upstream answer that has to be held, `call_limit` the calls in progress of one exposer.
     `allowed_hosts` and `allowed_origins` are accepted in Host and Origin headers besides the loopback's own; what a
-    proxy at one of `trusted_proxies` (addresses or networks) says in X-Forwarded-Host counts as the Host.
+    proxy at one of `trusted_proxies` (addresses or networks) says in X-Forwarded-Host counts as the Host. For
+    `drain_delay` a host that drains goes on as before, while health checks tell load balancers to send nothing more.
     """
 
     base_uris: Mapping[str, str] = field(default_factory=dict)
@@ -29,6 +30,7 @@ class Settings:
     connect_timeout: float = 5.0
     total_timeout: float = 60.0
     drain_timeout: float = 30.0
+    drain_delay: float = 0.0
     call_limit: int = 1000
     body_limit: int = 10 * MEBIBYTE
     answer_limit: int = 10 * MEBIBYTE

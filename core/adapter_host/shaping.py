@@ -18,6 +18,7 @@ Shape = Callable[[Any], Any]
 Path = tuple[str, ...]
 """A place in an answer: the names on the way to it."""
 
+_STRUCTURES: Final[dict[str | None, type]] = {"object": dict, "array": list}
 _TYPES: Final = frozenset({"string", "number", "integer", "boolean", "array", "object"})
 
 
@@ -137,7 +138,7 @@ class _Outputs:
         path = self.path(output)
         constant = output.value if output.value is not None else output.const
         if path is None and constant is not None:
-            value = coerce(constant, output.type)
+            value = _constant(constant, output.type)
             return lambda _: value
         by_name = path is None and name is not None and (self.named or not output.properties)
         find = _field(name or "") if by_name else self._find(output, path, above)
@@ -217,6 +218,17 @@ def _array(find: Find, item: Shape | None) -> Shape:
         return elements if item is None else [item(element) for element in elements]
 
     return shape
+
+
+def _constant(value: Any, type: str | None) -> Any:
+    """A constant as the declared type; the language writes those of several parts as text, in JSON."""
+    if type not in _STRUCTURES or not isinstance(value, str):
+        return coerce(value, type)
+    try:
+        found = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return value
+    return found if isinstance(found, _STRUCTURES[type]) else value
 
 
 def coerce(value: Any, type: str | None) -> Any:

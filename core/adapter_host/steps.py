@@ -25,6 +25,7 @@ from .template import Part, Reference
 from .units import Inject, Wiring, compile_inject, compile_preview, wire
 
 FindTarget = Callable[[CallStepSpec], ConsumedOperation | None]
+WrapStep = Callable[[StepSpec, OperationSpec, Work], Work]
 
 _STEP: Final = re.compile(r"\$(?:\.([^.\[\]]+)|\[(['\"])(.+?)\2\])(.*)", re.DOTALL)
 _WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -120,7 +121,14 @@ class StepCall:
 class StepCompiler:
     """Compiles the steps of one operation; `scope` then knows what may be taken of them."""
 
-    def __init__(self, spec: OperationSpec, declaration: Declaration, find: FindTarget, reception: Reception) -> None:
+    def __init__(
+        self,
+        spec: OperationSpec,
+        declaration: Declaration,
+        find: FindTarget,
+        wrap: WrapStep,
+        reception: Reception,
+    ) -> None:
         self.scope = StepScope(spec, declaration)
         # What a step gives is held, for others to take of it.
         self._reception = replace(reception, streams=False)
@@ -128,6 +136,7 @@ class StepCompiler:
         self._spec = spec
         self._declaration = declaration
         self._find = find
+        self._wrap = wrap
         self._writes = frozenset[str]()
 
     def compile(self) -> list[Step]:
@@ -141,6 +150,7 @@ class StepCompiler:
             self.scope.known, self.scope.needed = index, set()
             work = self._work(spec)
             if work is not None:
+                work = self._wrap(spec, self._spec, work)
                 steps.append(Step(spec.name, work, self.scope.taken[spec.name], self._after(spec, steps)))
         self.scope.known = len(self._spec.steps)
         return steps

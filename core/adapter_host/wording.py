@@ -45,7 +45,9 @@ def problems_of(error: ValidationError, source: Source, loc: Loc) -> list[Proble
         if detail["type"] in _TYPES:
             kinds = wanted.setdefault(place, [])
             kinds.append(_TYPES[detail["type"]])
-            message = f"'{_name(place)}' must be {listed(dict.fromkeys(kinds))} (given {shown(detail['input'])})"
+            message = (
+                f"'{_name(place, source)}' must be {listed(dict.fromkeys(kinds))} (given {shown(detail['input'])})"
+            )
             if len(kinds) > 1:
                 problems.pop()
             problems.append(source.problem(place, message, code="type"))
@@ -61,8 +63,8 @@ def _true(error: ValidationError) -> list[dict[str, Any]]:
     return [detail for detail in details if detail["type"] != "too_short" or detail["loc"] not in outer]
 
 
-def _name(place: Loc) -> str:
-    return next(part for part in reversed(("document", *place)) if isinstance(part, str))
+def _name(place: Loc, source: Source) -> str:
+    return source.word(next(part for part in reversed(("document", *place)) if isinstance(part, str)))
 
 
 def _missing(name: str, data: Any, source: Source, place: Loc) -> Problem:
@@ -76,9 +78,9 @@ def _missing(name: str, data: Any, source: Source, place: Loc) -> Problem:
 
 def _problem(detail: dict[str, Any], source: Source, place: Loc) -> Problem:
     kind, context = detail["type"], detail.get("ctx", {})
-    name = _name(place)
+    name = _name(place, source)
     if kind == "missing":
-        return _missing(str(detail["loc"][-1]), detail["input"], source, place)
+        return _missing(source.word(str(detail["loc"][-1])), detail["input"], source, place)
     if kind in _BOUNDS:
         message = f"'{name}' must be {_BOUNDS[kind](context)} (given {shown(detail['input'])})"
         return source.problem(place, message, code="type")

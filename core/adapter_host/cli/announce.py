@@ -9,7 +9,7 @@ from pathlib import Path
 import orjson
 
 from adapter_host.errors import StartError
-from adapter_host.host import Exposure
+from adapter_host.exposure import Exposure
 
 from .text import table
 

@@ -14,6 +14,7 @@ from adapter_host.inputs import Input
 from adapter_host.operation import Operation
 from adapter_host.plan import Plan
 
+from .about import about, lines
 from .options import add_upstream_options, settings
 from .text import printable
 
@@ -42,10 +43,12 @@ def _plan(plan: Plan) -> dict[str, Any]:
     return {
         "capability": declaration.capability.label,
         "file": declaration.source.file,
+        **about(declaration.capability),
         "exposers": [
             {
                 "namespace": each.exposer.config.namespace,
                 "type": each.exposer.config.type,
+                **({"description": said} if (said := each.exposer.config.description) else {}),
                 "authentication": each.credentials.kind if each.credentials else "none",
                 "offers": [_offered(offer) for offer in each.exposer.offers()],
             }
@@ -60,6 +63,7 @@ def _offered(offer: Offer) -> dict[str, Any]:
     return {
         "title": offer.title,
         "description": operation.description if operation else None,
+        **({"tags": list(tags)} if operation and (tags := operation.spec.tags) else {}),
         "inputs": [_input(given) for given in operation.inputs] if operation else [],
         **offer.details,
         "upstream": _upstream(operation) if operation else [],
@@ -77,9 +81,11 @@ def _upstream(operation: Operation) -> list[Mapping[str, Any]]:
 
 def _lines(plan: Mapping[str, Any]) -> Iterator[str]:
     yield f"{plan['capability']} ({plan['file']})"
+    yield from lines(plan)
     for exposer in plan["exposers"]:
         yield ""
-        yield f"{exposer['namespace']} ({exposer['type']}, authentication: {exposer['authentication']})"
+        said = f": {printable(exposer['description'])}" if "description" in exposer else ""
+        yield f"{exposer['namespace']} ({exposer['type']}, authentication: {exposer['authentication']}){said}"
         for offer in exposer["offers"]:
             yield from _offer(offer)
     if plan["secrets"]:

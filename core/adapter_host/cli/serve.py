@@ -12,12 +12,12 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from adapter_host.adapters import Exposer
+from adapter_host.adapters import Exposer, HttpExposer
 from adapter_host.errors import AdapterHostError, StartError
 from adapter_host.host import Host
 from adapter_host.listeners import SharedPorts
@@ -25,9 +25,11 @@ from adapter_host.listeners import SharedPorts
 from . import UsageError
 from .announce import ReadyFile, overview, summary
 from .logs import LEVELS, set_up
-from .options import add_upstream_options, environment, network, port_pair, seconds, settings
+from .options import add_upstream_options, network, port_pair, seconds, settings
+from .served import ServedHost
 from .watch import changed, snapshot
-from .workers import Orders, Worker, Workers, work
+from .worker import work
+from .workers import Orders, Worker, Workers
 
 _log = logging.getLogger("adapter_host")
 
@@ -56,6 +58,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--skip-invalid", action="store_true", help="leave out what cannot run, with a warning")
     parser.add_argument("--reload", action="store_true", help="reload when any file changes, not secrets alone")
     parser.add_argument("--drain-timeout", type=seconds, default=30.0, metavar="SECONDS", help="default 30")
+    parser.add_argument(
+        "--drain-delay", type=seconds, default=0.0, metavar="SECONDS",
+        help="go on for so long with a stop asked for, not ready for load balancers (default 0)",
+    )  # fmt: skip
     parser.add_argument("--log-format", choices=("text", "json"), default="text")
     parser.add_argument("--log-level", choices=LEVELS, default="info")
     parser.add_argument("--ready-file", metavar="PATH", help="written whole once serving: JSON with the URLs")
@@ -82,15 +88,17 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _build(paths: Sequence[str], options: argparse.Namespace) -> Host:
-    return Host(
+def _build(paths: Sequence[str], options: argparse.Namespace) -> ServedHost:
+    return ServedHost(
         *paths,
+        env_file=options.env_file,
         settings=settings(
             options,
             ports=dict(options.port),
             address=options.address,
             skip_invalid=options.skip_invalid,
             drain_timeout=options.drain_timeout,
+            drain_delay=options.drain_delay,
             allowed_hosts=frozenset(name.lower() for name in options.allowed_host),
             allowed_origins=frozenset(options.allowed_origin),
             trusted_proxies=tuple(options.trusted_proxy),
@@ -106,30 +114,30 @@ def _positive(text: str) -> int:
 
 
 def _serve_by_workers(
-    host: Host, paths: Sequence[str], options: argparse.Namespace, ready: ReadyFile, talker: Exposer[Any] | None
+    host: ServedHost, paths: Sequence[str], options: argparse.Namespace, ready: ReadyFile, talker: Exposer[Any] | None
 ) -> int:
     if talker is not None:
         raise StartError("one client over standard input and output is served by one process, not by --workers")
     if not hasattr(os, "fork") or not hasattr(socket, "SO_REUSEPORT"):
         raise StartError("--workers needs processes that share a port (fork, SO_REUSEPORT), which this system has not")
+    for exposure in host.exposures:
+        if isinstance(exposure.exposer, HttpExposer) and exposure.exposer.watches:
+            message = "'%s' shows, and sets, what is of the one worker that answers; it reloads all of them"
+            _log.warning(message, exposure.namespace)
     host.refuse_unresolved()
     ports = SharedPorts()
     host.reserve(ports)
 
-    def build() -> Host:
+    def build() -> ServedHost:
         built = _build(paths, options)
         built.refuse_unresolved()
         built.reserve(ports)
         return built
 
-    def serve(host: Host, number: int, link: socket.socket) -> int:
+    def serve(host: ServedHost, number: int, link: socket.socket) -> int:
         set_up(options.log_format, options.log_level, worker=number)
-
-        def prepare() -> None:
-            host.settings = replace(host.settings, environment=environment(options.env_file))
-
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(work(host, link, prepare))
+            runner.run(work(host, link))
         return 0
 
     def watched(host: Host) -> list[str]:
@@ -172,7 +180,7 @@ def _refuse_unknown_namespaces(host: Host, options: argparse.Namespace) -> None:
 
 
 async def _serve(
-    host: Host, reloader: _Reloader, ready: ReadyFile, talker: Exposer[Any] | None, *, listen: bool
+    host: ServedHost, reloader: _Reloader, ready: ReadyFile, talker: Exposer[Any] | None, *, listen: bool
 ) -> None:
     stopped = _first_signal()
     await host.start(listen=listen)
@@ -185,7 +193,8 @@ async def _serve(
         print(summary(exposures, mock=host.settings.mock), file=sys.stderr, flush=True)
         ready.write(exposures)
         _log.info("serving")
-        reloader.start(ready)
+        host.tell = partial(_tell, host, ready)
+        reloader.start()
         await asyncio.wait((stopped, talk), return_when=asyncio.FIRST_COMPLETED)
         reloader.stop()
         ready.remove()
@@ -215,11 +224,11 @@ class _Reloader:
         # Taken before the start, which may be long: what changes meanwhile is seen.
         self._state = snapshot(self._watched())
 
-    def start(self, ready: ReadyFile) -> None:
+    def start(self) -> None:
         """Begin to wait for what asks for a reload."""
         if hasattr(signal, "SIGHUP"):
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._wanted.set)
-        self._tasks.append(asyncio.create_task(self._reload_when_wanted(ready)))
+        self._tasks.append(asyncio.create_task(self._reload_when_wanted()))
         self._tasks.append(asyncio.create_task(self._watch()))
 
     def stop(self) -> None:
@@ -235,22 +244,25 @@ class _Reloader:
             self._state = await changed(self._watched, self._state)
             self._wanted.set()
 
-    async def _reload_when_wanted(self, ready: ReadyFile) -> None:
+    async def _reload_when_wanted(self) -> None:
         while True:
             await self._wanted.wait()
             self._wanted.clear()
-            before = self._host.settings
             try:
-                self._host.settings = replace(before, environment=environment(self._options.env_file))
                 await self._host.reload()
             except AdapterHostError as error:
-                self._host.settings = before
                 _log.error("not reloaded, what was served goes on:\n%s", error)
-                continue
-            exposures = self._host.exposures
-            ready.write(exposures)
-            _log.info("reloaded")
-            print(overview(exposures), file=sys.stderr, flush=True)
+
+
+def _tell(host: Host, ready: ReadyFile) -> None:
+    """Say what is served after a reload."""
+    exposures = host.exposures
+    try:
+        ready.write(exposures)
+    except StartError as error:
+        _log.error("%s", error)
+    _log.info("reloaded")
+    print(overview(exposures), file=sys.stderr, flush=True)
 
 
 def _watched(host: Host, paths: Sequence[str], options: argparse.Namespace) -> list[str]:

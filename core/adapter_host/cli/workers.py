@@ -1,13 +1,12 @@
 """`adapter-host serve --workers N`: processes that share the ports, and the one that looks after them.
 
 Workers are forked from a process that has read and compiled everything, and go by what it says over a socket of their
-own: a line asks for a reload, its end for a drain. It serves nothing, and has neither threads nor an event loop, which
-would not survive a fork.
+own: a letter asks for a reload, its end for a drain; a worker asks by the same letter for a reload of all. It serves
+nothing, and has neither threads nor an event loop, which would not survive a fork.
 """
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import logging
 import os
@@ -22,15 +21,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from adapter_host.errors import AdapterHostError, StartError
-from adapter_host.host import Host
 
 from .announce import ReadyFile, overview, summary
+from .served import ServedHost
 from .watch import INTERVAL, snapshot
+from .worker import READY, RELOAD
 
 _log = logging.getLogger("adapter_host")
-
-RELOAD: Final = b"r"
-READY: Final = b"y"
 
 PATIENCE: Final = 10.0
 """Seconds beyond the drain timeout after which a worker that has not ended is killed."""
@@ -60,9 +57,9 @@ class Orders:
     `build` raises `AdapterHostError` for what cannot run. `serve` gives the exit code of the worker of a number.
     """
 
-    build: Callable[[], Host]
-    serve: Callable[[Host, int, socket.socket], int]
-    watched: Callable[[Host], Iterable[str]]
+    build: Callable[[], ServedHost]
+    serve: Callable[[ServedHost, int, socket.socket], int]
+    watched: Callable[[ServedHost], Iterable[str]]
     ready: ReadyFile
 
 
@@ -70,7 +67,7 @@ class Orders:
 class Workers:
     """Starts workers, replaces those that end, reloads and drains them."""
 
-    host: Host
+    host: ServedHost
     orders: Orders
     workers: list[Worker]
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
@@ -162,9 +159,16 @@ class Workers:
 
     def _hear(self, worker: Worker) -> None:
         assert worker.link is not None
-        if worker.link.recv(64) == b"":
+        heard = worker.link.recv(64)
+        if heard == b"":
             self._hang_up(worker)  # it has ended, or is about to: `_reap` says so
             return
+        if RELOAD in heard:
+            self._reload()
+        if READY in heard:
+            self._note_ready(worker)
+
+    def _note_ready(self, worker: Worker) -> None:
         worker.ready, worker.failures = True, 0
         if not self._announced and all(each.ready for each in self.workers):
             self._announced = True
@@ -231,7 +235,8 @@ class Workers:
             if worker.link is not None:
                 # Only our side: what a worker still says is read to its end.
                 worker.link.shutdown(socket.SHUT_WR)
-        deadline = time.monotonic() + self.host.settings.drain_timeout + PATIENCE
+        settings = self.host.settings
+        deadline = time.monotonic() + settings.drain_delay + settings.drain_timeout + PATIENCE
         while any(worker.process for worker in self.workers) and time.monotonic() < deadline:
             for key, _ in self._selector.select(INTERVAL / 4):
                 if key.data is None:
@@ -262,38 +267,3 @@ class Workers:
 def _ending(status: int) -> str:
     code = os.waitstatus_to_exitcode(status)
     return f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
-
-
-async def work(host: Host, link: socket.socket, reload: Callable[[], None]) -> None:
-    """Serve as a worker until the link or SIGTERM says to drain; `reload` prepares the host's settings for a reload."""
-    loop = asyncio.get_running_loop()
-    link.setblocking(False)
-    drain = asyncio.Event()
-    loop.add_signal_handler(signal.SIGTERM, drain.set)
-    await host.start()
-    try:
-        await loop.sock_sendall(link, READY)
-        follow = asyncio.ensure_future(_follow(host, link, reload))
-        stop = asyncio.ensure_future(drain.wait())
-        await asyncio.wait((follow, stop), return_when=asyncio.FIRST_COMPLETED)
-        for task in (follow, stop):
-            task.cancel()
-        if host.calls:
-            _log.info("draining: %d calls in progress", host.calls)
-        await host.drain()
-    finally:
-        await host.stop()
-
-
-async def _follow(host: Host, link: socket.socket, prepare: Callable[[], None]) -> None:
-    """Do what the link says, to its end."""
-    while heard := await asyncio.get_running_loop().sock_recv(link, 64):
-        if RELOAD in heard:
-            before = host.settings
-            try:
-                prepare()
-                await host.reload()
-                _log.info("reloaded")
-            except AdapterHostError as error:
-                host.settings = before
-                _log.error("not reloaded, what was served goes on:\n%s", error)

@@ -1,88 +1,196 @@
-"""Consumed APIs taken from other files: `import`, `location` and `as` in `capability.consumes`."""
+"""What a document takes from other files: `import` with `from` (or `location`) and `as`, in any of its sections."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from adapter_host.errors import Problem, ProblemsError
 
+from .dialects import import_word, is_import, rewrite
+from .nodes import Loc, MappingNode, Node
 from .source import Source
 from .words import suggest
 
+SECTIONS: Final = ("binds", "consumes", "exposes", "aggregates")
 
-@dataclass(slots=True)
+
+def is_fragment(data: Any) -> bool:
+    """Whether a document is for others to import from: a section of it stands at its root, and no `capability`."""
+    return "capability" not in data and any(section in data for section in SECTIONS)
+
+
 class Imports:
-    """What a document took from other files: the files, the new names (`as`) by index, and what could not be."""
+    """What a document took from other files: the files, those whose binds come along, and what could not be taken.
 
-    sources: list[Source] = field(default_factory=list)
-    names: dict[int, str] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
+    `renamed` are the namespaces that exposers and aggregates have in their own files, whatever `as` calls them here.
+    """
 
+    def __init__(self, source: Source) -> None:
+        self.files: dict[str, Source] = {}
+        self.binding: dict[str, Source] = {}
+        self.renamed: set[str] = set()
+        self.problems: list[Problem] = []
+        self._source = source
 
-def resolve_imports(source: Source) -> Imports:
-    """Replace each import by the entry that it names."""
-    capability = source.data.get("capability")
-    consumes = capability.get("consumes") if isinstance(capability, dict) else None
-    imports = Imports()
-    for index, entry in enumerate(consumes if isinstance(consumes, list) else ()):
-        if is_import(entry):
+    def resolve(self) -> None:
+        """Replace each import by the entry that it names."""
+        leaf = is_fragment(self._source.data)
+        for section in _places(self._source.data):
+            if leaf or section[0] == "capability" or section == ("binds",):
+                self._resolve(self._source, section, leaf=leaf)
+        # The binds of a file come along with what is imported from it, wherever that file has them from.
+        for source in tuple(self.binding.values()):
+            for section in _places(source.data):
+                if section[-1] == "binds":
+                    self._resolve(source, section)
+
+    def _resolve(self, source: Source, section: Loc, *, leaf: bool = False) -> None:
+        for index, entry in enumerate(_entries(source, section)):
+            if not is_import(entry):
+                continue
             try:
-                imports.sources.append(_resolve(source, ("capability", "consumes", index), entry))
-                if "as" in entry:
-                    imports.names[index] = str(entry["as"])
+                self._take(_Import(source, (*section, index), entry), leaf=leaf)
             except ProblemsError as error:
-                imports.problems.extend(error.problems)
-    return imports
+                self.problems.extend(error.problems)
+
+    def _take(self, wanted: _Import, *, leaf: bool) -> None:
+        if leaf:
+            raise wanted.error("a file to import from imports nothing itself; the capability does", "import")
+        path = wanted.path
+        other = self.files[path] if path in self.files else self._read(wanted)
+        node = wanted.find(other)
+        wanted.check(node)
+        if wanted.section in ("aggregates", "exposes") and (own := _name(node.value)):
+            self.renamed.add(own)
+        wanted.source.put(wanted.loc, wanted.named(node))
+        wanted.check_unique()
+        if wanted.section != "binds":
+            self.binding[path] = other
+
+    def _read(self, wanted: _Import) -> Source:
+        other = wanted.read()
+        self.files[wanted.path] = other
+        self.problems += rewrite(other)
+        return other
 
 
-def is_import(entry: Any) -> bool:
-    """Whether an entry of `consumes` stands for one of another file."""
-    return isinstance(entry, dict) and "import" in entry and "baseUri" not in entry
+class _Import:
+    """One entry that stands for one of another file."""
+
+    def __init__(self, source: Source, loc: Loc, entry: dict[str, Any]) -> None:
+        self.source = source
+        self.loc = loc
+        self.section = str(loc[-2])
+        self._name = str(entry["import"])
+        self._entry = entry
+
+    @property
+    def namespace(self) -> str:
+        """What it is called here."""
+        return str(self._entry.get("as") or self._entry.get("namespace") or self._name)
+
+    @property
+    def path(self) -> str:
+        """Its file."""
+        location = self._entry.get("location")
+        if not isinstance(location, str) or not location:
+            key = import_word(self.source)
+            message = f"'import: {self._name}' has no '{key}' (the path of the file to import from)"
+            raise self.error(message)
+        if "://" in location and not location.startswith("file://"):
+            raise self.error(f"'{location}' is not a local file; only files are imported", "location")
+        return str(Path(self._file).parent / location.removeprefix("file://"))
+
+    @property
+    def _file(self) -> str:
+        """The file that it stands in."""
+        return self.source.where(self.loc)[0]
+
+    def read(self) -> Source:
+        """Its file, read."""
+        try:
+            return Source.read(self.path)
+        except ProblemsError as error:
+            if any(problem.line for problem in error.problems):
+                raise
+            reasons = "; ".join(problem.message for problem in error.problems)
+            raise self.error(f"cannot import '{self._location}': {reasons}", "location") from error
+
+    @property
+    def _location(self) -> str:
+        return str(self._entry["location"])
+
+    def find(self, other: Source) -> Node:
+        """The entry that it stands for."""
+        names = []
+        for section in _places(other.data):
+            for index, entry in enumerate(_entries(other, section) if section[-1] == self.section else ()):
+                name = _name(entry)
+                if name == self._name:
+                    return other.path((*section, index))[-1]
+                names += [name] if name else []
+        message = f"'{self._location}' {self.section} nothing named '{self._name}'{suggest(self._name, names)}"
+        raise self.error(f"{message} (it has: {', '.join(names) or 'nothing'})", "import")
+
+    def check(self, node: Node) -> None:
+        """Refuse what cannot be imported."""
+        if is_import(node.value):
+            message = f"'{self._name}' is an import in '{self._location}' too; import it from the file that declares it"
+            raise self.error(message, "import")
+        if "as" in self._entry and "namespace" not in node.value:
+            message = f"'{self._name}' has no namespace, so 'as' has nothing to rename"
+            raise self.error(message, "as")
+
+    def named(self, node: Node) -> Node:
+        """The entry under its name and with its description here, whose places are where they stand here."""
+        if not isinstance(node, MappingNode):
+            return node
+        if "description" in self._entry:
+            said = self.source.path((*self.loc, "description"))[-1]
+            node = node.having("description", said)
+        if "namespace" not in node.entries:
+            return node
+        key = "as" if "as" in self._entry else "import"
+        return node.replaced("namespace", Node(self.namespace, *self.source.where((*self.loc, key))))
+
+    def check_unique(self) -> None:
+        """Refuse a name that another entry of the section has; of adapters that is found where they are parsed."""
+        if self.section in ("consumes", "exposes"):
+            return
+        places = (place for place in _places(self.source.data) if place[-1] == self.section)
+        entries = (entry for place in places for entry in _entries(self.source, place) if not is_import(entry))
+        if [_name(entry) for entry in entries].count(self.namespace) > 1:
+            message = f"namespace '{self.namespace}' is declared twice in '{self.section}'; 'as' gives it another"
+            raise self.error(message, "namespace")
+
+    def error(self, message: str, *keys: str) -> ProblemsError:
+        """What is wrong with it, to be raised."""
+        return ProblemsError([self.source.problem((*self.loc, *keys), message, code="import")])
 
 
-def _resolve(source: Source, loc: tuple[str | int, ...], entry: dict[str, Any]) -> Source:
-    location = entry.get("location")
-    if not isinstance(location, str) or not location:
-        message = f"'import: {entry['import']}' has no 'location' (the path of the file to import from)"
-        raise ProblemsError([source.problem(loc, message, code="import")])
-    if "://" in location and not location.startswith("file://"):
-        message = f"'{location}' is not a local file; only files are imported"
-        raise ProblemsError([source.problem((*loc, "location"), message, code="import")])
-    other = _read(source, (*loc, "location"), location)
-    found, names = _find(other, str(entry["import"]))
-    if found is None:
-        message = f"'{location}' consumes nothing named '{entry['import']}'{suggest(str(entry['import']), names)}"
-        message += f" (it has: {', '.join(names) or 'nothing'})"
-        raise ProblemsError([source.problem((*loc, "import"), message, code="import")])
-    if is_import(other.path(found)[-1].value):
-        message = f"'{entry['import']}' is an import in '{location}' too; import it from the file that declares it"
-        raise ProblemsError([source.problem((*loc, "import"), message, code="import")])
-    source.graft(loc, other, found)
-    return other
+def _places(data: Any) -> Iterator[Loc]:
+    """Where sections stand: at the root, and below `capability`."""
+    for above in ((), ("capability",)):
+        within = data if not above else data.get("capability")
+        if isinstance(within, dict):
+            yield from ((*above, section) for section in SECTIONS if isinstance(within.get(section), list))
 
 
-def _read(source: Source, loc: tuple[str | int, ...], location: str) -> Source:
-    path = Path(source.file).parent / location.removeprefix("file://")
-    try:
-        return Source.read(path)
-    except ProblemsError as error:
-        if any(problem.line for problem in error.problems):
-            raise
-        reasons = "; ".join(problem.message for problem in error.problems)
-        raise ProblemsError([source.problem(loc, f"cannot import '{location}': {reasons}", code="import")]) from error
+def _entries(source: Source, section: Loc) -> list[Any]:
+    entries: Any = source.data
+    for key in section:
+        entries = entries[key]
+    return list(entries)
 
 
-def _find(other: Source, name: str) -> tuple[tuple[str | int, ...] | None, list[str]]:
-    names = []
-    for section in (("consumes",), ("capability", "consumes")):
-        entries: Any = other.data
-        for key in section:
-            entries = entries.get(key) if isinstance(entries, dict) else None
-        for index, entry in enumerate(entries if isinstance(entries, list) else ()):
-            if isinstance(entry, dict) and isinstance(entry.get("namespace"), str):
-                if entry["namespace"] == name:
-                    return (*section, index), []
-                names.append(entry["namespace"])
-    return None, names
+def _name(entry: Any) -> str | None:
+    """What an entry is imported by: its namespace, or the type of what has none."""
+    if not isinstance(entry, dict):
+        return None
+    if is_import(entry):
+        name = entry.get("as", entry.get("namespace", entry["import"]))
+    else:
+        name = entry.get("namespace", "control" if entry.get("type") == "control" else None)
+    return name if isinstance(name, str) else None

@@ -84,6 +84,12 @@ class MappingNode(Node):
         entries = {**self.entries, part: node}
         return MappingNode(value, self.file, self.line, self.column, entries, self.keys)
 
+    def having(self, key: str, node: Node) -> "MappingNode":
+        """A copy that has an entry, whatever it had there; a new key has the place of the mapping."""
+        keys = {key: (self.line, self.column), **self.keys}
+        value, entries = {**self.value, key: node.value}, {**self.entries, key: node}
+        return MappingNode(value, self.file, self.line, self.column, entries, keys)
+
 
 def node_of(value: Any, file: str, depth: int = 0) -> Node:
     """The node of plain data that was never text: its places have no line; raises ProblemsError."""

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from adapter_host.errors import Problem, ProblemsError
@@ -19,16 +20,18 @@ MAX_BYTES = 10 * 1024 * 1024
 _BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MOST_UNPRINTABLE = 20
+_NO_WORDS: Mapping[str, str] = MappingProxyType({})
 
 
 class Source:
     """One document; `data` is plain and read-only, `graft` makes it anew."""
 
-    __slots__ = ("file", "root")
+    __slots__ = ("file", "root", "words")
 
     def __init__(self, file: str, root: Node) -> None:
         self.file = file
         self.root = root
+        self.words: Mapping[str, str] = _NO_WORDS
 
     @property
     def data(self) -> Any:
@@ -84,12 +87,19 @@ class Source:
         path = "" if place[1] or not loc else f"{'.'.join(map(str, loc))}: "
         return Problem(f"{path}{message}", *place, code=code, warning=warning)
 
+    def word(self, word: str) -> str:
+        """What the document's own version of the language calls something."""
+        return self.words.get(word, word)
+
     def graft(self, loc: Loc, other: "Source", other_loc: Loc) -> None:
         """Put a node of another document at `loc`; aliases of the replaced node elsewhere keep it.
 
         Raises LookupError when either place does not exist. `data` is a new tree afterwards.
         """
-        node = other.path(other_loc)[-1]
+        self.put(loc, other.path(other_loc)[-1])
+
+    def put(self, loc: Loc, node: Node) -> None:
+        """As `graft`, for a node at hand."""
         above = self.path(loc)
         for parent, part in zip(above[-2::-1], loc[::-1], strict=True):
             node = parent.replaced(part, node)

@@ -53,6 +53,11 @@ class EchoExposer(Exposer[EchoConfig]):
         host, port = self._server.sockets[0].getsockname()[:2]
         return f"tcp://{host}:{port}"
 
+    @property
+    def failure(self) -> str | None:
+        """What health checks tell."""
+        return None if self._server is not None and self._server.is_serving() else "it does not listen"
+
     async def start(self) -> None:
         """Listen where the document says, or the person who runs the host."""
         settings = self.provision.settings

@@ -215,12 +215,12 @@ class Compiler:
             return _argument(spec.name)
         spot = Spot(place, spec, ("value",), spec.name)
         if isinstance(spec.value, str):
-            template = self.texts.template(spec.value, spot, expand=False)
+            template = self.texts.template(spec.value, spot, own=spec.name)
             if template.constant is not None:
                 return Constant(template.constant)
             names = template.inputs
             return lambda args: template.value(args) if any(name in args for name in names) else ABSENT
-        return self.texts.value(spec.value, spot, expand=False)
+        return self.texts.value(spec.value, spot, own=spec.name)
 
     def _compile_body(self) -> MakeBody | None:
         spec = self._unit.spec

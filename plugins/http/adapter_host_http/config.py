@@ -85,6 +85,7 @@ class HttpOperationSpec(Model):
     path: str | None = None
     label: str | None = None
     description: str | None = None
+    tags: ListOf[str] = ()
     input_parameters: ListOf[InputSpec] = ()
     body: Body = None
     output_raw_format: Annotated[str, BeforeValidator(_lower)] = "json"
@@ -102,6 +103,7 @@ class HttpResource(Model):
     path: str = ""
     label: str | None = None
     description: str | None = None
+    tags: ListOf[str] = ()
     input_parameters: ListOf[InputSpec] = ()
     operations: ListOf[HttpOperationSpec] = ()
 

@@ -52,6 +52,7 @@ class HttpOperation(ConsumedOperation):
         self.carried = tuple(compiler.carried)
         self._base = base
         self._upstream = upstream
+        self._writers = unit.provision.header_writers
 
     @cached_property
     def format(self) -> Format:
@@ -61,6 +62,8 @@ class HttpOperation(ConsumedOperation):
     async def call(self, arguments: Arguments, *, stream: bool = False) -> Result:
         """Call the API; with `stream` an answer of more than 64 KiB comes as a stream."""
         request = self.plan.build(arguments)
+        for write in self._writers:
+            write(request.headers)
         result = await self._upstream.call(self.plan.method, request, self.format, stream=stream, most=self.max_size)
         if self.media_type is not None:
             result.media_type = self.media_type
@@ -85,7 +88,14 @@ class HttpOperation(ConsumedOperation):
             described["body"] = body.model_dump(by_alias=True, exclude_none=True)
         if declared and credential:
             described["authentication"] = describe_authentication(declared, credential)
-        return described
+        return {**described, **self._said()}
+
+    def _said(self) -> dict[str, Any]:
+        """What the document says of it to people; its description is what callers are told."""
+        shown = {"label", "description", "tags"}
+        resource = self.unit.resource.model_dump(mode="json", include=shown, exclude_defaults=True)
+        own = self.unit.spec.model_dump(mode="json", include=shown - {"description"}, exclude_defaults=True)
+        return {**own, **({"resource": resource} if resource else {})}
 
     def preview(self, arguments: Arguments) -> Mapping[str, Any]:
         """The very request that `arguments` make, secrets by name."""

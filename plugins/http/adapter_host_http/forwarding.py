@@ -46,6 +46,7 @@ class HttpForwarding(Forwarding):
         self._constant = Compiler(self._unit).compile().build({})
         self._base = base
         self._limit = provision.settings.body_limit
+        self._writers = provision.header_writers
         self._upstream = upstream
         self._handshake = credential is not None and credential.handshake is not None
         names = {place: {each.name for each in fixed if each.place == place} for place in _PLACES}
@@ -58,6 +59,8 @@ class HttpForwarding(Forwarding):
     async def call(self, arguments: Arguments, *, stream: bool = False) -> Result:
         """Pass a request on."""
         method, request = arguments["method"], self._request(arguments, self._constant)
+        for write in self._writers:
+            write(request.headers)
         if self._handshake and isinstance(request.body, AsyncIterable):
             # It may have to be sent twice.
             held = await read_at_most(self._limit, request.body)

@@ -68,21 +68,22 @@ class Texts:
         self.found: dict[str, Spot] = {}
         self.secrets: set[str] = set()
 
-    def template(self, text: str, spot: Spot, *, expand: bool = True) -> Template:
-        """Compile a text; with `expand` it may name declared constants."""
-        if expand and self._constants:
-            text = TAG.sub(lambda tag: self._constants.get(tag[1] or tag[2], tag[0]), text)
+    def template(self, text: str, spot: Spot, *, own: str = "") -> Template:
+        """Compile a text that may name declared constants, but not the constant that it is the value of (`own`)."""
+        if self._constants:
+            known = {name: value for name, value in self._constants.items() if name != own}
+            text = TAG.sub(lambda tag: known.get(tag[1] or tag[2], tag[0]), text)
         template = self._provision.template(text, spot.model, *spot.keys, inputs=self._names)
         for name in template.inputs:
             self.found.setdefault(name, spot)
         self.secrets.update(template.secrets)
         return Masked(template) if self._masked else template
 
-    def value(self, data: Any, spot: Spot, *, expand: bool = True) -> Value:
+    def value(self, data: Any, spot: Spot, *, own: str = "") -> Value:
         """Compile plain data: a leaf of one tag gives the argument itself, and an absent one is left out."""
         if isinstance(data, str):
-            return value_of(self.template(data, spot, expand=expand))
-        return self.tree(data, spot, lambda text, spot: self.value(text, spot, expand=expand))
+            return value_of(self.template(data, spot, own=own))
+        return self.tree(data, spot, lambda text, spot: self.value(text, spot, own=own))
 
     def tree(self, data: Any, spot: Spot, leaf: Callable[[str, Spot], Value]) -> Value:
         """Compile plain data, its texts by `leaf`."""

@@ -71,6 +71,7 @@ class Door:
 
 @pytest.mark.parametrize("algorithm", ["SHA-256", "MD5", "SHA-256-sess", "MD5-sess"])
 @pytest.mark.parametrize("qop", ["auth", "auth-int, auth", ""])
+@pytest.mark.shows("AuthDigest", "type", "username", "password")
 async def test_the_password_is_proven(start: Any, api: Any, algorithm: str, qop: str) -> None:
     api.reply = Door(algorithm, qop, ', opaque="o\\"p"')
     operation = {"inputParameters": [{"name": "q", "in": "query"}]}

@@ -84,6 +84,7 @@ def tokens(api: Any) -> list[str]:
     return [seen.headers.get("Authorization") for seen in api.seen]
 
 
+@pytest.mark.shows("AuthOAuth2", "type", "tokenEndpoint", "resource", "audience", "scopes")
 async def test_a_token_is_fetched_once(begin: Any, api: Any, issuer: Issuer) -> None:
     call = await begin(resource="https://api.example.org/", audience="ships", scopes=["read", "write:all"])
     assert issuer.asked == []
@@ -231,6 +232,7 @@ async def test_a_token_serves_to_its_end_when_no_other_is_given(
         ("/realm", "/realm/.well-known/oauth-authorization-server"),
     ],
 )
+@pytest.mark.shows("AuthOAuth2", "authorizationServerUri")
 async def test_discovery(begin: Any, api: Any, issuer: Issuer, path: str, described_at: str) -> None:
     issuer.described_at = described_at
     issuer.description = {"issuer": f"{issuer.url}{path}", "token_endpoint": f"{issuer.url}/oauth/token"}

@@ -127,6 +127,7 @@ def avro(data: Any, schema: Any) -> bytes:
     return out.getvalue()
 
 
+@pytest.mark.shows("ConsumedHttpOperation", "outputSchema", "outputRawFormat")
 async def test_an_avro_record(serve: Serve, api: Any) -> None:
     pytest.importorskip("fastavro")
     host = serve("avro", "schemas/ship.avsc", {"schemas/ship.avsc": json.dumps(SHIP)})

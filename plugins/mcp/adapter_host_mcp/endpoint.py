@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +20,11 @@ from mcp_types import (
     RequestId,
 )
 
+from adapter_host import TRACE_CONTEXT
+
 from . import sdk
 from .body import Refusal, check_headers, read, refused
-from .calls import call_tool, unexpected
+from .calls import call_tool, carry, unexpected
 from .decoding import decode
 from .messages import JSON
 from .naming import LONGEST
@@ -127,8 +129,13 @@ class Endpoint:
             parted.cancel()
         return await (reply.abandon() if reply.parted.is_set() else work)
 
-    def _reply(self, reply: Pending) -> Coroutine[Any, Any, web.StreamResponse]:
-        return self._desk.replies.finish(reply, self._answer(reply))
+    async def _reply(self, reply: Pending) -> web.StreamResponse:
+        token = carry(reply.exchange.request.params)
+        try:
+            return await self._desk.replies.finish(reply, self._answer(reply))
+        finally:
+            if token is not None:
+                TRACE_CONTEXT.reset(token)
 
     async def _answer(self, reply: Pending) -> web.StreamResponse:
         exchange = reply.exchange

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 from aiohttp import web
 
+from adapter_host import TRACE_CONTEXT
+
 from .body import Refusal, check_headers, read, refused
-from .calls import call_tool, unexpected
+from .calls import call_tool, carry, unexpected
 from .greeting import Greeting
 from .messages import HANDSHAKE, JSON, STATELESS, VERSION, Message, accepts, is_identity, is_notification, parse
 from .messages import read as read_message
@@ -211,6 +213,7 @@ class Front:
     async def _call(
         self, tool: Tool, message: Message, reply: Reply[Message], greeting: Greeting
     ) -> web.StreamResponse:
+        token = carry(message.params)
         arguments = message.params.get("arguments", {})
         try:
             members = await call_tool(tool, arguments, reply.headers, any_output=message.stateless)
@@ -218,6 +221,9 @@ class Front:
             # The edge of the protocol: whatever went wrong, the client is owed an answer, and no details.
             data = unexpected(message.method, message.params, error)
             return await reply.finish(orjson.dumps({"jsonrpc": "2.0", "id": message.id, "error": data}))
+        finally:
+            if token is not None:
+                TRACE_CONTEXT.reset(token)
         stamp = greeting.stamp if message.stateless else b""
         return await reply.finish(_result(message, b"{%b%b}" % (members, stamp)))
 

@@ -15,10 +15,19 @@ from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
-from adapter_host import ArgumentError, Arguments, InternalError, NotFoundError, OperationError, Result, UpstreamStatus
+from adapter_host import (
+    TRACE_CONTEXT,
+    ArgumentError,
+    Arguments,
+    InternalError,
+    NotFoundError,
+    OperationError,
+    Result,
+    UpstreamStatus,
+)
 
 from .answers import decode, describe_status
-from .calls import call_tool, unexpected
+from .calls import call_tool, carry, unexpected
 from .completion import MOST, Choices, complete, completes, prompt_choices, resource_choices
 from .naming import LONGEST
 from .prompts import Prompt
@@ -187,6 +196,7 @@ def add_calls(server: Server[None], tools: Mapping[str, Tool]) -> None:
 
 
 async def _shield(ctx: ServerRequestContext[None], call_next: CallNext) -> HandlerResult:
+    token = carry(ctx.params)
     try:
         return await call_next(ctx)
     except (MCPError, ValidationError):
@@ -194,3 +204,6 @@ async def _shield(ctx: ServerRequestContext[None], call_next: CallNext) -> Handl
     except Exception as error:
         # The edge of the protocol: the SDK would tell the client what the error says.
         raise MCPError.from_error_data(types.ErrorData(**unexpected(ctx.method, ctx.params, error))) from None
+    finally:
+        if token is not None:
+            TRACE_CONTEXT.reset(token)

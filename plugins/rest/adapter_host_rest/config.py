@@ -69,6 +69,7 @@ class RestResource(Model):
     name: str | None = None
     label: str | None = None
     description: str | None = None
+    tags: ListOf[str] = ()
     input_parameters: ListOf[InputSpec] = ()
     operations: ListOf[RestOperationSpec] = ()
     forward: ForwardSpec | None = None

@@ -65,9 +65,8 @@ def describe(routes: Sequence[Route], config: RestConfig, capability: Capability
     if config.authentication is not None:
         components["securitySchemes"] = {_SCHEME: _security_scheme(config.authentication)}
         document["security"] = [{_SCHEME: []}]
-    tags = dict.fromkeys(tag for route in routes for tag in _tags(route))
-    if tags:
-        document["tags"] = [{"name": tag} for tag in tags]
+    if tags := {tag: route.resource.description for route in routes for tag in _tags(route)}:
+        document["tags"] = [{"name": tag, **({"description": said} if said else {})} for tag, said in tags.items()]
     return {**document, "components": components}
 
 
@@ -145,6 +144,9 @@ class _Paths:
 
 
 def _tags(route: Route) -> list[str]:
+    """The tags of the document, or what the resource is called."""
+    if declared := [*route.resource.tags, *route.spec.tags]:
+        return list(dict.fromkeys(declared))
     name = route.resource.label or route.resource.name
     return [name] if name else []
 

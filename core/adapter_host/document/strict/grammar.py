@@ -1,5 +1,6 @@
 """What rules a language is described with; a rule notes everything that breaks it."""
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -102,17 +103,24 @@ def flag(value: Any, at: Loc, findings: Findings) -> None:
         findings.wrong_kind(at, "true or false", value)
 
 
-def whole(least: int, most: int | None = None) -> Rule:
-    """A whole number in a range."""
-    wanted = f"a whole number of {least} or more" if most is None else f"a whole number from {least} to {most}"
+def whole(least: int | None = None, most: int | None = None) -> Rule:
+    """A whole number, in a range that may be open."""
+    wanted = f"a whole number{_range(least, most)}"
+    lowest, highest = -math.inf if least is None else least, math.inf if most is None else most
 
     def check(value: Any, at: Loc, findings: Findings) -> None:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             findings.wrong_kind(at, wanted, value)
-        elif value != value // 1 or value < least or (most is not None and value > most):
+        elif value != value // 1 or not lowest <= value <= highest:
             findings.misfit(at, wanted, value)
 
     return check
+
+
+def _range(least: int | None, most: int | None) -> str:
+    if most is not None:
+        return f" from {least} to {most}"
+    return "" if least is None else f" of {least} or more"
 
 
 def number(least: float, most: float) -> Rule:
@@ -143,14 +151,16 @@ def list_of(item: Rule, *, least: int = 0) -> Rule:
     return check
 
 
-def map_of(item: Rule, *, pattern: str = "", says: str = "") -> Rule:
+def map_of(item: Rule, *, pattern: str = "", says: str = "", least: int = 0, wanted: str = "a mapping") -> Rule:
     """A mapping with free keys that match a pattern, and values that follow one rule."""
     fits = re.compile(pattern or r"[\s\S]*").fullmatch
 
     def check(value: Any, at: Loc, findings: Findings) -> None:
         if not isinstance(value, dict):
-            findings.wrong_kind(at, "a mapping", value, secret=True)
+            findings.wrong_kind(at, wanted, value, secret=True)
             return
+        if len(value) < least:
+            findings.add(at, f"{_name(at)} must not be empty", "empty-mapping")
         for key, element in value.items():
             if not fits(key):
                 findings.add((*at, key), f"key {shown(key)} must be {says}", "invalid-key", key=True)

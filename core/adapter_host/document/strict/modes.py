@@ -26,7 +26,7 @@ class Mode:
         for key in self.excludes:
             if key in value:
                 found.conflict(at, self.key, key)
-        if isinstance(value.get("outputParameters"), list):
+        if "outputParameters" in value:
             self.outputs(value["outputParameters"], (*at, "outputParameters"), found)
         return found
 

@@ -4,11 +4,13 @@ from .grammar import anything, list_of, obj, text, typed, whole, word
 
 TEXT = text()
 SECRET = text(secret=True)
+FILLED = text(r"[\s\S]+", "not empty")
 TEXTS = list_of(TEXT)
-ANY_LIST = list_of(anything)
 TYPE = anything
-NAME = text(r"[a-zA-Z0-9-]+", "letters, digits and hyphens")
-WIDE_NAME = text(r"[a-zA-Z0-9_*-]+", "letters, digits, '-', '_' and '*'")
+NAME_PATTERN, NAME_SAYS = r"[a-zA-Z0-9-]+", "letters, digits and hyphens"
+NAME = text(NAME_PATTERN, NAME_SAYS)
+WIDE_NAME_PATTERN, WIDE_NAME_SAYS = r"[a-zA-Z0-9_*-]+", "letters, digits, '-', '_' and '*'"
+WIDE_NAME = text(WIDE_NAME_PATTERN, WIDE_NAME_SAYS)
 REFERENCE = text(r"[a-zA-Z0-9-]+\.[a-zA-Z0-9-]+", "two names with a dot between, as in 'namespace.operation'")
 TARGET = text(r"[a-zA-Z0-9_.-]+", "letters, digits, '-', '_' and '.'")
 DATE = text(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])", "a date as in 2026-04-30")
@@ -18,10 +20,12 @@ URI = text(r"[a-zA-Z][a-zA-Z0-9+.-]*://[\s\S]*", "a URI as in 'file:///path'")
 BASE_URI = text(r"https?://[^/]+(/[^{]*)?", "an http:// or https:// URI without '{' in its path", secret=True)
 MIME_TOKEN = r"[a-zA-Z0-9!#$&^_.+-]+"
 MIME_PARAMETER = rf'\s*;\s*{MIME_TOKEN}=({MIME_TOKEN}|"[^"]*")'
-MIME_TYPE = text(rf"{MIME_TOKEN}/{MIME_TOKEN}({MIME_PARAMETER})*", "a media type as in 'text/plain'")
+MIME_PATTERN, MIME_SAYS = rf"{MIME_TOKEN}/{MIME_TOKEN}({MIME_PARAMETER})*", "a media type as in 'text/plain'"
+MIME_TYPE = text(MIME_PATTERN, MIME_SAYS)
 HOST_LABEL = r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
 IP_V6 = r"([0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{0,4}"
 ADDRESS = text(rf"{HOST_LABEL}(\.{HOST_LABEL})*|{IP_V6}", "a host name or an IP address")
+BINARY_SIZE = text(r"[0-9]+(\.[0-9]+)?(B|KiB|MiB|GiB)", "a size as in 10MiB, in B, KiB, MiB or GiB")
 PORT = whole(1, 65535)
 METHOD = word("GET", "POST", "PUT", "PATCH", "DELETE")
 LANGUAGE = word("javascript", "python", "groovy")

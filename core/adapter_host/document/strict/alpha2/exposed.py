@@ -1,31 +1,14 @@
-"""What a capability exposes: REST, MCP, skills and control."""
+"""What a capability exposes: REST, MCP and skills."""
 
-from typing import Any
-
-from adapter_host.document.nodes import Loc
-
-from .grammar import (
-    Findings,
-    any_of,
-    anything,
-    by_kind,
-    flag,
-    list_of,
-    map_of,
-    number,
-    obj,
-    one_of,
-    text,
-    whole,
-    word,
-)
-from .modes import Mode, modes
-from .terms import (
+from adapter_host.document.strict.grammar import any_of, flag, list_of, obj, one_of, text, word
+from adapter_host.document.strict.modes import Mode, modes
+from adapter_host.document.strict.outputs import MAPPED_LIST
+from adapter_host.document.strict.parts import FORWARD, HINTS, PROMPT_MESSAGE, SKILL_KEYS, SKILL_TOOL_SOURCE, mcp_port
+from adapter_host.document.strict.terms import (
     ADDRESS,
     AUTHENTICATION,
     FILE_URI,
     INPUT_TYPE,
-    LANGUAGE,
     METHOD,
     MIME_TYPE,
     NAME,
@@ -35,7 +18,8 @@ from .terms import (
     TYPE,
     WIDE_NAME,
 )
-from .units import EXECUTION, FROM_STEPS_LIST, MAPPED_LIST, MOCK_LIST, TOOL_INPUT
+
+from .units import ANY_LIST, EXECUTION, FROM_STEPS_LIST, MOCK_LIST, TOOL_INPUT
 
 # Exposed as REST
 
@@ -59,7 +43,7 @@ EXPOSED_OPERATION = obj(
         **EXECUTION,
     },
     modes(
-        Mode("ref"),
+        Mode("ref", outputs=ANY_LIST),
         Mode("steps", ("name",), FROM_STEPS_LIST),
         Mode("", outputs=MAPPED_LIST),
     ),
@@ -72,7 +56,7 @@ EXPOSED_RESOURCE = obj(
         "description": TEXT,
         "inputParameters": list_of(EXPOSED_INPUT),
         "operations": list_of(EXPOSED_OPERATION),
-        "forward": obj({"targetNamespace": NAME}, {"trustedHeaders": list_of(TEXT, least=1)}),
+        "forward": FORWARD,
     },
     any_of("operations", "forward"),
 )
@@ -91,11 +75,11 @@ TOOL = obj(
         "description": TEXT,
         "inputParameters": list_of(TOOL_INPUT),
         "ref": REFERENCE,
-        "hints": obj({}, {"readOnly": flag, "destructive": flag, "idempotent": flag, "openWorld": flag}),
+        "hints": HINTS,
         **EXECUTION,
     },
     modes(
-        Mode("ref"),
+        Mode("ref", outputs=ANY_LIST),
         Mode("call", ("name", "description"), MAPPED_LIST),
         Mode("steps", ("name", "description"), FROM_STEPS_LIST),
         Mode("outputParameters", ("name", "description"), MOCK_LIST),
@@ -108,13 +92,12 @@ MCP_RESOURCE = obj(
     modes(
         Mode("call", outputs=MAPPED_LIST, excludes=("location",)),
         Mode("steps", outputs=FROM_STEPS_LIST, excludes=("location",)),
-        Mode("location", excludes=("call", "steps")),
+        Mode("location", outputs=ANY_LIST, excludes=("call", "steps")),
         without="the resource needs 'call', 'steps' or 'location'",
         single=True,
     ),
 )
 PROMPT_ARGUMENT = obj({"name": WIDE_NAME, "description": TEXT}, {"label": TEXT, "required": flag})
-PROMPT_MESSAGE = obj({"role": word("user", "assistant"), "content": TEXT})
 PROMPT = obj(
     {"name": WIDE_NAME, "label": TEXT, "description": TEXT},
     {
@@ -124,17 +107,6 @@ PROMPT = obj(
     },
     one_of("template", "location"),
 )
-
-
-def mcp_port(value: dict[str, Any], at: Loc, findings: Findings) -> None:
-    """A port belongs to the transport http, and to it alone."""
-    transport = value.get("transport", "http")
-    if transport == "stdio" and "port" in value:
-        findings.add((*at, "port"), "'port' has no use with 'transport: stdio'", "conflicting-keys", key=True)
-    elif transport == "http" and "port" not in value:
-        findings.missing(at, "port", " (needed unless 'transport' is 'stdio')")
-
-
 MCP = obj(
     {"type": TYPE, "namespace": NAME, "tools": list_of(TOOL, least=1)},
     {
@@ -153,76 +125,14 @@ MCP = obj(
 
 SKILL_TOOL = obj(
     {"name": NAME, "description": TEXT},
-    {"from": obj({"sourceNamespace": TEXT, "action": TEXT}), "instruction": TEXT},
+    {"from": SKILL_TOOL_SOURCE, "instruction": TEXT},
     one_of("from", "instruction"),
 )
 EXPOSED_SKILL = obj(
     {"name": NAME, "description": text(most=1024)},
-    {
-        "license": TEXT,
-        "compatibility": text(most=500),
-        "metadata": map_of(TEXT),
-        "allowed-tools": text(most=1024),
-        "argument-hint": TEXT,
-        "user-invocable": flag,
-        "disable-model-invocation": flag,
-        "location": FILE_URI,
-        "tools": list_of(SKILL_TOOL, least=1),
-    },
+    {**SKILL_KEYS, "tools": list_of(SKILL_TOOL, least=1)},
 )
 SKILL = obj(
     {"type": TYPE, "port": PORT, "namespace": NAME, "skills": list_of(EXPOSED_SKILL, least=1)},
     {"address": ADDRESS, "description": TEXT, "authentication": AUTHENTICATION},
-)
-
-# Control
-
-SCRIPTING = obj(
-    {},
-    {
-        "enabled": flag,
-        "defaultLocation": FILE_URI,
-        "defaultLanguage": LANGUAGE,
-        "timeout": whole(1),
-        "statementLimit": whole(1),
-        "allowedLanguages": list_of(LANGUAGE),
-    },
-)
-LOGS = obj({}, {"level-control": flag, "stream": flag, "max-subscribers": whole(1, 20)})
-MANAGEMENT = obj(
-    {},
-    {
-        "health": flag,
-        "info": flag,
-        "reload": flag,
-        "validate": flag,
-        "logs": by_kind("true, false or a mapping", {bool: anything, dict: LOGS}),
-        "scripting": SCRIPTING,
-    },
-)
-TRACES = obj(
-    {},
-    {
-        "sampling": number(0, 1),
-        "propagation": word("w3c", "b3"),
-        "local": obj({}, {"enabled": flag, "buffer-size": whole(10, 10000)}),
-    },
-)
-OBSERVABILITY = obj(
-    {},
-    {
-        "enabled": flag,
-        "metrics": obj({}, {"local": obj({}, {"enabled": flag})}),
-        "traces": TRACES,
-        "exporters": obj({}, {"otlp": obj({"endpoint": TEXT})}),
-    },
-)
-CONTROL = obj(
-    {"type": TYPE, "port": PORT},
-    {
-        "address": ADDRESS,
-        "authentication": AUTHENTICATION,
-        "management": MANAGEMENT,
-        "observability": OBSERVABILITY,
-    },
 )

@@ -1,0 +1,103 @@
+"""Which version of the language a document is written in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from adapter_host.document.source import Source
+from adapter_host.document.words import shown
+from adapter_host.errors import Problem
+
+KNOWN: Final = (
+    "0.4",
+    "0.5",
+    *(f"1.0.0-alpha{number}" for number in range(1, 5)),
+    *(f"1.0.0-beta{number}" for number in range(1, 6)),
+)
+"""The versions of the language, the oldest first."""
+
+BINDS: Final = "1.0.0-alpha1"
+"""From which on `externalRefs` are `binds`, `type: api` is `rest` and an input's `const` is its `value`."""
+
+FLOWS: Final = "1.0.0-alpha3"
+"""From which on `functions` are `flows`, and what goes by a name stands under it."""
+
+SHAPE: Final = "1.0.0-alpha2"
+"""The version whose shape the host reads."""
+
+_KEYS: Final = ("naftiko", "ikanos")
+_LISTED: Final = "0.4, 0.5, 1.0.0-alpha1 to alpha4, 1.0.0-beta1 to beta5"
+
+_FORM: Final = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?(?:[-.]?(alpha|beta|rc)[-.]?(\d+)?)?")
+_STAGES: Final = ("alpha", "beta", "rc", None)
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """The version that a document is read as."""
+
+    version: str
+
+    def reaches(self, version: str) -> bool:
+        """Whether it is that version or a later one."""
+        return KNOWN.index(self.version) >= KNOWN.index(version)
+
+
+def version_key(data: Mapping[str, Any]) -> str | None:
+    """The key that says the document's version, if there is one."""
+    return next((key for key in _KEYS if key in data), None)
+
+
+def read_dialect(data: Mapping[str, Any]) -> Dialect:
+    """The version that a document is read as: its own, or the nearest one."""
+    key = version_key(data)
+    return Dialect(SHAPE if key is None else _nearest(str(data[key]), key))
+
+
+def read_version(source: Source) -> tuple[str, list[Problem]]:
+    """The document's version of the language, and what is wrong with its header."""
+    data = source.data
+    key = version_key(data)
+    if key is not None:
+        return str(data[key]), [*_unknown(source, key), *_second(source, key)]
+    if "capability" in data:
+        message = f"no 'naftiko' key says the language's version; read as {SHAPE}"
+        return SHAPE, [source.problem((), message, code="missing-version", warning=True)]
+    message = f"not a capability: there is no 'naftiko' key (expected 'naftiko: {SHAPE}' and 'capability')"
+    return "", [source.problem((), message, code="not-a-capability")]
+
+
+def _unknown(source: Source, key: str) -> list[Problem]:
+    given = source.data[key]
+    if str(given) in KNOWN:
+        return []
+    read_as = _nearest(str(given), key)
+    message = f"unknown version {shown(given)} of the language; read as {read_as} (known: {_LISTED})"
+    return [source.problem((key,), message, code="unknown-version", warning=True)]
+
+
+def _second(source: Source, key: str) -> list[Problem]:
+    if key == _KEYS[-1] or _KEYS[-1] not in source.data:
+        return []
+    message = f"'{_KEYS[-1]}' beside '{key}' is ignored: one of them says the language's version"
+    return [source.problem((_KEYS[-1],), message, code="ignored", warning=True, key=True)]
+
+
+def _nearest(text: str, key: str) -> str:
+    """The latest known version that is not after `text`; what is no version is the key's last."""
+    given = _rank(text)
+    if given is None:
+        return SHAPE if key == _KEYS[0] else KNOWN[-1]
+    return next((known for known in reversed(KNOWN) if (_rank(known) or given) <= given), KNOWN[0])
+
+
+def _rank(text: str) -> tuple[int, ...] | None:
+    """What orders versions: a release comes after its previews."""
+    found = _FORM.fullmatch(text)
+    if found is None:
+        return None
+    major, minor, patch, stage, number = found.groups()
+    return (int(major), int(minor), int(patch or 0), _STAGES.index(stage), int(number or 0))

@@ -1,0 +1,23 @@
+"""Watches and steers a host over HTTP (`type: control` under `exposes`), and measures and traces its capability."""
+
+from .hooks import (
+    check_capability,
+    consumer_wrapper,
+    http_middlewares,
+    operation_wrapper,
+    register_exposers,
+    step_wrapper,
+    upstream_headers,
+)
+
+__all__ = [
+    "check_capability",
+    "consumer_wrapper",
+    "http_middlewares",
+    "operation_wrapper",
+    "register_exposers",
+    "step_wrapper",
+    "upstream_headers",
+]
+
+requires_api = "1.0"

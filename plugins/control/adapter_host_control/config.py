@@ -1,0 +1,146 @@
+"""The YAML of `type: control`, as models."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from adapter_host import HttpExposerConfig, Model
+
+
+def _empty_is_default(value: Any) -> Any:
+    return {} if value is None else value
+
+
+def _switch(value: Any) -> Any:
+    """What a bare `true` or `false` means where more may be said."""
+    if value is True:
+        return {"level-control": True, "stream": True}
+    return None if value is False else value
+
+
+Language = Literal["javascript", "python", "groovy"]
+Empty = BeforeValidator(_empty_is_default)
+
+
+class LogsConfig(Model):
+    """`management.logs`."""
+
+    level_control: bool = Field(True, alias="level-control")
+    stream: bool = False
+    max_subscribers: int = Field(5, alias="max-subscribers", ge=1, le=20)
+
+
+class ScriptingConfig(Model):
+    """`management.scripting`: what scripts may do; the plugin that runs them reads it. `timeout` is in milliseconds."""
+
+    enabled: bool = True
+    default_location: str | None = Field(None, pattern=r"^file:///")
+    default_language: Language | None = None
+    timeout: int = Field(60_000, ge=1)
+    statement_limit: int = Field(100_000, ge=1)
+    allowed_languages: tuple[Language, ...] | None = None
+
+
+class ManagementConfig(Model):
+    """`management`: which endpoints there are."""
+
+    health: bool = True
+    info: bool = False
+    reload: bool = False
+    validate_: bool = Field(False, alias="validate")
+    logs: Annotated[LogsConfig | None, BeforeValidator(_switch)] = None
+    scripting: ScriptingConfig | None = None
+
+
+class LocalConfig(Model):
+    """Whether the control port shows it."""
+
+    enabled: bool = True
+
+
+class LocalTracesConfig(LocalConfig):
+    """`observability.traces.local`."""
+
+    buffer_size: int = Field(100, alias="buffer-size", ge=10, le=10_000)
+
+
+class MetricsConfig(Model):
+    """`observability.metrics`."""
+
+    local: Annotated[LocalConfig, Empty] = Field(default_factory=LocalConfig)
+
+
+class TracesConfig(Model):
+    """`observability.traces`."""
+
+    sampling: float = Field(1.0, ge=0, le=1)
+    propagation: Literal["w3c", "b3"] = "w3c"
+    local: Annotated[LocalTracesConfig, Empty] = Field(default_factory=LocalTracesConfig)
+
+
+class OtlpConfig(Model):
+    """`observability.exporters.otlp`."""
+
+    endpoint: str
+
+
+class ExportersConfig(Model):
+    """`observability.exporters`."""
+
+    otlp: OtlpConfig | None = None
+
+
+class ObservabilityConfig(Model):
+    """`observability`: what is measured and traced, and where that goes."""
+
+    enabled: bool = True
+    metrics: Annotated[MetricsConfig, Empty] = Field(default_factory=MetricsConfig)
+    traces: Annotated[TracesConfig, Empty] = Field(default_factory=TracesConfig)
+    exporters: Annotated[ExportersConfig, Empty] = Field(default_factory=ExportersConfig)
+
+    @property
+    def otlp(self) -> OtlpConfig | None:
+        """Where both go besides, if anywhere."""
+        return self.exporters.otlp if self.enabled else None
+
+    @property
+    def shows_metrics(self) -> bool:
+        """Whether `/metrics` is there."""
+        return self.enabled and self.metrics.local.enabled
+
+    @property
+    def shows_traces(self) -> bool:
+        """Whether `/traces` is there."""
+        return self.enabled and self.traces.local.enabled
+
+    @property
+    def measures(self) -> bool:
+        """Whether anybody reads metrics."""
+        return self.shows_metrics or self.otlp is not None
+
+    @property
+    def traces_calls(self) -> bool:
+        """Whether anybody reads traces."""
+        return self.shows_traces or self.otlp is not None
+
+
+class ControlConfig(HttpExposerConfig):
+    """An entry of `exposes` with `type: control`; the language gives it no namespace."""
+
+    namespace: str = "control"
+    management: Annotated[ManagementConfig, Empty] = Field(default_factory=ManagementConfig)
+    observability: Annotated[ObservabilityConfig, Empty] = Field(default_factory=ObservabilityConfig)
+
+    @property
+    def changes(self) -> list[str]:
+        """The endpoints that change something, or have the host work."""
+        management = self.management
+        found = {
+            "management.reload": management.reload,
+            "management.validate": management.validate_,
+            "management.logs": management.logs is not None and management.logs.level_control,
+            "management.scripting": management.scripting is not None,
+        }
+        return [name for name, there in found.items() if there]

@@ -1,0 +1,103 @@
+"""The control exposer: endpoints of its own, those that the document switches on."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from adapter_host import HttpExposer, Operations, Provision, curl
+
+from .config import ControlConfig, OtlpConfig
+from .exposure import check_exposure
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from .endpoints import Endpoints
+    from .telemetry import Telemetry
+
+_GRPC_PORT: Final = 4317
+
+
+class ControlExposer(HttpExposer[ControlConfig]):
+    """Shows a host to those who run it, and lets them steer it."""
+
+    config_class = ControlConfig
+    watches = True
+
+    def __init__(self, config: ControlConfig, operations: Operations, provision: Provision) -> None:
+        super().__init__(config, operations, provision)
+        check_exposure(config, provision)
+        self._endpoint = self._otlp_endpoint(config.observability.otlp)
+        self._telemetry = self._find_telemetry()
+        self._endpoints: Endpoints | None = None
+
+    def _find_telemetry(self) -> Telemetry | None:
+        observability = self.config.observability
+        if not (observability.measures or observability.traces_calls):
+            return None
+        # Imported here, as the SDK takes a moment: a document that wants none of it does without.
+        from .telemetry import telemetry_of
+
+        return telemetry_of(self.provision, observability)
+
+    def _otlp_endpoint(self, otlp: OtlpConfig | None) -> str | None:
+        if otlp is None:
+            return None
+        if not _sends():
+            message = "sending over OTLP needs more packages (pip install 'adapter-host-control[otlp]')"
+            self.provision.problem(message, otlp, code="missing-package")
+        endpoint = self.provision.secret(otlp.endpoint, otlp, "endpoint").constant
+        if endpoint is None:
+            return None
+        parts = urlsplit(endpoint)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            message = "an OTLP endpoint is an http or https URL, to which /v1/traces and /v1/metrics are added"
+            self.provision.problem(message, otlp, "endpoint", code="otlp-endpoint")
+        elif parts.port == _GRPC_PORT:
+            message = f"{_GRPC_PORT} is the port of OTLP over gRPC, and this is sent over HTTP (4318, as a rule)"
+            self.provision.warn(message, otlp, "endpoint", code="otlp-endpoint")
+        return endpoint
+
+    def build_app(self) -> web.Application:
+        """The endpoints that are switched on."""
+        # Imported here, with aiohttp: `validate` and `inspect` do without.
+        from .endpoints import Endpoints
+
+        self._endpoints = Endpoints(self.config, self.provision.declaration, self._telemetry)
+        return self._endpoints.app()
+
+    def usage(self, url: str) -> str | None:
+        """Curl lines for what there is to see."""
+        there = {
+            "/health/ready": self.config.management.health,
+            "/status": self.config.management.info,
+            "/metrics": self.config.observability.shows_metrics,
+            "/traces": self.config.observability.shows_traces,
+        }
+        lines = [curl(f"{url}{path}", self.config.authentication) for path, shown in there.items() if shown]
+        return "\n".join(lines) or None
+
+    async def start(self) -> None:
+        """Begin to send what is measured and traced on, where the document says so."""
+        if self._telemetry is not None:
+            await self._telemetry.open(self._endpoint)
+
+    async def drain(self) -> None:
+        """End the streams of the log; everything else goes on."""
+        if self._endpoints is not None:
+            self._endpoints.end_streams()
+
+    async def stop(self) -> None:
+        """Send what is left on."""
+        await self.drain()
+        if self._telemetry is not None:
+            await self._telemetry.close()
+
+
+def _sends() -> bool:
+    try:
+        return find_spec("opentelemetry.exporter.otlp.proto.http") is not None
+    except ModuleNotFoundError:
+        return False

@@ -1,0 +1,46 @@
+"""A document to show: secrets by their names, and what looks like a secret not at all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+MASK: Final = "***"
+
+_SECRET_KEYS: Final = frozenset({"token", "value", "password"})
+_SECRET_NAME: Final = re.compile(r"auth|key|token|secret|passw|cookie|credential|session|sign", re.IGNORECASE)
+_USER: Final = re.compile(r"(://)[^/@\s{}]+@")
+_QUERY: Final = re.compile(r"([?&][^=&\s]*(?:auth|key|token|secret|passw|sig)[^=&\s]*=)[^&\s{]+", re.IGNORECASE)
+
+
+def masked(document: Any, mask: Callable[[str], str]) -> Any:
+    """The document as data; `mask` puts the names of secrets for their values.
+
+    Secrets that the document holds itself have no name: they are left out where authentication has them, where a
+    parameter's name says that it is one, and in URLs.
+    """
+    return _copied(document, mask, secret=False)
+
+
+def _copied(value: Any, mask: Callable[[str], str], *, secret: bool) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _member(value, key, mask) for key in value}
+    if isinstance(value, list | tuple):
+        return [_copied(each, mask, secret=secret) for each in value]
+    if isinstance(value, str):
+        return MASK if secret and "{{" not in value else without_credentials(mask(value))
+    return MASK if secret and value is not None else value
+
+
+def _member(parent: Mapping[str, Any], key: str, mask: Callable[[str], str]) -> Any:
+    value = parent[key]
+    if key == "authentication" and isinstance(value, Mapping):
+        return {name: _copied(each, mask, secret=name in _SECRET_KEYS) for name, each in value.items()}
+    named = key == "value" and _SECRET_NAME.search(str(parent.get("name", ""))) is not None
+    return _copied(value, mask, secret=named and not isinstance(value, Mapping | list))
+
+
+def without_credentials(text: str) -> str:
+    """A text with the credentials left out of the URLs in it."""
+    return _QUERY.sub(rf"\g<1>{MASK}", _USER.sub(rf"\g<1>{MASK}@", text))

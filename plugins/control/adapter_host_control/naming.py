@@ -1,0 +1,25 @@
+"""What an operation is called in metrics and traces."""
+
+from __future__ import annotations
+
+from adapter_host import Declaration, Operation, Provision
+
+
+def type_of(provision: Provision) -> str:
+    """The type of the exposer that a provision is for."""
+    exposes = provision.declaration.capability.exposes
+    return next((each.type for each in exposes if each.namespace == provision.namespace), "")
+
+
+def operation_id(operation: Operation, declaration: Declaration) -> str:
+    """`PATH METHOD` for what has both, the name for all else."""
+    method = getattr(operation.spec, "method", None)
+    if not isinstance(method, str):
+        return operation.name
+    place = declaration.loc(operation.spec)
+    paths = [
+        path
+        for model, loc in declaration.models
+        if place[: len(loc)] == loc and isinstance(path := getattr(model, "path", None), str)
+    ]
+    return f"{paths[-1]} {method}" if paths else operation.name

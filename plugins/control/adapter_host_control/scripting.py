@@ -1,0 +1,55 @@
+"""`/scripting`: what scripts may do, and what they have done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from aiohttp import web
+
+from adapter_host import HOST, Host
+
+from .answers import RefusedRequest, answer, read_object
+from .guard import check_caller
+
+KEYS: Final = ("enabled", "timeout", "statementLimit", "defaultLocation", "defaultLanguage", "allowedLanguages")
+"""What may be changed while it runs."""
+
+
+class Scripts(Protocol):
+    """What runs the script steps of a capability."""
+
+    def status(self) -> Mapping[str, Any]:
+        """How it is set up, and `stats`."""
+
+    def adjust(self, changes: Mapping[str, Any]) -> None:
+        """Set it up otherwise from now on; raises `ValueError` for what cannot be."""
+
+
+async def get(request: web.Request) -> web.Response:
+    """How scripts are set up, and how often they ran."""
+    return answer(dict(_scripts(request.app[HOST])[0].status()))
+
+
+async def put(request: web.Request) -> web.Response:
+    """Set some of it otherwise, until the next reload."""
+    host = check_caller(request)
+    changes = await read_object(request)
+    if unknown := [key for key in changes if key not in KEYS]:
+        raise RefusedRequest(400, f"unknown key '{unknown[0]}' (known: {', '.join(KEYS)})")
+    scripts = _scripts(host)
+    try:
+        for each in scripts:
+            each.adjust(changes)
+    except ValueError as error:
+        raise RefusedRequest(400, str(error)) from error
+    return answer(dict(scripts[0].status()))
+
+
+def _scripts(host: Host) -> Sequence[Scripts]:
+    # A host whose steps are all its own knows no types of steps.
+    types: Mapping[str, Sequence[Scripts]] = getattr(host, "step_types", {})
+    found = types.get("script", ())
+    if not found:
+        raise RefusedRequest(404, "no plugin runs scripts here (pip install adapter-host-scripting)")
+    return found

@@ -1,0 +1,50 @@
+"""Spans around calls, and what is said of those that fail."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+from opentelemetry.context import attach, detach
+from opentelemetry.trace import Span, Status, StatusCode, Tracer, set_span_in_context
+
+from adapter_host import Arguments, Call, OperationError, Result, UpstreamStatus
+
+UNEXPECTED: Final = "unexpected"
+
+
+def spanned(tracer: Tracer, name: str, labels: Mapping[str, str], call: Call) -> Call:
+    """The call inside a span of that name."""
+
+    async def traced(arguments: Arguments) -> Result:
+        span = tracer.start_span(name, attributes=labels)
+        token = attach(set_span_in_context(span))
+        failure = None
+        try:
+            return await call(arguments)
+        except BaseException as error:
+            failure = error_type(error)
+            raise
+        finally:
+            detach(token)
+            end_span(span, failure)
+
+    return traced
+
+
+def end_span(span: Span, error: str | None) -> None:
+    """End a span as it went."""
+    if error is not None:
+        span.set_attribute("error.type", error)
+        span.set_status(Status(StatusCode.ERROR))
+    span.end()
+
+
+def error_type(error: BaseException) -> str:
+    """What labels an error: never its message, which may hold anything."""
+    if isinstance(error, UpstreamStatus):
+        return str(error.upstream_status)
+    if isinstance(error, asyncio.CancelledError):
+        return "cancelled"
+    return type(error).__name__ if isinstance(error, OperationError) else UNEXPECTED

@@ -1,0 +1,212 @@
+"""The log: its levels, and its stream with readers that are too many, too slow, or sent away."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+
+from adapter_host.testing import running
+
+from .conftest import control, document, rest
+
+LOG = logging.getLogger("adapter_host.test")
+LOGS = control(management={"logs": {"stream": True, "max-subscribers": 1}})
+MADE = document("http://127.0.0.1:9", LOGS)
+
+
+@pytest.fixture(autouse=True)
+def _levels() -> Iterator[None]:
+    root, own = logging.getLogger(), logging.getLogger("adapter_host")
+    before = root.level, own.level, LOG.level
+    own.setLevel(logging.INFO)
+    yield
+    for logger, level in zip((root, own, LOG), before, strict=True):
+        logger.setLevel(level)
+
+
+class Events:
+    """The events of a stream."""
+
+    def __init__(self, content: aiohttp.StreamReader) -> None:
+        self._content = content
+
+    async def next(self) -> tuple[str, Any]:
+        """The next event's name and data; comments are passed over."""
+        while True:
+            lines = (await self._content.readuntil(b"\n\n")).decode().splitlines()
+            if lines[0].startswith("event: "):
+                return lines[0].removeprefix("event: "), json.loads(lines[1].removeprefix("data: "))
+
+
+@asynccontextmanager
+async def reading(session: aiohttp.ClientSession, url: str, query: str = "") -> AsyncIterator[Events]:
+    async with session.get(f"{url}/logs/stream{query}") as response:
+        assert response.status == 200
+        assert response.content_type == "text/event-stream"
+        await response.content.readuntil(b"\n\n")
+        yield Events(response.content)
+
+
+async def ask(session: aiohttp.ClientSession, method: str, url: str, **given: Any) -> tuple[int, Any]:
+    async with session.request(method, url, **given) as response:
+        return response.status, await response.json(content_type=None)
+
+
+async def test_levels(session: aiohttp.ClientSession) -> None:
+    async with running(MADE) as served:
+        url = f"{served.url('control')}/logs"
+        _, body = await ask(session, "GET", url)
+        known = {each["name"]: each for each in body["loggers"]}
+        assert body["loggers"][0]["name"] == "root"
+        assert known["adapter_host"] == {"name": "adapter_host", "level": "info", "effectiveLevel": "info"}
+        own = {"name": "adapter_host.test", "level": None, "effectiveLevel": "info"}
+        assert known["adapter_host.test"] == own
+        changed = {**own, "level": "debug", "effectiveLevel": "debug"}
+        assert await ask(session, "PUT", f"{url}/adapter_host.test", json={"level": "DEBUG"}) == (200, changed)
+        assert await ask(session, "GET", f"{url}/adapter_host.test") == (200, changed)
+        assert LOG.isEnabledFor(logging.DEBUG)
+        assert await ask(session, "PUT", f"{url}/adapter_host.test", json={"level": None}) == (200, own)
+
+
+@pytest.mark.parametrize(
+    ("logger", "given", "status", "detail"),
+    [
+        ("nobody", {"json": {"level": "debug"}}, 404, "there is no logger of that name (GET /logs lists them)"),
+        ("root", {"json": {"level": "loud"}}, 400, "the body must be {"),
+        ("root", {"json": {"level": "info", "more": 1}}, 400, "the body must be {"),
+        ("root", {"json": {}}, 400, "the body must be {"),
+        ("root", {"json": {"level": None}}, 400, "the root logger follows no other"),
+        ("root", {"json": []}, 400, "the body must be a JSON object"),
+        ("root", {"data": b"{", "headers": {"Content-Type": "application/json"}}, 400, "the body must be a JSON obj"),
+        ("root", {"data": b"{}"}, 415, "the Content-Type must be application/json"),
+    ],
+)
+async def test_wrong_changes(
+    session: aiohttp.ClientSession, logger: str, given: dict[str, Any], status: int, detail: str
+) -> None:
+    async with running(MADE) as served:
+        before = logging.getLogger().level
+        found, body = await ask(session, "PUT", f"{served.url('control')}/logs/{logger}", **given)
+        assert found == status
+        assert body["detail"].startswith(detail)
+        assert logging.getLogger().level == before
+
+
+async def test_the_log_as_it_is_written(session: aiohttp.ClientSession) -> None:
+    before = list(logging.getLogger().handlers)
+    async with running(MADE) as served, reading(session, served.url("control")) as events:
+        LOG.warning("one %s", "thing")
+        name, line = await events.next()
+        assert (name, line["level"], line["logger"], line["message"]) == (
+            "log",
+            "warning",
+            "adapter_host.test",
+            "one thing",
+        )
+        await asyncio.to_thread(LOG.info, "from a thread")
+        assert (await events.next())[1]["message"] == "from a thread"
+        try:
+            raise ValueError("of nobody's business")
+        except ValueError:
+            LOG.exception("it failed")
+        _, line = await events.next()
+        assert (line["message"], line["exception"]) == ("it failed", "ValueError")
+        assert "nobody" not in str(line)
+        assert len(logging.getLogger().handlers) == len(before) + 1
+    assert logging.getLogger().handlers == before
+
+
+async def test_a_reader_says_how_much_it_wants(session: aiohttp.ClientSession) -> None:
+    async with running(MADE) as served:
+        async with reading(session, served.url("control"), "?level=error") as events:
+            LOG.warning("less")
+            LOG.error("more")
+            assert (await events.next())[1]["message"] == "more"
+        assert (await ask(session, "GET", f"{served.url('control')}/logs/stream?level=loud"))[0] == 400
+
+
+async def test_no_secret_is_in_the_stream(session: aiohttp.ClientSession) -> None:
+    token = {"type": "bearer", "token": "{{env.TOKEN}}"}
+    made = document("http://127.0.0.1:9", LOGS, rest(authentication=token))
+    made["binds"] = [{"namespace": "env", "keys": {"TOKEN": "TOKEN"}}]
+    secrets = {"TOKEN": "s3cr3t-of-the-shop"}
+    async with running(made, environment=secrets) as served, reading(session, served.url("control")) as events:
+        LOG.warning("got s3cr3t-of-the-shop for https://me:pw@api.example.com/x?api_key=k3y&page=1")
+        _, line = await events.next()
+    assert line["message"] == "got {{env.TOKEN}} for https://***@api.example.com/x?api_key=***&page=1"
+
+
+async def test_as_many_readers_as_the_document_says(session: aiohttp.ClientSession) -> None:
+    async with running(MADE) as served:
+        url = served.url("control")
+        async with reading(session, url) as events:
+            status, body = await ask(session, "GET", f"{url}/logs/stream")
+            assert (status, body["detail"]) == (503, "1 read the log already, as many as may")
+            LOG.warning("still")
+            assert (await events.next())[1]["message"] == "still"
+        await gone(served.url("control"))
+        async with reading(session, url) as events:
+            LOG.warning("again")
+            assert (await events.next())[1]["message"] == "again"
+
+
+async def gone(url: str) -> None:
+    """Wait until whoever read has left."""
+    while await ask_status(url) == 503:  # noqa: ASYNC110 -- what is waited for is not this test's to signal
+        await asyncio.sleep(0)
+
+
+async def ask_status(url: str) -> int:
+    """What one more reader is answered, which leaves at once."""
+    async with aiohttp.ClientSession() as session, session.get(f"{url}/logs/stream") as response:
+        return response.status
+
+
+async def test_a_slow_reader_loses_its_place(session: aiohttp.ClientSession) -> None:
+    async with running(MADE) as served:
+        url = served.url("control")
+        place = urlsplit(url)
+        loop = asyncio.get_running_loop()
+        with socket.create_connection((place.hostname, place.port)) as slow:
+            slow.setblocking(False)
+            await loop.sock_sendall(slow, f"GET /logs/stream HTTP/1.1\r\nHost: {place.netloc}\r\n\r\n".encode())
+            received = await loop.sock_recv(slow, 1000)
+            # It reads no more, and its place is another's as soon as too much waits for it.
+            while await ask_status(url) == 503:
+                LOG.warning("x" * 100_000)
+            async with reading(session, url) as events:
+                LOG.warning("for the other")
+                assert (await events.next())[1]["message"] == "for the other"
+            # It may still have what waited, and why there is no more.
+            while b"event: end" not in received:
+                received = received[-100:] + await loop.sock_recv(slow, 1_000_000)
+            assert b'event: end\ndata: {"reason":"dropped: the reader is too slow"}' in received
+
+
+async def test_a_drain_sends_readers_away(session: aiohttp.ClientSession) -> None:
+    async with running(MADE) as served, reading(session, served.url("control")) as events:
+        drain = asyncio.create_task(served.host.drain())
+        name, end = await events.next()
+        assert (name, end["reason"]) == ("end", "ended: reloaded or draining")
+        await drain
+
+
+async def test_a_reload_sends_readers_away(session: aiohttp.ClientSession) -> None:
+    async with running(MADE) as served:
+        async with reading(session, served.url("control")) as events:
+            await served.host.reload()
+            while (found := await events.next())[0] == "log":
+                pass
+            assert found == ("end", {"reason": "ended: reloaded or draining"})
+        async with reading(session, served.url("control")) as events:
+            LOG.warning("as before")
+            assert (await events.next())[1]["message"] == "as before"

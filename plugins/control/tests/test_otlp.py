@@ -1,0 +1,139 @@
+"""What is sent on over OTLP, to a receiver on a real socket that decodes it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from adapter_host import Host, ProblemsError, Settings
+from adapter_host.testing import running
+
+from .conftest import Api, control, document, rest
+from .test_traces import get
+
+
+class Collector:
+    """An OTLP receiver: what it was sent, decoded."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.spans: list[Any] = []
+        self.metrics: dict[str, Any] = {}
+        self.services: set[str] = set()
+        self.came = asyncio.Event()
+
+    async def traces(self, request: web.Request) -> web.Response:
+        sent = ExportTraceServiceRequest.FromString(await request.read())
+        for resource in sent.resource_spans:
+            self._note(resource.resource)
+            self.spans += [span for scope in resource.scope_spans for span in scope.spans]
+        self.came.set()
+        return web.Response(content_type="application/x-protobuf")
+
+    async def take_metrics(self, request: web.Request) -> web.Response:
+        sent = ExportMetricsServiceRequest.FromString(await request.read())
+        for resource in sent.resource_metrics:
+            self._note(resource.resource)
+            self.metrics |= {metric.name: metric for scope in resource.scope_metrics for metric in scope.metrics}
+        return web.Response(content_type="application/x-protobuf")
+
+    def _note(self, resource: Any) -> None:
+        self.services |= {each.value.string_value for each in resource.attributes if each.key == "service.name"}
+
+
+@asynccontextmanager
+async def collecting() -> AsyncIterator[Collector]:
+    collector = Collector()
+    app = web.Application()
+    app.router.add_post("/v1/traces", collector.traces)
+    app.router.add_post("/v1/metrics", collector.take_metrics)
+    async with TestServer(app) as server:
+        collector.url = f"http://127.0.0.1:{server.port}"
+        yield collector
+
+
+def sending(endpoint: str, **more: Any) -> dict[str, Any]:
+    return control(observability={"exporters": {"otlp": {"endpoint": endpoint}}, **more})
+
+
+async def test_everything_is_there_after_the_stop(session: aiohttp.ClientSession, api: Api) -> None:
+    nothing_local = {"metrics": {"local": {"enabled": False}}, "traces": {"local": {"enabled": False}}}
+    async with collecting() as collector:
+        async with running(document(api.url, rest(), sending(collector.url, **nothing_local))) as served:
+            assert await get(session, f"{served.url('shop')}/things") == 200
+            for path in ("metrics", "traces"):
+                assert await get(session, f"{served.url('control')}/{path}") == 404
+        client, server = collector.spans
+        assert (server.name, client.name) == ("rest.request", "http.client.GET")
+        assert client.parent_span_id == server.span_id
+        assert collector.services == {"naftiko-Shop"}
+        (point,) = collector.metrics["naftiko.request.duration.seconds"].histogram.data_points
+        assert point.count == 1
+        ok = [each.as_int for each in collector.metrics["naftiko.request.total"].sum.data_points if each.as_int]
+        assert ok == [1]
+
+
+async def test_the_endpoint_comes_from_a_bind(session: aiohttp.ClientSession, api: Api) -> None:
+    async with collecting() as collector:
+        made = document(api.url, rest(), sending("{{env.COLLECTOR}}/"))
+        made["binds"] = [{"namespace": "env", "keys": {"COLLECTOR": "COLLECTOR"}}]
+        async with running(made, environment={"COLLECTOR": collector.url}) as served:
+            assert await get(session, f"{served.url('shop')}/things") == 200
+            assert await get(session, f"{served.url('control')}/metrics") == 200
+        assert len(collector.spans) == 2
+
+
+async def test_a_reload_sends_elsewhere(session: aiohttp.ClientSession, api: Api) -> None:
+    async with collecting() as first, collecting() as second:
+        async with running(document(api.url, rest(), sending(first.url))) as served:
+            assert await get(session, f"{served.url('shop')}/things") == 200
+            await served.host.reload(document(api.url, rest(), sending(second.url)))
+            assert await get(session, f"{served.url('shop')}/things") == 200
+            await first.came.wait()
+        assert (len(first.spans), len(second.spans)) == (2, 2)
+
+
+async def test_a_host_starts_again(session: aiohttp.ClientSession, api: Api) -> None:
+    async with collecting() as collector:
+        host = Host(document(api.url, rest(), sending(collector.url)), settings=Settings(environment={}))
+        for times in (1, 2):
+            async with host:
+                url = next(each.url for each in host.exposures if each.namespace == "shop")
+                assert await get(session, f"{url}/things") == 200
+            assert len(collector.spans) == 2 * times
+
+
+async def test_a_collector_that_is_gone_costs_no_request(session: aiohttp.ClientSession, api: Api) -> None:
+    async with collecting() as collector:
+        url = collector.url
+    async with running(document(api.url, rest(), sending(url))) as served:
+        assert await get(session, f"{served.url('shop')}/things") == 200
+    assert api.headers
+
+
+@pytest.mark.parametrize("endpoint", ["localhost:4318", "grpc://localhost:4317", "http://"])
+def test_an_endpoint_is_a_url(endpoint: str) -> None:
+    with pytest.raises(ProblemsError, match="an OTLP endpoint is an http or https URL"):
+        Host(document("http://127.0.0.1:9", sending(endpoint)), settings=Settings(environment={}))
+
+
+def test_the_port_of_another_protocol_is_noted() -> None:
+    made = document("http://127.0.0.1:9", sending("http://localhost:4317"))
+    (warning,) = Host(made, settings=Settings(environment={})).warnings
+    assert "4317 is the port of OTLP over gRPC" in warning.message
+
+
+def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http", None)
+    with pytest.raises(ProblemsError, match=r"needs more packages \(pip install 'adapter-host-control\[otlp\]'\)"):
+        Host(document("http://127.0.0.1:9", sending("http://localhost:4318")), settings=Settings(environment={}))

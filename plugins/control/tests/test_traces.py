@@ -1,0 +1,296 @@
+"""Traces: what belongs together, in and out, over hosts and protocols; how many are kept, and what is not in them."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+import aiohttp
+import pytest
+from mcp import Client
+
+from adapter_host import Host, Plugins, ProblemsError, Settings
+from adapter_host.testing import Running, running
+
+from .conftest import Api, consumed, control, document, mcp, rest
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+PARENT = f"00-{TRACE}-b7ad6b7169203331-01"
+
+STEPS = {
+    "method": "GET",
+    "name": "both",
+    "steps": [
+        {"type": "call", "name": "all", "call": "api.list"},
+        {"type": "lookup", "name": "one", "index": "all", "match": "id", "lookupValue": 1, "outputParameters": ["id"]},
+    ],
+}
+
+
+async def get(session: aiohttp.ClientSession, url: str, **headers: str) -> int:
+    async with session.get(url, headers=headers) as response:
+        await response.read()
+        return response.status
+
+
+async def traces(session: aiohttp.ClientSession, served: Running, query: str = "") -> list[Any]:
+    async with session.get(f"{served.url('control')}/traces{query}") as response:
+        found: list[Any] = (await response.json())["traces"]
+        return found
+
+
+async def spans(session: aiohttp.ClientSession, served: Running, trace: str) -> list[Any]:
+    async with session.get(f"{served.url('control')}/traces/{trace}") as response:
+        assert response.status == 200
+        found: list[Any] = (await response.json())["spans"]
+        return found
+
+
+def parent_of(api: Api) -> tuple[str, str, bool]:
+    """What the API was told: the trace, the span, and whether it is sampled."""
+    version, trace, span, flags = api.headers[0]["traceparent"].split("-")
+    assert version == "00"
+    return trace, span, bool(int(flags, 16) & 1)
+
+
+async def test_a_request_and_its_call_upstream(session: aiohttp.ClientSession, api: Api) -> None:
+    async with running(document(api.url, rest(), control())) as served:
+        assert await get(session, f"{served.url('shop')}/things") == 200
+        (trace,) = await traces(session, served)
+        assert (trace["operation"], trace["status"], trace["spanCount"]) == ("/things GET", "ok", 2)
+        server, client = await spans(session, served, trace["traceId"])
+    assert (server["name"], server["kind"], server.get("parentSpanId")) == ("rest.request", "SERVER", None)
+    assert (client["name"], client["kind"], client["parentSpanId"]) == ("http.client.GET", "CLIENT", server["spanId"])
+    assert server["attributes"] == {
+        "naftiko.adapter.type": "rest",
+        "naftiko.operation.id": "/things GET",
+        "http.response.status_code": 200,
+    }
+    assert client["attributes"]["url.full"] == f"{api.url}/things"
+    assert parent_of(api) == (trace["traceId"], client["spanId"], True)
+
+
+async def test_nothing_of_what_a_call_sends_is_in_its_trace(session: aiohttp.ClientSession, api: Api) -> None:
+    operation = {"method": "GET", "name": "find", "call": "api.find"}
+    exposed = rest(operation)
+    exposed["resources"][0]["path"] = "/things/{id}"
+    async with running(document(api.url, exposed, control())) as served:
+        assert await get(session, f"{served.url('shop')}/things/private?more=personal") == 200
+        (trace,) = await traces(session, served)
+        found = await spans(session, served, trace["traceId"])
+        assert trace["operation"] == "/things/{id} GET"
+    assert found[1]["attributes"]["url.full"] == f"{api.url}/things/{{id}}"
+    assert not [secret for secret in ("private", "personal", "k3y") if secret in str(found)]
+
+
+async def test_steps(session: aiohttp.ClientSession, api: Api) -> None:
+    async with running(document(api.url, rest(STEPS), control())) as served:
+        assert await get(session, f"{served.url('shop')}/things") == 200
+        (trace,) = await traces(session, served)
+        found = await spans(session, served, trace["traceId"])
+    names = {span["spanId"]: span["name"] for span in found}
+    assert [(span["name"], names.get(span.get("parentSpanId", ""))) for span in found] == [
+        ("rest.request", None),
+        ("step.call", "rest.request"),
+        ("http.client.GET", "step.call"),
+        ("step.lookup", "rest.request"),
+    ]
+
+
+async def test_functions(session: aiohttp.ClientSession, api: Api) -> None:
+    function = {"name": "list", "call": "api.list"}
+    aggregates = [{"namespace": "store", "functions": [function]}]
+    tool = {"name": "list", "description": "Lists", "ref": "store.list"}
+    made = document(api.url, mcp(tool), rest({"method": "GET", "ref": "store.list"}), control(), aggregates=aggregates)
+    async with running(made) as served:
+        assert await get(session, f"{served.url('shop')}/things") == 200
+        async with Client(served.url("tools"), mode="auto") as client:
+            await client.call_tool("list", {})
+        of_tool, of_rest = await traces(session, served)
+        assert [span["name"] for span in await spans(session, served, of_rest["traceId"])] == [
+            "rest.request",
+            "aggregate.function",
+            "http.client.GET",
+        ]
+        assert [span["name"] for span in await spans(session, served, of_tool["traceId"])] == [
+            "mcp.request",
+            "mcp.tool",
+            "aggregate.function",
+            "http.client.GET",
+        ]
+
+
+async def test_two_hosts_one_after_the_other(session: aiohttp.ClientSession, api: Api) -> None:
+    async with running(document(api.url, rest(), control())) as second:
+        made = document(second.url("shop"), rest(namespace="front"), control())
+        async with running(made) as first:
+            assert await get(session, f"{first.url('front')}/things", traceparent=PARENT) == 200
+            outer = await spans(session, first, TRACE)
+            inner = await spans(session, second, TRACE)
+    assert [span["parentSpanId"] for span in (*outer, *inner)] == [
+        "b7ad6b7169203331",
+        outer[0]["spanId"],
+        outer[1]["spanId"],
+        inner[0]["spanId"],
+    ]
+    assert parent_of(api) == (TRACE, inner[1]["spanId"], True)
+
+
+async def test_b3(session: aiohttp.ClientSession, api: Api) -> None:
+    observability = {"traces": {"propagation": "b3"}}
+    async with running(document(api.url, rest(), control(observability=observability))) as served:
+        given = {"X-B3-TraceId": TRACE, "X-B3-SpanId": "b7ad6b7169203331", "X-B3-Sampled": "1"}
+        assert await get(session, f"{served.url('shop')}/things", **given) == 200
+        server, client = await spans(session, served, TRACE)
+    assert server["parentSpanId"] == "b7ad6b7169203331"
+    sent = {name: value for name, value in api.headers[0].items() if name.startswith("x-b3-")}
+    assert sent == {
+        "x-b3-traceid": TRACE,
+        "x-b3-spanid": client["spanId"],
+        "x-b3-sampled": "1",
+    }
+    assert "traceparent" not in api.headers[0]
+
+
+@pytest.mark.parametrize(("given", "kept"), [({}, 0), ({"traceparent": PARENT}, 1)])
+async def test_sampling_0_follows_the_caller(
+    session: aiohttp.ClientSession, api: Api, given: dict[str, str], kept: int
+) -> None:
+    observability = {"traces": {"sampling": 0}}
+    async with running(document(api.url, rest(), control(observability=observability))) as served:
+        assert await get(session, f"{served.url('shop')}/things", **given) == 200
+        assert len(await traces(session, served)) == kept
+    assert parent_of(api)[2] == bool(kept)
+
+
+async def test_errors_and_choosing_among_traces(session: aiohttp.ClientSession, api: Api) -> None:
+    async with running(document(api.url, rest(), mcp(), control())) as served:
+        assert await get(session, f"{served.url('shop')}/things") == 200
+        api.status = 500
+        assert await get(session, f"{served.url('shop')}/things") == 500
+        (failed,) = await traces(session, served, "?status=ERROR")
+        server, client = await spans(session, served, failed["traceId"])
+        assert [span["status"] for span in (server, client)] == ["error", "error"]
+        assert client["attributes"]["error.type"] == "500"
+        assert client["attributes"]["http.response.status_code"] == 500
+        async with Client(served.url("tools"), mode="auto") as client:
+            assert (await client.call_tool("list-things", {})).is_error
+        assert [trace["status"] for trace in await traces(session, served, "?operation=list-things")] == ["error"]
+        assert len(await traces(session, served, "?operation=/things%20GET&status=ok")) == 1
+        assert await traces(session, served, "?operation=other") == []
+        for unknown in (TRACE, "x"):
+            assert await get(session, f"{served.url('control')}/traces/{unknown}") == 404
+
+
+async def test_the_trace_of_an_mcp_client(session: aiohttp.ClientSession, api: Api) -> None:
+    async with running(document(api.url, mcp(), control())) as served:
+        async with Client(served.url("tools"), mode="2026-07-28") as client:
+            await client.call_tool("list-things", {}, meta={"traceparent": PARENT})
+            await client.call_tool("list-things", {})
+        second, first = await traces(session, served)
+        assert first["traceId"] == TRACE
+        assert second["traceId"] != TRACE
+        found = await spans(session, served, TRACE)
+    assert [(span["name"], span["kind"]) for span in found] == [
+        ("mcp.request", "SERVER"),
+        ("mcp.tool", "INTERNAL"),
+        ("http.client.GET", "CLIENT"),
+    ]
+    assert found[0]["parentSpanId"] == "b7ad6b7169203331"
+
+
+async def test_an_exposer_that_is_no_http(session: aiohttp.ClientSession, api: Api) -> None:
+    exposed = {"type": "echo", "namespace": "lines", "port": 0, "operations": [{"call": "api.list"}]}
+    async with running(document(api.url, exposed, control())) as served:
+        await served.host.call("lines.list")
+        (trace,) = await traces(session, served)
+        assert [span["name"] for span in await spans(session, served, trace["traceId"])] == [
+            "echo.request",
+            "http.client.GET",
+        ]
+
+
+async def test_no_more_are_kept_than_there_is_room_for(session: aiohttp.ClientSession, api: Api) -> None:
+    observability = {"traces": {"local": {"buffer-size": 10}}}
+    async with running(document(api.url, rest(), control(observability=observability))) as served:
+        for _ in range(12):
+            assert await get(session, f"{served.url('shop')}/things") == 200
+        async with session.get(f"{served.url('control')}/traces") as response:
+            body = await response.json()
+        assert (body["bufferSize"], body["bufferUsed"], len(body["traces"])) == (10, 10, 10)
+
+
+async def test_one_trace_cannot_fill_the_memory(session: aiohttp.ClientSession, api: Api) -> None:
+    async with running(document(api.url, rest(), control())) as served:
+        for _ in range(300):
+            await get(session, f"{served.url('shop')}/things", traceparent=PARENT)
+        (trace,) = await traces(session, served)
+        assert trace["spanCount"] == 600
+        assert len(await spans(session, served, TRACE)) == 500
+
+
+async def test_what_is_forwarded_belongs_to_its_trace(session: aiohttp.ClientSession, api: Api) -> None:
+    forward = {"targetNamespace": "api", "trustedHeaders": ["Accept"]}
+    exposed = {"type": "rest", "namespace": "shop", "port": 0, "resources": [{"path": "/{path}", "forward": forward}]}
+    async with running(document(api.url, exposed, control())) as served:
+        assert await get(session, f"{served.url('shop')}/private/things?key=k3y", traceparent=PARENT) == 200
+        server, client = await spans(session, served, TRACE)
+        async with session.get(f"{served.url('control')}/metrics") as response:
+            text = await response.text()
+    assert (server["name"], client["name"]) == ("rest.request", "http.client")
+    assert parent_of(api) == (TRACE, client["spanId"], True)
+    assert not [secret for secret in ("private", "k3y") if secret in f"{server} {client}"]
+    assert 'naftiko_http_client_total{http_response_status_code="200",naftiko_namespace="api"' in text
+
+
+async def test_each_attempt_is_a_span(session: aiohttp.ClientSession, api: Api) -> None:
+    retry = {"x-resilience": {"retry": {"attempts": 3, "backoff": 0.001}}}
+    made = document("", rest(), control(), consumes=[consumed(api.url, **retry)])
+    async with running(made) as served:
+        api.status = 503
+        assert await get(session, f"{served.url('shop')}/things") == 503
+        (trace,) = await traces(session, served)
+        names = [span["name"] for span in await spans(session, served, trace["traceId"])]
+    assert names == ["rest.request", *["http.client.GET"] * 3]
+
+
+async def test_without_a_control_exposer_nothing_is_wrapped(session: aiohttp.ClientSession, api: Api) -> None:
+    """The very calls that a host without the plugin makes."""
+    plain = Plugins.installed(disabled=["control"])
+    for made in (document(api.url, rest()), document(api.url, rest(), control(observability={"enabled": False}))):
+        with_plugin = Host(made, settings=Settings(environment={}))
+        if made["capability"]["exposes"][1:]:
+            del made["capability"]["exposes"][1]
+        without = Host(made, plugins=plain, settings=Settings(environment={}))
+        for one, other in zip(with_plugin.plans[0].consumed, without.plans[0].consumed, strict=True):
+            assert type(one) is type(other)
+        called, bare = (
+            next(iter(host.plans[0].exposers[0].exposer.operations.values())) for host in (with_plugin, without)
+        )
+        assert shape(called.call) == shape(bare.call)
+        assert with_plugin.plans[0].exposers[0].middlewares == ()
+
+
+def shape(call: Any) -> Any:
+    """The functions that a call is made of."""
+    cells = [cell.cell_contents for cell in call.__closure__ or ()]
+    return call.__qualname__, [shape(cell) for cell in cells if callable(cell) and hasattr(cell, "__closure__")]
+
+
+async def test_a_build_leaves_nothing_behind(api: Api) -> None:
+    served = Host(document(api.url, rest(), control()), settings=Settings(environment={}))
+
+    def telemetries() -> int:
+        gc.collect()
+        return sum(type(each).__name__ == "Telemetry" for each in gc.get_objects())
+
+    before = telemetries()
+    served.check()
+    served.check()
+    assert telemetries() == before
+
+
+def test_a_wrong_document_is_told_as_ever() -> None:
+    made = document("", rest(), control(), consumes=[{"type": "http", "namespace": "api"}])
+    with pytest.raises(ProblemsError, match="baseUri"):
+        Host(made, settings=Settings(environment={}))

@@ -1,0 +1,180 @@
+"""A document, served: what callers see of it, and what the API behind it is sent."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import aiohttp
+import httpx2
+from aiohttp import web
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+
+from adapter_host import Host
+from adapter_host.cli import main
+from adapter_host.document import Source
+from adapter_host.testing import Running, running
+
+API = "http://api.test"
+"""Where documents say that the API is."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer over REST."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    @property
+    def data(self) -> Any:
+        return json.loads(self.text)
+
+
+@dataclass
+class Echo:
+    """An API that answers with the request that it got, unless its path is one of `says`."""
+
+    says: Mapping[str, Any]
+    url: str = ""
+    seen: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def last(self) -> dict[str, Any]:
+        return self.seen[-1]
+
+    async def serve(self, request: web.Request) -> web.Response:
+        self.seen.append(
+            {
+                "method": request.method,
+                "path": request.path,
+                "query": {key: request.query.getall(key) for key in request.query},
+                "headers": {name.lower(): value for name, value in request.headers.items()},
+                "cookies": dict(request.cookies),
+                "body": await request.text(),
+            }
+        )
+        said = self.says.get(request.path, self.last)
+        return web.Response(body=said) if isinstance(said, bytes) else web.json_response(said)
+
+
+@asynccontextmanager
+async def echo(says: Mapping[str, Any]) -> AsyncIterator[Echo]:
+    """The API on a free port."""
+    api = Echo(says)
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", api.serve)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    api.url = "http://{}:{}".format(*runner.addresses[0][:2])
+    try:
+        yield api
+    finally:
+        await runner.cleanup()
+
+
+@dataclass
+class Served:
+    """A served document: `web` is its REST exposer, `agents` its MCP exposer, and `api` what it calls."""
+
+    running: Running
+    api: Echo
+    session: aiohttp.ClientSession
+
+    @property
+    def host(self) -> Host:
+        return self.running.host
+
+    async def rest(self, request: str, *, of: str = "web", **sent: Any) -> Answer:
+        """The answer to a request as in `GET /ships?flag=NO`."""
+        method, _, target = request.partition(" ")
+        async with self.session.request(method, self.running.url(of) + target, **sent) as response:
+            return Answer(response.status, response.headers, await response.text())
+
+    async def sent(self, request: str, **sent: Any) -> dict[str, Any]:
+        """What the API is sent when a caller sends a request."""
+        answer = await self.rest(request, **sent)
+        assert answer.status == 200, answer.text
+        return self.api.last
+
+    async def openapi(self) -> Any:
+        """The description of the REST exposer."""
+        return (await self.rest("GET /openapi.json")).data
+
+    @asynccontextmanager
+    async def client(self, of: str = "agents", **headers: str) -> AsyncIterator[Client]:
+        """The official MCP client."""
+        async with (
+            httpx2.AsyncClient(headers=headers) as http,
+            Client(streamable_http_client(self.running.url(of), http_client=http)) as client,
+        ):
+            yield client
+
+    async def tools(self) -> dict[str, Any]:
+        """The tools that are listed, by name, as the protocol has them."""
+        async with self.client() as client:
+            return {tool.name: dumped(tool) for tool in (await client.list_tools()).tools}
+
+    async def tool(self, name: str, **arguments: Any) -> Any:
+        """What a tool gives."""
+        async with self.client() as client:
+            result = await client.call_tool(name, arguments)
+        text = dumped(result.content[0])["text"]
+        assert not result.is_error, text
+        return json.loads(text)
+
+
+def dumped(model: Any) -> dict[str, Any]:
+    """A part of the protocol as it is on the wire."""
+    return cast(dict[str, Any], model.model_dump(mode="json", by_alias=True, exclude_none=True))
+
+
+@asynccontextmanager
+async def served(
+    document: Any,
+    *,
+    says: Mapping[str, Any] | None = None,
+    folder: Path | None = None,
+    files: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> AsyncIterator[Served]:
+    """Serve a document whose API is an echo; from a file in `folder`, with `files` beside it, where there is one."""
+    async with AsyncExitStack() as stack:
+        api = await stack.enter_async_context(echo(says or {}))
+        given = _called_at(api.url, document)
+        if folder is not None:
+            for name, other in (files or {}).items():
+                (folder / name).write_text(json.dumps(_called_at(api.url, other)))
+            file = folder / "capability.yaml"
+            file.write_text(json.dumps(given))
+            given = file
+        host = await stack.enter_async_context(running(given, **settings))
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        yield Served(host, api, session)
+
+
+def _called_at(url: str, document: Any) -> Any:
+    return json.loads(json.dumps(parsed(document)).replace(API, url))
+
+
+def parsed(document: Any) -> Any:
+    """A document as data."""
+    return Source.parse(document, "capability.yaml").data if isinstance(document, str) else document
+
+
+def inspected(document: Any, folder: Path) -> Any:
+    """What `adapter-host inspect` says of a document."""
+    file = folder / "capability.yaml"
+    file.write_text(json.dumps(parsed(document)))
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        assert main(["inspect", "--format", "json", str(file)]) == 0
+    return json.loads(out.getvalue())
