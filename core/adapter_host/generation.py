@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-
-from aiohttp import web
+from typing import TYPE_CHECKING
 
 from .adapters import ConsumedOperation, HttpExposer
 from .credentials import IssuedCredentials
@@ -18,6 +17,9 @@ from .places import WELL_KNOWN
 from .plan import ExposerPlan, Plan
 from .settings import Settings
 from .switch import Mounted
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 _log = logging.getLogger("adapter_host")
 

@@ -39,16 +39,17 @@ class Mount:
     def mounted(
         self, settings: Settings, address: str | None, requests: Counter, introduce: Callable[[web.Application], None]
     ) -> Mounted:
-        """Its application with its door and what plugins put behind it, ready to be mounted."""
+        """Its application with its door and what plugins put behind it, introduced to the host, ready to be mounted."""
         app = self.exposer.build_app()
-        own = door(self.exposer_plan.credentials, settings, address, requests)
-        for middleware in (*reversed(self.exposer_plan.middlewares), own):
-            app.middlewares.insert(0, middleware)
         introduce(app)
+        own_door = door(self.exposer_plan.credentials, settings, address, requests)
+        middlewares = self.exposer_plan.middlewares
+        for middleware in (*reversed(middlewares), own_door):
+            app.middlewares.insert(0, middleware)
         prepare(app, self.prefix)
-        # What plugins put behind the door stands in the application.
-        shortcut = _has_shortcut(type(self.exposer)) and not self.exposer_plan.middlewares
-        return Mounted(app, own, self.exposer.handler_of if shortcut else None)
+        # What plugins put there may ask a request for its application, which a shortcut does not take it to.
+        takes_shortcut = not middlewares and _has_shortcut(type(self.exposer))
+        return Mounted(app, own_door, self.exposer.handler_of if takes_shortcut else None)
 
 
 def _has_shortcut(exposer: type[HttpExposer[Any]]) -> bool:

@@ -270,5 +270,5 @@ def _note_unknown_keys(declaration: Declaration) -> None:
     for model, _ in declaration.models:
         for key in model.model_extra or ():
             if not key.startswith("x-"):
-                message = unknown_key(key, [source.word(known) for known in known_keys(type(model))])
+                message = unknown_key(key, [source.word(each) for each in known_keys(type(model))])
                 declaration.problem(message, declaration.loc(model, key), code="unknown-key", warning=True, key=True)

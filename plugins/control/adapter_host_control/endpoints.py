@@ -1,4 +1,4 @@
-"""The endpoints of a control exposer: what is needed once it is served, and not before."""
+"""The endpoints of a control exposer, those that its document switches on."""
 
 from __future__ import annotations
 
@@ -19,29 +19,19 @@ if TYPE_CHECKING:
 
 
 class Endpoints:
-    """Puts together what a document switches on."""
+    """An application of them; `streams` are those of the log, to be ended when it is drained."""
 
     def __init__(self, config: ControlConfig, declaration: Declaration, telemetry: Telemetry | None) -> None:
+        self.app = web.Application(middlewares=[as_problems])
+        self.streams: list[LogStream] = []
         self._config = config
-        self._declaration = declaration
-        self._telemetry = telemetry
-        self._streams: list[LogStream] = []
+        self._add_management(declaration)
+        self._add_logs()
+        if telemetry is not None:
+            self._add_observation(telemetry)
 
-    def end_streams(self) -> None:
-        """End the streams of the log."""
-        for stream in self._streams:
-            stream.end()
-
-    def app(self) -> web.Application:
-        """An application of those that are switched on."""
-        app = web.Application(middlewares=[as_problems])
-        self._add_management(app.router)
-        self._add_logs(app.router)
-        self._add_observation(app.router)
-        return app
-
-    def _add_management(self, router: web.UrlDispatcher) -> None:
-        management, declaration = self._config.management, self._declaration
+    def _add_management(self, declaration: Declaration) -> None:
+        management, router = self._config.management, self.app.router
         configuration = Configuration(declaration)
         if management.health:
             router.add_get("/health/live", health.live)
@@ -57,25 +47,24 @@ class Endpoints:
             router.add_get("/scripting", scripting.get)
             router.add_put("/scripting", scripting.put)
 
-    def _add_logs(self, router: web.UrlDispatcher) -> None:
-        logs = self._config.management.logs
+    def _add_logs(self) -> None:
+        logs, router = self._config.management.logs, self.app.router
         if logs is None:
             return
         if logs.stream:
             stream = LogStream(logs.max_subscribers)
-            self._streams.append(stream)
+            self.streams.append(stream)
             router.add_get("/logs/stream", stream.get, allow_head=False)
         if logs.level_control:
             router.add_get("/logs", levels.get_all)
             router.add_get("/logs/{logger}", levels.get)
             router.add_put("/logs/{logger}", levels.put)
 
-    def _add_observation(self, router: web.UrlDispatcher) -> None:
-        if self._telemetry is None:
-            return
+    def _add_observation(self, telemetry: Telemetry) -> None:
+        # The SDK takes a moment: a document that wants none of this does without.
         from .observation import Observation
 
-        observation, observability = Observation(self._telemetry), self._config.observability
+        observation, observability, router = Observation(telemetry), self._config.observability, self.app.router
         if observability.shows_metrics:
             router.add_get("/metrics", observation.metrics)
         if observability.shows_traces:

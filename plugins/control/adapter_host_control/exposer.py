@@ -1,4 +1,4 @@
-"""The control exposer: endpoints of its own, those that the document switches on."""
+"""The control exposer: what a document asks of it, and when it measures and sends."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 from adapter_host import HttpExposer, Operations, Provision, curl
 
 from .config import ControlConfig, OtlpConfig
-from .exposure import check_exposure
+from .openness import check_openness
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from .endpoints import Endpoints
+    from .stream import LogStream
     from .telemetry import Telemetry
 
 _GRPC_PORT: Final = 4317
@@ -28,10 +28,10 @@ class ControlExposer(HttpExposer[ControlConfig]):
 
     def __init__(self, config: ControlConfig, operations: Operations, provision: Provision) -> None:
         super().__init__(config, operations, provision)
-        check_exposure(config, provision)
+        check_openness(config, provision)
         self._endpoint = self._otlp_endpoint(config.observability.otlp)
         self._telemetry = self._find_telemetry()
-        self._endpoints: Endpoints | None = None
+        self._streams: list[LogStream] = []
 
     def _find_telemetry(self) -> Telemetry | None:
         observability = self.config.observability
@@ -62,11 +62,12 @@ class ControlExposer(HttpExposer[ControlConfig]):
 
     def build_app(self) -> web.Application:
         """The endpoints that are switched on."""
-        # Imported here, with aiohttp: `validate` and `inspect` do without.
+        # Imported here: who validates a document needs no server.
         from .endpoints import Endpoints
 
-        self._endpoints = Endpoints(self.config, self.provision.declaration, self._telemetry)
-        return self._endpoints.app()
+        endpoints = Endpoints(self.config, self.provision.declaration, self._telemetry)
+        self._streams += endpoints.streams
+        return endpoints.app
 
     def usage(self, url: str) -> str | None:
         """Curl lines for what there is to see."""
@@ -86,8 +87,8 @@ class ControlExposer(HttpExposer[ControlConfig]):
 
     async def drain(self) -> None:
         """End the streams of the log; everything else goes on."""
-        if self._endpoints is not None:
-            self._endpoints.end_streams()
+        for stream in self._streams:
+            stream.end()
 
     async def stop(self) -> None:
         """Send what is left on."""

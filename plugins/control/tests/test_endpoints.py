@@ -23,7 +23,7 @@ BINDS = [{"namespace": "env", "keys": {"CONTROL_TOKEN": "CONTROL_TOKEN"}}]
 SECRET = {"CONTROL_TOKEN": "c0ntr0l-s3cr3t"}
 BEARER = {"Authorization": f"Bearer {SECRET['CONTROL_TOKEN']}"}
 
-ENDPOINTS = {
+ENDPOINTS: dict[str, dict[str, Any]] = {
     "GET /health/live": {"health": False},
     "GET /health/ready": {"health": False},
     "GET /status": {"info": False},

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gc
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import pytest
 from mcp import Client
+from mcp_types import RequestParamsMeta
 
 from adapter_host import Host, Plugins, ProblemsError, Settings
 from adapter_host.testing import Running, running
@@ -185,7 +186,7 @@ async def test_errors_and_choosing_among_traces(session: aiohttp.ClientSession, 
 async def test_the_trace_of_an_mcp_client(session: aiohttp.ClientSession, api: Api) -> None:
     async with running(document(api.url, mcp(), control())) as served:
         async with Client(served.url("tools"), mode="2026-07-28") as client:
-            await client.call_tool("list-things", {}, meta={"traceparent": PARENT})
+            await client.call_tool("list-things", {}, meta=cast(RequestParamsMeta, {"traceparent": PARENT}))
             await client.call_tool("list-things", {})
         second, first = await traces(session, served)
         assert first["traceId"] == TRACE

@@ -123,3 +123,4 @@ class HttpConfig(ConsumerConfig):
     authentication: Authentication | None = None
     resources: ListOf[HttpResource] = ()
     timeout: Timeouts = Field(default_factory=Timeouts, alias="x-timeout")
+    transport: Literal["lean", "aiohttp"] = Field("lean", alias="x-transport")

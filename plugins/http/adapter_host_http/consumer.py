@@ -62,8 +62,8 @@ class HttpOperation(ConsumedOperation):
     async def call(self, arguments: Arguments, *, stream: bool = False) -> Result:
         """Call the API; with `stream` an answer of more than 64 KiB comes as a stream."""
         request = self.plan.build(arguments)
-        for write in self._writers:
-            write(request.headers)
+        if self._writers:
+            request = request.written(self._writers)
         result = await self._upstream.call(self.plan.method, request, self.format, stream=stream, most=self.max_size)
         if self.media_type is not None:
             result.media_type = self.media_type
@@ -145,7 +145,7 @@ class HttpConsumer(Consumer[HttpConfig]):
         self._stand_in: StandIn | None = None
         self._credential = compile_authentication(config.authentication, provision)
         handshake = self._credential.handshake if self._credential else None
-        self._upstream = Upstream(provision, config.timeout, handshake)
+        self._upstream = Upstream(provision, config, handshake)
         self._masked = base.masked().rstrip("/") if base else ""
         self._operations = tuple(
             HttpOperation(self._unit(resource, spec), self._upstream, self._masked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import orjson
@@ -59,14 +60,14 @@ class HttpForwarding(Forwarding):
     async def call(self, arguments: Arguments, *, stream: bool = False) -> Result:
         """Pass a request on."""
         method, request = arguments["method"], self._request(arguments, self._constant)
-        for write in self._writers:
-            write(request.headers)
+        if self._writers:
+            request = request.written(self._writers)
         if self._handshake and isinstance(request.body, AsyncIterable):
             # It may have to be sent twice.
             held = await read_at_most(self._limit, request.body)
             if held is None:
                 raise ArgumentError("body", f"the body must be at most {self._limit} bytes")
-            request = Request(request.target, request.headers, held, as_is=True)
+            request = replace(request, body=held)
         result = await self._upstream.forward(method, request, stream=stream)
         headers, path = CIMultiDict(result.headers), request.target.partition("?")[0]
         for name in ("Location", "Content-Location"):
@@ -86,7 +87,7 @@ class HttpForwarding(Forwarding):
             given.popall("Content-Length", None)
         elif not isinstance(body, AsyncIterable):
             body = _sent(body, given)
-        headers = constant.headers.copy()
+        headers = constant.headers
         for name, _ in _DEFAULTS:
             if name in given:
                 headers.popall(name, None)
@@ -94,7 +95,7 @@ class HttpForwarding(Forwarding):
         headers.extend(given)
         headers.setdefault(_VIA, via)
         target = passed_path(arguments.get("path", "")) + self._query(arguments.get("query", ""), constant)
-        return Request(target, headers, body, as_is=True)
+        return Request.of(target, headers, body, as_is=True, codings=False)
 
     def _query(self, given: str, constant: Request) -> str:
         fixed = constant.target.partition("?")[2]

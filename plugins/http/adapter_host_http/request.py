@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import orjson
 from multidict import CIMultiDict
 
-from adapter_host import ABSENT, ArgumentError, Arguments, Input, text_of
+from adapter_host import ABSENT, ArgumentError, Arguments, HeaderWriter, Input, text_of
 
 from .body import MakeBody, several
 from .encoding import cookie, header, listed, percent
@@ -17,19 +17,79 @@ from .texts import Constant, Value, render
 from .url import Path
 
 CONTENT_TYPE: Final = "Content-Type"
+CODINGS: Final = "gzip, deflate"
+
+# A handshake gives the first, and the second is about the body as it is sent.
+_SEPARATE: Final = frozenset({"authorization", "content-length"})
+_CONNECTION: Final = frozenset({"connection", "expect", "host", "transfer-encoding", "upgrade"})
 
 
-@dataclass(frozen=True, slots=True)
+Pair = tuple[str, str]
+Payload = bytes | AsyncIterable[bytes] | None
+
+
+class Prepared:
+    """The headers that no call changes; `lines` are all of them as they are sent.
+
+    With `codings` they say which codings of an answer are understood.
+    """
+
+    __slots__ = ("codings", "count", "lines", "pairs")
+
+    def __init__(self, pairs: Iterable[Pair] = (), *, codings: bool = True) -> None:
+        self.pairs = tuple(pairs)
+        self.codings = codings
+        accepted = f"Accept-Encoding: {CODINGS}\r\n" if codings else ""
+        self.lines = "".join(f"{name}: {value}\r\n" for name, value in self.pairs) + accepted
+        self.count = len(self.pairs) + bool(accepted)
+
+
+@dataclass(slots=True)
 class Request:
-    """What one call sends; `target` is the path and query below the base.
+    """What one call sends; `target` is the path and query, `own` are its own headers by lower-case name.
 
     One that is `as_is` is passed on: its answer is neither decoded nor followed elsewhere.
     """
 
     target: str
-    headers: CIMultiDict[str]
-    body: bytes | AsyncIterable[bytes] | None
+    prepared: Prepared
+    own: dict[str, Pair]
+    body: Payload
     as_is: bool = False
+
+    @property
+    def headers(self) -> CIMultiDict[str]:
+        """All of its headers that are not the connection's."""
+        return CIMultiDict((*self.prepared.pairs, *self.own.values()))
+
+    @classmethod
+    def of(cls, target: str, headers: CIMultiDict[str], body: Payload, *, as_is: bool, codings: bool) -> Request:
+        """One whose headers were put together for it alone; those that are the connection's are left out."""
+        own = {name.lower(): (name, value) for name, value in headers.items() if name.lower() in _SEPARATE}
+        others = _SEPARATE | _CONNECTION
+        pairs = [(name, value) for name, value in headers.items() if name.lower() not in others]
+        return cls(target, Prepared(pairs, codings=codings), own, body, as_is)
+
+    def at(self, target: str) -> Request:
+        """The same with another target."""
+        return Request(target, self.prepared, self.own, self.body, self.as_is)
+
+    def written(self, writers: Iterable[HeaderWriter]) -> Request:
+        """The same with what plugins write into its headers."""
+        headers = self.headers
+        for write in writers:
+            write(headers)
+        codings = self.prepared.codings and "Accept-Encoding" not in headers
+        return Request.of(self.target, headers, self.body, as_is=self.as_is, codings=codings)
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it can be sent twice: a body that is read as it is sent cannot."""
+        return self.body is None or isinstance(self.body, bytes)
+
+    def having(self, name: str, value: str) -> Request:
+        """The same with another header, which none of the prepared ones may be."""
+        return replace(self, own={**self.own, name.lower(): (name, value)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +127,44 @@ class RequestParts:
 class RequestPlan:
     """Makes requests. Constants are encoded already; a call appends its own values."""
 
-    __slots__ = ("_body", "_cookies", "_headers", "_prepared", "_query", "_required", "inputs", "method", "path")
+    __slots__ = (
+        "_body",
+        "_cookies",
+        "_defaults",
+        "_headers",
+        "_prepared",
+        "_query",
+        "_required",
+        "_typed",
+        "inputs",
+        "method",
+        "path",
+    )
 
     def __init__(self, parts: RequestParts, inputs: tuple[Input, ...]) -> None:
         self.method = parts.method
         self.path = parts.path
         self.inputs = inputs
         self._query = tuple(_query_piece(field) for field in parts.query)
-        self._prepared = CIMultiDict(
-            (field.name, listed(field.value.value)) for field in parts.headers if isinstance(field.value, Constant)
-        )
         self._headers = tuple(
-            (field.name, field.value, field.input) for field in parts.headers if not isinstance(field.value, Constant)
+            (field.name, field.name.lower(), field.value, field.input)
+            for field in parts.headers
+            if not isinstance(field.value, Constant)
         )
         self._cookies = parts.cookies
         self._body = parts.body
         self._required = tuple(i.name for i in inputs if i.required and i.place != "path")
+        self._divide(parts)
+
+    def _divide(self, parts: RequestParts) -> None:
+        """Part the constant headers into those that stay, and those that a call's own may replace."""
+        constants = [(f.name, listed(f.value.value)) for f in parts.headers if isinstance(f.value, Constant)]
+        changing = {lower for _, lower, _, _ in self._headers} | ({"cookie"} if parts.cookies else set())
+        codings = not any(name == "accept-encoding" for name in changing | {name.lower() for name, _ in constants})
+        fixed = [pair for pair in constants if pair[0].lower() not in changing]
+        self._prepared = Prepared(fixed, codings=codings)
+        self._defaults = {name.lower(): (name, value) for name, value in constants if name.lower() in changing}
+        self._typed = any(name.lower() == "content-type" for name, _ in fixed)
 
     def build(self, arguments: Arguments) -> Request:
         """The request of one call; raises `ArgumentError`."""
@@ -98,22 +180,23 @@ class RequestPlan:
         target = self.path.render(arguments)
         if self._query:
             target += self._query_text(arguments)
-        headers = self._prepared.copy()
-        for name, value, input_name in self._headers:
+        own = self._defaults.copy()
+        for name, lower, value, input_name in self._headers:
             given = value(arguments)
             if given is not ABSENT and given is not None:
-                headers[name] = header(input_name, listed(given))
+                own[lower] = name, header(input_name, listed(given))
         if self._cookies:
-            self._add_cookies(headers, arguments)
+            self._add_cookies(own, arguments)
         made = self._body(arguments) if self._body else None
         if made is None:
-            return Request(target, headers, None)
-        headers.setdefault(CONTENT_TYPE, made[1])
-        return Request(target, headers, made[0])
+            return Request(target, self._prepared, own, None)
+        if not self._typed and "content-type" not in own:
+            own["content-type"] = CONTENT_TYPE, made[1]
+        return Request(target, self._prepared, own, made[0])
 
     def constant_headers(self) -> Mapping[str, str]:
-        """The headers that no call changes."""
-        return self._prepared
+        """The headers that hold for every call that gives none of its own."""
+        return CIMultiDict((*self._prepared.pairs, *self._defaults.values()))
 
     def constant_query(self) -> str:
         """The query that no call changes, from its `?`."""
@@ -124,14 +207,14 @@ class RequestPlan:
         pieces = [text for piece in self._query if (text := piece if isinstance(piece, str) else piece(arguments))]
         return f"?{'&'.join(pieces)}" if pieces else ""
 
-    def _add_cookies(self, headers: CIMultiDict[str], arguments: Arguments) -> None:
+    def _add_cookies(self, own: dict[str, Pair], arguments: Arguments) -> None:
         pairs = (
             f"{field.name}={cookie(text_of(value))}"
             for field in self._cookies
             if (value := render(field.value, arguments)) is not ABSENT and value is not None
         )
         if text := "; ".join(pairs):
-            headers["Cookie"] = text
+            own["cookie"] = "Cookie", text
 
 
 def _beyond_json(arguments: Arguments) -> ArgumentError:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
-from dataclasses import replace
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 import aiohttp
-from multidict import CIMultiDict
 from yarl import URL
 
 from adapter_host import (
@@ -25,106 +25,85 @@ from adapter_host import (
     UpstreamUnreachable,
 )
 
-from .config import Timeouts
+from .config import HttpConfig
 from .conversion import converted
 from .credential import AUTHORIZATION, Handshake, Wire
 from .formats import Convert, Format, FormatError
+from .lean import LeanTransport
 from .request import Request
+from .session import SessionTransport, open_session
+from .transport import Answer, ConnectTimeout, Limits, Malformed, Origin, Transport, TransportError
 
 _LOG: Final = logging.getLogger("adapter_host.http")
 
-CONNECTIONS: Final = 100
 MAX_REDIRECTS: Final = 5
 HELD: Final = 64 * 1024
 """An answer of at most so many bytes is never streamed."""
+
+Send = Callable[[Request], Awaitable[Answer]]
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _ENCODED: Final = re.compile(r"[!-~]+")
 _MEDIA_TYPE: Final = re.compile(r"[\w.+/-]{1,80}")
 
 
-class Upload(AsyncIterable[bytes]):
-    """A body on its way; `timeout` runs only while it is the API that keeps us waiting, `seconds` from then on."""
-
-    def __init__(self, body: AsyncIterable[bytes], timeout: asyncio.Timeout, seconds: float) -> None:
-        self._body = body
-        self._timeout = timeout
-        self._seconds = seconds
-        self.error: Exception | None = None
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        chunks = aiter(self._body)
-        try:
-            while True:
-                self._stop_at(None)
-                chunk = await anext(chunks, None)
-                self._stop_at(asyncio.get_running_loop().time() + self._seconds)
-                if chunk is None:
-                    return
-                yield chunk
-        except Exception as error:
-            self.error = error
-            raise
-
-    def _stop_at(self, when: float | None) -> None:
-        # The API may answer before it has read everything; there is nothing to wait for then.
-        with suppress(RuntimeError):
-            self._timeout.reschedule(when)
-
-
 class Upstream:
     """One consumed API on the wire."""
 
-    def __init__(self, provision: Provision, timeouts: Timeouts, handshake: Handshake | None = None) -> None:
+    def __init__(self, provision: Provision, config: HttpConfig, handshake: Handshake | None = None) -> None:
         settings = provision.settings
         self._namespace = provision.namespace
         self._settings = settings
         self._limit = settings.answer_limit
-        self._connect = timeouts.connect or settings.connect_timeout
-        self._total = timeouts.total or settings.total_timeout
+        self._connect = config.timeout.connect or settings.connect_timeout
+        self._total = config.timeout.total or settings.total_timeout
+        self._lean = config.transport == "lean"
         self._handshake = handshake
         self.base = ""
-        self._proxy: str | None = None
+        self._path = ""
+        self._transport: Transport | None = None
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self, base: str, *, direct: bool = False) -> None:
         """Be ready to call the API at `base`; `direct` goes past any proxy."""
         self.base = base
-        self._proxy = None if direct else proxy_of(URL(base), self._settings)
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=CONNECTIONS),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=("Content-Type",),
-            # A stream may last; only a pause in it counts.
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect, sock_read=self._total),
-        )
+        url = URL(base)
+        self._path = url.raw_path.rstrip("/")
+        self._origin = origin_of(base)
+        limits = Limits(connect=self._connect, idle=self._total)
+        proxy = None if direct else proxy_of(url, self._settings)
+        if self._lean and proxy is None:
+            self._transport = LeanTransport(self._origin, limits)
+        else:
+            self._transport = SessionTransport(self._origin, limits, proxy)
+        await self._transport.open()
         if self._handshake is not None:
-            settings = self._settings
-            stand_in = base if direct else None
-            proxy = (lambda url: None) if direct else (lambda url: proxy_of(url, settings))
-            self._handshake.open(Wire(self._session, proxy, self._total, stand_in))
+            self._open_handshake(self._handshake, limits, direct=direct)
 
     async def close(self) -> None:
         """Close every connection."""
+        transport, self._transport = self._transport, None
         session, self._session = self._session, None
         if self._handshake is not None:
             await self._handshake.close()
         if session is not None:
             await session.close()
+        if transport is not None:
+            await transport.close()
 
     async def call(
         self, method: str, request: Request, format: Format, *, stream: bool, most: int | None = None
     ) -> Result:
         """Send a request and read its answer, if it is not a stream up to `most` bytes; raises `UpstreamError`."""
+        most = None if stream and format.convert is None else most or self._limit
         try:
-            async with asyncio.timeout(self._total):
-                response = await self._send(method, request)
-                try:
-                    return await self._read(response, format, None if stream else most or self._limit)
-                except BaseException:
-                    response.close()
-                    raise
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            answer = await self._send(method, request, HELD if most is None else most)
+            try:
+                return await self._read(answer, format, most)
+            except BaseException:
+                answer.close()
+                raise
+        except (TimeoutError, TransportError) as error:
             raise self._failure(error) from error
 
     async def forward(self, method: str, request: Request, *, stream: bool) -> Result:
@@ -132,104 +111,67 @@ class Upstream:
 
         What reading the request's body raises is raised as it is. While that keeps us waiting, the API's time stops.
         """
-        body = None
         try:
-            async with asyncio.timeout(self._total) as timeout:
-                if isinstance(request.body, AsyncIterable):
-                    body = Upload(request.body, timeout, self._total)
-                    request = replace(request, body=body)
-                response = await self._send(method, request)
-            return await self._passed(response, stream=stream)
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            if body is not None and body.error is not None:
-                raise body.error from None
+            answer = await self._send(method, request, 0 if stream else self._limit)
+            body = answer.body if stream or answer.body is not None else await answer.take(self._limit)
+        except (TimeoutError, TransportError) as error:
             raise self._failure(error) from error
-
-    async def _passed(self, response: aiohttp.ClientResponse, *, stream: bool) -> Result:
-        headers = response.headers
-        media_type = headers.get("Content-Type", "")
+        given: dict[str, Any] = {"status": answer.status, "media_type": answer.media_type, "headers": answer.headers}
         if stream:
-            chunks = self._chunks(response, b"")
+            chunks = self._chunks(answer)
             await anext(chunks)
-            return Result(status=response.status, media_type=media_type, headers=headers, stream=chunks)
-        try:
-            body, complete = await _take(response, self._limit)
-        finally:
-            response.close()
-        if not complete:
+            return Result(**given, stream=chunks)
+        if body is None:
             raise self._too_large(self._limit)
-        return Result(status=response.status, media_type=media_type, headers=headers, body=body)
+        return Result(**given, body=body)
 
-    async def _send(self, method: str, request: Request) -> aiohttp.ClientResponse:
-        url = URL(self.base + request.target, encoded=True)
-        left = MAX_REDIRECTS if method in ("GET", "HEAD") and not request.as_is else 0
-        handshake = self._handshake
-        if handshake is not None and AUTHORIZATION in request.headers:
+    def _open_handshake(self, handshake: Handshake, limits: Limits, *, direct: bool) -> None:
+        settings = self._settings
+        proxy = (lambda url: None) if direct else (lambda url: proxy_of(url, settings))
+        self._session = open_session(self._origin, limits)
+        handshake.open(Wire(self._session, proxy, self._total, self.base if direct else None))
+
+    async def _send(self, method: str, request: Request, held: int) -> Answer:
+        """The answer, redirects followed."""
+        transport, handshake = self._transport, self._handshake
+        if transport is None:
+            raise UpstreamUnreachable(f"the upstream '{self._namespace}' is not open")
+        target = self._path + request.target
+        request = request.at(target if target.startswith("/") else f"/{target}")
+        deadline = asyncio.get_running_loop().time() + self._total
+        send = partial(transport.send, method, deadline=deadline, held=held)
+        if handshake is not None and AUTHORIZATION.lower() in request.own:
             handshake = None
+        left = MAX_REDIRECTS if method in ("GET", "HEAD") and not request.as_is else 0
         while True:
             if handshake is None:
-                response = await self._exchange(method, url, request.headers, request)
+                answer = await send(request)
             else:
-                response = await self._proven(handshake, method, url, request)
-            target = _redirect(response) if left and response.status in _REDIRECTS else None
-            if target is None:
-                return response
-            response.release()
-            url, left = target, left - 1
+                answer = await _proven(handshake, send, method, request, deadline=deadline)
+            found = self._redirected(request.target, answer) if left and answer.status in _REDIRECTS else None
+            if found is None:
+                return answer
+            answer.close()
+            request = request.at(found)
+            left -= 1
 
-    def _exchange(
-        self, method: str, url: URL, headers: CIMultiDict[str], request: Request
-    ) -> Awaitable[aiohttp.ClientResponse]:
-        if self._session is None:
-            raise UpstreamUnreachable(f"the upstream '{self._namespace}' is not open")
-        return self._session.request(
-            method,
-            url,
-            headers=headers,
-            data=request.body,
-            allow_redirects=False,
-            auto_decompress=not request.as_is,
-            proxy=self._proxy,
-        )
-
-    async def _proven(self, handshake: Handshake, method: str, url: URL, request: Request) -> aiohttp.ClientResponse:
-        """The answer to a request with what the handshake gives; sent once more where that is refused."""
-        target = url.raw_path_qs
-        proof = await handshake.header(method, target)
-        response = await self._exchange(method, url, _with(request.headers, proof), request)
-        if response.status != 401:
-            return response
-        try:
-            proof = await handshake.again(method, target, proof, response.headers.getall("WWW-Authenticate", ()))
-        except BaseException:
-            response.close()
-            raise
-        if proof is None:
-            return response
-        response.release()
-        return await self._exchange(method, url, _with(request.headers, proof), request)
-
-    async def _read(self, response: aiohttp.ClientResponse, format: Format, most: int | None) -> Result:
-        headers = response.headers
-        media_type = headers.get("Content-Type", "")
-        if response.status >= 300:
-            body, complete = await _take(response, self._limit)
-            if not complete:
-                response.close()
-            raise UpstreamStatus(response.status, body if complete else b"", media_type, headers)
-        if most is None and format.convert is not None:
-            most = self._limit
-        body, complete = await _take(response, HELD if most is None else most)
-        if not complete and most is not None:
-            raise self._too_large(most)
+    async def _read(self, answer: Answer, format: Format, most: int | None) -> Result:
+        headers, body, media_type = answer.headers, answer.body, answer.media_type
+        if answer.status >= 300:
+            body = await answer.take(self._limit) if body is None else body
+            raise UpstreamStatus(answer.status, body or b"", media_type, headers)
         media_type = media_type or format.media_type
-        if not complete:
-            chunks = self._chunks(response, body)
+        if body is None and most is None:
+            chunks = self._chunks(answer)
             await anext(chunks)
             return Result(
-                status=response.status, media_type=media_type, headers=headers, decode=format.decode, stream=chunks
+                status=answer.status, media_type=media_type, headers=headers, decode=format.decode, stream=chunks
             )
-        result = Result(status=response.status, media_type=media_type, body=body, headers=headers, decode=format.decode)
+        if body is None:
+            body = await answer.take(most or 0)
+        if body is None:
+            raise self._too_large(most or 0)
+        result = Result(status=answer.status, media_type=media_type, body=body, headers=headers, decode=format.decode)
         if format.convert is not None:
             return await self._converted(result, format, format.convert)
         if format.checked:
@@ -255,32 +197,52 @@ class Upstream:
         sent = f"it sent {named[0] if named else '?'}{reason}"
         return UpstreamInvalid(f"the upstream '{self._namespace}' did not answer {format.kind.title} ({sent})")
 
-    async def _chunks(self, response: aiohttp.ClientResponse, head: bytes) -> AsyncIterator[bytes]:
+    async def _chunks(self, answer: Answer) -> AsyncIterator[bytes]:
         try:
             # Taken at once, so that closing the stream unread ends the answer too.
             yield b""
-            if head:
-                yield head
-            async for chunk in response.content.iter_any():
+            async for chunk in answer.chunks():
                 yield chunk
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+        except (TimeoutError, TransportError) as error:
             raise self._failure(error) from error
         finally:
-            response.close()
+            answer.close()
+
+    def _redirected(self, target: str, answer: Answer) -> str | None:
+        """The target of a redirect within the same origin."""
+        here = URL(f"{self._origin}{target}", encoded=True)
+        location = answer.headers.get("Location", "").partition("#")[0]
+        with suppress(ValueError):
+            there = here.join(URL(location, encoded=_ENCODED.fullmatch(location) is not None))
+            if location and _same_origin(there, here):
+                return there.raw_path_qs
+        return None
 
     @staticmethod
     def _too_large(limit: int) -> UpstreamInvalid:
         return UpstreamInvalid(f"the upstream's answer is larger than {limit} bytes")
 
     def _failure(self, error: Exception) -> UpstreamError:
-        _LOG.warning("upstream '%s': %s", self._namespace, _named(error))
-        if isinstance(error, aiohttp.ConnectionTimeoutError):
-            return UpstreamTimeout(f"the upstream '{self._namespace}' took no connection within {self._connect:g} s")
+        name = self._namespace
+        _LOG.warning("upstream '%s': %s", name, str(error) or type(error).__name__)
+        if isinstance(error, ConnectTimeout):
+            return UpstreamTimeout(f"the upstream '{name}' took no connection within {self._connect:g} s")
         if isinstance(error, TimeoutError):
-            return UpstreamTimeout(f"the upstream '{self._namespace}' did not answer within {self._total:g} s")
-        if isinstance(error, aiohttp.ClientResponseError):
-            return UpstreamInvalid(f"the upstream '{self._namespace}' did not answer in HTTP")
-        return UpstreamUnreachable(f"the upstream '{self._namespace}' cannot be reached")
+            return UpstreamTimeout(f"the upstream '{name}' did not answer within {self._total:g} s")
+        if isinstance(error, Malformed):
+            return UpstreamInvalid(f"the upstream '{name}' did not answer in HTTP")
+        return UpstreamUnreachable(f"the upstream '{name}' cannot be reached")
+
+
+def origin_of(base: str) -> Origin:
+    """The origin of a base; the environment's certificate authorities (`SSL_CERT_FILE`) are read with it."""
+    url = URL(base)
+    context = None
+    if url.scheme == "https":
+        context = ssl.create_default_context()
+        context.set_alpn_protocols(["http/1.1"])
+    port = url.port or (80 if context is None else 443)
+    return Origin(url.scheme, url.raw_host or "", port, url.host_port_subcomponent or "", context)
 
 
 def proxy_of(base: URL, settings: Settings) -> str | None:
@@ -298,46 +260,33 @@ def _is_excluded(base: URL, excluded: str) -> bool:
     return "*" in names or any(name in (host, f"{host}:{base.port}") or host.endswith(f".{name}") for name in names)
 
 
-def _named(error: Exception) -> str:
-    # Only these say nothing of the URL, whose query may hold a secret.
-    telling = isinstance(error, aiohttp.ClientConnectorError)
-    return f"{type(error).__name__}: {error}" if telling else type(error).__name__
-
-
-def _with(headers: CIMultiDict[str], proof: str | None) -> CIMultiDict[str]:
+async def _proven(handshake: Handshake, send: Send, method: str, request: Request, *, deadline: float) -> Answer:
+    """The answer to a request with what the handshake gives; sent once more where that is refused."""
+    async with asyncio.timeout_at(deadline):
+        proof = await handshake.header(method, request.target)
+    answer = await send(_with(request, proof))
+    if answer.status != 401 or not request.repeatable:
+        return answer
+    try:
+        challenges = answer.headers.getall("WWW-Authenticate", ())
+        async with asyncio.timeout_at(deadline):
+            proof = await handshake.again(method, request.target, proof, challenges)
+    except BaseException:
+        answer.close()
+        raise
     if proof is None:
-        return headers
-    proven = headers.copy()
-    proven[AUTHORIZATION] = proof
-    return proven
+        return answer
+    answer.close()
+    return await send(_with(request, proof))
 
 
-def _redirect(response: aiohttp.ClientResponse) -> URL | None:
-    """Where a redirect within the same origin leads."""
-    here = response.url
-    location = response.headers.get("Location", "").partition("#")[0]
-    with suppress(ValueError):
-        there = here.join(URL(location, encoded=_ENCODED.fullmatch(location) is not None))
-        if location and _origin(there) == _origin(here):
-            return there
-    return None
+def _with(request: Request, proof: str | None) -> Request:
+    return request if proof is None else request.having(AUTHORIZATION, proof)
 
 
-def _origin(url: URL) -> tuple[object, ...]:
+def _same_origin(there: URL, here: URL) -> bool:
+    return _site(there) == _site(here)
+
+
+def _site(url: URL) -> tuple[object, ...]:
     return url.scheme, url.raw_user, url.raw_password, (url.raw_host or "").lower(), url.port
-
-
-async def _take(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bool]:
-    """The body, and whether that is all of it: reading stops beyond `limit`."""
-    length = None if "Content-Encoding" in response.headers else response.content_length
-    if length is not None and response.method != "HEAD":
-        return (await response.read(), True) if length <= limit else (b"", False)
-    chunks: list[bytes] = []
-    size = 0
-    while size <= limit:
-        chunk = await response.content.readany()
-        if not chunk:
-            return b"".join(chunks), True
-        chunks.append(chunk)
-        size += len(chunk)
-    return b"".join(chunks), False

@@ -8,12 +8,19 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
 from aiohttp import web
 
 from adapter_host import UpstreamInvalid, UpstreamStatus, UpstreamTimeout, UpstreamUnreachable
+
+
+@pytest.fixture(params=["lean", "aiohttp"])
+def start(start: Any, request: pytest.FixtureRequest) -> Any:
+    """Starts a host whose consumer sends over each transport in turn."""
+    return partial(start, **{"x-transport": request.param})
 
 
 def answering(**response: Any) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -393,3 +400,8 @@ async def test_proxies_of_the_environment(start: Any, api: Any, environment: dic
     else:
         with pytest.raises(UpstreamUnreachable):
             await call()
+
+
+def test_a_transport_that_is_not_known(problems: Any) -> None:
+    (problem,) = problems(**{"x-transport": "fast"})
+    assert problem.message.endswith("'x-transport' must be one of 'lean' or 'aiohttp' (given 'fast')")

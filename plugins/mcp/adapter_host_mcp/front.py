@@ -215,6 +215,7 @@ class Front:
     ) -> web.StreamResponse:
         token = carry(message.params)
         arguments = message.params.get("arguments", {})
+        token = carry(message.params)
         try:
             members = await call_tool(tool, arguments, reply.headers, any_output=message.stateless)
         except Exception as error:

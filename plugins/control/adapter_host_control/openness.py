@@ -1,4 +1,4 @@
-"""Who can reach the control exposer, as far as the document says."""
+"""How far a control exposer is open to others than this machine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from adapter_host import Provision, is_loopback
 from .config import ControlConfig
 
 
-def check_exposure(config: ControlConfig, provision: Provision) -> None:
+def check_openness(config: ControlConfig, provision: Provision) -> None:
     """Report what is open to others than this machine."""
     address = provision.settings.address or config.address
     if is_loopback(address):

@@ -1,0 +1,62 @@
+"""Deadlines by the thousand, with one timer for nearly all of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+Expire = Callable[[], None]
+
+
+class Deadlines:
+    """Calls what is due. Calls that may last equally long end in the order they began, so only the first is watched."""
+
+    __slots__ = ("_last", "_loop", "_single", "_timer", "_waiting")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiting: dict[object, tuple[float, Expire]] = {}
+        self._single: dict[object, asyncio.TimerHandle] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._last = 0.0
+
+    def add(self, key: object, when: float, expire: Expire) -> None:
+        """Call `expire` at a time of the loop's clock, unless `key` is discarded before."""
+        if when < self._last:
+            # It was added out of order (its call has waited for something else first).
+            self._single[key] = self._loop.call_at(when, self._expire, key, expire)
+            return
+        self._last = when
+        self._waiting[key] = when, expire
+        if self._timer is None:
+            self._timer = self._loop.call_at(when, self._run)
+
+    def discard(self, key: object) -> None:
+        """Forget one that was met; it may be unknown."""
+        if self._waiting.pop(key, None) is None and (timer := self._single.pop(key, None)) is not None:
+            timer.cancel()
+
+    def close(self) -> None:
+        """Forget all."""
+        for timer in (self._timer, *self._single.values()):
+            if timer is not None:
+                timer.cancel()
+        self._timer = None
+        self._single.clear()
+        self._waiting.clear()
+
+    def _expire(self, key: object, expire: Expire) -> None:
+        self._single.pop(key, None)
+        expire()
+
+    def _run(self) -> None:
+        self._timer = None
+        now = self._loop.time()
+        while self._waiting:
+            key = next(iter(self._waiting))
+            when, expire = self._waiting[key]
+            if when > now:
+                self._timer = self._loop.call_at(when, self._run)
+                return
+            del self._waiting[key]
+            expire()

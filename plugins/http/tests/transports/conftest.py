@@ -1,0 +1,235 @@
+"""Servers on raw sockets that behave, and misbehave, as told; and every transport to call them with."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
+from ssl import SSLContext
+from typing import Any
+
+import pytest
+
+from adapter_host_http.lean import LeanTransport
+from adapter_host_http.request import Payload, Prepared, Request
+from adapter_host_http.session import SessionTransport
+from adapter_host_http.transport import Answer, Limits, Origin, Transport
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Both of the loops that a host runs on: asyncio's own, and uvloop where it is installed."""
+    uvloop = import_module("uvloop").new_event_loop if find_spec("uvloop") else None
+    loops = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop}
+    return {name: factory for name, factory in loops.items() if factory is not None}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what is neither of ours: aiohttp on uvloop."""
+    items[:] = [item for item in items if "[uvloop-aiohttp" not in item.name]
+
+
+TRANSPORTS = {"lean": LeanTransport, "aiohttp": SessionTransport}
+
+
+class Peer:
+    """The server's end of one connection; `number` counts connections from 1."""
+
+    def __init__(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.number = number
+        self.reader = reader
+        self.writer = writer
+
+    async def request(self) -> bytes:
+        """The next request, with its body where that has a length."""
+        head = await self.reader.readuntil(b"\r\n\r\n")
+        for line in head.lower().split(b"\r\n"):
+            if line.startswith(b"content-length:"):
+                head += await self.reader.readexactly(int(line.partition(b":")[2]))
+        return head
+
+    async def send(self, data: bytes) -> None:
+        """Send it, all of it."""
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def drip(self, data: bytes) -> None:
+        """Send it byte by byte, each in a packet of its own."""
+        for byte in data:
+            await self.send(bytes((byte,)))
+            await turns(2)
+
+    def reset(self) -> None:
+        """End the connection with a reset, as a server does that is killed."""
+        opened = self.writer.get_extra_info("socket")
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
+
+    async def ended(self) -> None:
+        """Wait until the other end has closed."""
+        with suppress(ConnectionError):
+            while await self.reader.read(2**16):
+                pass
+
+
+Handle = Callable[[Peer], Awaitable[None]]
+
+
+@dataclass
+class Server:
+    """A server, what it was sent, and how many connections it has had."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    connections: int = 0
+    requests: list[bytes] = field(default_factory=list)
+
+    def authority(self, host: str) -> str:
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+
+
+async def turns(count: int) -> None:
+    """Let everything that is due happen, so many times over."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+def always(answer: bytes, *, close: bool = False) -> Handle:
+    """Answers every request on a connection, or the first one alone."""
+
+    async def handle(peer: Peer) -> None:
+        while True:
+            await peer.request()
+            await peer.send(answer)
+            if close:
+                return
+
+    return handle
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Callable[..., Awaitable[Server]]]:
+    """Starts a server that does with each connection what it is told, and then closes it."""
+    async with AsyncExitStack() as stack:
+
+        async def serve(handle: Handle, *, context: SSLContext | None = None, host: str = "127.0.0.1") -> Server:
+            server = Server(host)
+
+            async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                server.connections += 1
+                peer = Peer(server.connections, reader, writer)
+                read = peer.request
+
+                async def request() -> bytes:
+                    server.requests.append(await read())
+                    return server.requests[-1]
+
+                peer.request = request  # type: ignore[method-assign]
+                with suppress(asyncio.IncompleteReadError, ConnectionError):
+                    await handle(peer)
+                writer.close()
+
+            tasks: list[asyncio.Task[None]] = []
+            writers: list[asyncio.StreamWriter] = []
+
+            def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                writers.append(writer)
+                tasks.append(asyncio.create_task(connected(reader, writer)))
+
+            async def end() -> None:
+                for writer in writers:
+                    writer.transport.abort()
+                for task in tasks:
+                    task.cancel()
+                for found in await asyncio.gather(*tasks, return_exceptions=True):
+                    if isinstance(found, Exception):
+                        raise found
+                await turns(2)
+
+            listening = await asyncio.start_server(accept, host, 0, ssl=context)
+            stack.push_async_callback(end)
+            await stack.enter_async_context(listening)
+            server.port = listening.sockets[0].getsockname()[1]
+            return server
+
+        yield serve
+
+
+@dataclass
+class Client:
+    """A transport to one server."""
+
+    transport: Transport
+
+    async def send(
+        self,
+        method: str = "GET",
+        target: str = "/",
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: Payload = None,
+        held: int = 2**20,
+        seconds: float = 20,
+        codings: bool = True,
+        as_is: bool = False,
+    ) -> Answer:
+        """Send a request that has `seconds` for its answer."""
+        own = {name.lower(): (name, value) for name, value in (headers or {}).items()}
+        request = Request(target, Prepared((("X-Fixed", "1"),), codings=codings), own, body, as_is)
+        deadline = asyncio.get_running_loop().time() + seconds
+        return await self.transport.send(method, request, deadline=deadline, held=held)
+
+    async def body(self, *given: Any, **wanted: Any) -> bytes:
+        """The whole body of the answer to a request."""
+        answer = await self.send(*given, **wanted)
+        assert answer.body is not None
+        return answer.body
+
+
+@pytest.fixture(params=TRANSPORTS)
+def name(request: pytest.FixtureRequest) -> str:
+    """Each transport in turn."""
+    return str(request.param)
+
+
+@pytest.fixture
+async def client(name: str) -> AsyncIterator[Callable[..., Awaitable[Client]]]:
+    """Opens a transport to a server."""
+    async with AsyncExitStack() as stack:
+
+        async def client(
+            server: Server,
+            *,
+            host: str = "",
+            connect: float = 5,
+            idle: float = 20,
+            connections: int = 100,
+            context: SSLContext | None = None,
+            transport: str = name,
+        ) -> Client:
+            host = host or server.host
+            origin = Origin("https" if context else "http", host, server.port, server.authority(host), context)
+            opened: Transport = TRANSPORTS[transport](origin, Limits(connect, idle, connections))
+            await opened.open()
+            stack.push_async_callback(opened.close)
+            return Client(opened)
+
+        yield client
+
+
+@pytest.fixture
+def differs(name: str, request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Marks what a transport is known to do otherwise; should it come to do it, the mark has to go."""
+
+    def differs(transport: str, reason: str) -> None:
+        if transport == name:
+            request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+
+    return differs
