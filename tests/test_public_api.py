@@ -57,7 +57,7 @@ def test_a_document_is_validated_without_a_server() -> None:
     """What only a server needs is imported by who serves: it would take most of the time that `validate` takes."""
     program = (
         "import sys; from adapter_host.cli import main; code = main(sys.argv[1:]);"
-        "print(*{'aiohttp.web', 'mcp', 'mcp_types', 'uvloop', 'jsonpath'} & sys.modules.keys()); sys.exit(code)"
+        "print(*{'aiohttp', 'mcp', 'mcp_types', 'uvloop', 'jsonpath'} & sys.modules.keys()); sys.exit(code)"
     )
     file = ROOT / "capabilities/netbird-checkout.yaml"
     done = subprocess.run([sys.executable, "-c", program, "validate", file], capture_output=True, text=True, check=True)

@@ -9,9 +9,8 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import aiohttp
 from yarl import URL
 
 from adapter_host import (
@@ -29,10 +28,11 @@ from .config import HttpConfig
 from .conversion import converted
 from .credential import AUTHORIZATION, Handshake, Wire
 from .formats import Convert, Format, FormatError
-from .lean import LeanTransport
 from .request import Request
-from .session import SessionTransport, open_session
 from .transport import Answer, ConnectTimeout, Limits, Malformed, Origin, Transport, TransportError
+
+if TYPE_CHECKING:
+    import aiohttp
 
 _LOG: Final = logging.getLogger("adapter_host.http")
 
@@ -72,13 +72,20 @@ class Upstream:
         self._origin = origin_of(base)
         limits = Limits(connect=self._connect, idle=self._total)
         proxy = None if direct else proxy_of(url, self._settings)
-        if self._lean and proxy is None:
-            self._transport = LeanTransport(self._origin, limits)
-        else:
-            self._transport = SessionTransport(self._origin, limits, proxy)
+        self._transport = self._make_transport(limits, proxy)
         await self._transport.open()
         if self._handshake is not None:
             self._open_handshake(self._handshake, limits, direct=direct)
+
+    def _make_transport(self, limits: Limits, proxy: str | None) -> Transport:
+        # Imported here, as `validate` needs neither, and who calls most often one.
+        if self._lean and proxy is None:
+            from .lean import LeanTransport
+
+            return LeanTransport(self._origin, limits)
+        from .session import SessionTransport
+
+        return SessionTransport(self._origin, limits, proxy)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -128,6 +135,8 @@ class Upstream:
     def _open_handshake(self, handshake: Handshake, limits: Limits, *, direct: bool) -> None:
         settings = self._settings
         proxy = (lambda url: None) if direct else (lambda url: proxy_of(url, settings))
+        from .session import open_session
+
         self._session = open_session(self._origin, limits)
         handshake.open(Wire(self._session, proxy, self._total, self.base if direct else None))
 
