@@ -64,6 +64,12 @@ def test_a_document_is_validated_without_a_server() -> None:
     assert done.stdout.splitlines()[1:] == [""]
 
 
+def test_the_core_validates_without_aiohttp() -> None:
+    program = "import sys, adapter_host.cli.validate; print(*{'aiohttp', 'jsonpath'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"
+
+
 @pytest.mark.parametrize("name", adapter_host.__all__)
 def test_every_name_is_documented(name: str) -> None:
     value = getattr(adapter_host, name)

@@ -296,18 +296,13 @@ class HttpExposer(Exposer[HttpExposerConfigT]):
         """Its application, paths from the root; called once per start. No socket is open yet."""
 
     def handler_of(self, request: web.Request) -> Handler | None:
-        """A shortcut past the application, its router and middlewares, to what answers a request; None to take none.
+        """A shortcut to what answers a request, past the application with its router and middlewares; None for none.
 
-        Asked for each request where the host itself listens. A subclass that overrides `build_app` alone has none.
+        Asked where the host itself listens and no plugin has middlewares. The handler gets a request without `app` and
+        `match_info`. A subclass that overrides `build_app` alone has no shortcut.
         """
         return None
 
     def openapi(self, url: str) -> Mapping[str, Any] | None:
         """The OpenAPI 3.1 document of what it serves at `url`; None for what OpenAPI does not describe."""
         return None
-
-
-def has_shortcut(exposer: type[HttpExposer[Any]]) -> bool:
-    """Whether `handler_of` is made for the very application that `build_app` gives."""
-    known = [next(each for each in exposer.mro() if name in vars(each)) for name in ("handler_of", "build_app")]
-    return known[0] is not HttpExposer and issubclass(known[0], known[1])

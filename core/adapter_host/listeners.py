@@ -11,7 +11,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from .access import door
-from .adapters import HttpExposer, has_shortcut
+from .adapters import HttpExposer
 from .credentials import IssuedCredentials
 from .errors import StartError
 from .gate import Counter
@@ -48,8 +48,14 @@ class Mount:
             app.middlewares.insert(0, middleware)
         prepare(app, self.prefix)
         # What plugins put there may ask a request for its application, which a shortcut does not take it to.
-        takes_shortcut = not middlewares and has_shortcut(type(self.exposer))
+        takes_shortcut = not middlewares and _has_shortcut(type(self.exposer))
         return Mounted(app, own_door, self.exposer.handler_of if takes_shortcut else None)
+
+
+def _has_shortcut(exposer: type[HttpExposer[Any]]) -> bool:
+    """Whether `handler_of` is made for the very application that `build_app` gives."""
+    known = [next(each for each in exposer.mro() if name in vars(each)) for name in ("handler_of", "build_app")]
+    return known[0] is not HttpExposer and issubclass(known[0], known[1])
 
 
 def description(mounts: Iterable[Mount], settings: Settings, address: str | None, requests: Counter) -> Mounted | None:

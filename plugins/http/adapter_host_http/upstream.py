@@ -28,7 +28,6 @@ from .config import HttpConfig
 from .conversion import converted
 from .credential import AUTHORIZATION, Handshake, Wire
 from .formats import Convert, Format, FormatError
-from .lean import LeanTransport
 from .request import Request
 from .transport import Answer, ConnectTimeout, Limits, Malformed, Origin, Transport, TransportError
 
@@ -73,15 +72,17 @@ class Upstream:
         self._origin = origin_of(base)
         limits = Limits(connect=self._connect, idle=self._total)
         proxy = None if direct else proxy_of(url, self._settings)
-        self._transport = self._carrier(limits, proxy)
+        self._transport = self._make_transport(limits, proxy)
         await self._transport.open()
         if self._handshake is not None:
             self._open_handshake(self._handshake, limits, direct=direct)
 
-    def _carrier(self, limits: Limits, proxy: str | None) -> Transport:
+    def _make_transport(self, limits: Limits, proxy: str | None) -> Transport:
+        # Imported here, as `validate` needs neither, and who calls most often one.
         if self._lean and proxy is None:
+            from .lean import LeanTransport
+
             return LeanTransport(self._origin, limits)
-        # Imported where it is needed: aiohttp's client takes longer than all the rest of this plugin.
         from .session import SessionTransport
 
         return SessionTransport(self._origin, limits, proxy)
@@ -132,10 +133,10 @@ class Upstream:
         return Result(**given, body=body)
 
     def _open_handshake(self, handshake: Handshake, limits: Limits, *, direct: bool) -> None:
-        from .session import open_session
-
         settings = self._settings
         proxy = (lambda url: None) if direct else (lambda url: proxy_of(url, settings))
+        from .session import open_session
+
         self._session = open_session(self._origin, limits)
         handshake.open(Wire(self._session, proxy, self._total, self.base if direct else None))
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from contextvars import Token
-from typing import Any, Final
+from typing import Any
 
 from adapter_host import TRACE_CONTEXT, Arguments, OperationError, new_request_id
 
 from .answers import failure, success
-from .messages import INTERNAL_ERROR
+from .messages import INTERNAL_ERROR, TRACE
 from .tools import Tool
 
 log = logging.getLogger("adapter_host.mcp")
-
-_TRACE: Final = ("traceparent", "tracestate", "baggage")
 
 
 async def call_tool(tool: Tool, given: Arguments, headers: Mapping[str, str], *, any_output: bool) -> bytes:
@@ -30,9 +28,9 @@ async def call_tool(tool: Tool, given: Arguments, headers: Mapping[str, str], *,
 def carry(params: Mapping[str, Any] | None) -> Token[Mapping[str, str] | None] | None:
     """Let what is called know the trace context that a request brings (SEP-414); gives what takes it back."""
     meta = (params or {}).get("_meta")
-    if not isinstance(meta, Mapping) or _TRACE[0] not in meta:
+    if not isinstance(meta, Mapping) or TRACE[0] not in meta:
         return None
-    return TRACE_CONTEXT.set({key: value for key in _TRACE if isinstance(value := meta.get(key), str)})
+    return TRACE_CONTEXT.set({key: value for key in TRACE if isinstance(value := meta.get(key), str)})
 
 
 def unexpected(method: str, params: Mapping[str, Any] | None, error: Exception) -> dict[str, Any]:

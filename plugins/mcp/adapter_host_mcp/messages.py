@@ -35,6 +35,9 @@ INTERNAL_ERROR: Final = -32603
 DEPTH: Final = 100
 """How deep objects and arrays of a message may be nested; what comes after us may be less patient."""
 
+TRACE: Final = ("traceparent", "tracestate", "baggage")
+"""The trace context that a request may bring (SEP-414)."""
+
 _META: Final = "io.modelcontextprotocol/"
 _META_VERSION: Final = f"{_META}protocolVersion"
 _META_CAPABILITIES: Final = f"{_META}clientCapabilities"
@@ -46,7 +49,8 @@ _REQUEST: Final = frozenset({"jsonrpc", "id", "method", "params"})
 _NOTIFICATION: Final = frozenset({"jsonrpc", "method", "params"})
 _CALL: Final = frozenset({"name", "arguments", "_meta"})
 _INITIALIZE: Final = frozenset({"protocolVersion", "capabilities", "clientInfo"})
-_ENVELOPE: Final = frozenset({_META_VERSION, _META_CAPABILITIES, _META_CLIENT, "progressToken"})
+_OF_SESSION: Final = frozenset({"progressToken", *TRACE})
+_ENVELOPE: Final = frozenset({_META_VERSION, _META_CAPABILITIES, _META_CLIENT, *_OF_SESSION})
 _CLIENT: Final = frozenset({"name", "title", "version"})
 _FEATURES: Final[Mapping[str, frozenset[str]]] = {
     "roots": frozenset({"listChanged"}),
@@ -121,6 +125,8 @@ def read(decoded: Any, headers: Mapping[str, str], session: Session | None) -> M
     meta = params.get("_meta", {})
     if not isinstance(meta, dict) or ("progressToken" in meta and not is_identity(meta["progressToken"])):
         return None
+    if not all(isinstance(meta.get(key, ""), str) for key in TRACE):
+        return None
     stateless = version == STATELESS
     right = _is_enveloped(meta, method, params, headers) if stateless else _is_of_session(version, meta)
     if not (right and _is_known(method, params, stateless=stateless)):
@@ -134,7 +140,7 @@ def is_identity(value: Any) -> bool:
 
 
 def _is_of_session(version: str | None, meta: Mapping[str, Any]) -> bool:
-    return (version is None or version in HANDSHAKE) and meta.keys() <= {"progressToken"}
+    return (version is None or version in HANDSHAKE) and meta.keys() <= _OF_SESSION
 
 
 def _is_enveloped(meta: Mapping[str, Any], method: str, params: Mapping[str, Any], headers: Any) -> bool:

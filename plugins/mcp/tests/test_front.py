@@ -29,6 +29,7 @@ META = {
     "io.modelcontextprotocol/clientCapabilities": {"roots": {"listChanged": True}, "elicitation": {"form": {}}},
     "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
     "progressToken": "a",
+    "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 }
 CLIENT = {"name": "test", "version": "1", "title": "A test"}
 INITIALIZE = {"protocolVersion": "2025-06-18", "capabilities": {"sampling": {}}, "clientInfo": CLIENT}
