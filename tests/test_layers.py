@@ -38,7 +38,8 @@ LAYERS = (
 
 DOCUMENT_LAYERS = (
     {"words"},
-    {"nodes", "scalars", "syntax"},
+    {"nodes", "scalars"},
+    {"syntax"},
     {"reader"},
     {"source"},
     {"binds", "dialects", "strict"},

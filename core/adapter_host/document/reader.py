@@ -203,6 +203,9 @@ class _Reader:
         if isinstance(node.value, str):
             # Documents have the same few keys again and again.
             return intern(node.value)
+        if type(node.value) is int and node.value >= 0:
+            # A status as a key (`200:`) is meant as its digits, and JSON, which schemas speak of, has no other keys.
+            return str(node.value)
         what = kind_of(node.value)
         advice = "quote it" if node.kind == "scalar" else "quote a value that begins with '{{' or '['"
         message = f"a key must be text, not {what}; {advice}"

@@ -6,6 +6,8 @@ import yaml
 
 from adapter_host.errors import Problem
 
+from .nodes import MAX_DEPTH
+
 
 class _Rule(NamedTuple):
     """What PyYAML says in `context` and `problem`, and what we say, there or where it `begins`."""
@@ -59,6 +61,9 @@ def syntax_problem(error: yaml.YAMLError, text: str, file: str) -> Problem:
     found = text[mark.index : mark.index + 1]
     if found == "\t":
         return _problem("a tab cannot indent or separate here; use spaces", file, mark, "tab")
+    if "maximum nesting depth" in (error.problem or ""):
+        # libyaml has a limit of its own, farther than ours, and looks ahead of what it has given us.
+        return _problem(f"nested more than {MAX_DEPTH} deep", file, mark, "too-deep")
     if "cannot start any token" in (error.problem or ""):
         return _problem(f"{found!r} cannot begin a value; quote the value", file, mark)
     return _by_rule(error, mark, file)
