@@ -45,7 +45,15 @@ def _steps(text: str) -> tuple[str | int, ...]:
     return tuple(int(step[1]) if step[1] else step[2] if step[2] is not None else step[3] for step in found)
 
 
+def field(name: str) -> Find:
+    """The function that gives an object's member; None for what has none."""
+    return lambda document: document.get(name) if isinstance(document, dict) else None
+
+
 def _plain(steps: tuple[str | int, ...]) -> Find:
+    if len(steps) == 1 and isinstance(steps[0], str):
+        return field(steps[0])
+
     def find(document: Any) -> Any:
         for step in steps:
             if isinstance(step, str):

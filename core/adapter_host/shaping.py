@@ -11,7 +11,7 @@ import orjson
 from .capability import OutputSpec
 from .declaration import Declaration
 from .inputs import parse_number
-from .jsonpath import Find, compile_path, is_identity
+from .jsonpath import Find, compile_path, field, is_identity
 
 Shape = Callable[[Any], Any]
 
@@ -141,12 +141,12 @@ class _Outputs:
             value = _constant(constant, output.type)
             return lambda _: value
         by_name = path is None and name is not None and (self.named or not output.properties)
-        find = _field(name or "") if by_name else self._find(output, path, above)
+        find = field(name or "") if by_name else self._find(output, path, above)
         if output.properties:
             return _object(find, self.fields(output.properties, above=above if path is None else path))
         if output.items is not None or output.type == "array":
             return _array(find, self._element(output))
-        return lambda data: coerce(find(data), output.type)
+        return _scalar(find, output.type)
 
     def fields(self, outputs: Mapping[str, OutputSpec], mapped: Collection[Path] = (), above: str = "") -> Shape:
         """The shape of an object."""
@@ -154,13 +154,14 @@ class _Outputs:
         for name in {path[0]: None for path in mapped}:
             deeper = [path[1:] for path in mapped if path[0] == name and path[1:]]
             if name in outputs and deeper:
-                shapes[name] = _object(_field(name), self.fields(outputs[name].properties or {}, deeper))
+                shapes[name] = _object(field(name), self.fields(outputs[name].properties or {}, deeper))
         kept = [name for name in dict.fromkeys(path[0] for path in mapped) if name not in shapes]
 
+        named = tuple(shapes.items())
         if not kept:
-            return lambda data: {name: shape(data) for name, shape in shapes.items()}
+            return lambda data: {name: shape(data) for name, shape in named}
         return lambda data: {
-            **{name: shape(data) for name, shape in shapes.items()},
+            **{name: shape(data) for name, shape in named},
             **{name: data[name] for name in kept if name in data},
         }
 
@@ -196,12 +197,17 @@ class _Outputs:
             return lambda data: None
 
 
-def _field(name: str) -> Find:
-    return lambda data: data.get(name) if isinstance(data, dict) else None
-
-
 def _either(first: Find, second: Find) -> Find:
     return lambda data: second(data) if (found := first(data)) is None else found
+
+
+def _scalar(find: Find, type: str | None) -> Shape:
+    """What is found, as the type; nearly everything is already, and coercing asks more of each value."""
+    if type not in _COERCIONS:
+        return find
+    if type == "string":
+        return lambda data: found if isinstance(found := find(data), str) else coerce(found, type)
+    return lambda data: coerce(found, type) if isinstance(found := find(data), str) else found
 
 
 def _object(find: Find, fields: Shape) -> Shape:

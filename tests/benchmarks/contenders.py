@@ -80,6 +80,7 @@ def _ours(folder: Path, upstream: int) -> list[Contender]:
     ours = [
         Contender("adapter-host, REST, passed on", served, order(rest, "/passed"), PASSED),
         Contender("adapter-host, REST, mapped", served, order(rest, "/mapped")),
+        Contender("adapter-host, REST, mapped, by aiohttp's client", served, order(rest, "/mapped-by-aiohttp")),
         Contender("adapter-host, embedded, REST, mapped", embedded, order(app, "/api/rest/mapped")),
     ]
     for tool, behind in (("place_order", "mapped"), ("show_order", "no API")):

@@ -46,11 +46,11 @@ def capability(consumes: list[dict[str, Any]], exposes: list[dict[str, Any]]) ->
     }
 
 
-def consumer(base: str, resources: list[dict[str, Any]]) -> dict[str, Any]:
+def consumer(base: str, resources: list[dict[str, Any]], namespace: str = "orders") -> dict[str, Any]:
     """An API that wants a credential."""
     return {
         "type": "http",
-        "namespace": "orders",
+        "namespace": namespace,
         "baseUri": base,
         "authentication": {"type": "bearer", "token": "{{env.TOKEN}}"},
         "resources": resources,
@@ -64,7 +64,8 @@ def orders(base: str, rest: int, mcp: int) -> dict[str, Any]:
         _consumed("passed", "/orders", [whole]),
         _consumed("mapped", "/orders", [_input(name, type) for name, type in _INPUTS]),
     ]
-    return capability([consumer(base, resources)], [_rest(rest), _mcp(mcp)])
+    by_aiohttp = {**consumer(base, resources, "orders-by-aiohttp"), "x-transport": "aiohttp"}
+    return capability([consumer(base, resources), by_aiohttp], [_rest(rest), _mcp(mcp)])
 
 
 def _consumed(name: str, path: str, inputs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -93,7 +94,11 @@ def _rest(port: int) -> dict[str, Any]:
     }
     resources = [
         {"name": name, "path": f"/{name}", "operations": [operation]}
-        for name, operation in (("passed", passed), ("mapped", mapped))
+        for name, operation in (
+            ("passed", passed),
+            ("mapped", mapped),
+            ("mapped-by-aiohttp", {**mapped, "call": "orders-by-aiohttp.mapped"}),
+        )
     ]
     return {"type": "rest", "namespace": "rest", "port": port, "resources": resources}
 
