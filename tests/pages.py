@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "plugins").glob("*/README.md")])
 
 _BLOCK = re.compile(r"^```(\w*) ?([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_NAMED = re.compile(r"# ([\w/-]+\.yaml)(, continued)?\n")
+_NAMED = re.compile(r"(?:#|//) ([\w/-]+\.(?:yaml|js|py))(, continued)?\n")
 _REQUEST_ID = re.compile(r'"request_id":"[0-9a-f]{16}"')
 
 
@@ -43,9 +43,9 @@ class Block:
 
     @property
     def file(self) -> str | None:
-        """The file that a YAML block says it is."""
+        """The file that a block of YAML, or of a script, says it is."""
         named = _NAMED.match(self.text)
-        return named[1] if named and self.language == "yaml" else None
+        return named[1] if named and self.language in ("yaml", "js", "python") else None
 
     @property
     def continued(self) -> bool:

@@ -71,6 +71,11 @@ def documents(page: Path, folder: Path) -> Iterator[Any]:
     """What the page's YAML blocks are as documents: files by path, fragments completed."""
     consumes = yaml.safe_load(blocks(ROOT / "plugins/http/README.md", "yaml")[0].text)["consumes"]
     # A plugin's page begins with an entry of its type; its further blocks are pieces of that.
+    for block in blocks(page):
+        if block.file and block.language != "yaml":
+            path = folder / block.file
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(block.text)
     found = blocks(page, "yaml")
     for block in found[:1] if page.parent.parent.name == "plugins" else found:
         if block.file:
@@ -171,7 +176,7 @@ def executed(block: Block) -> dict[str, Any]:
 
 def test_every_python_block_runs(page: Path, applications: list[web.Application]) -> None:
     for block in blocks(page, "python"):
-        if not block.mark:
+        if not block.mark and not block.file:
             for name, value in executed(block).items():
                 if name.startswith("test_"):
                     asyncio.run(value())
