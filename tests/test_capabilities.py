@@ -25,7 +25,7 @@ from adapter_host.testing import Running, running
 
 FOLDER = Path(__file__).parents[1] / "capabilities"
 FILES = sorted(FOLDER.glob("*.yaml"))
-LOOSE = {"forecast.yaml", "lighthouses.yaml", "netbird-checkout.yaml"}
+LOOSE = {"forecast.yaml", "lighthouses.yaml", "netbird-checkout.yaml", "rentals.yaml"}
 """What `--strict` cannot accept: keys of the later language, `x-example`, and the dialect of NetBird."""
 
 CHECKOUT = {"session_id": "cs_example_51H8", "url": "https://checkout.example.com/c/pay/cs_example_51H8"}
@@ -212,6 +212,23 @@ CALLS: dict[str, list[Rest | Tool | Resource | Prompt | Photograph]] = {
             sent("/connections", query={"from": "Berlin", "to": "Paris"}),
         ),
         Rest("/hotels/Paris", sent("/cities/Paris/rooms", query={"guests": "2"})),
+    ],
+    "rentals-rest": [
+        Rest(
+            "/quotes/Heron?begin=2026-06-29&days=3",
+            {
+                "boat": "Heron",
+                "total": 420,
+                "days": [
+                    {"date": "2026-06-29", "price": 120},
+                    {"date": "2026-06-30", "price": 120},
+                    {"date": "2026-07-01", "price": 180},
+                ],
+            },
+        ),
+    ],
+    "rentals-mcp": [
+        Tool("count-bookings", {"bookings": 3, "nights": 21, "guests": 3.0}, {"boat": "Heron"}),
     ],
     "tearoom-mcp": [
         Tool("find-teas", sent("/teas", query={"kind": "green"}), {"kind": "green"}),

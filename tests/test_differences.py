@@ -16,7 +16,6 @@ PAGE = ROOT / "docs/explanation/differences.md"
 
 OPEN: dict[int, str] = {
     14: "the control port, and what it says of the host's state",
-    27: "scripts",
 }
 """What is not shown yet, or not all of it, by number."""
 
@@ -110,7 +109,12 @@ SHOWN: dict[int, tuple[str, ...]] = {
         "plugins/skill/tests/test_files.py::test_nothing_else_is_there",
         "plugins/skill/tests/test_files.py::test_the_archive",
     ),
-    27: (),
+    27: (
+        "plugins/scripting/tests/test_escapes.py::test_javascript_stays_inside",
+        "plugins/scripting/tests/test_escapes.py::test_python_stays_inside",
+        "plugins/scripting/tests/test_limits.py::test_a_worker_that_is_killed_is_one_failed_call",
+        "plugins/scripting/tests/test_scripts.py::test_a_failure_names_step_script_and_line",
+    ),
 }
 """The tests that show each difference, by number: of `test_differences_of_*.py`, and some elsewhere that show more."""
 

@@ -44,9 +44,11 @@ from adapter_host import (
     RegisterBindSource,
     RegisterConsumer,
     RegisterExposer,
+    RegisterStepType,
     Result,
     Settings,
     StepSpec,
+    StepType,
     hookimpl,
     hookspecs,
 )
@@ -138,6 +140,31 @@ def test_register_bind_sources(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     monkeypatch.setattr(Plugins, "installed", lambda: plugins)
     assert main(["plugins"]) == 0
     assert re.search(r"^answer +- +- +binds answer +register_bind_sources$", capsys.readouterr().out, re.MULTILINE)
+
+
+class Echo(StepType[StepSpec]):
+    """Gives what it is given."""
+
+    def compile(self, spec: StepSpec) -> Call:
+        async def work(given: Arguments) -> Result:
+            return Result(data=dict(given))
+
+        return work
+
+
+async def test_register_step_types(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def register_step_types(register: RegisterStepType) -> None:
+        register("echo", Echo)
+
+    plugins = plain_plugins(echoing=module(register_step_types=register_step_types))
+    assert plugins.step_types == {"echo": Echo}
+    assert (plugins.taken[-1].step_types, plugins.taken[-1].hooks) == (("echo",), ("register_step_types",))
+    exposed = plain({"name": "go", "steps": [{"type": "echo", "name": "a", "with": {"x": 1}}]})
+    async with Host(document(exposed), plugins=plugins) as host:
+        assert (await host.call("front.go")).data == {"x": 1}
+    monkeypatch.setattr(Plugins, "installed", lambda: plugins)
+    assert main(["plugins"]) == 0
+    assert re.search(r"^echoing +- +- +step echo +register_step_types$", capsys.readouterr().out, re.MULTILINE)
 
 
 def test_check_capability() -> None:
@@ -459,6 +486,11 @@ async def test_the_whole_order(recorder: Recorder) -> None:
     ]
 
 
+def _kept(plugins: Plugins) -> list[Any]:
+    registries = (plugins.exposers, plugins.consumers, plugins.bind_sources, plugins.step_types)
+    return [*({**registry} for registry in registries), list(plugins.taken)]
+
+
 @pytest.mark.parametrize(
     ("failing", "reason"),
     [
@@ -483,17 +515,21 @@ async def test_the_whole_order(recorder: Recorder) -> None:
             module(register_bind_sources=lambda register: [register("brought", Answer), register("file", Answer)]),
             "ValueError: bind scheme 'file' is taken by adapter_host.document.secret_files.FileSource",
         ),
+        (
+            module(register_step_types=lambda register: [register("brought", Echo), register("call", Echo)]),
+            "ValueError: step type 'call' is taken by adapter_host.capability.CallStepSpec",
+        ),
     ],
-    ids=["argument", "hook", "exception", "taken", "twice", "scheme"],
+    ids=["argument", "hook", "exception", "taken", "twice", "scheme", "step"],
 )
 def test_a_failing_plugin_leaves_nothing(failing: object, reason: str) -> None:
     plugins = plain_plugins()
-    before = (dict(plugins.exposers), dict(plugins.consumers), dict(plugins.bind_sources), list(plugins.taken))
+    before = _kept(plugins)
     with pytest.raises(PluginError) as caught:
         plugins.take("bad", failing, distribution="bad-plugin", version="1.2")
     assert str(caught.value).startswith("plugin 'bad' (bad-plugin 1.2): ")
     assert reason in str(caught.value)
-    assert (plugins.exposers, plugins.consumers, plugins.bind_sources, plugins.taken) == before
+    assert _kept(plugins) == before
     plugins.take("bad", FakePluginOfAnotherType())
     assert "other" in plugins.consumers
     Host(document(plain()), plugins=plugins)

@@ -604,7 +604,7 @@ def test_what_is_wrong_is_told_at_load() -> None:
     ]
     assert problems(call("ships"), call="api.ships") == ["an operation has one mode; this has call and steps"]
     assert problems({"name": "s", "type": "script", "file": "s.py"}) == [
-        "script steps need the plugin adapter-host-scripting, which this version does not have yet"
+        "unknown step type 'script' (installed: call, lookup; pip install adapter-host-scripting)"
     ]
 
 

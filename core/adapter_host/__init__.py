@@ -60,10 +60,10 @@ if TYPE_CHECKING:
     )
     from .exposure import Exposure
     from .gate import HeldStream
-    from .hookspecs import RegisterBindSource, RegisterConsumer, RegisterExposer, hookimpl
+    from .hookspecs import RegisterBindSource, RegisterConsumer, RegisterExposer, RegisterStepType, hookimpl
     from .host import HOST, Host
     from .inputs import JSON_TYPES, Input
-    from .location import LocatedFile, Location, guess_media_type
+    from .location import LocatedFile, Location, guess_media_type, parse_location
     from .media import BinarySize, MediaType, parse_size
     from .oauth2.issuer import is_secure, metadata_urls
     from .operation import Arguments, Call, HeaderWriter, Operation, Operations, Result
@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from .problem_json import new_request_id, problem_response
     from .resolve import fold
     from .settings import Settings
+    from .step_types import StepType
     from .streams import read_at_most
     from .template import ABSENT, Template, text_of
     from .tracing import TRACE_CONTEXT
@@ -133,11 +134,13 @@ __all__ = [
     "RegisterBindSource",
     "RegisterConsumer",
     "RegisterExposer",
+    "RegisterStepType",
     "Result",
     "Semantics",
     "Settings",
     "StartError",
     "StepSpec",
+    "StepType",
     "Template",
     "UnavailableError",
     "UpstreamError",
@@ -154,6 +157,7 @@ __all__ = [
     "is_secure",
     "metadata_urls",
     "new_request_id",
+    "parse_location",
     "parse_size",
     "problem_response",
     "read_at_most",
@@ -218,11 +222,13 @@ _MODULES = {
     "RegisterBindSource": "hookspecs",
     "RegisterConsumer": "hookspecs",
     "RegisterExposer": "hookspecs",
+    "RegisterStepType": "hookspecs",
     "Result": "operation",
     "Semantics": "capability",
     "Settings": "settings",
     "StartError": "errors",
     "StepSpec": "capability",
+    "StepType": "step_types",
     "TRACE_CONTEXT": "tracing",
     "Template": "template",
     "UnavailableError": "errors",
@@ -240,6 +246,7 @@ _MODULES = {
     "is_secure": "oauth2.issuer",
     "metadata_urls": "oauth2.issuer",
     "new_request_id": "problem_json",
+    "parse_location": "location",
     "parse_size": "media",
     "problem_response": "problem_json",
     "read_at_most": "streams",

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from .capability import ConsumerConfig, ExposerConfig, HttpExposerConfig, Model, OutputSpec, known_keys, walk
 from .declaration import Declaration
+from .document.source import Loc
 from .document.words import listed, suggest
 from .errors import StartError
 from .inputs import Input
@@ -92,9 +93,27 @@ class Provision:
         """What a plugin's own key (`x-...`) of `model` says; None when absent, or with a problem reported."""
         if key not in (model.model_extra or {}):
             return None
-        declaration, loc = self.declaration, self.declaration.loc(model, key)
+        return self._parsed((model.model_extra or {})[key], self.declaration.loc(model, key), parsed_as)
+
+    def part(self, parsed_as: type[ModelT], model: Model, *keys: str | int) -> ModelT | None:
+        """What the document says at `keys` below `model`, in words of the plugin's own.
+
+        None when there is nothing, or with a problem reported. It is read from the document itself, so what else knows
+        that part, and how, does not matter.
+        """
+        loc = self.declaration.loc(model, *keys)
+        value: Any = self.declaration.source.data
+        for key in loc:
+            try:
+                value = value[key]
+            except (KeyError, IndexError, TypeError):
+                return None
+        return None if value is None else self._parsed(value, loc, parsed_as)
+
+    def _parsed(self, value: Any, loc: Loc, parsed_as: type[ModelT]) -> ModelT | None:
+        declaration = self.declaration
         try:
-            found = parsed_as.model_validate((model.model_extra or {})[key])
+            found = parsed_as.model_validate(value)
         except ValidationError as error:
             declaration.problems += problems_of(error, declaration.source, loc)
             return None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, ValidationError, ValidationInfo
 from pydantic.alias_generators import to_camel
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from .document.dialects import KNOWN, SHAPE
 from .media import MediaType
@@ -105,50 +107,61 @@ class OutputSpec(Model):
     items: OutputSpec | tuple[OutputSpec, ...] | None = None
 
 
-class CallStepSpec(Model):
-    """A step that calls a consumed operation."""
+class StepSpec(Model):
+    """A step of an operation; a plugin subclasses it for its type. `with` is what its work is given, by name."""
 
-    type: Literal["call"]
+    type: str
     name: str
-    call: str
     with_: dict[str, Any] = Field(default_factory=dict, alias="with")
 
 
-class LookupStepSpec(Model):
+class CallStepSpec(StepSpec):
+    """A step that calls a consumed operation."""
+
+    call: str
+
+
+class LookupStepSpec(StepSpec):
     """A step that finds, in what an earlier step gave, the entries whose `match` is the value looked up."""
 
-    type: Literal["lookup"]
-    name: str
     index: str
     match: str
     lookup_value: Any
     output_parameters: tuple[str, ...] = Field(min_length=1)
 
 
-class ScriptStepSpec(Model):
-    """A step that runs a script."""
-
-    type: Literal["script"]
-    name: str
-    file: str
-    language: str | None = None
-    location: str | None = None
-    dependencies: ListOf[str] = ()
-    with_: dict[str, Any] = Field(default_factory=dict, alias="with")
-
-
-def _typed_step(step: Any) -> Any:
-    """A step that leaves its type out is of the type whose keys it has."""
-    if not isinstance(step, dict) or "type" in step:
-        return step
-    return {"type": next((type for key, type in _STEP_KEYS.items() if key in step), "call"), **step}
-
+OWN_STEPS: Final[Mapping[str, type[StepSpec]]] = {"call": CallStepSpec, "lookup": LookupStepSpec}
+"""The steps that need no plugin."""
 
 _STEP_KEYS: Final = {"call": "call", "index": "lookup", "lookupValue": "lookup", "file": "script"}
 
-StepSpec = CallStepSpec | LookupStepSpec | ScriptStepSpec
-"""A step as declared: what every one of them has is its `type` and its `name`."""
-_Step = Annotated[Annotated[StepSpec, Field(discriminator="type")], BeforeValidator(_typed_step)]
+
+@dataclass(frozen=True, slots=True)
+class StepModels:
+    """The models of the steps that plugins bring, and what to say of a type that none brings: a context to parse in."""
+
+    models: Mapping[str, type[StepSpec]]
+    unknown: Callable[[Any], str]
+
+
+def _parsed_step(step: Any, validation: ValidationInfo) -> Any:
+    """A step as the model of its type; one that leaves its type out is of the type whose keys it has."""
+    if not isinstance(step, dict):
+        return step
+    if "type" not in step:
+        step = {"type": next((type for key, type in _STEP_KEYS.items() if key in step), "call"), **step}
+    type, context = step["type"], validation.context
+    known = {**OWN_STEPS, **context.models} if isinstance(context, StepModels) else OWN_STEPS
+    if isinstance(type, str) and type in known:
+        return known[type].model_validate(step, context=context)
+    if isinstance(context, StepModels):
+        message = {"message": context.unknown(type)}
+        unknown = PydanticCustomError("unknown_step_type", "{message}", message)
+        raise ValidationError.from_exception_data("step", [InitErrorDetails(type=unknown, loc=("type",), input=type)])
+    return StepSpec.model_validate(step)
+
+
+_Step = Annotated[SerializeAsAny[StepSpec], BeforeValidator(_parsed_step)]
 
 
 class MappingSpec(Model):

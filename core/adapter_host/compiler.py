@@ -22,7 +22,7 @@ from .plugins import Plugins
 from .resolve import Caller, ambiguous, candidates, narrow, nothing_named
 from .scope import Scope
 from .shaping import Shape, compile_outputs, outputs_schema
-from .steps import StepCompiler, WrapStep
+from .steps import StepCompiler, StepTools, WrapStep
 from .units import Inject, compile_check, compile_inject, compile_preview, unit_inputs, wire
 
 Outputs = Sequence[OutputSpec]
@@ -36,13 +36,13 @@ class OperationCompiler:
         declaration: Declaration,
         consumed: Sequence[ConsumedOperation],
         functions: Functions,
-        wrap_step: WrapStep,
+        step_tools: StepTools,
         reception: Reception | None = None,
     ) -> None:
         self._declaration = declaration
         self._consumed = consumed
         self._functions = functions
-        self._wrap_step = wrap_step
+        self._step_tools = step_tools
         self._reception = reception or Reception()
 
     def compile(self, spec: OperationSpec, caller: Caller) -> Operation | None:
@@ -106,7 +106,7 @@ class OperationCompiler:
         self._declaration.problem(message, self._declaration.loc(ignored), code="ignored", warning=True)
 
     def _steps(self, spec: OperationSpec, outputs: Outputs) -> Operation | None:
-        compiler = StepCompiler(spec, self._declaration, self._find_step, self._wrap_step, self._reception)
+        compiler = StepCompiler(spec, self._declaration, self._find_step, self._step_tools, self._reception)
         steps = compiler.compile()
         last = compiler.last
         finish = self._finish(spec, outputs, compiler)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .adapters import ConsumedOperation, HttpExposer
 from .credentials import IssuedCredentials
@@ -16,6 +16,7 @@ from .operation import Operation
 from .places import WELL_KNOWN
 from .plan import ExposerPlan, Plan
 from .settings import Settings
+from .step_types import StepType
 from .switch import Mounted
 
 if TYPE_CHECKING:
@@ -45,6 +46,15 @@ class Generation:
         """What is tolerated in the documents."""
         return tuple(problem for plan in self.plans for problem in plan.declaration.problems)
 
+    @property
+    def step_types(self) -> dict[str, tuple[StepType[Any], ...]]:
+        """What does the steps that plugins bring, by type."""
+        found: dict[str, tuple[StepType[Any], ...]] = {}
+        for plan in self.plans:
+            for type, step_type in plan.step_types.items():
+                found[type] = (*found.get(type, ()), step_type)
+        return found
+
     def named(self, name: str) -> Sequence[Operation | ConsumedOperation]:
         """The operations that `namespace.name` names: exposed ones, else consumed ones."""
         exposed = [
@@ -72,7 +82,7 @@ class Generation:
             raise ProblemsError(dict.fromkeys(unresolved))
 
     async def start(self) -> None:
-        """Start consumers, then exposers; what had started is stopped again when one fails."""
+        """Start consumers and types of steps, then exposers; what had started is stopped again when one fails."""
         self.draining = False
         for gate in self.gates:
             gate.open()
@@ -81,6 +91,9 @@ class Generation:
                 for consumer in plan.consumers:
                     self._started.append(consumer.stop)
                     await consumer.start()
+                for step_type in plan.step_types.values():
+                    self._started.append(step_type.stop)
+                    await step_type.start()
             for exposer_plan in self.exposers:
                 if isinstance(exposer_plan.credentials, IssuedCredentials):
                     self._started.append(exposer_plan.credentials.stop)

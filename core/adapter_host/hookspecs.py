@@ -13,6 +13,7 @@ from .declaration import Declaration
 from .document.binds import BindSource
 from .errors import Problem
 from .operation import Call, HeaderWriter, Operation
+from .step_types import StepType
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Middleware
@@ -42,6 +43,12 @@ class RegisterBindSource(Protocol):
     def __call__(self, scheme: str, source: type[BindSource]) -> None: ...
 
 
+class RegisterStepType(Protocol):
+    """Registers a class for the steps of a type."""
+
+    def __call__(self, type: str, step_type: type[StepType[Any]]) -> None: ...
+
+
 @hookspec
 def register_exposers(register: RegisterExposer) -> None:
     """Register exposer classes, one for each ``exposes`` type the plugin serves."""
@@ -55,6 +62,11 @@ def register_consumers(register: RegisterConsumer) -> None:
 @hookspec
 def register_bind_sources(register: RegisterBindSource) -> None:
     """Register sources of secrets, one for each scheme of a bind's ``location`` that the plugin reads."""
+
+
+@hookspec
+def register_step_types(register: RegisterStepType) -> None:
+    """Register classes for types of steps, beside ``call`` and ``lookup``, which are the host's own."""
 
 
 @hookspec

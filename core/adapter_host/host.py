@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, Self
@@ -23,6 +23,7 @@ from .plan import Plan
 from .plugins import Plugins
 from .reloads import Reloads
 from .settings import Settings
+from .step_types import StepType
 
 _log = logging.getLogger("adapter_host")
 
@@ -108,6 +109,11 @@ class Host:
         except ProblemsError as error:
             return tuple(error.problems)
         return generation.tolerated
+
+    @property
+    def step_types(self) -> Mapping[str, tuple[StepType[Any], ...]]:
+        """What does the steps that plugins bring, by type: one for each capability that has such steps."""
+        return self._generation.step_types
 
     def refuse_unresolved(self) -> None:
         """Raise `ProblemsError` when a secret is missing, as a start would."""
@@ -288,8 +294,7 @@ class Host:
         """
         found = self._generation.named(name)
         if len(found) != 1:
-            reason = "several operations are" if found else "no operation is"
-            raise NotFoundError(f"{reason} named '{name}'")
+            raise NotFoundError(f"{'several operations are' if found else 'no operation is'} named '{name}'")
         result = await found[0].call(arguments or {})
         return await result.hold(self.settings.answer_limit)
 

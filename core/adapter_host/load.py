@@ -8,14 +8,25 @@ from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 
-from .capability import AggregateSpec, Bind, Capability, ConsumerConfig, ExposerConfig, Info, Model, known_keys
+from .capability import (
+    OWN_STEPS,
+    AggregateSpec,
+    Bind,
+    Capability,
+    ConsumerConfig,
+    ExposerConfig,
+    Info,
+    Model,
+    StepModels,
+    known_keys,
+)
 from .declaration import Declaration
 from .document.binds import Binds, BindSource, BoundName, Origin, foreign
 from .document.dialects import is_import, read_version, rewrite, version_key
 from .document.imports import SECTIONS, Imports, is_fragment
 from .document.source import Loc, Source
 from .document.strict import check_strict
-from .document.words import kind_of, listed, suggest
+from .document.words import kind_of, listed, shown, suggest
 from .errors import BindError, Problem, ProblemsError
 from .plugins import Plugins
 from .settings import Settings
@@ -29,9 +40,11 @@ FIRST_PARTY: Final = {
     ("exposes", "mcp"): "adapter-host-mcp",
     ("exposes", "skill"): "adapter-host-skill",
     ("exposes", "control"): "adapter-host-control",
+    ("steps", "script"): "adapter-host-scripting",
 }
 """The distributions that bring the types of the language, to suggest where one is not installed."""
 
+_KINDS: Final = {"consumes": "consumer", "exposes": "exposer", "steps": "step"}
 _ROOT_KEYS: Final = ("info", "binds", "consumes", "capability")
 _OTHER_ROOT_KEYS: Final = ("naftiko", "ikanos", "exposes", "aggregates")
 
@@ -101,6 +114,9 @@ class _Parser:
         self._source = source
         self._plugins = plugins
         self._problems = problems
+        models = {type: step_type.config_class for type, step_type in plugins.step_types.items()}
+        known = {**OWN_STEPS, **models}
+        self._steps = StepModels(models, lambda type: self._unknown_type("steps", type, known))
         self.base: Loc = () if is_fragment(source.data) else ("capability",)
         self._binds = list(self._find_binds())
 
@@ -214,14 +230,14 @@ class _Parser:
             return self._model(config_class, entry, loc)
         return None
 
-    def _unknown_type(self, section: str, type: str, registry: Mapping[str, Any]) -> str:
-        kind = "consumer" if section == "consumes" else "exposer"
+    def _unknown_type(self, section: str, type: Any, registry: Mapping[str, Any]) -> str:
         hints = [f"installed: {self._known(registry)}"]
         hints += [f"{error}" for error in self._plugins.failed]
-        distribution = FIRST_PARTY.get((section, type), "")
+        near = suggest(type, registry) if isinstance(type, str) else ""
+        distribution = FIRST_PARTY.get((section, type), "") if isinstance(type, str) else ""
         if distribution and not any(f"({distribution} " in hint for hint in hints):
             hints.append(f"pip install {distribution}")
-        return f"unknown {kind} type '{type}'{suggest(type, registry)} ({'; '.join(hints)})"
+        return f"unknown {_KINDS[section]} type {shown(type)}{near} ({'; '.join(hints)})"
 
     @staticmethod
     def _known(registry: Mapping[str, Any]) -> str:
@@ -238,7 +254,7 @@ class _Parser:
 
     def _model(self, model: type[ModelT], data: Any, loc: Loc) -> ModelT | None:
         try:
-            return model.model_validate(data)
+            return model.model_validate(data, context=self._steps)
         except ValidationError as error:
             self._problems += problems_of(error, self._source, loc)
             return None

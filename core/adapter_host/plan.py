@@ -21,6 +21,8 @@ from .operation import Arguments, Operations, Result
 from .plugins import Plugins
 from .resolve import Caller
 from .settings import Settings
+from .step_types import StepType
+from .steps import StepTools, WrapStep
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Middleware
@@ -46,6 +48,7 @@ class Plan:
     consumers: tuple[Consumer[Any], ...]
     consumed: tuple[ConsumedOperation, ...]
     exposers: tuple[ExposerPlan, ...]
+    step_types: Mapping[str, StepType[Any]]
 
 
 def build(
@@ -71,6 +74,7 @@ class _Builder:
         self._settings = settings
         self._kept = kept
         self._consumed: tuple[ConsumedOperation, ...] = ()
+        self._step_types: dict[str, StepType[Any]] = {}
         self._forwarded = {
             spec.target_namespace
             for config in declaration.capability.exposes
@@ -89,7 +93,7 @@ class _Builder:
             self._check(functions)
         if self._declaration.errors:
             raise ProblemsError(self._declaration.problems)
-        return Plan(self._declaration, consumers, self._consumed, exposers)
+        return Plan(self._declaration, consumers, self._consumed, exposers, self._step_types)
 
     def _consumers(self) -> list[Consumer[Any]]:
         consumers = []
@@ -99,7 +103,7 @@ class _Builder:
                 provision = self._provision(config.namespace)
                 writers = self._plugins.ask("upstream_headers", config=config, provision=provision)
                 provision = replace(provision, header_writers=tuple(writers))
-                consumer = _construct(adapter, config, provision)
+                consumer = _construct(adapter, _label(config), config, provision)
                 operations = tuple(consumer.operations())
                 forwarding = consumer.forwarding() if config.namespace in self._forwarded else None
                 wrapped = self._wrapped(
@@ -120,12 +124,25 @@ class _Builder:
             operations = tuple(_wrapped(operation, wrap(operation, operation.call)) for operation in operations)
         return operations
 
+    def _step_type(self, type: str) -> StepType[Any]:
+        """What does the steps of a type: made once, for the first of them."""
+        if type not in self._step_types:
+            made = _construct(self._plugins.step_types[type], f"steps of type '{type}'", self._provision(""))
+            self._step_types[type] = made
+        return self._step_types[type]
+
+    def _compiler(
+        self, functions: Functions, wrap_step: WrapStep, reception: Reception | None = None
+    ) -> OperationCompiler:
+        tools = StepTools(wrap_step, self._step_type)
+        return OperationCompiler(self._declaration, self._consumed, functions, tools, reception)
+
     def _provision(self, namespace: str) -> Provision:
         return Provision(self._declaration, self._settings, namespace, kept=self._kept)
 
     def _check(self, functions: Functions) -> None:
         """Note what is wrong with the functions that nothing refers to: the others have been compiled."""
-        compiler = OperationCompiler(self._declaration, self._consumed, functions, lambda step, operation, work: work)
+        compiler = self._compiler(functions, lambda step, operation, work: work)
         for function in functions.unused:
             with _Trial(self._declaration, self._settings.skip_invalid):
                 compiler.check(function)
@@ -153,7 +170,7 @@ class _Builder:
         gate = Gate(self._settings.call_limit)
         provision = self._provision(config.namespace)
         wrap_step, reception = step_surrounder(self._plugins, provision), self._reception(adapter, config)
-        compiler = OperationCompiler(self._declaration, self._consumed, functions, wrap_step, reception)
+        compiler = self._compiler(functions, wrap_step, reception)
         forwards = ForwardCompiler(self._targets, provision, config.authentication, streams=adapter.streams)
         operations = []
         for spec, caller in _units(config):
@@ -163,7 +180,7 @@ class _Builder:
             if operation and not trial.failed:
                 operations.append(operation)
         with _Trial(self._declaration, self._settings.skip_invalid):
-            exposer = _construct(adapter, config, Operations(operations), provision)
+            exposer = _construct(adapter, _label(config), config, Operations(operations), provision)
         return ExposerPlan(exposer, credentials, gate, self._middlewares(exposer, provision))
 
     def _middlewares(self, exposer: Exposer[Any], provision: Provision) -> tuple[Middleware, ...]:
@@ -226,12 +243,16 @@ class _Trial:
                     problems[index] = replace(problems[index], message=message, warning=True)
 
 
-def _construct(adapter: Callable[..., AdapterT], config: Any, *given: Any) -> AdapterT:
+def _label(config: ConsumerConfig | ExposerConfig) -> str:
+    return f"'{config.namespace}' ({config.type})"
+
+
+def _construct(adapter: Callable[..., AdapterT], label: str, *given: Any) -> AdapterT:
     try:
         # An adapter is foreign code: what its constructor raises is named as its own failure.
-        return adapter(config, *given)
+        return adapter(*given)
     except Exception as error:
-        message = f"'{config.namespace}' ({config.type}): {type(error).__name__}: {error}"
+        message = f"{label}: {type(error).__name__}: {error}"
         raise PluginError(f"{getattr(adapter, '__module__', adapter)}: cannot build {message}") from error
 
 

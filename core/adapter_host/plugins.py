@@ -14,9 +14,11 @@ import pluggy
 from . import hookspecs
 from .adapters import Consumer, Exposer
 from .api import cure_for, mismatch
+from .capability import OWN_STEPS
 from .document.binds import BindSource, EnvironmentSource
 from .document.secret_files import FileSource
 from .errors import PluginError
+from .step_types import StepType
 
 GROUP: Final = "adapter_host"
 """The entry point group that plugins announce themselves in."""
@@ -36,6 +38,7 @@ class PluginInfo:
     consumers: tuple[str, ...]
     bind_sources: tuple[str, ...]
     hooks: tuple[str, ...]
+    step_types: tuple[str, ...] = ()
 
 
 class Plugins:
@@ -47,6 +50,7 @@ class Plugins:
         self.exposers: dict[str, type[Exposer[Any]]] = {}
         self.consumers: dict[str, type[Consumer[Any]]] = {}
         self.bind_sources: dict[str, type[BindSource]] = {"environment": EnvironmentSource, "file": FileSource}
+        self.step_types: dict[str, type[StepType[Any]]] = {}
         self.taken: list[PluginInfo] = []
         self.failed: list[PluginError] = []
         self.disabled: list[str] = []
@@ -101,7 +105,8 @@ class Plugins:
 
     def take(self, name: str, plugin: object, *, distribution: str | None = None, version: str | None = None) -> None:
         """Take a plugin whole; raises `PluginError` and keeps nothing of it when it cannot."""
-        exposers, consumers, bind_sources = dict(self.exposers), dict(self.consumers), dict(self.bind_sources)
+        exposers, consumers = dict(self.exposers), dict(self.consumers)
+        bind_sources, step_types = dict(self.bind_sources), dict(self.step_types)
         if reason := mismatch(plugin, distribution):
             raise PluginError(f"plugin '{name}'{_origin(distribution, version)}: {reason}")
         if self._manager.has_plugin(name):
@@ -113,6 +118,7 @@ class Plugins:
             self._ask(plugin, "register_exposers", _registrar(exposers, "exposes type"))
             self._ask(plugin, "register_consumers", _registrar(consumers, "consumes type"))
             self._ask(plugin, "register_bind_sources", _registrar(bind_sources, "bind scheme"))
+            self._ask(plugin, "register_step_types", _registrar(step_types, "step type", OWN_STEPS))
         except Exception as error:
             if self._manager.get_plugin(name) is plugin:
                 self._manager.unregister(plugin)
@@ -126,9 +132,11 @@ class Plugins:
             consumers=tuple(type for type in consumers if type not in self.consumers),
             bind_sources=tuple(scheme for scheme in bind_sources if scheme not in self.bind_sources),
             hooks=tuple(sorted(caller.name for caller in callers)),
+            step_types=tuple(type for type in step_types if type not in self.step_types),
         )
         self.taken.append(info)
-        self.exposers, self.consumers, self.bind_sources = exposers, consumers, bind_sources
+        self.exposers, self.consumers = exposers, consumers
+        self.bind_sources, self.step_types = bind_sources, step_types
 
     def _ask(self, plugin: object, hook: str, register: Callable[..., None]) -> None:
         for implementation in getattr(self._manager.hook, hook).get_hookimpls():
@@ -136,10 +144,9 @@ class Plugins:
                 implementation.function(*[register for _ in implementation.argnames])
 
 
-def _registrar(registry: dict[str, Any], kind: str) -> Callable[..., None]:
+def _registrar(registry: dict[str, Any], kind: str, own: Mapping[str, Any] = {}) -> Callable[..., None]:
     def register(name: str, registered: Any) -> None:
-        if name in registry:
-            taken = registry[name]
+        if taken := registry.get(name) or own.get(name):
             raise ValueError(f"{kind} '{name}' is taken by {taken.__module__}.{taken.__qualname__}")
         registry[name] = registered
 

@@ -18,14 +18,25 @@ from .flow import Step, Work
 from .inputs import Input
 from .jsonpath import Find, compile_path
 from .lookups import compile_lookup
-from .operation import Result, success
-from .scope import Meaning, Scope, Values, compile_value, is_input
+from .operation import Call, Result, success
+from .scope import Meaning, Scope, Take, Values, compile_value, is_input
 from .shaping import compile_refinement
-from .template import Part, Reference
+from .step_types import StepType
+from .template import ABSENT, Part, Reference
 from .units import Inject, Wiring, compile_inject, compile_preview, wire
 
 FindTarget = Callable[[CallStepSpec], ConsumedOperation | None]
 WrapStep = Callable[[StepSpec, OperationSpec, Work], Work]
+FindType = Callable[[str], StepType[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class StepTools:
+    """What the steps of all operations are compiled with: what plugins put around each, and what does their types."""
+
+    wrap: WrapStep
+    find_type: FindType
+
 
 _STEP: Final = re.compile(r"\$(?:\.([^.\[\]]+)|\[(['\"])(.+?)\2\])(.*)", re.DOTALL)
 _WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -82,6 +93,18 @@ class StepScope(Scope):
         self.needed.add(step)
         return name
 
+    def context(self, loc: Loc) -> Take:
+        """The function that gives all there is: the inputs, what `with` says, and what earlier steps gave."""
+        steps = {name: self.take(name, "", loc) for name in self._names[: self.known] if name not in self.binary}
+        named = {**self.given, **steps}
+        self.used.update(self.declared)
+
+        def take(values: Values) -> dict[str, Any]:
+            inputs = {name: value for name, value in values.items() if is_input(name)}
+            return self.constants | inputs | {key: values[name] for key, name in named.items() if name in values}
+
+        return take
+
     def _unknown(self, step: str) -> str | None:
         known = self._names[: self.known]
         if step in known:
@@ -126,7 +149,7 @@ class StepCompiler:
         spec: OperationSpec,
         declaration: Declaration,
         find: FindTarget,
-        wrap: WrapStep,
+        tools: StepTools,
         reception: Reception,
     ) -> None:
         self.scope = StepScope(spec, declaration)
@@ -136,7 +159,7 @@ class StepCompiler:
         self._spec = spec
         self._declaration = declaration
         self._find = find
-        self._wrap = wrap
+        self._tools = tools
         self._writes = frozenset[str]()
 
     def compile(self) -> list[Step]:
@@ -150,7 +173,7 @@ class StepCompiler:
             self.scope.known, self.scope.needed = index, set()
             work = self._work(spec)
             if work is not None:
-                work = self._wrap(spec, self._spec, work)
+                work = self._tools.wrap(spec, self._spec, work)
                 steps.append(Step(spec.name, work, self.scope.taken[spec.name], self._after(spec, steps)))
         self.scope.known = len(self._spec.steps)
         return steps
@@ -170,19 +193,22 @@ class StepCompiler:
     def _after(self, spec: StepSpec, earlier: Sequence[Step]) -> frozenset[str]:
         """The steps that one waits for: what writes keeps its place among all of them."""
         needed = frozenset(self.scope.needed) | self._writes
-        if isinstance(spec, CallStepSpec) and self.calls[-1].target.method in _WRITES:
+        if self._is_write(spec):
             self._writes = frozenset({spec.name})
             return needed | {step.name for step in earlier}
         return needed
+
+    def _is_write(self, spec: StepSpec) -> bool:
+        if isinstance(spec, CallStepSpec):
+            return self.calls[-1].target.method in _WRITES
+        return not isinstance(spec, LookupStepSpec) and self._tools.find_type(spec.type).writes
 
     def _work(self, spec: StepSpec) -> Work | None:
         if isinstance(spec, CallStepSpec):
             return self._call(spec)
         if isinstance(spec, LookupStepSpec):
             return self._lookup(spec)
-        message = "script steps need the plugin adapter-host-scripting, which this version does not have yet"
-        self._declaration.problem(message, self._declaration.loc(spec), code="unsupported")
-        return None
+        return self._plugged(spec)
 
     def _call(self, spec: CallStepSpec) -> Work | None:
         target = self._find(spec)
@@ -199,7 +225,24 @@ class StepCompiler:
             return _Treatment(compile_refinement(target.outputs, self._declaration))
         return _Treatment(None, compile_limit(target, self._reception), self._reception.takes_stream(target))
 
+    def _plugged(self, spec: StepSpec) -> Work | None:
+        step_type = self._tools.find_type(spec.type)
+        context = self.scope.context(self._declaration.loc(spec)) if step_type.takes_context else None
+        given = {key: compile_value(self._given(spec, key, value)) for key, value in spec.with_.items()}
+        call = step_type.compile(spec)
+        return None if call is None else _working(call, given, context)
+
+    def _given(self, spec: StepSpec, key: str, value: Any) -> Meaning:
+        """What a value of `with` stands for: an input that goes under its own name needs no more than that name."""
+        if value == key and key in self.scope.declared:
+            self.scope.used.add(key)
+            return Reference(key)
+        return self.scope.meaning(value, self._declaration.loc(spec, "with", key))
+
     def _lookup(self, spec: LookupStepSpec) -> Work:
+        if spec.with_:
+            loc = self._declaration.loc(spec, "with")
+            self._declaration.problem("a lookup takes no 'with'", loc, code="ignored", warning=True, key=True)
         loc = self._declaration.loc(spec, "index")
         index = self.scope.path(spec.index, loc) if spec.index.startswith("$") else self.scope.take(spec.index, "", loc)
         meaning = self.scope.meaning(spec.lookup_value, self._declaration.loc(spec, "lookupValue"))
@@ -217,6 +260,17 @@ def _derived(wiring: Wiring) -> frozenset[str]:
     sources = {name: (source,) for name, source in wiring.references.items()}
     composed = {name: template.inputs for name, template in wiring.templates.items() if template.inputs}
     return frozenset(name for name, given in {**sources, **composed}.items() if all(name[:1] == "$" for name in given))
+
+
+def _working(call: Call, given: Mapping[str, Take], context: Take | None) -> Work:
+    async def work(values: Values) -> Result:
+        arguments = {} if context is None else context(values)
+        for key, take in given.items():
+            if (value := take(values)) is not ABSENT:
+                arguments[key] = value
+        return await call(arguments)
+
+    return work
 
 
 @dataclass(frozen=True, slots=True)

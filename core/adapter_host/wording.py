@@ -88,6 +88,8 @@ def _problem(detail: dict[str, Any], source: Source, place: Loc) -> Problem:
         key, given = context["discriminator"], shown(context["tag"])
         message = f"{key} must be one of {context['expected_tags']} (given {given})"
         return source.problem((*place, key.strip("'")), message, code="type")
+    if kind == "unknown_step_type":
+        return source.problem(place, context["message"], code="unknown-type")
     if kind == "value_error":
         return source.problem(place, str(context["error"]), code="invalid")
     if kind == "too_short":

@@ -75,6 +75,7 @@ def _show(options: argparse.Namespace) -> int:
 def _row(info: PluginInfo) -> tuple[str, ...]:
     types = [f"exposes {type}" for type in info.exposers] + [f"consumes {type}" for type in info.consumers]
     types += [f"binds {scheme}" for scheme in info.bind_sources]
+    types += [f"step {type}" for type in info.step_types]
     return (
         info.name,
         info.distribution or "-",

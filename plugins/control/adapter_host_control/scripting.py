@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Sequence
+from typing import Any, Final
 
 from aiohttp import web
 
-from adapter_host import HOST, Host
+from adapter_host import HOST, Host, StepType
 
 from .answers import RefusedRequest, answer, read_object
 from .guard import check_caller
 
 KEYS: Final = ("enabled", "timeout", "statementLimit", "defaultLocation", "defaultLanguage", "allowedLanguages")
 """What may be changed while it runs."""
-
-
-class Scripts(Protocol):
-    """What runs the script steps of a capability."""
-
-    def status(self) -> Mapping[str, Any]:
-        """How it is set up, and `stats`."""
-
-    def adjust(self, changes: Mapping[str, Any]) -> None:
-        """Set it up otherwise from now on; raises `ValueError` for what cannot be."""
 
 
 async def get(request: web.Request) -> web.Response:
@@ -46,10 +36,9 @@ async def put(request: web.Request) -> web.Response:
     return answer(dict(scripts[0].status()))
 
 
-def _scripts(host: Host) -> Sequence[Scripts]:
-    # A host whose steps are all its own knows no types of steps.
-    types: Mapping[str, Sequence[Scripts]] = getattr(host, "step_types", {})
-    found = types.get("script", ())
+def _scripts(host: Host) -> Sequence[StepType[Any]]:
+    """What runs the script steps, of each capability that has some."""
+    found = host.step_types.get("script", ())
     if not found:
-        raise RefusedRequest(404, "no plugin runs scripts here (pip install adapter-host-scripting)")
+        raise RefusedRequest(404, "no script runs here (script steps need: pip install adapter-host-scripting)")
     return found

@@ -295,7 +295,7 @@ async def test_scripting_without_a_plugin_that_runs_scripts(session: aiohttp.Cli
         status, body = await ask(session, f"GET {served.url('control')}/scripting")
         assert (status, body["detail"]) == (
             404,
-            "no plugin runs scripts here (pip install adapter-host-scripting)",
+            "no script runs here (script steps need: pip install adapter-host-scripting)",
         )
 
 

@@ -1,0 +1,221 @@
+"""Steps of `type: script`: compiled when the document is loaded, run with each call."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Final
+
+from adapter_host import Arguments, Call, Problem, Provision, Result, StepType, UnavailableError, parse_location
+
+from .config import Scripting, ScriptStepSpec
+from .files import Source, read_source
+from .language import Language, Limits, Program, ScriptMistake
+
+
+def _javascript() -> Language:
+    from .javascript import JavaScript
+
+    return JavaScript()
+
+
+def _python() -> Language:
+    from .python import Python
+
+    return Python()
+
+
+# Each engine is imported by those who have a script for it, and by nobody else.
+_SERVED: Final[Mapping[str, Callable[[], Language]]] = {"javascript": _javascript, "python": _python}
+
+# What decides which file a step runs that leaves that open.
+_CHOOSING: Final = frozenset({"defaultLocation", "defaultLanguage", "allowedLanguages"})
+
+
+class Unfit(Exception):
+    """A step cannot run as the document says; `keys` are the place in the step."""
+
+    def __init__(self, message: str, *keys: str | int, code: str = "invalid") -> None:
+        self.keys, self.code = keys, code
+        super().__init__(message)
+
+
+@dataclass(slots=True)
+class Script:
+    """A step, and what it runs now."""
+
+    spec: ScriptStepSpec
+    language: str
+    program: Program
+
+
+@dataclass(slots=True)
+class Statistics:
+    """What the scripts of a document have done."""
+
+    executions: int = 0
+    errors: int = 0
+    seconds: float = 0.0
+    last: datetime | None = None
+
+    def shown(self) -> dict[str, Any]:
+        """As plain data."""
+        average = self.seconds * 1000 / self.executions if self.executions else 0.0
+        return {
+            "totalExecutions": self.executions,
+            "totalErrors": self.errors,
+            "averageDurationMs": round(average, 3),
+            "lastExecutionAt": self.last.isoformat() if self.last else None,
+        }
+
+
+class ScriptSteps(StepType[ScriptStepSpec]):
+    """Runs scripts: each with the operation's inputs, what earlier steps gave, and its own `with` as `context`."""
+
+    config_class: ClassVar[type[ScriptStepSpec]] = ScriptStepSpec
+    takes_context = True
+    writes = False
+
+    def __init__(self, provision: Provision) -> None:
+        super().__init__(provision)
+        self._languages: dict[str, Language] = {}
+        self._scripts: list[Script] = []
+        self._statistics = Statistics()
+        self._started = False
+        self.scripting = _scripting(provision)
+
+    def compile(self, spec: ScriptStepSpec) -> Call | None:
+        """Read and compile the step's files; what is wrong with one is a problem at its own line."""
+        try:
+            script = self._script(spec, self.scripting)
+        except Unfit as error:
+            self.provision.problem(str(error), spec, *error.keys, code=error.code)
+            return None
+        except ScriptMistake as error:
+            problem = Problem(str(error), error.source.path, error.line, error.column, code="script")
+            if problem not in self.provision.declaration.problems:
+                self.provision.declaration.problems.append(problem)
+            return None
+        self._scripts.append(script)
+        return lambda arguments: self._call(script, arguments)
+
+    async def start(self) -> None:
+        """Start what runs the languages that are used."""
+        self._started = True
+        for script in self._scripts:
+            await self._languages[script.language].start()
+
+    async def stop(self) -> None:
+        """End it, and what is running."""
+        self._started = False
+        for language in self._languages.values():
+            await language.stop()
+
+    def status(self) -> Mapping[str, Any]:
+        """The settings in force, under the document's keys, and statistics."""
+        return {**self.scripting.model_dump(by_alias=True, mode="json"), "stats": self._statistics.shown()}
+
+    def adjust(self, changes: Mapping[str, Any]) -> None:
+        """Go by other settings; steps that go by a default are read anew. Raises `ValueError`."""
+        scripting = self.scripting.changed(changes)
+        anew = []
+        for script in () if _CHOOSING.isdisjoint(changes) else self._scripts:
+            if script.spec.location and script.spec.language:
+                continue
+            try:
+                anew.append((script, self._script(script.spec, scripting)))
+            except Unfit as error:
+                if error.code != "disallowed":
+                    raise ValueError(f"step '{script.spec.name}': {error}") from None
+            except ScriptMistake as error:
+                raise ValueError(f"{error.source.name}:{error.line}: {error}") from None
+        for script, other in anew:
+            script.language, script.program = other.language, other.program
+        self.scripting = scripting
+
+    def _script(self, spec: ScriptStepSpec, scripting: Scripting) -> Script:
+        language = self._language(spec, scripting)
+        sources = self._sources(spec, scripting)
+        return Script(spec, language.name, language.compile(sources))
+
+    def _language(self, spec: ScriptStepSpec, scripting: Scripting) -> Language:
+        name = spec.language or scripting.default_language
+        if name is None:
+            message = f"'language' is missing ({' or '.join(_SERVED)}; or management.scripting.defaultLanguage)"
+            raise Unfit(message, code="missing-key")
+        keys = ("language",) if spec.language else ()
+        if name not in _SERVED:
+            message = f"scripts in {name} are not served (served: {', '.join(_SERVED)})"
+            raise Unfit(message, *keys, code="unsupported")
+        if not _is_allowed(name, scripting):
+            raise Unfit(_disallowed(name, scripting), *keys, code="disallowed")
+        if name not in self._languages:
+            self._languages[name] = _SERVED[name]()
+        return self._languages[name]
+
+    def _sources(self, spec: ScriptStepSpec, scripting: Scripting) -> list[Source]:
+        location = spec.location or scripting.default_location
+        if location is None:
+            message = "'location' is missing (file:///./scripts; or management.scripting.defaultLocation)"
+            raise Unfit(message, code="missing-key")
+        declaration = self.provision.declaration
+        try:
+            folder = parse_location(location, declaration.source.where(declaration.loc(spec))[0])
+        except ValueError as error:
+            raise Unfit(str(error), "location") from None
+        named: list[tuple[str, tuple[str | int, ...]]] = [
+            (name, ("dependencies", index)) for index, name in enumerate(spec.dependencies)
+        ]
+        sources = []
+        for name, keys in [*named, (spec.file, ("file",))]:
+            try:
+                sources.append(read_source(folder, name))
+            except ValueError as error:
+                raise Unfit(str(error), *keys, code="script-file") from None
+        # So that `--reload` sees it change.
+        new = (source.path for source in sources if source.path not in declaration.files)
+        declaration.files += tuple(dict.fromkeys(new))
+        return sources
+
+    async def _call(self, script: Script, arguments: Arguments) -> Result:
+        scripting = self.scripting
+        if not self._started:
+            raise UnavailableError("the host has stopped")
+        if not scripting.enabled:
+            raise UnavailableError("scripts are switched off (management.scripting.enabled)")
+        if not _is_allowed(script.language, scripting):
+            raise UnavailableError(_disallowed(script.language, scripting))
+        limits = Limits(scripting.timeout / 1000, scripting.statement_limit, self.provision.settings.answer_limit)
+        language, program, begin = self._languages[script.language], script.program, time.perf_counter()
+        # A language that no script had when the host started.
+        await language.start()
+        statistics = self._statistics
+        statistics.last = datetime.now(UTC)
+        try:
+            data = await language.run(program, arguments, limits)
+        except BaseException:
+            statistics.errors += 1
+            raise
+        finally:
+            statistics.executions += 1
+            statistics.seconds += time.perf_counter() - begin
+        return Result(data=data) if data is not None else Result(status=204, body=b"")
+
+
+def _scripting(provision: Provision) -> Scripting:
+    """What the control exposer of the document says, if there is one."""
+    for exposer in provision.declaration.capability.exposes:
+        if exposer.type == "control":
+            return provision.part(Scripting, exposer, "management", "scripting") or Scripting()
+    return Scripting()
+
+
+def _is_allowed(language: str, scripting: Scripting) -> bool:
+    return scripting.allowed_languages is None or language in scripting.allowed_languages
+
+
+def _disallowed(language: str, scripting: Scripting) -> str:
+    allowed = ", ".join(scripting.allowed_languages or ()) or "none"
+    return f"scripts in {language} are not allowed (management.scripting.allowedLanguages: {allowed})"

@@ -1,0 +1,175 @@
+"""What is wrong with scripts, told when the document is loaded, each thing at its own line."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapter_host import Host, Plugins, Problem, ProblemsError
+
+from .conftest import Write, documented
+
+Step = dict[str, Any]
+
+
+def problems(plugins: Plugins, *steps: Step, scripting: dict[str, Any] | None = None) -> list[Problem]:
+    try:
+        return list(Host(documented(*steps, scripting=scripting), plugins=plugins).warnings)
+    except ProblemsError as error:
+        return list(error.problems)
+
+
+def messages(plugins: Plugins, *steps: Step, scripting: dict[str, Any] | None = None) -> list[str]:
+    """The messages without the path, once each: the same steps stand in two exposers."""
+    found = [problem.message for problem in problems(plugins, *steps, scripting=scripting)]
+    return list(
+        dict.fromkeys(message.split(": ", 1)[-1] if message[:11] == "capability." else message for message in found)
+    )
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "line", "message"),
+    [
+        (
+            "javascript",
+            "let a = 1;\nlet a = 2;",
+            2,
+            "this is no JavaScript: invalid redefinition of lexical identifier",
+        ),
+        ("javascript", "if (true) {\n  f(;\n}", 2, "this is no JavaScript: unexpected token in expression: ';'"),
+        ("javascript", "\n\nf(", 3, "this is no JavaScript: "),
+        ("javascript", "\nreturn 1", 2, "this is no JavaScript: return not in a function"),
+        ("javascript", "\nvar x = /(/", 1, "this is no JavaScript: expecting ')'"),
+        (
+            "javascript",
+            "\n\nimport 'x'",
+            3,
+            "'import' is not possible in a script (name other files in 'dependencies')",
+        ),
+        ("python", "a = 1\nif a\n    b = 2", 2, "this is no Python: expected ':'"),
+        ("python", "a = 1\n  b = 2", 2, "this is no Python: unexpected indent"),
+        ("python", "a = '\\d'\n\ndef f():\n    yield 1", 4, "this is no Python that can be run: NotImplementedError"),
+        ("python", "a = 1\ndel a", 2, "'del' statement"),
+        ("python", "\nimport os", 2, "a script cannot import 'os'"),
+        ("python", "a\0b", 1, "this is no Python"),
+    ],
+)
+def test_a_mistake_in_a_script_names_its_file_and_line(
+    script_plugins: Plugins, write: Write, language: str, text: str, line: int, message: str
+) -> None:
+    step = write(text, language)
+    (found,) = problems(script_plugins, step)
+    assert message in found.message
+    assert (Path(found.file).name, found.line, found.code) == (step["file"], line, "script")
+    assert found.column >= 1
+
+
+def test_a_mistake_in_a_dependency_names_that(script_plugins: Plugins, write: Write) -> None:
+    write("let a;\nlet a;", name="lib")
+    (found,) = problems(script_plugins, write("1", dependencies=["lib.js"]))
+    assert (Path(found.file).name, found.line) == ("lib.js", 2)
+
+
+def test_what_a_step_needs(script_plugins: Plugins, write: Write) -> None:
+    step = write("result = 1")
+    assert messages(script_plugins, {**step, "language": None}) == [
+        "'language' is missing (javascript or python; or management.scripting.defaultLanguage)"
+    ]
+    assert messages(script_plugins, {key: step[key] for key in ("type", "name", "file", "language")}) == [
+        "'location' is missing (file:///./scripts; or management.scripting.defaultLocation)"
+    ]
+    assert messages(script_plugins, {**step, "language": "groovy"}) == [
+        "scripts in groovy are not served (served: javascript, python)"
+    ]
+    assert messages(script_plugins, {**step, "language": "ruby"}) == [
+        "'language' must be one of 'javascript', 'python' or 'groovy' (given 'ruby')"
+    ]
+    assert messages(script_plugins, {**step, "location": "scripts"}) == [
+        "'location' must be text that matches ^file:/// (given 'scripts')"
+    ]
+    assert messages(script_plugins, {**step, "fil": "x"})[0].startswith("unknown key 'fil' is ignored")
+
+
+@pytest.mark.parametrize(
+    "name", ["../secret.js", "/etc/passwd", "a/../b.js", "a b.js", "a//b.js", ".", "ä.js", "a\\b.js"]
+)
+def test_a_path_has_plain_segments(script_plugins: Plugins, write: Write, name: str) -> None:
+    message = "a script's path has names of letters, digits, '.', '_' and '-' with '/' between"
+    assert messages(script_plugins, write("1", file=name)) == [f"{message} (given {name!r})"]
+    assert messages(script_plugins, write("1", dependencies=[name])) == [f"{message} (given {name!r})"]
+
+
+def test_a_file_is_inside_and_text(script_plugins: Plugins, write: Write, tmp_path: Path) -> None:
+    step = write("1")
+    folder = tmp_path / "scripts"
+    (tmp_path / "outside.js").write_text("1")
+    (folder / "link.js").symlink_to(tmp_path / "outside.js")
+    (folder / "up").symlink_to(tmp_path)
+    (folder / ".hidden.js").write_text("1")
+    (folder / "latin.js").write_bytes(b"'\xe9'")
+    (folder / "long.js").write_text("1;" * 600_000)
+    (folder / "folder.js").mkdir()
+    os.mkfifo(folder / "pipe.js")
+    for name in ("link.js", "up/outside.js", ".hidden.js", "none.js", "folder.js", "pipe.js"):
+        (message,) = messages(script_plugins, {**step, "file": name})
+        assert message == f"there is no script '{name}' in '{folder}' (hidden files and links out of it are none)"
+    assert messages(script_plugins, {**step, "file": "latin.js"}) == ["'latin.js' is not UTF-8"]
+    assert messages(script_plugins, {**step, "file": "long.js"}) == ["'long.js': the file is larger than 1048576 bytes"]
+    (message,) = messages(script_plugins, {**step, "location": (tmp_path / "nowhere").as_uri()})
+    assert f"as there is no folder '{tmp_path / 'nowhere'}'" in message
+    (folder / "inner").mkdir()
+    (folder / "inner/fine.js").write_text("1")
+    (folder / "inner/link.js").symlink_to(folder / "main.js")
+    assert (
+        messages(script_plugins, {**step, "file": "inner/fine.js"}, {**step, "name": "b", "file": "inner/link.js"})
+        == []
+    )
+
+
+def test_script_files_are_watched(script_plugins: Plugins, write: Write) -> None:
+    write("1", name="lib")
+    host = Host(documented(write("1", dependencies=["lib.js"])), plugins=script_plugins)
+    names = [Path(file).name for file in host.plans[0].declaration.files]
+    assert names == ["<capability>", "lib.js", "main.js"]
+
+
+def test_a_relative_location_begins_at_the_document(script_plugins: Plugins, write: Write, tmp_path: Path) -> None:
+    import json
+
+    write("result = 1")
+    document = documented(write("result = 1", location="file:///./scripts"))
+    (tmp_path / "capability.yaml").write_text(json.dumps(document))
+    Host(tmp_path / "capability.yaml", plugins=script_plugins)
+
+
+def test_a_document_without_the_plugin() -> None:
+    import adapter_host_rest
+    from adapter_host.testing import FakePlugin
+
+    document = documented({"type": "script", "name": "a", "file": "a.js"})
+    del document["capability"]["exposes"][1]
+    with pytest.raises(ProblemsError) as caught:
+        Host(document, plugins=Plugins({"rest": adapter_host_rest, "fake": FakePlugin()}))
+    assert "unknown step type 'script' (installed: call, lookup; pip install adapter-host-scripting)" in str(
+        caught.value
+    )
+
+
+def test_a_with_is_that_of_any_step(script_plugins: Plugins, write: Write) -> None:
+    step = write("1", **{"with": {"x": "$.later.y", "z": "{{nobody.q}}"}})
+    assert messages(script_plugins, step) == [
+        "no step is named 'later' (earlier steps: none)",
+        "'{{nobody.q}}' names nothing: there is no bind 'nobody' (binds: none)",
+    ]
+
+
+def test_management_scripting_is_checked(script_plugins: Plugins, write: Write) -> None:
+    found = messages(script_plugins, write("1"), scripting={"timeout": 0, "enabled": "maybe", "defaultLocation": "x"})
+    assert found == [
+        "'enabled' must be true or false (given 'maybe')",
+        "'defaultLocation' must be text that matches ^file:/// (given 'x')",
+        "'timeout' must be at least 1 (given 0)",
+    ]

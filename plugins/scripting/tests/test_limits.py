@@ -1,0 +1,167 @@
+"""What a script may take, and that nobody else pays for one that takes too much."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapter_host import OperationError, Result, UnavailableError
+
+from .conftest import Serve, Write, get
+
+SPIN = {
+    "javascript": "[1].sort.call({length: 2 ** 32})",  # the engine cannot interrupt this
+    "python": "f = lambda n: n and f(n - 1) + f(n - 1)\nf(60)",
+}
+COUNTED = {
+    "javascript": "let n = 0;\nwhile (n < Number(context.a)) n++;\nresult = n;",
+    "python": "n = 0\nwhile n < int(context['a']):\n    n += 1\nresult = n",
+}
+
+both = pytest.mark.parametrize("language", ["javascript", "python"])
+
+
+@both
+async def test_statements_are_counted(serve: Serve, write: Write, language: str) -> None:
+    # One before the loop, the loop, its body fifty times, and one after it; a loop of Python is one each time.
+    limit = 1 + (51 if language == "python" else 1) + 50 + 1
+    async with serve(write(COUNTED[language], language), scripting={"statementLimit": limit}) as served:
+        assert await get(served, a="50") == (200, 50)
+        status, problem = await get(served, a="51")
+        assert status == 500
+        assert problem["detail"].endswith(f"stopped after {limit} statements, its statementLimit")
+        assert await get(served, a="50") == (200, 50)
+
+
+@both
+async def test_the_default_is_100000_statements_in_60_seconds(serve: Serve, write: Write, language: str) -> None:
+    async with serve(write(COUNTED[language], language)) as served:
+        assert await get(served, a="40000") == (200, 40000)
+        assert "after 100000 statements" in (await get(served, a="100000"))[1]["detail"]
+        (steps,) = served.host.step_types["script"]
+        assert (steps.status()["timeout"], steps.status()["statementLimit"]) == (60_000, 100_000)
+
+
+@both
+async def test_others_are_served_while_scripts_spin(serve: Serve, write: Write, language: str) -> None:
+    spinning = write(SPIN[language], language, "spin")
+    quick = write("result = 'quick'", "python" if language == "javascript" else "javascript", "quick")
+    async with serve(spinning, scripting={"timeout": 500}) as served, serve(quick) as other:
+        tasks = [asyncio.create_task(served.host.call("front.run")) for _ in range(2)]
+        await until(lambda: any(map(busy, children())))
+        assert await get(other) == (200, "quick")
+        for task in tasks:
+            with pytest.raises(OperationError, match="stopped after 500 ms, its timeout"):
+                await task
+
+
+@both
+async def test_a_caller_that_gives_up_leaves_nothing_running(serve: Serve, write: Write, language: str) -> None:
+    async with serve(write(SPIN[language], language)) as served:
+        before = await spawned(served.host.call("front.run"))
+        before.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await before
+        assert served.host.calls == 0
+    await all_gone()
+
+
+@both
+async def test_a_stop_ends_what_runs(serve: Serve, write: Write, language: str) -> None:
+    async with serve(write(SPIN[language], language), drain_timeout=0.05) as served:
+        running = await spawned(served.host.call("front.run"))
+        await served.host.drain()
+        await served.host.stop()
+        with pytest.raises(OperationError):
+            await running
+    await all_gone()
+
+
+@both
+async def test_a_worker_that_is_killed_is_one_failed_call(serve: Serve, write: Write, language: str) -> None:
+    text = {"javascript": "if (context.a) [1].sort.call({length: 2 ** 32}); result = 1", "python": ""}[language]
+    text = text or "if context.get('a'):\n    f = lambda n: n and f(n - 1) + f(n - 1)\n    f(60)\nresult = 1"
+    async with serve(write(text, language)) as served:
+        assert await get(served) == (200, 1)
+        running = await spawned(served.host.call("front.run", {"a": "x"}))
+        for child in children():
+            os.kill(child, signal.SIGKILL)
+        with pytest.raises(OperationError, match="took down the process that ran it"):
+            await running
+        assert await get(served) == (200, 1)
+
+
+async def test_more_calls_than_workers_wait_their_turn(serve: Serve, write: Write) -> None:
+    async with serve(write(SPIN["python"], "python"), scripting={"timeout": 300}) as served:
+        calls = [served.host.call("front.run") for _ in range(40)]
+        failures = await asyncio.gather(*calls, return_exceptions=True)
+        assert {type(failure).__name__ for failure in failures} == {"ScriptError", "UnavailableError"}
+        busy = next(failure for failure in failures if isinstance(failure, UnavailableError))
+        assert "workers are busy" in busy.message
+
+
+@both
+async def test_a_result_has_a_size(serve: Serve, write: Write, language: str) -> None:
+    text = {"javascript": "result = 'x'.repeat(Number(context.a))", "python": "result = 'x' * int(context['a'])"}
+    async with serve(write(text[language], language), answer_limit=1000) as served:
+        assert await get(served, a="998") == (200, "x" * 998)
+        assert "its result is larger than 1000 bytes" in (await get(served, a="999"))[1]["detail"]
+        assert "its result is larger than 1000 bytes" in (await get(served, a="5000000"))[1]["detail"]
+
+
+async def test_workers_know_nothing_of_the_environment(
+    serve: Serve, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ADAPTER_HOST_TEST_SECRET", "hush")
+    async with serve(write("result = 1"), write("result = 1", "python", "other")) as served:
+        await get(served)
+        found = [environment(child) for child in children()]
+    assert found
+    assert not any(b"ADAPTER_HOST_TEST_SECRET" in each for each in found)
+
+
+async def spawned(call: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
+    """The task of a call whose script is running."""
+    task = asyncio.create_task(call)
+    await until(lambda: any(map(busy, children())))
+    return task
+
+
+async def all_gone() -> None:
+    """Wait until every process has ended."""
+    await until(lambda: not children())
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what another process does, of which nothing here tells."""
+    while not condition():  # noqa: ASYNC110
+        await asyncio.sleep(0.005)
+
+
+def children() -> list[int]:
+    """The processes that this one has started."""
+    return [
+        int(child)
+        for thread in Path("/proc/self/task").iterdir()
+        for child in (thread / "children").read_text().split()
+    ]
+
+
+def environment(child: int) -> bytes:
+    """What a process was told when it began."""
+    return Path(f"/proc/{child}/environ").read_bytes()
+
+
+def busy(child: int) -> bool:
+    """Whether a process is computing right now."""
+    try:
+        threads = list(Path(f"/proc/{child}/task").iterdir())
+        return any((thread / "stat").read_text().rpartition(")")[2].split()[0] == "R" for thread in threads)
+    except OSError:
+        return False
