@@ -388,12 +388,3 @@ def test_suggest() -> None:
     assert suggest("BASEURI", words) == "; did you mean 'baseUri'?"
     assert suggest("colour", words) == ""
     assert suggest("timeout" * 1000, words) == ""
-
-
-def test_speed() -> None:
-    path = SHARED / "corpus/gitea/3e34f31/rest-repository.yaml"
-    if not path.exists():
-        pytest.skip("no published documents beside the repository")
-    began = process_time()
-    Source.read(path)
-    assert process_time() - began < 0.5

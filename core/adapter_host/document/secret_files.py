@@ -16,6 +16,7 @@ from adapter_host.errors import BindError
 from .binds import BindSource
 from .nodes import MAX_DEPTH
 from .reader import LOADER
+from .syntax import is_too_deep
 from .words import kind_of, suggest
 
 MAX_BYTES: Final = 1024 * 1024
@@ -123,6 +124,8 @@ def _yaml_values(text: str) -> dict[str, Any]:
                 raise BindError(f"has a key twice, at line {line} again")
             values[key] = value
     except yaml.MarkedYAMLError as error:
+        if is_too_deep(error):
+            raise BindError("is nested too deep") from None
         mark: Any = error.problem_mark
         place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise BindError(f"is not valid YAML{place}") from None

@@ -53,6 +53,11 @@ _RULES = (
 )
 
 
+def is_too_deep(error: yaml.MarkedYAMLError) -> bool:
+    """Whether it is libyaml's own limit, farther than ours: it looks ahead of what it has given us."""
+    return "maximum nesting depth" in (error.problem or "")
+
+
 def syntax_problem(error: yaml.YAMLError, text: str, file: str) -> Problem:
     """The problem that a PyYAML error means."""
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
@@ -61,8 +66,7 @@ def syntax_problem(error: yaml.YAMLError, text: str, file: str) -> Problem:
     found = text[mark.index : mark.index + 1]
     if found == "\t":
         return _problem("a tab cannot indent or separate here; use spaces", file, mark, "tab")
-    if "maximum nesting depth" in (error.problem or ""):
-        # libyaml has a limit of its own, farther than ours, and looks ahead of what it has given us.
+    if is_too_deep(error):
         return _problem(f"nested more than {MAX_DEPTH} deep", file, mark, "too-deep")
     if "cannot start any token" in (error.problem or ""):
         return _problem(f"{found!r} cannot begin a value; quote the value", file, mark)
