@@ -21,7 +21,7 @@ from .pages import ROOT
 PAGES = sorted([ROOT / "docs/reference/language.md", *(ROOT / "docs/reference/language").glob("*.md")])
 HEAD = re.compile(r"^\| (`.*`) \| values \| default \| \|\n\|(?:---\|)+\n((?:\|.*\n)+)", re.MULTILINE)
 OURS = "*ours*"
-PLUGINS = ("control", "http", "mcp", "rest", "skill")
+PLUGINS = ("control", "http", "mcp", "rest", "scripting", "skill")
 
 EVERY = pytest.mark.parametrize("version", FILES)
 
