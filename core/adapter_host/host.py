@@ -130,10 +130,8 @@ class Host:
                 message = f"'{exposure.namespace}' ({exposure.type}) listens for itself, so one process has to serve it"
                 raise StartError(message)
         self._reserved = lay_out(self.plans, self.settings)
-        ports.take(self._reserved)
         self._ports = ports
-        watching = [listener for listener in self._reserved if listener.watches]
-        return {mount.exposer.config.namespace: ports.ports(each) for each in watching for mount in each.mounts}
+        return ports.take(self._reserved)
 
     async def start(self, *, listen: bool = True) -> None:
         """Start consumers, then exposers, then listeners; what had started is stopped again when one fails."""

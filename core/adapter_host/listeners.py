@@ -90,8 +90,11 @@ class SharedPorts:
         self._workers = workers
         self._sockets: dict[Key, list[socket.socket]] = {}
 
-    def take(self, listeners: Sequence[Listener]) -> None:
-        """Take the ports of these, keep those taken before, and give back all others; raises `StartError`."""
+    def take(self, listeners: Sequence[Listener]) -> dict[str, list[int]]:
+        """Take the ports of these, keep those taken before, and give back all others; raises `StartError`.
+
+        Gives those of what watches each worker, by namespace.
+        """
         wanted = {listener.key for listener in listeners}
         for key in [key for key in self._sockets if key not in wanted]:
             for taken in self._sockets.pop(key):
@@ -100,6 +103,8 @@ class SharedPorts:
             if listener.key not in self._sockets:
                 self._sockets[listener.key] = list(self._bind(listener))
             listener.port = self.port(listener)
+        watching = [listener for listener in listeners if listener.watches]
+        return {mount.exposer.config.namespace: self._ports(each) for each in watching for mount in each.mounts}
 
     def _bind(self, listener: Listener) -> Iterator[socket.socket]:
         first = listener.port
@@ -109,14 +114,14 @@ class SharedPorts:
             listener.bind().close()
             yield listener.bind(shared=True)
 
-    def ports(self, listener: Listener) -> list[int]:
+    def _ports(self, listener: Listener) -> list[int]:
         """The port of a listener, or those that the workers have for it in turn."""
         return [taken.getsockname()[1] for taken in self._sockets.get(listener.key, ())]
 
     def port(self, listener: Listener) -> int:
         """The port of a listener in this process; raises `StartError` where each would take any other."""
         index = self.worker - 1 if listener.watches else 0
-        if known := self.ports(listener):
+        if known := self._ports(listener):
             return known[index]
         if not listener.port:
             message = "several workers cannot agree on any free port after the start (name a port, or start anew)"
