@@ -129,8 +129,7 @@ class Host:
             if not isinstance(exposure.exposer, HttpExposer):
                 message = f"'{exposure.namespace}' ({exposure.type}) listens for itself, so one process has to serve it"
                 raise StartError(message)
-        self._reserved = lay_out(self.plans, self.settings)
-        self._ports = ports
+        self._reserved, self._ports = lay_out(self.plans, self.settings), ports
         return ports.take(self._reserved)
 
     async def start(self, *, listen: bool = True) -> None:
