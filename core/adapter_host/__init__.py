@@ -7,16 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .access import PRINCIPAL
-    from .adapters import (
-        ConsumedCall,
-        ConsumedOperation,
-        Consumer,
-        Exposer,
-        Forwarding,
-        HttpExposer,
-        Offer,
-        Provision,
-    )
+    from .adapters import ConsumedCall, ConsumedOperation, Consumer, Exposer, Forwarding, HttpExposer, Offer
     from .api import API_VERSION
     from .capability import (
         Authentication,
@@ -26,8 +17,6 @@ if TYPE_CHECKING:
         ForwardSpec,
         HttpExposerConfig,
         InputSpec,
-        ListOf,
-        Model,
         OperationSpec,
         OutputSpec,
         Semantics,
@@ -65,11 +54,13 @@ if TYPE_CHECKING:
     from .inputs import JSON_TYPES, Input
     from .location import LocatedFile, Location, guess_media_type, parse_location
     from .media import BinarySize, MediaType, parse_size
+    from .model import ListOf, Model
     from .oauth2.issuer import is_secure, metadata_urls
     from .operation import Arguments, Call, HeaderWriter, Operation, Operations, Result
     from .places import is_loopback
     from .plugins import PluginInfo, Plugins
     from .problem_json import new_request_id, problem_response
+    from .provision import Provision
     from .resolve import fold
     from .settings import Settings
     from .step_types import StepType
@@ -198,11 +189,11 @@ _MODULES = {
     "InputSpec": "capability",
     "InternalError": "errors",
     "JSON_TYPES": "inputs",
-    "ListOf": "capability",
+    "ListOf": "model",
     "LocatedFile": "location",
     "Location": "location",
     "MediaType": "media",
-    "Model": "capability",
+    "Model": "model",
     "NotFoundError": "errors",
     "Offer": "adapters",
     "Operation": "operation",
@@ -217,7 +208,7 @@ _MODULES = {
     "Principal": "credentials",
     "Problem": "errors",
     "ProblemsError": "errors",
-    "Provision": "adapters",
+    "Provision": "provision",
     "RefusedError": "errors",
     "RegisterBindSource": "hookspecs",
     "RegisterConsumer": "hookspecs",

@@ -8,10 +8,10 @@ import hmac
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
-from .adapters import Provision
 from .capability import Authentication
 from .credentials import Credentials, Principal, Refusal, Verdict, credentials_of
 from .digest import DigestCredentials
+from .provision import Provision
 
 if TYPE_CHECKING:
     from aiohttp import web

@@ -4,42 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, ValidationError, ValidationInfo
-from pydantic.alias_generators import to_camel
+from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationError, ValidationInfo
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from .document.dialects import KNOWN, SHAPE
 from .media import MediaType
+from .model import ListOf, Model, walk
 
 ValueType = str
 """A declared type: string, number, integer, boolean, array or object; `binary` for bytes."""
-
-
-class Model(BaseModel):
-    """A part of a document. Unknown keys are kept aside (`model_extra`) and reported by the host."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        frozen=True,
-        extra="allow",
-        coerce_numbers_to_str=True,
-        protected_namespaces=(),
-        # A model is compiled with the one that is validated first: not again by itself, nor when no document has it.
-        defer_build=True,
-    )
-
-
-def _empty_when_empty(value: Any) -> Any:
-    return () if value is None else value
-
-
-ItemT = TypeVar("ItemT")
-
-ListOf = Annotated[tuple[ItemT, ...], BeforeValidator(_empty_when_empty)]
-"""A list in a document, as a tuple; an empty key (`binds:`) means an empty list, as people write it."""
 
 
 class Info(Model):
@@ -309,31 +284,3 @@ def find_operations(config: ExposerConfig) -> Iterator[OperationSpec]:
     for model, _ in walk(config):
         if isinstance(model, OperationSpec):
             yield model
-
-
-def walk(value: Any, loc: tuple[str | int, ...] = ()) -> Iterator[tuple[Model, tuple[str | int, ...]]]:
-    """Every model in `value` with its place in the document, outer before inner."""
-    if isinstance(value, Model):
-        yield value, loc
-        for name, key in _keys(type(value)):
-            child = getattr(value, name)
-            # What is text, or empty, has no models; nearly everything is.
-            if child and not isinstance(child, str) and isinstance(child, Model | tuple | list | dict):
-                yield from walk(child, (*loc, key))
-    elif isinstance(value, tuple | list):
-        for index, child in enumerate(value):
-            yield from walk(child, (*loc, index))
-    elif isinstance(value, dict):
-        for key, child in value.items():
-            yield from walk(child, (*loc, key))
-
-
-@cache
-def _keys(model: type[Model]) -> tuple[tuple[str, str], ...]:
-    """The fields of a model, each with its key in the document."""
-    return tuple((name, field.alias or name) for name, field in model.model_fields.items())
-
-
-def known_keys(model: type[Model]) -> list[str]:
-    """The keys that a part of a document may have."""
-    return [key for _, key in _keys(model)]

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .adapters import ConsumedOperation, Provision
+from .adapters import ConsumedOperation
 from .aggregates import Functions
 from .binary import Reception, advertised, compile_limit
-from .capability import CallStepSpec, FunctionSpec, Model, OperationSpec, OutputSpec, StepSpec
+from .capability import CallStepSpec, FunctionSpec, OperationSpec, OutputSpec, StepSpec
 from .declaration import Declaration
 from .flow import Work, compile_flow
 from .gate import Gate, guarded
@@ -17,8 +17,10 @@ from .inputs import Input
 from .mappings import Finish, compile_finish, finished_schema
 from .media import is_json
 from .mocks import compile_mock
+from .model import Model
 from .operation import JSON, Arguments, Call, Operation, Result, success
 from .plugins import Plugins
+from .provision import Provision
 from .resolve import Caller, ambiguous, candidates, narrow, nothing_named
 from .scope import Scope
 from .shaping import Shape, compile_outputs, outputs_schema

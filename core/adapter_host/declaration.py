@@ -7,10 +7,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final
 from urllib.parse import quote
 
-from .capability import Authentication, Capability, Model, walk
+from .capability import Authentication, Capability
 from .document.binds import Binds, BoundName
 from .document.source import Loc, Source
 from .errors import Problem
+from .model import Model, walk
 from .template import Part, Reference, Secret, Template, compile_template
 
 CALLER_ALIASES: Final = frozenset({"rest", "tools", "tool", "mcp", "args", "input", "params"})

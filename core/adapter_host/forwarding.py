@@ -10,11 +10,13 @@ from urllib.parse import unquote_plus
 
 from multidict import CIMultiDict
 
-from .adapters import ConsumedOperation, Forwarding, Provision
-from .capability import Authentication, ForwardSpec, Model
+from .adapters import ConsumedOperation, Forwarding
+from .capability import Authentication, ForwardSpec
 from .document.words import listed, suggest
 from .errors import ArgumentError, UpstreamStatus
+from .model import Model
 from .operation import Arguments, Operation, Result
+from .provision import Provision
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONNECTION: Final = frozenset(

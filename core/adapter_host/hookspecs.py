@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
 
-from .adapters import ConsumedCall, ConsumedOperation, Consumer, Exposer, HttpExposer, Provision
+from .adapters import ConsumedCall, ConsumedOperation, Consumer, Exposer, HttpExposer
 from .capability import ConsumerConfig, OperationSpec, StepSpec
 from .declaration import Declaration
 from .document.binds import BindSource
 from .errors import Problem
 from .operation import Call, HeaderWriter, Operation
+from .provision import Provision
 from .step_types import StepType
 
 if TYPE_CHECKING:

@@ -8,18 +8,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 
-from .capability import (
-    OWN_STEPS,
-    AggregateSpec,
-    Bind,
-    Capability,
-    ConsumerConfig,
-    ExposerConfig,
-    Info,
-    Model,
-    StepModels,
-    known_keys,
-)
+from .capability import OWN_STEPS, AggregateSpec, Bind, Capability, ConsumerConfig, ExposerConfig, Info, StepModels
 from .declaration import Declaration
 from .document.binds import Binds, BindSource, BoundName, Origin, foreign
 from .document.dialects import is_import, read_version, rewrite, version_key
@@ -28,6 +17,7 @@ from .document.source import Loc, Source
 from .document.strict import check_strict
 from .document.words import kind_of, listed, shown, suggest
 from .errors import BindError, Problem, ProblemsError
+from .model import Model, known_keys
 from .plugins import Plugins
 from .settings import Settings
 from .wording import problems_of

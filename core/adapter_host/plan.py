@@ -6,19 +6,21 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequenc
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .adapters import ConsumedCall, ConsumedOperation, Consumer, Exposer, HttpExposer, Provision
+from .adapters import ConsumedCall, ConsumedOperation, Consumer, Exposer, HttpExposer
 from .aggregates import Functions
 from .auth import Credentials, compile_credentials
 from .binary import Reception
-from .capability import ConsumerConfig, ExposerConfig, ForwardSpec, Model, OperationSpec, find_operations, walk
+from .capability import ConsumerConfig, ExposerConfig, ForwardSpec, OperationSpec, find_operations
 from .compiler import OperationCompiler, step_surrounder, surround
 from .declaration import Declaration
 from .document.source import Loc
 from .errors import PluginError, ProblemsError
 from .forwarding import ForwardCompiler, ForwardTarget
 from .gate import Gate
+from .model import Model, walk
 from .operation import Arguments, Operations, Result
 from .plugins import Plugins
+from .provision import Provision
 from .resolve import Caller
 from .settings import Settings
 from .step_types import StepType

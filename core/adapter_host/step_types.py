@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
-from .adapters import Provision
 from .capability import StepSpec
 from .operation import Call
+from .provision import Provision
 
 StepSpecT = TypeVar("StepSpecT", bound=StepSpec)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from adapter_host.capability import Capability, Model
+from adapter_host.capability import Capability
+from adapter_host.model import Model
 
 from .text import printable
 

@@ -8,8 +8,8 @@ from importlib.util import find_spec
 from typing import Final
 from urllib.parse import urlsplit
 
-from adapter_host.adapters import Provision
 from adapter_host.capability import Authentication
+from adapter_host.provision import Provision
 
 from .introspection import Client, IntrospectedTokens
 from .issuer import is_secure
