@@ -123,6 +123,9 @@ def _yaml_values(text: str) -> dict[str, Any]:
                 raise BindError(f"has a key twice, at line {line} again")
             values[key] = value
     except yaml.MarkedYAMLError as error:
+        if "maximum nesting depth" in (error.problem or ""):
+            # libyaml has a limit of its own, farther than ours, and looks ahead of what it has given us.
+            raise BindError("is nested too deep") from None
         mark: Any = error.problem_mark
         place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise BindError(f"is not valid YAML{place}") from None
