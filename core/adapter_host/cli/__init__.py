@@ -30,8 +30,8 @@ COMMANDS = {
 _MODULES = {"import": "importing", "export": "exporting"}
 
 
-GARBAGE = 100_000
-"""How many objects come to be before garbage is looked for."""
+LOADING = (100_000, 50, 50)
+"""When garbage is looked for while all that comes to be is kept: hardly ever."""
 
 
 class UsageError(AdapterHostError):
@@ -41,8 +41,8 @@ class UsageError(AdapterHostError):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; gives its exit code."""
     # What is imported and compiled stays: to look through all of it for garbage, again and again as it grows, takes
-    # a fifth of a start.
-    gc.set_threshold(GARBAGE)
+    # a quarter of a start.
+    gc.set_threshold(*LOADING)
     parser = argparse.ArgumentParser(
         prog="adapter-host", description="One declaration of an HTTP API, served over several protocols."
     )

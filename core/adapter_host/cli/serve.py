@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Final
 
 from adapter_host.adapters import Exposer
 from adapter_host.errors import AdapterHostError, StartError
@@ -32,6 +32,9 @@ from .worker import work
 from .workers import Orders, Worker, Workers
 
 _log = logging.getLogger("adapter_host")
+
+SERVING: Final = (10_000, 10, 10)
+"""When garbage is looked for while serving: what requests leave behind, and what a reload has replaced."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -185,6 +188,7 @@ async def _serve(
     # What is compiled stays for good: the garbage collector need not walk through it again and again.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*SERVING)
     talk = asyncio.ensure_future(talker.serve_stdio()) if talker else asyncio.get_running_loop().create_future()
     try:
         exposures = [each for each in host.exposures if each.url or each.exposer is talker]
