@@ -137,6 +137,7 @@ def _serve_by_workers(
     def serve(host: ServedHost, number: int, link: socket.socket) -> int:
         set_up(options.log_format, options.log_level, worker=number)
         ports.worker = number
+        gc.set_threshold(*SERVING)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(work(host, link))
         return 0
