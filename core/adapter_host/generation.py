@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .adapters import ConsumedOperation, HttpExposer
 from .credentials import IssuedCredentials
-from .errors import Problem, ProblemsError
+from .errors import NotFoundError, Problem, ProblemsError
 from .gate import Counter, Gate
 from .listeners import Mount, description
 from .operation import Operation
@@ -55,15 +55,20 @@ class Generation:
                 found[type] = (*found.get(type, ()), step_type)
         return found
 
-    def named(self, name: str) -> Sequence[Operation | ConsumedOperation]:
-        """The operations that `namespace.name` names: exposed ones, else consumed ones."""
+    def operation(self, name: str) -> Operation | ConsumedOperation:
+        """The operation that `namespace.name` names, an exposed one or else a consumed one; raises `NotFoundError`."""
         exposed = [
             operation
             for exposer_plan in self.exposers
             for operation in exposer_plan.exposer.operations.values()
             if name == f"{exposer_plan.exposer.config.namespace}.{operation.name}"
         ]
-        return exposed or [operation for plan in self.plans for operation in plan.consumed if name in operation.names]
+        consumed = [operation for plan in self.plans for operation in plan.consumed if name in operation.names]
+        found: Sequence[Operation | ConsumedOperation] = exposed or consumed
+        if len(found) != 1:
+            reason = "several operations are" if found else "no operation is"
+            raise NotFoundError(f"{reason} named '{name}'")
+        return found[0]
 
     @property
     def gates(self) -> list[Gate]:

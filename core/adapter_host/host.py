@@ -14,7 +14,7 @@ from aiohttp import web
 from .adapters import HttpExposer
 from .attachment import Attachment
 from .building import Document, build_all
-from .errors import NotFoundError, Problem, ProblemsError, StartError
+from .errors import Problem, ProblemsError, StartError
 from .exposure import Exposure, expose
 from .generation import Generation, note
 from .listeners import Key, Listener, SharedPorts, lay_out
@@ -289,10 +289,7 @@ class Host:
 
         Raises `OperationError`; `NotFoundError` when no single operation has that name.
         """
-        found = self._generation.named(name)
-        if len(found) != 1:
-            raise NotFoundError(f"{'several operations are' if found else 'no operation is'} named '{name}'")
-        result = await found[0].call(arguments or {})
+        result = await self._generation.operation(name).call(arguments or {})
         return await result.hold(self.settings.answer_limit)
 
 
