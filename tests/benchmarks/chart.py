@@ -10,8 +10,8 @@ from xml.sax.saxutils import escape
 
 from .results import Run, Sample, median
 
-_WIDTH: Final = 860
-_LEFT: Final = 290
+_WIDTH: Final = 900
+_LEFT: Final = 330
 _RIGHT: Final = 70
 _TOP: Final = 64
 _LINE: Final = 26

@@ -85,7 +85,7 @@ class _Growth:
             server.stop()
         shown = {"": label, "ready s": f"{seconds:.2f}", "MiB": f"{memory:.0f}"}
         for name, found in zip(("REST", "MCP"), loads, strict=False):
-            shown |= {f"{name} requests/s": f"{found.rate:,.0f}", "CPU µs": f"{found.cpu:,.0f}"}
+            shown |= {f"{name} requests/s": f"{found.rate:,.0f}", f"{name} CPU µs": f"{found.cpu:,.0f}"}
         self.add(kind, shown, ready=seconds, memory=memory, rate=loads[0].rate, cpu=loads[0].cpu)
 
     def answers(self, sizes: Sequence[int]) -> None:

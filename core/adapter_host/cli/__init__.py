@@ -33,6 +33,9 @@ _MODULES = {"import": "importing", "export": "exporting"}
 LOADING = (100_000, 50, 50)
 """When garbage is looked for while all that comes to be is kept: hardly ever."""
 
+SERVING = (10_000, 10, 10)
+"""When it is looked for while serving: what requests leave behind, and what a reload has replaced."""
+
 
 class UsageError(AdapterHostError):
     """The command was not called rightly."""

@@ -15,14 +15,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Final
+from typing import Any
 
 from adapter_host.adapters import Exposer
 from adapter_host.errors import AdapterHostError, StartError
 from adapter_host.host import Host
 from adapter_host.listeners import SharedPorts
 
-from . import UsageError
+from . import SERVING, UsageError
 from .announce import ReadyFile, overview, summary
 from .logs import LEVELS, set_up
 from .options import add_upstream_options, network, port_pair, seconds, settings
@@ -32,9 +32,6 @@ from .worker import work
 from .workers import Orders, Worker, Workers
 
 _log = logging.getLogger("adapter_host")
-
-SERVING: Final = (10_000, 10, 10)
-"""When garbage is looked for while serving: what requests leave behind, and what a reload has replaced."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
