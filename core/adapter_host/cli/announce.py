@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from adapter_host.errors import StartError
 from adapter_host.exposure import Exposure
 
 from .text import table
+
+_log = logging.getLogger("adapter_host")
 
 
 class ReadyFile:
@@ -66,3 +70,13 @@ def summary(exposures: Sequence[Exposure], *, mock: bool) -> str:
     if mock and any(each.authentication != "none" for each in exposures):
         parts.append("with --mock every secret is 'mock-' and the name of its key")
     return "\n\n".join(parts) + "\n"
+
+
+def retell(exposures: Sequence[Exposure], ready: ReadyFile, event: str) -> None:
+    """Say what is served after a reload; a ready file that cannot be written does not end what is served."""
+    try:
+        ready.write(exposures)
+    except StartError as error:
+        _log.error("%s", error)
+    _log.info(event)
+    print(overview(exposures), file=sys.stderr, flush=True)

@@ -12,7 +12,6 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -23,7 +22,7 @@ from adapter_host.host import Host
 from adapter_host.listeners import SharedPorts
 
 from . import SERVING, UsageError
-from .announce import ReadyFile, overview, summary
+from .announce import ReadyFile, retell, summary
 from .logs import LEVELS, set_up
 from .options import add_upstream_options, network, port_pair, seconds, settings
 from .served import ServedHost
@@ -193,7 +192,7 @@ async def _serve(
         print(summary(exposures, mock=host.settings.mock), file=sys.stderr, flush=True)
         ready.write(exposures)
         _log.info("serving")
-        host.tell = partial(_tell, host, ready)
+        host.tell = lambda: retell(host.exposures, ready, "reloaded")
         reloader.start()
         await asyncio.wait((stopped, talk), return_when=asyncio.FIRST_COMPLETED)
         reloader.stop()
@@ -252,17 +251,6 @@ class _Reloader:
                 await self._host.reload()
             except AdapterHostError as error:
                 _log.error("not reloaded, what was served goes on:\n%s", error)
-
-
-def _tell(host: Host, ready: ReadyFile) -> None:
-    """Say what is served after a reload."""
-    exposures = host.exposures
-    try:
-        ready.write(exposures)
-    except StartError as error:
-        _log.error("%s", error)
-    _log.info("reloaded")
-    print(overview(exposures), file=sys.stderr, flush=True)
 
 
 def _watched(host: Host, paths: Sequence[str], options: argparse.Namespace) -> list[str]:

@@ -22,7 +22,7 @@ from typing import Final
 
 from adapter_host.errors import AdapterHostError, StartError
 
-from .announce import ReadyFile, overview, summary
+from .announce import ReadyFile, retell, summary
 from .served import ServedHost
 from .watch import INTERVAL, snapshot
 from .worker import READY, RELOAD
@@ -100,12 +100,7 @@ class Workers:
         self._start(self.workers[0])
         while not self._stopping:
             self._start_due()
-            for key, _ in self._selector.select(INTERVAL / 4):
-                if key.data is None:
-                    self._take_signals(wake.recv(4096))
-                else:
-                    self._hear(key.data)
-            self._reap()
+            self._listen(wake, self._hear)
             if time.monotonic() >= look:
                 look = time.monotonic() + INTERVAL
                 now = snapshot(self.orders.watched(self.host))
@@ -113,6 +108,15 @@ class Workers:
                     state = now
                     self._reload()
         return self._drain(wake)
+
+    def _listen(self, wake: socket.socket, hear: Callable[[Worker], None]) -> None:
+        """Take what comes in a moment: signals, what workers say, and their ends."""
+        for key, _ in self._selector.select(INTERVAL / 4):
+            if key.data is None:
+                self._take_signals(wake.recv(4096))
+            else:
+                hear(key.data)
+        self._reap()
 
     def _start_due(self) -> None:
         if not self.workers[0].ready and not self._announced:
@@ -223,10 +227,7 @@ class Workers:
             if worker.link is not None:
                 with suppress(OSError):  # one that has just ended is replaced, from what is new
                     worker.link.send(RELOAD)
-        exposures = self.host.exposures
-        self.orders.ready.write(exposures)
-        _log.info("reloading")
-        print(overview(exposures), file=sys.stderr, flush=True)
+        retell(self.host.exposures, self.orders.ready, "reloading")
 
     def _drain(self, wake: socket.socket) -> int:
         self.orders.ready.remove()
@@ -238,12 +239,7 @@ class Workers:
         settings = self.host.settings
         deadline = time.monotonic() + settings.drain_delay + settings.drain_timeout + PATIENCE
         while any(worker.process for worker in self.workers) and time.monotonic() < deadline:
-            for key, _ in self._selector.select(INTERVAL / 4):
-                if key.data is None:
-                    self._take_signals(wake.recv(4096))
-                else:
-                    self._hear_last(key.data)
-            self._reap()
+            self._listen(wake, self._hear_last)
         cut_off = [worker.number for worker in self.workers if worker.process]
         if cut_off:
             _log.warning("workers that did not end are killed: %s", ", ".join(map(str, cut_off)))
