@@ -17,8 +17,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from .plain import Recorder
-from .serving import DOCUMENT, SECRET, Serve, Serving, Upstream, appears
+from .support.adapters import Recorder
+from .support.command import DOCUMENT, SECRET, Serve, Serving, Upstream, appears
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -6,244 +6,169 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .access import PRINCIPAL
-    from .adapters import ConsumedCall, ConsumedOperation, Consumer, Exposer, Forwarding, HttpExposer, Offer
-    from .api import API_VERSION
-    from .capability import (
-        Authentication,
-        Capability,
-        ConsumerConfig,
-        ExposerConfig,
-        ForwardSpec,
-        HttpExposerConfig,
-        InputSpec,
-        OperationSpec,
-        OutputSpec,
-        Semantics,
-        StepSpec,
-    )
-    from .credentials import Principal
-    from .curl import curl
-    from .declaration import Declaration
-    from .document.binds import BindSource
-    from .document.words import suggest
-    from .embedding import attach
-    from .errors import (
-        AdapterHostError,
-        ArgumentError,
-        BindError,
-        InternalError,
-        NotFoundError,
-        OperationError,
-        PluginError,
-        Problem,
-        ProblemsError,
-        RefusedError,
-        StartError,
-        UnavailableError,
-        UpstreamError,
-        UpstreamInvalid,
-        UpstreamStatus,
-        UpstreamTimeout,
-        UpstreamUnreachable,
-    )
-    from .exposure import Exposure
-    from .gate import HeldStream
-    from .hookspecs import RegisterBindSource, RegisterConsumer, RegisterExposer, RegisterStepType, hookimpl
-    from .host import HOST, Host
-    from .inputs import JSON_TYPES, Input
-    from .location import LocatedFile, Location, guess_media_type, parse_location
-    from .media import BinarySize, MediaType, parse_size
-    from .model import ListOf, Model
-    from .oauth2.issuer import is_secure, metadata_urls
-    from .operation import Arguments, Call, HeaderWriter, Operation, Operations, Result
-    from .places import is_loopback
-    from .plugins import PluginInfo, Plugins
-    from .problem_json import new_request_id, problem_response
-    from .provision import Provision
-    from .resolve import fold
-    from .settings import Settings
-    from .step_types import StepType
-    from .streams import read_at_most
-    from .template import ABSENT, Template, text_of
-    from .tracing import TRACE_CONTEXT
+    from .auth.credentials import Principal as Principal
+    from .auth.oauth2.metadata import is_secure as is_secure
+    from .auth.oauth2.metadata import metadata_urls as metadata_urls
+    from .binds.binds import BindSource as BindSource
+    from .capability.loaded import Declaration as Declaration
+    from .capability.media_types import BinarySize as BinarySize
+    from .capability.media_types import MediaType as MediaType
+    from .capability.media_types import parse_size as parse_size
+    from .capability.model import ListOf as ListOf
+    from .capability.model import Model as Model
+    from .capability.spec import Authentication as Authentication
+    from .capability.spec import Capability as Capability
+    from .capability.spec import ConsumerConfig as ConsumerConfig
+    from .capability.spec import ExposerConfig as ExposerConfig
+    from .capability.spec import ForwardSpec as ForwardSpec
+    from .capability.spec import HttpExposerConfig as HttpExposerConfig
+    from .capability.spec import InputSpec as InputSpec
+    from .capability.spec import OperationSpec as OperationSpec
+    from .capability.spec import OutputSpec as OutputSpec
+    from .capability.spec import Semantics as Semantics
+    from .capability.spec import StepSpec as StepSpec
+    from .compiler.references import fold as fold
+    from .document.messages import suggest as suggest
+    from .errors import AdapterHostError as AdapterHostError
+    from .errors import ArgumentError as ArgumentError
+    from .errors import BindError as BindError
+    from .errors import InternalError as InternalError
+    from .errors import NotFoundError as NotFoundError
+    from .errors import OperationError as OperationError
+    from .errors import PluginError as PluginError
+    from .errors import Problem as Problem
+    from .errors import ProblemsError as ProblemsError
+    from .errors import RefusedError as RefusedError
+    from .errors import StartError as StartError
+    from .errors import UnavailableError as UnavailableError
+    from .errors import UpstreamError as UpstreamError
+    from .errors import UpstreamInvalid as UpstreamInvalid
+    from .errors import UpstreamStatus as UpstreamStatus
+    from .errors import UpstreamTimeout as UpstreamTimeout
+    from .errors import UpstreamUnreachable as UpstreamUnreachable
+    from .expressions.template import ABSENT as ABSENT
+    from .expressions.template import Template as Template
+    from .expressions.template import text_of as text_of
+    from .host.embedding import attach as attach
+    from .host.host import HOST as HOST
+    from .host.host import Host as Host
+    from .host.status import Exposure as Exposure
+    from .hosts import is_loopback as is_loopback
+    from .operation.inputs import JSON_TYPES as JSON_TYPES
+    from .operation.inputs import Input as Input
+    from .operation.operation import Arguments as Arguments
+    from .operation.operation import Call as Call
+    from .operation.operation import ConsumedOperation as ConsumedOperation
+    from .operation.operation import HeaderWriter as HeaderWriter
+    from .operation.operation import Operation as Operation
+    from .operation.operation import Operations as Operations
+    from .operation.operation import Result as Result
+    from .operation.request_id import new_request_id as new_request_id
+    from .operation.streams import HeldStream as HeldStream
+    from .operation.streams import read_at_most as read_at_most
+    from .operation.trace_context import TRACE_CONTEXT as TRACE_CONTEXT
+    from .plugin.api_version import API_VERSION as API_VERSION
+    from .plugin.consumer import ConsumedCall as ConsumedCall
+    from .plugin.consumer import Consumer as Consumer
+    from .plugin.consumer import Forwarding as Forwarding
+    from .plugin.context import Provision as Provision
+    from .plugin.curl import curl as curl
+    from .plugin.exposer import Exposer as Exposer
+    from .plugin.exposer import HttpExposer as HttpExposer
+    from .plugin.exposer import Offer as Offer
+    from .plugin.files import LocatedFile as LocatedFile
+    from .plugin.files import Location as Location
+    from .plugin.files import guess_media_type as guess_media_type
+    from .plugin.files import parse_location as parse_location
+    from .plugin.hookspecs import RegisterBindSource as RegisterBindSource
+    from .plugin.hookspecs import RegisterConsumer as RegisterConsumer
+    from .plugin.hookspecs import RegisterExposer as RegisterExposer
+    from .plugin.hookspecs import RegisterStepType as RegisterStepType
+    from .plugin.hookspecs import hookimpl as hookimpl
+    from .plugin.manager import PluginInfo as PluginInfo
+    from .plugin.manager import Plugins as Plugins
+    from .plugin.step_type import StepType as StepType
+    from .server.access import PRINCIPAL as PRINCIPAL
+    from .server.problem_json import problem_response as problem_response
+    from .settings import Settings as Settings
 
-__all__ = [
-    "ABSENT",
-    "API_VERSION",
-    "HOST",
-    "JSON_TYPES",
-    "PRINCIPAL",
-    "TRACE_CONTEXT",
-    "AdapterHostError",
-    "ArgumentError",
-    "Arguments",
-    "Authentication",
-    "BinarySize",
-    "BindError",
-    "BindSource",
-    "Call",
-    "Capability",
-    "ConsumedCall",
-    "ConsumedOperation",
-    "Consumer",
-    "ConsumerConfig",
-    "Declaration",
-    "Exposer",
-    "ExposerConfig",
-    "Exposure",
-    "ForwardSpec",
-    "Forwarding",
-    "HeaderWriter",
-    "HeldStream",
-    "Host",
-    "HttpExposer",
-    "HttpExposerConfig",
-    "Input",
-    "InputSpec",
-    "InternalError",
-    "ListOf",
-    "LocatedFile",
-    "Location",
-    "MediaType",
-    "Model",
-    "NotFoundError",
-    "Offer",
-    "Operation",
-    "OperationError",
-    "OperationSpec",
-    "Operations",
-    "OutputSpec",
-    "PluginError",
-    "PluginInfo",
-    "Plugins",
-    "Principal",
-    "Problem",
-    "ProblemsError",
-    "Provision",
-    "RefusedError",
-    "RegisterBindSource",
-    "RegisterConsumer",
-    "RegisterExposer",
-    "RegisterStepType",
-    "Result",
-    "Semantics",
-    "Settings",
-    "StartError",
-    "StepSpec",
-    "StepType",
-    "Template",
-    "UnavailableError",
-    "UpstreamError",
-    "UpstreamInvalid",
-    "UpstreamStatus",
-    "UpstreamTimeout",
-    "UpstreamUnreachable",
-    "attach",
-    "curl",
-    "fold",
-    "guess_media_type",
-    "hookimpl",
-    "is_loopback",
-    "is_secure",
-    "metadata_urls",
-    "new_request_id",
-    "parse_location",
-    "parse_size",
-    "problem_response",
-    "read_at_most",
-    "suggest",
-    "text_of",
-]
-
-# Names are imported when they are asked for: who writes a plugin of models, or validates a document, needs no server.
-_MODULES = {
-    "ABSENT": "template",
-    "API_VERSION": "api",
-    "AdapterHostError": "errors",
-    "ArgumentError": "errors",
-    "Arguments": "operation",
-    "Authentication": "capability",
-    "BinarySize": "media",
-    "BindError": "errors",
-    "BindSource": "document.binds",
-    "Call": "operation",
-    "Capability": "capability",
-    "ConsumedCall": "adapters",
-    "ConsumedOperation": "adapters",
-    "Consumer": "adapters",
-    "ConsumerConfig": "capability",
-    "Declaration": "declaration",
-    "Exposer": "adapters",
-    "ExposerConfig": "capability",
-    "Exposure": "exposure",
-    "ForwardSpec": "capability",
-    "Forwarding": "adapters",
-    "HOST": "host",
-    "HeaderWriter": "operation",
-    "HeldStream": "gate",
-    "Host": "host",
-    "HttpExposer": "adapters",
-    "HttpExposerConfig": "capability",
-    "Input": "inputs",
-    "InputSpec": "capability",
-    "InternalError": "errors",
-    "JSON_TYPES": "inputs",
-    "ListOf": "model",
-    "LocatedFile": "location",
-    "Location": "location",
-    "MediaType": "media",
-    "Model": "model",
-    "NotFoundError": "errors",
-    "Offer": "adapters",
-    "Operation": "operation",
-    "OperationError": "errors",
-    "OperationSpec": "capability",
-    "Operations": "operation",
-    "OutputSpec": "capability",
-    "PRINCIPAL": "access",
-    "PluginError": "errors",
-    "PluginInfo": "plugins",
-    "Plugins": "plugins",
-    "Principal": "credentials",
-    "Problem": "errors",
-    "ProblemsError": "errors",
-    "Provision": "provision",
-    "RefusedError": "errors",
-    "RegisterBindSource": "hookspecs",
-    "RegisterConsumer": "hookspecs",
-    "RegisterExposer": "hookspecs",
-    "RegisterStepType": "hookspecs",
-    "Result": "operation",
-    "Semantics": "capability",
-    "Settings": "settings",
-    "StartError": "errors",
-    "StepSpec": "capability",
-    "StepType": "step_types",
-    "TRACE_CONTEXT": "tracing",
-    "Template": "template",
-    "UnavailableError": "errors",
-    "UpstreamError": "errors",
-    "UpstreamInvalid": "errors",
-    "UpstreamStatus": "errors",
-    "UpstreamTimeout": "errors",
-    "UpstreamUnreachable": "errors",
-    "attach": "embedding",
-    "curl": "curl",
-    "fold": "resolve",
-    "guess_media_type": "location",
-    "hookimpl": "hookspecs",
-    "is_loopback": "places",
-    "is_secure": "oauth2.issuer",
-    "metadata_urls": "oauth2.issuer",
-    "new_request_id": "problem_json",
-    "parse_location": "location",
-    "parse_size": "media",
-    "problem_response": "problem_json",
-    "read_at_most": "streams",
-    "suggest": "document.words",
-    "text_of": "template",
+# Names are imported on first use: a plugin that only declares models, or `validate`, needs no server.
+_EXPORTS = {
+    "auth.credentials": ("Principal",),
+    "auth.oauth2.metadata": ("is_secure", "metadata_urls"),
+    "binds.binds": ("BindSource",),
+    "capability.loaded": ("Declaration",),
+    "capability.media_types": ("BinarySize", "MediaType", "parse_size"),
+    "capability.model": ("ListOf", "Model"),
+    "capability.spec": (
+        "Authentication",
+        "Capability",
+        "ConsumerConfig",
+        "ExposerConfig",
+        "ForwardSpec",
+        "HttpExposerConfig",
+        "InputSpec",
+        "OperationSpec",
+        "OutputSpec",
+        "Semantics",
+        "StepSpec",
+    ),
+    "compiler.references": ("fold",),
+    "document.messages": ("suggest",),
+    "errors": (
+        "AdapterHostError",
+        "ArgumentError",
+        "BindError",
+        "InternalError",
+        "NotFoundError",
+        "OperationError",
+        "PluginError",
+        "Problem",
+        "ProblemsError",
+        "RefusedError",
+        "StartError",
+        "UnavailableError",
+        "UpstreamError",
+        "UpstreamInvalid",
+        "UpstreamStatus",
+        "UpstreamTimeout",
+        "UpstreamUnreachable",
+    ),
+    "expressions.template": ("ABSENT", "Template", "text_of"),
+    "host.embedding": ("attach",),
+    "host.host": ("HOST", "Host"),
+    "host.status": ("Exposure",),
+    "hosts": ("is_loopback",),
+    "operation.inputs": ("Input", "JSON_TYPES"),
+    "operation.operation": (
+        "Arguments",
+        "Call",
+        "ConsumedOperation",
+        "HeaderWriter",
+        "Operation",
+        "Operations",
+        "Result",
+    ),
+    "operation.request_id": ("new_request_id",),
+    "operation.streams": ("HeldStream", "read_at_most"),
+    "operation.trace_context": ("TRACE_CONTEXT",),
+    "plugin.api_version": ("API_VERSION",),
+    "plugin.consumer": ("ConsumedCall", "Consumer", "Forwarding"),
+    "plugin.context": ("Provision",),
+    "plugin.curl": ("curl",),
+    "plugin.exposer": ("Exposer", "HttpExposer", "Offer"),
+    "plugin.files": ("LocatedFile", "Location", "guess_media_type", "parse_location"),
+    "plugin.hookspecs": ("RegisterBindSource", "RegisterConsumer", "RegisterExposer", "RegisterStepType", "hookimpl"),
+    "plugin.manager": ("PluginInfo", "Plugins"),
+    "plugin.step_type": ("StepType",),
+    "server.access": ("PRINCIPAL",),
+    "server.problem_json": ("problem_response",),
+    "settings": ("Settings",),
 }
+_MODULES = {name: module for module, names in _EXPORTS.items() for name in names}
+
+# Constants, classes, functions, each by name.
+__all__ = sorted(_MODULES, key=lambda name: (not name.isupper(), name[0].islower(), name))
 
 
 def __getattr__(name: str) -> object:

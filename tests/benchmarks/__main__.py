@@ -15,6 +15,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Final
 
+from tests.support.paths import ROOT
+
 from . import machine, report, table
 from .comparing import Effort, api, compare
 from .contenders import contenders, without
@@ -37,7 +39,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--connections", type=int, nargs="+", help="with so many connections")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the run")
     parser.add_argument("--read", type=Path, metavar="FILE", help="show a run that was kept, instead of measuring")
-    parser.add_argument("--report", action="store_true", help=f"write it into {report.PAGE.relative_to(report.ROOT)}")
+    parser.add_argument("--report", action="store_true", help=f"write it into {report.PAGE.relative_to(ROOT)}")
     parser.add_argument("--install", action="store_true", help="install wrk and nginx first, where apt-get may")
     return parser.parse_args()
 

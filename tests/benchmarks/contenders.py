@@ -10,13 +10,14 @@ from typing import Final
 
 import yaml
 
+from tests.support.paths import ROOT
+
 from . import nginx
 from .documents import orders
 from .machine import found
 from .server import Server, free_port, script
 from .workload import OPENAPI, Request, order, tool_call
 
-ROOT: Final = Path(__file__).parents[2]
 FASTMCP: Final = ROOT / ".cache/fastmcp/bin/python"
 GATEWAY: Final = ROOT / ".cache/gateway/bin/python"
 COMMAND: Final = Path(sys.executable).with_name("adapter-host")

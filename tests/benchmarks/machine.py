@@ -14,6 +14,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
+from tests.support.paths import ROOT
+
 CORES: Final = sorted(os.sched_getaffinity(0))
 SERVED: Final = CORES[0]
 """The core of what is measured."""
@@ -85,7 +87,7 @@ def _processor() -> str:
 
 
 def _locked(name: str, file: str) -> str:
-    path = Path(__file__).parents[2] / file
+    path = ROOT / file
     found = re.search(rf"^{name}==(\S+)", path.read_text(), re.MULTILINE)
     return found[1] if found else "?"
 

@@ -6,11 +6,12 @@ import re
 from pathlib import Path
 from typing import Final
 
+from tests.support.paths import ROOT
+
 from . import table
 from .chart import chart
 from .results import Run
 
-ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs/explanation/performance.md"
 
 

@@ -20,9 +20,9 @@ from aiohttp import web
 from yarl import URL
 
 from adapter_host.testing import running
-from adapter_host_http.lean import LeanTransport
-from adapter_host_http.request import Prepared, Request
-from adapter_host_http.transport import Limits, Origin
+from adapter_host_http.request.request import Prepared, Request
+from adapter_host_http.transport.base import Limits, Origin
+from adapter_host_http.transport.native import LeanTransport
 
 CONNECTIONS: Final = 16
 TOKEN: Final = "benchmark-token"

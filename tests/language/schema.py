@@ -14,7 +14,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-SHARED = Path(__file__).parents[3] / "shared"
+from tests.support.paths import SHARED
+
 FILES = {
     "1.0.0-alpha2": "naftiko-1.0.0-alpha2.schema.json",
     "1.0.0-beta5": "ikanos-1.0.0-beta5.schema.json",

@@ -1,4 +1,4 @@
-"""The command `adapter-host`.
+"""The command `adapter-host`. Imports `host` and below.
 
 Exit codes: 0 done (warnings included); 1 a document's problems, a plugin that failed, or a start that failed;
 2 wrong usage; 3 `call` was answered with an error; 130 or 143 stopped at once by a second Ctrl-C or SIGTERM.
@@ -27,7 +27,7 @@ COMMANDS = {
 }
 
 # `import` is a word of Python's, which no module can have for its name in a statement.
-_MODULES = {"import": "importing", "export": "exporting"}
+_MODULES = {"import": "import_", "serve": "serve.command"}
 
 
 LOADING = (100_000, 50, 50)

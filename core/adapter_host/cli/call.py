@@ -12,14 +12,14 @@ from typing import Any
 
 import orjson
 
-from adapter_host.document.words import suggest
+from adapter_host.capability.media_types import is_text
+from adapter_host.cli import UsageError
+from adapter_host.document.messages import suggest
 from adapter_host.errors import ArgumentError, OperationError, UpstreamStatus
-from adapter_host.host import Host
-from adapter_host.inputs import Input
-from adapter_host.media import is_text
-from adapter_host.operation import Arguments, Call
+from adapter_host.host.host import Host
+from adapter_host.operation.inputs import Input
+from adapter_host.operation.operation import Arguments, Call
 
-from . import UsageError
 from .options import add_upstream_options, pair, settings
 
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import orjson
 
-from adapter_host.adapters import Offer
-from adapter_host.host import Host
-from adapter_host.inputs import Input
-from adapter_host.operation import Operation
-from adapter_host.plan import Plan
+from adapter_host.compiler.plan import Plan
+from adapter_host.host.host import Host
+from adapter_host.operation.inputs import Input
+from adapter_host.operation.operation import Operation
+from adapter_host.plugin.exposer import Offer
 
-from .about import about, lines
+from .describe import about, lines
 from .options import add_upstream_options, settings
-from .text import printable
+from .table import printable
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -11,9 +11,8 @@ from typing import Any
 
 from dotenv import dotenv_values
 
+from adapter_host.cli import UsageError
 from adapter_host.settings import Settings
-
-from . import UsageError
 
 
 def pair(text: str, form: str = "NAME=VALUE") -> tuple[str, str]:

@@ -11,11 +11,11 @@ from typing import Final
 
 import orjson
 
-from adapter_host.api import API_VERSION
-from adapter_host.plugins import PluginInfo, Plugins
+from adapter_host.plugin.api_version import API_VERSION
+from adapter_host.plugin.manager import PluginInfo, Plugins
 
 from .scaffold import KINDS, write
-from .text import table
+from .table import table
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -9,9 +9,8 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Final
 
-from adapter_host.api import API_VERSION
-
-from . import UsageError
+from adapter_host.cli import UsageError
+from adapter_host.plugin.api_version import API_VERSION
 
 KINDS: Final = {
     "exposer": "Exposes adapter-host capabilities line by line over TCP",

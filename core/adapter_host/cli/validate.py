@@ -10,11 +10,11 @@ from pathlib import Path
 
 import orjson
 
+from adapter_host.compiler.builder import build
+from adapter_host.compiler.loader import declare, find_documents
 from adapter_host.document.source import Source
 from adapter_host.errors import Problem, ProblemsError
-from adapter_host.load import declare, find_documents
-from adapter_host.plan import build
-from adapter_host.plugins import Plugins
+from adapter_host.plugin.manager import Plugins
 from adapter_host.settings import Settings
 
 from .options import base_uri_pair

@@ -1,8 +1,8 @@
-"""Documents: text to plain data with places."""
+"""Read YAML into plain data whose every position is known. Imports `expressions` and the ground modules."""
 
+from .messages import kind_of, listed, shown, suggest
 from .nodes import Loc, MappingNode, Node, Place, SequenceNode
 from .source import Source
-from .words import kind_of, listed, shown, suggest
 
 __all__ = [
     "Loc",

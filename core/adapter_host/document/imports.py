@@ -9,9 +9,9 @@ from typing import Any, Final
 from adapter_host.errors import Problem, ProblemsError
 
 from .dialects import import_word, is_import, rewrite
+from .messages import suggest
 from .nodes import Loc, MappingNode, Node
 from .source import Source
-from .words import suggest
 
 SECTIONS: Final = ("binds", "consumes", "exposes", "aggregates")
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from adapter_host.errors import Problem, ProblemsError
 
-from .words import kind_of
+from .messages import kind_of
 
 Loc = tuple[str | int, ...]
 Place = tuple[str, int, int]

@@ -11,7 +11,7 @@ from typing import Any
 from adapter_host.errors import Problem, ProblemsError
 
 from .nodes import Loc, Node, Place, node_of
-from .reader import read_nodes
+from .yaml_reader import read_nodes
 
 __all__ = ["MAX_BYTES", "Loc", "Source"]
 

@@ -1,8 +1,8 @@
-"""Capabilities made from OpenAPI documents: versions 2.0 (Swagger), 3.0 and 3.1."""
+"""Make capabilities from OpenAPI 2.0 (Swagger), 3.0 and 3.1 documents. Imports `document` and below."""
 
+from .capability_writer import write_capability
 from .documents import Documents
-from .notes import Notes
-from .reading import read_api
-from .writing import write_capability
+from .importer import read_api
+from .warnings import Notes
 
 __all__ = ["Documents", "Notes", "read_api", "write_capability"]

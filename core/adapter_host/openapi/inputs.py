@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from .documents import At
 from .media import FORM, JSON, MULTIPART, is_json
 from .model import Body, FormField, Parameter
-from .places import At
 from .schemas import Field, description_of, field_lines, fields, pattern_of, remarks, type_of
 
 PLACES: Final = ("path", "query", "header", "cookie")

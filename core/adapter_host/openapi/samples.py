@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from .places import At
+from .documents import At
 from .schemas import Seen, parts, type_of
 
 NOTHING: Final = object()

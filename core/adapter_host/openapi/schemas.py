@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 
-from .places import At
+from .documents import At
 
 TYPES: Final = frozenset({"string", "number", "integer", "boolean", "array", "object"})
 

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from .documents import At
 from .model import Credentials, Parameter
 from .names import variable
-from .places import At
 
 BIND: Final = "env"
 """The namespace of the bind that the secrets come from."""

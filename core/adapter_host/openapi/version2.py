@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from .answers import Media, answer_of, success
+from .documents import At
 from .inputs import chosen, form_body, parameter, whole_body
 from .media import FORM, JSON, MULTIPART, bare, is_media_type
 from .model import Answer, Body, Parameter
 from .names import BASE
-from .places import At
+from .responses import Media, answer_of, success
 from .schemas import Field
 from .security import scheme_entries
 

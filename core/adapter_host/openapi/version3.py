@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import urljoin
 
-from .answers import Media, answer_of, success
+from .documents import At
 from .inputs import chosen, form_body, form_of, parameter, whole_body
 from .media import FORM, MULTIPART, bare, is_media_type
 from .model import Answer, Body, Parameter
 from .names import BASE
-from .places import At
+from .responses import Media, answer_of, success
 from .schemas import fields
 from .security import scheme_entries
 

@@ -1,4 +1,4 @@
-"""For the tests of plugins and of applications that embed the host.
+"""For the tests of plugins and of applications that embed the host. Imports the public names.
 
 A consumed API in memory, a host on free ports, and the lists of all that an exposer and a consumer have to keep.
 """

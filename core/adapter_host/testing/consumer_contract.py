@@ -13,15 +13,7 @@ from unittest import SkipTest
 
 import orjson
 
-from adapter_host import (
-    ArgumentError,
-    ConsumedOperation,
-    Consumer,
-    Host,
-    OperationError,
-    Result,
-    UpstreamError,
-)
+from adapter_host import ArgumentError, ConsumedOperation, Consumer, Host, OperationError, Result, UpstreamError
 
 from .contract import Contract, item, left_over
 from .fake import Hold

@@ -8,14 +8,14 @@ from urllib.parse import urlsplit
 
 from adapter_host import HttpExposer, Operations, Provision, curl
 
+from .address_check import check_openness
 from .config import ControlConfig, OtlpConfig
-from .openness import check_openness
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from .stream import LogStream
-    from .telemetry import Telemetry
+    from .endpoints.log_stream import LogStream
+    from .telemetry.provider import Telemetry
 
 _GRPC_PORT: Final = 4317
 
@@ -38,7 +38,7 @@ class ControlExposer(HttpExposer[ControlConfig]):
         if not (observability.measures or observability.traces_calls):
             return None
         # Imported here, as the SDK takes a moment: a document that wants none of it does without.
-        from .telemetry import telemetry_of
+        from .telemetry.provider import telemetry_of
 
         return telemetry_of(self.provision, observability)
 
@@ -63,7 +63,7 @@ class ControlExposer(HttpExposer[ControlConfig]):
     def build_app(self) -> web.Application:
         """The endpoints that are switched on."""
         # Imported here: who validates a document needs no server.
-        from .endpoints import Endpoints
+        from .endpoints.routes import Endpoints
 
         endpoints = Endpoints(self.config, self.provision.declaration, self._telemetry)
         self._streams += endpoints.streams

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from adapter_host import HOST, PRINCIPAL, Host
 
-from .answers import RefusedRequest
+from .responses import RefusedRequest
 
 
 def check_caller(request: web.Request) -> Host:

@@ -24,12 +24,12 @@ from adapter_host import (
 
 from .config import ControlConfig, ObservabilityConfig
 from .exposer import ControlExposer
-from .naming import operation_id, type_of
+from .telemetry.names import operation_id, type_of
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Middleware
 
-    from .telemetry import Telemetry
+    from .telemetry.provider import Telemetry
 
 
 @hookimpl
@@ -59,8 +59,8 @@ def operation_wrapper(operation: Operation, provision: Provision) -> Callable[[C
     telemetry = _telemetry(provision)
     if telemetry is None:
         return None
-    from .inbound import Kind, wrap_request
-    from .spans import spanned
+    from .telemetry.inbound import Kind, wrap_request
+    from .telemetry.spans import spanned
 
     type = type_of(provision)
     kind = Kind(telemetry, type, operation_id(operation, provision.declaration))
@@ -84,7 +84,7 @@ def step_wrapper(step: StepSpec, operation: OperationSpec, provision: Provision)
     telemetry = _telemetry(provision)
     if telemetry is None:
         return None
-    from .timing import wrap_step
+    from .telemetry.steps import wrap_step
 
     return lambda call: wrap_step(telemetry, step.type, step.name, call)
 
@@ -98,7 +98,7 @@ def consumer_wrapper(
     if telemetry is None or provision.declaration.errors:
         # What a wrong document declares cannot be described, and is not built.
         return None
-    from .outbound import Client
+    from .telemetry.outbound import Client
 
     return lambda operation, call: Client(telemetry, config.type, operation).wrap(call)
 
@@ -116,7 +116,7 @@ def http_middlewares(exposer: HttpExposer[Any], provision: Provision) -> Iterabl
     telemetry = _telemetry(provision)
     if telemetry is None or isinstance(exposer, ControlExposer):
         return None
-    from .inbound import request_middleware
+    from .telemetry.inbound import request_middleware
 
     return [request_middleware(telemetry, exposer.config.type)]
 
@@ -126,7 +126,7 @@ def _telemetry(provision: Provision) -> Telemetry | None:
     config = next((_wanted(each) for each in provision.declaration.capability.exposes if _wanted(each)), None)
     if config is None:
         return None
-    from .telemetry import telemetry_of
+    from .telemetry.provider import telemetry_of
 
     return telemetry_of(provision, config)
 

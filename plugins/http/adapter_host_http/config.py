@@ -6,16 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from adapter_host import (
-    Authentication,
-    BinarySize,
-    ConsumerConfig,
-    InputSpec,
-    ListOf,
-    MediaType,
-    Model,
-    OutputSpec,
-)
+from adapter_host import Authentication, BinarySize, ConsumerConfig, InputSpec, ListOf, MediaType, Model, OutputSpec
 
 
 def _upper(value: Any) -> Any:

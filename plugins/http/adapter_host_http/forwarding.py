@@ -11,16 +11,16 @@ from multidict import CIMultiDict
 
 from adapter_host import ArgumentError, Arguments, Forwarding, InputSpec, Provision, Result, read_at_most
 
-from .authentication import describe_authentication
-from .body import JSON
-from .compiler import Compiler
+from .auth.compile import describe_authentication
 from .config import HttpConfig, HttpOperationSpec, HttpResource
 from .credential import Credential
 from .encoding import CONTROL, TOKEN
-from .request import CONTENT_TYPE, Request
-from .unit import USER_AGENT, Unit
+from .request.body import JSON
+from .request.compiler import Compiler
+from .request.request import CONTENT_TYPE, Request
+from .request.scope import USER_AGENT, Unit
+from .request.url import passed_path, passed_query, relative
 from .upstream import Upstream
-from .url import passed_path, passed_query, relative
 
 _VIA: Final = "Via"
 _PSEUDONYM: Final = "1.1 adapter-host"

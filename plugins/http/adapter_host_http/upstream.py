@@ -25,11 +25,11 @@ from adapter_host import (
 )
 
 from .config import HttpConfig
-from .conversion import converted
 from .credential import AUTHORIZATION, Handshake, Wire
 from .formats import Convert, Format, FormatError
-from .request import Request
-from .transport import Answer, ConnectTimeout, Limits, Malformed, Origin, Transport, TransportError
+from .formats.convert import converted
+from .request.request import Request
+from .transport.base import Answer, ConnectTimeout, Limits, Malformed, Origin, Transport, TransportError
 
 if TYPE_CHECKING:
     import aiohttp
@@ -80,10 +80,10 @@ class Upstream:
     def _make_transport(self, limits: Limits, proxy: str | None) -> Transport:
         # Imported here, as `validate` needs neither, and who calls most often one.
         if self._lean and proxy is None:
-            from .lean import LeanTransport
+            from .transport.native import LeanTransport
 
             return LeanTransport(self._origin, limits)
-        from .session import SessionTransport
+        from .transport.aiohttp import SessionTransport
 
         return SessionTransport(self._origin, limits, proxy)
 
@@ -135,7 +135,7 @@ class Upstream:
     def _open_handshake(self, handshake: Handshake, limits: Limits, *, direct: bool) -> None:
         settings = self._settings
         proxy = (lambda url: None) if direct else (lambda url: proxy_of(url, settings))
-        from .session import open_session
+        from .transport.aiohttp import open_session
 
         self._session = open_session(self._origin, limits)
         handshake.open(Wire(self._session, proxy, self._total, self.base if direct else None))

@@ -14,7 +14,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from adapter_host import UpstreamStatus
-from adapter_host_http.digest import Account, Challenge, choose, parse
+from adapter_host_http.auth.digest import Account, Challenge, choose, parse
 
 DIGEST = {"type": "digest", "username": "me", "password": "{{PASSWORD}}"}
 SECRETS = {"PASSWORD": "s3:c&t é"}

@@ -173,7 +173,7 @@ async def test_a_second_refusal_is_the_apis_401(begin: Any, api: Any, issuer: Is
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """A clock that stands still; its one element is the time."""
     now = [1000.0]
-    monkeypatch.setattr("adapter_host_http.oauth2.monotonic", lambda: now[0])
+    monkeypatch.setattr("adapter_host_http.auth.oauth2.monotonic", lambda: now[0])
     return now
 
 

@@ -8,8 +8,8 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from adapter_host import BinarySize, HttpExposerConfig, InputSpec, ListOf, Model, OperationSpec, parse_size
 
-from .naming import named
-from .uris import parse_uri
+from .tool_names import named
+from .uri_templates import parse_uri
 
 _MODES: Final = ("call", "ref", "steps", "outputParameters")
 

@@ -12,20 +12,21 @@ import orjson
 
 from adapter_host import Authentication, HttpExposer, Offer, Operations, Provision
 
-from .completion import completes
 from .config import McpConfig
-from .greeting import Greeting, Identity, features, is_plain
-from .prompts import prepare_prompts
-from .resources import FileResource, prepare_resources, warn_missing
-from .tools import Tool, prepare_tools
+from .discovery import Greeting, Identity, features, is_plain
+from .features.completion import completes
+from .features.prompts import prepare_prompts
+from .features.resources import FileResource, prepare_resources, warn_missing
+from .features.tools import Tool, prepare_tools
 
 if TYPE_CHECKING:
     from aiohttp import web
     from aiohttp.typedefs import Handler
     from mcp.server.lowlevel import Server
 
-    from .endpoint import Endpoint
-    from .front import Desk, Front
+    from .http.state import Desk
+    from .http.transport import Front
+    from .sdk.http import Endpoint
 
 KEY: Final = "ADAPTER_HOST_MCP_KEY"
 """The environment's name of the secret that seals sessions: processes with the same one open each other's."""
@@ -107,12 +108,13 @@ class McpExposer(HttpExposer[McpConfig]):
     def build_app(self) -> web.Application:
         """Its endpoint; the SDK is imported now if it is certain to be needed, else with the first need of it."""
         # Imported here, with aiohttp: `validate` and `inspect` do without.
-        from .front import Desk, Front
+        from .http.state import Desk
+        from .http.transport import Front
 
         plain = type(self).build_server is McpExposer.build_server and is_plain(list(self.tools.values()))
         desk = Desk(self.provision.settings.body_limit, self._key)
         greeting = Greeting(self._identity(), list(self.tools.values())) if plain else None
-        self._front = Front(desk, self.tools, greeting, self._build_endpoint)
+        self._front = Front(desk, self.tools, greeting, self._build_endpoint, _import_sdk)
         if not plain or self.resources or self.prompts:
             self._front.load()
         return self._front.app(self.endpoint)
@@ -122,7 +124,7 @@ class McpExposer(HttpExposer[McpConfig]):
         return self._front.handler_of(request) if self._front is not None else None
 
     def _build_endpoint(self, desk: Desk) -> Endpoint:
-        from .endpoint import Endpoint
+        from .sdk.http import Endpoint
 
         return Endpoint(self.build_server(), self.tools, desk)
 
@@ -164,8 +166,8 @@ class McpExposer(HttpExposer[McpConfig]):
 
     async def serve_stdio(self) -> None:
         """Serve one client over standard input and output until it ends its input."""
-        from . import stdio
-        from .handlers import add_calls
+        from .sdk import stdio
+        from .sdk.handlers import add_calls
 
         server = self.build_server()
         add_calls(server, self.tools)
@@ -174,8 +176,8 @@ class McpExposer(HttpExposer[McpConfig]):
 
     def build_server(self) -> Server[None]:
         """The SDK's server with all that is declared; a subclass may add handlers of its own."""
-        from . import handlers
-        from .server import build_server
+        from .sdk import handlers
+        from .sdk.server import build_server
 
         server = build_server(self._identity(), self.tools)
         if self.resources:
@@ -184,6 +186,10 @@ class McpExposer(HttpExposer[McpConfig]):
             handlers.add_prompts(server, self.prompts)
         handlers.add_completion(server, self.resources, self.prompts)
         return server
+
+
+def _import_sdk() -> None:
+    from .sdk import http  # noqa: F401
 
 
 @cache

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from adapter_host import Result, UpstreamStatus
-from adapter_host_mcp.answers import failure
+from adapter_host_mcp.features.tool_results import failure
 
 PNG = b"\x89PNG\r\n"
 

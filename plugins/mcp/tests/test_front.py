@@ -19,8 +19,9 @@ from multidict import CIMultiDict
 import adapter_host_mcp
 from adapter_host import Plugins, RegisterExposer, hookimpl
 from adapter_host.testing import FakePlugin, running
-from adapter_host_mcp import messages
+from adapter_host_mcp import protocol
 from adapter_host_mcp.exposer import McpExposer
+from adapter_host_mcp.http import fast_path as messages
 
 Path = tuple[str, ...]
 
@@ -102,8 +103,8 @@ def read(message: dict[str, Any], headers: dict[str, str]) -> messages.Message |
 
 
 def test_it_knows_the_revisions() -> None:
-    assert messages.HANDSHAKE == HANDSHAKE_PROTOCOL_VERSIONS
-    assert (messages.STATELESS,) == MODERN_PROTOCOL_VERSIONS
+    assert protocol.HANDSHAKE == HANDSHAKE_PROTOCOL_VERSIONS
+    assert (protocol.STATELESS,) == MODERN_PROTOCOL_VERSIONS
 
 
 @pytest.mark.parametrize("name", PLAIN)

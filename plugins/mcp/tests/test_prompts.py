@@ -18,8 +18,8 @@ from mcp_types import PromptReference, ResourceTemplateReference
 import adapter_host_mcp
 from adapter_host import Host, Input, Plugins, ProblemsError, Settings
 from adapter_host.testing import FakePlugin, running
-from adapter_host_mcp.completion import choices
-from adapter_host_mcp.prompts import compile_text
+from adapter_host_mcp.features.completion import choices
+from adapter_host_mcp.features.prompts import compile_text
 
 BREW = {
     "name": "brew",

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from adapter_host_mcp.schema import compile_schema
+from adapter_host_mcp.features.output_schema import compile_schema
 
 TYPES = ["string", "integer", "number", "boolean", "array", "object", "null"]
 NAMES = st.sampled_from(["a", "b"])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from adapter_host_mcp import sessions
-from adapter_host_mcp.sessions import EndedError, Session, Sessions
+from adapter_host_mcp.http import sessions
+from adapter_host_mcp.http.sessions import EndedError, Session, Sessions
 
 KEY = b"k" * 32
 

@@ -24,9 +24,9 @@ from mcp_types import CallToolRequestParams, CallToolResult, ListToolsResult, Te
 import adapter_host_mcp
 from adapter_host import Host, Plugins, Result, Settings
 from adapter_host.testing import FakeConsumer, FakePlugin
-from adapter_host_mcp import stdio
 from adapter_host_mcp.exposer import McpExposer
-from adapter_host_mcp.handlers import add_calls
+from adapter_host_mcp.sdk import stdio
+from adapter_host_mcp.sdk.handlers import add_calls
 
 CAFE: dict[str, Any] = {
     "naftiko": "1.0.0-alpha2",

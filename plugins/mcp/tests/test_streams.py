@@ -16,8 +16,10 @@ from mcp.server.lowlevel import Server
 
 from adapter_host import Plugins, RegisterExposer, hookimpl
 from adapter_host.testing import FakePlugin, Running, running
-from adapter_host_mcp import questions, replies, streams
 from adapter_host_mcp.exposer import McpExposer
+from adapter_host_mcp.http import responses as replies
+from adapter_host_mcp.http import sse as streams
+from adapter_host_mcp.sdk import client_requests as questions
 
 ACCEPT = {"Accept": "application/json, text/event-stream"}
 STATELESS = "2026-07-28"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapter_host_mcp.uris import below, parse_uri, within
+from adapter_host_mcp.uri_templates import below, parse_uri, within
 
 
 @pytest.mark.parametrize(

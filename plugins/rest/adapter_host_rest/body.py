@@ -9,7 +9,7 @@ from aiohttp import web
 
 from adapter_host import ABSENT, ArgumentError
 
-from .extract import BODY
+from .arguments import BODY
 
 
 class BodyTooLarge(ArgumentError):

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from adapter_host import ForwardSpec, HttpExposer, Offer, Operations, Provision
 
+from .arguments import compile_extractor
 from .config import RestConfig, RestOperationSpec, RestResource
-from .contract import compile_contract
-from .extract import compile_extractor
-from .forward import Forward, Forwards, parse_forward
-from .openapi import describe, served_at
+from .curl import try_out
+from .declared_responses import compile_contract
+from .docs.openapi import describe, served_at
+from .forward.routes import Forward, Forwards, parse_forward
+from .path_variables import expand, meet
 from .route import Route
 from .router import Router, Segment, parse_path
-from .usage import try_out
-from .variables import expand, meet
 
 if TYPE_CHECKING:
     from aiohttp import web

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from adapter_host import Input, Offer, Operation, Result
 
+from .arguments import Extractor, place_of
 from .config import RestOperationSpec, RestResource
-from .contract import Contract
-from .extract import Extractor, place_of
+from .declared_responses import Contract
 from .router import Segment, show_path
 
 

@@ -10,12 +10,12 @@ from aiohttp import web
 
 from adapter_host import ABSENT, ArgumentError, NotFoundError, OperationError
 
-from .answers import MethodNotAllowed, allowed, fail, options, pass_back, refuse, respond
 from .body import read_json
-from .forward import METHODS, Forward, Forwards
-from .forwarding import passed_on
-from .openapi import served_at
-from .pages import PAGES, Page, pages
+from .docs.openapi import served_at
+from .docs.pages import PAGES, Page, pages
+from .forward.request import passed_on
+from .forward.routes import METHODS, Forward, Forwards
+from .responses import MethodNotAllowed, allowed, fail, options, pass_back, refuse, respond
 from .route import Route
 from .router import Router, split_path
 

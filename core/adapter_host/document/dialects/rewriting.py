@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from adapter_host.document.messages import kind_of, shown
 from adapter_host.document.nodes import MappingNode, Node, Place, SequenceNode
-from adapter_host.document.words import kind_of, shown
 from adapter_host.errors import Problem
 
 from .versions import Dialect

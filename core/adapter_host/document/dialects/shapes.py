@@ -6,19 +6,7 @@ from typing import Final
 
 from adapter_host.document.nodes import MappingNode, Node, SequenceNode
 
-from .rewriting import (
-    Key,
-    Notes,
-    Rewrite,
-    each,
-    keyed,
-    mapping,
-    mapping_of,
-    named,
-    outdated,
-    plain,
-    word,
-)
+from .rewriting import Key, Notes, Rewrite, each, keyed, mapping, mapping_of, named, outdated, plain, word
 from .versions import BINDS, FLOWS, SHAPE
 
 # Words

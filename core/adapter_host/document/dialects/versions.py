@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from adapter_host.document.messages import shown
 from adapter_host.document.source import Source
-from adapter_host.document.words import shown
 from adapter_host.errors import Problem
 
 KNOWN: Final = (

@@ -5,9 +5,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from adapter_host.document.messages import kind_of, listed, shown, suggest
 from adapter_host.document.nodes import Loc
 from adapter_host.document.source import Source
-from adapter_host.document.words import kind_of, listed, shown, suggest
 from adapter_host.errors import Problem
 
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from . import alpha2, beta5
+from adapter_host.document.strict import alpha2, beta5
+
 from .grammar import Rule
 
 

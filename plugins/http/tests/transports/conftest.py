@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from adapter_host_http.lean import LeanTransport
-from adapter_host_http.request import Payload, Prepared, Request
-from adapter_host_http.session import SessionTransport
-from adapter_host_http.transport import Answer, Limits, Origin, Transport
+from adapter_host_http.request.request import Payload, Prepared, Request
+from adapter_host_http.transport.aiohttp import SessionTransport
+from adapter_host_http.transport.base import Answer, Limits, Origin, Transport
+from adapter_host_http.transport.native import LeanTransport
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:

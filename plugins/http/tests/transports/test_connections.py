@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from adapter_host_http.transport import ConnectTimeout, TransportError
+from adapter_host_http.transport.base import ConnectTimeout, TransportError
 
 from .conftest import OK, Peer, always, turns
 

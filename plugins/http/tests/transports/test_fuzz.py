@@ -14,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapter_host_http.lean import LeanTransport
-from adapter_host_http.request import Prepared, Request
-from adapter_host_http.session import SessionTransport
-from adapter_host_http.transport import Limits, Origin, Transport, TransportError
+from adapter_host_http.request.request import Prepared, Request
+from adapter_host_http.transport.aiohttp import SessionTransport
+from adapter_host_http.transport.base import Limits, Origin, Transport, TransportError
+from adapter_host_http.transport.native import LeanTransport
 
 from .conftest import turns
 

@@ -9,7 +9,7 @@ import pytest
 import trustme
 
 from adapter_host import UpstreamUnreachable
-from adapter_host_http.transport import TransportError
+from adapter_host_http.transport.base import TransportError
 from adapter_host_http.upstream import origin_of
 
 from .conftest import OK, Peer, always, turns

@@ -1,0 +1,128 @@
+"""The keys of an authorization server (RFC 7517): kept, renewed, and never asked for more often than is right."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+import jwt
+
+from adapter_host.errors import UnavailableError
+
+from .authorization_server import RETRY_AFTER
+
+MAX_AGE: Final = 300.0
+"""After how many seconds the keys are read anew; those that are known serve meanwhile."""
+MAX_STALE: Final = 86_400.0
+"""For how many seconds known keys serve at most while no others can be had."""
+MIN_INTERVAL: Final = 30.0
+"""How many seconds lie between two reads at least, whatever keys tokens ask for; `RETRY_AFTER` while there are none."""
+KEY_LIMIT: Final = 64
+
+_UNUSABLE: Final = "the keys of the authorization server cannot be had now"
+
+_log = logging.getLogger("adapter_host")
+
+Key = jwt.PyJWK
+Fetch = Callable[[], Awaitable[Mapping[str, Any]]]
+
+_BY_TYPE: Final[Mapping[tuple[str, str | None], tuple[str, ...]]] = {
+    ("RSA", None): ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+    ("EC", "P-256"): ("ES256",),
+    ("EC", "P-384"): ("ES384",),
+    ("EC", "P-521"): ("ES512",),
+    ("OKP", "Ed25519"): ("EdDSA",),
+    ("OKP", "Ed448"): ("EdDSA",),
+}
+
+ALGORITHMS: Final = frozenset(name for names in _BY_TYPE.values() for name in names)
+"""The algorithms that are accepted: those whose keys can be published."""
+
+
+class Keys:
+    """The keys by algorithm and id."""
+
+    def __init__(self, fetch: Fetch, clock: Callable[[], float] = time.monotonic) -> None:
+        self._fetch = fetch
+        self._clock = clock
+        self._keys: tuple[tuple[str, str | None, Key], ...] = ()
+        self._read_at = self._asked_at = float("-inf")
+        self._renewal: asyncio.Task[None] | None = None
+
+    def find(self, algorithm: str, key_id: str | None) -> list[Key]:
+        """The known keys that a token may be signed with; keys that are old are renewed in the background."""
+        age = self._clock() - self._read_at
+        if age >= MAX_STALE:
+            return []
+        if age >= MAX_AGE and self._may_ask():
+            self._renew()
+        return [key for name, id, key in self._keys if name == algorithm and key_id in (None, id)]
+
+    async def look_for(self, algorithm: str, key_id: str | None) -> list[Key]:
+        """As `find`, of keys read now when that may be; raises `UnavailableError` when there are none at all."""
+        if self._renewal or self._may_ask():
+            try:
+                # Shielded: one request that goes away must not take the keys from the others.
+                await asyncio.shield(self._renewal or self._renew())
+            except UnavailableError:
+                if self._clock() - self._read_at >= MAX_STALE:
+                    raise
+        elif self._clock() - self._read_at >= MAX_STALE:
+            raise UnavailableError(_UNUSABLE, retry_after=RETRY_AFTER)
+        return self.find(algorithm, key_id)
+
+    async def stop(self) -> None:
+        """End a renewal that is on its way."""
+        if self._renewal:
+            self._renewal.cancel()
+            await asyncio.wait([self._renewal])
+
+    def _may_ask(self) -> bool:
+        interval = MIN_INTERVAL if self._keys else RETRY_AFTER
+        return self._renewal is None and self._clock() - self._asked_at >= interval
+
+    def _renew(self) -> asyncio.Task[None]:
+        self._renewal = asyncio.create_task(self._read())
+        self._renewal.add_done_callback(_note_failure)
+        return self._renewal
+
+    async def _read(self) -> None:
+        try:
+            self._keys, self._read_at = _usable(await self._fetch()), self._clock()
+        finally:
+            self._asked_at = self._clock()
+            self._renewal = None
+
+
+def _note_failure(renewal: asyncio.Task[None]) -> None:
+    # The server's own code has logged why; that the known keys go on is what it is for.
+    if not renewal.cancelled():
+        renewal.exception()
+
+
+def _usable(document: Mapping[str, Any]) -> tuple[tuple[str, str | None, Key], ...]:
+    """The keys of a set that signatures may be made with, by algorithm and id; raises `UnavailableError` for none."""
+    found: list[tuple[str, str | None, Key]] = []
+    entries = document.get("keys")
+    for entry in entries[:KEY_LIMIT] if isinstance(entries, list) else ():
+        if isinstance(entry, dict) and entry.get("use", "sig") == "sig":
+            id = entry.get("kid")
+            found += [(name, id if isinstance(id, str) else None, key) for name, key in _keys(entry)]
+    if not found:
+        _log.warning("an authorization server publishes no key that can be used")
+        raise UnavailableError(_UNUSABLE, retry_after=RETRY_AFTER)
+    return tuple(found)
+
+
+def _keys(entry: dict[str, Any]) -> list[tuple[str, Key]]:
+    kind = entry.get("kty")
+    names = _BY_TYPE.get((str(kind), None if kind == "RSA" else entry.get("crv")), ())
+    declared = entry.get("alg")
+    try:
+        keys = [(name, jwt.PyJWK(entry, name)) for name in names if declared in (None, name)]
+    except jwt.PyJWTError:
+        return []
+    return [(name, key) for name, key in keys if not key.Algorithm.check_key_length(key.key)]

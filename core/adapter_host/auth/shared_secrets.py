@@ -1,0 +1,90 @@
+"""Who may call an exposer: the document's `authentication`, checked in constant time."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+from abc import abstractmethod
+from typing import TYPE_CHECKING
+
+from adapter_host.capability.spec import Authentication
+from adapter_host.plugin.context import Provision
+
+from .credentials import Credentials, Principal, Refusal, Verdict, credentials_of
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+
+def read_secret(authentication: Authentication, field: str, provision: Provision) -> bytes:
+    """Return the secret that a field of `authentication` names; report a problem when the field is missing."""
+    text = getattr(authentication, field)
+    if not text:
+        message = f"'{authentication.type}' authentication needs a '{field}'"
+        provision.problem(message, authentication, field, code="missing-key")
+        return b""
+    return (provision.secret(text, authentication, field).constant or "").encode()
+
+
+def _equal(given: bytes, expected: bytes) -> bool:
+    # An empty secret accepts nobody, whatever was sent.
+    return bool(expected) and hmac.compare_digest(given, expected)
+
+
+class _Shared(Credentials):
+    """A secret that all callers share."""
+
+    def __init__(self, challenge: str, subject: str | None = None) -> None:
+        self._principal = Principal(subject)
+        self._refusal = Refusal(401, "valid credentials are needed", (challenge,))
+
+    def check(self, request: web.Request) -> Verdict:
+        """Compare what it carries."""
+        return self._principal if self._accepts(request) else self._refusal
+
+    @abstractmethod
+    def _accepts(self, request: web.Request) -> bool: ...
+
+
+class BearerCredentials(_Shared):
+    kind = "bearer"
+
+    def __init__(self, token: bytes) -> None:
+        super().__init__("Bearer")
+        self._token = token
+
+    def _accepts(self, request: web.Request) -> bool:
+        return _equal(_bytes(credentials_of(request, "bearer")), self._token)
+
+
+class ApiKeyCredentials(_Shared):
+    kind = "apikey"
+
+    def __init__(self, key: str, value: bytes, *, in_query: bool) -> None:
+        super().__init__(f'ApiKey {"query" if in_query else "header"}="{key}"')
+        self._key, self._value, self._in_query = key, value, in_query
+
+    def _accepts(self, request: web.Request) -> bool:
+        carried = request.query if self._in_query else request.headers
+        return _equal(_bytes(carried.get(self._key, "")), self._value)
+
+
+class BasicCredentials(_Shared):
+    kind = "basic"
+
+    def __init__(self, username: bytes, password: bytes) -> None:
+        super().__init__('Basic realm="adapter-host", charset="UTF-8"', username.decode())
+        # Without either of them nobody is accepted.
+        self._expected = username + b":" + password if username and password else b""
+
+    def _accepts(self, request: web.Request) -> bool:
+        try:
+            decoded = base64.b64decode(credentials_of(request, "basic"), validate=True)
+        except (binascii.Error, ValueError):
+            return False
+        return _equal(decoded, self._expected)
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")

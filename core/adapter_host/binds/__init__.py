@@ -1,0 +1,1 @@
+"""Secrets and the sources that they are read from. Imports `document` and below."""

@@ -1,0 +1,178 @@
+"""Files of secrets: flat YAML, JSON or .env. What is wrong with one is told by place, never by what stands there."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from dotenv import dotenv_values
+
+from adapter_host.document.messages import kind_of, suggest
+from adapter_host.document.nodes import MAX_DEPTH
+from adapter_host.document.yaml_errors import is_too_deep
+from adapter_host.document.yaml_reader import LOADER
+from adapter_host.errors import BindError
+
+from .binds import BindSource
+
+MAX_BYTES: Final = 1024 * 1024
+
+_NOTHING: Final = frozenset({"", "~", "null", "Null", "NULL"})
+
+
+class FileSource(BindSource):
+    """`file://`: a file, its format by its suffix. Relative paths begin at the document's folder."""
+
+    def __init__(self, location: str, folder: Path, environment: Mapping[str, str]) -> None:
+        super().__init__(location, folder, environment)
+        path = location.partition("://")[2]
+        if not path.strip("/"):
+            raise BindError(f"'{location}' names no file (file://./secrets.yaml would)")
+        self._path = folder / (path[1:] if path.startswith(("/./", "/../")) else path)
+        self._values: dict[str, Any] | None = None
+
+    def value(self, key: str) -> str | None:
+        """The text at the top-level key, numbers and booleans as they are written."""
+        return _text(self._read().get(key))
+
+    def cure(self, key: str) -> str:
+        """Add the key, or give it a value."""
+        values = self._read()
+        if key not in values:
+            near = suggest(key, (known for known, value in values.items() if _text(value)))
+            return f"'{self._path}' has no key '{key}'{near}{' ' if near else '; '}add it, or mend 'keys'"
+        if isinstance(values[key], (dict, list)):
+            return f"'{key}' in '{self._path}' must be text, not {kind_of(values[key])}"
+        return f"'{key}' in '{self._path}' is empty; give it a value"
+
+    @property
+    def files(self) -> Sequence[str]:
+        """The file, once it was read."""
+        return () if self._values is None else (str(self._path),)
+
+    def _read(self) -> dict[str, Any]:
+        if self._values is None:
+            try:
+                self._values = _format(self._path)(self._content())
+            except BindError as error:
+                raise BindError(f"'{self._path}' {error}") from None
+        return self._values
+
+    def _content(self) -> str:
+        try:
+            if self._path.exists() and not self._path.is_file():
+                raise BindError("is not a file")
+            with self._path.open("rb") as stream:
+                raw = stream.read(MAX_BYTES + 1)
+        except FileNotFoundError:
+            raise BindError("does not exist; write it") from None
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is no path"
+            raise BindError(f"cannot be read: {reason}") from None
+        if len(raw) > MAX_BYTES:
+            raise BindError(f"is larger than {MAX_BYTES:,} bytes")
+        try:
+            return raw.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise BindError("is not UTF-8") from None
+
+
+def _format(path: Path) -> Callable[[str], dict[str, Any]]:
+    if path.suffix == ".json":
+        return _json_values
+    return _env_values if path.suffix == ".env" or path.name.startswith(".env") else _yaml_values
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) and value else None
+
+
+def _env_values(text: str) -> dict[str, Any]:
+    return dict(dotenv_values(stream=io.StringIO(text), interpolate=False))
+
+
+def _json_values(text: str) -> dict[str, Any]:
+    try:
+        values = json.loads(text, parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_unique)
+    except json.JSONDecodeError as error:
+        raise BindError(f"is not valid JSON at line {error.lineno}, column {error.colno}") from None
+    except RecursionError:
+        raise BindError("is nested too deep") from None
+    if not isinstance(values, dict):
+        raise BindError("must be an object of keys and values")
+    return values
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise BindError("has a key twice")
+    return values
+
+
+def _yaml_values(text: str) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    try:
+        for key, value, line in _yaml_entries(text):
+            if key in values:
+                raise BindError(f"has a key twice, at line {line} again")
+            values[key] = value
+    except yaml.MarkedYAMLError as error:
+        if is_too_deep(error):
+            raise BindError("is nested too deep") from None
+        mark: Any = error.problem_mark
+        place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise BindError(f"is not valid YAML{place}") from None
+    except (yaml.YAMLError, OverflowError, ValueError):
+        # Without libyaml, PyYAML lets `chr` fail on an escape beyond Unicode.
+        raise BindError("is not valid YAML") from None
+    return values
+
+
+def _yaml_entries(text: str) -> Iterator[tuple[str, Any, int]]:
+    """The entries of the mapping at the root, each with its line; scalars are text, as PyYAML's own types are not."""
+    depth, key, roots = 0, "", 0
+    is_value = False
+    for event in yaml.parse(text, Loader=LOADER):
+        if isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if not isinstance(event, yaml.NodeEvent):
+            continue
+        if depth == 0:
+            roots += 1
+            _check_root(event, roots)
+        elif depth == 1 and is_value:
+            yield key, _yaml_value(event), _line(event)
+        elif depth == 1:
+            key = str(_yaml_value(event) or "")
+        if depth == 1:
+            is_value = not is_value
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        if depth > MAX_DEPTH:
+            raise BindError("is nested too deep")
+
+
+def _line(event: Any) -> int:
+    line: int = event.start_mark.line
+    return line + 1
+
+
+def _check_root(event: Any, roots: int) -> None:
+    if roots > 1:
+        raise BindError("holds more than one document")
+    if not isinstance(event, yaml.MappingStartEvent):
+        raise BindError("must be a mapping of keys to values")
+
+
+def _yaml_value(event: Any) -> Any:
+    if event.anchor or getattr(event, "tag", None):
+        raise BindError(f"has a value that begins with '&', '*' or '!' at line {_line(event)}; quote it")
+    if isinstance(event, yaml.CollectionStartEvent):
+        return {} if isinstance(event, yaml.MappingStartEvent) else []
+    return None if event.implicit[0] and event.value in _NOTHING else event.value

@@ -1,0 +1,1 @@
+"""The typed models of a capability. Imports `binds`, `document` and below."""

@@ -1,0 +1,60 @@
+"""What a document says of itself, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from adapter_host.capability.model import Model
+from adapter_host.capability.spec import Capability
+
+from .table import printable
+
+_OF_FUNCTION = ("name", "description", "tags", "semantics", "outputMediaType")
+_DATES = ("created", "modified", "version")
+
+
+def about(capability: Capability) -> dict[str, Any]:
+    """The document's own words, and nothing of what its secrets are or where they are kept."""
+    return {
+        "info": _said(capability.info),
+        "binds": [
+            {**_said(bind, "namespace", "description"), "variables": list(bind.keys)} for bind in capability.binds
+        ],
+        "consumes": [_said(consumer, "namespace", "type", "description") for consumer in capability.consumes],
+        "aggregates": [
+            {
+                **_said(aggregate, "namespace", "label", "description"),
+                "functions": [_said(each, *_OF_FUNCTION) for each in aggregate.functions],
+            }
+            for aggregate in capability.aggregates
+        ],
+    }
+
+
+def _said(model: Model, *keys: str) -> dict[str, Any]:
+    return model.model_dump(mode="json", by_alias=True, exclude_unset=True, include=set(keys) or None)
+
+
+def lines(said: Mapping[str, Any]) -> Iterator[str]:
+    """The same as text; what only programs look for is left out."""
+    info = said["info"]
+    if info.get("description"):
+        yield f"  {printable(info['description'])}"
+    if info.get("tags"):
+        yield f"  tags: {printable(', '.join(info['tags']))}"
+    if dates := [f"{key} {printable(info[key])}" for key in _DATES if info.get(key)]:
+        yield f"  {', '.join(dates)}"
+    for person in info.get("stakeholders") or ():
+        yield f"  {printable(_person(person))}"
+    for section in ("binds", "consumes", "aggregates"):
+        for each in said[section]:
+            words = each.get("description") or each.get("label")
+            if words:
+                yield f"  {section} {each['namespace']}: {printable(words)}"
+
+
+def _person(person: Mapping[str, Any]) -> str:
+    name = person.get("fullName") or "?"
+    address = f" <{person['email']}>" if person.get("email") else ""
+    return f"{person.get('role') or 'stakeholder'}: {name}{address}"

@@ -1,0 +1,55 @@
+"""`adapter-host import openapi`: a capability from an OpenAPI document."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+from adapter_host.cli import UsageError
+from adapter_host.openapi import Documents, Notes, read_api, write_capability
+from adapter_host.openapi.documents import is_url
+
+from .table import deliver, printable
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument("form", choices=("openapi",), help="what is imported")
+    parser.add_argument("source", metavar="SRC", help="a file, JSON or YAML; a URL with --allow-remote")
+    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="where to write it (default standard output)")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="TAG|ID",
+        help="import what has this tag or operationId alone (repeatable)",
+    )  # fmt: skip
+    parser.add_argument("--namespace", metavar="NAME", type=namespace, help="the API's (default its title)")
+    parser.add_argument("--allow-remote", action="store_true", help="fetch a SRC that is a URL, and remote references")
+
+
+def namespace(text: str) -> str:
+    """A namespace as the language has it."""
+    if not re.fullmatch(r"[A-Za-z0-9-]+", text):
+        raise argparse.ArgumentTypeError(f"'{text}' is no namespace (letters, digits and '-')")
+    return text
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the capability; what it cannot say goes to standard error."""
+    if is_url(options.source) and not options.allow_remote:
+        raise UsageError("import: SRC is a URL (--allow-remote fetches it)")
+    notes = Notes()
+    root = Documents(notes, remote=options.allow_remote).open(options.source)
+    try:
+        api = read_api(root, only=options.only, namespace=options.namespace)
+    finally:
+        for problem in notes.problems:
+            print(printable(str(problem)), file=sys.stderr)
+    text = write_capability(api, _name(options.source))
+    deliver(text, options.output)
+    return 0
+
+
+def _name(source: str) -> str:
+    return PurePosixPath(urlsplit(source).path).name or source if is_url(source) else Path(source).name

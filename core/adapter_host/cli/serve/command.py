@@ -1,0 +1,288 @@
+"""`adapter-host serve`: run capabilities until a signal comes."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from adapter_host.cli import SERVING, UsageError
+from adapter_host.cli.logging import LEVELS, set_up
+from adapter_host.cli.options import add_upstream_options, network, port_pair, seconds, settings
+from adapter_host.errors import AdapterHostError, StartError
+from adapter_host.host.host import Host
+from adapter_host.plugin.exposer import Exposer
+from adapter_host.server.shared_ports import SharedPorts
+
+from .file_watcher import changed, snapshot
+from .host import ServedHost
+from .ready_file import ReadyFile, retell, summary
+from .supervisor import Orders, Worker, Workers
+from .worker import work
+
+_log = logging.getLogger("adapter_host")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument("paths", nargs="*", metavar="FILE_OR_DIR", help="a directory means every capability in it")
+    parser.add_argument("--capability", action="append", default=[], metavar="FILE_OR_DIR", help="as FILE_OR_DIR")
+    add_upstream_options(parser)
+    parser.add_argument(
+        "--port", action="append", default=[], type=port_pair, metavar="NAMESPACE=PORT",
+        help="serve an exposer on another port; 0 takes any free one (repeatable)",
+    )  # fmt: skip
+    parser.add_argument("--address", help="listen here instead of where the documents say (default: loopback)")
+    parser.add_argument("--allowed-host", action="append", default=[], metavar="NAME", help="accept this Host header")
+    parser.add_argument("--allowed-origin", action="append", default=[], metavar="URL", help="accept this Origin")
+    parser.add_argument(
+        "--trusted-proxy", action="append", default=[], type=network, metavar="ADDRESS",
+        help="believe X-Forwarded-Host from this address or network (repeatable)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--workers", type=_positive, default=1, metavar="N", help="serve by N processes, which share the ports (1)"
+    )
+    parser.add_argument("--stdio", action="store_true", help="serve one client over standard input and output")
+    parser.add_argument("--call-limit", type=int, default=1000, metavar="N", help="calls at once of one exposer (1000)")
+    parser.add_argument("--skip-invalid", action="store_true", help="leave out what cannot run, with a warning")
+    parser.add_argument("--reload", action="store_true", help="reload when any file changes, not secrets alone")
+    parser.add_argument("--drain-timeout", type=seconds, default=30.0, metavar="SECONDS", help="default 30")
+    parser.add_argument(
+        "--drain-delay", type=seconds, default=0.0, metavar="SECONDS",
+        help="go on for so long with a stop asked for, not ready for load balancers (default 0)",
+    )  # fmt: skip
+    parser.add_argument("--log-format", choices=("text", "json"), default="text")
+    parser.add_argument("--log-level", choices=LEVELS, default="info")
+    parser.add_argument("--ready-file", metavar="PATH", help="written whole once serving: JSON with the URLs")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve; 0 after a drain that a signal asked for."""
+    paths = [*options.capability, *options.paths]
+    if not paths:
+        raise UsageError("serve: name a capability (adapter-host serve --capability FILE_OR_DIR)")
+    set_up(options.log_format, options.log_level)
+    host = _build(paths, options)
+    if not host.exposures:
+        raise StartError(f"nothing is exposed by {', '.join(paths)}")
+    talker = _talker(host, wanted=options.stdio)
+    _refuse_unknown_namespaces(host, options)
+    for problem in dict.fromkeys(host.warnings):
+        print(problem, file=sys.stderr)
+    ready = ReadyFile(options.ready_file)
+    if options.workers > 1:
+        return _serve_by_workers(host, paths, options, ready, talker)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(host, _Reloader(host, paths, options), ready, talker, listen=not options.stdio))
+    return 0
+
+
+def _build(paths: Sequence[str], options: argparse.Namespace) -> ServedHost:
+    return ServedHost(
+        *paths,
+        env_file=options.env_file,
+        settings=settings(
+            options,
+            ports=dict(options.port),
+            address=options.address,
+            skip_invalid=options.skip_invalid,
+            drain_timeout=options.drain_timeout,
+            drain_delay=options.drain_delay,
+            allowed_hosts=frozenset(name.lower() for name in options.allowed_host),
+            allowed_origins=frozenset(options.allowed_origin),
+            trusted_proxies=tuple(options.trusted_proxy),
+            call_limit=options.call_limit,
+        ),
+    )
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of processes")
+    return int(text)
+
+
+def _serve_by_workers(
+    host: ServedHost, paths: Sequence[str], options: argparse.Namespace, ready: ReadyFile, talker: Exposer[Any] | None
+) -> int:
+    if talker is not None:
+        raise StartError("one client over standard input and output is served by one process, not by --workers")
+    if not hasattr(os, "fork") or not hasattr(socket, "SO_REUSEPORT"):
+        raise StartError("--workers needs processes that share a port (fork, SO_REUSEPORT), which this system has not")
+    host.refuse_unresolved()
+    ports = SharedPorts(options.workers)
+    for namespace, found in host.reserve(ports).items():
+        _log.info("'%s' watches each worker at a port of its own: %s", namespace, ", ".join(map(str, found)))
+
+    def build() -> ServedHost:
+        built = _build(paths, options)
+        built.refuse_unresolved()
+        built.reserve(ports)
+        return built
+
+    def serve(host: ServedHost, number: int, link: socket.socket) -> int:
+        set_up(options.log_format, options.log_level, worker=number)
+        ports.worker = number
+        gc.set_threshold(*SERVING)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(work(host, link))
+        return 0
+
+    def watched(host: Host) -> list[str]:
+        return _watched(host, paths, options)
+
+    workers = [Worker(number) for number in range(1, options.workers + 1)]
+    return Workers(host, Orders(build, serve, watched, ready), workers).run()
+
+
+def _talker(host: Host, *, wanted: bool) -> Exposer[Any] | None:
+    """The one exposer to serve over standard input and output, if any."""
+    exposers = [exposure.exposer for exposure in host.exposures]
+    able = [each for each in exposers if each.stdio or (wanted and type(each).serve_stdio is not Exposer.serve_stdio)]
+    if len(able) > 1 or (wanted and not able):
+        names = ", ".join(each.config.namespace for each in able) or "none"
+        raise StartError(f"one exposer can be served over standard input and output (there are: {names})")
+    return able[0] if able else None
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's event loop where it is installed (it does not exist everywhere), else asyncio's own."""
+    if find_spec("uvloop") is None:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = import_module("uvloop").new_event_loop
+    return factory
+
+
+def _refuse_unknown_namespaces(host: Host, options: argparse.Namespace) -> None:
+    """An override that meets nothing is a typing error, and would go unseen."""
+    exposers = {exposure.namespace for exposure in host.exposures}
+    consumers = {consumer.config.namespace for plan in host.plans for consumer in plan.consumers}
+    for option, given, known in (
+        ("--port", options.port, exposers),
+        ("--base-uri", options.base_uri, consumers),
+    ):
+        for namespace, _ in given:
+            if namespace not in known:
+                listed = ", ".join(sorted(known)) or "none"
+                raise UsageError(f"{option}: there is no namespace '{namespace}' (there are: {listed})")
+
+
+async def _serve(
+    host: ServedHost, reloader: _Reloader, ready: ReadyFile, talker: Exposer[Any] | None, *, listen: bool
+) -> None:
+    stopped = _first_signal()
+    await host.start(listen=listen)
+    # What is compiled stays for good: the garbage collector need not walk through it again and again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*SERVING)
+    talk = asyncio.ensure_future(talker.serve_stdio()) if talker else asyncio.get_running_loop().create_future()
+    try:
+        exposures = [each for each in host.exposures if each.url or each.exposer is talker]
+        print(summary(exposures, mock=host.settings.mock), file=sys.stderr, flush=True)
+        ready.write(exposures)
+        _log.info("serving")
+        host.tell = lambda: retell(host.exposures, ready, "reloaded")
+        reloader.start()
+        await asyncio.wait((stopped, talk), return_when=asyncio.FIRST_COMPLETED)
+        reloader.stop()
+        ready.remove()
+        _log.info("draining: %d calls in progress", host.calls)
+        await host.drain()
+    finally:
+        ready.remove()
+        try:
+            await _end(talk)
+        finally:
+            await host.stop()
+    _log.info("stopped")
+
+
+class _Reloader:
+    """Reloads on SIGHUP, when a file of secrets changes and, with `--reload`, when another file does.
+
+    What cannot run leaves the old serving.
+    """
+
+    def __init__(self, host: Host, paths: Sequence[str], options: argparse.Namespace) -> None:
+        self._host = host
+        self._paths = paths
+        self._options = options
+        self._wanted = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        # Taken before the start, which may be long: what changes meanwhile is seen.
+        self._state = snapshot(self._watched())
+
+    def start(self) -> None:
+        """Begin to wait for what asks for a reload."""
+        if hasattr(signal, "SIGHUP"):
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._wanted.set)
+        self._tasks.append(asyncio.create_task(self._reload_when_wanted()))
+        self._tasks.append(asyncio.create_task(self._watch()))
+
+    def stop(self) -> None:
+        """Reload no more."""
+        for task in self._tasks:
+            task.cancel()
+
+    def _watched(self) -> list[str]:
+        return _watched(self._host, self._paths, self._options)
+
+    async def _watch(self) -> None:
+        while True:
+            self._state = await changed(self._watched, self._state)
+            self._wanted.set()
+
+    async def _reload_when_wanted(self) -> None:
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            try:
+                await self._host.reload()
+            except AdapterHostError as error:
+                _log.error("not reloaded, what was served goes on:\n%s", error)
+
+
+def _watched(host: Host, paths: Sequence[str], options: argparse.Namespace) -> list[str]:
+    """The files whose change asks for a reload."""
+    declarations = [plan.declaration for plan in host.plans]
+    files = [file for each in declarations for file in each.secret_files]
+    if options.env_file:
+        files.append(options.env_file)
+    if options.reload:
+        files += [*paths, *(file for each in declarations for file in each.files)]
+    return files
+
+
+async def _end(talk: asyncio.Future[None]) -> None:
+    """End the talk over standard input and output; an error that ended it by itself is raised."""
+    if not talk.cancel():
+        talk.result()
+        return
+    with contextlib.suppress(asyncio.CancelledError):
+        await talk
+
+
+def _first_signal() -> asyncio.Future[None]:
+    """Done at the first SIGTERM or SIGINT; a second one ends the process at once."""
+    loop = asyncio.get_running_loop()
+    stopped: asyncio.Future[None] = loop.create_future()
+
+    def received(number: int) -> None:
+        if stopped.done():
+            os._exit(128 + number)
+        stopped.set_result(None)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, received, number)
+    return stopped

@@ -1,0 +1,81 @@
+"""What `serve` tells: the table of what is served, and the ready file."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import orjson
+
+from adapter_host.cli.table import table
+from adapter_host.errors import StartError
+from adapter_host.host.status import Exposure
+
+_log = logging.getLogger("adapter_host")
+
+
+class ReadyFile:
+    """The file that tells scripts that the host serves, and where."""
+
+    def __init__(self, path: str | None) -> None:
+        self._path = Path(path) if path else None
+        self.remove()
+
+    def write(self, exposures: Sequence[Exposure]) -> None:
+        """Write it whole: whoever sees the file sees all of it."""
+        if self._path is None:
+            return
+        listing = [{"namespace": each.namespace, "type": each.type, "url": each.url} for each in exposures]
+        partial = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        try:
+            partial.write_bytes(orjson.dumps({"exposers": listing}, option=orjson.OPT_INDENT_2) + b"\n")
+            partial.replace(self._path)
+        except OSError as error:
+            raise StartError(f"--ready-file: cannot write '{self._path}': {error.strerror}") from error
+
+    def remove(self) -> None:
+        """Take it away: one from before would lie."""
+        try:
+            if self._path is not None:
+                self._path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StartError(f"--ready-file: cannot replace '{self._path}': {error.strerror}") from error
+
+
+def overview(exposures: Sequence[Exposure]) -> str:
+    """The table of what is served."""
+    head = ("capability", "exposer", "type", "url", "authentication", "offers")
+    rows = [
+        (each.capability, each.namespace, each.type, each.url or "-", each.authentication, str(_count(each)))
+        for each in exposures
+    ]
+    return table(head, rows)
+
+
+def _count(exposure: Exposure) -> int:
+    return sum(1 for _ in exposure.exposer.offers())
+
+
+def summary(exposures: Sequence[Exposure], *, mock: bool) -> str:
+    """The table, and one line of each type to try it with."""
+    usages = {}
+    for each in exposures:
+        if each.type not in usages and each.url and (usage := each.exposer.usage(each.url)):
+            usages[each.type] = usage
+    parts = [overview(exposures), *usages.values()]
+    if mock and any(each.authentication != "none" for each in exposures):
+        parts.append("with --mock every secret is 'mock-' and the name of its key")
+    return "\n\n".join(parts) + "\n"
+
+
+def retell(exposures: Sequence[Exposure], ready: ReadyFile, event: str) -> None:
+    """Say what is served after a reload; a ready file that cannot be written does not end what is served."""
+    try:
+        ready.write(exposures)
+    except StartError as error:
+        _log.error("%s", error)
+    _log.info(event)
+    print(overview(exposures), file=sys.stderr, flush=True)

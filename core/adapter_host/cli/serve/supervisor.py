@@ -1,0 +1,265 @@
+"""`adapter-host serve --workers N`: processes that share the ports, and the one that looks after them.
+
+Workers are forked from a process that has read and compiled everything, and go by what it says over a socket of their
+own: a letter asks for a reload, its end for a drain; a worker asks by the same letter for a reload of all. It serves
+nothing, and has neither threads nor an event loop, which would not survive a fork.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+from adapter_host.errors import AdapterHostError, StartError
+
+from .file_watcher import INTERVAL, snapshot
+from .host import ServedHost
+from .ready_file import ReadyFile, retell, summary
+from .worker import READY, RELOAD
+
+_log = logging.getLogger("adapter_host")
+
+PATIENCE: Final = 10.0
+"""Seconds beyond the drain timeout after which a worker that has not ended is killed."""
+
+LONGEST_PAUSE: Final = 30.0
+"""Seconds between two attempts to replace a worker that keeps ending before it serves."""
+
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+
+
+@dataclass(slots=True)
+class Worker:
+    """One process, as the one that looks after it knows it; `failures` counts the ends before it served."""
+
+    number: int
+    process: int = 0
+    link: socket.socket | None = None
+    ready: bool = False
+    failures: int = 0
+    next_start: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What `serve` is asked for: how a host is built, how a process serves it, and the files whose change reloads it.
+
+    `build` raises `AdapterHostError` for what cannot run. `serve` gives the exit code of the worker of a number.
+    """
+
+    build: Callable[[], ServedHost]
+    serve: Callable[[ServedHost, int, socket.socket], int]
+    watched: Callable[[ServedHost], Iterable[str]]
+    ready: ReadyFile
+
+
+@dataclass(slots=True)
+class Workers:
+    """Starts workers, replaces those that end, reloads and drains them."""
+
+    host: ServedHost
+    orders: Orders
+    workers: list[Worker]
+    _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
+    _announced: bool = False
+    _stopping: bool = False
+
+    def run(self) -> int:
+        """Serve until a signal comes; gives the exit code. Raises `StartError` when a worker cannot begin to serve."""
+        wake, woken = socket.socketpair()
+        for end in (wake, woken):
+            end.setblocking(False)
+        signal.set_wakeup_fd(woken.fileno(), warn_on_full_buffer=False)
+        for number in _SIGNALS:
+            # The number that arrives at `wake` is all that is wanted of a signal.
+            signal.signal(number, lambda *_: None)
+        self._selector.register(wake, selectors.EVENT_READ, None)
+        # Pages that no process writes are shared: a collection in a worker must not touch what is there already.
+        gc.collect()
+        gc.freeze()
+        try:
+            return self._look_after(wake)
+        finally:
+            self.orders.ready.remove()
+            self._kill()
+
+    def _look_after(self, wake: socket.socket) -> int:
+        state = snapshot(self.orders.watched(self.host))
+        look = time.monotonic() + INTERVAL
+        # The first one tells whether it can be done at all; what is wrong is told by one process, once.
+        self._start(self.workers[0])
+        while not self._stopping:
+            self._start_due()
+            self._listen(wake, self._hear)
+            if time.monotonic() >= look:
+                look = time.monotonic() + INTERVAL
+                now = snapshot(self.orders.watched(self.host))
+                if now != state:
+                    state = now
+                    self._reload()
+        return self._drain(wake)
+
+    def _listen(self, wake: socket.socket, hear: Callable[[Worker], None]) -> None:
+        """Take what comes in a moment: signals, what workers say, and their ends."""
+        for key, _ in self._selector.select(INTERVAL / 4):
+            if key.data is None:
+                self._take_signals(wake.recv(4096))
+            else:
+                hear(key.data)
+        self._reap()
+
+    def _start_due(self) -> None:
+        if not self.workers[0].ready and not self._announced:
+            return
+        for worker in self.workers:
+            # One whose link has ended may not have: it is replaced once it has.
+            if not worker.process and time.monotonic() >= worker.next_start:
+                self._start(worker)
+
+    def _start(self, worker: Worker) -> None:
+        ours, theirs = socket.socketpair()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        process = os.fork()
+        if process == 0:
+            ours.close()
+            self._become(worker, theirs)
+        theirs.close()
+        worker.process, worker.link, worker.ready = process, ours, False
+        self._selector.register(ours, selectors.EVENT_READ, worker)
+
+    def _become(self, worker: Worker, link: socket.socket) -> None:
+        """Be a worker from here on; does not return."""
+        code = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            for number in _SIGNALS:
+                signal.signal(number, signal.SIG_DFL)
+            # A terminal's Ctrl-C and hang-up reach every process; what they mean is said over the link.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            self._selector.close()
+            for other in self.workers:
+                if other.link is not None:
+                    other.link.close()
+            code = self.orders.serve(self.host, worker.number, link)
+        except AdapterHostError as error:
+            print(f"adapter-host: {error}", file=sys.stderr)
+        except BaseException:
+            _log.exception("a worker failed")
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+
+    def _hear(self, worker: Worker) -> None:
+        assert worker.link is not None
+        heard = worker.link.recv(64)
+        if heard == b"":
+            self._hang_up(worker)  # it has ended, or is about to: `_reap` says so
+            return
+        if RELOAD in heard:
+            self._reload()
+        if READY in heard:
+            self._note_ready(worker)
+
+    def _note_ready(self, worker: Worker) -> None:
+        worker.ready, worker.failures = True, 0
+        if not self._announced and all(each.ready for each in self.workers):
+            self._announced = True
+            exposures = self.host.exposures
+            print(summary(exposures, mock=self.host.settings.mock), file=sys.stderr, flush=True)
+            self.orders.ready.write(exposures)
+            _log.info("serving with %d workers", len(self.workers))
+
+    def _reap(self) -> None:
+        for worker in self.workers:
+            if not worker.process or not os.waitid(os.P_PID, worker.process, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                continue
+            _, status = os.waitpid(worker.process, 0)
+            process, worker.process = worker.process, 0
+            self._hang_up(worker)
+            if self._stopping:
+                continue
+            if not self._announced:
+                raise StartError(f"worker {worker.number} ended before it served ({_ending(status)})")
+            worker.failures = 0 if worker.ready else worker.failures + 1
+            pause = min(LONGEST_PAUSE, 2.0**worker.failures) if worker.failures else 0.0
+            worker.next_start = time.monotonic() + pause
+            then = f"replaced in {pause:g} s" if pause else "replaced"
+            _log.error("worker %d (process %d) ended: %s; it is %s", worker.number, process, _ending(status), then)
+
+    def _hang_up(self, worker: Worker) -> None:
+        if worker.link is not None:
+            self._selector.unregister(worker.link)
+            worker.link.close()
+            worker.link = None
+
+    def _take_signals(self, numbers: bytes) -> None:
+        for number in numbers:
+            if number in (signal.SIGTERM, signal.SIGINT):
+                if self._stopping:
+                    self._kill()
+                    os._exit(128 + number)
+                self._stopping = True
+            elif number == signal.SIGHUP and not self._stopping:
+                self._reload()
+
+    def _reload(self) -> None:
+        """Have everything read anew, first here: what cannot run leaves the old serving."""
+        try:
+            self.host = self.orders.build()
+        except AdapterHostError as error:
+            _log.error("not reloaded, what was served goes on:\n%s", error)
+            return
+        gc.collect()
+        gc.freeze()
+        for worker in self.workers:
+            if worker.link is not None:
+                with suppress(OSError):  # one that has just ended is replaced, from what is new
+                    worker.link.send(RELOAD)
+        retell(self.host.exposures, self.orders.ready, "reloading")
+
+    def _drain(self, wake: socket.socket) -> int:
+        self.orders.ready.remove()
+        _log.info("draining")
+        for worker in self.workers:
+            if worker.link is not None:
+                # Only our side: what a worker still says is read to its end.
+                worker.link.shutdown(socket.SHUT_WR)
+        settings = self.host.settings
+        deadline = time.monotonic() + settings.drain_delay + settings.drain_timeout + PATIENCE
+        while any(worker.process for worker in self.workers) and time.monotonic() < deadline:
+            self._listen(wake, self._hear_last)
+        cut_off = [worker.number for worker in self.workers if worker.process]
+        if cut_off:
+            _log.warning("workers that did not end are killed: %s", ", ".join(map(str, cut_off)))
+        _log.info("stopped")
+        return 1 if cut_off else 0
+
+    def _hear_last(self, worker: Worker) -> None:
+        assert worker.link is not None
+        if worker.link.recv(64) == b"":
+            self._hang_up(worker)
+
+    def _kill(self) -> None:
+        for worker in self.workers:
+            if worker.process:
+                with suppress(ProcessLookupError):
+                    os.kill(worker.process, signal.SIGKILL)
+                os.waitpid(worker.process, 0)
+                worker.process = 0
+
+
+def _ending(status: int) -> str:
+    code = os.waitstatus_to_exitcode(status)
+    return f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"

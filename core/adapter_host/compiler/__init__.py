@@ -1,0 +1,1 @@
+"""From a document to a plan: load, resolve references, compile operations. Imports `auth` and below."""

@@ -1,0 +1,239 @@
+"""A capability compiled: adapters made, references resolved, operations composed. Nothing is started."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from adapter_host.auth.compile import compile_credentials
+from adapter_host.auth.credentials import Credentials
+from adapter_host.capability.loaded import Declaration
+from adapter_host.capability.model import Model, walk
+from adapter_host.capability.spec import ConsumerConfig, ExposerConfig, ForwardSpec, OperationSpec, find_operations
+from adapter_host.document.source import Loc
+from adapter_host.errors import PluginError, ProblemsError
+from adapter_host.operation.limiter import Gate
+from adapter_host.operation.operation import ConsumedOperation, Operations
+from adapter_host.plugin.consumer import Consumer
+from adapter_host.plugin.context import Provision
+from adapter_host.plugin.exposer import Exposer, HttpExposer
+from adapter_host.plugin.manager import Plugins
+from adapter_host.plugin.step_type import StepType
+from adapter_host.settings import Settings
+
+from .forward import ForwardCompiler, ForwardTarget
+from .operation import OperationCompiler
+from .plan import ExposerPlan, Plan
+from .references import Caller, Functions
+from .response_limits import Reception
+from .steps.compiler import StepTools, WrapStep
+from .wrappers import step_surrounder, surround, wrap_consumed
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Middleware
+
+
+AdapterT = TypeVar("AdapterT")
+
+
+def build(
+    declaration: Declaration, plugins: Plugins, settings: Settings, kept: MutableMapping[str, Any] | None = None
+) -> Plan:
+    """Compile a capability; raises `ProblemsError` with everything that is wrong with it.
+
+    `kept` is what plugins keep from one build to the next.
+    """
+    for found in plugins.ask("check_capability", declaration=declaration):
+        declaration.problems.extend(found or ())
+    return _Builder(declaration, plugins, settings, {} if kept is None else kept).plan()
+
+
+class _Builder:
+    """What the steps of one build share."""
+
+    def __init__(
+        self, declaration: Declaration, plugins: Plugins, settings: Settings, kept: MutableMapping[str, Any]
+    ) -> None:
+        self._declaration = declaration
+        self._plugins = plugins
+        self._settings = settings
+        self._kept = kept
+        self._consumed: tuple[ConsumedOperation, ...] = ()
+        self._step_types: dict[str, StepType[Any]] = {}
+        self._forwarded = {
+            spec.target_namespace
+            for config in declaration.capability.exposes
+            for spec in find_operations(config)
+            if isinstance(spec, ForwardSpec)
+        }
+        self._targets: dict[str, ForwardTarget | None] = {}
+
+    def plan(self) -> Plan:
+        consumers = tuple(self._consumers())
+        with _Trial(self._declaration, self._settings.skip_invalid):
+            functions = Functions(self._declaration)
+        exposers: tuple[ExposerPlan, ...] = ()
+        if not self._declaration.partial:
+            exposers = tuple(self._exposers(functions))
+            self._check(functions)
+        if self._declaration.errors:
+            raise ProblemsError(self._declaration.problems)
+        return Plan(self._declaration, consumers, self._consumed, exposers, self._step_types)
+
+    def _consumers(self) -> list[Consumer[Any]]:
+        consumers = []
+        for config in self._declaration.capability.consumes:
+            with _Trial(self._declaration, self._settings.skip_invalid) as trial:
+                adapter = self._plugins.consumers[config.type]
+                provision = self._provision(config.namespace)
+                writers = self._plugins.ask("upstream_headers", config=config, provision=provision)
+                provision = replace(provision, header_writers=tuple(writers))
+                consumer = _construct(adapter, _label(config), config, provision)
+                operations = tuple(consumer.operations())
+                forwarding = consumer.forwarding() if config.namespace in self._forwarded else None
+                wrapped = self._wrapped(
+                    operations if forwarding is None else (*operations, forwarding), config, provision
+                )
+            if not trial.left_out:
+                consumers.append(consumer)
+                self._consumed += wrapped[: len(operations)]
+                self._targets[config.namespace] = ForwardTarget(forwarding, wrapped[-1]) if forwarding else None
+        return consumers
+
+    def _wrapped(
+        self, operations: tuple[ConsumedOperation, ...], config: ConsumerConfig, provision: Provision
+    ) -> tuple[ConsumedOperation, ...]:
+        """The operations with the plugins' wrappers around their calls; those that no plugin wraps stay themselves."""
+        given = {"config": config, "operations": operations, "provision": provision}
+        for wrap in reversed(self._plugins.ask("consumer_wrapper", **given)):
+            operations = tuple(wrap_consumed(operation, wrap(operation, operation.call)) for operation in operations)
+        return operations
+
+    def _step_type(self, type: str) -> StepType[Any]:
+        """What does the steps of a type: made once, for the first of them."""
+        if type not in self._step_types:
+            made = _construct(self._plugins.step_types[type], f"steps of type '{type}'", self._provision(""))
+            self._step_types[type] = made
+        return self._step_types[type]
+
+    def _compiler(
+        self, functions: Functions, wrap_step: WrapStep, reception: Reception | None = None
+    ) -> OperationCompiler:
+        tools = StepTools(wrap_step, self._step_type)
+        return OperationCompiler(self._declaration, self._consumed, functions, tools, reception)
+
+    def _provision(self, namespace: str) -> Provision:
+        return Provision(self._declaration, self._settings, namespace, kept=self._kept)
+
+    def _check(self, functions: Functions) -> None:
+        """Note what is wrong with the functions that nothing refers to: the others have been compiled."""
+        compiler = self._compiler(functions, lambda step, operation, work: work)
+        for function in functions.unused:
+            with _Trial(self._declaration, self._settings.skip_invalid):
+                compiler.check(function)
+
+    def _exposers(self, functions: Functions) -> Iterator[ExposerPlan]:
+        for config in self._declaration.capability.exposes:
+            with _Trial(self._declaration, self._settings.skip_invalid) as trial:
+                credentials = self._credentials(config)
+            # What cannot check its callers is never served, not even in part.
+            if not trial.left_out:
+                yield self._exposer(config, credentials, functions)
+
+    def _credentials(self, config: ExposerConfig) -> Credentials | None:
+        adapter = self._plugins.exposers[config.type]
+        if config.authentication and not issubclass(adapter, HttpExposer) and not adapter.checks_callers:
+            message = f"type '{config.type}' cannot check its callers, so it cannot be served with 'authentication'"
+            self._declaration.problem(message, self._declaration.loc(config, "authentication"), code="unsupported")
+        return compile_credentials(config.authentication, self._provision(config.namespace))
+
+    def _reception(self, adapter: type[Exposer[Any]], config: ExposerConfig) -> Reception:
+        return Reception(adapter.streams, self._settings.answer_limit, config.binary_limit)
+
+    def _exposer(self, config: ExposerConfig, credentials: Credentials | None, functions: Functions) -> ExposerPlan:
+        adapter = self._plugins.exposers[config.type]
+        gate = Gate(self._settings.call_limit)
+        provision = self._provision(config.namespace)
+        wrap_step, reception = step_surrounder(self._plugins, provision), self._reception(adapter, config)
+        compiler = self._compiler(functions, wrap_step, reception)
+        forwards = ForwardCompiler(self._targets, provision, config.authentication, streams=adapter.streams)
+        operations = []
+        for spec, caller in _units(config):
+            with _Trial(self._declaration, self._settings.skip_invalid) as trial:
+                operation = forwards.compile(spec) if isinstance(spec, ForwardSpec) else compiler.compile(spec, caller)
+                operation = operation and surround(operation, self._plugins, provision, gate)
+            if operation and not trial.failed:
+                operations.append(operation)
+        with _Trial(self._declaration, self._settings.skip_invalid):
+            exposer = _construct(adapter, _label(config), config, Operations(operations), provision)
+        return ExposerPlan(exposer, credentials, gate, self._middlewares(exposer, provision))
+
+    def _middlewares(self, exposer: Exposer[Any], provision: Provision) -> tuple[Middleware, ...]:
+        if not isinstance(exposer, HttpExposer):
+            return ()
+        found = self._plugins.ask("http_middlewares", exposer=exposer, provision=provision)
+        return tuple(middleware for each in found for middleware in each)
+
+
+class _Trial:
+    """Notes whether a part of a build failed; when parts may be skipped, its problems become warnings."""
+
+    def __init__(self, declaration: Declaration, skip: bool) -> None:
+        self._declaration = declaration
+        self._skip = skip
+        self.failed = False
+
+    @property
+    def left_out(self) -> bool:
+        """Whether the rest is to do without the part; otherwise the build fails, and goes on for what else is wrong."""
+        return self.failed and self._skip
+
+    def __enter__(self) -> _Trial:
+        self._before = len(self._declaration.problems)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        problems = self._declaration.problems
+        for index in range(self._before, len(problems)):
+            if not problems[index].warning:
+                self.failed = True
+                if self._skip:
+                    message = f"skipped: {problems[index].message}"
+                    problems[index] = replace(problems[index], message=message, warning=True)
+
+
+def _label(config: ConsumerConfig | ExposerConfig) -> str:
+    return f"'{config.namespace}' ({config.type})"
+
+
+def _construct(adapter: Callable[..., AdapterT], label: str, *given: Any) -> AdapterT:
+    try:
+        # An adapter is foreign code: what its constructor raises is named as its own failure.
+        return adapter(*given)
+    except Exception as error:
+        message = f"{label}: {type(error).__name__}: {error}"
+        raise PluginError(f"{getattr(adapter, '__module__', adapter)}: cannot build {message}") from error
+
+
+def _units(config: ExposerConfig) -> list[tuple[OperationSpec, Caller]]:
+    """Every operation of an exposer with what its surroundings say of it."""
+    found = []
+    outer: list[tuple[Model, Loc]] = []
+    for model, loc in walk(config):
+        while outer and outer[-1][1] != loc[: len(outer[-1][1])]:
+            outer.pop()
+        if isinstance(model, OperationSpec):
+            found.append((model, _caller(model, [above for above, _ in outer])))
+        outer.append((model, loc))
+    return found
+
+
+def _caller(spec: OperationSpec, outer: Sequence[Any]) -> Caller:
+    return Caller(
+        keys=frozenset({*spec.with_, *(given.name for given in spec.input_parameters if given.place == "path")}),
+        description=spec.description,
+        resource_names=tuple(model.name for model in outer if isinstance(getattr(model, "name", None), str)),
+        paths=tuple(model.path for model in outer if isinstance(getattr(model, "path", None), str)),
+        method=getattr(spec, "method", None),
+    )

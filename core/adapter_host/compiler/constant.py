@@ -1,0 +1,95 @@
+"""Operations without an upstream: their outputs' own values, with the caller's inputs filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from adapter_host.capability.loaded import Declaration
+from adapter_host.capability.spec import OperationSpec, OutputSpec
+from adapter_host.expressions.template import ABSENT
+from adapter_host.operation.inputs import Input
+from adapter_host.operation.operation import Arguments, Call, Result
+
+from .arguments import unit_inputs
+from .outputs import coerce
+from .scope import Scope, compile_value, is_input
+
+Make = Callable[[Arguments], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Mock:
+    """A compiled mock: its inputs and its call."""
+
+    inputs: tuple[Input, ...]
+    call: Call
+
+
+def compile_mock(spec: OperationSpec, outputs: Sequence[OutputSpec], declaration: Declaration) -> Mock | None:
+    """The mock that an operation's outputs declare, or None when none of them has a value."""
+    if not any(_has_value(output) for output in outputs):
+        return None
+    compiler = _Compiler(spec, outputs, declaration)
+    make = compiler.answer()
+
+    async def call(arguments: Arguments) -> Result:
+        return Result(data=make(compiler.values(arguments)))
+
+    return Mock(compiler.inputs(), call)
+
+
+def _has_value(output: OutputSpec) -> bool:
+    items = output.items if isinstance(output.items, tuple) else (output.items,) if output.items else ()
+    return output.value is not None or any(map(_has_value, [*(output.properties or {}).values(), *items]))
+
+
+class _Compiler:
+    """Compiles the outputs of one operation and collects the inputs that their templates name."""
+
+    def __init__(self, spec: OperationSpec, outputs: Sequence[OutputSpec], declaration: Declaration) -> None:
+        self._outputs = outputs
+        self._scope = Scope(spec.input_parameters, declaration)
+        self._scope.give(spec)
+
+    def answer(self) -> Make:
+        outputs = self._outputs
+        if len(outputs) == 1 and outputs[0].name is None:
+            return self._make(outputs[0])
+        return self._object({output.name or "value": output for output in outputs})
+
+    def inputs(self) -> tuple[Input, ...]:
+        """The declared inputs, and those that only a template names."""
+        named = sorted(filter(is_input, self._scope.used - self._scope.declared.keys()))
+        return (*unit_inputs(self._scope), *map(Input, named))
+
+    def values(self, arguments: Arguments) -> Arguments:
+        """The values that a call begins with."""
+        return self._scope.values(arguments) if self._scope.given else arguments
+
+    def _make(self, output: OutputSpec) -> Make:
+        if output.properties:
+            return self._object(output.properties)
+        if output.items is not None:
+            items = output.items if isinstance(output.items, tuple) else (output.items,)
+            makers = [self._make(item) for item in items]
+            return lambda arguments: [make(arguments) for make in makers]
+        return self._value(output)
+
+    def _object(self, outputs: dict[str, OutputSpec]) -> Make:
+        makers = {name: self._make(output) for name, output in outputs.items()}
+        return lambda arguments: {name: make(arguments) for name, make in makers.items()}
+
+    def _value(self, output: OutputSpec) -> Make:
+        value = output.const if output.value is None else output.value
+        if not isinstance(value, str) or "{{" not in value:
+            constant = coerce(value, output.type)
+            return lambda _: constant
+        take = compile_value(self._scope.meaning(value, self._scope.declaration.loc(output, "value")))
+
+        def make(arguments: Arguments) -> Any:
+            found = take(arguments)
+            return None if found is ABSENT else coerce(found, output.type)
+
+        return make

@@ -1,0 +1,225 @@
+"""Compiling a forward: what of a request goes on to a consumed API, and what of its answer comes back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import unquote_plus
+
+from multidict import CIMultiDict
+
+from adapter_host.capability.model import Model
+from adapter_host.capability.spec import Authentication, ForwardSpec
+from adapter_host.document.messages import listed, suggest
+from adapter_host.errors import ArgumentError, UpstreamStatus
+from adapter_host.operation.operation import Arguments, ConsumedOperation, Operation, Result
+from adapter_host.plugin.consumer import Forwarding
+from adapter_host.plugin.context import Provision
+
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONNECTION: Final = frozenset(
+    {
+        "connection",
+        "http2-settings",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""Headers of one connection, which say nothing on the next (RFC 9110, 7.6.1)."""
+
+_NEVER_TRUSTED: Final = _CONNECTION | {"content-length", "expect", "host"}
+_OF_BODY: Final = frozenset({"content-encoding", "content-language", "content-length", "content-type"})
+_OF_ORIGIN: Final = frozenset({"alt-svc", "strict-transport-security"})
+"""Headers by which an API speaks of its own host; another host that repeats them says something else."""
+
+_COOKIE_DOMAIN: Final = re.compile(r";\s*domain\s*=[^;]*", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardTarget:
+    """What a consumer passes requests on with, and the same as the plugins have wrapped it."""
+
+    forwarding: Forwarding
+    operation: ConsumedOperation
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardPolicy:
+    """The names, in lower case, of what a request takes along: headers; and of what it leaves: query parameters."""
+
+    headers: frozenset[str]
+    kept_back: frozenset[str]
+    cookies: bool
+
+    def request(self, arguments: Arguments) -> dict[str, Any]:
+        """The arguments as they go on."""
+        given = dict(arguments)
+        headers = given.get("headers") or {}
+        if not isinstance(headers, Mapping):
+            raise ArgumentError("headers", "'headers' must be an object of texts")
+        given["headers"] = CIMultiDict(
+            (name, value) for name, value in _end_to_end(headers).items() if name.lower() in self.headers
+        )
+        if self.kept_back and given.get("query"):
+            given["query"] = _without(given["query"], self.kept_back)
+        return given
+
+    def answer(self, headers: Mapping[str, str]) -> CIMultiDict[str]:
+        """The headers that come back.
+
+        A cookie is of a caller's own only where callers' cookies go on: with any other, each would get the session of
+        whoever the API takes us for.
+        """
+        returned = _end_to_end(headers)
+        for name in _OF_ORIGIN:
+            returned.popall(name, None)
+        cookies = returned.popall("Set-Cookie", [])
+        if self.cookies:
+            # The API's own domain is not ours; without one, a cookie is of the host that it comes from.
+            returned.extend(("Set-Cookie", _COOKIE_DOMAIN.sub("", cookie)) for cookie in cookies)
+        return returned
+
+
+class ForwardCompiler:
+    """Compiles the forwards of one exposer; `targets` are by namespace, None where a consumer cannot forward."""
+
+    def __init__(
+        self,
+        targets: Mapping[str, ForwardTarget | None],
+        provision: Provision,
+        authentication: Authentication | None,
+        *,
+        streams: bool,
+    ) -> None:
+        self._targets = targets
+        self._provision = provision
+        self._authentication = authentication
+        self._streams = streams
+
+    def compile(self, spec: ForwardSpec) -> Operation | None:
+        """The operation, or None when it cannot run and the reason is noted."""
+        target = self._target(spec)
+        self._check_keys(spec)
+        trusted = self._trusted(spec)
+        if target is None:
+            return None
+        policy = self._policy(spec, target.forwarding, trusted)
+        preview = target.operation.preview
+        return Operation(
+            name=spec.known_as,
+            description=spec.description,
+            inputs=Forwarding.inputs,
+            call=_runner(target.operation, policy, streams=self._streams),
+            spec=spec,
+            upstream=(target.operation,),
+            identity=True,
+            preview=lambda arguments: preview(policy.request(arguments)),
+        )
+
+    def _target(self, spec: ForwardSpec) -> ForwardTarget | None:
+        namespace = spec.target_namespace
+        if namespace not in self._targets:
+            hint = suggest(namespace, self._targets) or f" (consumed namespaces: {', '.join(self._targets) or 'none'})"
+            message = f"nothing consumed is named '{namespace}'{hint}"
+            self._provision.problem(message, spec, "targetNamespace", code="unknown-namespace")
+        elif (target := self._targets[namespace]) is None:
+            message = f"'{namespace}' takes no forwarded requests, only calls (declare the operations instead)"
+            self._provision.problem(message, spec, "targetNamespace", code="unsupported")
+        else:
+            return target
+        return None
+
+    def _check_keys(self, spec: ForwardSpec) -> None:
+        own = {"name", "description", "target_namespace", "trusted_headers"}
+        for name, field in type(spec).model_fields.items():
+            if name in spec.model_fields_set and name not in own:
+                key = field.alias or name
+                message = f"a forward has no '{key}' (it has: {listed(('targetNamespace', 'trustedHeaders'), 'and')})"
+                self._provision.problem(message, spec, key, code="unknown-key")
+
+    def _trusted(self, spec: ForwardSpec) -> frozenset[str]:
+        """The headers that may go on, in lower case."""
+        trusted = set()
+        for index, name in enumerate(spec.trusted_headers):
+            if not _TOKEN.fullmatch(name):
+                self._provision.problem(
+                    f"'{name}' is no name of a header", spec, "trustedHeaders", index, code="header-name"
+                )
+            elif name.lower() in _NEVER_TRUSTED:
+                self._warn(f"header '{name}' belongs to the connection, so it is not sent on", spec, index)
+            else:
+                trusted.add(name.lower())
+        return frozenset(trusted)
+
+    def _policy(self, spec: ForwardSpec, forwarding: Forwarding, trusted: frozenset[str]) -> ForwardPolicy:
+        kept_back = set(forwarding.own_query)
+        place, key = self._credential()
+        if place == "query":
+            # Whoever is let in by it does not mean it for the API.
+            kept_back.add(key)
+        for index, name in enumerate(spec.trusted_headers):
+            if name.lower() in trusted & forwarding.own_headers:
+                message = f"'{spec.target_namespace}' sets the header '{name}' itself, so callers' is not sent on"
+                self._warn(message, spec, index)
+            elif place == "header" and name.lower() == key:
+                message = f"callers' credentials for '{self._provision.namespace}' are sent on in '{name}'"
+                self._warn(f"{message} (authenticate '{spec.target_namespace}' on its own)", spec, index)
+        headers = (trusted | _OF_BODY) - forwarding.own_headers
+        return ForwardPolicy(headers, frozenset(map(str.casefold, kept_back)), cookies="cookie" in headers)
+
+    def _credential(self) -> tuple[str, str]:
+        """Where callers carry their credential for the exposer, and its name there."""
+        declared = self._authentication
+        if declared is None:
+            return "", ""
+        if declared.type != "apikey":
+            return "header", "authorization"
+        key = self._provision.secret(declared.key or "", declared, "key").constant or ""
+        return declared.placement, key.lower() if declared.placement == "header" else key
+
+    def _warn(self, message: str, spec: Model, index: int) -> None:
+        self._provision.warn(message, spec, "trustedHeaders", index, code="trusted-header")
+
+
+def _runner(target: ConsumedOperation, policy: ForwardPolicy, *, streams: bool) -> Callable[[Arguments], Any]:
+    call = target.call
+
+    async def run(arguments: Arguments) -> Result:
+        try:
+            result = await call(policy.request(arguments), stream=streams)
+        except UpstreamStatus as error:
+            # Raised by what is wrapped around the call; here an API's error is an answer like any other.
+            status, body, media_type = error.upstream_status, error.body, error.media_type
+            result = Result(status=status, body=body, media_type=media_type, headers=error.headers)
+        result.headers = policy.answer(result.headers)
+        return result
+
+    return run
+
+
+def _end_to_end(headers: Mapping[str, str]) -> CIMultiDict[str]:
+    """The headers without those of the connection, and those that it names as such."""
+    dropped = set(_CONNECTION)
+    for name, value in headers.items():
+        if name.lower() == "connection":
+            dropped.update(token.strip().lower() for token in value.split(","))
+    return CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in dropped)
+
+
+def _without(query: str, names: Collection[str]) -> str:
+    """A query without the parameters of these names, in any case and encoding; all else stays as it is."""
+    kept = []
+    for pair in query.split("&"):
+        # Some servers take a `;` for an `&`.
+        parts = [part for part in pair.split(";") if unquote_plus(part.partition("=")[0]).casefold() not in names]
+        if parts:
+            kept.append(";".join(parts))
+    return "&".join(kept)

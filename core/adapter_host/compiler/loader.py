@@ -1,0 +1,289 @@
+"""From files to declarations: read, take imports, parse with the plugins' own models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from pydantic import ValidationError
+
+from adapter_host.binds.binds import Binds, BindSource, BoundName, Origin, foreign
+from adapter_host.capability.loaded import Declaration
+from adapter_host.capability.model import Model, known_keys
+from adapter_host.capability.spec import (
+    OWN_STEPS,
+    AggregateSpec,
+    Bind,
+    Capability,
+    ConsumerConfig,
+    ExposerConfig,
+    Info,
+    StepModels,
+)
+from adapter_host.capability.validation_errors import problems_of
+from adapter_host.document.dialects import is_import, read_version, rewrite, version_key
+from adapter_host.document.imports import SECTIONS, Imports, is_fragment
+from adapter_host.document.messages import kind_of, listed, shown, suggest
+from adapter_host.document.source import Loc, Source
+from adapter_host.document.strict import check_strict
+from adapter_host.errors import BindError, Problem, ProblemsError
+from adapter_host.plugin.manager import Plugins
+from adapter_host.settings import Settings
+
+ModelT = TypeVar("ModelT", bound=Model)
+
+FIRST_PARTY: Final = {
+    ("consumes", "http"): "adapter-host-http",
+    ("exposes", "rest"): "adapter-host-rest",
+    ("exposes", "mcp"): "adapter-host-mcp",
+    ("exposes", "skill"): "adapter-host-skill",
+    ("exposes", "control"): "adapter-host-control",
+    ("steps", "script"): "adapter-host-scripting",
+}
+"""The distributions that bring the types of the language, to suggest where one is not installed."""
+
+_KINDS: Final = {"consumes": "consumer", "exposes": "exposer", "steps": "step"}
+_ROOT_KEYS: Final = ("info", "binds", "consumes", "capability")
+_OTHER_ROOT_KEYS: Final = ("naftiko", "ikanos", "exposes", "aggregates")
+
+
+def find_documents(paths: Sequence[str | Path]) -> Iterator[Source | Path]:
+    """What the paths mean, in order: a directory means every YAML file below it that is a capability.
+
+    To tell, these are read; what cannot be, and what is no directory, is given as its path.
+    """
+    for path in map(Path, paths):
+        if path.is_dir():
+            yield from (found for file in _files(path) if (found := _capability(file)) is not None)
+        else:
+            yield path
+
+
+def _files(folder: Path) -> list[Path]:
+    found = (file for file in folder.rglob("*") if file.suffix in (".yaml", ".yml") and file.is_file())
+    return sorted(file for file in found if not any(part.startswith(".") for part in file.relative_to(folder).parts))
+
+
+def _capability(file: Path) -> Source | Path | None:
+    try:
+        source = Source.read(file)
+    except ProblemsError:
+        return file  # it is reported where it is read in earnest
+    capability = source.data.get("capability")
+    if not isinstance(capability, dict):
+        return source if "capability" in source.data else None
+    return source if "exposes" in capability or "shared" not in file.parts else None
+
+
+def declare(source: Source, plugins: Plugins, settings: Settings, *, strict: bool = False) -> Declaration:
+    """Parse a document; raises `ProblemsError` with everything that is wrong with it.
+
+    With `strict` it is held to the official schema too.
+    """
+    version, problems = read_version(source)
+    if not all(problem.warning for problem in problems):
+        raise ProblemsError(problems)
+    problems += check_strict(source) if strict else ()
+    problems += rewrite(source)
+    imports = Imports(source)
+    imports.resolve()
+    problems += imports.problems
+    parser = _Parser(source, plugins, problems)
+    names = list(parser.names(settings.environment))
+    for other in imports.binding.values():
+        names += _Parser(other, plugins, problems).names(settings.environment)
+    capability = parser.capability(version)
+    if capability is None or any(not problem.warning for problem in problems):
+        raise ProblemsError(problems)
+    binds = Binds(names, settings.environment, mock=settings.mock)
+    declaration = Declaration(source, capability, binds, parser.base)
+    declaration.problems += problems
+    declaration.files = (source.file, *imports.files)
+    declaration.callers |= imports.renamed
+    declaration.partial = not parser.base
+    _note_unknown_keys(declaration)
+    return declaration
+
+
+class _Parser:
+    """Parses the parts of one document and collects what is wrong with each."""
+
+    def __init__(self, source: Source, plugins: Plugins, problems: list[Problem]) -> None:
+        self._source = source
+        self._plugins = plugins
+        self._problems = problems
+        models = {type: step_type.config_class for type, step_type in plugins.step_types.items()}
+        known = {**OWN_STEPS, **models}
+        self._steps = StepModels(models, lambda type: self._unknown_type("steps", type, known))
+        self.base: Loc = () if is_fragment(source.data) else ("capability",)
+        self._binds = list(self._find_binds())
+
+    def capability(self, version: str) -> Capability | None:
+        data = self._source.data
+        section = data if not self.base else data.get("capability")
+        if not isinstance(section, dict):
+            message = "there is no 'capability' section, so nothing is exposed"
+            self._problem(("capability",), message, code="missing-key")
+            return None
+        known = (version_key(data) or "naftiko", *_ROOT_KEYS)
+        self._unknown((key for key in data if key not in _OTHER_ROOT_KEYS), (), known)
+        if self.base:
+            self._unknown(section, self.base, SECTIONS)
+        for name in SECTIONS if self.base else ():
+            if name in data and name != "binds":
+                message = f"'{name}' beside 'capability' is ignored (it belongs below 'capability')"
+                self._problem((name,), message, code="ignored", warning=True, key=True)
+        if self.base and not section.get("exposes") and not section.get("consumes"):
+            self._problem(("capability", "exposes"), "nothing is exposed or consumed", code="missing-key")
+        info = self._model(Info, data.get("info") or {}, ("info",))
+        consumes = self._adapters("consumes", self._plugins.consumers)
+        aggregates = self._aggregates()
+        exposes = self._adapters("exposes", self._plugins.exposers)
+        # The parts are valid models already; validating them again would only copy them.
+        return Capability.model_construct(
+            version=version,
+            info=info or Info(),
+            binds=tuple(bind for _, bind in self._binds),
+            consumes=tuple(adapter for adapter in consumes if isinstance(adapter, ConsumerConfig)),
+            aggregates=tuple(aggregates),
+            exposes=tuple(adapter for adapter in exposes if isinstance(adapter, ExposerConfig)),
+        )
+
+    def _find_binds(self) -> Iterator[tuple[Loc, Bind]]:
+        for section in (("binds",), ("capability", "binds")):
+            for index, entry in enumerate(self._list(section)):
+                loc = (*section, index)
+                if is_import(entry):
+                    continue  # reported where imports are resolved
+                if bind := self._model(Bind, entry, loc):
+                    yield loc, bind
+
+    def names(self, environment: Mapping[str, str]) -> Iterator[BoundName]:
+        """What the binds of the document declare; where their location is wrong, a problem."""
+        for loc, bind in self._binds:
+            try:
+                origin = self._origin(bind, loc, environment)
+            except BindError as error:
+                self._problem((*loc, "location"), str(error), code="bind")
+                continue
+            for variable, key in bind.keys.items():
+                yield BoundName(bind.namespace, variable, key, origin)
+
+    def _origin(self, bind: Bind, loc: Loc, environment: Mapping[str, str]) -> Origin:
+        source = self._bind_source(bind.location or "environment://")
+        with foreign(source):
+            opened = source(bind.location or "", Path(self._source.where(loc)[0]).parent, environment)
+
+        def report(reason: str) -> Problem:
+            asked = listed(bind.keys.values(), "and")
+            message = f"bind '{bind.namespace}' cannot be read: {reason} (asked for: {asked})"
+            return self._source.problem((*loc, "location"), message, code="unreadable-bind")
+
+        return Origin(f"bind '{bind.namespace}'", opened, report)
+
+    def _bind_source(self, location: str) -> type[BindSource]:
+        scheme, separator, _ = location.partition("://")
+        if not separator:
+            raise BindError("a bind's location is a URL (of a file, file://./ and its path)")
+        known = self._plugins.bind_sources
+        if scheme.lower() not in known:
+            hints = [f"known: {', '.join(sorted(known))}", *map(str, self._plugins.failed)]
+            raise BindError(f"no plugin reads binds from '{scheme}://'{suggest(scheme, known)} ({'; '.join(hints)})")
+        return known[scheme.lower()]
+
+    def _aggregates(self) -> list[AggregateSpec]:
+        loc: Loc = (*self.base, "aggregates")
+        entries = [(index, entry) for index, entry in enumerate(self._list(loc)) if not is_import(entry)]
+        found = [self._model(AggregateSpec, entry, (*loc, index)) for index, entry in entries]
+        return [aggregate for aggregate in found if aggregate]
+
+    def _adapters(self, section: str, registry: Mapping[str, Any]) -> Iterator[Model]:
+        namespaces: set[str] = set()
+        for index, entry in enumerate(self._list((*self.base, section))):
+            loc = (*self.base, section, index)
+            if not isinstance(entry, dict):
+                message = f"an adapter must be a mapping with 'type' and 'namespace', not {kind_of(entry)}"
+                self._problem(loc, message, code="type")
+                continue
+            if is_import(entry):
+                continue  # reported where imports are resolved
+            config = self._adapter(section, registry, entry, loc)
+            if config and config.namespace in namespaces:
+                message = f"namespace '{config.namespace}' is declared twice in '{section}'"
+                self._problem((*loc, "namespace"), message, code="duplicate-namespace")
+            elif config:
+                namespaces.add(config.namespace)
+                yield config
+
+    def _adapter(self, section: str, registry: Mapping[str, Any], entry: dict[str, Any], loc: Loc) -> Any:
+        type = entry.get("type")
+        if not isinstance(type, str):
+            self._problem(loc, f"'type' is missing (known: {self._known(registry)})", code="missing-key")
+        elif type not in registry:
+            self._problem((*loc, "type"), self._unknown_type(section, type, registry), code="unknown-type")
+        else:
+            config_class = registry[type].config_class
+            if "tunnel" in entry and "tunnel" not in config_class.model_fields:
+                self._problem((*loc, "tunnel"), _no_tunnel(entry["tunnel"]), code="unsupported", key=True)
+            return self._model(config_class, entry, loc)
+        return None
+
+    def _unknown_type(self, section: str, type: Any, registry: Mapping[str, Any]) -> str:
+        hints = [f"installed: {self._known(registry)}"]
+        hints += [f"{error}" for error in self._plugins.failed]
+        near = suggest(type, registry) if isinstance(type, str) else ""
+        distribution = FIRST_PARTY.get((section, type), "") if isinstance(type, str) else ""
+        if distribution and not any(f"({distribution} " in hint for hint in hints):
+            hints.append(f"pip install {distribution}")
+        return f"unknown {_KINDS[section]} type {shown(type)}{near} ({'; '.join(hints)})"
+
+    @staticmethod
+    def _known(registry: Mapping[str, Any]) -> str:
+        return ", ".join(sorted(registry)) or "none"
+
+    def _list(self, loc: Loc) -> list[Any]:
+        value: Any = self._source.data
+        for key in loc:
+            value = value.get(key) if isinstance(value, dict) else None
+        if value is None or isinstance(value, list):
+            return value or []
+        self._problem(loc, f"'{loc[-1]}' must be a list, not {kind_of(value)}", code="type")
+        return []
+
+    def _model(self, model: type[ModelT], data: Any, loc: Loc) -> ModelT | None:
+        try:
+            return model.model_validate(data, context=self._steps)
+        except ValidationError as error:
+            self._problems += problems_of(error, self._source, loc)
+            return None
+
+    def _unknown(self, keys: Iterable[str], loc: Loc, known: Sequence[str]) -> None:
+        for key in keys:
+            if key not in known and not key.startswith("x-"):
+                self._problem((*loc, key), unknown_key(key, known), code="unknown-key", warning=True, key=True)
+
+    def _problem(self, loc: Loc, message: str, *, code: str, warning: bool = False, key: bool = False) -> None:
+        self._problems.append(self._source.problem(loc, message, code=code, warning=warning, key=key))
+
+
+def unknown_key(key: str, known: Sequence[str]) -> str:
+    """The message for a key that the language does not have at this place."""
+    hint = suggest(key, known) or f" (known: {listed(known, 'and')})"
+    return f"unknown key '{key}' is ignored{hint}"
+
+
+def _no_tunnel(tunnel: Any) -> str:
+    """The message for an API that is to be reached through a tunnel that no plugin opens."""
+    type = tunnel.get("type") if isinstance(tunnel, dict) else None
+    kind = f" of the type '{type}'" if isinstance(type, str) else ""
+    return f"a tunnel{kind} needs a plugin whose consumer takes a 'tunnel', and none is installed"
+
+
+def _note_unknown_keys(declaration: Declaration) -> None:
+    source = declaration.source
+    for model, _ in declaration.models:
+        for key in model.model_extra or ():
+            if not key.startswith("x-"):
+                message = unknown_key(key, [source.word(each) for each in known_keys(type(model))])
+                declaration.problem(message, declaration.loc(model, key), code="unknown-key", warning=True, key=True)

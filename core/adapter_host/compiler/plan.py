@@ -1,0 +1,39 @@
+"""A compiled capability: consumers, exposers and their operations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from adapter_host.auth.credentials import Credentials
+from adapter_host.capability.loaded import Declaration
+from adapter_host.operation.limiter import Gate
+from adapter_host.operation.operation import ConsumedOperation
+from adapter_host.plugin.consumer import Consumer
+from adapter_host.plugin.exposer import Exposer
+from adapter_host.plugin.step_type import StepType
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Middleware
+
+
+@dataclass(frozen=True, slots=True)
+class ExposerPlan:
+    """An exposer, who may call it, its calls in progress, and what plugins put before its application."""
+
+    exposer: Exposer[Any]
+    credentials: Credentials | None
+    gate: Gate
+    middlewares: tuple[Middleware, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One capability, ready to be started."""
+
+    declaration: Declaration
+    consumers: tuple[Consumer[Any], ...]
+    consumed: tuple[ConsumedOperation, ...]
+    exposers: tuple[ExposerPlan, ...]
+    step_types: Mapping[str, StepType[Any]]

@@ -1,0 +1,132 @@
+"""Which consumed operation a `call` means: decided at load, never by chance."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from adapter_host.capability.loaded import Declaration
+from adapter_host.capability.spec import FunctionSpec
+from adapter_host.document.messages import suggest
+from adapter_host.operation.operation import ConsumedOperation
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """What is known of the unit that calls: it tells operations of one name apart."""
+
+    keys: frozenset[str] = frozenset()
+    description: str | None = None
+    resource_names: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    method: str | None = None
+
+
+def fold(name: str) -> str:
+    """A name as compared when it does not match exactly: any case, `-` and `_` left out."""
+    return name.replace("-", "").replace("_", "").casefold()
+
+
+def placeholders(path: str) -> tuple[str, ...]:
+    """The names of a path's `{x}` and `{{x}}`."""
+    return tuple(re.findall(r"\{+\s*([^{}\s]+)\s*\}+", path))
+
+
+def candidates(call: str, consumed: Iterable[ConsumedOperation]) -> list[ConsumedOperation]:
+    """The operations that `namespace.operation` or `namespace.resource.operation` (or with `/`) may mean."""
+    reference = call.replace("/", ".")
+    return [operation for operation in consumed if reference in operation.names]
+
+
+def narrow(found: Sequence[ConsumedOperation], caller: Caller) -> Sequence[ConsumedOperation]:
+    """The candidates that suit the caller best; one, unless the document does not say which is meant."""
+    for suits in _tests(caller):
+        if len(found) == 1:
+            break
+        found = [operation for operation in found if suits(operation)] or found
+    return found
+
+
+def _tests(caller: Caller) -> tuple[Callable[[ConsumedOperation], bool], ...]:
+    keys = {fold(key) for key in (*caller.keys, *(name for path in caller.paths for name in placeholders(path)))}
+    paths = {_path(path) for path in caller.paths}
+    names = {fold(name) for name in caller.resource_names}
+    by_keys: tuple[Callable[[ConsumedOperation], bool], ...] = (
+        lambda operation: _names(operation) == keys,
+        lambda operation: _required(operation) <= keys <= _names(operation),
+    )
+    by_words: tuple[Callable[[ConsumedOperation], bool], ...] = (
+        lambda operation: bool(caller.description) and operation.description == caller.description,
+        lambda operation: fold(operation.resource or "") in names or _path(operation.path or "") in paths,
+        lambda operation: operation.method == caller.method,
+    )
+    # A caller that names no input may pass on all of them, so that says little.
+    return (*by_keys, *by_words) if keys else (*by_words, *by_keys)
+
+
+def _names(operation: ConsumedOperation) -> set[str]:
+    return {fold(given.name) for given in operation.inputs}
+
+
+def _required(operation: ConsumedOperation) -> set[str]:
+    return {fold(given.name) for given in operation.inputs if given.place == "path"}
+
+
+def _path(path: str) -> str:
+    """A path as compared: any case, without a `/vN` prefix, placeholders by name folded."""
+    return fold(re.sub(r"\{+\s*|\s*\}+", "", re.sub(r"^/v\d+(?=/|$)", "", path.rstrip("/"))))
+
+
+def nothing_named(call: str, consumed: Collection[ConsumedOperation]) -> str:
+    """The message for a call that names nothing."""
+    names = sorted({f"{operation.namespace}.{operation.name}" for operation in consumed})
+    namespace = call.split(".")[0]
+    same = [name for name in names if name.startswith(f"{namespace}.")]
+    if hint := suggest(call, names):
+        return f"nothing consumed is named '{call}'{hint}"
+    if not same:
+        namespaces = sorted({operation.namespace for operation in consumed})
+        return f"nothing consumed is named '{call}' (consumed namespaces: {', '.join(namespaces) or 'none'})"
+    listed = ", ".join(same[:8]) + (", ..." if len(same) > 8 else "")
+    return f"nothing consumed is named '{call}' (there are: {listed})"
+
+
+def ambiguous(call: str, found: Collection[ConsumedOperation]) -> str:
+    """The message for a call that several operations answer to."""
+    names = sorted({operation.names[-1] for operation in found})
+    if len(names) < len(found):
+        return f"'{call}' may mean several operations of one name (give them, or their resources, names of their own)"
+    return f"'{call}' may mean several operations (name one of {', '.join(names)})"
+
+
+class Functions:
+    """The functions of a capability; two of one name are a problem."""
+
+    def __init__(self, declaration: Declaration) -> None:
+        self._word = declaration.source.word("function")
+        self._functions: dict[str, FunctionSpec] = {}
+        self._found: set[str] = set()
+        for aggregate in declaration.capability.aggregates:
+            for function in aggregate.functions:
+                name = f"{aggregate.namespace}.{function.name}"
+                if name in self._functions:
+                    loc = declaration.loc(function, "name")
+                    declaration.problem(f"{self._word} '{name}' is declared twice", loc, code="duplicate-function")
+                self._functions.setdefault(name, function)
+
+    def find(self, ref: str) -> FunctionSpec | None:
+        """The function that a `ref` means."""
+        self._found.add(ref)
+        return self._functions.get(ref)
+
+    @property
+    def unused(self) -> list[FunctionSpec]:
+        """Those that were never found."""
+        return [function for name, function in self._functions.items() if name not in self._found]
+
+    def unknown(self, ref: str) -> str:
+        """The message for a `ref` that means none."""
+        names = list(self._functions)
+        hint = suggest(ref, names) or f" (there are: {', '.join(names[:8]) or 'none'})"
+        return f"no {self._word} is named '{ref}'{hint}"

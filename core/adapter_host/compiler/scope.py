@@ -1,0 +1,134 @@
+"""What the values in a unit stand for: its own inputs, secrets, constants and templates of these."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from adapter_host.capability.loaded import Declaration
+from adapter_host.capability.spec import InputSpec, OperationSpec
+from adapter_host.document.source import Loc
+from adapter_host.expressions.template import ABSENT, TAG, Part, Reference, Template, text_of
+
+Values = Mapping[str, Any]
+"""What a call knows so far, by the names that a scope gives it."""
+
+_GIVEN: Final = "with:"
+_QUALIFIED: Final = re.compile(r"(?:\$this\.)?([A-Za-z0-9_-]+)\.([A-Za-z0-9_*.-]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """A value that no call changes."""
+
+    value: Any
+
+
+Take = Callable[[Values], Any]
+"""The function that gives a value in one call, or `ABSENT`."""
+
+Meaning = Reference | Template | Fixed
+
+
+def is_input(name: str) -> bool:
+    """Whether a value's name is an input's, and not that of something a unit has of its own."""
+    return not name.startswith(("$", _GIVEN))
+
+
+class Scope:
+    """The names that the values of one unit may hold; `declared` are its inputs, `used` those that something names."""
+
+    def __init__(self, inputs: Iterable[InputSpec], declaration: Declaration) -> None:
+        specs = tuple(inputs)
+        self.declaration = declaration
+        self.declared = {spec.name: spec for spec in specs if spec.value is None}
+        self.constants = {spec.name: spec.value for spec in specs if spec.value is not None}
+        self.used: set[str] = set()
+        self.given: dict[str, str] = {}
+        self._meanings: dict[str, Meaning] = {}
+        self._takes: dict[str, Take] = {}
+
+    def give(self, spec: OperationSpec) -> None:
+        """Let what the operation's own `with` says stand under its names, before any input's."""
+        loc = self.declaration.loc
+        meanings = {key: self.meaning(value, loc(spec, "with", key)) for key, value in spec.with_.items()}
+        self.given = {key: f"{_GIVEN}{key}" for key in meanings}
+        self._meanings = {self.given[key]: meaning for key, meaning in meanings.items()}
+        self._takes = {name: compile_value(meaning) for name, meaning in self._meanings.items()}
+
+    def values(self, arguments: Values) -> dict[str, Any]:
+        """The values that a call begins with."""
+        return _values(arguments, self._takes)
+
+    def preview(self, arguments: Values) -> dict[str, Any]:
+        """As `values`, for people: secrets stay as names."""
+        shown = {n: m.preview if isinstance(m, Template) else self._takes[n] for n, m in self._meanings.items()}
+        return _values(arguments, shown)
+
+    def meaning(self, value: Any, loc: Loc) -> Meaning:
+        """What a value of the document stands for."""
+        if not isinstance(value, str):
+            return Fixed(value)
+        if "{{" in value:
+            return self._template(value, loc)
+        if name := self._qualified(value):
+            return self._input(name)
+        if "." in value and self.declaration.binds.find(value):
+            return self._template("{{" + value + "}}", loc)
+        return Fixed(value)
+
+    def own(self, name: str, loc: Loc) -> Part | None:
+        """What a tag's name means here before it means anything else."""
+        if name in self.given:
+            return Reference(self.given[name])
+        return text_of(self.constants[name]) if name in self.constants else None
+
+    def warn_idle(self) -> None:
+        """Say which declared inputs nothing names."""
+        for name, spec in self.declared.items():
+            if name not in self.used:
+                loc = self.declaration.loc(spec, "name")
+                self.declaration.problem(f"input '{name}' goes nowhere", loc, code="idle-input", warning=True)
+
+    def _input(self, name: str) -> Meaning:
+        if name in self.constants and name not in self.given:
+            return Fixed(self.constants[name])
+        known = self.given.get(name, name)
+        self.used.add(known)
+        return Reference(known)
+
+    def _template(self, text: str, loc: Loc) -> Meaning:
+        tag = TAG.fullmatch(text)
+        if tag and tag[2] in self.constants and tag[2] not in self.given:
+            return Fixed(self.constants[tag[2]])
+        template = self.declaration.template(text, loc, inputs=self.declared, own=lambda name: self.own(name, loc))
+        self.used.update(template.inputs)
+        return template if template.single is None else Reference(template.single)
+
+    def _qualified(self, value: str) -> str | None:
+        """The caller's input that text like `rest.limit` or `my-exposer.limit` means, if it means one."""
+        qualified = _QUALIFIED.fullmatch(value)
+        if qualified is None or qualified[1] in self.declaration.binds.namespaces:
+            return None
+        return qualified[2] if qualified[1] in self.declaration.callers else None
+
+
+def _values(arguments: Values, takes: Mapping[str, Take]) -> dict[str, Any]:
+    values = dict(arguments)
+    for name, take in takes.items():
+        if (value := take(arguments)) is not None and value is not ABSENT:
+            values[name] = value
+    return values
+
+
+def compile_value(meaning: Meaning) -> Take:
+    """The function that gives what a meaning stands for."""
+    if isinstance(meaning, Reference):
+        name = meaning.name
+        return lambda values: values.get(name, ABSENT)
+    fixed = meaning.value if isinstance(meaning, Fixed) else meaning.constant
+    if isinstance(meaning, Template) and fixed is None:
+        return meaning.text
+    return lambda values: fixed

@@ -1,0 +1,84 @@
+"""Running the steps of an operation: what does not depend on each other at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from adapter_host.compiler.scope import Values
+from adapter_host.errors import OperationError
+from adapter_host.expressions.jsonpath import Find
+from adapter_host.operation.operation import Result
+
+Work = Callable[[Values], Awaitable[Result]]
+"""What a step does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One compiled step: what it does, what others take of it, and the steps it waits for."""
+
+    name: str
+    work: Work
+    taken: Mapping[str, Find]
+    after: frozenset[str]
+
+    async def run(self, values: dict[str, Any]) -> Result:
+        """Do it, and put what others take of it among the values; what fails names the step."""
+        try:
+            result = await self.work(values)
+            if self.taken:
+                data = result.data
+                for name, find in self.taken.items():
+                    if (found := find(data)) is not None:
+                        values[name] = found
+            return result
+        except OperationError as error:
+            raise error.in_step(self.name) from error
+
+
+Flow = Callable[[dict[str, Any]], Awaitable[Result]]
+"""Runs steps, collecting values; gives what the last of them gave."""
+
+
+def compile_flow(steps: Sequence[Step]) -> Flow:
+    """The flow of steps: one after the other where each waits for the one before, else at the same time."""
+    if all(before.name in step.after for before, step in pairwise(steps)):
+        return _sequence(steps)
+    return _graph(steps)
+
+
+def _sequence(steps: Sequence[Step]) -> Flow:
+    *first, last = steps
+
+    async def run(values: dict[str, Any]) -> Result:
+        for step in first:
+            await step.run(values)
+        return await last.run(values)
+
+    return run
+
+
+def _graph(steps: Sequence[Step]) -> Flow:
+    async def run_after(tasks: Iterable[asyncio.Task[Result]], step: Step, values: dict[str, Any]) -> Result:
+        for task in tasks:
+            await task
+        return await step.run(values)
+
+    async def run(values: dict[str, Any]) -> Result:
+        tasks: dict[str, asyncio.Task[Result]] = {}
+        try:
+            async with asyncio.TaskGroup() as group:
+                for step in steps:
+                    before = [tasks[name] for name in step.after]
+                    tasks[step.name] = group.create_task(run_after(before, step, values))
+        except BaseExceptionGroup as failures:
+            # One failure ends the operation, and is its failure; the others are its cancelled siblings'.
+            first = failures.exceptions[0]
+            raise first from first.__cause__
+        return tasks[steps[-1].name].result()
+
+    return run

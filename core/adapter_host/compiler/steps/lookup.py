@@ -1,0 +1,39 @@
+"""Lookups: the entries of one answer that belong to the values of another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from adapter_host.expressions.template import ABSENT, text_of
+
+Lookup = Callable[[Any, Any], Any]
+"""From an index and what is looked up in it to what was found."""
+
+
+def compile_lookup(match: str, fields: Sequence[str]) -> Lookup:
+    """The lookup of entries whose `match` is a value, compared as text; of each entry the `fields` are given.
+
+    For an array of values it gives an array, without those that are not found; otherwise the first entry or None.
+    """
+
+    def taken(entry: dict[str, Any]) -> dict[str, Any]:
+        return {name: entry.get(name) for name in fields}
+
+    def look_up(index: Any, wanted: Any) -> Any:
+        if isinstance(wanted, list):
+            known = dict(reversed(list(_entries(index, match))))
+            return [taken(known[text]) for text in map(text_of, wanted) if text in known]
+        if wanted is None or wanted is ABSENT:
+            return None
+        text = text_of(wanted)
+        return next((taken(entry) for found, entry in _entries(index, match) if found == text), None)
+
+    return look_up
+
+
+def _entries(index: Any, match: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The entries of an index that have something to match, each with that as text."""
+    for entry in index if isinstance(index, list) else (index,):
+        if isinstance(entry, dict) and entry.get(match) is not None:
+            yield text_of(entry[match]), entry

@@ -1,0 +1,105 @@
+"""Mappings: the answer of an operation with steps, put together from what its steps gave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from adapter_host.capability.spec import MappingSpec, OperationSpec, OutputSpec
+from adapter_host.compiler.outputs import (
+    Path,
+    Shape,
+    answer_schema,
+    compile_answer,
+    compile_outputs,
+    is_passthrough,
+    outputs_schema,
+)
+from adapter_host.compiler.scope import Scope, Values, compile_value
+from adapter_host.expressions.template import ABSENT
+from adapter_host.operation.operation import Result
+
+Finish = Callable[[Values, Result], Result]
+"""From what the steps gave, and the result of the last of them, to the operation's."""
+
+
+def compile_finish(spec: OperationSpec, outputs: Sequence[OutputSpec], scope: Scope) -> Finish:
+    """What an operation with steps answers: its mappings, else what its last step gave, as its outputs say."""
+    paths = _target_paths(spec.mappings, scope)
+    shape = _shape(outputs, paths, scope)
+    if not spec.mappings:
+        return _finish_last(shape)
+    _warn_unmapped(outputs, paths, scope)
+    make = _compile_mappings(spec.mappings, paths, scope)
+    if shape is None:
+        return lambda values, last: Result(data=make(values))
+    return lambda values, last: Result(data=shape(make(values)))
+
+
+def finished_schema(outputs: Sequence[OutputSpec]) -> dict[str, Any] | None:
+    """The JSON Schema (2020-12) of that answer, if the outputs say it."""
+    return answer_schema(outputs) if _is_named(outputs) else outputs_schema(outputs)
+
+
+def _warn_unmapped(outputs: Sequence[OutputSpec], paths: Sequence[Path], scope: Scope) -> None:
+    mapped = {path[0] for path in paths}
+    target = scope.declaration.source.word("targetName")
+    for output in outputs if _is_named(outputs) else ():
+        if output.name not in mapped and output.mapping is None and output.value is None and output.const is None:
+            message = f"output '{output.name}' is always null: no mapping has that {target}"
+            loc = scope.declaration.loc(output, "name")
+            scope.declaration.problem(message, loc, code="unmapped-output", warning=True)
+
+
+def _finish_last(shape: Shape | None) -> Finish:
+    def finish(values: Values, last: Result) -> Result:
+        if shape is None or not last.body:
+            return last
+        return Result(status=last.status, data=shape(last.data), headers=last.headers)
+
+    return finish
+
+
+def _shape(outputs: Sequence[OutputSpec], paths: Sequence[Path], scope: Scope) -> Shape | None:
+    if _is_named(outputs):
+        return compile_answer(outputs, paths, scope.declaration)
+    return compile_outputs(outputs, scope.declaration)
+
+
+def _is_named(outputs: Sequence[OutputSpec]) -> bool:
+    return bool(outputs) and all(output.name for output in outputs) and not is_passthrough(outputs[0])
+
+
+def _target_paths(mappings: Sequence[MappingSpec], scope: Scope) -> list[Path]:
+    """Where the mappings put their values; a value where another wants an object is a problem."""
+    paths = [tuple(mapping.target_name.split(".")) for mapping in mappings]
+    for mapping, path in zip(mappings, paths, strict=True):
+        above = next((other for other in paths if other == path[: len(other)] and other != path), None)
+        if above is not None:
+            message = f"'{mapping.target_name}' is below '{'.'.join(above)}', which is mapped to a value of its own"
+            loc = scope.declaration.loc(mapping, "targetName")
+            scope.declaration.problem(message, loc, code="mapping-target")
+    return paths
+
+
+def _compile_mappings(
+    mappings: Sequence[MappingSpec], paths: Sequence[Path], scope: Scope
+) -> Callable[[Values], dict[str, Any]]:
+    """The function that makes the object; what has no value is left out, and of two of one name the later counts."""
+    takes = []
+    for mapping, path in zip(mappings, paths, strict=True):
+        meaning = scope.meaning(mapping.value, scope.declaration.loc(mapping, "value"))
+        takes.append((path, compile_value(meaning)))
+
+    def make(values: Values) -> dict[str, Any]:
+        made: dict[str, Any] = {}
+        for (*above, name), take in takes:
+            value = take(values)
+            if value is not None and value is not ABSENT:
+                place = made
+                for part in above:
+                    place = place.setdefault(part, {})
+                place[name] = value
+        return made
+
+    return make

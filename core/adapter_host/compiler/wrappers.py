@@ -1,0 +1,67 @@
+"""Plugins' wrappers around exposed operations, steps and consumed operations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from adapter_host.capability.spec import (
+    OperationSpec,
+    StepSpec,
+)
+from adapter_host.operation.limiter import Gate, guarded
+from adapter_host.operation.operation import Arguments, ConsumedOperation, Operation, Result
+from adapter_host.plugin.consumer import ConsumedCall
+from adapter_host.plugin.context import Provision
+from adapter_host.plugin.manager import Plugins
+
+from .arguments import compile_check
+from .steps.compiler import WrapStep
+from .steps.flow import Work
+
+
+def surround(operation: Operation, plugins: Plugins, provision: Provision, gate: Gate) -> Operation:
+    """The operation with the plugins' wrappers, the check of its arguments and the gate around its call."""
+    call = operation.call
+    for wrap in reversed(plugins.ask("operation_wrapper", operation=operation, provision=provision)):
+        call = wrap(call)
+    return replace(operation, call=guarded(call, compile_check(operation.inputs), gate))
+
+
+def step_surrounder(plugins: Plugins, provision: Provision) -> WrapStep:
+    """The function that puts the plugins' wrappers around what a step does."""
+
+    def surround_step(step: StepSpec, operation: OperationSpec, work: Work) -> Work:
+        for wrap in reversed(plugins.ask("step_wrapper", step=step, operation=operation, provision=provision)):
+            work = wrap(work)
+        return work
+
+    return surround_step
+
+
+class WrappedConsumed(ConsumedOperation):
+    """A consumed operation whose call is wrapped."""
+
+    def __init__(self, operation: ConsumedOperation, call: ConsumedCall) -> None:
+        for name in ConsumedOperation.__annotations__:
+            setattr(self, name, getattr(operation, name))
+        self._operation = operation
+        self._call = call
+
+    async def call(self, arguments: Arguments, *, stream: bool = False) -> Result:
+        """Call it through the wrapper."""
+        return await self._call(arguments, stream=stream)
+
+    def describe(self) -> Mapping[str, Any]:
+        """As the operation itself."""
+        return self._operation.describe()
+
+    def preview(self, arguments: Arguments) -> Mapping[str, Any]:
+        """As the operation itself."""
+        return self._operation.preview(arguments)
+
+
+def wrap_consumed(operation: ConsumedOperation, call: ConsumedCall) -> ConsumedOperation:
+    """Return the operation with another call; itself when the call is its own."""
+    return operation if call == operation.call else WrappedConsumed(operation, call)

@@ -1,0 +1,1 @@
+"""Templates and JSONPath. Imports the ground modules only."""

@@ -1,0 +1,38 @@
+"""Serving a host inside an application of somebody else's."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from adapter_host.server.mounts import Attachment
+from adapter_host.server.router import Entrance, pass_through
+
+from .host import HOST, Host
+
+
+def attach(app: web.Application, host: Host, *, prefix: str = "") -> None:
+    """Serve a host's HTTP exposers inside `app`, each below `prefix` and its namespace.
+
+    Start, drain and stop hang on the app's own signals; nothing listens, no signal is taken, no logging is set up.
+    Raises `ProblemsError` when two exposers would be served under one URL.
+    """
+    prefix = prefix.rstrip("/")
+    attachment = Attachment(Entrance(prefix), prefix)
+    attachment.mounts(host.plans)
+    host.attach_to(attachment)
+    attachment.entrance.register(app)
+    app.middlewares.append(pass_through)
+
+    async def start(_: web.Application) -> None:
+        await host.start(listen=False)
+
+    async def drain(_: web.Application) -> None:
+        await host.drain()
+
+    async def stop(_: web.Application) -> None:
+        await host.stop()
+
+    app.on_startup.append(start)
+    app.on_shutdown.append(drain)
+    app.on_cleanup.append(stop)
+    app[HOST] = host

@@ -1,0 +1,195 @@
+"""The plans of a host from one load to the next, and what they have started."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from adapter_host.auth.credentials import IssuedCredentials
+from adapter_host.auth.oauth2.metadata import WELL_KNOWN
+from adapter_host.compiler.plan import ExposerPlan, Plan
+from adapter_host.errors import NotFoundError, Problem, ProblemsError
+from adapter_host.operation.limiter import Counter, Gate
+from adapter_host.operation.operation import ConsumedOperation, Operation
+from adapter_host.plugin.exposer import HttpExposer
+from adapter_host.plugin.step_type import StepType
+from adapter_host.server.mounts import Mount, description
+from adapter_host.server.router import Mounted
+from adapter_host.settings import Settings
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+_log = logging.getLogger("adapter_host")
+
+
+class Generation:
+    """Plans that start, drain and stop together; a reload makes a new one."""
+
+    def __init__(self, plans: Sequence[Plan], settings: Settings, introduce: Callable[[web.Application], None]) -> None:
+        self.plans = tuple(plans)
+        self._introduce = introduce
+        self.requests = Counter()
+        self.draining = False
+        self._settings = settings
+        self._started: list[Callable[[], Awaitable[None]]] = []
+
+    @property
+    def exposers(self) -> list[ExposerPlan]:
+        """Every exposer of every plan."""
+        return [exposer_plan for plan in self.plans for exposer_plan in plan.exposers]
+
+    @property
+    def tolerated(self) -> tuple[Problem, ...]:
+        """What is tolerated in the documents."""
+        return tuple(problem for plan in self.plans for problem in plan.declaration.problems)
+
+    @property
+    def step_types(self) -> dict[str, tuple[StepType[Any], ...]]:
+        """What does the steps that plugins bring, by type."""
+        found: dict[str, tuple[StepType[Any], ...]] = {}
+        for plan in self.plans:
+            for type, step_type in plan.step_types.items():
+                found[type] = (*found.get(type, ()), step_type)
+        return found
+
+    def operation(self, name: str) -> Operation | ConsumedOperation:
+        """The operation that `namespace.name` names, an exposed one or else a consumed one; raises `NotFoundError`."""
+        exposed = [
+            operation
+            for exposer_plan in self.exposers
+            for operation in exposer_plan.exposer.operations.values()
+            if name == f"{exposer_plan.exposer.config.namespace}.{operation.name}"
+        ]
+        consumed = [operation for plan in self.plans for operation in plan.consumed if name in operation.names]
+        found: Sequence[Operation | ConsumedOperation] = exposed or consumed
+        if len(found) != 1:
+            reason = "several operations are" if found else "no operation is"
+            raise NotFoundError(f"{reason} named '{name}'")
+        return found[0]
+
+    @property
+    def gates(self) -> list[Gate]:
+        """The gate of every exposer."""
+        return [exposer_plan.gate for exposer_plan in self.exposers]
+
+    @property
+    def calls(self) -> int:
+        """The calls in progress."""
+        return sum(gate.calls for gate in self.gates)
+
+    def refuse_unresolved(self) -> None:
+        """Raise `ProblemsError` when a secret is missing."""
+        unresolved = [problem for plan in self.plans for problem in plan.declaration.unresolved.values()]
+        if unresolved:
+            raise ProblemsError(dict.fromkeys(unresolved))
+
+    async def start(self) -> None:
+        """Start consumers and types of steps, then exposers; what had started is stopped again when one fails."""
+        self.draining = False
+        for gate in self.gates:
+            gate.open()
+        try:
+            for plan in self.plans:
+                for consumer in plan.consumers:
+                    self._started.append(consumer.stop)
+                    await consumer.start()
+                for step_type in plan.step_types.values():
+                    self._started.append(step_type.stop)
+                    await step_type.start()
+            for exposer_plan in self.exposers:
+                if isinstance(exposer_plan.credentials, IssuedCredentials):
+                    self._started.append(exposer_plan.credentials.stop)
+                    await exposer_plan.credentials.start()
+                self._started.append(exposer_plan.exposer.stop)
+                await exposer_plan.exposer.start()
+        except BaseException as error:
+            note(error, await self.unwind())
+            raise
+
+    async def mounted(self, mounts: Sequence[Mount], address: str | None) -> dict[str, Mounted]:
+        """The applications of the mounts, started, by prefix, and what describes them under `WELL_KNOWN`."""
+        found = {}
+        for mount in mounts:
+            mounted = mount.mounted(self._settings, address, self.requests, self._introduce)
+            self._started.append(mounted.app.cleanup)
+            await mounted.app.startup()
+            found[mount.prefix] = mounted
+        described = description(mounts, self._settings, address, self.requests)
+        return found if described is None else {**found, WELL_KNOWN: described}
+
+    async def pause(self) -> None:
+        """Free what exposers that listen for themselves hold, for those of another generation."""
+        for exposer_plan in self._own_listeners():
+            await exposer_plan.exposer.drain()
+            await exposer_plan.exposer.stop()
+
+    async def resume(self) -> None:
+        """Take back what `pause` gave up."""
+        for exposer_plan in self._own_listeners():
+            await exposer_plan.exposer.start()
+
+    def _own_listeners(self) -> list[ExposerPlan]:
+        return [each for each in self.exposers if not isinstance(each.exposer, HttpExposer)]
+
+    async def retire(self) -> None:
+        """End what a newer generation has replaced: requests in progress end first, up to the drain timeout."""
+        for exposer_plan in self.exposers:
+            try:
+                # Foreign code: its error must not keep what is replaced from being stopped.
+                exposer_plan.exposer.changed()
+            except Exception:
+                _log.exception("exposer '%s' failed to tell of a reload", exposer_plan.exposer.config.namespace)
+        await self.drain(self.requests.idle)
+
+    async def drain(self, idle: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Take nothing new and wait, up to the drain timeout, until `idle`: by default, for the calls in progress."""
+        await self._drain_exposers()
+        if idle is None:
+            self._close()
+        try:
+            async with asyncio.timeout(self._settings.drain_timeout):
+                await (idle or self._calls_idle)()
+        except TimeoutError:
+            _log.warning("drain timeout: %d calls in progress are cut off", self.calls)
+
+    def _close(self) -> None:
+        self.draining = True
+        for gate in self.gates:
+            gate.close()
+
+    async def _calls_idle(self) -> None:
+        for gate in self.gates:
+            await gate.idle()
+
+    async def _drain_exposers(self) -> None:
+        for exposer_plan in self.exposers:
+            try:
+                # Foreign code: its error must not cut off the others' calls in progress.
+                await exposer_plan.exposer.drain()
+            except Exception:
+                _log.exception("exposer '%s' failed to drain", exposer_plan.exposer.config.namespace)
+
+    def stop_with(self, stop: Callable[[], Awaitable[None]]) -> None:
+        """Stop something more when this is unwound, before all else."""
+        self._started.append(stop)
+
+    async def unwind(self) -> list[BaseException]:
+        """Stop what had started, newest first; an error, or being cancelled, keeps none of it from being stopped."""
+        self._close()
+        errors: list[BaseException] = []
+        while self._started:
+            stop = self._started.pop()
+            try:
+                await stop()
+            except BaseException as error:
+                errors.append(error)
+        return errors
+
+
+def note(error: BaseException, others: Sequence[BaseException]) -> None:
+    """Attach what else went wrong to the error that is raised."""
+    for other in others:
+        error.add_note(f"and while stopping: {type(other).__name__}: {other}")

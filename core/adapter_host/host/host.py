@@ -1,0 +1,300 @@
+"""The host: runs plans. Start, drain and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Final, Self
+
+from aiohttp import web
+
+from adapter_host.compiler.plan import Plan
+from adapter_host.errors import Problem, ProblemsError, StartError
+from adapter_host.operation.operation import Arguments, Result
+from adapter_host.plugin.exposer import HttpExposer
+from adapter_host.plugin.manager import Plugins
+from adapter_host.plugin.step_type import StepType
+from adapter_host.server.layout import lay_out
+from adapter_host.server.listener import Key, Listener
+from adapter_host.server.mounts import Attachment
+from adapter_host.server.shared_ports import SharedPorts
+from adapter_host.settings import Settings
+
+from .generation import Generation, note
+from .loading import Document, build_all
+from .reloads import Reloads
+from .status import Exposure, expose
+
+_log = logging.getLogger("adapter_host")
+
+
+class Host:
+    """Capabilities, loaded and built; an async context manager that serves them.
+
+    Raises `ProblemsError` for documents that cannot run, all problems at once; entering it raises `StartError` when a
+    port is taken and `ProblemsError` when a secret is missing.
+    """
+
+    def __init__(self, *documents: Document, plugins: Plugins | None = None, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings()
+        self.plugins = plugins or Plugins.installed()
+        self._documents = documents
+        self._kept: dict[str, Any] = {}
+        self._generation = self._build(documents, self.settings)
+        self._running = False
+        self._draining = False
+        self._started: datetime | None = None
+        self._listeners: dict[Key, Listener] = {}
+        self._ports: SharedPorts | None = None
+        self._reserved: list[Listener] = []
+        self._attachment: Attachment | None = None
+        self._reloads = Reloads()
+        self._retiring: set[asyncio.Task[None]] = set()
+
+    def _build(self, documents: Sequence[Document], settings: Settings) -> Generation:
+        return Generation(build_all(documents, self.plugins, settings, self._kept), settings, self._introduce)
+
+    def _introduce(self, app: web.Application) -> None:
+        app[HOST] = self
+
+    @property
+    def plans(self) -> tuple[Plan, ...]:
+        """The capabilities as they are served, compiled."""
+        return self._generation.plans
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What was tolerated in the documents."""
+        return self._generation.tolerated
+
+    @property
+    def started(self) -> datetime | None:
+        """When it began to serve (UTC); None while it does not. A reload changes nothing of it."""
+        return self._started
+
+    @property
+    def ready(self) -> bool:
+        """Whether to send it new requests: from the start on, and no more as soon as it is to drain."""
+        return self._started is not None and not self._draining
+
+    @property
+    def attached(self) -> bool:
+        """Whether it is served inside another application (`attach`), which listens for it."""
+        return self._attachment is not None
+
+    @property
+    def calls(self) -> int:
+        """The calls in progress."""
+        return self._generation.calls
+
+    @property
+    def draining(self) -> bool:
+        """Whether new calls are refused, since the host drains or is not started."""
+        return not self._running or self._generation.draining
+
+    @property
+    def exposures(self) -> tuple[Exposure, ...]:
+        """Every exposer with the URL it is served at."""
+        state = {"running": self._started is not None, "draining": self.draining, "attached": self.attached}
+        return tuple(expose(self.plans, self._listeners.values() or self._reserved, **state))
+
+    def check(self) -> tuple[Problem, ...]:
+        """What is wrong with the documents as they are now, and what is tolerated: what a reload would tell.
+
+        Builds them all and starts nothing. In an event loop, call it in a thread.
+        """
+        try:
+            generation = self._build(self._documents, self._refreshed())
+            generation.refuse_unresolved()
+        except ProblemsError as error:
+            return tuple(error.problems)
+        return generation.tolerated
+
+    @property
+    def step_types(self) -> Mapping[str, tuple[StepType[Any], ...]]:
+        """What does the steps that plugins bring, by type: one for each capability that has such steps."""
+        return self._generation.step_types
+
+    def refuse_unresolved(self) -> None:
+        """Raise `ProblemsError` when a secret is missing, as a start would."""
+        self._generation.refuse_unresolved()
+
+    def reserve(self, ports: SharedPorts) -> dict[str, list[int]]:
+        """Take the ports that the capabilities ask for, without listening; whatever is forked from here shares them.
+
+        Gives those of what watches each worker, by namespace. Raises `StartError` when one is taken, and for exposers
+        that listen for themselves.
+        """
+        for exposure in self.exposures:
+            if not isinstance(exposure.exposer, HttpExposer):
+                message = f"'{exposure.namespace}' ({exposure.type}) listens for itself, so one process has to serve it"
+                raise StartError(message)
+        self._reserved, self._ports = lay_out(self.plans, self.settings), ports
+        return ports.take(self._reserved)
+
+    async def start(self, *, listen: bool = True) -> None:
+        """Start consumers, then exposers, then listeners; what had started is stopped again when one fails."""
+        if self._running:
+            raise StartError("the host is started already")
+        self.refuse_unresolved()
+        self._running, self._draining = True, False
+        try:
+            await self._generation.start()
+            await self._serve(self._generation, lay_out(self.plans, self.settings) if listen else [])
+        except BaseException as error:
+            note(error, await self._unwind())
+            raise
+        self._started = datetime.now(UTC)
+
+    async def _serve(self, generation: Generation, wanted: Sequence[Listener]) -> None:
+        """Let listeners, and an application that the host is attached to, serve a generation from now on."""
+        opened = []
+        open_listener = self._ports.open if self._ports else Listener.open
+        try:
+            for listener in wanted:
+                if listener.key not in self._listeners:
+                    open_listener(listener)
+                    opened.append(listener)
+            mounted = {listener.key: await generation.mounted(listener.mounts, listener.address) for listener in wanted}
+            attached = self._attachment.mounts(generation.plans) if self._attachment else []
+            mounted_there = await generation.mounted(attached, None)
+        except BaseException:
+            for listener in opened:
+                await listener.stop()
+            raise
+        # From here on nothing fails and nothing waits until every switch has been thrown.
+        for listener in wanted:
+            self._listeners.setdefault(listener.key, listener).serve(listener.mounts, mounted[listener.key])
+        if self._attachment:
+            self._attachment.entrance.mount(mounted_there)
+        for listener in opened:
+            await listener.start(self.settings)
+
+    async def reload(self, *documents: Document) -> None:
+        """Serve other documents, or the same ones as they are now, without failing a request.
+
+        All is built and started before anything is exchanged: when that raises (`ProblemsError`, `StartError`), what
+        was served goes on. Calls in progress end in the generation that took them. It goes on when whoever waits for
+        it is cancelled, as a request is whose client has gone.
+        """
+        await self._reloads.run(lambda: self._replace(documents))
+
+    async def _replace(self, documents: Sequence[Document]) -> None:
+        if not self.ready:
+            raise StartError("the host drains" if self._draining else "the host is not started")
+        old, listen = self._generation, bool(self._listeners)
+        settings = self._refreshed()
+        new = await asyncio.to_thread(self._build, documents or self._documents, settings)
+        new.refuse_unresolved()
+        wanted = lay_out(new.plans, settings) if listen else []
+        await old.pause()
+        try:
+            await new.start()
+            await self._serve(new, wanted)
+        except BaseException as error:
+            note(error, await new.unwind())
+            await old.resume()
+            raise
+        self._generation, self.settings = new, settings
+        self._documents = tuple(documents) or self._documents
+        dropped = self._drop_listeners_but({listener.key for listener in wanted})
+        for listener in dropped:
+            old.stop_with(listener.stop)
+        self._retire(old)
+        for listener in dropped:
+            await listener.stop_accepting()
+        self._reloaded()
+
+    def _drop_listeners_but(self, wanted: Collection[Key]) -> list[Listener]:
+        return [self._listeners.pop(key) for key in list(self._listeners) if key not in wanted]
+
+    def _refreshed(self) -> Settings:
+        """The settings of the next generation: those of now, unless who runs the host reads some of them anew."""
+        return self.settings
+
+    def _reloaded(self) -> None:
+        """Something else is served from now on; for who runs the host to tell."""
+
+    def _retire(self, old: Generation) -> None:
+        async def retire() -> None:
+            try:
+                await old.retire()
+            finally:
+                for error in await old.unwind():
+                    _log.error("an adapter failed to stop after a reload", exc_info=error)
+
+        task = asyncio.create_task(retire())
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
+
+    async def drain(self) -> None:
+        """Take nothing new and wait, up to the drain timeout, for the calls in progress to end.
+
+        With a drain delay, new calls are taken until that is over, while `ready` is false already. Those who watch the
+        host (`HttpExposer.watches`) may do so until it stops.
+        """
+        self._draining = True
+        await self._reloads.end()
+        if self.settings.drain_delay and self._listeners:
+            await asyncio.sleep(self.settings.drain_delay)
+        for listener in self._listeners.values():
+            if not listener.watches:
+                await listener.stop_accepting()
+        await self._generation.drain()
+
+    async def stop(self) -> None:
+        """Stop everything, newest first; all is stopped before the first error is raised."""
+        errors = await self._unwind()
+        if errors:
+            note(errors[0], errors[1:])
+            raise errors[0]
+
+    async def _unwind(self) -> list[BaseException]:
+        errors: list[BaseException] = []
+        await self._reloads.end()
+        self._started = None
+        while self._listeners:
+            _, listener = self._listeners.popitem()
+            try:
+                await listener.stop()
+            except BaseException as error:
+                errors.append(error)
+        if self._attachment:
+            self._attachment.entrance.mount({})
+        errors += await self._generation.unwind()
+        for task in self._retiring:
+            task.cancel()
+        await asyncio.gather(*self._retiring, return_exceptions=True)
+        self._running = False
+        return errors
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            await self.drain()
+        finally:
+            await self.stop()
+
+    def attach_to(self, attachment: Attachment) -> None:
+        """Be served inside an application from the next start on."""
+        self._attachment = attachment
+
+    async def call(self, name: str, arguments: Arguments | None = None) -> Result:
+        """Call an operation by `namespace.name`, an exposer's (as its callers do) or a consumed one.
+
+        Raises `OperationError`; `NotFoundError` when no single operation has that name.
+        """
+        result = await self._generation.operation(name).call(arguments or {})
+        return await result.hold(self.settings.answer_limit)
+
+
+HOST: Final = web.AppKey("adapter_host", Host)
+"""Where an application keeps its host: one that a host is attached to, and each exposer's own while it is served."""

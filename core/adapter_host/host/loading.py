@@ -1,0 +1,59 @@
+"""From documents to plans: every one of them, and all their problems at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from adapter_host.capability.spec import Capability
+from adapter_host.compiler.builder import build
+from adapter_host.compiler.loader import declare, find_documents
+from adapter_host.compiler.plan import Plan
+from adapter_host.document.source import Source
+from adapter_host.errors import Problem, ProblemsError
+from adapter_host.plugin.manager import Plugins
+from adapter_host.server.layout import lay_out
+from adapter_host.server.mounts import clashes
+from adapter_host.settings import Settings
+
+Document = str | Path | Mapping[str, Any] | Capability
+"""A capability to serve: a file, a folder of files, or the document itself, as data or as a model."""
+
+
+def build_all(
+    documents: Sequence[Document], plugins: Plugins, settings: Settings, kept: MutableMapping[str, Any] | None = None
+) -> tuple[Plan, ...]:
+    """The plans of all documents; raises `ProblemsError` with everything that is wrong with any of them."""
+    kept = {} if kept is None else kept
+    problems: list[Problem] = []
+    plans: list[Plan] = []
+    for source in _sources(documents, problems):
+        try:
+            plans.append(build(declare(source, plugins, settings), plugins, settings, kept))
+        except ProblemsError as error:
+            problems.extend(error.problems)
+    for listener in lay_out(plans, settings):
+        problems.extend(clashes(listener.mounts, f"on port {listener.port}"))
+    if any(not problem.warning for problem in problems):
+        raise ProblemsError(problems)
+    return tuple(plans)
+
+
+def _sources(documents: Sequence[Document], problems: list[Problem]) -> list[Source]:
+    sources = []
+    for document in documents:
+        if isinstance(document, Capability):
+            document = document.document()
+        if isinstance(document, Mapping):
+            sources.append(Source.of(document))
+            continue
+        found = list(find_documents([document]))
+        if not found:
+            problems.append(Problem("there is no capability in this folder", str(document), code="no-capability"))
+        for each in found:
+            try:
+                sources.append(each if isinstance(each, Source) else Source.read(each))
+            except ProblemsError as error:
+                problems.extend(error.problems)
+    return sources

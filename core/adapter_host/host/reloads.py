@@ -1,0 +1,49 @@
+"""Reloads: one after the other, each to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from adapter_host.errors import StartError
+
+_log = logging.getLogger("adapter_host")
+
+
+class Reloads:
+    """Runs reloads in turn; one goes on when whoever waits for it is cancelled."""
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self, reload: Callable[[], Awaitable[None]]) -> None:
+        """Run one in its turn; raises what it raises, and `StartError` when it is ended."""
+
+        async def run_in_turn() -> None:
+            async with self._turn:
+                await reload()
+
+        task = asyncio.create_task(run_in_turn())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise StartError("the host stops, so nothing is reloaded") from None
+            task.add_done_callback(_tell)
+            raise
+
+    async def end(self) -> None:
+        """End those in progress; what they were to replace stays."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _tell(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("not reloaded, what was served goes on:\n%s", error)

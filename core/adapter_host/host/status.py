@@ -1,0 +1,53 @@
+"""What a host serves, as others see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from adapter_host.compiler.plan import ExposerPlan, Plan
+from adapter_host.plugin.exposer import Exposer, HttpExposer
+from adapter_host.server.listener import Listener
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """One exposer as it is served: `url` is None for what has none, `serving` says whether it takes requests now."""
+
+    capability: str
+    namespace: str
+    type: str
+    url: str | None
+    authentication: str
+    operations: int
+    serving: bool
+    exposer: Exposer[Any]
+
+
+def expose(
+    plans: Iterable[Plan], listeners: Iterable[Listener], *, running: bool, draining: bool, attached: bool
+) -> Iterator[Exposure]:
+    """The exposures of plans that run or do not; those that no listener serves are served as long as nothing drains."""
+    mounted = [(mount, listener) for listener in listeners for mount in listener.mounts]
+    urls = {id(mount.exposer): listener.url(mount) for mount, listener in mounted}
+    listened = {id(mount.exposer): listener.serving for mount, listener in mounted}
+    for plan in plans:
+        for exposer_plan in plan.exposers:
+            exposer = exposer_plan.exposer
+            alone = not isinstance(exposer, HttpExposer) or exposer.stdio
+            reached = listened.get(id(exposer), (alone or attached) and not draining)
+            yield Exposure(
+                capability=plan.declaration.capability.label,
+                namespace=exposer.config.namespace,
+                type=exposer.config.type,
+                url=urls.get(id(exposer)) or exposer.url,
+                authentication=_kind(exposer_plan),
+                operations=len(exposer.operations),
+                serving=running and reached and exposer.failure is None,
+                exposer=exposer,
+            )
+
+
+def _kind(exposer_plan: ExposerPlan) -> str:
+    return exposer_plan.credentials.kind if exposer_plan.credentials else "none"

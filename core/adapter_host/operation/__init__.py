@@ -1,0 +1,1 @@
+"""Operations, inputs, results and calls in flight. Imports `capability` and below."""

@@ -1,0 +1,159 @@
+"""The inputs of operations: what a value must be, and how text becomes one."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from adapter_host.capability.spec import InputSpec
+from adapter_host.errors import ArgumentError
+
+_ARTICLES: Final = {
+    "string": "a string",
+    "integer": "an integer",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "an array",
+    "object": "an object",
+}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _anything(_: Any) -> bool:
+    return True
+
+
+JSON_TYPES: Final[Mapping[str, Callable[[Any], bool]]] = {
+    "string": lambda value: isinstance(value, str),
+    "integer": lambda value: _is_number(value) and value == value // 1,
+    "number": _is_number,
+    "boolean": lambda value: isinstance(value, bool),
+    "array": lambda value: isinstance(value, list),
+    "object": lambda value: isinstance(value, dict),
+    "null": lambda value: value is None,
+}
+"""Whether a value is of a type, by the type's name in JSON Schema: `1.0` is an integer too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One input of an operation.
+
+    `place` is where an HTTP request carries it: path, query, header, cookie or body. `whole` means that it is the
+    whole body and not one field of it. `implicit` is false for what only a document's own `with` may fill.
+    """
+
+    name: str
+    type: str | None = None
+    required: bool = False
+    description: str | None = None
+    place: str | None = None
+    pattern: str | None = None
+    whole: bool = False
+    implicit: bool = True
+
+    @classmethod
+    def declared(cls, spec: InputSpec) -> Input:
+        """The input that a consumer's own part of the document declares."""
+        return cls(
+            name=spec.name,
+            type=spec.type,
+            required=bool(spec.required),
+            description=spec.description,
+            place=spec.place,
+            pattern=spec.pattern,
+            whole=spec.place == "body" and spec.name == "body",
+        )
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """Its JSON Schema (2020-12)."""
+        schema: dict[str, Any] = {}
+        if self.type in JSON_TYPES:
+            schema["type"] = self.type
+        if self.description:
+            schema["description"] = self.description
+        if self.pattern:
+            schema["pattern"] = self.pattern
+        return schema
+
+    def parse(self, text: str) -> Any:
+        """The typed value of `text`, for protocols that carry text; raises `ArgumentError`."""
+        try:
+            return _PARSERS.get(self.type or "", str)(text)
+        except ValueError:
+            raise self.wrong(text) from None
+
+    def check(self, value: Any) -> None:
+        """Raise `ArgumentError` unless `value` is of the declared type and pattern."""
+        if not JSON_TYPES.get(self.type or "", _anything)(value):
+            raise self.wrong(value)
+        if self.pattern and isinstance(value, str) and not re.search(self.pattern, value):
+            raise ArgumentError(self.name, f"'{self.name}' must match the pattern {self.pattern}")
+
+    def wrong(self, value: Any) -> ArgumentError:
+        """The error for a value of another type."""
+        wanted = _ARTICLES.get(self.type or "", "a value")
+        return ArgumentError(self.name, f"'{self.name}' must be {wanted} (given {_shown(value)})")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict | list):
+        return _ARTICLES["object" if isinstance(value, dict) else "array"]
+    text = orjson.dumps(value, default=repr).decode() if not isinstance(value, int) else str(value).lower()
+    return text if len(text) <= 40 else f"{text[:40]}..."
+
+
+def _parse_integer(text: str) -> int:
+    if not re.fullmatch(r"[+-]?[0-9]{1,20}", text):
+        raise ValueError("not an integer")
+    value = int(text)
+    if not -(2**63) <= value < 2**64:
+        raise ValueError("more than JSON's writer holds")
+    return value
+
+
+def parse_number(text: str) -> int | float:
+    """The number that `text` is; raises `ValueError`."""
+    if not re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", text):
+        raise ValueError("not a number")
+    if text.lstrip("+-").isdigit():
+        return _parse_integer(text)
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError("more than a number holds")
+    return value
+
+
+def _parse_boolean(text: str) -> bool:
+    if text not in ("true", "false", "1", "0"):
+        raise ValueError
+    return text in ("true", "1")
+
+
+def _parse_object(text: str) -> Any:
+    value = orjson.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError
+    return value
+
+
+def _parse_array(text: str) -> Any:
+    return orjson.loads(text) if text.startswith("[") else [text]
+
+
+_PARSERS: Final[dict[str, Callable[[str], Any]]] = {
+    "integer": _parse_integer,
+    "number": parse_number,
+    "boolean": _parse_boolean,
+    "object": _parse_object,
+    "array": _parse_array,
+}

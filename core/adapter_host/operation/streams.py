@@ -1,0 +1,77 @@
+"""Bodies that come in pieces."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+
+from adapter_host.errors import UpstreamInvalid
+
+
+def too_large(limit: int) -> UpstreamInvalid:
+    """The error for an answer of more than `limit` bytes."""
+    return UpstreamInvalid(f"the upstream's answer is larger than {limit} bytes")
+
+
+class LimitedStream(AsyncIterator[bytes]):
+    """A stream that breaks off where there is more of it than there may be."""
+
+    def __init__(self, stream: AsyncIterator[bytes], most: int) -> None:
+        self._stream = stream
+        self._most = most
+        self._left = most
+
+    async def __anext__(self) -> bytes:
+        chunk = await anext(self._stream)
+        self._left -= len(chunk)
+        if self._left < 0:
+            await self.aclose()
+            raise too_large(self._most)
+        return chunk
+
+    async def aclose(self) -> None:
+        """Close the upstream answer."""
+        await close_stream(self._stream)
+
+
+async def close_stream(stream: AsyncIterator[bytes]) -> None:
+    """Close a stream that can be closed; one that cannot is left to the garbage collector."""
+    close = getattr(stream, "aclose", None)
+    if close is not None:
+        await close()
+
+
+class HeldStream(AsyncIterator[bytes]):
+    """A `Result.stream` that keeps what its call holds until it ends or is closed; then `release` is called, once."""
+
+    def __init__(self, stream: AsyncIterator[bytes], release: Callable[[], None]) -> None:
+        self._stream = stream
+        self._release: Callable[[], None] | None = release
+
+    async def __anext__(self) -> bytes:
+        try:
+            return await anext(self._stream)
+        except BaseException:
+            self._leave()
+            raise
+
+    async def aclose(self) -> None:
+        """Close the upstream answer too."""
+        self._leave()
+        close = getattr(self._stream, "aclose", None)
+        if close is not None:
+            await close()
+
+    def _leave(self) -> None:
+        release, self._release = self._release, None
+        if release is not None:
+            release()
+
+
+async def read_at_most(limit: int, chunks: AsyncIterable[bytes]) -> bytes | None:
+    """All the bytes that come; None when they are more than `limit`, as soon as that is known, and the rest unread."""
+    body = bytearray()
+    async for chunk in chunks:
+        body += chunk
+        if len(body) > limit:
+            return None
+    return bytes(body)

@@ -1,0 +1,1 @@
+"""The contract with plugins and their discovery. Imports `operation` and below."""

@@ -1,0 +1,30 @@
+"""A curl line to try an exposer with."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from adapter_host.capability.spec import Authentication
+
+
+def curl(url: str, authentication: Authentication | None, *, method: str = "GET", options: Sequence[str] = ()) -> str:
+    """A curl line for `url`, to be pasted into a shell: placeholders stand for what `authentication` asks of callers.
+
+    `options` are further words of it, unquoted.
+    """
+    if authentication is not None and authentication.type == "apikey" and authentication.placement == "query":
+        url += f"{'&' if '?' in url else '?'}{quote(authentication.key or '')}=..."
+    words = ["curl", *([] if method == "GET" else ["-X", method]), url, *_credentials(authentication), *options]
+    return shlex.join(words)
+
+
+def _credentials(authentication: Authentication | None) -> list[str]:
+    if authentication is None:
+        return []
+    if authentication.type in ("bearer", "oauth2"):
+        return ["-H", "Authorization: Bearer ..."]
+    if authentication.type == "apikey":
+        return ["-H", f"{authentication.key}: ..."] if authentication.placement == "header" else []
+    return [*(["--digest"] if authentication.type == "digest" else []), "-u", "USER:PASSWORD"]

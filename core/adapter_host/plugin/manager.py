@@ -1,0 +1,164 @@
+"""The plugins of one host: found, taken whole or not at all, looked up by type."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from traceback import walk_tb
+from typing import Any, Final
+
+import pluggy
+
+from adapter_host.binds.binds import BindSource, EnvironmentSource
+from adapter_host.binds.files import FileSource
+from adapter_host.capability.spec import OWN_STEPS
+from adapter_host.errors import PluginError
+from adapter_host.plugin import hookspecs
+
+from .api_version import cure_for, mismatch
+from .consumer import Consumer
+from .exposer import Exposer
+from .step_type import StepType
+
+GROUP: Final = "adapter_host"
+"""The entry point group that plugins announce themselves in."""
+
+DISABLE: Final = "ADAPTER_HOST_DISABLE_PLUGINS"
+"""The environment variable that names plugins not to load, separated by commas."""
+
+
+@dataclass(frozen=True, slots=True)
+class PluginInfo:
+    """A plugin as taken: what it is and what it brings."""
+
+    name: str
+    distribution: str | None
+    version: str | None
+    exposers: tuple[str, ...]
+    consumers: tuple[str, ...]
+    bind_sources: tuple[str, ...]
+    hooks: tuple[str, ...]
+    step_types: tuple[str, ...] = ()
+
+
+class Plugins:
+    """The plugins of one host; nothing of it is global, so two hosts may have different ones."""
+
+    def __init__(self, plugins: Mapping[str, object] | None = None) -> None:
+        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self._manager.add_hookspecs(hookspecs)
+        self.exposers: dict[str, type[Exposer[Any]]] = {}
+        self.consumers: dict[str, type[Consumer[Any]]] = {}
+        self.bind_sources: dict[str, type[BindSource]] = {"environment": EnvironmentSource, "file": FileSource}
+        self.step_types: dict[str, type[StepType[Any]]] = {}
+        self.taken: list[PluginInfo] = []
+        self.failed: list[PluginError] = []
+        self.disabled: list[str] = []
+        for name, plugin in (plugins or {}).items():
+            self.take(name, plugin)
+
+    @classmethod
+    def installed(cls, disabled: Iterable[str] | None = None) -> Plugins:
+        """Every installed plugin but the disabled; one that fails is kept in `failed` and is not fatal."""
+        plugins = cls()
+        names = os.environ.get(DISABLE, "").split(",") if disabled is None else disabled
+        blocked = {name.strip() for name in names if name.strip()}
+        for entry in sorted(metadata.entry_points(group=GROUP), key=lambda entry: entry.name):
+            if entry.name in blocked:
+                plugins.disabled.append(entry.name)
+            else:
+                plugins._load(entry)
+        return plugins
+
+    def ask(self, hook: str, **given: Any) -> list[Any]:
+        """What the plugins answer to a hook, the first in their order first; raises `PluginError`."""
+        caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
+        try:
+            # Foreign code: an error in a hook is reported as its plugin's.
+            answers: list[Any] = caller(**given)
+        except Exception as error:
+            codes = {frame.f_code for frame, _ in walk_tb(error.__traceback__)}
+            guilty = [each for each in caller.get_hookimpls() if getattr(each.function, "__code__", None) in codes]
+            names = [each.plugin_name for each in guilty]
+            known = next((info for info in self.taken if info.name in names), None)
+            if known is None:
+                raise
+            raise _failure(known.name, known.distribution, known.version, error) from error
+        return answers
+
+    def order(self, hook: str) -> tuple[str, ...]:
+        """The names of the plugins that answer to a hook, in their order: the first one's wrapper is the outermost."""
+        caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
+        return tuple(each.plugin_name for each in reversed(caller.get_hookimpls()))
+
+    def _load(self, entry: metadata.EntryPoint) -> None:
+        distribution = entry.dist.name if entry.dist else None
+        version = entry.dist.version if entry.dist else None
+        try:
+            # A plugin is foreign code: whatever its import raises is its failure, not the host's.
+            plugin = entry.load()
+            self.take(entry.name, plugin, distribution=distribution, version=version)
+        except PluginError as error:
+            self.failed.append(error)
+        except Exception as error:
+            self.failed.append(_failure(entry.name, distribution, version, error))
+
+    def take(self, name: str, plugin: object, *, distribution: str | None = None, version: str | None = None) -> None:
+        """Take a plugin whole; raises `PluginError` and keeps nothing of it when it cannot."""
+        exposers, consumers = dict(self.exposers), dict(self.consumers)
+        bind_sources, step_types = dict(self.bind_sources), dict(self.step_types)
+        if reason := mismatch(plugin, distribution):
+            raise PluginError(f"plugin '{name}'{_origin(distribution, version)}: {reason}")
+        if self._manager.has_plugin(name):
+            raise _failure(name, distribution, version, ValueError("a plugin of this name is taken already"))
+        try:
+            # Foreign code again: an error in its hooks is reported as its own.
+            self._manager.register(plugin, name=name)
+            self._manager.check_pending()
+            self._ask(plugin, "register_exposers", _registrar(exposers, "exposes type"))
+            self._ask(plugin, "register_consumers", _registrar(consumers, "consumes type"))
+            self._ask(plugin, "register_bind_sources", _registrar(bind_sources, "bind scheme"))
+            self._ask(plugin, "register_step_types", _registrar(step_types, "step type", OWN_STEPS))
+        except Exception as error:
+            if self._manager.get_plugin(name) is plugin:
+                self._manager.unregister(plugin)
+            raise _failure(name, distribution, version, error) from error
+        callers = self._manager.get_hookcallers(plugin) or []
+        info = PluginInfo(
+            name=name,
+            distribution=distribution,
+            version=version,
+            exposers=tuple(type for type in exposers if type not in self.exposers),
+            consumers=tuple(type for type in consumers if type not in self.consumers),
+            bind_sources=tuple(scheme for scheme in bind_sources if scheme not in self.bind_sources),
+            hooks=tuple(sorted(caller.name for caller in callers)),
+            step_types=tuple(type for type in step_types if type not in self.step_types),
+        )
+        self.taken.append(info)
+        self.exposers, self.consumers = exposers, consumers
+        self.bind_sources, self.step_types = bind_sources, step_types
+
+    def _ask(self, plugin: object, hook: str, register: Callable[..., None]) -> None:
+        for implementation in getattr(self._manager.hook, hook).get_hookimpls():
+            if implementation.plugin is plugin:
+                implementation.function(*[register for _ in implementation.argnames])
+
+
+def _registrar(registry: dict[str, Any], kind: str, own: Mapping[str, Any] = {}) -> Callable[..., None]:
+    def register(name: str, registered: Any) -> None:
+        if taken := registry.get(name) or own.get(name):
+            raise ValueError(f"{kind} '{name}' is taken by {taken.__module__}.{taken.__qualname__}")
+        registry[name] = registered
+
+    return register
+
+
+def _failure(name: str, distribution: str | None, version: str | None, error: Exception) -> PluginError:
+    reason = "; ".join(str(error).splitlines()) + cure_for(error, distribution)
+    return PluginError(f"plugin '{name}'{_origin(distribution, version)}: {type(error).__name__}: {reason}")
+
+
+def _origin(distribution: str | None, version: str | None) -> str:
+    return f" ({distribution} {version})" if distribution else ""

@@ -1,0 +1,1 @@
+"""Sockets, mounts, routing and the access check in front of every exposer. Imports `compiler` and below."""

@@ -1,0 +1,123 @@
+"""The door of an HTTP exposer: where a request may come from (Host, Origin) and who may call."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from math import ceil
+from typing import Final
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from adapter_host.auth.credentials import Credentials, Principal, Refusal
+from adapter_host.hosts import host_name, is_loopback
+from adapter_host.operation.limiter import Counter
+from adapter_host.settings import Settings
+
+from .problem_json import problem_response
+
+PRINCIPAL: Final = web.RequestKey("adapter_host_principal", Principal)
+"""Where a request keeps who sent it; absent where an exposer asks for no authentication."""
+
+_log = logging.getLogger("adapter_host")
+
+
+def door(credentials: Credentials | None, settings: Settings, address: str | None, requests: Counter) -> Middleware:
+    """The middleware before an exposer's application; `requests` counts those inside.
+
+    `address` is where its listener listens; None when another application listens for it, and checks places itself.
+    """
+    check_place = _place(settings, address) if address is not None else None
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if check_place is not None and (refusal := check_place(request)) is not None:
+            return refusal
+        requests.enter()
+        try:
+            if credentials is not None:
+                verdict = credentials.check(request)
+                if not isinstance(verdict, Principal | Refusal):
+                    verdict = await verdict
+                if isinstance(verdict, Refusal):
+                    return _refused(verdict)
+                request[PRINCIPAL] = verdict
+            return await handler(request)
+        finally:
+            requests.leave()
+
+    return middleware
+
+
+def _place(settings: Settings, address: str) -> Callable[[web.Request], web.Response | None]:
+    loopback = is_loopback(address)
+    host_of = _host_reader(settings.trusted_proxies)
+
+    # Clients send the same few hosts again and again; what strangers make up is bounded.
+    @lru_cache(maxsize=256)
+    def is_known(host: str) -> bool:
+        name = host_name(host)
+        return name in settings.allowed_hosts or (is_loopback(name) if loopback else not settings.allowed_hosts)
+
+    def check(request: web.Request) -> web.Response | None:
+        host = host_of(request)
+        if not is_known(host):
+            return _refuse(421, "Host", host, "--allowed-host", host_name(host))
+        origin = request.headers.get("Origin")
+        if origin is not None and not _origin_allowed(origin, host, loopback, settings):
+            return _refuse(403, "Origin", origin, "--allowed-origin", origin)
+        return None
+
+    return check
+
+
+def _host_reader(trusted_proxies: Sequence[str]) -> Callable[[web.Request], str]:
+    """The function from a request to the host it was meant for; only a trusted proxy may say another."""
+    networks = [ipaddress.ip_network(proxy, strict=False) for proxy in trusted_proxies]
+
+    def read(request: web.Request) -> str:
+        forwarded = request.headers.get("X-Forwarded-Host") if networks else None
+        if forwarded and request.remote:
+            peer = ipaddress.ip_address(request.remote)
+            if any(peer in network for network in networks):
+                return forwarded.rpartition(",")[2].strip()
+        return request.headers.get("Host", "")
+
+    return read
+
+
+def _origin_allowed(origin: str, host: str, loopback: bool, settings: Settings) -> bool:
+    if origin in settings.allowed_origins:
+        return True
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    if loopback and parts.scheme in ("http", "https") and is_loopback(parts.hostname or ""):
+        return True
+    return parts.netloc == host and name_allowed(host, settings)
+
+
+def name_allowed(host: str, settings: Settings) -> bool:
+    """Whether a Host header names us as far as the settings say."""
+    return not settings.allowed_hosts or host_name(host) in settings.allowed_hosts
+
+
+def _refuse(status: int, header: str, given: str, option: str, value: str) -> web.Response:
+    # The headers are a stranger's: `ascii` keeps them from steering a terminal.
+    _log.warning("refused a request with %s %a (allow it with %s %a)", header, given[:100], option, value[:100])
+    return problem_response(status, f"this {header} is not allowed here")
+
+
+def _refused(refusal: Refusal) -> web.Response:
+    response = problem_response(refusal.status, refusal.detail)
+    # One line for each, since not every client finds the second of two in one.
+    for challenge in refusal.challenges:
+        response.headers.add("WWW-Authenticate", challenge)
+    if refusal.retry_after is not None:
+        response.headers["Retry-After"] = str(max(1, ceil(refusal.retry_after)))
+    return response

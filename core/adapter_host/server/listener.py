@@ -1,0 +1,121 @@
+"""Sockets by address and port, each with the applications of the exposers that share it."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from adapter_host.errors import StartError
+from adapter_host.settings import Settings
+
+from .mounts import Mount
+from .problem_json import problem_response
+from .router import Entrance, Mounted, pass_through
+
+Key = tuple[str, int | str]
+"""What makes a listener the same one after a reload: its address and its port, or who takes any free one."""
+
+
+@dataclass(slots=True)
+class Listener:
+    """One address and port, kept across reloads; `port` is the real one once it is open."""
+
+    key: Key
+    address: str
+    port: int
+    mounts: list[Mount] = field(default_factory=list)
+    entrance: Entrance = field(default_factory=lambda: Entrance(""))
+    _socket: socket.socket | None = None
+    _runner: web.AppRunner | None = None
+
+    async def start(self, settings: Settings) -> None:
+        """Begin to accept on the open socket."""
+        root = web.Application(middlewares=[pass_through], client_max_size=settings.body_limit)
+        self.entrance.register(root)
+        root.router.add_route("*", "/{path:.*}", _nothing_here)
+        self._runner = web.AppRunner(root, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
+        await self._runner.setup()
+        server = self._runner.server
+        assert server is not None
+        # Of an application's server both take its own kind of request, which the types do not say.
+        server.request_handler = self.entrance.handler(server.request_handler)  # type: ignore[assignment]
+        assert self._socket is not None
+        await web.SockSite(self._runner, self._socket, backlog=1024).start()
+
+    def open(self, *, shared: bool = False) -> None:
+        """Bind the socket, which other processes may share; connections wait until `start`. Raises `StartError`."""
+        self._socket = self.bind(shared=shared)
+        self._socket.setblocking(False)
+
+    def bind(self, *, shared: bool = False) -> socket.socket:
+        """A socket bound to its address, and its port known; raises `StartError`."""
+        family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
+        bound = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if shared:
+                bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            bound.bind((self.address, self.port))
+        except (OSError, OverflowError, UnicodeError) as error:
+            bound.close()
+            raise StartError(self._cannot_listen(error)) from error
+        self.port = bound.getsockname()[1]
+        return bound
+
+    def locate(self, message: str) -> str:
+        """`message` with the place in the document that asks for this listener."""
+        config, declaration = self.mounts[0].exposer.config, self.mounts[0].plan.declaration
+        return str(declaration.source.problem(declaration.loc(config, "port"), message, code="cannot-listen"))
+
+    def _cannot_listen(self, error: OSError | OverflowError | UnicodeError) -> str:
+        config, declaration = self.mounts[0].exposer.config, self.mounts[0].plan.declaration
+        reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else "no such host or port"
+        of_port = isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES)
+        other = f"port with --port {config.namespace}=PORT, 0 for any" if of_port else "address with --address"
+        message = f"cannot listen on {self.address}:{self.port}: {reason} (choose another {other})"
+        loc = declaration.loc(config, "port" if of_port else "address")
+        return str(declaration.source.problem(loc, message, code="cannot-listen"))
+
+    def serve(self, mounts: list[Mount], mounted: Mapping[str, Mounted]) -> None:
+        """Serve other applications from now on; requests in progress stay where they are."""
+        self.mounts = mounts
+        self.entrance.mount(mounted)
+
+    @property
+    def serving(self) -> bool:
+        """Whether it takes new connections."""
+        return self._runner is not None and bool(self._runner.sites)
+
+    @property
+    def watches(self) -> bool:
+        """Whether it is for those who watch the host alone."""
+        return all(mount.exposer.watches for mount in self.mounts)
+
+    async def stop_accepting(self) -> None:
+        """Take no new connections; those that are open go on."""
+        if self._runner is not None:
+            for site in list(self._runner.sites):
+                await site.stop()
+
+    async def stop(self) -> None:
+        """Close everything."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+        listening, self._socket = self._socket, None
+        if listening is not None:
+            listening.close()
+
+    def url(self, mount: Mount) -> str:
+        """Where a mount is reached, as a person types it."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.address, self.address)
+        host = f"[{host}]" if ":" in host else host
+        return f"http://{host}:{self.port}{mount.prefix}{mount.exposer.endpoint}"
+
+
+async def _nothing_here(_: web.Request) -> web.Response:
+    return problem_response(404, "there is nothing at this path")

@@ -1,0 +1,121 @@
+"""Exposers mounted under URL prefixes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from adapter_host.auth.credentials import IssuedCredentials
+from adapter_host.capability.loaded import Declaration
+from adapter_host.compiler.plan import ExposerPlan, Plan
+from adapter_host.errors import Problem, ProblemsError
+from adapter_host.operation.limiter import Counter
+from adapter_host.plugin.exposer import HttpExposer
+from adapter_host.settings import Settings
+
+from .access import door
+from .router import Entrance, Mounted, prepare
+
+
+def clashes(mounted: Sequence[Mount], where: str) -> list[Problem]:
+    """Exposers that would be served under the same URL."""
+    found = []
+    first: dict[str, Declaration] = {}
+    for mount in mounted:
+        config, declaration = mount.exposer.config, mount.plan.declaration
+        other = first.setdefault(config.namespace, declaration)
+        if other is not declaration:
+            message = (
+                f"'{config.namespace}' is served {where} by {other.source.file} already"
+                " (serve one of them by another host, or under another namespace)"
+            )
+            loc = declaration.loc(config, "namespace")
+            found.append(declaration.source.problem(loc, message, code="namespace-clash"))
+    return found
+
+
+@dataclass(slots=True)
+class Mount:
+    """An exposer below its prefix; `prefix` is empty at the root."""
+
+    plan: Plan
+    exposer_plan: ExposerPlan
+    exposer: HttpExposer[Any]
+    prefix: str = ""
+
+    def mounted(
+        self, settings: Settings, address: str | None, requests: Counter, introduce: Callable[[web.Application], None]
+    ) -> Mounted:
+        """Its application with its door and what plugins put behind it, introduced to the host, ready to be mounted."""
+        app = self.exposer.build_app()
+        introduce(app)
+        own_door = door(self.exposer_plan.credentials, settings, address, requests)
+        middlewares = self.exposer_plan.middlewares
+        for middleware in (*reversed(middlewares), own_door):
+            app.middlewares.insert(0, middleware)
+        prepare(app, self.prefix)
+        # What plugins put there may ask a request for its application, which a shortcut does not take it to.
+        takes_shortcut = not middlewares and _has_shortcut(type(self.exposer))
+        return Mounted(app, own_door, self.exposer.handler_of if takes_shortcut else None)
+
+
+def _has_shortcut(exposer: type[HttpExposer[Any]]) -> bool:
+    """Whether `handler_of` is made for the very application that `build_app` gives."""
+    known = [next(each for each in exposer.mro() if name in vars(each)) for name in ("handler_of", "build_app")]
+    return known[0] is not HttpExposer and issubclass(known[0], known[1])
+
+
+def description(mounts: Iterable[Mount], settings: Settings, address: str | None, requests: Counter) -> Mounted | None:
+    """What anybody may read about the exposers, ready to be mounted; None when there is nothing."""
+    documents: dict[str, bytes] = {}
+    for mount in mounts:
+        credentials = mount.exposer_plan.credentials
+        if isinstance(credentials, IssuedCredentials):
+            documents = {**credentials.documents(f"{mount.prefix}{mount.exposer.endpoint}"), **documents}
+    if not documents:
+        return None
+
+    async def show(request: web.Request) -> web.Response:
+        return web.Response(body=documents[request.path], content_type="application/json")
+
+    own_door = door(None, settings, address, requests)
+    app = web.Application(middlewares=[own_door])
+    for path in documents:
+        app.router.add_get(path, show)
+    app.freeze()
+    return Mounted(app, own_door)
+
+
+def mounts(plans: Iterable[Plan]) -> list[Mount]:
+    """Every HTTP exposer of the plans, at its root."""
+    return [
+        Mount(plan, exposer_plan, exposer_plan.exposer)
+        for plan in plans
+        for exposer_plan in plan.exposers
+        if isinstance(exposer_plan.exposer, HttpExposer) and not exposer_plan.exposer.stdio
+    ]
+
+
+def set_prefixes(mounts: Sequence[Mount], root: str = "") -> None:
+    """Put each mount below its namespace."""
+    for mount in mounts:
+        mount.prefix = f"{root}/{mount.exposer.config.namespace}"
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """An application that serves the host's exposers below a prefix."""
+
+    entrance: Entrance
+    prefix: str
+
+    def mounts(self, plans: Iterable[Plan]) -> list[Mount]:
+        """The HTTP exposers of the plans, each below its namespace; raises `ProblemsError` when two would be one."""
+        attached = mounts(plans)
+        if found := clashes(attached, "in one application"):
+            raise ProblemsError(found)
+        set_prefixes(attached, self.prefix)
+        return attached

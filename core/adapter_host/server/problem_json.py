@@ -1,0 +1,39 @@
+"""Errors over HTTP: `application/problem+json` (RFC 9457)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+
+from adapter_host.operation.request_id import new_request_id
+
+PROBLEM_JSON: Final = "application/problem+json"
+
+
+def problem_response(
+    status: int,
+    detail: str,
+    *,
+    title: str | None = None,
+    request_id: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    **members: Any,
+) -> web.Response:
+    """An error answer; `members` are extension members (`parameter="limit"`)."""
+    request_id = request_id or new_request_id()
+    body = {
+        "type": "about:blank",
+        "title": title or HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "request_id": request_id,
+        **members,
+    }
+    # The server's name without its version, which would tell an attacker more than it tells anybody else.
+    own = {"Server": "adapter-host", "X-Content-Type-Options": "nosniff", "X-Request-Id": request_id}
+    shown = {**own, **(headers or {})}
+    return web.Response(status=status, body=orjson.dumps(body), content_type=PROBLEM_JSON, headers=shown)

@@ -1,0 +1,137 @@
+"""Which application serves which prefix, exchanged while requests go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
+from yarl import URL
+
+from adapter_host.auth.oauth2.metadata import WELL_KNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Mounted:
+    """An application at its prefix. Requests that `shortcut` has a handler for go past it, through its `door` alone."""
+
+    app: web.Application
+    door: Middleware
+    shortcut: Callable[[web.Request], Handler | None] | None = None
+
+
+class Switch(web.AbstractResource):
+    """A resource of an outer application that hands requests to the application mounted at their prefix.
+
+    aiohttp's own sub-applications are fixed once the outer one runs; here what is mounted may be replaced at any time,
+    and a request in progress stays with the application that took it.
+    """
+
+    def __init__(self, root: str) -> None:
+        super().__init__()
+        self._root = root
+        self._depth = 0
+        self._mounted: Mapping[str, Mounted] = {}
+
+    def mount(self, mounted: Mapping[str, Mounted]) -> None:
+        """Replace everything by `mounted`, by prefix; all prefixes are as deep as each other."""
+        self._mounted, self._depth = mounted, max((prefix.count("/") for prefix in mounted), default=0)
+
+    def find(self, request: web.Request) -> Mounted | None:
+        """What is mounted where a request goes."""
+        if not self._depth:
+            return self._mounted.get("")
+        depth = self._depth + 1
+        return self._mounted.get("/".join(request.rel_url.raw_path.split("/", depth)[:depth]))
+
+    @property
+    def canonical(self) -> str:
+        """Where aiohttp's router begins to ask it."""
+        return self._root or "/"
+
+    async def resolve(self, request: web.Request) -> Any:
+        """The match of the mounted application, as aiohttp wants it from a resource."""
+        mounted = self.find(request)
+        if mounted is None:
+            return None, set()
+        match = await mounted.app.router.resolve(request)
+        if isinstance(match.http_exception, web.HTTPNotFound):
+            return None, set()
+        match.add_app(mounted.app)
+        return match, set()
+
+    def url_for(self, **kwargs: str) -> URL:
+        """It has none."""
+        raise RuntimeError("a switch has no URL of its own")
+
+    def add_prefix(self, prefix: str) -> None:
+        """It has one already."""
+        raise RuntimeError("a switch stays where it was put: attach the host to the outermost application")
+
+    def get_info(self) -> Any:
+        """What aiohttp shows of it."""
+        return {"prefix": self._root}
+
+    def raw_match(self, path: str) -> bool:
+        """It equals no path."""
+        return False
+
+    def __len__(self) -> int:
+        return 0
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())
+
+
+class Entrance:
+    """All that an outer application hands to the host: what is below a root, and what describes it, where all look."""
+
+    def __init__(self, root: str) -> None:
+        self._below = Switch(root)
+        self._described = Switch(WELL_KNOWN)
+
+    def register(self, app: web.Application) -> None:
+        """Make it part of the outer application."""
+        app.router.register_resource(self._described)
+        app.router.register_resource(self._below)
+
+    def mount(self, mounted: Mapping[str, Mounted]) -> None:
+        """Replace everything by `mounted`; that of `WELL_KNOWN` has the descriptions, by their whole paths."""
+        below = dict(mounted)
+        description = below.pop(WELL_KNOWN, None)
+        self._described.mount({"": description} if description is not None else {})
+        self._below.mount(below)
+
+    def handler(self, otherwise: Handler) -> Handler:
+        """A handler that takes the shortcuts there are; `otherwise` is the outer application's."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            mounted = self._below.find(request)
+            # A client that waits for leave to send its body gets it from the application.
+            if mounted is None or mounted.shortcut is None or hdrs.EXPECT in request.headers:
+                return await otherwise(request)
+            if self._described.find(request) is not None and request.rel_url.raw_path.startswith(WELL_KNOWN):
+                return await otherwise(request)
+            handler = mounted.shortcut(request)
+            return await (otherwise(request) if handler is None else mounted.door(request, handler))
+
+        return handle
+
+
+def prepare(app: web.Application, prefix: str) -> None:
+    """Make an application ready to be mounted at `prefix`: its routes know where they stand, and it is frozen."""
+    if prefix:
+        for resource in list(app.router.resources()):
+            app.router.unindex_resource(resource)
+            resource.add_prefix(prefix)
+            app.router.index_resource(resource)
+    app.freeze()
+
+
+@web.middleware
+async def pass_through(request: web.Request, handler: Any) -> web.StreamResponse:
+    """Nothing: an outer application without middlewares would not run those of what is mounted in it."""
+    response: web.StreamResponse = await handler(request)
+    return response

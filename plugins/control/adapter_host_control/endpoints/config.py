@@ -1,0 +1,61 @@
+"""`/config`: what is served, whether what is on disk could be, and serving that."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import web
+
+from adapter_host import AdapterHostError, Declaration, ProblemsError
+from adapter_host_control.guard import check_caller
+from adapter_host_control.responses import RefusedRequest, answer, shown
+
+from .health import adapter, state
+from .masking import masked
+
+
+class Configuration:
+    """The endpoints below `/config`."""
+
+    def __init__(self, declaration: Declaration) -> None:
+        self._declaration = declaration
+        self._checking = asyncio.Lock()
+
+    async def get(self, _: web.Request) -> web.Response:
+        """The document as it is served, imports and all."""
+        return answer(masked(self._declaration.source.data, self._declaration.masked))
+
+    async def validate(self, request: web.Request) -> web.Response:
+        """What is wrong with the documents as they are on disk; nothing changes."""
+        host = check_caller(request)
+        _refuse_body(request)
+        # One at a time: each is a whole build.
+        async with self._checking:
+            problems = await asyncio.to_thread(host.check)
+        valid = all(problem.warning for problem in problems)
+        return answer({"valid": valid, "problems": [shown(problem) for problem in problems]})
+
+    async def reload(self, request: web.Request) -> web.Response:
+        """Serve the documents as they are on disk; when they cannot run, what is served goes on."""
+        host = check_caller(request)
+        _refuse_body(request)
+        try:
+            await host.reload()
+        except ProblemsError as error:
+            problems = [shown(problem) for problem in error.problems]
+            message = "not reloaded, what was served goes on"
+            raise RefusedRequest(422, message, problems=problems) from error
+        except AdapterHostError as error:
+            raise RefusedRequest(409, f"not reloaded, what was served goes on: {error}") from error
+        return answer(
+            {
+                "status": state(host),
+                "problems": [shown(problem) for problem in host.warnings],
+                "adapters": [adapter(exposure) for exposure in host.exposures],
+            }
+        )
+
+
+def _refuse_body(request: web.Request) -> None:
+    if request.can_read_body:
+        raise RefusedRequest(400, "this takes no body: it is about the documents that the host was started with")

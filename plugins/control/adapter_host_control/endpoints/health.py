@@ -1,0 +1,98 @@
+"""Whether the host lives, whether it is ready, and what it is."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from importlib import metadata
+from typing import Any
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from adapter_host import HOST, Declaration, Exposure, Host
+from adapter_host_control.config import ControlConfig
+from adapter_host_control.responses import answer
+
+
+async def live(_: web.Request) -> web.Response:
+    """It answers, so it lives."""
+    return answer({"status": "UP"})
+
+
+async def ready(request: web.Request) -> web.Response:
+    """Whether to send it requests: 503 when it drains, or when an exposer does not serve."""
+    status = state(request.app[HOST])
+    adapters = [adapter(exposure) for exposure in request.app[HOST].exposures]
+    return answer({"status": status, "adapters": adapters}, 200 if status == "UP" else 503)
+
+
+def state(host: Host) -> str:
+    """`UP`, `DEGRADED` or `DRAINING`."""
+    if not host.ready:
+        return "DRAINING"
+    return "UP" if all(exposure.serving for exposure in host.exposures) else "DEGRADED"
+
+
+def adapter(exposure: Exposure) -> dict[str, Any]:
+    """One exposer, and why it does not serve where it knows."""
+    port = urlsplit(exposure.url or "").port
+    failure = exposure.exposer.failure
+    return {
+        "type": exposure.type,
+        "namespace": exposure.namespace,
+        **({"port": port} if port else {}),
+        "state": "started" if exposure.serving else "stopped",
+        **({"reason": failure} if failure else {}),
+    }
+
+
+class Status:
+    """`/status`."""
+
+    def __init__(self, declaration: Declaration, config: ControlConfig) -> None:
+        capability = declaration.capability
+        self._fixed = {
+            "capability": {
+                "label": capability.label,
+                "specVersion": capability.version,
+                **({"version": capability.info.version} if capability.info.version else {}),
+            },
+            "engine": {
+                "name": "adapter-host",
+                "version": metadata.version("adapter-host-core"),
+                "python": platform.python_version(),
+            },
+            "otel": {"status": "enabled" if config.observability.enabled else "disabled"},
+        }
+
+    async def get(self, request: web.Request) -> web.Response:
+        """What it is, since when, and what it serves."""
+        host = request.app[HOST]
+        now = datetime.now(UTC)
+        started = host.started or now
+        return answer(
+            {
+                "status": state(host),
+                **self._fixed,
+                "started": started.isoformat(timespec="seconds"),
+                "uptime": duration(now - started),
+                "calls": host.calls,
+                "adapters": list(_served(host.exposures)),
+            }
+        )
+
+
+def _served(exposures: Iterable[Exposure]) -> Iterable[dict[str, Any]]:
+    for exposure in exposures:
+        more = {"capability": exposure.capability, "url": exposure.url, "authentication": exposure.authentication}
+        yield {**adapter(exposure), **more, "operations": exposure.operations}
+
+
+def duration(time: timedelta) -> str:
+    """A time as ISO 8601 has it, to the second: `P1DT2H0M5S`."""
+    minutes, seconds = divmod(int(time.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    return f"P{f'{days}D' if days else ''}T{hours}H{minutes}M{seconds}S"

@@ -1,0 +1,61 @@
+"""`/logs`: how much is logged, by logger."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Final
+
+from aiohttp import web
+
+from adapter_host_control.guard import check_caller
+from adapter_host_control.responses import RefusedRequest, answer, read_object
+
+LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+
+_LOG: Final = logging.getLogger("adapter_host.control")
+
+
+async def get_all(_: web.Request) -> web.Response:
+    """Every logger there is."""
+    known = logging.getLogger().manager.loggerDict
+    names = sorted(name for name, logger in known.items() if isinstance(logger, logging.Logger))
+    return answer({"loggers": [_described(logger) for logger in (logging.getLogger(), *map(logging.getLogger, names))]})
+
+
+async def get(request: web.Request) -> web.Response:
+    """One logger."""
+    return answer(_described(_logger(request)))
+
+
+async def put(request: web.Request) -> web.Response:
+    """Set the level of one logger; null has it follow the one above it."""
+    check_caller(request)
+    logger = _logger(request)
+    data = await read_object(request)
+    level = data.get("level", "")
+    if set(data) != {"level"} or not (level is None or (isinstance(level, str) and level.lower() in LEVELS)):
+        raise RefusedRequest(400, f'the body must be {{"level": LEVEL}}, one of {", ".join(LEVELS)} or null')
+    if level is None and logger.parent is None:
+        raise RefusedRequest(400, "the root logger follows no other, so it needs a level")
+    logger.setLevel(level.upper() if level is not None else logging.NOTSET)
+    _LOG.warning("the level of logger '%s' is %s now", logger.name, level or "that of the one above it")
+    return answer(_described(logger))
+
+
+def _logger(request: web.Request) -> logging.Logger:
+    name = request.match_info["logger"]
+    known = logging.getLogger().manager.loggerDict.get(name)
+    if name == "root":
+        return logging.getLogger()
+    if not isinstance(known, logging.Logger):
+        raise RefusedRequest(404, "there is no logger of that name (GET /logs lists them)")
+    return known
+
+
+def _described(logger: logging.Logger) -> dict[str, Any]:
+    own = logging.getLevelName(logger.level).lower() if logger.level else None
+    return {
+        "name": logger.name,
+        "level": own,
+        "effectiveLevel": logging.getLevelName(logger.getEffectiveLevel()).lower(),
+    }

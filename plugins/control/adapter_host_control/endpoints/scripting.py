@@ -1,0 +1,43 @@
+"""`/scripting`: what scripts may do, and what they have done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from aiohttp import web
+
+from adapter_host import HOST, Host, StepType
+from adapter_host_control.guard import check_caller
+from adapter_host_control.responses import RefusedRequest, answer, read_object
+
+KEYS: Final = ("enabled", "timeout", "statementLimit", "defaultLocation", "defaultLanguage", "allowedLanguages")
+"""What may be changed while it runs."""
+
+
+async def get(request: web.Request) -> web.Response:
+    """How scripts are set up, and how often they ran."""
+    return answer(dict(_scripts(request.app[HOST])[0].status()))
+
+
+async def put(request: web.Request) -> web.Response:
+    """Set some of it otherwise, until the next reload."""
+    host = check_caller(request)
+    changes = await read_object(request)
+    if unknown := [key for key in changes if key not in KEYS]:
+        raise RefusedRequest(400, f"unknown key '{unknown[0]}' (known: {', '.join(KEYS)})")
+    scripts = _scripts(host)
+    try:
+        for each in scripts:
+            each.adjust(changes)
+    except ValueError as error:
+        raise RefusedRequest(400, str(error)) from error
+    return answer(dict(scripts[0].status()))
+
+
+def _scripts(host: Host) -> Sequence[StepType[Any]]:
+    """What runs the script steps, of each capability that has some."""
+    found = host.step_types.get("script", ())
+    if not found:
+        raise RefusedRequest(404, "no script runs here (script steps need: pip install adapter-host-scripting)")
+    return found

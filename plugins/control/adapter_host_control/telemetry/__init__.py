@@ -1,0 +1,1 @@
+"""Metrics and traces of calls. Imports the plugin's root modules only."""

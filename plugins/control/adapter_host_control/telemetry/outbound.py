@@ -1,0 +1,94 @@
+"""Calls of consumed APIs, measured and traced."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from time import perf_counter
+from typing import Final
+from urllib.parse import urlsplit
+
+from opentelemetry.context import attach, detach
+from opentelemetry.trace import Span, SpanKind, set_span_in_context
+
+from adapter_host import Arguments, ConsumedCall, ConsumedOperation, Forwarding, Result, UpstreamError, UpstreamStatus
+
+from .metrics import Count
+from .provider import Telemetry
+from .spans import end_span, error_type
+
+TRANSPORT: Final = "transport"
+"""The kind of error where there was no answer at all."""
+
+
+class Client:
+    """The calls of one operation of a consumed API, with everything that is the same for each of them."""
+
+    def __init__(self, telemetry: Telemetry, type: str, operation: ConsumedOperation) -> None:
+        self._telemetry = telemetry
+        method, url = operation.method, _declared_url(operation)
+        named = {"server.address": urlsplit(url).hostname or "", "http.request.method": method or ""}
+        shown = {name: value for name, value in named.items() if value}
+        self._name = f"{type}.client.{method}" if method else f"{type}.client"
+        self._labels = {f"{telemetry.prefix}.namespace": operation.namespace, **shown}
+        called = {f"{telemetry.prefix}.operation.id": f"{operation.namespace}.{operation.name}"}
+        self._attributes = {**self._labels, **called, **({"url.full": url} if url else {})}
+        self._counts: dict[int | str, Count] = {}
+        over_http = method is not None or isinstance(operation, Forwarding)
+        self._measures = telemetry.config.measures and over_http
+
+    def wrap(self, call: ConsumedCall) -> ConsumedCall:
+        """The call, measured and traced."""
+        telemetry = self._telemetry
+
+        async def observed(arguments: Arguments, *, stream: bool = False) -> Result:
+            began = perf_counter()
+            span = self._start() if telemetry.config.traces_calls else None
+            token = attach(set_span_in_context(span)) if span is not None else None
+            outcome: int | str = TRANSPORT
+            failure: str | None = None
+            try:
+                result = await call(arguments, stream=stream)
+                outcome = result.status
+                return result
+            except BaseException as error:
+                outcome, failure = _outcome(error), error_type(error)
+                raise
+            finally:
+                if token is not None:
+                    detach(token)
+                self._end(span, perf_counter() - began, outcome, failure)
+
+        return observed
+
+    def _start(self) -> Span:
+        return self._telemetry.tracer.start_span(self._name, kind=SpanKind.CLIENT, attributes=self._attributes)
+
+    def _end(self, span: Span | None, seconds: float, outcome: int | str, failure: str | None) -> None:
+        if self._measures:
+            count = self._counts.get(outcome) or self._count(outcome)
+            count.value += 1
+            self._telemetry.measures.client_seconds.record(seconds, count.labels)
+        if span is not None:
+            if isinstance(outcome, int):
+                span.set_attribute("http.response.status_code", outcome)
+                failure = failure or (str(outcome) if outcome >= 400 else None)
+            end_span(span, failure)
+
+    def _count(self, outcome: int | str) -> Count:
+        name = "http.response.status_code" if isinstance(outcome, int) else "error.type"
+        count = self._telemetry.measures.client_requests.of({**self._labels, name: outcome})
+        self._counts[outcome] = count
+        return count
+
+
+def _outcome(error: BaseException) -> int | str:
+    if isinstance(error, UpstreamStatus):
+        return error.upstream_status
+    return TRANSPORT if isinstance(error, UpstreamError) else error_type(error)
+
+
+def _declared_url(operation: ConsumedOperation) -> str:
+    """The URL as the document has it, a name where each value goes: no value of a call, no query, no secret."""
+    described: Mapping[str, object] = operation.describe()
+    url = described.get("url")
+    return url.partition("?")[0] if isinstance(url, str) else ""

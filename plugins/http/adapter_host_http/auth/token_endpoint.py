@@ -1,0 +1,185 @@
+"""An authorization server: found by its issuer, asked for tokens."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import inf, isfinite
+from typing import Any, Final
+
+import aiohttp
+import orjson
+from yarl import URL
+
+from adapter_host import (
+    UpstreamError,
+    UpstreamInvalid,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+    is_secure,
+    metadata_urls,
+    read_at_most,
+)
+from adapter_host_http.credential import AUTHORIZATION, Wire
+from adapter_host_http.encoding import form
+from adapter_host_http.request.body import FORM, JSON
+
+_LOG: Final = logging.getLogger("adapter_host.http")
+
+TOKEN_PATH: Final = "/.stand-in/token"
+"""Where a stand-in gives tokens."""
+
+_LIMIT: Final = 64 * 1024
+_TOKEN: Final = re.compile(r"[!-~]{1,16384}")
+_CODE: Final = re.compile(r"[a-z_]{1,40}")
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a client asks for, and who it is; without a `method` the server's own list decides, else `basic`."""
+
+    client: str
+    secret: str = field(repr=False)
+    method: str | None = None
+    scope: str = ""
+    resource: str = ""
+    audience: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A token as it was given, and for how long."""
+
+    token: str = field(repr=False)
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Endpoint:
+    url: str
+    posts: bool = False
+    """Whether it takes the client's secret in the form alone."""
+
+
+class Server:
+    """One authorization server, by its token endpoint, or `discovered` by its issuer."""
+
+    def __init__(self, namespace: str, url: str, *, discovered: bool) -> None:
+        self._name = f"the authorization server of '{namespace}'"
+        self._url = url
+        self._discovered = discovered
+        self._endpoint: _Endpoint | None = None
+        self._wire: Wire | None = None
+
+    def open(self, wire: Wire) -> None:
+        """Be ready to ask; nothing is sent yet."""
+        self._wire = wire
+        self._endpoint = None
+
+    async def token(self, grant: Grant) -> Answer:
+        """A new token; raises `UpstreamError`."""
+        wire = self._wire
+        if wire is None:
+            raise UpstreamUnreachable(f"{self._name} is not open")
+        try:
+            # Half of a call's time, so that the call itself can still tell which of the two was slow.
+            async with asyncio.timeout(wire.seconds / 2):
+                endpoint = self._endpoint = self._endpoint or await self._find(wire)
+                return await self._ask(wire, endpoint, grant)
+        except UpstreamError:
+            self._endpoint = None
+            raise
+        except TimeoutError as error:
+            raise UpstreamTimeout(f"{self._name} did not answer within {wire.seconds / 2:g} s") from error
+        except (aiohttp.ClientError, OSError) as error:
+            _LOG.warning("%s: %s", self._name, type(error).__name__)
+            raise UpstreamUnreachable(f"{self._name} cannot be reached") from error
+
+    async def _find(self, wire: Wire) -> _Endpoint:
+        if wire.stand_in is not None:
+            return _Endpoint(wire.stand_in + TOKEN_PATH)
+        if not self._discovered:
+            return _Endpoint(self._url)
+        for url in map(URL, metadata_urls(self._url)):
+            async with wire.session.get(
+                url, headers={"Accept": JSON}, allow_redirects=False, proxy=wire.proxy(url)
+            ) as response:
+                if response.status == 200:
+                    return self._described(await self._read(response))
+        raise UpstreamInvalid(f"{self._name} does not describe itself (name its 'tokenEndpoint')")
+
+    def _described(self, data: Mapping[str, Any]) -> _Endpoint:
+        # Another issuer's description may send our secret anywhere.
+        if str(data.get("issuer")).rstrip("/") != self._url.rstrip("/"):
+            raise UpstreamInvalid(f"{self._name} describes another issuer")
+        url = data.get("token_endpoint")
+        if not isinstance(url, str) or not is_secure(url):
+            raise UpstreamInvalid(f"{self._name} names no safe token endpoint")
+        methods = data.get("token_endpoint_auth_methods_supported")
+        listed = methods if isinstance(methods, list) else []
+        return _Endpoint(url, "client_secret_post" in listed and "client_secret_basic" not in listed)
+
+    async def _ask(self, wire: Wire, endpoint: _Endpoint, grant: Grant) -> Answer:
+        fields = {
+            "grant_type": "client_credentials",
+            "scope": grant.scope,
+            "resource": grant.resource,
+            "audience": grant.audience,
+        }
+        headers = {"Accept": JSON, "Content-Type": FORM}
+        if grant.method == "post" or (grant.method is None and endpoint.posts):
+            fields |= {"client_id": grant.client, "client_secret": grant.secret}
+        else:
+            pair = f"{form(grant.client)}:{form(grant.secret)}"
+            headers[AUTHORIZATION] = f"Basic {b64encode(pair.encode()).decode()}"
+        body = "&".join(f"{name}={form(value)}" for name, value in fields.items() if value)
+        url = URL(endpoint.url)
+        async with wire.session.post(
+            url, data=body.encode(), headers=headers, allow_redirects=False, proxy=wire.proxy(url)
+        ) as response:
+            if response.status != 200:
+                raise UpstreamInvalid(f"{self._name} gave no token ({await _reason(response)})")
+            return self._answer(await self._read(response))
+
+    def _answer(self, data: Mapping[str, Any]) -> Answer:
+        token = data.get("access_token")
+        if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+            raise UpstreamInvalid(f"{self._name} answered without a token")
+        if str(data.get("token_type", "bearer")).lower() != "bearer":
+            raise UpstreamInvalid(f"{self._name} gave a token of another type than Bearer")
+        return Answer(token, _seconds(data.get("expires_in")))
+
+    async def _read(self, response: aiohttp.ClientResponse) -> Mapping[str, Any]:
+        try:
+            data = orjson.loads(await _body(response))
+        except orjson.JSONDecodeError:
+            data = None
+        if not isinstance(data, dict):
+            raise UpstreamInvalid(f"{self._name} did not answer a JSON object")
+        return data
+
+
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    return await read_at_most(_LIMIT, response.content.iter_any()) or b""
+
+
+async def _reason(response: aiohttp.ClientResponse) -> str:
+    """The status, and the error's code where it is one: the server's own words may quote what it was sent."""
+    try:
+        code = orjson.loads(await _body(response)).get("error")
+    except (orjson.JSONDecodeError, AttributeError):
+        code = None
+    known = isinstance(code, str) and _CODE.fullmatch(code)
+    return f"it answered {response.status}: {code}" if known else f"it answered {response.status}"
+
+
+def _seconds(value: Any) -> float:
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError):
+        return inf
+    return max(seconds, 0.0) if isfinite(seconds) else inf

@@ -1,0 +1,1 @@
+"""A mock server for a consumed API. Imports `auth` and below."""

@@ -1,0 +1,189 @@
+"""The stand-in for a consumed API: a real server on the loopback that checks what the API would."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
+
+import orjson
+from aiohttp import web
+
+from adapter_host import text_of
+from adapter_host_http.credential import Credential
+from adapter_host_http.request.plan import Carried
+
+from .auth import proof_of
+from .sample import sample_of
+
+if TYPE_CHECKING:
+    from adapter_host_http.operation import HttpOperation
+
+_JSON: Final = "application/json"
+_BODY_LIMIT: Final = 64 * 1024 * 1024
+_DATA_URL: Final = re.compile(r"data:([^,]*);base64,([A-Za-z0-9+/=\s]*)")
+_REST_OF_EXAMPLE: Final = frozenset({"status", "body"})
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One operation as the stand-in serves it."""
+
+    pattern: re.Pattern[str]
+    fixed: int
+    operation: HttpOperation
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A request, read."""
+
+    request: web.Request
+    body: bytes
+    data: Any
+
+    def has(self, carried: Carried) -> bool:
+        """Whether a declared input came."""
+        if carried.place == "query":
+            return carried.name in self.request.query
+        if carried.place == "header":
+            return carried.name in self.request.headers
+        if carried.place == "cookie":
+            return carried.name in self.request.cookies
+        if carried.place == "body" and not carried.whole and isinstance(self.data, dict):
+            return carried.name in self.data
+        return carried.place == "path" or bool(self.body)
+
+
+class StandIn:
+    """Serves the declared operations of one consumer until it is stopped."""
+
+    def __init__(self, operations: Sequence[HttpOperation], credential: Credential | None) -> None:
+        self._proof = proof_of(credential) if credential else None
+        routes = [_route(operation) for operation in operations]
+        self._routes = sorted(routes, key=lambda route: -route.fixed)
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> str:
+        """Serve on a free port of the loopback; gives the base to call."""
+        app = web.Application(client_max_size=_BODY_LIMIT)
+        app.router.add_route("*", "/{path:.*}", self._serve)
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        host, port = self._runner.addresses[0][:2]
+        return f"http://{host}:{port}"
+
+    async def stop(self) -> None:
+        """Stop serving."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _serve(self, request: web.Request) -> web.Response:
+        if self._proof is not None and (own := await self._proof.answer(request)) is not None:
+            return own
+        matching = [route for route in self._routes if route.pattern.fullmatch(request.rel_url.raw_path)]
+        if not matching:
+            return _error(404, f"there is no {unquote(request.rel_url.raw_path)}")
+        found = next((route for route in matching if route.operation.method == request.method), None)
+        if found is None:
+            allowed = ", ".join(sorted({str(route.operation.method) for route in matching}))
+            return _error(405, f"{request.method} is not allowed here", {"Allow": allowed})
+        return await self._answer(found.operation, request)
+
+    async def _answer(self, operation: HttpOperation, request: web.Request) -> web.Response:
+        proof = self._proof
+        if proof is not None and not proof.holds(request):
+            credential = proof.credential
+            message = f"the {credential.place} '{credential.name}' does not hold the credential"
+            return _error(401, message, proof.challenge())
+        body = await request.read()
+        data = None
+        if body and _sends_json(operation):
+            if request.content_type != _JSON:
+                return _error(415, f"the body must be application/json, not {request.content_type}")
+            try:
+                data = orjson.loads(body)
+            except ValueError:
+                return _error(400, "the body is not JSON")
+        received = Received(request, body, data)
+        for carried in operation.carried:
+            if carried.required and not received.has(carried):
+                return _error(400, f"'{carried.name}' is required in {carried.place}")
+        return _example(operation, received)
+
+
+def _route(operation: HttpOperation) -> Route:
+    path = str(operation.plan.path)
+    fixed = len(re.sub(r"\{[^{}]+\}", "", path))
+    return Route(re.compile(operation.plan.path.pattern().pattern or "/"), fixed, operation)
+
+
+def _sends_json(operation: HttpOperation) -> bool:
+    body = operation.unit.spec.body
+    return body is None or body.type == "json"
+
+
+def _error(status: int, message: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    return _json(status, {"error": message}, headers)
+
+
+def _json(status: int, data: Any, headers: Mapping[str, str] | None = None) -> web.Response:
+    body = None if status == 204 else orjson.dumps(data)
+    return web.Response(status=status, body=body, content_type=_JSON, headers=headers)
+
+
+def _example(operation: HttpOperation, received: Received) -> web.Response:
+    spec = operation.unit.spec
+    example = spec.example
+    if example is None:
+        example = sample_of(spec.output_parameters)
+    if isinstance(example, dict) and "status" in example and example.keys() <= _REST_OF_EXAMPLE:
+        return _formed(operation, int(example["status"]), example.get("body"))
+    if example is None:
+        example = {"received": _echo(operation, received)}
+    return _formed(operation, 200, example)
+
+
+def _formed(operation: HttpOperation, status: int, data: Any) -> web.Response:
+    """The answer in its format; text is taken for that already where it is not JSON."""
+    format = operation.format
+    if operation.binary and (given := _data_url(data)) is not None:
+        return web.Response(status=status, body=given[1], headers={"Content-Type": given[0]})
+    if status >= 300 or format.media_type == _JSON:
+        return _json(status, data)
+    body = data.encode() if isinstance(data, str) else format.encode(data)
+    return web.Response(status=status, body=body, content_type=format.media_type)
+
+
+def _data_url(example: Any) -> tuple[str, bytes] | None:
+    """The media type and the bytes of a `data:` URL in base 64 (RFC 2397): an example in YAML is text."""
+    found = _DATA_URL.fullmatch(example) if isinstance(example, str) else None
+    return None if found is None else (found[1] or "text/plain", b64decode(found[2]))
+
+
+def _echo(operation: HttpOperation, received: Received) -> dict[str, Any]:
+    request = received.request
+    credential = operation.unit.credential
+    query: dict[str, Any] = {}
+    for name in request.query:
+        if not (credential and credential.takes("query", name)):
+            values = request.query.getall(name)
+            query[name] = values if len(values) > 1 else values[0]
+    declared = {c.name for c in operation.carried if c.place == "header"}
+    body = received.data if received.data is not None else received.body.decode(errors="replace") or None
+    return {
+        "method": request.method,
+        "path": unquote(request.rel_url.raw_path),
+        "query": query,
+        "headers": {
+            name: text_of(request.headers[name])
+            for name in sorted(declared)
+            if name in request.headers and not (credential and credential.takes("header", name))
+        },
+        "body": body,
+    }

@@ -1,0 +1,167 @@
+"""Requests: a plan compiled once, and what it makes of the arguments of a call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from multidict import CIMultiDict
+
+from adapter_host import ABSENT, ArgumentError, Arguments, Input, text_of
+from adapter_host_http.encoding import cookie, header, listed, percent
+
+from .body import MakeBody, several
+from .request import CONTENT_TYPE, Pair, Prepared, Request
+from .templates import Constant, Value, render
+from .url import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One named value of a request; `input` is whom to blame for a wrong one."""
+
+    name: str
+    value: Value
+    input: str
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """Where the request carries an input, and under what name; `whole` is the whole body."""
+
+    input: str
+    place: str
+    name: str
+    required: bool
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RequestParts:
+    """What a request is made of, by place."""
+
+    method: str
+    path: Path
+    query: tuple[Field, ...]
+    headers: tuple[Field, ...]
+    cookies: tuple[Field, ...]
+    body: MakeBody | None
+
+
+class RequestPlan:
+    """Makes requests. Constants are encoded already; a call appends its own values."""
+
+    __slots__ = (
+        "_body",
+        "_cookies",
+        "_defaults",
+        "_headers",
+        "_prepared",
+        "_query",
+        "_required",
+        "_typed",
+        "inputs",
+        "method",
+        "path",
+    )
+
+    def __init__(self, parts: RequestParts, inputs: tuple[Input, ...]) -> None:
+        self.method = parts.method
+        self.path = parts.path
+        self.inputs = inputs
+        self._query = tuple(_query_piece(field) for field in parts.query)
+        self._headers = tuple(
+            (field.name, field.name.lower(), field.value, field.input)
+            for field in parts.headers
+            if not isinstance(field.value, Constant)
+        )
+        self._cookies = parts.cookies
+        self._body = parts.body
+        self._required = tuple(i.name for i in inputs if i.required and i.place != "path")
+        self._divide(parts)
+
+    def _divide(self, parts: RequestParts) -> None:
+        """Part the constant headers into those that stay, and those that a call's own may replace."""
+        constants = [(f.name, listed(f.value.value)) for f in parts.headers if isinstance(f.value, Constant)]
+        changing = {lower for _, lower, _, _ in self._headers} | ({"cookie"} if parts.cookies else set())
+        codings = not any(name == "accept-encoding" for name in changing | {name.lower() for name, _ in constants})
+        fixed = [pair for pair in constants if pair[0].lower() not in changing]
+        self._prepared = Prepared(fixed, codings=codings)
+        self._defaults = {name.lower(): (name, value) for name, value in constants if name.lower() in changing}
+        self._typed = any(name.lower() == "content-type" for name, _ in fixed)
+
+    def build(self, arguments: Arguments) -> Request:
+        """The request of one call; raises `ArgumentError`."""
+        try:
+            return self._build(arguments)
+        except orjson.JSONEncodeError:
+            raise _beyond_json(arguments) from None
+
+    def _build(self, arguments: Arguments) -> Request:
+        for name in self._required:
+            if arguments.get(name, ABSENT) is ABSENT:
+                raise ArgumentError(name, f"'{name}' is required")
+        target = self.path.render(arguments)
+        if self._query:
+            target += self._query_text(arguments)
+        own = self._defaults.copy()
+        for name, lower, value, input_name in self._headers:
+            given = value(arguments)
+            if given is not ABSENT and given is not None:
+                own[lower] = name, header(input_name, listed(given))
+        if self._cookies:
+            self._add_cookies(own, arguments)
+        made = self._body(arguments) if self._body else None
+        if made is None:
+            return Request(target, self._prepared, own, None)
+        if not self._typed and "content-type" not in own:
+            own["content-type"] = CONTENT_TYPE, made[1]
+        return Request(target, self._prepared, own, made[0])
+
+    def constant_headers(self) -> Mapping[str, str]:
+        """The headers that hold for every call that gives none of its own."""
+        return CIMultiDict((*self._prepared.pairs, *self._defaults.values()))
+
+    def constant_query(self) -> str:
+        """The query that no call changes, from its `?`."""
+        pieces = [piece for piece in self._query if isinstance(piece, str)]
+        return f"?{'&'.join(pieces)}" if pieces else ""
+
+    def _query_text(self, arguments: Arguments) -> str:
+        pieces = [text for piece in self._query if (text := piece if isinstance(piece, str) else piece(arguments))]
+        return f"?{'&'.join(pieces)}" if pieces else ""
+
+    def _add_cookies(self, own: dict[str, Pair], arguments: Arguments) -> None:
+        pairs = (
+            f"{field.name}={cookie(text_of(value))}"
+            for field in self._cookies
+            if (value := render(field.value, arguments)) is not ABSENT and value is not None
+        )
+        if text := "; ".join(pairs):
+            own["cookie"] = "Cookie", text
+
+
+def _beyond_json(arguments: Arguments) -> ArgumentError:
+    """The error that names the argument with a value that JSON cannot carry."""
+    for name, value in arguments.items():
+        try:
+            orjson.dumps(value)
+        except orjson.JSONEncodeError:
+            return ArgumentError(name, f"'{name}' holds a value that JSON cannot carry")
+    return ArgumentError("", "the request holds a value that JSON cannot carry")
+
+
+def _query_piece(field: Field) -> str | Callable[[Arguments], str]:
+    prefix = f"{percent(field.name)}="
+    value = field.value
+    if isinstance(value, Constant):
+        return _pairs(prefix, value.value)
+    return lambda arguments: _pairs(prefix, value(arguments))
+
+
+def _pairs(prefix: str, value: Any) -> str:
+    if isinstance(value, str):
+        return prefix + percent(value)
+    return "&".join(prefix + percent(text_of(item)) for item in several(value))

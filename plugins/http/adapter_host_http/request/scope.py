@@ -1,0 +1,48 @@
+"""One declared operation, together with what the levels above it say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Final
+
+from adapter_host import InputSpec, Provision
+from adapter_host_http.config import HttpConfig, HttpOperationSpec, HttpResource
+from adapter_host_http.credential import Credential
+
+from .templates import Spot
+
+USER_AGENT: Final = f"adapter-host/{metadata.version('adapter-host-core')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One operation with everything above it that says how it is called."""
+
+    config: HttpConfig
+    resource: HttpResource
+    spec: HttpOperationSpec
+    provision: Provision
+    credential: Credential | None
+    headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def path(self) -> str:
+        """The path's text."""
+        return self.resource.path if self.spec.path is None else self.spec.path
+
+    @property
+    def path_spot(self) -> Spot:
+        """Where the path's text stands."""
+        return Spot("path", self.resource if self.spec.path is None else self.spec, ("path",))
+
+
+def declared_inputs(unit: Unit) -> list[InputSpec]:
+    """The declared inputs of every level; of those with one name and place, the innermost."""
+    found: dict[tuple[str, str | None], InputSpec] = {}
+    for level in (unit.config, unit.resource, unit.spec):
+        for spec in level.input_parameters:
+            name = spec.name.lower() if spec.place == "header" else spec.name
+            found.pop((name, spec.place), None)
+            found[name, spec.place] = spec
+    return list(found.values())

@@ -1,0 +1,173 @@
+"""Templates of one operation: compiled, and the inputs that they name noted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Set
+from dataclasses import dataclass
+from typing import Any, Final
+
+from adapter_host import ABSENT, Arguments, Model, Provision, Template
+from adapter_host_http.encoding import Encode
+
+TAG: Final = re.compile(r"\{\{\{\s*([^{}]+?)\s*\}\}\}|\{\{\s*&?\s*([^{}]+?)\s*\}\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A value that no call changes."""
+
+    value: Any
+
+
+Render = Callable[[Arguments], Any]
+"""Gives a value of one call, or `ABSENT`."""
+
+Value = Constant | Render
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a text stands in the document, and where the request carries what it says (under `name`, if it has one)."""
+
+    place: str
+    model: Model
+    keys: tuple[str | int, ...] = ()
+    name: str | None = None
+
+    def __truediv__(self, key: str | int) -> Spot:
+        return Spot(self.place, self.model, (*self.keys, key), self.name)
+
+
+class Masked(Template):
+    """A template that shows its secrets by name."""
+
+    __slots__ = ()
+
+    def __init__(self, template: Template) -> None:
+        super().__init__(template.parts)
+        if self.constant is not None:
+            self.constant = self.masked()
+
+    def text(self, arguments: Mapping[str, Any], encode: Callable[[str], str] = str) -> str:
+        """The text with every reference filled and every secret by name."""
+        return self.preview(arguments, encode)
+
+
+class Texts:
+    """Compiles the texts of one operation; `constants` are declared values by name, as the document's text."""
+
+    def __init__(
+        self, provision: Provision, names: Set[str], constants: Mapping[str, str], *, masked: bool = False
+    ) -> None:
+        self._provision = provision
+        self._names = names
+        self._constants = constants
+        self._masked = masked
+        self.found: dict[str, Spot] = {}
+        self.secrets: set[str] = set()
+
+    def template(self, text: str, spot: Spot, *, own: str = "") -> Template:
+        """Compile a text that may name declared constants, but not the constant that it is the value of (`own`)."""
+        if self._constants:
+            known = {name: value for name, value in self._constants.items() if name != own}
+            text = TAG.sub(lambda tag: known.get(tag[1] or tag[2], tag[0]), text)
+        template = self._provision.template(text, spot.model, *spot.keys, inputs=self._names)
+        for name in template.inputs:
+            self.found.setdefault(name, spot)
+        self.secrets.update(template.secrets)
+        return Masked(template) if self._masked else template
+
+    def value(self, data: Any, spot: Spot, *, own: str = "") -> Value:
+        """Compile plain data: a leaf of one tag gives the argument itself, and an absent one is left out."""
+        if isinstance(data, str):
+            return value_of(self.template(data, spot, own=own))
+        return self.tree(data, spot, lambda text, spot: self.value(text, spot, own=own))
+
+    def tree(self, data: Any, spot: Spot, leaf: Callable[[str, Spot], Value]) -> Value:
+        """Compile plain data, its texts by `leaf`."""
+        if isinstance(data, str):
+            return leaf(data, spot)
+        if isinstance(data, dict):
+            return _mapping({key: self.tree(child, spot / key, leaf) for key, child in data.items()})
+        if isinstance(data, list | tuple):
+            return _sequence([self.tree(child, spot / index, leaf) for index, child in enumerate(data)])
+        return Constant(data)
+
+    def joined(self, text: str, spot: Spot, encode: Callable[[str, bool], Encode], quotes: str = "") -> Value:
+        """Compile a text whose tags are each encoded by `encode(name, within quotes)`."""
+        pieces: list[str | tuple[Value, Encode]] = []
+        for piece, is_tag, quoted in split_tags(text, quotes):
+            if is_tag:
+                template = self.template(piece, spot)
+                pieces.append((value_of(template), encode(template.single or piece, quoted)))
+            else:
+                pieces.append(piece)
+        return _text(pieces)
+
+
+def value_of(template: Template) -> Value:
+    """A template as a value."""
+    return template.value if template.constant is None else Constant(template.constant)
+
+
+def render(value: Value, arguments: Arguments) -> Any:
+    """The value in one call."""
+    return value.value if isinstance(value, Constant) else value(arguments)
+
+
+def split_tags(text: str, quotes: str = "") -> Iterator[tuple[str, bool, bool]]:
+    """The parts of a text in order: each with whether it is a tag, and whether it stands within `quotes`."""
+    end, quote = 0, ""
+    for tag in TAG.finditer(text):
+        literal = text[end : tag.start()]
+        quote = _open_quote(literal, quotes, quote)
+        yield literal, False, bool(quote)
+        yield tag[0], True, bool(quote)
+        end = tag.end()
+    yield text[end:], False, False
+
+
+def _open_quote(literal: str, quotes: str, quote: str) -> str:
+    escaped = False
+    for char in literal:
+        if escaped:
+            escaped = False
+        elif quote and char == "\\":
+            escaped = True
+        elif quote:
+            quote = "" if char == quote else quote
+        elif char in quotes:
+            quote = char
+    return quote
+
+
+def _mapping(children: dict[str, Value]) -> Value:
+    if all(isinstance(child, Constant) for child in children.values()):
+        return Constant({key: render(child, {}) for key, child in children.items()})
+    items = tuple(children.items())
+
+    def mapping(arguments: Arguments) -> dict[str, Any]:
+        rendered = ((key, render(child, arguments)) for key, child in items)
+        return {key: value for key, value in rendered if value is not ABSENT}
+
+    return mapping
+
+
+def _sequence(children: list[Value]) -> Value:
+    if all(isinstance(child, Constant) for child in children):
+        return Constant([render(child, {}) for child in children])
+
+    def sequence(arguments: Arguments) -> list[Any]:
+        rendered = (render(child, arguments) for child in children)
+        return [value for value in rendered if value is not ABSENT]
+
+    return sequence
+
+
+def _text(pieces: list[str | tuple[Value, Encode]]) -> Value:
+    def text(arguments: Arguments) -> str:
+        return "".join(piece if isinstance(piece, str) else piece[1](render(piece[0], arguments)) for piece in pieces)
+
+    constant = all(isinstance(piece, str) or isinstance(piece[0], Constant) for piece in pieces)
+    return Constant(text({})) if constant else text

@@ -1,0 +1,253 @@
+"""Where a request goes: the base and the path, compiled; no value leaves its segment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote, unquote
+
+from yarl import URL
+
+from adapter_host import ABSENT, ArgumentError, Arguments, Provision, Template
+from adapter_host_http.config import HttpConfig
+from adapter_host_http.encoding import CONTROL, climbs, listed, percent
+
+from .templates import Constant, Value, render
+
+PLACEHOLDER: Final = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}|\{\s*([^{}]+?)\s*\}")
+
+_LITERAL: Final = "/%:@!$&'()*+,;=~-._"
+_RAW: Final = "%:@!$&'()*+,;=~-._"
+_RAW_QUERY: Final = "/?[]{}|^`\\" + _RAW
+_SCHEME: Final = re.compile(r"https?://", re.IGNORECASE)
+_ABSOLUTE: Final = re.compile(r"/|https?://", re.IGNORECASE)
+_ENCODED: Final = re.compile(r"[!-~]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholder:
+    """A value in a path, and the name of the input that it is."""
+
+    name: str
+    value: Value
+
+
+Piece = str | Placeholder
+
+
+def literal(text: str) -> str:
+    """Text of the document in a path."""
+    return quote(text, safe=_LITERAL)
+
+
+class Segment:
+    """One segment of a path that has values of the call in it."""
+
+    __slots__ = ("_name", "_pieces")
+
+    def __init__(self, pieces: list[Piece]) -> None:
+        self._pieces = tuple(pieces)
+        self._name = next(piece.name for piece in pieces if isinstance(piece, Placeholder))
+
+    def render(self, arguments: Arguments) -> str:
+        """The segment, encoded; raises `ArgumentError` for what would not stay in it."""
+        raw, encoded = "", ""
+        for piece in self._pieces:
+            if isinstance(piece, str):
+                raw += piece
+                encoded += literal(piece)
+            else:
+                text = _text(piece, arguments)
+                raw += text
+                encoded += percent(text)
+        if not raw:
+            raise ArgumentError(self._name, f"'{self._name}' is part of the path and may not be empty")
+        if climbs(raw):
+            raise ArgumentError(self._name, f"'{self._name}' may not make a '.' or '..' of a part of the path")
+        return encoded
+
+    def __str__(self) -> str:
+        return "".join(f"{{{p.name}}}" if isinstance(p, Placeholder) else literal(p) for p in self._pieces)
+
+
+def _text(piece: Placeholder, arguments: Arguments) -> str:
+    value = render(piece.value, arguments)
+    if value is None or value is ABSENT:
+        raise ArgumentError(piece.name, f"'{piece.name}' is required")
+    text = listed(value)
+    if CONTROL.search(text):
+        raise ArgumentError(piece.name, f"'{piece.name}' may hold no control characters")
+    return text
+
+
+class Path:
+    """A path, compiled; always begins with a slash unless it is empty."""
+
+    __slots__ = ("_parts",)
+
+    def __init__(self, segments: list[list[Piece]]) -> None:
+        parts: list[str | Segment] = []
+        for segment in segments:
+            parts.append("/")
+            parts.append(_segment(segment))
+        self._parts = tuple(_fused(parts))
+
+    def render(self, arguments: Arguments) -> str:
+        """The path in one call."""
+        return "".join(part if isinstance(part, str) else part.render(arguments) for part in self._parts)
+
+    def pattern(self) -> re.Pattern[str]:
+        """What every rendered path matches, percent-encoding and all."""
+        return re.compile(
+            "".join(re.escape(part) if isinstance(part, str) else _pattern(str(part)) for part in self._parts)
+        )
+
+    def __str__(self) -> str:
+        return "".join(map(str, self._parts))
+
+
+def _segment(pieces: list[Piece]) -> str | Segment:
+    if all(isinstance(p, str) or isinstance(p.value, Constant) for p in pieces):
+        return "".join(literal(p) if isinstance(p, str) else percent(_text(p, {})) for p in pieces)
+    return Segment(pieces)
+
+
+def _pattern(segment: str) -> str:
+    return re.sub(r"\\\{.+?\\\}", "[^/]+?", re.escape(segment))
+
+
+def _fused(parts: list[str | Segment]) -> list[str | Segment]:
+    fused: list[str | Segment] = []
+    for part in parts:
+        if isinstance(part, str) and fused and isinstance(fused[-1], str):
+            fused[-1] += part
+        else:
+            fused.append(part)
+    return fused
+
+
+def parse_path(text: str, value_of: Callable[[str], Placeholder]) -> list[list[Piece]]:
+    """The segments of a path's text; `value_of` says what a placeholder means, given as `{x}` or `{{x}}`."""
+    segments: list[list[Piece]] = []
+    stripped = text.lstrip("/")
+    for segment in stripped.split("/") if text else ():
+        pieces: list[Piece] = []
+        end = 0
+        for tag in PLACEHOLDER.finditer(segment):
+            if tag.start() > end:
+                pieces.append(segment[end : tag.start()])
+            pieces.append(value_of(tag[0]))
+            end = tag.end()
+        if end < len(segment):
+            pieces.append(segment[end:])
+        segments.append(pieces)
+    return segments
+
+
+def passed_path(raw: str) -> str:
+    """A caller's own path, to be appended to a base: encoded as it came, and what is not encoded made so.
+
+    Raises `ArgumentError` for one that could lead out of the base.
+    """
+    if not raw:
+        return ""
+    segments = raw.removeprefix("/").split("/")
+    if "" in segments[:-1]:
+        raise ArgumentError("path", "the path may hold no '//'")
+    for segment in segments:
+        if climbs(segment):
+            raise ArgumentError("path", "the path may hold no '.' or '..' as a segment")
+        if CONTROL.search(unquote(segment)):
+            raise ArgumentError("path", "the path may hold no control characters")
+    return "/" + "/".join(map(_escaped, segments))
+
+
+def passed_query(raw: str) -> str:
+    """A caller's own query, from its `?`: as it came, and what is not encoded made so."""
+    return f"?{_escaped(raw, _RAW_QUERY)}" if raw else ""
+
+
+def _escaped(raw: str, safe: str = _RAW) -> str:
+    # Bytes that are no UTF-8 arrive as surrogates.
+    return quote(raw.encode("utf-8", "surrogateescape"), safe=safe)
+
+
+def relative(location: str, base: str, path: str) -> str:
+    """Where an answer to `path` below the base leads, seen from that path: then it is right below any other base too.
+
+    What leads out of the base, or is relative already, stays.
+    """
+    if not path or not _ABSOLUTE.match(location) or not _ENCODED.fullmatch(location):
+        return location
+    try:
+        root = URL(base, encoded=True)
+        there = root.join(URL(location, encoded=True))
+    except ValueError:
+        return location
+    below = root.raw_path.rstrip("/")
+    if there.origin() != root.origin() or not f"{there.raw_path}/".startswith(f"{below}/"):
+        return location
+    return _steps(path, there.raw_path[len(below) :] or "/") + _after_path(location)
+
+
+def _steps(start: str, end: str) -> str:
+    """The relative path between two absolute ones."""
+    here, there = start.split("/")[:-1], end.split("/")
+    same = 0
+    while same < min(len(here), len(there) - 1) and here[same] == there[same]:
+        same += 1
+    text = "../" * (len(here) - same) + "/".join(there[same:])
+    # Else the first segment would be read as a scheme, as a host, or as nothing.
+    return text if text and ":" not in text.split("/")[0] and not text.startswith("/") else f"./{text}"
+
+
+def _after_path(location: str) -> str:
+    found = re.search(r"[?#]", location)
+    return location[found.start() :] if found else ""
+
+
+def compile_base(config: HttpConfig, provision: Provision) -> Template | None:
+    """Where the API is: what the person running the host says, or the document; None with a problem reported."""
+    stated = config.base_uri or None
+    given = provision.base_uri or stated
+    if given is None:
+        if not provision.settings.mock:
+            provision.problem(
+                f"'{config.namespace}' has no baseUri (set it, or call it elsewhere with"
+                f" --base-uri {config.namespace}=URL)",
+                config,
+                code="no-base-uri",
+            )
+        return None
+    template = provision.secret(given, config, "baseUri")
+    unset = any(name in provision.declaration.unresolved for name in template.secrets)
+    if (wrong := None if unset else _wrong(template)) is not None:
+        origin = "baseUri" if given is stated else "--base-uri"
+        provision.problem(f"{origin} {wrong}", config, "baseUri", code="base-uri")
+    return template
+
+
+def _wrong(template: Template) -> str | None:
+    """What keeps a text from being a base, or nothing."""
+    base = template.constant or ""
+    given = f"(given {template.masked()})"
+    try:
+        url = URL(base)
+    except ValueError:
+        return f"is not a URL {given}"
+    if not _SCHEME.match(base) or not url.raw_host or re.search(r"[\s\x00-\x1f\x7f\\]", base):
+        return f"must be an http or https URL {given}"
+    if "@" in base.split("/")[2]:
+        return "may hold no user or password (use authentication)"
+    if "?" in base or "#" in base:
+        return f"may hold no query and no fragment {given}"
+    return None
+
+
+def normal_base(template: Template | None) -> str:
+    """The base as requests are built on it: no trailing slash, host and path encoded; empty when there is none."""
+    if template is None or _wrong(template) is not None:
+        return ""
+    return str(URL((template.constant or "").rstrip("/"))).rstrip("/")

@@ -1,0 +1,1 @@
+"""Send requests and receive responses, natively or through aiohttp. Imports `request`."""

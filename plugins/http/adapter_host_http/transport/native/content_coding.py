@@ -1,0 +1,67 @@
+"""Content codings, undone piece by piece so that no answer can fill the memory."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Final
+
+from adapter_host_http.transport.base import Malformed
+
+_GZIP: Final = 16 + zlib.MAX_WBITS
+_RAW: Final = -zlib.MAX_WBITS
+_DEFLATED: Final = 8
+
+
+class Inflater:
+    """Undoes `gzip` (RFC 1952), or `deflate` (RFC 1950; without its header too, as some servers send it)."""
+
+    __slots__ = ("_decoder", "_full", "_gzip", "_rest")
+
+    def __init__(self, coding: bytes) -> None:
+        if coding not in (b"gzip", b"x-gzip", b"deflate"):
+            raise Malformed("an answer in a content coding that was not asked for")
+        self._gzip = coding != b"deflate"
+        self._decoder: zlib._Decompress | None = None
+        self._rest = b""
+        self._full = False
+
+    @property
+    def pending(self) -> bool:
+        """Whether there may be more without another byte from the wire."""
+        return self._full or bool(self._rest)
+
+    def feed(self, data: bytes, most: int) -> bytes:
+        """At most so many bytes of what `data` and all before it hold; raises `Malformed`."""
+        self._rest += data
+        pieces: list[bytes] = []
+        left = most
+        while left and self.pending:
+            piece = self._inflate(left)
+            pieces.append(piece)
+            left -= len(piece)
+        return b"".join(pieces)
+
+    def finish(self) -> None:
+        """Check that the whole of it has come; raises `Malformed`."""
+        if self._decoder is not None and not self._decoder.eof:
+            raise Malformed("a compressed answer that is cut short")
+
+    def _inflate(self, most: int) -> bytes:
+        decoder = self._decoder
+        if decoder is None or (decoder.eof and self._gzip and self._rest):
+            # A file in this format may have several members.
+            decoder = self._decoder = self._begin(self._rest)
+        try:
+            piece = decoder.decompress(self._rest, most)
+        except zlib.error:
+            raise Malformed("a compressed answer that cannot be unpacked") from None
+        if decoder.eof and decoder.unused_data and not self._gzip:
+            raise Malformed("a compressed answer with more behind it")
+        self._rest = decoder.unconsumed_tail or decoder.unused_data
+        self._full = len(piece) == most and not decoder.eof
+        return piece
+
+    def _begin(self, data: bytes) -> zlib._Decompress:
+        if self._gzip:
+            return zlib.decompressobj(wbits=_GZIP)
+        return zlib.decompressobj(wbits=zlib.MAX_WBITS if data[0] & 0x0F == _DEFLATED else _RAW)

@@ -1,0 +1,187 @@
+"""The connections to one origin: opened, kept, shared out in the order of asking."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import deque
+from contextlib import suppress
+from typing import Final
+
+import aiohappyeyeballs
+
+from adapter_host_http.transport.base import ConnectTimeout, Limits, Origin, TransportError
+
+from .connection import Connection, Surroundings
+from .deadlines import Deadlines
+
+KEPT: Final = 15.0
+"""A connection that has not been used for so many seconds is closed."""
+
+_NEXT_ADDRESS: Final = 0.25
+"""So many seconds pass before another address of the origin is tried as well (RFC 8305, 8)."""
+
+
+class Pool:
+    """Keeps connections; the one that was used last is used first, so that those too many grow old."""
+
+    def __init__(self, origin: Origin, limits: Limits) -> None:
+        self._origin = origin
+        self._limits = limits
+        self._loop = asyncio.get_running_loop()
+        self._deadlines = Deadlines(self._loop)
+        self._surroundings = Surroundings(self._loop, self._deadlines, limits.idle, self._release, self._lose)
+        self._idle: list[Connection] = []
+        self._all: set[Connection] = set()
+        self._waiting: deque[asyncio.Future[Connection | None]] = deque()
+        self._taken = 0
+        self._sweep: asyncio.TimerHandle | None = None
+        self._ended: asyncio.Future[None] | None = None
+
+    def take(self) -> Connection | None:
+        """A connection that is free, if there is one."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.usable:
+                return connection
+        return None
+
+    async def get(self, deadline: float, *, fresh: bool = False) -> Connection:
+        """A connection before the deadline; a `fresh` one where that is to be had without waiting."""
+        while True:
+            if not fresh and (kept := self.take()) is not None:
+                return kept
+            if self._taken < self._limits.connections or self._drop_idle():
+                self._taken += 1
+                return await self._connect(deadline)
+            connection = await self._queue(deadline)
+            if connection is None:
+                return await self._connect(deadline)
+            if connection.usable:
+                return connection
+
+    async def close(self) -> None:
+        """End every connection, and wait until they have ended."""
+        self._ended = self._loop.create_future()
+        if self._sweep is not None:
+            self._sweep.cancel()
+        for waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_exception(TransportError("the connections were closed"))
+        for connection in tuple(self._all):
+            connection.end()
+        if self._all:
+            await self._ended
+        self._deadlines.close()
+
+    async def _queue(self, deadline: float) -> Connection | None:
+        """A connection that another call is done with, or leave to open one."""
+        waiter: asyncio.Future[Connection | None] = self._loop.create_future()
+        self._waiting.append(waiter)
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await waiter
+        except BaseException:
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                self._return(waiter.result())
+            with suppress(ValueError):
+                self._waiting.remove(waiter)
+            raise
+
+    def _return(self, connection: Connection | None) -> None:
+        if connection is None:
+            self._leave()
+        elif connection.usable:
+            self._release(connection)
+
+    def _next(self) -> asyncio.Future[Connection | None] | None:
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                return waiter
+        return None
+
+    def _release(self, connection: Connection) -> None:
+        if self._ended is not None:
+            connection.abort()
+        elif (waiter := self._next()) is not None:
+            waiter.set_result(connection)
+        else:
+            connection.since = self._loop.time()
+            self._idle.append(connection)
+            if self._sweep is None:
+                self._sweep = self._loop.call_later(KEPT, self._close_old)
+
+    def _leave(self) -> None:
+        """Give leave for one more connection to the next call that waits, or take it back."""
+        if (waiter := self._next()) is not None:
+            waiter.set_result(None)
+        else:
+            self._taken -= 1
+
+    def _lose(self, connection: Connection) -> None:
+        if connection not in self._all:
+            # It ended before it was anybody's; whoever opened it gives back the leave to.
+            return
+        self._all.remove(connection)
+        with suppress(ValueError):
+            self._idle.remove(connection)
+        self._leave()
+        if self._ended is not None and not self._all and not self._ended.done():
+            self._ended.set_result(None)
+
+    def _drop_idle(self) -> bool:
+        """Make room for a fresh connection in the place of one that was kept."""
+        if not self._idle:
+            return False
+        self._idle.pop(0).abort()
+        return True
+
+    def _close_old(self) -> None:
+        self._sweep = None
+        oldest = self._loop.time() - KEPT
+        while self._idle and self._idle[0].since <= oldest:
+            self._idle.pop(0).abort()
+        if self._idle:
+            self._sweep = self._loop.call_at(self._idle[0].since + KEPT, self._close_old)
+
+    async def _connect(self, deadline: float) -> Connection:
+        try:
+            return await self._open_before(deadline)
+        except BaseException:
+            self._leave()
+            raise
+
+    async def _open_before(self, deadline: float) -> Connection:
+        latest = self._loop.time() + self._limits.connect
+        try:
+            async with asyncio.timeout_at(min(latest, deadline)):
+                connection = await self._open()
+        except TimeoutError:
+            if deadline <= latest:
+                raise
+            raise ConnectTimeout(f"no connection to {self._place} in time") from None
+        except OSError as error:
+            raise TransportError(f"cannot connect to {self._place} ({error})") from error
+        if not connection.usable:
+            raise TransportError(f"{self._place} closed the connection at once")
+        self._all.add(connection)
+        if self._ended is not None:
+            connection.abort()
+        return connection
+
+    async def _open(self) -> Connection:
+        origin, loop = self._origin, self._loop
+        addresses = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+        opened = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=_NEXT_ADDRESS, loop=loop)
+        _, connection = await loop.create_connection(
+            lambda: Connection(self._surroundings),
+            sock=opened,
+            ssl=origin.context,
+            server_hostname=origin.host.rstrip(".") if origin.context else None,
+        )
+        return connection
+
+    @property
+    def _place(self) -> str:
+        return f"{self._origin.host}:{self._origin.port}"

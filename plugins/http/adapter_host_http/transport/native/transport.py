@@ -1,0 +1,86 @@
+"""The transport: heads of requests, and what is tried again."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from adapter_host_http.request.request import Request
+from adapter_host_http.transport.base import Answer, Limits, Origin, Transport, TransportError
+
+from .connection import Stale
+from .outgoing import Outgoing
+from .pool import Pool
+
+_REPEATABLE: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PUT", "TRACE"})
+_WITH_BODY: Final = frozenset({"PATCH", "POST", "PUT"})
+_TRIES: Final = 3
+_TARGET: Final = re.compile(r"/[!-~]*").fullmatch
+
+
+class LeanTransport(Transport):
+    """Sends a request in one piece, over a connection of its own pool."""
+
+    def __init__(self, origin: Origin, limits: Limits) -> None:
+        self._origin = origin
+        self._limits = limits
+        self._line = f" HTTP/1.1\r\nHost: {origin.authority}\r\n"
+        self._pool: Pool | None = None
+
+    async def open(self) -> None:
+        """Be ready to send; nothing is opened yet."""
+        self._pool = Pool(self._origin, self._limits)
+
+    async def close(self) -> None:
+        """End every connection; calls that are in progress fail."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.close()
+
+    async def send(self, method: str, request: Request, *, deadline: float, held: int) -> Answer:
+        """Send a request, and wait for the head of its answer and for as much of the body as is held."""
+        pool = self._pool
+        if pool is None:
+            raise TransportError("the transport is not open")
+        outgoing = Outgoing(method, self._head(method, request), request.body, deadline, held, not request.as_is)
+        if (said := request.own.get("content-length")) is not None:
+            outgoing.length = int(said[1])
+        tries = _TRIES if method in _REPEATABLE and request.repeatable else 1
+        connection = pool.take() or await pool.get(deadline)
+        while True:
+            answer = connection.ask(outgoing)
+            try:
+                await answer.begin()
+            except Stale:
+                tries -= 1
+                if not tries:
+                    raise
+            else:
+                return answer
+            connection = await pool.get(deadline, fresh=True)
+
+    def _head(self, method: str, request: Request) -> bytes:
+        """The head of a request; raises `ValueError` for what would not stay in its place."""
+        prepared, own = request.prepared, request.own
+        lines = "".join([f"{name}: {value}\r\n" for name, value in own.values()])
+        length = _length(method, request)
+        head = f"{method} {request.target}{self._line}{prepared.lines}{lines}{length}\r\n"
+        # All of it was checked where it came from; this is where a mistake would do harm.
+        count = prepared.count + len(own) + (4 if length else 3)
+        if head.count("\n") != count or head.count("\r") != count or "\0" in head or not _TARGET(request.target):
+            raise ValueError("a request with a line break, a NUL or a space out of place")
+        return head.encode()
+
+
+def _length(method: str, request: Request) -> str:
+    """The line that says how long the body is."""
+    body = request.body
+    if (said := request.own.get("content-length")) is not None:
+        if isinstance(body, bytes) and said[1] != str(len(body)):
+            raise ValueError("a request whose body is not as long as it says")
+        return ""
+    if isinstance(body, bytes):
+        return f"Content-Length: {len(body)}\r\n"
+    if body is None:
+        return "Content-Length: 0\r\n" if method in _WITH_BODY else ""
+    return "Transfer-Encoding: chunked\r\n"

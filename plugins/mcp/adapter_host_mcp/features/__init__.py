@@ -1,0 +1,1 @@
+"""Tools, resources, prompts and completion. Imports the plugin's root modules only."""

@@ -1,0 +1,202 @@
+"""Resources: what a client is told of them, which of them a URI means, and what it gives."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from adapter_host import (
+    Arguments,
+    Input,
+    Location,
+    Operation,
+    Operations,
+    OperationSpec,
+    Provision,
+    Result,
+    guess_media_type,
+)
+from adapter_host_mcp.config import McpFileSpec, McpResourceSpec
+from adapter_host_mcp.uri_templates import UriTemplate, below, parse_uri, within
+
+from .tool_results import decode
+
+log = logging.getLogger("adapter_host.mcp")
+
+_PATH = Input("path", "string", description="The path of a file below the folder")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Resource(ABC):
+    """What one entry of `resources` offers; its operation gives the content."""
+
+    name: str
+    title: str | None
+    description: str | None
+    mime_type: str | None
+    uri: UriTemplate
+    operation: Operation
+    binary: bool
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """What clients are told, save where it is."""
+        members = {
+            "name": self.name,
+            "title": self.title,
+            "description": self.description,
+            "mimeType": self.mime_type,
+        }
+        return {key: value for key, value in members.items() if value is not None}
+
+    def media_type(self, result: Result) -> str:
+        """What clients are told that a result is."""
+        return self.mime_type or result.media_type.partition(";")[0].strip()
+
+    @abstractmethod
+    def match(self, uri: str) -> Arguments | None:
+        """The arguments that `uri` stands for; None when it is another's. Raises `ArgumentError`."""
+
+    @abstractmethod
+    async def entries(self) -> list[dict[str, Any]]:
+        """Its entries in the list of resources; one with variables has none."""
+
+
+class CalledResource(Resource):
+    """A resource that an operation gives."""
+
+    def match(self, uri: str) -> Arguments | None:
+        values = self.uri.match(uri)
+        if not values:
+            return values
+        inputs = {each.name: each for each in self.operation.inputs}
+        return {name: inputs[name].parse(text) for name, text in values.items()}
+
+    async def entries(self) -> list[dict[str, Any]]:
+        return [] if self.uri.variables else [{"uri": self.uri.text, **self.definition}]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FileResource(Resource):
+    """A file, or every file of a folder; which of the two is seen when it is asked for."""
+
+    location: Location
+
+    def media_type(self, result: Result) -> str:
+        return result.media_type
+
+    def match(self, uri: str) -> Arguments | None:
+        if uri == self.uri.text:
+            return {}
+        path = within(self.uri.text, uri)
+        return None if path is None else {"path": path}
+
+    async def entries(self) -> list[dict[str, Any]]:
+        return [self._entry(each.path, each.size) for each in await asyncio.to_thread(self.location.files)]
+
+    def _entry(self, path: str, size: int) -> dict[str, Any]:
+        if not path:
+            return {"uri": self.uri.text, **self.definition, "size": size}
+        own = {"uri": below(self.uri.text, path), "name": f"{self.name}/{path}", "size": size}
+        kind = guess_media_type(path) or self.mime_type
+        title = {"title": f"{self.title}: {path}"} if self.title else {}
+        return {**self.definition, **own, **title, **({"mimeType": kind} if kind else {})}
+
+
+def prepare_resources(
+    specs: Sequence[McpResourceSpec | McpFileSpec], operations: Operations, provision: Provision
+) -> tuple[Resource, ...]:
+    """The resources in the document's order; what keeps one from being read is a problem."""
+    _warn_shadowed(specs, provision)
+    return tuple(_prepared(specs, operations, provision))
+
+
+def _prepared(
+    specs: Sequence[McpResourceSpec | McpFileSpec], operations: Operations, provision: Provision
+) -> Iterator[Resource]:
+    for spec in specs:
+        if isinstance(spec, McpFileSpec):
+            location = _location(spec, provision)
+            if location is not None:
+                yield _files(spec, location)
+        elif spec in operations and _can_be_read(spec, operations[spec], provision):
+            uri = parse_uri(spec.uri)
+            operation = operations[spec]
+            kind = spec.mime_type or operation.media_type
+            yield CalledResource(_name(spec), spec.label, spec.description, kind, uri, operation, spec.binary)
+
+
+def _warn_shadowed(specs: Sequence[McpResourceSpec | McpFileSpec], provision: Provision) -> None:
+    seen = set()
+    for spec in specs:
+        told = parse_uri(spec.uri).text
+        if told in seen:
+            message = f"another resource of this exposer has the uri {told} already; that one is read"
+            provision.warn(message, spec, "uri", code="shadowed-resource")
+        seen.add(told)
+
+
+def _name(spec: McpResourceSpec | McpFileSpec) -> str:
+    return spec.name or spec.label or spec.uri
+
+
+def _can_be_read(spec: McpResourceSpec, operation: Operation, provision: Provision) -> bool:
+    if spec.binary and not operation.binary:
+        message = "'binary: true' wants a consumed operation with 'outputRawFormat: binary'"
+        provision.problem(message, spec, "binary", code="not-binary")
+    variables = parse_uri(spec.uri).variables
+    lacking = [each.name for each in operation.inputs if each.required and each.name not in variables]
+    for name in lacking:
+        message = f"the resource needs '{name}', and its uri has no {{{name}}} (give it in 'with', or in the uri)"
+        provision.problem(message, spec, "uri", code="missing-variable")
+    return not lacking
+
+
+def _location(spec: McpFileSpec, provision: Provision) -> Location | None:
+    if spec.location is None:
+        provision.problem("the resource has no 'call', 'steps' or 'location'", spec, code="modes")
+        return None
+    if modes := [mode for mode in ("call", "ref", "steps") if mode in (spec.model_extra or {})]:
+        message = f"a resource has one mode; this has 'location' and {' and '.join(map(repr, modes))}"
+        provision.problem(message, spec, "location", code="modes")
+        return None
+    if variables := parse_uri(spec.uri).variables:
+        message = f"what has a 'location' has no variables in its uri (given {{{variables[0]}}}); files go below it"
+        provision.problem(message, spec, "uri", code="invalid")
+        return None
+    return provision.location(spec.location, spec, "location")
+
+
+def _files(spec: McpFileSpec, location: Location) -> FileResource:
+    async def call(arguments: Arguments) -> Result:
+        path = arguments.get("path", "")
+        body = await asyncio.to_thread(location.read, path)
+        declared, guessed = spec.mime_type, guess_media_type(path or str(spec.location))
+        kind = guessed or declared if path else declared or guessed
+        return Result(body=body, media_type=_honest(kind or "", body))
+
+    name = _name(spec)
+    operation = Operation(name, spec.description, (_PATH,), call, OperationSpec(name=name))
+    kind = spec.mime_type or guess_media_type(str(spec.location))
+    uri = parse_uri(spec.uri)
+    return FileResource(name, spec.label, spec.description, kind, uri, operation, spec.binary, location)
+
+
+def _honest(kind: str, body: bytes) -> str:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        # Text by its name alone: its bytes are given as they are.
+        return kind if decode(body, kind) is None else "application/octet-stream"
+    return kind
+
+
+async def warn_missing(locations: Sequence[tuple[str, Location]]) -> None:
+    """Warn of the locations where there is nothing (yet)."""
+    for name, location in locations:
+        if not await asyncio.to_thread(location.exists):
+            log.warning("%s: there is nothing at its location", name)

@@ -1,0 +1,1 @@
+"""MCP's Streamable HTTP transport, with a fast path past the SDK. Imports `features` and below."""

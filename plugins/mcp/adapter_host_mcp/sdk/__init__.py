@@ -1,0 +1,1 @@
+"""The official SDK's server: handlers, HTTP and stdio. Imports `features` and below."""

@@ -1,0 +1,289 @@
+"""The protocol, by the official SDK; no other module imports its less advertised parts.
+
+It costs a second to import, so nothing imports this module before something is served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, get_args
+
+import anyio
+import mcp_types as types
+from mcp.server.connection import Connection
+from mcp.server.lowlevel import Server
+from mcp.server.runner import serve_one
+from mcp.shared.dispatcher import CallOptions
+from mcp.shared.exceptions import MCPError, NoBackChannelError
+from mcp.shared.inbound import (
+    ERROR_CODE_HTTP_STATUS,
+    MCP_PROTOCOL_VERSION_HEADER,
+    InboundLadderRejection,
+    classify_inbound_request,
+    find_duplicated_routing_header,
+    unsupported_protocol_version_rejection,
+    validate_mcp_param_headers,
+)
+from mcp.shared.jsonrpc_dispatcher import (
+    cancelled_request_id_from_params,
+    handler_exception_to_error_data,
+    progress_token_from_params,
+)
+from mcp.shared.message import ServerMessageMetadata
+from mcp.shared.transport_context import TransportContext
+from mcp_types import ErrorData, JSONRPCError, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse, RequestId
+from mcp_types import methods as wire
+from mcp_types.version import (
+    HANDSHAKE_PROTOCOL_VERSIONS,
+    KNOWN_PROTOCOL_VERSIONS,
+    LATEST_HANDSHAKE_VERSION,
+    MODERN_PROTOCOL_VERSIONS,
+)
+from pydantic import ValidationError
+
+if TYPE_CHECKING:
+    from adapter_host_mcp.http.response import Reply
+    from adapter_host_mcp.http.sessions import Session
+
+    from .client_requests import Questions
+
+LEVELS: Final[tuple[str, ...]] = get_args(types.LoggingLevel)
+"""The levels of a log, the least severe first."""
+
+Notice = JSONRPCNotification | JSONRPCResponse | JSONRPCError
+"""A message that gets no answer."""
+
+_NOTICES: Final[Mapping[str, type[Notice]]] = {
+    "method": JSONRPCNotification,
+    "result": JSONRPCResponse,
+    "error": JSONRPCError,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request and the revision it is answered by; a stateless one brings along who calls."""
+
+    request: JSONRPCRequest
+    version: str
+    headers: Mapping[str, str]
+    session: Session | None = None
+    client_info: Any = None
+    client_capabilities: Any = None
+
+    @property
+    def name(self) -> tuple[str, RequestId] | None:
+        """What its client may name it by when it cancels it."""
+        return (self.session.id, self.request.id) if self.session else None
+
+    @property
+    def progress_token(self) -> str | int | None:
+        """What the client wants progress to be marked with."""
+        return progress_token_from_params(self.request.params)
+
+    @property
+    def log_level(self) -> str | None:
+        """The least severe log message that a stateless request asks for."""
+        meta = (self.request.params or {}).get("_meta")
+        level = meta.get(types.LOG_LEVEL_META_KEY) if isinstance(meta, Mapping) else None
+        return level if level in LEVELS else None
+
+    @property
+    def stateless(self) -> bool:
+        """Whether it is of the revisions that have no handshake."""
+        return self.version in MODERN_PROTOCOL_VERSIONS
+
+    def status(self, error: ErrorData) -> int:
+        """The HTTP status of an error; the handshake revisions tell it in the body alone."""
+        return ERROR_CODE_HTTP_STATUS.get(error.code, 200) if self.stateless else 200
+
+    def check(self) -> None:
+        """Raise `MCPError` unless the request is as its revision has it."""
+        try:
+            wire.validate_client_request(self.request.method, self.version, self.request.params)
+        except ValidationError as error:
+            raise _protocol_error(error) from None
+
+
+@dataclass(slots=True)
+class _Channel:
+    """What the SDK asks of a transport during a request."""
+
+    reply: Reply[Exchange]
+    questions: Questions
+    log_level: str | None
+    request_id: RequestId
+    transport: TransportContext
+    message_metadata: ServerMessageMetadata
+    cancel_requested: anyio.Event = field(default_factory=anyio.Event)
+
+    @property
+    def can_send_request(self) -> bool:
+        return self.transport.can_send_request
+
+    async def send_raw_request(
+        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
+    ) -> dict[str, Any]:
+        session = self.reply.exchange.session
+        if session is None or not self.can_send_request:
+            raise NoBackChannelError(method)
+        timeout = opts.get("timeout") if opts else None
+        return await self.questions.ask(session, self.reply.send, method, params, timeout)
+
+    async def notify(self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None) -> None:
+        if method == "notifications/message" and not is_wanted(str((params or {}).get("level")), self.log_level):
+            return
+        message = {"jsonrpc": "2.0", "method": method}
+        await self.reply.send(message if params is None else {**message, "params": params})
+
+    async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
+        token = self.reply.exchange.progress_token
+        if token is not None:
+            told = {"progressToken": token, "progress": progress, "total": total, "message": message}
+            params = {key: value for key, value in told.items() if value is not None}
+            await self.notify("notifications/progress", params)
+
+
+def read_message(decoded: Any) -> JSONRPCRequest | Notice:
+    """The message in a decoded body; raises `MCPError` for anything else."""
+    try:
+        if isinstance(decoded, dict) and ("id" not in decoded or "method" not in decoded):
+            kind = next((kind for key, kind in _NOTICES.items() if key in decoded), JSONRPCNotification)
+            return kind.model_validate(decoded)
+        return JSONRPCRequest.model_validate(decoded)
+    except ValidationError:
+        message = "the body must be a single JSON-RPC request, notification or response"
+        raise MCPError(types.INVALID_REQUEST, message) from None
+
+
+def check_version(headers: Mapping[str, str]) -> str | None:
+    """The revision in the header, if any; raises `MCPError` for one that does not exist."""
+    version = headers.get(MCP_PROTOCOL_VERSION_HEADER)
+    if version is not None:
+        rejection = unsupported_protocol_version_rejection(version, KNOWN_PROTOCOL_VERSIONS)
+        if rejection is not None:
+            raise _error(rejection)
+    return version
+
+
+def is_wanted(level: str, least: str | None) -> bool:
+    """Whether a log message is as severe as a client wants them at least; none is, if it wants none."""
+    return level in LEVELS and least in LEVELS and LEVELS.index(level) >= LEVELS.index(least)
+
+
+def may_resume(exchange: Exchange) -> bool:
+    """Whether a client of this session and revision comes back for the rest of a stream that the server ends."""
+    return exchange.session is not None and exchange.version == LATEST_HANDSHAKE_VERSION
+
+
+def is_stateless(version: str | None) -> bool:
+    """Whether a revision is of those without a handshake."""
+    return version in MODERN_PROTOCOL_VERSIONS
+
+
+def cancelled_request(notification: JSONRPCNotification) -> RequestId | None:
+    """The request that a notification cancels, if it is one of that kind."""
+    if notification.method != "notifications/cancelled":
+        return None
+    return cancelled_request_id_from_params(notification.params)
+
+
+def classify(
+    request: JSONRPCRequest, decoded: Mapping[str, Any], headers: Mapping[str, str], session: Session | None
+) -> Exchange:
+    """Find the revision to answer by; raises `MCPError` when header and body do not agree on it."""
+    version = headers.get(MCP_PROTOCOL_VERSION_HEADER)
+    handshake = version is None or version in HANDSHAKE_PROTOCOL_VERSIONS
+    if handshake and (request.method == "initialize" or not _enveloped(request.params)):
+        agreed = session.version if session else types.DEFAULT_NEGOTIATED_VERSION
+        return Exchange(request, version or agreed, headers, session)
+    if duplicated := find_duplicated_routing_header(headers.items()):
+        raise MCPError(types.HEADER_MISMATCH, f"the header {duplicated} appears more than once")
+    route = classify_inbound_request(decoded, headers=headers)
+    if isinstance(route, InboundLadderRejection):
+        raise _error(route)
+    return Exchange(request, route.protocol_version, headers, None, route.client_info, route.client_capabilities)
+
+
+def _enveloped(params: Mapping[str, Any] | None) -> bool:
+    meta = params.get("_meta") if params else None
+    return isinstance(meta, Mapping) and types.PROTOCOL_VERSION_META_KEY in meta
+
+
+def _error(rejection: InboundLadderRejection) -> MCPError:
+    return MCPError(rejection.code, rejection.message, rejection.data)
+
+
+def _protocol_error(error: ValidationError) -> MCPError:
+    data = handler_exception_to_error_data(error)
+    assert data is not None
+    return MCPError.from_error_data(data)
+
+
+def rejection_status(error: ErrorData) -> int:
+    """The HTTP status of a message that could not be taken."""
+    return ERROR_CODE_HTTP_STATUS.get(error.code, 400)
+
+
+async def serve(
+    server: Server[None],
+    reply: Reply[Exchange],
+    questions: Questions,
+    *,
+    log_level: str | None = None,
+    part: Callable[[], Awaitable[None]] | None = None,
+) -> dict[str, Any]:
+    """Answer a request by the SDK alone; raises `MCPError`.
+
+    No log message below a level is sent; `part` ends the stream ahead of the result, when a handler wants that.
+    """
+    exchange = reply.exchange
+    request = exchange.request
+    _check_param_headers(server, exchange)
+    asks = exchange.session is not None and reply.streams
+    channel = _Channel(
+        reply,
+        questions,
+        log_level,
+        request.id,
+        TransportContext(kind="streamable-http", can_send_request=asks, headers=exchange.headers),
+        ServerMessageMetadata(request_context=exchange, close_sse_stream=part),
+    )
+    try:
+        return await serve_one(
+            server,
+            channel,
+            request.method,
+            request.params,
+            connection=_connection(exchange, channel),
+            lifespan_state=None,
+        )
+    except ValidationError as error:
+        raise _protocol_error(error) from None
+
+
+def _connection(exchange: Exchange, channel: _Channel) -> Connection:
+    if exchange.stateless:
+        return Connection.from_envelope(exchange.version, exchange.client_info, exchange.client_capabilities)
+    # What is not about a request rides on its stream nevertheless: it is the one that the client surely reads.
+    capabilities = exchange.session.capabilities if exchange.session else None
+    return Connection.from_envelope(exchange.version, None, capabilities, outbound=channel)
+
+
+def _check_param_headers(server: Server[None], exchange: Exchange) -> None:
+    params = exchange.request.params or {}
+    name, arguments = params.get("name"), params.get("arguments")
+    if not exchange.stateless or exchange.request.method != "tools/call" or not isinstance(name, str):
+        return
+    schema = server.get_tool_input_schema(name) if server.get_tool_input_schema else None
+    if schema is None or not isinstance(arguments, Mapping):
+        return
+    rejection = validate_mcp_param_headers(schema, arguments, exchange.headers)
+    if rejection is not None:
+        raise _error(rejection)
+
+
+def stamp(server: Server[None]) -> dict[str, Any]:
+    """What the stateless revisions want in every result."""
+    return {"resultType": "complete", "_meta": {types.SERVER_INFO_META_KEY: server.server_info_stamp}}

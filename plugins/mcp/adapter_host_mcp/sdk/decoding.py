@@ -1,0 +1,37 @@
+"""The body of a request, decoded for the SDK, which is less patient with what is nested deep."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_REQUEST, PARSE_ERROR
+
+from adapter_host_mcp.protocol import DEPTH
+
+
+def decode(body: bytes) -> Any:
+    """The body as plain data; raises `MCPError`."""
+    try:
+        decoded = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise MCPError(PARSE_ERROR, "Parse error: the body is not JSON, or is nested too deeply") from None
+    # Counting brackets is much faster than walking, and nearly every message has few of them.
+    if body.count(b"{") + body.count(b"[") > DEPTH and _is_deep(decoded):
+        raise MCPError(INVALID_REQUEST, f"the message is nested deeper than {DEPTH} levels")
+    return decoded
+
+
+def _is_deep(decoded: Any) -> bool:
+    level = [decoded]
+    for _ in range(DEPTH):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return False
+    return any(isinstance(each, dict | list) for each in level)

@@ -1,0 +1,208 @@
+"""What the SDK's server answers besides the list of tools: resources, prompts and completion."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import mcp_types as types
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.server.lowlevel import Server
+from mcp.shared.exceptions import MCPError
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import ValidationError
+
+from adapter_host import (
+    TRACE_CONTEXT,
+    ArgumentError,
+    Arguments,
+    InternalError,
+    NotFoundError,
+    OperationError,
+    Result,
+    UpstreamStatus,
+)
+from adapter_host_mcp.features.completion import MOST, Choices, complete, completes, prompt_choices, resource_choices
+from adapter_host_mcp.features.prompts import Prompt
+from adapter_host_mcp.features.resources import Resource
+from adapter_host_mcp.features.tool_results import call_tool, carry, decode, describe_status, unexpected
+from adapter_host_mcp.features.tools import Tool
+from adapter_host_mcp.tool_names import LONGEST
+
+from .server import Pages
+
+log = logging.getLogger("adapter_host.mcp")
+
+_RESOURCE_NOT_FOUND: Final = -32002
+"""The handshake revisions' own code; since 2026-07-28 it is that of wrong parameters."""
+
+_GONE: Final = frozenset({404, 410})
+_SHOWN: Final = 200
+
+Context = ServerRequestContext[None]
+
+
+def add_resources(server: Server[None], resources: Sequence[Resource]) -> None:
+    """Let `server` list and read `resources`."""
+    with_variables = [each for each in resources if each.uri.variables]
+    templates = Pages(
+        [
+            types.ResourceTemplate.model_validate({"uriTemplate": each.uri.text, **each.definition}, by_name=False)
+            for each in with_variables
+        ],
+        [each.uri.text for each in with_variables],
+    )
+
+    async def list_resources(_: Context, params: types.PaginatedRequestParams) -> types.ListResourcesResult:
+        entries = [entry for each in resources for entry in await each.entries()]
+        page, cursor = Pages(entries, [entry["uri"] for entry in entries]).page(params)
+        found = [types.Resource.model_validate(entry, by_name=False) for entry in page]
+        return types.ListResourcesResult(resources=found, next_cursor=cursor)
+
+    async def list_templates(_: Context, params: types.PaginatedRequestParams) -> types.ListResourceTemplatesResult:
+        page, cursor = templates.page(params)
+        return types.ListResourceTemplatesResult(resource_templates=page, next_cursor=cursor)
+
+    async def read(context: Context, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
+        try:
+            resource, arguments = _find(resources, params.uri)
+            result = await resource.operation.call(arguments)
+        except OperationError as error:
+            raise _resource_error(error, params.uri, context.protocol_version) from error
+        return types.ReadResourceResult(contents=[_contents(result, params.uri, resource)])
+
+    server.add_request_handler("resources/list", types.PaginatedRequestParams, list_resources)
+    server.add_request_handler("resources/templates/list", types.PaginatedRequestParams, list_templates)
+    server.add_request_handler("resources/read", types.ReadResourceRequestParams, read)
+
+
+def _find(resources: Sequence[Resource], uri: str) -> tuple[Resource, Arguments]:
+    for resource in resources:
+        arguments = resource.match(uri)
+        if arguments is not None:
+            return resource, arguments
+    raise NotFoundError("there is no such resource")
+
+
+def _contents(result: Result, uri: str, resource: Resource) -> types.TextResourceContents | types.BlobResourceContents:
+    kind = resource.media_type(result)
+    text = None if resource.binary else decode(result.body, result.media_type)
+    if text is None and resource.mime_type and not resource.binary:
+        text = decode(result.body, resource.mime_type)
+    if text is not None:
+        return types.TextResourceContents(uri=uri, text=text, mime_type=kind or "text/plain")
+    blob = base64.b64encode(result.body).decode()
+    return types.BlobResourceContents(uri=uri, blob=blob, mime_type=kind or "application/octet-stream")
+
+
+def _resource_error(error: OperationError, uri: str, version: str) -> MCPError:
+    _note(error, "resource", uri)
+    data: dict[str, Any] = {"uri": uri}
+    message = error.message
+    if isinstance(error, UpstreamStatus):
+        message = describe_status(error)
+        data["status"] = error.upstream_status
+        if error.body and (text := decode(error.body, error.media_type)) is not None:
+            data["body"] = text
+    return MCPError(_code(error, version), f"{uri[:_SHOWN]}: {message}", data)
+
+
+def _code(error: OperationError, version: str) -> int:
+    if isinstance(error, NotFoundError) or (isinstance(error, UpstreamStatus) and error.upstream_status in _GONE):
+        return types.INVALID_PARAMS if version in MODERN_PROTOCOL_VERSIONS else _RESOURCE_NOT_FOUND
+    return types.INVALID_PARAMS if isinstance(error, ArgumentError) else types.INTERNAL_ERROR
+
+
+def _note(error: OperationError, kind: str, name: str) -> None:
+    if isinstance(error, InternalError):
+        log.error("%s '%s': %s", kind, name, error.message, exc_info=error)
+
+
+def add_prompts(server: Server[None], prompts: Mapping[str, Prompt]) -> None:
+    """Let `server` list and give `prompts`."""
+    pages = Pages(
+        [types.Prompt.model_validate(prompt.definition, by_name=False) for prompt in prompts.values()], list(prompts)
+    )
+
+    async def list_prompts(_: Context, params: types.PaginatedRequestParams) -> types.ListPromptsResult:
+        page, cursor = pages.page(params)
+        return types.ListPromptsResult(prompts=page, next_cursor=cursor)
+
+    async def give(_: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
+        prompt = prompts.get(params.name)
+        if prompt is None:
+            raise MCPError(types.INVALID_PARAMS, f"Unknown prompt: {params.name[:_SHOWN]}")
+        try:
+            result = await prompt.operation.call(params.arguments or {})
+        except OperationError as error:
+            _note(error, "prompt", prompt.name)
+            code = types.INVALID_PARAMS if isinstance(error, ArgumentError) else types.INTERNAL_ERROR
+            raise MCPError(code, error.message) from error
+        given = {"description": prompt.description, "messages": result.data}
+        return types.GetPromptResult.model_validate(given, by_name=False)
+
+    server.add_request_handler("prompts/list", types.PaginatedRequestParams, list_prompts)
+    server.add_request_handler("prompts/get", types.GetPromptRequestParams, give)
+
+
+def add_completion(server: Server[None], resources: Sequence[Resource], prompts: Mapping[str, Prompt]) -> None:
+    """Let `server` complete arguments, if the document says of any what it may be."""
+    if not completes(resources, prompts.values()):
+        return
+    of_prompts, of_templates = prompt_choices(prompts.values()), resource_choices(resources)
+
+    async def answer(_: Context, params: types.CompleteRequestParams) -> types.CompleteResult:
+        if isinstance(params.ref, types.PromptReference):
+            words = _words(of_prompts, params.ref.name, params.argument.name)
+        else:
+            words = _words(of_templates, params.ref.uri, params.argument.name)
+        found = complete(words, params.argument.value)
+        completion = types.Completion(values=found[:MOST], total=len(found), has_more=len(found) > MOST)
+        return types.CompleteResult(completion=completion)
+
+    server.add_request_handler("completion/complete", types.CompleteRequestParams, answer)
+
+
+def _words(known: Mapping[str, Choices], name: str, argument: str) -> Sequence[str]:
+    if name not in known:
+        raise MCPError(types.INVALID_PARAMS, f"there is nothing to complete at '{name[:_SHOWN]}'")
+    if argument not in known[name]:
+        raise MCPError(types.INVALID_PARAMS, f"'{name[:_SHOWN]}' has no argument '{argument[:_SHOWN]}'")
+    return known[name][argument]
+
+
+def add_calls(server: Server[None], tools: Mapping[str, Tool]) -> None:
+    """Let `server` itself call tools, where no transport of ours does it past the SDK."""
+    other = server.get_request_handler("tools/call")
+
+    async def call(context: Context, params: types.CallToolRequestParams) -> HandlerResult:
+        tool = tools.get(params.name)
+        if tool is None and other is not None:
+            return await other.handler(context, params)
+        if tool is None:
+            raise MCPError(types.INVALID_PARAMS, f"Unknown tool: {params.name[:LONGEST]}")
+        stateless = context.protocol_version in MODERN_PROTOCOL_VERSIONS
+        members = await call_tool(tool, params.arguments or {}, {}, any_output=stateless)
+        # The standard library's reader: it keeps every digit of a number.
+        result = json.loads(b"{%b}" % members)
+        return {"resultType": "complete", **result} if stateless else result
+
+    server.add_request_handler("tools/call", types.CallToolRequestParams, call)
+    server.middleware.append(_shield)
+
+
+async def _shield(ctx: ServerRequestContext[None], call_next: CallNext) -> HandlerResult:
+    token = carry(ctx.params)
+    try:
+        return await call_next(ctx)
+    except (MCPError, ValidationError):
+        raise
+    except Exception as error:
+        # The edge of the protocol: the SDK would tell the client what the error says.
+        raise MCPError.from_error_data(types.ErrorData(**unexpected(ctx.method, ctx.params, error))) from None
+    finally:
+        if token is not None:
+            TRACE_CONTEXT.reset(token)

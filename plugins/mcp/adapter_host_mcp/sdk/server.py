@@ -1,0 +1,206 @@
+"""The SDK's server: the list of tools, pages, and what transports add: news of changes, log levels, sealed state."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, get_args
+
+import mcp_types as types
+from mcp.server.caching import CacheableMethod, CacheHint
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel import NotificationOptions, Server
+from mcp.server.models import InitializationOptions
+from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
+from mcp.server.subscriptions import ListenHandler
+from mcp.shared.exceptions import MCPError
+from mcp.shared.subscriptions import (
+    SUBSCRIPTION_ID_META_KEY,
+    PromptsListChanged,
+    ResourcesListChanged,
+    ServerEvent,
+    ToolsListChanged,
+    event_to_notification,
+)
+from mcp_types import methods as wire
+from mcp_types.version import LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION, MODERN_PROTOCOL_VERSIONS
+from pydantic import ValidationError
+
+from adapter_host import StartError
+from adapter_host_mcp.discovery import PAGE, Identity
+from adapter_host_mcp.features.tools import Tool
+from adapter_host_mcp.http.sse import BACKLOG, LIFETIME, LIMIT, FullError, Streams
+
+if TYPE_CHECKING:
+    from adapter_host_mcp.http.sessions import Sessions
+
+LISTEN: Final = "subscriptions/listen"
+
+_CHANGES: Final[Mapping[str, ServerEvent]] = {
+    event_to_notification(event, {}).method: event
+    for event in (ToolsListChanged(), PromptsListChanged(), ResourcesListChanged())
+}
+"""The SDK's word for each change of which others know the name alone."""
+
+Context = ServerRequestContext[None]
+Features = dict[str, dict[str, Any]] | None
+_Entry = TypeVar("_Entry")
+
+
+class McpServer(Server[None]):
+    """Tells truly what clients may subscribe to: lists where changes are told, a resource if a handler takes it."""
+
+    def create_initialization_options(
+        self,
+        notification_options: NotificationOptions | None = None,
+        experimental_capabilities: Features = None,
+        extensions: Features = None,
+    ) -> InitializationOptions:
+        told = self.get_request_handler(LISTEN) is not None
+        changes = NotificationOptions(prompts_changed=told, resources_changed=told, tools_changed=told)
+        return super().create_initialization_options(
+            notification_options or changes, experimental_capabilities, extensions
+        )
+
+    def get_capabilities(
+        self,
+        notification_options: NotificationOptions | None = None,
+        experimental_capabilities: Features = None,
+        extensions: Features = None,
+        *,
+        protocol_version: str | None = None,
+    ) -> types.ServerCapabilities:
+        capabilities = super().get_capabilities(
+            notification_options, experimental_capabilities, extensions, protocol_version=protocol_version
+        )
+        if capabilities.resources is not None and self.get_request_handler("resources/subscribe") is None:
+            capabilities.resources.subscribe = False
+        return capabilities
+
+
+class Pages(Generic[_Entry]):
+    """A list in pages; its cursors are its own, and not good for another list."""
+
+    def __init__(self, entries: Sequence[_Entry], names: Sequence[str]) -> None:
+        self._entries = entries
+        self._mark = hashlib.sha256("\n".join(names).encode("utf-8", "surrogatepass")).digest()[:6]
+
+    def page(self, params: types.PaginatedRequestParams | None) -> tuple[list[_Entry], str | None]:
+        """The page that a request asks for, and the cursor of the next one; raises `MCPError`."""
+        start = self._start(params.cursor) if params and params.cursor is not None else 0
+        end = start + PAGE
+        return list(self._entries[start:end]), self._cursor(end) if end < len(self._entries) else None
+
+    def _cursor(self, start: int) -> str:
+        return base64.urlsafe_b64encode(self._mark + start.to_bytes(4, "big")).decode().rstrip("=")
+
+    def _start(self, cursor: str) -> int:
+        for start in range(PAGE, len(self._entries), PAGE):
+            if cursor == self._cursor(start):
+                return start
+        raise MCPError(types.INVALID_PARAMS, "there is no such page (begin again without a cursor)")
+
+
+def build_server(identity: Identity, tools: Mapping[str, Tool]) -> Server[None]:
+    """A server that lists `tools`."""
+    pages = {era: _list(tools, era) for era in (LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION)}
+
+    async def list_tools(context: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
+        modern = context.protocol_version in MODERN_PROTOCOL_VERSIONS
+        page, cursor = pages[LATEST_MODERN_VERSION if modern else LATEST_HANDSHAKE_VERSION].page(params)
+        return types.ListToolsResult(tools=page, next_cursor=cursor)
+
+    hint = CacheHint(identity.ttl_ms, identity.cache_scope)
+    server = McpServer(
+        identity.name,
+        title=identity.title,
+        version=identity.version,
+        instructions=identity.instructions,
+        cache_hints=dict.fromkeys(get_args(CacheableMethod), hint),
+        on_list_tools=list_tools,
+    )
+    # The SDK's tracing, which costs time on each request even when nothing collects it.
+    server.middleware.clear()
+    return server
+
+
+def _list(tools: Mapping[str, Tool], version: str) -> Pages[types.Tool]:
+    any_output = version in MODERN_PROTOCOL_VERSIONS
+    definitions = [tool.definition(any_output=any_output) for tool in tools.values()]
+    for definition in definitions:
+        _check(definition, version)
+    return Pages([types.Tool.model_validate(definition, by_name=False) for definition in definitions], list(tools))
+
+
+def _check(definition: Mapping[str, Any], version: str) -> None:
+    # One by one and before anything is served: a single tool that is not as it must be spoils the whole list.
+    data = {"tools": [definition], "resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
+    try:
+        wire.validate_server_result("tools/list", version, data)
+    except ValidationError as error:
+        place = ".".join(map(str, error.errors()[0]["loc"][2:]))
+        name = definition["name"]
+        raise StartError(f"tool '{name}' cannot be offered over MCP {version}: its {place} is wrong") from error
+
+
+class _Bus:
+    """The streams as the SDK's subscriptions know them."""
+
+    def __init__(self, streams: Streams) -> None:
+        self._streams = streams
+
+    async def publish(self, event: ServerEvent) -> None:
+        """Give news to every listener, and let those that wait go on."""
+        name = next((name for name, change in _CHANGES.items() if change == event), None)
+        self._streams.tell(event if name is None else name)
+        await asyncio.sleep(0)
+
+    def subscribe(self, listener: Callable[[ServerEvent], None]) -> Callable[[], None]:
+        """Have `listener` called with news until the function that this gives is called."""
+
+        def hear(news: Any) -> None:
+            listener(_CHANGES[news] if isinstance(news, str) else news)
+
+        return self._streams.subscribe(hear)
+
+
+def add_listening(server: Server[None], streams: Streams) -> None:
+    """Have the server tell of changes to those that listen by `subscriptions/listen`."""
+    handler = ListenHandler(_Bus(streams), max_subscriptions=LIMIT, max_buffered_events=BACKLOG)
+    watched = server.get_request_handler("resources/subscribe") is not None
+
+    async def listen(
+        context: Context, params: types.SubscriptionsListenRequestParams
+    ) -> types.SubscriptionsListenResult:
+        if not watched:
+            params.notifications.resource_subscriptions = None
+        try:
+            with streams.place(handler.close):
+                async with asyncio.timeout(LIFETIME):
+                    return await handler(context, params)
+        except FullError:
+            raise MCPError(types.INTERNAL_ERROR, "too many clients listen already") from None
+        except TimeoutError:
+            return types.SubscriptionsListenResult(meta={SUBSCRIPTION_ID_META_KEY: context.request_id})
+
+    server.add_request_handler(LISTEN, types.SubscriptionsListenRequestParams, listen)
+
+
+def add_log_level(server: Server[None], sessions: Sessions) -> None:
+    """Have the server take the level of the log messages that a client wants."""
+
+    async def set_level(context: Context, params: types.SetLevelRequestParams) -> types.EmptyResult:
+        if context.request is not None and context.request.session is not None:
+            sessions.set_level(context.request.session, params.level)
+        return types.EmptyResult()
+
+    server.add_request_handler("logging/setLevel", types.SetLevelRequestParams, set_level)
+
+
+def seal_state(server: Server[None], key: bytes) -> None:
+    """Have what a handler leaves with a client between two rounds sealed, and checked when it comes back."""
+    security = RequestStateSecurity(keys=[hmac.digest(key, b"mcp request state", "sha256")])
+    server.middleware.append(RequestStateBoundary(security, default_audience=server.name))

@@ -1,0 +1,1 @@
+"""The OpenAPI document and its page. Imports the plugin's root modules only."""

@@ -1,0 +1,414 @@
+"""The authorization server: how it is found, asked, spared and done without."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from adapter_host import UnavailableError, is_secure, metadata_urls
+from adapter_host.auth.credentials import Principal
+from adapter_host.auth.oauth2.authorization_server import ANSWER_LIMIT, RETRY_AFTER, AuthorizationServer
+from adapter_host.auth.oauth2.claims import LEEWAY, InvalidToken
+from adapter_host.auth.oauth2.introspection import LIFETIME, REMEMBERED, Client, IntrospectedTokens
+from adapter_host.auth.oauth2.keys import MAX_AGE, MAX_STALE, MIN_INTERVAL, Keys
+from adapter_host.auth.oauth2.tokens import SignedTokens
+from tests.support.adapters import plain
+from tests.support.authorization_server import AUDIENCE, CLIENT, Issuer, Now, issuing, private_key, public_jwk, resolved
+from tests.support.oauth2_host import INTROSPECTION, Clock, answer, host, invalid, oauth2, serving
+
+
+@pytest.fixture
+async def issuer() -> AsyncIterator[Issuer]:
+    async with issuing() as found:
+        yield found
+
+
+# The authorization server
+
+
+@pytest.mark.parametrize(
+    ("issuer", "urls"),
+    [
+        (
+            "https://a.example",
+            [
+                "https://a.example/.well-known/oauth-authorization-server",
+                "https://a.example/.well-known/openid-configuration",
+            ],
+        ),
+        (
+            "https://a.example:8443/realms/x/",
+            [
+                "https://a.example:8443/.well-known/oauth-authorization-server/realms/x",
+                "https://a.example:8443/.well-known/openid-configuration/realms/x",
+                "https://a.example:8443/realms/x/.well-known/openid-configuration",
+                "https://a.example:8443/realms/x/.well-known/oauth-authorization-server",
+            ],
+        ),
+    ],
+)
+def test_where_metadata_may_be(issuer: str, urls: list[str]) -> None:
+    assert list(metadata_urls(issuer)) == urls
+
+
+@pytest.mark.parametrize(
+    "well_known",
+    [
+        "/.well-known/oauth-authorization-server{path}",
+        "/.well-known/openid-configuration{path}",
+        "{path}/.well-known/openid-configuration",
+        "{path}/.well-known/oauth-authorization-server",
+    ],
+)
+async def test_metadata_is_found(well_known: str) -> None:
+    async with issuing("/realms/x", well_known=well_known) as issuer, serving(issuer) as url:
+        for _ in range(3):
+            assert (await answer(url, issuer.token()))[0] == 200
+        assert issuer.asked[well_known.format(path="/realms/x")] == issuer.asked["/keys"] == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "secure"),
+    [
+        ("https://a.example", True),
+        ("http://127.0.0.1:1", True),
+        ("http://[::1]:1/x", True),
+        ("http://localhost/x", True),
+        ("http://a.example", False),
+        ("http://localhost.a.example", False),
+        ("http://10.0.0.1", False),
+        ("https://a@a.example", False),
+        ("https://a.example#x", False),
+        ("ftp://localhost", False),
+        ("file:///etc/passwd", False),
+        ("https://", False),
+        ("https://[::1", False),
+        ("", False),
+    ],
+)
+def test_what_is_secure(url: str, secure: bool) -> None:
+    assert is_secure(url) is secure
+
+
+async def test_one_on_another_machine_may_not_lead_back_here() -> None:
+    server = AuthorizationServer("https://a.example")
+    await server.start()
+    server._metadata = {"issuer": "https://a.example", "jwks_uri": "http://127.0.0.1:1/keys"}
+    try:
+        with pytest.raises(UnavailableError):
+            await server.endpoint("jwks_uri")
+    finally:
+        await server.stop()
+
+
+async def test_a_server_that_is_down_keeps_nobody_from_starting(caplog: pytest.LogCaptureFixture) -> None:
+    async with issuing() as issuer:
+        token = issuer.token()
+    async with serving(issuer) as url:
+        status, challenge, headers = await answer(url, token)
+        assert (status, challenge) == (503, "")
+        assert 1 <= int(headers["Retry-After"]) <= RETRY_AFTER
+        assert (await answer(url))[0] == 401
+    (record,) = [record for record in caplog.records if record.name == "adapter_host" and record.levelname == "WARNING"]
+    assert record.getMessage().startswith(f"authorization server {issuer.url} cannot be used: ")
+    assert token not in caplog.text
+
+
+METADATA = "/.well-known/oauth-authorization-server"
+
+
+@pytest.mark.parametrize(
+    ("path", "response"),
+    [
+        (METADATA, web.Response(status=500)),
+        (METADATA, web.Response(text="{")),
+        (METADATA, web.json_response([])),
+        (METADATA, web.json_response({"issuer": "https://other.example"})),
+        (METADATA, web.json_response({})),
+        (METADATA, web.Response(body=b" " * (ANSWER_LIMIT + 1) + b"{}")),
+        ("/keys", web.Response(status=500)),
+        ("/keys", web.Response(status=404)),
+        ("/keys", web.Response(status=302, headers={"Location": "/elsewhere"})),
+        ("/keys", web.Response(text="no")),
+        ("/keys", web.json_response({"keys": []})),
+        ("/keys", web.json_response({"keys": {"kty": "EC"}})),
+        ("/keys", web.json_response({"keys": ["x", {}, {"kty": "RSA"}, {"kty": "EC", "crv": "P-256", "x": 1}]})),
+    ],
+)
+async def test_answers_that_cannot_be_used(issuer: Issuer, path: str, response: web.Response) -> None:
+    issuer.answers[path] = response
+    async with serving(issuer) as url:
+        assert (await answer(url, issuer.token()))[0] == 503
+        asked = issuer.asked.total()
+        assert (await answer(url, issuer.token()))[0] == 503
+        assert issuer.asked.total() == asked, "it is left in peace for a while"
+        assert issuer.asked["/elsewhere"] == 0
+
+
+@pytest.mark.parametrize("uri", [None, 7, "keys", "http://10.0.0.1/keys", "file:///etc/passwd"])
+async def test_keys_that_are_nowhere_safe(issuer: Issuer, uri: Any) -> None:
+    issuer.metadata["jwks_uri"] = uri
+    async with serving(issuer) as url:
+        assert (await answer(url, issuer.token()))[0] == 503
+
+
+async def test_many_at_once_ask_once(issuer: Issuer) -> None:
+    issuer.open.clear()
+    async with serving(issuer) as url:
+        waiting = [asyncio.create_task(answer(url, issuer.token(sub=f"s{index}"))) for index in range(20)]
+        await issuer.reached.wait()
+        issuer.open.set()
+        assert {status for status, _, _ in await asyncio.gather(*waiting)} == {200}
+        assert issuer.asked == {METADATA: 1, "/keys": 1}
+
+
+async def test_who_goes_away_takes_nothing_from_the_others(issuer: Issuer) -> None:
+    issuer.open.clear()
+    async with serving(issuer) as url:
+        first = asyncio.create_task(answer(url, issuer.token()))
+        await issuer.reached.wait()
+        second = asyncio.create_task(answer(url, issuer.token()))
+        first.cancel()
+        await asyncio.wait([first])
+        issuer.open.set()
+        assert (await second)[0] == 200
+        assert issuer.asked.total() == 2
+
+
+async def test_a_host_stops_while_it_asks(issuer: Issuer) -> None:
+    issuer.open.clear()
+    served = host(plain(authentication=oauth2(issuer.url)), drain_timeout=0.01)
+    async with served:
+        asking = asyncio.create_task(answer(f"{served.exposures[0].url}/get", issuer.token()))
+        await issuer.reached.wait()
+    with pytest.raises(aiohttp.ClientError):
+        await asking
+
+
+async def test_unknown_keys_by_the_thousand(issuer: Issuer) -> None:
+    async with serving(issuer) as url:
+        assert (await answer(url, issuer.token()))[0] == 200
+        strangers = [answer(url, issuer.token(kid=f"k{index}", name="other")) for index in range(60)]
+        for status, challenge, _ in await asyncio.gather(*strangers):
+            assert (status, challenge) == (401, invalid("the token is signed with an unknown key"))
+        assert issuer.asked["/keys"] == 1
+        assert (await answer(url, issuer.token()))[0] == 200
+
+
+# Keys as time goes by
+
+
+class Published:
+    """What keys are read from: `names` are those published, `asked` how often, `down` whether it fails."""
+
+    def __init__(self) -> None:
+        self.names = ["one"]
+        self.asked = 0
+        self.down = False
+
+    async def __call__(self) -> Mapping[str, Any]:
+        self.asked += 1
+        if self.down:
+            raise UnavailableError("down")
+        return {"keys": [public_jwk(private_key("P-256", name), "ES256", kid=name) for name in self.names]}
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def published() -> Published:
+    return Published()
+
+
+@pytest.fixture
+def keys(published: Published, clock: Clock) -> Keys:
+    return Keys(published, clock)
+
+
+async def ids(keys: Keys, key_id: str) -> bool:
+    """Whether a key is known, or to be had."""
+    return bool(keys.find("ES256", key_id) or await keys.look_for("ES256", key_id))
+
+
+async def test_rotated_keys(keys: Keys, published: Published, clock: Clock) -> None:
+    assert await ids(keys, "one")
+    published.names = ["two"]
+    clock.now += MIN_INTERVAL - 1
+    assert not await ids(keys, "two")
+    assert published.asked == 1
+    clock.now += 1
+    assert await ids(keys, "two")
+    assert not await ids(keys, "one")
+    assert published.asked == 2
+
+
+async def test_old_keys_serve_while_new_ones_are_read(keys: Keys, published: Published, clock: Clock) -> None:
+    assert await ids(keys, "one")
+    published.names = ["two"]
+    clock.now += MAX_AGE
+    assert keys.find("ES256", "one")
+    assert await keys.look_for("ES256", "two")
+    assert not keys.find("ES256", "one")
+    assert published.asked == 2
+
+
+async def test_the_last_good_keys_are_kept(keys: Keys, published: Published, clock: Clock) -> None:
+    assert await ids(keys, "one")
+    published.down = True
+    for _ in range(3):
+        clock.now += MAX_AGE
+        assert keys.find("ES256", "one")
+        assert not await ids(keys, "two")
+    assert published.asked == 4
+    assert keys.find("ES256", "one")
+    assert published.asked == 4
+
+
+async def test_but_not_for_ever(keys: Keys, published: Published, clock: Clock) -> None:
+    assert await ids(keys, "one")
+    published.down = True
+    clock.now += MAX_STALE
+    assert not keys.find("ES256", "one")
+    for _ in range(2):
+        with pytest.raises(UnavailableError):
+            await keys.look_for("ES256", "one")
+    assert published.asked == 2
+
+
+async def test_without_keys_it_is_tried_again_soon(keys: Keys, published: Published, clock: Clock) -> None:
+    published.down = True
+    for _ in range(3):
+        with pytest.raises(UnavailableError):
+            await keys.look_for("ES256", "one")
+    assert published.asked == 1
+    published.down = False
+    clock.now += RETRY_AFTER
+    assert await ids(keys, "one")
+    assert published.asked == 2
+
+
+# Introspection
+
+
+@asynccontextmanager
+async def introspecting(issuer: Issuer, clock: Any = time.time) -> AsyncIterator[IntrospectedTokens]:
+    server = AuthorizationServer(issuer.url)
+    await server.start()
+    tokens = IntrospectedTokens(server, AUDIENCE, Client(*CLIENT), clock)
+    try:
+        yield tokens
+    finally:
+        await tokens.stop()
+        await server.stop()
+
+
+@pytest.mark.shows("AuthOAuth2", "tokenValidation")
+async def test_introspection(issuer: Issuer, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    issuer.introspected["good"] = {"active": True, "aud": AUDIENCE, "scope": "read", "sub": "ann"}
+    issuer.introspected["narrow"] = {"active": True, "aud": AUDIENCE, "scope": "write"}
+    async with serving(issuer, **INTROSPECTION) as url:
+        for _ in range(3):
+            assert (await answer(url, "good"))[0] == 200
+            assert (await answer(url, "narrow"))[0] == 403
+            status, challenge, _ = await answer(url, "revoked")
+            assert (status, challenge) == (401, invalid("the token is not active"))
+    assert [form["token"] for form in issuer.forms] == ["good", "narrow", "revoked"]
+    for secret in ("good", "narrow", "revoked", CLIENT[1]):
+        assert secret not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("claims", "description"),
+    [
+        ({"active": "true"}, "the token is not active"),
+        ({"active": 1}, "the token is not active"),
+        ({"active": None}, "the token is not active"),
+        ({"aud": None}, "the token is not for this resource"),
+        ({"aud": "https://other.example"}, "the token is not for this resource"),
+        ({"iss": "https://other.example"}, "the token is from another issuer"),
+        ({"exp": Now(-LEEWAY - 5)}, "the token has expired"),
+        ({"nbf": Now(LEEWAY + 60)}, "the token is not valid yet"),
+    ],
+    ids=str,
+)
+async def test_introspection_is_not_believed_blindly(issuer: Issuer, claims: dict[str, Any], description: str) -> None:
+    issuer.introspected["t0ken"] = resolved({"active": True, "aud": AUDIENCE, "scope": "read", **claims})
+    async with serving(issuer, **INTROSPECTION) as url:
+        assert (await answer(url, "t0ken"))[:2] == (401, invalid(description))
+
+
+async def test_an_introspection_holds_briefly(issuer: Issuer, clock: Clock) -> None:
+    issuer.introspected["t0ken"] = {"active": True, "aud": AUDIENCE}
+    issuer.introspected["short"] = {"active": True, "aud": AUDIENCE, "exp": clock.now + 5}
+    async with introspecting(issuer, clock) as tokens:
+        for name in ("t0ken", "short"):
+            assert await tokens.learned(name) == tokens.known(name) == Principal()
+        issuer.introspected.clear()
+        clock.now += 5
+        assert tokens.known("t0ken")
+        assert tokens.known("short") is None
+        clock.now += LIFETIME
+        assert tokens.known("t0ken") is None
+        with pytest.raises(InvalidToken):
+            await tokens.learned("t0ken")
+        with pytest.raises(InvalidToken):
+            tokens.known("t0ken")
+
+
+async def test_introspections_at_once_are_one(issuer: Issuer) -> None:
+    issuer.introspected["t0ken"] = {"active": True, "aud": AUDIENCE}
+    async with introspecting(issuer) as tokens:
+        await asyncio.gather(*(tokens.learned("t0ken") for _ in range(20)))
+        assert issuer.asked["/introspect"] == 1
+
+
+async def test_what_is_remembered_is_bounded(issuer: Issuer) -> None:
+    async with introspecting(issuer) as tokens:
+        for index in range(REMEMBERED + 10):
+            tokens._remember(index.to_bytes(4), 0.0, Principal())
+        assert len(tokens._answers) == REMEMBERED
+
+
+@pytest.mark.parametrize("change", ["endpoint", "client", "answer", "down"])
+async def test_introspection_that_fails_lets_nobody_in(issuer: Issuer, change: str) -> None:
+    issuer.introspected["t0ken"] = {"active": True, "aud": AUDIENCE, "scope": "read"}
+    more = dict(INTROSPECTION)
+    if change == "endpoint":
+        del issuer.metadata["introspection_endpoint"]
+    elif change == "client":
+        more["x-client-secret"] = "other"
+    elif change == "answer":
+        issuer.answers["/introspect"] = web.Response(text="active")
+    else:
+        issuer.answers["/introspect"] = web.Response(status=503)
+    async with serving(issuer, **more) as url:
+        assert (await answer(url, "t0ken"))[0] == 503
+
+
+async def test_signed_tokens_after_a_failed_renewal_look_for_the_place_anew(issuer: Issuer) -> None:
+    server = AuthorizationServer(issuer.url)
+    tokens = SignedTokens(server, AUDIENCE)
+    await server.start()
+    try:
+        issuer.answers["/keys"] = web.Response(status=404)
+        with pytest.raises(UnavailableError):
+            await tokens._fetch()
+        issuer.metadata["jwks_uri"] = issuer.metadata["introspection_endpoint"].replace("introspect", "moved")
+        server._not_before = 0.0
+        issuer.answers["/moved"] = web.json_response({"keys": issuer.keys})
+        assert await tokens._fetch() == {"keys": issuer.keys}
+    finally:
+        await tokens.stop()
+        await server.stop()

@@ -1,0 +1,289 @@
+"""Digest authentication of callers: what answers a challenge, once, and for the request it was made for."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapter_host import Host, ProblemsError, Settings
+from adapter_host.auth.credentials import Principal, Refusal
+from adapter_host.auth.digest import NONCE_LIFETIME, REALM, WINDOW, DigestCredentials, Nonces
+from tests.support.adapters import document, plain, plain_plugins
+
+BINDS = [{"namespace": "env", "keys": {"USER": "FRONT_USER", "PASSWORD": "FRONT_PASSWORD"}}]
+DIGEST = {"type": "digest", "username": "{{USER}}", "password": "{{PASSWORD}}"}
+HASHES = {"SHA-256": hashlib.sha256, "MD5": hashlib.md5}
+
+
+@asynccontextmanager
+async def serving(user: str = "ann", password: str = "pässword") -> AsyncIterator[str]:
+    """A host of one plain operation; gives its URL."""
+    settings = Settings(environment={"FRONT_USER": user, "FRONT_PASSWORD": password})
+    served = Host(document(plain(authentication=DIGEST), binds=BINDS), plugins=plain_plugins(), settings=settings)
+    async with served:
+        yield f"{served.exposures[0].url}/get"
+
+
+def nonce_of(challenge: str) -> str:
+    found = re.search(r'nonce="([^"]+)"', challenge)
+    assert found
+    return found[1]
+
+
+def header(
+    nonce: str, *, algorithm: str = "SHA-256", user: str = "ann", password: str = "pässword", **changed: str | None
+) -> str:
+    """The answer to a challenge for `POST /get`; `changed` are parameters, those that are None are left out."""
+    digest = HASHES[algorithm]
+    given = {"nc": "00000001", "cnonce": "c", "qop": "auth", "uri": "/get", **changed}
+    account = digest(f"{user}:{REALM}:{password}".encode()).hexdigest()
+    action = digest(f"POST:{given['uri']}".encode()).hexdigest()
+    parts = (account, nonce, given["nc"], given["cnonce"], given["qop"], action)
+    response = digest(":".join(map(str, parts)).encode()).hexdigest()
+    right: dict[str, str | None] = {
+        "username": user,
+        "realm": REALM,
+        "nonce": nonce,
+        "algorithm": algorithm,
+        "response": response,
+        **given,
+        **changed,
+    }
+    return "Digest " + ", ".join(f'{name}="{value}"' for name, value in right.items() if value is not None)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Asked:
+    """As much of a request as credentials look at."""
+
+    def __init__(self, authorization: str = "", path: str = "/get") -> None:
+        self.headers = {"Authorization": authorization}
+        self.method = "POST"
+        self.raw_path = path
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def credentials(clock: Clock) -> DigestCredentials:
+    return DigestCredentials(b"ann", "pässword".encode(), clock)
+
+
+def verdict(credentials: DigestCredentials, authorization: str = "", path: str = "/get") -> Principal | Refusal:
+    return credentials.check(Asked(authorization, path))  # type: ignore[arg-type]
+
+
+def challenge(credentials: DigestCredentials) -> str:
+    """The nonce of a fresh challenge."""
+    refused = verdict(credentials)
+    assert isinstance(refused, Refusal)
+    return nonce_of(refused.challenges[0])
+
+
+def is_stale(found: Principal | Refusal) -> bool:
+    return isinstance(found, Refusal) and all(each.endswith(", stale=true") for each in found.challenges)
+
+
+async def test_a_client_that_knows_digest() -> None:
+    async with (
+        serving() as url,
+        aiohttp.ClientSession(middlewares=[aiohttp.DigestAuthMiddleware("ann", "pässword")]) as session,
+    ):
+        for query in ("", "?a=b&c", "?q=%22%20%2F"):
+            async with session.post(f"{url}{query}") as response:
+                assert response.status == 200
+    wrong = aiohttp.DigestAuthMiddleware("ann", "password")
+    async with serving() as url, aiohttp.ClientSession(middlewares=[wrong]) as session, session.post(url) as response:
+        assert response.status == 401
+
+
+async def test_both_algorithms_are_offered_the_better_first() -> None:
+    async with serving() as url, aiohttp.ClientSession() as session:
+        async with session.post(url) as response:
+            offered = response.headers.getall("WWW-Authenticate")
+        nonce = nonce_of(offered[0])
+        assert offered == [
+            f'Digest realm="adapter-host", qop="auth", algorithm={name}, nonce="{nonce}", charset=UTF-8'
+            for name in ("SHA-256", "MD5")
+        ]
+        for count, algorithm in ((1, "SHA-256"), (2, "MD5")):
+            given = header(nonce, algorithm=algorithm, nc=f"{count:08x}")
+            async with session.post(url, headers={"Authorization": given}) as response:
+                assert response.status == 200
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"response": "0" * 64},
+        {"response": ""},
+        {"response": None},
+        {"response": "\u00e9"},
+        {"username": "eve"},
+        {"username": ""},
+        {"username": None},
+        {"nonce": None},
+        {"cnonce": None},
+        {"cnonce": "other"},
+        {"nc": None},
+        {"nc": "1"},
+        {"nc": "0000000g"},
+        {"nc": "+0000001"},
+        {"nc": "\u0661\u0661\u0661\u0661\u0661\u0661\u0661\u0661"},
+        {"qop": None},
+        {"qop": "auth-int"},
+        {"algorithm": None},
+        {"algorithm": "SHA-256-sess"},
+        {"algorithm": "SHA-512"},
+        {"uri": "/other"},
+        {"uri": "/get?x"},
+        {"uri": "http://[::1/get"},
+        {"uri": ""},
+    ],
+    ids=str,
+)
+def test_each_parameter_that_is_wrong(credentials: DigestCredentials, changed: dict[str, Any]) -> None:
+    nonce = challenge(credentials)
+    given = header(nonce)
+    for name, value in changed.items():
+        given = re.sub(rf'({name}=)"[^"]*"', rf'\1"{value}"' if value is not None else r"x\1y", given, count=1)
+    found = verdict(credentials, given)
+    assert isinstance(found, Refusal)
+    assert found.status == 401
+    assert not is_stale(found)
+    assert verdict(credentials, header(nonce)) == Principal("ann")
+
+
+def test_an_answer_is_for_its_own_target(credentials: DigestCredentials) -> None:
+    given = header(challenge(credentials), uri="/get")
+    assert isinstance(verdict(credentials, given, "/other"), Refusal)
+    given = header(challenge(credentials), uri="http://a.example/get?x=1")
+    assert verdict(credentials, given, "/get?x=1") == Principal("ann")
+
+
+def test_a_password_that_is_wrong(credentials: DigestCredentials) -> None:
+    assert isinstance(verdict(credentials, header(challenge(credentials), password="other")), Refusal)
+    assert isinstance(verdict(credentials, header(challenge(credentials), password="")), Refusal)
+
+
+def test_an_answer_counts_once(credentials: DigestCredentials) -> None:
+    nonce = challenge(credentials)
+    assert verdict(credentials, header(nonce)) == Principal("ann")
+    assert is_stale(verdict(credentials, header(nonce)))
+    assert verdict(credentials, header(nonce, nc="00000002")) == Principal("ann")
+
+
+def test_answers_that_overtake_each_other(credentials: DigestCredentials) -> None:
+    nonce = challenge(credentials)
+    for count in (5, 3, 4, WINDOW + 4, 6):
+        assert verdict(credentials, header(nonce, nc=f"{count:08x}")) == Principal("ann")
+    for count in (5, 3, 6, 1, WINDOW + 4, 0):
+        assert is_stale(verdict(credentials, header(nonce, nc=f"{count:08x}")))
+    assert verdict(credentials, header(nonce, nc="ffffffff")) == Principal("ann")
+    assert is_stale(verdict(credentials, header(nonce, nc="00000007")))
+
+
+def test_a_nonce_expires(credentials: DigestCredentials, clock: Clock) -> None:
+    nonce = challenge(credentials)
+    clock.now += NONCE_LIFETIME - 1
+    assert verdict(credentials, header(nonce)) == Principal("ann")
+    clock.now += 1
+    assert is_stale(verdict(credentials, header(nonce, nc="00000002")))
+    clock.now -= NONCE_LIFETIME + 1
+    assert is_stale(verdict(credentials, header(nonce, nc="00000003")))
+
+
+@pytest.mark.parametrize("nonce", ["x", "A" * 44, "A" * 43 + "=", "\u00e9"])
+def test_a_nonce_of_somebody_else(credentials: DigestCredentials, nonce: str) -> None:
+    assert is_stale(verdict(credentials, header(nonce)))
+
+
+def test_a_nonce_of_another_host(credentials: DigestCredentials, clock: Clock) -> None:
+    other = DigestCredentials(b"ann", "pässword".encode(), clock)
+    assert is_stale(verdict(credentials, header(challenge(other))))
+
+
+def test_a_nonce_that_was_changed(credentials: DigestCredentials) -> None:
+    nonce = challenge(credentials)
+    changed = ("A" if nonce[10] != "A" else "B").join((nonce[:10], nonce[11:]))
+    assert is_stale(verdict(credentials, header(changed)))
+
+
+def test_what_is_remembered_is_bounded(clock: Clock) -> None:
+    nonces = Nonces(clock, limit=20)
+    made = []
+    for _ in range(100):
+        clock.now += 0.001
+        made.append(nonces.new())
+        assert nonces.take(made[-1], 1)
+        assert len(nonces._used) <= 20
+    assert not any(nonces.take(nonce, 1) for nonce in made), "what was forgotten is not new again"
+    assert nonces.take(made[-1], 2)
+
+
+def test_what_has_expired_is_forgotten_first(clock: Clock) -> None:
+    nonces = Nonces(clock, limit=20)
+    for _ in range(20):
+        assert nonces.take(nonces.new(), 1)
+    waiting = nonces.new()
+    clock.now += NONCE_LIFETIME
+    assert nonces.take(nonces.new(), 1)
+    assert len(nonces._used) == 1
+    assert not nonces.take(waiting, 1)
+
+
+def test_only_who_knows_the_password_is_remembered(credentials: DigestCredentials) -> None:
+    for _ in range(10):
+        verdict(credentials, header(challenge(credentials), password="guess"))
+    assert not credentials._nonces._used
+
+
+@pytest.mark.parametrize(("user", "password"), [("ann", ""), ("", "pässword"), ("", "")])
+def test_an_empty_secret_accepts_nobody(user: str, password: str, clock: Clock) -> None:
+    credentials = DigestCredentials(user.encode(), password.encode(), clock)
+    for algorithm in HASHES:
+        given = header(challenge(credentials), user=user, password=password, algorithm=algorithm)
+        assert isinstance(verdict(credentials, given), Refusal)
+
+
+async def test_an_empty_secret_stops_the_start() -> None:
+    with pytest.raises(ProblemsError, match=r"secret 'env\.PASSWORD' is not set"):
+        async with serving(password=""):
+            pass
+
+
+def test_a_name_beyond_ascii(clock: Clock) -> None:
+    credentials = DigestCredentials("jürgen".encode(), b"pw", clock)
+    given = header(challenge(credentials), user="jürgen", password="pw")
+    assert verdict(credentials, given) == Principal("jürgen")
+    extended = header(challenge(credentials), user="jürgen", password="pw")
+    extended = extended.replace('username="jürgen"', "username*=UTF-8''j%C3%BCrgen")
+    assert verdict(credentials, extended) == Principal("jürgen")
+
+
+@pytest.mark.parametrize("text", ["", "Digest", "Digest x", 'Digest nonce="a', "Digest a=b,,c=d", "Digest a=b, a=c"])
+def test_what_is_no_answer(credentials: DigestCredentials, text: str) -> None:
+    assert isinstance(verdict(credentials, text), Refusal)
+
+
+@given(st.text())
+def test_anything_has_an_answer(text: str) -> None:
+    assert isinstance(verdict(DigestCredentials(b"ann", b"pw"), f"Digest {text}"), Refusal)

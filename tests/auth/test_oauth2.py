@@ -1,0 +1,237 @@
+"""Callers with a token of an authorization server: what is accepted, and what is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from base64 import urlsafe_b64encode
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+
+from adapter_host.auth.oauth2.claims import LEEWAY, Expected, InvalidToken
+from adapter_host.auth.oauth2.keys import ALGORITHMS
+from tests.support.authorization_server import AUDIENCE, Issuer, Now, issuing, private_key, public_jwk, unsigned
+from tests.support.oauth2_host import WHERE, answer, invalid, serving
+
+
+@pytest.fixture
+async def issuer() -> AsyncIterator[Issuer]:
+    async with issuing() as found:
+        yield found
+
+
+# What is accepted
+
+
+@pytest.mark.parametrize(
+    ("kind", "algorithm"),
+    [
+        ("RSA", "RS256"),
+        ("RSA", "RS512"),
+        ("RSA", "PS256"),
+        ("P-256", "ES256"),
+        ("P-384", "ES384"),
+        ("P-521", "ES512"),
+        ("OKP", "EdDSA"),
+    ],
+)
+@pytest.mark.shows("AuthOAuth2", "type", "authorizationServerUri")
+async def test_signatures(issuer: Issuer, kind: str, algorithm: str) -> None:
+    issuer.keys = [public_jwk(private_key(kind), algorithm, kid="one", use="sig", alg=algorithm)]
+    async with serving(issuer) as url:
+        assert (await answer(url, issuer.token(kind=kind, algorithm=algorithm)))[0] == 200
+        assert (await answer(url, issuer.token(kind=kind, algorithm=algorithm, name="other")))[0] == 401
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"aud": ["https://other.example", AUDIENCE]},
+        {"nbf": Now(-5)},
+        {"nbf": Now(LEEWAY - 10)},
+        {"exp": Now(10 - LEEWAY)},
+        {"exp": Now(60.5)},
+        {"iat": None},
+        {"sub": None},
+        {"scope": "read"},
+        {"scope": None, "scp": "write read"},
+        {"scope": None, "scp": ["read"]},
+        {"scope": "write", "scp": ["read"]},
+    ],
+    ids=str,
+)
+async def test_claims_that_are_right(issuer: Issuer, claims: dict[str, Any]) -> None:
+    async with serving(issuer) as url:
+        assert (await answer(url, issuer.token(**claims)))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("claims", "description"),
+    [
+        ({"exp": None}, "the token has no exp"),
+        ({"exp": Now(-LEEWAY - 5)}, "the token has expired"),
+        ({"exp": "9999999999"}, "the token has a malformed exp"),
+        ({"exp": True}, "the token has a malformed exp"),
+        ({"nbf": Now(LEEWAY + 60)}, "the token is not valid yet"),
+        ({"nbf": "soon"}, "the token has a malformed nbf"),
+        ({"iat": Now(LEEWAY + 60)}, "the token is not valid yet"),
+        ({"iss": None}, "the token has no iss"),
+        ({"iss": "https://other.example"}, "the token is from another issuer"),
+        ({"aud": None}, "the token is not for this resource"),
+        ({"aud": ""}, "the token is not for this resource"),
+        ({"aud": []}, "the token is not for this resource"),
+        ({"aud": "https://api.example"}, "the token is not for this resource"),
+        ({"aud": f"{AUDIENCE}/"}, "the token is not for this resource"),
+        ({"aud": f"{AUDIENCE} more"}, "the token is not for this resource"),
+        ({"aud": {AUDIENCE: 1}}, "the token is not for this resource"),
+    ],
+    ids=str,
+)
+async def test_each_claim_that_is_wrong(issuer: Issuer, claims: dict[str, Any], description: str) -> None:
+    async with serving(issuer) as url:
+        status, challenge, _ = await answer(url, issuer.token(**claims))
+        assert (status, challenge) == (401, invalid(description))
+
+
+async def test_an_issuer_is_the_same_with_a_slash_at_its_end(issuer: Issuer) -> None:
+    issuer.metadata["issuer"] += "/"
+    async with serving(issuer) as url:
+        assert (await answer(url, issuer.token(iss=f"{issuer.url}/")))[0] == 200
+        assert (await answer(url, issuer.token()))[1] == invalid("the token is from another issuer")
+
+
+async def test_a_subject_is_a_text() -> None:
+    claims = {"aud": "us", "sub": 7}
+    with pytest.raises(InvalidToken, match="malformed sub"):
+        Expected("us", ()).principal(claims, "issuer", 0.0)
+
+
+@pytest.mark.shows("AuthOAuth2", "resource", "audience")
+async def test_an_audience_instead_of_the_resource(issuer: Issuer) -> None:
+    async with serving(issuer, audience="api://orders") as url:
+        assert (await answer(url, issuer.token(aud="api://orders")))[0] == 200
+        assert (await answer(url, issuer.token()))[0] == 401
+
+
+@pytest.mark.parametrize(
+    "claims", [{"scope": "write"}, {"scope": None}, {"scope": "reader"}, {"scope": "READ"}, {"scp": 7, "scope": {}}]
+)
+async def test_a_scope_that_is_missing(issuer: Issuer, claims: dict[str, Any]) -> None:
+    async with serving(issuer) as url:
+        status, challenge, _ = await answer(url, issuer.token(**claims))
+    description = "the token does not grant what is needed here"
+    wanted = f'Bearer error="insufficient_scope", error_description="{description}", scope="read", {WHERE}'
+    assert (status, challenge) == (403, wanted)
+
+
+@pytest.mark.shows("AuthOAuth2", "scopes")
+async def test_all_scopes_are_needed(issuer: Issuer) -> None:
+    async with serving(issuer, scopes=["read", "write"]) as url:
+        assert (await answer(url, issuer.token(scope="write read more")))[0] == 200
+        assert (await answer(url, issuer.token(scope="read")))[0] == 403
+    async with serving(issuer, scopes=[]) as url:
+        assert (await answer(url, issuer.token(scope=None)))[0] == 200
+
+
+# What is no token of ours
+
+
+def hs256(key: bytes, claims: dict[str, Any]) -> str:
+    """A token signed with a secret, as a library that knows its danger would not make it."""
+    signed = unsigned(claims, alg="HS256", typ="JWT", kid="one").rstrip(".")
+    signature = hmac.digest(key, signed.encode(), hashlib.sha256)
+    return f"{signed}.{urlsafe_b64encode(signature).rstrip(b'=').decode()}"
+
+
+async def test_algorithms_that_prove_nothing(issuer: Issuer) -> None:
+    public = private_key("P-256").public_key()
+    pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    issuer.keys.append({"kty": "oct", "kid": "secret", "k": urlsafe_b64encode(b"k" * 32).decode(), "alg": "HS256"})
+    tokens = [
+        *(unsigned(issuer.claims(), alg=name, kid="one") for name in ("none", "None", "NONE", "", None, ["ES256"])),
+        unsigned(issuer.claims(), kid="one"),
+        hs256(pem, issuer.claims()),
+        hs256(b"", issuer.claims()),
+        jwt.encode(issuer.claims(), b"k" * 32, "HS256", headers={"kid": "secret"}),
+    ]
+    async with serving(issuer) as url:
+        for token in tokens:
+            status, challenge, _ = await answer(url, token)
+            assert status == 401
+            assert challenge == invalid("the token is signed with an algorithm that is not accepted")
+        assert issuer.asked.total() == 0, "nobody has to be asked for that"
+
+
+def test_only_algorithms_with_published_keys() -> None:
+    assert {name[:2] for name in ALGORITHMS} == {"RS", "PS", "ES", "Ed"}
+
+
+async def test_a_key_serves_its_own_algorithm_alone(issuer: Issuer) -> None:
+    rsa = private_key("RSA")
+    issuer.keys = [
+        public_jwk(rsa, "RS256", kid="one", alg="RS256"),
+        public_jwk(rsa, "RS256", kid="encrypts", use="enc"),
+        public_jwk(private_key("weak"), "RS256", kid="weak"),
+    ]
+    async with serving(issuer) as url:
+        assert (await answer(url, issuer.token(kind="RSA", algorithm="RS256")))[0] == 200
+        unknown = invalid("the token is signed with an unknown key")
+        for kid, kind, algorithm in (("one", "RSA", "PS256"), ("encrypts", "RSA", "RS256")):
+            assert (await answer(url, issuer.token(kind=kind, algorithm=algorithm, kid=kid)))[1] == unknown
+        with pytest.warns(jwt.warnings.InsecureKeyLengthWarning):
+            weak = issuer.token(kind="weak", algorithm="RS256", kid="weak")
+        assert (await answer(url, weak))[1] == unknown
+
+
+async def test_a_token_without_a_key_id(issuer: Issuer) -> None:
+    issuer.keys.append(public_jwk(private_key("P-256", "second"), "ES256"))
+    async with serving(issuer) as url:
+        for name, status in (("", 200), ("second", 200), ("third", 401)):
+            assert (await answer(url, issuer.token(kid=None, name=name)))[0] == status
+
+
+async def test_a_signature_that_is_wrong(issuer: Issuer) -> None:
+    head, body, signature = issuer.token().split(".")
+    other = issuer.token(sub="eve").split(".")[1]
+    async with serving(issuer) as url:
+        for token in (f"{head}.{other}.{signature}", f"{head}.{body}."):
+            assert (await answer(url, token))[1] == invalid("the signature of the token is wrong")
+
+
+@pytest.mark.parametrize("token", ["xyz", "a.b.c", "...", "e30.e30.", "\u00e9.e30.", "W10.e30.e30", "x" * 6000])
+async def test_what_is_no_token(issuer: Issuer, token: str) -> None:
+    async with serving(issuer) as url:
+        status, challenge, _ = await answer(url, token)
+        assert status == 401
+        assert 'error="invalid_token"' in challenge
+        assert issuer.asked.total() == 0
+
+
+@pytest.mark.parametrize("payload", [b"[]", b"no", b'"text"', b"\xff", b'{"exp": NaN}'])
+async def test_a_signed_payload_that_is_no_object(issuer: Issuer, payload: bytes) -> None:
+    token = jwt.PyJWS().encode(payload, private_key("P-256"), "ES256", headers={"kid": "one"})
+    async with serving(issuer) as url:
+        assert (await answer(url, token))[1] == invalid("the token is malformed")
+
+
+async def test_an_extension_that_must_be_understood(issuer: Issuer) -> None:
+    headers = {"kid": "one", "crit": ["exp"], "exp": 1}
+    token = jwt.encode(issuer.claims(), private_key("P-256"), "ES256", headers=headers)
+    async with serving(issuer) as url:
+        assert (await answer(url, token))[0] == 401
+
+
+@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic YTpi", "token"])
+async def test_nothing_sent(issuer: Issuer, header: str | None) -> None:
+    headers = {} if header is None else {"Authorization": header}
+    async with serving(issuer) as url, aiohttp.ClientSession() as session:
+        async with session.post(url, headers=headers) as response:
+            assert response.status == 401
+            assert response.headers["WWW-Authenticate"] == f'Bearer scope="read", {WHERE}'
+        assert (await answer(f"{url}?access_token={issuer.token()}"))[0] == 401
+    assert issuer.asked.total() == 0

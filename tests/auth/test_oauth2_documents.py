@@ -1,0 +1,189 @@
+"""What a document says of tokens, and what anybody may read of that."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer, unused_port
+
+from adapter_host import Host, ProblemsError, attach
+from adapter_host.auth.oauth2.introspection import Client
+from adapter_host.auth.oauth2.metadata import WELL_KNOWN
+from tests.support.adapters import document, plain, plain_plugins
+from tests.support.authorization_server import AUDIENCE, Issuer, issuing
+from tests.support.oauth2_host import INTROSPECTION, answer, host, oauth2, serving
+
+
+@pytest.fixture
+async def issuer() -> AsyncIterator[Issuer]:
+    async with issuing() as found:
+        yield found
+
+
+# What describes it
+
+
+async def described(url: str) -> Any:
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        return response.status, await response.json() if response.status == 200 else None
+
+
+async def test_what_anybody_may_read(issuer: Issuer) -> None:
+    wanted = {
+        "resource": AUDIENCE,
+        "authorization_servers": [issuer.url],
+        "scopes_supported": ["read"],
+        "bearer_methods_supported": ["header"],
+    }
+    async with serving(issuer) as url:
+        root = url.removesuffix("/get")
+        for path in ("", "/orders"):
+            assert await described(f"{root}{WELL_KNOWN}{path}") == (200, wanted)
+        assert (await described(f"{root}{WELL_KNOWN}/other"))[0] == 404
+        assert (await answer(f"{root}{WELL_KNOWN}"))[0] == 405
+        headers = {"Host": "evil.example"}
+        async with aiohttp.ClientSession() as session, session.get(f"{root}{WELL_KNOWN}", headers=headers) as refused:
+            assert refused.status == 421
+
+
+async def test_two_on_one_port(issuer: Issuer) -> None:
+    entries = [
+        plain(namespace=name, port=8080, authentication=oauth2(issuer.url, resource=f"https://api.example/{name}"))
+        for name in ("first", "second")
+    ]
+    port = unused_port()
+    async with host(*entries, ports={"first": port, "second": port}):
+        root = f"http://127.0.0.1:{port}"
+        for name in ("first", "second"):
+            resource = f"https://api.example/{name}"
+            assert (await described(f"{root}{WELL_KNOWN}/{name}"))[1]["resource"] == resource
+            assert (await answer(f"{root}/{name}/get", issuer.token(aud=resource)))[0] == 200
+            assert (await answer(f"{root}/{name}/get", issuer.token()))[0] == 401
+        assert (await described(f"{root}{WELL_KNOWN}"))[0] == 404
+
+
+@pytest.mark.parametrize("prefix", ["", "/api"])
+async def test_inside_another_application(issuer: Issuer, prefix: str) -> None:
+    app = web.Application()
+    attach(app, host(plain(authentication=oauth2(issuer.url))), prefix=prefix)
+    async with TestServer(app) as server:
+        root = str(server.make_url("")).rstrip("/")
+        for path in ("/orders", f"{prefix}/front"):
+            assert (await described(f"{root}{WELL_KNOWN}{path}"))[1]["resource"] == AUDIENCE
+        assert (await described(f"{root}{WELL_KNOWN}/other"))[0] == 404
+        assert (await answer(f"{root}{prefix}/front/get", issuer.token()))[0] == 200
+
+
+async def test_after_a_reload(issuer: Issuer) -> None:
+    def exposing(**more: Any) -> dict[str, Any]:
+        return document(plain(authentication=oauth2(issuer.url, **more)))
+
+    async with Host(exposing(), plugins=plain_plugins()) as served:
+        url = str(served.exposures[0].url)
+        await served.reload(exposing(resource="https://api.example/new"))
+        assert (await described(f"{url}{WELL_KNOWN}/new"))[0] == 200
+        assert (await described(f"{url}{WELL_KNOWN}/orders"))[0] == 404
+        await served.reload(document(plain()))
+        assert (await described(f"{url}{WELL_KNOWN}"))[0] == 404
+
+
+# Documents
+
+
+def problems(**authentication: Any) -> list[str]:
+    declared = {key: value for key, value in oauth2("https://a.example", **authentication).items() if value is not None}
+    try:
+        return [problem.message for problem in host(plain(authentication=declared)).warnings]
+    except ProblemsError as error:
+        return [problem.message for problem in error.problems]
+
+
+@pytest.mark.parametrize(
+    ("authentication", "message"),
+    [
+        ({"authorizationServerUri": None}, "'oauth2' authentication of callers needs 'authorizationServerUri'"),
+        ({"resource": ""}, "'oauth2' authentication of callers needs 'resource'"),
+        (
+            {"authorizationServerUri": "http://a.example"},
+            "an authorization server that is not on this machine needs https (given 'http://a.example')",
+        ),
+        ({"resource": "http://api.example"}, "clients send tokens over https alone (given 'http://api.example')"),
+        (
+            {"resource": "api://x"},
+            "'resource' must be an http or https URL without query and fragment (given 'api://x')",
+        ),
+        (
+            {"resource": 'https://api.example/"x'},
+            "'resource' must be an http or https URL without query and fragment (given 'https://api.example/\"x')",
+        ),
+        (
+            {"authorizationServerUri": "https://joe:pw@a.example"},
+            "'authorizationServerUri' must be an http or https URL without query and fragment"
+            " (given 'https://joe:pw@a.example')",
+        ),
+        ({"scopes": ["a b"]}, "a scope is one word without quotes (given 'a b')"),
+        ({"scopes": ['a"']}, "a scope is one word without quotes (given 'a\"')"),
+        ({"tokenValidation": "none"}, "'tokenValidation' must be 'jwks' or 'introspection' (given 'none')"),
+        (
+            {"tokenValidation": "introspection", "x-client-id": "me"},
+            "'oauth2' authentication of callers needs 'x-client-secret'",
+        ),
+        (
+            {**INTROSPECTION, "x-client-secret": ["a"]},
+            "'oauth2' authentication of callers needs 'x-client-secret'",
+        ),
+        ({}, None),
+        ({"authorizationServerUri": "http://localhost:9000/realms/x"}, None),
+        ({"authorizationServerUri": "http://[::1]:9000"}, None),
+        ({"tokenValidation": "jwks"}, None),
+        (INTROSPECTION, None),
+    ],
+    ids=str,
+)
+def test_documents(authentication: dict[str, Any], message: str | None) -> None:
+    assert [each.partition(": ")[2] for each in problems(**authentication)] == ([message] if message else [])
+
+
+async def test_an_issuer_from_the_environment(issuer: Issuer) -> None:
+    declared = oauth2("{{env.ISSUER}}")
+    environment = {"ISSUER": issuer.url}
+    async with host(plain(authentication=declared), environment=environment) as served:
+        assert (await answer(f"{served.exposures[0].url}/get", issuer.token()))[0] == 200
+    assert host(plain(authentication=declared), mock=True).warnings == ()
+    unresolved = host(plain(authentication=declared))
+    with pytest.raises(ProblemsError, match=r"secret 'env\.ISSUER' is not set"):
+        await unresolved.start()
+    with pytest.raises(ProblemsError, match="needs https"):
+        host(plain(authentication=declared), environment={"ISSUER": "http://a.example"})
+
+
+@pytest.mark.parametrize("missing", ["jwt", "cryptography"])
+def test_what_to_install(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(sys.modules):
+        if name.startswith((f"{missing}.", "jwt.")) or name in (
+            "jwt",
+            "adapter_host.auth.oauth2.tokens",
+            "adapter_host.auth.oauth2.keys",
+        ):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, missing, None)
+    message = (
+        "'oauth2' authentication of callers needs PyJWT and cryptography (pip install 'adapter-host-core[oauth2]')"
+    )
+    assert [each.partition(": ")[2] for each in problems()] == [message]
+    assert problems(**INTROSPECTION) == []
+
+
+def test_nobody_else_pays_for_it() -> None:
+    code = "import sys, adapter_host.auth.compile; sys.exit('jwt' in sys.modules or 'cryptography' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+async def test_a_client_secret_is_not_shown() -> None:
+    assert "s3cr3t" not in repr(Client("me", "s3cr3t"))

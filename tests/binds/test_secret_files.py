@@ -1,0 +1,418 @@
+"""Secrets in files: what is read, what is told of what cannot be, and that a file that changes is read again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import traceback
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from adapter_host import BindError, Host, Plugins, ProblemsError, Settings
+from adapter_host.binds.files import MAX_BYTES, FileSource
+from adapter_host.testing import Running, running
+from tests.conftest import Command
+from tests.support.adapters import plain_plugins
+from tests.support.command import DOCUMENT
+from tests.support.paths import SHARED
+
+TUTORIAL = SHARED / "tutorial"
+
+
+def document(location: str) -> str:
+    """The shop, its secret kept in a file."""
+    keys = f"location: {location}\n      keys: {{TOKEN: token, TEAM: team}}"
+    return DOCUMENT.replace("keys: {TOKEN: SHOP_TOKEN}", keys)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def value(name: str, text: str | bytes, key: str = "token") -> str | None:
+    """What a file in this folder gives for a key."""
+    Path(name).write_bytes(text.encode() if isinstance(text, str) else text)
+    return FileSource(f"file://./{name}", Path(), {}).value(key)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("a.yaml", "token: s3cr3t\n", "s3cr3t"),
+        ("a.yml", "\ufefftoken: 's3cr3t # not a comment'\n", "s3cr3t # not a comment"),
+        ("a", "other: x\ntoken: 0123\n", "0123"),
+        ("a.secret", "token: 1.10\n", "1.10"),
+        ("a.yaml", "token: 0x1F\n", "0x1F"),
+        ("a.yaml", "token: Yes\n", "Yes"),
+        ("a.yaml", "token: 2024-01-02\n", "2024-01-02"),
+        ("a.yaml", 'token: "null"\n', "null"),
+        ("a.yaml", "other: {token: deep, more: [1, {token: deeper}]}\ntoken: flat\n", "flat"),
+        ("a.yaml", "token: |-\n  one\n  two\n", "one\ntwo"),
+        ("a.yaml", "token:\n", None),
+        ("a.yaml", "token: ~\n", None),
+        ("a.yaml", "token: ''\n", None),
+        ("a.yaml", "token: [s3cr3t]\n", None),
+        ("a.yaml", "", None),
+        ("a.json", '{\t"token": "s3cr3t"}', "s3cr3t"),
+        ("a.json", '{"token": 1.10}', "1.10"),
+        ("a.json", '{"token": 12345678901234567890}', "12345678901234567890"),
+        ("a.json", '{"token": true, "other": [1]}', "true"),
+        ("a.json", '{"token": false}', "false"),
+        ("a.json", '{"token": null}', None),
+        ("a.json", '{"token": {"token": "deep"}}', None),
+        (".env", "# ours\nexport token='s3cr3t'\n", "s3cr3t"),
+        ("shop.env", "token=${HOME}\n", "${HOME}"),
+        (".env.local", "token=s3cr3t # a comment\n", "s3cr3t"),
+        (".env", "token=\n", None),
+        (".env", "token\n", None),
+    ],
+)
+def test_formats(folder: Path, name: str, text: str, expected: str | None) -> None:
+    assert value(name, text) == expected
+    assert value(name, text, "missing") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("a.yaml", "- s3cr3t\n", "must be a mapping of keys to values"),
+        ("a.yaml", "s3cr3t", "must be a mapping of keys to values"),
+        ("a.yaml", "token: s3cr3t\nother: s3cr3t: s3cr3t\n", "is not valid YAML at line 2, column 14"),
+        ("a.yaml", "token: 's3cr3t\n", "is not valid YAML at line 2, column 1"),
+        ("a.yaml", "token: \x01\n", "is not valid YAML"),
+        ("a.yaml", "token: s3cr3t\ntoken: s3cr3t\n", "has a key twice, at line 2 again"),
+        ("a.yaml", "token: *s3cr3t\n", "has a value that begins with '&', '*' or '!' at line 1; quote it"),
+        ("a.yaml", "token: !s3cr3t\n", "has a value that begins with '&', '*' or '!' at line 1; quote it"),
+        ("a.yaml", "token: &s3cr3t\n", "has a value that begins with '&', '*' or '!' at line 1; quote it"),
+        ("a.yaml", "token: s3cr3t\n---\ntoken: s3cr3t\n", "holds more than one document"),
+        ("a.yaml", "token: " + "[" * 100_000, "is nested too deep"),
+        ("a.yaml", b"token: s3cr3t\xff\n", "is not UTF-8"),
+        ("a.yaml", b"#" * (MAX_BYTES + 1), "is larger than 1,048,576 bytes"),
+        ("a.json", '"s3cr3t"', "must be an object of keys and values"),
+        ("a.json", '{"token": s3cr3t}', "is not valid JSON at line 1, column 11"),
+        ("a.json", '{"token": 1, "token": 2}', "has a key twice"),
+        ("a.json", '{"token": ' + "[" * 100_000, "is nested too deep"),
+    ],
+)
+def test_what_cannot_be_read(folder: Path, name: str, text: str | bytes, reason: str) -> None:
+    with pytest.raises(BindError) as caught:
+        value(name, text)
+    assert str(caught.value) == f"'{name}' {reason}"
+    assert "s3cr3t" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_what_is_no_file(folder: Path) -> None:
+    (folder / "pipe").mkdir()
+    os.mkfifo(folder / "fifo")
+    for name in ("pipe", "fifo"):
+        with pytest.raises(BindError, match=rf"^'{name}' is not a file$"):
+            FileSource(f"file://{name}", Path(), {}).value("token")
+    with pytest.raises(BindError, match=r"^'none' does not exist; write it$"):
+        FileSource("file://none", Path(), {}).value("token")
+    with pytest.raises(BindError, match=r"cannot be read: it is no path$"):
+        FileSource("file://a\0b", Path(), {}).value("token")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_what_may_not_be_read(folder: Path) -> None:
+    (folder / "a.yaml").write_text("token: s3cr3t\n")
+    (folder / "a.yaml").chmod(0)
+    with pytest.raises(BindError, match=r"^'a\.yaml' cannot be read: Permission denied$"):
+        FileSource("file://a.yaml", Path(), {}).value("token")
+
+
+@pytest.mark.parametrize(
+    ("values", "cure"),
+    [
+        ("tokens: x", "'a.yaml' has no key 'token'; did you mean 'tokens'? add it, or mend 'keys'"),
+        ("tokens:", "'a.yaml' has no key 'token'; add it, or mend 'keys'"),
+        ("token: ''", "'token' in 'a.yaml' is empty; give it a value"),
+        ("token: null", "'token' in 'a.yaml' is empty; give it a value"),
+        ("token: [s3cr3t]", "'token' in 'a.yaml' must be text, not a list"),
+        ("token: {a: s3cr3t}", "'token' in 'a.yaml' must be text, not a mapping"),
+    ],
+)
+def test_how_to_set_a_missing_one(folder: Path, values: str, cure: str) -> None:
+    (folder / "a.yaml").write_text(values)
+    assert FileSource("file://a.yaml", Path(), {}).cure("token") == cure
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["file:///./up/a.yaml", "file://./up/a.yaml", "file://up/a.yaml", "file:///../at/up/a.yaml", "FILE://{}"],
+)
+def test_a_path_begins_at_the_document(tmp_path: Path, location: str) -> None:
+    folder = tmp_path / "at"
+    (folder / "up").mkdir(parents=True)
+    secrets = folder / "up/a.yaml"
+    secrets.write_text("token: s3cr3t\nteam: north\n")
+    file = folder / "shop.yaml"
+    file.write_text(document(location.format(secrets)))
+    host = Host(file, settings=Settings(environment={}))
+    declaration = host.plans[0].declaration
+    assert declaration.unresolved == {}
+    (read,) = declaration.secret_files
+    assert os.path.samefile(read, secrets)
+    assert declaration.files == (str(file),)
+
+
+def test_a_file_behind_a_link_is_read(folder: Path) -> None:
+    (folder / "v1").mkdir()
+    (folder / "v1/a.yaml").write_text("token: s3cr3t\n")
+    (folder / "data").symlink_to("v1")
+    (folder / "a.yaml").symlink_to("data/a.yaml")
+    assert FileSource("file://a.yaml", folder, {}).value("token") == "s3cr3t"
+
+
+def test_only_what_is_used_is_read(folder: Path) -> None:
+    (folder / "shop.yaml").write_text(document("file://none.yaml").replace("{{env.TOKEN}}", "open"))
+    declaration = Host("shop.yaml", settings=Settings(environment={})).plans[0].declaration
+    assert (declaration.unresolved, declaration.secret_files) == ({}, ())
+
+
+def test_with_a_stand_in_nothing_is_read(folder: Path) -> None:
+    (folder / "shop.yaml").write_text(document("file://none.yaml"))
+    declaration = Host("shop.yaml", settings=Settings(environment={}, mock=True)).plans[0].declaration
+    assert (declaration.unresolved, declaration.secret_files) == ({}, ())
+
+
+def test_a_missing_file_stops_the_start_and_not_the_validation(folder: Path, command: Command) -> None:
+    (folder / "shop.yaml").write_text(document("file://./secrets/shop.yaml"))
+    validated = command("validate", "shop.yaml")
+    assert (validated.returncode, validated.stderr) == (0, "")
+    served = command("serve", "shop.yaml")
+    assert (served.returncode, served.stdout) == (1, "")
+    assert served.stderr == (
+        "shop.yaml:6:17: bind 'env' cannot be read: 'secrets/shop.yaml' does not exist; write it"
+        " (asked for: token and team)\n"
+    )
+    (folder / "secrets").mkdir()
+    (folder / "secrets/shop.yaml").write_text("tokn: s3cr3t\n")
+    assert command("serve", "shop.yaml").stderr == (
+        "shop.yaml:12:45: secret 'env.TOKEN' is not set (bind 'env'; 'secrets/shop.yaml' has no key 'token';"
+        " did you mean 'tokn'? add it, or mend 'keys')\n"
+    )
+
+
+async def test_an_imported_api_brings_its_file(folder: Path) -> None:
+    (folder / "lib").mkdir()
+    (folder / "lib/secrets.json").write_text('{"token": "s3cr3t"}')
+    (folder / "lib/api.yaml").write_text(
+        "naftiko: 1.0.0-alpha2\n"
+        "binds: [{namespace: lib, location: 'file://secrets.json', keys: {TOKEN: token, NONE: none}}]\n"
+        "consumes: [{type: fake, namespace: api, operations: [{name: get}]}]\n"
+    )
+    shop = folder / "shop.yaml"
+    shop.write_text(
+        "naftiko: 1.0.0-alpha2\n"
+        "capability:\n"
+        "  consumes:\n"
+        "    - {import: api, location: lib/api.yaml}\n"
+        "    - {import: api, location: lib/api.yaml, as: again}\n"
+        "  exposes:\n"
+        "    - {type: plain, namespace: front, port: 0, authentication: {type: bearer, token: '{{lib.TOKEN}}'}}\n"
+    )
+    host = Host("shop.yaml", plugins=plain_plugins(), settings=Settings(environment={}))
+    assert host.plans[0].declaration.secret_files == ("lib/secrets.json",)
+    await host.start(listen=False)
+    await host.stop()
+    shop.write_text(shop.read_text().replace("lib.TOKEN", "lib.NONE"))
+    with pytest.raises(ProblemsError, match=r"shop\.yaml:7:\d+: secret 'lib\.NONE' .*'lib/secrets\.json' has no key"):
+        await Host("shop.yaml", plugins=plain_plugins(), settings=Settings(environment={})).start()
+    lib = folder / "lib/api.yaml"
+    lib.write_text(lib.read_text().replace("file://", "vault://"))
+    with pytest.raises(ProblemsError) as caught:
+        Host("shop.yaml", plugins=plain_plugins(), settings=Settings(environment={}))
+    assert [str(problem) for problem in caught.value.problems] == [
+        "lib/api.yaml:2:36: no plugin reads binds from 'vault://' (known: environment, file)"
+    ]
+
+
+async def test_a_reload_reads_the_file_again(folder: Path) -> None:
+    (folder / "a.env").write_text("token=one\n")
+    written = {
+        "naftiko": "1.0.0-alpha2",
+        "capability": {
+            "binds": [{"namespace": "env", "location": "file://a.env", "keys": {"TOKEN": "token"}}],
+            "consumes": [{"type": "fake", "namespace": "api", "operations": [{"name": "get"}]}],
+            "exposes": [
+                {
+                    "type": "plain",
+                    "namespace": "front",
+                    "port": 0,
+                    "operations": [{"outputParameters": [{"type": "string", "value": "ok"}], "name": "get"}],
+                    "authentication": {"type": "bearer", "token": "{{TOKEN}}"},
+                }
+            ],
+        },
+    }
+
+    async def status(token: str) -> int:
+        headers = {"Authorization": f"Bearer {token}"}
+        url = f"{served.url('front')}/get"
+        async with aiohttp.ClientSession() as session, session.post(url, headers=headers) as answer:
+            return answer.status
+
+    async with running(written, plugins=plain_plugins()) as served:
+        assert [await status(token) for token in ("one", "two")] == [200, 401]
+        (folder / "a.env").write_text("token=two\n")
+        await served.host.reload()
+        assert [await status(token) for token in ("one", "two")] == [401, 200]
+        (folder / "a.env").unlink()
+        with pytest.raises(ProblemsError, match=r"'a\.env' does not exist"):
+            await served.host.reload()
+        assert [await status(token) for token in ("one", "two")] == [401, 200]
+
+
+class Shop:
+    """The command as it serves a shop, and the API behind it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.secrets = folder / "secrets.yaml"
+        self.sent: list[str | None] = []
+        self.process: Process
+        self.url = ""
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.sent.append(request.headers.get("Authorization"))
+        return web.json_response([])
+
+    async def sends(self, token: str) -> None:
+        """Wait until calls carry a token; every call is answered."""
+        async with asyncio.timeout(20), aiohttp.ClientSession() as session:
+            while self.sent[-1:] != [f"Bearer {token}"]:
+                async with session.get(f"{self.url}/things") as answer:
+                    assert answer.status == 200
+
+    async def says(self, text: str) -> str:
+        """Wait for a line of its log that holds a text; gives all from the one before on."""
+        assert self.process.stderr
+        read = ""
+        async with asyncio.timeout(20):
+            while text not in read:
+                line = await self.process.stderr.readline()
+                assert line, f"it ended without saying {text}: {read}"
+                read += line.decode()
+        return read
+
+
+@asynccontextmanager
+async def shop(folder: Path, *options: str) -> AsyncIterator[Shop]:
+    """Serve until the block ends."""
+    served = Shop(folder)
+    (folder / "shop.yaml").write_text(document("file:///./secrets.yaml"))
+    app = web.Application()
+    app.router.add_get("/things", served.answer)
+    async with TestServer(app) as upstream:
+        served.process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "adapter_host", "serve", "shop.yaml", "--ready-file", "ready.json",
+            "--base-uri", f"api={str(upstream.make_url('')).rstrip('/')}", *options,
+            stderr=PIPE, cwd=folder,
+        )  # fmt: skip
+        try:
+            await served.says("INFO adapter_host: serving")
+            served.url = json.loads((folder / "ready.json").read_text())["exposers"][0]["url"]
+            yield served
+            served.process.send_signal(signal.SIGTERM)
+            said = await served.says("stopped")
+            assert "one" not in said.split()
+            assert await served.process.wait() == 0
+        finally:
+            if served.process.returncode is None:
+                served.process.kill()
+            await served.process.communicate()
+
+
+async def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
+    (tmp_path / "secrets.yaml").write_text("token: one\n")
+    async with shop(tmp_path) as served:
+        await served.sends("one")
+        fresh = tmp_path / "fresh"
+        fresh.write_text("token: two\n")
+        fresh.rename(served.secrets)
+        await served.sends("two")
+        await served.says("reloaded")
+
+
+async def test_a_mounted_volume_that_changes_is_read_again(tmp_path: Path) -> None:
+    for version, token in (("v1", "one"), ("v2", "two")):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "secrets.yaml").write_text(f"token: {token}\n")
+    (tmp_path / "data").symlink_to("v1")
+    (tmp_path / "secrets.yaml").symlink_to("data/secrets.yaml")
+    async with shop(tmp_path) as served:
+        await served.sends("one")
+        (tmp_path / "next").symlink_to("v2")
+        (tmp_path / "next").rename(tmp_path / "data")
+        await served.sends("two")
+
+
+async def test_a_file_that_becomes_unusable_leaves_what_is_served(tmp_path: Path) -> None:
+    (tmp_path / "secrets.yaml").write_text("token: one\n")
+    async with shop(tmp_path) as served:
+        served.secrets.unlink()
+        said = await served.says("'secrets.yaml' does not exist")
+        assert "not reloaded, what was served goes on" in said
+        await served.sends("one")
+        served.secrets.write_text("token: two\n")
+        await served.sends("two")
+
+
+async def test_a_signal_reads_the_document_and_its_secrets_again(tmp_path: Path) -> None:
+    (tmp_path / "secrets.yaml").write_text("token: one\n")
+    (tmp_path / "others.yaml").write_text("token: two\n")
+    async with shop(tmp_path) as served:
+        await served.sends("one")
+        (tmp_path / "shop.yaml").write_text(document("file://others.yaml"))
+        served.process.send_signal(signal.SIGHUP)
+        await served.sends("two")
+        (tmp_path / "others.yaml").write_text("token: three\n")
+        await served.sends("three")
+
+
+async def test_a_document_that_changes_is_read_again_when_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "secrets.yaml").write_text("token: one\n")
+    (tmp_path / "others.yaml").write_text("token: two\n")
+    async with shop(tmp_path, "--reload") as served:
+        await served.sends("one")
+        (tmp_path / "shop.yaml").write_text(document("file://others.yaml"))
+        await served.sends("two")
+
+
+async def test_an_env_file_that_changes_is_read_again(tmp_path: Path) -> None:
+    (tmp_path / "shop.env").write_text("token=one\n")
+    (tmp_path / "secrets.yaml").write_text("token: one\n")
+    async with shop(tmp_path, "--env-file", "shop.env") as served:
+        (tmp_path / "shop.env").write_text("token=another\n")
+        await served.says("reloaded")
+
+
+async def test_the_tutorial_s_file() -> None:
+    step = TUTORIAL / "step-3-shipyard-auth.yml"
+    if not step.exists():
+        pytest.skip(f"{step} is not there")
+    host = Host(step, plugins=Plugins.installed(), settings=Settings(environment={}))
+    assert host.plans[0].declaration.unresolved == {}
+    assert host.plans[0].declaration.secrets == {
+        "registry-env.REGISTRY_TOKEN",
+        "registry-env.REGISTRY_VERSION",
+        "registry-env.MCP_SERVER_TOKEN",
+    }
+    (operation, *_) = host.exposures[0].exposer.operations.values()
+    assert "dummy-token" not in str(operation.preview({}))
+    await host.start(listen=False)
+    assert Running(host).host.calls == 0
+    await host.stop()

@@ -1,0 +1,371 @@
+"""Every example validates and is served, and each of its exposers answers as its file says."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import httpx2
+import pytest
+from aiohttp import encode_basic_auth
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp_types import BlobResourceContents, ImageContent, TextContent, TextResourceContents
+
+from adapter_host import Host, Settings
+from adapter_host.cli import main
+from adapter_host.document.source import Source
+from adapter_host.testing import Running, running
+from tests.support.paths import ROOT
+
+FOLDER = ROOT / "capabilities"
+FILES = sorted(FOLDER.glob("*.yaml"))
+LOOSE = {"forecast.yaml", "lighthouses.yaml", "netbird-checkout.yaml", "rentals.yaml"}
+"""What `--strict` cannot accept: keys of the later language, `x-example`, and the dialect of NetBird."""
+
+CHECKOUT = {"session_id": "cs_example_51H8", "url": "https://checkout.example.com/c/pay/cs_example_51H8"}
+CONTROL = {"Authorization": "Bearer mock-BUSES_CONTROL_TOKEN"}
+DEPARTURES = {"sailings": [], "harbour": {"name": "name", "shelter": True}}
+READER = encode_basic_auth("reader", "mock-NOTES_READER_PASSWORD")
+ORDER = {"email": "ada@example.com", "sku": "A-1", "quantity": 2}
+ORDERED = {
+    "customer": {"email": "ada@example.com"},
+    "lines": [{"sku": "A-1", "quantity": 2}],
+    "note": "Ordered by ada@example.com",
+}
+
+
+@dataclass(frozen=True)
+class Rest:
+    """A request, and the answer it gets."""
+
+    path: str
+    answer: Any
+    method: str = "GET"
+    status: int = 200
+    json: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    async def call(self, url: str) -> None:
+        async with (
+            aiohttp.ClientSession(headers=self.headers) as session,
+            session.request(self.method, url + self.path, json=self.json) as response,
+        ):
+            assert (response.status, await response.json(content_type=None)) == (self.status, self.answer)
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A tool call, and the result it gives; both are JSON."""
+
+    name: str
+    answer: Any
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    async def call(self, url: str) -> None:
+        async with _client(url, self.headers) as client:
+            result = await client.call_tool(self.name, dict(self.arguments))
+        (content,) = result.content
+        assert isinstance(content, TextContent)
+        assert not result.is_error, content.text
+        assert result.structured_content == self.answer
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A resource that is read, and its text: a string, or JSON."""
+
+    uri: str
+    answer: Any
+
+    async def call(self, url: str) -> None:
+        async with _client(url, {}) as client:
+            (content,) = (await client.read_resource(self.uri)).contents
+        assert isinstance(content, TextResourceContents)
+        assert (content.text if isinstance(self.answer, str) else json.loads(content.text)) == self.answer
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt that is asked for, and the text of its only message."""
+
+    name: str
+    answer: str
+    arguments: Mapping[str, str]
+
+    async def call(self, url: str) -> None:
+        async with _client(url, {}) as client:
+            (message,) = (await client.get_prompt(self.name, dict(self.arguments))).messages
+        assert isinstance(message.content, TextContent)
+        assert message.content.text == self.answer
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """A request, a tool call or the URI of a resource, each of which gives the same PNG."""
+
+    path: str = ""
+    tool: str = ""
+    uri: str = ""
+
+    async def call(self, url: str) -> None:
+        kind, body = await (self._get(url) if self.path else self._ask(url))
+        assert kind == "image/png"
+        assert body.startswith(b"\x89PNG\r\n\x1a\n")
+
+    async def _get(self, url: str) -> tuple[str, bytes]:
+        async with aiohttp.ClientSession() as session, session.get(url + self.path) as response:
+            assert response.status == 200
+            return response.headers["Content-Type"], await response.read()
+
+    async def _ask(self, url: str) -> tuple[str | None, bytes]:
+        async with _client(url, {}) as client:
+            if self.uri:
+                (content,) = (await client.read_resource(self.uri)).contents
+                assert isinstance(content, BlobResourceContents)
+                return content.mime_type, b64decode(content.blob)
+            (image,) = (await client.call_tool(self.tool, {"name": "Eddystone"})).content
+            assert isinstance(image, ImageContent)
+            return image.mime_type, b64decode(image.data)
+
+
+def sent(path: str, *, method: str = "GET", query: Any = None, body: Any = None) -> Any:
+    """What the stand-in answers for an operation without an example: the request that came."""
+    return {"received": {"method": method, "path": path, "query": query or {}, "headers": {}, "body": body}}
+
+
+CALLS: dict[str, list[Rest | Tool | Resource | Prompt | Photograph]] = {
+    "netbird-checkout-rest": [
+        Rest("/v1/api/integrations/billing/checkout", CHECKOUT, "POST", json={"priceID": "price_team"}),
+    ],
+    "netbird-checkout-mcp": [
+        Tool("create-checkout-session", CHECKOUT, {"body": {"priceID": "price_team"}}),
+    ],
+    "stations-rest": [
+        Rest("/stations/S-7/readings", sent("/stations/S-7/readings")),
+        Rest(
+            "/stations/S-7/readings?since=2026-05-19&limit=3",
+            sent("/stations/S-7/readings", query={"from": "2026-05-19", "page_size": "3"}),
+        ),
+    ],
+    "library-mcp": [
+        Tool(
+            "search-books",
+            sent("/books", query={"title": "whale", "max-year": "1900", "subject": ["sea", "hunting"]}),
+            {"title": "whale", "max-year": 1900, "subject": ["sea", "hunting"]},
+        ),
+        Tool("end-loan", sent("/loans/7", method="DELETE"), {"id": 7}),
+    ],
+    "forecast-rest": [
+        Rest(
+            "/forecast/Berlin",
+            {
+                "place": "Berlin",
+                "days": [
+                    {"date": "2026-05-19", "high": 21, "low": 9, "sky": "Fair"},
+                    {"date": "2026-05-20", "high": 18, "low": 11, "sky": "Rain"},
+                ],
+            },
+        ),
+        Rest("/forecast/Berlin/skies", ["Fair", "Rain"]),
+    ],
+    "depot-rest": [
+        Rest("/depot/articles/A-1", sent("/articles/A-1")),
+        Rest("/depot/stock/A-1", sent("/articles/A-1")),
+        Rest("/depot/suppliers", {"error": "there is no /suppliers"}, status=404),
+    ],
+    "ferries-rest": [Rest("/harbours/OSL/departures?day=2026-05-19", DEPARTURES)],
+    "ferries-mcp": [Tool("list-departures", DEPARTURES, {"harbour": "OSL"})],
+    "greeting-rest": [Rest("/greetings/Ada", {"greeting": "Hello, Ada!", "language": "en"})],
+    "greeting-mcp": [Tool("greet", {"greeting": "Hello, Ada!", "times": 3}, {"name": "Ada", "times": 3})],
+    "orders-rest": [
+        Rest("/orders", sent("/orders", method="POST", body=ORDERED), "POST", json=ORDER),
+        Rest(
+            "/orders", sent("/orders", method="POST", body={**ORDERED, "gift": True}), "POST",
+            json={**ORDER, "gift": True},
+        ),
+    ],
+    "orders-mcp": [Tool("create-order", sent("/orders", method="POST", body=ORDERED), ORDER)],
+    "buses-rest": [Rest("/departures", sent("/departures"))],
+    "control": [
+        Rest("/health/live", {"status": "UP"}, headers=CONTROL),
+        Rest("/config/validate", {"valid": True, "problems": []}, "POST", headers=CONTROL),
+    ],
+    "maps-rest": [
+        Rest("/styles", sent("/styles")),
+        Rest("/places?q=ber", sent("/places", query={"q": "ber"})),
+    ],
+    "parcels-mcp": [Tool("find-parcel", sent("/parcels/1Z-9"), {"number": "1Z-9"})],
+    "notes-mcp": [Tool("list-notes", sent("/notes"), headers={"Authorization": "Bearer mock-NOTES_AGENT_TOKEN"})],
+    "notes-rest": [
+        Rest("/notes", sent("/notes"), headers={"Authorization": READER}),
+    ],
+    "trips-rest": [
+        Rest(
+            "/trains/Berlin/Paris",
+            sent("/connections", query={"from": "Berlin", "to": "Paris"}),
+        ),
+        Rest("/hotels/Paris", sent("/cities/Paris/rooms", query={"guests": "2"})),
+    ],
+    "rentals-rest": [
+        Rest(
+            "/quotes/Heron?begin=2026-06-29&days=3",
+            {
+                "boat": "Heron",
+                "total": 420,
+                "days": [
+                    {"date": "2026-06-29", "price": 120},
+                    {"date": "2026-06-30", "price": 120},
+                    {"date": "2026-07-01", "price": 180},
+                ],
+            },
+        ),
+    ],
+    "rentals-mcp": [
+        Tool("count-bookings", {"bookings": 3, "nights": 21, "guests": 3.0}, {"boat": "Heron"}),
+    ],
+    "tearoom-mcp": [
+        Tool("find-teas", sent("/teas", query={"kind": "green"}), {"kind": "green"}),
+        Resource("tearoom://teas/Silver%20Needle", sent("/teas/Silver Needle")),
+        Resource("tearoom://brewing/green.md", (FOLDER / "brewing" / "green.md").read_text()),
+        Prompt(
+            "recommend",
+            "Recommend one tea of the house for this occasion: a birthday. Do not offer: smoke."
+            " Read how it is brewed, and say so in one sentence.",
+            {"occasion": "a birthday", "dislikes": "smoke"},
+        ),
+    ],
+    "lighthouses-rest": [Photograph(path="/photographs/Eddystone")],
+    "lighthouses-mcp": [
+        Photograph(tool="show-lighthouse"),
+        Photograph(uri="lighthouses://photographs/Eddystone"),
+    ],
+    "seed-tools": [
+        Tool("find-varieties", sent("/varieties", query={"month": "4"}), {"month": 4}),
+        Tool(
+            "lend-seeds",
+            sent("/loans", method="POST", body={"variety": "Blue Lake", "packets": 2}),
+            {"variety": "Blue Lake", "packets": 2},
+        ),
+    ],
+    "seed-skills": [
+        Rest(
+            "/skills/sowing/contents",
+            {
+                "name": "sowing",
+                "files": [
+                    {"path": path, "size": (FOLDER / "sowing" / path).stat().st_size, "type": "text/markdown"}
+                    for path in ("SKILL.md", "references/beds.md")
+                ],
+            },
+        ),
+        Rest(
+            "/skills/lending",
+            {
+                "name": "lending",
+                "description": "Lends seeds to gardeners who know what they want.",
+                "user-invocable": True,
+                "disable-model-invocation": False,
+                "tools": [
+                    {
+                        "name": "lend-seeds",
+                        "description": "Lends packets of seeds",
+                        "type": "derived",
+                        "invocationRef": {"targetNamespace": "seed-tools", "action": "lend-seeds", "mode": "mcp"},
+                    }
+                ],
+            },
+        ),
+    ],
+    "trips-mcp": [
+        Tool("find-rooms", sent("/cities/Paris/rooms", query={"guests": "3"}), {"city": "Paris", "guests": "3"}),
+    ],
+}  # fmt: skip
+
+
+@asynccontextmanager
+async def _client(url: str, headers: Mapping[str, str]) -> AsyncIterator[Client]:
+    async with (
+        httpx2.AsyncClient(headers=dict(headers)) as http_client,
+        Client(streamable_http_client(url, http_client=http_client)) as client,
+    ):
+        yield client
+
+
+@pytest.fixture(params=FILES, ids=lambda path: path.stem)
+def file(request: pytest.FixtureRequest) -> Path:
+    return Path(request.param)
+
+
+def test_it_runs_without_warnings(file: Path) -> None:
+    assert Host(file, settings=Settings(environment={})).warnings == ()
+
+
+def test_it_says_what_it_shows(file: Path) -> None:
+    assert file.read_text().startswith("# Shows: ")
+
+
+def test_the_official_schema_accepts_it(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["validate", "--strict", str(file)])
+    assert (code == 0) is (file.name not in LOOSE), capsys.readouterr().err
+
+
+async def test_each_exposer_answers(file: Path) -> None:
+    async with running(file, mock=True) as served:
+        await _call_each(served)
+
+
+async def test_the_whole_folder_is_served_at_once() -> None:
+    async with running(FOLDER, mock=True) as served:
+        assert {exposure.namespace for exposure in served.host.exposures} == CALLS.keys()
+        await _call_each(served)
+
+
+async def _call_each(served: Running) -> None:
+    for exposure in served.host.exposures:
+        for call in CALLS[exposure.namespace]:
+            await call.call(served.url(exposure.namespace))
+
+
+def test_ports_and_namespaces_are_each_used_once() -> None:
+    exposers = [exposer for path in FILES for exposer in Source.read(path).data["capability"]["exposes"]]
+    for key in ("port", "namespace"):
+        # The language gives a control exposer no namespace; its type is as good.
+        assert len({exposer.get(key, exposer["type"]) for exposer in exposers}) == len(exposers)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": encode_basic_auth("reader", "wrong")}])
+async def test_a_stranger_is_refused(headers: dict[str, str]) -> None:
+    async with (
+        running(FOLDER / "private-notes.yaml", mock=True) as served,
+        aiohttp.ClientSession(headers=headers) as session,
+        session.get(served.url("notes-rest") + "/notes") as response,
+    ):
+        assert response.status == 401
+        assert response.headers["WWW-Authenticate"].startswith("Basic ")
+
+
+def test_the_checkout_declares_what_was_published() -> None:
+    published = FOLDER.parents[1] / "shared/spec/netbird-checkout.yaml"
+    if not published.is_file():
+        pytest.skip("the published capability is not at hand")
+    ours, theirs = _bare(FOLDER / "netbird-checkout.yaml"), _bare(published)
+    assert ours == theirs
+
+
+def _bare(path: Path) -> Any:
+    """A document without its prose and examples."""
+    return _without(Source.read(path).data, {"info", "description", "x-example"})
+
+
+def _without(data: Any, keys: set[str]) -> Any:
+    if isinstance(data, dict):
+        return {key: _without(value, keys) for key, value in data.items() if key not in keys}
+    return [_without(value, keys) for value in data] if isinstance(data, list) else data

@@ -1,0 +1,289 @@
+"""Every capability that people have published, served whole: each unit calls the endpoint that its file means."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import RawTestServer
+from mcp import Client
+from mcp_types import CallToolResult, TextContent
+from multidict import CIMultiDictProxy
+from yarl import URL
+
+from adapter_host.testing import Running, running
+from tests.support.corpus_expectations import (
+    CORPUS,
+    Document,
+    Query,
+    Request,
+    Unit,
+    arguments,
+    capabilities,
+    expected,
+    query_of,
+    read,
+    sent,
+)
+
+pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason="the published capabilities are not at ../shared/corpus")
+
+NAMES = capabilities()
+# The protocol's revision, and whether inputs are given that are not required.
+TOOL_CALLS = (("legacy", True), ("2026-07-28", True), ("2026-07-28", False))
+UNRESOLVED = ["upbound/0a5f721/platform-engineering.yaml", "upbound/6a78e5c/platform-engineering.yaml"]
+LEGAL_TARGET = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-F]{2})*")
+
+
+class Received(NamedTuple):
+    """A request as it reached the upstream."""
+
+    method: str
+    target: str
+    headers: CIMultiDictProxy[str]
+    body: bytes
+
+
+class Upstream:
+    """Records what it is asked; no two of its answers are alike."""
+
+    def __init__(self) -> None:
+        self.received: list[Received] = []
+        self.answered = b""
+        self._answers = 0
+
+    async def answer(self, request: web.BaseRequest) -> web.Response:
+        self.received.append(Received(request.method, request.raw_path, request.headers, await request.read()))
+        self._answers += 1
+        self.answered = (
+            f'{{ "answer": {self._answers}, "price": 1.50, "text": "\\u00e9\u2713 \\"\\n<{{{{x}}}}>",'
+            ' "list": [1, null, true, {"deep": []}], "none": null }\n'
+        ).encode()
+        return web.Response(body=self.answered, content_type="application/json")
+
+
+@dataclass
+class Tally:
+    """What has been called in this run."""
+
+    capabilities: list[str] = field(default_factory=list)
+    operations: int = 0
+    tools: int = 0
+    requests: int = 0
+    wrong_endpoints: int = 0
+    duplicates: int = 0
+
+
+@pytest.fixture(scope="module")
+def tally() -> Tally:
+    return Tally()
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[tuple[Upstream, str]]:
+    recorder = Upstream()
+    async with RawTestServer(recorder.answer) as server:
+        yield recorder, str(server.make_url("/"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_each_unit_calls_what_its_file_means(name: str, upstream: tuple[Upstream, str], tally: Tally) -> None:
+    document = read(name)
+    recorder, url = upstream
+    tally.capabilities.append(name)
+    async with running(
+        document.path,
+        base_uris={namespace: f"{url}{namespace}/base" for namespace in document.namespaces},
+        environment=document.secrets,
+        skip_invalid=name in UNRESOLVED,
+    ) as served:
+        check = Check(document, recorder, tally)
+        for optional in (True, False):
+            await check.call_operations(served, optional=optional)
+        for era, optional in TOOL_CALLS:
+            await check.call_tools(served, era, optional=optional)
+    if check.wrong:
+        pytest.fail("\n".join(check.wrong), pytrace=False)
+
+
+class Check:
+    """Calls every unit of a served document and notes whatever is not as expected."""
+
+    def __init__(self, document: Document, upstream: Upstream, tally: Tally) -> None:
+        self.wrong: list[str] = []
+        self._document = document
+        self._upstream = upstream
+        self._tally = tally
+
+    async def call_operations(self, served: Running, *, optional: bool) -> None:
+        url = served.url(self._document.exposers["rest"])
+        async with aiohttp.ClientSession() as session:
+            for unit in self._document.resolved:
+                if not unit.path:
+                    continue
+                values = arguments(unit, optional=optional)
+                await self._call_operation(session, url, unit, values)
+                self._tally.operations += optional
+                self._check_request(unit, values)
+
+    async def _call_operation(
+        self, session: aiohttp.ClientSession, url: str, unit: Unit, values: dict[str, Any]
+    ) -> None:
+        request = sent(unit, values)
+        target = URL(f"{url.rstrip('/')}{request.path}?{urlencode(request.query)}".rstrip("?"), encoded=True)
+        body = {} if request.body is None else {"json": request.body}
+        async with session.request(request.method, target, headers=request.headers, **body) as answer:
+            found = await answer.read()
+            if answer.status != 200 or found != self._upstream.answered:
+                self._note(unit, f"answered {answer.status} {found!r}")
+
+    async def call_tools(self, served: Running, era: str, *, optional: bool) -> None:
+        async with Client(served.url(self._document.exposers["mcp"]), mode=era) as client:
+            resolved = [unit for unit in self._document.resolved if not unit.path]
+            listed = [(tool.name, tool.description) for tool in (await client.list_tools()).tools]
+            if listed != [(unit.name, unit.described) for unit in resolved]:
+                self.wrong.append(f"lists the tools {listed}")
+            for unit in resolved:
+                values = arguments(unit, optional=optional)
+                result = await client.call_tool(unit.name, values)
+                assert isinstance(result, CallToolResult)
+                self._tally.tools += era == "legacy"
+                self._check_result(unit, result)
+                self._check_request(unit, values)
+
+    def _check_result(self, unit: Unit, result: CallToolResult) -> None:
+        texts = [each.text for each in result.content if isinstance(each, TextContent)]
+        if result.is_error or result.structured_content != json.loads(self._upstream.answered or b"0"):
+            self._note(unit, f"gave {result.structured_content} and {texts}")
+
+    def _check_request(self, unit: Unit, values: dict[str, Any]) -> None:
+        received, self._upstream.received = self._upstream.received, []
+        self._upstream.answered = b""
+        self._tally.requests += len(received)
+        if len(received) != 1:
+            self._note(unit, f"made {len(received)} upstream requests")
+            return
+        assert unit.target is not None
+        wanted = expected(unit, values, self._document.secrets)
+        method, path = wanted.method, f"/{unit.target.namespace}/base{wanted.path}"
+        if (received[0].method, received[0].target.partition("?")[0]) != (method, path):
+            self._tally.wrong_endpoints += 1
+            self._note(unit, f"called {received[0].method} {received[0].target}\n    not {method} {path}")
+        for difference in _differences(received[0], wanted):
+            self._note(unit, difference)
+
+    def _note(self, unit: Unit, what: str) -> None:
+        self.wrong.append(f"{self._document.name}:{unit.line}: {unit.exposer}.{unit.name}: {what}")
+
+
+def _differences(received: Received, wanted: Request) -> list[str]:
+    """What but the endpoint is not as wanted."""
+    found = []
+    if not LEGAL_TARGET.fullmatch(received.target):
+        found.append(f"sent an illegal target: {received.target}")
+    query = query_of(received.target)
+    if _by_name(query) != _by_name(wanted.query):
+        found.append(f"sent the query {query}\n    not {wanted.query}")
+    for name, value in {"Authorization": None, **wanted.headers}.items():
+        values = received.headers.getall(name, [])
+        if values != ([] if value is None else [value]):
+            found.append(f"sent the header {name}: {values}\n    not {value}")
+    if _body(received) != (wanted.body if wanted.body is None else _exact(wanted.body)):
+        found.append(f"sent the body {received.body!r}\n    not {wanted.body}")
+    return found
+
+
+def _by_name(query: Query) -> dict[str, list[str]]:
+    return {name: [value for other, value in query if other == name] for name, _ in query}
+
+
+def _body(received: Received) -> str | None:
+    """The JSON that came, exact to the types; something else when it is not JSON."""
+    if not received.body:
+        return None
+    kind = received.headers.get("Content-Type", "").partition(";")[0]
+    return _exact(json.loads(received.body)) if kind == "application/json" else repr((kind, received.body))
+
+
+def _exact(data: Any) -> str:
+    return json.dumps(data, sort_keys=True)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_choice_among_operations_of_one_name_is_the_likeliest(name: str, tally: Tally) -> None:
+    """Whatever made the choice of the expectations, all else that the file tells agrees with it."""
+    for unit in read(name).resolved:
+        assert unit.target is not None
+        if len(unit.candidates) > 1:
+            tally.duplicates += 1
+            assert unit.target.description == unit.described
+            shapes = [candidate.shape for candidate in unit.candidates]
+            assert unit.target.shape == unit.shape or unit.shape not in shapes
+        assert unit.method in ("", unit.target.method)
+
+
+def _validate(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "adapter_host", "validate", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=50, env={"PATH": os.defpath})
+
+
+def test_only_calls_that_name_nothing_are_refused() -> None:
+    done = _validate("--format", "json", CORPUS)
+    report = json.loads(done.stdout)
+    problems = [each for each in report["problems"] if each["severity"] == "problem"]
+    wanted = [(str(CORPUS / name), unit.line, unit.call) for name in UNRESOLVED for unit in read(name).unresolved]
+    found = [(each["file"], each["line"], re.findall(r"'(upbound\.[a-z-]+)'", each["message"])[0]) for each in problems]
+    assert sorted(found) == sorted(wanted)
+    assert (done.returncode, report["capabilities"], report["refused"]) == (1, len(NAMES), len(UNRESOLVED))
+
+
+@pytest.mark.parametrize("name", UNRESOLVED)
+def test_a_refusal_is_told_with_its_line(name: str) -> None:
+    done = _validate(CORPUS / name)
+    places = [re.match(r"(.+?):(\d+):\d+: ", line) for line in done.stderr.splitlines()]
+    assert [place and place.groups() for place in places] == [
+        (str(CORPUS / name), str(unit.line)) for unit in read(name).unresolved
+    ]
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize("name", UNRESOLVED)
+async def test_what_is_refused_is_not_served(name: str, upstream: tuple[Upstream, str]) -> None:
+    document = read(name)
+    recorder, url = upstream
+    base_uris = dict.fromkeys(document.namespaces, url)
+    async with (
+        running(document.path, base_uris=base_uris, environment=document.secrets, skip_invalid=True) as served,
+        aiohttp.ClientSession() as session,
+    ):
+        for unit in document.unresolved:
+            if unit.path:
+                base = served.url(document.exposers["rest"]).rstrip("/")
+                async with session.request(unit.method, base + unit.path.replace("{orgName}", "acme")) as answer:
+                    assert answer.status == 404
+    assert recorder.received == []
+
+
+def test_the_whole_corpus_was_called(tally: Tally, capsys: pytest.CaptureFixture[str]) -> None:
+    if len(tally.capabilities) < len(NAMES):
+        pytest.skip("only a part of the corpus was asked for")
+    with capsys.disabled():
+        print(
+            f"\n{len(tally.capabilities)} capabilities: {tally.operations} REST operations and {tally.tools} tools,"
+            f" {tally.requests} upstream requests checked, {tally.wrong_endpoints} wrong endpoints"
+        )
+    assert len(tally.capabilities) == 110
+    assert (tally.operations, tally.tools) == (933 - 4, 955 - 2)
+    assert tally.requests == 2 * tally.operations + len(TOOL_CALLS) * tally.tools
+    assert (tally.wrong_endpoints, tally.duplicates) == (0, 214)

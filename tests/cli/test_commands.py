@@ -1,0 +1,475 @@
+"""The commands that serve nothing: validate, inspect, call and plugins."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any, ClassVar
+
+import pytest
+
+from adapter_host.cli import COMMANDS, main
+from tests.support.command import HEAD
+
+ABOUT = """\
+info:
+  label: Shop
+  description: Sells things
+  tags: [shop, parts]
+  created: 2026-01-31
+  version: 2.1.0
+  stakeholders: [{role: owner, fullName: Ann Onym, email: ann@example.org}, {fullName: Bob}]
+"""
+DOCUMENT = (
+    HEAD
+    + """\
+        - name: things
+          path: /things/{id}
+          operations:
+            - name: get
+              method: GET
+              description: Reads a thing
+              inputParameters:
+                - {name: id, in: path, type: integer}
+                - {name: sign, in: query}
+                - {name: deep, in: query, type: boolean}
+        - name: orders
+          path: /orders
+          operations:
+            - name: add
+              method: POST
+              inputParameters:
+                - {name: body, in: body, type: object}
+        - name: parts
+          path: /parts
+          operations:
+            - name: get
+              method: PUT
+              inputParameters:
+                - {name: size, in: body, type: integer}
+                - {name: colour, in: body, type: string}
+  exposes:
+    - type: rest
+      namespace: shop
+      port: 8080
+      authentication: {type: bearer, token: "{{env.TOKEN}}"}
+      resources:
+        - path: /things/{id}
+          operations:
+            - method: GET
+              name: get-thing
+              call: api.things.get
+              with:
+                id: rest.id
+                sign: "{{env.TOKEN}}"
+                deep: rest.deep
+        - path: /orders
+          operations:
+            - {method: POST, name: add-order, call: api.add}
+    - type: mcp
+      namespace: tools
+      port: 9090
+      tools:
+        - {name: put-part, description: Changes a part, call: api.parts.get}
+"""
+)
+
+
+STRICT = """\
+naftiko: 1.0.0-alpha2
+capability:
+  exposes:
+    - type: rest
+      namespace: a
+      port: 8080
+      resources:
+        - path: /a
+          operations:
+            - method: GET
+              outputParameters:
+                - {type: string, value: hello}
+"""
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A document in the current folder, with its secret set."""
+    (tmp_path / "shop.yaml").write_text(DOCUMENT)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SHOP_TOKEN", "s3cr3t")
+    return "shop.yaml"
+
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command in this process: exit code, standard output, standard error. No secret is in either."""
+    # `serve` sets up the log, which is this process's.
+    monkeypatch.setattr(logging, "basicConfig", lambda **_: None)
+
+    def command(*arguments: str) -> tuple[int, str, str]:
+        try:
+            code = main(arguments)
+        except SystemExit as usage:
+            code = int(usage.code or 0)
+        printed = capsys.readouterr()
+        assert "s3cr3t" not in printed.out + printed.err
+        assert "Traceback" not in printed.err
+        return code, printed.out, printed.err
+
+    return command
+
+
+class Upstream(BaseHTTPRequestHandler):
+    """Answers with what it was asked; `/v1/things/404` is not there."""
+
+    seen: ClassVar[list[tuple[str, str, str | None, bytes]]]
+
+    def _answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.seen.append((self.command, self.path, self.headers.get("Authorization"), body))
+        missing = self.path.startswith("/v1/things/404")
+        answer = b'{"error": "no such thing"}' if missing else b'{"ok": true, "blank": "' + b" " * 100_000 + b'"}'
+        self.send_response(404 if missing else 200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    do_GET = do_POST = do_PUT = _answer  # noqa: N815 -- the names are the library's
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def upstream() -> Iterator[str]:
+    """A consumed API on a thread of its own; gives the option that calls it."""
+    Upstream.seen = []
+    with ThreadingHTTPServer(("127.0.0.1", 0), Upstream) as server:
+        thread = Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"--base-uri=api=http://127.0.0.1:{server.server_port}/v1"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_help_and_version(run: Run) -> None:
+    code, out, _ = run("--help")
+    assert code == 0
+    assert all(command in out for command in COMMANDS)
+    assert run("--version")[1].startswith("adapter-host ")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str, run: Run) -> None:
+    code, out, _ = run(command, "--help")
+    assert code == 0
+    assert out.startswith(f"usage: adapter-host {command}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "required: COMMAND"),
+        (("sreve",), "invalid choice: 'sreve'"),
+        (("validate",), "required: FILE_OR_DIR"),
+        (("validate", "--strikt", "a.yaml"), "unrecognized arguments: --strikt"),
+        (("serve",), "serve: name a capability"),
+        (("serve", "shop.yaml", "--port", "shop=http"), "'http' is not a port (0 to 65535, 0 for any free one)"),
+        (("serve", "shop.yaml", "--port", "shop=70000"), "'70000' is not a port"),
+        (("serve", "shop.yaml", "--port", "0"), "'0' is not NAMESPACE=PORT"),
+        (("serve", "shop.yaml", "--port", "shopp=0"), "--port: there is no namespace 'shopp' (there are: shop, tools)"),
+        (("serve", "shop.yaml", "--base-uri", "apis=http://a"), "there is no namespace 'apis' (there are: api)"),
+        (("serve", "shop.yaml", "--base-uri", "api=ftp://a"), "'ftp://a' is not an http or https URL"),
+        (("serve", "shop.yaml", "--drain-timeout", "soon"), "'soon' is not a number of seconds"),
+        (("serve", "shop.yaml", "--drain-timeout", "-1"), "'-1' is not a number of seconds"),
+        (("serve", "shop.yaml", "--drain-timeout", "nan"), "'nan' is not a number of seconds"),
+        (("serve", "shop.yaml", "--env-file", "none.env"), "--env-file: there is no file 'none.env'"),
+        (("serve", "shop.yaml", "--env-file", "latin.env"), "--env-file: cannot read 'latin.env': it is not UTF-8"),
+        (("serve", "shop.yaml", "--trusted-proxy", "proxy"), "'proxy' is not an address or a network"),
+        (("serve", "shop.yaml", "--call-limit", "few"), "few"),
+        (("call", "shop.yaml", "get-thing", "id"), "'id' is not NAME=VALUE"),
+    ],
+)
+def test_wrong_usage(arguments: tuple[str, ...], message: str, shop: str, run: Run) -> None:
+    Path("latin.env").write_bytes(b"SHOP_TOKEN=\xe9\n")
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert err.startswith("usage: adapter-host")
+
+
+def test_validate(shop: str, run: Run) -> None:
+    assert run("validate", shop) == (0, "1 capability: 1 can run with 3 operations; 0 problems, 0 warnings\n", "")
+
+
+def test_validate_says_what_is_wrong(shop: str, run: Run) -> None:
+    Path("bad.yaml").write_text(DOCUMENT.replace("call: api.add", "call: api.ad").replace("port: 8080", "prot: 8080"))
+    code, out, err = run("validate", "bad.yaml", shop)
+    assert code == 1
+    assert out == "2 capabilities: 1 can run with 3 operations; 1 problem, 0 warnings\n"
+    assert err == "bad.yaml:41:7: 'port' is missing (given 'prot'; did you mean 'port'?)\n"
+
+    Path("odd.yaml").write_text(DOCUMENT.replace("info: {", "information: {}\ninfo: {"))
+    code, out, err = run("validate", "odd.yaml")
+    assert (code, err) == (
+        0,
+        "odd.yaml:2:1: warning: unknown key 'information' is ignored"
+        " (known: naftiko, info, binds, consumes and capability)\n",
+    )
+    assert out.endswith("; 0 problems, 1 warning\n")
+
+
+def test_validate_as_json(shop: str, run: Run) -> None:
+    Path("bad.yaml").write_text(DOCUMENT.replace("call: api.add", "call: api.ad"))
+    code, out, err = run("validate", "--format", "json", "bad.yaml", shop)
+    assert (code, err) == (1, "")
+    report = json.loads(out)
+    assert (report["capabilities"], report["refused"], report["operations"]) == (2, 1, 3)
+    (problem,) = report["problems"]
+    assert problem["message"].startswith("nothing consumed is named 'api.ad'")
+    assert {**problem, "message": ""} == {
+        "file": "bad.yaml",
+        "line": 55,
+        "column": 53,
+        "code": "unknown-call",
+        "severity": "problem",
+        "message": "",
+    }
+
+
+def test_validate_strict(shop: str, run: Run) -> None:
+    code, _, err = run("validate", "--strict", shop)
+    assert code == 1
+    assert "shop.yaml:20:40: unknown key 'type'" in err
+    Path("strict.yaml").write_text(STRICT)
+    assert run("validate", "--strict", "strict.yaml")[0] == 0
+
+
+def test_validate_needs_no_secret_and_touches_nothing(shop: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SHOP_TOKEN")
+    assert run("validate", shop)[0] == 0
+
+
+def test_validate_a_folder(shop: str, run: Run) -> None:
+    for name in ("empty", "sub/shared", ".git"):
+        Path(name).mkdir(parents=True)
+    Path("sub/other.yml").write_text(DOCUMENT)
+    Path("sub/shared/api.yaml").write_text("naftiko: 1.0.0-alpha2\nconsumes: []\n")
+    Path("sub/compose.yaml").write_text("services: {}\n")
+    Path(".git/c.yaml").write_text("a: [")
+    code, out, err = run("validate", ".")
+    assert (code, err) == (0, "")
+    assert out.startswith("2 capabilities: 2 can run with 6 operations")
+    code, out, err = run("validate", "empty", shop)
+    assert (code, err) == (1, "empty: there is no capability in this folder\n")
+    Path("sub/broken.yaml").write_text("a: [")
+    code, out, err = run("validate", ".")
+    assert code == 1
+    assert err.startswith("sub/broken.yaml:")
+
+
+def test_validate_a_shared_fragment(run: Run, shop: str) -> None:
+    consumes = DOCUMENT[DOCUMENT.index("  consumes") : DOCUMENT.index("  exposes")]
+    fragment = "naftiko: 1.0.0-alpha2\n" + "\n".join(line[2:] for line in consumes.splitlines()) + "\n"
+    Path("fragment.yaml").write_text(f"{fragment}binds:\n  - namespace: env\n    keys: {{TOKEN: SHOP_TOKEN}}\n")
+    code, _, err = run("validate", "fragment.yaml")
+    assert (code, err) == (0, "")
+    Path("wrong.yaml").write_text(fragment.replace("baseUri:", "baseUrl:"))
+    code, _, err = run("validate", "wrong.yaml")
+    assert code == 1
+    assert "wrong.yaml:3:5: 'api' has no baseUri" in err
+
+
+@pytest.mark.parametrize("command", ["validate", "inspect", "serve"])
+def test_a_file_that_is_not_there(command: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run(command, "shpo.yaml")
+    assert (code, err) == (1, "shpo.yaml: cannot read: No such file or directory\n")
+
+
+def test_inspect(shop: str, run: Run) -> None:
+    code, out, err = run("inspect", shop)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0] == "Shop (shop.yaml)"
+    assert "shop (rest, authentication: bearer)" in lines
+    assert "tools (mcp, authentication: none)" in lines
+    assert "  GET /things/{id}" in lines
+    assert "    input id integer required, in path" in lines
+    assert any(line.startswith("    -> GET http://api.example.com/v1/things/") for line in lines)
+    assert lines[-1] == "secrets: env.TOKEN"
+
+
+def test_inspect_as_json(shop: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SHOP_TOKEN")
+    code, out, _ = run("inspect", "--format", "json", shop)
+    assert code == 0
+    shown = json.loads(out)
+    assert (shown["capability"], shown["file"]) == ("Shop", "shop.yaml")
+    assert shown["secrets"] == {"env.TOKEN": False}
+    rest, mcp = shown["exposers"]
+    assert [offer["title"] for offer in rest["offers"]] == ["GET /things/{id}", "POST /orders"]
+    assert (rest["namespace"], rest["type"], rest["authentication"]) == ("shop", "rest", "bearer")
+    (upstream,) = rest["offers"][0]["upstream"]
+    assert upstream["operation"] == "api.get"
+    assert upstream["method"] == "GET"
+    (tool,) = mcp["offers"]
+    assert tool["title"] == "put-part"
+    assert set(tool["inputSchema"]["properties"]) == {"size", "colour"}
+    assert run("inspect", shop)[1].splitlines()[-1] == "secrets: env.TOKEN (not set)"
+
+
+def test_inspect_shows_what_a_document_says_of_itself(shop: str, run: Run) -> None:
+    text = DOCUMENT.replace("info: {label: Shop}\n", ABOUT).replace(
+        "- namespace: env", "- namespace: env\n      description: Ours"
+    )
+    Path("told.yaml").write_text(text.replace("namespace: api", "namespace: api\n      description: The API", 1))
+    code, out, err = run("inspect", "told.yaml")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[:8] == [
+        "Shop (told.yaml)",
+        "  Sells things",
+        "  tags: shop, parts",
+        "  created 2026-01-31, version 2.1.0",
+        "  owner: Ann Onym <ann@example.org>",
+        "  stakeholder: Bob",
+        "  binds env: Ours",
+        "  consumes api: The API",
+    ]
+
+
+def test_inspect_calls_elsewhere(shop: str, run: Run) -> None:
+    _, out, _ = run("inspect", shop, "--base-uri", "api=https://staging.example.com/x")
+    assert "https://staging.example.com/x/things/" in out
+
+
+def dry(run: Run, *arguments: str) -> dict[str, Any]:
+    code, out, err = run("call", "shop.yaml", *arguments, "--dry-run")
+    assert (code, err) == (0, "")
+    shown: dict[str, Any] = json.loads(out)
+    return shown
+
+
+def test_call_dry_run(shop: str, run: Run) -> None:
+    shown = dry(run, "get-thing", "id=7", "deep=true")
+    assert shown["method"] == "GET"
+    assert shown["url"].startswith("http://api.example.com/v1/things/7?")
+    assert "deep=true" in shown["url"]
+    assert shown["headers"]["Authorization"] == "Bearer {{env.TOKEN}}"
+
+
+@pytest.mark.parametrize("name", ["api.things.get", "shop.get-thing", "get-thing"])
+def test_call_by_every_name(name: str, shop: str, run: Run) -> None:
+    assert dry(run, name, "id=7")["url"].startswith("http://api.example.com/v1/things/7")
+
+
+@pytest.mark.parametrize(
+    ("body", "sent"),
+    [
+        (("--body", '{"a": [1]}'), {"a": [1]}),
+        (("--body", "@order.json"), {"from": "file"}),
+        (("--body", "-"), {"from": "stdin"}),
+        (('body={"a": 2}',), {"a": 2}),
+    ],
+)
+def test_call_with_a_body(
+    body: tuple[str, ...], sent: Any, shop: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("order.json").write_text('{"from": "file"}')
+    monkeypatch.setattr(sys, "stdin", io.StringIO('{"from": "stdin"}'))
+    assert dry(run, "add-order", *body)["body"] == sent
+
+
+def test_call_with_fields_of_a_body(shop: str, run: Run) -> None:
+    shown = dry(run, "put-part", "size=5", "--body", '{"colour": "5"}')
+    assert shown["body"] == {"size": 5, "colour": "5"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("get-thnig", "id=7"), "there is no operation 'get-thnig'; did you mean 'get-thing'?"),
+        (("zzz",), "there is no operation 'zzz' (there are: get-thing, add-order, put-part, "),
+        (("api.get",), "several operations are named 'api.get' (name one of: api.things.get, api.parts.get)"),
+        (("get-thing",), "'id' is required"),
+        (("get-thing", "id=seven"), "'id' must be an integer (given \"seven\")"),
+        (("get-thing", "id=7", "deep=maybe"), "'deep' must be true or false (given \"maybe\")"),
+        (("get-thing", "id=7", "dep=1"), "unknown parameter 'dep'; did you mean 'deep'?"),
+        (("add-order", "--body", "{"), "--body is not JSON"),
+        (("add-order", "--body", "@none.json"), "--body: cannot read 'none.json': No such file or directory"),
+        (("put-part", "--body", "[1]"), "--body is not a JSON object"),
+    ],
+)
+@pytest.mark.parametrize("dry_run", [("--dry-run",), ()])
+def test_call_wrongly(
+    arguments: tuple[str, ...], message: str, dry_run: tuple[str, ...], shop: str, run: Run, upstream: str
+) -> None:
+    code, out, err = run("call", shop, *arguments, upstream, *dry_run)
+    assert (code, out) == (2, "")
+    assert f"adapter-host: call: {message}" in err
+    assert Upstream.seen == []
+
+
+def test_call(shop: str, run: Run, upstream: str) -> None:
+    code, out, err = run("call", shop, "get-thing", "id=7", upstream)
+    assert (code, err) == (0, "")
+    assert out.endswith('"}\n')
+    assert json.loads(out)["ok"] is True
+    ((method, path, authorization, body),) = Upstream.seen
+    assert (method, path, authorization, body) == ("GET", "/v1/things/7?sign=s3cr3t", "Bearer s3cr3t", b"")
+
+
+def test_call_that_is_answered_with_an_error(shop: str, run: Run, upstream: str) -> None:
+    code, out, err = run("call", shop, "api.things.get", "id=404", upstream)
+    assert (code, out) == (3, '{"error": "no such thing"}\n')
+    assert err == "adapter-host: the upstream answered 404\n"
+
+
+def test_call_that_reaches_nobody(shop: str, run: Run) -> None:
+    code, out, err = run("call", shop, "get-thing", "id=7", "--base-uri", "api=http://127.0.0.1:9")
+    assert (code, out) == (3, "")
+    assert err.endswith("adapter-host: the upstream 'api' cannot be reached\n")
+
+
+def test_call_without_its_secret(shop: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SHOP_TOKEN")
+    code, out, err = run("call", shop, "get-thing", "id=7")
+    assert (code, out) == (1, "")
+    assert err == (
+        "shop.yaml:11:45: secret 'env.TOKEN' is not set (bind 'env'; set the environment variable SHOP_TOKEN,"
+        " or name a file that has it with --env-file)\n"
+    )
+    Path(".env").write_text("SHOP_TOKEN=s3cr3t\n")
+    assert dry(run, "get-thing", "id=7", "--env-file", ".env")["method"] == "GET"
+
+
+def test_call_with_stand_ins(shop: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SHOP_TOKEN")
+    code, out, err = run("call", shop, "get-thing", "id=7", "--mock")
+    assert (code, err) == (0, "")
+    json.loads(out)
+
+
+def test_plugins(run: Run) -> None:
+    code, out, err = run("plugins")
+    assert (code, err) == (0, "")
+    head, *rows = out.splitlines()
+    assert head.split() == ["plugin", "distribution", "version", "types", "hooks"]
+    assert any(row.split()[:2] == ["rest", "adapter-host-rest"] and "exposes rest" in row for row in rows)
+    code, out, err = run("plugins", "--format", "json")
+    listing = json.loads(out)
+    assert (listing["failed"], listing["disabled"]) == ([], [])
+    (http,) = (plugin for plugin in listing["plugins"] if plugin["name"] == "http")
+    assert (http["distribution"], http["consumers"]) == ("adapter-host-http", ["http"])

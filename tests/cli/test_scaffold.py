@@ -1,0 +1,196 @@
+"""`adapter-host plugins new`: what it writes installs, passes its own tests and is up to the project's own standard."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from adapter_host import API_VERSION, Plugins
+from adapter_host.cli import main
+from adapter_host.cli.scaffold import KINDS
+from tests.support.paths import ROOT
+
+ECHO = ROOT / "plugins/echo"
+ECHOS_OWN = {"LICENSE"}
+"""What the project's own plugin has besides: it says under which licence it is, as a stranger's has to decide."""
+SERVING = """
+import asyncio
+from adapter_host.testing import running
+
+async def serve():
+    async with running("example.yaml") as served:
+        print(served.host.exposures[0].url)
+
+asyncio.run(serve())
+"""
+
+
+def files(folder: Path) -> dict[str, Path]:
+    ignored = ("__pycache__", ".ruff_cache", ".mypy_cache", ".pytest_cache")
+    found = (path for path in folder.rglob("*") if path.is_file() and not any(part in ignored for part in path.parts))
+    return {str(path.relative_to(folder)): path for path in found}
+
+
+def run(*words: object, cwd: Path, **environment: str) -> str:
+    """What a command prints; it has to succeed."""
+    command = [sys.executable, "-m", *map(str, words)]
+    environment = {**os.environ, **environment}
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=50, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    """A package of each kind, in folders that are next to each other."""
+    folder = tmp_path_factory.mktemp("packages")
+    for kind in KINDS:
+        assert main(["plugins", "new", f"my-{kind}", "--kind", kind, "--into", str(folder / kind)]) == 0
+    return {kind: folder / kind for kind in KINDS}
+
+
+@pytest.fixture(params=KINDS)
+def package(request: pytest.FixtureRequest, packages: Mapping[str, Path]) -> Path:
+    return packages[request.param]
+
+
+def test_the_projects_own_example_is_written_by_it(tmp_path: Path) -> None:
+    assert main(["plugins", "new", "echo", "--kind", "exposer", "--into", str(tmp_path / "echo")]) == 0
+    written, own = files(tmp_path / "echo"), files(ECHO)
+    assert own.keys() - written.keys() == ECHOS_OWN
+    for name, path in written.items():
+        text = own[name].read_text()
+        if name == "pyproject.toml":
+            text = re.sub(r"^license.*\n", "", text, flags=re.MULTILINE)
+            text = re.sub(r'^version = ".*"$', 'version = "0.1.0"', text, flags=re.MULTILINE)
+        assert path.read_text() == text, f"{name} is not as the template writes it"
+
+
+def test_it_is_clean(packages: Mapping[str, Path]) -> None:
+    folder = packages["exposer"].parent
+    run("ruff", "check", "--no-cache", cwd=folder)
+    run("ruff", "format", "--check", "--no-cache", cwd=folder)
+
+
+def test_it_is_typed(packages: Mapping[str, Path]) -> None:
+    settings = ["--config-file", ROOT / "pyproject.toml", "--cache-dir", ROOT / ".mypy_cache/scaffold"]
+    run("mypy", *settings, "--explicit-package-bases", *packages, cwd=packages["exposer"].parent)
+
+
+def test_its_settings_are_the_projects(package: Path) -> None:
+    own, written = (tomllib.loads((folder / "pyproject.toml").read_text()) for folder in (ROOT, package))
+    assert written["build-system"] == own["build-system"]
+    for tool in ("ruff", "mypy", "pytest"):
+        expected = own["tool"][tool]
+        for path, value in leaves(written["tool"][tool]):
+            if path != ("ini_options", "testpaths"):
+                assert value == leaf(expected, path), (tool, *path)
+
+
+def leaves(table: Mapping[str, Any], path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:
+    found = []
+    for key, value in table.items():
+        found += leaves(value, (*path, key)) if isinstance(value, dict) else [((*path, key), value)]
+    return found
+
+
+def leaf(table: Any, path: tuple[str, ...]) -> Any:
+    for key in path:
+        table = table[key]
+    return table
+
+
+def test_it_installs_and_passes_its_tests(package: Path, tmp_path: Path) -> None:
+    install = ["uv", "pip", "install", "--quiet", "--offline", "--no-deps", "--no-build-isolation"]
+    run(*install, "--python", sys.executable, "--target", tmp_path, package, cwd=package)
+    (tmp_path / "serving.py").write_text(SERVING)
+    path = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
+    listing = run("adapter_host", "plugins", cwd=package, PYTHONPATH=path)
+    assert re.search(rf"^my-{package.name} +adapter-host-my-{package.name} +0\.1\.0 ", listing, re.MULTILINE)
+    passed = run("pytest", "-q", "-p", "no:cacheprovider", cwd=package, PYTHONPATH=path)
+    assert re.search(r"^[1-9]\d* passed in", passed, re.MULTILINE)
+    told = run("adapter_host", "validate", "example.yaml", cwd=package, PYTHONPATH=path)
+    assert "1 can run with 1 operation; 0 problems, 0 warnings" in told
+    example = (package / "example.yaml").read_text().replace("/run/secrets", str(tmp_path))
+    (tmp_path / "example.yaml").write_text(example)
+    (tmp_path / "weather-token").write_text("a-secret")
+    assert re.match(r"(http|tcp)://127\.0\.0\.1:\d+\n", run("serving", cwd=tmp_path, PYTHONPATH=path))
+
+
+def test_its_ci_does_what_its_readme_says(package: Path) -> None:
+    ci = yaml.safe_load((package / ".github/workflows/ci.yml").read_text())
+    commands = [step["run"] for step in ci["jobs"]["test"]["steps"] if "run" in step]
+    readme = (package / "README.md").read_text()
+    assert commands[0].startswith("pip install")
+    for command in commands:
+        assert command in readme
+
+
+def test_it_names_the_api_that_it_is_written_for(package: Path) -> None:
+    (module,) = package.glob("adapter_host_*/__init__.py")
+    assert f'requires_api = "{API_VERSION}"' in module.read_text()
+
+
+def test_nothing_is_left_to_fill_in(package: Path) -> None:
+    for path in files(package).values():
+        assert not re.search(r"<<|>>|TODO|FIXME", path.read_text()), path
+
+
+def test_it_says_what_it_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["plugins", "new", "timing", "--kind", "wrapper"]) == 0
+    printed = capsys.readouterr()
+    assert set(printed.out.split()) == {f"timing/{name}" for name in files(tmp_path / "timing")}
+    assert printed.err.startswith("next: pip install --editable 'timing[dev]'")
+
+
+@pytest.mark.parametrize("name", ["Lines", "2lines", "my_lines", "my--lines", "../lines", "lines-"])
+def test_a_bad_name_is_refused(name: str, tmp_path: Path, capsys: Any) -> None:
+    assert main(["plugins", "new", name, "--kind", "wrapper", "--into", str(tmp_path / "x")]) == 2
+    assert f"'{name}' is no name for a plugin" in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
+
+
+def test_nothing_is_overwritten(tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "README.md").write_text("mine")
+    assert main(["plugins", "new", "lines", "--kind", "wrapper", "--into", str(tmp_path)]) == 2
+    assert "is there already, and not empty" in capsys.readouterr().err
+    assert files(tmp_path).keys() == {"README.md"}
+
+
+def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
+    assert main(["plugins", "new", "lines", "--kind", "wrapper", "--into", str(tmp_path)]) == 0
+    assert (tmp_path / "pyproject.toml").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "file").write_text("")
+    assert main(["plugins", "new", "lines", "--kind", "wrapper", "--into", str(tmp_path / "file/lines")]) == 2
+    assert "cannot write" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("installed", "range"), [("0.1.0", ">=0.1,<0.2"), ("0.12.3", ">=0.12,<0.13"), ("2.3.4", ">=2.3,<3")]
+)
+def test_it_asks_for_cores_that_are_compatible(
+    installed: str, range: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metadata, "version", lambda _: installed)
+    assert main(["plugins", "new", "lines", "--kind", "wrapper", "--into", str(tmp_path)]) == 0
+    project = tomllib.loads((tmp_path / "pyproject.toml").read_text())["project"]
+    assert project["dependencies"] == [f"adapter-host-core{range}"]
+
+
+def test_the_command_alone_still_lists(capsys: Any) -> None:
+    assert main(["plugins"]) == (1 if Plugins.installed().failed else 0)
+    assert capsys.readouterr().out.startswith("plugin ")

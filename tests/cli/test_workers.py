@@ -1,0 +1,209 @@
+"""Several processes that serve together: one table, one drain, none missed when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.conftest import Command
+from tests.support.command import DOCUMENT, SECRET, Serve, Serving, Upstream
+
+pytestmark = pytest.mark.skipif(not hasattr(socket, "SO_REUSEPORT"), reason="processes cannot share a port here")
+
+
+async def test_workers_share_the_ports_and_the_work(serve: Serve, upstream: Upstream) -> None:
+    async with serve("--workers", "2") as served:
+        await met_both(served, upstream)
+        served.process.send_signal(signal.SIGTERM)
+        code, err = await served.ended()
+    assert code == 0
+    assert not served.ready.exists()
+    assert err.count("capability  ") == err.count("curl ") == 1
+    events = [line.rpartition("adapter_host: ")[2] for line in err.splitlines() if " INFO adapter_host: " in line]
+    assert events == ["serving with 2 workers", "draining", "stopped"]
+
+
+async def met_both(served: Serving, upstream: Upstream) -> None:
+    """Ask until two processes have called the API: each has connections of its own."""
+    upstream.peers.clear()
+    async with asyncio.timeout(20):
+        while len(upstream.peers) < 2:
+            assert await served.get() == (200, ["one", "two"])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_calls_in_progress_end(number: signal.Signals, serve: Serve, upstream: Upstream) -> None:
+    async with serve("--workers", "2") as served:
+        await met_both(served, upstream)
+        upstream.let_go.clear()
+        asked = len(upstream.authorizations) + 8
+        calls = [asyncio.create_task(served.get()) for _ in range(8)]
+        while len(upstream.authorizations) < asked:
+            upstream.reached.clear()
+            await upstream.reached.wait()
+        # A terminal sends its signals to every process of the command.
+        for process in (served.process.pid, *children(served)):
+            os.kill(process, number)
+        await served.says("draining")
+        upstream.let_go.set()
+        assert await asyncio.gather(*calls) == [(200, ["one", "two"])] * 8
+        assert (await served.ended())[0] == 0
+
+
+def children(served: Serving) -> list[int]:
+    process = served.process.pid
+    return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+
+
+async def test_a_second_signal_ends_all_at_once(serve: Serve, upstream: Upstream) -> None:
+    upstream.let_go.clear()
+    async with serve("--workers", "2") as served:
+        call = asyncio.create_task(served.get())
+        await upstream.reached.wait()
+        served.process.send_signal(signal.SIGTERM)
+        await served.says("draining")
+        served.process.send_signal(signal.SIGTERM)
+        assert (await served.ended())[0] == 143
+        with pytest.raises(aiohttp.ClientError):
+            await call
+
+
+async def test_a_worker_that_dies_is_replaced_and_said(serve: Serve, upstream: Upstream) -> None:
+    async with serve("--workers", "2") as served:
+        before = set(children(served))
+        assert len(before) == 2
+        victim = min(before)
+        os.kill(victim, signal.SIGKILL)
+        await served.says(f"(process {victim}) ended: signal SIGKILL; it is replaced")
+        await met_both(served, upstream)
+        after = set(children(served))
+        assert len(after) == 2
+        assert before - after == {victim}
+
+
+async def test_workers_end_with_the_process_that_looks_after_them(serve: Serve) -> None:
+    async with serve("--workers", "2") as served:
+        served.process.kill()
+        # Their standard error is closed once the last of them has ended.
+        code, err = await served.ended()
+    assert code == -signal.SIGKILL
+    assert "Traceback" not in err
+
+
+async def test_all_workers_reload(serve: Serve, tmp_path: Path) -> None:
+    async with serve("--workers", "2", "--reload") as served:
+        file = tmp_path / "shop.yaml"
+        file.write_text(DOCUMENT.replace("call: api.list}", "call: api.lst}"))
+        served.process.send_signal(signal.SIGHUP)
+        await served.says("not reloaded, what was served goes on")
+        assert (await served.get())[0] == 200
+        file.write_text(DOCUMENT.replace("- path: /things\n          operations:\n            - {method", MOVED))
+        served.process.send_signal(signal.SIGHUP)
+        await served.says("reloaded", times=2)
+        for _ in range(10):
+            assert (await served.get("/moved"))[0] == 200
+            assert (await served.get("/things"))[0] == 404
+
+
+MOVED = "- path: /moved\n          operations:\n            - {method"
+
+
+async def test_sessions_work_across_workers(serve: Serve, upstream: Upstream) -> None:
+    async with serve("--workers", "2") as served:
+        _, headers = await ask(served, "initialize", INITIALIZE)
+        session = {"Mcp-Session-Id": headers["Mcp-Session-Id"], "MCP-Protocol-Version": "2025-11-25"}
+        async with asyncio.timeout(20):
+            while len(upstream.peers) < 2:
+                answer, _ = await ask(served, "tools/call", {"name": "list-things", "arguments": {}}, session)
+                assert answer["result"]["isError"] is False
+
+
+INITIALIZE = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+
+
+async def ask(
+    served: Serving, method: str, params: dict[str, Any], headers: dict[str, str] | None = None
+) -> tuple[dict[str, Any], Any]:
+    """Ask the MCP exposer over a connection of its own."""
+    message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+    sent = {"Accept": "application/json, text/event-stream", **(headers or {})}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(served.urls["tools"], json=message, headers=sent) as answer,
+    ):
+        assert answer.status == 200
+        return await answer.json(), answer.headers
+
+
+async def test_logs_say_which_worker(serve: Serve, upstream: Upstream) -> None:
+    async with serve("--workers", "2", "--log-format", "json") as served:
+        headers = {"Host": "evil.example"}
+        async with aiohttp.ClientSession() as session, session.get(served.urls["shop"], headers=headers) as answer:
+            assert answer.status == 421
+        served.process.send_signal(signal.SIGTERM)
+        _, err = await served.ended()
+    (line,) = (line for line in err.splitlines() if "evil.example" in line)
+    assert '"worker":1' in line or '"worker":2' in line
+
+
+def test_what_is_wrong_is_said_once(tmp_path: Path, command: Command) -> None:
+    (tmp_path / "shop.yaml").write_text(DOCUMENT)
+    missing = command("serve", "shop.yaml", "--workers", "2")
+    assert (missing.returncode, missing.stderr.count("is not set")) == (1, 1)
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        port = listening.getsockname()[1]
+        taken = command("serve", "shop.yaml", "--workers", "2", "--port", f"tools={port}", environment=SECRET)
+    assert (taken.returncode, taken.stderr.count("address already in use")) == (1, 1)
+
+
+async def test_two_commands_do_not_share_a_port(serve: Serve, tmp_path: Path, command: Command) -> None:
+    async with serve("--workers", "2") as served:
+        port = served.urls["shop"].rpartition(":")[2]
+        options = ("--workers", "2", "--port", f"shop={port}")
+        ended = await asyncio.to_thread(command, "serve", "shop.yaml", *options, environment=SECRET)
+    assert ended.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{port}: address already in use" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "reason"),
+    [
+        (("--workers", "0"), 2, "'0' is not a number of processes"),
+        (("--workers", "2", "--stdio"), 1, "is served by one process, not by --workers"),
+    ],
+)
+def test_what_one_process_has_to_do(
+    options: tuple[str, ...], code: int, reason: str, tmp_path: Path, command: Command
+) -> None:
+    (tmp_path / "shop.yaml").write_text(DOCUMENT)
+    ended = command("serve", "shop.yaml", *options, environment=SECRET)
+    assert ended.returncode == code
+    assert reason in ended.stderr
+
+
+def test_an_exposer_that_listens_for_itself(tmp_path: Path, command: Command) -> None:
+    (tmp_path / "lines.yaml").write_text(LINES)
+    ended = command("serve", "lines.yaml", "--workers", "2")
+    assert ended.returncode == 1
+    assert ended.stderr == "adapter-host: 'lines' (echo) listens for itself, so one process has to serve it\n"
+
+
+LINES = """\
+naftiko: 1.0.0-alpha2
+capability:
+  exposes:
+    - type: echo
+      namespace: lines
+      port: 0
+      operations:
+        - {name: hello, outputParameters: [{type: string, value: hello}]}
+"""

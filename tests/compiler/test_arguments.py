@@ -1,0 +1,237 @@
+"""Units: what callers may give, what is checked of it, and what of it reaches the consumed operation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from adapter_host import ABSENT, ArgumentError, Host, Input, Settings
+from adapter_host.compiler.arguments import compile_check
+from adapter_host.testing import Running
+from tests.support.adapters import document, plain, plain_plugins
+
+TARGET: list[dict[str, Any]] = [
+    {"name": "id", "in": "path", "type": "integer", "required": True},
+    {"name": "limit", "in": "query", "type": "integer", "description": "How many"},
+    {"name": "Sort-By", "in": "query", "type": "string", "pattern": "^[a-z]+$"},
+]
+
+
+def unit(target: list[dict[str, Any]] = TARGET, *, with_: dict[str, Any] | None = None, **operation: Any) -> Host:
+    """A host whose one operation calls `api.get`, which takes `target`."""
+    if with_ is not None:
+        operation["with"] = with_
+    api = {"type": "fake", "namespace": "api", "operations": [{"name": "get", "inputParameters": target}]}
+    exposed = plain({"name": "get", "call": "api.get", **operation})
+    return Host(document(exposed, consumes=[api]), plugins=plain_plugins(), settings=Settings(environment={"VAR": "v"}))
+
+
+def inputs(host: Host) -> dict[str, Input]:
+    (operation,) = host.exposures[0].exposer.operations.values()
+    return {declared.name: declared for declared in operation.inputs}
+
+
+async def sent(host: Host, **arguments: Any) -> dict[str, Any]:
+    """What reaches the consumed operation."""
+    await host.start(listen=False)
+    try:
+        await host.call("front.get", arguments)
+        ((_, found),) = Running(host).fake("api").calls
+        return found
+    finally:
+        await host.stop()
+
+
+async def test_undeclared_inputs_are_those_of_the_target() -> None:
+    host = unit()
+    assert list(inputs(host)) == ["id", "limit", "Sort-By"]
+    assert inputs(host)["id"] == Input("id", "integer", required=True, place="path")
+    assert inputs(host)["limit"].description == "How many"
+    assert await sent(host, id=1, limit=2) == {"id": 1, "limit": 2}
+
+
+def test_the_schema() -> None:
+    (operation,) = unit().exposures[0].exposer.operations.values()
+    assert operation.input_schema == {
+        "type": "object",
+        "properties": {
+            "id": {"type": "integer"},
+            "limit": {"type": "integer", "description": "How many"},
+            "Sort-By": {"type": "string", "pattern": "^[a-z]+$"},
+        },
+        "required": ["id"],
+        "additionalProperties": False,
+    }
+    (nothing,) = unit(target=[]).exposures[0].exposer.operations.values()
+    assert nothing.input_schema == {"type": "object", "properties": {}, "additionalProperties": False}
+
+
+@pytest.mark.parametrize(
+    ("with_", "arguments", "found"),
+    [
+        ({"id": "front.user"}, {"user": 1}, {"id": 1}),
+        ({"id": "rest.user"}, {"user": 1}, {"id": 1}),
+        ({"id": "tools.user"}, {"user": 1}, {"id": 1}),
+        ({"id": "$this.front.user"}, {"user": 1}, {"id": 1}),
+        ({"id": "{{user}}"}, {"user": 1}, {"id": 1}),
+        ({"id": "{{rest.user}}"}, {"user": 1}, {"id": 1}),
+        ({"ID": "rest.user"}, {"user": 1}, {"id": 1}),
+        ({"id": 5}, {}, {"id": 5}),
+        ({"id": 5, "limit": None}, {}, {"id": 5, "limit": None}),
+        ({"id": [1, {"a": "b"}]}, {}, {"id": [1, {"a": "b"}]}),
+        ({"id": "user"}, {}, {"id": "user"}),
+        ({"id": "id"}, {}, {"id": "id"}),
+        ({"id": "elsewhere.user"}, {}, {"id": "elsewhere.user"}),
+        ({"id": "rest.user name"}, {}, {"id": "rest.user name"}),
+        ({"id": 1, "sortby": "by-{{a}}-{{b}}"}, {"a": "x", "b": 2}, {"id": 1, "Sort-By": "by-x-2"}),
+        ({"id": 1, "sortby": "by-{{a}}-{{b}}"}, {}, {"id": 1, "Sort-By": "by--"}),
+        ({"id": 1, "limit": "rest.limit"}, {}, {"id": 1}),
+        ({"id": 1, "limit": "{{VAR}}"}, {}, {"id": 1, "limit": "v"}),
+        ({"id": "rest.a", "limit": "rest.a"}, {"a": 3}, {"id": 3, "limit": 3}),
+    ],
+)
+async def test_with(with_: dict[str, Any], arguments: dict[str, Any], found: dict[str, Any]) -> None:
+    assert await sent(unit(with_=with_), **arguments) == found
+
+
+async def test_a_name_that_is_an_input_of_that_name() -> None:
+    declared = [{"name": "id", "type": "integer", "in": "query"}]
+    assert await sent(unit(inputParameters=declared, with_={"id": "id"}), id=4) == {"id": 4}
+
+
+async def test_what_with_does_not_name_comes_by_name() -> None:
+    host = unit(with_={"id": "rest.user"})
+    assert list(inputs(host)) == ["user", "limit", "Sort-By"]
+    assert await sent(host, user=1, limit=2) == {"id": 1, "limit": 2}
+
+
+async def test_declared_inputs_are_all_there_are_but_for_what_is_needed() -> None:
+    declared = [{"name": "LIMIT", "in": "query", "description": "At most", "type": "string"}]
+    host = unit(inputParameters=declared)
+    assert list(inputs(host)) == ["id", "LIMIT"] or list(inputs(host)) == ["LIMIT", "id"]
+    limit = inputs(host)["LIMIT"]
+    assert (limit.type, limit.description, limit.required) == ("string", "At most", False)
+    assert await sent(host, id=1, LIMIT="two") == {"id": 1, "limit": "two"}
+
+
+@pytest.mark.parametrize(
+    ("declared", "required"),
+    [
+        ({"name": "id"}, True),
+        ({"name": "id", "required": False}, False),
+        ({"name": "limit"}, False),
+        ({"name": "limit", "required": True}, True),
+        ({"name": "limit", "in": "path"}, True),
+    ],
+)
+def test_what_is_required(declared: dict[str, Any], required: bool) -> None:
+    assert inputs(unit(inputParameters=[declared]))[declared["name"]].required is required
+
+
+async def test_a_declared_value_is_a_constant() -> None:
+    host = unit(inputParameters=[{"name": "limit", "value": 9}])
+    assert list(inputs(host)) == ["id", "Sort-By"]
+    assert await sent(host, id=1) == {"id": 1, "limit": 9}
+    host = unit(inputParameters=[{"name": "limit", "value": 9}], with_={"limit": "rest.n", "id": 1})
+    assert await sent(host, n=3) == {"id": 1, "limit": 3}
+
+
+def test_what_is_told() -> None:
+    host = unit(inputParameters=[{"name": "colour"}], with_={"limits": 1, "id": 2, "colour": 3})
+    assert sorted((problem.code, problem.message.partition(": ")[2]) for problem in host.warnings) == [
+        ("idle-input", "input 'colour' goes nowhere"),
+        ("unused-with", "'api.get' takes no 'colour', so it is not sent (it takes: id, limit and Sort-By)"),
+        ("unused-with", "'api.get' takes no 'limits', so it is not sent; did you mean 'limit'?"),
+    ]
+
+
+INPUTS = (
+    Input("id", "integer", required=True),
+    Input("note", "string"),
+    Input("any"),
+    Input("must", required=True),
+)
+ENOUGH = {"id": 1, "must": 0}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "checked"),
+    [
+        (ENOUGH, ENOUGH),
+        ({**ENOUGH, "note": "x", "any": [1]}, {**ENOUGH, "note": "x", "any": [1]}),
+        ({**ENOUGH, "note": None}, ENOUGH),
+        ({**ENOUGH, "note": ABSENT}, ENOUGH),
+        ({**ENOUGH, "any": None}, {**ENOUGH, "any": None}),
+        ({**ENOUGH, "any": ABSENT}, ENOUGH),
+        ({"id": 1, "must": None}, {"id": 1, "must": None}),
+    ],
+)
+def test_check(arguments: dict[str, Any], checked: dict[str, Any]) -> None:
+    given = dict(arguments)
+    assert compile_check(INPUTS)(given) == checked
+    assert given == arguments, "the caller's own mapping stays as it is"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parameter", "message"),
+    [
+        ({}, "id", "'id' is required"),
+        ({"must": 1, "id": ABSENT}, "id", "'id' is required"),
+        ({"must": 1, "id": None}, "id", "'id' must be an integer (given null)"),
+        ({"id": 1}, "must", "'must' is required"),
+        ({**ENOUGH, "id": "1"}, "id", "'id' must be an integer (given \"1\")"),
+        ({**ENOUGH, "notes": "x"}, "notes", "unknown parameter 'notes'; did you mean 'note'?"),
+        ({**ENOUGH, "zzz": "x"}, "zzz", "unknown parameter 'zzz' (known: id, note, any, must)"),
+        ({**ENOUGH, "Note": "x"}, "Note", "unknown parameter 'Note'; did you mean 'note'?"),
+        ({**ENOUGH, "": "x"}, "", "unknown parameter '' (known: id, note, any, must)"),
+    ],
+)
+def test_check_refuses(arguments: dict[str, Any], parameter: str, message: str) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        compile_check(INPUTS)(arguments)
+    assert (caught.value.parameter, caught.value.message) == (parameter, message)
+
+
+VALUES = st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.lists(st.none(), max_size=1)
+
+
+@hypothesis_settings(deadline=None, max_examples=50)
+@given(st.dictionaries(st.sampled_from(["id", "limit", "Sort-By", "limits"]), VALUES))
+async def test_only_what_was_checked_is_sent(arguments: dict[str, Any]) -> None:
+    host = unit()
+    await host.start(listen=False)
+    try:
+        await host.call("front.get", arguments)
+    except ArgumentError:
+        assert Running(host).fake("api").calls == []
+        return
+    finally:
+        await host.stop()
+    ((_, found),) = Running(host).fake("api").calls
+    assert isinstance(found["id"], int)
+    assert found == {name: value for name, value in arguments.items() if value is not None}
+
+
+async def test_mocks() -> None:
+    host = unit(
+        call=None,
+        inputParameters=[{"name": "name", "type": "string", "required": True}],
+        outputParameters=[
+            {"name": "greeting", "type": "string", "value": "Hello, {{name}}!"},
+            {"name": "times", "type": "number", "value": "{{times}}"},
+            {"name": "tags", "type": "array", "items": [{"value": "a"}, {"type": "number", "value": "1"}]},
+            {"name": "deep", "type": "object", "properties": {"er": {"type": "boolean", "value": "true"}}},
+        ],
+    )
+    assert {name: declared.required for name, declared in inputs(host).items()} == {"name": True, "times": False}
+    await host.start(listen=False)
+    result = await host.call("front.get", {"name": "Ann", "times": "3"})
+    assert result.data == {"greeting": "Hello, Ann!", "times": 3, "tags": ["a", 1], "deep": {"er": True}}
+    assert (await host.call("front.get", {"name": "Ann"})).data["times"] is None
+    with pytest.raises(ArgumentError, match="'name' is required"):
+        await host.call("front.get")
+    await host.stop()

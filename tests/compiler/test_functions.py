@@ -1,0 +1,310 @@
+"""Functions that several exposed operations share: what an operation takes of one, and what it says itself."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import httpx2
+import orjson
+import pytest
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp_types import TextContent, TextResourceContents
+
+from adapter_host import Capability, Host, Operation, ProblemsError, Semantics, Settings, UpstreamStatus
+from adapter_host.compiler.loader import declare
+from adapter_host.document.source import Source
+from adapter_host.testing import Running, running
+from tests.support.adapters import document, plain, plain_plugins
+
+API = {
+    "type": "fake",
+    "namespace": "api",
+    "operations": [
+        {
+            "name": "ship",
+            "inputParameters": [
+                {"name": "imo", "in": "path", "type": "string", "required": True, "description": "Its number"},
+                {"name": "depth", "in": "query", "type": "integer"},
+            ],
+        },
+        {"name": "crew", "inputParameters": [{"name": "ids", "in": "query", "type": "array"}]},
+    ],
+}
+IMO = {"name": "imo", "type": "string", "description": "Which ship"}
+SHIP = {"imo": "1", "name": "Star", "crew": [1]}
+
+CALLED = {"name": "ship-by-imo", "description": "Gets a ship", "call": "api.ship"}
+STEPS = {
+    "name": "crewed",
+    "description": "Gets a ship with its crew",
+    "inputParameters": [IMO],
+    "steps": [
+        {"name": "ship", "type": "call", "call": "api.ship", "with": {"imo": "ships.imo"}},
+        {"name": "crew", "type": "call", "call": "api.crew", "with": {"ids": "$.ship.crew"}},
+    ],
+    "mappings": [{"targetName": "name", "value": "$.ship.name"}, {"targetName": "crew", "value": "$.crew"}],
+    "outputParameters": [{"name": "name", "type": "string"}, {"name": "crew", "type": "array"}],
+}
+MOCK = {
+    "name": "mock",
+    "description": "Makes one up",
+    "inputParameters": [IMO],
+    "outputParameters": [
+        {"name": "imo", "type": "string", "value": "{{imo}}"},
+        {"name": "age", "type": "number", "value": "12"},
+    ],
+}
+
+
+def ships(*functions: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"label": "Ships", "namespace": "ships", "functions": list(functions)}]
+
+
+def host(operation: dict[str, Any], *functions: dict[str, Any], **settings: Any) -> Host:
+    declared = document(plain(operation), consumes=[API], aggregates=ships(*(functions or (CALLED, STEPS, MOCK))))
+    return Host(declared, plugins=plain_plugins(), settings=Settings(environment={}, **settings))
+
+
+def operation_of(built: Host) -> Operation:
+    (operation,) = built.exposures[0].exposer.operations.values()
+    return operation
+
+
+async def answer(built: Host, name: str, arguments: dict[str, Any]) -> tuple[Any, list[Any]]:
+    """What an operation gives, and what it asked for."""
+    fake = Running(built).fake("api")
+    fake.answers["ship"] = lambda given: SHIP
+    fake.answers["crew"] = lambda given: ["Erik"]
+    await built.start(listen=False)
+    try:
+        return (await built.call(f"front.{name}", arguments)).data, fake.calls
+    finally:
+        await built.stop()
+
+
+@pytest.mark.parametrize(
+    ("function", "found", "asked"),
+    [
+        ("ship-by-imo", SHIP, [("ship", {"imo": "1"})]),
+        ("crewed", {"name": "Star", "crew": ["Erik"]}, [("ship", {"imo": "1"}), ("crew", {"ids": [1]})]),
+        ("mock", {"imo": "1", "age": 12}, []),
+    ],
+)
+async def test_a_function_of_each_mode(function: str, found: Any, asked: list[Any]) -> None:
+    assert await answer(host({"ref": f"ships.{function}"}), function, {"imo": "1"}) == (found, asked)
+
+
+def test_what_is_inherited() -> None:
+    operation = operation_of(host({"ref": "ships.crewed"}))
+    assert (operation.name, operation.description) == ("crewed", "Gets a ship with its crew")
+    assert operation.input_schema == {
+        "type": "object",
+        "properties": {"imo": {"type": "string", "description": "Which ship"}},
+        "required": ["imo"],
+        "additionalProperties": False,
+    }
+    assert list((operation.output_schema or {})["properties"]) == ["name", "crew"]
+    assert [target.name for target in operation.upstream] == ["ship", "crew"]
+
+
+def test_inputs_that_a_function_does_not_declare_are_those_of_what_it_calls() -> None:
+    inputs = {given.name: given for given in operation_of(host({"ref": "ships.ship-by-imo"})).inputs}
+    assert (inputs["imo"].required, inputs["imo"].description, inputs["depth"].type) == (True, "Its number", "integer")
+
+
+def test_what_an_operation_says_itself() -> None:
+    own = {"name": "mine", "description": "Own words", "inputParameters": [{"name": "IMO", "in": "path"}]}
+    operation = operation_of(host({"ref": "ships.crewed", **own}))
+    assert (operation.name, operation.description) == ("mine", "Own words")
+    (given,) = operation.inputs
+    assert (given.name, given.place, given.type, given.required) == ("IMO", "path", "string", True)
+
+
+async def test_with_renames_and_fixes() -> None:
+    renamed = {"name": "mine", "ref": "ships.ship-by-imo", "with": {"imo": "front.number", "depth": 3}}
+    built = host(renamed)
+    assert [given.name for given in operation_of(built).inputs] == ["number"]
+    assert (await answer(built, "mine", {"number": "1"}))[1] == [("ship", {"imo": "1", "depth": 3})]
+
+
+@pytest.mark.parametrize(
+    ("function", "outputs", "found"),
+    [
+        (
+            "ship-by-imo",
+            [{"type": "object", "properties": {"n": {"type": "string", "mapping": "$.name"}}}],
+            {"n": "Star"},
+        ),
+        ("crewed", [{"name": "name", "type": "string"}], {"name": "Star", "crew": ["Erik"]}),
+        ("crewed", [{"type": "string", "mapping": "$.crew[0]"}], "Erik"),
+        ("mock", [{"name": "id", "type": "string", "value": "no {{imo}}"}], {"id": "no 1"}),
+        ("mock", [{"name": "imo", "type": "string"}], {"imo": "1", "age": 12}),
+    ],
+)
+async def test_own_outputs_take_the_place_of_the_functions(function: str, outputs: list[Any], found: Any) -> None:
+    built = host({"ref": f"ships.{function}", "outputParameters": outputs})
+    assert (await answer(built, function, {"imo": "1"}))[0] == found
+
+
+def test_what_a_call_would_ask_for() -> None:
+    operation = operation_of(host({"ref": "ships.crewed", "with": {"imo": "front.number"}}))
+    assert operation.preview({"number": "1"}) == {
+        "steps": [
+            {"step": "ship", "operation": "api.ship", "arguments": {"imo": "1"}},
+            {"step": "crew", "operation": "api.crew", "waits_for": ["ship"]},
+        ]
+    }
+
+
+def test_semantics_are_there_for_exposers() -> None:
+    assert operation_of(host({"ref": "ships.mock"})).semantics is None
+    built = host({"ref": "ships.mock"}, {**MOCK, "semantics": {"safe": True, "cacheable": False}})
+    assert operation_of(built).semantics == Semantics(safe=True, cacheable=False)
+
+
+def problems(operation: dict[str, Any], *functions: dict[str, Any]) -> list[str]:
+    with pytest.raises(ProblemsError) as caught:
+        host(operation, *functions)
+    return [problem.message.partition(": ")[2] for problem in caught.value.problems]
+
+
+def test_what_is_wrong_is_told_at_load() -> None:
+    assert problems({"ref": "ships.crewd"}) == ["no function is named 'ships.crewd'; did you mean 'ships.crewed'?"]
+    assert problems({"ref": "ships"}) == [
+        "no function is named 'ships' (there are: ships.ship-by-imo, ships.crewed, ships.mock)"
+    ]
+    assert problems({"ref": "ships.mock"}, MOCK, {**MOCK, "description": "Another"}) == [
+        "function 'ships.mock' is declared twice"
+    ]
+    assert problems({"ref": "ships.again"}, {"name": "again", "description": "x", "ref": "ships.again"}) == [
+        "a function does its work itself; 'ref' belongs to what is exposed"
+    ]
+    assert problems({"ref": "ships.mock", "steps": STEPS["steps"]}) == [
+        "an operation has one mode; this has ref and steps"
+    ]
+
+
+def test_what_is_wrong_with_a_function_is_told_once() -> None:
+    broken = {"name": "broken", "description": "x", "call": "api.shop"}
+    message = "nothing consumed is named 'api.shop'; did you mean 'api.ship'?"
+    assert problems({"ref": "ships.broken"}, broken) == [message]
+    assert problems({"ref": "ships.mock"}, MOCK, broken) == [message]
+    two = plain({"name": "a", "ref": "ships.broken"}, {"name": "b", "ref": "ships.broken"})
+    with pytest.raises(ProblemsError) as caught:
+        Host(document(two, consumes=[API], aggregates=ships(broken)), plugins=plain_plugins())
+    assert len(caught.value.problems) == 1
+
+
+def test_a_broken_function_may_be_left_out() -> None:
+    broken = {"name": "broken", "description": "x", "call": "api.shop"}
+    exposed = plain({"name": "a", "ref": "ships.broken"}, {"name": "b", "ref": "ships.mock"})
+    built = Host(
+        document(exposed, consumes=[API], aggregates=ships(MOCK, broken)),
+        plugins=plain_plugins(),
+        settings=Settings(environment={}, skip_invalid=True),
+    )
+    assert operation_of(built).name == "b"
+    assert {warning.code for warning in built.warnings} == {"unknown-call"}
+
+
+def test_a_capability_says_all_of_itself() -> None:
+    declared = document(plain({"name": "go", "ref": "ships.crewed"}), consumes=[API], aggregates=ships(STEPS))
+    plugins = plain_plugins()
+    capability = declare(Source.of(declared), plugins, Settings(environment={})).capability
+    assert isinstance(capability, Capability)
+    again = capability.document()["capability"]["aggregates"]
+    assert again == ships(STEPS)
+    assert operation_of(Host(capability, plugins=plugins, settings=Settings(environment={}))).name == "go"
+
+
+def mcp(*tools: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "mcp", "namespace": "agents", "port": 0, "tools": list(tools)}
+
+
+def rest(*operations: dict[str, Any]) -> dict[str, Any]:
+    resources = [{"path": "/ships", "operations": list(operations)}]
+    return {"type": "rest", "namespace": "web", "port": 0, "resources": resources}
+
+
+@asynccontextmanager
+async def agent(served: Running) -> AsyncIterator[Client]:
+    async with (
+        httpx2.AsyncClient() as http,
+        Client(streamable_http_client(served.url("agents"), http_client=http)) as client,
+    ):
+        yield client
+
+
+async def test_both_protocols_share_one() -> None:
+    exposed = [
+        mcp({"ref": "ships.crewed"}),
+        rest({"method": "GET", "ref": "ships.crewed"}, {"method": "POST", "ref": "ships.mock"}),
+    ]
+    declared = document(*exposed, consumes=[API], aggregates=ships(STEPS, MOCK))
+    async with running(declared) as served, agent(served) as client, aiohttp.ClientSession() as session:
+        fake = served.fake("api")
+        fake.answers["ship"] = lambda given: SHIP
+        fake.answers["crew"] = lambda given: ["Erik"]
+        (tool,) = (await client.list_tools()).tools
+        assert (tool.name, tool.description) == ("crewed", "Gets a ship with its crew")
+        result = await client.call_tool("crewed", {"imo": "1"})
+        assert result.structured_content == {"name": "Star", "crew": ["Erik"]}
+        async with session.get(f"{served.url('web')}/ships?imo=1") as response:
+            assert (response.status, await response.json()) == (200, result.structured_content)
+        async with session.get(f"{served.url('web')}/ships") as response:
+            assert (response.status, (await response.json())["parameter"]) == (400, "imo")
+        async with session.post(f"{served.url('web')}/ships", json={"imo": "1"}) as response:
+            assert await response.json() == {"imo": "1", "age": 12}
+
+        def missing(given: dict[str, Any]) -> Any:
+            raise UpstreamStatus(404, b'{"error":"none"}', "application/json")
+
+        fake.answers["ship"] = missing
+        result = await client.call_tool("crewed", {"imo": "1"})
+        (content,) = result.content
+        assert isinstance(content, TextContent)
+        assert content.text == 'step \'ship\': the upstream answered 404 (Not Found)\n{"error":"none"}'
+        async with session.get(f"{served.url('web')}/ships?imo=1") as response:
+            assert (response.status, response.headers["X-Failed-Step"]) == (404, "ship")
+
+
+async def test_a_resource_may_refer_to_one() -> None:
+    resource = {"name": "ship", "uri": "ships://{imo}", "description": "A ship", "ref": "ships.crewed"}
+    declared = document({**mcp(), "resources": [resource]}, consumes=[API], aggregates=ships(STEPS))
+    async with running(declared) as served, agent(served) as client:
+        served.fake("api").answers["ship"] = lambda given: {"name": given["imo"]}
+        served.fake("api").answers["crew"] = lambda given: ["Erik"]
+        (content,) = (await client.read_resource("ships://7")).contents
+    assert isinstance(content, TextResourceContents)
+    assert orjson.loads(content.text) == {"name": "7", "crew": ["Erik"]}
+
+
+@pytest.mark.parametrize(
+    ("semantics", "hints", "told"),
+    [
+        (None, None, {}),
+        ({}, None, {}),
+        ({"safe": True}, None, {"readOnlyHint": True, "destructiveHint": False}),
+        ({"safe": False}, None, {"readOnlyHint": False}),
+        ({"idempotent": True}, None, {"idempotentHint": True}),
+        ({"idempotent": False, "cacheable": True}, None, {"idempotentHint": False}),
+        ({"safe": True}, {"readOnly": False}, {"readOnlyHint": False, "destructiveHint": False}),
+        (
+            {"safe": True, "idempotent": True},
+            {"destructive": True, "openWorld": False},
+            {"readOnlyHint": True, "destructiveHint": True, "idempotentHint": True, "openWorldHint": False},
+        ),
+    ],
+)
+async def test_semantics_become_hints(semantics: Any, hints: Any, told: dict[str, bool]) -> None:
+    function = {**MOCK, **({} if semantics is None else {"semantics": semantics})}
+    tool = {"ref": "ships.mock", **({} if hints is None else {"hints": hints})}
+    declared = document(mcp(tool), consumes=[API], aggregates=ships(function))
+    async with running(declared) as served, agent(served) as client:
+        (offered,) = (await client.list_tools()).tools
+    annotations = offered.annotations
+    assert (annotations.model_dump(by_alias=True, exclude_none=True) if annotations else {}) == told

@@ -1,0 +1,105 @@
+"""Which consumed operation a `call` means."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from adapter_host import Arguments, ConsumedOperation, Input, Result
+from adapter_host.compiler.references import Caller, ambiguous, candidates, fold, narrow, nothing_named, placeholders
+
+
+class Consumed(ConsumedOperation):
+    """A consumed operation that is only looked for."""
+
+    def __init__(self, name: str, resource: str | None = None, inputs: str = "", **more: Any) -> None:
+        self.namespace, _, self.name = name.rpartition(".")
+        self.resource = resource
+        self.inputs = tuple(Input(each.strip("/"), place="path" if "/" in each else "query") for each in inputs.split())
+        for key, value in more.items():
+            setattr(self, key, value)
+
+    async def call(self, arguments: Arguments, *, stream: bool = False) -> Result:
+        raise NotImplementedError
+
+
+def test_names() -> None:
+    assert Consumed("api.get").names == ("api.get",)
+    assert Consumed("api.get", "users").names == ("api.get", "api.users.get")
+
+
+@pytest.mark.parametrize(
+    ("call", "found"),
+    [
+        ("api.get", ["users", "groups"]),
+        ("api.users.get", ["users"]),
+        ("api/groups/get", ["groups"]),
+        ("other.get", [None]),
+        ("other.None.get", []),
+        ("api.put", []),
+        ("get", []),
+        ("", []),
+        ("API.get", []),
+    ],
+)
+def test_candidates(call: str, found: list[str | None]) -> None:
+    consumed = [Consumed("api.get", "users"), Consumed("api.get", "groups"), Consumed("other.get")]
+    assert [operation.resource for operation in candidates(call, consumed)] == found
+
+
+ALL = Consumed("api.get", "all", "limit", path="/users", description="Lists", method="GET")
+ONE = Consumed("api.get", "one", "/user-id", path="/users/{user-id}", description="Reads", method="GET")
+KEYS = Consumed("api.get", "keys", "/user-id /key", path="/users/{user-id}/keys/{key}", method="DELETE")
+
+
+@pytest.mark.parametrize(
+    ("caller", "found"),
+    [
+        (Caller(keys=frozenset({"limit"})), [ALL]),
+        (Caller(keys=frozenset({"userId"})), [ONE]),
+        (Caller(keys=frozenset({"USER_ID", "key"})), [KEYS]),
+        (Caller(paths=("/people/{userid}",)), [ONE]),
+        (Caller(description="Reads"), [ONE]),
+        (Caller(resource_names=("Keys",)), [KEYS]),
+        (Caller(paths=("/v2/users/",)), [ALL]),
+        (Caller(method="DELETE"), [KEYS]),
+        (Caller(), [ALL]),
+        (Caller(keys=frozenset({"nothing"})), [ALL, ONE, KEYS]),
+        (Caller(description="Other", method="PATCH"), [ALL]),
+        (Caller(description="Reads", resource_names=("all",)), [ONE]),
+    ],
+)
+def test_narrow(caller: Caller, found: list[Consumed]) -> None:
+    assert list(narrow([ALL, ONE, KEYS], caller)) == found
+
+
+def test_a_single_candidate_is_not_doubted() -> None:
+    assert narrow([ALL], Caller(keys=frozenset({"nothing"}), method="POST")) == [ALL]
+
+
+@pytest.mark.parametrize(("name", "folded"), [("user-ID", "userid"), ("user_id", "userid"), ("UserId", "userid")])
+def test_fold(name: str, folded: str) -> None:
+    assert fold(name) == folded
+
+
+@pytest.mark.parametrize(
+    ("path", "names"), [("/a", ()), ("/{a}/{{ b-c }}", ("a", "b-c")), ("/{a}.{b}", ("a", "b")), ("/{}", ())]
+)
+def test_placeholders(path: str, names: tuple[str, ...]) -> None:
+    assert placeholders(path) == names
+
+
+def test_messages() -> None:
+    consumed = [Consumed(f"api.op{index}", "things") for index in range(10)]
+    assert nothing_named("api.op", [*consumed[:1]]) == "nothing consumed is named 'api.op'; did you mean 'api.op0'?"
+    listed = ", ".join(f"api.op{index}" for index in range(8))
+    assert nothing_named("api.entirely-else", consumed) == (
+        f"nothing consumed is named 'api.entirely-else' (there are: {listed}, ...)"
+    )
+    assert nothing_named("x.y", consumed) == "nothing consumed is named 'x.y' (consumed namespaces: api)"
+    assert nothing_named("x.y", []) == "nothing consumed is named 'x.y' (consumed namespaces: none)"
+    assert ambiguous("api.get", [ONE, ALL]) == (
+        "'api.get' may mean several operations (name one of api.all.get, api.one.get)"
+    )
+    assert "names of their own" in ambiguous("api.get", [Consumed("api.get"), Consumed("api.get")])

@@ -1,0 +1,615 @@
+"""Steps: calls and lookups that use what earlier ones gave, what they answer, and what happens when one fails."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+
+from adapter_host import (
+    ArgumentError,
+    Host,
+    Operation,
+    OperationError,
+    ProblemsError,
+    Result,
+    Settings,
+    UnavailableError,
+    UpstreamInvalid,
+    UpstreamStatus,
+    UpstreamUnreachable,
+)
+from adapter_host.testing import FakeConsumer, Running, running
+from tests.support.adapters import document, plain, plain_plugins
+
+SHIPS = [{"imo": "1", "name": "Star", "crew": [7, 9]}, {"imo": 2, "name": "Dawn"}]
+CREW = [{"id": 9, "name": "Aiko", "role": "cook"}, {"id": "7", "name": "Erik"}, {"name": "Nobody"}, "x", {"id": None}]
+
+
+def takes(*names: str, **more: Any) -> dict[str, Any]:
+    """A consumed operation that takes optional inputs of these names."""
+    return {"inputParameters": [{"name": name, "in": "query"} for name in names], **more}
+
+
+def api(**operations: dict[str, Any]) -> dict[str, Any]:
+    specs = [{"name": name, **spec} for name, spec in operations.items()]
+    return {"type": "fake", "namespace": "api", "operations": specs}
+
+
+API = api(
+    ship={"inputParameters": [{"name": "imo", "in": "path", "type": "string", "required": True}]},
+    ships=takes("status", "limit"),
+    crew=takes("ids", "note"),
+    book=takes("seat", "ship", method="POST"),
+    cancel=takes("seat", method="DELETE"),
+)
+
+
+def call(name: str, operation: str | None = None, **with_: Any) -> dict[str, Any]:
+    return {"name": name, "type": "call", "call": f"api.{operation or name}", **({"with": with_} if with_ else {})}
+
+
+def lookup(name: str, index: str, value: Any, *fields: str, match: str = "id") -> dict[str, Any]:
+    return {
+        "name": name,
+        "type": "lookup",
+        "index": index,
+        "match": match,
+        "lookupValue": value,
+        "outputParameters": list(fields) or ["name"],
+    }
+
+
+def mapped(**values: Any) -> list[dict[str, Any]]:
+    return [{"targetName": name.replace("__", "."), "value": value} for name, value in values.items()]
+
+
+def host(*steps: dict[str, Any], consumes: dict[str, Any] = API, **operation: Any) -> Host:
+    exposed = plain({"name": "go", "steps": list(steps), **operation})
+    settings = Settings(environment={"VAR": "v"})
+    return Host(document(exposed, consumes=[consumes]), plugins=plain_plugins(), settings=settings)
+
+
+def operation_of(built: Host) -> Operation:
+    (operation,) = built.exposures[0].exposer.operations.values()
+    return operation
+
+
+@asynccontextmanager
+async def started(built: Host, **answers: Any) -> AsyncIterator[FakeConsumer]:
+    """Start a host whose consumed operations give these answers (data, a Result or an exception)."""
+    fake = Running(built).fake("api")
+    for name, answer in answers.items():
+        fake.answers[name] = giving(answer)
+    await built.start(listen=False)
+    try:
+        yield fake
+    finally:
+        await built.stop()
+
+
+def giving(answer: Any) -> Any:
+    def give(arguments: dict[str, Any]) -> Any:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return answer if callable(answer) else give
+
+
+async def answer(built: Host, arguments: dict[str, Any] | None = None, **answers: Any) -> Any:
+    async with started(built, **answers):
+        return (await built.call("front.go", arguments or {})).data
+
+
+async def sent(built: Host, arguments: dict[str, Any] | None = None, **answers: Any) -> list[Any]:
+    async with started(built, **answers) as fake:
+        await built.call("front.go", arguments or {})
+        return fake.calls
+
+
+def problems(*steps: dict[str, Any], **operation: Any) -> list[str]:
+    with pytest.raises(ProblemsError) as caught:
+        host(*steps, **operation)
+    return [problem.message.partition(": ")[2] for problem in caught.value.problems if not problem.warning]
+
+
+async def test_a_step_uses_what_an_earlier_one_gave() -> None:
+    built = host(call("ship", imo="{{imo}}"), call("crew", ids="$.ship.crew", note="{{ship.name}} of {{imo}}"))
+    assert await sent(built, {"imo": "1"}, ship=SHIPS[0]) == [
+        ("ship", {"imo": "1"}),
+        ("crew", {"ids": [7, 9], "note": "Star of 1"}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "given"),
+    [
+        ("$.ships[0].name", "Star"),
+        ("$.ships[*].name", ["Star", "Dawn"]),
+        ("$.ships[?(@.imo == 2)].name", ["Dawn"]),
+        ("$['ships'][1]['imo']", 2),
+        ("$.ships.length()", 2),
+        ("$.ships", SHIPS),
+        ("$.ships[0].crew[-1]", 9),
+        ("{{ships.0.crew.1}}", 9),
+        ("{{ships}}", SHIPS),
+        ("{{$.ships[0].name}}", "Star"),
+        ("{{ships.0.name}}/{{ships.1.name}}", "Star/Dawn"),
+        ("{{ships.0.crew}}!", "[7,9]!"),
+        ("{{ships.0.none}}!", "!"),
+        ("front.word", "w"),
+        ("tools.word", "w"),
+        ("{{word}}-{{VAR}}", "w-v"),
+        ("VAR", "VAR"),
+        (5, 5),
+        ([{"a": "b"}], [{"a": "b"}]),
+    ],
+)
+async def test_what_with_takes(value: Any, given: Any) -> None:
+    declared = [{"name": "word", "type": "string"}]
+    built = host(call("ships"), call("crew", note=value), inputParameters=declared)
+    calls = await sent(built, {"word": "w"}, ships=SHIPS)
+    assert calls[-1] == ("crew", {"note": given})
+
+
+@pytest.mark.parametrize(
+    "value", ["$.ships[5].name", "$.ships[1].crew", "{{ships.0.none}}", "$.ships[0].nothing.at.all"]
+)
+async def test_what_is_not_there_is_not_sent(value: str) -> None:
+    built = host(call("ships"), call("crew", note=value), inputParameters=[{"name": "word"}])
+    ships = [{"nothing": None}, SHIPS[1]]
+    assert (await sent(built, {}, ships=ships))[-1] == ("crew", {})
+
+
+@pytest.mark.parametrize("given", [None, [], "text", 5, {"imo": None}])
+async def test_answers_of_any_kind_are_borne(given: Any) -> None:
+    built = host(
+        call("ship", imo="1"),
+        lookup("found", "ship", "$.ship.crew"),
+        lookup("each", "$.ship.crew", [1, 2]),
+        mappings=mapped(imo="$.ship.imo", found="$.found.name", each="$.each"),
+    )
+    assert await answer(built, ship=given) == {"each": []}
+
+
+async def test_an_empty_answer_is_borne() -> None:
+    built = host(call("ship", imo="1"), call("crew", ids="$.ship.crew"))
+    assert await sent(built, ship=Result(status=204, body=b"")) == [("ship", {"imo": "1"}), ("crew", {})]
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        (9, {"name": "Aiko", "role": "cook"}),
+        ("9", {"name": "Aiko", "role": "cook"}),
+        ("$.ships[0].crew[0]", {"name": "Erik", "role": None}),
+        ("{{id}}", {"name": "Aiko", "role": "cook"}),
+        ("$.ships[0].crew", [{"name": "Erik", "role": None}, {"name": "Aiko", "role": "cook"}]),
+        ([9, 8, 9], [{"name": "Aiko", "role": "cook"}] * 2),
+        ([8], []),
+        (8, None),
+        ("", None),
+        ("$.ships[1].crew", None),
+    ],
+)
+async def test_a_lookup(value: Any, found: Any) -> None:
+    built = host(
+        call("ships"),
+        call("crew"),
+        lookup("found", "crew", value, "name", "role"),
+        inputParameters=[{"name": "id"}],
+        outputParameters=[{"name": "found"}],
+        mappings=mapped(found="$.found"),
+    )
+    assert await answer(built, {"id": "9"}, ships=SHIPS, crew=CREW) == {"found": found}
+
+
+async def test_the_index_of_a_lookup_may_be_an_object_or_a_part() -> None:
+    one = host(call("crew"), lookup("found", "crew", "7"))
+    assert await answer(one, crew={"id": 7, "name": "Erik"}) == {"name": "Erik"}
+    part = host(call("crew"), lookup("found", "$.crew.people", "7"))
+    assert await answer(part, crew={"people": CREW}) == {"name": "Erik"}
+
+
+async def test_of_two_entries_the_first_is_found() -> None:
+    twice = [{"id": 1, "name": "first"}, {"id": 1, "name": "second"}]
+    for value, found in ((1, {"name": "first"}), ([1], [{"name": "first"}])):
+        assert await answer(host(call("crew"), lookup("found", "crew", value)), crew=twice) == found
+
+
+async def test_what_was_looked_up_is_used_further() -> None:
+    built = host(call("crew"), lookup("found", "crew", 9), call("ships", status="{{found.name}}"))
+    assert (await sent(built, crew=CREW))[-1] == ("ships", {"status": "Aiko"})
+
+
+async def test_mappings_nest() -> None:
+    built = host(
+        call("ships"),
+        mappings=mapped(first__name="$.ships[0].name", first__of="{{count}} ships", n=2, names="$.ships[*].name"),
+    )
+    assert await answer(built, {"count": 2}, ships=SHIPS) == {
+        "first": {"name": "Star", "of": "2 ships"},
+        "n": 2,
+        "names": ["Star", "Dawn"],
+    }
+
+
+async def test_of_two_mappings_of_one_name_the_last_that_has_a_value_counts() -> None:
+    twice = [*mapped(name="$.ships[0].name"), *mapped(name="$.ships[0].nickname")]
+    built = host(call("ships"), mappings=twice)
+    assert await answer(built, ships=SHIPS) == {"name": "Star"}
+    assert await answer(host(call("ships"), mappings=twice), ships=[{"name": "a", "nickname": "b"}]) == {"name": "b"}
+
+
+async def test_declared_outputs_are_coerced_and_there() -> None:
+    built = host(
+        call("ships"),
+        mappings=mapped(imo="$.ships[1].imo", crew="$.ships", at__port="$.ships[0].name", at__more=1, extra="5"),
+        outputParameters=[
+            {"name": "imo", "type": "string", "description": "Its number"},
+            {"name": "missing", "type": "number"},
+            {"name": "at", "type": "object", "properties": {"port": {"name": "port", "type": "string"}}},
+            {
+                "name": "crew",
+                "type": "array",
+                "items": [{"name": "imo", "type": "number"}, {"name": "name", "type": "string"}],
+            },
+            {"name": "kind", "type": "string", "value": "list"},
+        ],
+    )
+    assert await answer(built, ships=SHIPS) == {
+        "imo": "2",
+        "missing": None,
+        "at": {"port": "Star", "more": 1},
+        "crew": [{"imo": 1, "name": "Star"}, {"imo": 2, "name": "Dawn"}],
+        "kind": "list",
+        "extra": "5",
+    }
+    assert operation_of(built).output_schema == {
+        "type": "object",
+        "properties": {
+            "imo": {"type": ["string", "null"], "description": "Its number"},
+            "missing": {"type": ["number", "null"]},
+            "at": {"type": ["object", "null"], "properties": {"port": {"type": ["string", "null"]}}},
+            "crew": {
+                "type": ["array", "null"],
+                "items": {
+                    "type": ["object", "null"],
+                    "properties": {"imo": {"type": ["number", "null"]}, "name": {"type": ["string", "null"]}},
+                },
+            },
+            "kind": {"type": ["string", "null"]},
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("items", "found"),
+    [
+        ({"type": "string"}, ["1", "2"]),
+        ([{"name": "imo", "type": "string"}], ["1", "2"]),
+        ([{"type": "string"}], ["1", "2"]),
+    ],
+)
+async def test_arrays_of_plain_values(items: Any, found: Any) -> None:
+    outputs = [{"name": "imos", "type": "array", "items": items}]
+    built = host(call("ships"), mappings=mapped(imos="$.ships[*].imo"), outputParameters=outputs)
+    assert await answer(built, ships=SHIPS) == {"imos": found}
+
+
+@pytest.mark.parametrize(
+    ("outputs", "found"),
+    [
+        ([], SHIPS[1]),
+        ([{"type": "object", "mapping": "$."}], SHIPS[1]),
+        ([{"name": "all", "type": "object", "mapping": "$."}], SHIPS[1]),
+        ([{"type": "object", "properties": {"n": {"type": "string", "mapping": "$.imo"}}}], {"n": "2"}),
+        ([{"name": "imo", "type": "string"}, {"name": "none", "type": "string"}], {"imo": "2", "none": None}),
+        ([{"name": "title", "type": "string", "mapping": "$.name"}], {"title": "Dawn"}),
+    ],
+)
+async def test_without_mappings_the_last_step_answers(outputs: list[Any], found: Any) -> None:
+    built = host(call("ships"), call("ship", imo="2"), outputParameters=outputs)
+    assert await answer(built, ships=SHIPS, ship=SHIPS[1]) == found
+
+
+async def test_the_last_answer_comes_as_it_is() -> None:
+    built = host(call("ships"), call("ship", imo="2"))
+    async with started(built, ship=Result(status=201, body=b"<a/>", media_type="application/xml")):
+        result = await built.call("front.go")
+    assert (result.status, result.body, result.media_type) == (201, b"<a/>", "application/xml")
+
+
+async def test_a_mapped_answer_is_a_success_of_its_own() -> None:
+    built = host(call("book", seat="1"), mappings=mapped(seat="$.book.seat"))
+    async with started(built, book=Result(status=201, data={"seat": "1"})):
+        result = await built.call("front.go")
+    assert (result.status, result.data) == (200, {"seat": "1"})
+
+
+def test_inputs_are_those_that_the_steps_need() -> None:
+    built = host(
+        call("ship"),
+        call("ships", status="{{state}}", limit="$.ship.limit"),
+        lookup("found", "ships", "{{wanted}}"),
+        mappings=mapped(note="{{note}}"),
+    )
+    inputs = {given.name: given for given in operation_of(built).inputs}
+    assert list(inputs) == ["imo", "state", "note", "wanted"]
+    assert (inputs["imo"].type, inputs["imo"].required) == ("string", True)
+    assert not inputs["state"].required
+
+
+def test_declared_inputs_are_all_there_are_but_for_what_is_needed() -> None:
+    built = host(call("ship"), call("ships"), inputParameters=[{"name": "LIMIT", "type": "integer"}])
+    inputs = {given.name: given for given in operation_of(built).inputs}
+    assert set(inputs) == {"imo", "LIMIT"}
+
+
+async def test_a_declared_constant_stands_for_itself() -> None:
+    declared = [{"name": "limit", "value": 3}]
+    built = host(
+        call("ships"),
+        call("crew", ids="{{limit}}", note="{{limit}} {{x}}"),
+        inputParameters=declared,
+        mappings=mapped(limit="front.limit"),
+    )
+    async with started(built) as fake:
+        result = await built.call("front.go", {"x": "x"})
+        assert fake.calls == [("ships", {"limit": 3}), ("crew", {"ids": 3, "note": "3 x"})]
+    assert result.data == {"limit": 3}
+
+
+async def test_what_an_operation_says_in_its_own_with_is_known_to_its_steps() -> None:
+    given = {"imo": "front.number", "limit": 3, "word": "{{number}}-{{VAR}}", "none": "{{left_out}}"}
+    built = host(
+        call("ship"),
+        call("ships", status="{{imo}}"),
+        call("crew", ids="front.word", note="{{none}}"),
+        mappings=mapped(text="{{limit}} {{word}}"),
+        **{"with": given},
+    )
+    assert {given.name for given in operation_of(built).inputs} == {"number", "left_out"}
+    async with started(built) as fake:
+        result = await built.call("front.go", {"number": "1"})
+        assert sorted(fake.calls, key=str) == [
+            ("crew", {"ids": "1-v"}),
+            ("ship", {"imo": "1"}),
+            ("ships", {"status": "1", "limit": 3}),
+        ]
+    assert result.data == {"text": "3 1-v"}
+    shown = operation_of(built).preview({"number": "1"})["steps"]
+    assert [step["arguments"] for step in shown] == [{"imo": "1"}, {"status": "1", "limit": 3}, {"ids": "1-{{VAR}}"}]
+
+
+def test_an_output_that_nothing_is_mapped_to_is_told() -> None:
+    outputs = [{"name": "a"}, {"name": "b"}, {"name": "c", "const": 1}, {"name": "d", "mapping": "$.a"}]
+    built = host(call("ships"), mappings=mapped(a__x="$.ships"), outputParameters=outputs)
+    assert [warning.message.partition(": ")[2] for warning in built.warnings] == [
+        "output 'b' is always null: no mapping has that targetName"
+    ]
+
+
+def test_an_input_that_no_step_uses_is_told() -> None:
+    built = host(call("ships", status="{{used}}"), inputParameters=[{"name": "used"}, {"name": "idle"}])
+    assert [warning.message.partition(": ")[2] for warning in built.warnings] == ["input 'idle' goes nowhere"]
+
+
+async def test_consumed_outputs_refine_what_a_step_gets() -> None:
+    outputs = [{"name": "number", "type": "string", "value": "$.imo"}, {"name": "all", "type": "object", "value": "$."}]
+    consumed = api(ship={"outputParameters": outputs}, ships={"outputParameters": outputs})
+    built = host(call("ship"), call("ships"), mappings=mapped(one="$.ship", each="$.ships"), consumes=consumed)
+    assert await answer(built, ship={"imo": 5, "x": 1}, ships=[{"imo": 6, "x": 2}, "text"]) == {
+        "one": {"number": "5"},
+        "each": [{"imo": 6, "x": 2, "number": "6"}, "text"],
+    }
+
+
+async def test_consumed_outputs_that_say_nothing_leave_the_answer() -> None:
+    outputs = [{"name": "result", "type": "object", "value": "$."}]
+    built = host(call("ship"), mappings=mapped(x="$.ship.x"), consumes=api(ship={"outputParameters": outputs}))
+    assert await answer(built, ship={"x": 1}) == {"x": 1}
+
+
+async def test_independent_steps_run_at_the_same_time() -> None:
+    built = host(call("ships"), call("crew"), lookup("found", "crew", "$.ships.id"), mappings=mapped(f="$.found.name"))
+    async with started(built) as fake:
+        ships, crew = fake.hold("ships"), fake.hold("crew")
+        running_call = asyncio.create_task(built.call("front.go"))
+        async with asyncio.timeout(5):
+            await ships.entered.wait()
+            await crew.entered.wait()
+            crew.release.set()
+            ships.release.set()
+            assert (await running_call).data == {}
+
+
+async def test_a_step_waits_for_what_it_uses_alone() -> None:
+    built = host(call("ships"), call("ship", imo="1"), call("crew", ids="$.ship.crew"))
+    async with started(built) as fake:
+        ships, crew = fake.hold("ships"), fake.hold("crew")
+        running_call = asyncio.create_task(built.call("front.go"))
+        async with asyncio.timeout(5):
+            await ships.entered.wait()
+            await crew.entered.wait()
+            crew.release.set()
+            ships.release.set()
+            await running_call
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+async def test_what_writes_keeps_its_place(method: str) -> None:
+    consumed = api(ships={}, book={"method": method}, crew={})
+    built = host(call("ships"), call("book"), call("crew"), consumes=consumed)
+    async with started(built) as fake:
+        ships, book = fake.hold("ships"), fake.hold("book")
+        running_call = asyncio.create_task(built.call("front.go"))
+        async with asyncio.timeout(5):
+            await ships.entered.wait()
+            assert [name for name, _ in fake.calls] == ["ships"]
+            ships.release.set()
+            await book.entered.wait()
+            assert [name for name, _ in fake.calls] == ["ships", "book"]
+            book.release.set()
+            await running_call
+            assert [name for name, _ in fake.calls] == ["ships", "book", "crew"]
+
+
+async def test_a_failure_cancels_what_runs_beside_it() -> None:
+    built = host(call("ships"), call("crew"), call("ship", imo="$.crew.x"))
+    async with started(built, crew=UpstreamStatus(503, b"{}", "application/json")) as fake:
+        ships = fake.hold("ships")
+        async with asyncio.timeout(5):
+            with pytest.raises(UpstreamStatus) as caught:
+                await built.call("front.go")
+            await ships.cancelled.wait()
+        assert (caught.value.step, caught.value.upstream_status, caught.value.body) == ("crew", 503, b"{}")
+        assert [name for name, _ in fake.calls] == ["ships", "crew"]
+
+
+async def test_a_caller_that_gives_up_ends_every_step() -> None:
+    built = host(call("ships"), call("crew"))
+    async with started(built) as fake:
+        ships, crew = fake.hold("ships"), fake.hold("crew")
+        running_call = asyncio.create_task(built.call("front.go"))
+        async with asyncio.timeout(5):
+            await ships.entered.wait()
+            await crew.entered.wait()
+            running_call.cancel()
+            await ships.cancelled.wait()
+            await crew.cancelled.wait()
+            with pytest.raises(asyncio.CancelledError):
+                await running_call
+
+
+@pytest.mark.parametrize("beside", [(), (call("crew"),)], ids=["alone", "beside another"])
+@pytest.mark.parametrize(
+    ("failure", "message"),
+    [
+        (UpstreamStatus(404, b"no", "text/plain"), "step 'ships': the upstream answered 404"),
+        (Result(status=404, body=b"no", media_type="text/plain"), "step 'ships': the upstream answered 404"),
+        (
+            UpstreamUnreachable("the upstream 'api' cannot be reached"),
+            "step 'ships': the upstream 'api' cannot be reached",
+        ),
+        (UnavailableError("busy", retry_after=3), "step 'ships': busy"),
+        (ArgumentError("limit", "'limit' is too much"), "step 'ships': 'limit' is too much"),
+        (
+            Result(body=b"{", media_type="application/json"),
+            "step 'ships': the upstream's answer is not in the declared format",
+        ),
+    ],
+)
+async def test_a_failure_names_its_step(failure: Any, message: str, beside: tuple[Any, ...]) -> None:
+    built = host(call("ships"), *beside, mappings=mapped(x="$.ships.x"))
+    kind = UpstreamInvalid if isinstance(failure, Result) and failure.status == 200 else UpstreamStatus
+    async with started(built, ships=failure):
+        with pytest.raises(type(failure) if isinstance(failure, Exception) else kind) as caught:
+            await built.call("front.go")
+    error = caught.value
+    assert isinstance(error, OperationError)
+    assert (error.step, error.message, str(error)) == ("ships", message, message)
+    if isinstance(error, UpstreamStatus):
+        assert (error.upstream_status, error.body, error.media_type) == (404, b"no", "text/plain")
+    if isinstance(error, UnavailableError):
+        assert error.retry_after == 3
+    if isinstance(failure, Exception):
+        assert not hasattr(failure, "__notes__")
+        assert failure.step is None  # type: ignore[attr-defined]
+
+
+async def test_an_unforeseen_failure_is_not_wrapped() -> None:
+    async with started(built := host(call("ships"), call("crew")), crew=RuntimeError("own mistake")):
+        with pytest.raises(RuntimeError, match="own mistake"):
+            await built.call("front.go")
+
+
+async def test_what_an_earlier_step_gave_is_no_mistake_of_the_caller() -> None:
+    built = host(call("ships"), call("ship", imo="$.ships.imo"))
+    async with started(built, ship=ArgumentError("imo", "'imo' is required")):
+        with pytest.raises(UpstreamInvalid) as caught:
+            await built.call("front.go")
+    assert caught.value.message == "step 'ship': 'imo' is required (an earlier step gives it)"
+    built = host(call("ships"), call("ship", imo="{{imo}}"))
+    async with started(built, ship=ArgumentError("imo", "'imo' climbs")):
+        with pytest.raises(ArgumentError):
+            await built.call("front.go", {"imo": ".."})
+
+
+async def test_a_failure_over_rest() -> None:
+    operation = {"method": "GET", "name": "go", "steps": [call("ships"), call("ship", imo="1")]}
+    rest = {"type": "rest", "namespace": "front", "port": 0, "resources": [{"path": "/go", "operations": [operation]}]}
+    async with running(document(rest, consumes=[API])) as served, aiohttp.ClientSession() as session:
+        fake = served.fake("api")
+        fake.answers["ship"] = giving(UpstreamStatus(404, b'{"error":"none"}', "application/json"))
+        async with session.get(f"{served.url('front')}/go") as response:
+            assert (response.status, await response.json()) == (404, {"error": "none"})
+            assert response.headers["X-Failed-Step"] == "ship"
+        fake.answers["ship"] = giving(UpstreamUnreachable("the upstream 'api' cannot be reached"))
+        async with session.get(f"{served.url('front')}/go") as response:
+            told = await response.json()
+        assert (response.status, told["step"]) == (502, "ship")
+        assert told["detail"] == "step 'ship': the upstream 'api' cannot be reached"
+        fake.answers["ship"] = giving({"imo": "1"})
+        async with session.get(f"{served.url('front')}/go") as response:
+            assert (await response.json(), "X-Failed-Step" in response.headers) == ({"imo": "1"}, False)
+
+
+def test_what_a_call_would_ask_for() -> None:
+    built = host(
+        call("ships", status="{{status}}", limit="{{VAR}}"),
+        lookup("found", "ships", 1),
+        call("ship", imo="$.found.imo"),
+        call("book", seat="1"),
+        call("crew"),
+        inputParameters=[{"name": "status"}],
+    )
+    operation = operation_of(built)
+    assert [target.name for target in operation.upstream] == ["ships", "ship", "book", "crew"]
+    assert operation.preview({"status": "active"}) == {
+        "steps": [
+            {"step": "ships", "operation": "api.ships", "arguments": {"status": "active", "limit": "{{VAR}}"}},
+            {"step": "ship", "operation": "api.ship", "waits_for": ["found"]},
+            {"step": "book", "operation": "api.book", "arguments": {"seat": "1"}},
+            {"step": "crew", "operation": "api.crew", "arguments": {}},
+        ]
+    }
+    with pytest.raises(ArgumentError):
+        operation.preview({"other": 1})
+
+
+def test_what_is_wrong_is_told_at_load() -> None:
+    assert problems(call("ships", status="$.ships.x"), call("ships", limit="$.crew.n"), call("crew")) == [
+        "step 'ships' cannot use what it gives itself",
+        "two steps are named 'ships'",
+        "step 'crew' comes later (a step uses what earlier steps give; put it before)",
+    ]
+    assert problems(call("ships"), call("crew", note="{{shps.x}} {{$.}}")) == [
+        "'{{shps.x}}' names nothing: there is no bind 'shps' (binds: none)",
+        "'$.' must begin with the name of a step ($.step.path)",
+    ]
+    assert problems(call("ships"), lookup("found", "shps", "$.ships[")) == [
+        "no step is named 'shps'; did you mean 'ships'?",
+        "'$.ships[' is not a JSONPath (unexpected end of query)",
+    ]
+    assert problems(call("ships"), mappings=mapped(a="$.ships", a__b="$.none")) == [
+        "'a.b' is below 'a', which is mapped to a value of its own",
+        "no step is named 'none' (earlier steps: ships)",
+    ]
+    assert problems(call("ships"), call="api.ships") == ["an operation has one mode; this has call and steps"]
+    assert problems({"name": "s", "type": "script", "file": "s.py"}) == [
+        "unknown step type 'script' (installed: call, lookup; pip install adapter-host-scripting)"
+    ]
+
+
+def test_a_type_that_is_left_out_is_known_by_its_keys() -> None:
+    steps = [
+        {key: value for key, value in step.items() if key != "type"}
+        for step in (call("ships"), lookup("f", "ships", 1))
+    ]
+    assert operation_of(host(*steps)).upstream[0].name == "ships"

@@ -1,0 +1,152 @@
+"""Where this host does what the reference engine does not: at least one test for each, over real sockets.
+
+docs/explanation/differences.md says the same for people, under the same numbers.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support.paths import ROOT
+
+PAGE = ROOT / "docs/explanation/differences.md"
+
+SHOWN: dict[int, tuple[str, ...]] = {
+    1: (
+        "test_operations_of_one_name_are_told_apart",
+        "tests/capabilities/test_corpus.py::test_each_unit_calls_what_its_file_means",
+        "tests/compiler/test_references.py::test_narrow",
+    ),
+    2: (
+        "test_placeholders_of_either_form_are_filled",
+        "plugins/http/tests/test_corpus.py::test_every_consumed_operation_can_be_called",
+    ),
+    3: ("test_outputs_are_shaped_at_every_depth", "tests/compiler/test_outputs.py::test_shapes"),
+    4: ("test_inputs_of_every_place_and_level_are_sent",),
+    5: ("test_bodies_are_what_they_are_called", "test_a_multipart_form_has_parts"),
+    6: ("test_a_field_that_is_left_out_is_left_out",),
+    7: (
+        "test_binds_are_known_to_every_template_by_either_name",
+        "tests/binds/test_binds.py::test_a_plugin_s_source_is_asked_once_for_each_key_that_is_used",
+    ),
+    8: ("test_passwords_and_headers_of_an_api_are_rendered_and_the_innermost_counts",),
+    9: ("test_an_error_of_the_api_stays_one", "tests/compiler/test_steps.py::test_a_failure_over_rest"),
+    10: (
+        "test_formats_are_read_in_steps_and_one_element_may_be_a_list",
+        "plugins/http/tests/test_formats.py::test_callers_get_json",
+    ),
+    11: (
+        "test_steps_use_what_was_looked_up_and_bear_nulls",
+        "tests/compiler/test_steps.py::test_answers_of_any_kind_are_borne",
+    ),
+    12: ("test_base_and_path_are_joined_by_one_slash", "test_with_takes_every_way_to_name_an_input"),
+    13: (
+        "test_rest_knows_head_options_and_405",
+        "tests/compiler/test_forward.py::test_method_path_query_and_body_are_kept",
+        "tests/compiler/test_forward.py::test_an_answer_comes_back_as_it_is",
+    ),
+    14: (
+        "plugins/mcp/tests/test_stdio.py::test_what_others_print_does_not_reach_the_client",
+        "plugins/control/tests/test_endpoints.py::test_without_a_word_there_are_health_metrics_and_traces",
+        "plugins/control/tests/test_endpoints.py::test_ready_until_the_drain",
+        "plugins/control/tests/test_endpoints.py::test_degraded_when_an_exposer_does_not_serve",
+        "plugins/control/tests/test_endpoints.py::test_the_configuration_holds_no_secret",
+        "plugins/control/tests/test_endpoints.py::test_reloading_answers_whoever_asked_and_goes_on_counting",
+        "plugins/control/tests/test_logs.py::test_levels",
+    ),
+    15: ("test_two_protocols_share_a_function_at_the_same_time",),
+    16: (
+        "test_a_call_that_names_nothing_is_refused_whatever_else_there_is",
+        "test_values_without_an_api_have_their_type",
+    ),
+    17: (
+        "tests/cli/test_serve.py::test_a_port_in_use",
+        "tests/cli/test_serve.py::test_a_secret_that_is_missing",
+        "tests/host/test_host.py::test_when_one_fails_to_start_the_others_are_stopped",
+    ),
+    18: (
+        "test_inputs_are_checked_before_anything_is_called",
+        "tests/compiler/test_outputs.py::test_coerce",
+        "tests/compiler/test_invalid_documents.py::test_a_wrong_document",
+        "tests/document/test_strict.py::test_mutations_have_the_same_verdict",
+    ),
+    19: (
+        "test_the_name_of_a_secret_is_no_secret",
+        "tests/server/test_access.py::test_an_empty_secret_accepts_nobody",
+        "tests/auth/test_digest.py::test_an_empty_secret_accepts_nobody",
+    ),
+    20: (
+        "tests/compiler/test_forward.py::test_no_header_is_trusted_by_default",
+        "tests/compiler/test_forward.py::test_the_apis_own_credentials_and_constants_win",
+    ),
+    21: (
+        "test_a_value_stays_in_its_place",
+        "test_a_quote_in_a_value_stays_in_its_json_string",
+        "tests/compiler/test_forward.py::test_no_path_leads_out_of_the_base",
+    ),
+    22: (
+        "test_an_endpoint_looks_at_where_a_request_comes_from",
+        "tests/server/test_access.py::test_beyond_loopback",
+        "plugins/mcp/tests/test_streams.py::test_an_id_that_tells_nothing_does_no_harm",
+        "plugins/mcp/tests/test_sessions.py::test_what_a_process_remembers_is_bounded",
+    ),
+    23: (
+        "test_errors_tell_nothing_of_the_inside",
+        "plugins/mcp/tests/test_stdio.py::test_our_own_failure_tells_no_details",
+        "plugins/http/tests/test_authentication.py::test_secrets_are_in_no_repr_and_no_log",
+    ),
+    24: (
+        "test_what_nobody_declared_is_refused_and_fills_no_template",
+        "test_bodies_and_answers_are_bounded",
+        "tests/host/test_host.py::test_as_many_calls_at_once_as_the_settings_say",
+        "plugins/resilience/tests/test_limits.py::test_a_rate",
+    ),
+    25: (
+        "tests/auth/test_authorization_server.py::test_introspection",
+        "tests/auth/test_authorization_server.py::test_without_keys_it_is_tried_again_soon",
+        "tests/auth/test_oauth2.py::test_each_claim_that_is_wrong",
+    ),
+    26: (
+        "tests/plugin/test_files.py::test_plain_files_are_listed_and_nothing_else",
+        "tests/plugin/test_files.py::test_no_path_leads_outside",
+        "plugins/skill/tests/test_files.py::test_nothing_else_is_there",
+        "plugins/skill/tests/test_files.py::test_the_archive",
+    ),
+    27: (
+        "plugins/scripting/tests/test_escapes.py::test_javascript_stays_inside",
+        "plugins/scripting/tests/test_escapes.py::test_python_stays_inside",
+        "plugins/scripting/tests/test_limits.py::test_a_worker_that_is_killed_is_one_failed_call",
+        "plugins/scripting/tests/test_scripts.py::test_a_failure_names_step_script_and_line",
+    ),
+}
+"""The tests that show each difference, by number: of `test_differences_of_*.py`, and some elsewhere that show more."""
+
+
+def names(path: Path) -> set[str]:
+    """The tests of a file, those of classes too."""
+    nodes = ast.walk(ast.parse(path.read_text()))
+    return {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+OWN = set().union(*map(names, Path(__file__).parent.glob("test_differences_of_*.py")))
+
+
+@pytest.mark.parametrize("number", SHOWN)
+def test_each_difference_is_shown(number: int) -> None:
+    assert SHOWN[number]
+    for test in SHOWN[number]:
+        file, mark, name = test.rpartition("::")
+        assert name in (names(ROOT / file) if mark else OWN), test
+
+
+def test_the_page_and_the_tests_have_the_same_numbers() -> None:
+    numbers = [int(number) for number in re.findall(r"^\| (\d+) \|", PAGE.read_text(), re.MULTILINE)]
+    assert numbers == sorted(SHOWN) == list(range(1, 28))
+
+
+def test_each_test_of_a_difference_is_in_the_table() -> None:
+    assert {name for name in OWN if name.startswith("test_")} <= {test for tests in SHOWN.values() for test in tests}

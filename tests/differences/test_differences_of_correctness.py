@@ -1,0 +1,309 @@
+"""Where the reference engine does something else than a document says, and this host does not."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import encode_basic_auth
+
+from adapter_host import Host, ProblemsError
+from tests.support.rest_and_mcp import document, given, offering, operation, resource, tool
+
+
+async def test_operations_of_one_name_are_told_apart() -> None:
+    consumed = [
+        resource("/users", operation("get"), name="users"),
+        resource("/groups", operation("get"), name="groups"),
+    ]
+    rest = [
+        resource("/users", {"method": "GET", "call": "api.get"}),
+        resource("/groups", {"method": "GET", "call": "api.get"}),
+        resource("/by-name", {"method": "GET", "call": "api.groups.get"}),
+    ]
+    async with offering(*consumed, rest=rest) as offered:
+        for path in ("/groups", "/users", "/by-name"):
+            await offered.rest("GET", path)
+        assert [seen.target for seen in offered.api.seen] == ["/groups", "/users", "/groups"]
+
+
+async def test_placeholders_of_either_form_are_filled() -> None:
+    consumed = resource("/things/{id}/{{part}}", operation())
+    rest = [resource("/{id}/{{part}}", {"method": "GET", "call": "api.do"})]
+    async with offering(consumed, rest=rest) as offered:
+        await offered.rest("GET", "/7/a%20b")
+        assert offered.api.last.target == "/things/7/a%20b"
+
+
+@pytest.mark.parametrize(
+    ("output", "found"),
+    [
+        ({"type": "object", "mapping": "$."}, {"a": {"b": [{"c": {"d": "4"}}]}}),
+        ({"type": "object", "mapping": "$.a", "properties": {"b": {"type": "array"}}}, {"b": [{"c": {"d": "4"}}]}),
+        (
+            {
+                "type": "object",
+                "properties": {
+                    "list": {
+                        "type": "array",
+                        "mapping": "$.a.b",
+                        "items": {
+                            "type": "object",
+                            "properties": {
+                                "c": {
+                                    "type": "object",
+                                    "mapping": "$.c",
+                                    "properties": {"d": {"type": "number", "mapping": "$.d"}},
+                                }
+                            },
+                        },
+                    }
+                },
+            },
+            {"list": [{"c": {"d": 4}}]},
+        ),
+    ],
+    ids=["whole", "mapped", "deep"],
+)
+async def test_outputs_are_shaped_at_every_depth(output: Any, found: Any) -> None:
+    rest = [resource("/a", {"method": "GET", "call": "api.do", "outputParameters": [output]})]
+    tools = [tool(call="api.do", outputParameters=[output])]
+    async with offering(resource("/a", operation()), rest=rest, tools=tools) as offered:
+        offered.answers({"a": {"b": [{"c": {"d": "4"}}]}})
+        assert (await offered.rest("GET", "/a")).data == found
+        assert (await offered.tool("do")).data == found
+
+
+async def test_inputs_of_every_place_and_level_are_sent() -> None:
+    inputs = [given("field", "body"), given("crumb", "cookie"), given("id", "path", value="7")]
+    consumed = resource(
+        "/a/{id}", operation("do", "POST", inputParameters=inputs), inputParameters=[given("q", "query")]
+    )
+    async with offering(
+        consumed,
+        tools=[tool(call="api.do")],
+        consumer={"inputParameters": [given("X-All", "header", value="1")]},
+    ) as offered:
+        await offered.tool("do", {"field": 1, "crumb": "c", "q": "x"})
+        seen = offered.api.last
+    assert (seen.target, seen.body) == ("/a/7?q=x", b'{"field":1}')
+    assert (seen.headers["Cookie"], seen.headers["X-All"]) == ("crumb=c", "1")
+
+
+@pytest.mark.parametrize(
+    ("body", "sent", "media_type"),
+    [
+        ({"type": "text", "data": "<{{x}}>"}, b'<a"b&c>', "text/plain"),
+        ({"type": "xml", "data": "<v>{{x}}</v>"}, b"<v>a&quot;b&amp;c</v>", "application/xml"),
+        ({"type": "formUrlEncoded", "data": {"v": "{{x}}"}}, b"v=a%22b%26c", "application/x-www-form-urlencoded"),
+        ({"type": "json", "data": '{"v": "{{x}}"}'}, b'{"v":"a\\"b&c"}', "application/json"),
+        ('{"v": {{x}}}', b'{"v":"a\\"b&c"}', "application/json"),
+    ],
+    ids=["text", "xml", "form", "json as text", "text alone"],
+)
+async def test_bodies_are_what_they_are_called(body: Any, sent: bytes, media_type: str) -> None:
+    async with offering(resource("/a", operation("do", "POST", body=body)), tools=[tool(call="api.do")]) as offered:
+        assert not (await offered.tool("do", {"x": 'a"b&c'})).failed
+        seen = offered.api.last
+    assert (seen.body, seen.headers["Content-Type"].partition(";")[0]) == (sent, media_type)
+
+
+async def test_a_multipart_form_has_parts() -> None:
+    parts = {"type": "multipartForm", "data": [{"name": "v", "value": "{{x}}", "filename": "a.txt"}]}
+    async with offering(resource("/a", operation("do", "POST", body=parts)), tools=[tool(call="api.do")]) as offered:
+        await offered.tool("do", {"x": "hello"})
+        seen = offered.api.last
+    assert seen.headers["Content-Type"].startswith("multipart/form-data; boundary=")
+    assert re.search(rb'name="v"; filename="a.txt".*\r\n\r\nhello\r\n', seen.body, re.DOTALL)
+
+
+async def test_a_field_that_is_left_out_is_left_out() -> None:
+    """Neither does a cookie come from the body."""
+    inputs = [given("a", "body", type="string"), given("b", "body", type="string"), given("c", "cookie")]
+    rest = [resource("/a", {"method": "POST", "call": "api.do", "inputParameters": inputs})]
+    async with offering(resource("/a", operation("do", "POST", inputParameters=inputs)), rest=rest) as offered:
+        await offered.rest("POST", "/a", json={"a": "1", "c": "body"}, headers={"Cookie": "c=jar"})
+        seen = offered.api.last
+    assert (seen.body, seen.headers["Cookie"]) == (b'{"a":"1"}', "c=jar")
+
+
+async def test_binds_are_known_to_every_template_by_either_name(tmp_path: Path) -> None:
+    (tmp_path / "secrets.yaml").write_text("token: from-file\n")
+    binds = [
+        {"namespace": "file", "location": "file:///./secrets.yaml", "keys": {"TOKEN": "token"}},
+        {"namespace": "env", "keys": {"PLACE": "PLACE"}},
+    ]
+    headers = [given("X-Token", "header", value="{{file.TOKEN}}"), given("X-Short", "header", value="{{TOKEN}}")]
+    async with offering(
+        resource("/{{env.PLACE}}", operation(inputParameters=headers)),
+        tools=[tool(call="api.do")],
+        binds=binds,
+        folder=tmp_path,
+        settings={"environment": {"PLACE": "here"}},
+    ) as offered:
+        await offered.tool("do")
+        seen = offered.api.last
+    assert (seen.target, seen.headers["X-Token"], seen.headers["X-Short"]) == ("/here", "from-file", "from-file")
+
+
+async def test_passwords_and_headers_of_an_api_are_rendered_and_the_innermost_counts() -> None:
+    consumer = {
+        "authentication": {"type": "basic", "username": "us", "password": "{{PASSWORD}}"},
+        "inputParameters": [given("X-A", "header", value="{{PASSWORD}}"), given("X-B", "header", value="outer")],
+    }
+    async with offering(
+        resource("/a", operation(inputParameters=[given("X-B", "header", value="inner")])),
+        tools=[tool(call="api.do")],
+        consumer=consumer,
+        binds=[{"namespace": "env", "keys": {"PASSWORD": "PASSWORD"}}],
+        settings={"environment": {"PASSWORD": "p:w"}},
+    ) as offered:
+        await offered.tool("do")
+        seen = offered.api.last.headers
+    assert seen["Authorization"] == encode_basic_auth("us", "p:w")
+    assert (seen["X-A"], seen.getall("X-B")) == ("p:w", ["inner"])
+
+
+@pytest.mark.parametrize("mode", ["call", "steps", "ref"])
+async def test_an_error_of_the_api_stays_one(mode: str) -> None:
+    """Whatever would have been made of a success, callers get its status and its own body."""
+    shaped: Any = [{"name": "name", "type": "object", "properties": {"name": {"type": "string", "mapping": "$.name"}}}]
+    steps = [{"type": "call", "name": "first", "call": "api.do"}]
+    function = {"name": "fn", "description": "Does it", "call": "api.do", "outputParameters": shaped}
+    unit: dict[str, Any] = {
+        "call": {"call": "api.do", "outputParameters": shaped},
+        "steps": {"steps": steps, "mappings": [{"targetName": "name", "value": "$.first.name"}], "name": "do"},
+        "ref": {"ref": "all.fn"},
+    }[mode]
+    async with offering(
+        resource("/a", operation()),
+        rest=[resource("/a", {"method": "GET", **unit})],
+        tools=[tool(**unit)],
+        aggregates=[{"label": "All", "namespace": "all", "functions": [function]}],
+    ) as offered:
+        offered.answers({"error": "no such thing"}, status=404)
+        answer, told = await offered.rest("GET", "/a"), await offered.tool("do")
+    assert (answer.status, answer.data) == (404, {"error": "no such thing"})
+    assert told.failed
+    assert "no such thing" in told.text
+
+
+XML = "<list><item><id>1</id></item></list>"
+
+
+async def test_formats_are_read_in_steps_and_one_element_may_be_a_list() -> None:
+    steps = [{"type": "call", "name": "read", "call": "api.do"}]
+    mappings = [{"targetName": "id", "value": "$.read.item.id"}]
+    listed = [{"type": "array", "mapping": "$.item", "items": {"type": "string", "mapping": "$.id"}}]
+    async with offering(
+        resource("/a", operation(outputRawFormat="xml")),
+        tools=[tool("steps", steps=steps, mappings=mappings), tool("list", call="api.do", outputParameters=listed)],
+    ) as offered:
+        offered.answers(XML, media_type="application/xml")
+        assert (await offered.tool("steps")).data == {"id": "1"}
+        assert (await offered.tool("list")).data == ["1"]
+
+
+async def test_steps_use_what_was_looked_up_and_bear_nulls() -> None:
+    steps = [
+        {"type": "call", "name": "list", "call": "api.list"},
+        {"type": "lookup", "name": "found", "index": "list", "match": "id", "lookupValue": "{{id}}",
+         "outputParameters": ["code", "none"]},
+        {"type": "call", "name": "read", "call": "api.read", "with": {"code": "{{found.code}}"}},
+    ]  # fmt: skip
+    mappings = [
+        {"targetName": "first", "value": "$.list[0].id"},
+        {"targetName": "none", "value": "$.found.none"},
+        {"targetName": "all.codes", "value": "$.list[*].code"},
+    ]
+    consumed = [resource("/list", operation("list")), resource("/read/{code}", operation("read"))]
+    given_id = [given("id", type="string", description="Which")]
+    async with offering(*consumed, tools=[tool(steps=steps, mappings=mappings, inputParameters=given_id)]) as offered:
+        offered.answers([{"id": "1", "code": "A"}, {"id": "2", "code": "B/C", "none": None}])
+        told = await offered.tool("do", {"id": "2"})
+        assert told.data == {"first": "1", "all": {"codes": ["A", "B/C"]}}
+        assert offered.api.last.target == "/read/B%2FC"
+
+
+async def test_base_and_path_are_joined_by_one_slash() -> None:
+    async with offering(resource("things", operation()), below="/v1", tools=[tool(call="api.do")]) as offered:
+        await offered.tool("do")
+        assert offered.api.last.target == "/v1/things"
+
+
+@pytest.mark.parametrize("value", ["rest.x", "tools.x", "$this.agent.x", "agent.x", "{{x}}", "x"])
+async def test_with_takes_every_way_to_name_an_input(value: str) -> None:
+    inputs = [given("x", type="string", description="It")]
+    unit = {**tool(call="api.do", inputParameters=inputs), "with": {"x": value}}
+    async with offering(resource("/a", operation(inputParameters=[given("x", "query")])), tools=[unit]) as offered:
+        await offered.tool("do", {"x": "given"})
+        assert offered.api.last.target == "/a?x=given"
+
+
+async def test_rest_knows_head_options_and_405() -> None:
+    async with offering(
+        resource("/a", operation()), rest=[resource("/a", {"method": "GET", "call": "api.do"})]
+    ) as offered:
+        head, options = await offered.rest("HEAD", "/a"), await offered.rest("OPTIONS", "/a")
+        other = await offered.rest("DELETE", "/a")
+    assert (head.status, head.body, head.headers["Content-Length"]) == (200, b"", "12")
+    assert (options.status, options.headers["Allow"]) == (204, "GET, HEAD, OPTIONS")
+    assert (other.status, other.headers["Allow"]) == (405, "GET, HEAD, OPTIONS")
+
+
+async def test_two_protocols_share_a_function_at_the_same_time() -> None:
+    function = {
+        "name": "fn",
+        "description": "Does it",
+        "inputParameters": [given("x", type="string", description="It")],
+        "call": "api.do",
+        "with": {"x": "all.x"},
+    }
+    rest = [resource("/{x}", {"method": "GET", "ref": "all.fn", "with": {"x": "site.x"}})]
+    async with offering(
+        resource("/a", operation(inputParameters=[given("x", "query")])),
+        rest=rest,
+        tools=[{**tool(ref="all.fn"), "with": {"x": "agent.x"}}],
+        aggregates=[{"label": "All", "namespace": "all", "functions": [function]}],
+    ) as offered:
+        calls = [offered.rest("GET", f"/r{n}") for n in range(20)]
+        await asyncio.gather(*calls, *(offered.tool("do", {"x": f"t{n}"}) for n in range(5)))
+        asked = {seen.target for seen in offered.api.seen}
+    assert asked == {f"/a?x=r{n}" for n in range(20)} | {f"/a?x=t{n}" for n in range(5)}
+
+
+def test_a_call_that_names_nothing_is_refused_whatever_else_there_is() -> None:
+    mocked = [{"name": "x", "type": "string", "value": "made up"}]
+    rest = [resource("/a", {"method": "GET", "call": "api.nothing", "outputParameters": mocked})]
+    with pytest.raises(ProblemsError, match=r"nothing consumed is named 'api\.nothing'"):
+        Host(document("http://127.0.0.1:1", [resource("/a", operation())], rest=rest))
+
+
+async def test_values_without_an_api_have_their_type() -> None:
+    outputs = [
+        {"name": "count", "type": "number", "value": "{{n}}"},
+        {"name": "on", "type": "boolean", "value": "true"},
+        {"name": "text", "type": "string", "value": "{{n}}"},
+    ]
+    inputs = [given("n", type="integer", description="It")]
+    async with offering(tools=[tool(inputParameters=inputs, outputParameters=outputs)]) as offered:
+        assert (await offered.tool("do", {"n": 3})).data == {"count": 3, "on": True, "text": "3"}
+
+
+@pytest.mark.parametrize(
+    ("sent", "parameter"),
+    [({"n": "x"}, "n"), ({"n": "1", "code": "abc"}, "code"), ({"code": "AB"}, "n")],
+    ids=["type", "pattern", "required"],
+)
+async def test_inputs_are_checked_before_anything_is_called(sent: dict[str, str], parameter: str) -> None:
+    inputs = [
+        given("n", "query", type="integer", required=True),
+        given("code", "query", type="string", pattern="^[A-Z]+$"),
+    ]
+    rest = [resource("/a", {"method": "GET", "call": "api.do", "inputParameters": inputs})]
+    async with offering(resource("/a", operation(inputParameters=inputs)), rest=rest) as offered:
+        answer = await offered.rest("GET", "/a?" + "&".join(f"{name}={value}" for name, value in sent.items()))
+        assert (answer.status, answer.data["parameter"], offered.api.seen) == (400, parameter, [])

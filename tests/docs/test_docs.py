@@ -1,0 +1,226 @@
+"""The documentation says what is so: its commands answer as shown, its code runs, nothing is left out."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+import adapter_host
+from adapter_host import AdapterHostError, Host, OperationError, Plugins, UpstreamStatus
+from adapter_host.cli import COMMANDS, main
+from adapter_host.plugin import hookspecs
+from adapter_host.testing import running
+from tests.support.pages import PAGES, Block, Reader, blocks
+from tests.support.paths import ROOT
+
+DOCS = ROOT / "docs"
+CLI = DOCS / "reference/cli.md"
+UPSTREAM_COMMANDS = ("serve", "inspect", "call")
+
+
+def by_name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.fixture(params=PAGES, ids=by_name)
+def page(request: pytest.FixtureRequest) -> Path:
+    return Path(request.param)
+
+
+def test_every_toml_block_is_toml(page: Path) -> None:
+    for block in blocks(page, "toml"):
+        assert tomllib.loads(block.text)
+
+
+# Commands
+
+
+def test_it_is_as_the_page_says(page: Path, tmp_path: Path) -> None:
+    Reader(tmp_path).read(page)
+
+
+@pytest.mark.parametrize(("name", "least"), [("README.md", 3), ("docs/tutorial.md", 8), ("docs/embedding.md", 2)])
+def test_what_pages_show_is_compared(tmp_path: Path, name: str, least: int) -> None:
+    reader = Reader(tmp_path)
+    reader.read(ROOT / name)
+    assert reader.compared >= least
+
+
+def offered(command: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
+    with pytest.raises(SystemExit):
+        main([*command.split(), "--help"])
+    return set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
+
+
+def sections(page: Path) -> dict[str, str]:
+    _, *parts = re.split(r"^##+ ", page.read_text(), flags=re.MULTILINE)
+    return {part.partition("\n")[0].strip(): part for part in parts}
+
+
+def listed(section: str) -> set[str]:
+    return set(re.findall(r"^\| `(--[a-z-]+)", section, re.MULTILINE))
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "plugins new"])
+def test_every_option_is_documented(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    said = sections(CLI)
+    common = listed(said["Options of several commands"]) if command in UPSTREAM_COMMANDS else set()
+    assert listed(said[command]) | common == offered(command, capsys) - {"--help"}
+
+
+def test_every_option_that_is_named_exists(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    known = {"--version", "--help"}.union(*(offered(command, capsys) for command in (*COMMANDS, "plugins new")))
+    named = set(re.findall(r"`(--[a-z-]+)[ `]", page.read_text()))
+    for block in blocks(page, "console"):
+        for line in re.findall(r"^\$ adapter-host .*$", block.text, re.MULTILINE):
+            named |= set(re.findall(r" (--[a-z-]+)", line))
+    assert named <= known
+
+
+def test_the_demo_answers_and_stops() -> None:
+    demo = [sys.executable, str(DOCS / "demo.py")]
+    done = subprocess.run(demo, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=40, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count('"session_id": "cs_example_51H8"') == 2
+    assert "Warning" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+# Python
+
+
+@pytest.fixture
+def applications(monkeypatch: pytest.MonkeyPatch) -> list[web.Application]:
+    """The applications that blocks would run until Ctrl-C."""
+    found: list[web.Application] = []
+    monkeypatch.setattr(web, "run_app", found.append)
+    monkeypatch.chdir(ROOT)
+    return found
+
+
+def executed(block: Block) -> dict[str, Any]:
+    names: dict[str, Any] = {"__name__": "page"}
+    exec(compile(block.text, "page", "exec", dont_inherit=True), names)
+    return names
+
+
+def test_every_python_block_runs(page: Path, applications: list[web.Application]) -> None:
+    for block in blocks(page, "python"):
+        if not block.mark and not block.file:
+            for name, value in executed(block).items():
+                if name.startswith("test_"):
+                    asyncio.run(value())
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/embedding.md"])
+async def test_the_embedding_block_serves(name: str, applications: list[web.Application]) -> None:
+    executed(next(block for block in blocks(ROOT / name, "python") if "run_app" in block.text))
+    async with TestClient(TestServer(applications[0])) as client:
+        answer = await client.get("/api/greeting-rest/greetings/Ada")
+        assert await answer.json() == {"greeting": "Hello, Ada!", "language": "en"}
+
+
+def plugin(page: Path, type: str) -> Any:
+    """The plugin that a page shows, of a type."""
+    return SimpleNamespace(**executed(next(b for b in blocks(page, "python") if f'register("{type}"' in b.text)))
+
+
+def exposing(type: str, **keys: Any) -> dict[str, Any]:
+    inputs = [{"name": "id", "type": "integer", "required": True}]
+    return {
+        "naftiko": "1.0.0-alpha2",
+        "capability": {
+            "consumes": [
+                {"type": "fake", "namespace": "up", "operations": [{"name": "read", "inputParameters": inputs}]},
+            ],
+            "exposes": [{"type": type, "namespace": "shown", "port": 0, **keys}],
+        },
+    }
+
+
+async def answered(method: str, url: str, **sent: Any) -> tuple[int, str]:
+    async with aiohttp.ClientSession() as session, session.request(method, url, **sent) as answer:
+        return answer.status, await answer.text()
+
+
+async def test_the_plugin_of_the_readme_serves() -> None:
+    document = exposing("plain", operations=[{"name": "read", "call": "up.read"}])
+    plugins = Plugins({"plain": plugin(ROOT / "README.md", "plain")})
+    async with running(document, plugins=plugins) as served:
+        url = served.url("shown")
+        assert await answered("GET", f"{url}/read?id=7") == (200, '{"id":7}')
+        assert await answered("GET", f"{url}/read?id=x") == (400, "'id' must be an integer (given \"x\")")
+        assert await answered("GET", f"{url}/read?uid=7") == (400, "unknown parameter 'uid'; did you mean 'id'?")
+
+
+async def test_the_exposer_of_the_guide_serves() -> None:
+    document = exposing("words", commands=[{"word": "look", "call": "up.read"}])
+    plugins = Plugins({"words": plugin(DOCS / "writing-a-plugin.md", "words")})
+    async with running(document, plugins=plugins) as served:
+        url = served.url("shown") + "/look"
+        assert await answered("POST", url, json={"id": 7}) == (200, '{"id":7}')
+        assert await answered("POST", url, json=[7]) == (400, '{"error": "the body must be a JSON object"}')
+        assert await answered("POST", url, data="{") == (400, '{"error": "the body must be JSON"}')
+
+
+async def test_the_consumer_of_the_guide_is_called() -> None:
+    document = exposing("echo", operations=[{"call": "dice.roll"}])
+    document["capability"]["consumes"] = [{"type": "dice", "namespace": "dice", "sides": 20}]
+    plugins = Plugins.installed()
+    plugins.take("dice", plugin(DOCS / "writing-a-plugin.md", "dice"))
+    async with running(document, plugins=plugins) as served:
+        assert (await served.host.call("shown.roll", {"times": 3})).data == [20, 20, 20]
+
+
+def test_the_house_rule_of_the_reference_warns() -> None:
+    block = next(b for b in blocks(DOCS / "reference/hooks.md", "python") if "house-rule" in b.text)
+    plugins = Plugins.installed()
+    plugins.take("house", SimpleNamespace(**executed(block)))
+    host = Host(ROOT / "capabilities/stations.yaml", plugins=plugins)
+    assert [(warning.code, warning.line > 0, warning.message) for warning in host.warnings] == [
+        ("house-rule", True, "'stations-rest' is open to everybody (give it 'authentication')")
+    ]
+
+
+# Nothing is left out
+
+
+def test_every_hook_has_its_section() -> None:
+    hooks = {name for name, value in vars(hookspecs).items() if hasattr(value, f"{hookspecs.PROJECT}_spec")}
+    assert set(sections(DOCS / "reference/hooks.md")) == hooks
+
+
+def test_every_error_has_its_section() -> None:
+    said = sections(DOCS / "reference/errors.md")
+    public = [getattr(adapter_host, name) for name in adapter_host.__all__]
+    errors = [value for value in public if isinstance(value, type) and issubclass(value, AdapterHostError)]
+    assert len(errors) > 10
+    for error in errors:
+        assert error.__name__ in said
+        if issubclass(error, OperationError) and error is not UpstreamStatus:
+            assert f"| `{error.__name__}` | {error.status}" in said["One call"]
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+        if not target.startswith("https://"):
+            name, _, anchor = target.partition("#")
+            linked = (page.parent / name).resolve() if name else page
+            assert linked.exists(), target
+            assert not anchor or anchor in anchors(linked), target

@@ -1,0 +1,80 @@
+"""The document reader on any text: every place is right, and nothing is raised but problems."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adapter_host.document import Loc, Source
+from adapter_host.document.yaml_reader import read_nodes
+from adapter_host.errors import Problem, ProblemsError
+from tests.support.paths import SHARED
+
+NAMES = st.text("abc xyz-_:#{}'\"é", min_size=1, max_size=8)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text("abc \n:#-{}'\"é\t", max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+def places(node: yaml.Node | None, loc: Loc = ()) -> list[tuple[Loc, bool, int, int]]:
+    """Every place of a document, by PyYAML."""
+    assert node is not None
+    found = [(loc, False, node.start_mark.line + 1, node.start_mark.column + 1)]
+    if isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            found += places(item, (*loc, index))
+    elif isinstance(node, yaml.MappingNode):
+        for key, item in node.value:
+            found.append(((*loc, key.value), True, key.start_mark.line + 1, key.start_mark.column + 1))
+            found += places(item, (*loc, key.value))
+    return found
+
+
+@given(st.dictionaries(NAMES, VALUES, min_size=1, max_size=4), st.sampled_from([True, False, None]))
+@settings(deadline=None)
+def test_every_place_is_right(data: dict[str, Any], flow: bool | None) -> None:
+    text = yaml.safe_dump(data, default_flow_style=flow, allow_unicode=True)
+    source = Source.parse(text, "a.yaml")
+    assert source.data == data
+    for loc, key, line, column in places(yaml.compose(text, yaml.CSafeLoader)):
+        assert source.where(loc, key=key) == ("a.yaml", line, column)
+
+
+def test_published_documents_are_read() -> None:
+    paths = [*SHARED.glob("corpus/**/*.y*ml"), *SHARED.glob("tutorial/**/*.y*ml")]
+    if not paths:
+        pytest.skip("no published documents beside the repository")
+    for path in paths:
+        root = yaml.compose(path.read_text(), yaml.CSafeLoader)
+        source = Source.read(path)
+        for loc, key, line, column in places(root):
+            assert source.where(loc, key=key) == (str(path), line, column)
+
+
+YAMLISH = st.text("ab:- \n\t[]{},&*<!'\"|>#?01xe~\\%.\x85\ufeff", max_size=40)
+
+
+def outcome(read: Callable[[], dict[str, Any]]) -> dict[str, Any] | tuple[Problem, ...]:
+    try:
+        return read()
+    except ProblemsError as error:
+        return error.problems
+
+
+@given(YAMLISH | st.text() | st.binary() | st.text().map(str.encode))
+@settings(deadline=None, max_examples=500)
+def test_nothing_but_problems(text: str | bytes) -> None:
+    result = outcome(lambda: Source.parse(text, "a.yaml").data)
+    assert isinstance(result, dict) or all(problem.file == "a.yaml" for problem in result)
+
+
+@given(YAMLISH)
+@settings(deadline=None, max_examples=200)
+def test_nothing_but_problems_without_libyaml(text: str) -> None:
+    result = outcome(lambda: read_nodes(text.removeprefix("\ufeff"), "a.yaml", yaml.SafeLoader).value)
+    assert isinstance(result, dict) or all(problem.file == "a.yaml" for problem in result)

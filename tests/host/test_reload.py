@@ -1,0 +1,230 @@
+"""Reloading: other documents are served without failing a request, or what was served goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from adapter_host import Host, ProblemsError, Settings, StartError, attach
+from adapter_host.testing import FakeConsumer, Running
+from tests.support.adapters import Recorder, document, plain, plain_plugins
+
+
+def saying(word: str, **more: Any) -> dict[str, Any]:
+    """A document whose operation answers with one word, without a consumed API."""
+    output = {"type": "string", "value": word}
+    return document(plain({"name": "get", "outputParameters": [output]}, **more))
+
+
+def host(*documents: Any, recorder: Recorder | None = None, **settings: Any) -> Host:
+    plugins = plain_plugins(**({"noted": recorder} if recorder else {}))
+    return Host(*documents, plugins=plugins, settings=Settings(**{"environment": {}, **settings}))
+
+
+def fake(of: Host) -> FakeConsumer:
+    return Running(of).fake("api")
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+async def ask(session: aiohttp.ClientSession, url: str | None) -> tuple[int, Any]:
+    async with session.post(f"{url}/get") as answer:
+        return answer.status, await (answer.json() if answer.status == 200 else answer.text())
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+async def test_another_document_on_the_same_connection(session: aiohttp.ClientSession) -> None:
+    async with host(saying("one")) as served:
+        (before,) = served.exposures
+        assert await ask(session, before.url) == (200, "one")
+        await served.reload(saying("two"))
+        (after,) = served.exposures
+        assert after.url == before.url
+        assert after.exposer is not before.exposer
+        assert await ask(session, before.url) == (200, "two")
+
+
+async def test_a_file_is_read_again(session: aiohttp.ClientSession, tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    text = """naftiko: 1.0.0-alpha2
+capability:
+  exposes:
+    - type: plain
+      namespace: front
+      port: 0
+      operations: [{name: get, outputParameters: [{type: string, value: WORD}]}]
+"""
+    file.write_text(text.replace("WORD", "one"))
+    async with host(file) as served:
+        url = served.exposures[0].url
+        assert await ask(session, url) == (200, "one")
+        file.write_text(text.replace("WORD", "two"))
+        await served.reload()
+        assert await ask(session, url) == (200, "two")
+
+
+async def test_a_wrong_document_changes_nothing(session: aiohttp.ClientSession) -> None:
+    async with host(document(plain())) as served:
+        url = served.exposures[0].url
+        with pytest.raises(ProblemsError, match=r"nothing consumed is named 'api\.gett'"):
+            await served.reload(document(plain({"call": "api.gett"})))
+        bearer = {"type": "bearer", "token": "{{TOKEN}}"}
+        with pytest.raises(ProblemsError, match="secret 'TOKEN' is not set"):
+            await served.reload(saying("two", authentication=bearer))
+        assert await ask(session, url) == (200, {})
+        assert fake(served).running
+        await served.reload()
+        assert await ask(session, url) == (200, {})
+
+
+async def test_a_port_in_use_changes_nothing(session: aiohttp.ClientSession) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        async with host(saying("one")) as served:
+            url = served.exposures[0].url
+            with pytest.raises(StartError, match="address already in use"):
+                await served.reload(saying("two", port=taken.getsockname()[1]))
+            assert await ask(session, url) == (200, "one")
+            assert served.exposures[0].url == url
+
+
+async def test_a_call_in_progress_ends_where_it_began(session: aiohttp.ClientSession) -> None:
+    began, let_go = asyncio.Event(), asyncio.Event()
+
+    async def held(arguments: dict[str, Any]) -> str:
+        began.set()
+        await let_go.wait()
+        return "old"
+
+    async with host(document(plain())) as served:
+        url, old = served.exposures[0].url, fake(served)
+        old.answers["get"] = held
+        call = asyncio.create_task(ask(session, url))
+        await began.wait()
+        await served.reload()
+        assert await ask(session, url) == (200, {})
+        assert (old.running, fake(served).running) == (True, True)
+        let_go.set()
+        assert await call == (200, "old")
+        await asyncio.gather(*served._retiring)
+        assert (old.running, fake(served).running) == (False, True)
+
+
+async def test_ports_are_opened_and_closed(session: aiohttp.ClientSession) -> None:
+    one, two = free_port(), free_port()
+    async with host(saying("one", port=one)) as served:
+        await served.reload(saying("two", port=two))
+        assert await ask(session, f"http://127.0.0.1:{two}") == (200, "two")
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await ask(session, f"http://127.0.0.1:{one}")
+        await served.reload(saying("a", port=two, namespace="a"), saying("b", port=two, namespace="b"))
+        assert await ask(session, f"http://127.0.0.1:{two}/a") == (200, "a")
+        assert await ask(session, f"http://127.0.0.1:{two}/b") == (200, "b")
+        assert (await ask(session, f"http://127.0.0.1:{two}"))[0] == 404
+
+
+async def test_authentication_changes_with_the_document(session: aiohttp.ClientSession) -> None:
+    async with host(saying("open")) as served:
+        url = served.exposures[0].url
+        assert (await ask(session, url))[0] == 200
+        await served.reload(saying("shut", authentication={"type": "bearer", "token": "t"}))
+        assert (await ask(session, url))[0] == 401
+
+
+async def test_it_must_be_started() -> None:
+    served = host(saying("one"))
+    with pytest.raises(StartError, match="not started"):
+        await served.reload()
+
+
+async def test_reloads_wait_for_each_other(session: aiohttp.ClientSession) -> None:
+    async with host(saying("0")) as served:
+        await asyncio.gather(*(served.reload(saying(str(number))) for number in range(1, 6)))
+        assert await ask(session, served.exposures[0].url) == (200, "5")
+
+
+async def test_no_request_fails_meanwhile() -> None:
+    """Sixty-four connections ask without a pause while fifty reloads happen."""
+    async with host(saying("0")) as served:
+        url = served.exposures[0].url
+        done = asyncio.Event()
+
+        async def keep_asking(own: aiohttp.ClientSession) -> list[tuple[int, Any]]:
+            answers = []
+            while not done.is_set():
+                answers.append(await ask(own, url))
+            return answers
+
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=64)) as own:
+            asking = [asyncio.create_task(keep_asking(own)) for _ in range(64)]
+            for number in range(1, 51):
+                await served.reload(saying(str(number)))
+            done.set()
+            answers = [answer for answered in await asyncio.gather(*asking) for answer in answered]
+
+    assert {status for status, _ in answers} == {200}
+    assert {body for _, body in answers} <= {str(number) for number in range(51)}
+    assert len(answers) > 64
+
+
+async def test_what_listens_for_itself_is_handed_over(recorder: Recorder) -> None:
+    noted = {"type": "noted", "namespace": "one"}
+    async with host(document(noted), recorder=recorder) as served:
+        recorder.events.clear()
+        await served.reload()
+        await asyncio.gather(*served._retiring)
+        assert recorder.events[:4] == [
+            "make exposer one",
+            "drain exposer one",
+            "stop exposer one",
+            "start exposer one",
+        ]
+        recorder.events.clear()
+        recorder.fails = {"start exposer two"}
+        with pytest.raises(OSError, match="start exposer two failed"):
+            await served.reload(document({**noted, "namespace": "two"}))
+        assert recorder.events == [
+            "make exposer two",
+            "drain exposer one",
+            "stop exposer one",
+            "start exposer two",
+            "stop exposer two",
+            "start exposer one",
+        ]
+        recorder.fails = set()
+
+
+async def test_attached_to_an_application(session: aiohttp.ClientSession) -> None:
+    app = web.Application()
+    inside = host(saying("one"))
+    attach(app, inside, prefix="/api")
+    async with TestServer(app) as server:
+        url = str(server.make_url("/api/front"))
+        assert await ask(session, url) == (200, "one")
+        await inside.reload(saying("two"))
+        assert await ask(session, url) == (200, "two")
+        await inside.reload(saying("three", namespace="back"))
+        assert (await ask(session, url))[0] == 404
+        assert await ask(session, str(server.make_url("/api/back"))) == (200, "three")
+        with pytest.raises(ProblemsError, match="in one application"):
+            await inside.reload(saying("a", port=1), saying("b", port=2))
+        assert await ask(session, str(server.make_url("/api/back"))) == (200, "three")

@@ -1,0 +1,249 @@
+"""What a host says of itself to those who watch it, and reloads that others ask for than who runs it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from adapter_host import HOST, Exposer, Host, Plugins, RegisterExposer, Settings, StartError, attach, hookimpl
+from tests.support.adapters import PlainExposer, Recorder, document, plain, plain_plugins
+
+ANSWER = {"name": "get", "outputParameters": [{"type": "string", "value": "one"}]}
+
+
+class WatchingExposer(PlainExposer):
+    """`type: watching`: shows whether its host is ready, and reloads it."""
+
+    watches = True
+
+    def build_app(self) -> web.Application:
+        app = web.Application()
+        app.router.add_get("/ready", self._ready)
+        app.router.add_post("/reload", self._reload)
+        return app
+
+    async def _ready(self, request: web.Request) -> web.Response:
+        return web.json_response(request.app[HOST].ready)
+
+    async def _reload(self, request: web.Request) -> web.Response:
+        await request.app[HOST].reload()
+        return web.json_response(request.app[HOST].exposures[-1].url)
+
+
+class FailingExposer(Exposer[Any]):
+    """`type: failing`: has lost what it listens on."""
+
+    @property
+    def failure(self) -> str | None:
+        return "it is lost"
+
+
+class Watching:
+    """Brings `type: watching` and `type: failing`."""
+
+    @hookimpl
+    def register_exposers(self, register: RegisterExposer) -> None:
+        register("watching", WatchingExposer)
+        register("failing", FailingExposer)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the others go on until something holds."""
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 -- what is waited for is not this test's to signal
+            await asyncio.sleep(0)
+
+
+def plugins(**more: object) -> Plugins:
+    return plain_plugins(watching=Watching(), **more)
+
+
+def watching(port: int = 0) -> dict[str, Any]:
+    return {"type": "watching", "namespace": "watch", "port": port}
+
+
+def host(*documents: Any, recorder: Recorder | None = None, **settings: Any) -> Host:
+    more = {"noted": recorder} if recorder else {}
+    return Host(*documents, plugins=plugins(**more), settings=Settings(**{"environment": {}, **settings}))
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+def serving(of: Host) -> dict[str, bool]:
+    return {exposure.namespace: exposure.serving for exposure in of.exposures}
+
+
+async def test_ready_from_the_start_to_the_drain(recorder: Recorder) -> None:
+    served = host(document({"type": "noted", "namespace": "n"}, plain(ANSWER), watching()), recorder=recorder)
+    assert (served.ready, served.started, set(serving(served).values())) == (False, None, {False})
+    async with served:
+        assert (served.ready, served.started is not None, set(serving(served).values())) == (True, True, {True})
+        await served.drain()
+        assert (served.ready, served.started is not None) == (False, True)
+        assert serving(served) == {"n": False, "front": False, "watch": True}
+    assert (served.ready, served.started, set(serving(served).values())) == (False, None, {False})
+    async with served:
+        assert served.ready
+
+
+async def test_an_exposer_says_itself_that_it_does_not_serve() -> None:
+    async with host(document({"type": "failing", "namespace": "lost"}, plain(ANSWER))) as served:
+        assert serving(served) == {"lost": False, "front": True}
+        assert [exposure.exposer.failure for exposure in served.exposures] == ["it is lost", None]
+
+
+async def test_those_who_watch_may_come_until_the_stop(session: aiohttp.ClientSession) -> None:
+    async with host(document(plain(ANSWER), watching())) as served:
+        front, watch = (exposure.url for exposure in served.exposures)
+        async with session.get(f"{watch}/ready") as response:
+            assert await response.json() is True
+        await served.drain()
+        async with aiohttp.ClientSession() as other, other.get(f"{watch}/ready") as response:
+            assert await response.json() is False
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await session.post(f"{front}/get")
+
+
+async def test_with_a_delay_calls_are_taken_while_it_is_not_ready(session: aiohttp.ClientSession) -> None:
+    async with host(document(plain(ANSWER)), drain_delay=3600) as served:
+        drain = asyncio.create_task(served.drain())
+        await until(lambda: not served.ready)
+        async with session.post(f"{served.exposures[0].url}/get") as response:
+            assert response.status == 200
+        assert (served.draining, serving(served)) == (False, {"front": True})
+        drain.cancel()
+        served.settings = Settings()
+
+
+async def test_a_host_without_listeners_waits_for_no_load_balancer() -> None:
+    app = web.Application()
+    served = host(document(plain(ANSWER)), drain_delay=3600)
+    attach(app, served)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    assert served.attached
+    assert served.ready
+    assert serving(served) == {"front": True}
+    await runner.cleanup()
+    assert served.started is None
+
+
+async def test_a_reload_asked_for_through_the_host_itself(session: aiohttp.ClientSession, tmp_path: Path) -> None:
+    """The request that asks for it is answered, although its port is no longer served then."""
+    file = tmp_path / "a.yaml"
+    text = """naftiko: 1.0.0-alpha2
+capability:
+  exposes:
+    - {type: watching, namespace: NAME, port: 0}
+"""
+    file.write_text(text.replace("NAME", "old"))
+    async with host(file) as served:
+        (before,) = served.exposures
+        started = served.started
+        file.write_text(text.replace("NAME", "new"))
+        async with session.post(f"{before.url}/reload") as response:
+            after = await response.json()
+        assert after != before.url
+        assert served.started == started
+        async with session.get(f"{after}/ready") as response:
+            assert await response.json() is True
+        with pytest.raises(aiohttp.ClientConnectorError):
+            async with aiohttp.ClientSession() as other:
+                await other.get(f"{before.url}/ready")
+
+
+class Slow:
+    """A plugin whose build waits until it may go on."""
+
+    def __init__(self) -> None:
+        self.began, self.go_on = asyncio.Event(), asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self.waits = False
+
+    @hookimpl
+    def check_capability(self) -> None:
+        if self.waits:
+            self._loop.call_soon_threadsafe(self.began.set)
+            asyncio.run_coroutine_threadsafe(self.go_on.wait(), self._loop).result()
+
+
+async def give_up(served: Host, wanted: dict[str, Any], slow: Slow) -> None:
+    """Ask for a reload, and wait for it no longer than until it is in progress."""
+    slow.began.clear()
+    slow.go_on.clear()
+    asked = asyncio.create_task(served.reload(document(wanted)))
+    await slow.began.wait()
+    asked.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    slow.go_on.set()
+
+
+async def test_a_reload_goes_on_without_whoever_asked_for_it(caplog: pytest.LogCaptureFixture) -> None:
+    slow = Slow()
+    async with Host(document(plain(ANSWER)), plugins=plugins(slow=slow), settings=Settings(environment={})) as served:
+        slow.waits = True
+        await give_up(served, plain(ANSWER, namespace="new"), slow)
+        await until(lambda: list(serving(served)) == ["new"])
+        await give_up(served, plain({"call": "x.y"}, namespace="newer"), slow)
+        await until(lambda: "not reloaded" in caplog.text)
+        assert serving(served) == {"new": True}
+
+
+async def test_a_drain_ends_a_reload() -> None:
+    slow = Slow()
+    async with Host(document(plain(ANSWER)), plugins=plugins(slow=slow), settings=Settings(environment={})) as served:
+        slow.waits = True
+        asked = asyncio.create_task(served.reload(document(plain(ANSWER, namespace="new"))))
+        await slow.began.wait()
+        await served.drain()
+        with pytest.raises(StartError, match="the host stops, so nothing is reloaded"):
+            await asked
+        with pytest.raises(StartError, match="the host drains"):
+            await served.reload()
+        assert list(serving(served)) == ["front"]
+        slow.go_on.set()
+
+
+def test_documents_are_checked_as_a_reload_would(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    text = """naftiko: 1.0.0-alpha2
+capability:
+  exposes:
+    - type: plain
+      namespace: front
+      port: 0
+      operations: [{name: get, outputParameters: [{type: string, value: one}]}]
+"""
+    file.write_text(text)
+    loaded = host(file)
+    assert loaded.check() == ()
+    file.write_text(text + "      autentication: {type: bearer}\n")
+    (warning,) = loaded.check()
+    assert (warning.code, warning.warning, warning.line) == ("unknown-key", True, 8)
+    file.write_text(text + '      authentication: {type: bearer, token: "{{TOKEN}}"}\n')
+    assert [problem.code for problem in loaded.check()] == ["unresolved-secret"]
+    file.write_text(text.replace("port: 0", "port: x"))
+    assert [(problem.code, problem.line) for problem in loaded.check()] == [("type", 6)]
+    assert loaded.warnings == ()
+
+
+def test_secrets_are_masked_in_texts() -> None:
+    token = {"type": "bearer", "token": "{{env.TOKEN}}"}
+    written = {"type": "basic", "username": "me", "password": "pa55/word"}
+    binds = [{"namespace": "env", "keys": {"TOKEN": "TOKEN", "OTHER": "OTHER"}}]
+    made = document(plain(authentication=token), plain(namespace="b", authentication=written), binds=binds)
+    loaded = host(made, environment={"TOKEN": "s3cr3t", "OTHER": "unused"})
+    declaration = loaded.plans[0].declaration
+    text = declaration.masked("s3cr3t, pa55/word, pa55%2Fword and unused of me")
+    assert text == "{{env.TOKEN}}, {{password}}, {{password}} and unused of me"

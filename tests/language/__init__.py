@@ -1,1 +1,0 @@
-"""What the tests know of the official schemas, which are read from beside the repository."""

@@ -1,0 +1,74 @@
+"""Every object and field of the official schemas has a test that shows at run time what it does.
+
+A test says so by a mark, `@pytest.mark.shows("ExposedOperation", "method", "call")`; a definition without fields is
+claimed by its name alone. The tests in `language` say their documents in both languages, so that a claim of a field
+holds for what the later language calls it, too; a claim of another test, if the object is defined alike in both.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from .claims import Claim, claims
+from .schema import FILES, is_same, parts
+
+FIRST, LATER = FILES
+NOT_YET = {
+    "a tunnel needs a plugin": ("TunnelConfig", "TunnelZiti"),
+}
+"""Why objects (or fields) have no test yet; whatever is claimed has to be taken away here."""
+
+OBJECTS = {"AggregateFlow": "AggregateFunction", "ImportEntry": "ImportedConsumesHttp"}
+KEYS = {"display": "label", "flows": "functions", "target": "targetName", "ImportEntry.from": "location"}
+"""What the first language calls what the later one renamed."""
+
+BOTH = pytest.mark.parametrize("version", [FIRST, LATER])
+
+
+def earlier(part: str) -> str:
+    """What the first language calls a part of the later one."""
+    name, _, field = part.partition(".")
+    said = KEYS.get(part) or KEYS.get(field) or field
+    return f"{OBJECTS.get(name, name)}.{said}" if field else OBJECTS.get(name, name)
+
+
+def holds(claim: Claim, part: str) -> bool:
+    """Whether a claim of the first language's part is one of the later language's."""
+    return claim.both or is_same(part.partition(".")[0])
+
+
+def shown(version: str) -> set[str]:
+    """The parts of a language that tests show."""
+    found, first = claims(), parts(FIRST)
+    if version == FIRST:
+        return found.keys() & first
+    return {
+        part
+        for part in parts(LATER)
+        if (part in found and part not in first) or any(holds(claim, part) for claim in found.get(earlier(part), ()))
+    }
+
+
+def not_yet(version: str) -> set[str]:
+    """The parts of a language that need no test yet."""
+    names = {name for names in NOT_YET.values() for name in names}
+    return {part for part in parts(version) if part in names or part.partition(".")[0] in names}
+
+
+@BOTH
+def test_every_field_is_shown(version: str) -> None:
+    assert sorted(parts(version) - shown(version) - not_yet(version)) == []
+
+
+@BOTH
+def test_what_is_shown_is_not_excused(version: str) -> None:
+    assert sorted(not_yet(version) & shown(version)) == []
+
+
+def test_every_claim_is_of_a_field() -> None:
+    assert sorted(claims().keys() - parts(FIRST) - parts(LATER)) == []
+
+
+def test_every_excuse_is_of_a_field() -> None:
+    known = {name for part in parts(FIRST) | parts(LATER) for name in (part, part.partition(".")[0])}
+    assert sorted({name for names in NOT_YET.values() for name in names} - known) == []

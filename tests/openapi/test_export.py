@@ -1,0 +1,121 @@
+"""The OpenAPI documents of capabilities: valid, true, and the same after a round trip."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from adapter_host import Host, Settings
+from adapter_host.cli import main
+from adapter_host.openapi import Documents, Notes, read_api, write_capability
+from adapter_host_rest.exposer import RestExposer
+from tests.support.paths import ROOT
+
+SAMPLES = ROOT / "tests/openapi/samples"
+CAPABILITIES = sorted((ROOT / "capabilities").glob("*.yaml"))
+NAMES = ("bakery-2.0.json", "trains-3.0.yaml", "garden-3.1.yaml")
+
+
+def exported(document: Any) -> Any:
+    host = Host(document, settings=Settings(environment={}))
+    found = [each.exposer for each in host.exposures if isinstance(each.exposer, RestExposer)]
+    return found[0].openapi("https://api.example.com") if found else None
+
+
+def imported(source: Path) -> Any:
+    return yaml.safe_load(write_capability(read_api(Documents(Notes()).open(str(source))), source.name))
+
+
+def check_valid(document: Any) -> None:
+    validator = pytest.importorskip("openapi_spec_validator")
+    validator.OpenAPIV31SpecValidator(json.loads(json.dumps(document))).validate()
+
+
+@pytest.mark.parametrize("path", CAPABILITIES, ids=lambda path: path.stem)
+def test_the_document_of_an_example_is_valid(path: Path) -> None:
+    document = exported(path)
+    if document is None:
+        pytest.skip("it exposes nothing over REST")
+    check_valid(document)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_document_of_an_imported_one_is_valid(name: str) -> None:
+    check_valid(exported(imported(SAMPLES / name)))
+
+
+def said(document: Any) -> Any:
+    """What a round trip keeps: operations with their parameters and bodies, without the wording of answers."""
+    return {
+        (path, method): (
+            operation["operationId"],
+            operation.get("description"),
+            operation.get("parameters"),
+            operation.get("requestBody"),
+        )
+        for path, entry in document["paths"].items()
+        for method, operation in entry.items()
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_exported_comes_back_as_it_was(name: str, tmp_path: Path) -> None:
+    first = exported(imported(SAMPLES / name))
+    (tmp_path / "again.json").write_text(json.dumps(first))
+    again = exported(imported(tmp_path / "again.json"))
+    assert again["info"] == first["info"]
+    assert {key: value[0] for key, value in said(again).items()} == {k: v[0] for k, v in said(first).items()}
+    for key, (_, _, parameters, _) in said(first).items():
+        kept = {(each["name"], each["in"], each.get("required", False)) for each in parameters or ()}
+        assert {(p["name"], p["in"], p.get("required", False)) for p in said(again)[key][2] or ()} == kept
+
+
+def test_what_was_imported_is_exported() -> None:
+    document = exported(imported(SAMPLES / "trains-3.0.yaml"))
+    assert document["info"] == {"title": "Trains", "version": "1", "description": "Trains, over REST and MCP."}
+    read = document["paths"]["/trains/{number}"]["get"]
+    assert (read["operationId"], read["description"]) == ("read-train", "One train, with its stops.")
+    assert {each["name"]: each["in"] for each in read["parameters"]} == {
+        "number": "path",
+        "fields": "query",
+        "session": "cookie",
+        "filter": "query",
+    }
+    body = document["paths"]["/trains/{number}"]["patch"]["requestBody"]
+    assert body["required"]
+    assert body["content"] == {"application/json": {"schema": {"type": "object"}}}
+
+
+def test_the_command_writes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "openapi", str(ROOT / "capabilities/stations.yaml")]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["openapi"] == "3.1.0"
+    port = yaml.safe_load((ROOT / "capabilities/stations.yaml").read_text())["capability"]["exposes"][0]["port"]
+    assert document["servers"] == [{"url": f"http://127.0.0.1:{port}"}]
+    output = tmp_path / "api.json"
+    assert main(["export", "openapi", str(ROOT / "capabilities/stations.yaml"), "-o", str(output)]) == 0
+    assert json.loads(output.read_text()) == document
+
+
+def test_of_several_one_is_chosen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    document = yaml.safe_load((ROOT / "capabilities/greeting.yaml").read_text())
+    exposes = document["capability"]["exposes"]
+    exposes.append({**exposes[0], "namespace": "second", "port": 0})
+    path = tmp_path / "two.yaml"
+    path.write_text(yaml.safe_dump(document))
+    first = exposes[0]["namespace"]
+    assert main(["export", "openapi", str(path)]) == 2
+    assert f"several exposers (choose one with --exposer: {first}, second)" in capsys.readouterr().err
+    assert main(["export", "openapi", str(path), "--exposer", "secnd"]) == 2
+    assert "no exposer with a document is 'secnd'; did you mean 'second'?" in capsys.readouterr().err
+    assert main(["export", "openapi", str(path), "--exposer", "second"]) == 0
+    assert json.loads(capsys.readouterr().out)["servers"] == [{"url": "/"}]
+
+
+def test_without_rest_there_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "openapi", str(ROOT / "capabilities/library.yaml")]) == 2
+    assert "exposes nothing that OpenAPI describes (type rest does)" in capsys.readouterr().err

@@ -1,0 +1,160 @@
+"""Inputs: text to values, and values against what is declared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapter_host import ArgumentError, Input
+from adapter_host.operation.inputs import parse_number
+
+TYPES = ("string", "integer", "number", "boolean", "array", "object", None)
+FITS: list[tuple[Any, set[str]]] = [
+    ("text", {"string"}),
+    ("", {"string"}),
+    (5, {"integer", "number"}),
+    (5.0, {"integer", "number"}),
+    (5.5, {"number"}),
+    (True, {"boolean"}),
+    ([], {"array"}),
+    ({}, {"object"}),
+    (None, set()),
+    (float("inf"), {"number"}),
+    (10**30, {"integer", "number"}),
+]
+
+
+@pytest.mark.parametrize("type", TYPES)
+@pytest.mark.parametrize(("value", "fits"), FITS, ids=[repr(value) for value, _ in FITS])
+def test_check(type: str | None, value: Any, fits: set[str]) -> None:
+    checked = Input("x", type)
+    if type is None or type in fits:
+        checked.check(value)
+        return
+    with pytest.raises(ArgumentError) as caught:
+        checked.check(value)
+    assert caught.value.parameter == "x"
+    assert caught.value.status == 400
+    assert caught.value.message.startswith("'x' must be ")
+
+
+@pytest.mark.parametrize(
+    ("type", "value", "message"),
+    [
+        ("integer", "five", "'x' must be an integer (given \"five\")"),
+        ("integer", 5.5, "'x' must be an integer (given 5.5)"),
+        ("string", 5, "'x' must be a string (given 5)"),
+        ("string", True, "'x' must be a string (given true)"),
+        ("string", None, "'x' must be a string (given null)"),
+        ("string", 10**30, "'x' must be a string (given 1000000000000000000000000000000)"),
+        ("boolean", "true", "'x' must be true or false (given \"true\")"),
+        ("array", {"a": "secret"}, "'x' must be an array (given an object)"),
+        ("object", ["secret"], "'x' must be an object (given an array)"),
+        ("integer", "9" * 60, f"'x' must be an integer (given \"{'9' * 39}...)"),
+    ],
+)
+def test_messages(type: str, value: Any, message: str) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        Input("x", type).check(value)
+    assert caught.value.message == message
+
+
+@pytest.mark.parametrize(
+    ("type", "text", "value"),
+    [
+        (None, "5", "5"),
+        ("string", "5", "5"),
+        ("date", "2026-01-01", "2026-01-01"),
+        ("integer", "5", 5),
+        ("integer", "-5", -5),
+        ("integer", "+5", 5),
+        ("integer", "007", 7),
+        ("integer", str(2**63), 2**63),
+        ("number", "5", 5),
+        ("number", "-1.5e3", -1500.0),
+        ("number", "0.1", 0.1),
+        ("boolean", "true", True),
+        ("boolean", "1", True),
+        ("boolean", "false", False),
+        ("boolean", "0", False),
+        ("object", '{"a": 1}', {"a": 1}),
+        ("array", "[1, 2]", [1, 2]),
+        ("array", "a", ["a"]),
+        ("array", "", [""]),
+    ],
+)
+def test_parse(type: str | None, text: str, value: Any) -> None:
+    parsed = Input("x", type).parse(text)
+    assert parsed == value
+    assert isinstance(parsed, value.__class__)
+
+
+@pytest.mark.parametrize(
+    ("type", "text"),
+    [
+        ("integer", ""),
+        ("integer", "5.0"),
+        ("integer", " 5"),
+        ("integer", "5\n"),
+        ("integer", "1_000"),
+        ("integer", "0x10"),
+        ("integer", "\u0665"),
+        ("integer", str(2**64)),
+        ("integer", str(-(2**63) - 1)),
+        ("integer", "9" * 5000),
+        ("number", "nan"),
+        ("number", "inf"),
+        ("number", "-Infinity"),
+        ("number", "1e999"),
+        ("number", "9" * 30),
+        ("number", "1,5"),
+        ("number", ".5"),
+        ("boolean", "True"),
+        ("boolean", "yes"),
+        ("boolean", ""),
+        ("object", "[1]"),
+        ("object", "a"),
+        ("object", ""),
+        ("array", "[1"),
+    ],
+)
+def test_parse_refuses(type: str, text: str) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        Input("x", type).parse(text)
+    assert caught.value.parameter == "x"
+    assert len(caught.value.message) < 120
+
+
+@given(st.sampled_from(TYPES), st.text())
+def test_what_is_parsed_fits_and_can_be_sent(type: str | None, text: str) -> None:
+    declared = Input("x", type)
+    try:
+        value = declared.parse(text)
+    except ArgumentError:
+        return
+    declared.check(value)
+    orjson.dumps(value)
+
+
+@given(st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False))
+def test_every_number_that_json_holds_is_parsed(value: float) -> None:
+    assert parse_number(orjson.dumps(value).decode()) == value
+
+
+def test_patterns() -> None:
+    declared = Input("x", "string", pattern="^[a-z]+$")
+    declared.check("abc")
+    with pytest.raises(ArgumentError, match=r"'x' must match the pattern \^\[a-z\]\+\$"):
+        declared.check("ABC")
+    Input("x", None, pattern="^a").check(5)
+
+
+def test_schema() -> None:
+    assert Input("x").schema == {}
+    declared = Input("x", "integer", description="How many", pattern="^a")
+    assert declared.schema == {"type": "integer", "description": "How many", "pattern": "^a"}
+    assert Input("x", "date").schema == {}

@@ -1,0 +1,142 @@
+"""Results, the gate that counts calls, and the errors that calls end with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+import adapter_host
+from adapter_host import (
+    ArgumentError,
+    OperationError,
+    Operations,
+    OperationSpec,
+    Problem,
+    Result,
+    UpstreamInvalid,
+    UpstreamStatus,
+)
+from adapter_host.errors import UnavailableError
+from adapter_host.operation.limiter import Gate
+from adapter_host.operation.operation import Operation
+
+
+def test_a_result_of_data() -> None:
+    result = Result(data={"a": [1, "é"]})
+    assert result.body == '{"a":[1,"é"]}'.encode()
+    assert result.body is result.body
+    assert (result.status, result.media_type, result.headers, result.stream) == (200, "application/json", {}, None)
+    assert Result(data=None).body == b"null"
+
+
+def test_a_result_of_bytes() -> None:
+    result = Result(body=b'{"a": 1}', status=201, media_type="application/hal+json", headers={"ETag": "x"})
+    assert result.data == {"a": 1}
+    assert result.data is result.data
+    assert result.body == b'{"a": 1}'
+    assert Result(body=b"").data is None
+    assert Result(body=b"a,b", decode=lambda body: body.split(b",")).data == [b"a", b"b"]
+
+
+def test_a_result_that_is_not_as_declared() -> None:
+    result = Result(body=b"<html>secret</html>")
+    for _ in range(2):
+        with pytest.raises(UpstreamInvalid, match="not in the declared format") as caught:
+            _ = result.data
+        assert "secret" not in str(caught.value)
+        assert caught.value.__cause__ is None
+
+
+class Chunks(AsyncIterator[bytes]):
+    """A stream without `aclose`."""
+
+    def __init__(self, *chunks: bytes) -> None:
+        self._chunks: Iterator[bytes] = iter(chunks)
+
+    async def __anext__(self) -> bytes:
+        for chunk in self._chunks:
+            return chunk
+        raise StopAsyncIteration
+
+
+async def test_hold() -> None:
+    held = Result(data=1)
+    assert await held.hold(0) is held
+    result = await Result(stream=Chunks(b"[1,", b"2]")).hold(5)
+    assert (result.body, result.data, result.stream) == (b"[1,2]", [1, 2], None)
+    assert (await Result(stream=Chunks()).hold(5)).data is None
+    with pytest.raises(UpstreamInvalid, match="larger than 4 bytes"):
+        await Result(stream=Chunks(b"[1,", b"2]")).hold(4)
+
+
+async def test_gate() -> None:
+    gate = Gate(2)
+    gate.enter()
+    gate.enter()
+    with pytest.raises(UnavailableError, match="too many calls at once"):
+        gate.enter()
+    gate.leave()
+    gate.close()
+    idle = asyncio.create_task(gate.idle())
+    with pytest.raises(UnavailableError, match="draining"):
+        gate.enter()
+    await asyncio.sleep(0)
+    assert not idle.done()
+    gate.leave()
+    await idle
+    gate.open()
+    gate.enter()
+    assert gate.calls == 1
+    gate.leave()
+    gate.close()
+    await gate.idle()
+
+
+def test_operations_are_found_by_the_very_spec() -> None:
+    async def call(_: object) -> Result:
+        return Result()
+
+    one, two = OperationSpec(name="same"), OperationSpec(name="same")
+    assert one == two
+    first = Operation("same", None, (), call, one)
+    operations = Operations([first])
+    assert operations[one] is first
+    assert one in operations
+    assert two not in operations
+    with pytest.raises(KeyError):
+        operations[two]
+    assert (list(operations), len(operations), list(operations.values())) == ([one], 1, [first])
+
+
+ERRORS = [
+    error
+    for error in (getattr(adapter_host, name) for name in adapter_host.__all__)
+    if isinstance(error, type) and issubclass(error, OperationError)
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
+def test_every_error_has_a_status_and_a_title(error: type[OperationError]) -> None:
+    assert 400 <= error.status <= 599
+    assert error.title
+    given: dict[type[OperationError], tuple[Any, ...]] = {ArgumentError: ("x", "bad"), UpstreamStatus: (404,)}
+    raised = error(*given.get(error, ()))
+    assert raised.message == str(raised) != ""
+
+
+def test_the_tree_in_the_docstring_is_the_tree() -> None:
+    drawn = adapter_host.errors.__doc__ or ""
+    for error in ERRORS:
+        line = next(line for line in drawn.splitlines() if f" {error.__name__} " in f"{line} ")
+        if error not in (OperationError, UpstreamStatus):
+            assert str(error.status) in line
+
+
+def test_problems_are_told_with_their_place() -> None:
+    assert str(Problem("bad", "a.yaml", 3, 5)) == "a.yaml:3:5: bad"
+    assert str(Problem("bad", "a.yaml")) == "a.yaml: bad"
+    assert str(Problem("bad")) == "bad"
+    assert str(Problem("odd", "a.yaml", 3, 5, warning=True)) == "a.yaml:3:5: warning: odd"

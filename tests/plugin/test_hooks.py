@@ -1,0 +1,655 @@
+"""Plugins: every hook, in its order; and a plugin is taken whole or not at all."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from aiohttp.typedefs import Handler, Middleware
+
+from adapter_host import (
+    PRINCIPAL,
+    ArgumentError,
+    Arguments,
+    BindSource,
+    Call,
+    Capability,
+    ConsumedCall,
+    ConsumedOperation,
+    Consumer,
+    ConsumerConfig,
+    Declaration,
+    Exposer,
+    HeaderWriter,
+    Host,
+    HttpExposer,
+    Model,
+    Operation,
+    OperationSpec,
+    PluginError,
+    Plugins,
+    Principal,
+    Problem,
+    ProblemsError,
+    Provision,
+    RegisterBindSource,
+    RegisterConsumer,
+    RegisterExposer,
+    RegisterStepType,
+    Result,
+    Settings,
+    StepSpec,
+    StepType,
+    hookimpl,
+)
+from adapter_host.cli import main
+from adapter_host.plugin import hookspecs
+from adapter_host.testing import FakeConsumer, running
+from tests.support.adapters import PlainExposer, Recorder, document, plain, plain_plugins
+from tests.support.paths import ROOT
+
+DOCS = ROOT / "docs/reference/hooks.md"
+HOOKS = sorted(name for name, value in vars(hookspecs).items() if hasattr(value, f"{hookspecs.PROJECT}_spec"))
+
+
+def module(**hooks: Any) -> SimpleNamespace:
+    """A plugin made of functions, as a plugin's package is."""
+    return SimpleNamespace(**{name: hookimpl(function) for name, function in hooks.items()})
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_hook_is_tested(hook: str) -> None:
+    here = inspect.getsource(inspect.getmodule(test_every_hook_is_tested) or object)
+    assert f"def test_{hook}" in here
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_hook_is_documented(hook: str) -> None:
+    assert inspect.getdoc(getattr(hookspecs, hook))
+    if not DOCS.exists():
+        pytest.skip("docs/reference/hooks.md is not there")
+    text = DOCS.read_text()
+    assert f"`{hook}`" in text or f"{hook}(" in text
+    for argument in inspect.signature(getattr(hookspecs, hook)).parameters:
+        assert argument in text
+
+
+def test_register_exposers() -> None:
+    def register_exposers(register: RegisterExposer) -> None:
+        register("one", PlainExposer)
+        register("two", PlainExposer)
+
+    plugins = Plugins({"x": module(register_exposers=register_exposers)})
+    assert plugins.exposers == {"one": PlainExposer, "two": PlainExposer}
+    assert plugins.consumers == {}
+    (taken,) = plugins.taken
+    assert (taken.name, taken.exposers, taken.consumers, taken.hooks) == (
+        "x",
+        ("one", "two"),
+        (),
+        ("register_exposers",),
+    )
+
+
+class Consuming:
+    """A plugin that brings `type: fake` alone."""
+
+    @hookimpl
+    def register_consumers(self, register: RegisterConsumer) -> None:
+        register("fake", FakeConsumer)
+
+
+def test_register_consumers() -> None:
+    plugins = Plugins({"fake": Consuming()})
+    assert list(plugins.consumers) == ["fake"]
+    (taken,) = plugins.taken
+    assert (taken.name, taken.distribution, taken.version) == ("fake", None, None)
+    assert (taken.exposers, taken.consumers, taken.hooks) == ((), ("fake",), ("register_consumers",))
+
+
+class Answer(BindSource):
+    """Every secret is 42."""
+
+    def value(self, key: str) -> str:
+        return "42"
+
+
+def test_register_bind_sources(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def register_bind_sources(register: RegisterBindSource) -> None:
+        register("answer", Answer)
+
+    plugins = plain_plugins(answer=module(register_bind_sources=register_bind_sources))
+    assert sorted(plugins.bind_sources) == ["answer", "environment", "file"]
+    assert plugins.taken[-1].bind_sources == ("answer",)
+    assert plugins.taken[-1].hooks == ("register_bind_sources",)
+    assert {info.bind_sources for info in plugins.taken[:-1]} == {()}
+    assert sorted(Plugins().bind_sources) == ["environment", "file"]
+    binds = [{"namespace": "deep", "location": "answer://thought", "keys": {"KEY": "key"}}]
+    exposed = plain(authentication={"type": "bearer", "token": "{{deep.KEY}}"})
+    host = Host(document(exposed, binds=binds), plugins=plugins, settings=Settings(environment={}))
+    assert host.plans[0].declaration.unresolved == {}
+    monkeypatch.setattr(Plugins, "installed", lambda: plugins)
+    assert main(["plugins"]) == 0
+    assert re.search(r"^answer +- +- +binds answer +register_bind_sources$", capsys.readouterr().out, re.MULTILINE)
+
+
+class Echo(StepType[StepSpec]):
+    """Gives what it is given."""
+
+    def compile(self, spec: StepSpec) -> Call:
+        async def work(given: Arguments) -> Result:
+            return Result(data=dict(given))
+
+        return work
+
+
+async def test_register_step_types(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def register_step_types(register: RegisterStepType) -> None:
+        register("echo", Echo)
+
+    plugins = plain_plugins(echoing=module(register_step_types=register_step_types))
+    assert plugins.step_types == {"echo": Echo}
+    assert (plugins.taken[-1].step_types, plugins.taken[-1].hooks) == (("echo",), ("register_step_types",))
+    exposed = plain({"name": "go", "steps": [{"type": "echo", "name": "a", "with": {"x": 1}}]})
+    async with Host(document(exposed), plugins=plugins) as host:
+        assert (await host.call("front.go")).data == {"x": 1}
+    monkeypatch.setattr(Plugins, "installed", lambda: plugins)
+    assert main(["plugins"]) == 0
+    assert re.search(r"^echoing +- +- +step echo +register_step_types$", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_check_capability() -> None:
+    seen: list[Capability] = []
+
+    def check_capability(declaration: Declaration) -> Iterable[Problem]:
+        seen.append(declaration.capability)
+        config = declaration.capability.exposes[0]
+        yield declaration.source.problem(declaration.loc(config, "namespace"), "no good name", code="name")
+        yield Problem("only a remark", warning=True)
+
+    plugins = plain_plugins(checker=module(check_capability=check_capability))
+    with pytest.raises(ProblemsError) as caught:
+        Host(document(plain()), plugins=plugins)
+    assert [(problem.message, problem.code) for problem in caught.value.problems] == [
+        ("capability.exposes.0.namespace: no good name", "name"),
+        ("only a remark", "invalid"),
+    ]
+    assert seen[0].exposes[0].namespace == "front"
+
+
+def test_check_capability_may_have_nothing_to_say() -> None:
+    def check_capability(declaration: Declaration) -> None:
+        return None
+
+    host = Host(document(plain()), plugins=plain_plugins(checker=module(check_capability=check_capability)))
+    assert host.warnings == ()
+
+
+def marking(name: str, log: list[str]) -> Callable[[Operation], Callable[[Call], Call]]:
+    """An `operation_wrapper` that notes when it is asked, and when a call comes in and goes out."""
+
+    def operation_wrapper(operation: Operation) -> Callable[[Call], Call]:
+        log.append(f"wrap {operation.name} by {name}")
+
+        def wrap(call: Call) -> Call:
+            async def wrapped(arguments: Arguments) -> Result:
+                log.append(f"in {name}")
+                try:
+                    return await call(arguments)
+                finally:
+                    log.append(f"out {name}")
+
+            return wrapped
+
+        return wrap
+
+    return operation_wrapper
+
+
+async def test_operation_wrapper() -> None:
+    log: list[str] = []
+    plugins = plain_plugins(marking=module(operation_wrapper=marking("m", log)))
+    async with running(document(plain()), plugins=plugins) as served:
+        assert log == ["wrap get by m"]
+        result = await served.host.call("front.get", {})
+        assert result.data == {}
+        await served.host.call("front.get", {})
+    assert log == ["wrap get by m", "in m", "out m", "in m", "out m"]
+
+
+async def test_operation_wrapper_order() -> None:
+    log: list[str] = []
+    plugins = plain_plugins(
+        second=module(operation_wrapper=marking("second", log)),
+        first=module(operation_wrapper=marking("first", log)),
+        last=SimpleNamespace(operation_wrapper=hookimpl(trylast=True)(marking("last", log))),
+        outermost=SimpleNamespace(operation_wrapper=hookimpl(tryfirst=True)(marking("outermost", log))),
+    )
+    async with running(document(plain()), plugins=plugins) as served:
+        order = ["outermost", "first", "second", "last"]
+        assert log == [f"wrap get by {name}" for name in order]
+        assert plugins.order("operation_wrapper") == tuple(order)
+        log.clear()
+        await served.host.call("front.get")
+    assert log == [*(f"in {name}" for name in order), *(f"out {name}" for name in reversed(order))]
+
+
+async def test_operation_wrapper_reads_keys_of_its_own() -> None:
+    class Own(Model):
+        limit: int
+
+    found: list[Own | None] = []
+
+    def operation_wrapper(operation: Operation, provision: Provision) -> None:
+        found.append(provision.extension("x-own", operation.spec, Own))
+
+    plugins = plain_plugins(own=module(operation_wrapper=operation_wrapper))
+    Host(
+        document(plain({"call": "api.get"}, {"name": "two", "call": "api.get", "x-own": {"limit": 3}})), plugins=plugins
+    )
+    assert found == [None, Own(limit=3)]
+    wrong = [
+        {"call": "api.get", "x-own": {"limit": "x"}},
+        {"name": "two", "call": "api.get", "x-own": {"limit": 1, "l": 2}},
+    ]
+    with pytest.raises(ProblemsError) as caught:
+        Host(document(plain(*wrong)), plugins=plugins)
+    assert [(problem.message, problem.code) for problem in caught.value.problems] == [
+        ("capability.exposes.0.operations.0.x-own.limit: 'limit' must be a whole number (given 'x')", "type"),
+        ("capability.exposes.0.operations.1.x-own.l: unknown key 'l' (known: limit)", "unknown-key"),
+    ]
+
+
+async def test_consumer_wrapper() -> None:
+    log: list[str] = []
+
+    def noting(name: str) -> Callable[..., Callable[[ConsumedOperation, ConsumedCall], ConsumedCall]]:
+        def consumer_wrapper(
+            config: ConsumerConfig, operations: Sequence[ConsumedOperation], provision: Provision
+        ) -> Callable[[ConsumedOperation, ConsumedCall], ConsumedCall]:
+            log.append(f"{name}: {config.namespace} of {provision.namespace}: {[each.name for each in operations]}")
+
+            def wrap(operation: ConsumedOperation, call: ConsumedCall) -> ConsumedCall:
+                async def noted(arguments: Arguments, *, stream: bool = False) -> Result:
+                    log.append(f"{name}: {operation.name}")
+                    return await call(arguments, stream=stream)
+
+                return noted if operation.name == "get" else call
+
+            return wrap
+
+        return consumer_wrapper
+
+    plugins = plain_plugins(
+        inner=module(consumer_wrapper=noting("inner")), outer=module(consumer_wrapper=noting("outer"))
+    )
+    operations = [{"name": "get", "description": "Gets."}, {"name": "put"}]
+    made = document(plain(), consumes=[{"type": "fake", "namespace": "api", "operations": operations}])
+    async with running(made, plugins=plugins) as served:
+        assert log == ["outer: api of api: ['get', 'put']", "inner: api of api: ['get', 'put']"]
+        log.clear()
+        assert (await served.host.call("front.get")).data == {}
+        assert (await served.host.call("api.get")).data == {}
+        assert log == ["outer: get", "inner: get"] * 2
+        wrapped, left_alone = served.host.plans[0].consumed
+        offered = served.fake("api").operations()
+        assert (wrapped.names, wrapped.description, wrapped.spec) == (("api.get",), "Gets.", offered[0].spec)
+        assert wrapped.preview({"a": 1}) == offered[0].preview({"a": 1})
+        assert type(left_alone) is type(offered[1])
+
+
+async def test_step_wrapper() -> None:
+    log: list[str] = []
+
+    def noting(name: str) -> Callable[..., Callable[[Call], Call] | None]:
+        def step_wrapper(
+            step: StepSpec, operation: OperationSpec, provision: Provision
+        ) -> Callable[[Call], Call] | None:
+            log.append(f"{name}: {step.type} {step.name} of {provision.namespace}.{operation.name}")
+
+            def wrap(call: Call) -> Call:
+                async def noted(arguments: Arguments) -> Result:
+                    log.append(f"{name} in {step.name}")
+                    try:
+                        return await call(arguments)
+                    finally:
+                        log.append(f"{name} out {step.name}")
+
+                return noted
+
+            return wrap if step.name == "one" else None
+
+        return step_wrapper
+
+    plugins = plain_plugins(inner=module(step_wrapper=noting("inner")), outer=module(step_wrapper=noting("outer")))
+    steps = [{"type": "call", "name": name, "call": "api.get"} for name in ("one", "two")]
+    async with running(document(plain({"name": "go", "steps": steps})), plugins=plugins) as served:
+        assert log == [f"{name}: call {step} of front.go" for step in ("one", "two") for name in ("outer", "inner")]
+        log.clear()
+        await served.host.call("front.go")
+        assert log == ["outer in one", "inner in one", "inner out one", "outer out one"]
+        assert len(served.fake("api").calls) == 2
+
+
+async def test_upstream_headers() -> None:
+    asked: list[str] = []
+    sent: list[str | None] = []
+
+    def upstream_headers(config: ConsumerConfig, provision: Provision) -> HeaderWriter | None:
+        asked.append(f"{config.type} {provision.namespace}")
+        return (lambda headers: headers.update({"X-Who": config.namespace})) if config.namespace == "api" else None
+
+    async def answer(request: web.Request) -> web.Response:
+        sent.append(request.headers.get("X-Who"))
+        return web.json_response({})
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    async with TestServer(app) as upstream:
+        resources = [{"path": "/", "operations": [{"name": "get", "method": "GET"}]}]
+        consumed = [
+            {"type": "http", "namespace": name, "baseUri": f"http://127.0.0.1:{upstream.port}", "resources": resources}
+            for name in ("api", "other")
+        ]
+        plugins = Plugins.installed()
+        plugins.take("who", module(upstream_headers=upstream_headers))
+        exposed = {"type": "echo", "namespace": "front", "port": 0, "operations": [{"call": "api.get"}]}
+        async with running(document(exposed, consumes=consumed), plugins=plugins) as served:
+            for name in ("api.get", "other.get"):
+                await served.host.call(name)
+    assert (asked, sent) == (["http api", "http other"], ["api", None])
+
+
+async def test_http_middlewares() -> None:
+    log: list[str] = []
+
+    def noting(name: str) -> Callable[..., Iterable[Middleware] | None]:
+        def http_middlewares(exposer: HttpExposer[Any], provision: Provision) -> Iterable[Middleware] | None:
+            @web.middleware
+            async def noted(request: web.Request, handler: Handler) -> web.StreamResponse:
+                log.append(f"{name} {provision.namespace} {request.get(PRINCIPAL)}")
+                return await handler(request)
+
+            return [noted] if exposer.config.namespace == "front" else None
+
+        return http_middlewares
+
+    plugins = plain_plugins(
+        inner=module(http_middlewares=noting("inner")), outer=module(http_middlewares=noting("outer"))
+    )
+    token = {"type": "bearer", "token": "s3cr3t"}
+    fronts = (plain(authentication=token), plain(namespace="back"), {"type": "noted", "namespace": "n"})
+    recorder = Recorder()
+    plugins.take("noted", recorder)
+    async with running(document(*fronts), plugins=plugins) as served, aiohttp.ClientSession() as session:
+        for namespace, given, status in (("front", "s3cr3t", 200), ("front", "wrong", 401), ("back", "", 200)):
+            headers = {"Authorization": f"Bearer {given}"}
+            async with session.post(f"{served.url(namespace)}/get", headers=headers) as response:
+                assert response.status == status
+    principal = Principal(None)
+    assert log == [f"outer front {principal}", f"inner front {principal}"]
+
+
+def test_what_is_kept_from_one_build_to_the_next() -> None:
+    found: list[list[str]] = []
+
+    def operation_wrapper(operation: Operation, provision: Provision) -> None:
+        kept: list[str] = provision.keep("mine", list)
+        kept.append(operation.name)
+        found.append(kept)
+
+    plugins = plain_plugins(keeping=module(operation_wrapper=operation_wrapper))
+    first, second = (Host(document(plain()), plugins=plugins, settings=Settings(environment={})) for _ in range(2))
+    assert first.check() == ()
+    assert [len(kept) for kept in found] == [2, 1, 2]
+    assert found[0] is found[2]
+    assert found[0] is not found[1]
+    assert second.check() == ()
+
+
+async def test_operation_wrapper_may_leave_an_operation_alone_or_answer_itself() -> None:
+    def operation_wrapper(operation: Operation) -> Callable[[Call], Call] | None:
+        async def answer(arguments: Arguments) -> Result:
+            return Result(data="from the cache")
+
+        return (lambda call: answer) if operation.name == "get" else None
+
+    plugins = plain_plugins(cache=module(operation_wrapper=operation_wrapper))
+    operations = ({"name": "get", "call": "api.get"}, {"name": "fresh", "call": "api.get"})
+    async with running(document(plain(*operations)), plugins=plugins) as served:
+        assert (await served.host.call("front.get")).data == "from the cache"
+        assert (await served.host.call("front.fresh")).data == {}
+        assert served.fake("api").calls == [("get", {})]
+
+
+async def test_operation_wrapper_gets_checked_arguments() -> None:
+    seen: list[Arguments] = []
+
+    def operation_wrapper(operation: Operation) -> Callable[[Call], Call]:
+        def wrap(call: Call) -> Call:
+            async def noted(arguments: Arguments) -> Result:
+                seen.append(arguments)
+                return await call(arguments)
+
+            return noted
+
+        return wrap
+
+    plugins = plain_plugins(noting=module(operation_wrapper=operation_wrapper))
+    async with running(document(plain()), plugins=plugins) as served:
+        with pytest.raises(ArgumentError, match="unknown parameter 'limit'"):
+            await served.host.call("front.get", {"limit": 1})
+    assert seen == []
+
+
+async def test_the_whole_order(recorder: Recorder) -> None:
+    log = recorder.events
+
+    def check_capability(declaration: Declaration) -> None:
+        log.append("check")
+
+    plugins = plain_plugins(
+        noted=recorder,
+        other=module(check_capability=check_capability, operation_wrapper=marking("w", log)),
+    )
+    noted = [{"type": "noted", "namespace": name} for name in ("one", "two")]
+    api = {"type": "fake", "namespace": "api", "operations": [{"name": "get"}]}
+    host = Host(document(*noted, plain(), consumes=[*noted, api]), plugins=plugins, settings=Settings(environment={}))
+    assert log == [
+        "check",
+        "make consumer one",
+        "make consumer two",
+        "make exposer one",
+        "make exposer two",
+        "wrap get by w",
+    ]
+    log.clear()
+    async with host:
+        assert log == ["start consumer one", "start consumer two", "start exposer one", "start exposer two"]
+        log.clear()
+    assert log == [
+        "drain exposer one",
+        "drain exposer two",
+        "stop exposer two",
+        "stop exposer one",
+        "stop consumer two",
+        "stop consumer one",
+    ]
+
+
+def _kept(plugins: Plugins) -> list[Any]:
+    registries = (plugins.exposers, plugins.consumers, plugins.bind_sources, plugins.step_types)
+    return [*({**registry} for registry in registries), list(plugins.taken)]
+
+
+@pytest.mark.parametrize(
+    ("failing", "reason"),
+    [
+        (
+            module(register_exposers=lambda nothing: None),
+            "Argument(s) {'nothing'} are declared in the hookimpl but can not be found in the hookspec",
+        ),
+        (module(register_dances=lambda register: None), "unknown hook 'register_dances'"),
+        (module(register_exposers=lambda register: register("brought", PlainExposer) or 1 / 0), "ZeroDivisionError"),
+        (
+            module(
+                register_exposers=lambda register: register("brought", PlainExposer),
+                register_consumers=lambda register: register("fake", Consumer),
+            ),
+            "ValueError: consumes type 'fake' is taken by adapter_host.testing.fake.FakeConsumer",
+        ),
+        (
+            module(register_exposers=lambda register: [register("brought", Exposer), register("brought", Exposer)]),
+            "ValueError: exposes type 'brought' is taken by adapter_host.plugin.exposer.Exposer",
+        ),
+        (
+            module(register_bind_sources=lambda register: [register("brought", Answer), register("file", Answer)]),
+            "ValueError: bind scheme 'file' is taken by adapter_host.binds.files.FileSource",
+        ),
+        (
+            module(register_step_types=lambda register: [register("brought", Echo), register("call", Echo)]),
+            "ValueError: step type 'call' is taken by adapter_host.capability.spec.CallStepSpec",
+        ),
+    ],
+    ids=["argument", "hook", "exception", "taken", "twice", "scheme", "step"],
+)
+def test_a_failing_plugin_leaves_nothing(failing: object, reason: str) -> None:
+    plugins = plain_plugins()
+    before = _kept(plugins)
+    with pytest.raises(PluginError) as caught:
+        plugins.take("bad", failing, distribution="bad-plugin", version="1.2")
+    assert str(caught.value).startswith("plugin 'bad' (bad-plugin 1.2): ")
+    assert reason in str(caught.value)
+    assert _kept(plugins) == before
+    plugins.take("bad", FakePluginOfAnotherType())
+    assert "other" in plugins.consumers
+    Host(document(plain()), plugins=plugins)
+
+
+class FakePluginOfAnotherType:
+    @hookimpl
+    def register_consumers(self, register: RegisterConsumer) -> None:
+        register("other", FakeConsumer)
+
+
+def test_a_plugin_is_taken_once() -> None:
+    plugins, fake = Plugins(), Consuming()
+    plugins.take("fake", fake)
+    for name in ("fake", "again"):
+        with pytest.raises(PluginError):
+            plugins.take(name, fake)
+    assert [info.name for info in plugins.taken] == ["fake"]
+    assert list(plugins.consumers) == ["fake"]
+    assert [info.hooks for info in plugins.taken] == [("register_consumers",)]
+    host = Host(document(plain()), plugins=Plugins({"fake": fake, "plain": plain_plugin()}))
+    assert len(host.plans) == 1
+
+
+def plain_plugin() -> object:
+    return module(register_exposers=lambda register: register("plain", PlainExposer))
+
+
+def test_an_error_in_a_hook_names_the_plugin() -> None:
+    def check_capability(declaration: Declaration) -> None:
+        raise KeyError("x")
+
+    plugins = plain_plugins(other=module(operation_wrapper=marking("w", [])))
+    plugins.take("bad", module(check_capability=check_capability), distribution="bad-plugin", version="1.2")
+    with pytest.raises(PluginError, match=r"^plugin 'bad' \(bad-plugin 1\.2\): KeyError: 'x'$"):
+        Host(document(plain()), plugins=plugins)
+
+
+def test_an_error_in_an_adapter_names_it(recorder: Recorder) -> None:
+    recorder.fails = {"make consumer one"}
+    consumed = [{"type": "noted", "namespace": "one"}]
+    with pytest.raises(PluginError, match="cannot build 'one' \\(noted\\): OSError: make consumer one failed"):
+        Host(document(plain(), consumes=consumed), plugins=plain_plugins(noted=recorder))
+
+
+async def test_two_hosts_with_other_plugins_in_one_process() -> None:
+    class Shouting:
+        @hookimpl
+        def operation_wrapper(self, operation: Operation) -> Callable[[Call], Call]:
+            async def shout(arguments: Arguments) -> Result:
+                return Result(data="HELLO")
+
+            return lambda call: shout
+
+    loud, quiet = plain_plugins(shouting=Shouting()), plain_plugins()
+    async with running(document(plain()), plugins=loud) as one, running(document(plain()), plugins=quiet) as two:
+        assert (await one.host.call("front.get")).data == "HELLO"
+        assert (await two.host.call("front.get")).data == {}
+    assert [info.name for info in quiet.taken] == ["fake", "plain"]
+
+
+BAD = {
+    "import": "import nothing_of_that_name\n",
+    "argument": "from adapter_host import hookimpl\n@hookimpl\ndef register_exposers(registre): pass\n",
+    "hook": "from adapter_host import hookimpl\n@hookimpl\ndef register_dances(register): pass\n",
+    "exception": "from adapter_host import hookimpl\n@hookimpl\ndef register_exposers(register): raise OSError('no')\n",
+    "attribute": None,
+}
+REASONS = {
+    "import": "ModuleNotFoundError: No module named 'nothing_of_that_name'",
+    "argument": "Argument(s) {'registre'} are declared",
+    "hook": "unknown hook 'register_dances'",
+    "exception": "OSError: no",
+    "attribute": "AttributeError: module 'bad_plugin' has no attribute 'missing'",
+}
+GRPC = "naftiko: 1.0.0-alpha2\ncapability:\n  exposes:\n    - type: grpc\n      namespace: a\n"
+
+
+@pytest.fixture(params=list(BAD))
+def reason(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A distribution whose plugin fails is installed; gives why it fails."""
+    kind: str = request.param
+    metadata = tmp_path / "site/adapter_host_grpc-0.3.1.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: adapter-host-grpc\nVersion: 0.3.1\n")
+    target = "bad_plugin:missing" if BAD[kind] is None else "bad_plugin"
+    (metadata / "entry_points.txt").write_text(f"[adapter_host]\ngrpc = {target}\n")
+    (tmp_path / "site/bad_plugin.py").write_text(BAD[kind] or "")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.chdir(tmp_path)
+    yield REASONS[kind]
+    sys.modules.pop("bad_plugin", None)
+
+
+def test_an_installed_plugin_that_fails_is_told(
+    reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["plugins"]) == 1
+    listed = capsys.readouterr()
+    assert listed.err.startswith("failed: plugin 'grpc' (adapter-host-grpc 0.3.1): ")
+    assert reason in listed.err
+    assert len(listed.err.splitlines()) == 1
+    assert "rest" in listed.out
+
+    (tmp_path / "a.yaml").write_text(GRPC)
+    assert main(["validate", "a.yaml"]) == 1
+    found = capsys.readouterr().err
+    assert found.startswith("a.yaml:4:13: unknown exposer type 'grpc'")
+    assert "plugin 'grpc' (adapter-host-grpc 0.3.1): " in found
+    assert reason in found
+
+    monkeypatch.setenv("ADAPTER_HOST_DISABLE_PLUGINS", " grpc , echo")
+    assert main(["plugins"]) == 0
+    assert "disabled: grpc" in capsys.readouterr().out.splitlines()
+
+
+def test_installed_plugins_and_those_disabled(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert {"http", "mcp", "rest"} <= {info.name for info in Plugins.installed().taken}
+    monkeypatch.setenv("ADAPTER_HOST_DISABLE_PLUGINS", "http,,rest")
+    plugins = Plugins.installed()
+    assert plugins.disabled == ["http", "rest"]
+    assert "http" not in plugins.consumers
+    assert Plugins.installed(disabled=["mcp"]).disabled == ["mcp"]

@@ -1,0 +1,347 @@
+"""Types of steps that plugins bring: what they are given, when they run, and how they live."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import pytest
+
+from adapter_host import (
+    ArgumentError,
+    Arguments,
+    Call,
+    Host,
+    PluginError,
+    Plugins,
+    Problem,
+    ProblemsError,
+    Provision,
+    RegisterStepType,
+    Result,
+    Settings,
+    StepSpec,
+    StepType,
+    hookimpl,
+)
+from adapter_host.testing import Hold, running
+from tests.support.adapters import document, plain, plain_plugins
+
+
+class NoteSpec(StepSpec):
+    """A step of `type: note` or `type: see`."""
+
+    words: int = 1
+
+
+class Note(StepType[NoteSpec]):
+    """Gives what it is given, and notes what happens to it."""
+
+    config_class = NoteSpec
+    events: ClassVar[list[str]] = []
+    fails: ClassVar[set[str]] = set()
+
+    def __init__(self, provision: Provision) -> None:
+        super().__init__(provision)
+        self.factor = 1
+        self.note("made")
+
+    def note(self, event: str) -> None:
+        self.events.append(f"{type(self).__name__} {event}")
+        if event in self.fails:
+            raise RuntimeError(event)
+
+    def compile(self, spec: NoteSpec) -> Call | None:
+        if spec.words < 0:
+            self.provision.problem("words are counted from 0", spec, "words")
+            return None
+
+        async def work(given: Arguments) -> Result:
+            if given.get("bad"):
+                raise ArgumentError("bad", "that is bad")
+            return Result(data={**given, "words": spec.words * self.factor})
+
+        return work
+
+    async def start(self) -> None:
+        self.note("started")
+
+    async def stop(self) -> None:
+        self.note("stopped")
+
+    def status(self) -> Mapping[str, Any]:
+        return {"factor": self.factor}
+
+    def adjust(self, changes: Mapping[str, Any]) -> None:
+        if not isinstance(changes.get("factor"), int):
+            raise ValueError("'factor' must be a whole number")
+        self.factor = changes["factor"]
+
+
+class See(Note):
+    """Sees all there is, and changes nothing."""
+
+    takes_context = True
+    writes = False
+
+
+class Bare(StepType[StepSpec]):
+    """Does what the base does."""
+
+    def compile(self, spec: StepSpec) -> Call | None:
+        return None
+
+
+class Brings:
+    """A plugin with these."""
+
+    @hookimpl
+    def register_step_types(self, register: RegisterStepType) -> None:
+        register("note", Note)
+        register("see", See)
+        register("bare", Bare)
+
+
+@pytest.fixture(autouse=True)
+def clean() -> None:
+    Note.events.clear()
+    Note.fails.clear()
+
+
+def plugins() -> Plugins:
+    return plain_plugins(noting=Brings())
+
+
+API = {
+    "type": "fake",
+    "namespace": "api",
+    "operations": [{"name": "ship", "inputParameters": [{"name": "imo", "in": "path", "required": True}]}],
+}
+INPUTS = [
+    {"name": "imo", "type": "string"},
+    {"name": "deck", "type": "integer", "required": False},
+    {"name": "flag", "value": "NO"},
+]
+
+
+def step(type: str = "note", name: str = "a", *, given: Any = None, **keys: Any) -> dict[str, Any]:
+    """A step; `given` is its `with`."""
+    return {"type": type, "name": name, **({"with": given} if given else {}), **keys}
+
+
+def shown(*steps: dict[str, Any], **operation: Any) -> dict[str, Any]:
+    exposed = plain({"name": "go", "inputParameters": INPUTS, "steps": list(steps), **operation})
+    binds = [{"namespace": "deep", "keys": {"KEY": "KEY"}}]
+    return document(exposed, consumes=[API], binds=binds)
+
+
+async def given(*steps: dict[str, Any], arguments: Arguments, **operation: Any) -> Any:
+    settings = {"environment": {"KEY": "hush"}}
+    async with running(shown(*steps, **operation), plugins=plugins(), **settings) as served:
+        served.fake("api").answers["ship"] = lambda called: {
+            "imo": called["imo"],
+            "crew": [{"name": "Aiko"}],
+            "x": None,
+        }
+        return (await served.host.call("front.go", arguments)).data
+
+
+CALL = {"type": "call", "name": "get-ship", "call": "api.ship", "with": {"imo": "{{imo}}"}}
+
+
+async def test_a_step_is_given_its_with() -> None:
+    values = {
+        "number": 7,
+        "list": ["{{imo}}", 1],
+        "typed": "{{deck}}",
+        "text": "deck {{deck}} of {{get-ship.imo}}",
+        "path": "$.get-ship.crew[0]",
+        "qualified": "front.imo",
+        "deck": "deck",
+        "constant": "{{flag}}",
+        "secret": "{{deep.KEY}}",
+        "missing": "$.get-ship.none",
+        "plain": "imo",
+    }
+    found = await given(CALL, step(given=values), arguments={"imo": "i", "deck": 3})
+    assert found == {
+        "number": 7,
+        "list": ["{{imo}}", 1],
+        "typed": 3,
+        "text": "deck 3 of i",
+        "path": {"name": "Aiko"},
+        "qualified": "i",
+        "deck": 3,
+        "constant": "NO",
+        "secret": "hush",
+        "plain": "imo",
+        "words": 1,
+    }
+
+
+async def test_a_context_is_the_inputs_the_steps_before_and_with() -> None:
+    steps = (CALL, step(name="one", words=2), step("see", "two", given={"imo": "{{imo}}!", "deck": "{{deck}}"}))
+    found = await given(*steps, arguments={"imo": "i"}, **{"with": {"given": "{{imo}}?"}})
+    assert found == {
+        "imo": "i!",
+        "flag": "NO",
+        "given": "i?",
+        "get-ship": {"imo": "i", "crew": [{"name": "Aiko"}], "x": None},
+        "one": {"words": 2},
+        "words": 1,
+    }
+
+
+async def test_an_input_that_only_a_context_has_goes_somewhere() -> None:
+    warned = Host(shown(step("see")), plugins=plugins()).warnings
+    assert warned == ()
+    warned = Host(shown(step("note")), plugins=plugins()).warnings
+    assert [problem.code for problem in warned] == ["idle-input"] * 2
+
+
+async def test_what_a_step_gives_is_used_by_later_ones() -> None:
+    second = step("note", "b", given={"sum": "$.a.words", "text": "{{a.words}}"})
+    assert await given(step(words=4), second, arguments={"imo": "i"}) == {"sum": 4, "text": 4, "words": 1}
+
+
+async def test_a_failure_is_the_steps() -> None:
+    with pytest.raises(ArgumentError, match="step 'a': that is bad") as caught:
+        await given(step(given={"bad": True}), arguments={"imo": "i"})
+    assert caught.value.step == "a"
+
+
+class Slow(Note):
+    """Ends when it is let, and gives whether the ship had been called by then."""
+
+    gate: ClassVar[asyncio.Event]
+    hold: ClassVar[Hold]
+
+    def compile(self, spec: NoteSpec) -> Call:
+        async def work(given: Arguments) -> Result:
+            await self.gate.wait()
+            return Result(data=self.hold.entered.is_set())
+
+        return work
+
+
+class SlowSee(Slow):
+    """As it, and it changes nothing."""
+
+    writes = False
+
+
+@pytest.mark.parametrize("slow", [Slow, SlowSee])
+async def test_a_step_that_may_write_keeps_its_place(slow: type[Slow]) -> None:
+    steps, mappings = (step("slow"), CALL), [{"targetName": "before", "value": "$.a"}]
+    document = shown(*steps, mappings=mappings)
+    async with running(document, plugins=plain_plugins(slow=_registering("slow", slow))) as served:
+        Slow.gate, Slow.hold = asyncio.Event(), served.fake("api").hold("ship")
+        task = asyncio.create_task(served.host.call("front.go", {"imo": "i"}))
+        if slow.writes:
+            for _ in range(20):  # as long as the call would take to come in, if it did not wait
+                await asyncio.sleep(0)
+        else:
+            await Slow.hold.entered.wait()
+        Slow.gate.set()
+        Slow.hold.release.set()
+        assert (await task).data == {"before": not slow.writes}
+
+
+def _registering(name: str, step_type: type[StepType[Any]]) -> object:
+    class Registering:
+        @hookimpl
+        def register_step_types(self, register: RegisterStepType) -> None:
+            register(name, step_type)
+
+    return Registering()
+
+
+async def test_one_is_made_for_each_capability_that_uses_it() -> None:
+    first = shown(step(), step(name="b"), step("see", "c"))
+    second = document(plain({"name": "go", "steps": [step()]}, namespace="other"))
+    third = document(plain({"name": "go", "outputParameters": [{"value": "x"}]}, namespace="third"))
+    host = Host(first, second, third, plugins=plugins(), settings=Settings(ports={"front": 0, "other": 0, "third": 0}))
+    assert Note.events == ["Note made", "See made", "Note made"]
+    assert {type: len(found) for type, found in host.step_types.items()} == {"note": 2, "see": 1}
+    Note.events.clear()
+    async with host:
+        assert Note.events == ["Note started", "See started", "Note started"]
+        Note.events.clear()
+        old = host.step_types["note"]
+        await host.reload()
+        assert Note.events[:6] == ["Note made", "See made", "Note made", "Note started", "See started", "Note started"]
+        assert not set(map(id, old)) & set(map(id, host.step_types["note"]))
+    assert Note.events[6:].count("Note stopped") == 4
+
+
+async def test_one_that_does_not_start_keeps_the_host_from_starting() -> None:
+    Note.fails.add("started")
+    host = Host(shown(step("see"), step(name="b")), plugins=plugins())
+    with pytest.raises(RuntimeError, match="started"):
+        await host.start()
+    assert Note.events[-2:] == ["See started", "See stopped"]
+
+
+async def test_it_is_seen_and_adjusted_through_the_host() -> None:
+    async with running(shown(step()), plugins=plugins()) as served:
+        (note,) = served.host.step_types["note"]
+        note.adjust({"factor": 3})
+        assert note.status() == {"factor": 3}
+        assert (await served.host.call("front.go", {"imo": "i"})).data == {"words": 3}
+        with pytest.raises(ValueError, match="'factor' must be a whole number"):
+            note.adjust({"factor": "x"})
+
+
+def test_what_is_not_overridden_has_nothing_to_show_or_change() -> None:
+    bare = Bare(Host(shown(step()), plugins=plugins()).step_types["note"][0].provision)
+    assert bare.status() == {}
+    bare.adjust({})
+    with pytest.raises(ValueError, match="'x' cannot be changed"):
+        bare.adjust({"x": 1})
+
+
+def problems(*steps: dict[str, Any]) -> list[Problem]:
+    with pytest.raises(ProblemsError) as caught:
+        Host(shown(*steps), plugins=plugins())
+    return [problem for problem in caught.value.problems if not problem.warning]
+
+
+def test_what_is_wrong_is_a_problem_at_its_place() -> None:
+    (problem,) = problems(step(words=-1))
+    assert problem.message == "capability.exposes.0.operations.0.steps.0.words: words are counted from 0"
+    (problem,) = problems(step(words="many"))
+    assert problem.message.endswith("'words' must be a whole number (given 'many')")
+    (problem,) = problems(step("nite"))
+    assert problem.code == "unknown-type"
+    assert problem.message == (
+        "capability.exposes.0.operations.0.steps.0.type: unknown step type 'nite'; did you mean 'note'?"
+        " (installed: bare, call, lookup, note, see)"
+    )
+    (problem,) = problems(step(given={"x": "$.a"}))
+    assert problem.message.endswith("step 'a' cannot use what it gives itself")
+
+
+@pytest.mark.parametrize("type", [5, None, ["note"], {"a": 1}])
+def test_a_type_is_text(type: Any) -> None:
+    (problem,) = problems({"type": type, "name": "a"})
+    assert problem.message.startswith("capability.exposes.0.operations.0.steps.0.type: unknown step type ")
+
+
+def test_unknown_keys_are_warnings() -> None:
+    host = Host(shown(step("see", word=1)), plugins=plugins())
+    assert [problem.message.split(": ", 1)[1] for problem in host.warnings] == [
+        "unknown key 'word' is ignored; did you mean 'words'?"
+    ]
+
+
+def test_one_that_cannot_be_made_is_its_plugins_failure() -> None:
+    Note.fails.add("made")
+    with pytest.raises(PluginError, match=r"test_step_types: cannot build steps of type 'note': RuntimeError: made"):
+        Host(shown(step()), plugins=plugins())
+
+
+def test_a_capability_that_is_a_model_keeps_its_steps() -> None:
+    host = Host(shown(step("see", words=2)), plugins=plugins())
+    again = Host(host.plans[0].declaration.capability, plugins=plugins())
+    assert again.plans[0].declaration.capability.exposes == host.plans[0].declaration.capability.exposes

@@ -1,0 +1,198 @@
+"""An exposer's shortcut past its application: taken where it may be, through the same door, and nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from adapter_host import PRINCIPAL, Host, HttpExposer, HttpExposerConfig, Plugins, RegisterExposer, attach, hookimpl
+from adapter_host.testing import FakePlugin, Running, running
+
+BEARER = {"type": "bearer", "token": "s3cr3t"}
+AUTHORIZED = {"Authorization": "Bearer s3cr3t"}
+
+
+class Quick(HttpExposer[HttpExposerConfig]):
+    """Says which way a request came; `/slow` has no shortcut, and `/held` waits."""
+
+    config_class = HttpExposerConfig
+
+    def build_app(self) -> web.Application:
+        self.entered, self.cancelled, self.release = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self.slow)
+        return app
+
+    def handler_of(self, request: web.Request) -> Handler | None:
+        if request.path.endswith("/slow"):
+            return None
+        return self.held if request.path.endswith("/held") else self.quick
+
+    async def quick(self, request: web.Request) -> web.Response:
+        return web.json_response({"way": "shortcut", "known": request.get(PRINCIPAL) is not None})
+
+    async def slow(self, request: web.Request) -> web.Response:
+        await request.read()
+        return web.json_response({"way": "application", "known": request.get(PRINCIPAL) is not None})
+
+    async def held(self, request: web.Request) -> web.Response:
+        self.entered.set()
+        try:
+            await self.release.wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+        return await self.quick(request)
+
+
+class Guarded(Quick):
+    """Overrides the application alone."""
+
+    def build_app(self) -> web.Application:
+        app = super().build_app()
+        app.middlewares.append(refuse)
+        return app
+
+
+class Renewed(Guarded):
+    """Overrides both."""
+
+    def handler_of(self, request: web.Request) -> Handler | None:
+        return super().handler_of(request)
+
+
+@web.middleware
+async def refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
+    raise web.HTTPForbidden
+
+
+@web.middleware
+async def pass_on(request: web.Request, handler: Handler) -> web.StreamResponse:
+    return await handler(request)
+
+
+class QuickPlugin:
+    """Brings the exposers."""
+
+    @hookimpl
+    def register_exposers(self, register: RegisterExposer) -> None:
+        register("quick", Quick)
+        register("guarded", Guarded)
+        register("renewed", Renewed)
+
+
+class MiddlewarePlugin:
+    """Puts something behind every door."""
+
+    @hookimpl
+    def http_middlewares(self) -> Iterable[Middleware]:
+        return [pass_on]
+
+
+def document(*types: str, **more: Any) -> dict[str, Any]:
+    exposes = [{"type": type, "namespace": f"{type}-{i}", "port": 0, **more} for i, type in enumerate(types)]
+    return {"naftiko": "1.0.0-alpha2", "capability": {"exposes": exposes}}
+
+
+def plugins(**more: object) -> Plugins:
+    return Plugins({"quick": QuickPlugin(), "fake": FakePlugin(), **more})
+
+
+@asynccontextmanager
+async def served(type: str = "quick", more: Plugins | None = None, **entry: Any) -> AsyncIterator[tuple[Running, str]]:
+    async with running(document(type, **entry), plugins=more or plugins()) as host:
+        yield host, host.url(f"{type}-0")
+
+
+async def way(url: str, method: str = "GET", **given: Any) -> tuple[int, Any]:
+    async with aiohttp.ClientSession() as session, session.request(method, url, **given) as answer:
+        return answer.status, (await answer.json(content_type=None) if answer.content_type.endswith("json") else None)
+
+
+async def test_it_is_taken_for_what_it_is_for() -> None:
+    async with served() as (_, url):
+        assert await way(f"{url}/x") == (200, {"way": "shortcut", "known": False})
+        assert await way(f"{url}/slow") == (200, {"way": "application", "known": False})
+        async with aiohttp.ClientSession() as session, session.head(f"{url}/x") as answer:
+            assert (answer.status, await answer.read(), answer.headers["Content-Length"]) == (200, b"", "35")
+
+
+async def test_a_client_that_waits_for_leave_gets_it() -> None:
+    async with served() as (_, url):
+        assert (await way(f"{url}/x", "POST", data=b"x" * 1000, expect100=True))[1]["way"] == "application"
+
+
+async def test_it_leads_through_the_same_door() -> None:
+    async with served(authentication=BEARER) as (_, url):
+        for path in ("x", "slow"):
+            assert (await way(f"{url}/{path}"))[0] == 401
+            assert (await way(f"{url}/{path}", headers={"Host": "evil.example.com"}))[0] == 421
+            assert (await way(f"{url}/{path}", headers={"Origin": "https://evil.example.com"}))[0] == 403
+            status, answer = await way(f"{url}/{path}", headers=AUTHORIZED)
+            assert (status, answer["known"]) == (200, True)
+
+
+@pytest.mark.parametrize(("type", "status"), [("guarded", 403), ("renewed", 200)])
+async def test_a_subclass_with_an_application_of_its_own_has_none(type: str, status: int) -> None:
+    async with served(type) as (_, url):
+        assert (await way(f"{url}/x"))[0] == status
+
+
+async def test_what_plugins_put_behind_the_door_is_not_passed_by() -> None:
+    async with served(more=plugins(middleware=MiddlewarePlugin())) as (_, url):
+        assert (await way(f"{url}/x"))[1]["way"] == "application"
+
+
+async def test_several_share_a_port() -> None:
+    shared = document("quick", "guarded", "quick")
+    async with running(shared, plugins=plugins()) as host:
+        port = host.url("quick-0").rpartition(":")[2]
+    for exposer in shared["capability"]["exposes"]:
+        exposer["port"] = int(port)
+    async with Host(shared, plugins=plugins()) as together:
+        for exposure in together.exposures:
+            assert exposure.url is not None
+            expected = 403 if exposure.type == "guarded" else 200
+            assert (await way(f"{exposure.url}/x"))[0] == expected
+        assert (await way(f"http://127.0.0.1:{port}/nothing"))[0] == 404
+        assert (await way(f"http://127.0.0.1:{port}/"))[0] == 404
+
+
+async def test_a_drain_waits_for_it_and_a_reload_leaves_it_be() -> None:
+    async with served() as (host, url):
+        (exposure,) = host.host.exposures
+        quick = cast("Quick", exposure.exposer)
+        calling = asyncio.create_task(way(f"{url}/held"))
+        await quick.entered.wait()
+        await host.host.reload()
+        assert (await way(f"{url}/x"))[0] == 200
+        quick.release.set()
+        assert await calling == (200, {"way": "shortcut", "known": False})
+
+
+async def test_a_caller_that_goes_away_cancels_it() -> None:
+    async with served() as (host, url):
+        quick = cast("Quick", host.host.exposures[0].exposer)
+        calling = asyncio.create_task(way(f"{url}/held"))
+        await quick.entered.wait()
+        calling.cancel()
+        await asyncio.wait_for(quick.cancelled.wait(), 10)
+
+
+async def test_another_application_keeps_the_whole_way() -> None:
+    app = web.Application()
+    attach(app, Host(document("quick"), plugins=plugins()), prefix="/api")
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        assert (await way(f"http://127.0.0.1:{runner.addresses[0][1]}/api/quick-0/x"))[1]["way"] == "application"
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,110 @@
+"""The contracts for adapters: a good adapter passes, and each item finds the adapter that breaks it, and it alone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from adapter_host import OperationError
+from adapter_host.testing import ConsumerContract, ExposerContract
+from tests.support.pages import blocks
+from tests.support.paths import ROOT
+
+GUIDE = ROOT / "docs/writing-a-plugin.md"
+BROKEN = ROOT / "tests/support/broken_adapters.py"
+
+Failed = Mapping[str, set[str]]
+"""The names of the tests that failed, by their class; a class all of whose tests passed has an empty set."""
+
+
+@pytest.fixture(scope="module")
+def failed(tmp_path_factory: pytest.TempPathFactory) -> Failed:
+    report = tmp_path_factory.mktemp("kit") / "report.xml"
+    # What a broken adapter leaves behind is not this run's business.
+    options = ["-q", "--tb=native", "-p", "no:cacheprovider", "-o", "filterwarnings=ignore", f"--junitxml={report}"]
+    run = [sys.executable, "-m", "pytest", *options, str(BROKEN)]
+    done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, timeout=55, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for case in ElementTree.parse(report).iter("testcase"):
+        failures = found[case.attrib["classname"].rsplit(".", 1)[-1]]
+        if case.find("failure") is not None or case.find("error") is not None:
+            failures.add(case.attrib["name"].partition("[")[0])
+    return found
+
+
+def items(contract: type) -> list[str]:
+    return [name for name in vars(contract) if name.startswith("test_")]
+
+
+def broken(prefix: str, item: str) -> str:
+    return f"Test{prefix}{item.removeprefix('test').title().replace('_', '')}"
+
+
+@pytest.mark.parametrize("name", ["TestGoodExposer", "TestGoodConsumer"])
+def test_a_good_adapter_passes(failed: Failed, name: str) -> None:
+    assert failed[name] == set()
+
+
+@pytest.mark.parametrize("item", items(ExposerContract))
+def test_an_exposer_that_breaks_an_item_fails_it_alone(failed: Failed, item: str) -> None:
+    assert failed[broken("Exposing", item)] == {item}
+
+
+@pytest.mark.parametrize("item", [name for name in items(ConsumerContract) if name != "test_there_are_examples"])
+def test_a_consumer_that_breaks_an_item_fails_it_alone(failed: Failed, item: str) -> None:
+    assert failed[broken("Consuming", item)] == {item}
+
+
+def test_a_contract_without_examples_says_so(failed: Failed) -> None:
+    assert failed["TestWithoutExamples"] == {"test_there_are_examples"}
+
+
+def test_every_error_is_tried() -> None:
+    tried: list[type[OperationError]] = []
+
+    class Metafunc:
+        fixturenames = ("error",)
+
+        def parametrize(self, name: str, values: list[type[OperationError]], ids: list[str]) -> None:
+            tried.extend(values)
+
+    ExposerContract.pytest_generate_tests(Metafunc())
+    assert {OperationError, *OperationError.__subclasses__()} <= set(tried) | {
+        error for error in OperationError.__subclasses__() if not error.__module__.startswith("adapter_host.")
+    }
+
+
+def test_the_fixtures_need_no_import(running: object, fake_plugins: object) -> None:
+    assert callable(running)
+    assert callable(fake_plugins)
+
+
+@pytest.mark.parametrize("contract", [ExposerContract, ConsumerContract])
+def test_the_guide_names_every_item(contract: type) -> None:
+    assert [item for item in items(contract) if f"| `{item}` |" not in GUIDE.read_text()] == []
+
+
+@pytest.mark.parametrize(("type", "contract"), [("words", "ExposerContract"), ("dice", "ConsumerContract")])
+def test_the_guides_adapters_keep_their_contract(type: str, contract: str, tmp_path: Path) -> None:
+    written = [block.text for block in blocks(GUIDE, "python")]
+    (adapter,) = [text for text in written if f'register("{type}"' in text]
+    (tests,) = [text for text in written if f"({contract}):" in text]
+    taken = f"""
+    def plugins(self):
+        import sys
+        from adapter_host import Plugins
+
+        return Plugins({{"{type}": sys.modules[__name__]}})
+"""
+    (tmp_path / "test_guide.py").write_text(adapter + tests + taken)
+    # Without the plugin for asynchronous tests: a contract needs none.
+    run = [sys.executable, "-m", "pytest", "-q", "-p", "no:asyncio", "-p", "no:cacheprovider", "-W", "error", "."]
+    done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, timeout=50, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
