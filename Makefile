@@ -12,7 +12,7 @@ NAMES := $(shell sed -n 's/^name = "\(.*\)"$$/\1/p' $(PROJECTS))
 .PHONY: test demo check coverage conformance clients bench lock wheels clean
 
 test: .venv/.installed
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n auto --dist loadfile
 
 demo: .venv/.installed
 	$(BIN)/python docs/demo.py
