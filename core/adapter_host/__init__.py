@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from .auth.oauth2.metadata import is_secure as is_secure
     from .auth.oauth2.metadata import metadata_urls as metadata_urls
     from .binds.binds import BindSource as BindSource
-    from .capability.loaded import Declaration as Declaration
+    from .capability.loaded import LoadedCapability as LoadedCapability
     from .capability.media_types import BinarySize as BinarySize
     from .capability.media_types import MediaType as MediaType
     from .capability.media_types import parse_size as parse_size
-    from .capability.model import ListOf as ListOf
+    from .capability.model import ListField as ListField
     from .capability.model import Model as Model
     from .capability.spec import Authentication as Authentication
     from .capability.spec import Capability as Capability
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from .capability.spec import OutputSpec as OutputSpec
     from .capability.spec import Semantics as Semantics
     from .capability.spec import StepSpec as StepSpec
-    from .compiler.references import fold as fold
-    from .document.messages import suggest as suggest
+    from .compiler.references import normalize_name as normalize_name
+    from .document.messages import did_you_mean as did_you_mean
     from .errors import AdapterHostError as AdapterHostError
     from .errors import ArgumentError as ArgumentError
     from .errors import BindError as BindError
@@ -42,18 +42,24 @@ if TYPE_CHECKING:
     from .errors import StartError as StartError
     from .errors import UnavailableError as UnavailableError
     from .errors import UpstreamError as UpstreamError
-    from .errors import UpstreamInvalid as UpstreamInvalid
-    from .errors import UpstreamStatus as UpstreamStatus
-    from .errors import UpstreamTimeout as UpstreamTimeout
-    from .errors import UpstreamUnreachable as UpstreamUnreachable
+    from .errors import UpstreamInvalidError as UpstreamInvalidError
+    from .errors import UpstreamStatusError as UpstreamStatusError
+    from .errors import UpstreamTimeoutError as UpstreamTimeoutError
+    from .errors import UpstreamUnreachableError as UpstreamUnreachableError
     from .expressions.template import ABSENT as ABSENT
     from .expressions.template import Template as Template
     from .expressions.template import text_of as text_of
     from .host.embedding import attach as attach
     from .host.host import HOST as HOST
     from .host.host import Host as Host
-    from .host.status import Exposure as Exposure
+    from .host.status import ExposerStatus as ExposerStatus
     from .hosts import is_loopback as is_loopback
+    from .http_syntax import CONNECTION_HEADERS as CONNECTION_HEADERS
+    from .http_syntax import HOP_BY_HOP as HOP_BY_HOP
+    from .http_syntax import TOKEN as TOKEN
+    from .http_syntax import bare_media_type as bare_media_type
+    from .http_syntax import is_connection_header as is_connection_header
+    from .http_syntax import is_token as is_token
     from .operation.inputs import JSON_TYPES as JSON_TYPES
     from .operation.inputs import Input as Input
     from .operation.operation import Arguments as Arguments
@@ -64,18 +70,19 @@ if TYPE_CHECKING:
     from .operation.operation import Operations as Operations
     from .operation.operation import Result as Result
     from .operation.request_id import new_request_id as new_request_id
-    from .operation.streams import HeldStream as HeldStream
+    from .operation.streams import TrackedStream as TrackedStream
+    from .operation.streams import close_stream as close_stream
     from .operation.streams import read_at_most as read_at_most
     from .operation.trace_context import TRACE_CONTEXT as TRACE_CONTEXT
     from .plugin.api_version import API_VERSION as API_VERSION
     from .plugin.consumer import ConsumedCall as ConsumedCall
     from .plugin.consumer import Consumer as Consumer
-    from .plugin.consumer import Forwarding as Forwarding
-    from .plugin.context import Provision as Provision
+    from .plugin.consumer import PassThroughOperation as PassThroughOperation
+    from .plugin.context import BuildContext as BuildContext
     from .plugin.curl import curl as curl
+    from .plugin.exposer import CatalogEntry as CatalogEntry
     from .plugin.exposer import Exposer as Exposer
     from .plugin.exposer import HttpExposer as HttpExposer
-    from .plugin.exposer import Offer as Offer
     from .plugin.files import LocatedFile as LocatedFile
     from .plugin.files import Location as Location
     from .plugin.files import guess_media_type as guess_media_type
@@ -97,9 +104,9 @@ _EXPORTS = {
     "auth.credentials": ("Principal",),
     "auth.oauth2.metadata": ("is_secure", "metadata_urls"),
     "binds.binds": ("BindSource",),
-    "capability.loaded": ("Declaration",),
+    "capability.loaded": ("LoadedCapability",),
     "capability.media_types": ("BinarySize", "MediaType", "parse_size"),
-    "capability.model": ("ListOf", "Model"),
+    "capability.model": ("ListField", "Model"),
     "capability.spec": (
         "Authentication",
         "Capability",
@@ -113,8 +120,8 @@ _EXPORTS = {
         "Semantics",
         "StepSpec",
     ),
-    "compiler.references": ("fold",),
-    "document.messages": ("suggest",),
+    "compiler.references": ("normalize_name",),
+    "document.messages": ("did_you_mean",),
     "errors": (
         "AdapterHostError",
         "ArgumentError",
@@ -129,16 +136,17 @@ _EXPORTS = {
         "StartError",
         "UnavailableError",
         "UpstreamError",
-        "UpstreamInvalid",
-        "UpstreamStatus",
-        "UpstreamTimeout",
-        "UpstreamUnreachable",
+        "UpstreamInvalidError",
+        "UpstreamStatusError",
+        "UpstreamTimeoutError",
+        "UpstreamUnreachableError",
     ),
     "expressions.template": ("ABSENT", "Template", "text_of"),
     "host.embedding": ("attach",),
     "host.host": ("HOST", "Host"),
-    "host.status": ("Exposure",),
+    "host.status": ("ExposerStatus",),
     "hosts": ("is_loopback",),
+    "http_syntax": ("CONNECTION_HEADERS", "HOP_BY_HOP", "TOKEN", "bare_media_type", "is_connection_header", "is_token"),
     "operation.inputs": ("Input", "JSON_TYPES"),
     "operation.operation": (
         "Arguments",
@@ -150,13 +158,13 @@ _EXPORTS = {
         "Result",
     ),
     "operation.request_id": ("new_request_id",),
-    "operation.streams": ("HeldStream", "read_at_most"),
+    "operation.streams": ("TrackedStream", "close_stream", "read_at_most"),
     "operation.trace_context": ("TRACE_CONTEXT",),
     "plugin.api_version": ("API_VERSION",),
-    "plugin.consumer": ("ConsumedCall", "Consumer", "Forwarding"),
-    "plugin.context": ("Provision",),
+    "plugin.consumer": ("ConsumedCall", "Consumer", "PassThroughOperation"),
+    "plugin.context": ("BuildContext",),
     "plugin.curl": ("curl",),
-    "plugin.exposer": ("Exposer", "HttpExposer", "Offer"),
+    "plugin.exposer": ("CatalogEntry", "Exposer", "HttpExposer"),
     "plugin.files": ("LocatedFile", "Location", "guess_media_type", "parse_location"),
     "plugin.hookspecs": ("RegisterBindSource", "RegisterConsumer", "RegisterExposer", "RegisterStepType", "hookimpl"),
     "plugin.manager": ("PluginInfo", "Plugins"),

@@ -14,10 +14,10 @@
         ├── InternalError        500  our own mistake
         ├── UnavailableError     503  draining, or as much in progress as may be
         └── UpstreamError        502  the consumed API's failure
-            ├── UpstreamUnreachable  502  no connection, or it broke
-            ├── UpstreamInvalid      502  not the format declared, too large
-            ├── UpstreamTimeout      504  no answer in time
-            └── UpstreamStatus       its own status (300 to 599) and body
+            ├── UpstreamUnreachableError  502  no connection, or it broke
+            ├── UpstreamInvalidError      502  not the format declared, too large
+            ├── UpstreamTimeoutError      504  no answer in time
+            └── UpstreamStatusError       its own status (300 to 599) and body
 """
 
 from __future__ import annotations
@@ -139,26 +139,26 @@ class UpstreamError(OperationError):
     title = "Upstream failure"
 
 
-class UpstreamUnreachable(UpstreamError):
+class UpstreamUnreachableError(UpstreamError):
     """The consumed API could not be reached, or the connection broke."""
 
     title = "Upstream unreachable"
 
 
-class UpstreamInvalid(UpstreamError):
+class UpstreamInvalidError(UpstreamError):
     """The consumed API answered what was not declared: another format, or too much."""
 
     title = "Invalid upstream answer"
 
 
-class UpstreamTimeout(UpstreamError):
+class UpstreamTimeoutError(UpstreamError):
     """The consumed API did not answer in time."""
 
     status = 504
     title = "Upstream timeout"
 
 
-class UpstreamStatus(UpstreamError):
+class UpstreamStatusError(UpstreamError):
     """The consumed API answered with a status that is not a success; all of it is kept.
 
     `upstream_status` is 300 to 599; `headers` is case-insensitive.

@@ -15,7 +15,7 @@ class Settings:
 
     `base_uris` is by consumer namespace, `ports` by exposer namespace (0 takes any free port). `environment` is where
     secrets without a location come from; nothing else reads the process's environment. `body_limit` bounds a request's
-    body, `answer_limit` an upstream answer that has to be held, `call_limit` the calls in progress of one exposer.
+    body, `response_limit` an upstream answer that has to be held, `call_limit` the calls in progress of one exposer.
     `allowed_hosts` and `allowed_origins` are accepted in Host and Origin headers besides the loopback's own; what a
     proxy at one of `trusted_proxies` (addresses or networks) says in X-Forwarded-Host counts as the Host. For
     `drain_delay` a host that drains goes on as before, while health checks tell load balancers to send nothing more.
@@ -33,7 +33,7 @@ class Settings:
     drain_delay: float = 0.0
     call_limit: int = 1000
     body_limit: int = 10 * MEBIBYTE
-    answer_limit: int = 10 * MEBIBYTE
+    response_limit: int = 10 * MEBIBYTE
     allowed_hosts: frozenset[str] = frozenset()
     allowed_origins: frozenset[str] = frozenset()
     trusted_proxies: tuple[str, ...] = ()

@@ -187,7 +187,7 @@ async def test_a_host_stops_while_it_asks(issuer: Issuer) -> None:
     issuer.open.clear()
     served = host(plain(authentication=oauth2(issuer.url)), drain_timeout=0.01)
     async with served:
-        asking = asyncio.create_task(answer(f"{served.exposures[0].url}/get", issuer.token()))
+        asking = asyncio.create_task(answer(f"{served.status()[0].url}/get", issuer.token()))
         await issuer.reached.wait()
     with pytest.raises(aiohttp.ClientError):
         await asking

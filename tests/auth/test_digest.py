@@ -29,7 +29,7 @@ async def serving(user: str = "ann", password: str = "pässword") -> AsyncIterat
     settings = Settings(environment={"FRONT_USER": user, "FRONT_PASSWORD": password})
     served = Host(document(plain(authentication=DIGEST), binds=BINDS), plugins=plain_plugins(), settings=settings)
     async with served:
-        yield f"{served.exposures[0].url}/get"
+        yield f"{served.status()[0].url}/get"
 
 
 def nonce_of(challenge: str) -> str:

@@ -85,7 +85,7 @@ async def test_after_a_reload(issuer: Issuer) -> None:
         return document(plain(authentication=oauth2(issuer.url, **more)))
 
     async with Host(exposing(), plugins=plain_plugins()) as served:
-        url = str(served.exposures[0].url)
+        url = str(served.status()[0].url)
         await served.reload(exposing(resource="https://api.example/new"))
         assert (await described(f"{url}{WELL_KNOWN}/new"))[0] == 200
         assert (await described(f"{url}{WELL_KNOWN}/orders"))[0] == 404
@@ -154,7 +154,7 @@ async def test_an_issuer_from_the_environment(issuer: Issuer) -> None:
     declared = oauth2("{{env.ISSUER}}")
     environment = {"ISSUER": issuer.url}
     async with host(plain(authentication=declared), environment=environment) as served:
-        assert (await answer(f"{served.exposures[0].url}/get", issuer.token()))[0] == 200
+        assert (await answer(f"{served.status()[0].url}/get", issuer.token()))[0] == 200
     assert host(plain(authentication=declared), mock=True).warnings == ()
     unresolved = host(plain(authentication=declared))
     with pytest.raises(ProblemsError, match=r"secret 'env\.ISSUER' is not set"):

@@ -110,6 +110,6 @@ async def call(url: str, mode: Any, issuer: Issuer) -> None:
 def test_what_a_client_is_told_to_configure() -> None:
     issuer = Issuer()
     issuer.url = "https://a.example"
-    (exposure,) = Host(document(issuer, "https://api.example/mcp"), settings=Settings(environment={})).exposures
-    shown = json.loads(exposure.exposer.usage("https://api.example/mcp") or "")
+    (status,) = Host(document(issuer, "https://api.example/mcp"), settings=Settings(environment={})).status()
+    shown = json.loads(status.exposer.usage("https://api.example/mcp") or "")
     assert shown == {"mcpServers": {"notes": {"type": "http", "url": "https://api.example/mcp"}}}

@@ -18,8 +18,8 @@ from adapter_host import (
     BindError,
     BindSource,
     Capability,
-    Declaration,
     Host,
+    LoadedCapability,
     PluginError,
     Plugins,
     Problem,
@@ -43,11 +43,11 @@ NAMES = [
 ]
 
 
-def declaration(*exposers: str, names: list[BoundName] | None = None, mock: bool = False) -> Declaration:
+def loaded(*exposers: str, names: list[BoundName] | None = None, mock: bool = False) -> LoadedCapability:
     source = Source.of({"capability": {}}, "a.yaml")
     exposes = tuple(PlainConfig(type="plain", namespace=name, port=0) for name in exposers)
     capability = Capability(version="1", exposes=exposes)
-    return Declaration(source, capability, Binds(NAMES if names is None else names, ENVIRONMENT, mock=mock))
+    return LoadedCapability.create(source, capability, Binds(NAMES if names is None else names, ENVIRONMENT, mock=mock))
 
 
 def test_names() -> None:
@@ -81,32 +81,34 @@ def test_values_are_not_shown() -> None:
 def test_a_bind_is_a_constant_whatever_inputs_are_called(
     text: str, constant: str, inputs: tuple[str, ...] | None
 ) -> None:
-    found = declaration()
+    found = loaded()
     template = found.template(text, (), inputs=inputs)
     assert template.constant == constant
     assert template.text({"TOKEN": "forged", "env.TOKEN": "forged"}) == constant
-    assert found.problems == []
+    assert found.diagnostics.problems == ()
 
 
 @pytest.mark.parametrize("name", ["rest.TOKEN", "tools.TOKEN", "front.TOKEN", "args.TOKEN"])
 def test_a_caller_s_name_is_never_a_secret(name: str) -> None:
-    found = declaration("front")
+    found = loaded("front")
     assert found.template(f"{{{{{name}}}}}", (), inputs=()).parts == (Reference("TOKEN"),)
     assert found.template(f"{{{{{name}}}}}", (), inputs=None).inputs == ()
-    assert [problem.code for problem in found.errors] == ["caller-input"]
+    assert [problem.code for problem in found.diagnostics.errors] == ["caller-input"]
 
 
 def test_a_bind_goes_before_an_exposer_of_its_name() -> None:
-    found = declaration("env")
+    found = loaded("env")
     assert found.template("{{env.TOKEN}}", (), inputs=()).constant == "s3cr3t"
     found.template("{{env.limit}}", (), inputs=())
-    assert [problem.message for problem in found.errors] == ["bind 'env' has no key 'limit' (it has: TOKEN, KEY)"]
+    assert [problem.message for problem in found.diagnostics.errors] == [
+        "bind 'env' has no key 'limit' (it has: TOKEN, KEY)"
+    ]
 
 
 def test_a_variable_of_the_environment_is_a_last_resort() -> None:
-    found = declaration(names=[])
+    found = loaded(names=[])
     assert found.template("{{API_TOKEN}}", (), inputs=()).constant == "s3cr3t"
-    (warning,) = found.problems
+    (warning,) = found.diagnostics.problems
     assert warning.warning
     assert warning.message == "'{{API_TOKEN}}' is declared in no bind; the environment variable API_TOKEN is taken"
     assert found.template("{{API_TOKEN}}", (), inputs=("API_TOKEN",)).inputs == ("API_TOKEN",)
@@ -115,14 +117,16 @@ def test_a_variable_of_the_environment_is_a_last_resort() -> None:
 
 
 def test_what_is_not_set_is_kept_for_the_start() -> None:
-    found = declaration()
+    found = loaded()
     assert found.template("{{KEY}}", (), inputs=None).constant == ""
-    assert found.problems == []
-    assert {name: problem.code for name, problem in found.unresolved.items()} == {"env.KEY": "unresolved-secret"}
-    assert found.secrets == {"env.KEY"}
-    stand_in = declaration(mock=True)
+    assert found.diagnostics.problems == ()
+    assert {name: problem.code for name, problem in found.secrets.unresolved.items()} == {
+        "env.KEY": "unresolved-secret"
+    }
+    assert found.secrets.names == {"env.KEY"}
+    stand_in = loaded(mock=True)
     assert stand_in.template("{{KEY}}", (), inputs=None).constant == "mock-KEY"
-    assert stand_in.unresolved == {}
+    assert stand_in.secrets.unresolved == {}
 
 
 SERVED: dict[str, Any] = document(
@@ -182,18 +186,18 @@ def test_nothing_shows_a_secret(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     host = served()
     plan = host.plans[0]
-    shown = [repr(host), repr(plan), repr(plan.declaration), repr(host.settings), caplog.text]
-    for exposure in host.exposures:
-        shown.append(repr(exposure))
-        shown += [repr(operation) for operation in exposure.exposer.operations.values()]
-        for operation in exposure.exposer.operations.values():
+    shown = [repr(host), repr(plan), repr(plan.loaded), repr(host.settings), caplog.text]
+    for status in host.status():
+        shown.append(repr(status))
+        shown += [repr(operation) for operation in status.exposer.operations.values()]
+        for operation in status.exposer.operations.values():
             shown += [str(operation.preview({})), str(operation.input_schema)]
     assert not [text for text in shown if "s3cr3t" in text]
 
 
 def test_a_preview_names_secrets() -> None:
     host = served()
-    get = next(iter(host.exposures[0].exposer.operations.values()))
+    get = next(iter(host.status()[0].exposer.operations.values()))
     assert get.preview({"id": "1", "note": "n"}) == {
         "arguments": {"auth": "{{env.TOKEN}}", "id": "1", "note": "n/{{env.TOKEN}}"}
     }
@@ -263,7 +267,7 @@ async def test_a_plugin_s_source_is_asked_once_for_each_key_that_is_used() -> No
         await host.call("front.get")
         assert Running(host).fake("api").calls == [("get", {"with-TOKEN": "s3cr3t", "with-team.TOKEN": "s3cr3t"})]
         assert vault.asked == ["vault://team/api . there token"]
-        assert host.plans[0].declaration.secret_files == ()
+        assert host.plans[0].loaded.secret_files == ()
 
 
 async def test_what_a_source_does_not_have_stops_the_start() -> None:
@@ -303,7 +307,7 @@ async def test_with_a_stand_in_no_source_is_asked() -> None:
     vault = VaultPlugin(BindError("the vault is sealed"))
     async with vaulted("TOKEN", plugins=plain_plugins(vault=vault), mock=True) as host:
         assert vault.asked == []
-        assert host.plans[0].declaration.unresolved == {}
+        assert host.plans[0].loaded.secrets.unresolved == {}
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ def test_what_may_not_be_read(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "cure"),
+    ("values", "hint"),
     [
         ("tokens: x", "'a.yaml' has no key 'token'; did you mean 'tokens'? add it, or mend 'keys'"),
         ("tokens:", "'a.yaml' has no key 'token'; add it, or mend 'keys'"),
@@ -144,9 +144,9 @@ def test_what_may_not_be_read(folder: Path) -> None:
         ("token: {a: s3cr3t}", "'token' in 'a.yaml' must be text, not a mapping"),
     ],
 )
-def test_how_to_set_a_missing_one(folder: Path, values: str, cure: str) -> None:
+def test_how_to_set_a_missing_one(folder: Path, values: str, hint: str) -> None:
     (folder / "a.yaml").write_text(values)
-    assert FileSource("file://a.yaml", Path(), {}).cure("token") == cure
+    assert FileSource("file://a.yaml", Path(), {}).hint("token") == hint
 
 
 @pytest.mark.parametrize(
@@ -161,11 +161,11 @@ def test_a_path_begins_at_the_document(tmp_path: Path, location: str) -> None:
     file = folder / "shop.yaml"
     file.write_text(document(location.format(secrets)))
     host = Host(file, settings=Settings(environment={}))
-    declaration = host.plans[0].declaration
-    assert declaration.unresolved == {}
-    (read,) = declaration.secret_files
+    loaded = host.plans[0].loaded
+    assert loaded.secrets.unresolved == {}
+    (read,) = loaded.secret_files
     assert os.path.samefile(read, secrets)
-    assert declaration.files == (str(file),)
+    assert loaded.files == (str(file),)
 
 
 def test_a_file_behind_a_link_is_read(folder: Path) -> None:
@@ -178,14 +178,14 @@ def test_a_file_behind_a_link_is_read(folder: Path) -> None:
 
 def test_only_what_is_used_is_read(folder: Path) -> None:
     (folder / "shop.yaml").write_text(document("file://none.yaml").replace("{{env.TOKEN}}", "open"))
-    declaration = Host("shop.yaml", settings=Settings(environment={})).plans[0].declaration
-    assert (declaration.unresolved, declaration.secret_files) == ({}, ())
+    loaded = Host("shop.yaml", settings=Settings(environment={})).plans[0].loaded
+    assert (loaded.secrets.unresolved, loaded.secret_files) == ({}, ())
 
 
 def test_with_a_stand_in_nothing_is_read(folder: Path) -> None:
     (folder / "shop.yaml").write_text(document("file://none.yaml"))
-    declaration = Host("shop.yaml", settings=Settings(environment={}, mock=True)).plans[0].declaration
-    assert (declaration.unresolved, declaration.secret_files) == ({}, ())
+    loaded = Host("shop.yaml", settings=Settings(environment={}, mock=True)).plans[0].loaded
+    assert (loaded.secrets.unresolved, loaded.secret_files) == ({}, ())
 
 
 def test_a_missing_file_stops_the_start_and_not_the_validation(folder: Path, command: Command) -> None:
@@ -225,7 +225,7 @@ async def test_an_imported_api_brings_its_file(folder: Path) -> None:
         "    - {type: plain, namespace: front, port: 0, authentication: {type: bearer, token: '{{lib.TOKEN}}'}}\n"
     )
     host = Host("shop.yaml", plugins=plain_plugins(), settings=Settings(environment={}))
-    assert host.plans[0].declaration.secret_files == ("lib/secrets.json",)
+    assert host.plans[0].loaded.secret_files == ("lib/secrets.json",)
     await host.start(listen=False)
     await host.stop()
     shop.write_text(shop.read_text().replace("lib.TOKEN", "lib.NONE"))
@@ -405,13 +405,13 @@ async def test_the_tutorial_s_file() -> None:
     if not step.exists():
         pytest.skip(f"{step} is not there")
     host = Host(step, plugins=Plugins.installed(), settings=Settings(environment={}))
-    assert host.plans[0].declaration.unresolved == {}
-    assert host.plans[0].declaration.secrets == {
+    assert host.plans[0].loaded.secrets.unresolved == {}
+    assert host.plans[0].loaded.secrets.names == {
         "registry-env.REGISTRY_TOKEN",
         "registry-env.REGISTRY_VERSION",
         "registry-env.MCP_SERVER_TOKEN",
     }
-    (operation, *_) = host.exposures[0].exposer.operations.values()
+    (operation, *_) = host.status()[0].exposer.operations.values()
     assert "dummy-token" not in str(operation.preview({}))
     await host.start(listen=False)
     assert Running(host).host.calls == 0

@@ -324,14 +324,14 @@ async def test_each_exposer_answers(file: Path) -> None:
 
 async def test_the_whole_folder_is_served_at_once() -> None:
     async with running(FOLDER, mock=True) as served:
-        assert {exposure.namespace for exposure in served.host.exposures} == CALLS.keys()
+        assert {status.namespace for status in served.host.status()} == CALLS.keys()
         await _call_each(served)
 
 
 async def _call_each(served: Running) -> None:
-    for exposure in served.host.exposures:
-        for call in CALLS[exposure.namespace]:
-            await call.call(served.url(exposure.namespace))
+    for status in served.host.status():
+        for call in CALLS[status.namespace]:
+            await call.call(served.url(status.namespace))
 
 
 def test_ports_and_namespaces_are_each_used_once() -> None:

@@ -320,12 +320,12 @@ def test_inspect_as_json(shop: str, run: Run, monkeypatch: pytest.MonkeyPatch) -
     assert (shown["capability"], shown["file"]) == ("Shop", "shop.yaml")
     assert shown["secrets"] == {"env.TOKEN": False}
     rest, mcp = shown["exposers"]
-    assert [offer["title"] for offer in rest["offers"]] == ["GET /things/{id}", "POST /orders"]
+    assert [offer["title"] for offer in rest["catalog"]] == ["GET /things/{id}", "POST /orders"]
     assert (rest["namespace"], rest["type"], rest["authentication"]) == ("shop", "rest", "bearer")
-    (upstream,) = rest["offers"][0]["upstream"]
+    (upstream,) = rest["catalog"][0]["upstream"]
     assert upstream["operation"] == "api.get"
     assert upstream["method"] == "GET"
-    (tool,) = mcp["offers"]
+    (tool,) = mcp["catalog"]
     assert tool["title"] == "put-part"
     assert set(tool["inputSchema"]["properties"]) == {"size", "colour"}
     assert run("inspect", shop)[1].splitlines()[-1] == "secrets: env.TOKEN (not set)"

@@ -29,7 +29,7 @@ from adapter_host.testing import running
 
 async def serve():
     async with running("example.yaml") as served:
-        print(served.host.exposures[0].url)
+        print(served.host.status()[0].url)
 
 asyncio.run(serve())
 """

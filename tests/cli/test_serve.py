@@ -33,7 +33,7 @@ async def test_it_serves_until_a_signal_comes(serve: Serve, upstream: Upstream) 
         assert code == 0
         assert not served.ready.exists()
         head, rest, mcp, *_ = err.splitlines()
-        assert head.split() == ["capability", "exposer", "type", "url", "authentication", "offers"]
+        assert head.split() == ["capability", "exposer", "type", "url", "authentication", "operations"]
         assert rest.split() == ["Shop", "shop", "rest", served.urls["shop"], "none", "1"]
         assert mcp.split() == ["Shop", "tools", "mcp", served.urls["tools"], "none", "1"]
         assert f"curl {served.urls['shop']}/things" in err

@@ -10,7 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from adapter_host import ABSENT, ArgumentError, Host, Input, Settings
-from adapter_host.compiler.arguments import compile_check
+from adapter_host.compiler.arguments import compile_validator
 from adapter_host.testing import Running
 from tests.support.adapters import document, plain, plain_plugins
 
@@ -31,7 +31,7 @@ def unit(target: list[dict[str, Any]] = TARGET, *, with_: dict[str, Any] | None 
 
 
 def inputs(host: Host) -> dict[str, Input]:
-    (operation,) = host.exposures[0].exposer.operations.values()
+    (operation,) = host.status()[0].exposer.operations.values()
     return {declared.name: declared for declared in operation.inputs}
 
 
@@ -49,13 +49,13 @@ async def sent(host: Host, **arguments: Any) -> dict[str, Any]:
 async def test_undeclared_inputs_are_those_of_the_target() -> None:
     host = unit()
     assert list(inputs(host)) == ["id", "limit", "Sort-By"]
-    assert inputs(host)["id"] == Input("id", "integer", required=True, place="path")
+    assert inputs(host)["id"] == Input("id", "integer", required=True, in_="path")
     assert inputs(host)["limit"].description == "How many"
     assert await sent(host, id=1, limit=2) == {"id": 1, "limit": 2}
 
 
 def test_the_schema() -> None:
-    (operation,) = unit().exposures[0].exposer.operations.values()
+    (operation,) = unit().status()[0].exposer.operations.values()
     assert operation.input_schema == {
         "type": "object",
         "properties": {
@@ -66,7 +66,7 @@ def test_the_schema() -> None:
         "required": ["id"],
         "additionalProperties": False,
     }
-    (nothing,) = unit(target=[]).exposures[0].exposer.operations.values()
+    (nothing,) = unit(target=[]).status()[0].exposer.operations.values()
     assert nothing.input_schema == {"type": "object", "properties": {}, "additionalProperties": False}
 
 
@@ -172,7 +172,7 @@ ENOUGH = {"id": 1, "must": 0}
 )
 def test_check(arguments: dict[str, Any], checked: dict[str, Any]) -> None:
     given = dict(arguments)
-    assert compile_check(INPUTS)(given) == checked
+    assert compile_validator(INPUTS)(given) == checked
     assert given == arguments, "the caller's own mapping stays as it is"
 
 
@@ -192,7 +192,7 @@ def test_check(arguments: dict[str, Any], checked: dict[str, Any]) -> None:
 )
 def test_check_refuses(arguments: dict[str, Any], parameter: str, message: str) -> None:
     with pytest.raises(ArgumentError) as caught:
-        compile_check(INPUTS)(arguments)
+        compile_validator(INPUTS)(arguments)
     assert (caught.value.parameter, caught.value.message) == (parameter, message)
 
 

@@ -19,9 +19,9 @@ BEARER = {"type": "bearer", "token": "for-the-api"}
 
 async def test_trusted_headers_alone_go_on() -> None:
     sent = {"X-Trace": "1", "x-TENANT": "acme", "X-Other": "2", "Authorization": "Bearer mine", "Cookie": "a=b"}
-    async with forwarding("x-trace", "X-Tenant", "Accept") as gate:
-        assert (await gate("GET", "/things", headers={**sent, "Accept": "text/csv"})).data == {"ok": True}
-        seen = gate.api.last.headers
+    async with forwarding("x-trace", "X-Tenant", "Accept") as limiter:
+        assert (await limiter("GET", "/things", headers={**sent, "Accept": "text/csv"})).data == {"ok": True}
+        seen = limiter.api.last.headers
     assert (seen["X-Trace"], seen["X-Tenant"], seen["Accept"]) == ("1", "acme", "text/csv")
     assert not {"X-Other", "Authorization", "Cookie"} & set(seen)
     assert seen["User-Agent"].startswith("adapter-host/")
@@ -29,24 +29,24 @@ async def test_trusted_headers_alone_go_on() -> None:
 
 
 async def test_no_header_is_trusted_by_default() -> None:
-    async with forwarding() as gate:
-        await gate(
+    async with forwarding() as limiter:
+        await limiter(
             "GET", "/things", headers={"Authorization": "Bearer mine", "Accept": "text/csv", "Accept-Encoding": "br"}
         )
-        seen = gate.api.last.headers
+        seen = limiter.api.last.headers
     assert (seen["Accept"], seen["Accept-Encoding"]) == ("*/*", "identity")
     assert "Authorization" not in seen
 
 
 async def test_headers_of_the_connection_never_go_on() -> None:
     """A caller names `X-Trace` as one too (RFC 9110, 7.6.1)."""
-    async with forwarding("X-Trace", "X-Kept") as gate:
+    async with forwarding("X-Trace", "X-Kept") as limiter:
         request = (
             b"GET /a HTTP/1.1\r\nHost: {host}\r\nConnection: close, X-Trace\r\nX-Trace: 1\r\nX-Kept: 2\r\n"
             b"TE: trailers\r\nKeep-Alive: 5\r\nProxy-Authorization: Basic eDp5\r\n\r\n"
         )
-        assert b"200 OK" in await send_raw(gate.url, request)
-        seen = gate.api.last.headers
+        assert b"200 OK" in await send_raw(limiter.url, request)
+        seen = limiter.api.last.headers
     assert seen["X-Kept"] == "2"
     assert not {"X-Trace", "TE", "Keep-Alive", "Proxy-Authorization"} & set(seen)
 
@@ -55,9 +55,9 @@ async def test_headers_of_the_connection_never_go_on() -> None:
 async def test_method_path_query_and_body_are_kept(method: str) -> None:
     body = None if method == "GET" else b"\x00 any bytes \xff"
     target = "/a%2Fb/c;v=1/caf%C3%A9:x@y?q=%20a+b&&empty=&flag&q=2&j=%7B%22%7D"
-    async with forwarding(below="/v1", path="/gate/{path}") as gate:
-        await gate(method, f"/gate{target}", data=body, headers={"Content-Type": "application/x-own; v=2"})
-        seen = gate.api.last
+    async with forwarding(below="/v1", path="/gate/{path}") as limiter:
+        await limiter(method, f"/gate{target}", data=body, headers={"Content-Type": "application/x-own; v=2"})
+        seen = limiter.api.last
     assert (seen.method, seen.target, seen.body) == (method, f"/v1{target}", body or b"")
     assert seen.headers["Content-Type"] == "application/x-own; v=2"
     assert seen.headers.get("Content-Length") == (str(len(body)) if body else None)
@@ -76,9 +76,9 @@ async def test_method_path_query_and_body_are_kept(method: str) -> None:
     ],
 )
 async def test_the_rest_of_the_path_comes_after_the_base(path: str, target: str) -> None:
-    async with forwarding(below="/v1", path="/gate/{{path}}") as gate:
-        assert (await gate("GET", path)).status == 200
-        assert gate.api.last.target == target
+    async with forwarding(below="/v1", path="/gate/{{path}}") as limiter:
+        assert (await limiter("GET", path)).status == 200
+        assert limiter.api.last.target == target
 
 
 @pytest.mark.parametrize(
@@ -102,19 +102,19 @@ async def test_the_rest_of_the_path_comes_after_the_base(path: str, target: str)
     ],
 )
 async def test_no_path_leads_out_of_the_base(path: str) -> None:
-    async with forwarding(below="/v1", path="/gate/{path}") as gate:
+    async with forwarding(below="/v1", path="/gate/{path}") as limiter:
         answer = await send_raw(
-            gate.url, f"GET {path} HTTP/1.1\r\nHost: {{host}}\r\nConnection: close\r\n\r\n".encode()
+            limiter.url, f"GET {path} HTTP/1.1\r\nHost: {{host}}\r\nConnection: close\r\n\r\n".encode()
         )
         assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 404 "))
-        assert gate.api.seen == []
+        assert limiter.api.seen == []
 
 
 async def test_what_is_not_encoded_gets_encoded() -> None:
-    async with forwarding() as gate:
+    async with forwarding() as limiter:
         request = b"GET /a|b?q=<> HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
-        assert b"200 OK" in await send_raw(gate.url, request)
-        assert gate.api.last.target == "/a%7Cb?q=%3C%3E"
+        assert b"200 OK" in await send_raw(limiter.url, request)
+        assert limiter.api.last.target == "/a%7Cb?q=%3C%3E"
 
 
 async def test_the_apis_own_credentials_and_constants_win() -> None:
@@ -127,11 +127,11 @@ async def test_the_apis_own_credentials_and_constants_win() -> None:
             {"name": "page", "in": "query"},
         ],
     }
-    async with forwarding("Authorization", "X-Version", "Cookie", consumer=consumer) as gate:
+    async with forwarding("Authorization", "X-Version", "Cookie", consumer=consumer) as limiter:
         sent = {"Authorization": "Bearer mine", "X-Version": "1", "Cookie": "session=mine"}
-        await gate("GET", "/a?tenant=evil&x=1&%54ENANT=2;tenant=3&page=4", headers=sent)
-        seen = gate.api.last
-        messages = [warning.message.partition(": ")[2] for warning in gate.host.warnings]
+        await limiter("GET", "/a?tenant=evil&x=1&%54ENANT=2;tenant=3&page=4", headers=sent)
+        seen = limiter.api.last
+        messages = [warning.message.partition(": ")[2] for warning in limiter.host.warnings]
     assert seen.target == "/a?x=1&page=4&tenant=acme"
     assert seen.headers.getall("Authorization") == ["Bearer for-the-api"]
     assert (seen.headers.getall("X-Version"), seen.headers["Cookie"]) == (["7"], "session=ours")
@@ -143,25 +143,25 @@ async def test_the_apis_own_credentials_and_constants_win() -> None:
 
 async def test_an_api_key_in_the_query_is_the_hosts_own() -> None:
     key = {"type": "apikey", "key": "key", "value": "for the api&", "placement": "query"}
-    async with forwarding(consumer={"authentication": key}) as gate:
-        await gate("GET", "/a?key=mine&b=1")
-        assert gate.api.last.target == "/a?b=1&key=for%20the%20api%26"
+    async with forwarding(consumer={"authentication": key}) as limiter:
+        await limiter("GET", "/a?key=mine&b=1")
+        assert limiter.api.last.target == "/a?b=1&key=for%20the%20api%26"
 
 
 async def test_callers_credentials_for_the_exposer_stay_here() -> None:
     key = {"type": "apikey", "key": "gate-key", "value": "open sesame", "placement": "query"}
-    async with forwarding(exposer={"authentication": key}) as gate:
-        assert (await gate("GET", "/a?b=1")).status == 401
-        assert (await gate("GET", "/a?gate-key=open%20sesame&b=1")).status == 200
-        assert [seen.target for seen in gate.api.seen] == ["/a?b=1"]
+    async with forwarding(exposer={"authentication": key}) as limiter:
+        assert (await limiter("GET", "/a?b=1")).status == 401
+        assert (await limiter("GET", "/a?gate-key=open%20sesame&b=1")).status == 200
+        assert [seen.target for seen in limiter.api.seen] == ["/a?b=1"]
 
 
 async def test_a_trusted_authorization_goes_on_with_a_warning() -> None:
     own = {"type": "bearer", "token": "for the host"}
-    async with forwarding("Authorization", exposer={"authentication": own}) as gate:
-        await gate("GET", "/a", headers={"Authorization": "Bearer for the host"})
-        assert gate.api.last.headers["Authorization"] == "Bearer for the host"
-        (warning,) = gate.host.warnings
+    async with forwarding("Authorization", exposer={"authentication": own}) as limiter:
+        await limiter("GET", "/a", headers={"Authorization": "Bearer for the host"})
+        assert limiter.api.last.headers["Authorization"] == "Bearer for the host"
+        (warning,) = limiter.host.warnings
     assert warning.message.endswith(
         ": callers' credentials for 'gate' are sent on in 'Authorization' (authenticate 'api' on its own)"
     )
@@ -178,9 +178,9 @@ async def test_an_answer_comes_back_as_it_is(status: int) -> None:
             status=status, body=body, headers=[*headers, *hop, *origin, ("Content-Type", "text/csv; header=absent")]
         )
 
-    async with forwarding() as gate:
-        gate.api.reply = reply
-        answer = await gate("GET", "/a")
+    async with forwarding() as limiter:
+        limiter.api.reply = reply
+        answer = await limiter("GET", "/a")
     assert (answer.status, answer.body) == (status, b"" if status == 304 else b"a;b")
     assert (answer.headers["X-Own"], answer.headers.getall("Link")) == ("1", ["<a>", "<b>"])
     assert (answer.headers["Retry-After"], answer.headers["Server"]) == ("7", "adapter-host")
@@ -198,30 +198,30 @@ async def test_an_encoded_answer_stays_encoded() -> None:
     async def reply(_: web.Request) -> web.Response:
         return web.Response(body=packed, headers={"Content-Encoding": "gzip", "ETag": '"1"'})
 
-    async with forwarding("Accept-Encoding") as gate:
-        gate.api.reply = reply
-        answer = await gate("GET", "/a", headers={"Accept-Encoding": "gzip;q=1"})
-        assert gate.api.last.headers["Accept-Encoding"] == "gzip;q=1"
+    async with forwarding("Accept-Encoding") as limiter:
+        limiter.api.reply = reply
+        answer = await limiter("GET", "/a", headers={"Accept-Encoding": "gzip;q=1"})
+        assert limiter.api.last.headers["Accept-Encoding"] == "gzip;q=1"
     assert (answer.body, answer.headers["Content-Encoding"]) == (packed, "gzip")
     assert answer.headers["Content-Length"] == str(len(packed))
 
 
 async def test_an_encoded_body_arrives_whole() -> None:
-    async with forwarding() as gate:
+    async with forwarding() as limiter:
         packed = gzip.compress(b"hello" * 100)
-        await gate("POST", "/a", data=packed, headers={"Content-Encoding": "gzip", "Content-Type": "text/plain"})
-        assert gate.api.last.body == b"hello" * 100
+        await limiter("POST", "/a", data=packed, headers={"Content-Encoding": "gzip", "Content-Type": "text/plain"})
+        assert limiter.api.last.body == b"hello" * 100
 
 
 async def test_bytes_that_are_no_utf8_do_not_break_an_answer() -> None:
     async def reply(_: web.Request) -> web.StreamResponse:
         return web.Response(headers={"X-Name": "caf\u00e9"})
 
-    async with forwarding("X-Name") as gate:
-        gate.api.reply = reply
-        assert (await gate("GET", "/a")).headers["X-Name"] == "caf\u00e9"
+    async with forwarding("X-Name") as limiter:
+        limiter.api.reply = reply
+        assert (await limiter("GET", "/a")).headers["X-Name"] == "caf\u00e9"
         request = b"GET /a HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nX-Name: caf\xe9\r\n\r\n"
-        assert b"header 'X-Name' must be UTF-8 text" in await send_raw(gate.url, request)
+        assert b"header 'X-Name' must be UTF-8 text" in await send_raw(limiter.url, request)
 
 
 @pytest.mark.parametrize(("trusted", "cookies"), [((), []), (("Cookie",), ["a=1; Path=/", "b=2; Secure"])])
@@ -230,9 +230,9 @@ async def test_cookies_are_set_only_where_callers_cookies_go_on(trusted: tuple[s
         headers = [("Set-Cookie", "a=1; Domain=api.example.com; Path=/"), ("Set-Cookie", "b=2; Secure; domain=.x.org")]
         return web.Response(headers=headers)
 
-    async with forwarding(*trusted) as gate:
-        gate.api.reply = reply
-        assert (await gate("GET", "/a")).headers.getall("Set-Cookie", []) == cookies
+    async with forwarding(*trusted) as limiter:
+        limiter.api.reply = reply
+        assert (await limiter("GET", "/a")).headers.getall("Set-Cookie", []) == cookies
 
 
 @pytest.mark.parametrize(
@@ -252,13 +252,13 @@ async def test_cookies_are_set_only_where_callers_cookies_go_on(trusted: tuple[s
     ],
 )
 async def test_a_redirect_within_the_api_leads_through_the_gateway(path: str, location: str, seen: str) -> None:
-    async with forwarding(below="/v1", path="/gate/{path}") as gate:
+    async with forwarding(below="/v1", path="/gate/{path}") as limiter:
 
         async def reply(_: web.Request) -> web.Response:
-            return web.Response(status=302, headers={"Location": location.replace("{api}", gate.api.url)})
+            return web.Response(status=302, headers={"Location": location.replace("{api}", limiter.api.url)})
 
-        gate.api.reply = reply
-        answer = await gate("GET", f"/gate{path}")
+        limiter.api.reply = reply
+        answer = await limiter("GET", f"/gate{path}")
     assert (answer.status, answer.headers["Location"]) == (302, seen)
 
 
@@ -266,19 +266,19 @@ async def test_head_is_head() -> None:
     async def reply(_: web.Request) -> web.Response:
         return web.Response(body=b"x" * 1234, content_type="text/plain")
 
-    async with forwarding() as gate:
-        gate.api.reply = reply
-        answer = await gate("HEAD", "/a")
-        assert gate.api.last.method == "HEAD"
+    async with forwarding() as limiter:
+        limiter.api.reply = reply
+        answer = await limiter("HEAD", "/a")
+        assert limiter.api.last.method == "HEAD"
     assert (answer.status, answer.body, answer.headers["Content-Length"]) == (200, b"", "1234")
 
 
 async def test_options_is_answered_here() -> None:
-    async with forwarding() as gate:
-        answer = await gate("OPTIONS", "/a")
+    async with forwarding() as limiter:
+        answer = await limiter("OPTIONS", "/a")
         assert (answer.status, answer.headers["Allow"]) == (204, "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT")
-        assert (await gate("PROPFIND", "/a")).status == 405
-        assert gate.api.seen == []
+        assert (await limiter("PROPFIND", "/a")).status == 405
+        assert limiter.api.seen == []
 
 
 async def test_operations_win() -> None:
@@ -288,13 +288,13 @@ async def test_operations_win() -> None:
         {"path": "/plain", "operations": [{"method": "GET", "outputParameters": mocked}]},
     ]
     own = {"operations": [{"method": "GET", "outputParameters": mocked}]}
-    async with forwarding(path="/gate/{path}", resource=own, resources=resources) as gate:
+    async with forwarding(path="/gate/{path}", resource=own, resources=resources) as limiter:
         answers = {
-            (method, path): (await gate(method, path)).status
+            (method, path): (await limiter(method, path)).status
             for method in ("GET", "POST")
             for path in ("/gate/status", "/gate/x", "/gate/x/y", "/plain", "/elsewhere")
         }
-        seen = [(request.method, request.target) for request in gate.api.seen]
+        seen = [(request.method, request.target) for request in limiter.api.seen]
     # A path that a resource declares is that resource's; one that its own resource declares is forwarded for the rest.
     assert seen == [("GET", "/x/y"), ("POST", "/x"), ("POST", "/x/y")]
     assert [key for key, status in answers.items() if status == 405] == [("POST", "/gate/status"), ("POST", "/plain")]
@@ -310,12 +310,12 @@ async def test_the_longest_path_forwards() -> None:
         {"path": "/a/b/{path}", "forward": forward("B")},
         {"path": "/a/exact", "forward": forward("C")},
     ]
-    async with forwarding("Root", resources=resources) as gate:
+    async with forwarding("Root", resources=resources) as limiter:
         sent = {"Root": "1", "A": "1", "B": "1", "C": "1"}
         targets = {}
         for path in ("/x", "/a", "/a/x", "/a/b", "/a/b/c", "/a/exact"):
-            await gate("GET", path, headers=sent)
-            seen = gate.api.last
+            await limiter("GET", path, headers=sent)
+            seen = limiter.api.last
             targets[path] = ("".join(name[0] for name in sent if name in seen.headers), seen.target)
     assert targets == {
         "/x": ("R", "/x"),
@@ -328,16 +328,16 @@ async def test_the_longest_path_forwards() -> None:
 
 
 async def test_a_websocket_is_refused() -> None:
-    async with forwarding() as gate:
+    async with forwarding() as limiter:
         sent = {
             "Connection": "Upgrade",
             "Upgrade": "websocket",
             "Sec-WebSocket-Version": "13",
             "Sec-WebSocket-Key": "x",
         }
-        answer = await gate("GET", "/a", headers=sent)
+        answer = await limiter("GET", "/a", headers=sent)
         assert (answer.status, answer.data["detail"]) == (501, "WebSockets are not forwarded")
-        assert gate.api.seen == []
+        assert limiter.api.seen == []
 
 
 async def test_below_a_prefix_it_forwards_the_same() -> None:
@@ -353,25 +353,25 @@ async def test_below_a_prefix_it_forwards_the_same() -> None:
 async def test_the_stand_in_answers_what_it_knows() -> None:
     operation = {"name": "read", "method": "GET", "x-example": {"celsius": 4}}
     consumer = {"authentication": BEARER, "resources": [{"path": "/stations/{id}", "operations": [operation]}]}
-    async with forwarding(consumer=consumer, below="/v1", settings={"mock": True}) as gate:
-        assert (await gate("GET", "/stations/7")).data == {"celsius": 4}
-        assert ((await gate("DELETE", "/stations/7")).status, (await gate("GET", "/x")).status) == (405, 404)
-        assert gate.api.seen == []
+    async with forwarding(consumer=consumer, below="/v1", settings={"mock": True}) as limiter:
+        assert (await limiter("GET", "/stations/7")).data == {"celsius": 4}
+        assert ((await limiter("DELETE", "/stations/7")).status, (await limiter("GET", "/x")).status) == (405, 404)
+        assert limiter.api.seen == []
 
 
 async def test_it_is_not_in_the_description() -> None:
-    async with forwarding(path="/gate/{path}") as gate:
-        assert (await gate("GET", "/openapi.json")).data["paths"] == {}
-        exposer = gate.host.plans[0].exposers[0].exposer
-        assert [offer.title for offer in exposer.offers()] == ["ANY /gate/{path}"]
+    async with forwarding(path="/gate/{path}") as limiter:
+        assert (await limiter("GET", "/openapi.json")).data["paths"] == {}
+        exposer = limiter.host.plans[0].exposers[0].exposer
+        assert [offer.title for offer in exposer.catalog()] == ["ANY /gate/{path}"]
 
 
 async def test_it_can_be_called_like_any_operation() -> None:
-    async with forwarding("X-Own") as gate:
+    async with forwarding("X-Own") as limiter:
         headers = {"X-Own": "1", "X-Other": "2"}
         given = {"method": "POST", "path": "/a", "query": "b=1", "headers": headers, "body": {"c": 2}}
-        result = await gate.host.call("gate.forward-api", given)
-        seen = gate.api.last
+        result = await limiter.host.call("gate.forward-api", given)
+        seen = limiter.api.last
     assert (result.data, seen.target, seen.body) == ({"ok": True}, "/a?b=1", b'{"c":2}')
     assert (seen.headers["X-Own"], seen.headers["Content-Type"]) == ("1", "application/json")
     assert "X-Other" not in seen.headers

@@ -16,21 +16,21 @@ from adapter_host import (
     ConsumerConfig,
     Exposer,
     ExposerConfig,
-    Forwarding,
     ForwardSpec,
     Host,
     Operation,
+    PassThroughOperation,
     Plugins,
     RegisterConsumer,
     RegisterExposer,
     Result,
     Settings,
-    UpstreamStatus,
+    UpstreamStatusError,
     hookimpl,
 )
 
 
-class EchoForwarding(Forwarding):
+class EchoForwarding(PassThroughOperation):
     own_headers = frozenset({"x-own"})
     own_query = frozenset({"key"})
 
@@ -48,7 +48,7 @@ class Echo(Consumer[ConsumerConfig]):
     def operations(self) -> Sequence[ConsumedOperation]:
         return ()
 
-    def forwarding(self) -> Forwarding:
+    def forwarding(self) -> PassThroughOperation:
         return EchoForwarding(self.config.namespace)
 
 
@@ -70,7 +70,7 @@ class Plugin:
     """Brings both, and wraps what is consumed."""
 
     def __init__(self) -> None:
-        self.raised: UpstreamStatus | None = None
+        self.raised: UpstreamStatusError | None = None
         self.names: list[str] = []
 
     @hookimpl
@@ -130,12 +130,12 @@ async def test_the_host_decides_what_goes_on_and_what_comes_back() -> None:
         "headers": {"X-Mine": "1", "Content-Type": "a/b"},
     }
     assert (result.status, dict(result.headers)) == (404, {"X-Kept": "1"})
-    assert operation.inputs == Forwarding.inputs
+    assert operation.inputs == PassThroughOperation.inputs
 
 
 async def test_what_a_wrapper_raises_for_an_api_is_an_answer() -> None:
     plugin = Plugin()
-    plugin.raised = UpstreamStatus(503, b"down", "text/plain", {"Retry-After": "9", "Connection": "close"})
+    plugin.raised = UpstreamStatusError(503, b"down", "text/plain", {"Retry-After": "9", "Connection": "close"})
     host, operation = opened(plugin)
     async with host:
         result = await operation.call({"method": "GET"})

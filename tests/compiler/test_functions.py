@@ -14,8 +14,8 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import TextContent, TextResourceContents
 
-from adapter_host import Capability, Host, Operation, ProblemsError, Semantics, Settings, UpstreamStatus
-from adapter_host.compiler.loader import declare
+from adapter_host import Capability, Host, Operation, ProblemsError, Semantics, Settings, UpstreamStatusError
+from adapter_host.compiler.loader import load_document
 from adapter_host.document.source import Source
 from adapter_host.testing import Running, running
 from tests.support.adapters import document, plain, plain_plugins
@@ -70,7 +70,7 @@ def host(operation: dict[str, Any], *functions: dict[str, Any], **settings: Any)
 
 
 def operation_of(built: Host) -> Operation:
-    (operation,) = built.exposures[0].exposer.operations.values()
+    (operation,) = built.status()[0].exposer.operations.values()
     return operation
 
 
@@ -121,7 +121,7 @@ def test_what_an_operation_says_itself() -> None:
     operation = operation_of(host({"ref": "ships.crewed", **own}))
     assert (operation.name, operation.description) == ("mine", "Own words")
     (given,) = operation.inputs
-    assert (given.name, given.place, given.type, given.required) == ("IMO", "path", "string", True)
+    assert (given.name, given.in_, given.type, given.required) == ("IMO", "path", "string", True)
 
 
 async def test_with_renames_and_fixes() -> None:
@@ -214,7 +214,7 @@ def test_a_broken_function_may_be_left_out() -> None:
 def test_a_capability_says_all_of_itself() -> None:
     declared = document(plain({"name": "go", "ref": "ships.crewed"}), consumes=[API], aggregates=ships(STEPS))
     plugins = plain_plugins()
-    capability = declare(Source.of(declared), plugins, Settings(environment={})).capability
+    capability = load_document(Source.of(declared), plugins, Settings(environment={})).capability
     assert isinstance(capability, Capability)
     again = capability.document()["capability"]["aggregates"]
     assert again == ships(STEPS)
@@ -261,7 +261,7 @@ async def test_both_protocols_share_one() -> None:
             assert await response.json() == {"imo": "1", "age": 12}
 
         def missing(given: dict[str, Any]) -> Any:
-            raise UpstreamStatus(404, b'{"error":"none"}', "application/json")
+            raise UpstreamStatusError(404, b'{"error":"none"}', "application/json")
 
         fake.answers["ship"] = missing
         result = await client.call_tool("crewed", {"imo": "1"})

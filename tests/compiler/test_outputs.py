@@ -101,7 +101,7 @@ async def test_an_identity_is_not_even_parsed() -> None:
     result = await host.call("front.get")
     assert (result.body, result.media_type) == (body, "application/vnd.x+json")
     await host.stop()
-    (operation,) = host.exposures[0].exposer.operations.values()
+    (operation,) = host.status()[0].exposer.operations.values()
     assert (operation.identity, operation.output_schema) == (True, None)
 
 
@@ -177,7 +177,7 @@ def test_what_is_coerced_can_be_sent_and_stays(value: Any, type: str) -> None:
 
 def test_schemas() -> None:
     def schema(*outputs: dict[str, Any]) -> Any:
-        (operation,) = made(*outputs).exposures[0].exposer.operations.values()
+        (operation,) = made(*outputs).status()[0].exposer.operations.values()
         return operation.output_schema
 
     assert schema() is None

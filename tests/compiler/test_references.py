@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from adapter_host import Arguments, ConsumedOperation, Input, Result
-from adapter_host.compiler.references import Caller, ambiguous, candidates, fold, narrow, nothing_named, placeholders
+from adapter_host.compiler.references import (
+    Caller,
+    ambiguous_operation_message,
+    best_matches,
+    matches,
+    normalize_name,
+    placeholders,
+    unknown_operation_message,
+)
 
 
 class Consumed(ConsumedOperation):
@@ -16,7 +24,7 @@ class Consumed(ConsumedOperation):
     def __init__(self, name: str, resource: str | None = None, inputs: str = "", **more: Any) -> None:
         self.namespace, _, self.name = name.rpartition(".")
         self.resource = resource
-        self.inputs = tuple(Input(each.strip("/"), place="path" if "/" in each else "query") for each in inputs.split())
+        self.inputs = tuple(Input(each.strip("/"), in_="path" if "/" in each else "query") for each in inputs.split())
         for key, value in more.items():
             setattr(self, key, value)
 
@@ -45,7 +53,7 @@ def test_names() -> None:
 )
 def test_candidates(call: str, found: list[str | None]) -> None:
     consumed = [Consumed("api.get", "users"), Consumed("api.get", "groups"), Consumed("other.get")]
-    assert [operation.resource for operation in candidates(call, consumed)] == found
+    assert [operation.resource for operation in matches(call, consumed)] == found
 
 
 ALL = Consumed("api.get", "all", "limit", path="/users", description="Lists", method="GET")
@@ -71,16 +79,16 @@ KEYS = Consumed("api.get", "keys", "/user-id /key", path="/users/{user-id}/keys/
     ],
 )
 def test_narrow(caller: Caller, found: list[Consumed]) -> None:
-    assert list(narrow([ALL, ONE, KEYS], caller)) == found
+    assert list(best_matches([ALL, ONE, KEYS], caller)) == found
 
 
 def test_a_single_candidate_is_not_doubted() -> None:
-    assert narrow([ALL], Caller(keys=frozenset({"nothing"}), method="POST")) == [ALL]
+    assert best_matches([ALL], Caller(keys=frozenset({"nothing"}), method="POST")) == [ALL]
 
 
 @pytest.mark.parametrize(("name", "folded"), [("user-ID", "userid"), ("user_id", "userid"), ("UserId", "userid")])
 def test_fold(name: str, folded: str) -> None:
-    assert fold(name) == folded
+    assert normalize_name(name) == folded
 
 
 @pytest.mark.parametrize(
@@ -92,14 +100,17 @@ def test_placeholders(path: str, names: tuple[str, ...]) -> None:
 
 def test_messages() -> None:
     consumed = [Consumed(f"api.op{index}", "things") for index in range(10)]
-    assert nothing_named("api.op", [*consumed[:1]]) == "nothing consumed is named 'api.op'; did you mean 'api.op0'?"
+    assert (
+        unknown_operation_message("api.op", [*consumed[:1]])
+        == "nothing consumed is named 'api.op'; did you mean 'api.op0'?"
+    )
     listed = ", ".join(f"api.op{index}" for index in range(8))
-    assert nothing_named("api.entirely-else", consumed) == (
+    assert unknown_operation_message("api.entirely-else", consumed) == (
         f"nothing consumed is named 'api.entirely-else' (there are: {listed}, ...)"
     )
-    assert nothing_named("x.y", consumed) == "nothing consumed is named 'x.y' (consumed namespaces: api)"
-    assert nothing_named("x.y", []) == "nothing consumed is named 'x.y' (consumed namespaces: none)"
-    assert ambiguous("api.get", [ONE, ALL]) == (
+    assert unknown_operation_message("x.y", consumed) == "nothing consumed is named 'x.y' (consumed namespaces: api)"
+    assert unknown_operation_message("x.y", []) == "nothing consumed is named 'x.y' (consumed namespaces: none)"
+    assert ambiguous_operation_message("api.get", [ONE, ALL]) == (
         "'api.get' may mean several operations (name one of api.all.get, api.one.get)"
     )
-    assert "names of their own" in ambiguous("api.get", [Consumed("api.get"), Consumed("api.get")])
+    assert "names of their own" in ambiguous_operation_message("api.get", [Consumed("api.get"), Consumed("api.get")])

@@ -19,9 +19,9 @@ from adapter_host import (
     Result,
     Settings,
     UnavailableError,
-    UpstreamInvalid,
-    UpstreamStatus,
-    UpstreamUnreachable,
+    UpstreamInvalidError,
+    UpstreamStatusError,
+    UpstreamUnreachableError,
 )
 from adapter_host.testing import FakeConsumer, Running, running
 from tests.support.adapters import document, plain, plain_plugins
@@ -75,7 +75,7 @@ def host(*steps: dict[str, Any], consumes: dict[str, Any] = API, **operation: An
 
 
 def operation_of(built: Host) -> Operation:
-    (operation,) = built.exposures[0].exposer.operations.values()
+    (operation,) = built.status()[0].exposer.operations.values()
     return operation
 
 
@@ -462,10 +462,10 @@ async def test_what_writes_keeps_its_place(method: str) -> None:
 
 async def test_a_failure_cancels_what_runs_beside_it() -> None:
     built = host(call("ships"), call("crew"), call("ship", imo="$.crew.x"))
-    async with started(built, crew=UpstreamStatus(503, b"{}", "application/json")) as fake:
+    async with started(built, crew=UpstreamStatusError(503, b"{}", "application/json")) as fake:
         ships = fake.hold("ships")
         async with asyncio.timeout(5):
-            with pytest.raises(UpstreamStatus) as caught:
+            with pytest.raises(UpstreamStatusError) as caught:
                 await built.call("front.go")
             await ships.cancelled.wait()
         assert (caught.value.step, caught.value.upstream_status, caught.value.body) == ("crew", 503, b"{}")
@@ -491,10 +491,10 @@ async def test_a_caller_that_gives_up_ends_every_step() -> None:
 @pytest.mark.parametrize(
     ("failure", "message"),
     [
-        (UpstreamStatus(404, b"no", "text/plain"), "step 'ships': the upstream answered 404"),
+        (UpstreamStatusError(404, b"no", "text/plain"), "step 'ships': the upstream answered 404"),
         (Result(status=404, body=b"no", media_type="text/plain"), "step 'ships': the upstream answered 404"),
         (
-            UpstreamUnreachable("the upstream 'api' cannot be reached"),
+            UpstreamUnreachableError("the upstream 'api' cannot be reached"),
             "step 'ships': the upstream 'api' cannot be reached",
         ),
         (UnavailableError("busy", retry_after=3), "step 'ships': busy"),
@@ -507,14 +507,14 @@ async def test_a_caller_that_gives_up_ends_every_step() -> None:
 )
 async def test_a_failure_names_its_step(failure: Any, message: str, beside: tuple[Any, ...]) -> None:
     built = host(call("ships"), *beside, mappings=mapped(x="$.ships.x"))
-    kind = UpstreamInvalid if isinstance(failure, Result) and failure.status == 200 else UpstreamStatus
+    kind = UpstreamInvalidError if isinstance(failure, Result) and failure.status == 200 else UpstreamStatusError
     async with started(built, ships=failure):
         with pytest.raises(type(failure) if isinstance(failure, Exception) else kind) as caught:
             await built.call("front.go")
     error = caught.value
     assert isinstance(error, OperationError)
     assert (error.step, error.message, str(error)) == ("ships", message, message)
-    if isinstance(error, UpstreamStatus):
+    if isinstance(error, UpstreamStatusError):
         assert (error.upstream_status, error.body, error.media_type) == (404, b"no", "text/plain")
     if isinstance(error, UnavailableError):
         assert error.retry_after == 3
@@ -532,7 +532,7 @@ async def test_an_unforeseen_failure_is_not_wrapped() -> None:
 async def test_what_an_earlier_step_gave_is_no_mistake_of_the_caller() -> None:
     built = host(call("ships"), call("ship", imo="$.ships.imo"))
     async with started(built, ship=ArgumentError("imo", "'imo' is required")):
-        with pytest.raises(UpstreamInvalid) as caught:
+        with pytest.raises(UpstreamInvalidError) as caught:
             await built.call("front.go")
     assert caught.value.message == "step 'ship': 'imo' is required (an earlier step gives it)"
     built = host(call("ships"), call("ship", imo="{{imo}}"))
@@ -546,11 +546,11 @@ async def test_a_failure_over_rest() -> None:
     rest = {"type": "rest", "namespace": "front", "port": 0, "resources": [{"path": "/go", "operations": [operation]}]}
     async with running(document(rest, consumes=[API])) as served, aiohttp.ClientSession() as session:
         fake = served.fake("api")
-        fake.answers["ship"] = giving(UpstreamStatus(404, b'{"error":"none"}', "application/json"))
+        fake.answers["ship"] = giving(UpstreamStatusError(404, b'{"error":"none"}', "application/json"))
         async with session.get(f"{served.url('front')}/go") as response:
             assert (response.status, await response.json()) == (404, {"error": "none"})
             assert response.headers["X-Failed-Step"] == "ship"
-        fake.answers["ship"] = giving(UpstreamUnreachable("the upstream 'api' cannot be reached"))
+        fake.answers["ship"] = giving(UpstreamUnreachableError("the upstream 'api' cannot be reached"))
         async with session.get(f"{served.url('front')}/go") as response:
             told = await response.json()
         assert (response.status, told["step"]) == (502, "ship")

@@ -105,7 +105,7 @@ async def test_what_nobody_declared_is_refused_and_fills_no_template() -> None:
 async def test_bodies_and_answers_are_bounded() -> None:
     rest = [resource("/a", {"method": "POST", "call": "api.do"})]
     consumed = resource("/a", operation("do", "POST", inputParameters=[given("body", "body")]))
-    limits = {"body_limit": 1000, "answer_limit": 1000}
+    limits = {"body_limit": 1000, "response_limit": 1000}
     async with offering(consumed, rest=rest, tools=[tool(call="api.do")], settings=limits) as offered:
         assert (await offered.rest("POST", "/a", json="x" * 1000)).status == 413
         offered.answers("x" * 1001)

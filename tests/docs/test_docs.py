@@ -17,7 +17,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 import adapter_host
-from adapter_host import AdapterHostError, Host, OperationError, Plugins, UpstreamStatus
+from adapter_host import AdapterHostError, Host, OperationError, Plugins, UpstreamStatusError
 from adapter_host.cli import COMMANDS, main
 from adapter_host.plugin import hookspecs
 from adapter_host.testing import running
@@ -178,7 +178,7 @@ async def test_the_consumer_of_the_guide_is_called() -> None:
     document = exposing("echo", operations=[{"call": "dice.roll"}])
     document["capability"]["consumes"] = [{"type": "dice", "namespace": "dice", "sides": 20}]
     plugins = Plugins.installed()
-    plugins.take("dice", plugin(DOCS / "writing-a-plugin.md", "dice"))
+    plugins.register("dice", plugin(DOCS / "writing-a-plugin.md", "dice"))
     async with running(document, plugins=plugins) as served:
         assert (await served.host.call("shown.roll", {"times": 3})).data == [20, 20, 20]
 
@@ -186,7 +186,7 @@ async def test_the_consumer_of_the_guide_is_called() -> None:
 def test_the_house_rule_of_the_reference_warns() -> None:
     block = next(b for b in blocks(DOCS / "reference/hooks.md", "python") if "house-rule" in b.text)
     plugins = Plugins.installed()
-    plugins.take("house", SimpleNamespace(**executed(block)))
+    plugins.register("house", SimpleNamespace(**executed(block)))
     host = Host(ROOT / "capabilities/stations.yaml", plugins=plugins)
     assert [(warning.code, warning.line > 0, warning.message) for warning in host.warnings] == [
         ("house-rule", True, "'stations-rest' is open to everybody (give it 'authentication')")
@@ -208,7 +208,7 @@ def test_every_error_has_its_section() -> None:
     assert len(errors) > 10
     for error in errors:
         assert error.__name__ in said
-        if issubclass(error, OperationError) and error is not UpstreamStatus:
+        if issubclass(error, OperationError) and error is not UpstreamStatusError:
             assert f"| `{error.__name__}` | {error.status}" in said["One call"]
 
 

@@ -17,7 +17,7 @@ from aiohttp.test_utils import TestServer
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
-from adapter_host import Exposure, ForwardSpec, Input, UpstreamStatus
+from adapter_host import ExposerStatus, ForwardSpec, Input, UpstreamStatusError
 from adapter_host.cli import main
 from adapter_host.testing import running
 from tests.support.page_examples import WRONG, documents, mistakes
@@ -69,32 +69,32 @@ async def test_every_example_is_served(page: Path, folder: Path, collector: str)
         file.write_text(said.replace(COLLECTOR, collector))
         async with running(file, mock=True) as served:
             assert served.host.warnings == ()
-            assert served.host.exposures
-            for exposure in served.host.exposures:
-                await answers(exposure, file)
-                await is_called(exposure, said)
+            assert served.host.status()
+            for status in served.host.status():
+                await answers(status, file)
+                await is_called(status, said)
 
 
-async def answers(exposure: Exposure, file: Path) -> None:
+async def answers(status: ExposerStatus, file: Path) -> None:
     """An exposer answers callers; where it asks for authentication, it refuses those without."""
-    wanted = 200 if exposure.authentication == "none" else 401
-    if exposure.url is None:
+    wanted = 200 if status.authentication == "none" else 401
+    if status.url is None:
         await answers_on_standard_output(file)
-    elif exposure.type in ASKED:
-        assert await status(exposure.url + ASKED[exposure.type]) == wanted
+    elif status.type in ASKED:
+        assert await status_of(status.url + ASKED[status.type]) == wanted
     elif wanted == 401:
-        assert await status(exposure.url) == wanted
-    elif exposure.type == "mcp":
-        async with Client(exposure.url) as client:
+        assert await status_of(status.url) == wanted
+    elif status.type == "mcp":
+        async with Client(status.url) as client:
             await lists(client)
     else:
-        address = urlsplit(exposure.url)
+        address = urlsplit(status.url)
         _, writer = await asyncio.open_connection(address.hostname, address.port)
         writer.close()
         await writer.wait_closed()
 
 
-async def status(url: str) -> int:
+async def status_of(url: str) -> int:
     async with aiohttp.ClientSession() as session, session.get(url) as answer:
         return answer.status
 
@@ -121,15 +121,15 @@ async def lists(client: Client) -> None:
         assert (await client.get_prompt(prompt.name, given)).messages
 
 
-async def is_called(exposure: Exposure, said: str) -> None:
+async def is_called(status: ExposerStatus, said: str) -> None:
     """Every operation answers a call that gives what it requires, with a failure where its example is one."""
-    for spec, operation in exposure.exposer.operations.items():
+    for spec, operation in status.exposer.operations.items():
         if isinstance(spec, ForwardSpec):
             continue
         try:
             result = await operation.call(dict(sampled(operation.inputs)))
             assert (await result.hold(1 << 20)).status < 300
-        except UpstreamStatus as error:
+        except UpstreamStatusError as error:
             if f"status: {error.upstream_status}" not in said:
                 raise
 

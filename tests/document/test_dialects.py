@@ -327,7 +327,7 @@ def test_every_version_is_known(key: str, version: str, tmp_path: Path) -> None:
     file.write_text(greeting(f"{key}: {version}"))
     host = Host(file)
     assert [warning.message for warning in host.warnings] == []
-    assert host.plans[0].declaration.capability.version == version
+    assert host.plans[0].loaded.capability.version == version
 
 
 @pytest.mark.parametrize(
@@ -538,9 +538,9 @@ async def test_binds_are_imported_wherever_they_stand(place: str, name: str, tmp
         session.get(f"{host.url('front')}/me") as response,
     ):
         assert response.status == 200
-        declaration = host.host.plans[0].declaration
-    assert list(declaration.binds.namespaces) == ["mine"]
-    assert str(tmp_path / "shared/binds.yaml") in declaration.files
+        loaded = host.host.plans[0].loaded
+    assert list(loaded.binds.namespaces) == ["mine"]
+    assert str(tmp_path / "shared/binds.yaml") in loaded.files
     assert asked == ["Bearer t0ken"]
 
 
@@ -580,11 +580,11 @@ def test_problems_of_data_say_their_path() -> None:
 def test_a_model_is_data_again() -> None:
     """Whatever version a capability was read from, what it is written to is read without a warning."""
     (plan,) = Host(newer(OLDER)).plans
-    capability: Capability = plan.declaration.capability
+    capability: Capability = plan.loaded.capability
     assert capability.version == "1.0.0-beta5"
     again = Host(capability)
     assert again.warnings == ()
-    assert again.plans[0].declaration.capability.exposes == capability.exposes
+    assert again.plans[0].loaded.capability.exposes == capability.exposes
 
 
 class TunnelledConfig(ConsumerConfig):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from adapter_host.document import Loc, Source, listed, shown, suggest
+from adapter_host.document import Loc, Source, did_you_mean, listed, shown
 from adapter_host.document.nodes import MAX_DEPTH
 from adapter_host.document.source import MAX_BYTES
 from adapter_host.document.yaml_reader import MAX_NODES, MAX_PROBLEMS
@@ -382,7 +382,7 @@ def test_listed(words: list[str], text: str) -> None:
 
 def test_suggest() -> None:
     words = ["timeout", "baseUri", "namespace"]
-    assert suggest("timeot", words) == "; did you mean 'timeout'?"
-    assert suggest("BASEURI", words) == "; did you mean 'baseUri'?"
-    assert suggest("colour", words) == ""
-    assert suggest("timeout" * 1000, words) == ""
+    assert did_you_mean("timeot", words) == "; did you mean 'timeout'?"
+    assert did_you_mean("BASEURI", words) == "; did you mean 'baseUri'?"
+    assert did_you_mean("colour", words) == ""
+    assert did_you_mean("timeout" * 1000, words) == ""

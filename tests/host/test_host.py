@@ -24,7 +24,7 @@ from adapter_host import (
     Settings,
     StartError,
     UnavailableError,
-    UpstreamInvalid,
+    UpstreamInvalidError,
     attach,
 )
 from adapter_host.host.host import HOST
@@ -89,7 +89,7 @@ async def test_when_one_fails_to_start_the_others_are_stopped(recorder: Recorder
         "stop consumer two",
         "stop consumer one",
     ]
-    assert {exposure.url for exposure in served.exposures} == {None}
+    assert {status.url for status in served.status()} == {None}
     assert not fake(served).running
 
 
@@ -122,10 +122,10 @@ async def test_it_starts_again_after_it_stopped(session: aiohttp.ClientSession) 
     served = host(document(plain()))
     for _ in range(2):
         async with served:
-            (exposure,) = served.exposures
-            async with session.post(f"{exposure.url}/get", json={}) as answer:
+            (status,) = served.status()
+            async with session.post(f"{status.url}/get", json={}) as answer:
                 assert answer.status == 200
-        assert served.exposures[0].url is None
+        assert served.status()[0].url is None
     with pytest.raises(UnavailableError):
         await served.call("front.get")
 
@@ -144,7 +144,7 @@ async def test_a_call_in_progress_ends_and_a_new_one_is_refused(session: aiohttp
     held = Held()
     fake(served).answers["get"] = held
     async with served:
-        url = f"{served.exposures[0].url}/get"
+        url = f"{served.status()[0].url}/get"
         call = asyncio.create_task(fetch(session, url))
         await held.began.wait()
         assert served.calls == 1
@@ -215,7 +215,7 @@ async def test_the_drain_has_its_time(session: aiohttp.ClientSession, caplog: py
     held = Held()
     fake(served).answers["get"] = held
     async with served:
-        call = asyncio.create_task(fetch(session, f"{served.exposures[0].url}/get"))
+        call = asyncio.create_task(fetch(session, f"{served.status()[0].url}/get"))
         await held.began.wait()
     assert "drain timeout: 1 calls in progress are cut off" in caplog.text
     with pytest.raises(aiohttp.ClientError):
@@ -238,7 +238,7 @@ async def test_as_many_calls_at_once_as_the_settings_say(session: aiohttp.Client
     held = Held()
     fake(served).answers["get"] = held
     async with served:
-        url = f"{served.exposures[0].url}/get"
+        url = f"{served.status()[0].url}/get"
         call = asyncio.create_task(fetch(session, url))
         await held.began.wait()
         status, body = await fetch(session, url)
@@ -277,7 +277,7 @@ async def test_a_stream_counts_until_it_ends() -> None:
     closed: list[str] = []
     fake(served).answers["get"] = streamed([b"[1,", b"2]"], closed)
     async with served:
-        (operation,) = served.exposures[0].exposer.operations.values()
+        (operation,) = served.status()[0].exposer.operations.values()
         result = await operation.call({})
         assert served.calls == 1
         assert result.stream is not None
@@ -292,14 +292,14 @@ async def test_a_stream_counts_until_it_ends() -> None:
 
 
 async def test_call_holds_a_stream() -> None:
-    served = host(document(plain()), answer_limit=8)
+    served = host(document(plain()), response_limit=8)
     fake(served).answers["get"] = streamed([b"[1,", b"2]"], [])
     async with served:
         result = await served.call("front.get")
         assert (result.body, result.data, result.stream) == (b"[1,2]", [1, 2], None)
         closed: list[str] = []
         fake(served).answers["get"] = streamed([b"x" * 9], closed)
-        with pytest.raises(UpstreamInvalid, match="larger than 8 bytes"):
+        with pytest.raises(UpstreamInvalidError, match="larger than 8 bytes"):
             await served.call("front.get")
         assert (served.calls, closed) == (0, ["closed"])
 
@@ -377,7 +377,7 @@ def free_port() -> int:
 
 async def test_alone_on_a_port_it_is_at_the_root() -> None:
     async with host(document(plain())) as served:
-        url = served.exposures[0].url or ""
+        url = served.status()[0].url or ""
         assert url.startswith("http://127.0.0.1:")
         assert url.count("/") == 2
 
@@ -387,7 +387,7 @@ async def test_exposers_that_share_a_port_have_prefixes(session: aiohttp.ClientS
     one = document(plain(port=port, namespace="a"), plain(port=port, namespace="b", address="127.0.0.1"))
     two = document(plain(port=port, namespace="c"))
     async with host(one, two) as served:
-        urls = [exposure.url for exposure in served.exposures]
+        urls = [status.url for status in served.status()]
         assert urls == [f"http://127.0.0.1:{port}/{name}" for name in "abc"]
         for url in urls:
             assert await fetch(session, f"{url}/get") == (200, b"{}")
@@ -406,10 +406,10 @@ async def test_two_hosts_in_one_process(session: aiohttp.ClientSession) -> None:
     async with host(document(plain())) as one, host(document(plain())) as two:
         fake(one).answers["get"] = lambda arguments: "one"
         fake(two).answers["get"] = lambda arguments: "two"
-        assert await fetch(session, f"{one.exposures[0].url}/get") == (200, b'"one"')
-        assert await fetch(session, f"{two.exposures[0].url}/get") == (200, b'"two"')
+        assert await fetch(session, f"{one.status()[0].url}/get") == (200, b'"one"')
+        assert await fetch(session, f"{two.status()[0].url}/get") == (200, b'"two"')
         await one.drain()
-        assert await fetch(session, f"{two.exposures[0].url}/get") == (200, b'"two"')
+        assert await fetch(session, f"{two.status()[0].url}/get") == (200, b'"two"')
 
 
 def test_what_cannot_run_may_be_left_out() -> None:
@@ -417,8 +417,8 @@ def test_what_cannot_run_may_be_left_out() -> None:
     with pytest.raises(ProblemsError, match=r"nothing consumed is named 'api\.nothing'"):
         host(document(plain(good, bad)))
     served = host(document(plain(good, bad)), skip_invalid=True)
-    (exposure,) = served.exposures
-    assert [operation.name for operation in exposure.exposer.operations.values()] == ["good"]
+    (status,) = served.status()
+    assert [operation.name for operation in status.exposer.operations.values()] == ["good"]
     assert [(problem.warning, problem.code) for problem in served.warnings] == [(True, "unknown-call")]
     assert served.warnings[0].message.startswith("skipped: ")
     assert "nothing consumed is named 'api.nothing'" in served.warnings[0].message
@@ -433,7 +433,7 @@ UNCHECKED = {
 
 def test_what_cannot_check_its_callers_is_left_out_whole() -> None:
     served = host(document(plain(authentication=UNCHECKED), plain(namespace="open")), skip_invalid=True)
-    assert [exposure.namespace for exposure in served.exposures] == ["open"]
+    assert [status.namespace for status in served.status()] == ["open"]
 
 
 def test_every_problem_of_every_document_at_once() -> None:
@@ -453,7 +453,7 @@ def test_a_folder_is_every_capability_in_it(tmp_path: Path) -> None:
     (tmp_path / ".hidden/c.yaml").write_text(text.format("c"))
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared/api.yaml").write_text("naftiko: 1.0.0-alpha2\nconsumes: []\n")
-    assert [exposure.namespace for exposure in host(tmp_path).exposures] == ["a", "b"]
+    assert [status.namespace for status in host(tmp_path).status()] == ["a", "b"]
     (tmp_path / "broken.yml").write_text("a: [")
     with pytest.raises(ProblemsError, match=r"broken\.yml"):
         host(tmp_path)
@@ -485,7 +485,7 @@ async def test_attached_to_an_application(session: aiohttp.ClientSession) -> Non
         assert (await fetch(session, f"{url}/api/front/get"))[0] == 401
         async with session.post(f"{url}/api/front/get", headers={"Authorization": "Bearer t"}) as answer:
             assert answer.status == 200
-        assert {exposure.url for exposure in inside.exposures} == {None}
+        assert {status.url for status in inside.status()} == {None}
     assert not fake(inside).running
     assert seen == ["/own", "/api/other/get", "/api/front/get", "/api/front/get"]
     with pytest.raises(UnavailableError):
@@ -500,10 +500,10 @@ def test_attached_exposers_cannot_share_a_namespace() -> None:
 
 def test_exposures_say_what_is_served() -> None:
     served = host(document(plain(), plain(namespace="other", authentication={"type": "bearer", "token": "t"})))
-    found = [(each.capability, each.namespace, each.type, each.authentication) for each in served.exposures]
+    found = [(each.capability, each.namespace, each.type, each.authentication) for each in served.status()]
     assert found == [("front", "front", "plain", "none"), ("front", "other", "plain", "bearer")]
-    assert [each.operations for each in served.exposures] == [1, 1]
-    assert all(isinstance(each.exposer, Exposer) for each in served.exposures)
+    assert [each.operations for each in served.status()] == [1, 1]
+    assert all(isinstance(each.exposer, Exposer) for each in served.status())
 
 
 async def test_nothing_is_left_behind() -> None:
@@ -518,5 +518,5 @@ async def test_nothing_is_left_behind() -> None:
 async def test_a_capability_is_served_as_a_model_too(session: aiohttp.ClientSession) -> None:
     ping = {"name": "ping", "outputParameters": [{"type": "string", "value": "pong"}]}
     (plan,) = host(document(plain(ping))).plans
-    async with host(plan.declaration.capability) as served:
-        assert await fetch(session, f"{served.exposures[0].url}/ping") == (200, b'"pong"')
+    async with host(plan.loaded.capability) as served:
+        assert await fetch(session, f"{served.status()[0].url}/ping") == (200, b'"pong"')

@@ -53,10 +53,10 @@ def free_port() -> int:
 
 async def test_another_document_on_the_same_connection(session: aiohttp.ClientSession) -> None:
     async with host(saying("one")) as served:
-        (before,) = served.exposures
+        (before,) = served.status()
         assert await ask(session, before.url) == (200, "one")
         await served.reload(saying("two"))
-        (after,) = served.exposures
+        (after,) = served.status()
         assert after.url == before.url
         assert after.exposer is not before.exposer
         assert await ask(session, before.url) == (200, "two")
@@ -74,7 +74,7 @@ capability:
 """
     file.write_text(text.replace("WORD", "one"))
     async with host(file) as served:
-        url = served.exposures[0].url
+        url = served.status()[0].url
         assert await ask(session, url) == (200, "one")
         file.write_text(text.replace("WORD", "two"))
         await served.reload()
@@ -83,7 +83,7 @@ capability:
 
 async def test_a_wrong_document_changes_nothing(session: aiohttp.ClientSession) -> None:
     async with host(document(plain())) as served:
-        url = served.exposures[0].url
+        url = served.status()[0].url
         with pytest.raises(ProblemsError, match=r"nothing consumed is named 'api\.gett'"):
             await served.reload(document(plain({"call": "api.gett"})))
         bearer = {"type": "bearer", "token": "{{TOKEN}}"}
@@ -100,11 +100,11 @@ async def test_a_port_in_use_changes_nothing(session: aiohttp.ClientSession) -> 
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         async with host(saying("one")) as served:
-            url = served.exposures[0].url
+            url = served.status()[0].url
             with pytest.raises(StartError, match="address already in use"):
                 await served.reload(saying("two", port=taken.getsockname()[1]))
             assert await ask(session, url) == (200, "one")
-            assert served.exposures[0].url == url
+            assert served.status()[0].url == url
 
 
 async def test_a_call_in_progress_ends_where_it_began(session: aiohttp.ClientSession) -> None:
@@ -116,7 +116,7 @@ async def test_a_call_in_progress_ends_where_it_began(session: aiohttp.ClientSes
         return "old"
 
     async with host(document(plain())) as served:
-        url, old = served.exposures[0].url, fake(served)
+        url, old = served.status()[0].url, fake(served)
         old.answers["get"] = held
         call = asyncio.create_task(ask(session, url))
         await began.wait()
@@ -125,7 +125,7 @@ async def test_a_call_in_progress_ends_where_it_began(session: aiohttp.ClientSes
         assert (old.running, fake(served).running) == (True, True)
         let_go.set()
         assert await call == (200, "old")
-        await asyncio.gather(*served._retiring)
+        await asyncio.gather(*served._draining_generations)
         assert (old.running, fake(served).running) == (False, True)
 
 
@@ -144,7 +144,7 @@ async def test_ports_are_opened_and_closed(session: aiohttp.ClientSession) -> No
 
 async def test_authentication_changes_with_the_document(session: aiohttp.ClientSession) -> None:
     async with host(saying("open")) as served:
-        url = served.exposures[0].url
+        url = served.status()[0].url
         assert (await ask(session, url))[0] == 200
         await served.reload(saying("shut", authentication={"type": "bearer", "token": "t"}))
         assert (await ask(session, url))[0] == 401
@@ -159,13 +159,13 @@ async def test_it_must_be_started() -> None:
 async def test_reloads_wait_for_each_other(session: aiohttp.ClientSession) -> None:
     async with host(saying("0")) as served:
         await asyncio.gather(*(served.reload(saying(str(number))) for number in range(1, 6)))
-        assert await ask(session, served.exposures[0].url) == (200, "5")
+        assert await ask(session, served.status()[0].url) == (200, "5")
 
 
 async def test_no_request_fails_meanwhile() -> None:
     """Sixty-four connections ask without a pause while fifty reloads happen."""
     async with host(saying("0")) as served:
-        url = served.exposures[0].url
+        url = served.status()[0].url
         done = asyncio.Event()
 
         async def keep_asking(own: aiohttp.ClientSession) -> list[tuple[int, Any]]:
@@ -191,7 +191,7 @@ async def test_what_listens_for_itself_is_handed_over(recorder: Recorder) -> Non
     async with host(document(noted), recorder=recorder) as served:
         recorder.events.clear()
         await served.reload()
-        await asyncio.gather(*served._retiring)
+        await asyncio.gather(*served._draining_generations)
         assert recorder.events[:4] == [
             "make exposer one",
             "drain exposer one",

@@ -20,7 +20,7 @@ ANSWER = {"name": "get", "outputParameters": [{"type": "string", "value": "one"}
 class WatchingExposer(PlainExposer):
     """`type: watching`: shows whether its host is ready, and reloads it."""
 
-    watches = True
+    monitors_host = True
 
     def build_app(self) -> web.Application:
         app = web.Application()
@@ -33,7 +33,7 @@ class WatchingExposer(PlainExposer):
 
     async def _reload(self, request: web.Request) -> web.Response:
         await request.app[HOST].reload()
-        return web.json_response(request.app[HOST].exposures[-1].url)
+        return web.json_response(request.app[HOST].status()[-1].url)
 
 
 class FailingExposer(Exposer[Any]):
@@ -80,7 +80,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 def serving(of: Host) -> dict[str, bool]:
-    return {exposure.namespace: exposure.serving for exposure in of.exposures}
+    return {status.namespace: status.serving for status in of.status()}
 
 
 async def test_ready_from_the_start_to_the_drain(recorder: Recorder) -> None:
@@ -99,12 +99,12 @@ async def test_ready_from_the_start_to_the_drain(recorder: Recorder) -> None:
 async def test_an_exposer_says_itself_that_it_does_not_serve() -> None:
     async with host(document({"type": "failing", "namespace": "lost"}, plain(ANSWER))) as served:
         assert serving(served) == {"lost": False, "front": True}
-        assert [exposure.exposer.failure for exposure in served.exposures] == ["it is lost", None]
+        assert [status.exposer.failure for status in served.status()] == ["it is lost", None]
 
 
 async def test_those_who_watch_may_come_until_the_stop(session: aiohttp.ClientSession) -> None:
     async with host(document(plain(ANSWER), watching())) as served:
-        front, watch = (exposure.url for exposure in served.exposures)
+        front, watch = (status.url for status in served.status())
         async with session.get(f"{watch}/ready") as response:
             assert await response.json() is True
         await served.drain()
@@ -118,7 +118,7 @@ async def test_with_a_delay_calls_are_taken_while_it_is_not_ready(session: aioht
     async with host(document(plain(ANSWER)), drain_delay=3600) as served:
         drain = asyncio.create_task(served.drain())
         await until(lambda: not served.ready)
-        async with session.post(f"{served.exposures[0].url}/get") as response:
+        async with session.post(f"{served.status()[0].url}/get") as response:
             assert response.status == 200
         assert (served.draining, serving(served)) == (False, {"front": True})
         drain.cancel()
@@ -148,7 +148,7 @@ capability:
 """
     file.write_text(text.replace("NAME", "old"))
     async with host(file) as served:
-        (before,) = served.exposures
+        (before,) = served.status()
         started = served.started
         file.write_text(text.replace("NAME", "new"))
         async with session.post(f"{before.url}/reload") as response:
@@ -243,7 +243,7 @@ def test_secrets_are_masked_in_texts() -> None:
     written = {"type": "basic", "username": "me", "password": "pa55/word"}
     binds = [{"namespace": "env", "keys": {"TOKEN": "TOKEN", "OTHER": "OTHER"}}]
     made = document(plain(authentication=token), plain(namespace="b", authentication=written), binds=binds)
-    loaded = host(made, environment={"TOKEN": "s3cr3t", "OTHER": "unused"})
-    declaration = loaded.plans[0].declaration
-    text = declaration.masked("s3cr3t, pa55/word, pa55%2Fword and unused of me")
+    built = host(made, environment={"TOKEN": "s3cr3t", "OTHER": "unused"})
+    loaded = built.plans[0].loaded
+    text = loaded.masked("s3cr3t, pa55/word, pa55%2Fword and unused of me")
     assert text == "{{env.TOKEN}}, {{password}}, {{password}} and unused of me"

@@ -257,7 +257,7 @@ async def test_what_people_are_told(serve: Serve, inspect: Inspect) -> None:
         assert "description" not in described["/untold"]["post"]
     shown = inspect(document)
     assert shown["consumes"] == [{"type": "http", "namespace": "api", "description": "The registry of ships"}]
-    told, untold = (offer["upstream"][0] for offer in shown["exposers"][0]["offers"])
+    told, untold = (offer["upstream"][0] for offer in shown["exposers"][0]["catalog"])
     assert (told["label"], told["resource"]) == ("List ships", {"label": "Ships", "description": "All of them"})
     assert untold.keys().isdisjoint({"label", "resource"})
 

@@ -83,7 +83,7 @@ async def test_where_it_is_and_who_may_ask(say: Say, serve: Serve) -> None:
             async with Host(say(control(port=port)), settings=Settings(environment={})):
                 pass
     async with Host(say(control(address="127.0.0.2")), settings=Settings(environment={})) as host:
-        url = host.exposures[1].url
+        url = host.status()[1].url
         assert url is not None
         assert url.startswith("http://127.0.0.2:")
         async with aiohttp.ClientSession() as session, session.get(f"{url}/health/live") as answer:

@@ -65,7 +65,7 @@ def test_the_version(key: str, version: str) -> None:
 @pytest.mark.shows("Capability", "exposes")
 async def test_the_capability(serve: Serve) -> None:
     async with serve(f"{HEAD}\ncapability:{GREETING}") as served:
-        assert [each.namespace for each in served.host.exposures] == ["web", "agents"]
+        assert [each.namespace for each in served.host.status()] == ["web", "agents"]
         assert (await served.rest("GET /")).data == "Hello"
     with pytest.raises(ProblemsError, match="there is no 'capability' section"):
         Host(parsed(HEAD), settings=Settings(environment={}))

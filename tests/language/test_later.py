@@ -84,12 +84,12 @@ async def test_tags(tmp_path: Path) -> None:
     async with served(later(rest("call: api.data"))) as of:
         assert (await of.openapi())["paths"]["/"]["get"]["tags"] == ["root"]
     shown = inspected(document, tmp_path)
-    (offer,) = shown["exposers"][0]["offers"]
+    (offer,) = shown["exposers"][0]["catalog"]
     assert offer["tags"] == ["of-operation"]
     assert offer["upstream"][0]["resource"] == {"tags": ["of-data"]}
     assert shown["aggregates"][0]["functions"][0]["tags"] == ["of-flow"]
     tool = later(mcp(tool="description: A, call: api.photo, tags: [of-tool]"), operation=", tags: [of-photo]")
-    (offer,) = inspected(tool, tmp_path)["exposers"][0]["offers"]
+    (offer,) = inspected(tool, tmp_path)["exposers"][0]["catalog"]
     assert (offer["tags"], offer["upstream"][0]["tags"]) == (["of-tool"], ["of-photo"])
 
 
@@ -217,7 +217,7 @@ async def test_every_section_is_imported(tmp_path: Path) -> None:
 @pytest.mark.shows("ConsumesHttp", "tunnel")
 def test_nothing_is_called_past_a_tunnel() -> None:
     document = later(rest("call: api.data"))
-    assert Host(document, settings=Settings(environment={})).exposures
+    assert Host(document, settings=Settings(environment={})).status()
     document["capability"]["consumes"][0]["tunnel"] = {"type": "ziti", "service": "a", "identity": "b"}
     with pytest.raises(ProblemsError, match="a tunnel of the type 'ziti' needs a plugin"):
         Host(document, settings=Settings(environment={}))

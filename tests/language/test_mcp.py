@@ -77,9 +77,9 @@ async def test_where_it_listens(say: Say) -> None:
             async with Host(say(mcp(port=port)), settings=Settings(environment={})):
                 pass
     async with Host(say(mcp(port=port)), settings=Settings(environment={})) as served:
-        assert served.exposures[0].url == f"http://127.0.0.1:{port}/mcp"
+        assert served.status()[0].url == f"http://127.0.0.1:{port}/mcp"
     async with Host(say(mcp(address="127.0.0.2")), settings=Settings(environment={})) as served:
-        url = served.exposures[0].url
+        url = served.status()[0].url
         assert url is not None
         assert url.startswith("http://127.0.0.2:")
         async with Client(url) as client:
@@ -96,8 +96,8 @@ async def test_over_standard_input_and_output(say: Say, tmp_path: Path) -> None:
     serve = ["-m", "adapter_host", "serve", "--stdio", "--capability", str(file)]
     async with Client(stdio_client(StdioServerParameters(command=sys.executable, args=serve))) as client:
         assert [tool.name for tool in (await client.list_tools()).tools] == ["greet"]
-    (exposure,) = Host(document, settings=Settings(environment={})).exposures
-    assert exposure.exposer.stdio
+    (status,) = Host(document, settings=Settings(environment={})).status()
+    assert status.exposer.stdio
     del exposer["transport"]
     with pytest.raises(ProblemsError, match="'port' is missing"):
         Host(document, settings=Settings(environment={}))

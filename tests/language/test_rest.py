@@ -50,7 +50,7 @@ async def test_the_port_is_the_one_that_is_asked_for(say: Say) -> None:
             async with Host(say(rest(FIND, port=port)), settings=Settings(environment={})):
                 pass
     async with Host(say(rest(FIND, port=port)), settings=Settings(environment={})) as served:
-        assert served.exposures[0].url == f"http://127.0.0.1:{port}"
+        assert served.status()[0].url == f"http://127.0.0.1:{port}"
 
 
 @pytest.mark.shows("ExposesRest", "address")
@@ -61,7 +61,7 @@ async def test_where_it_listens(say: Say) -> None:
     async def reached(address: str, host: str) -> bool:
         document = say(rest(FIND, address=address))
         async with Host(document, settings=Settings(environment={})) as served, aiohttp.ClientSession() as session:
-            port = urlsplit(served.exposures[0].url or "").port
+            port = urlsplit(served.status()[0].url or "").port
             try:
                 async with session.get(f"http://{host}:{port}/openapi.json") as answer:
                     return answer.status == 200
@@ -78,7 +78,7 @@ async def test_where_it_listens(say: Say) -> None:
 @pytest.mark.shows("IPv6")
 async def test_an_address_of_the_other_kind(say: Say) -> None:
     async with Host(say(rest(FIND, address="::1")), settings=Settings(environment={})) as served:
-        url = served.exposures[0].url
+        url = served.status()[0].url
         assert url is not None
         assert url.startswith("http://[::1]:")
         async with aiohttp.ClientSession() as session, session.get(f"{url}/openapi.json") as answer:
@@ -93,7 +93,7 @@ async def test_exposers_are_known_by_their_names(serve: Serve) -> None:
     other = {**first, "namespace": "closed", "authentication": barred, "resources": [parsed(FIND.replace("/s", "/t"))]}
     document["capability"]["exposes"] = [first, other]
     async with serve(document) as served:
-        assert [each.type for each in served.host.exposures] == ["rest", "rest"]
+        assert [each.type for each in served.host.status()] == ["rest", "rest"]
         assert (await served.rest("GET /ships")).status == 200
         assert (await served.rest("GET /thips")).status == 404
         assert (await served.rest("GET /thips", of="closed")).status == 401

@@ -47,7 +47,7 @@ async def test_where_it_listens(say: Say) -> None:
             async with Host(say(skills(PLAIN, port=port)), settings=Settings(environment={})):
                 pass
     async with Host(say(skills(PLAIN, address="127.0.0.2")), settings=Settings(environment={})) as served:
-        url = served.exposures[1].url
+        url = served.status()[1].url
         assert url is not None
         assert url.startswith("http://127.0.0.2:")
         async with aiohttp.ClientSession() as session, session.get(f"{url}/skills") as answer:

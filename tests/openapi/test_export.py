@@ -22,7 +22,7 @@ NAMES = ("bakery-2.0.json", "trains-3.0.yaml", "garden-3.1.yaml")
 
 def exported(document: Any) -> Any:
     host = Host(document, settings=Settings(environment={}))
-    found = [each.exposer for each in host.exposures if isinstance(each.exposer, RestExposer)]
+    found = [each.exposer for each in host.status() if isinstance(each.exposer, RestExposer)]
     return found[0].openapi("https://api.example.com") if found else None
 
 

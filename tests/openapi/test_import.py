@@ -79,7 +79,7 @@ def written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
 def test_a_sample_runs_without_warnings(name: str, written: Any) -> None:
     output, _ = written(SAMPLES / name)
     host = check_runs(output)
-    rest, mcp = host.exposures
+    rest, mcp = host.status()
     assert (rest.type, mcp.type) == ("rest", "mcp")
     assert rest.operations == mcp.operations > 2
 
@@ -219,7 +219,7 @@ async def test_an_upstream_of_the_tutorial_answers_over_both(upstream: Path, tmp
     check_runs(output)
     arguments = {"imo_number": "7", "voyageId": "7", "vesselCode": "7", "body": {"shipImo": "7"}}
     async with running(output, mock=True) as served, Client(streamable_http_client(served.url("up-mcp"))) as client:
-        (rest, _) = served.host.exposures
+        (rest, _) = served.host.status()
         for operation in rest.exposer.operations.values():
             given = {each.name: arguments[each.name] for each in operation.inputs if each.required}
             result = await served.host.call(f"up-rest.{operation.name}", given)
@@ -247,8 +247,8 @@ async def test_the_registry_answers_its_own_examples(tmp_path: Path) -> None:
 def test_only_some_of_it(written: Any) -> None:
     output, _ = written(SAMPLES / "bakery-2.0.json", "--only", "loaves", "--only", "eatLoaf", "--namespace", "shop")
     host = check_runs(output)
-    assert [o.name for o in host.exposures[0].exposer.operations.values()] == ["list-loaves", "bake-loaf", "eat-loaf"]
-    assert [each.namespace for each in host.exposures] == ["shop-rest", "shop-mcp"]
+    assert [o.name for o in host.status()[0].exposer.operations.values()] == ["list-loaves", "bake-loaf", "eat-loaf"]
+    assert [each.namespace for each in host.status()] == ["shop-rest", "shop-mcp"]
 
 
 def test_it_goes_to_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
@@ -363,7 +363,7 @@ def test_no_document_reaches_the_environment(document: Any, tmp_path: Path) -> N
     made, _ = imported(document, tmp_path)
     host = Host(made, settings=Settings(environment={"HOME": "/home/ada/secret"}))
     assert host.warnings == ()
-    assert all("HOME" not in plan.declaration.secrets for plan in host.plans)
+    assert all("HOME" not in plan.loaded.secrets.names for plan in host.plans)
 
 
 def test_a_path_of_a_template_is_left_out(tmp_path: Path) -> None:

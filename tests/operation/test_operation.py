@@ -16,11 +16,11 @@ from adapter_host import (
     OperationSpec,
     Problem,
     Result,
-    UpstreamInvalid,
-    UpstreamStatus,
+    UpstreamInvalidError,
+    UpstreamStatusError,
 )
 from adapter_host.errors import UnavailableError
-from adapter_host.operation.limiter import Gate
+from adapter_host.operation.limiter import CallLimiter
 from adapter_host.operation.operation import Operation
 
 
@@ -44,7 +44,7 @@ def test_a_result_of_bytes() -> None:
 def test_a_result_that_is_not_as_declared() -> None:
     result = Result(body=b"<html>secret</html>")
     for _ in range(2):
-        with pytest.raises(UpstreamInvalid, match="not in the declared format") as caught:
+        with pytest.raises(UpstreamInvalidError, match="not in the declared format") as caught:
             _ = result.data
         assert "secret" not in str(caught.value)
         assert caught.value.__cause__ is None
@@ -68,31 +68,31 @@ async def test_hold() -> None:
     result = await Result(stream=Chunks(b"[1,", b"2]")).hold(5)
     assert (result.body, result.data, result.stream) == (b"[1,2]", [1, 2], None)
     assert (await Result(stream=Chunks()).hold(5)).data is None
-    with pytest.raises(UpstreamInvalid, match="larger than 4 bytes"):
+    with pytest.raises(UpstreamInvalidError, match="larger than 4 bytes"):
         await Result(stream=Chunks(b"[1,", b"2]")).hold(4)
 
 
 async def test_gate() -> None:
-    gate = Gate(2)
-    gate.enter()
-    gate.enter()
+    limiter = CallLimiter(2)
+    limiter.enter()
+    limiter.enter()
     with pytest.raises(UnavailableError, match="too many calls at once"):
-        gate.enter()
-    gate.leave()
-    gate.close()
-    idle = asyncio.create_task(gate.idle())
+        limiter.enter()
+    limiter.leave()
+    limiter.close()
+    idle = asyncio.create_task(limiter.idle())
     with pytest.raises(UnavailableError, match="draining"):
-        gate.enter()
+        limiter.enter()
     await asyncio.sleep(0)
     assert not idle.done()
-    gate.leave()
+    limiter.leave()
     await idle
-    gate.open()
-    gate.enter()
-    assert gate.calls == 1
-    gate.leave()
-    gate.close()
-    await gate.idle()
+    limiter.open()
+    limiter.enter()
+    assert limiter.calls == 1
+    limiter.leave()
+    limiter.close()
+    await limiter.idle()
 
 
 def test_operations_are_found_by_the_very_spec() -> None:
@@ -122,7 +122,7 @@ ERRORS = [
 def test_every_error_has_a_status_and_a_title(error: type[OperationError]) -> None:
     assert 400 <= error.status <= 599
     assert error.title
-    given: dict[type[OperationError], tuple[Any, ...]] = {ArgumentError: ("x", "bad"), UpstreamStatus: (404,)}
+    given: dict[type[OperationError], tuple[Any, ...]] = {ArgumentError: ("x", "bad"), UpstreamStatusError: (404,)}
     raised = error(*given.get(error, ()))
     assert raised.message == str(raised) != ""
 
@@ -131,7 +131,7 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
     drawn = adapter_host.errors.__doc__ or ""
     for error in ERRORS:
         line = next(line for line in drawn.splitlines() if f" {error.__name__} " in f"{line} ")
-        if error not in (OperationError, UpstreamStatus):
+        if error not in (OperationError, UpstreamStatusError):
             assert str(error.status) in line
 
 

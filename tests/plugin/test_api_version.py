@@ -39,7 +39,7 @@ def failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Told:
         finally:
             sys.modules.pop("guest", None)
         told = [str(error) for error in plugins.failed if "'guest'" in str(error)]
-        assert bool(told) is ("guest" not in [info.name for info in plugins.taken])
+        assert bool(told) is ("guest" not in [info.name for info in plugins.registered])
         return "".join(told)
 
     return found
@@ -48,7 +48,7 @@ def failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Told:
 @pytest.mark.parametrize("asked", [API_VERSION, f"{MAJOR}.0", None])
 def test_a_plugin_of_this_api_is_taken(asked: str | None) -> None:
     plugin = SimpleNamespace(requires_api=asked) if asked else SimpleNamespace()
-    assert [info.name for info in Plugins({"guest": plugin}).taken] == ["guest"]
+    assert [info.name for info in Plugins({"guest": plugin}).registered] == ["guest"]
 
 
 @pytest.mark.parametrize("asked", [f"{MAJOR}.{MINOR + 1}", f"{MAJOR + 1}.0"])
@@ -91,6 +91,6 @@ def test_what_is_no_version_is_told(asked: object) -> None:
 def test_nothing_is_kept_of_a_plugin_of_another_api() -> None:
     plugins = Plugins()
     with pytest.raises(PluginError):
-        plugins.take("guest", SimpleNamespace(requires_api="99.0"))
-    plugins.take("guest", SimpleNamespace())
-    assert [info.name for info in plugins.taken] == ["guest"]
+        plugins.register("guest", SimpleNamespace(requires_api="99.0"))
+    plugins.register("guest", SimpleNamespace())
+    assert [info.name for info in plugins.registered] == ["guest"]

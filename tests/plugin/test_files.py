@@ -20,10 +20,10 @@ SECRET = b"outside"
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as name:
-        yield lay_out(Path(name).resolve())
+        yield plan_listeners(Path(name).resolve())
 
 
-def lay_out(root: Path) -> Path:
+def plan_listeners(root: Path) -> Path:
     """A folder to serve, with much around it that is not to be served."""
     served = root / "served"
     for path in ("a.txt", "sub/b.md", "sub/c d.txt", "sub/.hidden/x.txt", ".env", "sub/.git"):

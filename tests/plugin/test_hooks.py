@@ -21,17 +21,18 @@ from adapter_host import (
     ArgumentError,
     Arguments,
     BindSource,
+    BuildContext,
     Call,
     Capability,
     ConsumedCall,
     ConsumedOperation,
     Consumer,
     ConsumerConfig,
-    Declaration,
     Exposer,
     HeaderWriter,
     Host,
     HttpExposer,
+    LoadedCapability,
     Model,
     Operation,
     OperationSpec,
@@ -40,7 +41,6 @@ from adapter_host import (
     Principal,
     Problem,
     ProblemsError,
-    Provision,
     RegisterBindSource,
     RegisterConsumer,
     RegisterExposer,
@@ -91,7 +91,7 @@ def test_register_exposers() -> None:
     plugins = Plugins({"x": module(register_exposers=register_exposers)})
     assert plugins.exposers == {"one": PlainExposer, "two": PlainExposer}
     assert plugins.consumers == {}
-    (taken,) = plugins.taken
+    (taken,) = plugins.registered
     assert (taken.name, taken.exposers, taken.consumers, taken.hooks) == (
         "x",
         ("one", "two"),
@@ -111,7 +111,7 @@ class Consuming:
 def test_register_consumers() -> None:
     plugins = Plugins({"fake": Consuming()})
     assert list(plugins.consumers) == ["fake"]
-    (taken,) = plugins.taken
+    (taken,) = plugins.registered
     assert (taken.name, taken.distribution, taken.version) == ("fake", None, None)
     assert (taken.exposers, taken.consumers, taken.hooks) == ((), ("fake",), ("register_consumers",))
 
@@ -129,14 +129,14 @@ def test_register_bind_sources(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 
     plugins = plain_plugins(answer=module(register_bind_sources=register_bind_sources))
     assert sorted(plugins.bind_sources) == ["answer", "environment", "file"]
-    assert plugins.taken[-1].bind_sources == ("answer",)
-    assert plugins.taken[-1].hooks == ("register_bind_sources",)
-    assert {info.bind_sources for info in plugins.taken[:-1]} == {()}
+    assert plugins.registered[-1].bind_sources == ("answer",)
+    assert plugins.registered[-1].hooks == ("register_bind_sources",)
+    assert {info.bind_sources for info in plugins.registered[:-1]} == {()}
     assert sorted(Plugins().bind_sources) == ["environment", "file"]
     binds = [{"namespace": "deep", "location": "answer://thought", "keys": {"KEY": "key"}}]
     exposed = plain(authentication={"type": "bearer", "token": "{{deep.KEY}}"})
     host = Host(document(exposed, binds=binds), plugins=plugins, settings=Settings(environment={}))
-    assert host.plans[0].declaration.unresolved == {}
+    assert host.plans[0].loaded.secrets.unresolved == {}
     monkeypatch.setattr(Plugins, "installed", lambda: plugins)
     assert main(["plugins"]) == 0
     assert re.search(r"^answer +- +- +binds answer +register_bind_sources$", capsys.readouterr().out, re.MULTILINE)
@@ -158,7 +158,7 @@ async def test_register_step_types(monkeypatch: pytest.MonkeyPatch, capsys: pyte
 
     plugins = plain_plugins(echoing=module(register_step_types=register_step_types))
     assert plugins.step_types == {"echo": Echo}
-    assert (plugins.taken[-1].step_types, plugins.taken[-1].hooks) == (("echo",), ("register_step_types",))
+    assert (plugins.registered[-1].step_types, plugins.registered[-1].hooks) == (("echo",), ("register_step_types",))
     exposed = plain({"name": "go", "steps": [{"type": "echo", "name": "a", "with": {"x": 1}}]})
     async with Host(document(exposed), plugins=plugins) as host:
         assert (await host.call("front.go")).data == {"x": 1}
@@ -170,10 +170,10 @@ async def test_register_step_types(monkeypatch: pytest.MonkeyPatch, capsys: pyte
 def test_check_capability() -> None:
     seen: list[Capability] = []
 
-    def check_capability(declaration: Declaration) -> Iterable[Problem]:
-        seen.append(declaration.capability)
-        config = declaration.capability.exposes[0]
-        yield declaration.source.problem(declaration.loc(config, "namespace"), "no good name", code="name")
+    def check_capability(loaded: LoadedCapability) -> Iterable[Problem]:
+        seen.append(loaded.capability)
+        config = loaded.capability.exposes[0]
+        yield loaded.source.problem(loaded.loc(config, "namespace"), "no good name", code="name")
         yield Problem("only a remark", warning=True)
 
     plugins = plain_plugins(checker=module(check_capability=check_capability))
@@ -187,7 +187,7 @@ def test_check_capability() -> None:
 
 
 def test_check_capability_may_have_nothing_to_say() -> None:
-    def check_capability(declaration: Declaration) -> None:
+    def check_capability(loaded: LoadedCapability) -> None:
         return None
 
     host = Host(document(plain()), plugins=plain_plugins(checker=module(check_capability=check_capability)))
@@ -237,7 +237,7 @@ async def test_operation_wrapper_order() -> None:
     async with running(document(plain()), plugins=plugins) as served:
         order = ["outermost", "first", "second", "last"]
         assert log == [f"wrap get by {name}" for name in order]
-        assert plugins.order("operation_wrapper") == tuple(order)
+        assert plugins.hook_order("operation_wrapper") == tuple(order)
         log.clear()
         await served.host.call("front.get")
     assert log == [*(f"in {name}" for name in order), *(f"out {name}" for name in reversed(order))]
@@ -249,8 +249,8 @@ async def test_operation_wrapper_reads_keys_of_its_own() -> None:
 
     found: list[Own | None] = []
 
-    def operation_wrapper(operation: Operation, provision: Provision) -> None:
-        found.append(provision.extension("x-own", operation.spec, Own))
+    def operation_wrapper(operation: Operation, context: BuildContext) -> None:
+        found.append(context.read_extension("x-own", operation.spec, Own))
 
     plugins = plain_plugins(own=module(operation_wrapper=operation_wrapper))
     Host(
@@ -274,9 +274,9 @@ async def test_consumer_wrapper() -> None:
 
     def noting(name: str) -> Callable[..., Callable[[ConsumedOperation, ConsumedCall], ConsumedCall]]:
         def consumer_wrapper(
-            config: ConsumerConfig, operations: Sequence[ConsumedOperation], provision: Provision
+            config: ConsumerConfig, operations: Sequence[ConsumedOperation], context: BuildContext
         ) -> Callable[[ConsumedOperation, ConsumedCall], ConsumedCall]:
-            log.append(f"{name}: {config.namespace} of {provision.namespace}: {[each.name for each in operations]}")
+            log.append(f"{name}: {config.namespace} of {context.namespace}: {[each.name for each in operations]}")
 
             def wrap(operation: ConsumedOperation, call: ConsumedCall) -> ConsumedCall:
                 async def noted(arguments: Arguments, *, stream: bool = False) -> Result:
@@ -312,9 +312,9 @@ async def test_step_wrapper() -> None:
 
     def noting(name: str) -> Callable[..., Callable[[Call], Call] | None]:
         def step_wrapper(
-            step: StepSpec, operation: OperationSpec, provision: Provision
+            step: StepSpec, operation: OperationSpec, context: BuildContext
         ) -> Callable[[Call], Call] | None:
-            log.append(f"{name}: {step.type} {step.name} of {provision.namespace}.{operation.name}")
+            log.append(f"{name}: {step.type} {step.name} of {context.namespace}.{operation.name}")
 
             def wrap(call: Call) -> Call:
                 async def noted(arguments: Arguments) -> Result:
@@ -344,8 +344,8 @@ async def test_upstream_headers() -> None:
     asked: list[str] = []
     sent: list[str | None] = []
 
-    def upstream_headers(config: ConsumerConfig, provision: Provision) -> HeaderWriter | None:
-        asked.append(f"{config.type} {provision.namespace}")
+    def upstream_headers(config: ConsumerConfig, context: BuildContext) -> HeaderWriter | None:
+        asked.append(f"{config.type} {context.namespace}")
         return (lambda headers: headers.update({"X-Who": config.namespace})) if config.namespace == "api" else None
 
     async def answer(request: web.Request) -> web.Response:
@@ -361,7 +361,7 @@ async def test_upstream_headers() -> None:
             for name in ("api", "other")
         ]
         plugins = Plugins.installed()
-        plugins.take("who", module(upstream_headers=upstream_headers))
+        plugins.register("who", module(upstream_headers=upstream_headers))
         exposed = {"type": "echo", "namespace": "front", "port": 0, "operations": [{"call": "api.get"}]}
         async with running(document(exposed, consumes=consumed), plugins=plugins) as served:
             for name in ("api.get", "other.get"):
@@ -373,10 +373,10 @@ async def test_http_middlewares() -> None:
     log: list[str] = []
 
     def noting(name: str) -> Callable[..., Iterable[Middleware] | None]:
-        def http_middlewares(exposer: HttpExposer[Any], provision: Provision) -> Iterable[Middleware] | None:
+        def http_middlewares(exposer: HttpExposer[Any], context: BuildContext) -> Iterable[Middleware] | None:
             @web.middleware
             async def noted(request: web.Request, handler: Handler) -> web.StreamResponse:
-                log.append(f"{name} {provision.namespace} {request.get(PRINCIPAL)}")
+                log.append(f"{name} {context.namespace} {request.get(PRINCIPAL)}")
                 return await handler(request)
 
             return [noted] if exposer.config.namespace == "front" else None
@@ -389,7 +389,7 @@ async def test_http_middlewares() -> None:
     token = {"type": "bearer", "token": "s3cr3t"}
     fronts = (plain(authentication=token), plain(namespace="back"), {"type": "noted", "namespace": "n"})
     recorder = Recorder()
-    plugins.take("noted", recorder)
+    plugins.register("noted", recorder)
     async with running(document(*fronts), plugins=plugins) as served, aiohttp.ClientSession() as session:
         for namespace, given, status in (("front", "s3cr3t", 200), ("front", "wrong", 401), ("back", "", 200)):
             headers = {"Authorization": f"Bearer {given}"}
@@ -402,8 +402,8 @@ async def test_http_middlewares() -> None:
 def test_what_is_kept_from_one_build_to_the_next() -> None:
     found: list[list[str]] = []
 
-    def operation_wrapper(operation: Operation, provision: Provision) -> None:
-        kept: list[str] = provision.keep("mine", list)
+    def operation_wrapper(operation: Operation, context: BuildContext) -> None:
+        kept: list[str] = context.shared_state("mine", list)
         kept.append(operation.name)
         found.append(kept)
 
@@ -454,7 +454,7 @@ async def test_operation_wrapper_gets_checked_arguments() -> None:
 async def test_the_whole_order(recorder: Recorder) -> None:
     log = recorder.events
 
-    def check_capability(declaration: Declaration) -> None:
+    def check_capability(loaded: LoadedCapability) -> None:
         log.append("check")
 
     plugins = plain_plugins(
@@ -488,7 +488,7 @@ async def test_the_whole_order(recorder: Recorder) -> None:
 
 def _kept(plugins: Plugins) -> list[Any]:
     registries = (plugins.exposers, plugins.consumers, plugins.bind_sources, plugins.step_types)
-    return [*({**registry} for registry in registries), list(plugins.taken)]
+    return [*({**registry} for registry in registries), list(plugins.registered)]
 
 
 @pytest.mark.parametrize(
@@ -526,11 +526,11 @@ def test_a_failing_plugin_leaves_nothing(failing: object, reason: str) -> None:
     plugins = plain_plugins()
     before = _kept(plugins)
     with pytest.raises(PluginError) as caught:
-        plugins.take("bad", failing, distribution="bad-plugin", version="1.2")
+        plugins.register("bad", failing, distribution="bad-plugin", version="1.2")
     assert str(caught.value).startswith("plugin 'bad' (bad-plugin 1.2): ")
     assert reason in str(caught.value)
     assert _kept(plugins) == before
-    plugins.take("bad", FakePluginOfAnotherType())
+    plugins.register("bad", FakePluginOfAnotherType())
     assert "other" in plugins.consumers
     Host(document(plain()), plugins=plugins)
 
@@ -543,13 +543,13 @@ class FakePluginOfAnotherType:
 
 def test_a_plugin_is_taken_once() -> None:
     plugins, fake = Plugins(), Consuming()
-    plugins.take("fake", fake)
+    plugins.register("fake", fake)
     for name in ("fake", "again"):
         with pytest.raises(PluginError):
-            plugins.take(name, fake)
-    assert [info.name for info in plugins.taken] == ["fake"]
+            plugins.register(name, fake)
+    assert [info.name for info in plugins.registered] == ["fake"]
     assert list(plugins.consumers) == ["fake"]
-    assert [info.hooks for info in plugins.taken] == [("register_consumers",)]
+    assert [info.hooks for info in plugins.registered] == [("register_consumers",)]
     host = Host(document(plain()), plugins=Plugins({"fake": fake, "plain": plain_plugin()}))
     assert len(host.plans) == 1
 
@@ -559,11 +559,11 @@ def plain_plugin() -> object:
 
 
 def test_an_error_in_a_hook_names_the_plugin() -> None:
-    def check_capability(declaration: Declaration) -> None:
+    def check_capability(loaded: LoadedCapability) -> None:
         raise KeyError("x")
 
     plugins = plain_plugins(other=module(operation_wrapper=marking("w", [])))
-    plugins.take("bad", module(check_capability=check_capability), distribution="bad-plugin", version="1.2")
+    plugins.register("bad", module(check_capability=check_capability), distribution="bad-plugin", version="1.2")
     with pytest.raises(PluginError, match=r"^plugin 'bad' \(bad-plugin 1\.2\): KeyError: 'x'$"):
         Host(document(plain()), plugins=plugins)
 
@@ -588,7 +588,7 @@ async def test_two_hosts_with_other_plugins_in_one_process() -> None:
     async with running(document(plain()), plugins=loud) as one, running(document(plain()), plugins=quiet) as two:
         assert (await one.host.call("front.get")).data == "HELLO"
         assert (await two.host.call("front.get")).data == {}
-    assert [info.name for info in quiet.taken] == ["fake", "plain"]
+    assert [info.name for info in quiet.registered] == ["fake", "plain"]
 
 
 BAD = {
@@ -647,7 +647,7 @@ def test_an_installed_plugin_that_fails_is_told(
 
 
 def test_installed_plugins_and_those_disabled(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert {"http", "mcp", "rest"} <= {info.name for info in Plugins.installed().taken}
+    assert {"http", "mcp", "rest"} <= {info.name for info in Plugins.installed().registered}
     monkeypatch.setenv("ADAPTER_HOST_DISABLE_PLUGINS", "http,,rest")
     plugins = Plugins.installed()
     assert plugins.disabled == ["http", "rest"]

@@ -11,13 +11,13 @@ import pytest
 from adapter_host import (
     ArgumentError,
     Arguments,
+    BuildContext,
     Call,
     Host,
     PluginError,
     Plugins,
     Problem,
     ProblemsError,
-    Provision,
     RegisterStepType,
     Result,
     Settings,
@@ -42,8 +42,8 @@ class Note(StepType[NoteSpec]):
     events: ClassVar[list[str]] = []
     fails: ClassVar[set[str]] = set()
 
-    def __init__(self, provision: Provision) -> None:
-        super().__init__(provision)
+    def __init__(self, context: BuildContext) -> None:
+        super().__init__(context)
         self.factor = 1
         self.note("made")
 
@@ -54,7 +54,7 @@ class Note(StepType[NoteSpec]):
 
     def compile(self, spec: NoteSpec) -> Call | None:
         if spec.words < 0:
-            self.provision.problem("words are counted from 0", spec, "words")
+            self.context.problem("words are counted from 0", spec, "words")
             return None
 
         async def work(given: Arguments) -> Result:
@@ -214,12 +214,12 @@ async def test_a_failure_is_the_steps() -> None:
 class Slow(Note):
     """Ends when it is let, and gives whether the ship had been called by then."""
 
-    gate: ClassVar[asyncio.Event]
+    limiter: ClassVar[asyncio.Event]
     hold: ClassVar[Hold]
 
     def compile(self, spec: NoteSpec) -> Call:
         async def work(given: Arguments) -> Result:
-            await self.gate.wait()
+            await self.limiter.wait()
             return Result(data=self.hold.entered.is_set())
 
         return work
@@ -236,14 +236,14 @@ async def test_a_step_that_may_write_keeps_its_place(slow: type[Slow]) -> None:
     steps, mappings = (step("slow"), CALL), [{"targetName": "before", "value": "$.a"}]
     document = shown(*steps, mappings=mappings)
     async with running(document, plugins=plain_plugins(slow=_registering("slow", slow))) as served:
-        Slow.gate, Slow.hold = asyncio.Event(), served.fake("api").hold("ship")
+        Slow.limiter, Slow.hold = asyncio.Event(), served.fake("api").hold("ship")
         task = asyncio.create_task(served.host.call("front.go", {"imo": "i"}))
         if slow.writes:
             for _ in range(20):  # as long as the call would take to come in, if it did not wait
                 await asyncio.sleep(0)
         else:
             await Slow.hold.entered.wait()
-        Slow.gate.set()
+        Slow.limiter.set()
         Slow.hold.release.set()
         assert (await task).data == {"before": not slow.writes}
 
@@ -294,7 +294,7 @@ async def test_it_is_seen_and_adjusted_through_the_host() -> None:
 
 
 def test_what_is_not_overridden_has_nothing_to_show_or_change() -> None:
-    bare = Bare(Host(shown(step()), plugins=plugins()).step_types["note"][0].provision)
+    bare = Bare(Host(shown(step()), plugins=plugins()).step_types["note"][0].context)
     assert bare.status() == {}
     bare.adjust({})
     with pytest.raises(ValueError, match="'x' cannot be changed"):
@@ -343,5 +343,5 @@ def test_one_that_cannot_be_made_is_its_plugins_failure() -> None:
 
 def test_a_capability_that_is_a_model_keeps_its_steps() -> None:
     host = Host(shown(step("see", words=2)), plugins=plugins())
-    again = Host(host.plans[0].declaration.capability, plugins=plugins())
-    assert again.plans[0].declaration.capability.exposes == host.plans[0].declaration.capability.exposes
+    again = Host(host.plans[0].loaded.capability, plugins=plugins())
+    assert again.plans[0].loaded.capability.exposes == host.plans[0].loaded.capability.exposes

@@ -207,7 +207,7 @@ def test_everything_is_annotated() -> None:
 def test_public_functions_are_documented() -> None:
     overridden = {
         "child",
-        "key_place",
+        "key_position",
         "replaced",
         "operations",
         "call",

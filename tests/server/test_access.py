@@ -39,7 +39,7 @@ async def serving(
         settings=Settings(**{"environment": ENVIRONMENT, **settings}),
     )
     async with host:
-        yield f"{host.exposures[0].url}/get"
+        yield f"{host.status()[0].url}/get"
 
 
 async def answer(url: str, **headers: str) -> tuple[int, str, dict[str, Any]]:
@@ -207,7 +207,7 @@ async def test_an_exposer_is_told_who_calls(
     settings = Settings(environment=ENVIRONMENT)
     host = Host(document(exposed, binds=BINDS), plugins=plain_plugins(greeter=GreeterPlugin()), settings=settings)
     async with host:
-        assert (await answer(f"{host.exposures[0].url}/get", **headers))[::2] == (200, principal)
+        assert (await answer(f"{host.status()[0].url}/get", **headers))[::2] == (200, principal)
 
 
 async def test_every_path_is_behind_the_door() -> None:

@@ -30,7 +30,7 @@ class Quick(HttpExposer[HttpExposerConfig]):
         app.router.add_route("*", "/{path:.*}", self.slow)
         return app
 
-    def handler_of(self, request: web.Request) -> Handler | None:
+    def direct_handler(self, request: web.Request) -> Handler | None:
         if request.path.endswith("/slow"):
             return None
         return self.held if request.path.endswith("/held") else self.quick
@@ -64,8 +64,8 @@ class Guarded(Quick):
 class Renewed(Guarded):
     """Overrides both."""
 
-    def handler_of(self, request: web.Request) -> Handler | None:
-        return super().handler_of(request)
+    def direct_handler(self, request: web.Request) -> Handler | None:
+        return super().direct_handler(request)
 
 
 @web.middleware
@@ -157,18 +157,18 @@ async def test_several_share_a_port() -> None:
     for exposer in shared["capability"]["exposes"]:
         exposer["port"] = int(port)
     async with Host(shared, plugins=plugins()) as together:
-        for exposure in together.exposures:
-            assert exposure.url is not None
-            expected = 403 if exposure.type == "guarded" else 200
-            assert (await way(f"{exposure.url}/x"))[0] == expected
+        for status in together.status():
+            assert status.url is not None
+            expected = 403 if status.type == "guarded" else 200
+            assert (await way(f"{status.url}/x"))[0] == expected
         assert (await way(f"http://127.0.0.1:{port}/nothing"))[0] == 404
         assert (await way(f"http://127.0.0.1:{port}/"))[0] == 404
 
 
 async def test_a_drain_waits_for_it_and_a_reload_leaves_it_be() -> None:
     async with served() as (host, url):
-        (exposure,) = host.host.exposures
-        quick = cast("Quick", exposure.exposer)
+        (status,) = host.host.status()
+        quick = cast("Quick", status.exposer)
         calling = asyncio.create_task(way(f"{url}/held"))
         await quick.entered.wait()
         await host.host.reload()
@@ -179,7 +179,7 @@ async def test_a_drain_waits_for_it_and_a_reload_leaves_it_be() -> None:
 
 async def test_a_caller_that_goes_away_cancels_it() -> None:
     async with served() as (host, url):
-        quick = cast("Quick", host.host.exposures[0].exposer)
+        quick = cast("Quick", host.host.status()[0].exposer)
         calling = asyncio.create_task(way(f"{url}/held"))
         await quick.entered.wait()
         calling.cancel()

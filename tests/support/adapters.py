@@ -9,6 +9,7 @@ import orjson
 from aiohttp import web
 
 from adapter_host import (
+    BuildContext,
     ConsumedOperation,
     Consumer,
     ConsumerConfig,
@@ -20,7 +21,6 @@ from adapter_host import (
     Operations,
     OperationSpec,
     Plugins,
-    Provision,
     RegisterConsumer,
     RegisterExposer,
     hookimpl,
@@ -86,8 +86,8 @@ class Recorder:
         recorder = self
 
         class NotedConsumer(Consumer[ConsumerConfig]):
-            def __init__(self, config: ConsumerConfig, provision: Provision) -> None:
-                super().__init__(config, provision)
+            def __init__(self, config: ConsumerConfig, context: BuildContext) -> None:
+                super().__init__(config, context)
                 recorder.note(f"make consumer {config.namespace}")
 
             def operations(self) -> Sequence[ConsumedOperation]:
@@ -106,8 +106,8 @@ class Recorder:
         recorder = self
 
         class NotedExposer(Exposer[ExposerConfig]):
-            def __init__(self, config: ExposerConfig, operations: Operations, provision: Provision) -> None:
-                super().__init__(config, operations, provision)
+            def __init__(self, config: ExposerConfig, operations: Operations, context: BuildContext) -> None:
+                super().__init__(config, operations, context)
                 recorder.note(f"make exposer {config.namespace}")
 
             async def start(self) -> None:

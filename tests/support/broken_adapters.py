@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from adapter_host import (
     Arguments,
+    BuildContext,
     ConsumedOperation,
     Consumer,
     ConsumerConfig,
@@ -23,13 +24,12 @@ from adapter_host import (
     OperationError,
     Operations,
     Plugins,
-    Provision,
     Result,
     StartError,
     UpstreamError,
-    UpstreamInvalid,
-    UpstreamTimeout,
-    UpstreamUnreachable,
+    UpstreamInvalidError,
+    UpstreamTimeoutError,
+    UpstreamUnreachableError,
     hookimpl,
 )
 from adapter_host.testing import CallFailed, ConsumerContract, Example, ExposerContract, Hold
@@ -42,8 +42,8 @@ PATIENCE = 0.8
 
 
 class LoopExposer(EchoExposer):
-    def __init__(self, config: EchoConfig, operations: Operations, provision: Provision) -> None:
-        super().__init__(config, operations, provision)
+    def __init__(self, config: EchoConfig, operations: Operations, context: BuildContext) -> None:
+        super().__init__(config, operations, context)
         self.loop = asyncio.get_running_loop()
 
 
@@ -64,7 +64,7 @@ class SilentExposer(EchoExposer):
     async def _call(self, name: str, text: str) -> Any:
         try:
             return await super()._call(name, text)
-        except UpstreamTimeout:
+        except UpstreamTimeoutError:
             return None
 
 
@@ -91,13 +91,13 @@ class TolerantExposer(EchoExposer):
 class OpenExposer(EchoExposer):
     checks_callers = True
 
-    def __init__(self, config: EchoConfig, operations: Operations, provision: Provision) -> None:
-        super().__init__(config.model_copy(update={"authentication": None}), operations, provision)
+    def __init__(self, config: EchoConfig, operations: Operations, context: BuildContext) -> None:
+        super().__init__(config.model_copy(update={"authentication": None}), operations, context)
 
 
 class MixingExposer(EchoExposer):
-    def __init__(self, config: EchoConfig, operations: Operations, provision: Provision) -> None:
-        super().__init__(config, operations, provision)
+    def __init__(self, config: EchoConfig, operations: Operations, context: BuildContext) -> None:
+        super().__init__(config, operations, context)
         self.waiting: list[asyncio.Future[Any]] = []
 
     async def _call(self, name: str, text: str) -> Any:
@@ -140,8 +140,8 @@ class RudeExposer(EchoExposer):
 
 
 class PatientExposer(EchoExposer):
-    def __init__(self, config: EchoConfig, operations: Operations, provision: Provision) -> None:
-        super().__init__(config, operations, provision)
+    def __init__(self, config: EchoConfig, operations: Operations, context: BuildContext) -> None:
+        super().__init__(config, operations, context)
         self.talks: list[asyncio.Task[None]] = []
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -172,8 +172,8 @@ class OnceExposer(EchoExposer):
 class SharingExposer(EchoExposer):
     shared: ClassVar[dict[str, Operation]] = {}
 
-    def __init__(self, config: EchoConfig, operations: Operations, provision: Provision) -> None:
-        super().__init__(config, operations, provision)
+    def __init__(self, config: EchoConfig, operations: Operations, context: BuildContext) -> None:
+        super().__init__(config, operations, context)
         self.shared.update(self._named)
         self._named = self.shared
 
@@ -256,9 +256,9 @@ class Read(ConsumedOperation):
             finally:
                 writer.close()
         except OSError as error:
-            raise UpstreamUnreachable("the station is not there") from error
+            raise UpstreamUnreachableError("the station is not there") from error
         except ValueError as error:
-            raise UpstreamInvalid("the station talks nonsense") from error
+            raise UpstreamInvalidError("the station talks nonsense") from error
 
 
 class Station(Consumer[StationConfig]):
@@ -272,8 +272,8 @@ class Station(Consumer[StationConfig]):
 
 
 class LoopStation(Station):
-    def __init__(self, config: StationConfig, provision: Provision) -> None:
-        super().__init__(config, provision)
+    def __init__(self, config: StationConfig, context: BuildContext) -> None:
+        super().__init__(config, context)
         self.loop = asyncio.get_running_loop()
 
 
@@ -315,7 +315,7 @@ class Raw(Read):
     async def call(self, arguments: Arguments, *, stream: bool = False) -> Result:
         try:
             return await super().call(arguments)
-        except UpstreamUnreachable as error:
+        except UpstreamUnreachableError as error:
             raise ConnectionError("refused") from error
 
 
@@ -336,8 +336,8 @@ class Mixing(Read):
 
 
 class MixingStation(Station):
-    def __init__(self, config: StationConfig, provision: Provision) -> None:
-        super().__init__(config, provision)
+    def __init__(self, config: StationConfig, context: BuildContext) -> None:
+        super().__init__(config, context)
         self.read = Mixing(self)
 
     def operations(self) -> Sequence[ConsumedOperation]:
@@ -431,7 +431,7 @@ class Consuming(ConsumerContract):
         Example("read", {"id": 7}, {"id": 7}),
         Example("read", {"id": 8}, {"id": 8}),
     )
-    failures = (UpstreamUnreachable, UpstreamInvalid)
+    failures = (UpstreamUnreachableError, UpstreamInvalidError)
 
     def plugins(self) -> Plugins:
         registering = hookimpl(lambda register: register("station", self.adapter))
@@ -455,7 +455,7 @@ class Consuming(ConsumerContract):
         writer.close()
 
     async def fail(self, error: type[UpstreamError]) -> None:
-        self.nonsense = error is UpstreamInvalid
+        self.nonsense = error is UpstreamInvalidError
         if not self.nonsense:
             self.server.close()
 

@@ -33,7 +33,7 @@ def gateway(*trusted: str, base: str = "http://127.0.0.1:1", path: str = "/{path
 
 
 @dataclass
-class Gate:
+class CallLimiter:
     """A served gateway and the API behind it."""
 
     url: str
@@ -48,7 +48,7 @@ class Gate:
 @asynccontextmanager
 async def forwarding(
     *trusted: str, below: str = "", settings: dict[str, Any] | None = None, **keys: Any
-) -> AsyncIterator[Gate]:
+) -> AsyncIterator[CallLimiter]:
     """A gateway to an API whose base is `below` its root; what else is given is as of `gateway`."""
     async with serving_api() as api:
         document = gateway(*trusted, base=api.url + below, **keys)
@@ -56,4 +56,4 @@ async def forwarding(
             running(document, **(settings or {})) as served,
             ClientSession(auto_decompress=False) as session,
         ):
-            yield Gate(served.url("gate"), served.host, api, session)
+            yield CallLimiter(served.url("gate"), served.host, api, session)

@@ -40,7 +40,7 @@ def host(*exposed: dict[str, Any], **settings: Any) -> Host:
 async def serving(issuer: Issuer, **more: Any) -> AsyncIterator[str]:
     """A host of one plain operation; gives its URL."""
     async with host(plain(authentication=oauth2(issuer.url, **more))) as served:
-        yield f"{served.exposures[0].url}/get"
+        yield f"{served.status()[0].url}/get"
 
 
 async def answer(url: str, token: str | None = None) -> tuple[int, str, Mapping[str, str]]:

@@ -165,7 +165,7 @@ class Served:
 
     def __init__(self, files: list[str], given: Mapping[str, int]) -> None:
         self._files = files
-        declared = {each.exposer.config.namespace: each.exposer.config.port for each in self._host({}).exposures}
+        declared = {each.exposer.config.namespace: each.exposer.config.port for each in self._host({}).status()}
         wanted = {**declared, **given}
         shared = {port: _free_port() for port, users in Counter(wanted.values()).items() if users > 1}
         self.host = self._host({namespace: shared.get(port, 0) for namespace, port in wanted.items()})
@@ -175,9 +175,9 @@ class Served:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._wait(self.host.start())
-        for exposure in self.host.exposures:
-            assert exposure.url is not None
-            self.ports[wanted[exposure.namespace]] = int(re.findall(r":(\d+)", exposure.url)[0])
+        for status in self.host.status():
+            assert status.url is not None
+            self.ports[wanted[status.namespace]] = int(re.findall(r":(\d+)", status.url)[0])
 
     def _host(self, ports: Mapping[str, int]) -> Host:
         return Host(*self._files, settings=Settings(mock=True, environment={}, ports=ports))
@@ -199,7 +199,7 @@ class Served:
 
     def table(self) -> str:
         """What `serve` prints of it, with the ports as declared."""
-        head = ("capability", "exposer", "type", "url", "authentication", "offers")
+        head = ("capability", "exposer", "type", "url", "authentication", "operations")
         back = {str(port): str(declared) for declared, port in self.ports.items()}
         return table(
             head,
@@ -210,9 +210,9 @@ class Served:
                     each.type,
                     re.sub(r":(\d+)", lambda port: f":{back[port[1]]}", each.url or "-"),
                     each.authentication,
-                    str(len(list(each.exposer.offers()))),
+                    str(len(list(each.exposer.catalog()))),
                 )
-                for each in self.host.exposures
+                for each in self.host.status()
             ],
         )
 

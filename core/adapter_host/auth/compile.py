@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 from adapter_host.capability.spec import Authentication
-from adapter_host.plugin.context import Provision
+from adapter_host.plugin.context import BuildContext
 
 from .credentials import Credentials
 from .digest import DigestCredentials
 from .shared_secrets import ApiKeyCredentials, BasicCredentials, BearerCredentials, read_secret
 
 
-def compile_credentials(authentication: Authentication | None, provision: Provision) -> Credentials | None:
+def compile_credentials(authentication: Authentication | None, context: BuildContext) -> Credentials | None:
     """Compile an exposer's `authentication`; None when it declares none, or with a problem reported."""
     if authentication is None:
         return None
     match authentication.type:
         case "bearer":
-            return BearerCredentials(read_secret(authentication, "token", provision))
+            return BearerCredentials(read_secret(authentication, "token", context))
         case "apikey":
-            key, value = (read_secret(authentication, field, provision) for field in ("key", "value"))
+            key, value = (read_secret(authentication, field, context) for field in ("key", "value"))
             return ApiKeyCredentials(key.decode(), value, in_query=authentication.placement == "query")
         case "basic":
-            username, password = (read_secret(authentication, field, provision) for field in ("username", "password"))
+            username, password = (read_secret(authentication, field, context) for field in ("username", "password"))
             return BasicCredentials(username, password)
         case "digest":
-            username, password = (read_secret(authentication, field, provision) for field in ("username", "password"))
+            username, password = (read_secret(authentication, field, context) for field in ("username", "password"))
             return DigestCredentials(username, password)
         case "oauth2":
             # Imported here, as it brings clients of authorization servers, which few documents need.
             from .oauth2.compiler import compile_oauth2
 
-            return compile_oauth2(authentication, provision)
+            return compile_oauth2(authentication, context)

@@ -9,7 +9,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from adapter_host.capability.spec import Authentication
-from adapter_host.plugin.context import Provision
+from adapter_host.plugin.context import BuildContext
 
 from .credentials import Credentials, Principal, Refusal, Verdict, credentials_of
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 
-def read_secret(authentication: Authentication, field: str, provision: Provision) -> bytes:
+def read_secret(authentication: Authentication, field: str, context: BuildContext) -> bytes:
     """Return the secret that a field of `authentication` names; report a problem when the field is missing."""
     text = getattr(authentication, field)
     if not text:
         message = f"'{authentication.type}' authentication needs a '{field}'"
-        provision.problem(message, authentication, field, code="missing-key")
+        context.problem(message, authentication, field, code="missing-key")
         return b""
-    return (provision.secret(text, authentication, field).constant or "").encode()
+    return (context.secret(text, authentication, field).constant or "").encode()
 
 
 def _equal(given: bytes, expected: bytes) -> bool:

@@ -31,7 +31,7 @@ class BindSource(ABC):
         Raises `BindError` when the source cannot be read, and is not asked again.
         """
 
-    def cure(self, key: str) -> str:
+    def hint(self, key: str) -> str:
         """What whoever runs the host can do about a key without a value."""
         return f"set '{key}' at the bind's location"
 
@@ -51,7 +51,7 @@ class EnvironmentSource(BindSource):
         """The variable of that name."""
         return self.environment.get(key)
 
-    def cure(self, key: str) -> str:
+    def hint(self, key: str) -> str:
         """Set the variable."""
         return f"set the environment variable {key}, or name a file that has it with --env-file"
 
@@ -83,7 +83,7 @@ class Origin:
     def missing(self, key: str) -> str:
         """Why there is no value, and what to do."""
         with foreign(type(self.source)):
-            return f"{self.label}; {self.source.cure(key)}"
+            return f"{self.label}; {self.source.hint(key)}"
 
 
 @contextmanager

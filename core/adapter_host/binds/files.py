@@ -11,7 +11,7 @@ from typing import Any, Final
 import yaml
 from dotenv import dotenv_values
 
-from adapter_host.document.messages import kind_of, suggest
+from adapter_host.document.messages import did_you_mean, kind_of
 from adapter_host.document.nodes import MAX_DEPTH
 from adapter_host.document.yaml_errors import is_too_deep
 from adapter_host.document.yaml_reader import LOADER
@@ -39,11 +39,11 @@ class FileSource(BindSource):
         """The text at the top-level key, numbers and booleans as they are written."""
         return _text(self._read().get(key))
 
-    def cure(self, key: str) -> str:
+    def hint(self, key: str) -> str:
         """Add the key, or give it a value."""
         values = self._read()
         if key not in values:
-            near = suggest(key, (known for known, value in values.items() if _text(value)))
+            near = did_you_mean(key, (known for known, value in values.items() if _text(value)))
             return f"'{self._path}' has no key '{key}'{near}{' ' if near else '; '}add it, or mend 'keys'"
         if isinstance(values[key], (dict, list)):
             return f"'{key}' in '{self._path}' must be text, not {kind_of(values[key])}"

@@ -3,76 +3,110 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import quote
 
 from adapter_host.binds.binds import Binds, BoundName
 from adapter_host.document.source import Loc, Source
 from adapter_host.errors import Problem
 from adapter_host.expressions.template import Part, Reference, Secret, Template, compile_template
 
+from .diagnostics import Diagnostics
 from .model import Model, walk
+from .secret_use import SecretUse
 from .spec import Authentication, Capability
 
 CALLER_ALIASES: Final = frozenset({"rest", "tools", "tool", "mcp", "args", "input", "params"})
 """Qualifiers that mean the current unit's input, besides the exposers' own namespaces."""
 
 _VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9_]*")
-_SHORTEST: Final = 4
-"""Shorter secrets are not looked for in texts: they stand in many a word."""
 
 
-class Declaration:
-    """What a build reads of a document, and where it reports; `problems` has warnings too."""
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadedCapability:
+    """A capability together with its text: where its parts are, what its names mean, and what is wrong with it.
 
-    def __init__(self, source: Source, capability: Capability, binds: Binds, base: Loc = ("capability",)) -> None:
-        self.source = source
-        self.capability = capability
-        self.binds = binds
-        self.problems: list[Problem] = []
-        self.unresolved: dict[str, Problem] = {}
-        self.secrets: set[str] = set()
-        self._values: dict[str, str] = {}
-        self.files: tuple[str, ...] = (source.file,)
-        self.partial = False
-        """Whether it is for others to import from: what its operations refer to is theirs."""
-        functions = {aggregate.namespace for aggregate in capability.aggregates}
-        self.callers = CALLER_ALIASES | {exposer.namespace for exposer in capability.exposes} | functions
-        self.models = list(_located(capability, base))
-        # A part that others inherit stands first where it was declared.
-        self._locs = {id(model): loc for model, loc in reversed(self.models)}
-        for model, _ in self.models:
+    `callers` are the qualifiers that mean a caller's input. A `partial` document is
+    for others to import from: the operations that it refers to are theirs. `models` are its parts with the YAML keys
+    that lead to them. `diagnostics`, `secrets` and `files` fill while it is compiled; nothing else changes.
+    """
+
+    source: Source
+    capability: Capability
+    binds: Binds
+    callers: frozenset[str]
+    partial: bool
+    models: tuple[tuple[Model, Loc], ...]
+    diagnostics: Diagnostics
+    secrets: SecretUse
+    _files: dict[str, None]
+    _locs: Mapping[int, Loc] = field(repr=False)
+
+    @classmethod
+    def create(
+        cls,
+        source: Source,
+        capability: Capability,
+        binds: Binds,
+        *,
+        base: Loc = ("capability",),
+        files: Iterable[str] = (),
+        callers: Iterable[str] = (),
+        problems: Iterable[Problem] = (),
+    ) -> LoadedCapability:
+        """Return a parsed capability with its text; without a `base` it is a partial one.
+
+        `files` and `callers` are those beside the document itself and its own namespaces.
+        """
+        own = {exposer.namespace for exposer in capability.exposes}
+        own |= {aggregate.namespace for aggregate in capability.aggregates}
+        models = tuple(_located(capability, base))
+        secrets = SecretUse()
+        for model, _ in models:
             if isinstance(model, Authentication):
-                self._values |= {text: key for key, text in _written(model) if text and "{{" not in text}
+                for key, text in _written(model):
+                    if text and "{{" not in text:
+                        secrets.add_value(text, key)
+        return cls(
+            source=source,
+            capability=capability,
+            binds=binds,
+            callers=CALLER_ALIASES | own | set(callers),
+            partial=not base,
+            models=models,
+            diagnostics=Diagnostics(problems),
+            secrets=secrets,
+            _files=dict.fromkeys((source.file, *files)),
+            # A part that others inherit stands first where it was declared.
+            _locs={id(model): loc for model, loc in reversed(models)},
+        )
 
     def loc(self, model: Model, *keys: str | int) -> Loc:
-        """The place of a part of the capability, or of the YAML keys below it."""
+        """Return the YAML keys that lead to a part of the capability, or to the keys below it."""
         return (*self._locs.get(id(model), ()), *keys)
 
     def problem(self, message: str, loc: Loc, *, code: str, warning: bool = False, key: bool = False) -> None:
-        """Report something at a place, once."""
-        found = self.source.problem(loc, message, code=code, warning=warning, key=key)
-        if found not in self.problems:
-            self.problems.append(found)
+        """Report a problem at a position, once; with `key` it is the key's position, not the value's."""
+        self.diagnostics.add(self.source.problem(loc, message, code=code, warning=warning, key=key))
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files of its text: the document, what it imports, and what plugins have read for it."""
+        return tuple(self._files)
+
+    def add_file(self, file: str) -> None:
+        """Note a file that was read for the capability: when it changes, `serve --reload` loads everything again."""
+        self._files[file] = None
 
     @property
     def secret_files(self) -> tuple[str, ...]:
         """The files that its secrets were read from; `files` are those of its text."""
         return self.binds.files
 
-    @property
-    def errors(self) -> list[Problem]:
-        """The problems that keep it from running."""
-        return [problem for problem in self.problems if not problem.warning]
-
     def masked(self, text: str) -> str:
-        """`text` with the value of each secret in it replaced by the secret's name: for what others may read."""
-        known = {value: name for value, name in self._values.items() if len(value) >= _SHORTEST}
-        for value in sorted(known, key=len, reverse=True):
-            for form in (value, quote(value, safe="")):
-                text = text.replace(form, f"{{{{{known[value]}}}}}")
-        return text
+        """Return `text` with the value of each secret in it replaced by the secret's name."""
+        return self.secrets.masked(text)
 
     def template(
         self, text: str, loc: Loc, *, inputs: Collection[str] | None, own: Callable[[str], Part | None] | None = None
@@ -124,11 +158,11 @@ class Declaration:
 
     def _secret(self, bound: BoundName, loc: Loc) -> Secret:
         name, value = bound.qualified, self.binds.value(bound)
-        self.secrets.add(name)
+        self.secrets.names.add(name)
         if value is not None:
-            self._values[value] = name
-        if value is None and name not in self.unresolved:
-            self.unresolved[name] = bound.origin.failure or self._not_set(bound, loc)
+            self.secrets.add_value(value, name)
+        elif name not in self.secrets.unresolved:
+            self.secrets.unresolved[name] = bound.origin.failure or self._not_set(bound, loc)
         return Secret(name, value)
 
     def _not_set(self, bound: BoundName, loc: Loc) -> Problem:

@@ -7,6 +7,8 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator
 
+from adapter_host.http_syntax import bare_media_type
+
 OCTETS: Final = "application/octet-stream"
 """The media type of bytes of which nothing is known."""
 
@@ -42,13 +44,13 @@ def is_media_type(text: str) -> bool:
 
 def is_json(media_type: str) -> bool:
     """Whether what has a media type is JSON."""
-    bare = media_type.partition(";")[0].strip().lower()
+    bare = bare_media_type(media_type)
     return bare == "application/json" or bare.endswith("+json")
 
 
 def is_text(media_type: str) -> bool:
     """Whether what has a media type, or none, is for people to read."""
-    bare = media_type.partition(";")[0].strip().lower()
+    bare = bare_media_type(media_type)
     return not bare or is_json(bare) or bare.startswith("text/") or bare.endswith(("xml", "yaml"))
 
 

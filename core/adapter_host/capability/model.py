@@ -30,7 +30,7 @@ def _empty_when_empty(value: Any) -> Any:
 
 ItemT = TypeVar("ItemT")
 
-ListOf = Annotated[tuple[ItemT, ...], BeforeValidator(_empty_when_empty)]
+ListField = Annotated[tuple[ItemT, ...], BeforeValidator(_empty_when_empty)]
 """A list in a document, as a tuple; an empty key (`binds:`) means an empty list, as people write it."""
 
 

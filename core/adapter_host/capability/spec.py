@@ -12,7 +12,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from adapter_host.document.dialects import KNOWN, SHAPE
 
 from .media_types import MediaType
-from .model import ListOf, Model, walk
+from .model import ListField, Model, walk
 
 ValueType = str
 """A declared type: string, number, integer, boolean, array or object; `binary` for bytes."""
@@ -24,11 +24,11 @@ class Info(Model):
     label: str | None = None
     title: str | None = None
     description: str | None = None
-    tags: ListOf[str] = ()
+    tags: ListField[str] = ()
     created: str | None = None
     modified: str | None = None
     version: str | None = None
-    stakeholders: ListOf[dict[str, Any]] = ()
+    stakeholders: ListField[dict[str, Any]] = ()
 
 
 class Bind(Model):
@@ -53,7 +53,7 @@ class Authentication(Model):
     authorization_server_uri: str | None = None
     resource: str | None = None
     audience: str | None = None
-    scopes: ListOf[str] = ()
+    scopes: ListField[str] = ()
     token_endpoint: str | None = None
     token_validation: str | None = None
 
@@ -62,7 +62,7 @@ class InputSpec(Model):
     """A declared input of an operation; `value` makes it a constant."""
 
     name: str
-    place: Literal["query", "header", "path", "cookie", "body", "environment"] | None = Field(None, alias="in")
+    in_: Literal["query", "header", "path", "cookie", "body", "environment"] | None = Field(None, alias="in")
     type: ValueType | None = None
     description: str | None = None
     required: bool | None = None
@@ -161,14 +161,14 @@ class OperationSpec(Model):
     name: str | None = None
     label: str | None = None
     description: str | None = None
-    tags: ListOf[str] = ()
-    input_parameters: ListOf[InputSpec] = ()
-    output_parameters: ListOf[OutputSpec] = ()
+    tags: ListField[str] = ()
+    input_parameters: ListField[InputSpec] = ()
+    output_parameters: ListField[OutputSpec] = ()
     call: str | None = None
     with_: dict[str, Any] = Field(default_factory=dict, alias="with")
     ref: str | None = None
-    steps: ListOf[_Step] = ()
-    mappings: ListOf[MappingSpec] = ()
+    steps: ListField[_Step] = ()
+    mappings: ListField[MappingSpec] = ()
 
     @property
     def known_as(self) -> str:
@@ -179,11 +179,11 @@ class OperationSpec(Model):
 class ForwardSpec(OperationSpec):
     """Requests that are passed on to a consumed API as they come, with those of their headers that are trusted.
 
-    Where it stands, an exposer finds an operation with the inputs of `Forwarding`.
+    Where it stands, an exposer finds an operation with the inputs of `PassThroughOperation`.
     """
 
     target_namespace: str
-    trusted_headers: ListOf[str] = ()
+    trusted_headers: ListField[str] = ()
 
     @property
     def known_as(self) -> str:
@@ -201,7 +201,7 @@ class FunctionSpec(OperationSpec):
     """An operation that several exposed ones share by `ref`."""
 
     name: str
-    input_parameters: ListOf[FunctionInputSpec] = ()
+    input_parameters: ListField[FunctionInputSpec] = ()
     semantics: Semantics | None = None
     output_media_type: MediaType | None = None
 
@@ -212,7 +212,7 @@ class AggregateSpec(Model):
     namespace: str
     label: str | None = None
     description: str | None = None
-    functions: ListOf[FunctionSpec] = ()
+    functions: ListField[FunctionSpec] = ()
 
 
 class ConsumerConfig(Model):

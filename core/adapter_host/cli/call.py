@@ -14,8 +14,8 @@ import orjson
 
 from adapter_host.capability.media_types import is_text
 from adapter_host.cli import UsageError
-from adapter_host.document.messages import suggest
-from adapter_host.errors import ArgumentError, OperationError, UpstreamStatus
+from adapter_host.document.messages import did_you_mean
+from adapter_host.errors import ArgumentError, OperationError, UpstreamStatusError
 from adapter_host.host.host import Host
 from adapter_host.operation.inputs import Input
 from adapter_host.operation.operation import Arguments, Call
@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
         return asyncio.run(_call(host, target, arguments))
     except ArgumentError as error:
         raise UsageError(f"call: {error.message}") from error
-    except UpstreamStatus as error:
+    except UpstreamStatusError as error:
         print(f"adapter-host: {error.message}", file=sys.stderr)
         _show(error.body, error.media_type)
     except OperationError as error:
@@ -119,7 +119,9 @@ def _find(name: str, targets: Sequence[Target]) -> Target:
     if not found:
         known = [known for target in targets for known in target.names[:1]]
         listed = ", ".join(dict.fromkeys(known[:10]))
-        raise UsageError(f"call: there is no operation '{name}'{suggest(name, known) or f' (there are: {listed})'}")
+        raise UsageError(
+            f"call: there is no operation '{name}'{did_you_mean(name, known) or f' (there are: {listed})'}"
+        )
     if len({target.upstream for target in found}) > 1:
         full = ", ".join(target.names[-1] for target in found[:10])
         raise UsageError(f"call: several operations are named '{name}' (name one of: {full})")

@@ -10,9 +10,9 @@ from typing import Any
 import orjson
 
 from adapter_host.cli import UsageError
-from adapter_host.document.messages import suggest
+from adapter_host.document.messages import did_you_mean
 from adapter_host.host.host import Host
-from adapter_host.server.layout import lay_out
+from adapter_host.server.layout import plan_listeners
 from adapter_host.settings import Settings
 
 from .table import deliver
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
 def _documents(host: Host) -> dict[str, Mapping[str, Any]]:
     """The documents of the exposers that have one, by namespace."""
     found = {}
-    for listener in lay_out(host.plans, host.settings):
+    for listener in plan_listeners(host.plans, host.settings):
         for mount in listener.mounts:
             # A port that is taken when the host starts is nothing to write down.
             url = listener.url(mount) if listener.port else mount.prefix or "/"
@@ -56,5 +56,5 @@ def _chosen(found: Mapping[str, Mapping[str, Any]], wanted: str | None, file: st
     names = ", ".join(found)
     if wanted is None:
         raise UsageError(f"export: '{file}' has several exposers (choose one with --exposer: {names})")
-    hint = suggest(wanted, found) or f" (there are: {names})"
+    hint = did_you_mean(wanted, found) or f" (there are: {names})"
     raise UsageError(f"export: no exposer with a document is '{wanted}'{hint}")

@@ -12,7 +12,7 @@ from adapter_host.compiler.plan import Plan
 from adapter_host.host.host import Host
 from adapter_host.operation.inputs import Input
 from adapter_host.operation.operation import Operation
-from adapter_host.plugin.exposer import Offer
+from adapter_host.plugin.exposer import CatalogEntry
 
 from .describe import about, lines
 from .options import add_upstream_options, settings
@@ -39,26 +39,26 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _plan(plan: Plan) -> dict[str, Any]:
-    declaration = plan.declaration
+    loaded = plan.loaded
     return {
-        "capability": declaration.capability.label,
-        "file": declaration.source.file,
-        **about(declaration.capability),
+        "capability": loaded.capability.label,
+        "file": loaded.source.file,
+        **about(loaded.capability),
         "exposers": [
             {
                 "namespace": each.exposer.config.namespace,
                 "type": each.exposer.config.type,
                 **({"description": said} if (said := each.exposer.config.description) else {}),
                 "authentication": each.credentials.kind if each.credentials else "none",
-                "offers": [_offered(offer) for offer in each.exposer.offers()],
+                "catalog": [_catalog_entry(offer) for offer in each.exposer.catalog()],
             }
             for each in plan.exposers
         ],
-        "secrets": {name: name not in declaration.unresolved for name in sorted(declaration.secrets)},
+        "secrets": {name: name not in loaded.secrets.unresolved for name in sorted(loaded.secrets.names)},
     }
 
 
-def _offered(offer: Offer) -> dict[str, Any]:
+def _catalog_entry(offer: CatalogEntry) -> dict[str, Any]:
     operation = offer.operation
     return {
         "title": offer.title,
@@ -71,7 +71,7 @@ def _offered(offer: Offer) -> dict[str, Any]:
 
 
 def _input(given: Input) -> dict[str, Any]:
-    known = {"name": given.name, "type": given.type, "in": given.place, "description": given.description}
+    known = {"name": given.name, "type": given.type, "in": given.in_, "description": given.description}
     return {**{key: value for key, value in known.items() if value is not None}, "required": given.required}
 
 
@@ -86,7 +86,7 @@ def _lines(plan: Mapping[str, Any]) -> Iterator[str]:
         yield ""
         said = f": {printable(exposer['description'])}" if "description" in exposer else ""
         yield f"{exposer['namespace']} ({exposer['type']}, authentication: {exposer['authentication']}){said}"
-        for offer in exposer["offers"]:
+        for offer in exposer["catalog"]:
             yield from _offer(offer)
     if plan["secrets"]:
         yield ""

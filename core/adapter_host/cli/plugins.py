@@ -54,16 +54,16 @@ def _show(options: argparse.Namespace) -> int:
     if options.format == "json":
         listing = {
             "api": API_VERSION,
-            "plugins": [asdict(info) for info in plugins.taken],
-            "order": {hook: plugins.order(hook) for hook in WRAPPERS},
+            "plugins": [asdict(info) for info in plugins.registered],
+            "order": {hook: plugins.hook_order(hook) for hook in WRAPPERS},
             "failed": [str(error) for error in plugins.failed],
             "disabled": plugins.disabled,
         }
         print(orjson.dumps(listing, option=orjson.OPT_INDENT_2).decode())
     else:
-        print(table(("plugin", "distribution", "version", "types", "hooks"), map(_row, plugins.taken)))
+        print(table(("plugin", "distribution", "version", "types", "hooks"), map(_row, plugins.registered)))
         for hook in WRAPPERS:
-            if len(order := plugins.order(hook)) > 1:
+            if len(order := plugins.hook_order(hook)) > 1:
                 print(f"{hook}, outermost first: {', '.join(order)}")
         for name in plugins.disabled:
             print(f"disabled: {name}")

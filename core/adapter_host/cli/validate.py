@@ -10,8 +10,8 @@ from pathlib import Path
 
 import orjson
 
-from adapter_host.compiler.builder import build
-from adapter_host.compiler.loader import declare, find_documents
+from adapter_host.compiler.builder import compile_capability
+from adapter_host.compiler.loader import find_documents, load_document
 from adapter_host.document.source import Source
 from adapter_host.errors import Problem, ProblemsError
 from adapter_host.plugin.manager import Plugins
@@ -45,14 +45,14 @@ class Report:
         self.documents += 1
         try:
             source = found if isinstance(found, Source) else Source.read(found)
-            declaration = declare(source, plugins, settings, strict=strict)
-            plan = build(declaration, plugins, settings)
+            loaded = load_document(source, plugins, settings, strict=strict)
+            plan = compile_capability(loaded, plugins, settings)
         except ProblemsError as error:
             self.refused += 1
             self._note(error.problems)
             return
         self.operations += sum(len(each.exposer.operations) for each in plan.exposers)
-        self._note(plan.declaration.problems)
+        self._note(plan.loaded.diagnostics.problems)
 
     def _note(self, problems: Iterable[Problem]) -> None:
         ordered = sorted(problems, key=lambda problem: (problem.file, problem.line, problem.column))

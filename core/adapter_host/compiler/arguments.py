@@ -7,17 +7,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from adapter_host.capability.spec import CallStepSpec, InputSpec, OperationSpec
-from adapter_host.document.messages import listed, suggest
+from adapter_host.document.messages import did_you_mean, listed
 from adapter_host.document.source import Loc
 from adapter_host.errors import ArgumentError
 from adapter_host.expressions.template import ABSENT, Reference, Template
 from adapter_host.operation.inputs import Input
 from adapter_host.operation.operation import Arguments
 
-from .references import fold
+from .references import normalize_name
 from .scope import Scope
 
-Inject = Callable[[Arguments], Arguments]
+ArgumentMapper = Callable[[Arguments], Arguments]
 """From one set of arguments to another."""
 
 
@@ -35,7 +35,7 @@ class _Target(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Wiring:
+class ArgumentBinding:
     """Where each input of the target comes from, by its name: a named value, a template or a constant.
 
     `inferred` is what the target says of the values that are named.
@@ -47,12 +47,12 @@ class Wiring:
     inferred: Mapping[str, Input]
 
 
-def wire(scope: Scope, calling: OperationSpec | CallStepSpec, target: _Target) -> Wiring:
+def bind_arguments(scope: Scope, calling: OperationSpec | CallStepSpec, target: _Target) -> ArgumentBinding:
     """Decide where the inputs of `target` come from."""
-    return _Wirer(scope, calling, target).wiring()
+    return _Binder(scope, calling, target).binding()
 
 
-def unit_inputs(scope: Scope, *inferred: Mapping[str, Input]) -> tuple[Input, ...]:
+def operation_inputs(scope: Scope, *inferred: Mapping[str, Input]) -> tuple[Input, ...]:
     """The inputs of a unit: the declared ones, and those that only its targets name."""
     inputs: dict[str, Input] = {}
     for found in inferred:
@@ -71,7 +71,7 @@ def _stronger(known: Input, other: Input) -> Input:
 
 
 @dataclass(slots=True)
-class _Wirer:
+class _Binder:
     scope: Scope
     calling: OperationSpec | CallStepSpec
     target: _Target
@@ -79,22 +79,22 @@ class _Wirer:
     templates: dict[str, Template] = field(default_factory=dict)
     constants: dict[str, Any] = field(default_factory=dict)
 
-    def wiring(self) -> Wiring:
+    def binding(self) -> ArgumentBinding:
         for key, value in self.scope.constants.items():
             if name := _match(key, self._names):
                 self.constants[name] = value
         for key, value in self.calling.with_.items():
-            self._wire_with(key, value)
-        self._wire_rest()
+            self._bind_with(key, value)
+        self._bind_rest()
         self.scope.used.update(self.references.values())
-        return Wiring(self.references, self.templates, self.constants, self._inferred())
+        return ArgumentBinding(self.references, self.templates, self.constants, self._inferred())
 
     @property
     def _names(self) -> list[str]:
         return [given.name for given in self.target.inputs]
 
-    def _wire_with(self, key: str, value: Any) -> None:
-        loc = self.scope.declaration.loc(self.calling, "with", key)
+    def _bind_with(self, key: str, value: Any) -> None:
+        loc = self.scope.loaded.loc(self.calling, "with", key)
         name = _match(key, self._names)
         if name is None:
             self._warn_unused(key, loc)
@@ -110,12 +110,12 @@ class _Wirer:
         else:
             self.constants[name] = meaning.value
 
-    def _wire_rest(self) -> None:
+    def _bind_rest(self) -> None:
         """What `with` does not name comes from the input of its name; undeclared units take all of the target's."""
         own = list(self.scope.declared)
         for given in self.target.inputs:
-            wired = given.name in self.references or given.name in self.templates or given.name in self.constants
-            if wired or not given.implicit:
+            bound = given.name in self.references or given.name in self.templates or given.name in self.constants
+            if bound or not given.implicit:
                 continue
             if (name := _match(given.name, list(self.scope.given))) is not None:
                 self.references[given.name] = self.scope.given[name]
@@ -131,21 +131,21 @@ class _Wirer:
             if source not in inferred or consumed[name].required > inferred[source].required:
                 inferred[source] = replace(consumed[name], name=source, implicit=True)
         for name, template in self.templates.items():
-            place = None if consumed[name].whole else consumed[name].place
+            place = None if consumed[name].whole else consumed[name].in_
             for source in template.inputs:
-                inferred.setdefault(source, Input(source, place=place))
+                inferred.setdefault(source, Input(source, in_=place))
         return inferred
 
     def _warn_unused(self, key: str, loc: Loc) -> None:
-        hint = suggest(key, self._names) or f" (it takes: {listed(self._names, 'and') or 'nothing'})"
+        hint = did_you_mean(key, self._names) or f" (it takes: {listed(self._names, 'and') or 'nothing'})"
         message = f"'{self.target.namespace}.{self.target.name}' takes no '{key}', so it is not sent{hint}"
-        self.scope.declaration.problem(message, loc, code="unused-with", warning=True, key=True)
+        self.scope.loaded.problem(message, loc, code="unused-with", warning=True, key=True)
 
 
 def _match(name: str, names: Sequence[str]) -> str | None:
     if name in names:
         return name
-    return next((other for other in names if fold(other) == fold(name)), None)
+    return next((other for other in names if normalize_name(other) == normalize_name(name)), None)
 
 
 def declared_input(spec: InputSpec, inferred: Input | None = None) -> Input:
@@ -154,43 +154,45 @@ def declared_input(spec: InputSpec, inferred: Input | None = None) -> Input:
     return Input(
         name=spec.name,
         type=spec.type or known.type,
-        required=known.required or spec.place == "path" if spec.required is None else spec.required,
+        required=known.required or spec.in_ == "path" if spec.required is None else spec.required,
         description=spec.description or known.description,
-        place=spec.place or known.place,
+        in_=spec.in_ or known.in_,
         pattern=spec.pattern or known.pattern,
-        whole=known.whole if spec.place in (None, "body") else False,
+        whole=known.whole if spec.in_ in (None, "body") else False,
     )
 
 
-def compile_inject(wiring: Wiring, inputs: Iterable[Input] | None) -> Inject:
+def compile_mapper(binding: ArgumentBinding, inputs: Iterable[Input] | None) -> ArgumentMapper:
     """The function from a unit's arguments to its target's; `inputs` are all that may be among the arguments.
 
     With None there may be anything among them.
     """
-    filled = {name: each.constant for name, each in wiring.templates.items() if each.constant is not None}
-    templates = {name: each.text for name, each in wiring.templates.items() if name not in filled}
-    return _inject(wiring, inputs, {**wiring.constants, **filled}, templates)
+    filled = {name: each.constant for name, each in binding.templates.items() if each.constant is not None}
+    templates = {name: each.text for name, each in binding.templates.items() if name not in filled}
+    return _map_arguments(binding, inputs, {**binding.constants, **filled}, templates)
 
 
-def compile_preview(wiring: Wiring, inputs: Iterable[Input] | None) -> Inject:
-    """As `compile_inject`, for people: secrets stay as names."""
-    return _inject(wiring, inputs, wiring.constants, {name: each.preview for name, each in wiring.templates.items()})
+def compile_preview(binding: ArgumentBinding, inputs: Iterable[Input] | None) -> ArgumentMapper:
+    """As `compile_mapper`, for people: secrets stay as names."""
+    return _map_arguments(
+        binding, inputs, binding.constants, {name: each.preview for name, each in binding.templates.items()}
+    )
 
 
-def _inject(
-    wiring: Wiring,
+def _map_arguments(
+    binding: ArgumentBinding,
     inputs: Iterable[Input] | None,
     constants: Mapping[str, Any],
     texts: Mapping[str, Callable[[Arguments], str]],
-) -> Inject:
-    references = tuple(wiring.references.items())
+) -> ArgumentMapper:
+    references = tuple(binding.references.items())
     templates = tuple(texts.items())
     renamed = any(name != source for name, source in references)
-    idle = inputs is None or {given.name for given in inputs} - set(wiring.references)
+    idle = inputs is None or {given.name for given in inputs} - set(binding.references)
     if not (renamed or idle or constants or templates):
         return lambda arguments: arguments
 
-    def inject(arguments: Arguments) -> Arguments:
+    def map_arguments(arguments: Arguments) -> Arguments:
         given = dict(constants)
         for name, source in references:
             if source in arguments:
@@ -199,10 +201,10 @@ def _inject(
             given[name] = template(arguments)
         return given
 
-    return inject
+    return map_arguments
 
 
-def compile_check(inputs: Iterable[Input]) -> Inject:
+def compile_validator(inputs: Iterable[Input]) -> ArgumentMapper:
     """The function that gives the arguments back, checked; it raises `ArgumentError`."""
     known = {given.name: given for given in inputs}
     required = tuple(given.name for given in known.values() if given.required)
@@ -227,5 +229,5 @@ def compile_check(inputs: Iterable[Input]) -> Inject:
 
 
 def _unknown(name: str, known: Mapping[str, Input]) -> ArgumentError:
-    hint = suggest(name, known) or f" (known: {', '.join(known) or 'none'})"
+    hint = did_you_mean(name, known) or f" (known: {', '.join(known) or 'none'})"
     return ArgumentError(name, f"unknown parameter '{name}'{hint}")

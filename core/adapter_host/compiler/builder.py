@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from adapter_host.auth.compile import compile_credentials
 from adapter_host.auth.credentials import Credentials
-from adapter_host.capability.loaded import Declaration
+from adapter_host.capability.diagnostics import Section
+from adapter_host.capability.loaded import LoadedCapability
 from adapter_host.capability.model import Model, walk
 from adapter_host.capability.spec import ConsumerConfig, ExposerConfig, ForwardSpec, OperationSpec, find_operations
 from adapter_host.document.source import Loc
 from adapter_host.errors import PluginError, ProblemsError
-from adapter_host.operation.limiter import Gate
+from adapter_host.operation.limiter import CallLimiter
 from adapter_host.operation.operation import ConsumedOperation, Operations
 from adapter_host.plugin.consumer import Consumer
-from adapter_host.plugin.context import Provision
+from adapter_host.plugin.context import BuildContext
 from adapter_host.plugin.exposer import Exposer, HttpExposer
 from adapter_host.plugin.manager import Plugins
 from adapter_host.plugin.step_type import StepType
@@ -26,9 +28,9 @@ from .forward import ForwardCompiler, ForwardTarget
 from .operation import OperationCompiler
 from .plan import ExposerPlan, Plan
 from .references import Caller, Functions
-from .response_limits import Reception
+from .response_limits import ResponsePolicy
 from .steps.compiler import StepTools, WrapStep
-from .wrappers import step_surrounder, surround, wrap_consumed
+from .wrappers import apply_wrappers, compile_step_wrapper, wrap_consumed
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Middleware
@@ -37,25 +39,25 @@ if TYPE_CHECKING:
 AdapterT = TypeVar("AdapterT")
 
 
-def build(
-    declaration: Declaration, plugins: Plugins, settings: Settings, kept: MutableMapping[str, Any] | None = None
+def compile_capability(
+    loaded: LoadedCapability, plugins: Plugins, settings: Settings, kept: MutableMapping[str, Any] | None = None
 ) -> Plan:
     """Compile a capability; raises `ProblemsError` with everything that is wrong with it.
 
     `kept` is what plugins keep from one build to the next.
     """
-    for found in plugins.ask("check_capability", declaration=declaration):
-        declaration.problems.extend(found or ())
-    return _Builder(declaration, plugins, settings, {} if kept is None else kept).plan()
+    for found in plugins.call_hook("check_capability", loaded=loaded):
+        loaded.diagnostics.add(*(found or ()))
+    return _Builder(loaded, plugins, settings, {} if kept is None else kept).plan()
 
 
 class _Builder:
     """What the steps of one build share."""
 
     def __init__(
-        self, declaration: Declaration, plugins: Plugins, settings: Settings, kept: MutableMapping[str, Any]
+        self, loaded: LoadedCapability, plugins: Plugins, settings: Settings, kept: MutableMapping[str, Any]
     ) -> None:
-        self._declaration = declaration
+        self._loaded = loaded
         self._plugins = plugins
         self._settings = settings
         self._kept = kept
@@ -63,7 +65,7 @@ class _Builder:
         self._step_types: dict[str, StepType[Any]] = {}
         self._forwarded = {
             spec.target_namespace
-            for config in declaration.capability.exposes
+            for config in loaded.capability.exposes
             for spec in find_operations(config)
             if isinstance(spec, ForwardSpec)
         }
@@ -71,42 +73,46 @@ class _Builder:
 
     def plan(self) -> Plan:
         consumers = tuple(self._consumers())
-        with _Trial(self._declaration, self._settings.skip_invalid):
-            functions = Functions(self._declaration)
+        with self._section():
+            functions = Functions(self._loaded)
         exposers: tuple[ExposerPlan, ...] = ()
-        if not self._declaration.partial:
+        if not self._loaded.partial:
             exposers = tuple(self._exposers(functions))
             self._check(functions)
-        if self._declaration.errors:
-            raise ProblemsError(self._declaration.problems)
-        return Plan(self._declaration, consumers, self._consumed, exposers, self._step_types)
+        if self._loaded.diagnostics.errors:
+            raise ProblemsError(self._loaded.diagnostics.problems)
+        return Plan(self._loaded, consumers, self._consumed, exposers, self._step_types)
+
+    def _section(self) -> AbstractContextManager[Section]:
+        """Return a block whose errors leave its part out, where settings allow that."""
+        return self._loaded.diagnostics.demote_errors(self._settings.skip_invalid)
 
     def _consumers(self) -> list[Consumer[Any]]:
         consumers = []
-        for config in self._declaration.capability.consumes:
-            with _Trial(self._declaration, self._settings.skip_invalid) as trial:
+        for config in self._loaded.capability.consumes:
+            with self._section() as section:
                 adapter = self._plugins.consumers[config.type]
-                provision = self._provision(config.namespace)
-                writers = self._plugins.ask("upstream_headers", config=config, provision=provision)
-                provision = replace(provision, header_writers=tuple(writers))
-                consumer = _construct(adapter, _label(config), config, provision)
+                context = self._provision(config.namespace)
+                writers = self._plugins.call_hook("upstream_headers", config=config, context=context)
+                context = replace(context, header_writers=tuple(writers))
+                consumer = _construct(adapter, _label(config), config, context)
                 operations = tuple(consumer.operations())
                 forwarding = consumer.forwarding() if config.namespace in self._forwarded else None
                 wrapped = self._wrapped(
-                    operations if forwarding is None else (*operations, forwarding), config, provision
+                    operations if forwarding is None else (*operations, forwarding), config, context
                 )
-            if not trial.left_out:
+            if not section.skipped:
                 consumers.append(consumer)
                 self._consumed += wrapped[: len(operations)]
                 self._targets[config.namespace] = ForwardTarget(forwarding, wrapped[-1]) if forwarding else None
         return consumers
 
     def _wrapped(
-        self, operations: tuple[ConsumedOperation, ...], config: ConsumerConfig, provision: Provision
+        self, operations: tuple[ConsumedOperation, ...], config: ConsumerConfig, context: BuildContext
     ) -> tuple[ConsumedOperation, ...]:
         """The operations with the plugins' wrappers around their calls; those that no plugin wraps stay themselves."""
-        given = {"config": config, "operations": operations, "provision": provision}
-        for wrap in reversed(self._plugins.ask("consumer_wrapper", **given)):
+        given = {"config": config, "operations": operations, "context": context}
+        for wrap in reversed(self._plugins.call_hook("consumer_wrapper", **given)):
             operations = tuple(wrap_consumed(operation, wrap(operation, operation.call)) for operation in operations)
         return operations
 
@@ -118,89 +124,65 @@ class _Builder:
         return self._step_types[type]
 
     def _compiler(
-        self, functions: Functions, wrap_step: WrapStep, reception: Reception | None = None
+        self, functions: Functions, wrap_step: WrapStep, response_policy: ResponsePolicy | None = None
     ) -> OperationCompiler:
         tools = StepTools(wrap_step, self._step_type)
-        return OperationCompiler(self._declaration, self._consumed, functions, tools, reception)
+        return OperationCompiler(self._loaded, self._consumed, functions, tools, response_policy)
 
-    def _provision(self, namespace: str) -> Provision:
-        return Provision(self._declaration, self._settings, namespace, kept=self._kept)
+    def _provision(self, namespace: str) -> BuildContext:
+        return BuildContext(self._loaded, self._settings, namespace, kept=self._kept)
 
     def _check(self, functions: Functions) -> None:
         """Note what is wrong with the functions that nothing refers to: the others have been compiled."""
         compiler = self._compiler(functions, lambda step, operation, work: work)
         for function in functions.unused:
-            with _Trial(self._declaration, self._settings.skip_invalid):
+            with self._section():
                 compiler.check(function)
 
     def _exposers(self, functions: Functions) -> Iterator[ExposerPlan]:
-        for config in self._declaration.capability.exposes:
-            with _Trial(self._declaration, self._settings.skip_invalid) as trial:
+        for config in self._loaded.capability.exposes:
+            with self._section() as section:
                 credentials = self._credentials(config)
             # What cannot check its callers is never served, not even in part.
-            if not trial.left_out:
+            if not section.skipped:
                 yield self._exposer(config, credentials, functions)
 
     def _credentials(self, config: ExposerConfig) -> Credentials | None:
         adapter = self._plugins.exposers[config.type]
         if config.authentication and not issubclass(adapter, HttpExposer) and not adapter.checks_callers:
             message = f"type '{config.type}' cannot check its callers, so it cannot be served with 'authentication'"
-            self._declaration.problem(message, self._declaration.loc(config, "authentication"), code="unsupported")
+            self._loaded.problem(message, self._loaded.loc(config, "authentication"), code="unsupported")
         return compile_credentials(config.authentication, self._provision(config.namespace))
 
-    def _reception(self, adapter: type[Exposer[Any]], config: ExposerConfig) -> Reception:
-        return Reception(adapter.streams, self._settings.answer_limit, config.binary_limit)
+    def _response_policy(self, adapter: type[Exposer[Any]], config: ExposerConfig) -> ResponsePolicy:
+        return ResponsePolicy(adapter.streams, self._settings.response_limit, config.binary_limit)
 
     def _exposer(self, config: ExposerConfig, credentials: Credentials | None, functions: Functions) -> ExposerPlan:
         adapter = self._plugins.exposers[config.type]
-        gate = Gate(self._settings.call_limit)
-        provision = self._provision(config.namespace)
-        wrap_step, reception = step_surrounder(self._plugins, provision), self._reception(adapter, config)
-        compiler = self._compiler(functions, wrap_step, reception)
-        forwards = ForwardCompiler(self._targets, provision, config.authentication, streams=adapter.streams)
+        limiter = CallLimiter(self._settings.call_limit)
+        context = self._provision(config.namespace)
+        wrap_step, response_policy = (
+            compile_step_wrapper(self._plugins, context),
+            self._response_policy(adapter, config),
+        )
+        compiler = self._compiler(functions, wrap_step, response_policy)
+        forwards = ForwardCompiler(self._targets, context, config.authentication, streams=adapter.streams)
         operations = []
         for spec, caller in _units(config):
-            with _Trial(self._declaration, self._settings.skip_invalid) as trial:
+            with self._section() as section:
                 operation = forwards.compile(spec) if isinstance(spec, ForwardSpec) else compiler.compile(spec, caller)
-                operation = operation and surround(operation, self._plugins, provision, gate)
-            if operation and not trial.failed:
+                operation = operation and apply_wrappers(operation, self._plugins, context, limiter)
+            if operation and not section.failed:
                 operations.append(operation)
-        with _Trial(self._declaration, self._settings.skip_invalid):
-            exposer = _construct(adapter, _label(config), config, Operations(operations), provision)
-        return ExposerPlan(exposer, credentials, gate, self._middlewares(exposer, provision))
+        with self._section():
+            exposer = _construct(adapter, _label(config), config, Operations(operations), context)
+        return ExposerPlan(exposer, credentials, limiter, self._middlewares(exposer, context))
 
-    def _middlewares(self, exposer: Exposer[Any], provision: Provision) -> tuple[Middleware, ...]:
+    def _middlewares(self, exposer: Exposer[Any], context: BuildContext) -> tuple[Middleware, ...]:
         if not isinstance(exposer, HttpExposer):
             return ()
-        found = self._plugins.ask("http_middlewares", exposer=exposer, provision=provision)
+        found = self._plugins.call_hook("http_middlewares", exposer=exposer, context=context)
         return tuple(middleware for each in found for middleware in each)
-
-
-class _Trial:
-    """Notes whether a part of a build failed; when parts may be skipped, its problems become warnings."""
-
-    def __init__(self, declaration: Declaration, skip: bool) -> None:
-        self._declaration = declaration
-        self._skip = skip
-        self.failed = False
-
-    @property
-    def left_out(self) -> bool:
-        """Whether the rest is to do without the part; otherwise the build fails, and goes on for what else is wrong."""
-        return self.failed and self._skip
-
-    def __enter__(self) -> _Trial:
-        self._before = len(self._declaration.problems)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        problems = self._declaration.problems
-        for index in range(self._before, len(problems)):
-            if not problems[index].warning:
-                self.failed = True
-                if self._skip:
-                    message = f"skipped: {problems[index].message}"
-                    problems[index] = replace(problems[index], message=message, warning=True)
 
 
 def _label(config: ConsumerConfig | ExposerConfig) -> str:
@@ -231,7 +213,7 @@ def _units(config: ExposerConfig) -> list[tuple[OperationSpec, Caller]]:
 
 def _caller(spec: OperationSpec, outer: Sequence[Any]) -> Caller:
     return Caller(
-        keys=frozenset({*spec.with_, *(given.name for given in spec.input_parameters if given.place == "path")}),
+        keys=frozenset({*spec.with_, *(given.name for given in spec.input_parameters if given.in_ == "path")}),
         description=spec.description,
         resource_names=tuple(model.name for model in outer if isinstance(getattr(model, "name", None), str)),
         paths=tuple(model.path for model in outer if isinstance(getattr(model, "path", None), str)),

@@ -6,38 +6,40 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from adapter_host.capability.loaded import Declaration
+from adapter_host.capability.loaded import LoadedCapability
 from adapter_host.capability.spec import OperationSpec, OutputSpec
 from adapter_host.expressions.template import ABSENT
 from adapter_host.operation.inputs import Input
 from adapter_host.operation.operation import Arguments, Call, Result
 
-from .arguments import unit_inputs
+from .arguments import operation_inputs
 from .outputs import coerce
-from .scope import Scope, compile_value, is_input
+from .scope import Scope, compile_getter, is_input
 
 Make = Callable[[Arguments], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Mock:
+class ConstantOperation:
     """A compiled mock: its inputs and its call."""
 
     inputs: tuple[Input, ...]
     call: Call
 
 
-def compile_mock(spec: OperationSpec, outputs: Sequence[OutputSpec], declaration: Declaration) -> Mock | None:
+def compile_constant(
+    spec: OperationSpec, outputs: Sequence[OutputSpec], loaded: LoadedCapability
+) -> ConstantOperation | None:
     """The mock that an operation's outputs declare, or None when none of them has a value."""
     if not any(_has_value(output) for output in outputs):
         return None
-    compiler = _Compiler(spec, outputs, declaration)
+    compiler = _Compiler(spec, outputs, loaded)
     make = compiler.answer()
 
     async def call(arguments: Arguments) -> Result:
         return Result(data=make(compiler.values(arguments)))
 
-    return Mock(compiler.inputs(), call)
+    return ConstantOperation(compiler.inputs(), call)
 
 
 def _has_value(output: OutputSpec) -> bool:
@@ -48,9 +50,9 @@ def _has_value(output: OutputSpec) -> bool:
 class _Compiler:
     """Compiles the outputs of one operation and collects the inputs that their templates name."""
 
-    def __init__(self, spec: OperationSpec, outputs: Sequence[OutputSpec], declaration: Declaration) -> None:
+    def __init__(self, spec: OperationSpec, outputs: Sequence[OutputSpec], loaded: LoadedCapability) -> None:
         self._outputs = outputs
-        self._scope = Scope(spec.input_parameters, declaration)
+        self._scope = Scope(spec.input_parameters, loaded)
         self._scope.give(spec)
 
     def answer(self) -> Make:
@@ -62,7 +64,7 @@ class _Compiler:
     def inputs(self) -> tuple[Input, ...]:
         """The declared inputs, and those that only a template names."""
         named = sorted(filter(is_input, self._scope.used - self._scope.declared.keys()))
-        return (*unit_inputs(self._scope), *map(Input, named))
+        return (*operation_inputs(self._scope), *map(Input, named))
 
     def values(self, arguments: Arguments) -> Arguments:
         """The values that a call begins with."""
@@ -86,7 +88,7 @@ class _Compiler:
         if not isinstance(value, str) or "{{" not in value:
             constant = coerce(value, output.type)
             return lambda _: constant
-        take = compile_value(self._scope.meaning(value, self._scope.declaration.loc(output, "value")))
+        take = compile_getter(self._scope.meaning(value, self._scope.loaded.loc(output, "value")))
 
         def make(arguments: Arguments) -> Any:
             found = take(arguments)

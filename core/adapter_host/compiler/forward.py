@@ -12,30 +12,13 @@ from multidict import CIMultiDict
 
 from adapter_host.capability.model import Model
 from adapter_host.capability.spec import Authentication, ForwardSpec
-from adapter_host.document.messages import listed, suggest
-from adapter_host.errors import ArgumentError, UpstreamStatus
+from adapter_host.document.messages import did_you_mean, listed
+from adapter_host.errors import ArgumentError, UpstreamStatusError
+from adapter_host.http_syntax import CONNECTION_HEADERS, HOP_BY_HOP, is_token
 from adapter_host.operation.operation import Arguments, ConsumedOperation, Operation, Result
-from adapter_host.plugin.consumer import Forwarding
-from adapter_host.plugin.context import Provision
+from adapter_host.plugin.consumer import PassThroughOperation
+from adapter_host.plugin.context import BuildContext
 
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_CONNECTION: Final = frozenset(
-    {
-        "connection",
-        "http2-settings",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-"""Headers of one connection, which say nothing on the next (RFC 9110, 7.6.1)."""
-
-_NEVER_TRUSTED: Final = _CONNECTION | {"content-length", "expect", "host"}
 _OF_BODY: Final = frozenset({"content-encoding", "content-language", "content-length", "content-type"})
 _OF_ORIGIN: Final = frozenset({"alt-svc", "strict-transport-security"})
 """Headers by which an API speaks of its own host; another host that repeats them says something else."""
@@ -47,7 +30,7 @@ _COOKIE_DOMAIN: Final = re.compile(r";\s*domain\s*=[^;]*", re.IGNORECASE)
 class ForwardTarget:
     """What a consumer passes requests on with, and the same as the plugins have wrapped it."""
 
-    forwarding: Forwarding
+    forwarding: PassThroughOperation
     operation: ConsumedOperation
 
 
@@ -94,13 +77,13 @@ class ForwardCompiler:
     def __init__(
         self,
         targets: Mapping[str, ForwardTarget | None],
-        provision: Provision,
+        context: BuildContext,
         authentication: Authentication | None,
         *,
         streams: bool,
     ) -> None:
         self._targets = targets
-        self._provision = provision
+        self._provision = context
         self._authentication = authentication
         self._streams = streams
 
@@ -116,7 +99,7 @@ class ForwardCompiler:
         return Operation(
             name=spec.known_as,
             description=spec.description,
-            inputs=Forwarding.inputs,
+            inputs=PassThroughOperation.inputs,
             call=_runner(target.operation, policy, streams=self._streams),
             spec=spec,
             upstream=(target.operation,),
@@ -127,7 +110,10 @@ class ForwardCompiler:
     def _target(self, spec: ForwardSpec) -> ForwardTarget | None:
         namespace = spec.target_namespace
         if namespace not in self._targets:
-            hint = suggest(namespace, self._targets) or f" (consumed namespaces: {', '.join(self._targets) or 'none'})"
+            hint = (
+                did_you_mean(namespace, self._targets)
+                or f" (consumed namespaces: {', '.join(self._targets) or 'none'})"
+            )
             message = f"nothing consumed is named '{namespace}'{hint}"
             self._provision.problem(message, spec, "targetNamespace", code="unknown-namespace")
         elif (target := self._targets[namespace]) is None:
@@ -149,17 +135,17 @@ class ForwardCompiler:
         """The headers that may go on, in lower case."""
         trusted = set()
         for index, name in enumerate(spec.trusted_headers):
-            if not _TOKEN.fullmatch(name):
+            if not is_token(name):
                 self._provision.problem(
                     f"'{name}' is no name of a header", spec, "trustedHeaders", index, code="header-name"
                 )
-            elif name.lower() in _NEVER_TRUSTED:
+            elif name.lower() in CONNECTION_HEADERS:
                 self._warn(f"header '{name}' belongs to the connection, so it is not sent on", spec, index)
             else:
                 trusted.add(name.lower())
         return frozenset(trusted)
 
-    def _policy(self, spec: ForwardSpec, forwarding: Forwarding, trusted: frozenset[str]) -> ForwardPolicy:
+    def _policy(self, spec: ForwardSpec, forwarding: PassThroughOperation, trusted: frozenset[str]) -> ForwardPolicy:
         kept_back = set(forwarding.own_query)
         place, key = self._credential()
         if place == "query":
@@ -195,7 +181,7 @@ def _runner(target: ConsumedOperation, policy: ForwardPolicy, *, streams: bool) 
     async def run(arguments: Arguments) -> Result:
         try:
             result = await call(policy.request(arguments), stream=streams)
-        except UpstreamStatus as error:
+        except UpstreamStatusError as error:
             # Raised by what is wrapped around the call; here an API's error is an answer like any other.
             status, body, media_type = error.upstream_status, error.body, error.media_type
             result = Result(status=status, body=body, media_type=media_type, headers=error.headers)
@@ -207,7 +193,7 @@ def _runner(target: ConsumedOperation, policy: ForwardPolicy, *, streams: bool) 
 
 def _end_to_end(headers: Mapping[str, str]) -> CIMultiDict[str]:
     """The headers without those of the connection, and those that it names as such."""
-    dropped = set(_CONNECTION)
+    dropped = set(HOP_BY_HOP)
     for name, value in headers.items():
         if name.lower() == "connection":
             dropped.update(token.strip().lower() for token in value.split(","))

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 from pydantic import ValidationError
 
 from adapter_host.binds.binds import Binds, BindSource, BoundName, Origin, foreign
-from adapter_host.capability.loaded import Declaration
+from adapter_host.capability.loaded import LoadedCapability
 from adapter_host.capability.model import Model, known_keys
 from adapter_host.capability.spec import (
     OWN_STEPS,
@@ -24,7 +24,7 @@ from adapter_host.capability.spec import (
 from adapter_host.capability.validation_errors import problems_of
 from adapter_host.document.dialects import is_import, read_version, rewrite, version_key
 from adapter_host.document.imports import SECTIONS, Imports, is_fragment
-from adapter_host.document.messages import kind_of, listed, shown, suggest
+from adapter_host.document.messages import did_you_mean, kind_of, listed, shown
 from adapter_host.document.source import Loc, Source
 from adapter_host.document.strict import check_strict
 from adapter_host.errors import BindError, Problem, ProblemsError
@@ -76,7 +76,7 @@ def _capability(file: Path) -> Source | Path | None:
     return source if "exposes" in capability or "shared" not in file.parts else None
 
 
-def declare(source: Source, plugins: Plugins, settings: Settings, *, strict: bool = False) -> Declaration:
+def load_document(source: Source, plugins: Plugins, settings: Settings, *, strict: bool = False) -> LoadedCapability:
     """Parse a document; raises `ProblemsError` with everything that is wrong with it.
 
     With `strict` it is held to the official schema too.
@@ -97,13 +97,17 @@ def declare(source: Source, plugins: Plugins, settings: Settings, *, strict: boo
     if capability is None or any(not problem.warning for problem in problems):
         raise ProblemsError(problems)
     binds = Binds(names, settings.environment, mock=settings.mock)
-    declaration = Declaration(source, capability, binds, parser.base)
-    declaration.problems += problems
-    declaration.files = (source.file, *imports.files)
-    declaration.callers |= imports.renamed
-    declaration.partial = not parser.base
-    _note_unknown_keys(declaration)
-    return declaration
+    loaded = LoadedCapability.create(
+        source,
+        capability,
+        binds,
+        base=parser.base,
+        files=imports.files,
+        callers=imports.renamed,
+        problems=problems,
+    )
+    _note_unknown_keys(loaded)
+    return loaded
 
 
 class _Parser:
@@ -189,7 +193,9 @@ class _Parser:
         known = self._plugins.bind_sources
         if scheme.lower() not in known:
             hints = [f"known: {', '.join(sorted(known))}", *map(str, self._plugins.failed)]
-            raise BindError(f"no plugin reads binds from '{scheme}://'{suggest(scheme, known)} ({'; '.join(hints)})")
+            raise BindError(
+                f"no plugin reads binds from '{scheme}://'{did_you_mean(scheme, known)} ({'; '.join(hints)})"
+            )
         return known[scheme.lower()]
 
     def _aggregates(self) -> list[AggregateSpec]:
@@ -232,7 +238,7 @@ class _Parser:
     def _unknown_type(self, section: str, type: Any, registry: Mapping[str, Any]) -> str:
         hints = [f"installed: {self._known(registry)}"]
         hints += [f"{error}" for error in self._plugins.failed]
-        near = suggest(type, registry) if isinstance(type, str) else ""
+        near = did_you_mean(type, registry) if isinstance(type, str) else ""
         distribution = FIRST_PARTY.get((section, type), "") if isinstance(type, str) else ""
         if distribution and not any(f"({distribution} " in hint for hint in hints):
             hints.append(f"pip install {distribution}")
@@ -269,7 +275,7 @@ class _Parser:
 
 def unknown_key(key: str, known: Sequence[str]) -> str:
     """The message for a key that the language does not have at this place."""
-    hint = suggest(key, known) or f" (known: {listed(known, 'and')})"
+    hint = did_you_mean(key, known) or f" (known: {listed(known, 'and')})"
     return f"unknown key '{key}' is ignored{hint}"
 
 
@@ -280,10 +286,10 @@ def _no_tunnel(tunnel: Any) -> str:
     return f"a tunnel{kind} needs a plugin whose consumer takes a 'tunnel', and none is installed"
 
 
-def _note_unknown_keys(declaration: Declaration) -> None:
-    source = declaration.source
-    for model, _ in declaration.models:
+def _note_unknown_keys(loaded: LoadedCapability) -> None:
+    source = loaded.source
+    for model, _ in loaded.models:
         for key in model.model_extra or ():
             if not key.startswith("x-"):
                 message = unknown_key(key, [source.word(each) for each in known_keys(type(model))])
-                declaration.problem(message, declaration.loc(model, key), code="unknown-key", warning=True, key=True)
+                loaded.problem(message, loaded.loc(model, key), code="unknown-key", warning=True, key=True)

@@ -6,18 +6,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from adapter_host.capability.loaded import Declaration
+from adapter_host.capability.loaded import LoadedCapability
 from adapter_host.capability.media_types import is_json
 from adapter_host.capability.model import Model
 from adapter_host.capability.spec import CallStepSpec, FunctionSpec, OperationSpec, OutputSpec
 from adapter_host.operation.inputs import Input
 from adapter_host.operation.operation import JSON, Arguments, Call, ConsumedOperation, Operation, Result, success
 
-from .arguments import Inject, compile_check, compile_inject, compile_preview, unit_inputs, wire
-from .constant import compile_mock
-from .outputs import Shape, compile_outputs, outputs_schema
-from .references import Caller, Functions, ambiguous, candidates, narrow, nothing_named
-from .response_limits import Reception, advertised, compile_limit
+from .arguments import (
+    ArgumentMapper,
+    bind_arguments,
+    compile_mapper,
+    compile_preview,
+    compile_validator,
+    operation_inputs,
+)
+from .constant import compile_constant
+from .outputs import Transform, compile_outputs, outputs_schema
+from .references import Caller, Functions, ambiguous_operation_message, best_matches, matches, unknown_operation_message
+from .response_limits import ResponsePolicy, compile_response_limit, with_media_type
 from .scope import Scope
 from .steps.compiler import StepCompiler, StepTools
 from .steps.flow import compile_flow
@@ -31,17 +38,17 @@ class OperationCompiler:
 
     def __init__(
         self,
-        declaration: Declaration,
+        loaded: LoadedCapability,
         consumed: Sequence[ConsumedOperation],
         functions: Functions,
         step_tools: StepTools,
-        reception: Reception | None = None,
+        response_policy: ResponsePolicy | None = None,
     ) -> None:
-        self._declaration = declaration
+        self._declaration = loaded
         self._consumed = consumed
         self._functions = functions
         self._step_tools = step_tools
-        self._reception = reception or Reception()
+        self._response_policy = response_policy or ResponsePolicy()
 
     def compile(self, spec: OperationSpec, caller: Caller) -> Operation | None:
         """The operation, or None when it cannot run and the reason is noted."""
@@ -72,17 +79,17 @@ class OperationCompiler:
         if target is None:
             return None
         scope = Scope(spec.input_parameters, self._declaration)
-        wiring = wire(scope, spec, target)
+        binding = bind_arguments(scope, spec, target)
         scope.warn_idle()
-        inputs = unit_inputs(scope, wiring.inferred)
+        inputs = operation_inputs(scope, binding.inferred)
         shape = self._shape(target, outputs)
-        inject, preview = compile_inject(wiring, inputs), compile_preview(wiring, inputs)
-        check = compile_check(inputs)
+        map_arguments, preview = compile_mapper(binding, inputs), compile_preview(binding, inputs)
+        check = compile_validator(inputs)
         return Operation(
             name=spec.known_as,
             description=spec.description or target.description,
             inputs=inputs,
-            call=_runner(target, inject, shape, self._reception),
+            call=_runner(target, map_arguments, shape, self._response_policy),
             spec=spec,
             upstream=(target,),
             identity=shape is None,
@@ -92,7 +99,7 @@ class OperationCompiler:
             preview=lambda arguments: target.preview(preview(check(arguments))),
         )
 
-    def _shape(self, target: ConsumedOperation, outputs: Outputs) -> Shape | None:
+    def _shape(self, target: ConsumedOperation, outputs: Outputs) -> Transform | None:
         shape = compile_outputs(outputs, self._declaration)
         if not target.binary or shape is None:
             return shape
@@ -104,15 +111,15 @@ class OperationCompiler:
         self._declaration.problem(message, self._declaration.loc(ignored), code="ignored", warning=True)
 
     def _steps(self, spec: OperationSpec, outputs: Outputs) -> Operation | None:
-        compiler = StepCompiler(spec, self._declaration, self._find_step, self._step_tools, self._reception)
+        compiler = StepCompiler(spec, self._declaration, self._find_step, self._step_tools, self._response_policy)
         steps = compiler.compile()
         last = compiler.last
         finish = self._finish(spec, outputs, compiler)
         compiler.scope.warn_idle()
         if len(steps) < len(spec.steps):
             return None
-        inputs = unit_inputs(compiler.scope, *compiler.inferred())
-        flow, check, calls = compile_flow(steps), compile_check(inputs), tuple(compiler.calls)
+        inputs = operation_inputs(compiler.scope, *compiler.inferred())
+        flow, check, calls = compile_flow(steps), compile_validator(inputs), tuple(compiler.calls)
 
         async def run(arguments: Arguments) -> Result:
             values = compiler.scope.values(arguments)
@@ -161,19 +168,23 @@ class OperationCompiler:
         if own is None:
             return None
         scope = Scope(spec.input_parameters, self._declaration)
-        wiring = wire(scope, spec, _Function(ref, own.inputs))
+        binding = bind_arguments(scope, spec, _Function(ref, own.inputs))
         scope.warn_idle()
-        inputs = unit_inputs(scope, wiring.inferred)
-        inject, preview, check = compile_inject(wiring, inputs), compile_preview(wiring, inputs), compile_check(inputs)
+        inputs = operation_inputs(scope, binding.inferred)
+        map_arguments, preview, check = (
+            compile_mapper(binding, inputs),
+            compile_preview(binding, inputs),
+            compile_validator(inputs),
+        )
         call, media_type = own.call, own.media_type
         if told := function.output_media_type:
-            call, media_type = advertised(call, told, binary=own.binary), told
+            call, media_type = with_media_type(call, told, binary=own.binary), told
         return replace(
             own,
             name=spec.name or own.name,
             description=spec.description or own.description,
             inputs=inputs,
-            call=lambda arguments: call(inject(arguments)),
+            call=lambda arguments: call(map_arguments(arguments)),
             spec=spec,
             semantics=function.semantics,
             media_type=media_type,
@@ -181,8 +192,8 @@ class OperationCompiler:
         )
 
     def _mock(self, spec: OperationSpec, outputs: Outputs) -> Operation | None:
-        mock = compile_mock(spec, outputs, self._declaration)
-        mock = mock or compile_mock(spec, spec.output_parameters, self._declaration)
+        mock = compile_constant(spec, outputs, self._declaration)
+        mock = mock or compile_constant(spec, spec.output_parameters, self._declaration)
         if mock:
             return Operation(spec.known_as, spec.description, mock.inputs, mock.call, spec)
         message = "the operation does nothing: it has no 'call', 'steps' or 'ref' and no output with a 'value'"
@@ -191,10 +202,10 @@ class OperationCompiler:
 
     def _find(self, spec: OperationSpec | CallStepSpec, caller: Caller) -> ConsumedOperation | None:
         call = spec.call or ""
-        found = narrow(candidates(call, self._consumed), caller)
+        found = best_matches(matches(call, self._consumed), caller)
         if len(found) == 1:
             return found[0]
-        message = ambiguous(call, found) if found else nothing_named(call, self._consumed)
+        message = ambiguous_operation_message(call, found) if found else unknown_operation_message(call, self._consumed)
         self._problem(message, spec, "call", code="ambiguous-call" if found else "unknown-call")
         return None
 
@@ -234,14 +245,16 @@ def _media_type(target: ConsumedOperation, *, mapped: bool) -> str | None:
     return None if told is None or (mapped and not is_json(told)) else told
 
 
-def _runner(target: ConsumedOperation, inject: Inject, shape: Shape | None, reception: Reception) -> Call:
+def _runner(
+    target: ConsumedOperation, map_arguments: ArgumentMapper, shape: Transform | None, response_policy: ResponsePolicy
+) -> Call:
     call = target.call
-    limit = compile_limit(target, reception) if target.binary else None
-    streams = reception.takes_stream(target) if target.binary else reception.streams and shape is None
+    limit = compile_response_limit(target, response_policy) if target.binary else None
+    streams = response_policy.takes_stream(target) if target.binary else response_policy.streams and shape is None
     media_type = _media_type(target, mapped=True) or JSON
 
     async def run(arguments: Arguments) -> Result:
-        result = await call(inject(arguments), stream=streams)
+        result = await call(map_arguments(arguments), stream=streams)
         if limit is None:
             return success(result, shape, media_type)
         return await limit(success(result))

@@ -8,12 +8,12 @@ from typing import Any, Final
 
 import orjson
 
-from adapter_host.capability.loaded import Declaration
+from adapter_host.capability.loaded import LoadedCapability
 from adapter_host.capability.spec import OutputSpec
 from adapter_host.expressions.jsonpath import Find, compile_path, field, is_identity
 from adapter_host.operation.inputs import parse_number
 
-Shape = Callable[[Any], Any]
+Transform = Callable[[Any], Any]
 
 Path = tuple[str, ...]
 """A place in an answer: the names on the way to it."""
@@ -22,11 +22,11 @@ _STRUCTURES: Final[dict[str | None, type]] = {"object": dict, "array": list}
 _TYPES: Final = frozenset({"string", "number", "integer", "boolean", "array", "object"})
 
 
-def compile_outputs(outputs: Sequence[OutputSpec], declaration: Declaration) -> Shape | None:
+def compile_outputs(outputs: Sequence[OutputSpec], loaded: LoadedCapability) -> Transform | None:
     """The shape of an answer, or None when it is passed through as it came."""
     if not outputs or is_passthrough(outputs[0]):
         return None
-    shapes = [_Outputs(declaration).shape(output) for output in outputs]
+    shapes = [_Outputs(loaded).shape(output) for output in outputs]
     if len(shapes) == 1:
         return shapes[0]
 
@@ -37,20 +37,20 @@ def compile_outputs(outputs: Sequence[OutputSpec], declaration: Declaration) -> 
     return first
 
 
-def compile_answer(outputs: Sequence[OutputSpec], mapped: Collection[Path], declaration: Declaration) -> Shape:
+def compile_answer(outputs: Sequence[OutputSpec], mapped: Collection[Path], loaded: LoadedCapability) -> Transform:
     """The shape of what steps are mapped to: an object of the outputs by their names.
 
     What is mapped to a place that no output declares is kept as it is.
     """
-    return _Outputs(declaration, named=True).fields({output.name or "": output for output in outputs}, mapped)
+    return _Outputs(loaded, named=True).fields({output.name or "": output for output in outputs}, mapped)
 
 
-def compile_refinement(outputs: Sequence[OutputSpec], declaration: Declaration) -> Shape | None:
+def compile_refinement(outputs: Sequence[OutputSpec], loaded: LoadedCapability) -> Transform | None:
     """What a consumed operation's own outputs make of its answer: an object becomes them, an array's elements get them.
 
     None when they say no more than that it is an answer.
     """
-    known = _Outputs(declaration, consumed=True)
+    known = _Outputs(loaded, consumed=True)
     telling = {output.name: output for output in outputs if output.name and not is_passthrough(known.read(output))}
     if not telling:
         return None
@@ -67,7 +67,7 @@ def compile_refinement(outputs: Sequence[OutputSpec], declaration: Declaration) 
     return refine
 
 
-def _augmented(element: Any, shapes: Mapping[str, Shape]) -> Any:
+def _augmented(element: Any, shapes: Mapping[str, Transform]) -> Any:
     return (
         {**element, **{name: shape(element) for name, shape in shapes.items()}}
         if isinstance(element, dict)
@@ -129,11 +129,11 @@ def is_passthrough(output: OutputSpec) -> bool:
 class _Outputs:
     """Compiles outputs: `named` ones without a mapping go by their names, `consumed` ones have a path as `value`."""
 
-    declaration: Declaration
+    loaded: LoadedCapability
     named: bool = False
     consumed: bool = False
 
-    def shape(self, output: OutputSpec, name: str | None = None, above: str = "") -> Shape:
+    def shape(self, output: OutputSpec, name: str | None = None, above: str = "") -> Transform:
         """The shape of one output; `name` is its own in the object around it, whose mapping is `above`."""
         path = self.path(output)
         constant = output.value if output.value is not None else output.const
@@ -148,7 +148,7 @@ class _Outputs:
             return _array(find, self._element(output))
         return _scalar(find, output.type)
 
-    def fields(self, outputs: Mapping[str, OutputSpec], mapped: Collection[Path] = (), above: str = "") -> Shape:
+    def fields(self, outputs: Mapping[str, OutputSpec], mapped: Collection[Path] = (), above: str = "") -> Transform:
         """The shape of an object."""
         shapes = {name: self.shape(output, name, above) for name, output in outputs.items()}
         for name in {path[0]: None for path in mapped}:
@@ -175,7 +175,7 @@ class _Outputs:
         """The output with its path as a mapping."""
         return output.model_copy(update={"mapping": self.path(output)})
 
-    def _element(self, output: OutputSpec) -> Shape | None:
+    def _element(self, output: OutputSpec) -> Transform | None:
         items = _items(output)
         if items is None:
             return None
@@ -193,7 +193,7 @@ class _Outputs:
             return find
         except ValueError as error:
             key = "mapping" if output.mapping is not None else "value"
-            self.declaration.problem(str(error), self.declaration.loc(output, key), code="jsonpath")
+            self.loaded.problem(str(error), self.loaded.loc(output, key), code="jsonpath")
             return lambda data: None
 
 
@@ -201,7 +201,7 @@ def _either(first: Find, second: Find) -> Find:
     return lambda data: second(data) if (found := first(data)) is None else found
 
 
-def _scalar(find: Find, type: str | None) -> Shape:
+def _scalar(find: Find, type: str | None) -> Transform:
     """What is found, as the type; nearly everything is already, and coercing asks more of each value."""
     if type not in _COERCIONS:
         return find
@@ -210,11 +210,11 @@ def _scalar(find: Find, type: str | None) -> Shape:
     return lambda data: coerce(found, type) if isinstance(found := find(data), str) else found
 
 
-def _object(find: Find, fields: Shape) -> Shape:
+def _object(find: Find, fields: Transform) -> Transform:
     return lambda data: None if (found := find(data)) is None else fields(found)
 
 
-def _array(find: Find, item: Shape | None) -> Shape:
+def _array(find: Find, item: Transform | None) -> Transform:
     def shape(data: Any) -> Any:
         found = find(data)
         if found is None:

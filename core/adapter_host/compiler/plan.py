@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from adapter_host.auth.credentials import Credentials
-from adapter_host.capability.loaded import Declaration
-from adapter_host.operation.limiter import Gate
+from adapter_host.capability.loaded import LoadedCapability
+from adapter_host.operation.limiter import CallLimiter
 from adapter_host.operation.operation import ConsumedOperation
 from adapter_host.plugin.consumer import Consumer
 from adapter_host.plugin.exposer import Exposer
@@ -24,7 +24,7 @@ class ExposerPlan:
 
     exposer: Exposer[Any]
     credentials: Credentials | None
-    gate: Gate
+    limiter: CallLimiter
     middlewares: tuple[Middleware, ...] = ()
 
 
@@ -32,7 +32,7 @@ class ExposerPlan:
 class Plan:
     """One capability, ready to be started."""
 
-    declaration: Declaration
+    loaded: LoadedCapability
     consumers: tuple[Consumer[Any], ...]
     consumed: tuple[ConsumedOperation, ...]
     exposers: tuple[ExposerPlan, ...]

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from adapter_host.capability.loaded import Declaration
+from adapter_host.capability.loaded import LoadedCapability
 from adapter_host.capability.spec import FunctionSpec
-from adapter_host.document.messages import suggest
+from adapter_host.document.messages import did_you_mean
 from adapter_host.operation.operation import ConsumedOperation
 
 
@@ -23,7 +23,7 @@ class Caller:
     method: str | None = None
 
 
-def fold(name: str) -> str:
+def normalize_name(name: str) -> str:
     """A name as compared when it does not match exactly: any case, `-` and `_` left out."""
     return name.replace("-", "").replace("_", "").casefold()
 
@@ -33,13 +33,13 @@ def placeholders(path: str) -> tuple[str, ...]:
     return tuple(re.findall(r"\{+\s*([^{}\s]+)\s*\}+", path))
 
 
-def candidates(call: str, consumed: Iterable[ConsumedOperation]) -> list[ConsumedOperation]:
+def matches(call: str, consumed: Iterable[ConsumedOperation]) -> list[ConsumedOperation]:
     """The operations that `namespace.operation` or `namespace.resource.operation` (or with `/`) may mean."""
     reference = call.replace("/", ".")
     return [operation for operation in consumed if reference in operation.names]
 
 
-def narrow(found: Sequence[ConsumedOperation], caller: Caller) -> Sequence[ConsumedOperation]:
+def best_matches(found: Sequence[ConsumedOperation], caller: Caller) -> Sequence[ConsumedOperation]:
     """The candidates that suit the caller best; one, unless the document does not say which is meant."""
     for suits in _tests(caller):
         if len(found) == 1:
@@ -49,16 +49,18 @@ def narrow(found: Sequence[ConsumedOperation], caller: Caller) -> Sequence[Consu
 
 
 def _tests(caller: Caller) -> tuple[Callable[[ConsumedOperation], bool], ...]:
-    keys = {fold(key) for key in (*caller.keys, *(name for path in caller.paths for name in placeholders(path)))}
+    keys = {
+        normalize_name(key) for key in (*caller.keys, *(name for path in caller.paths for name in placeholders(path)))
+    }
     paths = {_path(path) for path in caller.paths}
-    names = {fold(name) for name in caller.resource_names}
+    names = {normalize_name(name) for name in caller.resource_names}
     by_keys: tuple[Callable[[ConsumedOperation], bool], ...] = (
         lambda operation: _names(operation) == keys,
         lambda operation: _required(operation) <= keys <= _names(operation),
     )
     by_words: tuple[Callable[[ConsumedOperation], bool], ...] = (
         lambda operation: bool(caller.description) and operation.description == caller.description,
-        lambda operation: fold(operation.resource or "") in names or _path(operation.path or "") in paths,
+        lambda operation: normalize_name(operation.resource or "") in names or _path(operation.path or "") in paths,
         lambda operation: operation.method == caller.method,
     )
     # A caller that names no input may pass on all of them, so that says little.
@@ -66,24 +68,24 @@ def _tests(caller: Caller) -> tuple[Callable[[ConsumedOperation], bool], ...]:
 
 
 def _names(operation: ConsumedOperation) -> set[str]:
-    return {fold(given.name) for given in operation.inputs}
+    return {normalize_name(given.name) for given in operation.inputs}
 
 
 def _required(operation: ConsumedOperation) -> set[str]:
-    return {fold(given.name) for given in operation.inputs if given.place == "path"}
+    return {normalize_name(given.name) for given in operation.inputs if given.in_ == "path"}
 
 
 def _path(path: str) -> str:
     """A path as compared: any case, without a `/vN` prefix, placeholders by name folded."""
-    return fold(re.sub(r"\{+\s*|\s*\}+", "", re.sub(r"^/v\d+(?=/|$)", "", path.rstrip("/"))))
+    return normalize_name(re.sub(r"\{+\s*|\s*\}+", "", re.sub(r"^/v\d+(?=/|$)", "", path.rstrip("/"))))
 
 
-def nothing_named(call: str, consumed: Collection[ConsumedOperation]) -> str:
+def unknown_operation_message(call: str, consumed: Collection[ConsumedOperation]) -> str:
     """The message for a call that names nothing."""
     names = sorted({f"{operation.namespace}.{operation.name}" for operation in consumed})
     namespace = call.split(".")[0]
     same = [name for name in names if name.startswith(f"{namespace}.")]
-    if hint := suggest(call, names):
+    if hint := did_you_mean(call, names):
         return f"nothing consumed is named '{call}'{hint}"
     if not same:
         namespaces = sorted({operation.namespace for operation in consumed})
@@ -92,7 +94,7 @@ def nothing_named(call: str, consumed: Collection[ConsumedOperation]) -> str:
     return f"nothing consumed is named '{call}' (there are: {listed})"
 
 
-def ambiguous(call: str, found: Collection[ConsumedOperation]) -> str:
+def ambiguous_operation_message(call: str, found: Collection[ConsumedOperation]) -> str:
     """The message for a call that several operations answer to."""
     names = sorted({operation.names[-1] for operation in found})
     if len(names) < len(found):
@@ -103,16 +105,16 @@ def ambiguous(call: str, found: Collection[ConsumedOperation]) -> str:
 class Functions:
     """The functions of a capability; two of one name are a problem."""
 
-    def __init__(self, declaration: Declaration) -> None:
-        self._word = declaration.source.word("function")
+    def __init__(self, loaded: LoadedCapability) -> None:
+        self._word = loaded.source.word("function")
         self._functions: dict[str, FunctionSpec] = {}
         self._found: set[str] = set()
-        for aggregate in declaration.capability.aggregates:
+        for aggregate in loaded.capability.aggregates:
             for function in aggregate.functions:
                 name = f"{aggregate.namespace}.{function.name}"
                 if name in self._functions:
-                    loc = declaration.loc(function, "name")
-                    declaration.problem(f"{self._word} '{name}' is declared twice", loc, code="duplicate-function")
+                    loc = loaded.loc(function, "name")
+                    loaded.problem(f"{self._word} '{name}' is declared twice", loc, code="duplicate-function")
                 self._functions.setdefault(name, function)
 
     def find(self, ref: str) -> FunctionSpec | None:
@@ -128,5 +130,5 @@ class Functions:
     def unknown(self, ref: str) -> str:
         """The message for a `ref` that means none."""
         names = list(self._functions)
-        hint = suggest(ref, names) or f" (there are: {', '.join(names[:8]) or 'none'})"
+        hint = did_you_mean(ref, names) or f" (there are: {', '.join(names[:8]) or 'none'})"
         return f"no {self._word} is named '{ref}'{hint}"

@@ -11,7 +11,7 @@ from adapter_host.operation.streams import LimitedStream, close_stream, too_larg
 
 
 @dataclass(frozen=True, slots=True)
-class Reception:
+class ResponsePolicy:
     """How an exposer takes answers: whether as streams, the bytes that it holds of one, and what its document allows.
 
     `allowed` is for answers that are bytes; None when the document does not say.
@@ -32,14 +32,14 @@ class Reception:
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class ResponseLimit:
     """Bounds an answer: at once where its length is told, and else as it comes. With `hold` a stream is read first."""
 
     most: int | None
     hold: int | None
 
     async def __call__(self, result: Result) -> Result:
-        """The answer; raises `UpstreamInvalid` for one that is too large."""
+        """The answer; raises `UpstreamInvalidError` for one that is too large."""
         most = self.most
         if most is not None and (_told_length(result) or 0) > most:
             if result.stream is not None:
@@ -56,10 +56,10 @@ class Limit:
         return result
 
 
-def compile_limit(target: ConsumedOperation, reception: Reception) -> Limit:
+def compile_response_limit(target: ConsumedOperation, response_policy: ResponsePolicy) -> ResponseLimit:
     """What keeps the answers of `target` within what the exposer takes."""
-    limit = reception.limit(target)
-    return Limit(limit, hold=None if reception.streams else limit or reception.held)
+    limit = response_policy.limit(target)
+    return ResponseLimit(limit, hold=None if response_policy.streams else limit or response_policy.held)
 
 
 def _told_length(result: Result) -> int | None:
@@ -69,7 +69,7 @@ def _told_length(result: Result) -> int | None:
     return int(length)
 
 
-def advertised(call: Call, media_type: str, *, binary: bool) -> Call:
+def with_media_type(call: Call, media_type: str, *, binary: bool) -> Call:
     """`call`, its answers told to be of `media_type`; what has become JSON on the way stays JSON unless that is too."""
 
     async def told(arguments: Arguments) -> Result:

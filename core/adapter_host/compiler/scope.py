@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from adapter_host.capability.loaded import Declaration
+from adapter_host.capability.loaded import LoadedCapability
 from adapter_host.capability.spec import InputSpec, OperationSpec
 from adapter_host.document.source import Loc
 from adapter_host.expressions.template import ABSENT, TAG, Part, Reference, Template, text_of
@@ -20,16 +20,16 @@ _QUALIFIED: Final = re.compile(r"(?:\$this\.)?([A-Za-z0-9_-]+)\.([A-Za-z0-9_*.-]
 
 
 @dataclass(frozen=True, slots=True)
-class Fixed:
+class Constant:
     """A value that no call changes."""
 
     value: Any
 
 
-Take = Callable[[Values], Any]
+Getter = Callable[[Values], Any]
 """The function that gives a value in one call, or `ABSENT`."""
 
-Meaning = Reference | Template | Fixed
+Value = Reference | Template | Constant
 
 
 def is_input(name: str) -> bool:
@@ -40,23 +40,23 @@ def is_input(name: str) -> bool:
 class Scope:
     """The names that the values of one unit may hold; `declared` are its inputs, `used` those that something names."""
 
-    def __init__(self, inputs: Iterable[InputSpec], declaration: Declaration) -> None:
+    def __init__(self, inputs: Iterable[InputSpec], loaded: LoadedCapability) -> None:
         specs = tuple(inputs)
-        self.declaration = declaration
+        self.loaded = loaded
         self.declared = {spec.name: spec for spec in specs if spec.value is None}
         self.constants = {spec.name: spec.value for spec in specs if spec.value is not None}
         self.used: set[str] = set()
         self.given: dict[str, str] = {}
-        self._meanings: dict[str, Meaning] = {}
-        self._takes: dict[str, Take] = {}
+        self._meanings: dict[str, Value] = {}
+        self._takes: dict[str, Getter] = {}
 
     def give(self, spec: OperationSpec) -> None:
         """Let what the operation's own `with` says stand under its names, before any input's."""
-        loc = self.declaration.loc
+        loc = self.loaded.loc
         meanings = {key: self.meaning(value, loc(spec, "with", key)) for key, value in spec.with_.items()}
         self.given = {key: f"{_GIVEN}{key}" for key in meanings}
         self._meanings = {self.given[key]: meaning for key, meaning in meanings.items()}
-        self._takes = {name: compile_value(meaning) for name, meaning in self._meanings.items()}
+        self._takes = {name: compile_getter(meaning) for name, meaning in self._meanings.items()}
 
     def values(self, arguments: Values) -> dict[str, Any]:
         """The values that a call begins with."""
@@ -67,17 +67,17 @@ class Scope:
         shown = {n: m.preview if isinstance(m, Template) else self._takes[n] for n, m in self._meanings.items()}
         return _values(arguments, shown)
 
-    def meaning(self, value: Any, loc: Loc) -> Meaning:
+    def meaning(self, value: Any, loc: Loc) -> Value:
         """What a value of the document stands for."""
         if not isinstance(value, str):
-            return Fixed(value)
+            return Constant(value)
         if "{{" in value:
             return self._template(value, loc)
         if name := self._qualified(value):
             return self._input(name)
-        if "." in value and self.declaration.binds.find(value):
+        if "." in value and self.loaded.binds.find(value):
             return self._template("{{" + value + "}}", loc)
-        return Fixed(value)
+        return Constant(value)
 
     def own(self, name: str, loc: Loc) -> Part | None:
         """What a tag's name means here before it means anything else."""
@@ -89,33 +89,33 @@ class Scope:
         """Say which declared inputs nothing names."""
         for name, spec in self.declared.items():
             if name not in self.used:
-                loc = self.declaration.loc(spec, "name")
-                self.declaration.problem(f"input '{name}' goes nowhere", loc, code="idle-input", warning=True)
+                loc = self.loaded.loc(spec, "name")
+                self.loaded.problem(f"input '{name}' goes nowhere", loc, code="idle-input", warning=True)
 
-    def _input(self, name: str) -> Meaning:
+    def _input(self, name: str) -> Value:
         if name in self.constants and name not in self.given:
-            return Fixed(self.constants[name])
+            return Constant(self.constants[name])
         known = self.given.get(name, name)
         self.used.add(known)
         return Reference(known)
 
-    def _template(self, text: str, loc: Loc) -> Meaning:
+    def _template(self, text: str, loc: Loc) -> Value:
         tag = TAG.fullmatch(text)
         if tag and tag[2] in self.constants and tag[2] not in self.given:
-            return Fixed(self.constants[tag[2]])
-        template = self.declaration.template(text, loc, inputs=self.declared, own=lambda name: self.own(name, loc))
+            return Constant(self.constants[tag[2]])
+        template = self.loaded.template(text, loc, inputs=self.declared, own=lambda name: self.own(name, loc))
         self.used.update(template.inputs)
         return template if template.single is None else Reference(template.single)
 
     def _qualified(self, value: str) -> str | None:
         """The caller's input that text like `rest.limit` or `my-exposer.limit` means, if it means one."""
         qualified = _QUALIFIED.fullmatch(value)
-        if qualified is None or qualified[1] in self.declaration.binds.namespaces:
+        if qualified is None or qualified[1] in self.loaded.binds.namespaces:
             return None
-        return qualified[2] if qualified[1] in self.declaration.callers else None
+        return qualified[2] if qualified[1] in self.loaded.callers else None
 
 
-def _values(arguments: Values, takes: Mapping[str, Take]) -> dict[str, Any]:
+def _values(arguments: Values, takes: Mapping[str, Getter]) -> dict[str, Any]:
     values = dict(arguments)
     for name, take in takes.items():
         if (value := take(arguments)) is not None and value is not ABSENT:
@@ -123,12 +123,12 @@ def _values(arguments: Values, takes: Mapping[str, Take]) -> dict[str, Any]:
     return values
 
 
-def compile_value(meaning: Meaning) -> Take:
+def compile_getter(meaning: Value) -> Getter:
     """The function that gives what a meaning stands for."""
     if isinstance(meaning, Reference):
         name = meaning.name
         return lambda values: values.get(name, ABSENT)
-    fixed = meaning.value if isinstance(meaning, Fixed) else meaning.constant
+    fixed = meaning.value if isinstance(meaning, Constant) else meaning.constant
     if isinstance(meaning, Template) and fixed is None:
         return meaning.text
     return lambda values: fixed

@@ -10,30 +10,30 @@ from adapter_host.capability.spec import (
     OperationSpec,
     StepSpec,
 )
-from adapter_host.operation.limiter import Gate, guarded
+from adapter_host.operation.limiter import CallLimiter, limit_calls
 from adapter_host.operation.operation import Arguments, ConsumedOperation, Operation, Result
 from adapter_host.plugin.consumer import ConsumedCall
-from adapter_host.plugin.context import Provision
+from adapter_host.plugin.context import BuildContext
 from adapter_host.plugin.manager import Plugins
 
-from .arguments import compile_check
+from .arguments import compile_validator
 from .steps.compiler import WrapStep
 from .steps.flow import Work
 
 
-def surround(operation: Operation, plugins: Plugins, provision: Provision, gate: Gate) -> Operation:
+def apply_wrappers(operation: Operation, plugins: Plugins, context: BuildContext, limiter: CallLimiter) -> Operation:
     """The operation with the plugins' wrappers, the check of its arguments and the gate around its call."""
     call = operation.call
-    for wrap in reversed(plugins.ask("operation_wrapper", operation=operation, provision=provision)):
+    for wrap in reversed(plugins.call_hook("operation_wrapper", operation=operation, context=context)):
         call = wrap(call)
-    return replace(operation, call=guarded(call, compile_check(operation.inputs), gate))
+    return replace(operation, call=limit_calls(call, compile_validator(operation.inputs), limiter))
 
 
-def step_surrounder(plugins: Plugins, provision: Provision) -> WrapStep:
+def compile_step_wrapper(plugins: Plugins, context: BuildContext) -> WrapStep:
     """The function that puts the plugins' wrappers around what a step does."""
 
     def surround_step(step: StepSpec, operation: OperationSpec, work: Work) -> Work:
-        for wrap in reversed(plugins.ask("step_wrapper", step=step, operation=operation, provision=provision)):
+        for wrap in reversed(plugins.call_hook("step_wrapper", step=step, operation=operation, context=context)):
             work = wrap(work)
         return work
 

@@ -1,18 +1,18 @@
 """Read YAML into plain data whose every position is known. Imports `expressions` and the ground modules."""
 
-from .messages import kind_of, listed, shown, suggest
-from .nodes import Loc, MappingNode, Node, Place, SequenceNode
+from .messages import did_you_mean, kind_of, listed, shown
+from .nodes import Loc, MappingNode, Node, Position, SequenceNode
 from .source import Source
 
 __all__ = [
     "Loc",
     "MappingNode",
     "Node",
-    "Place",
+    "Position",
     "SequenceNode",
     "Source",
+    "did_you_mean",
     "kind_of",
     "listed",
     "shown",
-    "suggest",
 ]

@@ -9,7 +9,7 @@ from typing import Any, Final
 from adapter_host.errors import Problem, ProblemsError
 
 from .dialects import import_word, is_import, rewrite
-from .messages import suggest
+from .messages import did_you_mean
 from .nodes import Loc, MappingNode, Node
 from .source import Source
 
@@ -131,7 +131,7 @@ class _Import:
                 if name == self._name:
                     return other.path((*section, index))[-1]
                 names += [name] if name else []
-        message = f"'{self._location}' {self.section} nothing named '{self._name}'{suggest(self._name, names)}"
+        message = f"'{self._location}' {self.section} nothing named '{self._name}'{did_you_mean(self._name, names)}"
         raise self.error(f"{message} (it has: {', '.join(names) or 'nothing'})", "import")
 
     def check(self, node: Node) -> None:

@@ -7,7 +7,7 @@ _LONGEST_WORD = 64
 _LONGEST_VALUE = 60
 
 
-def suggest(word: str, words: Iterable[str]) -> str:
+def did_you_mean(word: str, words: Iterable[str]) -> str:
     """``; did you mean 'timeout'?`` when one of the words is close, or nothing."""
     close = closest(word, words)
     return f"; did you mean {close!r}?" if close else ""

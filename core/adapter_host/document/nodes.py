@@ -9,7 +9,7 @@ from adapter_host.errors import Problem, ProblemsError
 from .messages import kind_of
 
 Loc = tuple[str | int, ...]
-Place = tuple[str, int, int]
+Position = tuple[str, int, int]
 
 MAX_DEPTH = 100
 
@@ -26,7 +26,7 @@ class Node:
     column: int
 
     @property
-    def place(self) -> Place:
+    def place(self) -> Position:
         """File, line and column of the value."""
         return self.file, self.line, self.column
 
@@ -34,7 +34,7 @@ class Node:
         """The node under a key or index, when there is one."""
         return None
 
-    def key_place(self, part: str | int) -> Place | None:
+    def key_position(self, part: str | int) -> Position | None:
         """File, line and column of a key, when there is one."""
         return None
 
@@ -74,7 +74,7 @@ class MappingNode(Node):
     def child(self, part: str | int) -> Node | None:
         return self.entries.get(part) if isinstance(part, str) else None
 
-    def key_place(self, part: str | int) -> Place | None:
+    def key_position(self, part: str | int) -> Position | None:
         return (self.file, *self.keys[part]) if isinstance(part, str) and part in self.keys else None
 
     def replaced(self, part: str | int, node: Node) -> Node:

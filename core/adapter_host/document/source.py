@@ -10,7 +10,7 @@ from typing import Any
 
 from adapter_host.errors import Problem, ProblemsError
 
-from .nodes import Loc, Node, Place, node_of
+from .nodes import Loc, Node, Position, node_of
 from .yaml_reader import read_nodes
 
 __all__ = ["MAX_BYTES", "Loc", "Source"]
@@ -69,7 +69,7 @@ class Source:
         """A document that was never text, copied; raises ProblemsError for what YAML could not hold."""
         return cls(file, node_of(data, file))
 
-    def where(self, loc: Loc, *, key: bool = False) -> Place:
+    def where(self, loc: Loc, *, key: bool = False) -> Position:
         """File, line and column of the value (or the key) at `loc`; without one, of what is above it."""
         node = self.root
         place = node.place
@@ -77,7 +77,7 @@ class Source:
             child = node.child(part)
             if child is None:
                 return node.place
-            place = (key and node.key_place(part)) or child.place
+            place = (key and node.key_position(part)) or child.place
             node = child
         return place
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from adapter_host.server.mounts import Attachment
-from adapter_host.server.router import Entrance, pass_through
+from adapter_host.server.router import RootRouter, pass_through
 
 from .host import HOST, Host
 
@@ -17,10 +17,10 @@ def attach(app: web.Application, host: Host, *, prefix: str = "") -> None:
     Raises `ProblemsError` when two exposers would be served under one URL.
     """
     prefix = prefix.rstrip("/")
-    attachment = Attachment(Entrance(prefix), prefix)
+    attachment = Attachment(RootRouter(prefix), prefix)
     attachment.mounts(host.plans)
     host.attach_to(attachment)
-    attachment.entrance.register(app)
+    attachment.router.register(app)
     app.middlewares.append(pass_through)
 
     async def start(_: web.Application) -> None:

@@ -11,12 +11,12 @@ from adapter_host.auth.credentials import IssuedCredentials
 from adapter_host.auth.oauth2.metadata import WELL_KNOWN
 from adapter_host.compiler.plan import ExposerPlan, Plan
 from adapter_host.errors import NotFoundError, Problem, ProblemsError
-from adapter_host.operation.limiter import Counter, Gate
+from adapter_host.operation.limiter import CallLimiter, InFlightCounter
 from adapter_host.operation.operation import ConsumedOperation, Operation
 from adapter_host.plugin.exposer import HttpExposer
 from adapter_host.plugin.step_type import StepType
-from adapter_host.server.mounts import Mount, description
-from adapter_host.server.router import Mounted
+from adapter_host.server.mounts import ExposerMount, metadata_app
+from adapter_host.server.router import MountedApp
 from adapter_host.settings import Settings
 
 if TYPE_CHECKING:
@@ -28,10 +28,12 @@ _log = logging.getLogger("adapter_host")
 class Generation:
     """Plans that start, drain and stop together; a reload makes a new one."""
 
-    def __init__(self, plans: Sequence[Plan], settings: Settings, introduce: Callable[[web.Application], None]) -> None:
+    def __init__(
+        self, plans: Sequence[Plan], settings: Settings, register_app: Callable[[web.Application], None]
+    ) -> None:
         self.plans = tuple(plans)
-        self._introduce = introduce
-        self.requests = Counter()
+        self._register_app = register_app
+        self.requests = InFlightCounter()
         self.draining = False
         self._settings = settings
         self._started: list[Callable[[], Awaitable[None]]] = []
@@ -42,9 +44,9 @@ class Generation:
         return [exposer_plan for plan in self.plans for exposer_plan in plan.exposers]
 
     @property
-    def tolerated(self) -> tuple[Problem, ...]:
+    def warnings(self) -> tuple[Problem, ...]:
         """What is tolerated in the documents."""
-        return tuple(problem for plan in self.plans for problem in plan.declaration.problems)
+        return tuple(problem for plan in self.plans for problem in plan.loaded.diagnostics.problems)
 
     @property
     def step_types(self) -> dict[str, tuple[StepType[Any], ...]]:
@@ -71,26 +73,26 @@ class Generation:
         return found[0]
 
     @property
-    def gates(self) -> list[Gate]:
+    def limiters(self) -> list[CallLimiter]:
         """The gate of every exposer."""
-        return [exposer_plan.gate for exposer_plan in self.exposers]
+        return [exposer_plan.limiter for exposer_plan in self.exposers]
 
     @property
     def calls(self) -> int:
         """The calls in progress."""
-        return sum(gate.calls for gate in self.gates)
+        return sum(limiter.calls for limiter in self.limiters)
 
-    def refuse_unresolved(self) -> None:
+    def require_secrets(self) -> None:
         """Raise `ProblemsError` when a secret is missing."""
-        unresolved = [problem for plan in self.plans for problem in plan.declaration.unresolved.values()]
+        unresolved = [problem for plan in self.plans for problem in plan.loaded.secrets.unresolved.values()]
         if unresolved:
             raise ProblemsError(dict.fromkeys(unresolved))
 
     async def start(self) -> None:
         """Start consumers and types of steps, then exposers; what had started is stopped again when one fails."""
         self.draining = False
-        for gate in self.gates:
-            gate.open()
+        for limiter in self.limiters:
+            limiter.open()
         try:
             for plan in self.plans:
                 for consumer in plan.consumers:
@@ -106,18 +108,18 @@ class Generation:
                 self._started.append(exposer_plan.exposer.stop)
                 await exposer_plan.exposer.start()
         except BaseException as error:
-            note(error, await self.unwind())
+            note(error, await self.stop_all())
             raise
 
-    async def mounted(self, mounts: Sequence[Mount], address: str | None) -> dict[str, Mounted]:
+    async def mounted(self, mounts: Sequence[ExposerMount], address: str | None) -> dict[str, MountedApp]:
         """The applications of the mounts, started, by prefix, and what describes them under `WELL_KNOWN`."""
         found = {}
         for mount in mounts:
-            mounted = mount.mounted(self._settings, address, self.requests, self._introduce)
+            mounted = mount.mounted(self._settings, address, self.requests, self._register_app)
             self._started.append(mounted.app.cleanup)
             await mounted.app.startup()
             found[mount.prefix] = mounted
-        described = description(mounts, self._settings, address, self.requests)
+        described = metadata_app(mounts, self._settings, address, self.requests)
         return found if described is None else {**found, WELL_KNOWN: described}
 
     async def pause(self) -> None:
@@ -134,15 +136,19 @@ class Generation:
     def _own_listeners(self) -> list[ExposerPlan]:
         return [each for each in self.exposers if not isinstance(each.exposer, HttpExposer)]
 
-    async def retire(self) -> None:
+    async def drain_and_stop(self) -> None:
         """End what a newer generation has replaced: requests in progress end first, up to the drain timeout."""
         for exposer_plan in self.exposers:
             try:
                 # Foreign code: its error must not keep what is replaced from being stopped.
-                exposer_plan.exposer.changed()
+                exposer_plan.exposer.notify_reload()
             except Exception:
                 _log.exception("exposer '%s' failed to tell of a reload", exposer_plan.exposer.config.namespace)
-        await self.drain(self.requests.idle)
+        try:
+            await self.drain(self.requests.idle)
+        finally:
+            for error in await self.stop_all():
+                _log.error("an adapter failed to stop after a reload", exc_info=error)
 
     async def drain(self, idle: Callable[[], Awaitable[None]] | None = None) -> None:
         """Take nothing new and wait, up to the drain timeout, until `idle`: by default, for the calls in progress."""
@@ -157,12 +163,12 @@ class Generation:
 
     def _close(self) -> None:
         self.draining = True
-        for gate in self.gates:
-            gate.close()
+        for limiter in self.limiters:
+            limiter.close()
 
     async def _calls_idle(self) -> None:
-        for gate in self.gates:
-            await gate.idle()
+        for limiter in self.limiters:
+            await limiter.idle()
 
     async def _drain_exposers(self) -> None:
         for exposer_plan in self.exposers:
@@ -176,7 +182,7 @@ class Generation:
         """Stop something more when this is unwound, before all else."""
         self._started.append(stop)
 
-    async def unwind(self) -> list[BaseException]:
+    async def stop_all(self) -> list[BaseException]:
         """Stop what had started, newest first; an error, or being cancelled, keeps none of it from being stopped."""
         self._close()
         errors: list[BaseException] = []

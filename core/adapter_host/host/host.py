@@ -17,16 +17,16 @@ from adapter_host.operation.operation import Arguments, Result
 from adapter_host.plugin.exposer import HttpExposer
 from adapter_host.plugin.manager import Plugins
 from adapter_host.plugin.step_type import StepType
-from adapter_host.server.layout import lay_out
+from adapter_host.server.layout import plan_listeners
 from adapter_host.server.listener import Key, Listener
 from adapter_host.server.mounts import Attachment
 from adapter_host.server.shared_ports import SharedPorts
 from adapter_host.settings import Settings
 
 from .generation import Generation, note
-from .loading import Document, build_all
-from .reloads import Reloads
-from .status import Exposure, expose
+from .loading import Document, compile_documents
+from .reloads import Reloader, Reloads
+from .status import ExposerStatus, exposer_statuses
 
 _log = logging.getLogger("adapter_host")
 
@@ -49,15 +49,18 @@ class Host:
         self._started: datetime | None = None
         self._listeners: dict[Key, Listener] = {}
         self._ports: SharedPorts | None = None
-        self._reserved: list[Listener] = []
+        self._reserved_listeners: list[Listener] = []
         self._attachment: Attachment | None = None
+        self._reloader = Reloader()
         self._reloads = Reloads()
-        self._retiring: set[asyncio.Task[None]] = set()
+        self._draining_generations: set[asyncio.Task[None]] = set()
 
     def _build(self, documents: Sequence[Document], settings: Settings) -> Generation:
-        return Generation(build_all(documents, self.plugins, settings, self._kept), settings, self._introduce)
+        return Generation(
+            compile_documents(documents, self.plugins, settings, self._kept), settings, self._register_app
+        )
 
-    def _introduce(self, app: web.Application) -> None:
+    def _register_app(self, app: web.Application) -> None:
         app[HOST] = self
 
     @property
@@ -68,7 +71,7 @@ class Host:
     @property
     def warnings(self) -> tuple[Problem, ...]:
         """What was tolerated in the documents."""
-        return self._generation.tolerated
+        return self._generation.warnings
 
     @property
     def started(self) -> datetime | None:
@@ -95,11 +98,10 @@ class Host:
         """Whether new calls are refused, since the host drains or is not started."""
         return not self._running or self._generation.draining
 
-    @property
-    def exposures(self) -> tuple[Exposure, ...]:
+    def status(self) -> tuple[ExposerStatus, ...]:
         """Every exposer with the URL it is served at."""
         state = {"running": self._started is not None, "draining": self.draining, "attached": self.attached}
-        return tuple(expose(self.plans, self._listeners.values() or self._reserved, **state))
+        return tuple(exposer_statuses(self.plans, self._listeners.values() or self._reserved_listeners, **state))
 
     def check(self) -> tuple[Problem, ...]:
         """What is wrong with the documents as they are now, and what is tolerated: what a reload would tell.
@@ -107,45 +109,49 @@ class Host:
         Builds them all and starts nothing. In an event loop, call it in a thread.
         """
         try:
-            generation = self._build(self._documents, self._refreshed())
-            generation.refuse_unresolved()
+            generation = self._build(self._documents, self._reloader.next_settings(self.settings))
+            generation.require_secrets()
         except ProblemsError as error:
             return tuple(error.problems)
-        return generation.tolerated
+        return generation.warnings
 
     @property
     def step_types(self) -> Mapping[str, tuple[StepType[Any], ...]]:
         """What does the steps that plugins bring, by type: one for each capability that has such steps."""
         return self._generation.step_types
 
-    def refuse_unresolved(self) -> None:
+    def require_secrets(self) -> None:
         """Raise `ProblemsError` when a secret is missing, as a start would."""
-        self._generation.refuse_unresolved()
+        self._generation.require_secrets()
 
-    def reserve(self, ports: SharedPorts) -> dict[str, list[int]]:
+    def reserve_ports(self, ports: SharedPorts) -> dict[str, list[int]]:
         """Take the ports that the capabilities ask for, without listening; whatever is forked from here shares them.
 
         Gives those of what watches each worker, by namespace. Raises `StartError` when one is taken, and for exposers
         that listen for themselves.
         """
-        for exposure in self.exposures:
-            if not isinstance(exposure.exposer, HttpExposer):
-                message = f"'{exposure.namespace}' ({exposure.type}) listens for itself, so one process has to serve it"
+        for status in self.status():
+            if not isinstance(status.exposer, HttpExposer):
+                message = f"'{status.namespace}' ({status.type}) listens for itself, so one process has to serve it"
                 raise StartError(message)
-        self._reserved, self._ports = lay_out(self.plans, self.settings), ports
-        return ports.take(self._reserved)
+        self._reserved_listeners, self._ports = plan_listeners(self.plans, self.settings), ports
+        return ports.take(self._reserved_listeners)
 
-    async def start(self, *, listen: bool = True) -> None:
-        """Start consumers, then exposers, then listeners; what had started is stopped again when one fails."""
+    async def start(self, *, listen: bool = True, reloader: Reloader | None = None) -> None:
+        """Start consumers, then exposers, then listeners; stop what had started when one fails.
+
+        Until the next start, reloads go through `reloader`.
+        """
         if self._running:
             raise StartError("the host is started already")
-        self.refuse_unresolved()
+        self._reloader = reloader or Reloader()
+        self.require_secrets()
         self._running, self._draining = True, False
         try:
             await self._generation.start()
-            await self._serve(self._generation, lay_out(self.plans, self.settings) if listen else [])
+            await self._serve(self._generation, plan_listeners(self.plans, self.settings) if listen else [])
         except BaseException as error:
-            note(error, await self._unwind())
+            note(error, await self._stop_all())
             raise
         self._started = datetime.now(UTC)
 
@@ -160,7 +166,7 @@ class Host:
                     opened.append(listener)
             mounted = {listener.key: await generation.mounted(listener.mounts, listener.address) for listener in wanted}
             attached = self._attachment.mounts(generation.plans) if self._attachment else []
-            mounted_there = await generation.mounted(attached, None)
+            mounted_here = await generation.mounted(attached, None)
         except BaseException:
             for listener in opened:
                 await listener.stop()
@@ -169,7 +175,7 @@ class Host:
         for listener in wanted:
             self._listeners.setdefault(listener.key, listener).serve(listener.mounts, mounted[listener.key])
         if self._attachment:
-            self._attachment.entrance.mount(mounted_there)
+            self._attachment.router.mount(mounted_here)
         for listener in opened:
             await listener.start(self.settings)
 
@@ -180,22 +186,29 @@ class Host:
         was served goes on. Calls in progress end in the generation that took them. It goes on when whoever waits for
         it is cancelled, as a request is whose client has gone.
         """
+        if documents:
+            await self.reload_here(*documents)
+        else:
+            await self._reloader.reload(self.reload_here)
+
+    async def reload_here(self, *documents: Document) -> None:
+        """Reload as `reload` does, in this process only."""
         await self._reloads.run(lambda: self._replace(documents))
 
     async def _replace(self, documents: Sequence[Document]) -> None:
         if not self.ready:
             raise StartError("the host drains" if self._draining else "the host is not started")
         old, listen = self._generation, bool(self._listeners)
-        settings = self._refreshed()
+        settings = self._reloader.next_settings(self.settings)
         new = await asyncio.to_thread(self._build, documents or self._documents, settings)
-        new.refuse_unresolved()
-        wanted = lay_out(new.plans, settings) if listen else []
+        new.require_secrets()
+        wanted = plan_listeners(new.plans, settings) if listen else []
         await old.pause()
         try:
             await new.start()
             await self._serve(new, wanted)
         except BaseException as error:
-            note(error, await new.unwind())
+            note(error, await new.stop_all())
             await old.resume()
             raise
         self._generation, self.settings = new, settings
@@ -203,56 +216,39 @@ class Host:
         dropped = self._drop_listeners_but({listener.key for listener in wanted})
         for listener in dropped:
             old.stop_with(listener.stop)
-        self._retire(old)
+        retiring = asyncio.create_task(old.drain_and_stop())
+        self._draining_generations.add(retiring)
+        retiring.add_done_callback(self._draining_generations.discard)
         for listener in dropped:
             await listener.stop_accepting()
-        self._reloaded()
+        self._reloader.reloaded(self.status())
 
     def _drop_listeners_but(self, wanted: Collection[Key]) -> list[Listener]:
         return [self._listeners.pop(key) for key in list(self._listeners) if key not in wanted]
-
-    def _refreshed(self) -> Settings:
-        """The settings of the next generation: those of now, unless who runs the host reads some of them anew."""
-        return self.settings
-
-    def _reloaded(self) -> None:
-        """Something else is served from now on; for who runs the host to tell."""
-
-    def _retire(self, old: Generation) -> None:
-        async def retire() -> None:
-            try:
-                await old.retire()
-            finally:
-                for error in await old.unwind():
-                    _log.error("an adapter failed to stop after a reload", exc_info=error)
-
-        task = asyncio.create_task(retire())
-        self._retiring.add(task)
-        task.add_done_callback(self._retiring.discard)
 
     async def drain(self) -> None:
         """Take nothing new and wait, up to the drain timeout, for the calls in progress to end.
 
         With a drain delay, new calls are taken until that is over, while `ready` is false already. Those who watch the
-        host (`HttpExposer.watches`) may do so until it stops.
+        host (`HttpExposer.monitors_host`) may do so until it stops.
         """
         self._draining = True
         await self._reloads.end()
         if self.settings.drain_delay and self._listeners:
             await asyncio.sleep(self.settings.drain_delay)
         for listener in self._listeners.values():
-            if not listener.watches:
+            if not listener.monitors_host:
                 await listener.stop_accepting()
         await self._generation.drain()
 
     async def stop(self) -> None:
         """Stop everything, newest first; all is stopped before the first error is raised."""
-        errors = await self._unwind()
+        errors = await self._stop_all()
         if errors:
             note(errors[0], errors[1:])
             raise errors[0]
 
-    async def _unwind(self) -> list[BaseException]:
+    async def _stop_all(self) -> list[BaseException]:
         errors: list[BaseException] = []
         await self._reloads.end()
         self._started = None
@@ -263,11 +259,11 @@ class Host:
             except BaseException as error:
                 errors.append(error)
         if self._attachment:
-            self._attachment.entrance.mount({})
-        errors += await self._generation.unwind()
-        for task in self._retiring:
+            self._attachment.router.mount({})
+        errors += await self._generation.stop_all()
+        for task in self._draining_generations:
             task.cancel()
-        await asyncio.gather(*self._retiring, return_exceptions=True)
+        await asyncio.gather(*self._draining_generations, return_exceptions=True)
         self._running = False
         return errors
 
@@ -293,7 +289,7 @@ class Host:
         Raises `OperationError`; `NotFoundError` when no single operation has that name.
         """
         result = await self._generation.operation(name).call(arguments or {})
-        return await result.hold(self.settings.answer_limit)
+        return await result.hold(self.settings.response_limit)
 
 
 HOST: Final = web.AppKey("adapter_host", Host)

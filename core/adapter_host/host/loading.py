@@ -7,21 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from adapter_host.capability.spec import Capability
-from adapter_host.compiler.builder import build
-from adapter_host.compiler.loader import declare, find_documents
+from adapter_host.compiler.builder import compile_capability
+from adapter_host.compiler.loader import find_documents, load_document
 from adapter_host.compiler.plan import Plan
 from adapter_host.document.source import Source
 from adapter_host.errors import Problem, ProblemsError
 from adapter_host.plugin.manager import Plugins
-from adapter_host.server.layout import lay_out
-from adapter_host.server.mounts import clashes
+from adapter_host.server.layout import plan_listeners
+from adapter_host.server.mounts import namespace_clashes
 from adapter_host.settings import Settings
 
 Document = str | Path | Mapping[str, Any] | Capability
 """A capability to serve: a file, a folder of files, or the document itself, as data or as a model."""
 
 
-def build_all(
+def compile_documents(
     documents: Sequence[Document], plugins: Plugins, settings: Settings, kept: MutableMapping[str, Any] | None = None
 ) -> tuple[Plan, ...]:
     """The plans of all documents; raises `ProblemsError` with everything that is wrong with any of them."""
@@ -30,11 +30,11 @@ def build_all(
     plans: list[Plan] = []
     for source in _sources(documents, problems):
         try:
-            plans.append(build(declare(source, plugins, settings), plugins, settings, kept))
+            plans.append(compile_capability(load_document(source, plugins, settings), plugins, settings, kept))
         except ProblemsError as error:
             problems.extend(error.problems)
-    for listener in lay_out(plans, settings):
-        problems.extend(clashes(listener.mounts, f"on port {listener.port}"))
+    for listener in plan_listeners(plans, settings):
+        problems.extend(namespace_clashes(listener.mounts, f"on port {listener.port}"))
     if any(not problem.warning for problem in problems):
         raise ProblemsError(problems)
     return tuple(plans)

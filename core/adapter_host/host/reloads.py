@@ -1,14 +1,35 @@
-"""Reloads: one after the other, each to its end."""
+"""Reloads: what the process that runs a host adds to them, and their order."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from adapter_host.errors import StartError
+from adapter_host.settings import Settings
+
+from .status import ExposerStatus
 
 _log = logging.getLogger("adapter_host")
+
+
+class Reloader:
+    """What the process that runs a host does around a reload; override what it does differently.
+
+    By default a reload concerns the host alone and keeps its settings.
+    """
+
+    async def reload(self, reload_here: Callable[[], Awaitable[None]]) -> None:
+        """Reload the same documents, in this host by `reload_here`; raise `ProblemsError` and `StartError`."""
+        await reload_here()
+
+    def next_settings(self, current: Settings) -> Settings:
+        """Return the settings of the next generation."""
+        return current
+
+    def reloaded(self, statuses: Sequence[ExposerStatus]) -> None:
+        """Report what is served after a reload."""
 
 
 class Reloads:

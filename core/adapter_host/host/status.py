@@ -12,7 +12,7 @@ from adapter_host.server.listener import Listener
 
 
 @dataclass(frozen=True, slots=True)
-class Exposure:
+class ExposerStatus:
     """One exposer as it is served: `url` is None for what has none, `serving` says whether it takes requests now."""
 
     capability: str
@@ -25,9 +25,9 @@ class Exposure:
     exposer: Exposer[Any]
 
 
-def expose(
+def exposer_statuses(
     plans: Iterable[Plan], listeners: Iterable[Listener], *, running: bool, draining: bool, attached: bool
-) -> Iterator[Exposure]:
+) -> Iterator[ExposerStatus]:
     """The exposures of plans that run or do not; those that no listener serves are served as long as nothing drains."""
     mounted = [(mount, listener) for listener in listeners for mount in listener.mounts]
     urls = {id(mount.exposer): listener.url(mount) for mount, listener in mounted}
@@ -37,8 +37,8 @@ def expose(
             exposer = exposer_plan.exposer
             alone = not isinstance(exposer, HttpExposer) or exposer.stdio
             reached = listened.get(id(exposer), (alone or attached) and not draining)
-            yield Exposure(
-                capability=plan.declaration.capability.label,
+            yield ExposerStatus(
+                capability=plan.loaded.capability.label,
                 namespace=exposer.config.namespace,
                 type=exposer.config.type,
                 url=urls.get(id(exposer)) or exposer.url,

@@ -12,7 +12,7 @@ import orjson
 import yaml
 
 from adapter_host.document.messages import kind_of
-from adapter_host.document.nodes import Loc, Node, Place
+from adapter_host.document.nodes import Loc, Node, Position
 from adapter_host.document.yaml_reader import LOADER, read_nodes
 from adapter_host.errors import AdapterHostError, Problem, ProblemsError
 
@@ -68,7 +68,7 @@ class Document:
     data: Any
     root: Node | None = None
 
-    def where(self, loc: Loc) -> Place:
+    def where(self, loc: Loc) -> Position:
         """File, line and column of what is at `loc`."""
         node = self.root
         if node is None:

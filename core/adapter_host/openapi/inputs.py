@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from adapter_host.http_syntax import is_connection_header, is_token
+
 from .documents import At
 from .media import FORM, JSON, MULTIPART, is_json
 from .model import Body, FormField, Parameter
@@ -13,11 +15,7 @@ from .schemas import Field, description_of, field_lines, fields, pattern_of, rem
 
 PLACES: Final = ("path", "query", "header", "cookie")
 
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _SET_ELSEWHERE: Final = frozenset({"accept", "authorization", "content-type"})
-_OF_CONNECTION: Final = frozenset(
-    {"connection", "content-length", "expect", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
-)
 _COMMAS: Final = "Comma-separated."
 
 
@@ -53,12 +51,12 @@ def parameter(at: At, schema: At | None, *, commas: bool) -> Parameter | None:
 def _misplaced(name: str, place: str) -> str | None:
     if "{" in name or "}" in name:
         return "has braces in its name"
-    if place in ("header", "cookie") and not _TOKEN.fullmatch(name):
+    if place in ("header", "cookie") and not is_token(name):
         return f"has a name that no {place} can have"
     lower = name.lower() if place == "header" else ""
     if lower in _SET_ELSEWHERE:
         return "is not a parameter: the media types and the authentication set it"
-    if lower in _OF_CONNECTION or lower.startswith("proxy-"):
+    if place == "header" and is_connection_header(name):
         return "belongs to the connection"
     return None
 

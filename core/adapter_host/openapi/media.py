@@ -22,11 +22,6 @@ _FORMATS: Final = {
 }
 
 
-def bare(media_type: str) -> str:
-    """A media type without its parameters."""
-    return media_type.partition(";")[0].strip().lower()
-
-
 def is_media_type(text: str) -> bool:
     """Whether a bare media type is one."""
     return _LEGAL.fullmatch(text) is not None

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from adapter_host.http_syntax import TOKEN
+
 from .documents import At
 from .model import Credentials, Parameter
 from .names import variable
@@ -14,7 +16,7 @@ from .names import variable
 BIND: Final = "env"
 """The namespace of the bind that the secrets come from."""
 
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_TOKEN: Final = re.compile(TOKEN)
 _KEYS: Final = {"header": _TOKEN, "cookie": _TOKEN, "query": re.compile(r"[!-z|~]+")}
 """The names that a key may have, by its place."""
 

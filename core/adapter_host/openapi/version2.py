@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
+from adapter_host.http_syntax import bare_media_type
+
 from .documents import At
 from .inputs import chosen, form_body, parameter, whole_body
-from .media import FORM, JSON, MULTIPART, bare, is_media_type
+from .media import FORM, JSON, MULTIPART, is_media_type
 from .model import Answer, Body, Parameter
 from .names import BASE
 from .responses import Media, answer_of, success
@@ -76,10 +78,10 @@ class Version2:
         if schema is None:
             return answer_of(status, [])
         types = self._types(operation, "produces") or [JSON]
-        examples = {bare(name): at for name, at in response.named("examples")}
+        examples = {bare_media_type(name): at for name, at in response.named("examples")}
         return answer_of(status, [Media(each, schema, example=examples.get(each)) for each in types])
 
     def _types(self, operation: At, key: str) -> list[str]:
         holder = operation if isinstance(operation.value.get(key), list) else self._root
-        types = [bare(at.value) for at in holder.elements(key) if isinstance(at.value, str)]
+        types = [bare_media_type(at.value) for at in holder.elements(key) if isinstance(at.value, str)]
         return [each for each in types if is_media_type(each)]

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import urljoin
 
+from adapter_host.http_syntax import bare_media_type
+
 from .documents import At
 from .inputs import chosen, form_body, form_of, parameter, whole_body
-from .media import FORM, MULTIPART, bare, is_media_type
+from .media import FORM, MULTIPART, is_media_type
 from .model import Answer, Body, Parameter
 from .names import BASE
 from .responses import Media, answer_of, success
@@ -73,7 +75,7 @@ class Version3:
 def _content(at: At) -> Iterator[tuple[str, At]]:
     """The media types that a body may have; what is none is noted."""
     for name, entry in at.named("content"):
-        media_type = bare(name)
+        media_type = bare_media_type(name)
         if not is_media_type(media_type) or not isinstance(entry.value, dict):
             entry.warn("this is no description of a media type, so it is left out")
         else:
@@ -98,7 +100,7 @@ def _part_type(entry: At, name: str) -> str | None:
     encodings = entry.mapping("encoding")
     encoding = encodings.mapping(name) if encodings else None
     found = encoding.text("contentType") if encoding else None
-    return bare(found.partition(",")[0]) if found else None
+    return bare_media_type(found.partition(",")[0]) if found else None
 
 
 def _url(server: At, document: str) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from adapter_host.document.nodes import Loc, Place
+from adapter_host.document.nodes import Loc, Position
 from adapter_host.errors import Problem
 
 
@@ -17,9 +17,9 @@ def pointer(loc: Loc) -> str:
 class Notes:
     """Warnings, each message once with every place that it is true of."""
 
-    _noted: dict[tuple[str, str], tuple[Place, dict[str, None]]] = field(default_factory=dict)
+    _noted: dict[tuple[str, str], tuple[Position, dict[str, None]]] = field(default_factory=dict)
 
-    def note(self, place: Place, loc: Loc, message: str) -> None:
+    def note(self, place: Position, loc: Loc, message: str) -> None:
         """Note something at a place."""
         _, pointers = self._noted.setdefault((place[0], message), (place, {}))
         pointers[pointer(loc)] = None

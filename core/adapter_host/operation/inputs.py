@@ -55,7 +55,7 @@ class Input:
     type: str | None = None
     required: bool = False
     description: str | None = None
-    place: str | None = None
+    in_: str | None = None
     pattern: str | None = None
     whole: bool = False
     implicit: bool = True
@@ -68,9 +68,9 @@ class Input:
             type=spec.type,
             required=bool(spec.required),
             description=spec.description,
-            place=spec.place,
+            in_=spec.in_,
             pattern=spec.pattern,
-            whole=spec.place == "body" and spec.name == "body",
+            whole=spec.in_ == "body" and spec.name == "body",
         )
 
     @property
@@ -90,16 +90,16 @@ class Input:
         try:
             return _PARSERS.get(self.type or "", str)(text)
         except ValueError:
-            raise self.wrong(text) from None
+            raise self.type_error(text) from None
 
     def check(self, value: Any) -> None:
         """Raise `ArgumentError` unless `value` is of the declared type and pattern."""
         if not JSON_TYPES.get(self.type or "", _anything)(value):
-            raise self.wrong(value)
+            raise self.type_error(value)
         if self.pattern and isinstance(value, str) and not re.search(self.pattern, value):
             raise ArgumentError(self.name, f"'{self.name}' must match the pattern {self.pattern}")
 
-    def wrong(self, value: Any) -> ArgumentError:
+    def type_error(self, value: Any) -> ArgumentError:
         """The error for a value of another type."""
         wanted = _ARTICLES.get(self.type or "", "a value")
         return ArgumentError(self.name, f"'{self.name}' must be {wanted} (given {_shown(value)})")

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from adapter_host.errors import UnavailableError
 
 from .operation import Arguments, Call, Result
-from .streams import HeldStream
+from .streams import TrackedStream
 
 
-class Counter:
+class InFlightCounter:
     """Counts what is in progress."""
 
     __slots__ = ("_empty", "calls")
@@ -38,7 +38,7 @@ class Counter:
             await self._empty.wait()
 
 
-class Gate(Counter):
+class CallLimiter(InFlightCounter):
     """Counts the calls in progress through one exposer, and bounds them; once closed it lets no new one in."""
 
     __slots__ = ("_closed", "_limit")
@@ -65,21 +65,21 @@ class Gate(Counter):
         self._closed = True
 
 
-def guarded(call: Call, check: Callable[[Arguments], Arguments], gate: Gate) -> Call:
+def limit_calls(call: Call, check: Callable[[Arguments], Arguments], limiter: CallLimiter) -> Call:
     """`call` behind a check of its arguments and a gate; a stream counts as in progress until it ends."""
 
     async def enter_and_call(arguments: Arguments) -> Result:
         checked = check(arguments)
-        gate.enter()
+        limiter.enter()
         try:
             result = await call(checked)
         except BaseException:
-            gate.leave()
+            limiter.leave()
             raise
         if result.stream is None:
-            gate.leave()
+            limiter.leave()
         else:
-            result.stream = HeldStream(result.stream, gate.leave)
+            result.stream = TrackedStream(result.stream, limiter.leave)
         return result
 
     return enter_and_call

@@ -15,10 +15,10 @@ from adapter_host.capability.spec import (
     OutputSpec,
     Semantics,
 )
-from adapter_host.errors import UpstreamInvalid, UpstreamStatus
+from adapter_host.errors import UpstreamInvalidError, UpstreamStatusError
 
 from .inputs import Input
-from .streams import read_at_most
+from .streams import close_stream, read_at_most, too_large
 
 
 class ConsumedOperation(ABC):
@@ -108,36 +108,34 @@ class Result:
 
     @property
     def data(self) -> Any:
-        """The body as plain data; None when it is empty. Raises `UpstreamInvalid` when it is not as declared."""
+        """The body as plain data; None when it is empty. Raises `UpstreamInvalidError` when it is not as declared."""
         if self._data is _UNREAD:
             try:
                 self._data = self._decode(self._body) if self._body else None
             except ValueError:
-                raise UpstreamInvalid("the upstream's answer is not in the declared format") from None
+                raise UpstreamInvalidError("the upstream's answer is not in the declared format") from None
         return self._data
 
     async def hold(self, limit: int) -> Result:
-        """The same with a `stream` read into its body; raises `UpstreamInvalid` for more than `limit` bytes."""
+        """The same with a `stream` read into its body; raises `UpstreamInvalidError` for more than `limit` bytes."""
         stream, self.stream = self.stream, None
         if stream is None:
             return self
         body = await read_at_most(limit, stream)
         if body is None:
-            close = getattr(stream, "aclose", None)
-            if close is not None:
-                await close()
-            raise UpstreamInvalid(f"the upstream's answer is larger than {limit} bytes")
+            await close_stream(stream)
+            raise too_large(limit)
         self._body, self._data = body, _UNREAD
         return self
 
 
 def success(result: Result, shape: Callable[[Any], Any] | None = None, media_type: str = JSON) -> Result:
-    """A call's result with what `shape` makes of its data, if that is to be; raises `UpstreamStatus` for an error.
+    """A call's result with what `shape` makes of its data, if that is to be; raises `UpstreamStatusError` for an error.
 
     `media_type` is what is said of data that `shape` has made.
     """
     if result.status >= 300:
-        raise UpstreamStatus(result.status, result.body, result.media_type, result.headers)
+        raise UpstreamStatusError(result.status, result.body, result.media_type, result.headers)
     if shape is None or not result.body:
         return result
     return Result(status=result.status, media_type=media_type, data=shape(result.data), headers=result.headers)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 
-from adapter_host.errors import UpstreamInvalid
+from adapter_host.errors import UpstreamInvalidError
 
 
-def too_large(limit: int) -> UpstreamInvalid:
+def too_large(limit: int) -> UpstreamInvalidError:
     """The error for an answer of more than `limit` bytes."""
-    return UpstreamInvalid(f"the upstream's answer is larger than {limit} bytes")
+    return UpstreamInvalidError(f"the upstream's answer is larger than {limit} bytes")
 
 
 class LimitedStream(AsyncIterator[bytes]):
@@ -40,7 +40,7 @@ async def close_stream(stream: AsyncIterator[bytes]) -> None:
         await close()
 
 
-class HeldStream(AsyncIterator[bytes]):
+class TrackedStream(AsyncIterator[bytes]):
     """A `Result.stream` that keeps what its call holds until it ends or is closed; then `release` is called, once."""
 
     def __init__(self, stream: AsyncIterator[bytes], release: Callable[[], None]) -> None:
@@ -57,9 +57,7 @@ class HeldStream(AsyncIterator[bytes]):
     async def aclose(self) -> None:
         """Close the upstream answer too."""
         self._leave()
-        close = getattr(self._stream, "aclose", None)
-        if close is not None:
-            await close()
+        await close_stream(self._stream)
 
     def _leave(self) -> None:
         release, self._release = self._release, None

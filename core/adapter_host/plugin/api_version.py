@@ -27,13 +27,13 @@ def mismatch(plugin: object, distribution: str | None) -> str | None:
     wanted, present = _numbers(asked), _numbers(API_VERSION)
     if wanted[0] == present[0] and wanted <= present:
         return None
-    cure = _core_for(distribution)
+    hint = _core_for(distribution)
     if wanted < present:
-        cure = f"pip install --upgrade {distribution or 'the plugin'}, or {cure}"
-    return f"it is written for plugin API {asked}, and {_installed()} has {API_VERSION} ({cure})"
+        hint = f"pip install --upgrade {distribution or 'the plugin'}, or {hint}"
+    return f"it is written for plugin API {asked}, and {_installed()} has {API_VERSION} ({hint})"
 
 
-def cure_for(error: Exception, distribution: str | None) -> str:
+def hint_for(error: Exception, distribution: str | None) -> str:
     """What to install when an import failed because the core is of another version; nothing for other errors."""
     ours = isinstance(error, ImportError) and (error.name or "").partition(".")[0] == "adapter_host"
     return f" ({_installed()} has plugin API {API_VERSION}; {_core_for(distribution)})" if ours else ""

@@ -10,12 +10,12 @@ from adapter_host.capability.spec import ConsumerConfig
 from adapter_host.operation.inputs import Input
 from adapter_host.operation.operation import Arguments, ConsumedOperation, Result
 
-from .context import Provision
+from .context import BuildContext
 
 ConsumerConfigT = TypeVar("ConsumerConfigT", bound=ConsumerConfig)
 
 
-class Forwarding(ConsumedOperation):
+class PassThroughOperation(ConsumedOperation):
     """Passes requests on to a consumed API as they come: what `Consumer.forwarding` gives.
 
     Its arguments are a request: `method`, `path` (percent-encoded, below the API's base: empty or from its `/`),
@@ -39,7 +39,7 @@ class Forwarding(ConsumedOperation):
         Input("path", "string", description="Its path below the base, percent-encoded"),
         Input("query", "string", description="Its query, percent-encoded"),
         Input("headers", description="Its headers"),
-        Input("body", description="Its body", place="body", whole=True),
+        Input("body", description="Its body", in_="body", whole=True),
     )
 
 
@@ -57,20 +57,20 @@ class Consumer(ABC, Generic[ConsumerConfigT]):
 
     config_class: ClassVar[type[ConsumerConfig]] = ConsumerConfig
 
-    def __init__(self, config: ConsumerConfigT, provision: Provision) -> None:
+    def __init__(self, config: ConsumerConfigT, context: BuildContext) -> None:
         self.config = config
-        self.provision = provision
+        self.context = context
 
     @abstractmethod
     def operations(self) -> Sequence[ConsumedOperation]:
         """Everything that can be called; asked once, at build."""
 
-    def forwarding(self) -> Forwarding | None:
+    def forwarding(self) -> PassThroughOperation | None:
         """What passes requests on as they come, or None if it cannot; asked at build, where a document forwards."""
         return None
 
     async def start(self) -> None:
-        """Open what calls need. With `provision.settings.mock`, start the stand-in and call that instead."""
+        """Open what calls need. With `context.settings.mock`, start the stand-in and call that instead."""
 
     async def stop(self) -> None:
         """Close what `start` opened; may run in another task."""

@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from adapter_host.capability.loaded import Declaration
+from adapter_host.capability.loaded import LoadedCapability
 from adapter_host.capability.model import Model, known_keys, walk
 from adapter_host.capability.validation_errors import problems_of
-from adapter_host.document.messages import listed, suggest
+from adapter_host.document.messages import did_you_mean, listed
 from adapter_host.document.source import Loc
 from adapter_host.expressions.template import Template
 from adapter_host.operation.operation import HeaderWriter
@@ -24,7 +24,7 @@ KeptT = TypeVar("KeptT")
 
 
 @dataclass(frozen=True, slots=True)
-class Provision:
+class BuildContext:
     """What the host gives an adapter at build: its settings, its document's names, and where to say what is wrong.
 
     `model` and `keys` in the methods say the place: a part of the adapter's config, and the YAML keys below it.
@@ -32,7 +32,7 @@ class Provision:
     into those of every request, before it is sent.
     """
 
-    declaration: Declaration
+    loaded: LoadedCapability
     settings: Settings
     namespace: str
     header_writers: tuple[HeaderWriter, ...] = ()
@@ -43,7 +43,7 @@ class Provision:
         """Where the consumed API is to be called instead of where the document says (`--base-uri`)."""
         return self.settings.base_uris.get(self.namespace)
 
-    def keep(self, name: str, make: Callable[[], KeptT]) -> KeptT:
+    def shared_state(self, name: str, make: Callable[[], KeptT]) -> KeptT:
         """What the host keeps under a plugin's `name` from one build to the next; made when there is nothing yet.
 
         A build may fail, and be of other documents than what is served: what it needs alone does not belong there.
@@ -56,44 +56,44 @@ class Provision:
 
     def secret(self, text: str, model: Model, *keys: str | int) -> Template:
         """Compile text that only constants and secrets may fill; a caller's input in it is a problem."""
-        return self.declaration.template(text, self.declaration.loc(model, *keys), inputs=None)
+        return self.loaded.template(text, self.loaded.loc(model, *keys), inputs=None)
 
     def template(self, text: str, model: Model, *keys: str | int, inputs: Collection[str] = ()) -> Template:
         """Compile text that callers' inputs may fill too; `inputs` are those declared."""
-        return self.declaration.template(text, self.declaration.loc(model, *keys), inputs=inputs)
+        return self.loaded.template(text, self.loaded.loc(model, *keys), inputs=inputs)
 
     def problem(self, message: str, model: Model, *keys: str | int, code: str = "invalid") -> None:
         """Report something that keeps the capability from running."""
-        self.declaration.problem(message, self.declaration.loc(model, *keys), code=code)
+        self.loaded.problem(message, self.loaded.loc(model, *keys), code=code)
 
     def warn(self, message: str, model: Model, *keys: str | int, code: str = "tolerated") -> None:
         """Report something that is tolerated."""
-        self.declaration.problem(message, self.declaration.loc(model, *keys), code=code, warning=True)
+        self.loaded.problem(message, self.loaded.loc(model, *keys), code=code, warning=True)
 
     def location(self, text: str, model: Model, *keys: str | int) -> Location | None:
         """What a `file:` URI names, beside the document with `./`; None, and a problem, for any other text."""
-        loc = self.declaration.loc(model, *keys)
+        loc = self.loaded.loc(model, *keys)
         try:
-            path = parse_location(text, self.declaration.source.where(loc)[0])
+            path = parse_location(text, self.loaded.source.where(loc)[0])
         except ValueError as error:
-            self.declaration.problem(str(error), loc, code="invalid")
+            self.loaded.problem(str(error), loc, code="invalid")
             return None
-        return Location(path, self.settings.answer_limit)
+        return Location(path, self.settings.response_limit)
 
-    def extension(self, key: str, model: Model, parsed_as: type[ModelT]) -> ModelT | None:
+    def read_extension(self, key: str, model: Model, parsed_as: type[ModelT]) -> ModelT | None:
         """What a plugin's own key (`x-...`) of `model` says; None when absent, or with a problem reported."""
         if key not in (model.model_extra or {}):
             return None
-        return self._parsed((model.model_extra or {})[key], self.declaration.loc(model, key), parsed_as)
+        return self._parsed((model.model_extra or {})[key], self.loaded.loc(model, key), parsed_as)
 
-    def part(self, parsed_as: type[ModelT], model: Model, *keys: str | int) -> ModelT | None:
+    def read_section(self, parsed_as: type[ModelT], model: Model, *keys: str | int) -> ModelT | None:
         """What the document says at `keys` below `model`, in words of the plugin's own.
 
         None when there is nothing, or with a problem reported. It is read from the document itself, so what else knows
         that part, and how, does not matter.
         """
-        loc = self.declaration.loc(model, *keys)
-        value: Any = self.declaration.source.data
+        loc = self.loaded.loc(model, *keys)
+        value: Any = self.loaded.source.data
         for key in loc:
             try:
                 value = value[key]
@@ -102,15 +102,15 @@ class Provision:
         return None if value is None else self._parsed(value, loc, parsed_as)
 
     def _parsed(self, value: Any, loc: Loc, parsed_as: type[ModelT]) -> ModelT | None:
-        declaration = self.declaration
+        loaded = self.loaded
         try:
             found = parsed_as.model_validate(value)
         except ValidationError as error:
-            declaration.problems += problems_of(error, declaration.source, loc)
+            loaded.diagnostics.add(*problems_of(error, loaded.source, loc))
             return None
         for part, place in walk(found, loc):
             known = known_keys(type(part))
             for name in part.model_extra or ():
-                hint = suggest(name, known) or f" (known: {listed(known, 'and')})"
-                declaration.problem(f"unknown key '{name}'{hint}", (*place, name), code="unknown-key", key=True)
+                hint = did_you_mean(name, known) or f" (known: {listed(known, 'and')})"
+                loaded.problem(f"unknown key '{name}'{hint}", (*place, name), code="unknown-key", key=True)
         return found

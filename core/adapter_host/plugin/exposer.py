@@ -11,7 +11,7 @@ from adapter_host.capability.spec import ExposerConfig, HttpExposerConfig
 from adapter_host.errors import StartError
 from adapter_host.operation.operation import Operation, Operations
 
-from .context import Provision
+from .context import BuildContext
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -25,7 +25,7 @@ HttpExposerConfigT = TypeVar("HttpExposerConfigT", bound=HttpExposerConfig)
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class CatalogEntry:
     """One thing that callers see: `title` as the protocol says it (`POST /orders`, a tool's name).
 
     `operation` is None for what is not called; `details` are what else is to be shown, as plain data.
@@ -48,14 +48,14 @@ class Exposer(ABC, Generic[ExposerConfigT]):
     checks_callers: ClassVar[bool] = False
     """Whether it checks a declared `authentication` itself; the host does so for an `HttpExposer`."""
 
-    def __init__(self, config: ExposerConfigT, operations: Operations, provision: Provision) -> None:
+    def __init__(self, config: ExposerConfigT, operations: Operations, context: BuildContext) -> None:
         self.config = config
         self.operations = operations
-        self.provision = provision
+        self.context = context
 
-    def offers(self) -> Iterable[Offer]:
+    def catalog(self) -> Iterable[CatalogEntry]:
         """What callers see, for `inspect`; by default each operation by its name."""
-        return [Offer(operation.name, operation) for operation in self.operations.values()]
+        return [CatalogEntry(operation.name, operation) for operation in self.operations.values()]
 
     def usage(self, url: str) -> str | None:
         """What to paste to try it at `url` (a curl line, a client's configuration), or None."""
@@ -86,7 +86,7 @@ class Exposer(ABC, Generic[ExposerConfigT]):
     async def start(self) -> None:
         """Begin to serve (not an `HttpExposer`: the host listens for it)."""
 
-    def changed(self) -> None:
+    def notify_reload(self) -> None:
         """Tell the clients that are connected that a reload has replaced what is offered; drained and stopped next."""
 
     async def drain(self) -> None:
@@ -102,14 +102,14 @@ class HttpExposer(Exposer[HttpExposerConfigT]):
     config_class: ClassVar[type[ExposerConfig]] = HttpExposerConfig
     endpoint: ClassVar[str] = ""
     """The path of its one endpoint below its root (`/mcp`), or nothing."""
-    watches: ClassVar[bool] = False
+    monitors_host: ClassVar[bool] = False
     """Whether it is for those who watch the host, so that its port takes connections until the host stops."""
 
     @abstractmethod
     def build_app(self) -> web.Application:
         """Its application, paths from the root; called once per start. No socket is open yet."""
 
-    def handler_of(self, request: web.Request) -> Handler | None:
+    def direct_handler(self, request: web.Request) -> Handler | None:
         """A shortcut to what answers a request, past the application with its router and middlewares; None for none.
 
         Asked where the host itself listens and no plugin has middlewares. The handler gets a request without `app` and

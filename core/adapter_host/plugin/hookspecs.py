@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pluggy
 
 from adapter_host.binds.binds import BindSource
-from adapter_host.capability.loaded import Declaration
+from adapter_host.capability.loaded import LoadedCapability
 from adapter_host.capability.spec import ConsumerConfig, OperationSpec, StepSpec
 from adapter_host.errors import Problem
 from adapter_host.operation.operation import Call, ConsumedOperation, HeaderWriter, Operation
 
 from .consumer import ConsumedCall, Consumer
-from .context import Provision
+from .context import BuildContext
 from .exposer import Exposer, HttpExposer
 from .step_type import StepType
 
@@ -73,32 +73,32 @@ def register_step_types(register: RegisterStepType) -> None:
 
 
 @hookspec
-def check_capability(declaration: Declaration) -> Iterable[Problem] | None:
+def check_capability(loaded: LoadedCapability) -> Iterable[Problem] | None:
     """Report problems that no single model can see, before anything is built."""
 
 
 @hookspec
-def operation_wrapper(operation: Operation, provision: Provision) -> Callable[[Call], Call] | None:
+def operation_wrapper(operation: Operation, context: BuildContext) -> Callable[[Call], Call] | None:
     """Return a function that wraps the operation's call; it runs once, at build."""
 
 
 @hookspec
 def consumer_wrapper(
-    config: ConsumerConfig, operations: Sequence[ConsumedOperation], provision: Provision
+    config: ConsumerConfig, operations: Sequence[ConsumedOperation], context: BuildContext
 ) -> Callable[[ConsumedOperation, ConsumedCall], ConsumedCall] | None:
     """Return a function that wraps the call of each operation of a consumed API; it runs once for each, at build."""
 
 
 @hookspec
-def step_wrapper(step: StepSpec, operation: OperationSpec, provision: Provision) -> Callable[[Call], Call] | None:
+def step_wrapper(step: StepSpec, operation: OperationSpec, context: BuildContext) -> Callable[[Call], Call] | None:
     """Return a function that wraps what a step does; it runs once for each step of an operation, at build."""
 
 
 @hookspec
-def upstream_headers(config: ConsumerConfig, provision: Provision) -> HeaderWriter | None:
+def upstream_headers(config: ConsumerConfig, context: BuildContext) -> HeaderWriter | None:
     """Return a function that adds headers to each request to a consumed API; asked once for each API, at build."""
 
 
 @hookspec
-def http_middlewares(exposer: HttpExposer[Any], provision: Provision) -> Iterable[Middleware] | None:
+def http_middlewares(exposer: HttpExposer[Any], context: BuildContext) -> Iterable[Middleware] | None:
     """Return aiohttp middlewares to put inside an exposer's door; asked once for each HTTP exposer, at build."""

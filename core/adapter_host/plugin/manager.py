@@ -17,7 +17,7 @@ from adapter_host.capability.spec import OWN_STEPS
 from adapter_host.errors import PluginError
 from adapter_host.plugin import hookspecs
 
-from .api_version import cure_for, mismatch
+from .api_version import hint_for, mismatch
 from .consumer import Consumer
 from .exposer import Exposer
 from .step_type import StepType
@@ -53,11 +53,11 @@ class Plugins:
         self.consumers: dict[str, type[Consumer[Any]]] = {}
         self.bind_sources: dict[str, type[BindSource]] = {"environment": EnvironmentSource, "file": FileSource}
         self.step_types: dict[str, type[StepType[Any]]] = {}
-        self.taken: list[PluginInfo] = []
+        self.registered: list[PluginInfo] = []
         self.failed: list[PluginError] = []
         self.disabled: list[str] = []
         for name, plugin in (plugins or {}).items():
-            self.take(name, plugin)
+            self.register(name, plugin)
 
     @classmethod
     def installed(cls, disabled: Iterable[str] | None = None) -> Plugins:
@@ -72,7 +72,7 @@ class Plugins:
                 plugins._load(entry)
         return plugins
 
-    def ask(self, hook: str, **given: Any) -> list[Any]:
+    def call_hook(self, hook: str, **given: Any) -> list[Any]:
         """What the plugins answer to a hook, the first in their order first; raises `PluginError`."""
         caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
         try:
@@ -82,13 +82,13 @@ class Plugins:
             codes = {frame.f_code for frame, _ in walk_tb(error.__traceback__)}
             guilty = [each for each in caller.get_hookimpls() if getattr(each.function, "__code__", None) in codes]
             names = [each.plugin_name for each in guilty]
-            known = next((info for info in self.taken if info.name in names), None)
+            known = next((info for info in self.registered if info.name in names), None)
             if known is None:
                 raise
             raise _failure(known.name, known.distribution, known.version, error) from error
         return answers
 
-    def order(self, hook: str) -> tuple[str, ...]:
+    def hook_order(self, hook: str) -> tuple[str, ...]:
         """The names of the plugins that answer to a hook, in their order: the first one's wrapper is the outermost."""
         caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
         return tuple(each.plugin_name for each in reversed(caller.get_hookimpls()))
@@ -99,13 +99,15 @@ class Plugins:
         try:
             # A plugin is foreign code: whatever its import raises is its failure, not the host's.
             plugin = entry.load()
-            self.take(entry.name, plugin, distribution=distribution, version=version)
+            self.register(entry.name, plugin, distribution=distribution, version=version)
         except PluginError as error:
             self.failed.append(error)
         except Exception as error:
             self.failed.append(_failure(entry.name, distribution, version, error))
 
-    def take(self, name: str, plugin: object, *, distribution: str | None = None, version: str | None = None) -> None:
+    def register(
+        self, name: str, plugin: object, *, distribution: str | None = None, version: str | None = None
+    ) -> None:
         """Take a plugin whole; raises `PluginError` and keeps nothing of it when it cannot."""
         exposers, consumers = dict(self.exposers), dict(self.consumers)
         bind_sources, step_types = dict(self.bind_sources), dict(self.step_types)
@@ -136,7 +138,7 @@ class Plugins:
             hooks=tuple(sorted(caller.name for caller in callers)),
             step_types=tuple(type for type in step_types if type not in self.step_types),
         )
-        self.taken.append(info)
+        self.registered.append(info)
         self.exposers, self.consumers = exposers, consumers
         self.bind_sources, self.step_types = bind_sources, step_types
 
@@ -156,7 +158,7 @@ def _registrar(registry: dict[str, Any], kind: str, own: Mapping[str, Any] = {})
 
 
 def _failure(name: str, distribution: str | None, version: str | None, error: Exception) -> PluginError:
-    reason = "; ".join(str(error).splitlines()) + cure_for(error, distribution)
+    reason = "; ".join(str(error).splitlines()) + hint_for(error, distribution)
     return PluginError(f"plugin '{name}'{_origin(distribution, version)}: {type(error).__name__}: {reason}")
 
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from adapter_host.capability.spec import StepSpec
 from adapter_host.operation.operation import Call
 
-from .context import Provision
+from .context import BuildContext
 
 StepSpecT = TypeVar("StepSpecT", bound=StepSpec)
 
@@ -17,7 +17,7 @@ StepSpecT = TypeVar("StepSpecT", bound=StepSpec)
 class StepType(ABC, Generic[StepSpecT]):
     """Does the work of the steps of one type; one is made for each capability that has such a step.
 
-    `__init__` touches neither network, files nor event loop. Of `provision` the `namespace` is empty.
+    `__init__` touches neither network, files nor event loop. Of `context` the `namespace` is empty.
     """
 
     config_class: ClassVar[type[StepSpec]] = StepSpec
@@ -26,14 +26,14 @@ class StepType(ABC, Generic[StepSpecT]):
     writes: ClassVar[bool] = True
     """Whether a step may change something outside: then it keeps its place among what changes something."""
 
-    def __init__(self, provision: Provision) -> None:
-        self.provision = provision
+    def __init__(self, context: BuildContext) -> None:
+        self.context = context
 
     @abstractmethod
     def compile(self, spec: StepSpecT) -> Call | None:
         """The work of a step: a function of what it is given, by name; asked at build, and again for each `ref`.
 
-        None when it cannot run, and `provision.problem` was told why. The work raises `OperationError`.
+        None when it cannot run, and `context.problem` was told why. The work raises `OperationError`.
         """
 
     async def start(self) -> None:

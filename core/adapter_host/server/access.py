@@ -15,7 +15,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from adapter_host.auth.credentials import Credentials, Principal, Refusal
 from adapter_host.hosts import host_name, is_loopback
-from adapter_host.operation.limiter import Counter
+from adapter_host.operation.limiter import InFlightCounter
 from adapter_host.settings import Settings
 
 from .problem_json import problem_response
@@ -26,7 +26,9 @@ PRINCIPAL: Final = web.RequestKey("adapter_host_principal", Principal)
 _log = logging.getLogger("adapter_host")
 
 
-def door(credentials: Credentials | None, settings: Settings, address: str | None, requests: Counter) -> Middleware:
+def access_middleware(
+    credentials: Credentials | None, settings: Settings, address: str | None, requests: InFlightCounter
+) -> Middleware:
     """The middleware before an exposer's application; `requests` counts those inside.
 
     `address` is where its listener listens; None when another application listens for it, and checks places itself.

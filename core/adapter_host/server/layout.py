@@ -15,7 +15,7 @@ _ADDRESSES: Final = {"localhost": "127.0.0.1", "[::]": "::", "[::1]": "::1"}
 """Addresses as a socket takes them: exposers that say one in two ways share it."""
 
 
-def lay_out(plans: Iterable[Plan], settings: Settings) -> list[Listener]:
+def plan_listeners(plans: Iterable[Plan], settings: Settings) -> list[Listener]:
     """The listeners that plans need; exposers of one address and port share one, each below its namespace."""
     listeners: dict[Key, Listener] = {}
     for mount in mounts(plans):
@@ -23,7 +23,7 @@ def lay_out(plans: Iterable[Plan], settings: Settings) -> list[Listener]:
         address = _ADDRESSES.get(settings.address or config.address, settings.address or config.address)
         port = settings.ports.get(config.namespace, config.port)
         # Two exposers that take any free port do not share one, and keep theirs across reloads.
-        key = (address, port or f"{mount.plan.declaration.source.file} {config.namespace}")
+        key = (address, port or f"{mount.plan.loaded.source.file} {config.namespace}")
         while not port and key in listeners:
             key = (address, f"{key[1]} again")
         listeners.setdefault(key, Listener(key, address, port)).mounts.append(mount)

@@ -12,9 +12,9 @@ from aiohttp import web
 from adapter_host.errors import StartError
 from adapter_host.settings import Settings
 
-from .mounts import Mount
+from .mounts import ExposerMount
 from .problem_json import problem_response
-from .router import Entrance, Mounted, pass_through
+from .router import MountedApp, RootRouter, pass_through
 
 Key = tuple[str, int | str]
 """What makes a listener the same one after a reload: its address and its port, or who takes any free one."""
@@ -27,22 +27,22 @@ class Listener:
     key: Key
     address: str
     port: int
-    mounts: list[Mount] = field(default_factory=list)
-    entrance: Entrance = field(default_factory=lambda: Entrance(""))
+    mounts: list[ExposerMount] = field(default_factory=list)
+    router: RootRouter = field(default_factory=lambda: RootRouter(""))
     _socket: socket.socket | None = None
     _runner: web.AppRunner | None = None
 
     async def start(self, settings: Settings) -> None:
         """Begin to accept on the open socket."""
         root = web.Application(middlewares=[pass_through], client_max_size=settings.body_limit)
-        self.entrance.register(root)
+        self.router.register(root)
         root.router.add_route("*", "/{path:.*}", _nothing_here)
         self._runner = web.AppRunner(root, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
         await self._runner.setup()
         server = self._runner.server
         assert server is not None
         # Of an application's server both take its own kind of request, which the types do not say.
-        server.request_handler = self.entrance.handler(server.request_handler)  # type: ignore[assignment]
+        server.request_handler = self.router.handler(server.request_handler)  # type: ignore[assignment]
         assert self._socket is not None
         await web.SockSite(self._runner, self._socket, backlog=1024).start()
 
@@ -68,22 +68,22 @@ class Listener:
 
     def locate(self, message: str) -> str:
         """`message` with the place in the document that asks for this listener."""
-        config, declaration = self.mounts[0].exposer.config, self.mounts[0].plan.declaration
-        return str(declaration.source.problem(declaration.loc(config, "port"), message, code="cannot-listen"))
+        config, loaded = self.mounts[0].exposer.config, self.mounts[0].plan.loaded
+        return str(loaded.source.problem(loaded.loc(config, "port"), message, code="cannot-listen"))
 
     def _cannot_listen(self, error: OSError | OverflowError | UnicodeError) -> str:
-        config, declaration = self.mounts[0].exposer.config, self.mounts[0].plan.declaration
+        config, loaded = self.mounts[0].exposer.config, self.mounts[0].plan.loaded
         reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else "no such host or port"
         of_port = isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES)
         other = f"port with --port {config.namespace}=PORT, 0 for any" if of_port else "address with --address"
         message = f"cannot listen on {self.address}:{self.port}: {reason} (choose another {other})"
-        loc = declaration.loc(config, "port" if of_port else "address")
-        return str(declaration.source.problem(loc, message, code="cannot-listen"))
+        loc = loaded.loc(config, "port" if of_port else "address")
+        return str(loaded.source.problem(loc, message, code="cannot-listen"))
 
-    def serve(self, mounts: list[Mount], mounted: Mapping[str, Mounted]) -> None:
+    def serve(self, mounts: list[ExposerMount], mounted: Mapping[str, MountedApp]) -> None:
         """Serve other applications from now on; requests in progress stay where they are."""
         self.mounts = mounts
-        self.entrance.mount(mounted)
+        self.router.mount(mounted)
 
     @property
     def serving(self) -> bool:
@@ -91,9 +91,9 @@ class Listener:
         return self._runner is not None and bool(self._runner.sites)
 
     @property
-    def watches(self) -> bool:
+    def monitors_host(self) -> bool:
         """Whether it is for those who watch the host alone."""
-        return all(mount.exposer.watches for mount in self.mounts)
+        return all(mount.exposer.monitors_host for mount in self.mounts)
 
     async def stop_accepting(self) -> None:
         """Take no new connections; those that are open go on."""
@@ -110,7 +110,7 @@ class Listener:
         if listening is not None:
             listening.close()
 
-    def url(self, mount: Mount) -> str:
+    def url(self, mount: ExposerMount) -> str:
         """Where a mount is reached, as a person types it."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.address, self.address)
         host = f"[{host}]" if ":" in host else host

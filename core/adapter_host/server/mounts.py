@@ -9,36 +9,36 @@ from typing import Any
 from aiohttp import web
 
 from adapter_host.auth.credentials import IssuedCredentials
-from adapter_host.capability.loaded import Declaration
+from adapter_host.capability.loaded import LoadedCapability
 from adapter_host.compiler.plan import ExposerPlan, Plan
 from adapter_host.errors import Problem, ProblemsError
-from adapter_host.operation.limiter import Counter
+from adapter_host.operation.limiter import InFlightCounter
 from adapter_host.plugin.exposer import HttpExposer
 from adapter_host.settings import Settings
 
-from .access import door
-from .router import Entrance, Mounted, prepare
+from .access import access_middleware
+from .router import MountedApp, RootRouter, freeze_at
 
 
-def clashes(mounted: Sequence[Mount], where: str) -> list[Problem]:
+def namespace_clashes(mounted: Sequence[ExposerMount], where: str) -> list[Problem]:
     """Exposers that would be served under the same URL."""
     found = []
-    first: dict[str, Declaration] = {}
+    first: dict[str, LoadedCapability] = {}
     for mount in mounted:
-        config, declaration = mount.exposer.config, mount.plan.declaration
-        other = first.setdefault(config.namespace, declaration)
-        if other is not declaration:
+        config, loaded = mount.exposer.config, mount.plan.loaded
+        other = first.setdefault(config.namespace, loaded)
+        if other is not loaded:
             message = (
                 f"'{config.namespace}' is served {where} by {other.source.file} already"
                 " (serve one of them by another host, or under another namespace)"
             )
-            loc = declaration.loc(config, "namespace")
-            found.append(declaration.source.problem(loc, message, code="namespace-clash"))
+            loc = loaded.loc(config, "namespace")
+            found.append(loaded.source.problem(loc, message, code="namespace-clash"))
     return found
 
 
 @dataclass(slots=True)
-class Mount:
+class ExposerMount:
     """An exposer below its prefix; `prefix` is empty at the root."""
 
     plan: Plan
@@ -47,28 +47,34 @@ class Mount:
     prefix: str = ""
 
     def mounted(
-        self, settings: Settings, address: str | None, requests: Counter, introduce: Callable[[web.Application], None]
-    ) -> Mounted:
+        self,
+        settings: Settings,
+        address: str | None,
+        requests: InFlightCounter,
+        register_app: Callable[[web.Application], None],
+    ) -> MountedApp:
         """Its application with its door and what plugins put behind it, introduced to the host, ready to be mounted."""
         app = self.exposer.build_app()
-        introduce(app)
-        own_door = door(self.exposer_plan.credentials, settings, address, requests)
+        register_app(app)
+        own_access = access_middleware(self.exposer_plan.credentials, settings, address, requests)
         middlewares = self.exposer_plan.middlewares
-        for middleware in (*reversed(middlewares), own_door):
+        for middleware in (*reversed(middlewares), own_access):
             app.middlewares.insert(0, middleware)
-        prepare(app, self.prefix)
+        freeze_at(app, self.prefix)
         # What plugins put there may ask a request for its application, which a shortcut does not take it to.
         takes_shortcut = not middlewares and _has_shortcut(type(self.exposer))
-        return Mounted(app, own_door, self.exposer.handler_of if takes_shortcut else None)
+        return MountedApp(app, own_access, self.exposer.direct_handler if takes_shortcut else None)
 
 
 def _has_shortcut(exposer: type[HttpExposer[Any]]) -> bool:
-    """Whether `handler_of` is made for the very application that `build_app` gives."""
-    known = [next(each for each in exposer.mro() if name in vars(each)) for name in ("handler_of", "build_app")]
+    """Whether `direct_handler` is made for the very application that `build_app` gives."""
+    known = [next(each for each in exposer.mro() if name in vars(each)) for name in ("direct_handler", "build_app")]
     return known[0] is not HttpExposer and issubclass(known[0], known[1])
 
 
-def description(mounts: Iterable[Mount], settings: Settings, address: str | None, requests: Counter) -> Mounted | None:
+def metadata_app(
+    mounts: Iterable[ExposerMount], settings: Settings, address: str | None, requests: InFlightCounter
+) -> MountedApp | None:
     """What anybody may read about the exposers, ready to be mounted; None when there is nothing."""
     documents: dict[str, bytes] = {}
     for mount in mounts:
@@ -81,25 +87,25 @@ def description(mounts: Iterable[Mount], settings: Settings, address: str | None
     async def show(request: web.Request) -> web.Response:
         return web.Response(body=documents[request.path], content_type="application/json")
 
-    own_door = door(None, settings, address, requests)
-    app = web.Application(middlewares=[own_door])
+    own_access = access_middleware(None, settings, address, requests)
+    app = web.Application(middlewares=[own_access])
     for path in documents:
         app.router.add_get(path, show)
     app.freeze()
-    return Mounted(app, own_door)
+    return MountedApp(app, own_access)
 
 
-def mounts(plans: Iterable[Plan]) -> list[Mount]:
+def mounts(plans: Iterable[Plan]) -> list[ExposerMount]:
     """Every HTTP exposer of the plans, at its root."""
     return [
-        Mount(plan, exposer_plan, exposer_plan.exposer)
+        ExposerMount(plan, exposer_plan, exposer_plan.exposer)
         for plan in plans
         for exposer_plan in plan.exposers
         if isinstance(exposer_plan.exposer, HttpExposer) and not exposer_plan.exposer.stdio
     ]
 
 
-def set_prefixes(mounts: Sequence[Mount], root: str = "") -> None:
+def set_prefixes(mounts: Sequence[ExposerMount], root: str = "") -> None:
     """Put each mount below its namespace."""
     for mount in mounts:
         mount.prefix = f"{root}/{mount.exposer.config.namespace}"
@@ -109,13 +115,13 @@ def set_prefixes(mounts: Sequence[Mount], root: str = "") -> None:
 class Attachment:
     """An application that serves the host's exposers below a prefix."""
 
-    entrance: Entrance
+    router: RootRouter
     prefix: str
 
-    def mounts(self, plans: Iterable[Plan]) -> list[Mount]:
+    def mounts(self, plans: Iterable[Plan]) -> list[ExposerMount]:
         """The HTTP exposers of the plans, each below its namespace; raises `ProblemsError` when two would be one."""
         attached = mounts(plans)
-        if found := clashes(attached, "in one application"):
+        if found := namespace_clashes(attached, "in one application"):
             raise ProblemsError(found)
         set_prefixes(attached, self.prefix)
         return attached

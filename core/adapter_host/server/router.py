@@ -14,15 +14,15 @@ from adapter_host.auth.oauth2.metadata import WELL_KNOWN
 
 
 @dataclass(frozen=True, slots=True)
-class Mounted:
-    """An application at its prefix. Requests that `shortcut` has a handler for go past it, through its `door` alone."""
+class MountedApp:
+    """An application at its prefix; a request that `shortcut` has a handler for passes `access` only."""
 
     app: web.Application
-    door: Middleware
+    access: Middleware
     shortcut: Callable[[web.Request], Handler | None] | None = None
 
 
-class Switch(web.AbstractResource):
+class PrefixRouter(web.AbstractResource):
     """A resource of an outer application that hands requests to the application mounted at their prefix.
 
     aiohttp's own sub-applications are fixed once the outer one runs; here what is mounted may be replaced at any time,
@@ -33,13 +33,13 @@ class Switch(web.AbstractResource):
         super().__init__()
         self._root = root
         self._depth = 0
-        self._mounted: Mapping[str, Mounted] = {}
+        self._mounted: Mapping[str, MountedApp] = {}
 
-    def mount(self, mounted: Mapping[str, Mounted]) -> None:
+    def mount(self, mounted: Mapping[str, MountedApp]) -> None:
         """Replace everything by `mounted`, by prefix; all prefixes are as deep as each other."""
         self._mounted, self._depth = mounted, max((prefix.count("/") for prefix in mounted), default=0)
 
-    def find(self, request: web.Request) -> Mounted | None:
+    def find(self, request: web.Request) -> MountedApp | None:
         """What is mounted where a request goes."""
         if not self._depth:
             return self._mounted.get("")
@@ -85,19 +85,19 @@ class Switch(web.AbstractResource):
         return iter(())
 
 
-class Entrance:
+class RootRouter:
     """All that an outer application hands to the host: what is below a root, and what describes it, where all look."""
 
     def __init__(self, root: str) -> None:
-        self._below = Switch(root)
-        self._described = Switch(WELL_KNOWN)
+        self._below = PrefixRouter(root)
+        self._described = PrefixRouter(WELL_KNOWN)
 
     def register(self, app: web.Application) -> None:
         """Make it part of the outer application."""
         app.router.register_resource(self._described)
         app.router.register_resource(self._below)
 
-    def mount(self, mounted: Mapping[str, Mounted]) -> None:
+    def mount(self, mounted: Mapping[str, MountedApp]) -> None:
         """Replace everything by `mounted`; that of `WELL_KNOWN` has the descriptions, by their whole paths."""
         below = dict(mounted)
         description = below.pop(WELL_KNOWN, None)
@@ -115,12 +115,12 @@ class Entrance:
             if self._described.find(request) is not None and request.rel_url.raw_path.startswith(WELL_KNOWN):
                 return await otherwise(request)
             handler = mounted.shortcut(request)
-            return await (otherwise(request) if handler is None else mounted.door(request, handler))
+            return await (otherwise(request) if handler is None else mounted.access(request, handler))
 
         return handle
 
 
-def prepare(app: web.Application, prefix: str) -> None:
+def freeze_at(app: web.Application, prefix: str) -> None:
     """Make an application ready to be mounted at `prefix`: its routes know where they stand, and it is frozen."""
     if prefix:
         for resource in list(app.router.resources()):

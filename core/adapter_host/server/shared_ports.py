@@ -34,7 +34,7 @@ class SharedPorts:
             if listener.key not in self._sockets:
                 self._sockets[listener.key] = list(self._bind(listener))
             listener.port = self.port(listener)
-        watching = [listener for listener in listeners if listener.watches]
+        watching = [listener for listener in listeners if listener.monitors_host]
         return {mount.exposer.config.namespace: self._ports(each) for each in watching for mount in each.mounts}
 
     def open(self, listener: Listener) -> None:
@@ -44,7 +44,7 @@ class SharedPorts:
 
     def _bind(self, listener: Listener) -> Iterator[socket.socket]:
         first = listener.port
-        for index in range(self._workers if listener.watches else 1):
+        for index in range(self._workers if listener.monitors_host else 1):
             listener.port = first and first + index
             # Another host would share its port with us unasked: at first it is bound for us alone.
             listener.bind().close()
@@ -56,7 +56,7 @@ class SharedPorts:
 
     def port(self, listener: Listener) -> int:
         """The port of a listener in this process; raises `StartError` where each would take any other."""
-        index = self.worker - 1 if listener.watches else 0
+        index = self.worker - 1 if listener.monitors_host else 0
         if known := self._ports(listener):
             return known[index]
         if not listener.port:

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 
-from adapter_host import ArgumentError, OperationError, ProblemsError, UnavailableError, UpstreamStatus
+from adapter_host import ArgumentError, OperationError, ProblemsError, UnavailableError, UpstreamStatusError
 
 from .contract import Caller, CallFailed, Contract, error_tree, item, left_over, refused
 from .running import Running, built
@@ -73,7 +73,7 @@ class ExposerContract(Contract, ABC):
     async def _served(self, **keys: Any) -> AsyncIterator[tuple[Running, str]]:
         host = built(self._document(**keys), plugins=self.plugins(), **self.given)
         async with host:
-            yield Running(host), host.exposures[0].url or ""
+            yield Running(host), host.status()[0].url or ""
 
     def _document(self, **keys: Any) -> dict[str, Any]:
         consumed = [{"name": name, "inputParameters": list(_TYPES)} for name in _NAMES]
@@ -91,7 +91,7 @@ class ExposerContract(Contract, ABC):
     async def test_building_touches_nothing(self) -> None:
         """Making an exposer needs no event loop and opens nothing; it has no URL before it is started."""
         host = await asyncio.to_thread(built, self._document(), plugins=self.plugins(), **self.given)
-        assert host.exposures[0].url is None, "an exposer that is not started has a URL"
+        assert host.status()[0].url is None, "an exposer that is not started has a URL"
 
     @item
     async def test_each_operation_is_served(self) -> None:
@@ -107,7 +107,7 @@ class ExposerContract(Contract, ABC):
         """A client gets the data that a direct call gives."""
         async with self._served() as (served, url), self.connect(url) as call:
             served.fake("api").answers["read"] = lambda _: value
-            namespace = served.host.exposures[0].namespace
+            namespace = served.host.status()[0].namespace
             direct = await served.host.call(f"{namespace}.read", {"id": 7})
             assert await call("read", {"id": 7}) == direct.data
 
@@ -169,7 +169,7 @@ class ExposerContract(Contract, ABC):
             host = built(document, plugins=self.plugins(), environment={"TOKEN": "a-secret"}, **self.given)
         except ProblemsError:
             return
-        async with host, self.connect(host.exposures[0].url or "") as call:
+        async with host, self.connect(host.status()[0].url or "") as call:
             assert await refused(call("read", {"id": 7})), "who has no credentials was served"
             assert Running(host).fake("api").calls == []
 
@@ -243,7 +243,7 @@ class ExposerContract(Contract, ABC):
         """No task goes on after the stop, and there is no URL any more."""
         async with self._served() as (served, url), self.connect(url) as call:
             assert await call("ping", {"id": 1}) == {"id": 1}
-        assert served.host.exposures[0].url is None, "an exposer that was stopped has a URL"
+        assert served.host.status()[0].url is None, "an exposer that was stopped has a URL"
         assert await left_over() == []
 
     @item
@@ -251,7 +251,7 @@ class ExposerContract(Contract, ABC):
         """A host that was stopped can be started again, and again."""
         host = built(self._document(), plugins=self.plugins(), **self.given)
         for number in range(3):
-            async with host, self.connect(host.exposures[0].url or "") as call:
+            async with host, self.connect(host.status()[0].url or "") as call:
                 assert await call("read", {"id": number}) == {"id": number}
 
     @item
@@ -269,7 +269,7 @@ class ExposerContract(Contract, ABC):
 def _made(error: type[OperationError]) -> OperationError:
     if issubclass(error, ArgumentError):
         return error("id", _TOLD)
-    if issubclass(error, UpstreamStatus):
+    if issubclass(error, UpstreamStatusError):
         return error(418, b'{"said": "%b"}' % _TOLD.encode(), "application/json")
     return error(_TOLD)
 
@@ -285,7 +285,7 @@ async def _told(call: Caller, arguments: Mapping[str, Any]) -> str:
 
 async def _refusing(served: Running) -> None:
     """Wait until the host takes no new calls."""
-    namespace = served.host.exposures[0].namespace
+    namespace = served.host.status()[0].namespace
     while True:
         try:
             await served.host.call(f"{namespace}.ping", {"id": 1})

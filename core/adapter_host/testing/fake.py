@@ -8,6 +8,7 @@ from typing import Any
 
 from adapter_host import (
     Arguments,
+    BuildContext,
     ConsumedOperation,
     Consumer,
     ConsumerConfig,
@@ -18,7 +19,6 @@ from adapter_host import (
     Model,
     OperationSpec,
     OutputSpec,
-    Provision,
     RegisterConsumer,
     RegisterExposer,
     Result,
@@ -99,8 +99,8 @@ class FakeConsumer(Consumer[FakeConfig]):
 
     config_class = FakeConfig
 
-    def __init__(self, config: FakeConfig, provision: Provision) -> None:
-        super().__init__(config, provision)
+    def __init__(self, config: FakeConfig, context: BuildContext) -> None:
+        super().__init__(config, context)
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.answers: dict[str, Answer] = {}
         self.running = False

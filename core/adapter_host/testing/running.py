@@ -21,7 +21,7 @@ class Running:
 
     def url(self, namespace: str) -> str:
         """Where the exposer of that namespace is served; raises `LookupError`."""
-        urls = {exposure.namespace: exposure.url for exposure in self.host.exposures}
+        urls = {status.namespace: status.url for status in self.host.status()}
         url = urls[namespace]
         if url is None:
             raise LookupError(f"exposer '{namespace}' has no URL")
@@ -52,9 +52,9 @@ def built(document: Mapping[str, Any] | str | Path, *, plugins: Plugins | None =
     """The host that `running` starts."""
     plugins = plugins or Plugins.installed()
     if "fake" not in plugins.consumers:
-        plugins.take("fake", FakePlugin())
+        plugins.register("fake", FakePlugin())
     settings.setdefault("environment", {})
     host = Host(document, plugins=plugins, settings=Settings(**settings))
-    free = {exposure.namespace: 0 for exposure in host.exposures}
+    free = {status.namespace: 0 for status in host.status()}
     host.settings = replace(host.settings, ports={**free, **host.settings.ports})
     return host

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from adapter_host import Provision, is_loopback
+from adapter_host import BuildContext, is_loopback
 
 from .config import ControlConfig
 
 
-def check_openness(config: ControlConfig, provision: Provision) -> None:
+def check_openness(config: ControlConfig, context: BuildContext) -> None:
     """Report what is open to others than this machine."""
-    address = provision.settings.address or config.address
+    address = context.settings.address or config.address
     if is_loopback(address):
         return
     if config.authentication is None and config.changes:
@@ -17,7 +17,7 @@ def check_openness(config: ControlConfig, provision: Provision) -> None:
             f"whoever reaches {address} could use {' and '.join(config.changes)}"
             " (give the control exposer 'authentication', or leave its address at localhost)"
         )
-        provision.problem(message, config, "authentication", code="open-control")
+        context.problem(message, config, "authentication", code="open-control")
     elif not is_loopback(config.address):
         message = f"the control exposer listens on {address}, for others than this machine (mind who can reach it)"
-        provision.warn(message, config, "address", code="open-control")
+        context.warn(message, config, "address", code="open-control")

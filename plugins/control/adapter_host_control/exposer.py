@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from adapter_host import HttpExposer, Operations, Provision, curl
+from adapter_host import BuildContext, HttpExposer, Operations, curl
 
 from .address_check import check_openness
 from .config import ControlConfig, OtlpConfig
@@ -24,11 +24,11 @@ class ControlExposer(HttpExposer[ControlConfig]):
     """Shows a host to those who run it, and lets them steer it."""
 
     config_class = ControlConfig
-    watches = True
+    monitors_host = True
 
-    def __init__(self, config: ControlConfig, operations: Operations, provision: Provision) -> None:
-        super().__init__(config, operations, provision)
-        check_openness(config, provision)
+    def __init__(self, config: ControlConfig, operations: Operations, context: BuildContext) -> None:
+        super().__init__(config, operations, context)
+        check_openness(config, context)
         self._endpoint = self._otlp_endpoint(config.observability.otlp)
         self._telemetry = self._find_telemetry()
         self._streams: list[LogStream] = []
@@ -40,24 +40,24 @@ class ControlExposer(HttpExposer[ControlConfig]):
         # Imported here, as the SDK takes a moment: a document that wants none of it does without.
         from .telemetry.provider import telemetry_of
 
-        return telemetry_of(self.provision, observability)
+        return telemetry_of(self.context, observability)
 
     def _otlp_endpoint(self, otlp: OtlpConfig | None) -> str | None:
         if otlp is None:
             return None
         if not _sends():
             message = "sending over OTLP needs more packages (pip install 'adapter-host-control[otlp]')"
-            self.provision.problem(message, otlp, code="missing-package")
-        endpoint = self.provision.secret(otlp.endpoint, otlp, "endpoint").constant
+            self.context.problem(message, otlp, code="missing-package")
+        endpoint = self.context.secret(otlp.endpoint, otlp, "endpoint").constant
         if endpoint is None:
             return None
         parts = urlsplit(endpoint)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             message = "an OTLP endpoint is an http or https URL, to which /v1/traces and /v1/metrics are added"
-            self.provision.problem(message, otlp, "endpoint", code="otlp-endpoint")
+            self.context.problem(message, otlp, "endpoint", code="otlp-endpoint")
         elif parts.port == _GRPC_PORT:
             message = f"{_GRPC_PORT} is the port of OTLP over gRPC, and this is sent over HTTP (4318, as a rule)"
-            self.provision.warn(message, otlp, "endpoint", code="otlp-endpoint")
+            self.context.warn(message, otlp, "endpoint", code="otlp-endpoint")
         return endpoint
 
     def build_app(self) -> web.Application:
@@ -65,7 +65,7 @@ class ControlExposer(HttpExposer[ControlConfig]):
         # Imported here: who validates a document needs no server.
         from .endpoints.routes import Endpoints
 
-        endpoints = Endpoints(self.config, self.provision.declaration, self._telemetry)
+        endpoints = Endpoints(self.config, self.context.loaded, self._telemetry)
         self._streams += endpoints.streams
         return endpoints.app
 

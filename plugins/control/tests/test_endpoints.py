@@ -117,7 +117,7 @@ class Losing:
 
 async def test_degraded_when_an_exposer_does_not_serve(session: aiohttp.ClientSession) -> None:
     plugins = Plugins.installed()
-    plugins.take("losing", Losing())
+    plugins.register("losing", Losing())
     made = document("http://127.0.0.1:9", {"type": "lost", "namespace": "queue"}, control())
     async with running(made, plugins=plugins) as served:
         status, body = await ask(session, f"GET {served.url('control')}/health/ready")
@@ -309,5 +309,5 @@ async def test_what_to_paste(session: aiohttp.ClientSession) -> None:
 
 
 def usage(served: Running) -> list[str]:
-    (exposure,) = served.host.exposures
-    return (exposure.exposer.usage(exposure.url or "") or "").splitlines()
+    (status,) = served.host.status()
+    return (status.exposer.usage(status.url or "") or "").splitlines()

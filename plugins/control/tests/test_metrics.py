@@ -69,7 +69,7 @@ async def test_an_api_that_cannot_be_reached(session: aiohttp.ClientSession) -> 
         assert await get(session, f"{served.url('shop')}/things") == 502
         found = await samples(session, served)
     assert found[("naftiko_http_client_total", "error_type=transport", "http_request_method=GET", *CLIENT)] == 1
-    assert found[("naftiko_request_errors_total", "error_type=UpstreamUnreachable", *REST)] == 1
+    assert found[("naftiko_request_errors_total", "error_type=UpstreamUnreachableError", *REST)] == 1
 
 
 async def test_steps(session: aiohttp.ClientSession, api: Api) -> None:

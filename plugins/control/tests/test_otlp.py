@@ -111,7 +111,7 @@ async def test_a_host_starts_again(session: aiohttp.ClientSession, api: Api) -> 
         host = Host(document(api.url, rest(), sending(collector.url)), settings=Settings(environment={}))
         for times in (1, 2):
             async with host:
-                url = next(each.url for each in host.exposures if each.namespace == "shop")
+                url = next(each.url for each in host.status() if each.namespace == "shop")
                 assert await get(session, f"{url}/things") == 200
             assert len(collector.spans) == 2 * times
 

@@ -9,13 +9,13 @@ from typing import Any
 
 from adapter_host import (
     ArgumentError,
+    BuildContext,
     Exposer,
     ExposerConfig,
     NotFoundError,
     OperationError,
     Operations,
     OperationSpec,
-    Provision,
     StartError,
 )
 from pydantic import Field
@@ -36,11 +36,11 @@ class EchoExposer(Exposer[EchoConfig]):
 
     config_class = EchoConfig
 
-    def __init__(self, config: EchoConfig, operations: Operations, provision: Provision) -> None:
-        super().__init__(config, operations, provision)
+    def __init__(self, config: EchoConfig, operations: Operations, context: BuildContext) -> None:
+        super().__init__(config, operations, context)
         if config.authentication is not None:
             # A protocol that cannot ask who is calling must not look as if it did.
-            provision.problem("lines carry no credentials", config, "authentication", code="unsupported")
+            context.problem("lines carry no credentials", config, "authentication", code="unsupported")
         self._named = {operation.name: operation for operation in operations.values()}
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.StreamWriter] = set()
@@ -60,7 +60,7 @@ class EchoExposer(Exposer[EchoConfig]):
 
     async def start(self) -> None:
         """Listen where the document says, or the person who runs the host."""
-        settings = self.provision.settings
+        settings = self.context.settings
         address = settings.address or self.config.address
         port = settings.ports.get(self.config.namespace, self.config.port)
         try:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from adapter_host import Authentication, BinarySize, ConsumerConfig, InputSpec, ListOf, MediaType, Model, OutputSpec
+from adapter_host import Authentication, BinarySize, ConsumerConfig, InputSpec, ListField, MediaType, Model, OutputSpec
 
 
 def _upper(value: Any) -> Any:
@@ -76,14 +76,14 @@ class HttpOperationSpec(Model):
     path: str | None = None
     label: str | None = None
     description: str | None = None
-    tags: ListOf[str] = ()
-    input_parameters: ListOf[InputSpec] = ()
+    tags: ListField[str] = ()
+    input_parameters: ListField[InputSpec] = ()
     body: Body = None
     output_raw_format: Annotated[str, BeforeValidator(_lower)] = "json"
     output_schema: str | None = None
     output_media_type: MediaType | None = None
     max_binary_size: BinarySize | None = None
-    output_parameters: ListOf[OutputSpec] = ()
+    output_parameters: ListField[OutputSpec] = ()
     example: Any = Field(None, alias="x-example")
 
 
@@ -94,9 +94,9 @@ class HttpResource(Model):
     path: str = ""
     label: str | None = None
     description: str | None = None
-    tags: ListOf[str] = ()
-    input_parameters: ListOf[InputSpec] = ()
-    operations: ListOf[HttpOperationSpec] = ()
+    tags: ListField[str] = ()
+    input_parameters: ListField[InputSpec] = ()
+    operations: ListField[HttpOperationSpec] = ()
 
 
 class Timeouts(Model):
@@ -110,8 +110,8 @@ class HttpConfig(ConsumerConfig):
     """A consumed HTTP API."""
 
     base_uri: str | None = None
-    input_parameters: ListOf[InputSpec] = ()
+    input_parameters: ListField[InputSpec] = ()
     authentication: Authentication | None = None
-    resources: ListOf[HttpResource] = ()
+    resources: ListField[HttpResource] = ()
     timeout: Timeouts = Field(default_factory=Timeouts, alias="x-timeout")
     transport: Literal["lean", "aiohttp"] = Field("lean", alias="x-transport")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from adapter_host import ConsumedOperation, Consumer, Forwarding, Provision
+from adapter_host import BuildContext, ConsumedOperation, Consumer, PassThroughOperation
 
 from .auth.compile import compile_authentication
 from .config import HttpConfig, HttpOperationSpec, HttpResource
@@ -25,14 +25,14 @@ class HttpConsumer(Consumer[HttpConfig]):
 
     config_class = HttpConfig
 
-    def __init__(self, config: HttpConfig, provision: Provision) -> None:
-        super().__init__(config, provision)
-        base = compile_base(config, provision)
+    def __init__(self, config: HttpConfig, context: BuildContext) -> None:
+        super().__init__(config, context)
+        base = compile_base(config, context)
         self._base = normal_base(base)
         self._stand_in: StandIn | None = None
-        self._credential = compile_authentication(config.authentication, provision)
+        self._credential = compile_authentication(config.authentication, context)
         handshake = self._credential.handshake if self._credential else None
-        self._upstream = Upstream(provision, config, handshake)
+        self._upstream = Upstream(context, config, handshake)
         self._masked = base.masked().rstrip("/") if base else ""
         self._operations = tuple(
             HttpOperation(self._unit(resource, spec), self._upstream, self._masked)
@@ -51,13 +51,13 @@ class HttpConsumer(Consumer[HttpConfig]):
             _ = operation.format
         return self._operations
 
-    def forwarding(self) -> Forwarding:
+    def forwarding(self) -> PassThroughOperation:
         """What passes requests on, with what the API is given by every operation."""
-        return HttpForwarding(self.config, self.provision, self._credential, self._upstream, self._masked)
+        return HttpForwarding(self.config, self.context, self._credential, self._upstream, self._masked)
 
     async def start(self) -> None:
         """Open the session; with the stand-in, serve that first."""
-        if self.provision.settings.mock:
+        if self.context.settings.mock:
             # Imported here: it is a server, which `validate` and most who serve do without.
             from .mock.server import StandIn
 
@@ -75,4 +75,4 @@ class HttpConsumer(Consumer[HttpConfig]):
 
     def _unit(self, resource: HttpResource, spec: HttpOperationSpec) -> Unit:
         headers = (("Accept", accept_of(spec.output_raw_format)), ("User-Agent", USER_AGENT))
-        return Unit(self.config, resource, spec, self.provision, self._credential, headers)
+        return Unit(self.config, resource, spec, self.context, self._credential, headers)

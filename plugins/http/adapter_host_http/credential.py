@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from adapter_host import Authentication, Provision, Template
+from adapter_host import Authentication, BuildContext, Template
 
 from .encoding import CONTROL
 
@@ -55,7 +55,7 @@ class Credential:
     With a `handshake` the value is nothing: that gives one to each request.
     """
 
-    place: str
+    in_: str
     name: str
     value: str = field(repr=False)
     masked: str
@@ -64,40 +64,42 @@ class Credential:
 
     def takes(self, place: str | None, name: str) -> bool:
         """Whether a parameter is the very one that carries the credential."""
-        if place != self.place:
+        if place != self.in_:
             return False
         return name == self.name or (place == "header" and name.lower() == self.name.lower())
 
 
-def declared_secret(declared: Authentication, key: str, provision: Provision, *, ascii: bool = True) -> Template | None:
+def declared_secret(
+    declared: Authentication, key: str, context: BuildContext, *, ascii: bool = True
+) -> Template | None:
     """The text that a key of an authentication holds, or None with a problem reported."""
     text: str | None = getattr(declared, key)
     if text is None:
         message = f"'{key}' is missing (authentication '{declared.type}' needs it)"
-        provision.problem(message, declared, key, code="missing-key")
+        context.problem(message, declared, key, code="missing-key")
         return None
-    return secret(text, declared, (key,), provision, ascii=ascii)
+    return secret(text, declared, (key,), context, ascii=ascii)
 
 
 def declared_account(
-    declared: Authentication, provision: Provision, *, ascii: bool
+    declared: Authentication, context: BuildContext, *, ascii: bool
 ) -> tuple[Template, Template] | None:
     """The user name (in ASCII or not) and the password of an authentication, or None with a problem reported."""
-    user = declared_secret(declared, "username", provision, ascii=ascii)
-    password = declared_secret(declared, "password", provision, ascii=False)
+    user = declared_secret(declared, "username", context, ascii=ascii)
+    password = declared_secret(declared, "password", context, ascii=False)
     if user is None or password is None:
         return None
     if ":" in (user.constant or ""):
-        provision.problem("a user name may hold no ':'", declared, "username", code="credential")
+        context.problem("a user name may hold no ':'", declared, "username", code="credential")
         return None
     return user, password
 
 
 def secret(
-    text: str, declared: Authentication, keys: Sequence[str], provision: Provision, *, ascii: bool = True
+    text: str, declared: Authentication, keys: Sequence[str], context: BuildContext, *, ascii: bool = True
 ) -> Template | None:
     """The text at a place of an authentication, or None with a problem reported."""
-    template = provision.secret(text, declared, *keys)
+    template = context.secret(text, declared, *keys)
     named = ", ".join(f"secret '{name}'" for name in template.secrets) or f"'{keys[-1]}'"
     value = template.constant or ""
     flaw = None
@@ -109,5 +111,5 @@ def secret(
         flaw = f"'{keys[-1]}' is empty"
     if flaw is None:
         return template
-    provision.problem(flaw, declared, *keys, code="credential")
+    context.problem(flaw, declared, *keys, code="credential")
     return None

@@ -15,7 +15,6 @@ from adapter_host import ABSENT, ArgumentError, text_of
 Encode = Callable[[Any], str]
 
 CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
-TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 _UNRESERVED: Final = re.compile(r"[A-Za-z0-9._~-]*")
 _COOKIE_SAFE: Final = "!#$&'()*+-./:<=>?@[]^_`{|}~"

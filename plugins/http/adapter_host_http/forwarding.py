@@ -9,12 +9,21 @@ from typing import Any, Final
 import orjson
 from multidict import CIMultiDict
 
-from adapter_host import ArgumentError, Arguments, Forwarding, InputSpec, Provision, Result, read_at_most
+from adapter_host import (
+    ArgumentError,
+    Arguments,
+    BuildContext,
+    InputSpec,
+    PassThroughOperation,
+    Result,
+    is_token,
+    read_at_most,
+)
 
 from .auth.compile import describe_authentication
 from .config import HttpConfig, HttpOperationSpec, HttpResource
 from .credential import Credential
-from .encoding import CONTROL, TOKEN
+from .encoding import CONTROL
 from .request.body import JSON
 from .request.compiler import Compiler
 from .request.request import CONTENT_TYPE, Request
@@ -28,13 +37,13 @@ _DEFAULTS: Final = (("Accept", "*/*"), ("Accept-Encoding", "identity"), ("User-A
 _PLACES: Final = frozenset({"header", "query", "cookie"})
 
 
-class HttpForwarding(Forwarding):
+class HttpForwarding(PassThroughOperation):
     """Gives each request what the document says of all: fixed headers, cookies and parameters, the credential."""
 
     def __init__(
         self,
         config: HttpConfig,
-        provision: Provision,
+        context: BuildContext,
         credential: Credential | None,
         upstream: Upstream,
         base: str,
@@ -43,16 +52,16 @@ class HttpForwarding(Forwarding):
         fixed = tuple(filter(_is_fixed, config.input_parameters))
         own = config.model_copy(update={"input_parameters": fixed})
         spec = HttpOperationSpec(name=self.name, method="GET")
-        self._unit = Unit(own, HttpResource(), spec, provision, credential, _DEFAULTS)
+        self._unit = Unit(own, HttpResource(), spec, context, credential, _DEFAULTS)
         self._constant = Compiler(self._unit).compile().build({})
         self._base = base
-        self._limit = provision.settings.body_limit
-        self._writers = provision.header_writers
+        self._limit = context.settings.body_limit
+        self._writers = context.header_writers
         self._upstream = upstream
         self._handshake = credential is not None and credential.handshake is not None
-        names = {place: {each.name for each in fixed if each.place == place} for place in _PLACES}
+        names = {place: {each.name for each in fixed if each.in_ == place} for place in _PLACES}
         if credential is not None:
-            names[credential.place].add(credential.name)
+            names[credential.in_].add(credential.name)
         cookies = {"cookie"} if names["cookie"] else set()
         self.own_headers = frozenset({name.lower() for name in names["header"]} | cookies)
         self.own_query = frozenset(names["query"])
@@ -77,7 +86,7 @@ class HttpForwarding(Forwarding):
         return result
 
     def _request(self, arguments: Arguments, constant: Request) -> Request:
-        if not TOKEN.fullmatch(arguments["method"]):
+        if not is_token(arguments["method"]):
             raise ArgumentError("method", "'method' is no method")
         given: CIMultiDict[str] = CIMultiDict(arguments.get("headers") or {})
         for name, value in given.items():
@@ -136,7 +145,7 @@ class HttpForwarding(Forwarding):
 
 def _is_fixed(spec: InputSpec) -> bool:
     """Whether a declared input is one that no call gives, in a place that every request has."""
-    return spec.place == "environment" or (spec.value is not None and spec.place in _PLACES)
+    return spec.in_ == "environment" or (spec.value is not None and spec.in_ in _PLACES)
 
 
 def _check(name: str, value: Any) -> None:

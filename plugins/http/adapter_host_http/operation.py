@@ -29,7 +29,7 @@ class HttpOperation(ConsumedOperation):
     def __init__(self, unit: Unit, upstream: Upstream, base: str) -> None:
         spec = unit.spec
         compiler = Compiler(unit)
-        self.namespace = unit.provision.namespace
+        self.namespace = unit.context.namespace
         self.name = spec.name
         self.resource = unit.resource.name
         self.path = unit.path
@@ -46,12 +46,12 @@ class HttpOperation(ConsumedOperation):
         self.carried = tuple(compiler.carried)
         self._base = base
         self._upstream = upstream
-        self._writers = unit.provision.header_writers
+        self._writers = unit.context.header_writers
 
     @cached_property
     def format(self) -> Format:
         """The format of its answers; the first look may read a file, and reports what is wrong."""
-        return compile_format(self.unit.spec, self.unit.provision)
+        return compile_format(self.unit.spec, self.unit.context)
 
     async def call(self, arguments: Arguments, *, stream: bool = False) -> Result:
         """Call the API; with `stream` an answer of more than 64 KiB comes as a stream."""
@@ -71,7 +71,7 @@ class HttpOperation(ConsumedOperation):
         described: dict[str, Any] = {
             "method": plan.method,
             "url": _named(f"{self._base}{plan.path}{plan.constant_query()}", self._secrets(compiler)),
-            "inputs": [{"name": c.input, "in": c.place, "as": c.name} for c in compiler.carried],
+            "inputs": [{"name": c.input, "in": c.in_, "as": c.name} for c in compiler.carried],
             "headers": {
                 name: value
                 for name, value in _plain(plan.constant_headers()).items()
@@ -112,17 +112,17 @@ class HttpOperation(ConsumedOperation):
 
 def _told(unit: Unit) -> str | None:
     """What answers are told to be; says which keys of it mean nothing here."""
-    spec, provision = unit.spec, unit.provision
+    spec, context = unit.spec, unit.context
     raw, told = spec.output_raw_format, spec.output_media_type
     if raw != "binary" and spec.max_binary_size is not None:
         message = "'maxBinarySize' is for 'outputRawFormat: binary' alone, so it is ignored"
-        provision.warn(message, spec, "maxBinarySize", code="ignored")
+        context.warn(message, spec, "maxBinarySize", code="ignored")
     if raw == "binary" and spec.output_parameters:
         message = "the answers are bytes, of which nothing is mapped: 'outputParameters' is ignored"
-        provision.warn(message, spec, "outputParameters", code="ignored")
+        context.warn(message, spec, "outputParameters", code="ignored")
     if told is not None and raw not in ("json", "binary") and not _IS_JSON.fullmatch(told):
         message = f"what is {raw} is passed on as JSON, not as '{told}': 'outputMediaType' is ignored"
-        provision.warn(message, spec, "outputMediaType", code="ignored")
+        context.warn(message, spec, "outputMediaType", code="ignored")
         return None
     return told
 

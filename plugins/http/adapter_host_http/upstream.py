@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, Final
 from yarl import URL
 
 from adapter_host import (
-    Provision,
+    BuildContext,
     Result,
     Settings,
     UpstreamError,
-    UpstreamInvalid,
-    UpstreamStatus,
-    UpstreamTimeout,
-    UpstreamUnreachable,
+    UpstreamInvalidError,
+    UpstreamStatusError,
+    UpstreamTimeoutError,
+    UpstreamUnreachableError,
 )
 
 from .config import HttpConfig
@@ -50,11 +50,11 @@ _MEDIA_TYPE: Final = re.compile(r"[\w.+/-]{1,80}")
 class Upstream:
     """One consumed API on the wire."""
 
-    def __init__(self, provision: Provision, config: HttpConfig, handshake: Handshake | None = None) -> None:
-        settings = provision.settings
-        self._namespace = provision.namespace
+    def __init__(self, context: BuildContext, config: HttpConfig, handshake: Handshake | None = None) -> None:
+        settings = context.settings
+        self._namespace = context.namespace
         self._settings = settings
-        self._limit = settings.answer_limit
+        self._limit = settings.response_limit
         self._connect = config.timeout.connect or settings.connect_timeout
         self._total = config.timeout.total or settings.total_timeout
         self._lean = config.transport == "lean"
@@ -144,7 +144,7 @@ class Upstream:
         """The answer, redirects followed."""
         transport, handshake = self._transport, self._handshake
         if transport is None:
-            raise UpstreamUnreachable(f"the upstream '{self._namespace}' is not open")
+            raise UpstreamUnreachableError(f"the upstream '{self._namespace}' is not open")
         target = self._path + request.target
         request = request.at(target if target.startswith("/") else f"/{target}")
         deadline = asyncio.get_running_loop().time() + self._total
@@ -168,7 +168,7 @@ class Upstream:
         headers, body, media_type = answer.headers, answer.body, answer.media_type
         if answer.status >= 300:
             body = await answer.take(self._limit) if body is None else body
-            raise UpstreamStatus(answer.status, body or b"", media_type, headers)
+            raise UpstreamStatusError(answer.status, body or b"", media_type, headers)
         media_type = media_type or format.media_type
         if body is None and most is None:
             chunks = self._chunks(answer)
@@ -190,7 +190,7 @@ class Upstream:
     def _check(self, result: Result, format: Format) -> None:
         try:
             _ = result.data
-        except UpstreamInvalid as error:
+        except UpstreamInvalidError as error:
             raise self._not(format, result, error) from None
 
     async def _converted(self, result: Result, format: Format, convert: Convert) -> Result:
@@ -199,12 +199,12 @@ class Upstream:
         except ValueError as error:
             raise self._not(format, result, error) from None
 
-    def _not(self, format: Format, result: Result, error: Exception) -> UpstreamInvalid:
+    def _not(self, format: Format, result: Result, error: Exception) -> UpstreamInvalidError:
         named = _MEDIA_TYPE.match(result.media_type)
         # Other errors may quote what was sent.
         reason = f"; {error}" if isinstance(error, FormatError) else ""
         sent = f"it sent {named[0] if named else '?'}{reason}"
-        return UpstreamInvalid(f"the upstream '{self._namespace}' did not answer {format.kind.title} ({sent})")
+        return UpstreamInvalidError(f"the upstream '{self._namespace}' did not answer {format.kind.title} ({sent})")
 
     async def _chunks(self, answer: Answer) -> AsyncIterator[bytes]:
         try:
@@ -228,19 +228,19 @@ class Upstream:
         return None
 
     @staticmethod
-    def _too_large(limit: int) -> UpstreamInvalid:
-        return UpstreamInvalid(f"the upstream's answer is larger than {limit} bytes")
+    def _too_large(limit: int) -> UpstreamInvalidError:
+        return UpstreamInvalidError(f"the upstream's answer is larger than {limit} bytes")
 
     def _failure(self, error: Exception) -> UpstreamError:
         name = self._namespace
         _LOG.warning("upstream '%s': %s", name, str(error) or type(error).__name__)
         if isinstance(error, ConnectTimeout):
-            return UpstreamTimeout(f"the upstream '{name}' took no connection within {self._connect:g} s")
+            return UpstreamTimeoutError(f"the upstream '{name}' took no connection within {self._connect:g} s")
         if isinstance(error, TimeoutError):
-            return UpstreamTimeout(f"the upstream '{name}' did not answer within {self._total:g} s")
+            return UpstreamTimeoutError(f"the upstream '{name}' did not answer within {self._total:g} s")
         if isinstance(error, Malformed):
-            return UpstreamInvalid(f"the upstream '{name}' did not answer in HTTP")
-        return UpstreamUnreachable(f"the upstream '{name}' cannot be reached")
+            return UpstreamInvalidError(f"the upstream '{name}' did not answer in HTTP")
+        return UpstreamUnreachableError(f"the upstream '{name}' cannot be reached")
 
 
 def origin_of(base: str) -> Origin:

@@ -54,7 +54,7 @@ async def test_without_it_there_is_no_body(start: Any, api: Any) -> None:
 
 async def test_body_inputs_are_fields(start: Any, api: Any) -> None:
     call = await post(start, None, body_input("body"), body_input("n", type="integer"), body_input("c", value=1))
-    assert call.operation.inputs == (Input("body", place="body"), Input("n", "integer", place="body"))
+    assert call.operation.inputs == (Input("body", in_="body"), Input("n", "integer", in_="body"))
     await call(body={"x": None}, n=3)
     assert json.loads(api.last.body) == {"body": {"x": None}, "n": 3, "c": 1}
     await call()
@@ -84,10 +84,10 @@ DATA = {
 async def test_leaves_take_typed_values_and_absent_ones_are_left_out(start: Any, api: Any, body: Any) -> None:
     call = await post(start, body, body_input("n", type="integer"), secrets={"KEY": 'k"'})
     assert call.operation.inputs == (
-        Input("n", "integer", place="body"),
-        Input("model", place="body"),
-        Input("word", place="body"),
-        Input("a", place="body"),
+        Input("n", "integer", in_="body"),
+        Input("model", in_="body"),
+        Input("word", in_="body"),
+        Input("a", in_="body"),
     )
     await call(model="m", n=3, word='"hi"', a={"b": [1]})
     fixed = {"key": 'k"', "fixed": {"a": [True, 1.5, "x"]}}
@@ -134,11 +134,11 @@ async def test_text_that_is_no_json_by_itself(start: Any, api: Any, value: str) 
 @pytest.mark.parametrize("body", ["{{payload}}", {"type": "json", "data": " {{tools.payload}} "}])
 async def test_a_body_of_one_tag_is_whole(start: Any, api: Any, body: Any) -> None:
     call = await post(start, body)
-    assert call.operation.inputs == (Input("payload", place="body", whole=True),)
+    assert call.operation.inputs == (Input("payload", in_="body", whole=True),)
     await call(payload=[{"a": "b"}])
     assert api.last.body == b'[{"a":"b"}]'
     call = await post(start, body, body_input("payload", type="array", description="All of it"))
-    whole = Input("payload", "array", description="All of it", place="body", whole=True)
+    whole = Input("payload", "array", description="All of it", in_="body", whole=True)
     assert call.operation.inputs == (whole,)
 
 

@@ -9,7 +9,13 @@ from typing import Any
 
 from aiohttp import web
 
-from adapter_host import UpstreamError, UpstreamInvalid, UpstreamStatus, UpstreamTimeout, UpstreamUnreachable
+from adapter_host import (
+    UpstreamError,
+    UpstreamInvalidError,
+    UpstreamStatusError,
+    UpstreamTimeoutError,
+    UpstreamUnreachableError,
+)
 from adapter_host.testing import ConsumerContract, Example, Hold
 
 _ID = {"name": "id", "in": "path", "type": "integer"}
@@ -23,7 +29,7 @@ class TestHttp(ConsumerContract):
         Example("rename", {"id": 7, "name": "Vardø"}, {"path": "/stations/7", "query": {}, "body": '{"name":"Vardø"}'}),
     )
     settings = MappingProxyType({"total_timeout": 0.5})
-    failures = (UpstreamStatus, UpstreamInvalid, UpstreamTimeout, UpstreamUnreachable)
+    failures = (UpstreamStatusError, UpstreamInvalidError, UpstreamTimeoutError, UpstreamUnreachableError)
 
     @asynccontextmanager
     async def api(self) -> AsyncIterator[Mapping[str, Any]]:
@@ -49,7 +55,7 @@ class TestHttp(ConsumerContract):
 
     async def fail(self, error: type[UpstreamError]) -> None:
         self._failing = error
-        if error is UpstreamUnreachable:
+        if error is UpstreamUnreachableError:
             await self._runner.cleanup()
 
     async def hold(self) -> Hold:
@@ -57,10 +63,10 @@ class TestHttp(ConsumerContract):
         return self._held
 
     async def _serve(self, request: web.Request) -> web.Response:
-        if self._held is not None or self._failing is UpstreamTimeout:
+        if self._held is not None or self._failing is UpstreamTimeoutError:
             await (self._held or Hold())({})
-        if self._failing is UpstreamInvalid:
+        if self._failing is UpstreamInvalidError:
             return web.Response(text="no JSON")
-        if self._failing is UpstreamStatus:
+        if self._failing is UpstreamStatusError:
             return web.json_response({"error": "no"}, status=500)
         return web.json_response({"path": request.path, "query": dict(request.query), "body": await request.text()})

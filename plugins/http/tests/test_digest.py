@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 from multidict import CIMultiDict
 
-from adapter_host import UpstreamStatus
+from adapter_host import UpstreamStatusError
 from adapter_host_http.auth.digest import Account, Challenge, choose, parse
 
 DIGEST = {"type": "digest", "username": "me", "password": "{{PASSWORD}}"}
@@ -109,7 +109,7 @@ async def test_a_wrong_password_is_the_apis_401(start: Any, api: Any) -> None:
     api.reply = Door(open_to="other")
     call = await start(authentication=DIGEST, secrets=SECRETS)
     for _ in range(2):
-        with pytest.raises(UpstreamStatus) as caught:
+        with pytest.raises(UpstreamStatusError) as caught:
             await call()
         assert (caught.value.upstream_status, len(caught.value.body)) == (401, 100_000)
     assert len(api.seen) == 4
@@ -120,7 +120,7 @@ async def test_a_digest_that_cannot_be_answered_is_logged(
 ) -> None:
     api.reply = Door(qop="auth-int")
     call = await start(authentication=DIGEST, secrets=SECRETS)
-    with pytest.raises(UpstreamStatus):
+    with pytest.raises(UpstreamStatusError):
         await call()
     assert "upstream 'api': it asks for no digest that is supported (auth; SHA-256 or MD5)" in caplog.messages
     assert len(api.seen) == 1
@@ -144,7 +144,7 @@ async def test_the_documents_own_header_takes_its_place(start: Any, api: Any) ->
     named = {"name": "Authorization", "in": "header"}
     call = await start({"inputParameters": [named]}, authentication=DIGEST, secrets=SECRETS)
     assert await call() == {"nc": "00000001"}
-    with pytest.raises(UpstreamStatus):
+    with pytest.raises(UpstreamStatusError):
         await call(Authorization='Digest nonce="n1", uri="/things", response="x"')
     assert 'response="x"' in api.last.headers["Authorization"]
 

@@ -10,7 +10,7 @@ import orjson
 import pytest
 from aiohttp import web
 
-from adapter_host import UpstreamInvalid, UpstreamStatus
+from adapter_host import UpstreamInvalidError, UpstreamStatusError
 
 CALENDAR = """
 <?xml version="1.0" encoding="ISO-8859-1"?>
@@ -197,7 +197,7 @@ async def test_the_charset_of_http_counts_for_more_than_that_of_xml(convert: Any
 async def test_what_is_not_in_the_format_is_the_upstreams_failure(
     convert: Any, format: str, body: str | bytes, content_type: str, reason: str
 ) -> None:
-    with pytest.raises(UpstreamInvalid) as caught:
+    with pytest.raises(UpstreamInvalidError) as caught:
         await convert(format, body, content_type)
     assert caught.value.message.startswith("the upstream 'api' did not answer ")
     assert reason in caught.value.message
@@ -217,7 +217,7 @@ async def test_what_is_not_in_the_format_is_the_upstreams_failure(
 )
 async def test_so_is_what_goes_beyond_limits(convert: Any, format: str, body: str, content_type: str) -> None:
     pytest.importorskip({"html": "cssselect", "markdown": "markdown_it"}[format])
-    with pytest.raises(UpstreamInvalid, match=r"did not answer (HTML|Markdown)"):
+    with pytest.raises(UpstreamInvalidError, match=r"did not answer (HTML|Markdown)"):
         await convert(format, body or "<!-- -->", content_type)
 
 
@@ -253,7 +253,7 @@ async def test_an_empty_answer_stays_empty(start: Any, api: Any, status: int) ->
 
 async def test_an_error_is_not_converted(start: Any, api: Any) -> None:
     api.reply = sending("<a/>", "text/xml", status=404)
-    with pytest.raises(UpstreamStatus) as caught:
+    with pytest.raises(UpstreamStatusError) as caught:
         await (await start({"outputRawFormat": "xml"}))()
     assert (caught.value.upstream_status, caught.value.body, caught.value.media_type) == (404, b"<a/>", "text/xml")
 

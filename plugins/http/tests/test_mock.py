@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from adapter_host import UpstreamStatus
+from adapter_host import UpstreamStatusError
 
 MOCK = {"mock": True}
 
@@ -17,7 +17,7 @@ def given(name: str, place: str, **more: Any) -> dict[str, Any]:
 
 
 async def refused(call: Any, **arguments: Any) -> tuple[int, bytes]:
-    with pytest.raises(UpstreamStatus) as caught:
+    with pytest.raises(UpstreamStatusError) as caught:
         await call(**arguments)
     return caught.value.upstream_status, caught.value.body
 

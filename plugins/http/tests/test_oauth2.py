@@ -15,7 +15,13 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from adapter_host import UpstreamError, UpstreamInvalid, UpstreamStatus, UpstreamTimeout, UpstreamUnreachable
+from adapter_host import (
+    UpstreamError,
+    UpstreamInvalidError,
+    UpstreamStatusError,
+    UpstreamTimeoutError,
+    UpstreamUnreachableError,
+)
 
 SECRETS = {"ID": "cli:ent", "SECRET": "s3/c&t +é"}
 CLIENT = {"id": "{{ID}}", "secret": "{{env.SECRET}}"}
@@ -163,7 +169,7 @@ async def test_a_second_refusal_is_the_apis_401(begin: Any, api: Any, issuer: Is
         return web.Response(status=401, text="no")
 
     api.reply = reply
-    with pytest.raises(UpstreamStatus) as caught:
+    with pytest.raises(UpstreamStatusError) as caught:
         await (await begin())()
     assert (caught.value.upstream_status, caught.value.body) == (401, b"no")
     assert (len(issuer.asked), len(api.seen)) == (2, 2)
@@ -217,7 +223,9 @@ async def test_a_token_serves_to_its_end_when_no_other_is_given(
     await call()
     assert len(issuer.asked) == 3
     clock[0] += 15
-    with pytest.raises(UpstreamInvalid, match=r"the authorization server of 'api' gave no token \(it answered 500\)"):
+    with pytest.raises(
+        UpstreamInvalidError, match=r"the authorization server of 'api' gave no token \(it answered 500\)"
+    ):
         await call()
     assert len(api.seen) == 4
 
@@ -245,7 +253,7 @@ async def test_discovery(begin: Any, api: Any, issuer: Issuer, path: str, descri
 async def test_the_server_says_how_it_takes_the_secret(begin: Any, issuer: Issuer) -> None:
     issuer.description = {"token_endpoint_auth_methods_supported": ["client_secret_post"]}
     issuer.reply = {"status": 401, "body": b'{"error": "invalid_client"}'}
-    with pytest.raises(UpstreamInvalid, match="it answered 401: invalid_client"):
+    with pytest.raises(UpstreamInvalidError, match="it answered 401: invalid_client"):
         await (await begin(tokenEndpoint=None, authorizationServerUri=issuer.url))()
     assert issuer.clients == [(SECRETS["ID"], SECRETS["SECRET"])]
 
@@ -262,14 +270,14 @@ async def test_a_description_that_is_not_believed(
     begin: Any, issuer: Issuer, description: dict[str, Any], message: str
 ) -> None:
     issuer.description = description
-    with pytest.raises(UpstreamInvalid, match=message):
+    with pytest.raises(UpstreamInvalidError, match=message):
         await (await begin(tokenEndpoint=None, authorizationServerUri=issuer.url))()
     assert issuer.asked == []
 
 
 async def test_a_server_without_a_description(begin: Any, issuer: Issuer) -> None:
     issuer.described_at = ""
-    with pytest.raises(UpstreamInvalid, match="does not describe itself"):
+    with pytest.raises(UpstreamInvalidError, match="does not describe itself"):
         await (await begin(tokenEndpoint=None, authorizationServerUri=issuer.url))()
 
 
@@ -291,16 +299,16 @@ async def test_answers_without_a_token(
     begin: Any, api: Any, issuer: Issuer, body: bytes, status: int, message: str
 ) -> None:
     issuer.reply = {"body": body, "status": status, "headers": {"Location": f"{issuer.url}/elsewhere"}}
-    with pytest.raises(UpstreamInvalid, match=f"^the authorization server of 'api' {message}$"):
+    with pytest.raises(UpstreamInvalidError, match=f"^the authorization server of 'api' {message}$"):
         await (await begin())()
     assert (api.seen, len(issuer.paths)) == ([], 1)
 
 
 async def test_a_server_that_is_away_or_slow(begin: Any, issuer: Issuer) -> None:
-    with pytest.raises(UpstreamUnreachable, match="the authorization server of 'api' cannot be reached"):
+    with pytest.raises(UpstreamUnreachableError, match="the authorization server of 'api' cannot be reached"):
         await (await begin(tokenEndpoint="http://127.0.0.1:1/token"))()
     issuer.hold = asyncio.Event()
-    with pytest.raises(UpstreamTimeout, match=r"the authorization server of 'api' did not answer within 0\.1 s"):
+    with pytest.raises(UpstreamTimeoutError, match=r"the authorization server of 'api' did not answer within 0\.1 s"):
         await (await begin({"total_timeout": 0.2}))()
 
 

@@ -78,8 +78,8 @@ async def test_placeholders_match_declared_inputs_by_name_then_loosely(start: An
     inputs = [given("groupId", "path", type="integer", description="Which"), given("peer_id", "path")]
     call = await start({"inputParameters": inputs}, path="/g/{groupid}/p/{peer-id}")
     assert call.operation.inputs == (
-        Input("groupId", "integer", required=True, description="Which", place="path"),
-        Input("peer_id", required=True, place="path"),
+        Input("groupId", "integer", required=True, description="Which", in_="path"),
+        Input("peer_id", required=True, in_="path"),
     )
     await call(groupId=7, peer_id="p")
     assert api.last.target == "/g/7/p/p"
@@ -87,7 +87,7 @@ async def test_placeholders_match_declared_inputs_by_name_then_loosely(start: An
 
 async def test_an_undeclared_placeholder_is_a_required_input(start: Any) -> None:
     call = await start(path="/things/{id}")
-    assert call.operation.inputs == (Input("id", "string", required=True, place="path"),)
+    assert call.operation.inputs == (Input("id", "string", required=True, in_="path"),)
     with pytest.raises(ArgumentError, match="'id' is required") as caught:
         await call()
     assert caught.value.parameter == "id"
@@ -290,9 +290,9 @@ async def test_inputs_say_what_they_are(start: Any) -> None:
     ]
     call = await start({"method": "POST", "inputParameters": inputs}, path="/{id}")
     assert call.operation.inputs == (
-        Input("id", "string", required=True, place="path"),
-        Input("q", "string", required=True, pattern="^a", description="Query", place="query"),
-        Input("body", "object", required=True, place="body", whole=True),
+        Input("id", "string", required=True, in_="path"),
+        Input("q", "string", required=True, pattern="^a", description="Query", in_="query"),
+        Input("body", "object", required=True, in_="body", whole=True),
     )
     with pytest.raises(ArgumentError, match="'q' is required"):
         await call(id="1", body={})

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from adapter_host import Host, ProblemsError, UpstreamInvalid
+from adapter_host import Host, ProblemsError, UpstreamInvalidError
 
 SHIP = {
     "type": "record",
@@ -140,7 +140,7 @@ async def test_what_is_no_such_record(serve: Serve, api: Any, cut: slice) -> Non
     pytest.importorskip("fastavro")
     host = serve("Avro", "ship.avsc", {"ship.avsc": json.dumps(SHIP)})
     body = avro(FRAM, SHIP)[cut] or avro(FRAM, SHIP) + b"x"
-    with pytest.raises(UpstreamInvalid, match="did not answer Avro"):
+    with pytest.raises(UpstreamInvalidError, match="did not answer Avro"):
         await answer(host, api, body)
 
 
@@ -169,7 +169,7 @@ async def test_what_is_no_such_message(serve: Serve, api: Any, body: bytes) -> N
     host = serve("protobuf", "ship.proto", {"ship.proto": PROTO, "parts/crew.proto": CREW})
     if body.startswith(b"\x5a"):
         body += b"\x5a\x00" * 200_000
-    with pytest.raises(UpstreamInvalid, match="did not answer Protobuf"):
+    with pytest.raises(UpstreamInvalidError, match="did not answer Protobuf"):
         await answer(host, api, body)
 
 
@@ -227,7 +227,7 @@ def test_a_link_leads_nowhere_else(serve: Serve, tmp_path: Path) -> None:
 def test_a_schema_is_watched(serve: Serve) -> None:
     pytest.importorskip("fastavro")
     host = serve("avro", "x.avsc", {"x.avsc": '"string"'})
-    assert [Path(file).name for file in host.plans[0].declaration.files] == ["ships.yaml", "x.avsc"]
+    assert [Path(file).name for file in host.plans[0].loaded.files] == ["ships.yaml", "x.avsc"]
 
 
 @pytest.mark.parametrize(

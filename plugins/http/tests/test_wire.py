@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from adapter_host import UpstreamInvalid, UpstreamStatus, UpstreamTimeout, UpstreamUnreachable
+from adapter_host import UpstreamInvalidError, UpstreamStatusError, UpstreamTimeoutError, UpstreamUnreachableError
 
 
 @pytest.fixture(params=["lean", "aiohttp"])
@@ -48,7 +48,7 @@ async def test_an_empty_answer(start: Any, api: Any, status: int) -> None:
 
 async def test_head_has_no_body(start: Any, api: Any) -> None:
     api.reply = answering(body=b"x" * 100)
-    result = await (await start({"method": "HEAD"}, settings={"answer_limit": 10})).operation.call({})
+    result = await (await start({"method": "HEAD"}, settings={"response_limit": 10})).operation.call({})
     assert (result.status, result.body) == (200, b"")
 
 
@@ -62,7 +62,7 @@ async def test_json_that_says_it_is_text_is_taken(start: Any, api: Any) -> None:
 async def test_what_is_no_json_is_refused(start: Any, api: Any, body: bytes, media_type: str) -> None:
     api.reply = answering(body=body, content_type=media_type)
     call = await start()
-    with pytest.raises(UpstreamInvalid, match=f"'api' did not answer JSON .it sent {media_type}"):
+    with pytest.raises(UpstreamInvalidError, match=f"'api' did not answer JSON .it sent {media_type}"):
         await call()
 
 
@@ -78,7 +78,7 @@ async def test_binary_is_taken_as_it_is(start: Any, api: Any) -> None:
 async def test_an_error_is_kept_whole(start: Any, api: Any, status: int) -> None:
     body = b"" if status == 304 else b"no <b>such</b> thing"
     api.reply = answering(status=status, body=body, headers={"Retry-After": "3", "Content-Type": "text/html"})
-    with pytest.raises(UpstreamStatus) as caught:
+    with pytest.raises(UpstreamStatusError) as caught:
         await (await start())()
     assert (caught.value.upstream_status, caught.value.body) == (status, body)
     assert (caught.value.media_type, caught.value.headers["retry-after"]) == ("text/html", "3")
@@ -101,16 +101,16 @@ def chunked(total: int, *, status: int = 200, compressed: bool = False) -> Any:
 @pytest.mark.parametrize("reply", [answering(body=b"0" * 101), chunked(101), chunked(100_000, compressed=True)])
 async def test_an_answer_over_the_limit_is_refused(start: Any, api: Any, reply: Any) -> None:
     api.reply = reply
-    call = await start(settings={"answer_limit": 100})
-    with pytest.raises(UpstreamInvalid, match="the upstream's answer is larger than 100 bytes"):
+    call = await start(settings={"response_limit": 100})
+    with pytest.raises(UpstreamInvalidError, match="the upstream's answer is larger than 100 bytes"):
         await call()
 
 
 @pytest.mark.parametrize("reply", [answering(body=b"0" * 101, status=500), chunked(101, status=500)])
 async def test_an_error_over_the_limit_keeps_its_status(start: Any, api: Any, reply: Any) -> None:
     api.reply = reply
-    call = await start(settings={"answer_limit": 100})
-    with pytest.raises(UpstreamStatus) as caught:
+    call = await start(settings={"response_limit": 100})
+    with pytest.raises(UpstreamStatusError) as caught:
         await call()
     assert (caught.value.upstream_status, caught.value.body) == (500, b"")
 
@@ -118,14 +118,14 @@ async def test_an_error_over_the_limit_keeps_its_status(start: Any, api: Any, re
 @pytest.mark.parametrize("reply", [answering(body=b"[" + b" " * 99 + b"]"), answering(body=b"1" * 100)])
 async def test_an_answer_at_the_limit_is_taken(start: Any, api: Any, reply: Any) -> None:
     api.reply = reply
-    call = await start({"outputRawFormat": "binary"}, settings={"answer_limit": 101})
+    call = await start({"outputRawFormat": "binary"}, settings={"response_limit": 101})
     assert len(await call()) >= 100
 
 
 @pytest.mark.parametrize("reply", [answering(body=b"0" * 200_000), chunked(200_000), chunked(200_000, compressed=True)])
 async def test_a_large_answer_is_streamed_when_asked_for(start: Any, api: Any, reply: Any) -> None:
     api.reply = reply
-    call = await start(settings={"answer_limit": 100})
+    call = await start(settings={"response_limit": 100})
     result = await call.operation.call({}, stream=True)
     assert b"".join([chunk async for chunk in result.stream]) == b"0" * 200_000
 
@@ -174,7 +174,7 @@ async def test_a_stream_that_breaks_says_so(start: Any, api: Any) -> None:
 
     api.reply = reply
     result = await (await start()).operation.call({}, stream=True)
-    with pytest.raises(UpstreamUnreachable):
+    with pytest.raises(UpstreamUnreachableError):
         async for _ in result.stream:
             pass
 
@@ -196,7 +196,7 @@ async def hold_body(request: web.Request) -> web.StreamResponse:
 async def test_no_answer_in_time(start: Any, api: Any, reply: Any, given: Any) -> None:
     api.reply = reply
     call = await start(**given)
-    with pytest.raises(UpstreamTimeout, match=r"the upstream 'api' did not answer within 0\.05 s"):
+    with pytest.raises(UpstreamTimeoutError, match=r"the upstream 'api' did not answer within 0\.05 s"):
         await call()
     await asyncio.wait_for(api.closed.wait(), 5)
 
@@ -211,7 +211,7 @@ async def test_no_connection_in_time(start: Any) -> None:
             one.connect_ex(listener.getsockname())
         base = "http://{}:{}".format(*listener.getsockname())
         call = await start(baseUri=base, **{"x-timeout": {"connect": 0.05}})
-        with pytest.raises(UpstreamTimeout, match=r"the upstream 'api' took no connection within 0\.05 s"):
+        with pytest.raises(UpstreamTimeoutError, match=r"the upstream 'api' took no connection within 0\.05 s"):
             await call()
         for one in waiting:
             one.close()
@@ -227,7 +227,7 @@ async def test_a_stream_may_last_but_not_stall(start: Any, api: Any) -> None:
     api.reply = reply
     call = await start(settings={"total_timeout": 0.1})
     result = await call.operation.call({}, stream=True)
-    with pytest.raises(UpstreamTimeout):
+    with pytest.raises(UpstreamTimeoutError):
         async for _ in result.stream:
             pass
 
@@ -251,7 +251,7 @@ async def test_a_cancelled_call_closes_its_request(start: Any, api: Any) -> None
 
 async def test_nobody_there(start: Any, caplog: pytest.LogCaptureFixture) -> None:
     call = await start({"inputParameters": [{"name": "q", "in": "query"}]}, baseUri="http://127.0.0.1:9")
-    with pytest.raises(UpstreamUnreachable, match=r"^the upstream 'api' cannot be reached$"):
+    with pytest.raises(UpstreamUnreachableError, match=r"^the upstream 'api' cannot be reached$"):
         await call(q="private")
     (record,) = [record for record in caplog.records if record.name == "adapter_host.http"]
     assert record.levelno == logging.WARNING
@@ -284,7 +284,7 @@ async def test_what_is_not_http_is_refused(start: Any) -> None:
 
     async with raw_server(handle) as url:
         call = await start(baseUri=url)
-        with pytest.raises(UpstreamInvalid, match="the upstream 'api' did not answer in HTTP"):
+        with pytest.raises(UpstreamInvalidError, match="the upstream 'api' did not answer in HTTP"):
             await call()
 
 
@@ -305,7 +305,7 @@ async def test_a_stale_connection_is_replaced_only_where_that_is_safe(start: Any
         if method == "GET":
             assert await call() == {}
         else:
-            with pytest.raises(UpstreamUnreachable):
+            with pytest.raises(UpstreamUnreachableError):
                 await call()
     assert len(seen) == calls
 
@@ -340,7 +340,7 @@ async def test_any_other_redirect_is_an_error_that_says_where_to(start: Any, api
     location = location.format(other=api.url.replace("127.0.0.1", "localhost"), host=host)
     api.reply = redirecting(location)
     call = await start(**AUTHENTICATED)
-    with pytest.raises(UpstreamStatus) as caught:
+    with pytest.raises(UpstreamStatusError) as caught:
         await call()
     assert (caught.value.upstream_status, caught.value.headers["Location"]) == (302, location)
     assert len(api.seen) == 1
@@ -355,14 +355,14 @@ async def test_a_location_that_is_not_encoded_is(start: Any, api: Any) -> None:
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 async def test_only_reading_requests_follow(start: Any, api: Any, method: str) -> None:
     api.reply = redirecting("/there")
-    with pytest.raises(UpstreamStatus):
+    with pytest.raises(UpstreamStatusError):
         await (await start({"method": method}))()
     assert len(api.seen) == 1
 
 
 async def test_a_circle_of_redirects_ends(start: Any, api: Any) -> None:
     api.reply = redirecting("/again")
-    with pytest.raises(UpstreamStatus):
+    with pytest.raises(UpstreamStatusError):
         await (await start())()
     assert len(api.seen) == 6
 
@@ -398,7 +398,7 @@ async def test_proxies_of_the_environment(start: Any, api: Any, environment: dic
         assert await call() == {"ok": True}
         assert api.last.headers["Host"] == "api.invalid"
     else:
-        with pytest.raises(UpstreamUnreachable):
+        with pytest.raises(UpstreamUnreachableError):
             await call()
 
 

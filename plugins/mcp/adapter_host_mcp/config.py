@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from adapter_host import BinarySize, HttpExposerConfig, InputSpec, ListOf, Model, OperationSpec, parse_size
+from adapter_host import BinarySize, HttpExposerConfig, InputSpec, ListField, Model, OperationSpec, parse_size
 
 from .tool_names import named
 from .uri_templates import parse_uri
@@ -32,7 +32,7 @@ class McpInputSpec(InputSpec):
 class McpToolSpec(OperationSpec):
     """An operation that is offered as a tool."""
 
-    input_parameters: ListOf[McpInputSpec] = ()
+    input_parameters: ListField[McpInputSpec] = ()
     hints: McpHints | None = None
 
 
@@ -116,8 +116,8 @@ class McpPromptSpec(Model):
     name: str
     label: str | None = None
     description: str | None = None
-    arguments: ListOf[McpArgumentSpec] = ()
-    template: ListOf[McpMessageSpec] = ()
+    arguments: ListField[McpArgumentSpec] = ()
+    template: ListField[McpMessageSpec] = ()
     location: str | None = None
 
 
@@ -126,9 +126,9 @@ class McpConfig(HttpExposerConfig):
 
     transport: Literal["http", "stdio"] = "http"
     port: int = Field(0, ge=0, le=65535)
-    tools: ListOf[McpToolSpec] = ()
-    resources: ListOf[ResourceSpec] = ()
-    prompts: ListOf[McpPromptSpec] = ()
+    tools: ListField[McpToolSpec] = ()
+    resources: ListField[ResourceSpec] = ()
+    prompts: ListField[McpPromptSpec] = ()
     max_binary_size: BinarySize | None = None
     ttl_ms: int = Field(0, ge=0)
     cache_scope: Literal["public", "private"] = "private"

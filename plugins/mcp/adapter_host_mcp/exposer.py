@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from adapter_host import Authentication, HttpExposer, Offer, Operations, Provision
+from adapter_host import Authentication, BuildContext, CatalogEntry, HttpExposer, Operations
 
 from .config import McpConfig
 from .discovery import Greeting, Identity, features, is_plain
@@ -45,50 +45,50 @@ class McpExposer(HttpExposer[McpConfig]):
     config_class = McpConfig
     endpoint = "/mcp"
 
-    def __init__(self, config: McpConfig, operations: Operations, provision: Provision) -> None:
-        super().__init__(config, operations, provision)
-        self.tools = prepare_tools(config.tools, operations, provision)
-        self.resources = prepare_resources(config.resources, operations, provision)
-        self.prompts = prepare_prompts(config.prompts, provision)
+    def __init__(self, config: McpConfig, operations: Operations, context: BuildContext) -> None:
+        super().__init__(config, operations, context)
+        self.tools = prepare_tools(config.tools, operations, context)
+        self.resources = prepare_resources(config.resources, operations, context)
+        self.prompts = prepare_prompts(config.prompts, context)
         self._check_port()
         self._check_caching()
         self._key = self._find_key()
         self._front: Front | None = None
 
     def _find_key(self) -> bytes:
-        given = self.provision.settings.environment.get(KEY, "").encode()
+        given = self.context.settings.environment.get(KEY, "").encode()
         if given and len(given) < _KEY_LENGTH:
             message = f"the secret {KEY} is too short (it needs {_KEY_LENGTH} characters or more)"
-            self.provision.problem(message, self.config, code="weak-secret")
+            self.context.problem(message, self.config, code="weak-secret")
         return given or _random_key()
 
     def _check_caching(self) -> None:
         if self.config.cache_scope == "public" and self.config.authentication is not None:
             message = "'cacheScope: public' lets others have what a caller with credentials was told"
-            self.provision.warn(message, self.config, "cacheScope", code="public-cache")
+            self.context.warn(message, self.config, "cacheScope", code="public-cache")
 
     def _check_port(self) -> None:
         given = "port" in self.config.model_fields_set
         if self.stdio and given:
-            self.provision.warn("'port' has no use with 'transport: stdio'", self.config, "port", code="ignored")
+            self.context.warn("'port' has no use with 'transport: stdio'", self.config, "port", code="ignored")
         elif not self.stdio and not given:
             message = "'port' is missing (0 takes any free one; 'transport: stdio' needs none)"
-            self.provision.problem(message, self.config, code="missing-key")
+            self.context.problem(message, self.config, code="missing-key")
 
     @property
     def stdio(self) -> bool:
         """Whether the document has it served over standard input and output."""
         return self.config.transport == "stdio"
 
-    def offers(self) -> Iterable[Offer]:
+    def catalog(self) -> Iterable[CatalogEntry]:
         """The tools, resources and prompts."""
         for tool in self.tools.values():
-            yield Offer(tool.name, tool.operation, _tool_details(tool))
+            yield CatalogEntry(tool.name, tool.operation, _tool_details(tool))
         for resource in self.resources:
             kind = {"mimeType": resource.mime_type} if resource.mime_type else {}
-            yield Offer(f"resource {resource.uri.text}", resource.operation, kind)
+            yield CatalogEntry(f"resource {resource.uri.text}", resource.operation, kind)
         for prompt in self.prompts.values():
-            yield Offer(f"prompt {prompt.name}", prompt.operation)
+            yield CatalogEntry(f"prompt {prompt.name}", prompt.operation)
 
     def usage(self, url: str) -> str:
         """A client's configuration."""
@@ -112,16 +112,16 @@ class McpExposer(HttpExposer[McpConfig]):
         from .http.transport import Front
 
         plain = type(self).build_server is McpExposer.build_server and is_plain(list(self.tools.values()))
-        desk = Desk(self.provision.settings.body_limit, self._key)
+        desk = Desk(self.context.settings.body_limit, self._key)
         greeting = Greeting(self._identity(), list(self.tools.values())) if plain else None
         self._front = Front(desk, self.tools, greeting, self._build_endpoint, _import_sdk)
         if not plain or self.resources or self.prompts:
             self._front.load()
         return self._front.app(self.endpoint)
 
-    def handler_of(self, request: web.Request) -> Handler | None:
+    def direct_handler(self, request: web.Request) -> Handler | None:
         """Messages to the endpoint are taken at once."""
-        return self._front.handler_of(request) if self._front is not None else None
+        return self._front.direct_handler(request) if self._front is not None else None
 
     def _build_endpoint(self, desk: Desk) -> Endpoint:
         from .sdk.http import Endpoint
@@ -129,7 +129,7 @@ class McpExposer(HttpExposer[McpConfig]):
         return Endpoint(self.build_server(), self.tools, desk)
 
     def _identity(self) -> Identity:
-        capability = self.provision.declaration.capability
+        capability = self.context.loaded.capability
         return Identity(
             name=self.config.namespace,
             title=capability.label,
@@ -154,7 +154,7 @@ class McpExposer(HttpExposer[McpConfig]):
         if self._front is not None:
             self._front.stop()
 
-    def changed(self) -> None:
+    def notify_reload(self) -> None:
         """Tell the clients that listen to read the lists again, as they do after a reload."""
         if self._front is not None:
             self._front.changed()
@@ -172,7 +172,7 @@ class McpExposer(HttpExposer[McpConfig]):
         server = self.build_server()
         add_calls(server, self.tools)
         with stdio.claimed() as (source, sink):
-            await stdio.serve(server, source, sink, self.provision.settings.body_limit)
+            await stdio.serve(server, source, sink, self.context.settings.body_limit)
 
     def build_server(self) -> Server[None]:
         """The SDK's server with all that is declared; a subclass may add handlers of its own."""

@@ -8,7 +8,7 @@ from uuid import UUID
 import orjson
 import pytest
 
-from adapter_host import Result, UpstreamStatus
+from adapter_host import Result, UpstreamStatusError
 from adapter_host_mcp.features.tool_results import failure
 
 PNG = b"\x89PNG\r\n"
@@ -101,18 +101,21 @@ async def test_json_is_embedded_as_it_came_if_it_is_an_object(
 @pytest.mark.parametrize(
     ("error", "text"),
     [
-        (UpstreamStatus(500), "the upstream answered 500 (Internal Server Error)"),
-        (UpstreamStatus(599, b"x", "text/plain"), "the upstream answered 599\nx"),
-        (UpstreamStatus(404, b"<p>", "text/html"), "the upstream answered 404 (Not Found)\n<p>"),
-        (UpstreamStatus(400, b"why"), "the upstream answered 400 (Bad Request)\nwhy"),
-        (UpstreamStatus(400, b"\xff\x00"), "the upstream answered 400 (Bad Request)\n[2 bytes of unknown content]"),
+        (UpstreamStatusError(500), "the upstream answered 500 (Internal Server Error)"),
+        (UpstreamStatusError(599, b"x", "text/plain"), "the upstream answered 599\nx"),
+        (UpstreamStatusError(404, b"<p>", "text/html"), "the upstream answered 404 (Not Found)\n<p>"),
+        (UpstreamStatusError(400, b"why"), "the upstream answered 400 (Bad Request)\nwhy"),
         (
-            UpstreamStatus(418, PNG, "image/png"),
+            UpstreamStatusError(400, b"\xff\x00"),
+            "the upstream answered 400 (Bad Request)\n[2 bytes of unknown content]",
+        ),
+        (
+            UpstreamStatusError(418, PNG, "image/png"),
             "the upstream answered 418 (I'm a Teapot)\n[6 bytes of image/png]",
         ),
     ],
 )
-def test_an_upstream_error_is_told_in_text(error: UpstreamStatus, text: str) -> None:
+def test_an_upstream_error_is_told_in_text(error: UpstreamStatusError, text: str) -> None:
     members = orjson.loads(b"{%b}" % failure(error))
     assert members == {"content": [{"type": "text", "text": text}], "isError": True}
 

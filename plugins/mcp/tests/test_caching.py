@@ -82,7 +82,7 @@ async def test_the_handshake_revisions_know_nothing_of_that(shop_document: dict[
 
 def test_a_public_cache_behind_authentication_is_warned_of(shop_document: dict[str, Any]) -> None:
     plugins = Plugins.installed()
-    plugins.take("fake", FakePlugin())
+    plugins.register("fake", FakePlugin())
     guarded = {"cacheScope": "public", "authentication": {"type": "bearer", "token": "{{env.KEY}}"}}
     document = {**keeping(shop_document, **guarded), "binds": [{"namespace": "env", "keys": {"KEY": "KEY"}}]}
     (warning,) = Host(document, plugins=plugins, settings=Settings(environment={"KEY": "k"})).warnings

@@ -8,7 +8,7 @@ import pytest
 from mcp import Client, MCPError
 from mcp_types import CallToolResult
 
-from adapter_host import Result, UpstreamStatus, UpstreamTimeout
+from adapter_host import Result, UpstreamStatusError, UpstreamTimeoutError
 
 MODES = ["legacy", "auto", "2026-07-28"]
 
@@ -105,7 +105,7 @@ async def test_a_wrong_argument_is_told_to_the_model(
 
 async def test_an_upstream_error_keeps_its_status_and_body(shop: Any, mode: str) -> None:
     def refuse(_: dict[str, Any]) -> None:
-        raise UpstreamStatus(404, b'{"error":"no such item"}', "application/json")
+        raise UpstreamStatusError(404, b'{"error":"no such item"}', "application/json")
 
     shop.stock.answers["get"] = refuse
     async with Client(shop.url, mode=mode) as client:
@@ -116,7 +116,7 @@ async def test_an_upstream_error_keeps_its_status_and_body(shop: Any, mode: str)
 
 async def test_another_failure_is_told_in_its_words(shop: Any, mode: str) -> None:
     def late(_: dict[str, Any]) -> None:
-        raise UpstreamTimeout("the upstream did not answer in 5 s")
+        raise UpstreamTimeoutError("the upstream did not answer in 5 s")
 
     shop.stock.answers["get"] = late
     async with Client(shop.url, mode=mode) as client:

@@ -36,10 +36,10 @@ async def test_every_tool_is_listed() -> None:
 def exposers(file: Path) -> list[McpExposer]:
     """The MCP exposers of a file, none when it cannot be built."""
     try:
-        exposures = Host(file, settings=Settings(environment={})).exposures
+        statuses = Host(file, settings=Settings(environment={})).status()
     except ProblemsError:
         return []
-    return [exposure.exposer for exposure in exposures if isinstance(exposure.exposer, McpExposer)]
+    return [status.exposer for status in statuses if isinstance(status.exposer, McpExposer)]
 
 
 async def tools(client: TestClient[Any, Any], params: dict[str, Any]) -> list[dict[str, Any]]:

@@ -179,8 +179,8 @@ def test_a_placeholder_of_no_argument_is_warned_of() -> None:
 
 
 def test_inspect_is_offered_prompts() -> None:
-    (exposure,) = host(BREW).exposures
-    (offer,) = exposure.exposer.offers()
+    (status,) = host(BREW).status()
+    (offer,) = status.exposer.catalog()
     assert offer.title == "prompt brew"
     assert offer.operation is not None
     assert [(each.name, each.required) for each in offer.operation.inputs] == [

@@ -16,7 +16,16 @@ import yaml
 from mcp import Client, MCPError
 
 import adapter_host_mcp
-from adapter_host import Host, NotFoundError, Plugins, ProblemsError, Result, Settings, UpstreamStatus, UpstreamTimeout
+from adapter_host import (
+    Host,
+    NotFoundError,
+    Plugins,
+    ProblemsError,
+    Result,
+    Settings,
+    UpstreamStatusError,
+    UpstreamTimeoutError,
+)
 from adapter_host.testing import FakeConsumer, FakePlugin, running
 from adapter_host_mcp.exposer import McpExposer
 
@@ -221,7 +230,7 @@ async def test_a_variable_of_another_type_is_the_callers_mistake(mode: str) -> N
 
 async def test_what_the_upstream_has_not_is_not_there(mode: str) -> None:
     def lack(_: Any) -> None:
-        raise UpstreamStatus(404, b'{"error":"sold"}', "application/json")
+        raise UpstreamStatusError(404, b'{"error":"sold"}', "application/json")
 
     async with shop(mode, ITEM) as served:
         served.stock.answers["get"] = lack
@@ -235,8 +244,8 @@ async def test_what_the_upstream_has_not_is_not_there(mode: str) -> None:
 @pytest.mark.parametrize(
     ("error", "message", "data"),
     [
-        (UpstreamStatus(503), "the upstream answered 503 (Service Unavailable)", {"status": 503}),
-        (UpstreamTimeout("the upstream did not answer in 5 s"), "the upstream did not answer in 5 s", {}),
+        (UpstreamStatusError(503), "the upstream answered 503 (Service Unavailable)", {"status": 503}),
+        (UpstreamTimeoutError("the upstream did not answer in 5 s"), "the upstream did not answer in 5 s", {}),
     ],
 )
 async def test_an_upstream_failure_keeps_its_status(mode: str, error: Exception, message: str, data: Any) -> None:
@@ -308,7 +317,7 @@ async def test_a_new_file_is_served_at_once(mode: str, folder: Path) -> None:
 
 
 async def test_a_large_file_is_refused(mode: str, folder: Path) -> None:
-    async with shop(mode, TERMS, folder=folder, answer_limit=7) as served:
+    async with shop(mode, TERMS, folder=folder, response_limit=7) as served:
         code, message, _ = await refused(served.client, "docs://terms")
     assert (code, message) == (-32603, "docs://terms: the file is larger than 7 bytes")
 
@@ -367,9 +376,9 @@ def test_a_resource_behind_another_of_its_uri_is_warned_of() -> None:
 
 
 async def test_inspect_is_offered_resources(folder: Path) -> None:
-    (exposure,) = host(ITEM, {**TERMS, "location": f"file://{folder}/terms.txt"}).exposures
-    assert isinstance(exposure.exposer, McpExposer)
-    item, terms = exposure.exposer.offers()
+    (status,) = host(ITEM, {**TERMS, "location": f"file://{folder}/terms.txt"}).status()
+    assert isinstance(status.exposer, McpExposer)
+    item, terms = status.exposer.catalog()
     assert (item.title, item.details) == ("resource shop://items/{id}", {"mimeType": "application/json"})
     assert item.operation is not None
     assert terms.operation is not None

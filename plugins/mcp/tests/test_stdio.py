@@ -179,10 +179,10 @@ async def talking(limit: int = 10_000) -> AsyncIterator[Talk]:
     document = {"naftiko": "1.0.0-alpha2", "capability": {"consumes": [stock], "exposes": [exposer]}}
     plugins = Plugins({"mcp": adapter_host_mcp, "fake": FakePlugin()})
     async with Host(document, plugins=plugins, settings=Settings(environment={})) as host:
-        (exposure,) = host.exposures
-        assert isinstance(exposure.exposer, McpExposer)
-        server = exposure.exposer.build_server()
-        add_calls(server, exposure.exposer.tools)
+        (status,) = host.status()
+        assert isinstance(status.exposer, McpExposer)
+        server = status.exposer.build_server()
+        add_calls(server, status.exposer.tools)
         (source, to_server), (from_server, sink) = os.pipe(), os.pipe()
         serving = asyncio.create_task(stdio.serve(server, source, sink, limit))
         ((consumer,),) = [plan.consumers for plan in host.plans]

@@ -101,9 +101,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def exposer(served: Running) -> McpExposer:
-    (exposure,) = served.host.exposures
-    assert isinstance(exposure.exposer, McpExposer)
-    return exposure.exposer
+    (status,) = served.host.status()
+    assert isinstance(status.exposer, McpExposer)
+    return status.exposer
 
 
 async def freed(held: Callable[[], int], ping: Callable[[], Awaitable[Any]]) -> None:
@@ -261,7 +261,7 @@ async def test_changes_are_told_to_who_listens(shop_document: dict[str, Any]) ->
         url = served.url("shop")
         async with session.get(url, headers=ACCEPT) as old, listening(session, url) as new:
             assert await read_event(old) is None
-            exposer(served).changed()
+            exposer(served).notify_reload()
             told = [(await read_event(old))["method"] for _ in range(3)]
             assert told == [f"notifications/{kind}/list_changed" for kind in ("tools", "prompts", "resources")]
             event = await read_event(new)
@@ -489,7 +489,7 @@ async def test_a_client_comes_back_for_the_rest_of_a_stream(shop_document: dict[
         for headers in (mine, other):
             async with session.get(url, headers={**headers, "Last-Event-ID": token}) as answer:
                 assert await read_event(answer) is None
-                own.changed()
+                own.notify_reload()
                 assert (await read_event(answer))["method"] == "notifications/tools/list_changed"
 
 

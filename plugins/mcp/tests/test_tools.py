@@ -48,13 +48,13 @@ def tool(name: str | None = "get-item", **more: Any) -> dict[str, Any]:
 
 
 def exposer_of(built: Host) -> McpExposer:
-    (exposure,) = built.exposures
-    assert isinstance(exposure.exposer, McpExposer)
-    return exposure.exposer
+    (status,) = built.status()
+    assert isinstance(status.exposer, McpExposer)
+    return status.exposer
 
 
 def names(built: Host) -> list[str]:
-    return [offer.title for offer in exposer_of(built).offers()]
+    return [offer.title for offer in exposer_of(built).catalog()]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_rename_is_told() -> None:
 
 
 def test_offers_tell_what_clients_are_told() -> None:
-    (offer,) = exposer_of(host(tool(hints={"destructive": True, "idempotent": False}))).offers()
+    (offer,) = exposer_of(host(tool(hints={"destructive": True, "idempotent": False}))).catalog()
     assert offer.details == {
         "description": "Gets",
         "inputSchema": {"type": "object", "properties": {}, "additionalProperties": False},
@@ -144,7 +144,7 @@ def with_output(schema: Mapping[str, Any], data: Any) -> McpExposer:
 
     built = exposer_of(host(tool()))
     told = [replace(operation, output_schema=schema, call=call) for operation in built.operations.values()]
-    return McpExposer(built.config, Operations(told), built.provision)
+    return McpExposer(built.config, Operations(told), built.context)
 
 
 ARRAY = {"type": "array", "items": {"type": "string"}}
@@ -191,9 +191,9 @@ import adapter_host_mcp
 exposer = {"type": "mcp", "namespace": "shop", "port": 0, "tools": []}
 document = {"naftiko": "1.0.0-alpha2", "capability": {"exposes": [exposer]}}
 host = Host(document, plugins=Plugins({"mcp": adapter_host_mcp}), settings=Settings(environment={}))
-(exposure,) = host.exposures
-list(exposure.exposer.offers())
-exposure.exposer.usage("http://localhost/mcp")
+(status,) = host.status()
+list(status.exposer.catalog())
+status.exposer.usage("http://localhost/mcp")
 print(sorted(name for name in sys.modules if name.partition(".")[0] in ("mcp", "mcp_types")))
 """
 
@@ -211,7 +211,7 @@ def test_stdio_needs_no_port() -> None:
 
 def test_a_declared_input_is_required_unless_it_says_otherwise() -> None:
     declared = [{"name": "a", "type": "string"}, {"name": "b", "required": False}]
-    (offer,) = exposer_of(host(tool(inputParameters=declared))).offers()
+    (offer,) = exposer_of(host(tool(inputParameters=declared))).catalog()
     assert offer.details["inputSchema"]["required"] == ["a"]
 
 

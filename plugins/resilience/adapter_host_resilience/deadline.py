@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import Final
 
-from adapter_host import Result, UpstreamTimeout
+from adapter_host import Result, UpstreamTimeoutError
 
 _END: Final[ContextVar[float | None]] = ContextVar("adapter_host_resilience_deadline", default=None)
 
@@ -26,7 +26,7 @@ def is_over() -> bool:
 async def within(seconds: float, name: str, call: Callable[[], Awaitable[Result]]) -> Result:
     """Call, and cut it off after that time or at the end that was set before, whichever comes first.
 
-    Raises `UpstreamTimeout`. What is streamed is not cut off.
+    Raises `UpstreamTimeoutError`. What is streamed is not cut off.
     """
     own = asyncio.get_running_loop().time() + seconds
     before = _END.get()
@@ -39,6 +39,6 @@ async def within(seconds: float, name: str, call: Callable[[], Awaitable[Result]
     except TimeoutError as error:
         if not timeout.expired():
             raise
-        raise UpstreamTimeout(f"'{name}' did not end within {seconds:g} s") from error
+        raise UpstreamTimeoutError(f"'{name}' did not end within {seconds:g} s") from error
     finally:
         _END.reset(token)

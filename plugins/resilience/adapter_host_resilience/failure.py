@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from adapter_host import Result, UpstreamStatus, UpstreamTimeout, UpstreamUnreachable
+from adapter_host import Result, UpstreamStatusError, UpstreamTimeoutError, UpstreamUnreachableError
 
 _DOWN: Final = frozenset({502, 503, 504})
 _BUSY: Final = 429
@@ -14,14 +14,14 @@ _BUSY: Final = 429
 
 def is_down(error: BaseException) -> bool:
     """Whether the API did not answer, or something before it did in its place."""
-    if isinstance(error, UpstreamStatus):
+    if isinstance(error, UpstreamStatusError):
         return error.upstream_status in _DOWN
-    return isinstance(error, UpstreamUnreachable | UpstreamTimeout)
+    return isinstance(error, UpstreamUnreachableError | UpstreamTimeoutError)
 
 
 def is_passing(error: BaseException) -> bool:
     """Whether the same call may succeed a little later."""
-    return is_down(error) or (isinstance(error, UpstreamStatus) and error.upstream_status == _BUSY)
+    return is_down(error) or (isinstance(error, UpstreamStatusError) and error.upstream_status == _BUSY)
 
 
 def retry_after(error: BaseException | None) -> float | None:
@@ -39,7 +39,7 @@ def retry_after(error: BaseException | None) -> float | None:
 
 
 def _header(error: BaseException | None) -> str:
-    if not isinstance(error, UpstreamStatus):
+    if not isinstance(error, UpstreamStatusError):
         return ""
     return next((value for name, value in error.headers.items() if name.lower() == "retry-after"), "")
 
@@ -49,8 +49,8 @@ def says_down(result: Result) -> bool:
     return result.status in _DOWN
 
 
-def refused(result: Result) -> UpstreamStatus | None:
+def refused(result: Result) -> UpstreamStatusError | None:
     """The error that an answer is which a consumer gave instead of raising it; none that is passed on as it comes."""
     if result.status < 300 or result.stream is not None:
         return None
-    return UpstreamStatus(result.status, result.body, result.media_type, result.headers)
+    return UpstreamStatusError(result.status, result.body, result.media_type, result.headers)

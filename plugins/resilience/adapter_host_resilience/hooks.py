@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from adapter_host import (
+    BuildContext,
     Call,
     ConsumedCall,
     ConsumedOperation,
     ConsumerConfig,
-    Declaration,
+    LoadedCapability,
     Model,
     Operation,
     OperationSpec,
     Problem,
-    Provision,
     hookimpl,
 )
 
@@ -26,61 +26,61 @@ Loc = tuple[str | int, ...]
 
 @hookimpl
 def consumer_wrapper(
-    config: ConsumerConfig, operations: Sequence[ConsumedOperation], provision: Provision
+    config: ConsumerConfig, operations: Sequence[ConsumedOperation], context: BuildContext
 ) -> Callable[[ConsumedOperation, ConsumedCall], ConsumedCall]:
     """Wrap what an API and its operations say; what they share is made here, so each build has its own."""
-    policy = provision.extension(KEY, config, ApiPolicy) or ApiPolicy()
-    api = Api(policy, config.namespace, provision.settings.total_timeout)
-    _check_places(provision.declaration, config, operations)
+    policy = context.read_extension(KEY, config, ApiPolicy) or ApiPolicy()
+    api = Api(policy, config.namespace, context.settings.total_timeout)
+    _check_places(context.loaded, config, operations)
 
     def wrap(operation: ConsumedOperation, call: ConsumedCall) -> ConsumedCall:
-        own = provision.extension(KEY, operation.spec, OperationPolicy) if operation.spec is not None else None
+        own = context.read_extension(KEY, operation.spec, OperationPolicy) if operation.spec is not None else None
         return api.wrap(operation, own or OperationPolicy(), call)
 
     return wrap
 
 
-def _check_places(declaration: Declaration, config: ConsumerConfig, operations: Sequence[ConsumedOperation]) -> None:
+def _check_places(loaded: LoadedCapability, config: ConsumerConfig, operations: Sequence[ConsumedOperation]) -> None:
     """Refuse the key below a consumed API where none of its operations is declared."""
     known = {id(config), *(id(operation.spec) for operation in operations)}
-    for model, loc in _having(declaration):
-        if _is_below(loc, [declaration.loc(config)]) and id(model) not in known:
-            declaration.problems.append(_problem(declaration, (*loc, KEY)))
+    for model, loc in _having(loaded):
+        if _is_below(loc, [loaded.loc(config)]) and id(model) not in known:
+            loaded.diagnostics.add(_problem(loaded, (*loc, KEY)))
 
 
 @hookimpl
-def operation_wrapper(operation: Operation, provision: Provision) -> Callable[[Call], Call] | None:
+def operation_wrapper(operation: Operation, context: BuildContext) -> Callable[[Call], Call] | None:
     """Wrap what an exposed operation says."""
-    policy = provision.extension(KEY, operation.spec, Limits)
+    policy = context.read_extension(KEY, operation.spec, Limits)
     return None if policy is None else lambda call: wrap_operation(policy, operation.name, call)
 
 
 @hookimpl
-def check_capability(declaration: Declaration) -> Iterator[Problem]:
+def check_capability(loaded: LoadedCapability) -> Iterator[Problem]:
     """Refuse the key where it would say nothing; consumed APIs are looked at where they are wrapped."""
-    document = declaration.source.data
+    document = loaded.source.data
     outermost: dict[Loc, object] = {(): document, ("capability",): document.get("capability")}
     for loc, section in outermost.items():
         if isinstance(section, dict) and KEY in section:
-            yield _problem(declaration, (*loc, KEY))
+            yield _problem(loaded, (*loc, KEY))
     consumed, exposed = (
-        [declaration.loc(config) for config in section]
-        for section in (declaration.capability.consumes, declaration.capability.exposes)
+        [loaded.loc(config) for config in section]
+        for section in (loaded.capability.consumes, loaded.capability.exposes)
     )
-    for model, loc in _having(declaration):
+    for model, loc in _having(loaded):
         offered = isinstance(model, OperationSpec) and _is_below(loc, exposed)
         if not offered and not _is_below(loc, consumed):
-            yield _problem(declaration, (*loc, KEY))
+            yield _problem(loaded, (*loc, KEY))
 
 
-def _having(declaration: Declaration) -> Iterator[tuple[Model, Loc]]:
-    return ((model, loc) for model, loc in declaration.models if KEY in (model.model_extra or {}))
+def _having(loaded: LoadedCapability) -> Iterator[tuple[Model, Loc]]:
+    return ((model, loc) for model, loc in loaded.models if KEY in (model.model_extra or {}))
 
 
 def _is_below(loc: Loc, bases: Iterable[Loc]) -> bool:
     return any(loc[: len(base)] == base for base in bases)
 
 
-def _problem(declaration: Declaration, loc: Loc) -> Problem:
+def _problem(loaded: LoadedCapability, loc: Loc) -> Problem:
     message = f"'{KEY}' says nothing here (it may stand at a consumed API and at operations, consumed or exposed)"
-    return declaration.source.problem(loc, message, code="misplaced", key=True)
+    return loaded.source.problem(loc, message, code="misplaced", key=True)

@@ -9,7 +9,7 @@ from math import ceil
 
 from aiolimiter import AsyncLimiter
 
-from adapter_host import HeldStream, Result, UnavailableError
+from adapter_host import Result, TrackedStream, UnavailableError
 
 from .config import Limit, Rate
 
@@ -98,7 +98,7 @@ class ConcurrencyLimit(Turns):
         if result.stream is None:
             self._slots.release()
         else:
-            result.stream = HeldStream(result.stream, self._slots.release)
+            result.stream = TrackedStream(result.stream, self._slots.release)
         return result
 
     def _is_free(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from adapter_host import UnavailableError, UpstreamStatus, UpstreamTimeout
+from adapter_host import UnavailableError, UpstreamStatusError, UpstreamTimeoutError
 from adapter_host.testing import running
 
 from .conftest import Api, Calling, Clock, Notes, Start, document, plugins
@@ -18,7 +18,7 @@ POLICY: dict[str, Any] = {"breaker": {"failures": 2, "openFor": 30}}
 
 async def failing(call: Calling, times: int = 2, name: str = "read") -> None:
     for _ in range(times):
-        with pytest.raises(UpstreamStatus):
+        with pytest.raises(UpstreamStatusError):
             await call(name)
 
 
@@ -157,7 +157,7 @@ async def test_a_call_that_began_before_does_not_close_it(api: Api, start: Start
 async def test_a_deadline_that_cuts_a_call_off_is_a_failure(api: Api, start: Start) -> None:
     call = await start({"breaker": {"failures": 1}}, exposed={"read": {"deadline": 0.05}})
     held = api.hold()
-    with pytest.raises(UpstreamTimeout):
+    with pytest.raises(UpstreamTimeoutError):
         await call()
     await held.gone.wait()
     await refused(call)
@@ -176,7 +176,7 @@ async def test_a_caller_that_goes_away_is_no_failure(api: Api, start: Start) -> 
 async def test_no_call_is_made_again_once_it_is_open(api: Api, start: Start) -> None:
     call = await start({**POLICY, "retry": {"attempts": 5, "backoff": 0.001}})
     api.fail(503, 504)
-    with pytest.raises(UpstreamStatus) as caught:
+    with pytest.raises(UpstreamStatusError) as caught:
         await call()
     assert caught.value.upstream_status == 504
     assert len(api.seen) == 2
@@ -194,7 +194,7 @@ async def test_calls_that_wait_their_turn_are_not_made_once_it_is_open(api: Api,
     first, second = call.task(), call.task()
     await api.requests(1)
     turn.set()
-    with pytest.raises(UpstreamStatus):
+    with pytest.raises(UpstreamStatusError):
         await first
     with pytest.raises(UnavailableError, match="left alone"):
         await second

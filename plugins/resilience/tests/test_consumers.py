@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from adapter_host import Result, UpstreamStatus, UpstreamUnreachable
+from adapter_host import Result, UpstreamStatusError, UpstreamUnreachableError
 from adapter_host.testing import FakeConsumer, Running, running
 
 from .conftest import plugins
@@ -50,11 +50,11 @@ async def test_without_a_method_only_what_is_said_to_be_idempotent_is_repeated(
     served: Running, fake: FakeConsumer
 ) -> None:
     def fail(_: dict[str, Any]) -> None:
-        raise UpstreamUnreachable
+        raise UpstreamUnreachableError
 
     fake.answers = {"read": fail, "again": fail}
     for name in ("read", "again"):
-        with pytest.raises(UpstreamUnreachable):
+        with pytest.raises(UpstreamUnreachableError):
             await served.host.call(f"front.{name}", {})
     assert [name for name, _ in fake.calls] == ["read", "again", "again", "again"]
 
@@ -64,7 +64,7 @@ async def test_an_error_that_is_given_as_an_answer_is_one(served: Running, fake:
     fake.answers["again"] = lambda _: answers.pop(0)
     assert (await served.host.call("front.again", {})).data == "there"
     fake.answers["again"] = lambda _: Result(status=404, data={"no": "such"}, headers={"Link": "x"})
-    with pytest.raises(UpstreamStatus) as caught:
+    with pytest.raises(UpstreamStatusError) as caught:
         await served.host.call("front.again", {})
     error = caught.value
     assert (error.upstream_status, error.body, error.headers) == (404, b'{"no":"such"}', {"Link": "x"})

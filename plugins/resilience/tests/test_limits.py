@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from adapter_host import UnavailableError, UpstreamStatus, UpstreamUnreachable
+from adapter_host import UnavailableError, UpstreamStatusError, UpstreamUnreachableError
 
 from .conftest import Api, Calling, Clock, Start, hang_up
 
@@ -155,7 +155,7 @@ async def test_turns_come_in_order(api: Api, start: Start) -> None:
 async def test_a_call_that_fails_gives_its_turn_back(api: Api, start: Start, failure: Any) -> None:
     call = await start({"concurrency": {"calls": 1, "wait": 0}})
     api.plan.append(failure) if failure else api.fail(500)
-    with pytest.raises((UpstreamStatus, UpstreamUnreachable)):
+    with pytest.raises((UpstreamStatusError, UpstreamUnreachableError)):
         await call("write")
     assert await call() == {"ok": True}
 

@@ -10,7 +10,7 @@ from email.utils import format_datetime
 import pytest
 from aiohttp import web
 
-from adapter_host import UpstreamInvalid, UpstreamStatus, UpstreamTimeout, UpstreamUnreachable
+from adapter_host import UpstreamInvalidError, UpstreamStatusError, UpstreamTimeoutError, UpstreamUnreachableError
 
 from .conftest import Api, Clock, Notes, Start, hang_up
 
@@ -45,7 +45,7 @@ async def test_no_answer_in_time(api: Api, start: Start) -> None:
 async def test_what_will_not_pass_is_not_tried_again(api: Api, start: Start, status: int) -> None:
     call = await start(QUICK)
     api.fail(status)
-    with pytest.raises(UpstreamStatus) as caught:
+    with pytest.raises(UpstreamStatusError) as caught:
         await call()
     assert caught.value.upstream_status == status
     assert len(api.seen) == 1
@@ -57,7 +57,7 @@ async def test_another_format_is_not_tried_again(api: Api, start: Start) -> None
 
     call = await start(QUICK)
     api.plan.append(text)
-    with pytest.raises(UpstreamInvalid):
+    with pytest.raises(UpstreamInvalidError):
         await call()
     assert len(api.seen) == 1
 
@@ -74,7 +74,7 @@ async def test_methods_that_may_be_repeated(api: Api, start: Start, name: str) -
 async def test_methods_that_may_not(api: Api, start: Start, name: str) -> None:
     call = await start(QUICK)
     api.fail(503)
-    with pytest.raises(UpstreamStatus):
+    with pytest.raises(UpstreamStatusError):
         await call(name)
     assert len(api.seen) == 1
 
@@ -84,7 +84,7 @@ async def test_a_document_may_say_that_an_operation_is_idempotent_or_is_not(api:
     api.fail(503)
     assert await call("write") == {"ok": True}
     api.fail(503)
-    with pytest.raises(UpstreamStatus):
+    with pytest.raises(UpstreamStatusError):
         await call("read")
     assert api.seen == ["POST /things", "POST /things", "GET /things"]
 
@@ -92,7 +92,7 @@ async def test_a_document_may_say_that_an_operation_is_idempotent_or_is_not(api:
 async def test_the_last_failure_is_what_the_caller_gets(api: Api, start: Start) -> None:
     call = await start(QUICK)
     api.fail(502, 503, 504, 200)
-    with pytest.raises(UpstreamStatus) as caught:
+    with pytest.raises(UpstreamStatusError) as caught:
         await call()
     assert caught.value.upstream_status == 504
     assert caught.value.body == b'{"ok": false}'
@@ -102,7 +102,7 @@ async def test_the_last_failure_is_what_the_caller_gets(api: Api, start: Start) 
 async def test_a_failure_that_will_not_pass_ends_it(api: Api, start: Start) -> None:
     call = await start(QUICK)
     api.fail(503, 404)
-    with pytest.raises(UpstreamStatus) as caught:
+    with pytest.raises(UpstreamStatusError) as caught:
         await call()
     assert caught.value.upstream_status == 404
     assert len(api.seen) == 2
@@ -112,10 +112,10 @@ async def test_an_operation_replaces_what_its_api_says(api: Api, start: Start) -
     own = {"read": {"retry": {"attempts": 2, "backoff": 0.001}}, "other": {"retry": {"attempts": 1}}}
     call = await start(QUICK, operations=own)
     api.fail(503, 503)
-    with pytest.raises(UpstreamStatus):
+    with pytest.raises(UpstreamStatusError):
         await call("read")
     api.fail(503)
-    with pytest.raises(UpstreamStatus):
+    with pytest.raises(UpstreamStatusError):
         await call("other")
     assert api.seen == ["GET /things", "GET /things", "GET /others"]
 
@@ -125,7 +125,7 @@ async def test_an_operation_alone_may_have_retries(api: Api, start: Start) -> No
     api.fail(503)
     assert await call("read") == {"ok": True}
     api.fail(503)
-    with pytest.raises(UpstreamStatus):
+    with pytest.raises(UpstreamStatusError):
         await call("other")
 
 
@@ -185,7 +185,7 @@ async def test_retry_after_that_says_nothing(api: Api, start: Start, notes: Note
 async def test_retry_after_that_is_too_long_is_the_callers_to_wait_for(api: Api, start: Start, value: str) -> None:
     call = await start({"retry": {}})
     api.fail(503, Retry_After=value)
-    with pytest.raises(UpstreamStatus) as caught:
+    with pytest.raises(UpstreamStatusError) as caught:
         await call()
     assert caught.value.headers["Retry-After"] == value
     assert len(api.seen) == 1
@@ -194,7 +194,7 @@ async def test_retry_after_that_is_too_long_is_the_callers_to_wait_for(api: Api,
 async def test_no_pause_goes_beyond_the_deadline(api: Api, start: Start) -> None:
     call = await start({"retry": {}, "deadline": 5})
     api.fail(503, Retry_After="6")
-    with pytest.raises(UpstreamStatus):
+    with pytest.raises(UpstreamStatusError):
         await call()
     assert len(api.seen) == 1
 
@@ -202,7 +202,7 @@ async def test_no_pause_goes_beyond_the_deadline(api: Api, start: Start) -> None
 async def test_no_pause_goes_beyond_the_deadline_of_what_is_exposed(api: Api, start: Start) -> None:
     call = await start({"retry": {}, "deadline": 20}, exposed={"read": {"deadline": 5}})
     api.fail(503, Retry_After="6")
-    with pytest.raises(UpstreamStatus):
+    with pytest.raises(UpstreamStatusError):
         await call()
     assert len(api.seen) == 1
 
@@ -210,7 +210,7 @@ async def test_no_pause_goes_beyond_the_deadline_of_what_is_exposed(api: Api, st
 async def test_with_no_deadline_there_are_retries_within_the_hosts_time(api: Api, start: Start) -> None:
     call = await start({"retry": {}}, settings={"total_timeout": 5})
     api.fail(503, Retry_After="6")
-    with pytest.raises(UpstreamStatus):
+    with pytest.raises(UpstreamStatusError):
         await call()
     assert len(api.seen) == 1
 
@@ -219,7 +219,7 @@ async def test_with_no_deadline_there_are_retries_within_the_hosts_time(api: Api
 async def test_a_deadline_ends_a_call(api: Api, start: Start, given: dict[str, object]) -> None:
     call = await start(**given)
     held = api.hold()
-    with pytest.raises(UpstreamTimeout, match=r"'(things\.)?read' did not end within 0\.05 s"):
+    with pytest.raises(UpstreamTimeoutError, match=r"'(things\.)?read' did not end within 0\.05 s"):
         await call()
     await held.gone.wait()
 
@@ -228,7 +228,7 @@ async def test_the_first_deadline_holds(api: Api, start: Start) -> None:
     call = await start({"deadline": 30}, operations={"other": {"deadline": 0.02}}, exposed={"read": {"deadline": 0.02}})
     for name, named in (("read", "'read'"), ("other", "'things.other'")):
         held = api.hold()
-        with pytest.raises(UpstreamTimeout, match=named):
+        with pytest.raises(UpstreamTimeoutError, match=named):
             await call(name)
         await held.gone.wait()
 
@@ -269,7 +269,7 @@ async def test_a_stream_that_began_is_not_called_again(api: Api, start: Start) -
     result = await call.consumed("large").call({}, stream=True)
     assert result.stream is not None
     assert len(api.seen) == 2
-    with pytest.raises(UpstreamUnreachable):
+    with pytest.raises(UpstreamUnreachableError):
         async for _ in result.stream:
             pass
     assert len(api.seen) == 2

@@ -98,7 +98,7 @@ def compile_extractor(method: str, inputs: Iterable[Input], variables: Sequence[
     for source in inputs:
         if source.whole:
             whole = source.name
-        elif source.name not in filled and source.place != "environment":
+        elif source.name not in filled and source.in_ != "environment":
             places[_place(source, method)].append(_Taker.of(source))
     return Extractor(
         variables=tuple(None if variable is None else _Taker.of(variable) for variable in variables),
@@ -120,11 +120,11 @@ def place_of(source: Input, method: str, variables: Sequence[Input | None]) -> s
 
 
 def _place(source: Input, method: str) -> str:
-    if source.place in ("header", "cookie"):
-        return source.place
-    if method in BODILESS or source.place not in ("body", None):
+    if source.in_ in ("header", "cookie"):
+        return source.in_
+    if method in BODILESS or source.in_ not in ("body", None):
         return "query"
-    return source.place or "any"
+    return source.in_ or "any"
 
 
 def _take(takers: Takers, carried: Any, arguments: dict[str, Any]) -> None:

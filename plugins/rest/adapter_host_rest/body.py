@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from adapter_host import ABSENT, ArgumentError
+from adapter_host import ABSENT, ArgumentError, bare_media_type
 
 from .arguments import BODY
 
@@ -58,7 +58,7 @@ def too_large(limit: int) -> BodyTooLarge:
 
 def _parse(body: bytes, content_type: str | None) -> Any:
     if content_type is not None and content_type != "application/json":
-        media_type = content_type.partition(";")[0].strip().lower()
+        media_type = bare_media_type(content_type)
         if media_type != "application/json" and not media_type.endswith("+json"):
             raise UnsupportedMediaType(BODY, "the body must be JSON (Content-Type: application/json)")
     try:

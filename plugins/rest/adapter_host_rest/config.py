@@ -12,7 +12,7 @@ from adapter_host import (
     ForwardSpec,
     HttpExposerConfig,
     InputSpec,
-    ListOf,
+    ListField,
     MediaType,
     Model,
     OperationSpec,
@@ -69,9 +69,9 @@ class RestResource(Model):
     name: str | None = None
     label: str | None = None
     description: str | None = None
-    tags: ListOf[str] = ()
-    input_parameters: ListOf[InputSpec] = ()
-    operations: ListOf[RestOperationSpec] = ()
+    tags: ListField[str] = ()
+    input_parameters: ListField[InputSpec] = ()
+    operations: ListField[RestOperationSpec] = ()
     forward: ForwardSpec | None = None
 
     @field_validator("operations")
@@ -84,7 +84,7 @@ class RestResource(Model):
 class RestConfig(HttpExposerConfig):
     """An entry of `exposes` with `type: rest`; its `inputParameters` hold for every operation."""
 
-    input_parameters: ListOf[InputSpec] = ()
+    input_parameters: ListField[InputSpec] = ()
     resources: tuple[RestResource, ...]
     max_binary_size: BinarySize | None = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from adapter_host import Operation, Provision
+from adapter_host import BuildContext, Operation, bare_media_type
 
 from .config import BinaryResponseSpec, ContentSpec, ResponseSpec, RestOperationSpec
 
@@ -25,24 +25,20 @@ class Contract:
         declared = self.binary.get(str(status)) or self.binary.get(f"{status // 100}XX")
         if not declared:
             return None
-        return given if _bare(given) in map(_bare, declared) else declared[0]
+        return given if bare_media_type(given) in map(bare_media_type, declared) else declared[0]
 
 
-def _bare(media_type: str) -> str:
-    return media_type.partition(";")[0].strip().lower()
-
-
-def compile_contract(spec: RestOperationSpec, operation: Operation, provision: Provision) -> Contract | None:
+def compile_contract(spec: RestOperationSpec, operation: Operation, context: BuildContext) -> Contract | None:
     """The contract of a route, or None; what cannot hold is a problem."""
     if spec.responses and spec.response_binary is not None:
         message = "'responseBinary' is the short form of 'responses' (give one of them)"
-        provision.problem(message, spec, "responseBinary", code="modes")
+        context.problem(message, spec, "responseBinary", code="modes")
     responses = _long(spec.response_binary) if spec.response_binary is not None else spec.responses
     if not responses:
         return None
     binary = {code: tuple(_binary(response)) for code, response in responses.items()}
     if any(binary.values()) and not operation.binary:
-        _report(spec, operation, provision)
+        _report(spec, operation, context)
     return Contract(responses, {code: media_types for code, media_types in binary.items() if media_types})
 
 
@@ -55,8 +51,8 @@ def _binary(response: ResponseSpec) -> Iterator[str]:
     return (media_type for media_type, content in response.content.items() if content.binary)
 
 
-def _report(spec: RestOperationSpec, operation: Operation, provision: Provision) -> None:
+def _report(spec: RestOperationSpec, operation: Operation, context: BuildContext) -> None:
     key = "responses" if spec.response_binary is None else "responseBinary"
     reached = [f"'{each.namespace}.{each.name}' has another" for each in operation.upstream[-1:]]
     message = "bytes come of a consumed operation with 'outputRawFormat: binary'"
-    provision.problem(f"{message} ({''.join(reached) or 'it calls none'})", spec, key, code="not-binary")
+    context.problem(f"{message} ({''.join(reached) or 'it calls none'})", spec, key, code="not-binary")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from adapter_host import ForwardSpec, HttpExposer, Offer, Operations, Provision
+from adapter_host import BuildContext, CatalogEntry, ForwardSpec, HttpExposer, Operations
 
 from .arguments import compile_extractor
 from .config import RestConfig, RestOperationSpec, RestResource
@@ -30,8 +30,8 @@ class RestExposer(HttpExposer[RestConfig]):
     config_class = RestConfig
     streams = True
 
-    def __init__(self, config: RestConfig, operations: Operations, provision: Provision) -> None:
-        super().__init__(config, operations, provision)
+    def __init__(self, config: RestConfig, operations: Operations, context: BuildContext) -> None:
+        super().__init__(config, operations, context)
         self._router: Router[Route] = Router()
         self._routes: list[Route] = []
         self._forwards = Forwards()
@@ -44,10 +44,10 @@ class RestExposer(HttpExposer[RestConfig]):
         # Imported here, with aiohttp: `validate` and `inspect` do without.
         from .service import Service
 
-        self._service = Service(self._router, self._forwards, self._describe, self.provision.settings.body_limit)
+        self._service = Service(self._router, self._forwards, self._describe, self.context.settings.body_limit)
         return self._service.app()
 
-    def handler_of(self, request: web.Request) -> Handler | None:
+    def direct_handler(self, request: web.Request) -> Handler | None:
         """The routes answer everything below the root."""
         return self._service.serve if self._service is not None else None
 
@@ -56,9 +56,9 @@ class RestExposer(HttpExposer[RestConfig]):
         return served_at(self._describe(), url)
 
     def _describe(self) -> dict[str, Any]:
-        return describe(self._routes, self.config, self.provision.declaration.capability)
+        return describe(self._routes, self.config, self.context.loaded.capability)
 
-    def offers(self) -> Iterable[Offer]:
+    def catalog(self) -> Iterable[CatalogEntry]:
         """Each route, with where a request carries each input; then what is forwarded."""
         return [*(route.offer() for route in self._routes), *(forward.offer() for forward in self._forwards.all)]
 
@@ -71,11 +71,11 @@ class RestExposer(HttpExposer[RestConfig]):
 
     def _add_resource(self, resource: RestResource) -> None:
         if not resource.operations and resource.forward is None:
-            self.provision.warn(f"nothing is served at {resource.path}: it has no operations", resource)
+            self.context.warn(f"nothing is served at {resource.path}: it has no operations", resource)
         try:
             segments = parse_path(resource.path)
         except ValueError as error:
-            self.provision.problem(f"path '{resource.path}': {error}", resource, "path", code="path")
+            self.context.problem(f"path '{resource.path}': {error}", resource, "path", code="path")
             return
         for spec in resource.operations:
             if spec in self.operations:
@@ -87,12 +87,12 @@ class RestExposer(HttpExposer[RestConfig]):
         try:
             segments, tail = parse_forward(declared)
         except ValueError as error:
-            self.provision.problem(f"path '{resource.path}': {error}", resource, "path", code="path")
+            self.context.problem(f"path '{resource.path}': {error}", resource, "path", code="path")
             return
         for name in (name for each in segments for name in each.variables):
             message = f"path variable '{name}' is not sent on (only what {{path}} takes is)"
-            self.provision.warn(message, resource, "path", code="unused-variable")
-        settings = self.provision.settings
+            self.context.warn(message, resource, "path", code="unused-variable")
+        settings = self.context.settings
         operation = self.operations[spec]
         forward = Forward(resource, spec, operation, segments, tail, settings.body_limit, settings.total_timeout)
         present = self._forwards.add(forward)
@@ -107,7 +107,7 @@ class RestExposer(HttpExposer[RestConfig]):
         unmet = [name for name, met in zip(names, variables, strict=True) if met is None]
         self._warn_unmet(resource, spec, unmet)
         extractor = compile_extractor(spec.method, operation.inputs, variables)
-        contract = compile_contract(spec, operation, self.provision)
+        contract = compile_contract(spec, operation, self.context)
         route = Route(resource, spec, operation, segments, variables, extractor, contract)
         present = self._router.add(spec.method, segments, route)
         if present is route:
@@ -120,13 +120,13 @@ class RestExposer(HttpExposer[RestConfig]):
         for name in names:
             if name not in declared:
                 message = f"path variable '{name}' fills no input of {spec.method} {resource.path}; it is ignored"
-                self.provision.warn(message, resource, "path", code="unused-variable")
+                self.context.warn(message, resource, "path", code="unused-variable")
 
     def _report_twice(self, route: Route | Forward, present: Route | Forward) -> None:
-        declaration = self.provision.declaration
-        file, line, column = declaration.source.where(declaration.loc(present.spec))
+        loaded = self.context.loaded
+        file, line, column = loaded.source.where(loaded.loc(present.spec))
         message = (
             f"{route.title} is served already by '{present.operation.name}'"
             f" at {file}:{line}:{column} (as {present.title})"
         )
-        self.provision.problem(message, route.spec, code="duplicate-route")
+        self.context.problem(message, route.spec, code="duplicate-route")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from adapter_host import Input, Operation, fold
+from adapter_host import Input, Operation, normalize_name
 
 from .router import Segment, parse_path
 
@@ -14,8 +14,8 @@ def meet(variable: str, inputs: Sequence[Input]) -> Input | None:
     for candidate in inputs:
         if candidate.name == variable and not candidate.whole:
             return candidate
-    same = [i for i in inputs if fold(i.name) == fold(variable) and not i.whole]
-    return min(same, key=lambda i: i.place != "path", default=None)
+    same = [i for i in inputs if normalize_name(i.name) == normalize_name(variable) and not i.whole]
+    return min(same, key=lambda i: i.in_ != "path", default=None)
 
 
 def expand(segments: Sequence[Segment], operation: Operation) -> tuple[Segment, ...]:
@@ -23,7 +23,7 @@ def expand(segments: Sequence[Segment], operation: Operation) -> tuple[Segment, 
 
     A path may write `{sha-difftype}` for what the consumed path has as `{sha}.{diffType}`.
     """
-    patterns = {fold("".join(p.variables)): p for p in _consumed_patterns(operation)}
+    patterns = {normalize_name("".join(p.variables)): p for p in _consumed_patterns(operation)}
     return tuple(_expanded(segment, operation.inputs, patterns) for segment in segments)
 
 
@@ -42,7 +42,7 @@ def _consumed_patterns(operation: Operation) -> Iterator[Segment]:
 def _expanded(segment: Segment, inputs: Sequence[Input], patterns: dict[str, Segment]) -> Segment:
     literals, variables = [segment.literals[0]], list[str]()
     for name, literal in zip(segment.variables, segment.literals[1:], strict=True):
-        pattern = None if meet(name, inputs) else patterns.get(fold(name))
+        pattern = None if meet(name, inputs) else patterns.get(normalize_name(name))
         if pattern is None:
             variables.append(name)
             literals.append(literal)

@@ -17,7 +17,8 @@ from adapter_host import (
     OperationError,
     Result,
     UnavailableError,
-    UpstreamStatus,
+    UpstreamStatusError,
+    close_stream,
     new_request_id,
     problem_response,
 )
@@ -99,7 +100,7 @@ def _text(value: str) -> str:
 def refuse(error: OperationError, name: str) -> web.Response:
     """Answer with what went wrong in the operation `name`; log what an operator should see."""
     request_id = new_request_id()
-    if isinstance(error, UpstreamStatus):
+    if isinstance(error, UpstreamStatusError):
         return _upstream_answer(error, name, request_id)
     if error.status >= 500:
         _LOG.warning("request %s: %s: %s", request_id, name, error.message)
@@ -132,7 +133,7 @@ def fail(name: str) -> web.Response:
     return problem_response(500, "an unexpected error", request_id=request_id, headers=headers)
 
 
-def _upstream_answer(error: UpstreamStatus, name: str, request_id: str) -> web.Response:
+def _upstream_answer(error: UpstreamStatusError, name: str, request_id: str) -> web.Response:
     if error.upstream_status >= 500:
         _LOG.warning("request %s: %s: %s", request_id, name, error.message)
     headers = _typed(error.media_type)
@@ -195,9 +196,7 @@ async def _relay(
         _LOG.warning("request %s: %s: the answer broke off: %s", new_request_id(), name, _reason(error))
         _abort(request)
     finally:
-        close = getattr(stream, "aclose", None)
-        if close is not None:
-            await close()
+        await close_stream(stream)
     return response
 
 

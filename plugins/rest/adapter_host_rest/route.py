@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from adapter_host import Input, Offer, Operation, Result
+from adapter_host import CatalogEntry, Input, Operation, Result
 
 from .arguments import Extractor, place_of
 from .config import RestOperationSpec, RestResource
@@ -47,7 +47,7 @@ class Route:
         for source in self.operation.inputs:
             yield source, place_of(source, self.spec.method, self.variables)
 
-    def offer(self) -> Offer:
+    def offer(self) -> CatalogEntry:
         """What callers see of it."""
         inputs = [
             {
@@ -59,4 +59,4 @@ class Route:
             }
             for source, place in self.places()
         ]
-        return Offer(self.title, self.operation, {"inputs": inputs})
+        return CatalogEntry(self.title, self.operation, {"inputs": inputs})

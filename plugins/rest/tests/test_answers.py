@@ -17,10 +17,10 @@ from adapter_host import (
     Result,
     UnavailableError,
     UpstreamError,
-    UpstreamInvalid,
-    UpstreamStatus,
-    UpstreamTimeout,
-    UpstreamUnreachable,
+    UpstreamInvalidError,
+    UpstreamStatusError,
+    UpstreamTimeoutError,
+    UpstreamUnreachableError,
 )
 
 READ = {"name": "read", "method": "GET", "path": "/r", "inputParameters": [{"name": "x", "in": "query"}]}
@@ -94,9 +94,9 @@ async def test_head_is_get_without_its_body(serve: Any) -> None:
         (OperationError(), 500),
         (UnavailableError("draining"), 503),
         (UpstreamError("it failed"), 502),
-        (UpstreamUnreachable("no connection"), 502),
-        (UpstreamInvalid("no JSON"), 502),
-        (UpstreamTimeout("no answer"), 504),
+        (UpstreamUnreachableError("no connection"), 502),
+        (UpstreamInvalidError("no JSON"), 502),
+        (UpstreamTimeoutError("no answer"), 504),
     ],
 )
 async def test_error_is_answered_as_a_problem(
@@ -135,7 +135,7 @@ async def test_upstream_error_is_passed_through(
 ) -> None:
     headers = {"Retry-After": "7", "Set-Cookie": "a=b", "Location": "http://127.0.0.1:9/"}
     async with serve(READ) as api:
-        api.up.answers["read"] = raising(UpstreamStatus(status, b"<no/>", "text/xml", headers))
+        api.up.answers["read"] = raising(UpstreamStatusError(status, b"<no/>", "text/xml", headers))
         answer = await api("GET", "/r", allow_redirects=False)
     assert (answer.status, answer.body, answer.headers["Content-Type"]) == (status, b"<no/>", "text/xml")
     assert answer.headers["Retry-After"] == "7"
@@ -147,7 +147,7 @@ async def test_upstream_error_is_passed_through(
 
 async def test_upstream_error_without_body(serve: Any) -> None:
     async with serve(READ) as api:
-        api.up.answers["read"] = raising(UpstreamStatus(304, headers={"ETag": '"1"'}))
+        api.up.answers["read"] = raising(UpstreamStatusError(304, headers={"ETag": '"1"'}))
         answer = await api("GET", "/r")
         assert (answer.status, answer.body, answer.headers["ETag"]) == (304, b"", '"1"')
 
@@ -227,7 +227,7 @@ async def test_stream_of_a_head_request_is_closed(serve: Any) -> None:
 
 @pytest.mark.parametrize(
     ("error", "reason"),
-    [(UpstreamUnreachable("it broke"), "it broke"), (ValueError("private"), "ValueError")],
+    [(UpstreamUnreachableError("it broke"), "it broke"), (ValueError("private"), "ValueError")],
 )
 async def test_stream_that_breaks_has_no_clean_end(
     serve: Any, error: Exception, reason: str, caplog: pytest.LogCaptureFixture
@@ -254,7 +254,7 @@ async def test_stream_shorter_than_its_headers_say_has_no_clean_end(serve: Any) 
 
 async def test_stream_is_closed_when_the_caller_goes(serve: Any) -> None:
     async with serve(READ) as api:
-        stream = Stream(b"one", UpstreamUnreachable())
+        stream = Stream(b"one", UpstreamUnreachableError())
         api.up.answers["read"] = giving(stream.result())
         response = await api.session.get(f"{api.url}/r")
         assert await response.content.readexactly(3) == b"one"

@@ -29,7 +29,7 @@ CORPUS = Path(__file__).parents[4] / "shared" / "corpus"
 
 def build(document: Any) -> Host:
     plugins = Plugins.installed()
-    plugins.take("fake", FakePlugin())
+    plugins.register("fake", FakePlugin())
     return Host(document, plugins=plugins, settings=Settings(environment={"TOKEN": "s3cret"}))
 
 
@@ -76,8 +76,8 @@ def test_same_route_twice_is_a_problem_that_names_both_places(tmp_path: Path, do
 
 def test_other_methods_and_patterns_are_other_routes(document: Any) -> None:
     host = build(document(READ, exposed=[at("/r/{id}"), at("/r/{id}", method="PUT"), at("/r/{id}.json")]))
-    (exposure,) = host.exposures
-    titles = [offer.title for offer in exposure.exposer.offers()]
+    (status,) = host.status()
+    titles = [offer.title for offer in status.exposer.catalog()]
     assert titles == ["GET /r/{id}", "PUT /r/{id}", "GET /r/{id}.json"]
 
 
@@ -109,8 +109,8 @@ def test_variable_without_input_is_a_warning(document: Any) -> None:
 
 
 def test_offers_say_where_each_input_is_taken_from(document: Any) -> None:
-    (exposure,) = build(document(READ, WRITE)).exposures
-    read, write = exposure.exposer.offers()
+    (status,) = build(document(READ, WRITE)).status()
+    read, write = status.exposer.catalog()
     assert read.title == "GET /r/{id}"
     assert read.details["inputs"] == [
         {"name": "id", "in": "path", "type": None, "required": False, "description": None}
@@ -126,8 +126,8 @@ def test_offers_say_where_each_input_is_taken_from(document: Any) -> None:
 
 
 def test_usage_fills_in_what_is_needed(document: Any) -> None:
-    (exposure,) = build(document(WRITE)).exposures
-    assert shlex.split(exposure.exposer.usage("http://localhost:8080/") or "") == [
+    (status,) = build(document(WRITE)).status()
+    assert shlex.split(status.exposer.usage("http://localhost:8080/") or "") == [
         *("curl", "-X", "POST", "http://localhost:8080/w?mode=true"),
         *("-H", "X-Key: X_KEY", "-b", "lang=LANG"),
         *("-H", "Content-Type: application/json", "-d", '{"title":"...","count":1}'),
@@ -145,8 +145,8 @@ def test_usage_fills_in_what_is_needed(document: Any) -> None:
 def test_usage_prefers_the_simplest_and_shows_no_secret(
     document: Any, authentication: dict[str, str], words: list[str]
 ) -> None:
-    (exposure,) = build(document(WRITE, READ, authentication=authentication)).exposures
-    usage = shlex.split(exposure.exposer.usage("http://localhost:8080") or "")
+    (status,) = build(document(WRITE, READ, authentication=authentication)).status()
+    usage = shlex.split(status.exposer.usage("http://localhost:8080") or "")
     assert usage == ["curl", "http://localhost:8080/r/ID", *words]
 
 
@@ -154,8 +154,8 @@ def test_usage_prefers_the_simplest_and_shows_no_secret(
 @pytest.mark.parametrize("file", ["rest-repository.yaml", "rest-package.yaml"])
 def test_large_documents_of_others_are_routed(file: str) -> None:
     host = Host(CORPUS / "gitea" / "3e34f31" / file, settings=Settings(environment={"GITEA_API_KEY": "k"}))
-    rest = next(exposure for exposure in host.exposures if exposure.type == "rest")
-    titles = [offer.title for offer in rest.exposer.offers()]
+    rest = next(status for status in host.status() if status.type == "rest")
+    titles = [offer.title for offer in rest.exposer.catalog()]
     assert len(titles) == rest.operations == len(set(titles))
     assert not [problem for problem in host.warnings if problem.code == "unused-variable"]
     expected = {

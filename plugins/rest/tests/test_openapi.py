@@ -47,7 +47,7 @@ PUT = {
 
 def host_of(document: Any) -> Host:
     plugins = Plugins.installed()
-    plugins.take("fake", FakePlugin())
+    plugins.register("fake", FakePlugin())
     return Host(document, plugins=plugins, settings=Settings(environment={}))
 
 
@@ -122,7 +122,7 @@ async def test_declared_outputs_are_the_schema(serve: Any) -> None:
     ],
 )
 def test_callers_are_told_how_to_say_who_they_are(document: Any, authentication: Any, scheme: Any) -> None:
-    exposer = host_of(document(PUT, authentication=authentication)).exposures[0].exposer
+    exposer = host_of(document(PUT, authentication=authentication)).status()[0].exposer
     assert isinstance(exposer, HttpExposer)
     described = exposer.openapi("/")
     assert described is not None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
-from adapter_host import Arguments, Call, Problem, Provision, Result, StepType, UnavailableError, parse_location
+from adapter_host import Arguments, BuildContext, Call, Problem, Result, StepType, UnavailableError, parse_location
 
 from .config import Scripting, ScriptStepSpec
 from .files import Source, read_source
@@ -78,25 +78,24 @@ class ScriptSteps(StepType[ScriptStepSpec]):
     takes_context = True
     writes = False
 
-    def __init__(self, provision: Provision) -> None:
-        super().__init__(provision)
+    def __init__(self, context: BuildContext) -> None:
+        super().__init__(context)
         self._languages: dict[str, Language] = {}
         self._scripts: list[Script] = []
         self._statistics = Statistics()
         self._started = False
-        self.scripting = _scripting(provision)
+        self.scripting = _scripting(context)
 
     def compile(self, spec: ScriptStepSpec) -> Call | None:
         """Read and compile the step's files; what is wrong with one is a problem at its own line."""
         try:
             script = self._script(spec, self.scripting)
         except Unfit as error:
-            self.provision.problem(str(error), spec, *error.keys, code=error.code)
+            self.context.problem(str(error), spec, *error.keys, code=error.code)
             return None
         except ScriptMistake as error:
             problem = Problem(str(error), error.source.path, error.line, error.column, code="script")
-            if problem not in self.provision.declaration.problems:
-                self.provision.declaration.problems.append(problem)
+            self.context.loaded.diagnostics.add(problem)
             return None
         self._scripts.append(script)
         return lambda arguments: self._call(script, arguments)
@@ -160,9 +159,9 @@ class ScriptSteps(StepType[ScriptStepSpec]):
         if location is None:
             message = "'location' is missing (file:///./scripts; or management.scripting.defaultLocation)"
             raise Unfit(message, code="missing-key")
-        declaration = self.provision.declaration
+        loaded = self.context.loaded
         try:
-            folder = parse_location(location, declaration.source.where(declaration.loc(spec))[0])
+            folder = parse_location(location, loaded.source.where(loaded.loc(spec))[0])
         except ValueError as error:
             raise Unfit(str(error), "location") from None
         named: list[tuple[str, tuple[str | int, ...]]] = [
@@ -174,9 +173,8 @@ class ScriptSteps(StepType[ScriptStepSpec]):
                 sources.append(read_source(folder, name))
             except ValueError as error:
                 raise Unfit(str(error), *keys, code="script-file") from None
-        # So that `--reload` sees it change.
-        new = (source.path for source in sources if source.path not in declaration.files)
-        declaration.files += tuple(dict.fromkeys(new))
+        for source in sources:
+            loaded.add_file(source.path)
         return sources
 
     async def _call(self, script: Script, arguments: Arguments) -> Result:
@@ -187,7 +185,7 @@ class ScriptSteps(StepType[ScriptStepSpec]):
             raise UnavailableError("scripts are switched off (management.scripting.enabled)")
         if not _is_allowed(script.language, scripting):
             raise UnavailableError(_disallowed(script.language, scripting))
-        limits = Limits(scripting.timeout / 1000, scripting.statement_limit, self.provision.settings.answer_limit)
+        limits = Limits(scripting.timeout / 1000, scripting.statement_limit, self.context.settings.response_limit)
         language, program, begin = self._languages[script.language], script.program, time.perf_counter()
         # A language that no script had when the host started.
         await language.start()
@@ -204,11 +202,11 @@ class ScriptSteps(StepType[ScriptStepSpec]):
         return Result(data=data) if data is not None else Result(status=204, body=b"")
 
 
-def _scripting(provision: Provision) -> Scripting:
+def _scripting(context: BuildContext) -> Scripting:
     """What the control exposer of the document says, if there is one."""
-    for exposer in provision.declaration.capability.exposes:
+    for exposer in context.loaded.capability.exposes:
         if exposer.type == "control":
-            return provision.part(Scripting, exposer, "management", "scripting") or Scripting()
+            return context.read_section(Scripting, exposer, "management", "scripting") or Scripting()
     return Scripting()
 
 

@@ -132,7 +132,7 @@ def test_a_file_is_inside_and_text(script_plugins: Plugins, write: Write, tmp_pa
 def test_script_files_are_watched(script_plugins: Plugins, write: Write) -> None:
     write("1", name="lib")
     host = Host(documented(write("1", dependencies=["lib.js"])), plugins=script_plugins)
-    names = [Path(file).name for file in host.plans[0].declaration.files]
+    names = [Path(file).name for file in host.plans[0].loaded.files]
     assert names == ["<capability>", "lib.js", "main.js"]
 
 

@@ -109,7 +109,7 @@ async def test_more_calls_than_workers_wait_their_turn(serve: Serve, write: Writ
 @both
 async def test_a_result_has_a_size(serve: Serve, write: Write, language: str) -> None:
     text = {"javascript": "result = 'x'.repeat(Number(context.a))", "python": "result = 'x' * int(context['a'])"}
-    async with serve(write(text[language], language), answer_limit=1000) as served:
+    async with serve(write(text[language], language), response_limit=1000) as served:
         assert await get(served, a="998") == (200, "x" * 998)
         assert "its result is larger than 1000 bytes" in (await get(served, a="999"))[1]["detail"]
         assert "its result is larger than 1000 bytes" in (await get(served, a="5000000"))[1]["detail"]

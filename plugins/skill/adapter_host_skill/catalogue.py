@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from adapter_host import ExposerConfig, Location, Provision, suggest
+from adapter_host import BuildContext, ExposerConfig, Location, did_you_mean
 
 from .config import SkillConfig, SkillSpec, SkillToolSpec, SourceSpec
 
@@ -38,39 +38,39 @@ class Skill:
         return {**known, "tools": [tool.name for tool in self.spec.tools]}
 
 
-def prepare_skills(config: SkillConfig, provision: Provision) -> dict[str, Skill]:
+def prepare_skills(config: SkillConfig, context: BuildContext) -> dict[str, Skill]:
     """The skills by name, in the document's order; what is wrong with them is a problem."""
     skills: dict[str, Skill] = {}
-    siblings = {each.namespace: each for each in provision.declaration.capability.exposes}
+    siblings = {each.namespace: each for each in context.loaded.capability.exposes}
     for spec in config.skills:
-        _check_name(spec, provision)
+        _check_name(spec, context)
         if spec.name in skills:
-            provision.problem(f"skill '{spec.name}' is declared twice", spec, "name", code="duplicate-skill")
+            context.problem(f"skill '{spec.name}' is declared twice", spec, "name", code="duplicate-skill")
             continue
-        location = _location(spec, provision)
-        tools = list(_Tools(spec, location, siblings, provision).described())
+        location = _location(spec, context)
+        tools = list(_Tools(spec, location, siblings, context).described())
         skills[spec.name] = Skill(spec, _described(spec, tools), location)
     return skills
 
 
-def _check_name(spec: SkillSpec, provision: Provision) -> None:
+def _check_name(spec: SkillSpec, context: BuildContext) -> None:
     if not _NAME.fullmatch(spec.name):
         message = f"a skill's name has letters, digits, '-', '_' and '.' alone (given {spec.name!r})"
-        provision.problem(message, spec, "name")
+        context.problem(message, spec, "name")
 
 
-def _location(spec: SkillSpec, provision: Provision) -> Location | None:
+def _location(spec: SkillSpec, context: BuildContext) -> Location | None:
     if spec.location is None:
         return None
-    location = provision.location(spec.location, spec, "location")
+    location = context.location(spec.location, spec, "location")
     if location is None or location.is_folder():
         return location
     if location.exists():
         message = f"'location' is the folder of the skill's files, and this is a file (given {spec.location!r})"
-        provision.problem(message, spec, "location")
+        context.problem(message, spec, "location")
     else:
         message = f"there is no folder at the skill's location yet (given {spec.location!r})"
-        provision.warn(message, spec, "location", code="missing-file")
+        context.warn(message, spec, "location", code="missing-file")
     return location
 
 
@@ -97,12 +97,12 @@ class _Tools:
         skill: SkillSpec,
         location: Location | None,
         siblings: Mapping[str, ExposerConfig],
-        provision: Provision,
+        context: BuildContext,
     ) -> None:
         self._skill = skill
         self._location = location
         self._siblings = siblings
-        self._provision = provision
+        self._provision = context
 
     def described(self) -> Iterator[dict[str, Any]]:
         """What callers are told of each; what is wrong with one is a problem."""
@@ -143,7 +143,9 @@ class _Tools:
         there = f"there are: {', '.join(known)}" if known else "there is none beside it"
         if sibling is not None:
             return f"'{given}' is of type '{sibling.type}'; a tool comes of an exposer of type rest or mcp ({there})"
-        return f"no exposer of type rest or mcp has the namespace '{given}'{suggest(given, known) or f' ({there})'}"
+        return (
+            f"no exposer of type rest or mcp has the namespace '{given}'{did_you_mean(given, known) or f' ({there})'}"
+        )
 
     def _instructed(self, tool: SkillToolSpec, path: str) -> dict[str, Any] | None:
         if self._skill.location is None:
@@ -153,14 +155,14 @@ class _Tools:
         if self._location is not None and not self._location.has(path):
             files = [file.path for file in self._location.files()]
             message = f"there is no file '{path}' to serve in the skill's location"
-            hint = suggest(path, files) or f" ({_listed(files)})"
+            hint = did_you_mean(path, files) or f" ({_listed(files)})"
             self._provision.problem(f"{message}{hint}", tool, "instruction", code="missing-file")
         return {"type": "instruction", "instruction": path}
 
 
 def _no_action(source: SourceSpec, sibling: ExposerConfig, names: Sequence[str]) -> str:
     kind = "tool" if sibling.type == "mcp" else "operation"
-    hint = suggest(source.action, names) or f" ({_listed(names)})"
+    hint = did_you_mean(source.action, names) or f" ({_listed(names)})"
     return f"'{sibling.namespace}' has no {kind} '{source.action}'{hint}"
 
 

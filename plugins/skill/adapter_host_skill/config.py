@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from adapter_host import HttpExposerConfig, ListOf, Model
+from adapter_host import HttpExposerConfig, ListField, Model
 
 
 class SourceSpec(Model):
@@ -36,7 +36,7 @@ class SkillSpec(Model):
     user_invocable: bool = Field(True, alias="user-invocable")
     disable_model_invocation: bool = Field(False, alias="disable-model-invocation")
     location: str | None = None
-    tools: ListOf[SkillToolSpec] = ()
+    tools: ListField[SkillToolSpec] = ()
 
 
 class SkillConfig(HttpExposerConfig):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from adapter_host import HttpExposer, Offer, Operations, Provision, curl
+from adapter_host import BuildContext, CatalogEntry, HttpExposer, Operations, curl
 
 from .catalogue import Skill, prepare_skills
 from .config import SkillConfig
@@ -19,20 +19,20 @@ class SkillExposer(HttpExposer[SkillConfig]):
 
     config_class = SkillConfig
 
-    def __init__(self, config: SkillConfig, operations: Operations, provision: Provision) -> None:
-        super().__init__(config, operations, provision)
-        self._skills = prepare_skills(config, provision)
+    def __init__(self, config: SkillConfig, operations: Operations, context: BuildContext) -> None:
+        super().__init__(config, operations, context)
+        self._skills = prepare_skills(config, context)
 
     def build_app(self) -> web.Application:
         """Its application."""
         # Imported here, with aiohttp: `validate` and `inspect` do without.
         from .service import build_app
 
-        return build_app(self._skills, self.provision.settings.answer_limit)
+        return build_app(self._skills, self.context.settings.response_limit)
 
-    def offers(self) -> Iterable[Offer]:
+    def catalog(self) -> Iterable[CatalogEntry]:
         """The skills."""
-        return [Offer(f"skill {skill.name}", details=_details(skill)) for skill in self._skills.values()]
+        return [CatalogEntry(f"skill {skill.name}", details=_details(skill)) for skill in self._skills.values()]
 
     def usage(self, url: str) -> str:
         """A curl line for the list of skills."""

@@ -17,15 +17,15 @@ TOOL = {"name": "find", "description": "Finds", "from": {"sourceNamespace": "too
 
 def built(document: dict[str, Any], **settings: Any) -> Host:
     plugins = Plugins.installed()
-    plugins.take("fake", FakePlugin())
+    plugins.register("fake", FakePlugin())
     assert plugins.consumers["fake"] is FakeConsumer
     return Host(document, plugins=plugins, settings=Settings(environment={"KEY": "x"}, **settings))
 
 
 def test_what_is_offered(document: Document, folder: Path) -> None:
     skill = {"name": "sowing", "description": "Plans", "location": folder.as_uri(), "tools": [TOOL]}
-    exposure = built(document(skill)).exposures[0]
-    (offer,) = exposure.exposer.offers()
+    status = built(document(skill)).status()[0]
+    (offer,) = status.exposer.catalog()
     assert (offer.title, offer.operation) == ("skill sowing", None)
     assert offer.details == {
         "description": "Plans",
@@ -49,8 +49,8 @@ def test_what_is_offered(document: Document, folder: Path) -> None:
 )
 def test_how_to_try_it(document: Document, authentication: Any, line: str) -> None:
     keys = {"authentication": authentication} if authentication else {}
-    exposure = built(document({"name": "a", "description": "A"}, **keys)).exposures[0]
-    assert exposure.exposer.usage("http://h/x/") == line
+    status = built(document({"name": "a", "description": "A"}, **keys)).status()[0]
+    assert status.exposer.usage("http://h/x/") == line
 
 
 def test_a_location_that_is_a_file(document: Document, folder: Path) -> None:

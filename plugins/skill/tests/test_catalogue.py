@@ -181,4 +181,4 @@ async def test_an_idle_connection_does_not_hold_up_the_stop(serve: Serve) -> Non
         assert (await ask("/skills")).status == 200
         await ask.host.drain()
         await ask.host.stop()
-        assert {exposure.url for exposure in ask.host.exposures} == {None}
+        assert {status.url for status in ask.host.status()} == {None}

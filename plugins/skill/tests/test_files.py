@@ -142,7 +142,7 @@ async def test_many_that_ask_at_once_share_an_archive(
 
 async def test_what_is_too_large_is_refused(serve: Serve, folder: Path) -> None:
     (folder / "large.bin").write_bytes(bytes(1001))
-    async with serve(skill(folder), settings={"answer_limit": 1000}) as ask:
+    async with serve(skill(folder), settings={"response_limit": 1000}) as ask:
         one, all_of_them = await ask("/skills/sowing/contents/large.bin"), await ask("/skills/sowing/download")
         assert (one.status, one.data["detail"]) == (403, "the file is larger than 1000 bytes")
         assert (all_of_them.status, all_of_them.data["detail"]) == (403, "the file is larger than 1000 bytes")

@@ -286,7 +286,7 @@ class ConformanceExposer(McpExposer):
 
     def _triggers(self) -> list[tuple[types.Tool, Handler]]:
         async def change(context: Context, params: Params) -> types.CallToolResult:
-            self.changed()
+            self.notify_reload()
             return text("changed")
 
         return [(tool("test_trigger_tool_change"), change), (tool("test_trigger_prompt_change"), change)]

@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from adapter_host.capability.spec import Authentication
-from adapter_host.plugin.context import Provision
+from adapter_host.plugin.context import BuildContext
 
 from .authorization_server import AuthorizationServer
 from .introspection import Client, IntrospectedTokens
@@ -24,15 +24,15 @@ _SCOPE: Final = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
 _INSTALL: Final = "pip install 'adapter-host-core[oauth2]'"
 
 
-def compile_oauth2(authentication: Authentication, provision: Provision) -> OAuth2Credentials | None:
+def compile_oauth2(authentication: Authentication, context: BuildContext) -> OAuth2Credentials | None:
     """Compile it; None with a problem reported."""
-    return _Compiler(authentication, provision).credentials()
+    return _Compiler(authentication, context).credentials()
 
 
 class _Compiler:
-    def __init__(self, authentication: Authentication, provision: Provision) -> None:
+    def __init__(self, authentication: Authentication, context: BuildContext) -> None:
         self._authentication = authentication
-        self._provision = provision
+        self._provision = context
         self._failed = False
 
     def credentials(self) -> OAuth2Credentials | None:

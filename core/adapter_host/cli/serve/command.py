@@ -19,14 +19,13 @@ from typing import Any
 from adapter_host.cli import SERVING, UsageError
 from adapter_host.cli.logging import LEVELS, set_up
 from adapter_host.cli.options import add_upstream_options, network, port_pair, seconds, settings
-from adapter_host.errors import AdapterHostError, StartError
+from adapter_host.errors import StartError
 from adapter_host.host.host import Host
 from adapter_host.plugin.exposer import Exposer
 from adapter_host.server.shared_ports import SharedPorts
 
-from .file_watcher import changed, snapshot
-from .host import ServedHost
-from .ready_file import ReadyFile, retell, summary
+from .ready_file import ReadyFile, summary
+from .reloading import ProcessReloader, ReloadTriggers
 from .supervisor import Orders, Worker, Workers
 from .worker import work
 
@@ -73,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("serve: name a capability (adapter-host serve --capability FILE_OR_DIR)")
     set_up(options.log_format, options.log_level)
     host = _build(paths, options)
-    if not host.exposures:
+    if not host.status():
         raise StartError(f"nothing is exposed by {', '.join(paths)}")
     talker = _talker(host, wanted=options.stdio)
     _refuse_unknown_namespaces(host, options)
@@ -83,14 +82,15 @@ def run(options: argparse.Namespace) -> int:
     if options.workers > 1:
         return _serve_by_workers(host, paths, options, ready, talker)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(host, _Reloader(host, paths, options), ready, talker, listen=not options.stdio))
+        triggers = ReloadTriggers(host, lambda: _watched(host, paths, options))
+        reloader = ProcessReloader(options.env_file, ready)
+        runner.run(_serve(host, triggers, reloader, ready, talker, listen=not options.stdio))
     return 0
 
 
-def _build(paths: Sequence[str], options: argparse.Namespace) -> ServedHost:
-    return ServedHost(
+def _build(paths: Sequence[str], options: argparse.Namespace) -> Host:
+    return Host(
         *paths,
-        env_file=options.env_file,
         settings=settings(
             options,
             ports=dict(options.port),
@@ -113,29 +113,29 @@ def _positive(text: str) -> int:
 
 
 def _serve_by_workers(
-    host: ServedHost, paths: Sequence[str], options: argparse.Namespace, ready: ReadyFile, talker: Exposer[Any] | None
+    host: Host, paths: Sequence[str], options: argparse.Namespace, ready: ReadyFile, talker: Exposer[Any] | None
 ) -> int:
     if talker is not None:
         raise StartError("one client over standard input and output is served by one process, not by --workers")
     if not hasattr(os, "fork") or not hasattr(socket, "SO_REUSEPORT"):
         raise StartError("--workers needs processes that share a port (fork, SO_REUSEPORT), which this system has not")
-    host.refuse_unresolved()
+    host.require_secrets()
     ports = SharedPorts(options.workers)
-    for namespace, found in host.reserve(ports).items():
+    for namespace, found in host.reserve_ports(ports).items():
         _log.info("'%s' watches each worker at a port of its own: %s", namespace, ", ".join(map(str, found)))
 
-    def build() -> ServedHost:
+    def build() -> Host:
         built = _build(paths, options)
-        built.refuse_unresolved()
-        built.reserve(ports)
+        built.require_secrets()
+        built.reserve_ports(ports)
         return built
 
-    def serve(host: ServedHost, number: int, link: socket.socket) -> int:
+    def serve(host: Host, number: int, link: socket.socket) -> int:
         set_up(options.log_format, options.log_level, worker=number)
         ports.worker = number
         gc.set_threshold(*SERVING)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(work(host, link))
+            runner.run(work(host, link, options.env_file))
         return 0
 
     def watched(host: Host) -> list[str]:
@@ -147,7 +147,7 @@ def _serve_by_workers(
 
 def _talker(host: Host, *, wanted: bool) -> Exposer[Any] | None:
     """The one exposer to serve over standard input and output, if any."""
-    exposers = [exposure.exposer for exposure in host.exposures]
+    exposers = [status.exposer for status in host.status()]
     able = [each for each in exposers if each.stdio or (wanted and type(each).serve_stdio is not Exposer.serve_stdio)]
     if len(able) > 1 or (wanted and not able):
         names = ", ".join(each.config.namespace for each in able) or "none"
@@ -165,7 +165,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 def _refuse_unknown_namespaces(host: Host, options: argparse.Namespace) -> None:
     """An override that meets nothing is a typing error, and would go unseen."""
-    exposers = {exposure.namespace for exposure in host.exposures}
+    exposers = {status.namespace for status in host.status()}
     consumers = {consumer.config.namespace for plan in host.plans for consumer in plan.consumers}
     for option, given, known in (
         ("--port", options.port, exposers),
@@ -178,24 +178,29 @@ def _refuse_unknown_namespaces(host: Host, options: argparse.Namespace) -> None:
 
 
 async def _serve(
-    host: ServedHost, reloader: _Reloader, ready: ReadyFile, talker: Exposer[Any] | None, *, listen: bool
+    host: Host,
+    triggers: ReloadTriggers,
+    reloader: ProcessReloader,
+    ready: ReadyFile,
+    talker: Exposer[Any] | None,
+    *,
+    listen: bool,
 ) -> None:
     stopped = _first_signal()
-    await host.start(listen=listen)
+    await host.start(listen=listen, reloader=reloader)
     # What is compiled stays for good: the garbage collector need not walk through it again and again.
     gc.collect()
     gc.freeze()
     gc.set_threshold(*SERVING)
     talk = asyncio.ensure_future(talker.serve_stdio()) if talker else asyncio.get_running_loop().create_future()
     try:
-        exposures = [each for each in host.exposures if each.url or each.exposer is talker]
-        print(summary(exposures, mock=host.settings.mock), file=sys.stderr, flush=True)
-        ready.write(exposures)
+        statuses = [each for each in host.status() if each.url or each.exposer is talker]
+        print(summary(statuses, mock=host.settings.mock), file=sys.stderr, flush=True)
+        ready.write(statuses)
         _log.info("serving")
-        host.tell = lambda: retell(host.exposures, ready, "reloaded")
-        reloader.start()
+        triggers.start()
         await asyncio.wait((stopped, talk), return_when=asyncio.FIRST_COMPLETED)
-        reloader.stop()
+        triggers.stop()
         ready.remove()
         _log.info("draining: %d calls in progress", host.calls)
         await host.drain()
@@ -208,54 +213,9 @@ async def _serve(
     _log.info("stopped")
 
 
-class _Reloader:
-    """Reloads on SIGHUP, when a file of secrets changes and, with `--reload`, when another file does.
-
-    What cannot run leaves the old serving.
-    """
-
-    def __init__(self, host: Host, paths: Sequence[str], options: argparse.Namespace) -> None:
-        self._host = host
-        self._paths = paths
-        self._options = options
-        self._wanted = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
-        # Taken before the start, which may be long: what changes meanwhile is seen.
-        self._state = snapshot(self._watched())
-
-    def start(self) -> None:
-        """Begin to wait for what asks for a reload."""
-        if hasattr(signal, "SIGHUP"):
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._wanted.set)
-        self._tasks.append(asyncio.create_task(self._reload_when_wanted()))
-        self._tasks.append(asyncio.create_task(self._watch()))
-
-    def stop(self) -> None:
-        """Reload no more."""
-        for task in self._tasks:
-            task.cancel()
-
-    def _watched(self) -> list[str]:
-        return _watched(self._host, self._paths, self._options)
-
-    async def _watch(self) -> None:
-        while True:
-            self._state = await changed(self._watched, self._state)
-            self._wanted.set()
-
-    async def _reload_when_wanted(self) -> None:
-        while True:
-            await self._wanted.wait()
-            self._wanted.clear()
-            try:
-                await self._host.reload()
-            except AdapterHostError as error:
-                _log.error("not reloaded, what was served goes on:\n%s", error)
-
-
 def _watched(host: Host, paths: Sequence[str], options: argparse.Namespace) -> list[str]:
     """The files whose change asks for a reload."""
-    declarations = [plan.declaration for plan in host.plans]
+    declarations = [plan.loaded for plan in host.plans]
     files = [file for each in declarations for file in each.secret_files]
     if options.env_file:
         files.append(options.env_file)

@@ -12,7 +12,7 @@ import orjson
 
 from adapter_host.cli.table import table
 from adapter_host.errors import StartError
-from adapter_host.host.status import Exposure
+from adapter_host.host.status import ExposerStatus
 
 _log = logging.getLogger("adapter_host")
 
@@ -24,11 +24,11 @@ class ReadyFile:
         self._path = Path(path) if path else None
         self.remove()
 
-    def write(self, exposures: Sequence[Exposure]) -> None:
+    def write(self, statuses: Sequence[ExposerStatus]) -> None:
         """Write it whole: whoever sees the file sees all of it."""
         if self._path is None:
             return
-        listing = [{"namespace": each.namespace, "type": each.type, "url": each.url} for each in exposures]
+        listing = [{"namespace": each.namespace, "type": each.type, "url": each.url} for each in statuses]
         partial = self._path.with_name(f".{self._path.name}.{os.getpid()}")
         try:
             partial.write_bytes(orjson.dumps({"exposers": listing}, option=orjson.OPT_INDENT_2) + b"\n")
@@ -45,37 +45,37 @@ class ReadyFile:
             raise StartError(f"--ready-file: cannot replace '{self._path}': {error.strerror}") from error
 
 
-def overview(exposures: Sequence[Exposure]) -> str:
+def overview(statuses: Sequence[ExposerStatus]) -> str:
     """The table of what is served."""
-    head = ("capability", "exposer", "type", "url", "authentication", "offers")
+    head = ("capability", "exposer", "type", "url", "authentication", "operations")
     rows = [
         (each.capability, each.namespace, each.type, each.url or "-", each.authentication, str(_count(each)))
-        for each in exposures
+        for each in statuses
     ]
     return table(head, rows)
 
 
-def _count(exposure: Exposure) -> int:
-    return sum(1 for _ in exposure.exposer.offers())
+def _count(status: ExposerStatus) -> int:
+    return sum(1 for _ in status.exposer.catalog())
 
 
-def summary(exposures: Sequence[Exposure], *, mock: bool) -> str:
+def summary(statuses: Sequence[ExposerStatus], *, mock: bool) -> str:
     """The table, and one line of each type to try it with."""
     usages = {}
-    for each in exposures:
+    for each in statuses:
         if each.type not in usages and each.url and (usage := each.exposer.usage(each.url)):
             usages[each.type] = usage
-    parts = [overview(exposures), *usages.values()]
-    if mock and any(each.authentication != "none" for each in exposures):
+    parts = [overview(statuses), *usages.values()]
+    if mock and any(each.authentication != "none" for each in statuses):
         parts.append("with --mock every secret is 'mock-' and the name of its key")
     return "\n\n".join(parts) + "\n"
 
 
-def retell(exposures: Sequence[Exposure], ready: ReadyFile, event: str) -> None:
+def retell(statuses: Sequence[ExposerStatus], ready: ReadyFile, event: str) -> None:
     """Say what is served after a reload; a ready file that cannot be written does not end what is served."""
     try:
-        ready.write(exposures)
+        ready.write(statuses)
     except StartError as error:
         _log.error("%s", error)
     _log.info(event)
-    print(overview(exposures), file=sys.stderr, flush=True)
+    print(overview(statuses), file=sys.stderr, flush=True)

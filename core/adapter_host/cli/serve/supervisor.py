@@ -21,9 +21,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from adapter_host.errors import AdapterHostError, StartError
+from adapter_host.host.host import Host
 
 from .file_watcher import INTERVAL, snapshot
-from .host import ServedHost
 from .ready_file import ReadyFile, retell, summary
 from .worker import READY, RELOAD
 
@@ -57,9 +57,9 @@ class Orders:
     `build` raises `AdapterHostError` for what cannot run. `serve` gives the exit code of the worker of a number.
     """
 
-    build: Callable[[], ServedHost]
-    serve: Callable[[ServedHost, int, socket.socket], int]
-    watched: Callable[[ServedHost], Iterable[str]]
+    build: Callable[[], Host]
+    serve: Callable[[Host, int, socket.socket], int]
+    watched: Callable[[Host], Iterable[str]]
     ready: ReadyFile
 
 
@@ -67,7 +67,7 @@ class Orders:
 class Workers:
     """Starts workers, replaces those that end, reloads and drains them."""
 
-    host: ServedHost
+    host: Host
     orders: Orders
     workers: list[Worker]
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
@@ -176,9 +176,9 @@ class Workers:
         worker.ready, worker.failures = True, 0
         if not self._announced and all(each.ready for each in self.workers):
             self._announced = True
-            exposures = self.host.exposures
-            print(summary(exposures, mock=self.host.settings.mock), file=sys.stderr, flush=True)
-            self.orders.ready.write(exposures)
+            statuses = self.host.status()
+            print(summary(statuses, mock=self.host.settings.mock), file=sys.stderr, flush=True)
+            self.orders.ready.write(statuses)
             _log.info("serving with %d workers", len(self.workers))
 
     def _reap(self) -> None:
@@ -227,7 +227,7 @@ class Workers:
             if worker.link is not None:
                 with suppress(OSError):  # one that has just ended is replaced, from what is new
                     worker.link.send(RELOAD)
-        retell(self.host.exposures, self.orders.ready, "reloading")
+        retell(self.host.status(), self.orders.ready, "reloading")
 
     def _drain(self, wake: socket.socket) -> int:
         self.orders.ready.remove()

@@ -6,12 +6,13 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 from adapter_host.errors import AdapterHostError, ProblemsError, StartError
+from adapter_host.host.host import Host
 
-from .host import ServedHost
+from .reloading import CommandReloader
 
 _log = logging.getLogger("adapter_host")
 
@@ -22,23 +23,22 @@ RELOAD_PATIENCE: Final = 60.0
 """Seconds that a worker waits for the reload that it has asked for."""
 
 
-async def work(host: ServedHost, link: socket.socket) -> None:
+async def work(host: Host, link: socket.socket, env_file: str | None) -> None:
     """Serve as a worker until the link or SIGTERM says to drain."""
     loop = asyncio.get_running_loop()
     link.setblocking(False)
     drain = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, drain.set)
-    follower = _Follower(host, link)
-    host.pass_on = follower.ask
-    await host.start()
+    reloader = WorkerReloader(host, link, env_file)
+    await host.start(reloader=reloader)
     try:
         await loop.sock_sendall(link, READY)
-        follow = asyncio.ensure_future(follower.follow())
+        follow = asyncio.ensure_future(reloader.follow())
         stop = asyncio.ensure_future(drain.wait())
         await asyncio.wait((follow, stop), return_when=asyncio.FIRST_COMPLETED)
         for task in (follow, stop):
             task.cancel()
-        follower.end(StartError("the host drains"))
+        reloader.end(StartError("the host drains"))
         if host.calls:
             _log.info("draining: %d calls in progress", host.calls)
         await host.drain()
@@ -46,10 +46,11 @@ async def work(host: ServedHost, link: socket.socket) -> None:
         await host.stop()
 
 
-class _Follower:
-    """A worker's end of the link: does what is said there, and asks there for what concerns every worker."""
+class WorkerReloader(CommandReloader):
+    """The reloader of a worker: it asks for a reload over the link, and reloads when the link says so."""
 
-    def __init__(self, host: ServedHost, link: socket.socket) -> None:
+    def __init__(self, host: Host, link: socket.socket, env_file: str | None) -> None:
+        super().__init__(env_file)
         self._host = host
         self._link = link
         self._waiting: list[asyncio.Future[None]] = []
@@ -70,8 +71,8 @@ class _Follower:
             _log.error("not reloaded, what was served goes on:\n%s", error)
             _answer(waiting, error)
 
-    async def ask(self) -> None:
-        """Have every worker reload, and wait for this one; raises what keeps it from that."""
+    async def reload(self, reload_here: Callable[[], Awaitable[None]]) -> None:
+        """Have every worker reload, and wait for this one; raise what keeps it from that."""
         problems = await asyncio.to_thread(self._host.check)
         if not all(problem.warning for problem in problems):
             raise ProblemsError(problems)

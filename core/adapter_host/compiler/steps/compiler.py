@@ -6,13 +6,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from adapter_host.capability.loaded import Declaration
+from adapter_host.capability.loaded import LoadedCapability
 from adapter_host.capability.spec import CallStepSpec, LookupStepSpec, OperationSpec, StepSpec
-from adapter_host.compiler.arguments import Inject, Wiring, compile_inject, compile_preview, wire
+from adapter_host.compiler.arguments import (
+    ArgumentBinding,
+    ArgumentMapper,
+    bind_arguments,
+    compile_mapper,
+    compile_preview,
+)
 from adapter_host.compiler.outputs import compile_refinement
-from adapter_host.compiler.response_limits import Limit, Reception, compile_limit
-from adapter_host.compiler.scope import Meaning, Take, Values, compile_value, is_input
-from adapter_host.errors import ArgumentError, UpstreamInvalid
+from adapter_host.compiler.response_limits import ResponseLimit, ResponsePolicy, compile_response_limit
+from adapter_host.compiler.scope import Getter, Value, Values, compile_getter, is_input
+from adapter_host.errors import ArgumentError, UpstreamInvalidError
 from adapter_host.expressions.template import ABSENT, Reference
 from adapter_host.operation.inputs import Input
 from adapter_host.operation.operation import Call, ConsumedOperation, Result, success
@@ -48,7 +54,7 @@ class StepCall:
 
     name: str
     target: ConsumedOperation
-    wiring: Wiring
+    binding: ArgumentBinding
     waits_for: frozenset[str]
 
     def preview(self, values: Values) -> dict[str, Any]:
@@ -56,7 +62,7 @@ class StepCall:
         shown: dict[str, Any] = {"step": self.name, "operation": f"{self.target.namespace}.{self.target.name}"}
         if self.waits_for:
             return {**shown, "waits_for": sorted(self.waits_for)}
-        return {**shown, **self.target.preview(compile_preview(self.wiring, None)(values))}
+        return {**shown, **self.target.preview(compile_preview(self.binding, None)(values))}
 
 
 class StepCompiler:
@@ -65,17 +71,17 @@ class StepCompiler:
     def __init__(
         self,
         spec: OperationSpec,
-        declaration: Declaration,
+        loaded: LoadedCapability,
         find: FindTarget,
         tools: StepTools,
-        reception: Reception,
+        response_policy: ResponsePolicy,
     ) -> None:
-        self.scope = StepScope(spec, declaration)
+        self.scope = StepScope(spec, loaded)
         # What a step gives is held, for others to take of it.
-        self._reception = replace(reception, streams=False)
+        self._response_policy = replace(response_policy, streams=False)
         self.calls: list[StepCall] = []
         self._spec = spec
-        self._declaration = declaration
+        self._declaration = loaded
         self._find = find
         self._tools = tools
         self._writes = frozenset[str]()
@@ -104,7 +110,7 @@ class StepCompiler:
 
     def inferred(self) -> list[Mapping[str, Input]]:
         """What the consumed operations say of the values that callers give."""
-        maps = [call.wiring.inferred for call in self.calls]
+        maps = [call.binding.inferred for call in self.calls]
         called = [{name: given for name, given in found.items() if is_input(name)} for found in maps]
         return [*called, {name: Input(name) for name in sorted(filter(is_input, self.scope.used))}]
 
@@ -132,25 +138,27 @@ class StepCompiler:
         target = self._find(spec)
         if target is None:
             return None
-        wiring = wire(self.scope, spec, target)
+        binding = bind_arguments(self.scope, spec, target)
         if target.binary:
             self.scope.binary.add(spec.name)
-        self.calls.append(StepCall(spec.name, target, wiring, frozenset(self.scope.needed)))
-        return _calling(target, compile_inject(wiring, None), self._treatment(target), _derived(wiring))
+        self.calls.append(StepCall(spec.name, target, binding, frozenset(self.scope.needed)))
+        return _calling(target, compile_mapper(binding, None), self._handling(target), _derived(binding))
 
-    def _treatment(self, target: ConsumedOperation) -> _Treatment:
+    def _handling(self, target: ConsumedOperation) -> _ResponseHandling:
         if not target.binary:
-            return _Treatment(compile_refinement(target.outputs, self._declaration))
-        return _Treatment(None, compile_limit(target, self._reception), self._reception.takes_stream(target))
+            return _ResponseHandling(compile_refinement(target.outputs, self._declaration))
+        return _ResponseHandling(
+            None, compile_response_limit(target, self._response_policy), self._response_policy.takes_stream(target)
+        )
 
     def _plugged(self, spec: StepSpec) -> Work | None:
         step_type = self._tools.find_type(spec.type)
         context = self.scope.context(self._declaration.loc(spec)) if step_type.takes_context else None
-        given = {key: compile_value(self._given(spec, key, value)) for key, value in spec.with_.items()}
+        given = {key: compile_getter(self._given(spec, key, value)) for key, value in spec.with_.items()}
         call = step_type.compile(spec)
         return None if call is None else _working(call, given, context)
 
-    def _given(self, spec: StepSpec, key: str, value: Any) -> Meaning:
+    def _given(self, spec: StepSpec, key: str, value: Any) -> Value:
         """What a value of `with` stands for: an input that goes under its own name needs no more than that name."""
         if value == key and key in self.scope.declared:
             self.scope.used.add(key)
@@ -164,7 +172,7 @@ class StepCompiler:
         loc = self._declaration.loc(spec, "index")
         index = self.scope.path(spec.index, loc) if spec.index.startswith("$") else self.scope.take(spec.index, "", loc)
         meaning = self.scope.meaning(spec.lookup_value, self._declaration.loc(spec, "lookupValue"))
-        wanted = compile_value(meaning)
+        wanted = compile_getter(meaning)
         look_up = compile_lookup(spec.match, spec.output_parameters)
 
         async def work(values: Values) -> Result:
@@ -173,14 +181,14 @@ class StepCompiler:
         return work
 
 
-def _derived(wiring: Wiring) -> frozenset[str]:
+def _derived(binding: ArgumentBinding) -> frozenset[str]:
     """The inputs that come of earlier steps alone."""
-    sources = {name: (source,) for name, source in wiring.references.items()}
-    composed = {name: template.inputs for name, template in wiring.templates.items() if template.inputs}
+    sources = {name: (source,) for name, source in binding.references.items()}
+    composed = {name: template.inputs for name, template in binding.templates.items() if template.inputs}
     return frozenset(name for name, given in {**sources, **composed}.items() if all(name[:1] == "$" for name in given))
 
 
-def _working(call: Call, given: Mapping[str, Take], context: Take | None) -> Work:
+def _working(call: Call, given: Mapping[str, Getter], context: Getter | None) -> Work:
     async def work(values: Values) -> Result:
         arguments = {} if context is None else context(values)
         for key, take in given.items():
@@ -192,23 +200,25 @@ def _working(call: Call, given: Mapping[str, Take], context: Take | None) -> Wor
 
 
 @dataclass(frozen=True, slots=True)
-class _Treatment:
+class _ResponseHandling:
     """What becomes of the answer of a step's call; `stream` is whether a stream of it is asked for."""
 
     refine: Callable[[Any], Any] | None = None
-    limit: Limit | None = None
+    limit: ResponseLimit | None = None
     stream: bool = False
 
 
-def _calling(target: ConsumedOperation, inject: Inject, treatment: _Treatment, derived: Iterable[str]) -> Work:
+def _calling(
+    target: ConsumedOperation, map_arguments: ArgumentMapper, treatment: _ResponseHandling, derived: Iterable[str]
+) -> Work:
     refine, limit, stream = treatment.refine, treatment.limit, treatment.stream
 
     async def work(values: Values) -> Result:
         try:
-            result = await target.call(inject(values), stream=stream)
+            result = await target.call(map_arguments(values), stream=stream)
         except ArgumentError as error:
             if error.parameter in derived:
-                raise UpstreamInvalid(f"{error.message} (an earlier step gives it)") from error
+                raise UpstreamInvalidError(f"{error.message} (an earlier step gives it)") from error
             raise
         if limit is None:
             return success(result, refine)

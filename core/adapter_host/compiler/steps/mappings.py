@@ -8,14 +8,14 @@ from typing import Any
 from adapter_host.capability.spec import MappingSpec, OperationSpec, OutputSpec
 from adapter_host.compiler.outputs import (
     Path,
-    Shape,
+    Transform,
     answer_schema,
     compile_answer,
     compile_outputs,
     is_passthrough,
     outputs_schema,
 )
-from adapter_host.compiler.scope import Scope, Values, compile_value
+from adapter_host.compiler.scope import Scope, Values, compile_getter
 from adapter_host.expressions.template import ABSENT
 from adapter_host.operation.operation import Result
 
@@ -43,15 +43,15 @@ def finished_schema(outputs: Sequence[OutputSpec]) -> dict[str, Any] | None:
 
 def _warn_unmapped(outputs: Sequence[OutputSpec], paths: Sequence[Path], scope: Scope) -> None:
     mapped = {path[0] for path in paths}
-    target = scope.declaration.source.word("targetName")
+    target = scope.loaded.source.word("targetName")
     for output in outputs if _is_named(outputs) else ():
         if output.name not in mapped and output.mapping is None and output.value is None and output.const is None:
             message = f"output '{output.name}' is always null: no mapping has that {target}"
-            loc = scope.declaration.loc(output, "name")
-            scope.declaration.problem(message, loc, code="unmapped-output", warning=True)
+            loc = scope.loaded.loc(output, "name")
+            scope.loaded.problem(message, loc, code="unmapped-output", warning=True)
 
 
-def _finish_last(shape: Shape | None) -> Finish:
+def _finish_last(shape: Transform | None) -> Finish:
     def finish(values: Values, last: Result) -> Result:
         if shape is None or not last.body:
             return last
@@ -60,10 +60,10 @@ def _finish_last(shape: Shape | None) -> Finish:
     return finish
 
 
-def _shape(outputs: Sequence[OutputSpec], paths: Sequence[Path], scope: Scope) -> Shape | None:
+def _shape(outputs: Sequence[OutputSpec], paths: Sequence[Path], scope: Scope) -> Transform | None:
     if _is_named(outputs):
-        return compile_answer(outputs, paths, scope.declaration)
-    return compile_outputs(outputs, scope.declaration)
+        return compile_answer(outputs, paths, scope.loaded)
+    return compile_outputs(outputs, scope.loaded)
 
 
 def _is_named(outputs: Sequence[OutputSpec]) -> bool:
@@ -77,8 +77,8 @@ def _target_paths(mappings: Sequence[MappingSpec], scope: Scope) -> list[Path]:
         above = next((other for other in paths if other == path[: len(other)] and other != path), None)
         if above is not None:
             message = f"'{mapping.target_name}' is below '{'.'.join(above)}', which is mapped to a value of its own"
-            loc = scope.declaration.loc(mapping, "targetName")
-            scope.declaration.problem(message, loc, code="mapping-target")
+            loc = scope.loaded.loc(mapping, "targetName")
+            scope.loaded.problem(message, loc, code="mapping-target")
     return paths
 
 
@@ -88,8 +88,8 @@ def _compile_mappings(
     """The function that makes the object; what has no value is left out, and of two of one name the later counts."""
     takes = []
     for mapping, path in zip(mappings, paths, strict=True):
-        meaning = scope.meaning(mapping.value, scope.declaration.loc(mapping, "value"))
-        takes.append((path, compile_value(meaning)))
+        meaning = scope.meaning(mapping.value, scope.loaded.loc(mapping, "value"))
+        takes.append((path, compile_getter(meaning)))
 
     def make(values: Values) -> dict[str, Any]:
         made: dict[str, Any] = {}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from adapter_host.capability.loaded import Declaration
+from adapter_host.capability.loaded import LoadedCapability
 from adapter_host.capability.spec import OperationSpec
-from adapter_host.compiler.scope import Meaning, Scope, Take, Values, is_input
-from adapter_host.document.messages import suggest
+from adapter_host.compiler.scope import Getter, Scope, Value, Values, is_input
+from adapter_host.document.messages import did_you_mean
 from adapter_host.document.source import Loc
 from adapter_host.expressions.jsonpath import Find, compile_path
 from adapter_host.expressions.template import Part, Reference
@@ -22,15 +22,15 @@ class StepScope(Scope):
     What is taken of a step is one more value, named by its path (`$.get-ship.name`).
     """
 
-    def __init__(self, spec: OperationSpec, declaration: Declaration) -> None:
-        super().__init__(spec.input_parameters, declaration)
+    def __init__(self, spec: OperationSpec, loaded: LoadedCapability) -> None:
+        super().__init__(spec.input_parameters, loaded)
         self._names = [step.name for step in spec.steps]
         self.known = 0
         self.needed: set[str] = set()
         self.taken: dict[str, dict[str, Find]] = {name: {} for name in self._names}
         self.binary: set[str] = set()
 
-    def meaning(self, value: Any, loc: Loc) -> Meaning:
+    def meaning(self, value: Any, loc: Loc) -> Value:
         """What a value of the document stands for."""
         if isinstance(value, str) and value.startswith(("$.", "$[")) and "{{" not in value:
             return Reference(self.path(value, loc))
@@ -50,7 +50,7 @@ class StepScope(Scope):
         found = _STEP.fullmatch(text)
         if found is None:
             message = f"'{text}' must begin with the name of a step ($.step.path)"
-            self.declaration.problem(message, loc, code="step-path")
+            self.loaded.problem(message, loc, code="step-path")
             return text
         return self.take(found[1] or found[3], found[4], loc)
 
@@ -58,16 +58,16 @@ class StepScope(Scope):
         """The name of the value at a path of what a step gives."""
         name = f"$.{step}{path}"
         if reason := self._unknown(step) or self._untakeable(step):
-            self.declaration.problem(reason, loc, code="unknown-step")
+            self.loaded.problem(reason, loc, code="unknown-step")
             return name
         try:
             self.taken[step][name] = compile_path(f"${path}")
         except ValueError as error:
-            self.declaration.problem(str(error).replace(f"${path}", name, 1), loc, code="jsonpath")
+            self.loaded.problem(str(error).replace(f"${path}", name, 1), loc, code="jsonpath")
         self.needed.add(step)
         return name
 
-    def context(self, loc: Loc) -> Take:
+    def context(self, loc: Loc) -> Getter:
         """The function that gives all there is: the inputs, what `with` says, and what earlier steps gave."""
         steps = {name: self.take(name, "", loc) for name in self._names[: self.known] if name not in self.binary}
         named = {**self.given, **steps}
@@ -87,7 +87,7 @@ class StepScope(Scope):
             return f"step '{step}' cannot use what it gives itself"
         if step in self._names:
             return f"step '{step}' comes later (a step uses what earlier steps give; put it before)"
-        hint = suggest(step, known) or f" (earlier steps: {', '.join(dict.fromkeys(known)) or 'none'})"
+        hint = did_you_mean(step, known) or f" (earlier steps: {', '.join(dict.fromkeys(known)) or 'none'})"
         return f"no step is named '{step}'{hint}"
 
     def _untakeable(self, step: str) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adapter_host.document.messages import kind_of, shown
-from adapter_host.document.nodes import MappingNode, Node, Place, SequenceNode
+from adapter_host.document.nodes import MappingNode, Node, Position, SequenceNode
 from adapter_host.errors import Problem
 
 from .versions import Dialect
@@ -20,15 +20,17 @@ class Notes:
         self.dialect = dialect
         self._root = root
         self._problems: list[Problem] = []
-        self._outdated: dict[tuple[str, str], list[tuple[Node, Place]]] = {}
+        self._outdated: dict[tuple[str, str], list[tuple[Node, Position]]] = {}
 
-    def problem(self, node: Node, message: str, code: str, *, at: Place | None = None, warning: bool = False) -> None:
+    def problem(
+        self, node: Node, message: str, code: str, *, at: Position | None = None, warning: bool = False
+    ) -> None:
         """Note what is wrong with a node, or at the place of its key."""
         place = at or node.place
         path = "" if place[1] else _path(self._root, node)
         self._problems.append(Problem(f"{path}{message}", *place, code=code, warning=warning))
 
-    def outdated(self, node: Node, at: Place | None, was: str, now: str, since: str) -> bool:
+    def outdated(self, node: Node, at: Position | None, was: str, now: str, since: str) -> bool:
         """Whether the document's own version does not have a form any more; then that is noted."""
         if not self.dialect.reaches(since):
             return False
@@ -112,7 +114,9 @@ def mapping(keys: Mapping[str, Key], rest: Rewrite | None = None) -> Rewrite:
             key = keys.get(name, other)
             if key is None:
                 continue
-            if key.since and notes.outdated(child, node.key_place(name), f"'{name}'", f"called '{key.now}'", key.since):
+            if key.since and notes.outdated(
+                child, node.key_position(name), f"'{name}'", f"called '{key.now}'", key.since
+            ):
                 changes = changes or _Changes()
                 changes.outdated.add(name)
             new = child if key.value is None else key.value(child, notes)
@@ -136,7 +140,7 @@ def _changed(node: MappingNode, changes: _Changes, notes: Notes) -> MappingNode:
         kept, left = (name, first) if first in changes.outdated else (first, name)
         sources[new] = kept
         message = f"'{left}' is ignored: '{kept}' is there too, and means the same"
-        notes.problem(node.entries[left], message, "ignored", at=node.key_place(left), warning=True)
+        notes.problem(node.entries[left], message, "ignored", at=node.key_position(left), warning=True)
     entries = {new: changes.values.get(name, node.entries[name]) for new, name in sources.items()}
     return mapping_of(node, entries, {new: node.keys[name] for new, name in sources.items()})
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from adapter_host.document.messages import kind_of, listed, shown, suggest
+from adapter_host.document.messages import did_you_mean, kind_of, listed, shown
 from adapter_host.document.nodes import Loc
 from adapter_host.document.source import Source
 from adapter_host.errors import Problem
@@ -39,7 +39,7 @@ class Findings:
 
     def unknown(self, at: Loc, key: str, known: Iterable[str]) -> None:
         """Note a key that is not known."""
-        advice = suggest(key, known) or f" (known here: {listed(known, 'and')})"
+        advice = did_you_mean(key, known) or f" (known here: {listed(known, 'and')})"
         self.add((*at, key), f"unknown key {shown(key)}{advice}", "unknown-key", key=True)
 
     def conflict(self, at: Loc, first: str, second: str) -> None:
@@ -91,7 +91,7 @@ def word(*words: str) -> Rule:
         if not isinstance(value, str):
             findings.wrong_kind(at, quoted(words), value)
         elif value not in words:
-            advice = suggest(value, words) if len(words) > 1 else ""
+            advice = did_you_mean(value, words) if len(words) > 1 else ""
             findings.misfit(at, quoted(words), value, advice=advice)
 
     return check

@@ -6,7 +6,7 @@ import asyncio
 
 from aiohttp import web
 
-from adapter_host import AdapterHostError, Declaration, ProblemsError
+from adapter_host import AdapterHostError, LoadedCapability, ProblemsError
 from adapter_host_control.guard import check_caller
 from adapter_host_control.responses import RefusedRequest, answer, shown
 
@@ -17,8 +17,8 @@ from .masking import masked
 class Configuration:
     """The endpoints below `/config`."""
 
-    def __init__(self, declaration: Declaration) -> None:
-        self._declaration = declaration
+    def __init__(self, loaded: LoadedCapability) -> None:
+        self._declaration = loaded
         self._checking = asyncio.Lock()
 
     async def get(self, _: web.Request) -> web.Response:
@@ -51,7 +51,7 @@ class Configuration:
             {
                 "status": state(host),
                 "problems": [shown(problem) for problem in host.warnings],
-                "adapters": [adapter(exposure) for exposure in host.exposures],
+                "adapters": [adapter(status) for status in host.status()],
             }
         )
 

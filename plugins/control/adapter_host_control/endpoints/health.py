@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from adapter_host import HOST, Declaration, Exposure, Host
+from adapter_host import HOST, ExposerStatus, Host, LoadedCapability
 from adapter_host_control.config import ControlConfig
 from adapter_host_control.responses import answer
 
@@ -24,7 +24,7 @@ async def live(_: web.Request) -> web.Response:
 async def ready(request: web.Request) -> web.Response:
     """Whether to send it requests: 503 when it drains, or when an exposer does not serve."""
     status = state(request.app[HOST])
-    adapters = [adapter(exposure) for exposure in request.app[HOST].exposures]
+    adapters = [adapter(status) for status in request.app[HOST].status()]
     return answer({"status": status, "adapters": adapters}, 200 if status == "UP" else 503)
 
 
@@ -32,18 +32,18 @@ def state(host: Host) -> str:
     """`UP`, `DEGRADED` or `DRAINING`."""
     if not host.ready:
         return "DRAINING"
-    return "UP" if all(exposure.serving for exposure in host.exposures) else "DEGRADED"
+    return "UP" if all(status.serving for status in host.status()) else "DEGRADED"
 
 
-def adapter(exposure: Exposure) -> dict[str, Any]:
+def adapter(status: ExposerStatus) -> dict[str, Any]:
     """One exposer, and why it does not serve where it knows."""
-    port = urlsplit(exposure.url or "").port
-    failure = exposure.exposer.failure
+    port = urlsplit(status.url or "").port
+    failure = status.exposer.failure
     return {
-        "type": exposure.type,
-        "namespace": exposure.namespace,
+        "type": status.type,
+        "namespace": status.namespace,
         **({"port": port} if port else {}),
-        "state": "started" if exposure.serving else "stopped",
+        "state": "started" if status.serving else "stopped",
         **({"reason": failure} if failure else {}),
     }
 
@@ -51,8 +51,8 @@ def adapter(exposure: Exposure) -> dict[str, Any]:
 class Status:
     """`/status`."""
 
-    def __init__(self, declaration: Declaration, config: ControlConfig) -> None:
-        capability = declaration.capability
+    def __init__(self, loaded: LoadedCapability, config: ControlConfig) -> None:
+        capability = loaded.capability
         self._fixed = {
             "capability": {
                 "label": capability.label,
@@ -79,15 +79,15 @@ class Status:
                 "started": started.isoformat(timespec="seconds"),
                 "uptime": duration(now - started),
                 "calls": host.calls,
-                "adapters": list(_served(host.exposures)),
+                "adapters": list(_served(host.status())),
             }
         )
 
 
-def _served(exposures: Iterable[Exposure]) -> Iterable[dict[str, Any]]:
-    for exposure in exposures:
-        more = {"capability": exposure.capability, "url": exposure.url, "authentication": exposure.authentication}
-        yield {**adapter(exposure), **more, "operations": exposure.operations}
+def _served(statuses: Iterable[ExposerStatus]) -> Iterable[dict[str, Any]]:
+    for status in statuses:
+        more = {"capability": status.capability, "url": status.url, "authentication": status.authentication}
+        yield {**adapter(status), **more, "operations": status.operations}
 
 
 def duration(time: timedelta) -> str:

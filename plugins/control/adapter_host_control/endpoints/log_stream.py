@@ -146,7 +146,7 @@ class LogStream:
 
     def _described(self, record: logging.LogRecord, message: str) -> bytes:
         for plan in self._host.plans if self._host is not None else ():
-            message = plan.declaration.masked(message)
+            message = plan.loaded.masked(message)
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),

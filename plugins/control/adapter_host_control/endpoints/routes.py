@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from adapter_host import Declaration
+from adapter_host import LoadedCapability
 from adapter_host_control.config import ControlConfig
 from adapter_host_control.endpoints import health, scripting
 from adapter_host_control.endpoints import log_levels as levels
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
 class Endpoints:
     """An application of them; `streams` are those of the log, to be ended when it is drained."""
 
-    def __init__(self, config: ControlConfig, declaration: Declaration, telemetry: Telemetry | None) -> None:
+    def __init__(self, config: ControlConfig, loaded: LoadedCapability, telemetry: Telemetry | None) -> None:
         self.app = web.Application(middlewares=[as_problems])
         self.streams: list[LogStream] = []
         self._config = config
-        self._add_management(declaration)
+        self._add_management(loaded)
         self._add_logs()
         if telemetry is not None:
             self._add_observation(telemetry)
 
-    def _add_management(self, declaration: Declaration) -> None:
+    def _add_management(self, loaded: LoadedCapability) -> None:
         management, router = self._config.management, self.app.router
-        configuration = Configuration(declaration)
+        configuration = Configuration(loaded)
         if management.health:
             router.add_get("/health/live", health.live)
             router.add_get("/health/ready", health.ready)
         if management.info:
-            router.add_get("/status", health.Status(declaration, self._config).get)
+            router.add_get("/status", health.Status(loaded, self._config).get)
             router.add_get("/config", configuration.get)
         if management.validate_:
             router.add_post("/config/validate", configuration.validate)

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from adapter_host import Declaration, Operation, Provision
+from adapter_host import BuildContext, LoadedCapability, Operation
 
 
-def type_of(provision: Provision) -> str:
+def type_of(context: BuildContext) -> str:
     """The type of the exposer that a provision is for."""
-    exposes = provision.declaration.capability.exposes
-    return next((each.type for each in exposes if each.namespace == provision.namespace), "")
+    exposes = context.loaded.capability.exposes
+    return next((each.type for each in exposes if each.namespace == context.namespace), "")
 
 
-def operation_id(operation: Operation, declaration: Declaration) -> str:
+def operation_id(operation: Operation, loaded: LoadedCapability) -> str:
     """`PATH METHOD` for what has both, the name for all else."""
     method = getattr(operation.spec, "method", None)
     if not isinstance(method, str):
         return operation.name
-    place = declaration.loc(operation.spec)
+    place = loaded.loc(operation.spec)
     paths = [
         path
-        for model, loc in declaration.models
+        for model, loc in loaded.models
         if place[: len(loc)] == loc and isinstance(path := getattr(model, "path", None), str)
     ]
     return f"{paths[-1]} {method}" if paths else operation.name

@@ -10,7 +10,15 @@ from urllib.parse import urlsplit
 from opentelemetry.context import attach, detach
 from opentelemetry.trace import Span, SpanKind, set_span_in_context
 
-from adapter_host import Arguments, ConsumedCall, ConsumedOperation, Forwarding, Result, UpstreamError, UpstreamStatus
+from adapter_host import (
+    Arguments,
+    ConsumedCall,
+    ConsumedOperation,
+    PassThroughOperation,
+    Result,
+    UpstreamError,
+    UpstreamStatusError,
+)
 
 from .metrics import Count
 from .provider import Telemetry
@@ -33,7 +41,7 @@ class Client:
         called = {f"{telemetry.prefix}.operation.id": f"{operation.namespace}.{operation.name}"}
         self._attributes = {**self._labels, **called, **({"url.full": url} if url else {})}
         self._counts: dict[int | str, Count] = {}
-        over_http = method is not None or isinstance(operation, Forwarding)
+        over_http = method is not None or isinstance(operation, PassThroughOperation)
         self._measures = telemetry.config.measures and over_http
 
     def wrap(self, call: ConsumedCall) -> ConsumedCall:
@@ -82,7 +90,7 @@ class Client:
 
 
 def _outcome(error: BaseException) -> int | str:
-    if isinstance(error, UpstreamStatus):
+    if isinstance(error, UpstreamStatusError):
         return error.upstream_status
     return TRANSPORT if isinstance(error, UpstreamError) else error_type(error)
 

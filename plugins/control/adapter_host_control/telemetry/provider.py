@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from adapter_host import TRACE_CONTEXT, Declaration, Provision
+from adapter_host import TRACE_CONTEXT, BuildContext, LoadedCapability
 from adapter_host_control.config import ObservabilityConfig
 
 from .metrics import Measures
@@ -82,18 +82,18 @@ class Memory:
     def __init__(self) -> None:
         self._measures: dict[tuple[Any, ...], Measures] = {}
         self._buffers: dict[tuple[Any, ...], TraceBuffer] = {}
-        self._telemetries: WeakKeyDictionary[Declaration, Telemetry] = WeakKeyDictionary()
+        self._telemetries: WeakKeyDictionary[LoadedCapability, Telemetry] = WeakKeyDictionary()
 
-    def telemetry(self, declaration: Declaration, config: ObservabilityConfig) -> Telemetry:
+    def telemetry(self, loaded: LoadedCapability, config: ObservabilityConfig) -> Telemetry:
         """That of one build."""
-        if declaration not in self._telemetries:
-            self._telemetries[declaration] = self._make(declaration, config)
-        return self._telemetries[declaration]
+        if loaded not in self._telemetries:
+            self._telemetries[loaded] = self._make(loaded, config)
+        return self._telemetries[loaded]
 
-    def _make(self, declaration: Declaration, config: ObservabilityConfig) -> Telemetry:
-        prefix = "ikanos" if "ikanos" in declaration.source.data else "naftiko"
-        label, size = declaration.capability.label, config.traces.local.buffer_size
-        own = (declaration.source.file, prefix, label)
+    def _make(self, loaded: LoadedCapability, config: ObservabilityConfig) -> Telemetry:
+        prefix = "ikanos" if "ikanos" in loaded.source.data else "naftiko"
+        label, size = loaded.capability.label, config.traces.local.buffer_size
+        own = (loaded.source.file, prefix, label)
         local = config.shows_metrics
         if (*own, local) not in self._measures:
             self._measures[*own, local] = Measures(prefix, _resource(prefix, label), local=local)
@@ -101,9 +101,9 @@ class Memory:
         return Telemetry(prefix, label, config, self._measures[*own, local], buffer)
 
 
-def telemetry_of(provision: Provision, config: ObservabilityConfig) -> Telemetry:
+def telemetry_of(context: BuildContext, config: ObservabilityConfig) -> Telemetry:
     """What the build that an adapter belongs to measures and traces with."""
-    return provision.keep(KEPT, Memory).telemetry(provision.declaration, config)
+    return context.shared_state(KEPT, Memory).telemetry(context.loaded, config)
 
 
 def _resource(prefix: str, label: str) -> Resource:

@@ -9,7 +9,7 @@ from typing import Final
 from opentelemetry.context import attach, detach
 from opentelemetry.trace import Span, Status, StatusCode, Tracer, set_span_in_context
 
-from adapter_host import Arguments, Call, OperationError, Result, UpstreamStatus
+from adapter_host import Arguments, Call, OperationError, Result, UpstreamStatusError
 
 UNEXPECTED: Final = "unexpected"
 
@@ -43,7 +43,7 @@ def end_span(span: Span, error: str | None) -> None:
 
 def error_type(error: BaseException) -> str:
     """What labels an error: never its message, which may hold anything."""
-    if isinstance(error, UpstreamStatus):
+    if isinstance(error, UpstreamStatusError):
         return str(error.upstream_status)
     if isinstance(error, asyncio.CancelledError):
         return "cancelled"

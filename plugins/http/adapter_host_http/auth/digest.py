@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import Final
 
-from adapter_host import Authentication, Provision
+from adapter_host import TOKEN, Authentication, BuildContext
 from adapter_host_http.credential import AUTHORIZATION, Credential, Handshake, Wire, declared_account
 
 _LOG: Final = logging.getLogger("adapter_host.http")
 
-_TOKEN: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_PARAMETER: Final = re.compile(rf'({_TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
-_SCHEME: Final = re.compile(rf"({_TOKEN})(?=\s|,|$)")
+_PARAMETER: Final = re.compile(rf'({TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+_SCHEME: Final = re.compile(rf"({TOKEN})(?=\s|,|$)")
 _BETWEEN: Final = re.compile(r"[\s,]*")
 _ESCAPED: Final = re.compile(r"\\(.)")
 _PRINTABLE: Final = re.compile(r"[ -~]*")
@@ -27,15 +26,15 @@ _HASHES: Final[dict[str, Callable[[bytes], hashlib._Hash]]] = {"sha-256": hashli
 _SESSION: Final = "-sess"
 
 
-def compile_digest(declared: Authentication, provision: Provision) -> Credential | None:
+def compile_digest(declared: Authentication, context: BuildContext) -> Credential | None:
     """The credential of a name and a password; None with a problem reported."""
-    given = declared_account(declared, provision, ascii=True)
+    given = declared_account(declared, context, ascii=True)
     if given is None:
         return None
     user, password = given
     account = Account(user.constant or "", password.constant or "")
     masked = f"Digest {user.masked()}:{password.masked()}"
-    return Credential("header", AUTHORIZATION, "", masked, handshake=Digest(account, provision.namespace))
+    return Credential("header", AUTHORIZATION, "", masked, handshake=Digest(account, context.namespace))
 
 
 @dataclass(frozen=True, slots=True)

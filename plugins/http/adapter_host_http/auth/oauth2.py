@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from adapter_host import Authentication, Model, Provision, Template, UpstreamError, is_secure
+from adapter_host import Authentication, BuildContext, Model, Template, UpstreamError, is_secure
 from adapter_host_http.credential import AUTHORIZATION, Credential, Handshake, Wire, secret
 
 from .token_endpoint import Grant, Server
@@ -35,16 +35,16 @@ class Client(Model):
     authentication: Literal["basic", "post"] | None = None
 
 
-def compile_oauth2(declared: Authentication, provision: Provision) -> Credential | None:
+def compile_oauth2(declared: Authentication, context: BuildContext) -> Credential | None:
     """The credential of a client of an authorization server; None with a problem reported."""
-    client = provision.extension(_CLIENT, declared, Client)
+    client = context.read_extension(_CLIENT, declared, Client)
     if client is None and _CLIENT in (declared.model_extra or {}):
         return None
     client = client or Client.model_validate({})
-    identity = secret(client.id, declared, (_CLIENT, "id"), provision, ascii=False)
-    password = secret(client.secret, declared, (_CLIENT, "secret"), provision, ascii=False)
-    server = _server(declared, provision)
-    asked = [_optional(declared, key, provision) for key in ("resource", "audience")]
+    identity = secret(client.id, declared, (_CLIENT, "id"), context, ascii=False)
+    password = secret(client.secret, declared, (_CLIENT, "secret"), context, ascii=False)
+    server = _server(declared, context)
+    asked = [_optional(declared, key, context) for key in ("resource", "audience")]
     if identity is None or password is None or server is None:
         return None
     grant = Grant(
@@ -55,7 +55,7 @@ def compile_oauth2(declared: Authentication, provision: Provision) -> Credential
         resource=asked[0],
         audience=asked[1],
     )
-    source = Tokens(Server(provision.namespace, server.url, discovered=server.discovered), grant)
+    source = Tokens(Server(context.namespace, server.url, discovered=server.discovered), grant)
     masked = f"Bearer (a token of {server.masked} for {identity.masked()})"
     return Credential("header", AUTHORIZATION, "", masked, handshake=source)
 
@@ -69,29 +69,29 @@ class _Declared:
     discovered: bool
 
 
-def _server(declared: Authentication, provision: Provision) -> _Declared | None:
+def _server(declared: Authentication, context: BuildContext) -> _Declared | None:
     key = "tokenEndpoint" if declared.token_endpoint else "authorizationServerUri"
     text = declared.token_endpoint or declared.authorization_server_uri
     if not text:
         message = "'authorizationServerUri' is missing (authentication 'oauth2' needs it, or 'tokenEndpoint')"
-        provision.problem(message, declared, key, code="missing-key")
+        context.problem(message, declared, key, code="missing-key")
         return None
-    template = secret(text, declared, (key,), provision)
+    template = secret(text, declared, (key,), context)
     if template is None:
         return None
     url = template.constant or ""
     # A secret of the stand-in is no address, and none is asked for.
-    if not is_secure(url) and not (provision.settings.mock and template.secrets):
+    if not is_secure(url) and not (context.settings.mock and template.secrets):
         given = _USER.sub("//...@", template.masked())
         message = f"'{key}' must be an https:// address, or one of the loopback (given '{given}')"
-        provision.problem(message, declared, key, code="insecure")
+        context.problem(message, declared, key, code="insecure")
         return None
     return _Declared(url, template.masked(), discovered=not declared.token_endpoint)
 
 
-def _optional(declared: Authentication, key: str, provision: Provision) -> str:
+def _optional(declared: Authentication, key: str, context: BuildContext) -> str:
     text: str | None = getattr(declared, key)
-    template: Template | None = provision.secret(text, declared, key) if text else None
+    template: Template | None = context.secret(text, declared, key) if text else None
     return template.constant or "" if template else ""
 
 

@@ -17,9 +17,9 @@ from yarl import URL
 
 from adapter_host import (
     UpstreamError,
-    UpstreamInvalid,
-    UpstreamTimeout,
-    UpstreamUnreachable,
+    UpstreamInvalidError,
+    UpstreamTimeoutError,
+    UpstreamUnreachableError,
     is_secure,
     metadata_urls,
     read_at_most,
@@ -84,7 +84,7 @@ class Server:
         """A new token; raises `UpstreamError`."""
         wire = self._wire
         if wire is None:
-            raise UpstreamUnreachable(f"{self._name} is not open")
+            raise UpstreamUnreachableError(f"{self._name} is not open")
         try:
             # Half of a call's time, so that the call itself can still tell which of the two was slow.
             async with asyncio.timeout(wire.seconds / 2):
@@ -94,10 +94,10 @@ class Server:
             self._endpoint = None
             raise
         except TimeoutError as error:
-            raise UpstreamTimeout(f"{self._name} did not answer within {wire.seconds / 2:g} s") from error
+            raise UpstreamTimeoutError(f"{self._name} did not answer within {wire.seconds / 2:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
             _LOG.warning("%s: %s", self._name, type(error).__name__)
-            raise UpstreamUnreachable(f"{self._name} cannot be reached") from error
+            raise UpstreamUnreachableError(f"{self._name} cannot be reached") from error
 
     async def _find(self, wire: Wire) -> _Endpoint:
         if wire.stand_in is not None:
@@ -110,15 +110,15 @@ class Server:
             ) as response:
                 if response.status == 200:
                     return self._described(await self._read(response))
-        raise UpstreamInvalid(f"{self._name} does not describe itself (name its 'tokenEndpoint')")
+        raise UpstreamInvalidError(f"{self._name} does not describe itself (name its 'tokenEndpoint')")
 
     def _described(self, data: Mapping[str, Any]) -> _Endpoint:
         # Another issuer's description may send our secret anywhere.
         if str(data.get("issuer")).rstrip("/") != self._url.rstrip("/"):
-            raise UpstreamInvalid(f"{self._name} describes another issuer")
+            raise UpstreamInvalidError(f"{self._name} describes another issuer")
         url = data.get("token_endpoint")
         if not isinstance(url, str) or not is_secure(url):
-            raise UpstreamInvalid(f"{self._name} names no safe token endpoint")
+            raise UpstreamInvalidError(f"{self._name} names no safe token endpoint")
         methods = data.get("token_endpoint_auth_methods_supported")
         listed = methods if isinstance(methods, list) else []
         return _Endpoint(url, "client_secret_post" in listed and "client_secret_basic" not in listed)
@@ -142,15 +142,15 @@ class Server:
             url, data=body.encode(), headers=headers, allow_redirects=False, proxy=wire.proxy(url)
         ) as response:
             if response.status != 200:
-                raise UpstreamInvalid(f"{self._name} gave no token ({await _reason(response)})")
+                raise UpstreamInvalidError(f"{self._name} gave no token ({await _reason(response)})")
             return self._answer(await self._read(response))
 
     def _answer(self, data: Mapping[str, Any]) -> Answer:
         token = data.get("access_token")
         if not isinstance(token, str) or not _TOKEN.fullmatch(token):
-            raise UpstreamInvalid(f"{self._name} answered without a token")
+            raise UpstreamInvalidError(f"{self._name} answered without a token")
         if str(data.get("token_type", "bearer")).lower() != "bearer":
-            raise UpstreamInvalid(f"{self._name} gave a token of another type than Bearer")
+            raise UpstreamInvalidError(f"{self._name} gave a token of another type than Bearer")
         return Answer(token, _seconds(data.get("expires_in")))
 
     async def _read(self, response: aiohttp.ClientResponse) -> Mapping[str, Any]:
@@ -159,7 +159,7 @@ class Server:
         except orjson.JSONDecodeError:
             data = None
         if not isinstance(data, dict):
-            raise UpstreamInvalid(f"{self._name} did not answer a JSON object")
+            raise UpstreamInvalidError(f"{self._name} did not answer a JSON object")
         return data
 
 

@@ -9,7 +9,7 @@ from typing import Final
 import orjson
 from multidict import CIMultiDict
 
-from adapter_host import Result
+from adapter_host import Result, bare_media_type
 from adapter_host_http.formats import Convert, Format, FormatError
 from adapter_host_http.request.body import JSON
 
@@ -33,7 +33,7 @@ async def converted(result: Result, format: Format, convert: Convert) -> Result:
 
 
 def _is_other(media_type: str, format: Format) -> bool:
-    named = media_type.partition(";")[0].strip().lower()
+    named = bare_media_type(media_type)
     return named in _OTHERS and named not in format.kind.media_types
 
 

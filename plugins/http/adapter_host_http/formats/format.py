@@ -11,7 +11,7 @@ from typing import Any, Final, NoReturn
 
 import orjson
 
-from adapter_host import Provision
+from adapter_host import BuildContext
 from adapter_host_http.config import HttpOperationSpec
 
 JSON: Final = "application/json"
@@ -63,7 +63,7 @@ class Declared:
     """What a format is compiled from: the operation, and where to say what is wrong with it."""
 
     spec: HttpOperationSpec
-    provision: Provision
+    context: BuildContext
     kind: Kind
 
     @property
@@ -73,7 +73,7 @@ class Declared:
 
     def problem(self, message: str, key: str = "outputSchema", *, code: str = "output-schema") -> None:
         """Report what keeps the operation from running."""
-        self.provision.problem(message, self.spec, key, code=code)
+        self.context.problem(message, self.spec, key, code=code)
 
 
 FORMATS: Final = {
@@ -109,16 +109,16 @@ def accept_of(label: str) -> str:
     return JSON if kind.module is None else ", ".join((*kind.media_types, "*/*;q=0.1"))
 
 
-def compile_format(spec: HttpOperationSpec, provision: Provision) -> Format:
+def compile_format(spec: HttpOperationSpec, context: BuildContext) -> Format:
     """The format of an operation's answers; what is wrong is reported, and JSON stands for it. May read a schema."""
     label = spec.output_raw_format
     kind = FORMATS.get(label)
     if kind is None:
-        provision.problem(_unknown(label), spec, "outputRawFormat", code="unknown-format")
+        context.problem(_unknown(label), spec, "outputRawFormat", code="unknown-format")
         return _AS_IT_IS["json"]
     if kind.module is None:
         return _AS_IT_IS[label]
-    declared = Declared(spec, provision, kind)
+    declared = Declared(spec, context, kind)
     try:
         compiled: Format | None = import_module(f"{__package__}.{kind.module}").compile_format(declared)
     except ImportError as error:

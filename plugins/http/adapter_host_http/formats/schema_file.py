@@ -16,15 +16,14 @@ def read_schema(declared: Declared, suffix: str) -> tuple[Path, bytes] | None:
     if not name:
         declared.problem(f"'outputSchema' is missing (a {suffix} file, relative to the document)", code="missing-key")
         return None
-    source = declared.provision.declaration.source
-    folder = Path(source.where(declared.provision.declaration.loc(declared.spec))[0]).parent
+    source = declared.context.loaded.source
+    folder = Path(source.where(declared.context.loaded.loc(declared.spec))[0]).parent
     try:
         path, text = read_within(folder, name)
     except OSError as error:
         declared.problem(f"cannot read '{name}': {error.strerror or error}")
         return None
-    # So that `--watch` sees it change.
-    declared.provision.declaration.files += (str(path),)
+    declared.context.loaded.add_file(str(path))
     return path, text
 
 

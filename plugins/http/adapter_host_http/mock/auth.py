@@ -51,7 +51,7 @@ def proof_of(credential: Credential) -> Proof:
 class _FixedProof(Proof):
     def holds(self, request: web.Request) -> bool:
         """Whether it has the very text."""
-        given: Mapping[str, str] = request.headers if self.credential.place == "header" else request.query
+        given: Mapping[str, str] = request.headers if self.credential.in_ == "header" else request.query
         return given.get(self.credential.name) == self.credential.value
 
 

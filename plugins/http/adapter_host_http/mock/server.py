@@ -47,15 +47,15 @@ class Received:
 
     def has(self, carried: Carried) -> bool:
         """Whether a declared input came."""
-        if carried.place == "query":
+        if carried.in_ == "query":
             return carried.name in self.request.query
-        if carried.place == "header":
+        if carried.in_ == "header":
             return carried.name in self.request.headers
-        if carried.place == "cookie":
+        if carried.in_ == "cookie":
             return carried.name in self.request.cookies
-        if carried.place == "body" and not carried.whole and isinstance(self.data, dict):
+        if carried.in_ == "body" and not carried.whole and isinstance(self.data, dict):
             return carried.name in self.data
-        return carried.place == "path" or bool(self.body)
+        return carried.in_ == "path" or bool(self.body)
 
 
 class StandIn:
@@ -99,7 +99,7 @@ class StandIn:
         proof = self._proof
         if proof is not None and not proof.holds(request):
             credential = proof.credential
-            message = f"the {credential.place} '{credential.name}' does not hold the credential"
+            message = f"the {credential.in_} '{credential.name}' does not hold the credential"
             return _error(401, message, proof.challenge())
         body = await request.read()
         data = None
@@ -113,7 +113,7 @@ class StandIn:
         received = Received(request, body, data)
         for carried in operation.carried:
             if carried.required and not received.has(carried):
-                return _error(400, f"'{carried.name}' is required in {carried.place}")
+                return _error(400, f"'{carried.name}' is required in {carried.in_}")
         return _example(operation, received)
 
 
@@ -174,7 +174,7 @@ def _echo(operation: HttpOperation, received: Received) -> dict[str, Any]:
         if not (credential and credential.takes("query", name)):
             values = request.query.getall(name)
             query[name] = values if len(values) > 1 else values[0]
-    declared = {c.name for c in operation.carried if c.place == "header"}
+    declared = {c.name for c in operation.carried if c.in_ == "header"}
     body = received.data if received.data is not None else received.body.decode(errors="replace") or None
     return {
         "method": request.method,

@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from adapter_host import ABSENT, ArgumentError, Arguments, Input, InputSpec, Model, fold, text_of
+from adapter_host import (
+    ABSENT,
+    ArgumentError,
+    Arguments,
+    Input,
+    InputSpec,
+    Model,
+    is_connection_header,
+    is_token,
+    normalize_name,
+    text_of,
+)
 from adapter_host_http.config import AnyBody
-from adapter_host_http.encoding import CONTROL, TOKEN, climbs, listed
+from adapter_host_http.encoding import CONTROL, climbs, listed
 
 from .body import MakeBody, compile_body, json_body, json_fields, whole_tag
 from .plan import Carried, Field, RequestParts, RequestPlan
@@ -15,9 +26,6 @@ from .scope import Unit, declared_inputs
 from .templates import Constant, Spot, Texts, Value
 from .url import PLACEHOLDER, Path, Piece, Placeholder, parse_path
 
-_CONNECTION: Final = frozenset(
-    {"connection", "content-length", "expect", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
-)
 """Headers that belong to the connection; a document that sets one could break the request apart."""
 
 _BODILESS: Final = frozenset({"GET", "HEAD", "DELETE"})
@@ -30,9 +38,9 @@ class Compiler:
         self._unit = unit
         self._masked = masked
         self._declared = declared_inputs(unit)
-        names = {spec.name for spec in self._declared if spec.value is None and spec.place != "environment"}
+        names = {spec.name for spec in self._declared if spec.value is None and spec.in_ != "environment"}
         constants = {spec.name: text_of(spec.value) for spec in self._declared if spec.value is not None}
-        self.texts = Texts(unit.provision, names, constants, masked=masked)
+        self.texts = Texts(unit.context, names, constants, masked=masked)
         self.carried: list[Carried] = []
         self._inputs: dict[str, Input] = {}
         self._fields: dict[str, list[Field]] = {"query": [], "header": [], "cookie": []}
@@ -46,21 +54,21 @@ class Compiler:
             self._add(spec)
         body = self._compile_body()
         for name, spot in self.texts.found.items():
-            self._carry(Input(name, place=spot.place, required=spot.place == "path"), spot.name or name)
+            self._carry(Input(name, in_=spot.in_, required=spot.in_ == "path"), spot.name or name)
         self._add_own_headers()
         fields = {place: tuple(found) for place, found in self._fields.items()}
         parts = RequestParts(self._unit.spec.method, path, fields["query"], fields["header"], fields["cookie"], body)
         return RequestPlan(parts, tuple(self._inputs.values()))
 
     def _problem(self, message: str, model: Model, *keys: str | int, code: str) -> None:
-        self._unit.provision.problem(message, model, *keys, code=code)
+        self._unit.context.problem(message, model, *keys, code=code)
 
     def _warn(self, message: str, model: Model, *keys: str | int, code: str) -> None:
-        self._unit.provision.warn(message, model, *keys, code=code)
+        self._unit.context.warn(message, model, *keys, code=code)
 
     def _carry(self, given: Input, name: str) -> None:
         self._inputs.setdefault(given.name, given)
-        self.carried.append(Carried(given.name, given.place or "", name, given.required, given.whole))
+        self.carried.append(Carried(given.name, given.in_ or "", name, given.required, given.whole))
 
     def _compile_path(self) -> Path:
         text, mark, query = self._unit.path.partition("?")
@@ -82,7 +90,7 @@ class Compiler:
 
     def _placeholder(self, tag: str) -> Placeholder:
         name = tag.strip("{}& ")
-        bound = tag.startswith("{{") and self._unit.provision.declaration.binds.find(name) is not None
+        bound = tag.startswith("{{") and self._unit.context.loaded.binds.find(name) is not None
         spec = None if bound else self._find_path(name)
         if spec is None and tag.startswith("{{"):
             template = self.texts.template(tag, self._unit.path_spot)
@@ -92,27 +100,27 @@ class Compiler:
             spec = self._find_path(name)
         if spec is None:
             self.texts.found.pop(name, None)
-            self._carry(Input(name, type="string", required=True, place="path"), name)
+            self._carry(Input(name, type="string", required=True, in_="path"), name)
             return Placeholder(name, _argument(name))
         return self._path_value(spec)
 
     def _find_path(self, name: str) -> InputSpec | None:
-        specs = [spec for spec in self._declared if spec.place in ("path", None)]
+        specs = [spec for spec in self._declared if spec.in_ in ("path", None)]
         exact = (spec for spec in specs if spec.name == name)
-        folded = (spec for spec in specs if fold(spec.name) == fold(name))
+        folded = (spec for spec in specs if normalize_name(spec.name) == normalize_name(name))
         return next(exact, None) or next(folded, None)
 
     def _path_value(self, spec: InputSpec) -> Placeholder:
         if spec.value is None:
             self.texts.found.pop(spec.name, None)
-            self._carry(_input(spec, place="path", required=True), spec.name)
+            self._carry(_input(spec, in_="path", required=True), spec.name)
         return Placeholder(spec.name, self._value(spec, "path"))
 
     def _unplaced(self, segments: list[list[Piece]]) -> Iterator[InputSpec]:
         placed = {piece.name for segment in segments for piece in segment if isinstance(piece, Placeholder)}
         own = (*self._unit.resource.input_parameters, *self._unit.spec.input_parameters)
         for spec in self._declared:
-            if spec.place == "path" and spec.name not in placed and any(spec is given for given in own):
+            if spec.in_ == "path" and spec.name not in placed and any(spec is given for given in own):
                 yield spec
 
     def _appended(self, spec: InputSpec) -> Placeholder:
@@ -146,26 +154,26 @@ class Compiler:
             value = _argument_or(instead.name, otherwise)
         elif otherwise is ABSENT:
             return
-        self._fields[credential.place].append(Field(credential.name, value, credential.name))
+        self._fields[credential.in_].append(Field(credential.name, value, credential.name))
 
     def _is_credential(self, spec: InputSpec) -> bool:
         credential = self._unit.credential
-        return credential is not None and credential.takes(spec.place, spec.name)
+        return credential is not None and credential.takes(spec.in_, spec.name)
 
     def _add(self, spec: InputSpec) -> None:
-        if spec.place == "environment":
+        if spec.in_ == "environment":
             self._check_environment(spec)
-        elif spec.place == "body":
+        elif spec.in_ == "body":
             self._body_fields.append(spec)
-        elif spec.place is None:
+        elif spec.in_ is None:
             self._check_placed(spec)
-        elif spec.place == "header" and _belongs_to_connection(spec.name):
+        elif spec.in_ == "header" and is_connection_header(spec.name):
             message = f"header '{spec.name}' belongs to the connection, so it is not sent"
             self._warn(message, spec, "name", code="dropped-header")
         elif self._is_credential(spec):
             self._add_instead(spec)
-        elif spec.place != "path":
-            self._add_field(spec, spec.place)
+        elif spec.in_ != "path":
+            self._add_field(spec, spec.in_)
 
     def _add_own_headers(self) -> None:
         set_already = {f.name.lower() for f in self._fields["header"] if isinstance(f.value, Constant)}
@@ -192,7 +200,7 @@ class Compiler:
             self._carry(_input(spec, required=False, implicit=False), spec.name)
 
     def _add_field(self, spec: InputSpec, place: str) -> None:
-        if place != "query" and not TOKEN.fullmatch(spec.name):
+        if place != "query" and not is_token(spec.name):
             self._problem(f"'{spec.name}' is no name of a {place}", spec, "name", code=f"{place}-name")
             return
         value = self._value(spec, place)
@@ -250,7 +258,7 @@ class Compiler:
                 message = f"the body has no place for '{field.name}', so it is not sent"
                 self._warn(message, field, "name", code="unplaced-input")
         if whole:
-            self._inputs.setdefault(whole, Input(whole, place="body", whole=True))
+            self._inputs.setdefault(whole, Input(whole, in_="body", whole=True))
         return made
 
 
@@ -282,7 +290,7 @@ def _input(spec: InputSpec, **changes: Any) -> Input:
         "type": spec.type,
         "required": bool(spec.required),
         "description": spec.description,
-        "place": spec.place,
+        "in_": spec.in_,
         "pattern": spec.pattern,
     }
     return Input(**{**known, **changes})
@@ -293,7 +301,3 @@ def _fixed(piece: Piece) -> str | None:
     if isinstance(piece, str):
         return piece
     return text_of(piece.value.value) if isinstance(piece.value, Constant) else None
-
-
-def _belongs_to_connection(name: str) -> bool:
-    return name.lower() in _CONNECTION or name.lower().startswith("proxy-")

@@ -32,7 +32,7 @@ class Carried:
     """Where the request carries an input, and under what name; `whole` is the whole body."""
 
     input: str
-    place: str
+    in_: str
     name: str
     required: bool
     whole: bool
@@ -79,7 +79,7 @@ class RequestPlan:
         )
         self._cookies = parts.cookies
         self._body = parts.body
-        self._required = tuple(i.name for i in inputs if i.required and i.place != "path")
+        self._required = tuple(i.name for i in inputs if i.required and i.in_ != "path")
         self._divide(parts)
 
     def _divide(self, parts: RequestParts) -> None:

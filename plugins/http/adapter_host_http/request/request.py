@@ -8,7 +8,7 @@ from typing import Final
 
 from multidict import CIMultiDict
 
-from adapter_host import HeaderWriter
+from adapter_host import CONNECTION_HEADERS, HeaderWriter
 
 CONTENT_TYPE: Final = "Content-Type"
 
@@ -18,9 +18,6 @@ CODINGS: Final = "gzip, deflate"
 
 # A handshake gives the first, and the second is about the body as it is sent.
 _SEPARATE: Final = frozenset({"authorization", "content-length"})
-
-
-_CONNECTION: Final = frozenset({"connection", "expect", "host", "transfer-encoding", "upgrade"})
 
 
 Pair = tuple[str, str]
@@ -67,7 +64,7 @@ class Request:
     def of(cls, target: str, headers: CIMultiDict[str], body: Payload, *, as_is: bool, codings: bool) -> Request:
         """One whose headers were put together for it alone; those that are the connection's are left out."""
         own = {name.lower(): (name, value) for name, value in headers.items() if name.lower() in _SEPARATE}
-        others = _SEPARATE | _CONNECTION
+        others = _SEPARATE | CONNECTION_HEADERS
         pairs = [(name, value) for name, value in headers.items() if name.lower() not in others]
         return cls(target, Prepared(pairs, codings=codings), own, body, as_is)
 

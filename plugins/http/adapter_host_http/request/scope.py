@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Final
 
-from adapter_host import InputSpec, Provision
+from adapter_host import BuildContext, InputSpec
 from adapter_host_http.config import HttpConfig, HttpOperationSpec, HttpResource
 from adapter_host_http.credential import Credential
 
@@ -22,7 +22,7 @@ class Unit:
     config: HttpConfig
     resource: HttpResource
     spec: HttpOperationSpec
-    provision: Provision
+    context: BuildContext
     credential: Credential | None
     headers: tuple[tuple[str, str], ...] = ()
 
@@ -42,7 +42,7 @@ def declared_inputs(unit: Unit) -> list[InputSpec]:
     found: dict[tuple[str, str | None], InputSpec] = {}
     for level in (unit.config, unit.resource, unit.spec):
         for spec in level.input_parameters:
-            name = spec.name.lower() if spec.place == "header" else spec.name
-            found.pop((name, spec.place), None)
-            found[name, spec.place] = spec
+            name = spec.name.lower() if spec.in_ == "header" else spec.name
+            found.pop((name, spec.in_), None)
+            found[name, spec.in_] = spec
     return list(found.values())

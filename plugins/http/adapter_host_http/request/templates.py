@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
-from adapter_host import ABSENT, Arguments, Model, Provision, Template
+from adapter_host import ABSENT, Arguments, BuildContext, Model, Template
 from adapter_host_http.encoding import Encode
 
 TAG: Final = re.compile(r"\{\{\{\s*([^{}]+?)\s*\}\}\}|\{\{\s*&?\s*([^{}]+?)\s*\}\}")
@@ -30,13 +30,13 @@ Value = Constant | Render
 class Spot:
     """Where a text stands in the document, and where the request carries what it says (under `name`, if it has one)."""
 
-    place: str
+    in_: str
     model: Model
     keys: tuple[str | int, ...] = ()
     name: str | None = None
 
     def __truediv__(self, key: str | int) -> Spot:
-        return Spot(self.place, self.model, (*self.keys, key), self.name)
+        return Spot(self.in_, self.model, (*self.keys, key), self.name)
 
 
 class Masked(Template):
@@ -58,9 +58,9 @@ class Texts:
     """Compiles the texts of one operation; `constants` are declared values by name, as the document's text."""
 
     def __init__(
-        self, provision: Provision, names: Set[str], constants: Mapping[str, str], *, masked: bool = False
+        self, context: BuildContext, names: Set[str], constants: Mapping[str, str], *, masked: bool = False
     ) -> None:
-        self._provision = provision
+        self._provision = context
         self._names = names
         self._constants = constants
         self._masked = masked

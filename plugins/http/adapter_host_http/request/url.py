@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 
 from yarl import URL
 
-from adapter_host import ABSENT, ArgumentError, Arguments, Provision, Template
+from adapter_host import ABSENT, ArgumentError, Arguments, BuildContext, Template
 from adapter_host_http.config import HttpConfig
 from adapter_host_http.encoding import CONTROL, climbs, listed, percent
 
@@ -208,24 +208,24 @@ def _after_path(location: str) -> str:
     return location[found.start() :] if found else ""
 
 
-def compile_base(config: HttpConfig, provision: Provision) -> Template | None:
+def compile_base(config: HttpConfig, context: BuildContext) -> Template | None:
     """Where the API is: what the person running the host says, or the document; None with a problem reported."""
     stated = config.base_uri or None
-    given = provision.base_uri or stated
+    given = context.base_uri or stated
     if given is None:
-        if not provision.settings.mock:
-            provision.problem(
+        if not context.settings.mock:
+            context.problem(
                 f"'{config.namespace}' has no baseUri (set it, or call it elsewhere with"
                 f" --base-uri {config.namespace}=URL)",
                 config,
                 code="no-base-uri",
             )
         return None
-    template = provision.secret(given, config, "baseUri")
-    unset = any(name in provision.declaration.unresolved for name in template.secrets)
+    template = context.secret(given, config, "baseUri")
+    unset = any(name in context.loaded.secrets.unresolved for name in template.secrets)
     if (wrong := None if unset else _wrong(template)) is not None:
         origin = "baseUri" if given is stated else "--base-uri"
-        provision.problem(f"{origin} {wrong}", config, "baseUri", code="base-uri")
+        context.problem(f"{origin} {wrong}", config, "baseUri", code="base-uri")
     return template
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import trustme
 
-from adapter_host import UpstreamUnreachable
+from adapter_host import UpstreamUnreachableError
 from adapter_host_http.transport.base import TransportError
 from adapter_host_http.upstream import origin_of
 
@@ -155,6 +155,6 @@ async def test_a_consumer_trusts_nobody_else(authority: trustme.CA, name: str, s
     shown = Shown(authority, "localhost")
     server = await serve(shown, context=shown.context)
     call = await start(baseUri=f"https://localhost:{server.port}", **{"x-transport": name})
-    with pytest.raises(UpstreamUnreachable, match=r"^the upstream 'api' cannot be reached$"):
+    with pytest.raises(UpstreamUnreachableError, match=r"^the upstream 'api' cannot be reached$"):
         await call()
     assert server.requests == []

@@ -11,6 +11,7 @@ from typing import Any, Final
 from adapter_host import (
     ArgumentError,
     Arguments,
+    BuildContext,
     Call,
     Input,
     InternalError,
@@ -18,7 +19,6 @@ from adapter_host import (
     Operation,
     OperationError,
     OperationSpec,
-    Provision,
     Result,
 )
 from adapter_host_mcp.config import McpPromptSpec
@@ -51,30 +51,30 @@ class Prompt:
         return {key: value for key, value in members.items() if value is not None}
 
 
-def prepare_prompts(specs: Sequence[McpPromptSpec], provision: Provision) -> dict[str, Prompt]:
+def prepare_prompts(specs: Sequence[McpPromptSpec], context: BuildContext) -> dict[str, Prompt]:
     """The prompts by name, in the document's order; what keeps one from being given is a problem."""
     prompts: dict[str, Prompt] = {}
     for spec in specs:
         if spec.name in prompts:
             message = f"prompt '{spec.name}' is declared twice"
-            provision.problem(message, spec, "name", code="duplicate-prompt")
-        elif (prompt := _prompt(spec, provision)) is not None:
+            context.problem(message, spec, "name", code="duplicate-prompt")
+        elif (prompt := _prompt(spec, context)) is not None:
             prompts[spec.name] = prompt
     return prompts
 
 
-def _prompt(spec: McpPromptSpec, provision: Provision) -> Prompt | None:
+def _prompt(spec: McpPromptSpec, context: BuildContext) -> Prompt | None:
     if bool(spec.template) == bool(spec.location):
         has = "both 'template' and 'location'" if spec.template else "neither 'template' nor 'location'"
-        provision.problem(f"the prompt has {has} (it needs one of them)", spec, code="modes")
+        context.problem(f"the prompt has {has} (it needs one of them)", spec, code="modes")
         return None
-    location = provision.location(spec.location, spec, "location") if spec.location else None
+    location = context.location(spec.location, spec, "location") if spec.location else None
     if spec.location and location is None:
         return None
     inputs = tuple(
         Input(each.name, each.type, each.required, each.description, pattern=each.pattern) for each in spec.arguments
     )
-    render = _from_file(location, inputs) if location else _from_template(spec, inputs, provision)
+    render = _from_file(location, inputs) if location else _from_template(spec, inputs, context)
     return Prompt(
         name=spec.name,
         title=spec.label,
@@ -108,13 +108,13 @@ def _checked(render: Call, inputs: Sequence[Input]) -> Call:
     return call
 
 
-def _from_template(spec: McpPromptSpec, inputs: Sequence[Input], provision: Provision) -> Call:
+def _from_template(spec: McpPromptSpec, inputs: Sequence[Input], context: BuildContext) -> Call:
     names = {each.name for each in inputs}
     for index, message in enumerate(spec.template):
         for name in dict.fromkeys(_PLACEHOLDER.findall(message.content)):
             if name not in names:
                 text = f"'{{{{{name}}}}}' names no argument of the prompt, so it stays as it is"
-                provision.warn(text, spec, "template", index, "content", code="unknown-argument")
+                context.warn(text, spec, "template", index, "content", code="unknown-argument")
     messages = [(message.role, compile_text(message.content, names)) for message in spec.template]
 
     async def render(arguments: Arguments) -> Result:

@@ -11,12 +11,12 @@ from typing import Any
 
 from adapter_host import (
     Arguments,
+    BuildContext,
     Input,
     Location,
     Operation,
     Operations,
     OperationSpec,
-    Provision,
     Result,
     guess_media_type,
 )
@@ -108,35 +108,35 @@ class FileResource(Resource):
 
 
 def prepare_resources(
-    specs: Sequence[McpResourceSpec | McpFileSpec], operations: Operations, provision: Provision
+    specs: Sequence[McpResourceSpec | McpFileSpec], operations: Operations, context: BuildContext
 ) -> tuple[Resource, ...]:
     """The resources in the document's order; what keeps one from being read is a problem."""
-    _warn_shadowed(specs, provision)
-    return tuple(_prepared(specs, operations, provision))
+    _warn_shadowed(specs, context)
+    return tuple(_prepared(specs, operations, context))
 
 
 def _prepared(
-    specs: Sequence[McpResourceSpec | McpFileSpec], operations: Operations, provision: Provision
+    specs: Sequence[McpResourceSpec | McpFileSpec], operations: Operations, context: BuildContext
 ) -> Iterator[Resource]:
     for spec in specs:
         if isinstance(spec, McpFileSpec):
-            location = _location(spec, provision)
+            location = _location(spec, context)
             if location is not None:
                 yield _files(spec, location)
-        elif spec in operations and _can_be_read(spec, operations[spec], provision):
+        elif spec in operations and _can_be_read(spec, operations[spec], context):
             uri = parse_uri(spec.uri)
             operation = operations[spec]
             kind = spec.mime_type or operation.media_type
             yield CalledResource(_name(spec), spec.label, spec.description, kind, uri, operation, spec.binary)
 
 
-def _warn_shadowed(specs: Sequence[McpResourceSpec | McpFileSpec], provision: Provision) -> None:
+def _warn_shadowed(specs: Sequence[McpResourceSpec | McpFileSpec], context: BuildContext) -> None:
     seen = set()
     for spec in specs:
         told = parse_uri(spec.uri).text
         if told in seen:
             message = f"another resource of this exposer has the uri {told} already; that one is read"
-            provision.warn(message, spec, "uri", code="shadowed-resource")
+            context.warn(message, spec, "uri", code="shadowed-resource")
         seen.add(told)
 
 
@@ -144,31 +144,31 @@ def _name(spec: McpResourceSpec | McpFileSpec) -> str:
     return spec.name or spec.label or spec.uri
 
 
-def _can_be_read(spec: McpResourceSpec, operation: Operation, provision: Provision) -> bool:
+def _can_be_read(spec: McpResourceSpec, operation: Operation, context: BuildContext) -> bool:
     if spec.binary and not operation.binary:
         message = "'binary: true' wants a consumed operation with 'outputRawFormat: binary'"
-        provision.problem(message, spec, "binary", code="not-binary")
+        context.problem(message, spec, "binary", code="not-binary")
     variables = parse_uri(spec.uri).variables
     lacking = [each.name for each in operation.inputs if each.required and each.name not in variables]
     for name in lacking:
         message = f"the resource needs '{name}', and its uri has no {{{name}}} (give it in 'with', or in the uri)"
-        provision.problem(message, spec, "uri", code="missing-variable")
+        context.problem(message, spec, "uri", code="missing-variable")
     return not lacking
 
 
-def _location(spec: McpFileSpec, provision: Provision) -> Location | None:
+def _location(spec: McpFileSpec, context: BuildContext) -> Location | None:
     if spec.location is None:
-        provision.problem("the resource has no 'call', 'steps' or 'location'", spec, code="modes")
+        context.problem("the resource has no 'call', 'steps' or 'location'", spec, code="modes")
         return None
     if modes := [mode for mode in ("call", "ref", "steps") if mode in (spec.model_extra or {})]:
         message = f"a resource has one mode; this has 'location' and {' and '.join(map(repr, modes))}"
-        provision.problem(message, spec, "location", code="modes")
+        context.problem(message, spec, "location", code="modes")
         return None
     if variables := parse_uri(spec.uri).variables:
         message = f"what has a 'location' has no variables in its uri (given {{{variables[0]}}}); files go below it"
-        provision.problem(message, spec, "uri", code="invalid")
+        context.problem(message, spec, "uri", code="invalid")
         return None
-    return provision.location(spec.location, spec, "location")
+    return context.location(spec.location, spec, "location")
 
 
 def _files(spec: McpFileSpec, location: Location) -> FileResource:

@@ -13,7 +13,15 @@ from uuid import uuid4
 
 import orjson
 
-from adapter_host import TRACE_CONTEXT, Arguments, OperationError, Result, UpstreamStatus, new_request_id
+from adapter_host import (
+    TRACE_CONTEXT,
+    Arguments,
+    OperationError,
+    Result,
+    UpstreamStatusError,
+    bare_media_type,
+    new_request_id,
+)
 from adapter_host_mcp.protocol import INTERNAL_ERROR, TRACE
 
 from .tools import Tool
@@ -31,7 +39,7 @@ _CHARSET: Final = re.compile(r""";\s*charset=["']?([^\s;"']+)""", re.IGNORECASE)
 
 def success(result: Result, tool: Tool, *, any_output: bool) -> bytes:
     """The members for a call that succeeded; with `any_output` structured content need not be an object."""
-    kind = _kind(result.media_type)
+    kind = bare_media_type(result.media_type)
     binary = tool.operation.binary
     content = orjson.dumps(_content(result.body, result.media_type, tool))
     structured = _structured(result.body, tool, any_output) if _JSON.fullmatch(kind) and not binary else b""
@@ -40,12 +48,8 @@ def success(result: Result, tool: Tool, *, any_output: bool) -> bytes:
 
 def failure(error: OperationError) -> bytes:
     """The members for a call that failed, told in words that a model can act on."""
-    text = _upstream_text(error) if isinstance(error, UpstreamStatus) else error.message
+    text = _upstream_text(error) if isinstance(error, UpstreamStatusError) else error.message
     return b'"content":%b,"isError":true' % orjson.dumps([_text(text)])
-
-
-def _kind(media_type: str) -> str:
-    return media_type.partition(";")[0].strip().lower()
 
 
 def _structured(body: bytes, tool: Tool, any_output: bool) -> bytes:
@@ -67,7 +71,7 @@ def _content(body: bytes, media_type: str, tool: Tool) -> list[dict[str, Any]]:
     text = _plain(body, media_type) if tool.operation.binary else decode(body, media_type)
     if text is not None:
         return [_text(text)]
-    kind = _kind(media_type)
+    kind = bare_media_type(media_type)
     encoded = base64.b64encode(body).decode()
     if (family := kind.partition("/")[0]) in ("image", "audio"):
         return [{"type": family, "data": encoded, "mimeType": kind}]
@@ -78,7 +82,7 @@ def _content(body: bytes, media_type: str, tool: Tool) -> list[dict[str, Any]]:
 
 def decode(body: bytes, media_type: str) -> str | None:
     """The body as text, or None when it is none; what has no media type is text if it can be."""
-    kind = _kind(media_type)
+    kind = bare_media_type(media_type)
     if not kind:
         try:
             return body.decode()
@@ -89,7 +93,7 @@ def decode(body: bytes, media_type: str) -> str | None:
 
 def _plain(body: bytes, media_type: str) -> str | None:
     """What was declared to be bytes, as text: only what has no other format, and is text to the last byte."""
-    if not _kind(media_type).startswith("text/"):
+    if not bare_media_type(media_type).startswith("text/"):
         return None
     charset = _CHARSET.search(media_type)
     try:
@@ -106,7 +110,7 @@ def _decoded(body: bytes, media_type: str) -> str:
         return body.decode(errors="replace")
 
 
-def describe_status(error: UpstreamStatus) -> str:
+def describe_status(error: UpstreamStatusError) -> str:
     """What the upstream answered, without its words, and in which step."""
     step = "" if error.step is None else f"step '{error.step}': "
     try:
@@ -116,13 +120,13 @@ def describe_status(error: UpstreamStatus) -> str:
     return f"{step}the upstream answered {error.upstream_status}{phrase}"
 
 
-def _upstream_text(error: UpstreamStatus) -> str:
+def _upstream_text(error: UpstreamStatusError) -> str:
     first = describe_status(error)
     if not error.body:
         return first
     text = decode(error.body, error.media_type)
     if text is None:
-        text = f"[{len(error.body)} bytes of {_kind(error.media_type) or 'unknown content'}]"
+        text = f"[{len(error.body)} bytes of {bare_media_type(error.media_type) or 'unknown content'}]"
     return f"{first}\n{text}"
 
 

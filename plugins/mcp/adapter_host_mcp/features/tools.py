@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import quote
 
-from adapter_host import ArgumentError, Arguments, Input, Operation, Operations, Provision, Semantics
+from adapter_host import ArgumentError, Arguments, BuildContext, Input, Operation, Operations, Semantics
 from adapter_host_mcp.config import McpHints, McpToolSpec
 from adapter_host_mcp.tool_names import named, renamed
 
@@ -94,19 +94,19 @@ class Tool:
         return {"type": "object", "properties": {"result": schema}, "required": ["result"]}
 
 
-def prepare_tools(specs: Sequence[McpToolSpec], operations: Operations, provision: Provision) -> dict[str, Tool]:
+def prepare_tools(specs: Sequence[McpToolSpec], operations: Operations, context: BuildContext) -> dict[str, Tool]:
     """The tools by name, in the document's order; says which had to be renamed."""
     tools = {}
     for spec, name in named(specs):
         if spec.name is not None and name != spec.name:
-            provision.warn(renamed(spec.name, name), spec, "name", code="renamed-tool")
+            context.warn(renamed(spec.name, name), spec, "name", code="renamed-tool")
         if spec in operations:
-            tools[name] = _tool(name, spec, operations[spec], provision.namespace)
+            tools[name] = _tool(name, spec, operations[spec], context.namespace)
     return tools
 
 
 def _tool(name: str, spec: McpToolSpec, operation: Operation, namespace: str) -> Tool:
-    declared = {given.name for given in spec.input_parameters if given.place == "header"}
+    declared = {given.name for given in spec.input_parameters if given.in_ == "header"}
     return Tool(
         name=name,
         title=spec.label,

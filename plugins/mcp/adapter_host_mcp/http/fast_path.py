@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from adapter_host import bare_media_type
 from adapter_host_mcp.protocol import DEPTH, HANDSHAKE, JSON, META, METHOD, NAME, STATELESS, TRACE, VERSION
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def accepts(request: web.Request) -> tuple[bool, bool]:
 
 @lru_cache(maxsize=256)
 def _accepts(accept: str) -> tuple[bool, bool]:
-    kinds = {kind.partition(";")[0].strip().lower() for kind in accept.split(",")}
+    kinds = {bare_media_type(kind) for kind in accept.split(",")}
     return bool(kinds & {"*/*", "application/*", JSON}), bool(kinds & {"*/*", "text/*", "text/event-stream"})
 
 

@@ -101,7 +101,7 @@ class Front:
         app.on_startup.append(find_path)
         return app
 
-    def handler_of(self, request: web.Request) -> Handler | None:
+    def direct_handler(self, request: web.Request) -> Handler | None:
         """Who answers a request, if it is one of those that come most."""
         return self.post if request.method == "POST" and request.rel_url.raw_path == self._path else None
 

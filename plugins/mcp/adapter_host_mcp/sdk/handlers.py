@@ -23,7 +23,7 @@ from adapter_host import (
     NotFoundError,
     OperationError,
     Result,
-    UpstreamStatus,
+    UpstreamStatusError,
 )
 from adapter_host_mcp.features.completion import MOST, Choices, complete, completes, prompt_choices, resource_choices
 from adapter_host_mcp.features.prompts import Prompt
@@ -102,7 +102,7 @@ def _resource_error(error: OperationError, uri: str, version: str) -> MCPError:
     _note(error, "resource", uri)
     data: dict[str, Any] = {"uri": uri}
     message = error.message
-    if isinstance(error, UpstreamStatus):
+    if isinstance(error, UpstreamStatusError):
         message = describe_status(error)
         data["status"] = error.upstream_status
         if error.body and (text := decode(error.body, error.media_type)) is not None:
@@ -111,7 +111,7 @@ def _resource_error(error: OperationError, uri: str, version: str) -> MCPError:
 
 
 def _code(error: OperationError, version: str) -> int:
-    if isinstance(error, NotFoundError) or (isinstance(error, UpstreamStatus) and error.upstream_status in _GONE):
+    if isinstance(error, NotFoundError) or (isinstance(error, UpstreamStatusError) and error.upstream_status in _GONE):
         return types.INVALID_PARAMS if version in MODERN_PROTOCOL_VERSIONS else _RESOURCE_NOT_FOUND
     return types.INVALID_PARAMS if isinstance(error, ArgumentError) else types.INTERNAL_ERROR
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from adapter_host import ForwardSpec, Offer, Operation
+from adapter_host import CatalogEntry, ForwardSpec, Operation
 from adapter_host_rest.config import RestResource
 from adapter_host_rest.router import Router, Segment, show_path
 
@@ -34,9 +34,9 @@ class Forward:
         path = show_path(self.segments)
         return f"ANY {path.rstrip('/')}/{{{TAIL}}}" if self.tail else f"ANY {path}"
 
-    def offer(self) -> Offer:
+    def offer(self) -> CatalogEntry:
         """What callers see of it."""
-        return Offer(self.title, self.operation)
+        return CatalogEntry(self.title, self.operation)
 
 
 class Forwards:

@@ -1,0 +1,47 @@
+"""Facts of HTTP that several packages need: tokens, headers of a connection, bare media types."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+TOKEN: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+"""A regular expression for a token, such as a header's name (RFC 9110, section 5.6.2)."""
+
+HOP_BY_HOP: Final = frozenset(
+    {
+        "connection",
+        "http2-settings",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""Headers of one connection, in lower case: they say nothing on the next one (RFC 9110, section 7.6.1)."""
+
+CONNECTION_HEADERS: Final = HOP_BY_HOP | {"content-length", "expect", "host"}
+"""Headers that a client sets for each connection and message itself, in lower case."""
+
+
+_TOKEN: Final = re.compile(TOKEN)
+
+
+def is_token(text: str) -> bool:
+    """Return True for a token, as the name of a header or a method is one."""
+    return _TOKEN.fullmatch(text) is not None
+
+
+def is_connection_header(name: str) -> bool:
+    """Return True for a header that only the client that sends a request may set, in any case."""
+    lower = name.lower()
+    return lower in CONNECTION_HEADERS or lower.startswith("proxy-")
+
+
+def bare_media_type(content_type: str) -> str:
+    """Return a `Content-Type` without its parameters, in lower case (RFC 9110, section 8.3.1)."""
+    return content_type.partition(";")[0].strip().lower()
