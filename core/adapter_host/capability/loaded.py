@@ -23,7 +23,7 @@ CALLER_ALIASES: Final = frozenset({"rest", "tools", "tool", "mcp", "args", "inpu
 _VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9_]*")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class LoadedCapability:
     """A capability together with its text: where its parts are, what its names mean, and what is wrong with it.
 
