@@ -1,5 +1,7 @@
 PYTHON ?= python3
-BIN := .venv/bin
+# Another PYTHON has its own environment beside the default one.
+VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
+BIN := $(VENV)/bin
 PROJECTS := pyproject.toml core/pyproject.toml $(sort $(wildcard plugins/*/pyproject.toml))
 MEMBERS := $(patsubst %/,%,$(dir $(PROJECTS)))
 NODE := tests/conformance/node_modules/.package-lock.json
@@ -11,33 +13,33 @@ NAMES := $(shell sed -n 's/^name = "\(.*\)"$$/\1/p' $(PROJECTS))
 .DELETE_ON_ERROR:
 .PHONY: test demo check coverage conformance clients bench lock wheels clean
 
-test: .venv/.installed
+test: $(VENV)/.installed
 	$(BIN)/pytest -q -n auto --dist loadfile
 
-demo: .venv/.installed
+demo: $(VENV)/.installed
 	$(BIN)/python docs/demo.py
 
 # The plugins' tests share module names, so the tests are named by their paths, and apart from the packages.
-check: .venv/.installed
+check: $(VENV)/.installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy core/adapter_host core/adapter_host_pytest.py plugins/*/adapter_host_* docs/demo.py
 	$(BIN)/mypy --explicit-package-bases --cache-dir .mypy_cache/tests tests $(wildcard plugins/*/tests)
 
 # The official MCP suite, against the command as it is installed.
-conformance: .venv/.installed $(NODE)
+conformance: $(VENV)/.installed $(NODE)
 	$(BIN)/python tests/conformance/run.py
 
-clients: .venv/.installed $(NODE) $(FASTMCP)
+clients: $(VENV)/.installed $(NODE) $(FASTMCP)
 	CLIENTS=required $(BIN)/pytest -q tests/clients
 
 # BENCH='--quick', '--growth', '--report' and others: see `python -m tests.benchmarks --help`. What others are
 # compared by is installed apart; what cannot be installed is left out, and said.
-bench: .venv/.installed
+bench: $(VENV)/.installed
 	-$(MAKE) --keep-going $(FASTMCP) $(GATEWAY)
 	$(BIN)/python -m tests.benchmarks --install $(BENCH)
 
-coverage: .venv/.installed
+coverage: $(VENV)/.installed
 	$(BIN)/pytest -q --cov --cov-fail-under=90
 
 lock: $(BIN)/uv
@@ -49,15 +51,15 @@ lock: $(BIN)/uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header \
 		--output-file tests/benchmarks/gateway.lock tests/benchmarks/gateway.in
 
-wheels: .venv/.installed
+wheels: $(VENV)/.installed
 	rm -rf dist
 	$(BIN)/uv build --quiet --all-packages --wheel --no-build-isolation --python $(BIN)/python --out-dir dist
 
 clean:
-	rm -rf .cache tests/conformance/node_modules .venv .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache dist
+	rm -rf .cache tests/conformance/node_modules .venv .venv-* .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache dist
 	find core plugins tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/.installed: requirements.lock $(PROJECTS) $(BIN)/uv
+$(VENV)/.installed: requirements.lock $(PROJECTS) $(BIN)/uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirements requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --no-sources \
 		$(addprefix --editable ./,$(MEMBERS))
@@ -69,12 +71,12 @@ $(NODE): tests/conformance/package.json tests/conformance/package-lock.json
 	touch $@
 
 # Apart from ours, as it may want another version of the SDK.
-$(FASTMCP): tests/clients/fastmcp.lock .venv/.installed
+$(FASTMCP): tests/clients/fastmcp.lock $(VENV)/.installed
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .cache/fastmcp
 	$(BIN)/uv pip install --quiet --python .cache/fastmcp/bin/python --require-hashes --requirements $<
 	touch $@
 
-$(GATEWAY): tests/benchmarks/gateway.lock .venv/.installed
+$(GATEWAY): tests/benchmarks/gateway.lock $(VENV)/.installed
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .cache/gateway
 	$(BIN)/uv pip install --quiet --python .cache/gateway/bin/python --require-hashes --requirements $<
 	touch $@
@@ -82,6 +84,6 @@ $(GATEWAY): tests/benchmarks/gateway.lock .venv/.installed
 # Made once: another uv in the lock is installed over this one with the rest.
 $(BIN)/uv:
 	@$(PYTHON) -c 'import sys; sys.exit("adapter-host needs Python 3.11 or newer, $(PYTHON) is %d.%d: make PYTHON=python3.11" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv .venv
-	awk '/^[^ ]/ {uv = /^uv==/} uv' requirements.lock > .venv/uv.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement .venv/uv.lock
+	$(PYTHON) -m venv $(VENV)
+	awk '/^[^ ]/ {uv = /^uv==/} uv' requirements.lock > $(VENV)/uv.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(VENV)/uv.lock
