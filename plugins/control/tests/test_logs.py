@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -48,12 +48,20 @@ class Events:
 
 
 @asynccontextmanager
-async def reading(session: aiohttp.ClientSession, url: str, query: str = "") -> AsyncIterator[Events]:
-    async with session.get(f"{url}/logs/stream{query}") as response:
-        assert response.status == 200
-        assert response.content_type == "text/event-stream"
-        await response.content.readuntil(b"\n\n")
-        yield Events(response.content)
+async def reading(
+    session: aiohttp.ClientSession, url: str, query: str = "", *, while_full: Callable[[], None] | None = None
+) -> AsyncIterator[Events]:
+    """Read the stream; with `while_full`, call that and try again until there is a place."""
+    while True:
+        async with session.get(f"{url}/logs/stream{query}") as response:
+            if response.status == 503 and while_full:
+                while_full()
+                continue
+            assert response.status == 200
+            assert response.content_type == "text/event-stream"
+            await response.content.readuntil(b"\n\n")
+            yield Events(response.content)
+            return
 
 
 async def ask(session: aiohttp.ClientSession, method: str, url: str, **given: Any) -> tuple[int, Any]:
@@ -153,22 +161,9 @@ async def test_as_many_readers_as_the_document_says(session: aiohttp.ClientSessi
             assert (status, body["detail"]) == (503, "1 read the log already, as many as may")
             LOG.warning("still")
             assert (await events.next())[1]["message"] == "still"
-        await gone(served.url("control"))
-        async with reading(session, url) as events:
+        async with reading(session, url, while_full=lambda: None) as events:
             LOG.warning("again")
             assert (await events.next())[1]["message"] == "again"
-
-
-async def gone(url: str) -> None:
-    """Wait until whoever read has left."""
-    while await ask_status(url) == 503:  # noqa: ASYNC110 -- what is waited for is not this test's to signal
-        await asyncio.sleep(0)
-
-
-async def ask_status(url: str) -> int:
-    """What one more reader is answered, which leaves at once."""
-    async with aiohttp.ClientSession() as session, session.get(f"{url}/logs/stream") as response:
-        return response.status
 
 
 async def test_a_slow_reader_loses_its_place(session: aiohttp.ClientSession) -> None:
@@ -181,9 +176,7 @@ async def test_a_slow_reader_loses_its_place(session: aiohttp.ClientSession) -> 
             await loop.sock_sendall(slow, f"GET /logs/stream HTTP/1.1\r\nHost: {place.netloc}\r\n\r\n".encode())
             received = await loop.sock_recv(slow, 1000)
             # It reads no more, and its place is another's as soon as too much waits for it.
-            while await ask_status(url) == 503:
-                LOG.warning("x" * 100_000)
-            async with reading(session, url) as events:
+            async with reading(session, url, while_full=lambda: LOG.warning("x" * 100_000)) as events:
                 LOG.warning("for the other")
                 assert (await events.next())[1]["message"] == "for the other"
             # It may still have what waited, and why there is no more.

@@ -144,6 +144,7 @@ async def serve() -> AsyncIterator[Callable[..., Awaitable[Server]]]:
                 tasks.append(asyncio.create_task(connected(reader, writer)))
 
             async def end() -> None:
+                listening.close()
                 for writer in writers:
                     writer.transport.abort()
                 for task in tasks:
@@ -152,10 +153,11 @@ async def serve() -> AsyncIterator[Callable[..., Awaitable[Server]]]:
                     if isinstance(found, Exception):
                         raise found
                 await turns(2)
+                # Python 3.12 and newer wait for every connection, so they have to be aborted before.
+                await listening.wait_closed()
 
             listening = await asyncio.start_server(accept, host, 0, ssl=context)
             stack.push_async_callback(end)
-            await stack.enter_async_context(listening)
             server.port = listening.sockets[0].getsockname()[1]
             return server
 
