@@ -11,7 +11,7 @@ NAMES := $(shell sed -n 's/^name = "\(.*\)"$$/\1/p' $(PROJECTS))
 
 .DEFAULT_GOAL := test
 .DELETE_ON_ERROR:
-.PHONY: test demo check coverage conformance clients bench lock wheels clean
+.PHONY: test demo check coverage conformance clients bench lock metadata wheels clean
 
 test: $(VENV)/.installed
 	$(BIN)/pytest -q -n auto --dist loadfile
@@ -23,7 +23,7 @@ demo: $(VENV)/.installed
 check: $(VENV)/.installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy core/adapter_host core/adapter_host_pytest.py plugins/*/adapter_host_* docs/demo.py
+	$(BIN)/mypy core/adapter_host core/adapter_host_pytest.py plugins/*/adapter_host_* docs/demo.py tools
 	$(BIN)/mypy --explicit-package-bases --cache-dir .mypy_cache/tests tests $(wildcard plugins/*/tests)
 
 # The official MCP suite, against the command as it is installed.
@@ -51,9 +51,15 @@ lock: $(BIN)/uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header \
 		--output-file tests/benchmarks/gateway.lock tests/benchmarks/gateway.in
 
+# Each wheel is built from its sdist, so an sdist that lacks a file fails here.
 wheels: $(VENV)/.installed
 	rm -rf dist
-	$(BIN)/uv build --quiet --all-packages --wheel --no-build-isolation --python $(BIN)/python --out-dir dist
+	$(BIN)/uv build --quiet --all-packages --no-build-isolation --python $(BIN)/python --out-dir dist
+	$(BIN)/twine check --strict dist/*
+
+# Copies the version and the repository of the root's pyproject.toml to the pyproject.toml of every distribution.
+metadata: $(VENV)/.installed
+	$(BIN)/python tools/sync_metadata.py
 
 clean:
 	rm -rf .cache tests/conformance/node_modules .venv .venv-* .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache dist
