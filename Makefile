@@ -31,7 +31,7 @@ conformance: $(VENV)/.installed $(NODE)
 	$(BIN)/python tests/conformance/run.py
 
 clients: $(VENV)/.installed $(NODE) $(FASTMCP)
-	CLIENTS=required $(BIN)/pytest -q tests/clients
+	CLIENTS=required $(BIN)/pytest -q -n auto tests/clients
 
 # BENCH='--quick', '--growth', '--report' and others: see `python -m tests.benchmarks --help`. What others are
 # compared by is installed apart; what cannot be installed is left out, and said.

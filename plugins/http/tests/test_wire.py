@@ -263,7 +263,10 @@ async def test_nobody_there(start: Any, caplog: pytest.LogCaptureFixture) -> Non
 async def raw_server(handle: Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]) -> AsyncIterator[str]:
     """A server that reads one request at a time and does with the connection what `handle` says."""
 
+    writers: list[asyncio.StreamWriter] = []
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
         try:
             while True:
                 await handle(await reader.readuntil(b"\r\n\r\n"), writer)
@@ -275,7 +278,12 @@ async def raw_server(handle: Callable[[bytes, asyncio.StreamWriter], Awaitable[N
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
         host, port = server.sockets[0].getsockname()
-        yield f"http://{host}:{port}"
+        try:
+            yield f"http://{host}:{port}"
+        finally:
+            # Python 3.12 and newer wait for every connection, also for one that the client keeps for later.
+            for writer in writers:
+                writer.close()
 
 
 async def test_what_is_not_http_is_refused(start: Any) -> None:
