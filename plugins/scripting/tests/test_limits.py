@@ -145,12 +145,22 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def children() -> list[int]:
-    """The processes that this one has started."""
-    return [
+    """Return the processes that this one has started and that run; one that has ended may wait to be reaped."""
+    started = [
         int(child)
         for thread in Path("/proc/self/task").iterdir()
         for child in (thread / "children").read_text().split()
     ]
+    return [child for child in started if set(states(child)) - {"Z"}]
+
+
+def states(child: int) -> list[str]:
+    """Return the state of each thread of a process; none if the process has been reaped."""
+    try:
+        threads = list(Path(f"/proc/{child}/task").iterdir())
+        return [(thread / "stat").read_text().rpartition(")")[2].split()[0] for thread in threads]
+    except OSError:
+        return []
 
 
 def environment(child: int) -> bytes:
@@ -159,9 +169,5 @@ def environment(child: int) -> bytes:
 
 
 def busy(child: int) -> bool:
-    """Whether a process is computing right now."""
-    try:
-        threads = list(Path(f"/proc/{child}/task").iterdir())
-        return any((thread / "stat").read_text().rpartition(")")[2].split()[0] == "R" for thread in threads)
-    except OSError:
-        return False
+    """Return whether a process is computing right now."""
+    return "R" in states(child)
