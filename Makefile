@@ -23,7 +23,7 @@ demo: $(VENV)/.installed
 check: $(VENV)/.installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy core/adapter_host core/adapter_host_pytest.py plugins/*/adapter_host_* docs/demo.py tools
+	$(BIN)/mypy core/adapter_host core/adapter_host_pytest.py plugins/*/adapter_host_* docs/demo.py
 	$(BIN)/mypy --explicit-package-bases --cache-dir .mypy_cache/tests tests $(wildcard plugins/*/tests)
 
 # The official MCP suite, against the command as it is installed.
@@ -59,7 +59,7 @@ wheels: $(VENV)/.installed
 
 # Copies the version and the repository of the root's pyproject.toml to the pyproject.toml of every distribution.
 metadata: $(VENV)/.installed
-	$(BIN)/python tools/sync_metadata.py
+	$(BIN)/python -m tests.project.sync_metadata
 
 clean:
 	rm -rf .cache tests/conformance/node_modules .venv .venv-* .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache dist

@@ -21,7 +21,7 @@ from trove_classifiers import classifiers
 
 from tests.support.clean_environment import CleanEnvironment
 from tests.support.paths import ROOT
-from tools.sync_metadata import PROJECTS, project_urls, synced
+from tests.project.sync_metadata import PROJECTS, project_urls, synced
 
 UV: Final = str(Path(sys.executable).with_name("uv"))
 BUILD: Final = (UV, "build", "--quiet", "--offline", "--no-build-isolation", "--python", sys.executable)

@@ -9,7 +9,7 @@ import tomlkit
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-ROOT: Final = Path(__file__).parents[1]
+ROOT: Final = Path(__file__).parents[2]
 PROJECTS: Final = (
     ROOT / "pyproject.toml",
     ROOT / "core/pyproject.toml",
