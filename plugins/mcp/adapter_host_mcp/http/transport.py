@@ -185,7 +185,6 @@ class Front:
     async def _call(
         self, tool: Tool, message: Message, reply: Reply[Message], greeting: Greeting
     ) -> web.StreamResponse:
-        token = carry(message.params)
         arguments = message.params.get("arguments", {})
         token = carry(message.params)
         try:

@@ -1,0 +1,54 @@
+"""The trace context that a request brings: set while its tool is called, and reset before the response is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.typedefs import Handler
+
+import adapter_host_mcp
+from adapter_host import TRACE_CONTEXT, Host, Plugins, Settings, UpstreamUnreachableError, attach
+from adapter_host.testing import FakePlugin, Running
+
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+CALL = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "tools/call",
+    "params": {"name": "list-items", "_meta": {"traceparent": TRACEPARENT}},
+}
+ACCEPT = {"Accept": "application/json, text/event-stream"}
+
+
+@pytest.mark.parametrize("error", [None, UpstreamUnreachableError("down"), RuntimeError("unexpected")], ids=repr)
+async def test_the_trace_context_is_reset_after_a_call(shop_document: dict[str, Any], error: Exception | None) -> None:
+    during: list[Mapping[str, str] | None] = []
+    after: list[Mapping[str, str] | None] = []
+
+    def call(_: dict[str, Any]) -> dict[str, Any]:
+        during.append(TRACE_CONTEXT.get())
+        if error is not None:
+            raise error
+        return {}
+
+    @web.middleware
+    async def note(request: web.Request, handler: Handler) -> web.StreamResponse:
+        response = await handler(request)
+        after.append(TRACE_CONTEXT.get())
+        return response
+
+    plugins = Plugins({"mcp": adapter_host_mcp, "fake": FakePlugin()})
+    host = Host(shop_document, plugins=plugins, settings=Settings(environment={}))
+    Running(host).fake("stock").answers["list"] = call
+    app = web.Application(middlewares=[note])
+    attach(app, host)
+    async with (
+        TestClient(TestServer(app)) as client,
+        client.post("/shop/mcp", json=CALL, headers=ACCEPT) as response,
+    ):
+        assert response.status == 200
+    assert (during, after) == ([{"traceparent": TRACEPARENT}], [None])
