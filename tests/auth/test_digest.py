@@ -287,3 +287,11 @@ def test_what_is_no_answer(credentials: DigestCredentials, text: str) -> None:
 @given(st.text())
 def test_anything_has_an_answer(text: str) -> None:
     assert isinstance(verdict(DigestCredentials(b"ann", b"pw"), f"Digest {text}"), Refusal)
+
+
+def test_a_count_at_the_edge_of_the_window(credentials: DigestCredentials) -> None:
+    nonce = challenge(credentials)
+    highest = 2 * WINDOW
+    assert verdict(credentials, header(nonce, nc=f"{highest:08x}")) == Principal("ann")
+    assert is_stale(verdict(credentials, header(nonce, nc=f"{highest - WINDOW:08x}")))
+    assert verdict(credentials, header(nonce, nc=f"{highest - WINDOW + 1:08x}")) == Principal("ann")

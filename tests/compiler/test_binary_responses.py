@@ -524,3 +524,15 @@ async def test_a_stand_in_gives_the_bytes_of_its_example(tmp_path: Path) -> None
     (tmp_path / "photos.yaml").write_text(CAPABILITY)
     async with running(tmp_path / "photos.yaml", mock=True) as served:
         assert await get(served) == Answer(200, "image/png", b"\x89PNG\r\n\x1a\n")
+
+
+@pytest.mark.parametrize(("excess", "complete"), [(0, True), (1, False)])
+async def test_a_stream_of_exactly_the_limit_passes(api: Photos, excess: int, *, complete: bool) -> None:
+    """It is larger than what is held in memory, and its length is not known before its end."""
+    api.body, api.chunked = bytes(MIB + excess), True
+    async with serving(api, rest={"maxBinarySize": "1MiB"}) as served:
+        if complete:
+            assert (await get(served)).body == api.body
+        else:
+            with pytest.raises(aiohttp.ClientError):
+                await get(served)

@@ -613,3 +613,14 @@ def test_a_type_that_is_left_out_is_known_by_its_keys() -> None:
         for step in (call("ships"), lookup("f", "ships", 1))
     ]
     assert operation_of(host(*steps)).upstream[0].name == "ships"
+
+
+async def test_a_null_in_with_leaves_the_input_out() -> None:
+    built = host(call("crew", ids="{{ids}}", note="{{note}}"), **{"with": {"ids": None, "note": "x"}})
+    assert await sent(built) == [("crew", {"note": "x"})]
+
+
+async def test_a_null_of_a_step_leaves_the_input_out() -> None:
+    built = host(call("ship", imo="1"), call("crew", ids="$.ship.captain", note="$.ship.name"))
+    found = await sent(built, ship={"name": "Star", "captain": None})
+    assert found[-1] == ("crew", {"note": "Star"})

@@ -203,3 +203,20 @@ async def test_a_reload_sends_readers_away(session: aiohttp.ClientSession) -> No
         async with reading(session, served.url("control")) as events:
             LOG.warning("as before")
             assert (await events.next())[1]["message"] == "as before"
+
+
+@pytest.mark.parametrize(
+    ("secret", "shown"),
+    [("a", "a cat says pass"), ("pas", "a cat says pass"), ("pass", "a cat says {{env.TOKEN}}")],
+)
+async def test_secrets_of_fewer_than_four_characters_are_not_masked(
+    session: aiohttp.ClientSession, secret: str, shown: str
+) -> None:
+    """They are part of many words, so that masking them would leave no line readable."""
+    made = document("http://127.0.0.1:9", LOGS, rest(authentication={"type": "bearer", "token": "{{env.TOKEN}}"}))
+    made["binds"] = [{"namespace": "env", "keys": {"TOKEN": "TOKEN"}}]
+    secrets = {"TOKEN": secret}
+    async with running(made, environment=secrets) as served, reading(session, served.url("control")) as events:
+        LOG.warning("a cat says pass")
+        _, line = await events.next()
+    assert line["message"] == shown

@@ -63,3 +63,11 @@ def test_what_a_process_remembers_is_bounded(monkeypatch: pytest.MonkeyPatch) ->
         assert kept.level(session) is None
         with pytest.raises(EndedError):
             kept.find(sealed)
+
+
+@pytest.mark.parametrize("junk", ["!!!!", "....", "\n\n\n\n", "===="])
+@pytest.mark.parametrize("place", [0, 1, 40])
+def test_an_id_with_characters_that_base64_ignores_is_rejected(junk: str, place: int) -> None:
+    kept = Sessions(KEY)
+    sealed, _ = begun(kept)
+    assert kept.find(sealed[:place] + junk + sealed[place:]) is None

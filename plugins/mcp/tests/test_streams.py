@@ -545,3 +545,34 @@ async def test_a_reload_is_told_and_sessions_outlive_it(shop_document: dict[str,
         await gate.began.wait()
         await posted(session, url, message("notifications/cancelled", None, requestId=7), mine)
         assert await calling == 202
+
+
+class Clock:
+    """The time of an event loop, which can be moved on."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.ahead = 0.0
+        self._time = loop.time
+
+    def __call__(self) -> float:
+        return self._time() + self.ahead
+
+
+@pytest.mark.parametrize(("seconds", "content_type"), [((5.0,), "application/json"), ((5.0, 5.0), "text/event-stream")])
+async def test_the_first_sign_of_life_comes_after_5_to_10_seconds(
+    shop: Any, gate: Gate, monkeypatch: pytest.MonkeyPatch, seconds: tuple[float, ...], content_type: str
+) -> None:
+    loop = asyncio.get_running_loop()
+    clock = Clock(loop)
+    monkeypatch.setattr(loop, "time", clock)
+    call = message("tools/call", name="list-items")
+    calling = asyncio.create_task(shop.session.post(shop.url, json=call, headers=ACCEPT))
+    await gate.began.wait()
+    for step in seconds:
+        clock.ahead += step
+        # The timers that are due run before the response to this request.
+        assert (await shop.post(message("ping")))[0] == 200
+    gate.go_on.set()
+    async with await calling as response:
+        assert response.content_type == content_type
+        assert b'"late":true' in await response.read()
