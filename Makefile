@@ -7,11 +7,13 @@ MEMBERS := $(patsubst %/,%,$(dir $(PROJECTS)))
 NODE := tests/conformance/node_modules/.package-lock.json
 FASTMCP := .cache/fastmcp/.installed
 GATEWAY := .cache/gateway/.installed
+MUTMUT := .cache/mutmut/.installed
+PACKAGE ?= compiler
 NAMES := $(shell sed -n 's/^name = "\(.*\)"$$/\1/p' $(PROJECTS))
 
 .DEFAULT_GOAL := test
 .DELETE_ON_ERROR:
-.PHONY: test demo check coverage conformance clients bench lock metadata wheels clean
+.PHONY: test demo check coverage mutants conformance clients bench lock metadata wheels clean
 
 test: $(VENV)/.installed
 	$(BIN)/pytest -q -n auto --dist loadfile
@@ -42,6 +44,10 @@ bench: $(VENV)/.installed
 coverage: $(VENV)/.installed
 	$(BIN)/pytest -q --cov --cov-fail-under=90
 
+# PACKAGE=auth, or a plugin's name; MUTANTS='--most 0' runs all of them: see docs/contributing/mutation-testing.md.
+mutants: $(MUTMUT)
+	.cache/mutmut/bin/python tests/mutants/run.py $(PACKAGE) $(MUTANTS)
+
 lock: $(BIN)/uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header \
 		$(addprefix --no-emit-package ,$(NAMES)) --group build --group dev --all-extras \
@@ -50,6 +56,8 @@ lock: $(BIN)/uv
 		--no-header --output-file tests/clients/fastmcp.lock -
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header \
 		--output-file tests/benchmarks/gateway.lock tests/benchmarks/gateway.in
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header \
+		--constraint requirements.lock --output-file tests/mutants/mutmut.lock tests/mutants/mutmut.in
 
 # Each wheel is built from its sdist, so an sdist that lacks a file fails here.
 wheels: $(VENV)/.installed
@@ -85,6 +93,16 @@ $(FASTMCP): tests/clients/fastmcp.lock $(VENV)/.installed
 $(GATEWAY): tests/benchmarks/gateway.lock $(VENV)/.installed
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .cache/gateway
 	$(BIN)/uv pip install --quiet --python .cache/gateway/bin/python --require-hashes --requirements $<
+	touch $@
+
+# Apart from .venv, as mutmut brings a terminal interface that nothing else needs; the tests run in it, so it has the
+# same packages besides.
+$(MUTMUT): tests/mutants/mutmut.lock requirements.lock $(PROJECTS) $(VENV)/.installed
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .cache/mutmut
+	$(BIN)/uv pip install --quiet --python .cache/mutmut/bin/python --require-hashes \
+		--requirements requirements.lock --requirements $<
+	$(BIN)/uv pip install --quiet --python .cache/mutmut/bin/python --no-deps --no-build-isolation --no-sources \
+		$(addprefix --editable ./,$(MEMBERS))
 	touch $@
 
 # Made once: another uv in the lock is installed over this one with the rest.
