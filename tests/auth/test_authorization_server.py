@@ -15,11 +15,11 @@ from aiohttp import web
 
 from adapter_host import UnavailableError, is_secure, metadata_urls
 from adapter_host.auth.credentials import Principal
-from adapter_host.auth.oauth2.authorization_server import ANSWER_LIMIT, RETRY_AFTER, AuthorizationServer
-from adapter_host.auth.oauth2.claims import LEEWAY, InvalidToken
-from adapter_host.auth.oauth2.introspection import LIFETIME, REMEMBERED, Client, IntrospectedTokens
-from adapter_host.auth.oauth2.keys import MAX_AGE, MAX_STALE, MIN_INTERVAL, Keys
-from adapter_host.auth.oauth2.tokens import SignedTokens
+from adapter_host.auth.oauth2.authorization_server import RESPONSE_LIMIT, RETRY_AFTER, AuthorizationServer
+from adapter_host.auth.oauth2.claims import LEEWAY, InvalidTokenError
+from adapter_host.auth.oauth2.introspection import CACHE_SECONDS, CACHE_SIZE, Client, IntrospectionVerifier
+from adapter_host.auth.oauth2.jwt_verifier import JwtVerifier
+from adapter_host.auth.oauth2.key_set import MAX_AGE, MAX_STALE, MIN_INTERVAL, KeySet
 from tests.support.adapters import plain
 from tests.support.authorization_server import AUDIENCE, CLIENT, Issuer, Now, issuing, private_key, public_jwk, resolved
 from tests.support.oauth2_host import INTROSPECTION, Clock, answer, host, invalid, oauth2, serving
@@ -27,8 +27,8 @@ from tests.support.oauth2_host import INTROSPECTION, Clock, answer, host, invali
 
 @pytest.fixture
 async def issuer() -> AsyncIterator[Issuer]:
-    async with issuing() as found:
-        yield found
+    async with issuing() as issuer:
+        yield issuer
 
 
 # The authorization server
@@ -55,7 +55,7 @@ async def issuer() -> AsyncIterator[Issuer]:
         ),
     ],
 )
-def test_where_metadata_may_be(issuer: str, urls: list[str]) -> None:
+def test_metadata_urls(issuer: str, urls: list[str]) -> None:
     assert list(metadata_urls(issuer)) == urls
 
 
@@ -68,7 +68,7 @@ def test_where_metadata_may_be(issuer: str, urls: list[str]) -> None:
         "{path}/.well-known/oauth-authorization-server",
     ],
 )
-async def test_metadata_is_found(well_known: str) -> None:
+async def test_metadata_discovery(well_known: str) -> None:
     async with issuing("/realms/x", well_known=well_known) as issuer, serving(issuer) as url:
         for _ in range(3):
             assert (await answer(url, issuer.token()))[0] == 200
@@ -94,11 +94,11 @@ async def test_metadata_is_found(well_known: str) -> None:
         ("", False),
     ],
 )
-def test_what_is_secure(url: str, secure: bool) -> None:
+def test_is_secure(url: str, secure: bool) -> None:
     assert is_secure(url) is secure
 
 
-async def test_one_on_another_machine_may_not_lead_back_here() -> None:
+async def test_remote_server_may_not_refer_to_localhost() -> None:
     server = AuthorizationServer("https://a.example")
     await server.start()
     server._metadata = {"issuer": "https://a.example", "jwks_uri": "http://127.0.0.1:1/keys"}
@@ -109,7 +109,7 @@ async def test_one_on_another_machine_may_not_lead_back_here() -> None:
         await server.stop()
 
 
-async def test_a_server_that_is_down_keeps_nobody_from_starting(caplog: pytest.LogCaptureFixture) -> None:
+async def test_host_starts_while_the_server_is_down(caplog: pytest.LogCaptureFixture) -> None:
     async with issuing() as issuer:
         token = issuer.token()
     async with serving(issuer) as url:
@@ -133,7 +133,7 @@ METADATA = "/.well-known/oauth-authorization-server"
         (METADATA, web.json_response([])),
         (METADATA, web.json_response({"issuer": "https://other.example"})),
         (METADATA, web.json_response({})),
-        (METADATA, web.Response(body=b" " * (ANSWER_LIMIT + 1) + b"{}")),
+        (METADATA, web.Response(body=b" " * (RESPONSE_LIMIT + 1) + b"{}")),
         ("/keys", web.Response(status=500)),
         ("/keys", web.Response(status=404)),
         ("/keys", web.Response(status=302, headers={"Location": "/elsewhere"})),
@@ -143,24 +143,24 @@ METADATA = "/.well-known/oauth-authorization-server"
         ("/keys", web.json_response({"keys": ["x", {}, {"kty": "RSA"}, {"kty": "EC", "crv": "P-256", "x": 1}]})),
     ],
 )
-async def test_answers_that_cannot_be_used(issuer: Issuer, path: str, response: web.Response) -> None:
+async def test_unusable_responses(issuer: Issuer, path: str, response: web.Response) -> None:
     issuer.answers[path] = response
     async with serving(issuer) as url:
         assert (await answer(url, issuer.token()))[0] == 503
-        asked = issuer.asked.total()
+        requests = issuer.asked.total()
         assert (await answer(url, issuer.token()))[0] == 503
-        assert issuer.asked.total() == asked, "it is left in peace for a while"
+        assert issuer.asked.total() == requests, "it is left in peace for a while"
         assert issuer.asked["/elsewhere"] == 0
 
 
 @pytest.mark.parametrize("uri", [None, 7, "keys", "http://10.0.0.1/keys", "file:///etc/passwd"])
-async def test_keys_that_are_nowhere_safe(issuer: Issuer, uri: Any) -> None:
+async def test_unusable_jwks_uri(issuer: Issuer, uri: Any) -> None:
     issuer.metadata["jwks_uri"] = uri
     async with serving(issuer) as url:
         assert (await answer(url, issuer.token()))[0] == 503
 
 
-async def test_many_at_once_ask_once(issuer: Issuer) -> None:
+async def test_concurrent_requests_fetch_keys_once(issuer: Issuer) -> None:
     issuer.open.clear()
     async with serving(issuer) as url:
         waiting = [asyncio.create_task(answer(url, issuer.token(sub=f"s{index}"))) for index in range(20)]
@@ -170,7 +170,7 @@ async def test_many_at_once_ask_once(issuer: Issuer) -> None:
         assert issuer.asked == {METADATA: 1, "/keys": 1}
 
 
-async def test_who_goes_away_takes_nothing_from_the_others(issuer: Issuer) -> None:
+async def test_cancelled_request_does_not_cancel_the_fetch(issuer: Issuer) -> None:
     issuer.open.clear()
     async with serving(issuer) as url:
         first = asyncio.create_task(answer(url, issuer.token()))
@@ -183,7 +183,7 @@ async def test_who_goes_away_takes_nothing_from_the_others(issuer: Issuer) -> No
         assert issuer.asked.total() == 2
 
 
-async def test_a_host_stops_while_it_asks(issuer: Issuer) -> None:
+async def test_host_stops_during_a_fetch(issuer: Issuer) -> None:
     issuer.open.clear()
     served = host(plain(authentication=oauth2(issuer.url)), drain_timeout=0.01)
     async with served:
@@ -193,7 +193,7 @@ async def test_a_host_stops_while_it_asks(issuer: Issuer) -> None:
         await asking
 
 
-async def test_unknown_keys_by_the_thousand(issuer: Issuer) -> None:
+async def test_unknown_key_ids_do_not_cause_fetches(issuer: Issuer) -> None:
     async with serving(issuer) as url:
         assert (await answer(url, issuer.token()))[0] == 200
         strangers = [answer(url, issuer.token(kid=f"k{index}", name="other")) for index in range(60)]
@@ -232,16 +232,16 @@ def published() -> Published:
 
 
 @pytest.fixture
-def keys(published: Published, clock: Clock) -> Keys:
-    return Keys(published, clock)
+def keys(published: Published, clock: Clock) -> KeySet:
+    return KeySet(published, clock)
 
 
-async def ids(keys: Keys, key_id: str) -> bool:
+async def ids(keys: KeySet, key_id: str) -> bool:
     """Whether a key is known, or to be had."""
-    return bool(keys.find("ES256", key_id) or await keys.look_for("ES256", key_id))
+    return bool(keys.find("ES256", key_id) or await keys.find_or_fetch("ES256", key_id))
 
 
-async def test_rotated_keys(keys: Keys, published: Published, clock: Clock) -> None:
+async def test_rotated_keys(keys: KeySet, published: Published, clock: Clock) -> None:
     assert await ids(keys, "one")
     published.names = ["two"]
     clock.now += MIN_INTERVAL - 1
@@ -253,17 +253,17 @@ async def test_rotated_keys(keys: Keys, published: Published, clock: Clock) -> N
     assert published.asked == 2
 
 
-async def test_old_keys_serve_while_new_ones_are_read(keys: Keys, published: Published, clock: Clock) -> None:
+async def test_stale_keys_are_used_during_a_fetch(keys: KeySet, published: Published, clock: Clock) -> None:
     assert await ids(keys, "one")
     published.names = ["two"]
     clock.now += MAX_AGE
     assert keys.find("ES256", "one")
-    assert await keys.look_for("ES256", "two")
+    assert await keys.find_or_fetch("ES256", "two")
     assert not keys.find("ES256", "one")
     assert published.asked == 2
 
 
-async def test_the_last_good_keys_are_kept(keys: Keys, published: Published, clock: Clock) -> None:
+async def test_last_good_keys_are_kept_after_a_failed_fetch(keys: KeySet, published: Published, clock: Clock) -> None:
     assert await ids(keys, "one")
     published.down = True
     for _ in range(3):
@@ -275,22 +275,22 @@ async def test_the_last_good_keys_are_kept(keys: Keys, published: Published, clo
     assert published.asked == 4
 
 
-async def test_but_not_for_ever(keys: Keys, published: Published, clock: Clock) -> None:
+async def test_stale_keys_expire(keys: KeySet, published: Published, clock: Clock) -> None:
     assert await ids(keys, "one")
     published.down = True
     clock.now += MAX_STALE
     assert not keys.find("ES256", "one")
     for _ in range(2):
         with pytest.raises(UnavailableError):
-            await keys.look_for("ES256", "one")
+            await keys.find_or_fetch("ES256", "one")
     assert published.asked == 2
 
 
-async def test_without_keys_it_is_tried_again_soon(keys: Keys, published: Published, clock: Clock) -> None:
+async def test_fetch_is_retried_soon_without_keys(keys: KeySet, published: Published, clock: Clock) -> None:
     published.down = True
     for _ in range(3):
         with pytest.raises(UnavailableError):
-            await keys.look_for("ES256", "one")
+            await keys.find_or_fetch("ES256", "one")
     assert published.asked == 1
     published.down = False
     clock.now += RETRY_AFTER
@@ -302,10 +302,10 @@ async def test_without_keys_it_is_tried_again_soon(keys: Keys, published: Publis
 
 
 @asynccontextmanager
-async def introspecting(issuer: Issuer, clock: Any = time.time) -> AsyncIterator[IntrospectedTokens]:
+async def introspecting(issuer: Issuer, clock: Any = time.time) -> AsyncIterator[IntrospectionVerifier]:
     server = AuthorizationServer(issuer.url)
     await server.start()
-    tokens = IntrospectedTokens(server, AUDIENCE, Client(*CLIENT), clock)
+    tokens = IntrospectionVerifier(server, AUDIENCE, Client(*CLIENT), clock)
     try:
         yield tokens
     finally:
@@ -314,7 +314,7 @@ async def introspecting(issuer: Issuer, clock: Any = time.time) -> AsyncIterator
 
 
 @pytest.mark.shows("AuthOAuth2", "tokenValidation")
-async def test_introspection(issuer: Issuer, caplog: pytest.LogCaptureFixture) -> None:
+async def test_introspected_tokens(issuer: Issuer, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     issuer.introspected["good"] = {"active": True, "aud": AUDIENCE, "scope": "read", "sub": "ann"}
     issuer.introspected["narrow"] = {"active": True, "aud": AUDIENCE, "scope": "write"}
@@ -343,46 +343,46 @@ async def test_introspection(issuer: Issuer, caplog: pytest.LogCaptureFixture) -
     ],
     ids=str,
 )
-async def test_introspection_is_not_believed_blindly(issuer: Issuer, claims: dict[str, Any], description: str) -> None:
+async def test_introspected_claims_are_checked(issuer: Issuer, claims: dict[str, Any], description: str) -> None:
     issuer.introspected["t0ken"] = resolved({"active": True, "aud": AUDIENCE, "scope": "read", **claims})
     async with serving(issuer, **INTROSPECTION) as url:
         assert (await answer(url, "t0ken"))[:2] == (401, invalid(description))
 
 
-async def test_an_introspection_holds_briefly(issuer: Issuer, clock: Clock) -> None:
+async def test_introspection_results_are_cached_briefly(issuer: Issuer, clock: Clock) -> None:
     issuer.introspected["t0ken"] = {"active": True, "aud": AUDIENCE}
     issuer.introspected["short"] = {"active": True, "aud": AUDIENCE, "exp": clock.now + 5}
     async with introspecting(issuer, clock) as tokens:
         for name in ("t0ken", "short"):
-            assert await tokens.learned(name) == tokens.known(name) == Principal()
+            assert await tokens.verify(name) == tokens.verify_cached(name) == Principal()
         issuer.introspected.clear()
         clock.now += 5
-        assert tokens.known("t0ken")
-        assert tokens.known("short") is None
-        clock.now += LIFETIME
-        assert tokens.known("t0ken") is None
-        with pytest.raises(InvalidToken):
-            await tokens.learned("t0ken")
-        with pytest.raises(InvalidToken):
-            tokens.known("t0ken")
+        assert tokens.verify_cached("t0ken")
+        assert tokens.verify_cached("short") is None
+        clock.now += CACHE_SECONDS
+        assert tokens.verify_cached("t0ken") is None
+        with pytest.raises(InvalidTokenError):
+            await tokens.verify("t0ken")
+        with pytest.raises(InvalidTokenError):
+            tokens.verify_cached("t0ken")
 
 
-async def test_introspections_at_once_are_one(issuer: Issuer) -> None:
+async def test_concurrent_introspections_are_one_request(issuer: Issuer) -> None:
     issuer.introspected["t0ken"] = {"active": True, "aud": AUDIENCE}
     async with introspecting(issuer) as tokens:
-        await asyncio.gather(*(tokens.learned("t0ken") for _ in range(20)))
+        await asyncio.gather(*(tokens.verify("t0ken") for _ in range(20)))
         assert issuer.asked["/introspect"] == 1
 
 
-async def test_what_is_remembered_is_bounded(issuer: Issuer) -> None:
+async def test_introspection_cache_is_bounded(issuer: Issuer) -> None:
     async with introspecting(issuer) as tokens:
-        for index in range(REMEMBERED + 10):
-            tokens._remember(index.to_bytes(4), 0.0, Principal())
-        assert len(tokens._answers) == REMEMBERED
+        for index in range(CACHE_SIZE + 10):
+            tokens._cache(index.to_bytes(4), 0.0, Principal())
+        assert len(tokens._results) == CACHE_SIZE
 
 
 @pytest.mark.parametrize("change", ["endpoint", "client", "answer", "down"])
-async def test_introspection_that_fails_lets_nobody_in(issuer: Issuer, change: str) -> None:
+async def test_failed_introspection_rejects(issuer: Issuer, change: str) -> None:
     issuer.introspected["t0ken"] = {"active": True, "aud": AUDIENCE, "scope": "read"}
     more = dict(INTROSPECTION)
     if change == "endpoint":
@@ -397,9 +397,9 @@ async def test_introspection_that_fails_lets_nobody_in(issuer: Issuer, change: s
         assert (await answer(url, "t0ken"))[0] == 503
 
 
-async def test_signed_tokens_after_a_failed_renewal_look_for_the_place_anew(issuer: Issuer) -> None:
+async def test_failed_fetch_discards_the_metadata(issuer: Issuer) -> None:
     server = AuthorizationServer(issuer.url)
-    tokens = SignedTokens(server, AUDIENCE)
+    tokens = JwtVerifier(server, AUDIENCE)
     await server.start()
     try:
         issuer.answers["/keys"] = web.Response(status=404)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from adapter_host import Host, ProblemsError, Settings
 from adapter_host.auth.credentials import Principal, Refusal
-from adapter_host.auth.digest import NONCE_LIFETIME, REALM, WINDOW, DigestCredentials, Nonces
+from adapter_host.auth.digest import NONCE_LIFETIME, REALM, REPLAY_WINDOW, DigestCredentials, Nonces
 from tests.support.adapters import document, plain, plain_plugins
 
 BINDS = [{"namespace": "env", "keys": {"USER": "FRONT_USER", "PASSWORD": "FRONT_PASSWORD"}}]
@@ -33,9 +33,9 @@ async def serving(user: str = "ann", password: str = "pässword") -> AsyncIterat
 
 
 def nonce_of(challenge: str) -> str:
-    found = re.search(r'nonce="([^"]+)"', challenge)
-    assert found
-    return found[1]
+    result = re.search(r'nonce="([^"]+)"', challenge)
+    assert result
+    return result[1]
 
 
 def header(
@@ -43,10 +43,10 @@ def header(
 ) -> str:
     """The answer to a challenge for `POST /get`; `changed` are parameters, those that are None are left out."""
     digest = HASHES[algorithm]
-    given = {"nc": "00000001", "cnonce": "c", "qop": "auth", "uri": "/get", **changed}
+    parameters = {"nc": "00000001", "cnonce": "c", "qop": "auth", "uri": "/get", **changed}
     account = digest(f"{user}:{REALM}:{password}".encode()).hexdigest()
-    action = digest(f"POST:{given['uri']}".encode()).hexdigest()
-    parts = (account, nonce, given["nc"], given["cnonce"], given["qop"], action)
+    action = digest(f"POST:{parameters['uri']}".encode()).hexdigest()
+    parts = (account, nonce, parameters["nc"], parameters["cnonce"], parameters["qop"], action)
     response = digest(":".join(map(str, parts)).encode()).hexdigest()
     right: dict[str, str | None] = {
         "username": user,
@@ -54,7 +54,7 @@ def header(
         "nonce": nonce,
         "algorithm": algorithm,
         "response": response,
-        **given,
+        **parameters,
         **changed,
     }
     return "Digest " + ", ".join(f'{name}="{value}"' for name, value in right.items() if value is not None)
@@ -98,11 +98,11 @@ def challenge(credentials: DigestCredentials) -> str:
     return nonce_of(refused.challenges[0])
 
 
-def is_stale(found: Principal | Refusal) -> bool:
-    return isinstance(found, Refusal) and all(each.endswith(", stale=true") for each in found.challenges)
+def is_stale(result: Principal | Refusal) -> bool:
+    return isinstance(result, Refusal) and all(item.endswith(", stale=true") for item in result.challenges)
 
 
-async def test_a_client_that_knows_digest() -> None:
+async def test_digest_client() -> None:
     async with (
         serving() as url,
         aiohttp.ClientSession(middlewares=[aiohttp.DigestAuthMiddleware("ann", "pässword")]) as session,
@@ -115,7 +115,7 @@ async def test_a_client_that_knows_digest() -> None:
         assert response.status == 401
 
 
-async def test_both_algorithms_are_offered_the_better_first() -> None:
+async def test_challenges_for_both_algorithms_strongest_first() -> None:
     async with serving() as url, aiohttp.ClientSession() as session:
         async with session.post(url) as response:
             offered = response.headers.getall("WWW-Authenticate")
@@ -125,8 +125,8 @@ async def test_both_algorithms_are_offered_the_better_first() -> None:
             for name in ("SHA-256", "MD5")
         ]
         for count, algorithm in ((1, "SHA-256"), (2, "MD5")):
-            given = header(nonce, algorithm=algorithm, nc=f"{count:08x}")
-            async with session.post(url, headers={"Authorization": given}) as response:
+            authorization = header(nonce, algorithm=algorithm, nc=f"{count:08x}")
+            async with session.post(url, headers={"Authorization": authorization}) as response:
                 assert response.status == 200
 
 
@@ -160,48 +160,50 @@ async def test_both_algorithms_are_offered_the_better_first() -> None:
     ],
     ids=str,
 )
-def test_each_parameter_that_is_wrong(credentials: DigestCredentials, changed: dict[str, Any]) -> None:
+def test_wrong_parameters_are_rejected(credentials: DigestCredentials, changed: dict[str, Any]) -> None:
     nonce = challenge(credentials)
-    given = header(nonce)
+    authorization = header(nonce)
     for name, value in changed.items():
-        given = re.sub(rf'({name}=)"[^"]*"', rf'\1"{value}"' if value is not None else r"x\1y", given, count=1)
-    found = verdict(credentials, given)
-    assert isinstance(found, Refusal)
-    assert found.status == 401
-    assert not is_stale(found)
+        authorization = re.sub(
+            rf'({name}=)"[^"]*"', rf'\1"{value}"' if value is not None else r"x\1y", authorization, count=1
+        )
+    result = verdict(credentials, authorization)
+    assert isinstance(result, Refusal)
+    assert result.status == 401
+    assert not is_stale(result)
     assert verdict(credentials, header(nonce)) == Principal("ann")
 
 
-def test_an_answer_is_for_its_own_target(credentials: DigestCredentials) -> None:
-    given = header(challenge(credentials), uri="/get")
-    assert isinstance(verdict(credentials, given, "/other"), Refusal)
-    given = header(challenge(credentials), uri="http://a.example/get?x=1")
-    assert verdict(credentials, given, "/get?x=1") == Principal("ann")
+def test_response_is_bound_to_its_target(credentials: DigestCredentials) -> None:
+    authorization = header(challenge(credentials), uri="/get")
+    assert isinstance(verdict(credentials, authorization, "/other"), Refusal)
+    authorization = header(challenge(credentials), uri="http://a.example/get?x=1")
+    assert verdict(credentials, authorization, "/get?x=1") == Principal("ann")
 
 
-def test_a_password_that_is_wrong(credentials: DigestCredentials) -> None:
+def test_wrong_password_is_rejected(credentials: DigestCredentials) -> None:
     assert isinstance(verdict(credentials, header(challenge(credentials), password="other")), Refusal)
     assert isinstance(verdict(credentials, header(challenge(credentials), password="")), Refusal)
 
 
-def test_an_answer_counts_once(credentials: DigestCredentials) -> None:
+def test_replayed_response_is_rejected(credentials: DigestCredentials) -> None:
     nonce = challenge(credentials)
     assert verdict(credentials, header(nonce)) == Principal("ann")
     assert is_stale(verdict(credentials, header(nonce)))
     assert verdict(credentials, header(nonce, nc="00000002")) == Principal("ann")
 
 
-def test_answers_that_overtake_each_other(credentials: DigestCredentials) -> None:
+def test_responses_out_of_order(credentials: DigestCredentials) -> None:
     nonce = challenge(credentials)
-    for count in (5, 3, 4, WINDOW + 4, 6):
+    for count in (5, 3, 4, REPLAY_WINDOW + 4, 6):
         assert verdict(credentials, header(nonce, nc=f"{count:08x}")) == Principal("ann")
-    for count in (5, 3, 6, 1, WINDOW + 4, 0):
+    for count in (5, 3, 6, 1, REPLAY_WINDOW + 4, 0):
         assert is_stale(verdict(credentials, header(nonce, nc=f"{count:08x}")))
     assert verdict(credentials, header(nonce, nc="ffffffff")) == Principal("ann")
     assert is_stale(verdict(credentials, header(nonce, nc="00000007")))
 
 
-def test_a_nonce_expires(credentials: DigestCredentials, clock: Clock) -> None:
+def test_nonce_expires(credentials: DigestCredentials, clock: Clock) -> None:
     nonce = challenge(credentials)
     clock.now += NONCE_LIFETIME - 1
     assert verdict(credentials, header(nonce)) == Principal("ann")
@@ -212,80 +214,80 @@ def test_a_nonce_expires(credentials: DigestCredentials, clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("nonce", ["x", "A" * 44, "A" * 43 + "=", "\u00e9"])
-def test_a_nonce_of_somebody_else(credentials: DigestCredentials, nonce: str) -> None:
+def test_foreign_nonce_is_rejected(credentials: DigestCredentials, nonce: str) -> None:
     assert is_stale(verdict(credentials, header(nonce)))
 
 
-def test_a_nonce_of_another_host(credentials: DigestCredentials, clock: Clock) -> None:
+def test_nonce_of_another_host_is_rejected(credentials: DigestCredentials, clock: Clock) -> None:
     other = DigestCredentials(b"ann", "pässword".encode(), clock)
     assert is_stale(verdict(credentials, header(challenge(other))))
 
 
-def test_a_nonce_that_was_changed(credentials: DigestCredentials) -> None:
+def test_modified_nonce_is_rejected(credentials: DigestCredentials) -> None:
     nonce = challenge(credentials)
     changed = ("A" if nonce[10] != "A" else "B").join((nonce[:10], nonce[11:]))
     assert is_stale(verdict(credentials, header(changed)))
 
 
-def test_what_is_remembered_is_bounded(clock: Clock) -> None:
+def test_remembered_nonces_are_bounded(clock: Clock) -> None:
     nonces = Nonces(clock, limit=20)
     made = []
     for _ in range(100):
         clock.now += 0.001
         made.append(nonces.new())
-        assert nonces.take(made[-1], 1)
+        assert nonces.use(made[-1], 1)
         assert len(nonces._used) <= 20
-    assert not any(nonces.take(nonce, 1) for nonce in made), "what was forgotten is not new again"
-    assert nonces.take(made[-1], 2)
+    assert not any(nonces.use(nonce, 1) for nonce in made), "what was forgotten is not new again"
+    assert nonces.use(made[-1], 2)
 
 
-def test_what_has_expired_is_forgotten_first(clock: Clock) -> None:
+def test_expired_nonces_are_evicted_first(clock: Clock) -> None:
     nonces = Nonces(clock, limit=20)
     for _ in range(20):
-        assert nonces.take(nonces.new(), 1)
+        assert nonces.use(nonces.new(), 1)
     waiting = nonces.new()
     clock.now += NONCE_LIFETIME
-    assert nonces.take(nonces.new(), 1)
+    assert nonces.use(nonces.new(), 1)
     assert len(nonces._used) == 1
-    assert not nonces.take(waiting, 1)
+    assert not nonces.use(waiting, 1)
 
 
-def test_only_who_knows_the_password_is_remembered(credentials: DigestCredentials) -> None:
+def test_failed_attempts_are_not_remembered(credentials: DigestCredentials) -> None:
     for _ in range(10):
         verdict(credentials, header(challenge(credentials), password="guess"))
     assert not credentials._nonces._used
 
 
 @pytest.mark.parametrize(("user", "password"), [("ann", ""), ("", "pässword"), ("", "")])
-def test_an_empty_secret_accepts_nobody(user: str, password: str, clock: Clock) -> None:
+def test_empty_secret_rejects_everyone(user: str, password: str, clock: Clock) -> None:
     credentials = DigestCredentials(user.encode(), password.encode(), clock)
     for algorithm in HASHES:
-        given = header(challenge(credentials), user=user, password=password, algorithm=algorithm)
-        assert isinstance(verdict(credentials, given), Refusal)
+        authorization = header(challenge(credentials), user=user, password=password, algorithm=algorithm)
+        assert isinstance(verdict(credentials, authorization), Refusal)
 
 
-async def test_an_empty_secret_stops_the_start() -> None:
+async def test_empty_secret_prevents_the_start() -> None:
     with pytest.raises(ProblemsError, match=r"secret 'env\.PASSWORD' is not set"):
         async with serving(password=""):
             pass
 
 
-def test_a_name_beyond_ascii(clock: Clock) -> None:
+def test_non_ascii_user_name(clock: Clock) -> None:
     credentials = DigestCredentials("jürgen".encode(), b"pw", clock)
-    given = header(challenge(credentials), user="jürgen", password="pw")
-    assert verdict(credentials, given) == Principal("jürgen")
+    authorization = header(challenge(credentials), user="jürgen", password="pw")
+    assert verdict(credentials, authorization) == Principal("jürgen")
     extended = header(challenge(credentials), user="jürgen", password="pw")
     extended = extended.replace('username="jürgen"', "username*=UTF-8''j%C3%BCrgen")
     assert verdict(credentials, extended) == Principal("jürgen")
 
 
 @pytest.mark.parametrize("text", ["", "Digest", "Digest x", 'Digest nonce="a', "Digest a=b,,c=d", "Digest a=b, a=c"])
-def test_what_is_no_answer(credentials: DigestCredentials, text: str) -> None:
+def test_malformed_headers_are_rejected(credentials: DigestCredentials, text: str) -> None:
     assert isinstance(verdict(credentials, text), Refusal)
 
 
 @given(st.text())
-def test_anything_has_an_answer(text: str) -> None:
+def test_arbitrary_headers_are_handled(text: str) -> None:
     assert isinstance(verdict(DigestCredentials(b"ann", b"pw"), f"Digest {text}"), Refusal)
 
 

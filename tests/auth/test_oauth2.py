@@ -13,16 +13,16 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from adapter_host.auth.oauth2.claims import LEEWAY, Expected, InvalidToken
-from adapter_host.auth.oauth2.keys import ALGORITHMS
+from adapter_host.auth.oauth2.claims import LEEWAY, ExpectedClaims, InvalidTokenError
+from adapter_host.auth.oauth2.key_set import ALGORITHMS
 from tests.support.authorization_server import AUDIENCE, Issuer, Now, issuing, private_key, public_jwk, unsigned
 from tests.support.oauth2_host import WHERE, answer, invalid, serving
 
 
 @pytest.fixture
 async def issuer() -> AsyncIterator[Issuer]:
-    async with issuing() as found:
-        yield found
+    async with issuing() as issuer:
+        yield issuer
 
 
 # What is accepted
@@ -41,7 +41,7 @@ async def issuer() -> AsyncIterator[Issuer]:
     ],
 )
 @pytest.mark.shows("AuthOAuth2", "type", "authorizationServerUri")
-async def test_signatures(issuer: Issuer, kind: str, algorithm: str) -> None:
+async def test_valid_signatures(issuer: Issuer, kind: str, algorithm: str) -> None:
     issuer.keys = [public_jwk(private_key(kind), algorithm, kid="one", use="sig", alg=algorithm)]
     async with serving(issuer) as url:
         assert (await answer(url, issuer.token(kind=kind, algorithm=algorithm)))[0] == 200
@@ -65,7 +65,7 @@ async def test_signatures(issuer: Issuer, kind: str, algorithm: str) -> None:
     ],
     ids=str,
 )
-async def test_claims_that_are_right(issuer: Issuer, claims: dict[str, Any]) -> None:
+async def test_valid_claims(issuer: Issuer, claims: dict[str, Any]) -> None:
     async with serving(issuer) as url:
         assert (await answer(url, issuer.token(**claims)))[0] == 200
 
@@ -92,27 +92,27 @@ async def test_claims_that_are_right(issuer: Issuer, claims: dict[str, Any]) -> 
     ],
     ids=str,
 )
-async def test_each_claim_that_is_wrong(issuer: Issuer, claims: dict[str, Any], description: str) -> None:
+async def test_invalid_claims(issuer: Issuer, claims: dict[str, Any], description: str) -> None:
     async with serving(issuer) as url:
         status, challenge, _ = await answer(url, issuer.token(**claims))
         assert (status, challenge) == (401, invalid(description))
 
 
-async def test_an_issuer_is_the_same_with_a_slash_at_its_end(issuer: Issuer) -> None:
+async def test_issuer_with_a_trailing_slash(issuer: Issuer) -> None:
     issuer.metadata["issuer"] += "/"
     async with serving(issuer) as url:
         assert (await answer(url, issuer.token(iss=f"{issuer.url}/")))[0] == 200
         assert (await answer(url, issuer.token()))[1] == invalid("the token is from another issuer")
 
 
-async def test_a_subject_is_a_text() -> None:
+async def test_subject_must_be_a_string() -> None:
     claims = {"aud": "us", "sub": 7}
-    with pytest.raises(InvalidToken, match="malformed sub"):
-        Expected("us", ()).principal(claims, "issuer", 0.0)
+    with pytest.raises(InvalidTokenError, match="malformed sub"):
+        ExpectedClaims("us", ()).principal(claims, "issuer", 0.0)
 
 
 @pytest.mark.shows("AuthOAuth2", "resource", "audience")
-async def test_an_audience_instead_of_the_resource(issuer: Issuer) -> None:
+async def test_declared_audience(issuer: Issuer) -> None:
     async with serving(issuer, audience="api://orders") as url:
         assert (await answer(url, issuer.token(aud="api://orders")))[0] == 200
         assert (await answer(url, issuer.token()))[0] == 401
@@ -121,16 +121,16 @@ async def test_an_audience_instead_of_the_resource(issuer: Issuer) -> None:
 @pytest.mark.parametrize(
     "claims", [{"scope": "write"}, {"scope": None}, {"scope": "reader"}, {"scope": "READ"}, {"scp": 7, "scope": {}}]
 )
-async def test_a_scope_that_is_missing(issuer: Issuer, claims: dict[str, Any]) -> None:
+async def test_missing_scope(issuer: Issuer, claims: dict[str, Any]) -> None:
     async with serving(issuer) as url:
         status, challenge, _ = await answer(url, issuer.token(**claims))
     description = "the token does not grant what is needed here"
-    wanted = f'Bearer error="insufficient_scope", error_description="{description}", scope="read", {WHERE}'
-    assert (status, challenge) == (403, wanted)
+    expected = f'Bearer error="insufficient_scope", error_description="{description}", scope="read", {WHERE}'
+    assert (status, challenge) == (403, expected)
 
 
 @pytest.mark.shows("AuthOAuth2", "scopes")
-async def test_all_scopes_are_needed(issuer: Issuer) -> None:
+async def test_all_scopes_are_required(issuer: Issuer) -> None:
     async with serving(issuer, scopes=["read", "write"]) as url:
         assert (await answer(url, issuer.token(scope="write read more")))[0] == 200
         assert (await answer(url, issuer.token(scope="read")))[0] == 403
@@ -148,7 +148,7 @@ def hs256(key: bytes, claims: dict[str, Any]) -> str:
     return f"{signed}.{urlsafe_b64encode(signature).rstrip(b'=').decode()}"
 
 
-async def test_algorithms_that_prove_nothing(issuer: Issuer) -> None:
+async def test_insecure_algorithms_are_rejected(issuer: Issuer) -> None:
     public = private_key("P-256").public_key()
     pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     issuer.keys.append({"kty": "oct", "kid": "secret", "k": urlsafe_b64encode(b"k" * 32).decode(), "alg": "HS256"})
@@ -167,11 +167,11 @@ async def test_algorithms_that_prove_nothing(issuer: Issuer) -> None:
         assert issuer.asked.total() == 0, "nobody has to be asked for that"
 
 
-def test_only_algorithms_with_published_keys() -> None:
+def test_accepted_algorithms_are_asymmetric() -> None:
     assert {name[:2] for name in ALGORITHMS} == {"RS", "PS", "ES", "Ed"}
 
 
-async def test_a_key_serves_its_own_algorithm_alone(issuer: Issuer) -> None:
+async def test_key_is_used_only_for_its_algorithm(issuer: Issuer) -> None:
     rsa = private_key("RSA")
     issuer.keys = [
         public_jwk(rsa, "RS256", kid="one", alg="RS256"),
@@ -188,14 +188,14 @@ async def test_a_key_serves_its_own_algorithm_alone(issuer: Issuer) -> None:
         assert (await answer(url, weak))[1] == unknown
 
 
-async def test_a_token_without_a_key_id(issuer: Issuer) -> None:
+async def test_token_without_a_key_id(issuer: Issuer) -> None:
     issuer.keys.append(public_jwk(private_key("P-256", "second"), "ES256"))
     async with serving(issuer) as url:
         for name, status in (("", 200), ("second", 200), ("third", 401)):
             assert (await answer(url, issuer.token(kid=None, name=name)))[0] == status
 
 
-async def test_a_signature_that_is_wrong(issuer: Issuer) -> None:
+async def test_wrong_signature_is_rejected(issuer: Issuer) -> None:
     head, body, signature = issuer.token().split(".")
     other = issuer.token(sub="eve").split(".")[1]
     async with serving(issuer) as url:
@@ -204,7 +204,7 @@ async def test_a_signature_that_is_wrong(issuer: Issuer) -> None:
 
 
 @pytest.mark.parametrize("token", ["xyz", "a.b.c", "...", "e30.e30.", "\u00e9.e30.", "W10.e30.e30", "x" * 6000])
-async def test_what_is_no_token(issuer: Issuer, token: str) -> None:
+async def test_malformed_tokens_are_rejected(issuer: Issuer, token: str) -> None:
     async with serving(issuer) as url:
         status, challenge, _ = await answer(url, token)
         assert status == 401
@@ -213,13 +213,13 @@ async def test_what_is_no_token(issuer: Issuer, token: str) -> None:
 
 
 @pytest.mark.parametrize("payload", [b"[]", b"no", b'"text"', b"\xff", b'{"exp": NaN}'])
-async def test_a_signed_payload_that_is_no_object(issuer: Issuer, payload: bytes) -> None:
+async def test_signed_payload_must_be_an_object(issuer: Issuer, payload: bytes) -> None:
     token = jwt.PyJWS().encode(payload, private_key("P-256"), "ES256", headers={"kid": "one"})
     async with serving(issuer) as url:
         assert (await answer(url, token))[1] == invalid("the token is malformed")
 
 
-async def test_an_extension_that_must_be_understood(issuer: Issuer) -> None:
+async def test_unknown_critical_header_is_rejected(issuer: Issuer) -> None:
     headers = {"kid": "one", "crit": ["exp"], "exp": 1}
     token = jwt.encode(issuer.claims(), private_key("P-256"), "ES256", headers=headers)
     async with serving(issuer) as url:
@@ -227,7 +227,7 @@ async def test_an_extension_that_must_be_understood(issuer: Issuer) -> None:
 
 
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic YTpi", "token"])
-async def test_nothing_sent(issuer: Issuer, header: str | None) -> None:
+async def test_missing_token(issuer: Issuer, header: str | None) -> None:
     headers = {} if header is None else {"Authorization": header}
     async with serving(issuer) as url, aiohttp.ClientSession() as session:
         async with session.post(url, headers=headers) as response:

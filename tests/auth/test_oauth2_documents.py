@@ -22,8 +22,8 @@ from tests.support.oauth2_host import INTROSPECTION, answer, host, oauth2, servi
 
 @pytest.fixture
 async def issuer() -> AsyncIterator[Issuer]:
-    async with issuing() as found:
-        yield found
+    async with issuing() as issuer:
+        yield issuer
 
 
 # What describes it
@@ -34,8 +34,8 @@ async def described(url: str) -> Any:
         return response.status, await response.json() if response.status == 200 else None
 
 
-async def test_what_anybody_may_read(issuer: Issuer) -> None:
-    wanted = {
+async def test_protected_resource_metadata(issuer: Issuer) -> None:
+    expected = {
         "resource": AUDIENCE,
         "authorization_servers": [issuer.url],
         "scopes_supported": ["read"],
@@ -44,7 +44,7 @@ async def test_what_anybody_may_read(issuer: Issuer) -> None:
     async with serving(issuer) as url:
         root = url.removesuffix("/get")
         for path in ("", "/orders"):
-            assert await described(f"{root}{WELL_KNOWN}{path}") == (200, wanted)
+            assert await described(f"{root}{WELL_KNOWN}{path}") == (200, expected)
         assert (await described(f"{root}{WELL_KNOWN}/other"))[0] == 404
         assert (await answer(f"{root}{WELL_KNOWN}"))[0] == 405
         headers = {"Host": "evil.example"}
@@ -52,7 +52,7 @@ async def test_what_anybody_may_read(issuer: Issuer) -> None:
             assert refused.status == 421
 
 
-async def test_two_on_one_port(issuer: Issuer) -> None:
+async def test_two_exposers_on_one_port(issuer: Issuer) -> None:
     entries = [
         plain(namespace=name, port=8080, authentication=oauth2(issuer.url, resource=f"https://api.example/{name}"))
         for name in ("first", "second")
@@ -69,7 +69,7 @@ async def test_two_on_one_port(issuer: Issuer) -> None:
 
 
 @pytest.mark.parametrize("prefix", ["", "/api"])
-async def test_inside_another_application(issuer: Issuer, prefix: str) -> None:
+async def test_metadata_in_an_outer_application(issuer: Issuer, prefix: str) -> None:
     app = web.Application()
     attach(app, host(plain(authentication=oauth2(issuer.url))), prefix=prefix)
     async with TestServer(app) as server:
@@ -80,7 +80,7 @@ async def test_inside_another_application(issuer: Issuer, prefix: str) -> None:
         assert (await answer(f"{root}{prefix}/front/get", issuer.token()))[0] == 200
 
 
-async def test_after_a_reload(issuer: Issuer) -> None:
+async def test_metadata_after_a_reload(issuer: Issuer) -> None:
     def exposing(**more: Any) -> dict[str, Any]:
         return document(plain(authentication=oauth2(issuer.url, **more)))
 
@@ -146,11 +146,11 @@ def problems(**authentication: Any) -> list[str]:
     ],
     ids=str,
 )
-def test_documents(authentication: dict[str, Any], message: str | None) -> None:
-    assert [each.partition(": ")[2] for each in problems(**authentication)] == ([message] if message else [])
+def test_authentication_in_documents(authentication: dict[str, Any], message: str | None) -> None:
+    assert [item.partition(": ")[2] for item in problems(**authentication)] == ([message] if message else [])
 
 
-async def test_an_issuer_from_the_environment(issuer: Issuer) -> None:
+async def test_issuer_from_the_environment(issuer: Issuer) -> None:
     declared = oauth2("{{env.ISSUER}}")
     environment = {"ISSUER": issuer.url}
     async with host(plain(authentication=declared), environment=environment) as served:
@@ -164,26 +164,26 @@ async def test_an_issuer_from_the_environment(issuer: Issuer) -> None:
 
 
 @pytest.mark.parametrize("missing", ["jwt", "cryptography"])
-def test_what_to_install(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_dependencies(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(sys.modules):
         if name.startswith((f"{missing}.", "jwt.")) or name in (
             "jwt",
-            "adapter_host.auth.oauth2.tokens",
-            "adapter_host.auth.oauth2.keys",
+            "adapter_host.auth.oauth2.jwt_verifier",
+            "adapter_host.auth.oauth2.key_set",
         ):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, missing, None)
     message = (
         "'oauth2' authentication of callers needs PyJWT and cryptography (pip install 'adapter-host-core[oauth2]')"
     )
-    assert [each.partition(": ")[2] for each in problems()] == [message]
+    assert [item.partition(": ")[2] for item in problems()] == [message]
     assert problems(**INTROSPECTION) == []
 
 
-def test_nobody_else_pays_for_it() -> None:
+def test_oauth2_is_imported_only_when_used() -> None:
     code = "import sys, adapter_host.auth.compile; sys.exit('jwt' in sys.modules or 'cryptography' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-async def test_a_client_secret_is_not_shown() -> None:
+async def test_client_secret_is_not_in_repr() -> None:
     assert "s3cr3t" not in repr(Client("me", "s3cr3t"))

@@ -51,8 +51,8 @@ class Browser:
 
     async def open(self, url: str) -> None:
         async with aiohttp.ClientSession() as session, session.get(url, allow_redirects=False) as page:
-            given = parse_qs(urlsplit(page.headers["Location"]).query)
-        self.result = AuthorizationCodeResult(code=given["code"][0], state=given["state"][0])
+            query = parse_qs(urlsplit(page.headers["Location"]).query)
+        self.result = AuthorizationCodeResult(code=query["code"][0], state=query["state"][0])
 
     async def called_back(self) -> AuthorizationCodeResult:
         return self.result
@@ -75,7 +75,7 @@ def document(issuer: Issuer, resource: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
-async def test_the_official_client(mode: Any) -> None:
+async def test_official_mcp_client(mode: Any) -> None:
     with socket.socket() as listening:
         # Open before there is a document, which must say where it is.
         listening.bind(("127.0.0.1", 0))
@@ -107,9 +107,9 @@ async def call(url: str, mode: Any, issuer: Issuer) -> None:
     assert (agreed["resource"], agreed["scope"]) == (url, "notes.read")
 
 
-def test_what_a_client_is_told_to_configure() -> None:
+def test_usage_shows_the_client_configuration() -> None:
     issuer = Issuer()
     issuer.url = "https://a.example"
     (status,) = Host(document(issuer, "https://api.example/mcp"), settings=Settings(environment={})).status()
-    shown = json.loads(status.exposer.usage("https://api.example/mcp") or "")
-    assert shown == {"mcpServers": {"notes": {"type": "http", "url": "https://api.example/mcp"}}}
+    configuration = json.loads(status.exposer.usage("https://api.example/mcp") or "")
+    assert configuration == {"mcpServers": {"notes": {"type": "http", "url": "https://api.example/mcp"}}}

@@ -40,13 +40,13 @@ async def sent(host: Host, **arguments: Any) -> dict[str, Any]:
     await host.start(listen=False)
     try:
         await host.call("front.get", arguments)
-        ((_, found),) = Running(host).fake("api").calls
-        return found
+        ((_, result),) = Running(host).fake("api").calls
+        return result
     finally:
         await host.stop()
 
 
-async def test_undeclared_inputs_are_those_of_the_target() -> None:
+async def test_inputs_default_to_those_of_the_target() -> None:
     host = unit()
     assert list(inputs(host)) == ["id", "limit", "Sort-By"]
     assert inputs(host)["id"] == Input("id", "integer", required=True, in_="path")
@@ -54,7 +54,7 @@ async def test_undeclared_inputs_are_those_of_the_target() -> None:
     assert await sent(host, id=1, limit=2) == {"id": 1, "limit": 2}
 
 
-def test_the_schema() -> None:
+def test_input_schema() -> None:
     (operation,) = unit().status()[0].exposer.operations.values()
     assert operation.input_schema == {
         "type": "object",
@@ -71,7 +71,7 @@ def test_the_schema() -> None:
 
 
 @pytest.mark.parametrize(
-    ("with_", "arguments", "found"),
+    ("with_", "arguments", "expected"),
     [
         ({"id": "front.user"}, {"user": 1}, {"id": 1}),
         ({"id": "rest.user"}, {"user": 1}, {"id": 1}),
@@ -94,22 +94,22 @@ def test_the_schema() -> None:
         ({"id": "rest.a", "limit": "rest.a"}, {"a": 3}, {"id": 3, "limit": 3}),
     ],
 )
-async def test_with(with_: dict[str, Any], arguments: dict[str, Any], found: dict[str, Any]) -> None:
-    assert await sent(unit(with_=with_), **arguments) == found
+async def test_with_values(with_: dict[str, Any], arguments: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert await sent(unit(with_=with_), **arguments) == expected
 
 
-async def test_a_name_that_is_an_input_of_that_name() -> None:
+async def test_with_value_equal_to_an_input_name() -> None:
     declared = [{"name": "id", "type": "integer", "in": "query"}]
     assert await sent(unit(inputParameters=declared, with_={"id": "id"}), id=4) == {"id": 4}
 
 
-async def test_what_with_does_not_name_comes_by_name() -> None:
+async def test_inputs_without_a_with_value_are_matched_by_name() -> None:
     host = unit(with_={"id": "rest.user"})
     assert list(inputs(host)) == ["user", "limit", "Sort-By"]
     assert await sent(host, user=1, limit=2) == {"id": 1, "limit": 2}
 
 
-async def test_declared_inputs_are_all_there_are_but_for_what_is_needed() -> None:
+async def test_declared_inputs_exclude_optional_target_inputs() -> None:
     declared = [{"name": "LIMIT", "in": "query", "description": "At most", "type": "string"}]
     host = unit(inputParameters=declared)
     assert list(inputs(host)) == ["id", "LIMIT"] or list(inputs(host)) == ["LIMIT", "id"]
@@ -128,11 +128,11 @@ async def test_declared_inputs_are_all_there_are_but_for_what_is_needed() -> Non
         ({"name": "limit", "in": "path"}, True),
     ],
 )
-def test_what_is_required(declared: dict[str, Any], required: bool) -> None:
+def test_required_inputs(declared: dict[str, Any], required: bool) -> None:
     assert inputs(unit(inputParameters=[declared]))[declared["name"]].required is required
 
 
-async def test_a_declared_value_is_a_constant() -> None:
+async def test_declared_value_is_a_constant() -> None:
     host = unit(inputParameters=[{"name": "limit", "value": 9}])
     assert list(inputs(host)) == ["id", "Sort-By"]
     assert await sent(host, id=1) == {"id": 1, "limit": 9}
@@ -140,7 +140,7 @@ async def test_a_declared_value_is_a_constant() -> None:
     assert await sent(host, n=3) == {"id": 1, "limit": 3}
 
 
-def test_what_is_told() -> None:
+def test_warnings_for_unused_inputs() -> None:
     host = unit(inputParameters=[{"name": "colour"}], with_={"limits": 1, "id": 2, "colour": 3})
     assert sorted((problem.code, problem.message.partition(": ")[2]) for problem in host.warnings) == [
         ("idle-input", "input 'colour' goes nowhere"),
@@ -170,7 +170,7 @@ ENOUGH = {"id": 1, "must": 0}
         ({"id": 1, "must": None}, {"id": 1, "must": None}),
     ],
 )
-def test_check(arguments: dict[str, Any], checked: dict[str, Any]) -> None:
+def test_validate_accepts(arguments: dict[str, Any], checked: dict[str, Any]) -> None:
     given = dict(arguments)
     assert compile_validator(INPUTS)(given) == checked
     assert given == arguments, "the caller's own mapping stays as it is"
@@ -190,7 +190,7 @@ def test_check(arguments: dict[str, Any], checked: dict[str, Any]) -> None:
         ({**ENOUGH, "": "x"}, "", "unknown parameter '' (known: id, note, any, must)"),
     ],
 )
-def test_check_refuses(arguments: dict[str, Any], parameter: str, message: str) -> None:
+def test_validate_rejects(arguments: dict[str, Any], parameter: str, message: str) -> None:
     with pytest.raises(ArgumentError) as caught:
         compile_validator(INPUTS)(arguments)
     assert (caught.value.parameter, caught.value.message) == (parameter, message)
@@ -201,7 +201,7 @@ VALUES = st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.li
 
 @hypothesis_settings(deadline=None, max_examples=50)
 @given(st.dictionaries(st.sampled_from(["id", "limit", "Sort-By", "limits"]), VALUES))
-async def test_only_what_was_checked_is_sent(arguments: dict[str, Any]) -> None:
+async def test_only_validated_arguments_are_sent(arguments: dict[str, Any]) -> None:
     host = unit()
     await host.start(listen=False)
     try:
@@ -211,12 +211,12 @@ async def test_only_what_was_checked_is_sent(arguments: dict[str, Any]) -> None:
         return
     finally:
         await host.stop()
-    ((_, found),) = Running(host).fake("api").calls
-    assert isinstance(found["id"], int)
-    assert found == {name: value for name, value in arguments.items() if value is not None}
+    ((_, result),) = Running(host).fake("api").calls
+    assert isinstance(result["id"], int)
+    assert result == {name: value for name, value in arguments.items() if value is not None}
 
 
-async def test_mocks() -> None:
+async def test_constant_outputs() -> None:
     host = unit(
         call=None,
         inputParameters=[{"name": "name", "type": "string", "required": True}],

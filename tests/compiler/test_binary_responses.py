@@ -78,8 +78,8 @@ async def photos() -> AsyncIterator[Photos]:
 
 @pytest.fixture
 async def api() -> AsyncIterator[Photos]:
-    async with photos() as found:
-        yield found
+    async with photos() as api:
+        yield api
 
 
 def document(
@@ -171,7 +171,7 @@ JPEG_BODY = {"responseBinary": {"mediaType": "image/jpeg"}}
 
 
 @pytest.mark.parametrize(
-    ("operation", "route", "sent", "told"),
+    ("operation", "route", "sent", "expected"),
     [
         ({}, {}, "image/png", "image/png"),
         ({}, {}, "image/png; q=1", "image/png; q=1"),
@@ -190,49 +190,51 @@ JPEG_BODY = {"responseBinary": {"mediaType": "image/jpeg"}}
         ({}, {"responses": {"200": {"content": {"application/json": {"schema": {}}}}}}, "image/png", "image/png"),
     ],
 )
-async def test_what_bytes_are_told_to_be_over_rest(
-    api: Photos, operation: Any, route: Any, sent: str | None, told: str
+async def test_binary_content_type_over_rest(
+    api: Photos, operation: Any, route: Any, sent: str | None, expected: str
 ) -> None:
     api.headers = {"Content-Type": sent} if sent else {}
     async with serving(api, operation=operation, route=route) as served:
-        assert await get(served) == Answer(200, told, PNG)
+        assert await get(served) == Answer(200, expected, PNG)
 
 
 @pytest.mark.parametrize(
-    ("told", "given"),
+    ("declared", "expected"),
     [
         ({"outputMediaType": "application/vnd.a+json"}, "application/vnd.a+json"),
         ({"outputMediaType": "text/plain"}, "text/plain"),
         ({}, "application/json"),
     ],
 )
-async def test_json_is_told_to_be_what_the_operation_says(api: Photos, told: Any, given: str) -> None:
+async def test_declared_json_media_type(api: Photos, declared: Any, expected: str) -> None:
     api.body, api.headers = b'{"a": 1}', {"Content-Type": "application/json"}
-    async with serving(api, operation={"outputRawFormat": "json", **told}) as served:
-        assert await get(served) == Answer(200, given, b'{"a": 1}')
+    async with serving(api, operation={"outputRawFormat": "json", **declared}) as served:
+        assert await get(served) == Answer(200, expected, b'{"a": 1}')
 
 
-@pytest.mark.parametrize(("told", "given"), [("application/vnd.a+json", None), ("text/plain", "application/json")])
-async def test_what_is_mapped_is_json(api: Photos, told: str, given: str | None) -> None:
+@pytest.mark.parametrize(
+    ("declared", "expected"), [("application/vnd.a+json", None), ("text/plain", "application/json")]
+)
+async def test_mapped_outputs_are_json(api: Photos, declared: str, expected: str | None) -> None:
     api.body, api.headers = b'{"a": 1}', {"Content-Type": "application/json"}
     route = {"outputParameters": [{"type": "number", "mapping": "$.a"}]}
-    async with serving(api, operation={"outputRawFormat": "json", "outputMediaType": told}, route=route) as served:
-        assert await get(served) == Answer(200, given or told, b"1")
+    async with serving(api, operation={"outputRawFormat": "json", "outputMediaType": declared}, route=route) as served:
+        assert await get(served) == Answer(200, expected or declared, b"1")
 
 
 @EACH_MODE
 @pytest.mark.parametrize("function", [{}, {"outputMediaType": "image/gif"}])
-async def test_a_function_passes_bytes_on(api: Photos, function: Any, mode: str) -> None:
-    told = function.get("outputMediaType", "image/png")
+async def test_function_returns_bytes(api: Photos, function: Any, mode: str) -> None:
+    expected = function.get("outputMediaType", "image/png")
     async with serving(api, function=function) as served:
-        assert await get(served) == Answer(200, told, PNG)
+        assert await get(served) == Answer(200, expected, PNG)
         (content,) = (await call(served, mode)).content
     assert isinstance(content, ImageContent)
-    assert (content.mime_type, base64.b64decode(content.data)) == (told, PNG)
+    assert (content.mime_type, base64.b64decode(content.data)) == (expected, PNG)
 
 
 @EACH_MODE
-async def test_the_last_step_may_give_bytes(api: Photos, mode: str) -> None:
+async def test_last_step_returns_bytes(api: Photos, mode: str) -> None:
     api.body, api.headers = PNG, {"Content-Type": "image/png"}
     steps = {"steps": [{"name": "one", "type": "call", "call": "photos.get"}], "call": None, "name": "stepped"}
     async with serving(api, route=steps, tool=steps) as served:
@@ -246,7 +248,7 @@ async def test_the_last_step_may_give_bytes(api: Photos, mode: str) -> None:
 
 
 @EACH_MODE
-async def test_an_image_is_an_image(api: Photos, mode: str) -> None:
+async def test_image_content(api: Photos, mode: str) -> None:
     async with serving(api) as served:
         result = await call(served, mode)
     (content,) = result.content
@@ -256,7 +258,7 @@ async def test_an_image_is_an_image(api: Photos, mode: str) -> None:
 
 
 @EACH_MODE
-async def test_sound_is_sound(api: Photos, mode: str) -> None:
+async def test_audio_content(api: Photos, mode: str) -> None:
     async with serving(api, operation={"outputMediaType": "audio/mpeg"}) as served:
         (content,) = (await call(served, mode)).content
     assert isinstance(content, AudioContent)
@@ -265,7 +267,7 @@ async def test_sound_is_sound(api: Photos, mode: str) -> None:
 
 @EACH_MODE
 @pytest.mark.parametrize("kind", ["application/pdf", "application/json", "application/xml", None])
-async def test_other_bytes_are_a_blob(api: Photos, mode: str, kind: str | None) -> None:
+async def test_other_bytes_are_an_embedded_blob(api: Photos, mode: str, kind: str | None) -> None:
     api.body, api.headers = b'{"a": 1}', {"Content-Type": kind} if kind else {}
     async with serving(api) as served:
         result = await call(served, mode)
@@ -288,7 +290,9 @@ async def test_other_bytes_are_a_blob(api: Photos, mode: str, kind: str | None) 
         ("text/plain; charset=none", b"a", None),
     ],
 )
-async def test_text_is_text_if_it_is(api: Photos, kind: str, body: bytes, text: str | None, mode: str) -> None:
+async def test_text_is_returned_as_text_if_it_decodes(
+    api: Photos, kind: str, body: bytes, text: str | None, mode: str
+) -> None:
     """The language has no format for text, so it comes as bytes; a model reads it nevertheless."""
     api.body, api.headers = body, {"Content-Type": kind}
     async with serving(api) as served:
@@ -304,7 +308,7 @@ async def test_text_is_text_if_it_is(api: Photos, kind: str, body: bytes, text: 
 
 @EACH_MODE
 @pytest.mark.parametrize("kind", ["text/plain", "image/png"])
-async def test_a_binary_resource_is_a_blob(api: Photos, mode: str, kind: str) -> None:
+async def test_binary_resource_is_a_blob(api: Photos, mode: str, kind: str) -> None:
     api.body, api.headers = b"words", {"Content-Type": kind}
     async with (
         serving(api, resource={"binary": True}) as served,
@@ -316,7 +320,7 @@ async def test_a_binary_resource_is_a_blob(api: Photos, mode: str, kind: str) ->
 
 
 @EACH_MODE
-async def test_a_resource_is_listed_with_what_the_operation_says(api: Photos, mode: str) -> None:
+async def test_resource_is_listed_with_the_operation_media_type(api: Photos, mode: str) -> None:
     async with (
         serving(api, operation={"outputMediaType": "image/webp"}) as served,
         Client(served.url("mcp"), mode=mode) as client,
@@ -327,12 +331,12 @@ async def test_a_resource_is_listed_with_what_the_operation_says(api: Photos, mo
 
 
 @EACH_MODE
-async def test_a_binary_file_is_a_blob(tmp_path: Path, mode: str) -> None:
+async def test_binary_file_is_a_blob(tmp_path: Path, mode: str) -> None:
     (tmp_path / "a.txt").write_text("words")
-    shown = document()
+    preview = document()
     keys = {"name": "a", "label": "A", "description": "A", "uri": "f://a", "binary": True}
-    shown["capability"]["exposes"][1]["resources"] = [{**keys, "location": (tmp_path / "a.txt").as_uri()}]
-    async with running(shown) as served, Client(served.url("mcp"), mode=mode) as client:
+    preview["capability"]["exposes"][1]["resources"] = [{**keys, "location": (tmp_path / "a.txt").as_uri()}]
+    async with running(preview) as served, Client(served.url("mcp"), mode=mode) as client:
         (content,) = (await client.read_resource("f://a")).contents
     assert isinstance(content, BlobResourceContents)
     assert base64.b64decode(content.blob) == b"words"
@@ -351,7 +355,7 @@ CAPS = [
 @EACH_MODE
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize(("operation", "adapter", "most"), CAPS)
-async def test_too_many_bytes_are_an_error(
+async def test_response_over_the_limit_is_an_error(
     api: Photos, operation: Any, adapter: Any, most: int, mode: str, *, chunked: bool
 ) -> None:
     api.chunked = chunked
@@ -373,7 +377,7 @@ async def test_too_many_bytes_are_an_error(
 
 
 @EACH_MODE
-async def test_ten_mebibytes_are_held_unless_the_document_says_otherwise(api: Photos, mode: str) -> None:
+async def test_default_buffer_limit_is_ten_mebibytes(api: Photos, mode: str) -> None:
     api.body, api.pieces = bytes(MIB), 11
     async with serving(api) as served:
         (content,) = (await call(served, mode)).content
@@ -386,13 +390,13 @@ async def test_ten_mebibytes_are_held_unless_the_document_says_otherwise(api: Ph
         assert len(base64.b64decode(content.data)) == 11 * MIB
 
 
-async def test_a_stream_has_no_limit_unless_the_document_says_one(api: Photos) -> None:
+async def test_stream_has_no_default_limit(api: Photos) -> None:
     api.body, api.pieces = bytes(MIB), 12
     async with serving(api) as served:
         assert len((await get(served)).body) == 12 * MIB
 
 
-async def test_a_stream_that_tells_its_length_is_refused_before_it_begins(api: Photos) -> None:
+async def test_stream_with_excessive_content_length_is_rejected_at_once(api: Photos) -> None:
     api.body, api.pieces = bytes(MIB), 64
     async with serving(api, rest={"maxBinarySize": "1MiB"}) as served:
         assert (await get(served)).status == 502
@@ -400,7 +404,7 @@ async def test_a_stream_that_tells_its_length_is_refused_before_it_begins(api: P
     assert api.sent < 32 * MIB
 
 
-async def test_a_stream_breaks_off_where_there_is_too_much(api: Photos, caplog: pytest.LogCaptureFixture) -> None:
+async def test_stream_over_the_limit_is_aborted(api: Photos, caplog: pytest.LogCaptureFixture) -> None:
     api.body, api.pieces, api.chunked = bytes(MIB), 64, True
     async with serving(api, rest={"maxBinarySize": "2MiB"}) as served:
         with pytest.raises(aiohttp.ClientError):
@@ -410,7 +414,7 @@ async def test_a_stream_breaks_off_where_there_is_too_much(api: Photos, caplog: 
     assert f"the upstream's answer is larger than {2 * MIB} bytes" in caplog.text
 
 
-async def test_a_stream_is_passed_on_as_it_comes(api: Photos) -> None:
+async def test_stream_is_forwarded_unbuffered(api: Photos) -> None:
     """What is served is far more than is held: the client has begun to read before the API has sent half."""
     api.body, api.pieces = bytes(MIB), 256
     async with (
@@ -428,7 +432,7 @@ async def test_a_stream_is_passed_on_as_it_comes(api: Photos) -> None:
 
 
 @EACH_MODE
-async def test_an_error_is_an_error(api: Photos, mode: str) -> None:
+async def test_upstream_errors_stay_errors(api: Photos, mode: str) -> None:
     api.status, api.body, api.headers = 404, b"no such photo", {"Content-Type": "text/plain"}
     async with serving(api, operation={"outputMediaType": "image/png"}, route=JPEG_BODY) as served:
         assert await get(served) == Answer(404, "text/plain", b"no such photo")
@@ -467,7 +471,7 @@ async def test_an_error_is_an_error(api: Photos, mode: str) -> None:
         ),
     ],
 )
-async def test_openapi_tells_of_bytes(api: Photos, operation: Any, route: Any, successes: Any) -> None:
+async def test_openapi_describes_binary_responses(api: Photos, operation: Any, route: Any, successes: Any) -> None:
     async with (
         serving(api, operation=operation, route=route) as served,
         aiohttp.ClientSession() as session,
@@ -476,8 +480,8 @@ async def test_openapi_tells_of_bytes(api: Photos, operation: Any, route: Any, s
         described = await response.json()
     validate(described)
     responses = described["paths"]["/photo"]["get"]["responses"]
-    found = {code: answer["content"] for code, answer in responses.items() if code.startswith("2")}
-    assert {c: {kind: each["schema"] for kind, each in answer.items()} for c, answer in found.items()} == successes
+    result = {code: answer["content"] for code, answer in responses.items() if code.startswith("2")}
+    assert {c: {kind: item["schema"] for kind, item in answer.items()} for c, answer in result.items()} == successes
     if "responses" in route:
         assert (responses["200"]["description"], responses["404"]) == ("It", {"description": "Gone"})
         assert responses["202"]["description"] == "Accepted"
@@ -514,13 +518,13 @@ capability:
 """
 
 
-def test_the_command_writes_a_file_as_it_is(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_call_command_writes_bytes_unchanged(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     (tmp_path / "photos.yaml").write_text(CAPABILITY)
     assert main(["call", str(tmp_path / "photos.yaml"), "photo", "--mock"]) == 0
     assert capfdbinary.readouterr().out == b"\x89PNG\r\n\x1a\n"
 
 
-async def test_a_stand_in_gives_the_bytes_of_its_example(tmp_path: Path) -> None:
+async def test_mock_server_returns_the_example_bytes(tmp_path: Path) -> None:
     (tmp_path / "photos.yaml").write_text(CAPABILITY)
     async with running(tmp_path / "photos.yaml", mock=True) as served:
         assert await get(served) == Answer(200, "image/png", b"\x89PNG\r\n\x1a\n")

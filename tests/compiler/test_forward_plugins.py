@@ -117,12 +117,12 @@ def opened(plugin: Plugin) -> tuple[Host, Operation]:
     return host, exposer.operation
 
 
-async def test_the_host_decides_what_goes_on_and_what_comes_back() -> None:
+async def test_host_filters_headers_in_both_directions() -> None:
     host, operation = opened(Plugin())
     async with host:
         headers = CIMultiDict({"X-Mine": "1", "X-Own": "2", "X-Other": "3", "Content-Type": "a/b"})
-        given = {"method": "GET", "path": "/a", "query": "b=1&key=2", "headers": headers}
-        result = await (await operation.call(given)).hold(1000)
+        arguments = {"method": "GET", "path": "/a", "query": "b=1&key=2", "headers": headers}
+        result = await (await operation.call(arguments)).hold(1000)
     assert ast.literal_eval(result.body.decode()) == {
         "method": "GET",
         "path": "/a",
@@ -133,7 +133,7 @@ async def test_the_host_decides_what_goes_on_and_what_comes_back() -> None:
     assert operation.inputs == PassThroughOperation.inputs
 
 
-async def test_what_a_wrapper_raises_for_an_api_is_an_answer() -> None:
+async def test_upstream_error_from_a_wrapper_is_a_response() -> None:
     plugin = Plugin()
     plugin.raised = UpstreamStatusError(503, b"down", "text/plain", {"Retry-After": "9", "Connection": "close"})
     host, operation = opened(plugin)
@@ -142,7 +142,7 @@ async def test_what_a_wrapper_raises_for_an_api_is_an_answer() -> None:
     assert (result.status, result.body, dict(result.headers)) == (503, b"down", {"Retry-After": "9"})
 
 
-def test_only_what_is_forwarded_to_is_asked_for_it() -> None:
+def test_forwarding_is_requested_only_for_forward_targets() -> None:
     plugin = Plugin()
     opened(plugin)
     assert plugin.names == ["forward"]

@@ -16,34 +16,34 @@ from tests.support.forward_gateway import forwarding
 from tests.support.upstream import send_raw
 
 
-async def test_a_body_goes_on_piece_by_piece() -> None:
-    arrived, given = asyncio.Event(), asyncio.Event()
+async def test_request_body_is_streamed() -> None:
+    first_arrived, second_sent = asyncio.Event(), asyncio.Event()
     pieces: list[bytes] = []
 
-    async def take(request: web.Request) -> web.Response:
+    async def read_body(request: web.Request) -> web.Response:
         async for piece in request.content.iter_any():
             pieces.append(piece)
-            arrived.set()
+            first_arrived.set()
         return web.Response(text="all of it")
 
     async def body() -> AsyncIterator[bytes]:
         yield b"one"
-        await arrived.wait()
-        given.set()
+        await first_arrived.wait()
+        second_sent.set()
         yield b"two"
 
-    async with forwarding() as limiter:
-        limiter.api.stream = take
-        answer = await limiter("POST", "/a", data=body())
-        assert limiter.api.last.headers["Transfer-Encoding"] == "chunked"
-    # The second piece was sent only when the first had arrived.
-    assert (answer.body, b"".join(pieces), given.is_set()) == (b"all of it", b"onetwo", True)
+    async with forwarding() as gateway:
+        gateway.api.stream = read_body
+        response = await gateway("POST", "/a", data=body())
+        assert gateway.api.last.headers["Transfer-Encoding"] == "chunked"
+    # The second piece was sent only when the first had first_arrived.
+    assert (response.body, b"".join(pieces), second_sent.is_set()) == (b"all of it", b"onetwo", True)
 
 
-async def test_an_answer_comes_back_piece_by_piece() -> None:
+async def test_response_body_is_streamed() -> None:
     arrived = asyncio.Event()
 
-    async def give(request: web.Request) -> web.StreamResponse:
+    async def stream_response(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(status=503)
         await response.prepare(request)
         await response.write(b"one")
@@ -51,15 +51,15 @@ async def test_an_answer_comes_back_piece_by_piece() -> None:
         await response.write(b"two")
         return response
 
-    async with forwarding() as limiter:
-        limiter.api.reply = give
-        async with limiter.session.get(f"{limiter.url}/a") as response:
+    async with forwarding() as gateway:
+        gateway.api.reply = stream_response
+        async with gateway.session.get(f"{gateway.url}/a") as response:
             assert (response.status, await response.content.readany()) == (503, b"one")
             arrived.set()
             assert await response.content.read() == b"two"
 
 
-async def test_an_api_may_answer_before_it_has_read_everything() -> None:
+async def test_upstream_may_respond_before_reading_the_body() -> None:
     async def refuse(_: web.Request) -> web.Response:
         return web.Response(status=422, text="no")
 
@@ -70,18 +70,18 @@ async def test_an_api_may_answer_before_it_has_read_everything() -> None:
         await answered.wait()
         yield b"two"
 
-    async with forwarding() as limiter:
-        limiter.api.stream = refuse
-        async with limiter.session.post(f"{limiter.url}/a", data=body()) as response:
+    async with forwarding() as gateway:
+        gateway.api.stream = refuse
+        async with gateway.session.post(f"{gateway.url}/a", data=body()) as response:
             assert (response.status, await response.read()) == (422, b"no")
             answered.set()
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-async def test_a_body_beyond_the_limit_is_refused(chunked: bool) -> None:
+async def test_request_body_over_the_limit_is_rejected(chunked: bool) -> None:
     whole: list[bytes] = []
 
-    async def take(request: web.Request) -> web.Response:
+    async def read_body(request: web.Request) -> web.Response:
         whole.append(await request.read())
         return web.Response()
 
@@ -89,60 +89,60 @@ async def test_a_body_beyond_the_limit_is_refused(chunked: bool) -> None:
         for _ in range(5):
             yield b"x" * 300
 
-    async with forwarding(settings={"body_limit": 1000}) as limiter:
-        limiter.api.stream = take
-        answer = await limiter("POST", "/a", data=pieces() if chunked else b"x" * 1500)
-        assert (answer.status, answer.data["detail"]) == (413, "the body must be at most 1000 bytes")
-        assert (await limiter("POST", "/a", data=b"x" * 1000)).status == 200
+    async with forwarding(settings={"body_limit": 1000}) as gateway:
+        gateway.api.stream = read_body
+        response = await gateway("POST", "/a", data=pieces() if chunked else b"x" * 1500)
+        assert (response.status, response.data["detail"]) == (413, "the body must be at most 1000 bytes")
+        assert (await gateway("POST", "/a", data=b"x" * 1000)).status == 200
     assert whole == [b"x" * 1000]
 
 
-async def test_what_unpacks_beyond_the_limit_is_refused() -> None:
-    async with forwarding(settings={"body_limit": 1000}) as limiter:
-        answer = await limiter("POST", "/a", data=gzip.compress(b"x" * 100_000), headers={"Content-Encoding": "gzip"})
-        assert answer.status == 413
+async def test_decompressed_body_over_the_limit_is_rejected() -> None:
+    async with forwarding(settings={"body_limit": 1000}) as gateway:
+        response = await gateway("POST", "/a", data=gzip.compress(b"x" * 100_000), headers={"Content-Encoding": "gzip"})
+        assert response.status == 413
 
 
-async def test_a_body_that_breaks_off_is_the_callers_mistake(caplog: pytest.LogCaptureFixture) -> None:
-    async with forwarding() as limiter:
+async def test_aborted_request_body_is_a_client_error(caplog: pytest.LogCaptureFixture) -> None:
+    async with forwarding() as gateway:
         request = b"POST /a HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
-        assert b" 400 " in (await send_raw(limiter.url, request)).partition(b"\r\n")[0]
+        assert b" 400 " in (await send_raw(gateway.url, request)).partition(b"\r\n")[0]
     assert "upstream" not in caplog.text
 
 
-async def test_a_caller_that_takes_its_time_is_not_the_apis_failure() -> None:
-    async with forwarding(settings={"total_timeout": 0.2}) as limiter:
+async def test_slow_client_is_not_an_upstream_failure() -> None:
+    async with forwarding(settings={"total_timeout": 0.2}) as gateway:
 
         async def body() -> AsyncIterator[bytes]:
             yield b"one"
             await asyncio.Event().wait()
 
-        answer = await limiter("POST", "/a", data=body())
-        assert (answer.status, answer.data["title"]) == (408, "Request timeout")
+        response = await gateway("POST", "/a", data=body())
+        assert (response.status, response.data["title"]) == (408, "Request timeout")
 
 
-async def test_an_api_that_does_not_answer() -> None:
-    async with forwarding(settings={"total_timeout": 0.1}) as limiter:
+async def test_upstream_timeout() -> None:
+    async with forwarding(settings={"total_timeout": 0.1}) as gateway:
 
         async def never(_: web.Request) -> web.Response:
             await asyncio.Event().wait()
             raise AssertionError
 
-        limiter.api.reply = never
-        answers = [await limiter("GET", "/a"), await limiter("POST", "/a", data=b"x")]
-    assert [(answer.status, answer.data["title"]) for answer in answers] == [(504, "Upstream timeout")] * 2
+        gateway.api.reply = never
+        responses = [await gateway("GET", "/a"), await gateway("POST", "/a", data=b"x")]
+    assert [(response.status, response.data["title"]) for response in responses] == [(504, "Upstream timeout")] * 2
 
 
-async def test_an_api_that_is_not_there() -> None:
+async def test_unreachable_upstream() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         consumer = {"baseUri": f"http://127.0.0.1:{taken.getsockname()[1]}"}
-        async with forwarding(consumer=consumer) as limiter:
-            answers = [await limiter("GET", "/a"), await limiter("POST", "/a", data=b"x")]
-    assert [(answer.status, answer.data["title"]) for answer in answers] == [(502, "Upstream unreachable")] * 2
+        async with forwarding(consumer=consumer) as gateway:
+            responses = [await gateway("GET", "/a"), await gateway("POST", "/a", data=b"x")]
+    assert [(response.status, response.data["title"]) for response in responses] == [(502, "Upstream unreachable")] * 2
 
 
-async def test_an_answer_that_breaks_off_breaks_off() -> None:
+async def test_aborted_response_is_aborted_for_the_client() -> None:
     async def cut(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Length": "100"})
         await response.prepare(request)
@@ -151,10 +151,10 @@ async def test_an_answer_that_breaks_off_breaks_off() -> None:
         request.transport.close()
         return response
 
-    async with forwarding() as limiter:
-        limiter.api.reply = cut
+    async with forwarding() as gateway:
+        gateway.api.reply = cut
         with pytest.raises(aiohttp.ClientError):
-            await limiter("GET", "/a")
+            await gateway("GET", "/a")
 
 
 def holding(release: asyncio.Event) -> Any:
@@ -171,45 +171,45 @@ def holding(release: asyncio.Event) -> Any:
     return hold
 
 
-async def test_draining_waits_for_what_is_forwarded_and_takes_nothing_new() -> None:
+async def test_drain_waits_for_forwarded_requests_and_rejects_new_ones() -> None:
     release = asyncio.Event()
-    async with forwarding() as limiter:
-        limiter.api.reply = holding(release)
+    async with forwarding() as gateway:
+        gateway.api.reply = holding(release)
         async with (
             aiohttp.ClientSession() as waiting,
-            waiting.get(f"{limiter.url}/warm") as warm,
-            limiter.session.get(f"{limiter.url}/a") as response,
+            waiting.get(f"{gateway.url}/warm") as warm,
+            gateway.session.get(f"{gateway.url}/a") as response,
         ):
             assert await response.content.readany() == b"one"
             release.set()
             assert await warm.read() == b"onetwo"
             release.clear()
-            limiter.api.reply = holding(release)
-            async with limiter.session.get(f"{limiter.url}/b") as held:
-                assert await held.content.readany() == b"one"
-                draining = asyncio.create_task(limiter.host.drain())
-                async with waiting.get(f"{limiter.url}/c") as refused:
+            gateway.api.reply = holding(release)
+            async with gateway.session.get(f"{gateway.url}/b") as in_flight:
+                assert await in_flight.content.readany() == b"one"
+                draining = asyncio.create_task(gateway.host.drain())
+                async with waiting.get(f"{gateway.url}/c") as refused:
                     assert refused.status == 503
                 assert not draining.done()
                 release.set()
-                assert await held.content.read() == b"two"
+                assert await in_flight.content.read() == b"two"
             await draining
 
 
-async def test_calls_in_progress_are_bounded() -> None:
+async def test_call_limit_applies_to_forwarded_requests() -> None:
     release = asyncio.Event()
-    async with forwarding(settings={"call_limit": 1}) as limiter:
-        limiter.api.reply = holding(release)
-        async with limiter.session.get(f"{limiter.url}/a") as held:
-            assert await held.content.readany() == b"one"
-            answer = await limiter("GET", "/b")
-            assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+    async with forwarding(settings={"call_limit": 1}) as gateway:
+        gateway.api.reply = holding(release)
+        async with gateway.session.get(f"{gateway.url}/a") as in_flight:
+            assert await in_flight.content.readany() == b"one"
+            response = await gateway("GET", "/b")
+            assert (response.status, response.headers["Retry-After"]) == (503, "1")
             release.set()
-            await held.read()
-        assert (await limiter("GET", "/c")).status == 200
+            await in_flight.read()
+        assert (await gateway("GET", "/c")).status == 200
 
 
-async def test_a_caller_that_leaves_lets_the_api_go() -> None:
+async def test_client_disconnect_cancels_the_upstream_call() -> None:
     gone = asyncio.Event()
 
     async def endless(request: web.Request) -> web.StreamResponse:
@@ -222,71 +222,75 @@ async def test_a_caller_that_leaves_lets_the_api_go() -> None:
             gone.set()
             raise
 
-    async with forwarding() as limiter:
-        limiter.api.reply = endless
-        async with limiter.session.get(f"{limiter.url}/a") as response:
+    async with forwarding() as gateway:
+        gateway.api.reply = endless
+        async with gateway.session.get(f"{gateway.url}/a") as response:
             await response.content.readany()
             response.close()
         await gone.wait()
-        await limiter.host.drain()
+        await gateway.host.drain()
 
 
-async def test_the_breaker_counts_what_is_forwarded() -> None:
+async def test_circuit_breaker_counts_forwarded_requests() -> None:
     async def failing(_: web.Request) -> web.Response:
         return web.Response(status=503, text="down", headers={"X-Own": "1"})
 
     resilience = {"x-resilience": {"breaker": {"failures": 2}}}
-    async with forwarding(consumer=resilience) as limiter:
-        limiter.api.reply = failing
-        answers = [await limiter("GET", "/a") for _ in range(3)]
-        assert len(limiter.api.seen) == 2
-    assert [(answer.status, answer.headers.get("X-Own")) for answer in answers] == [(503, "1"), (503, "1"), (503, None)]
-    assert "left alone" in answers[2].data["detail"]
+    async with forwarding(consumer=resilience) as gateway:
+        gateway.api.reply = failing
+        responses = [await gateway("GET", "/a") for _ in range(3)]
+        assert len(gateway.api.seen) == 2
+    assert [(response.status, response.headers.get("X-Own")) for response in responses] == [
+        (503, "1"),
+        (503, "1"),
+        (503, None),
+    ]
+    assert "left alone" in responses[2].data["detail"]
 
 
-async def test_what_callers_do_wrong_does_not_open_the_breaker() -> None:
+async def test_client_errors_do_not_open_the_circuit_breaker() -> None:
     resilience = {"x-resilience": {"breaker": {"failures": 1}, "retry": {}}}
-    async with forwarding(consumer=resilience, settings={"body_limit": 10}) as limiter:
+    async with forwarding(consumer=resilience, settings={"body_limit": 10}) as gateway:
 
         async def pieces() -> AsyncIterator[bytes]:
             yield b"x" * 20
 
-        assert (await limiter("POST", "/a", data=pieces())).status == 413
-        assert (await limiter("GET", "/%2e%2e")).status == 400
-        assert (await limiter("GET", "/a")).status == 200
+        assert (await gateway("POST", "/a", data=pieces())).status == 413
+        assert (await gateway("GET", "/%2e%2e")).status == 400
+        assert (await gateway("GET", "/a")).status == 200
 
 
-async def test_limits_and_a_deadline_of_its_own() -> None:
+async def test_forward_has_its_own_limits_and_deadline() -> None:
     release = asyncio.Event()
     own = {"x-resilience": {"concurrency": {"calls": 1, "wait": 0, "queue": 0}, "deadline": 0.2}}
-    async with forwarding(forward=own) as limiter:
-        limiter.api.reply = holding(release)
-        async with limiter.session.get(f"{limiter.url}/a") as held:
-            assert await held.content.readany() == b"one"
-            assert (await limiter("GET", "/b")).status == 503
+    async with forwarding(forward=own) as gateway:
+        gateway.api.reply = holding(release)
+        async with gateway.session.get(f"{gateway.url}/a") as response:
+            assert await response.content.readany() == b"one"
+            assert (await gateway("GET", "/b")).status == 503
             release.set()
-            await held.read()
+            await response.read()
 
         async def never(_: web.Request) -> web.Response:
             await asyncio.Event().wait()
             raise AssertionError
 
-        limiter.api.reply = never
-        assert (await limiter("GET", "/c")).status == 504
+        gateway.api.reply = never
+        assert (await gateway("GET", "/c")).status == 504
 
 
-async def test_a_digest_api_gets_the_body_once_it_is_proven() -> None:
+async def test_body_is_sent_after_the_digest_challenge() -> None:
     digest = {"type": "digest", "username": "us", "password": "secret"}
 
     async def challenge(request: web.Request) -> web.Response:
         if "Authorization" in request.headers:
             return web.Response(text="in")
-        asked = 'Digest realm="r", nonce="n", algorithm=SHA-256, qop="auth"'
-        return web.Response(status=401, headers={"WWW-Authenticate": asked})
+        challenge = 'Digest realm="r", nonce="n", algorithm=SHA-256, qop="auth"'
+        return web.Response(status=401, headers={"WWW-Authenticate": challenge})
 
-    async with forwarding(consumer={"authentication": digest}) as limiter:
-        limiter.api.reply = challenge
-        assert (await limiter("POST", "/a?b=1", data=b"body")).body == b"in"
-        seen = limiter.api.last
+    async with forwarding(consumer={"authentication": digest}) as gateway:
+        gateway.api.reply = challenge
+        assert (await gateway("POST", "/a?b=1", data=b"body")).body == b"in"
+        seen = gateway.api.last
     assert (seen.body, seen.headers["Authorization"][:6]) == (b"body", "Digest")
     assert 'uri="/a?b=1"' in seen.headers["Authorization"]

@@ -87,18 +87,18 @@ async def answer(built: Host, name: str, arguments: dict[str, Any]) -> tuple[Any
 
 
 @pytest.mark.parametrize(
-    ("function", "found", "asked"),
+    ("function", "expected", "requests"),
     [
         ("ship-by-imo", SHIP, [("ship", {"imo": "1"})]),
         ("crewed", {"name": "Star", "crew": ["Erik"]}, [("ship", {"imo": "1"}), ("crew", {"ids": [1]})]),
         ("mock", {"imo": "1", "age": 12}, []),
     ],
 )
-async def test_a_function_of_each_mode(function: str, found: Any, asked: list[Any]) -> None:
-    assert await answer(host({"ref": f"ships.{function}"}), function, {"imo": "1"}) == (found, asked)
+async def test_function_of_each_mode(function: str, expected: Any, requests: list[Any]) -> None:
+    assert await answer(host({"ref": f"ships.{function}"}), function, {"imo": "1"}) == (expected, requests)
 
 
-def test_what_is_inherited() -> None:
+def test_operation_inherits_from_its_function() -> None:
     operation = operation_of(host({"ref": "ships.crewed"}))
     assert (operation.name, operation.description) == ("crewed", "Gets a ship with its crew")
     assert operation.input_schema == {
@@ -111,28 +111,28 @@ def test_what_is_inherited() -> None:
     assert [target.name for target in operation.upstream] == ["ship", "crew"]
 
 
-def test_inputs_that_a_function_does_not_declare_are_those_of_what_it_calls() -> None:
-    inputs = {given.name: given for given in operation_of(host({"ref": "ships.ship-by-imo"})).inputs}
+def test_function_inputs_default_to_those_of_its_target() -> None:
+    inputs = {item.name: item for item in operation_of(host({"ref": "ships.ship-by-imo"})).inputs}
     assert (inputs["imo"].required, inputs["imo"].description, inputs["depth"].type) == (True, "Its number", "integer")
 
 
-def test_what_an_operation_says_itself() -> None:
+def test_operation_overrides_its_function() -> None:
     own = {"name": "mine", "description": "Own words", "inputParameters": [{"name": "IMO", "in": "path"}]}
     operation = operation_of(host({"ref": "ships.crewed", **own}))
     assert (operation.name, operation.description) == ("mine", "Own words")
-    (given,) = operation.inputs
-    assert (given.name, given.in_, given.type, given.required) == ("IMO", "path", "string", True)
+    (declared,) = operation.inputs
+    assert (declared.name, declared.in_, declared.type, declared.required) == ("IMO", "path", "string", True)
 
 
-async def test_with_renames_and_fixes() -> None:
+async def test_with_renames_and_fixes_inputs() -> None:
     renamed = {"name": "mine", "ref": "ships.ship-by-imo", "with": {"imo": "front.number", "depth": 3}}
     built = host(renamed)
-    assert [given.name for given in operation_of(built).inputs] == ["number"]
+    assert [item.name for item in operation_of(built).inputs] == ["number"]
     assert (await answer(built, "mine", {"number": "1"}))[1] == [("ship", {"imo": "1", "depth": 3})]
 
 
 @pytest.mark.parametrize(
-    ("function", "outputs", "found"),
+    ("function", "outputs", "expected"),
     [
         (
             "ship-by-imo",
@@ -145,12 +145,14 @@ async def test_with_renames_and_fixes() -> None:
         ("mock", [{"name": "imo", "type": "string"}], {"imo": "1", "age": 12}),
     ],
 )
-async def test_own_outputs_take_the_place_of_the_functions(function: str, outputs: list[Any], found: Any) -> None:
+async def test_operation_outputs_replace_those_of_the_function(
+    function: str, outputs: list[Any], expected: Any
+) -> None:
     built = host({"ref": f"ships.{function}", "outputParameters": outputs})
-    assert (await answer(built, function, {"imo": "1"}))[0] == found
+    assert (await answer(built, function, {"imo": "1"}))[0] == expected
 
 
-def test_what_a_call_would_ask_for() -> None:
+def test_preview() -> None:
     operation = operation_of(host({"ref": "ships.crewed", "with": {"imo": "front.number"}}))
     assert operation.preview({"number": "1"}) == {
         "steps": [
@@ -160,7 +162,7 @@ def test_what_a_call_would_ask_for() -> None:
     }
 
 
-def test_semantics_are_there_for_exposers() -> None:
+def test_exposers_see_the_semantics() -> None:
     assert operation_of(host({"ref": "ships.mock"})).semantics is None
     built = host({"ref": "ships.mock"}, {**MOCK, "semantics": {"safe": True, "cacheable": False}})
     assert operation_of(built).semantics == Semantics(safe=True, cacheable=False)
@@ -172,7 +174,7 @@ def problems(operation: dict[str, Any], *functions: dict[str, Any]) -> list[str]
     return [problem.message.partition(": ")[2] for problem in caught.value.problems]
 
 
-def test_what_is_wrong_is_told_at_load() -> None:
+def test_invalid_references() -> None:
     assert problems({"ref": "ships.crewd"}) == ["no function is named 'ships.crewd'; did you mean 'ships.crewed'?"]
     assert problems({"ref": "ships"}) == [
         "no function is named 'ships' (there are: ships.ship-by-imo, ships.crewed, ships.mock)"
@@ -188,7 +190,7 @@ def test_what_is_wrong_is_told_at_load() -> None:
     ]
 
 
-def test_what_is_wrong_with_a_function_is_told_once() -> None:
+def test_function_problems_are_reported_once() -> None:
     broken = {"name": "broken", "description": "x", "call": "api.shop"}
     message = "nothing consumed is named 'api.shop'; did you mean 'api.ship'?"
     assert problems({"ref": "ships.broken"}, broken) == [message]
@@ -199,7 +201,7 @@ def test_what_is_wrong_with_a_function_is_told_once() -> None:
     assert len(caught.value.problems) == 1
 
 
-def test_a_broken_function_may_be_left_out() -> None:
+def test_skip_invalid_leaves_out_a_broken_function() -> None:
     broken = {"name": "broken", "description": "x", "call": "api.shop"}
     exposed = plain({"name": "a", "ref": "ships.broken"}, {"name": "b", "ref": "ships.mock"})
     built = Host(
@@ -211,7 +213,7 @@ def test_a_broken_function_may_be_left_out() -> None:
     assert {warning.code for warning in built.warnings} == {"unknown-call"}
 
 
-def test_a_capability_says_all_of_itself() -> None:
+def test_capability_document_round_trip() -> None:
     declared = document(plain({"name": "go", "ref": "ships.crewed"}), consumes=[API], aggregates=ships(STEPS))
     plugins = plain_plugins()
     capability = load_document(Source.of(declared), plugins, Settings(environment={})).capability
@@ -239,7 +241,7 @@ async def agent(served: Running) -> AsyncIterator[Client]:
         yield client
 
 
-async def test_both_protocols_share_one() -> None:
+async def test_rest_and_mcp_share_a_function() -> None:
     exposed = [
         mcp({"ref": "ships.crewed"}),
         rest({"method": "GET", "ref": "ships.crewed"}, {"method": "POST", "ref": "ships.mock"}),
@@ -247,8 +249,8 @@ async def test_both_protocols_share_one() -> None:
     declared = document(*exposed, consumes=[API], aggregates=ships(STEPS, MOCK))
     async with running(declared) as served, agent(served) as client, aiohttp.ClientSession() as session:
         fake = served.fake("api")
-        fake.answers["ship"] = lambda given: SHIP
-        fake.answers["crew"] = lambda given: ["Erik"]
+        fake.answers["ship"] = lambda arguments: SHIP
+        fake.answers["crew"] = lambda arguments: ["Erik"]
         (tool,) = (await client.list_tools()).tools
         assert (tool.name, tool.description) == ("crewed", "Gets a ship with its crew")
         result = await client.call_tool("crewed", {"imo": "1"})
@@ -260,7 +262,7 @@ async def test_both_protocols_share_one() -> None:
         async with session.post(f"{served.url('web')}/ships", json={"imo": "1"}) as response:
             assert await response.json() == {"imo": "1", "age": 12}
 
-        def missing(given: dict[str, Any]) -> Any:
+        def missing(arguments: dict[str, Any]) -> Any:
             raise UpstreamStatusError(404, b'{"error":"none"}', "application/json")
 
         fake.answers["ship"] = missing
@@ -272,19 +274,19 @@ async def test_both_protocols_share_one() -> None:
             assert (response.status, response.headers["X-Failed-Step"]) == (404, "ship")
 
 
-async def test_a_resource_may_refer_to_one() -> None:
+async def test_resource_refers_to_a_function() -> None:
     resource = {"name": "ship", "uri": "ships://{imo}", "description": "A ship", "ref": "ships.crewed"}
     declared = document({**mcp(), "resources": [resource]}, consumes=[API], aggregates=ships(STEPS))
     async with running(declared) as served, agent(served) as client:
-        served.fake("api").answers["ship"] = lambda given: {"name": given["imo"]}
-        served.fake("api").answers["crew"] = lambda given: ["Erik"]
+        served.fake("api").answers["ship"] = lambda arguments: {"name": arguments["imo"]}
+        served.fake("api").answers["crew"] = lambda arguments: ["Erik"]
         (content,) = (await client.read_resource("ships://7")).contents
     assert isinstance(content, TextResourceContents)
     assert orjson.loads(content.text) == {"name": "7", "crew": ["Erik"]}
 
 
 @pytest.mark.parametrize(
-    ("semantics", "hints", "told"),
+    ("semantics", "hints", "expected"),
     [
         (None, None, {}),
         ({}, None, {}),
@@ -300,11 +302,11 @@ async def test_a_resource_may_refer_to_one() -> None:
         ),
     ],
 )
-async def test_semantics_become_hints(semantics: Any, hints: Any, told: dict[str, bool]) -> None:
+async def test_semantics_become_mcp_annotations(semantics: Any, hints: Any, expected: dict[str, bool]) -> None:
     function = {**MOCK, **({} if semantics is None else {"semantics": semantics})}
     tool = {"ref": "ships.mock", **({} if hints is None else {"hints": hints})}
     declared = document(mcp(tool), consumes=[API], aggregates=ships(function))
     async with running(declared) as served, agent(served) as client:
         (offered,) = (await client.list_tools()).tools
     annotations = offered.annotations
-    assert (annotations.model_dump(by_alias=True, exclude_none=True) if annotations else {}) == told
+    assert (annotations.model_dump(by_alias=True, exclude_none=True) if annotations else {}) == expected

@@ -20,7 +20,7 @@ FILES = sorted(path.name for path in BAD.glob("[a-z]*.yaml"))
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_wrong_document(name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_document(name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(BAD)
     code = main(["validate", name])
     printed = capsys.readouterr()
@@ -37,5 +37,5 @@ def test_a_wrong_document(name: str, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert "s3cr3t" not in printed.err
 
 
-def test_there_are_many() -> None:
+def test_number_of_invalid_documents() -> None:
     assert len(FILES) >= 40

@@ -32,8 +32,8 @@ async def shape(data: Any, *outputs: dict[str, Any]) -> Any:
         await host.stop()
 
 
-def scalar(type: str, mapping: str | None = None, **more: Any) -> dict[str, Any]:
-    return {"type": type, **({"mapping": mapping} if mapping else {}), **more}
+def scalar(type_name: str, mapping: str | None = None, **more: Any) -> dict[str, Any]:
+    return {"type": type_name, **({"mapping": mapping} if mapping else {}), **more}
 
 
 def mapping(path: str | None = None, **properties: Any) -> dict[str, Any]:
@@ -49,7 +49,7 @@ CITY = mapping("$.at", city=scalar("string", "$.city"))
 
 
 @pytest.mark.parametrize(
-    ("outputs", "found"),
+    ("outputs", "expected"),
     [
         ([], PEOPLE),
         ([mapping("$.")], PEOPLE),
@@ -84,16 +84,16 @@ CITY = mapping("$.at", city=scalar("string", "$.city"))
         ([array("$.people", mapping(at=CITY))], [{"at": {"city": "Oslo"}}, {"at": None}]),
     ],
 )
-async def test_shapes(outputs: list[dict[str, Any]], found: Any) -> None:
-    assert await shape(PEOPLE, *outputs) == found
+async def test_output_parameters(outputs: list[dict[str, Any]], expected: Any) -> None:
+    assert await shape(PEOPLE, *outputs) == expected
 
 
-@pytest.mark.parametrize(("found", "elements"), [("", []), ("a", ["a"]), (0, ["0"]), (None, None), ([], [])])
-async def test_what_is_no_array_where_one_is_declared(found: Any, elements: Any) -> None:
-    assert await shape({"x": found}, array("$.x", scalar("string", "$"))) == elements
+@pytest.mark.parametrize(("value", "elements"), [("", []), ("a", ["a"]), (0, ["0"]), (None, None), ([], [])])
+async def test_array_of_a_value_that_is_no_array(value: Any, elements: Any) -> None:
+    assert await shape({"x": value}, array("$.x", scalar("string", "$"))) == elements
 
 
-async def test_an_identity_is_not_even_parsed() -> None:
+async def test_passed_through_response_is_not_parsed() -> None:
     body = b'{"as":   "it came"}'
     host = made(mapping("$."))
     Running(host).fake("api").answers["get"] = lambda arguments: Result(body=body, media_type="application/vnd.x+json")
@@ -105,7 +105,7 @@ async def test_an_identity_is_not_even_parsed() -> None:
     assert (operation.identity, operation.output_schema) == (True, None)
 
 
-async def test_an_empty_answer_stays_empty() -> None:
+async def test_empty_response_stays_empty() -> None:
     host = made(NAME)
     Running(host).fake("api").answers["get"] = lambda arguments: Result(status=204, body=b"")
     await host.start(listen=False)
@@ -114,7 +114,7 @@ async def test_an_empty_answer_stays_empty() -> None:
     await host.stop()
 
 
-def test_every_bad_path_is_told_with_its_place() -> None:
+def test_invalid_paths_are_reported_with_their_position() -> None:
     bad = {
         "type": "object",
         "properties": {"a": {"mapping": "$["}, "b": {"type": "array", "items": {"mapping": "$.x["}}},
@@ -129,7 +129,7 @@ def test_every_bad_path_is_told_with_its_place() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "type", "coerced"),
+    ("value", "type_name", "coerced"),
     [
         ("42", "number", 42),
         ("4.5", "number", 4.5),
@@ -159,23 +159,23 @@ def test_every_bad_path_is_told_with_its_place() -> None:
         ("x", "date", "x"),
     ],
 )
-def test_coerce(value: Any, type: str | None, coerced: Any) -> None:
-    found = coerce(value, type)
-    assert found == coerced
-    assert isinstance(found, coerced.__class__)
+def test_coerce_values(value: Any, type_name: str | None, coerced: Any) -> None:
+    result = coerce(value, type_name)
+    assert result == coerced
+    assert isinstance(result, coerced.__class__)
 
 
 VALUES = st.text() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 
 
 @given(VALUES, st.sampled_from(["string", "number", "boolean", "x"]))
-def test_what_is_coerced_can_be_sent_and_stays(value: Any, type: str) -> None:
-    found = coerce(value, type)
-    assert orjson.loads(orjson.dumps(found)) == found
-    assert coerce(found, type) == found
+def test_coerced_values_are_json_and_stable(value: Any, type_name: str) -> None:
+    result = coerce(value, type_name)
+    assert orjson.loads(orjson.dumps(result)) == result
+    assert coerce(result, type_name) == result
 
 
-def test_schemas() -> None:
+def test_output_schemas() -> None:
     def schema(*outputs: dict[str, Any]) -> Any:
         (operation,) = made(*outputs).status()[0].exposer.operations.values()
         return operation.output_schema

@@ -24,7 +24,7 @@ class Consumed(ConsumedOperation):
     def __init__(self, name: str, resource: str | None = None, inputs: str = "", **more: Any) -> None:
         self.namespace, _, self.name = name.rpartition(".")
         self.resource = resource
-        self.inputs = tuple(Input(each.strip("/"), in_="path" if "/" in each else "query") for each in inputs.split())
+        self.inputs = tuple(Input(item.strip("/"), in_="path" if "/" in item else "query") for item in inputs.split())
         for key, value in more.items():
             setattr(self, key, value)
 
@@ -32,13 +32,13 @@ class Consumed(ConsumedOperation):
         raise NotImplementedError
 
 
-def test_names() -> None:
+def test_operation_names() -> None:
     assert Consumed("api.get").names == ("api.get",)
     assert Consumed("api.get", "users").names == ("api.get", "api.users.get")
 
 
 @pytest.mark.parametrize(
-    ("call", "found"),
+    ("call", "expected"),
     [
         ("api.get", ["users", "groups"]),
         ("api.users.get", ["users"]),
@@ -51,9 +51,9 @@ def test_names() -> None:
         ("API.get", []),
     ],
 )
-def test_candidates(call: str, found: list[str | None]) -> None:
+def test_matches(call: str, expected: list[str | None]) -> None:
     consumed = [Consumed("api.get", "users"), Consumed("api.get", "groups"), Consumed("other.get")]
-    assert [operation.resource for operation in matches(call, consumed)] == found
+    assert [operation.resource for operation in matches(call, consumed)] == expected
 
 
 ALL = Consumed("api.get", "all", "limit", path="/users", description="Lists", method="GET")
@@ -62,7 +62,7 @@ KEYS = Consumed("api.get", "keys", "/user-id /key", path="/users/{user-id}/keys/
 
 
 @pytest.mark.parametrize(
-    ("caller", "found"),
+    ("caller", "expected"),
     [
         (Caller(keys=frozenset({"limit"})), [ALL]),
         (Caller(keys=frozenset({"userId"})), [ONE]),
@@ -78,27 +78,27 @@ KEYS = Consumed("api.get", "keys", "/user-id /key", path="/users/{user-id}/keys/
         (Caller(description="Reads", resource_names=("all",)), [ONE]),
     ],
 )
-def test_narrow(caller: Caller, found: list[Consumed]) -> None:
-    assert list(best_matches([ALL, ONE, KEYS], caller)) == found
+def test_best_matches(caller: Caller, expected: list[Consumed]) -> None:
+    assert list(best_matches([ALL, ONE, KEYS], caller)) == expected
 
 
-def test_a_single_candidate_is_not_doubted() -> None:
+def test_single_match_is_returned() -> None:
     assert best_matches([ALL], Caller(keys=frozenset({"nothing"}), method="POST")) == [ALL]
 
 
 @pytest.mark.parametrize(("name", "folded"), [("user-ID", "userid"), ("user_id", "userid"), ("UserId", "userid")])
-def test_fold(name: str, folded: str) -> None:
+def test_normalize_name(name: str, folded: str) -> None:
     assert normalize_name(name) == folded
 
 
 @pytest.mark.parametrize(
     ("path", "names"), [("/a", ()), ("/{a}/{{ b-c }}", ("a", "b-c")), ("/{a}.{b}", ("a", "b")), ("/{}", ())]
 )
-def test_placeholders(path: str, names: tuple[str, ...]) -> None:
+def test_placeholder_names(path: str, names: tuple[str, ...]) -> None:
     assert placeholders(path) == names
 
 
-def test_messages() -> None:
+def test_reference_messages() -> None:
     consumed = [Consumed(f"api.op{index}", "things") for index in range(10)]
     assert (
         unknown_operation_message("api.op", [*consumed[:1]])

@@ -83,8 +83,8 @@ def operation_of(built: Host) -> Operation:
 async def started(built: Host, **answers: Any) -> AsyncIterator[FakeConsumer]:
     """Start a host whose consumed operations give these answers (data, a Result or an exception)."""
     fake = Running(built).fake("api")
-    for name, answer in answers.items():
-        fake.answers[name] = giving(answer)
+    for name, response in answers.items():
+        fake.answers[name] = giving(response)
     await built.start(listen=False)
     try:
         yield fake
@@ -92,13 +92,13 @@ async def started(built: Host, **answers: Any) -> AsyncIterator[FakeConsumer]:
         await built.stop()
 
 
-def giving(answer: Any) -> Any:
+def giving(response: Any) -> Any:
     def give(arguments: dict[str, Any]) -> Any:
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        if isinstance(response, Exception):
+            raise response
+        return response
 
-    return answer if callable(answer) else give
+    return response if callable(response) else give
 
 
 async def answer(built: Host, arguments: dict[str, Any] | None = None, **answers: Any) -> Any:
@@ -118,7 +118,7 @@ def problems(*steps: dict[str, Any], **operation: Any) -> list[str]:
     return [problem.message.partition(": ")[2] for problem in caught.value.problems if not problem.warning]
 
 
-async def test_a_step_uses_what_an_earlier_one_gave() -> None:
+async def test_step_uses_the_result_of_an_earlier_step() -> None:
     built = host(call("ship", imo="{{imo}}"), call("crew", ids="$.ship.crew", note="{{ship.name}} of {{imo}}"))
     assert await sent(built, {"imo": "1"}, ship=SHIPS[0]) == [
         ("ship", {"imo": "1"}),
@@ -127,7 +127,7 @@ async def test_a_step_uses_what_an_earlier_one_gave() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "given"),
+    ("value", "sent_value"),
     [
         ("$.ships[0].name", "Star"),
         ("$.ships[*].name", ["Star", "Dawn"]),
@@ -150,40 +150,40 @@ async def test_a_step_uses_what_an_earlier_one_gave() -> None:
         ([{"a": "b"}], [{"a": "b"}]),
     ],
 )
-async def test_what_with_takes(value: Any, given: Any) -> None:
+async def test_with_values_of_a_step(value: Any, sent_value: Any) -> None:
     declared = [{"name": "word", "type": "string"}]
     built = host(call("ships"), call("crew", note=value), inputParameters=declared)
     calls = await sent(built, {"word": "w"}, ships=SHIPS)
-    assert calls[-1] == ("crew", {"note": given})
+    assert calls[-1] == ("crew", {"note": sent_value})
 
 
 @pytest.mark.parametrize(
     "value", ["$.ships[5].name", "$.ships[1].crew", "{{ships.0.none}}", "$.ships[0].nothing.at.all"]
 )
-async def test_what_is_not_there_is_not_sent(value: str) -> None:
+async def test_missing_values_are_not_sent(value: str) -> None:
     built = host(call("ships"), call("crew", note=value), inputParameters=[{"name": "word"}])
     ships = [{"nothing": None}, SHIPS[1]]
     assert (await sent(built, {}, ships=ships))[-1] == ("crew", {})
 
 
-@pytest.mark.parametrize("given", [None, [], "text", 5, {"imo": None}])
-async def test_answers_of_any_kind_are_borne(given: Any) -> None:
+@pytest.mark.parametrize("result", [None, [], "text", 5, {"imo": None}])
+async def test_step_results_of_any_json_type(result: Any) -> None:
     built = host(
         call("ship", imo="1"),
         lookup("found", "ship", "$.ship.crew"),
         lookup("each", "$.ship.crew", [1, 2]),
         mappings=mapped(imo="$.ship.imo", found="$.found.name", each="$.each"),
     )
-    assert await answer(built, ship=given) == {"each": []}
+    assert await answer(built, ship=result) == {"each": []}
 
 
-async def test_an_empty_answer_is_borne() -> None:
+async def test_empty_step_response() -> None:
     built = host(call("ship", imo="1"), call("crew", ids="$.ship.crew"))
     assert await sent(built, ship=Result(status=204, body=b"")) == [("ship", {"imo": "1"}), ("crew", {})]
 
 
 @pytest.mark.parametrize(
-    ("value", "found"),
+    ("value", "expected"),
     [
         (9, {"name": "Aiko", "role": "cook"}),
         ("9", {"name": "Aiko", "role": "cook"}),
@@ -197,7 +197,7 @@ async def test_an_empty_answer_is_borne() -> None:
         ("$.ships[1].crew", None),
     ],
 )
-async def test_a_lookup(value: Any, found: Any) -> None:
+async def test_lookup_values(value: Any, expected: Any) -> None:
     built = host(
         call("ships"),
         call("crew"),
@@ -206,28 +206,28 @@ async def test_a_lookup(value: Any, found: Any) -> None:
         outputParameters=[{"name": "found"}],
         mappings=mapped(found="$.found"),
     )
-    assert await answer(built, {"id": "9"}, ships=SHIPS, crew=CREW) == {"found": found}
+    assert await answer(built, {"id": "9"}, ships=SHIPS, crew=CREW) == {"found": expected}
 
 
-async def test_the_index_of_a_lookup_may_be_an_object_or_a_part() -> None:
+async def test_lookup_index_may_be_an_object_or_a_path() -> None:
     one = host(call("crew"), lookup("found", "crew", "7"))
     assert await answer(one, crew={"id": 7, "name": "Erik"}) == {"name": "Erik"}
     part = host(call("crew"), lookup("found", "$.crew.people", "7"))
     assert await answer(part, crew={"people": CREW}) == {"name": "Erik"}
 
 
-async def test_of_two_entries_the_first_is_found() -> None:
+async def test_lookup_returns_the_first_match() -> None:
     twice = [{"id": 1, "name": "first"}, {"id": 1, "name": "second"}]
-    for value, found in ((1, {"name": "first"}), ([1], [{"name": "first"}])):
-        assert await answer(host(call("crew"), lookup("found", "crew", value)), crew=twice) == found
+    for value, result in ((1, {"name": "first"}), ([1], [{"name": "first"}])):
+        assert await answer(host(call("crew"), lookup("found", "crew", value)), crew=twice) == result
 
 
-async def test_what_was_looked_up_is_used_further() -> None:
+async def test_lookup_result_is_used_by_later_steps() -> None:
     built = host(call("crew"), lookup("found", "crew", 9), call("ships", status="{{found.name}}"))
     assert (await sent(built, crew=CREW))[-1] == ("ships", {"status": "Aiko"})
 
 
-async def test_mappings_nest() -> None:
+async def test_nested_mappings() -> None:
     built = host(
         call("ships"),
         mappings=mapped(first__name="$.ships[0].name", first__of="{{count}} ships", n=2, names="$.ships[*].name"),
@@ -239,14 +239,14 @@ async def test_mappings_nest() -> None:
     }
 
 
-async def test_of_two_mappings_of_one_name_the_last_that_has_a_value_counts() -> None:
+async def test_last_mapping_with_a_value_wins() -> None:
     twice = [*mapped(name="$.ships[0].name"), *mapped(name="$.ships[0].nickname")]
     built = host(call("ships"), mappings=twice)
     assert await answer(built, ships=SHIPS) == {"name": "Star"}
     assert await answer(host(call("ships"), mappings=twice), ships=[{"name": "a", "nickname": "b"}]) == {"name": "b"}
 
 
-async def test_declared_outputs_are_coerced_and_there() -> None:
+async def test_declared_outputs_are_coerced_and_always_present() -> None:
     built = host(
         call("ships"),
         mappings=mapped(imo="$.ships[1].imo", crew="$.ships", at__port="$.ships[0].name", at__more=1, extra="5"),
@@ -289,21 +289,21 @@ async def test_declared_outputs_are_coerced_and_there() -> None:
 
 
 @pytest.mark.parametrize(
-    ("items", "found"),
+    ("items", "expected"),
     [
         ({"type": "string"}, ["1", "2"]),
         ([{"name": "imo", "type": "string"}], ["1", "2"]),
         ([{"type": "string"}], ["1", "2"]),
     ],
 )
-async def test_arrays_of_plain_values(items: Any, found: Any) -> None:
+async def test_arrays_of_scalars(items: Any, expected: Any) -> None:
     outputs = [{"name": "imos", "type": "array", "items": items}]
     built = host(call("ships"), mappings=mapped(imos="$.ships[*].imo"), outputParameters=outputs)
-    assert await answer(built, ships=SHIPS) == {"imos": found}
+    assert await answer(built, ships=SHIPS) == {"imos": expected}
 
 
 @pytest.mark.parametrize(
-    ("outputs", "found"),
+    ("outputs", "expected"),
     [
         ([], SHIPS[1]),
         ([{"type": "object", "mapping": "$."}], SHIPS[1]),
@@ -313,45 +313,45 @@ async def test_arrays_of_plain_values(items: Any, found: Any) -> None:
         ([{"name": "title", "type": "string", "mapping": "$.name"}], {"title": "Dawn"}),
     ],
 )
-async def test_without_mappings_the_last_step_answers(outputs: list[Any], found: Any) -> None:
+async def test_last_step_result_is_returned_without_mappings(outputs: list[Any], expected: Any) -> None:
     built = host(call("ships"), call("ship", imo="2"), outputParameters=outputs)
-    assert await answer(built, ships=SHIPS, ship=SHIPS[1]) == found
+    assert await answer(built, ships=SHIPS, ship=SHIPS[1]) == expected
 
 
-async def test_the_last_answer_comes_as_it_is() -> None:
+async def test_last_response_is_returned_unchanged() -> None:
     built = host(call("ships"), call("ship", imo="2"))
     async with started(built, ship=Result(status=201, body=b"<a/>", media_type="application/xml")):
         result = await built.call("front.go")
     assert (result.status, result.body, result.media_type) == (201, b"<a/>", "application/xml")
 
 
-async def test_a_mapped_answer_is_a_success_of_its_own() -> None:
+async def test_mapped_result_has_its_own_status() -> None:
     built = host(call("book", seat="1"), mappings=mapped(seat="$.book.seat"))
     async with started(built, book=Result(status=201, data={"seat": "1"})):
         result = await built.call("front.go")
     assert (result.status, result.data) == (200, {"seat": "1"})
 
 
-def test_inputs_are_those_that_the_steps_need() -> None:
+def test_inputs_default_to_those_the_steps_use() -> None:
     built = host(
         call("ship"),
         call("ships", status="{{state}}", limit="$.ship.limit"),
         lookup("found", "ships", "{{wanted}}"),
         mappings=mapped(note="{{note}}"),
     )
-    inputs = {given.name: given for given in operation_of(built).inputs}
+    inputs = {item.name: item for item in operation_of(built).inputs}
     assert list(inputs) == ["imo", "state", "note", "wanted"]
     assert (inputs["imo"].type, inputs["imo"].required) == ("string", True)
     assert not inputs["state"].required
 
 
-def test_declared_inputs_are_all_there_are_but_for_what_is_needed() -> None:
+def test_declared_inputs_exclude_optional_target_inputs() -> None:
     built = host(call("ship"), call("ships"), inputParameters=[{"name": "LIMIT", "type": "integer"}])
-    inputs = {given.name: given for given in operation_of(built).inputs}
+    inputs = {item.name: item for item in operation_of(built).inputs}
     assert set(inputs) == {"imo", "LIMIT"}
 
 
-async def test_a_declared_constant_stands_for_itself() -> None:
+async def test_declared_constant_in_steps() -> None:
     declared = [{"name": "limit", "value": 3}]
     built = host(
         call("ships"),
@@ -365,16 +365,16 @@ async def test_a_declared_constant_stands_for_itself() -> None:
     assert result.data == {"limit": 3}
 
 
-async def test_what_an_operation_says_in_its_own_with_is_known_to_its_steps() -> None:
-    given = {"imo": "front.number", "limit": 3, "word": "{{number}}-{{VAR}}", "none": "{{left_out}}"}
+async def test_operation_with_is_visible_in_steps() -> None:
+    values = {"imo": "front.number", "limit": 3, "word": "{{number}}-{{VAR}}", "none": "{{left_out}}"}
     built = host(
         call("ship"),
         call("ships", status="{{imo}}"),
         call("crew", ids="front.word", note="{{none}}"),
         mappings=mapped(text="{{limit}} {{word}}"),
-        **{"with": given},
+        **{"with": values},
     )
-    assert {given.name for given in operation_of(built).inputs} == {"number", "left_out"}
+    assert {item.name for item in operation_of(built).inputs} == {"number", "left_out"}
     async with started(built) as fake:
         result = await built.call("front.go", {"number": "1"})
         assert sorted(fake.calls, key=str) == [
@@ -383,11 +383,11 @@ async def test_what_an_operation_says_in_its_own_with_is_known_to_its_steps() ->
             ("ships", {"status": "1", "limit": 3}),
         ]
     assert result.data == {"text": "3 1-v"}
-    shown = operation_of(built).preview({"number": "1"})["steps"]
-    assert [step["arguments"] for step in shown] == [{"imo": "1"}, {"status": "1", "limit": 3}, {"ids": "1-{{VAR}}"}]
+    preview = operation_of(built).preview({"number": "1"})["steps"]
+    assert [step["arguments"] for step in preview] == [{"imo": "1"}, {"status": "1", "limit": 3}, {"ids": "1-{{VAR}}"}]
 
 
-def test_an_output_that_nothing_is_mapped_to_is_told() -> None:
+def test_warning_for_an_unmapped_output() -> None:
     outputs = [{"name": "a"}, {"name": "b"}, {"name": "c", "const": 1}, {"name": "d", "mapping": "$.a"}]
     built = host(call("ships"), mappings=mapped(a__x="$.ships"), outputParameters=outputs)
     assert [warning.message.partition(": ")[2] for warning in built.warnings] == [
@@ -395,12 +395,12 @@ def test_an_output_that_nothing_is_mapped_to_is_told() -> None:
     ]
 
 
-def test_an_input_that_no_step_uses_is_told() -> None:
+def test_warning_for_an_unused_input() -> None:
     built = host(call("ships", status="{{used}}"), inputParameters=[{"name": "used"}, {"name": "idle"}])
     assert [warning.message.partition(": ")[2] for warning in built.warnings] == ["input 'idle' goes nowhere"]
 
 
-async def test_consumed_outputs_refine_what_a_step_gets() -> None:
+async def test_consumed_outputs_shape_a_step_result() -> None:
     outputs = [{"name": "number", "type": "string", "value": "$.imo"}, {"name": "all", "type": "object", "value": "$."}]
     consumed = api(ship={"outputParameters": outputs}, ships={"outputParameters": outputs})
     built = host(call("ship"), call("ships"), mappings=mapped(one="$.ship", each="$.ships"), consumes=consumed)
@@ -410,13 +410,13 @@ async def test_consumed_outputs_refine_what_a_step_gets() -> None:
     }
 
 
-async def test_consumed_outputs_that_say_nothing_leave_the_answer() -> None:
+async def test_consumed_outputs_without_mappings_change_nothing() -> None:
     outputs = [{"name": "result", "type": "object", "value": "$."}]
     built = host(call("ship"), mappings=mapped(x="$.ship.x"), consumes=api(ship={"outputParameters": outputs}))
     assert await answer(built, ship={"x": 1}) == {"x": 1}
 
 
-async def test_independent_steps_run_at_the_same_time() -> None:
+async def test_independent_steps_run_concurrently() -> None:
     built = host(call("ships"), call("crew"), lookup("found", "crew", "$.ships.id"), mappings=mapped(f="$.found.name"))
     async with started(built) as fake:
         ships, crew = fake.hold("ships"), fake.hold("crew")
@@ -429,7 +429,7 @@ async def test_independent_steps_run_at_the_same_time() -> None:
             assert (await running_call).data == {}
 
 
-async def test_a_step_waits_for_what_it_uses_alone() -> None:
+async def test_step_waits_only_for_its_dependencies() -> None:
     built = host(call("ships"), call("ship", imo="1"), call("crew", ids="$.ship.crew"))
     async with started(built) as fake:
         ships, crew = fake.hold("ships"), fake.hold("crew")
@@ -443,7 +443,7 @@ async def test_a_step_waits_for_what_it_uses_alone() -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-async def test_what_writes_keeps_its_place(method: str) -> None:
+async def test_writes_keep_their_order(method: str) -> None:
     consumed = api(ships={}, book={"method": method}, crew={})
     built = host(call("ships"), call("book"), call("crew"), consumes=consumed)
     async with started(built) as fake:
@@ -460,7 +460,7 @@ async def test_what_writes_keeps_its_place(method: str) -> None:
             assert [name for name, _ in fake.calls] == ["ships", "book", "crew"]
 
 
-async def test_a_failure_cancels_what_runs_beside_it() -> None:
+async def test_failure_cancels_concurrent_steps() -> None:
     built = host(call("ships"), call("crew"), call("ship", imo="$.crew.x"))
     async with started(built, crew=UpstreamStatusError(503, b"{}", "application/json")) as fake:
         ships = fake.hold("ships")
@@ -472,7 +472,7 @@ async def test_a_failure_cancels_what_runs_beside_it() -> None:
         assert [name for name, _ in fake.calls] == ["ships", "crew"]
 
 
-async def test_a_caller_that_gives_up_ends_every_step() -> None:
+async def test_cancelled_call_cancels_all_steps() -> None:
     built = host(call("ships"), call("crew"))
     async with started(built) as fake:
         ships, crew = fake.hold("ships"), fake.hold("crew")
@@ -505,7 +505,7 @@ async def test_a_caller_that_gives_up_ends_every_step() -> None:
         ),
     ],
 )
-async def test_a_failure_names_its_step(failure: Any, message: str, beside: tuple[Any, ...]) -> None:
+async def test_failure_names_its_step(failure: Any, message: str, beside: tuple[Any, ...]) -> None:
     built = host(call("ships"), *beside, mappings=mapped(x="$.ships.x"))
     kind = UpstreamInvalidError if isinstance(failure, Result) and failure.status == 200 else UpstreamStatusError
     async with started(built, ships=failure):
@@ -523,13 +523,13 @@ async def test_a_failure_names_its_step(failure: Any, message: str, beside: tupl
         assert failure.step is None  # type: ignore[attr-defined]
 
 
-async def test_an_unforeseen_failure_is_not_wrapped() -> None:
+async def test_unexpected_exception_is_not_wrapped() -> None:
     async with started(built := host(call("ships"), call("crew")), crew=RuntimeError("own mistake")):
         with pytest.raises(RuntimeError, match="own mistake"):
             await built.call("front.go")
 
 
-async def test_what_an_earlier_step_gave_is_no_mistake_of_the_caller() -> None:
+async def test_invalid_value_from_a_step_is_an_upstream_error() -> None:
     built = host(call("ships"), call("ship", imo="$.ships.imo"))
     async with started(built, ship=ArgumentError("imo", "'imo' is required")):
         with pytest.raises(UpstreamInvalidError) as caught:
@@ -541,7 +541,7 @@ async def test_what_an_earlier_step_gave_is_no_mistake_of_the_caller() -> None:
             await built.call("front.go", {"imo": ".."})
 
 
-async def test_a_failure_over_rest() -> None:
+async def test_failed_step_over_rest() -> None:
     operation = {"method": "GET", "name": "go", "steps": [call("ships"), call("ship", imo="1")]}
     rest = {"type": "rest", "namespace": "front", "port": 0, "resources": [{"path": "/go", "operations": [operation]}]}
     async with running(document(rest, consumes=[API])) as served, aiohttp.ClientSession() as session:
@@ -552,15 +552,15 @@ async def test_a_failure_over_rest() -> None:
             assert response.headers["X-Failed-Step"] == "ship"
         fake.answers["ship"] = giving(UpstreamUnreachableError("the upstream 'api' cannot be reached"))
         async with session.get(f"{served.url('front')}/go") as response:
-            told = await response.json()
-        assert (response.status, told["step"]) == (502, "ship")
-        assert told["detail"] == "step 'ship': the upstream 'api' cannot be reached"
+            expected = await response.json()
+        assert (response.status, expected["step"]) == (502, "ship")
+        assert expected["detail"] == "step 'ship': the upstream 'api' cannot be reached"
         fake.answers["ship"] = giving({"imo": "1"})
         async with session.get(f"{served.url('front')}/go") as response:
             assert (await response.json(), "X-Failed-Step" in response.headers) == ({"imo": "1"}, False)
 
 
-def test_what_a_call_would_ask_for() -> None:
+def test_preview_of_steps() -> None:
     built = host(
         call("ships", status="{{status}}", limit="{{VAR}}"),
         lookup("found", "ships", 1),
@@ -583,7 +583,7 @@ def test_what_a_call_would_ask_for() -> None:
         operation.preview({"other": 1})
 
 
-def test_what_is_wrong_is_told_at_load() -> None:
+def test_invalid_steps() -> None:
     assert problems(call("ships", status="$.ships.x"), call("ships", limit="$.crew.n"), call("crew")) == [
         "step 'ships' cannot use what it gives itself",
         "two steps are named 'ships'",
@@ -607,7 +607,7 @@ def test_what_is_wrong_is_told_at_load() -> None:
     ]
 
 
-def test_a_type_that_is_left_out_is_known_by_its_keys() -> None:
+def test_step_type_is_inferred_from_its_keys() -> None:
     steps = [
         {key: value for key, value in step.items() if key != "type"}
         for step in (call("ships"), lookup("f", "ships", 1))

@@ -19,13 +19,13 @@ SHOWN: dict[int, tuple[str, ...]] = {
     1: (
         "test_operations_of_one_name_are_told_apart",
         "tests/capabilities/test_corpus.py::test_each_unit_calls_what_its_file_means",
-        "tests/compiler/test_references.py::test_narrow",
+        "tests/compiler/test_references.py::test_best_matches",
     ),
     2: (
         "test_placeholders_of_either_form_are_filled",
         "plugins/http/tests/test_corpus.py::test_every_consumed_operation_can_be_called",
     ),
-    3: ("test_outputs_are_shaped_at_every_depth", "tests/compiler/test_outputs.py::test_shapes"),
+    3: ("test_outputs_are_shaped_at_every_depth", "tests/compiler/test_outputs.py::test_output_parameters"),
     4: ("test_inputs_of_every_place_and_level_are_sent",),
     5: ("test_bodies_are_what_they_are_called", "test_a_multipart_form_has_parts"),
     6: ("test_a_field_that_is_left_out_is_left_out",),
@@ -34,20 +34,20 @@ SHOWN: dict[int, tuple[str, ...]] = {
         "tests/binds/test_binds.py::test_a_plugin_s_source_is_asked_once_for_each_key_that_is_used",
     ),
     8: ("test_passwords_and_headers_of_an_api_are_rendered_and_the_innermost_counts",),
-    9: ("test_an_error_of_the_api_stays_one", "tests/compiler/test_steps.py::test_a_failure_over_rest"),
+    9: ("test_an_error_of_the_api_stays_one", "tests/compiler/test_steps.py::test_failed_step_over_rest"),
     10: (
         "test_formats_are_read_in_steps_and_one_element_may_be_a_list",
         "plugins/http/tests/test_formats.py::test_callers_get_json",
     ),
     11: (
         "test_steps_use_what_was_looked_up_and_bear_nulls",
-        "tests/compiler/test_steps.py::test_answers_of_any_kind_are_borne",
+        "tests/compiler/test_steps.py::test_step_results_of_any_json_type",
     ),
     12: ("test_base_and_path_are_joined_by_one_slash", "test_with_takes_every_way_to_name_an_input"),
     13: (
         "test_rest_knows_head_options_and_405",
-        "tests/compiler/test_forward.py::test_method_path_query_and_body_are_kept",
-        "tests/compiler/test_forward.py::test_an_answer_comes_back_as_it_is",
+        "tests/compiler/test_forward.py::test_method_path_query_and_body_are_forwarded",
+        "tests/compiler/test_forward.py::test_response_is_returned_unchanged",
     ),
     14: (
         "plugins/mcp/tests/test_stdio.py::test_what_others_print_does_not_reach_the_client",
@@ -70,23 +70,23 @@ SHOWN: dict[int, tuple[str, ...]] = {
     ),
     18: (
         "test_inputs_are_checked_before_anything_is_called",
-        "tests/compiler/test_outputs.py::test_coerce",
-        "tests/compiler/test_invalid_documents.py::test_a_wrong_document",
+        "tests/compiler/test_outputs.py::test_coerce_values",
+        "tests/compiler/test_invalid_documents.py::test_invalid_document",
         "tests/document/test_strict.py::test_mutations_have_the_same_verdict",
     ),
     19: (
         "test_the_name_of_a_secret_is_no_secret",
         "tests/server/test_access.py::test_an_empty_secret_accepts_nobody",
-        "tests/auth/test_digest.py::test_an_empty_secret_accepts_nobody",
+        "tests/auth/test_digest.py::test_empty_secret_rejects_everyone",
     ),
     20: (
         "tests/compiler/test_forward.py::test_no_header_is_trusted_by_default",
-        "tests/compiler/test_forward.py::test_the_apis_own_credentials_and_constants_win",
+        "tests/compiler/test_forward.py::test_upstream_credentials_and_constants_take_precedence",
     ),
     21: (
         "test_a_value_stays_in_its_place",
         "test_a_quote_in_a_value_stays_in_its_json_string",
-        "tests/compiler/test_forward.py::test_no_path_leads_out_of_the_base",
+        "tests/compiler/test_forward.py::test_path_cannot_escape_the_base",
     ),
     22: (
         "test_an_endpoint_looks_at_where_a_request_comes_from",
@@ -106,13 +106,13 @@ SHOWN: dict[int, tuple[str, ...]] = {
         "plugins/resilience/tests/test_limits.py::test_a_rate",
     ),
     25: (
-        "tests/auth/test_authorization_server.py::test_introspection",
-        "tests/auth/test_authorization_server.py::test_without_keys_it_is_tried_again_soon",
-        "tests/auth/test_oauth2.py::test_each_claim_that_is_wrong",
+        "tests/auth/test_authorization_server.py::test_introspected_tokens",
+        "tests/auth/test_authorization_server.py::test_fetch_is_retried_soon_without_keys",
+        "tests/auth/test_oauth2.py::test_invalid_claims",
     ),
     26: (
-        "tests/plugin/test_files.py::test_plain_files_are_listed_and_nothing_else",
-        "tests/plugin/test_files.py::test_no_path_leads_outside",
+        "tests/plugin/test_files.py::test_only_plain_files_are_listed",
+        "tests/plugin/test_files.py::test_paths_cannot_escape_the_folder",
         "plugins/skill/tests/test_files.py::test_nothing_else_is_there",
         "plugins/skill/tests/test_files.py::test_the_archive",
     ),

@@ -28,11 +28,11 @@ FITS: list[tuple[Any, set[str]]] = [
 ]
 
 
-@pytest.mark.parametrize("type", TYPES)
+@pytest.mark.parametrize("type_name", TYPES)
 @pytest.mark.parametrize(("value", "fits"), FITS, ids=[repr(value) for value, _ in FITS])
-def test_check(type: str | None, value: Any, fits: set[str]) -> None:
-    checked = Input("x", type)
-    if type is None or type in fits:
+def test_check_types(type_name: str | None, value: Any, fits: set[str]) -> None:
+    checked = Input("x", type_name)
+    if type_name is None or type_name in fits:
         checked.check(value)
         return
     with pytest.raises(ArgumentError) as caught:
@@ -43,7 +43,7 @@ def test_check(type: str | None, value: Any, fits: set[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("type", "value", "message"),
+    ("type_name", "value", "message"),
     [
         ("integer", "five", "'x' must be an integer (given \"five\")"),
         ("integer", 5.5, "'x' must be an integer (given 5.5)"),
@@ -57,14 +57,14 @@ def test_check(type: str | None, value: Any, fits: set[str]) -> None:
         ("integer", "9" * 60, f"'x' must be an integer (given \"{'9' * 39}...)"),
     ],
 )
-def test_messages(type: str, value: Any, message: str) -> None:
+def test_type_error_messages(type_name: str, value: Any, message: str) -> None:
     with pytest.raises(ArgumentError) as caught:
-        Input("x", type).check(value)
+        Input("x", type_name).check(value)
     assert caught.value.message == message
 
 
 @pytest.mark.parametrize(
-    ("type", "text", "value"),
+    ("type_name", "text", "value"),
     [
         (None, "5", "5"),
         ("string", "5", "5"),
@@ -87,14 +87,14 @@ def test_messages(type: str, value: Any, message: str) -> None:
         ("array", "", [""]),
     ],
 )
-def test_parse(type: str | None, text: str, value: Any) -> None:
-    parsed = Input("x", type).parse(text)
+def test_parse_text(type_name: str | None, text: str, value: Any) -> None:
+    parsed = Input("x", type_name).parse(text)
     assert parsed == value
     assert isinstance(parsed, value.__class__)
 
 
 @pytest.mark.parametrize(
-    ("type", "text"),
+    ("type_name", "text"),
     [
         ("integer", ""),
         ("integer", "5.0"),
@@ -122,16 +122,16 @@ def test_parse(type: str | None, text: str, value: Any) -> None:
         ("array", "[1"),
     ],
 )
-def test_parse_refuses(type: str, text: str) -> None:
+def test_parse_rejects(type_name: str, text: str) -> None:
     with pytest.raises(ArgumentError) as caught:
-        Input("x", type).parse(text)
+        Input("x", type_name).parse(text)
     assert caught.value.parameter == "x"
     assert len(caught.value.message) < 120
 
 
 @given(st.sampled_from(TYPES), st.text())
-def test_what_is_parsed_fits_and_can_be_sent(type: str | None, text: str) -> None:
-    declared = Input("x", type)
+def test_parsed_values_are_valid_and_json(type_name: str | None, text: str) -> None:
+    declared = Input("x", type_name)
     try:
         value = declared.parse(text)
     except ArgumentError:
@@ -141,11 +141,11 @@ def test_what_is_parsed_fits_and_can_be_sent(type: str | None, text: str) -> Non
 
 
 @given(st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False))
-def test_every_number_that_json_holds_is_parsed(value: float) -> None:
+def test_parse_round_trips_json_numbers(value: float) -> None:
     assert parse_number(orjson.dumps(value).decode()) == value
 
 
-def test_patterns() -> None:
+def test_check_pattern() -> None:
     declared = Input("x", "string", pattern="^[a-z]+$")
     declared.check("abc")
     with pytest.raises(ArgumentError, match=r"'x' must match the pattern \^\[a-z\]\+\$"):
@@ -153,7 +153,7 @@ def test_patterns() -> None:
     Input("x", None, pattern="^a").check(5)
 
 
-def test_schema() -> None:
+def test_input_schema() -> None:
     assert Input("x").schema == {}
     declared = Input("x", "integer", description="How many", pattern="^a")
     assert declared.schema == {"type": "integer", "description": "How many", "pattern": "^a"}

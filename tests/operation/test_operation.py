@@ -24,7 +24,7 @@ from adapter_host.operation.limiter import CallLimiter
 from adapter_host.operation.operation import Operation
 
 
-def test_a_result_of_data() -> None:
+def test_result_of_data() -> None:
     result = Result(data={"a": [1, "é"]})
     assert result.body == '{"a":[1,"é"]}'.encode()
     assert result.body is result.body
@@ -32,7 +32,7 @@ def test_a_result_of_data() -> None:
     assert Result(data=None).body == b"null"
 
 
-def test_a_result_of_bytes() -> None:
+def test_result_of_bytes() -> None:
     result = Result(body=b'{"a": 1}', status=201, media_type="application/hal+json", headers={"ETag": "x"})
     assert result.data == {"a": 1}
     assert result.data is result.data
@@ -41,7 +41,7 @@ def test_a_result_of_bytes() -> None:
     assert Result(body=b"a,b", decode=lambda body: body.split(b",")).data == [b"a", b"b"]
 
 
-def test_a_result_that_is_not_as_declared() -> None:
+def test_result_in_an_unexpected_format() -> None:
     result = Result(body=b"<html>secret</html>")
     for _ in range(2):
         with pytest.raises(UpstreamInvalidError, match="not in the declared format") as caught:
@@ -62,9 +62,9 @@ class Chunks(AsyncIterator[bytes]):
         raise StopAsyncIteration
 
 
-async def test_hold() -> None:
-    held = Result(data=1)
-    assert await held.hold(0) is held
+async def test_hold_reads_a_stream() -> None:
+    result = Result(data=1)
+    assert await result.hold(0) is result
     result = await Result(stream=Chunks(b"[1,", b"2]")).hold(5)
     assert (result.body, result.data, result.stream) == (b"[1,2]", [1, 2], None)
     assert (await Result(stream=Chunks()).hold(5)).data is None
@@ -72,7 +72,7 @@ async def test_hold() -> None:
         await Result(stream=Chunks(b"[1,", b"2]")).hold(4)
 
 
-async def test_gate() -> None:
+async def test_call_limiter() -> None:
     limiter = CallLimiter(2)
     limiter.enter()
     limiter.enter()
@@ -95,7 +95,7 @@ async def test_gate() -> None:
     await limiter.idle()
 
 
-def test_operations_are_found_by_the_very_spec() -> None:
+def test_operations_are_found_by_spec_identity() -> None:
     async def call(_: object) -> Result:
         return Result()
 
@@ -122,12 +122,12 @@ ERRORS = [
 def test_every_error_has_a_status_and_a_title(error: type[OperationError]) -> None:
     assert 400 <= error.status <= 599
     assert error.title
-    given: dict[type[OperationError], tuple[Any, ...]] = {ArgumentError: ("x", "bad"), UpstreamStatusError: (404,)}
-    raised = error(*given.get(error, ()))
+    arguments: dict[type[OperationError], tuple[Any, ...]] = {ArgumentError: ("x", "bad"), UpstreamStatusError: (404,)}
+    raised = error(*arguments.get(error, ()))
     assert raised.message == str(raised) != ""
 
 
-def test_the_tree_in_the_docstring_is_the_tree() -> None:
+def test_docstring_lists_the_error_classes() -> None:
     drawn = adapter_host.errors.__doc__ or ""
     for error in ERRORS:
         line = next(line for line in drawn.splitlines() if f" {error.__name__} " in f"{line} ")
@@ -135,7 +135,7 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
             assert str(error.status) in line
 
 
-def test_problems_are_told_with_their_place() -> None:
+def test_problem_text_has_its_position() -> None:
     assert str(Problem("bad", "a.yaml", 3, 5)) == "a.yaml:3:5: bad"
     assert str(Problem("bad", "a.yaml")) == "a.yaml: bad"
     assert str(Problem("bad")) == "bad"

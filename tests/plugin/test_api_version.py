@@ -12,7 +12,7 @@ import pytest
 
 from adapter_host import API_VERSION, PluginError, Plugins
 
-Told = Callable[..., str]
+Register = Callable[..., str]
 CORE = f"adapter-host-core {metadata.version('adapter-host-core')}"
 MAJOR, MINOR = map(int, API_VERSION.split("."))
 
@@ -28,7 +28,7 @@ def install(folder: Path, module: str, requires: str = "") -> None:
 
 
 @pytest.fixture
-def failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Told:
+def failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Register:
     """What the guest of a module's text and requirement is told, or nothing when it is taken."""
     monkeypatch.syspath_prepend(tmp_path)
 
@@ -38,57 +38,57 @@ def failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Told:
             plugins = Plugins.installed()
         finally:
             sys.modules.pop("guest", None)
-        told = [str(error) for error in plugins.failed if "'guest'" in str(error)]
-        assert bool(told) is ("guest" not in [info.name for info in plugins.registered])
-        return "".join(told)
+        message = [str(error) for error in plugins.failed if "'guest'" in str(error)]
+        assert bool(message) is ("guest" not in [info.name for info in plugins.registered])
+        return "".join(message)
 
     return found
 
 
-@pytest.mark.parametrize("asked", [API_VERSION, f"{MAJOR}.0", None])
-def test_a_plugin_of_this_api_is_taken(asked: str | None) -> None:
-    plugin = SimpleNamespace(requires_api=asked) if asked else SimpleNamespace()
+@pytest.mark.parametrize("version", [API_VERSION, f"{MAJOR}.0", None])
+def test_compatible_plugin_is_registered(version: str | None) -> None:
+    plugin = SimpleNamespace(requires_api=version) if version else SimpleNamespace()
     assert [info.name for info in Plugins({"guest": plugin}).registered] == ["guest"]
 
 
-@pytest.mark.parametrize("asked", [f"{MAJOR}.{MINOR + 1}", f"{MAJOR + 1}.0"])
-def test_a_plugin_of_a_later_api_is_told_which_core(failure: Told, asked: str) -> None:
-    assert failure(f'requires_api = "{asked}"', "adapter-host-core<0.9,>=0.8") == (
-        f"plugin 'guest' (adapter-host-guest 2.1): it is written for plugin API {asked}, and {CORE} has {API_VERSION}"
+@pytest.mark.parametrize("version", [f"{MAJOR}.{MINOR + 1}", f"{MAJOR + 1}.0"])
+def test_later_api_names_the_required_core(failure: Register, version: str) -> None:
+    assert failure(f'requires_api = "{version}"', "adapter-host-core<0.9,>=0.8") == (
+        f"plugin 'guest' (adapter-host-guest 2.1): it is written for plugin API {version}, and {CORE} has {API_VERSION}"
         " (pip install 'adapter-host-core<0.9,>=0.8')"
     )
 
 
-def test_a_plugin_of_an_earlier_api_is_told_to_be_upgraded(failure: Told) -> None:
+def test_earlier_api_suggests_an_upgrade(failure: Register) -> None:
     assert failure('requires_api = "0.9"', "adapter-host-core==0.0.1") == (
         f"plugin 'guest' (adapter-host-guest 2.1): it is written for plugin API 0.9, and {CORE} has {API_VERSION}"
         " (pip install --upgrade adapter-host-guest, or pip install 'adapter-host-core==0.0.1')"
     )
 
 
-def test_without_a_requirement_the_latest_core_is_named(failure: Told) -> None:
-    told = failure(f'requires_api = "{MAJOR + 1}.0"')
-    assert told.endswith("(pip install --upgrade adapter-host-core)")
+def test_without_a_requirement_the_latest_core_is_suggested(failure: Register) -> None:
+    message = failure(f'requires_api = "{MAJOR + 1}.0"')
+    assert message.endswith("(pip install --upgrade adapter-host-core)")
 
 
-def test_a_name_that_this_core_has_not_is_told_likewise(failure: Told) -> None:
-    told = failure("from adapter_host import Teleporter", "adapter-host-core<0.9,>=0.8")
-    assert told.startswith("plugin 'guest' (adapter-host-guest 2.1): ImportError: cannot import name 'Teleporter' ")
-    assert told.endswith(f" ({CORE} has plugin API {API_VERSION}; pip install 'adapter-host-core<0.9,>=0.8')")
+def test_missing_core_name_names_the_required_core(failure: Register) -> None:
+    message = failure("from adapter_host import Teleporter", "adapter-host-core<0.9,>=0.8")
+    assert message.startswith("plugin 'guest' (adapter-host-guest 2.1): ImportError: cannot import name 'Teleporter' ")
+    assert message.endswith(f" ({CORE} has plugin API {API_VERSION}; pip install 'adapter-host-core<0.9,>=0.8')")
 
 
-def test_another_failed_import_is_not_blamed_on_the_core(failure: Told) -> None:
-    told = failure("import a_module_that_is_not_there", "adapter-host-core<0.9,>=0.8")
-    assert told.endswith("ModuleNotFoundError: No module named 'a_module_that_is_not_there'")
+def test_unrelated_import_error_has_no_hint(failure: Register) -> None:
+    message = failure("import a_module_that_is_not_there", "adapter-host-core<0.9,>=0.8")
+    assert message.endswith("ModuleNotFoundError: No module named 'a_module_that_is_not_there'")
 
 
-@pytest.mark.parametrize("asked", ["one", "1", 1.0, "1.0.0"])
-def test_what_is_no_version_is_told(asked: object) -> None:
+@pytest.mark.parametrize("version", ["one", "1", 1.0, "1.0.0"])
+def test_invalid_requires_api(version: object) -> None:
     with pytest.raises(PluginError, match=r"plugin 'guest': its requires_api must be a version as '\d+\.\d+' \(given "):
-        Plugins({"guest": SimpleNamespace(requires_api=asked)})
+        Plugins({"guest": SimpleNamespace(requires_api=version)})
 
 
-def test_nothing_is_kept_of_a_plugin_of_another_api() -> None:
+def test_incompatible_plugin_leaves_nothing_registered() -> None:
     plugins = Plugins()
     with pytest.raises(PluginError):
         plugins.register("guest", SimpleNamespace(requires_api="99.0"))

@@ -46,9 +46,9 @@ def at(path: Path, limit: int = 1000) -> Location:
     return Location(path, limit)
 
 
-def test_plain_files_are_listed_and_nothing_else(folder: Path) -> None:
+def test_only_plain_files_are_listed(folder: Path) -> None:
     (folder / "a.txt").chmod(0o755)
-    assert [(each.path, each.size, each.executable) for each in at(folder).files()] == [
+    assert [(item.path, item.size, item.executable) for item in at(folder).files()] == [
         ("a.txt", 12, True),
         ("within", 15, False),
         ("sub/b.md", 15, False),
@@ -57,14 +57,14 @@ def test_plain_files_are_listed_and_nothing_else(folder: Path) -> None:
     assert at(folder).files()[0].modified == (folder / "a.txt").stat().st_mtime_ns
 
 
-def test_a_list_has_an_end(folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_listing_is_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(Location, "MOST", 2)
-    assert [each.path for each in at(folder).files()] == ["a.txt", "within"]
+    assert [item.path for item in at(folder).files()] == ["a.txt", "within"]
     assert "only the first 2 files are listed" in caplog.text
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_is_not_there(folder: Path) -> None:
+def test_unreadable_file_is_not_found(folder: Path) -> None:
     (folder / "locked.txt").write_text("inside")
     (folder / "locked.txt").chmod(0)
     try:
@@ -74,10 +74,10 @@ def test_a_file_that_may_not_be_read_is_not_there(folder: Path) -> None:
         (folder / "locked.txt").unlink()
 
 
-def test_what_is_listed_is_read(folder: Path) -> None:
+def test_listed_files_can_be_read(folder: Path) -> None:
     served = at(folder)
-    for each in served.files():
-        assert len(served.read(each.path)) == each.size
+    for item in served.files():
+        assert len(served.read(item.path)) == item.size
     assert served.read("within") == b"inside sub/b.md"
 
 
@@ -112,7 +112,7 @@ def test_what_is_listed_is_read(folder: Path) -> None:
         "x" * 5000,
     ],
 )
-def test_anything_else_is_not_there(folder: Path, path: str) -> None:
+def test_other_paths_are_not_found(folder: Path, path: str) -> None:
     with pytest.raises(NotFoundError, match=r"^there is no such file$"):
         at(folder).read(path)
     assert not at(folder).has(path)
@@ -125,7 +125,7 @@ PATHS = st.lists(SEGMENTS | st.text(max_size=4), max_size=6).map("/".join)
 
 @settings(max_examples=500)
 @given(path=PATHS)
-def test_no_path_leads_outside(folder: Path, path: str) -> None:
+def test_paths_cannot_escape_the_folder(folder: Path, path: str) -> None:
     served = at(folder)
     try:
         body = served.read(path)
@@ -134,25 +134,25 @@ def test_no_path_leads_outside(folder: Path, path: str) -> None:
         return
     assert served.has(path)
     assert body.startswith(b"inside ")
-    assert path in {each.path for each in served.files()}
+    assert path in {item.path for item in served.files()}
 
 
-def test_one_file_is_a_location_too(folder: Path) -> None:
+def test_location_of_one_file(folder: Path) -> None:
     only = at(folder / "a.txt")
-    assert [(each.path, each.size) for each in only.files()] == [("", 12)]
+    assert [(item.path, item.size) for item in only.files()] == [("", 12)]
     assert only.read() == b"inside a.txt"
     with pytest.raises(NotFoundError):
         only.read("a.txt")
 
 
-def test_a_location_that_is_missing_is_empty(tmp_path: Path) -> None:
+def test_missing_location_is_empty(tmp_path: Path) -> None:
     missing = at(tmp_path / "missing")
     assert (missing.exists(), missing.is_folder(), missing.files()) == (False, False, [])
     with pytest.raises(NotFoundError):
         missing.read("")
 
 
-def test_a_file_that_is_too_large_is_refused(folder: Path) -> None:
+def test_file_over_the_limit_is_rejected(folder: Path) -> None:
     assert at(folder, limit=12).read("a.txt") == b"inside a.txt"
     with pytest.raises(RefusedError, match="the file is larger than 11 bytes"):
         at(folder, limit=11).read("a.txt")
@@ -176,7 +176,7 @@ def test_a_file_that_is_too_large_is_refused(folder: Path) -> None:
         ("file:///a%00b", None),
     ],
 )
-def test_a_location_is_a_path(location: str, path: str | None) -> None:
+def test_parse_location(location: str, path: str | None) -> None:
     if path is not None:
         assert parse_location(location, "/home/me/capability.yaml") == Path(path)
         return
@@ -194,5 +194,5 @@ def test_a_location_is_a_path(location: str, path: str | None) -> None:
         ("README", None),
     ],
 )
-def test_a_name_says_a_media_type(path: str, kind: str | None) -> None:
+def test_guess_media_type(path: str, kind: str | None) -> None:
     assert guess_media_type(path) == kind

@@ -146,8 +146,8 @@ class Echo(StepType[StepSpec]):
     """Gives what it is given."""
 
     def compile(self, spec: StepSpec) -> Call:
-        async def work(given: Arguments) -> Result:
-            return Result(data=dict(given))
+        async def work(arguments: Arguments) -> Result:
+            return Result(data=dict(arguments))
 
         return work
 
@@ -186,7 +186,7 @@ def test_check_capability() -> None:
     assert seen[0].exposes[0].namespace == "front"
 
 
-def test_check_capability_may_have_nothing_to_say() -> None:
+def test_check_capability_may_return_none() -> None:
     def check_capability(loaded: LoadedCapability) -> None:
         return None
 
@@ -243,20 +243,20 @@ async def test_operation_wrapper_order() -> None:
     assert log == [*(f"in {name}" for name in order), *(f"out {name}" for name in reversed(order))]
 
 
-async def test_operation_wrapper_reads_keys_of_its_own() -> None:
+async def test_operation_wrapper_reads_extension_keys() -> None:
     class Own(Model):
         limit: int
 
-    found: list[Own | None] = []
+    result: list[Own | None] = []
 
     def operation_wrapper(operation: Operation, context: BuildContext) -> None:
-        found.append(context.read_extension("x-own", operation.spec, Own))
+        result.append(context.read_extension("x-own", operation.spec, Own))
 
     plugins = plain_plugins(own=module(operation_wrapper=operation_wrapper))
     Host(
         document(plain({"call": "api.get"}, {"name": "two", "call": "api.get", "x-own": {"limit": 3}})), plugins=plugins
     )
-    assert found == [None, Own(limit=3)]
+    assert result == [None, Own(limit=3)]
     wrong = [
         {"call": "api.get", "x-own": {"limit": "x"}},
         {"name": "two", "call": "api.get", "x-own": {"limit": 1, "l": 2}},
@@ -276,7 +276,7 @@ async def test_consumer_wrapper() -> None:
         def consumer_wrapper(
             config: ConsumerConfig, operations: Sequence[ConsumedOperation], context: BuildContext
         ) -> Callable[[ConsumedOperation, ConsumedCall], ConsumedCall]:
-            log.append(f"{name}: {config.namespace} of {context.namespace}: {[each.name for each in operations]}")
+            log.append(f"{name}: {config.namespace} of {context.namespace}: {[item.name for item in operations]}")
 
             def wrap(operation: ConsumedOperation, call: ConsumedCall) -> ConsumedCall:
                 async def noted(arguments: Arguments, *, stream: bool = False) -> Result:
@@ -341,11 +341,11 @@ async def test_step_wrapper() -> None:
 
 
 async def test_upstream_headers() -> None:
-    asked: list[str] = []
+    calls: list[str] = []
     sent: list[str | None] = []
 
     def upstream_headers(config: ConsumerConfig, context: BuildContext) -> HeaderWriter | None:
-        asked.append(f"{config.type} {context.namespace}")
+        calls.append(f"{config.type} {context.namespace}")
         return (lambda headers: headers.update({"X-Who": config.namespace})) if config.namespace == "api" else None
 
     async def answer(request: web.Request) -> web.Response:
@@ -366,7 +366,7 @@ async def test_upstream_headers() -> None:
         async with running(document(exposed, consumes=consumed), plugins=plugins) as served:
             for name in ("api.get", "other.get"):
                 await served.host.call(name)
-    assert (asked, sent) == (["http api", "http other"], ["api", None])
+    assert (calls, sent) == (["http api", "http other"], ["api", None])
 
 
 async def test_http_middlewares() -> None:
@@ -391,32 +391,32 @@ async def test_http_middlewares() -> None:
     recorder = Recorder()
     plugins.register("noted", recorder)
     async with running(document(*fronts), plugins=plugins) as served, aiohttp.ClientSession() as session:
-        for namespace, given, status in (("front", "s3cr3t", 200), ("front", "wrong", 401), ("back", "", 200)):
-            headers = {"Authorization": f"Bearer {given}"}
+        for namespace, sent_token, status in (("front", "s3cr3t", 200), ("front", "wrong", 401), ("back", "", 200)):
+            headers = {"Authorization": f"Bearer {sent_token}"}
             async with session.post(f"{served.url(namespace)}/get", headers=headers) as response:
                 assert response.status == status
     principal = Principal(None)
     assert log == [f"outer front {principal}", f"inner front {principal}"]
 
 
-def test_what_is_kept_from_one_build_to_the_next() -> None:
-    found: list[list[str]] = []
+def test_shared_state_across_reloads() -> None:
+    states: list[list[str]] = []
 
     def operation_wrapper(operation: Operation, context: BuildContext) -> None:
-        kept: list[str] = context.shared_state("mine", list)
-        kept.append(operation.name)
-        found.append(kept)
+        state: list[str] = context.shared_state("mine", list)
+        state.append(operation.name)
+        states.append(state)
 
     plugins = plain_plugins(keeping=module(operation_wrapper=operation_wrapper))
     first, second = (Host(document(plain()), plugins=plugins, settings=Settings(environment={})) for _ in range(2))
     assert first.check() == ()
-    assert [len(kept) for kept in found] == [2, 1, 2]
-    assert found[0] is found[2]
-    assert found[0] is not found[1]
+    assert [len(state) for state in states] == [2, 1, 2]
+    assert states[0] is states[2]
+    assert states[0] is not states[1]
     assert second.check() == ()
 
 
-async def test_operation_wrapper_may_leave_an_operation_alone_or_answer_itself() -> None:
+async def test_operation_wrapper_may_skip_or_replace_a_call() -> None:
     def operation_wrapper(operation: Operation) -> Callable[[Call], Call] | None:
         async def answer(arguments: Arguments) -> Result:
             return Result(data="from the cache")
@@ -431,7 +431,7 @@ async def test_operation_wrapper_may_leave_an_operation_alone_or_answer_itself()
         assert served.fake("api").calls == [("get", {})]
 
 
-async def test_operation_wrapper_gets_checked_arguments() -> None:
+async def test_operation_wrapper_receives_validated_arguments() -> None:
     seen: list[Arguments] = []
 
     def operation_wrapper(operation: Operation) -> Callable[[Call], Call]:
@@ -451,7 +451,7 @@ async def test_operation_wrapper_gets_checked_arguments() -> None:
     assert seen == []
 
 
-async def test_the_whole_order(recorder: Recorder) -> None:
+async def test_call_order(recorder: Recorder) -> None:
     log = recorder.events
 
     def check_capability(loaded: LoadedCapability) -> None:
@@ -522,7 +522,7 @@ def _kept(plugins: Plugins) -> list[Any]:
     ],
     ids=["argument", "hook", "exception", "taken", "twice", "scheme", "step"],
 )
-def test_a_failing_plugin_leaves_nothing(failing: object, reason: str) -> None:
+def test_failing_plugin_leaves_nothing_registered(failing: object, reason: str) -> None:
     plugins = plain_plugins()
     before = _kept(plugins)
     with pytest.raises(PluginError) as caught:
@@ -541,7 +541,7 @@ class FakePluginOfAnotherType:
         register("other", FakeConsumer)
 
 
-def test_a_plugin_is_taken_once() -> None:
+def test_plugin_is_registered_once() -> None:
     plugins, fake = Plugins(), Consuming()
     plugins.register("fake", fake)
     for name in ("fake", "again"):
@@ -558,7 +558,7 @@ def plain_plugin() -> object:
     return module(register_exposers=lambda register: register("plain", PlainExposer))
 
 
-def test_an_error_in_a_hook_names_the_plugin() -> None:
+def test_hook_error_names_the_plugin() -> None:
     def check_capability(loaded: LoadedCapability) -> None:
         raise KeyError("x")
 
@@ -568,14 +568,14 @@ def test_an_error_in_a_hook_names_the_plugin() -> None:
         Host(document(plain()), plugins=plugins)
 
 
-def test_an_error_in_an_adapter_names_it(recorder: Recorder) -> None:
+def test_adapter_error_names_the_adapter(recorder: Recorder) -> None:
     recorder.fails = {"make consumer one"}
     consumed = [{"type": "noted", "namespace": "one"}]
     with pytest.raises(PluginError, match="cannot build 'one' \\(noted\\): OSError: make consumer one failed"):
         Host(document(plain(), consumes=consumed), plugins=plain_plugins(noted=recorder))
 
 
-async def test_two_hosts_with_other_plugins_in_one_process() -> None:
+async def test_two_hosts_with_different_plugins() -> None:
     class Shouting:
         @hookimpl
         def operation_wrapper(self, operation: Operation) -> Callable[[Call], Call]:
@@ -624,7 +624,7 @@ def reason(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     sys.modules.pop("bad_plugin", None)
 
 
-def test_an_installed_plugin_that_fails_is_told(
+def test_failing_installed_plugin_is_reported(
     reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert main(["plugins"]) == 1
@@ -636,17 +636,17 @@ def test_an_installed_plugin_that_fails_is_told(
 
     (tmp_path / "a.yaml").write_text(GRPC)
     assert main(["validate", "a.yaml"]) == 1
-    found = capsys.readouterr().err
-    assert found.startswith("a.yaml:4:13: unknown exposer type 'grpc'")
-    assert "plugin 'grpc' (adapter-host-grpc 0.3.1): " in found
-    assert reason in found
+    output = capsys.readouterr().err
+    assert output.startswith("a.yaml:4:13: unknown exposer type 'grpc'")
+    assert "plugin 'grpc' (adapter-host-grpc 0.3.1): " in output
+    assert reason in output
 
     monkeypatch.setenv("ADAPTER_HOST_DISABLE_PLUGINS", " grpc , echo")
     assert main(["plugins"]) == 0
     assert "disabled: grpc" in capsys.readouterr().out.splitlines()
 
 
-def test_installed_plugins_and_those_disabled(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_installed_and_disabled_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {"http", "mcp", "rest"} <= {info.name for info in Plugins.installed().registered}
     monkeypatch.setenv("ADAPTER_HOST_DISABLE_PLUGINS", "http,,rest")
     plugins = Plugins.installed()

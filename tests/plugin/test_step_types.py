@@ -57,10 +57,10 @@ class Note(StepType[NoteSpec]):
             self.context.problem("words are counted from 0", spec, "words")
             return None
 
-        async def work(given: Arguments) -> Result:
-            if given.get("bad"):
+        async def work(arguments: Arguments) -> Result:
+            if arguments.get("bad"):
                 raise ArgumentError("bad", "that is bad")
-            return Result(data={**given, "words": spec.words * self.factor})
+            return Result(data={**arguments, "words": spec.words * self.factor})
 
         return work
 
@@ -125,12 +125,12 @@ INPUTS = [
 ]
 
 
-def step(type: str = "note", name: str = "a", *, given: Any = None, **keys: Any) -> dict[str, Any]:
-    """A step; `given` is its `with`."""
-    return {"type": type, "name": name, **({"with": given} if given else {}), **keys}
+def step(type_name: str = "note", name: str = "a", *, with_: Any = None, **keys: Any) -> dict[str, Any]:
+    """A step; `with_` is its `with`."""
+    return {"type": type_name, "name": name, **({"with": with_} if with_ else {}), **keys}
 
 
-def shown(*steps: dict[str, Any], **operation: Any) -> dict[str, Any]:
+def capability(*steps: dict[str, Any], **operation: Any) -> dict[str, Any]:
     exposed = plain({"name": "go", "inputParameters": INPUTS, "steps": list(steps), **operation})
     binds = [{"namespace": "deep", "keys": {"KEY": "KEY"}}]
     return document(exposed, consumes=[API], binds=binds)
@@ -138,7 +138,7 @@ def shown(*steps: dict[str, Any], **operation: Any) -> dict[str, Any]:
 
 async def given(*steps: dict[str, Any], arguments: Arguments, **operation: Any) -> Any:
     settings = {"environment": {"KEY": "hush"}}
-    async with running(shown(*steps, **operation), plugins=plugins(), **settings) as served:
+    async with running(capability(*steps, **operation), plugins=plugins(), **settings) as served:
         served.fake("api").answers["ship"] = lambda called: {
             "imo": called["imo"],
             "crew": [{"name": "Aiko"}],
@@ -150,7 +150,7 @@ async def given(*steps: dict[str, Any], arguments: Arguments, **operation: Any) 
 CALL = {"type": "call", "name": "get-ship", "call": "api.ship", "with": {"imo": "{{imo}}"}}
 
 
-async def test_a_step_is_given_its_with() -> None:
+async def test_step_receives_its_with_values() -> None:
     values = {
         "number": 7,
         "list": ["{{imo}}", 1],
@@ -164,8 +164,8 @@ async def test_a_step_is_given_its_with() -> None:
         "missing": "$.get-ship.none",
         "plain": "imo",
     }
-    found = await given(CALL, step(given=values), arguments={"imo": "i", "deck": 3})
-    assert found == {
+    result = await given(CALL, step(with_=values), arguments={"imo": "i", "deck": 3})
+    assert result == {
         "number": 7,
         "list": ["{{imo}}", 1],
         "typed": 3,
@@ -180,10 +180,10 @@ async def test_a_step_is_given_its_with() -> None:
     }
 
 
-async def test_a_context_is_the_inputs_the_steps_before_and_with() -> None:
-    steps = (CALL, step(name="one", words=2), step("see", "two", given={"imo": "{{imo}}!", "deck": "{{deck}}"}))
-    found = await given(*steps, arguments={"imo": "i"}, **{"with": {"given": "{{imo}}?"}})
-    assert found == {
+async def test_context_has_inputs_earlier_steps_and_with() -> None:
+    steps = (CALL, step(name="one", words=2), step("see", "two", with_={"imo": "{{imo}}!", "deck": "{{deck}}"}))
+    result = await given(*steps, arguments={"imo": "i"}, **{"with": {"given": "{{imo}}?"}})
+    assert result == {
         "imo": "i!",
         "flag": "NO",
         "given": "i?",
@@ -193,21 +193,21 @@ async def test_a_context_is_the_inputs_the_steps_before_and_with() -> None:
     }
 
 
-async def test_an_input_that_only_a_context_has_goes_somewhere() -> None:
-    warned = Host(shown(step("see")), plugins=plugins()).warnings
+async def test_input_in_a_context_is_used() -> None:
+    warned = Host(capability(step("see")), plugins=plugins()).warnings
     assert warned == ()
-    warned = Host(shown(step("note")), plugins=plugins()).warnings
+    warned = Host(capability(step("note")), plugins=plugins()).warnings
     assert [problem.code for problem in warned] == ["idle-input"] * 2
 
 
-async def test_what_a_step_gives_is_used_by_later_ones() -> None:
-    second = step("note", "b", given={"sum": "$.a.words", "text": "{{a.words}}"})
+async def test_step_result_is_used_by_later_steps() -> None:
+    second = step("note", "b", with_={"sum": "$.a.words", "text": "{{a.words}}"})
     assert await given(step(words=4), second, arguments={"imo": "i"}) == {"sum": 4, "text": 4, "words": 1}
 
 
-async def test_a_failure_is_the_steps() -> None:
+async def test_failure_names_the_step() -> None:
     with pytest.raises(ArgumentError, match="step 'a': that is bad") as caught:
-        await given(step(given={"bad": True}), arguments={"imo": "i"})
+        await given(step(with_={"bad": True}), arguments={"imo": "i"})
     assert caught.value.step == "a"
 
 
@@ -218,7 +218,7 @@ class Slow(Note):
     hold: ClassVar[Hold]
 
     def compile(self, spec: NoteSpec) -> Call:
-        async def work(given: Arguments) -> Result:
+        async def work(arguments: Arguments) -> Result:
             await self.limiter.wait()
             return Result(data=self.hold.entered.is_set())
 
@@ -232,9 +232,9 @@ class SlowSee(Slow):
 
 
 @pytest.mark.parametrize("slow", [Slow, SlowSee])
-async def test_a_step_that_may_write_keeps_its_place(slow: type[Slow]) -> None:
+async def test_writing_step_keeps_its_order(slow: type[Slow]) -> None:
     steps, mappings = (step("slow"), CALL), [{"targetName": "before", "value": "$.a"}]
-    document = shown(*steps, mappings=mappings)
+    document = capability(*steps, mappings=mappings)
     async with running(document, plugins=plain_plugins(slow=_registering("slow", slow))) as served:
         Slow.limiter, Slow.hold = asyncio.Event(), served.fake("api").hold("ship")
         task = asyncio.create_task(served.host.call("front.go", {"imo": "i"}))
@@ -257,13 +257,13 @@ def _registering(name: str, step_type: type[StepType[Any]]) -> object:
     return Registering()
 
 
-async def test_one_is_made_for_each_capability_that_uses_it() -> None:
-    first = shown(step(), step(name="b"), step("see", "c"))
+async def test_one_instance_per_capability() -> None:
+    first = capability(step(), step(name="b"), step("see", "c"))
     second = document(plain({"name": "go", "steps": [step()]}, namespace="other"))
     third = document(plain({"name": "go", "outputParameters": [{"value": "x"}]}, namespace="third"))
     host = Host(first, second, third, plugins=plugins(), settings=Settings(ports={"front": 0, "other": 0, "third": 0}))
     assert Note.events == ["Note made", "See made", "Note made"]
-    assert {type: len(found) for type, found in host.step_types.items()} == {"note": 2, "see": 1}
+    assert {name: len(instances) for name, instances in host.step_types.items()} == {"note": 2, "see": 1}
     Note.events.clear()
     async with host:
         assert Note.events == ["Note started", "See started", "Note started"]
@@ -275,16 +275,16 @@ async def test_one_is_made_for_each_capability_that_uses_it() -> None:
     assert Note.events[6:].count("Note stopped") == 4
 
 
-async def test_one_that_does_not_start_keeps_the_host_from_starting() -> None:
+async def test_failed_start_prevents_the_host_from_starting() -> None:
     Note.fails.add("started")
-    host = Host(shown(step("see"), step(name="b")), plugins=plugins())
+    host = Host(capability(step("see"), step(name="b")), plugins=plugins())
     with pytest.raises(RuntimeError, match="started"):
         await host.start()
     assert Note.events[-2:] == ["See started", "See stopped"]
 
 
-async def test_it_is_seen_and_adjusted_through_the_host() -> None:
-    async with running(shown(step()), plugins=plugins()) as served:
+async def test_status_and_adjust_through_the_host() -> None:
+    async with running(capability(step()), plugins=plugins()) as served:
         (note,) = served.host.step_types["note"]
         note.adjust({"factor": 3})
         assert note.status() == {"factor": 3}
@@ -293,8 +293,8 @@ async def test_it_is_seen_and_adjusted_through_the_host() -> None:
             note.adjust({"factor": "x"})
 
 
-def test_what_is_not_overridden_has_nothing_to_show_or_change() -> None:
-    bare = Bare(Host(shown(step()), plugins=plugins()).step_types["note"][0].context)
+def test_defaults_of_status_and_adjust() -> None:
+    bare = Bare(Host(capability(step()), plugins=plugins()).step_types["note"][0].context)
     assert bare.status() == {}
     bare.adjust({})
     with pytest.raises(ValueError, match="'x' cannot be changed"):
@@ -303,11 +303,11 @@ def test_what_is_not_overridden_has_nothing_to_show_or_change() -> None:
 
 def problems(*steps: dict[str, Any]) -> list[Problem]:
     with pytest.raises(ProblemsError) as caught:
-        Host(shown(*steps), plugins=plugins())
+        Host(capability(*steps), plugins=plugins())
     return [problem for problem in caught.value.problems if not problem.warning]
 
 
-def test_what_is_wrong_is_a_problem_at_its_place() -> None:
+def test_problems_have_their_position() -> None:
     (problem,) = problems(step(words=-1))
     assert problem.message == "capability.exposes.0.operations.0.steps.0.words: words are counted from 0"
     (problem,) = problems(step(words="many"))
@@ -318,30 +318,30 @@ def test_what_is_wrong_is_a_problem_at_its_place() -> None:
         "capability.exposes.0.operations.0.steps.0.type: unknown step type 'nite'; did you mean 'note'?"
         " (installed: bare, call, lookup, note, see)"
     )
-    (problem,) = problems(step(given={"x": "$.a"}))
+    (problem,) = problems(step(with_={"x": "$.a"}))
     assert problem.message.endswith("step 'a' cannot use what it gives itself")
 
 
-@pytest.mark.parametrize("type", [5, None, ["note"], {"a": 1}])
-def test_a_type_is_text(type: Any) -> None:
-    (problem,) = problems({"type": type, "name": "a"})
+@pytest.mark.parametrize("type_name", [5, None, ["note"], {"a": 1}])
+def test_type_must_be_text(type_name: Any) -> None:
+    (problem,) = problems({"type": type_name, "name": "a"})
     assert problem.message.startswith("capability.exposes.0.operations.0.steps.0.type: unknown step type ")
 
 
 def test_unknown_keys_are_warnings() -> None:
-    host = Host(shown(step("see", word=1)), plugins=plugins())
+    host = Host(capability(step("see", word=1)), plugins=plugins())
     assert [problem.message.split(": ", 1)[1] for problem in host.warnings] == [
         "unknown key 'word' is ignored; did you mean 'words'?"
     ]
 
 
-def test_one_that_cannot_be_made_is_its_plugins_failure() -> None:
+def test_constructor_error_is_a_plugin_error() -> None:
     Note.fails.add("made")
     with pytest.raises(PluginError, match=r"test_step_types: cannot build steps of type 'note': RuntimeError: made"):
-        Host(shown(step()), plugins=plugins())
+        Host(capability(step()), plugins=plugins())
 
 
-def test_a_capability_that_is_a_model_keeps_its_steps() -> None:
-    host = Host(shown(step("see", words=2)), plugins=plugins())
+def test_capability_model_keeps_its_steps() -> None:
+    host = Host(capability(step("see", words=2)), plugins=plugins())
     again = Host(host.plans[0].loaded.capability, plugins=plugins())
     assert again.plans[0].loaded.capability.exposes == host.plans[0].loaded.capability.exposes

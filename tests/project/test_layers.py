@@ -39,7 +39,7 @@ LATE_IMPORTS = {
     ("expressions/jsonpath.py", "_general", "from jsonpath import JSONPath, JSONPathError"),
     ("cli/__init__.py", "_module", "import_module"),
     ("cli/serve/command.py", "_loop_factory", "import_module"),
-    ("auth/oauth2/compiler.py", "_signed", "import_module"),
+    ("auth/oauth2/compiler.py", "_jwt_verifier", "import_module"),
 }
 """Imports inside a function that have their reason: a command brings what it needs alone; others may be missing."""
 

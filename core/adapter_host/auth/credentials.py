@@ -59,7 +59,7 @@ class IssuedCredentials(Credentials):
         """Close what `start` opened."""
 
 
-def credentials_of(request: web.Request, scheme: str) -> str:
+def authorization_value(request: web.Request, scheme: str) -> str:
     """What stands behind `scheme` (in lower case) in a request's Authorization, or nothing."""
-    given, _, rest = request.headers.get("Authorization", "").partition(" ")
-    return rest.strip() if given.lower() == scheme else ""
+    sent_scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+    return value.strip() if sent_scheme.lower() == scheme else ""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from .credentials import Credentials, Principal, Refusal, Verdict, credentials_of
+from .credentials import Credentials, Principal, Refusal, Verdict, authorization_value
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 REALM: Final = "adapter-host"
 NONCE_LIFETIME: Final = 300.0
 """For how many seconds a nonce may be used."""
-NONCES: Final = 10_000
+MAX_NONCES: Final = 10_000
 """How many nonces in use are remembered; beyond that the oldest are no longer accepted."""
-WINDOW: Final = 128
+REPLAY_WINDOW: Final = 128
 """How far requests of one nonce may overtake each other."""
 
 Hash = Callable[[bytes], str]
 
 _PARAMETER: Final = re.compile(r'\s*([A-Za-z]+\*?)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))\s*(?:,|$)')
 _COUNT: Final = re.compile(r"[0-9A-Fa-f]{8}")
-_CLOCK_BYTES: Final = 8
+_TIMESTAMP_BYTES: Final = 8
 _RANDOM_BYTES: Final = 8
-_SEAL_BYTES: Final = 16
+_SIGNATURE_BYTES: Final = 16
 
 
 def _md5(text: bytes) -> str:
@@ -56,7 +56,7 @@ class DigestCredentials(Credentials):
     def __init__(self, username: bytes, password: bytes, clock: Callable[[], float] = time.time) -> None:
         self._username = username
         # Without either of them nobody is accepted.
-        self._known = bool(username and password)
+        self._has_secrets = bool(username and password)
         account = b":".join((username, REALM.encode(), password))
         self._accounts = {name: digest(account) for name, digest in _HASHES.items()}
         self._principal = Principal(username.decode())
@@ -64,26 +64,28 @@ class DigestCredentials(Credentials):
 
     def check(self, request: web.Request) -> Verdict:
         """Whether it answers a challenge of ours that was not answered with the same count before."""
-        given = _parameters(credentials_of(request, "digest"))
-        if given is None or not self._answers(given, request):
+        parameters = _parameters(authorization_value(request, "digest"))
+        if parameters is None or not self._is_valid(parameters, request):
             return self._refusal("valid credentials are needed")
-        if not self._nonces.take(given["nonce"], int(given["nc"], 16)):
+        if not self._nonces.use(parameters["nonce"], int(parameters["nc"], 16)):
             return self._refusal("the nonce is used up", stale=True)
         return self._principal
 
-    def _answers(self, given: Mapping[str, str], request: web.Request) -> bool:
+    def _is_valid(self, parameters: Mapping[str, str], request: web.Request) -> bool:
         """Whether it knows the password, and means this very request."""
-        name = given.get("algorithm", "MD5").upper()
-        well_formed = name in _HASHES and given.get("qop") == "auth" and _COUNT.fullmatch(given.get("nc", ""))
-        if not (self._known and well_formed and given.get("cnonce") and given.get("nonce")):
+        name = parameters.get("algorithm", "MD5").upper()
+        well_formed = name in _HASHES and parameters.get("qop") == "auth" and _COUNT.fullmatch(parameters.get("nc", ""))
+        if not (self._has_secrets and well_formed and parameters.get("cnonce") and parameters.get("nonce")):
             return False
         digest = _HASHES[name]
-        action = digest(f"{request.method}:{given.get('uri', '')}".encode("utf-8", "surrogateescape"))
-        asked = ":".join((self._accounts[name], given["nonce"], given["nc"], given["cnonce"], "auth", action))
-        expected = digest(asked.encode("utf-8", "surrogateescape"))
-        same_user = hmac.compare_digest(_username(given), self._username)
-        same_answer = hmac.compare_digest(_bytes(given.get("response", "").lower()), expected.encode())
-        return same_user and same_answer and _means(given.get("uri", ""), request)
+        request_digest = digest(f"{request.method}:{parameters.get('uri', '')}".encode("utf-8", "surrogateescape"))
+        message = ":".join(
+            (self._accounts[name], parameters["nonce"], parameters["nc"], parameters["cnonce"], "auth", request_digest)
+        )
+        expected = digest(message.encode("utf-8", "surrogateescape"))
+        same_user = hmac.compare_digest(_username(parameters), self._username)
+        same_response = hmac.compare_digest(_bytes(parameters.get("response", "").lower()), expected.encode())
+        return same_user and same_response and _is_for_target(parameters.get("uri", ""), request)
 
     def _refusal(self, detail: str, *, stale: bool = False) -> Refusal:
         nonce, flag = self._nonces.new(), ", stale=true" if stale else ""
@@ -96,26 +98,26 @@ class DigestCredentials(Credentials):
 
 def _parameters(text: str) -> dict[str, str] | None:
     """The parameters of an Authorization header by name in lower case; None when it is not of that form."""
-    found: dict[str, str] = {}
+    parameters: dict[str, str] = {}
     end = 0
     while end < len(text):
         match = _PARAMETER.match(text, end)
-        if match is None or match[1].lower() in found:
+        if match is None or match[1].lower() in parameters:
             return None
-        found[match[1].lower()] = match[3] or re.sub(r"\\(.)", r"\1", match[2] or "")
+        parameters[match[1].lower()] = match[3] or re.sub(r"\\(.)", r"\1", match[2] or "")
         end = match.end()
-    return found or None
+    return parameters or None
 
 
-def _username(given: Mapping[str, str]) -> bytes:
-    extended = given.get("username*", "")
+def _username(parameters: Mapping[str, str]) -> bytes:
+    extended = parameters.get("username*", "")
     charset, _, rest = extended.partition("'")
     if charset.upper() == "UTF-8":
         return unquote_to_bytes(rest.partition("'")[2])
-    return _bytes(given.get("username", ""))
+    return _bytes(parameters.get("username", ""))
 
 
-def _means(uri: str, request: web.Request) -> bool:
+def _is_for_target(uri: str, request: web.Request) -> bool:
     """Whether an answer is for this request's target; a proxy may have made an absolute one relative."""
     if uri == request.raw_path:
         return True
@@ -134,63 +136,63 @@ def _bytes(text: str) -> bytes:
 class Nonces:
     """Nonces that say when they were made, under a seal: none is kept until somebody has answered it rightly."""
 
-    def __init__(self, clock: Callable[[], float], limit: int = NONCES) -> None:
+    def __init__(self, clock: Callable[[], float], limit: int = MAX_NONCES) -> None:
         # Made at build: processes that are forked later accept each other's.
         self._key = secrets.token_bytes(32)
         self._clock = clock
         self._limit = limit
-        self._used: dict[str, _Counts] = {}
+        self._used: dict[str, _ReplayWindow] = {}
         self._not_before = 0.0
 
     def new(self) -> str:
         """A nonce for a challenge."""
-        made = int(self._clock() * 1_000_000).to_bytes(_CLOCK_BYTES) + secrets.token_bytes(_RANDOM_BYTES)
-        return base64.urlsafe_b64encode(made + self._seal(made)).decode()
+        payload = int(self._clock() * 1_000_000).to_bytes(_TIMESTAMP_BYTES) + secrets.token_bytes(_RANDOM_BYTES)
+        return base64.urlsafe_b64encode(payload + self._sign(payload)).decode()
 
-    def take(self, nonce: str, count: int) -> bool:
+    def use(self, nonce: str, count: int) -> bool:
         """Count an answer; False for a nonce that is not ours or too old, and for a count that was there before."""
-        made_at = self._made_at(nonce)
-        if made_at is None or not 0 <= self._clock() - made_at < NONCE_LIFETIME:
+        created_at = self._created_at(nonce)
+        if created_at is None or not 0 <= self._clock() - created_at < NONCE_LIFETIME:
             return False
         if nonce not in self._used:
-            if made_at <= self._not_before:
+            if created_at <= self._not_before:
                 return False
-            self._make_room()
-            self._used[nonce] = _Counts(made_at)
+            self._evict()
+            self._used[nonce] = _ReplayWindow(created_at)
         return self._used[nonce].add(count)
 
-    def _make_room(self) -> None:
+    def _evict(self) -> None:
         if len(self._used) < self._limit:
             return
         too_old = self._clock() - NONCE_LIFETIME
-        by_age = sorted(self._used, key=lambda nonce: self._used[nonce].made_at)
+        by_age = sorted(self._used, key=lambda nonce: self._used[nonce].created_at)
         # A tenth at once, so that this is rare; what is forgotten and what is as old is never accepted again.
         for index, nonce in enumerate(by_age):
-            if index > self._limit // 10 and self._used[nonce].made_at > too_old:
+            if index > self._limit // 10 and self._used[nonce].created_at > too_old:
                 break
-            self._not_before = max(self._not_before, self._used.pop(nonce).made_at)
+            self._not_before = max(self._not_before, self._used.pop(nonce).created_at)
 
-    def _made_at(self, nonce: str) -> float | None:
+    def _created_at(self, nonce: str) -> float | None:
         try:
             raw = base64.b64decode(nonce, altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
             return None
-        made, seal = raw[:-_SEAL_BYTES], raw[-_SEAL_BYTES:]
-        if not hmac.compare_digest(seal, self._seal(made)):
+        payload, signature = raw[:-_SIGNATURE_BYTES], raw[-_SIGNATURE_BYTES:]
+        if not hmac.compare_digest(signature, self._sign(payload)):
             return None
-        return int.from_bytes(made[:_CLOCK_BYTES]) / 1_000_000
+        return int.from_bytes(payload[:_TIMESTAMP_BYTES]) / 1_000_000
 
-    def _seal(self, made: bytes) -> bytes:
-        return hmac.digest(self._key, made, "sha256")[:_SEAL_BYTES]
+    def _sign(self, payload: bytes) -> bytes:
+        return hmac.digest(self._key, payload, "sha256")[:_SIGNATURE_BYTES]
 
 
-class _Counts:
+class _ReplayWindow:
     """Which counts of one nonce have been there: the highest, and those a window below it."""
 
-    __slots__ = ("_highest", "_seen", "made_at")
+    __slots__ = ("_highest", "_seen", "created_at")
 
-    def __init__(self, made_at: float) -> None:
-        self.made_at = made_at
+    def __init__(self, created_at: float) -> None:
+        self.created_at = created_at
         self._highest = 0
         self._seen = 0
 
@@ -198,11 +200,11 @@ class _Counts:
         """Note a count; False when it was there before, or may have been."""
         if count > self._highest:
             # Shifted at most by the window: a count is the caller's own number.
-            self._seen = (self._seen << min(count - self._highest, WINDOW)) & ((1 << WINDOW) - 1) | 1
+            self._seen = (self._seen << min(count - self._highest, REPLAY_WINDOW)) & ((1 << REPLAY_WINDOW) - 1) | 1
             self._highest = count
             return True
-        behind = self._highest - count
-        if count < 1 or behind >= WINDOW or self._seen >> behind & 1:
+        distance = self._highest - count
+        if count < 1 or distance >= REPLAY_WINDOW or self._seen >> distance & 1:
             return False
-        self._seen |= 1 << behind
+        self._seen |= 1 << distance
         return True

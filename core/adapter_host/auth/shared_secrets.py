@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from adapter_host.capability.spec import Authentication
 from adapter_host.plugin.context import BuildContext
 
-from .credentials import Credentials, Principal, Refusal, Verdict, credentials_of
+from .credentials import Credentials, Principal, Refusal, Verdict, authorization_value
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -27,12 +27,12 @@ def read_secret(authentication: Authentication, field: str, context: BuildContex
     return (context.secret(text, authentication, field).constant or "").encode()
 
 
-def _equal(given: bytes, expected: bytes) -> bool:
+def _equal(sent: bytes, expected: bytes) -> bool:
     # An empty secret accepts nobody, whatever was sent.
-    return bool(expected) and hmac.compare_digest(given, expected)
+    return bool(expected) and hmac.compare_digest(sent, expected)
 
 
-class _Shared(Credentials):
+class _SharedSecret(Credentials):
     """A secret that all callers share."""
 
     def __init__(self, challenge: str, subject: str | None = None) -> None:
@@ -47,7 +47,7 @@ class _Shared(Credentials):
     def _accepts(self, request: web.Request) -> bool: ...
 
 
-class BearerCredentials(_Shared):
+class BearerCredentials(_SharedSecret):
     kind = "bearer"
 
     def __init__(self, token: bytes) -> None:
@@ -55,10 +55,10 @@ class BearerCredentials(_Shared):
         self._token = token
 
     def _accepts(self, request: web.Request) -> bool:
-        return _equal(_bytes(credentials_of(request, "bearer")), self._token)
+        return _equal(_bytes(authorization_value(request, "bearer")), self._token)
 
 
-class ApiKeyCredentials(_Shared):
+class ApiKeyCredentials(_SharedSecret):
     kind = "apikey"
 
     def __init__(self, key: str, value: bytes, *, in_query: bool) -> None:
@@ -66,11 +66,11 @@ class ApiKeyCredentials(_Shared):
         self._key, self._value, self._in_query = key, value, in_query
 
     def _accepts(self, request: web.Request) -> bool:
-        carried = request.query if self._in_query else request.headers
-        return _equal(_bytes(carried.get(self._key, "")), self._value)
+        parameters = request.query if self._in_query else request.headers
+        return _equal(_bytes(parameters.get(self._key, "")), self._value)
 
 
-class BasicCredentials(_Shared):
+class BasicCredentials(_SharedSecret):
     kind = "basic"
 
     def __init__(self, username: bytes, password: bytes) -> None:
@@ -80,7 +80,7 @@ class BasicCredentials(_Shared):
 
     def _accepts(self, request: web.Request) -> bool:
         try:
-            decoded = base64.b64decode(credentials_of(request, "basic"), validate=True)
+            decoded = base64.b64decode(authorization_value(request, "basic"), validate=True)
         except (binascii.Error, ValueError):
             return False
         return _equal(decoded, self._expected)

@@ -40,45 +40,45 @@ AdapterT = TypeVar("AdapterT")
 
 
 def compile_capability(
-    loaded: LoadedCapability, plugins: Plugins, settings: Settings, kept: MutableMapping[str, Any] | None = None
+    loaded: LoadedCapability, plugins: Plugins, settings: Settings, shared: MutableMapping[str, Any] | None = None
 ) -> Plan:
     """Compile a capability; raises `ProblemsError` with everything that is wrong with it.
 
     `kept` is what plugins keep from one build to the next.
     """
-    for found in plugins.call_hook("check_capability", loaded=loaded):
-        loaded.diagnostics.add(*(found or ()))
-    return _Builder(loaded, plugins, settings, {} if kept is None else kept).plan()
+    for problems in plugins.call_hook("check_capability", loaded=loaded):
+        loaded.diagnostics.add(*(problems or ()))
+    return _CapabilityCompiler(loaded, plugins, settings, {} if shared is None else shared).compile()
 
 
-class _Builder:
+class _CapabilityCompiler:
     """What the steps of one build share."""
 
     def __init__(
-        self, loaded: LoadedCapability, plugins: Plugins, settings: Settings, kept: MutableMapping[str, Any]
+        self, loaded: LoadedCapability, plugins: Plugins, settings: Settings, shared: MutableMapping[str, Any]
     ) -> None:
         self._loaded = loaded
         self._plugins = plugins
         self._settings = settings
-        self._kept = kept
+        self._shared = shared
         self._consumed: tuple[ConsumedOperation, ...] = ()
         self._step_types: dict[str, StepType[Any]] = {}
-        self._forwarded = {
+        self._forwarded_namespaces = {
             spec.target_namespace
             for config in loaded.capability.exposes
             for spec in find_operations(config)
             if isinstance(spec, ForwardSpec)
         }
-        self._targets: dict[str, ForwardTarget | None] = {}
+        self._forward_targets: dict[str, ForwardTarget | None] = {}
 
-    def plan(self) -> Plan:
-        consumers = tuple(self._consumers())
+    def compile(self) -> Plan:
+        consumers = tuple(self._compile_consumers())
         with self._section():
             functions = Functions(self._loaded)
         exposers: tuple[ExposerPlan, ...] = ()
         if not self._loaded.partial:
-            exposers = tuple(self._exposers(functions))
-            self._check(functions)
+            exposers = tuple(self._compile_exposers(functions))
+            self._check_unused(functions)
         if self._loaded.diagnostics.errors:
             raise ProblemsError(self._loaded.diagnostics.problems)
         return Plan(self._loaded, consumers, self._consumed, exposers, self._step_types)
@@ -87,88 +87,89 @@ class _Builder:
         """Return a block whose errors leave its part out, where settings allow that."""
         return self._loaded.diagnostics.demote_errors(self._settings.skip_invalid)
 
-    def _consumers(self) -> list[Consumer[Any]]:
+    def _compile_consumers(self) -> list[Consumer[Any]]:
         consumers = []
         for config in self._loaded.capability.consumes:
             with self._section() as section:
                 adapter = self._plugins.consumers[config.type]
-                context = self._provision(config.namespace)
+                context = self._context(config.namespace)
                 writers = self._plugins.call_hook("upstream_headers", config=config, context=context)
                 context = replace(context, header_writers=tuple(writers))
                 consumer = _construct(adapter, _label(config), config, context)
                 operations = tuple(consumer.operations())
-                forwarding = consumer.forwarding() if config.namespace in self._forwarded else None
-                wrapped = self._wrapped(
+                forwarding = consumer.forwarding() if config.namespace in self._forwarded_namespaces else None
+                wrapped = self._wrap_operations(
                     operations if forwarding is None else (*operations, forwarding), config, context
                 )
             if not section.skipped:
                 consumers.append(consumer)
                 self._consumed += wrapped[: len(operations)]
-                self._targets[config.namespace] = ForwardTarget(forwarding, wrapped[-1]) if forwarding else None
+                self._forward_targets[config.namespace] = ForwardTarget(forwarding, wrapped[-1]) if forwarding else None
         return consumers
 
-    def _wrapped(
+    def _wrap_operations(
         self, operations: tuple[ConsumedOperation, ...], config: ConsumerConfig, context: BuildContext
     ) -> tuple[ConsumedOperation, ...]:
         """The operations with the plugins' wrappers around their calls; those that no plugin wraps stay themselves."""
-        given = {"config": config, "operations": operations, "context": context}
-        for wrap in reversed(self._plugins.call_hook("consumer_wrapper", **given)):
+        args = {"config": config, "operations": operations, "context": context}
+        for wrap in reversed(self._plugins.call_hook("consumer_wrapper", **args)):
             operations = tuple(wrap_consumed(operation, wrap(operation, operation.call)) for operation in operations)
         return operations
 
-    def _step_type(self, type: str) -> StepType[Any]:
+    def _step_type(self, type_name: str) -> StepType[Any]:
         """What does the steps of a type: made once, for the first of them."""
-        if type not in self._step_types:
-            made = _construct(self._plugins.step_types[type], f"steps of type '{type}'", self._provision(""))
-            self._step_types[type] = made
-        return self._step_types[type]
+        if type_name not in self._step_types:
+            step_type = _construct(
+                self._plugins.step_types[type_name], f"steps of type '{type_name}'", self._context("")
+            )
+            self._step_types[type_name] = step_type
+        return self._step_types[type_name]
 
-    def _compiler(
+    def _operation_compiler(
         self, functions: Functions, wrap_step: WrapStep, response_policy: ResponsePolicy | None = None
     ) -> OperationCompiler:
         tools = StepTools(wrap_step, self._step_type)
         return OperationCompiler(self._loaded, self._consumed, functions, tools, response_policy)
 
-    def _provision(self, namespace: str) -> BuildContext:
-        return BuildContext(self._loaded, self._settings, namespace, kept=self._kept)
+    def _context(self, namespace: str) -> BuildContext:
+        return BuildContext(self._loaded, self._settings, namespace, shared=self._shared)
 
-    def _check(self, functions: Functions) -> None:
+    def _check_unused(self, functions: Functions) -> None:
         """Note what is wrong with the functions that nothing refers to: the others have been compiled."""
-        compiler = self._compiler(functions, lambda step, operation, work: work)
+        compiler = self._operation_compiler(functions, lambda step, operation, work: work)
         for function in functions.unused:
             with self._section():
                 compiler.check(function)
 
-    def _exposers(self, functions: Functions) -> Iterator[ExposerPlan]:
+    def _compile_exposers(self, functions: Functions) -> Iterator[ExposerPlan]:
         for config in self._loaded.capability.exposes:
             with self._section() as section:
                 credentials = self._credentials(config)
             # What cannot check its callers is never served, not even in part.
             if not section.skipped:
-                yield self._exposer(config, credentials, functions)
+                yield self._compile_exposer(config, credentials, functions)
 
     def _credentials(self, config: ExposerConfig) -> Credentials | None:
         adapter = self._plugins.exposers[config.type]
         if config.authentication and not issubclass(adapter, HttpExposer) and not adapter.checks_callers:
             message = f"type '{config.type}' cannot check its callers, so it cannot be served with 'authentication'"
             self._loaded.problem(message, self._loaded.loc(config, "authentication"), code="unsupported")
-        return compile_credentials(config.authentication, self._provision(config.namespace))
+        return compile_credentials(config.authentication, self._context(config.namespace))
 
     def _response_policy(self, adapter: type[Exposer[Any]], config: ExposerConfig) -> ResponsePolicy:
         return ResponsePolicy(adapter.streams, self._settings.response_limit, config.binary_limit)
 
-    def _exposer(self, config: ExposerConfig, credentials: Credentials | None, functions: Functions) -> ExposerPlan:
+    def _compile_exposer(
+        self, config: ExposerConfig, credentials: Credentials | None, functions: Functions
+    ) -> ExposerPlan:
         adapter = self._plugins.exposers[config.type]
         limiter = CallLimiter(self._settings.call_limit)
-        context = self._provision(config.namespace)
-        wrap_step, response_policy = (
-            compile_step_wrapper(self._plugins, context),
-            self._response_policy(adapter, config),
-        )
-        compiler = self._compiler(functions, wrap_step, response_policy)
-        forwards = ForwardCompiler(self._targets, context, config.authentication, streams=adapter.streams)
+        context = self._context(config.namespace)
+        wrap_step = compile_step_wrapper(self._plugins, context)
+        compiler = self._operation_compiler(functions, wrap_step, self._response_policy(adapter, config))
+        forwards = ForwardCompiler(self._forward_targets, context, config.authentication, streams=adapter.streams)
         operations = []
-        for spec, caller in _units(config):
+        for spec, caller in _operations_of(config):
             with self._section() as section:
                 operation = forwards.compile(spec) if isinstance(spec, ForwardSpec) else compiler.compile(spec, caller)
                 operation = operation and apply_wrappers(operation, self._plugins, context, limiter)
@@ -181,41 +182,41 @@ class _Builder:
     def _middlewares(self, exposer: Exposer[Any], context: BuildContext) -> tuple[Middleware, ...]:
         if not isinstance(exposer, HttpExposer):
             return ()
-        found = self._plugins.call_hook("http_middlewares", exposer=exposer, context=context)
-        return tuple(middleware for each in found for middleware in each)
+        by_plugin = self._plugins.call_hook("http_middlewares", exposer=exposer, context=context)
+        return tuple(middleware for middlewares in by_plugin for middleware in middlewares)
 
 
 def _label(config: ConsumerConfig | ExposerConfig) -> str:
     return f"'{config.namespace}' ({config.type})"
 
 
-def _construct(adapter: Callable[..., AdapterT], label: str, *given: Any) -> AdapterT:
+def _construct(adapter: Callable[..., AdapterT], label: str, *args: Any) -> AdapterT:
     try:
         # An adapter is foreign code: what its constructor raises is named as its own failure.
-        return adapter(*given)
+        return adapter(*args)
     except Exception as error:
         message = f"{label}: {type(error).__name__}: {error}"
         raise PluginError(f"{getattr(adapter, '__module__', adapter)}: cannot build {message}") from error
 
 
-def _units(config: ExposerConfig) -> list[tuple[OperationSpec, Caller]]:
+def _operations_of(config: ExposerConfig) -> list[tuple[OperationSpec, Caller]]:
     """Every operation of an exposer with what its surroundings say of it."""
-    found = []
-    outer: list[tuple[Model, Loc]] = []
+    units = []
+    ancestors: list[tuple[Model, Loc]] = []
     for model, loc in walk(config):
-        while outer and outer[-1][1] != loc[: len(outer[-1][1])]:
-            outer.pop()
+        while ancestors and ancestors[-1][1] != loc[: len(ancestors[-1][1])]:
+            ancestors.pop()
         if isinstance(model, OperationSpec):
-            found.append((model, _caller(model, [above for above, _ in outer])))
-        outer.append((model, loc))
-    return found
+            units.append((model, _caller_of(model, [ancestor for ancestor, _ in ancestors])))
+        ancestors.append((model, loc))
+    return units
 
 
-def _caller(spec: OperationSpec, outer: Sequence[Any]) -> Caller:
+def _caller_of(spec: OperationSpec, ancestors: Sequence[Any]) -> Caller:
     return Caller(
-        keys=frozenset({*spec.with_, *(given.name for given in spec.input_parameters if given.in_ == "path")}),
+        keys=frozenset({*spec.with_, *(item.name for item in spec.input_parameters if item.in_ == "path")}),
         description=spec.description,
-        resource_names=tuple(model.name for model in outer if isinstance(getattr(model, "name", None), str)),
-        paths=tuple(model.path for model in outer if isinstance(getattr(model, "path", None), str)),
+        resource_names=tuple(model.name for model in ancestors if isinstance(getattr(model, "name", None), str)),
+        paths=tuple(model.path for model in ancestors if isinstance(getattr(model, "path", None), str)),
         method=getattr(spec, "method", None),
     )

@@ -16,7 +16,7 @@ from .arguments import operation_inputs
 from .outputs import coerce
 from .scope import Scope, compile_getter, is_input
 
-Make = Callable[[Arguments], Any]
+Maker = Callable[[Arguments], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def compile_constant(
     if not any(_has_value(output) for output in outputs):
         return None
     compiler = _Compiler(spec, outputs, loaded)
-    make = compiler.answer()
+    make = compiler.compile()
 
     async def call(arguments: Arguments) -> Result:
         return Result(data=make(compiler.values(arguments)))
@@ -53,13 +53,13 @@ class _Compiler:
     def __init__(self, spec: OperationSpec, outputs: Sequence[OutputSpec], loaded: LoadedCapability) -> None:
         self._outputs = outputs
         self._scope = Scope(spec.input_parameters, loaded)
-        self._scope.give(spec)
+        self._scope.bind_with(spec)
 
-    def answer(self) -> Make:
+    def compile(self) -> Maker:
         outputs = self._outputs
         if len(outputs) == 1 and outputs[0].name is None:
-            return self._make(outputs[0])
-        return self._object({output.name or "value": output for output in outputs})
+            return self._compile_output(outputs[0])
+        return self._compile_object({output.name or "value": output for output in outputs})
 
     def inputs(self) -> tuple[Input, ...]:
         """The declared inputs, and those that only a template names."""
@@ -68,30 +68,30 @@ class _Compiler:
 
     def values(self, arguments: Arguments) -> Arguments:
         """The values that a call begins with."""
-        return self._scope.values(arguments) if self._scope.given else arguments
+        return self._scope.values(arguments) if self._scope.bound else arguments
 
-    def _make(self, output: OutputSpec) -> Make:
+    def _compile_output(self, output: OutputSpec) -> Maker:
         if output.properties:
-            return self._object(output.properties)
+            return self._compile_object(output.properties)
         if output.items is not None:
             items = output.items if isinstance(output.items, tuple) else (output.items,)
-            makers = [self._make(item) for item in items]
+            makers = [self._compile_output(item) for item in items]
             return lambda arguments: [make(arguments) for make in makers]
-        return self._value(output)
+        return self._compile_value(output)
 
-    def _object(self, outputs: dict[str, OutputSpec]) -> Make:
-        makers = {name: self._make(output) for name, output in outputs.items()}
+    def _compile_object(self, outputs: dict[str, OutputSpec]) -> Maker:
+        makers = {name: self._compile_output(output) for name, output in outputs.items()}
         return lambda arguments: {name: make(arguments) for name, make in makers.items()}
 
-    def _value(self, output: OutputSpec) -> Make:
+    def _compile_value(self, output: OutputSpec) -> Maker:
         value = output.const if output.value is None else output.value
         if not isinstance(value, str) or "{{" not in value:
             constant = coerce(value, output.type)
             return lambda _: constant
-        take = compile_getter(self._scope.meaning(value, self._scope.loaded.loc(output, "value")))
+        getter = compile_getter(self._scope.resolve(value, self._scope.loaded.loc(output, "value")))
 
         def make(arguments: Arguments) -> Any:
-            found = take(arguments)
-            return None if found is ABSENT else coerce(found, output.type)
+            value = getter(arguments)
+            return None if value is ABSENT else coerce(value, output.type)
 
         return make

@@ -19,8 +19,8 @@ from adapter_host.operation.operation import Arguments, ConsumedOperation, Opera
 from adapter_host.plugin.consumer import PassThroughOperation
 from adapter_host.plugin.context import BuildContext
 
-_OF_BODY: Final = frozenset({"content-encoding", "content-language", "content-length", "content-type"})
-_OF_ORIGIN: Final = frozenset({"alt-svc", "strict-transport-security"})
+_BODY_HEADERS: Final = frozenset({"content-encoding", "content-language", "content-length", "content-type"})
+_ORIGIN_HEADERS: Final = frozenset({"alt-svc", "strict-transport-security"})
 """Headers by which an API speaks of its own host; another host that repeats them says something else."""
 
 _COOKIE_DOMAIN: Final = re.compile(r";\s*domain\s*=[^;]*", re.IGNORECASE)
@@ -39,30 +39,30 @@ class ForwardPolicy:
     """The names, in lower case, of what a request takes along: headers; and of what it leaves: query parameters."""
 
     headers: frozenset[str]
-    kept_back: frozenset[str]
+    dropped_query: frozenset[str]
     cookies: bool
 
-    def request(self, arguments: Arguments) -> dict[str, Any]:
+    def forwarded_arguments(self, arguments: Arguments) -> dict[str, Any]:
         """The arguments as they go on."""
-        given = dict(arguments)
-        headers = given.get("headers") or {}
+        forwarded = dict(arguments)
+        headers = forwarded.get("headers") or {}
         if not isinstance(headers, Mapping):
             raise ArgumentError("headers", "'headers' must be an object of texts")
-        given["headers"] = CIMultiDict(
-            (name, value) for name, value in _end_to_end(headers).items() if name.lower() in self.headers
+        forwarded["headers"] = CIMultiDict(
+            (name, value) for name, value in _end_to_end_headers(headers).items() if name.lower() in self.headers
         )
-        if self.kept_back and given.get("query"):
-            given["query"] = _without(given["query"], self.kept_back)
-        return given
+        if self.dropped_query and forwarded.get("query"):
+            forwarded["query"] = _drop_parameters(forwarded["query"], self.dropped_query)
+        return forwarded
 
-    def answer(self, headers: Mapping[str, str]) -> CIMultiDict[str]:
+    def response_headers(self, headers: Mapping[str, str]) -> CIMultiDict[str]:
         """The headers that come back.
 
         A cookie is of a caller's own only where callers' cookies go on: with any other, each would get the session of
         whoever the API takes us for.
         """
-        returned = _end_to_end(headers)
-        for name in _OF_ORIGIN:
+        returned = _end_to_end_headers(headers)
+        for name in _ORIGIN_HEADERS:
             returned.popall(name, None)
         cookies = returned.popall("Set-Cookie", [])
         if self.cookies:
@@ -83,18 +83,18 @@ class ForwardCompiler:
         streams: bool,
     ) -> None:
         self._targets = targets
-        self._provision = context
+        self._context = context
         self._authentication = authentication
         self._streams = streams
 
     def compile(self, spec: ForwardSpec) -> Operation | None:
         """The operation, or None when it cannot run and the reason is noted."""
-        target = self._target(spec)
+        target = self._find_target(spec)
         self._check_keys(spec)
-        trusted = self._trusted(spec)
+        trusted = self._trusted_headers(spec)
         if target is None:
             return None
-        policy = self._policy(spec, target.forwarding, trusted)
+        policy = self._compile_policy(spec, target.forwarding, trusted)
         preview = target.operation.preview
         return Operation(
             name=spec.known_as,
@@ -104,10 +104,10 @@ class ForwardCompiler:
             spec=spec,
             upstream=(target.operation,),
             identity=True,
-            preview=lambda arguments: preview(policy.request(arguments)),
+            preview=lambda arguments: preview(policy.forwarded_arguments(arguments)),
         )
 
-    def _target(self, spec: ForwardSpec) -> ForwardTarget | None:
+    def _find_target(self, spec: ForwardSpec) -> ForwardTarget | None:
         namespace = spec.target_namespace
         if namespace not in self._targets:
             hint = (
@@ -115,28 +115,28 @@ class ForwardCompiler:
                 or f" (consumed namespaces: {', '.join(self._targets) or 'none'})"
             )
             message = f"nothing consumed is named '{namespace}'{hint}"
-            self._provision.problem(message, spec, "targetNamespace", code="unknown-namespace")
+            self._context.problem(message, spec, "targetNamespace", code="unknown-namespace")
         elif (target := self._targets[namespace]) is None:
             message = f"'{namespace}' takes no forwarded requests, only calls (declare the operations instead)"
-            self._provision.problem(message, spec, "targetNamespace", code="unsupported")
+            self._context.problem(message, spec, "targetNamespace", code="unsupported")
         else:
             return target
         return None
 
     def _check_keys(self, spec: ForwardSpec) -> None:
-        own = {"name", "description", "target_namespace", "trusted_headers"}
+        allowed = {"name", "description", "target_namespace", "trusted_headers"}
         for name, field in type(spec).model_fields.items():
-            if name in spec.model_fields_set and name not in own:
+            if name in spec.model_fields_set and name not in allowed:
                 key = field.alias or name
                 message = f"a forward has no '{key}' (it has: {listed(('targetNamespace', 'trustedHeaders'), 'and')})"
-                self._provision.problem(message, spec, key, code="unknown-key")
+                self._context.problem(message, spec, key, code="unknown-key")
 
-    def _trusted(self, spec: ForwardSpec) -> frozenset[str]:
+    def _trusted_headers(self, spec: ForwardSpec) -> frozenset[str]:
         """The headers that may go on, in lower case."""
         trusted = set()
         for index, name in enumerate(spec.trusted_headers):
             if not is_token(name):
-                self._provision.problem(
+                self._context.problem(
                     f"'{name}' is no name of a header", spec, "trustedHeaders", index, code="header-name"
                 )
             elif name.lower() in CONNECTION_HEADERS:
@@ -145,34 +145,36 @@ class ForwardCompiler:
                 trusted.add(name.lower())
         return frozenset(trusted)
 
-    def _policy(self, spec: ForwardSpec, forwarding: PassThroughOperation, trusted: frozenset[str]) -> ForwardPolicy:
-        kept_back = set(forwarding.own_query)
-        place, key = self._credential()
-        if place == "query":
+    def _compile_policy(
+        self, spec: ForwardSpec, forwarding: PassThroughOperation, trusted: frozenset[str]
+    ) -> ForwardPolicy:
+        dropped_query = set(forwarding.own_query)
+        location, key = self._credential_location()
+        if location == "query":
             # Whoever is let in by it does not mean it for the API.
-            kept_back.add(key)
+            dropped_query.add(key)
         for index, name in enumerate(spec.trusted_headers):
             if name.lower() in trusted & forwarding.own_headers:
                 message = f"'{spec.target_namespace}' sets the header '{name}' itself, so callers' is not sent on"
                 self._warn(message, spec, index)
-            elif place == "header" and name.lower() == key:
-                message = f"callers' credentials for '{self._provision.namespace}' are sent on in '{name}'"
+            elif location == "header" and name.lower() == key:
+                message = f"callers' credentials for '{self._context.namespace}' are sent on in '{name}'"
                 self._warn(f"{message} (authenticate '{spec.target_namespace}' on its own)", spec, index)
-        headers = (trusted | _OF_BODY) - forwarding.own_headers
-        return ForwardPolicy(headers, frozenset(map(str.casefold, kept_back)), cookies="cookie" in headers)
+        headers = (trusted | _BODY_HEADERS) - forwarding.own_headers
+        return ForwardPolicy(headers, frozenset(map(str.casefold, dropped_query)), cookies="cookie" in headers)
 
-    def _credential(self) -> tuple[str, str]:
+    def _credential_location(self) -> tuple[str, str]:
         """Where callers carry their credential for the exposer, and its name there."""
         declared = self._authentication
         if declared is None:
             return "", ""
         if declared.type != "apikey":
             return "header", "authorization"
-        key = self._provision.secret(declared.key or "", declared, "key").constant or ""
+        key = self._context.secret(declared.key or "", declared, "key").constant or ""
         return declared.placement, key.lower() if declared.placement == "header" else key
 
     def _warn(self, message: str, spec: Model, index: int) -> None:
-        self._provision.warn(message, spec, "trustedHeaders", index, code="trusted-header")
+        self._context.warn(message, spec, "trustedHeaders", index, code="trusted-header")
 
 
 def _runner(target: ConsumedOperation, policy: ForwardPolicy, *, streams: bool) -> Callable[[Arguments], Any]:
@@ -180,18 +182,18 @@ def _runner(target: ConsumedOperation, policy: ForwardPolicy, *, streams: bool) 
 
     async def run(arguments: Arguments) -> Result:
         try:
-            result = await call(policy.request(arguments), stream=streams)
+            result = await call(policy.forwarded_arguments(arguments), stream=streams)
         except UpstreamStatusError as error:
             # Raised by what is wrapped around the call; here an API's error is an answer like any other.
             status, body, media_type = error.upstream_status, error.body, error.media_type
             result = Result(status=status, body=body, media_type=media_type, headers=error.headers)
-        result.headers = policy.answer(result.headers)
+        result.headers = policy.response_headers(result.headers)
         return result
 
     return run
 
 
-def _end_to_end(headers: Mapping[str, str]) -> CIMultiDict[str]:
+def _end_to_end_headers(headers: Mapping[str, str]) -> CIMultiDict[str]:
     """The headers without those of the connection, and those that it names as such."""
     dropped = set(HOP_BY_HOP)
     for name, value in headers.items():
@@ -200,12 +202,12 @@ def _end_to_end(headers: Mapping[str, str]) -> CIMultiDict[str]:
     return CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in dropped)
 
 
-def _without(query: str, names: Collection[str]) -> str:
+def _drop_parameters(query: str, names: Collection[str]) -> str:
     """A query without the parameters of these names, in any case and encoding; all else stays as it is."""
-    kept = []
+    pairs = []
     for pair in query.split("&"):
         # Some servers take a `;` for an `&`.
         parts = [part for part in pair.split(";") if unquote_plus(part.partition("=")[0]).casefold() not in names]
         if parts:
-            kept.append(";".join(parts))
-    return "&".join(kept)
+            pairs.append(";".join(parts))
+    return "&".join(pairs)

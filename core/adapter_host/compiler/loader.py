@@ -43,7 +43,7 @@ FIRST_PARTY: Final = {
 }
 """The distributions that bring the types of the language, to suggest where one is not installed."""
 
-_KINDS: Final = {"consumes": "consumer", "exposes": "exposer", "steps": "step"}
+_ADAPTER_KINDS: Final = {"consumes": "consumer", "exposes": "exposer", "steps": "step"}
 _ROOT_KEYS: Final = ("info", "binds", "consumes", "capability")
 _OTHER_ROOT_KEYS: Final = ("naftiko", "ikanos", "exposes", "aggregates")
 
@@ -55,17 +55,17 @@ def find_documents(paths: Sequence[str | Path]) -> Iterator[Source | Path]:
     """
     for path in map(Path, paths):
         if path.is_dir():
-            yield from (found for file in _files(path) if (found := _capability(file)) is not None)
+            yield from (document for file in _files(path) if (document := _read_if_capability(file)) is not None)
         else:
             yield path
 
 
 def _files(folder: Path) -> list[Path]:
-    found = (file for file in folder.rglob("*") if file.suffix in (".yaml", ".yml") and file.is_file())
-    return sorted(file for file in found if not any(part.startswith(".") for part in file.relative_to(folder).parts))
+    files = (file for file in folder.rglob("*") if file.suffix in (".yaml", ".yml") and file.is_file())
+    return sorted(file for file in files if not any(part.startswith(".") for part in file.relative_to(folder).parts))
 
 
-def _capability(file: Path) -> Source | Path | None:
+def _read_if_capability(file: Path) -> Source | Path | None:
     try:
         source = Source.read(file)
     except ProblemsError:
@@ -90,10 +90,10 @@ def load_document(source: Source, plugins: Plugins, settings: Settings, *, stric
     imports.resolve()
     problems += imports.problems
     parser = _Parser(source, plugins, problems)
-    names = list(parser.names(settings.environment))
+    names = list(parser.bound_names(settings.environment))
     for other in imports.binding.values():
-        names += _Parser(other, plugins, problems).names(settings.environment)
-    capability = parser.capability(version)
+        names += _Parser(other, plugins, problems).bound_names(settings.environment)
+    capability = parser.parse(version)
     if capability is None or any(not problem.warning for problem in problems):
         raise ProblemsError(problems)
     binds = Binds(names, settings.environment, mock=settings.mock)
@@ -106,7 +106,7 @@ def load_document(source: Source, plugins: Plugins, settings: Settings, *, stric
         callers=imports.renamed,
         problems=problems,
     )
-    _note_unknown_keys(loaded)
+    _warn_unknown_keys(loaded)
     return loaded
 
 
@@ -117,13 +117,15 @@ class _Parser:
         self._source = source
         self._plugins = plugins
         self._problems = problems
-        models = {type: step_type.config_class for type, step_type in plugins.step_types.items()}
-        known = {**OWN_STEPS, **models}
-        self._steps = StepModels(models, lambda type: self._unknown_type("steps", type, known))
+        models = {type_name: step_type.config_class for type_name, step_type in plugins.step_types.items()}
+        models_by_type = {**OWN_STEPS, **models}
+        self._steps = StepModels(
+            models, lambda type_name: self._unknown_type_message("steps", type_name, models_by_type)
+        )
         self.base: Loc = () if is_fragment(source.data) else ("capability",)
-        self._binds = list(self._find_binds())
+        self._binds = list(self._parse_binds())
 
-    def capability(self, version: str) -> Capability | None:
+    def parse(self, version: str) -> Capability | None:
         data = self._source.data
         section = data if not self.base else data.get("capability")
         if not isinstance(section, dict):
@@ -131,19 +133,19 @@ class _Parser:
             self._problem(("capability",), message, code="missing-key")
             return None
         known = (version_key(data) or "naftiko", *_ROOT_KEYS)
-        self._unknown((key for key in data if key not in _OTHER_ROOT_KEYS), (), known)
+        self._warn_unknown((key for key in data if key not in _OTHER_ROOT_KEYS), (), known)
         if self.base:
-            self._unknown(section, self.base, SECTIONS)
+            self._warn_unknown(section, self.base, SECTIONS)
         for name in SECTIONS if self.base else ():
             if name in data and name != "binds":
                 message = f"'{name}' beside 'capability' is ignored (it belongs below 'capability')"
                 self._problem((name,), message, code="ignored", warning=True, key=True)
         if self.base and not section.get("exposes") and not section.get("consumes"):
             self._problem(("capability", "exposes"), "nothing is exposed or consumed", code="missing-key")
-        info = self._model(Info, data.get("info") or {}, ("info",))
-        consumes = self._adapters("consumes", self._plugins.consumers)
-        aggregates = self._aggregates()
-        exposes = self._adapters("exposes", self._plugins.exposers)
+        info = self._parse_model(Info, data.get("info") or {}, ("info",))
+        consumes = self._parse_adapters("consumes", self._plugins.consumers)
+        aggregates = self._parse_aggregates()
+        exposes = self._parse_adapters("exposes", self._plugins.exposers)
         # The parts are valid models already; validating them again would only copy them.
         return Capability.model_construct(
             version=version,
@@ -154,16 +156,16 @@ class _Parser:
             exposes=tuple(adapter for adapter in exposes if isinstance(adapter, ExposerConfig)),
         )
 
-    def _find_binds(self) -> Iterator[tuple[Loc, Bind]]:
+    def _parse_binds(self) -> Iterator[tuple[Loc, Bind]]:
         for section in (("binds",), ("capability", "binds")):
-            for index, entry in enumerate(self._list(section)):
+            for index, entry in enumerate(self._read_list(section)):
                 loc = (*section, index)
                 if is_import(entry):
                     continue  # reported where imports are resolved
-                if bind := self._model(Bind, entry, loc):
+                if bind := self._parse_model(Bind, entry, loc):
                     yield loc, bind
 
-    def names(self, environment: Mapping[str, str]) -> Iterator[BoundName]:
+    def bound_names(self, environment: Mapping[str, str]) -> Iterator[BoundName]:
         """What the binds of the document declare; where their location is wrong, a problem."""
         for loc, bind in self._binds:
             try:
@@ -177,14 +179,14 @@ class _Parser:
     def _origin(self, bind: Bind, loc: Loc, environment: Mapping[str, str]) -> Origin:
         source = self._bind_source(bind.location or "environment://")
         with foreign(source):
-            opened = source(bind.location or "", Path(self._source.where(loc)[0]).parent, environment)
+            bind_source = source(bind.location or "", Path(self._source.where(loc)[0]).parent, environment)
 
         def report(reason: str) -> Problem:
-            asked = listed(bind.keys.values(), "and")
-            message = f"bind '{bind.namespace}' cannot be read: {reason} (asked for: {asked})"
+            keys = listed(bind.keys.values(), "and")
+            message = f"bind '{bind.namespace}' cannot be read: {reason} (asked for: {keys})"
             return self._source.problem((*loc, "location"), message, code="unreadable-bind")
 
-        return Origin(f"bind '{bind.namespace}'", opened, report)
+        return Origin(f"bind '{bind.namespace}'", bind_source, report)
 
     def _bind_source(self, location: str) -> type[BindSource]:
         scheme, separator, _ = location.partition("://")
@@ -198,15 +200,15 @@ class _Parser:
             )
         return known[scheme.lower()]
 
-    def _aggregates(self) -> list[AggregateSpec]:
+    def _parse_aggregates(self) -> list[AggregateSpec]:
         loc: Loc = (*self.base, "aggregates")
-        entries = [(index, entry) for index, entry in enumerate(self._list(loc)) if not is_import(entry)]
-        found = [self._model(AggregateSpec, entry, (*loc, index)) for index, entry in entries]
-        return [aggregate for aggregate in found if aggregate]
+        entries = [(index, entry) for index, entry in enumerate(self._read_list(loc)) if not is_import(entry)]
+        aggregates = [self._parse_model(AggregateSpec, entry, (*loc, index)) for index, entry in entries]
+        return [aggregate for aggregate in aggregates if aggregate]
 
-    def _adapters(self, section: str, registry: Mapping[str, Any]) -> Iterator[Model]:
+    def _parse_adapters(self, section: str, registry: Mapping[str, Any]) -> Iterator[Model]:
         namespaces: set[str] = set()
-        for index, entry in enumerate(self._list((*self.base, section))):
+        for index, entry in enumerate(self._read_list((*self.base, section))):
             loc = (*self.base, section, index)
             if not isinstance(entry, dict):
                 message = f"an adapter must be a mapping with 'type' and 'namespace', not {kind_of(entry)}"
@@ -214,7 +216,7 @@ class _Parser:
                 continue
             if is_import(entry):
                 continue  # reported where imports are resolved
-            config = self._adapter(section, registry, entry, loc)
+            config = self._parse_adapter(section, registry, entry, loc)
             if config and config.namespace in namespaces:
                 message = f"namespace '{config.namespace}' is declared twice in '{section}'"
                 self._problem((*loc, "namespace"), message, code="duplicate-namespace")
@@ -222,33 +224,33 @@ class _Parser:
                 namespaces.add(config.namespace)
                 yield config
 
-    def _adapter(self, section: str, registry: Mapping[str, Any], entry: dict[str, Any], loc: Loc) -> Any:
-        type = entry.get("type")
-        if not isinstance(type, str):
-            self._problem(loc, f"'type' is missing (known: {self._known(registry)})", code="missing-key")
-        elif type not in registry:
-            self._problem((*loc, "type"), self._unknown_type(section, type, registry), code="unknown-type")
+    def _parse_adapter(self, section: str, registry: Mapping[str, Any], entry: dict[str, Any], loc: Loc) -> Any:
+        type_name = entry.get("type")
+        if not isinstance(type_name, str):
+            self._problem(loc, f"'type' is missing (known: {self._names_of(registry)})", code="missing-key")
+        elif type_name not in registry:
+            self._problem((*loc, "type"), self._unknown_type_message(section, type_name, registry), code="unknown-type")
         else:
-            config_class = registry[type].config_class
+            config_class = registry[type_name].config_class
             if "tunnel" in entry and "tunnel" not in config_class.model_fields:
-                self._problem((*loc, "tunnel"), _no_tunnel(entry["tunnel"]), code="unsupported", key=True)
-            return self._model(config_class, entry, loc)
+                self._problem((*loc, "tunnel"), _tunnel_message(entry["tunnel"]), code="unsupported", key=True)
+            return self._parse_model(config_class, entry, loc)
         return None
 
-    def _unknown_type(self, section: str, type: Any, registry: Mapping[str, Any]) -> str:
-        hints = [f"installed: {self._known(registry)}"]
+    def _unknown_type_message(self, section: str, type_name: Any, registry: Mapping[str, Any]) -> str:
+        hints = [f"installed: {self._names_of(registry)}"]
         hints += [f"{error}" for error in self._plugins.failed]
-        near = did_you_mean(type, registry) if isinstance(type, str) else ""
-        distribution = FIRST_PARTY.get((section, type), "") if isinstance(type, str) else ""
+        suggestion = did_you_mean(type_name, registry) if isinstance(type_name, str) else ""
+        distribution = FIRST_PARTY.get((section, type_name), "") if isinstance(type_name, str) else ""
         if distribution and not any(f"({distribution} " in hint for hint in hints):
             hints.append(f"pip install {distribution}")
-        return f"unknown {_KINDS[section]} type {shown(type)}{near} ({'; '.join(hints)})"
+        return f"unknown {_ADAPTER_KINDS[section]} type {shown(type_name)}{suggestion} ({'; '.join(hints)})"
 
     @staticmethod
-    def _known(registry: Mapping[str, Any]) -> str:
+    def _names_of(registry: Mapping[str, Any]) -> str:
         return ", ".join(sorted(registry)) or "none"
 
-    def _list(self, loc: Loc) -> list[Any]:
+    def _read_list(self, loc: Loc) -> list[Any]:
         value: Any = self._source.data
         for key in loc:
             value = value.get(key) if isinstance(value, dict) else None
@@ -257,39 +259,39 @@ class _Parser:
         self._problem(loc, f"'{loc[-1]}' must be a list, not {kind_of(value)}", code="type")
         return []
 
-    def _model(self, model: type[ModelT], data: Any, loc: Loc) -> ModelT | None:
+    def _parse_model(self, model: type[ModelT], data: Any, loc: Loc) -> ModelT | None:
         try:
             return model.model_validate(data, context=self._steps)
         except ValidationError as error:
             self._problems += problems_of(error, self._source, loc)
             return None
 
-    def _unknown(self, keys: Iterable[str], loc: Loc, known: Sequence[str]) -> None:
+    def _warn_unknown(self, keys: Iterable[str], loc: Loc, known: Sequence[str]) -> None:
         for key in keys:
             if key not in known and not key.startswith("x-"):
-                self._problem((*loc, key), unknown_key(key, known), code="unknown-key", warning=True, key=True)
+                self._problem((*loc, key), unknown_key_message(key, known), code="unknown-key", warning=True, key=True)
 
     def _problem(self, loc: Loc, message: str, *, code: str, warning: bool = False, key: bool = False) -> None:
         self._problems.append(self._source.problem(loc, message, code=code, warning=warning, key=key))
 
 
-def unknown_key(key: str, known: Sequence[str]) -> str:
+def unknown_key_message(key: str, known: Sequence[str]) -> str:
     """The message for a key that the language does not have at this place."""
     hint = did_you_mean(key, known) or f" (known: {listed(known, 'and')})"
     return f"unknown key '{key}' is ignored{hint}"
 
 
-def _no_tunnel(tunnel: Any) -> str:
+def _tunnel_message(tunnel: Any) -> str:
     """The message for an API that is to be reached through a tunnel that no plugin opens."""
-    type = tunnel.get("type") if isinstance(tunnel, dict) else None
-    kind = f" of the type '{type}'" if isinstance(type, str) else ""
-    return f"a tunnel{kind} needs a plugin whose consumer takes a 'tunnel', and none is installed"
+    type_name = tunnel.get("type") if isinstance(tunnel, dict) else None
+    described = f" of the type '{type_name}'" if isinstance(type_name, str) else ""
+    return f"a tunnel{described} needs a plugin whose consumer takes a 'tunnel', and none is installed"
 
 
-def _note_unknown_keys(loaded: LoadedCapability) -> None:
+def _warn_unknown_keys(loaded: LoadedCapability) -> None:
     source = loaded.source
     for model, _ in loaded.models:
         for key in model.model_extra or ():
             if not key.startswith("x-"):
-                message = unknown_key(key, [source.word(each) for each in known_keys(type(model))])
+                message = unknown_key_message(key, [source.word(name) for name in known_keys(type(model))])
                 loaded.problem(message, loaded.loc(model, key), code="unknown-key", warning=True, key=True)

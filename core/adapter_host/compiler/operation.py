@@ -28,7 +28,7 @@ from .response_limits import ResponsePolicy, compile_response_limit, with_media_
 from .scope import Scope
 from .steps.compiler import StepCompiler, StepTools
 from .steps.flow import compile_flow
-from .steps.mappings import Finish, compile_finish, finished_schema
+from .steps.mappings import Finish, compile_finish, steps_schema
 
 Outputs = Sequence[OutputSpec]
 
@@ -44,7 +44,7 @@ class OperationCompiler:
         step_tools: StepTools,
         response_policy: ResponsePolicy | None = None,
     ) -> None:
-        self._declaration = loaded
+        self._loaded = loaded
         self._consumed = consumed
         self._functions = functions
         self._step_tools = step_tools
@@ -56,7 +56,7 @@ class OperationCompiler:
 
     def check(self, function: FunctionSpec) -> None:
         """Note what is wrong with a function."""
-        self._compile(function, _own_caller(function), function.output_parameters)
+        self._compile(function, _function_caller(function), function.output_parameters)
 
     def _compile(self, spec: OperationSpec, caller: Caller, outputs: Outputs) -> Operation | None:
         modes = [mode for mode in ("ref", "call", "steps") if getattr(spec, mode)]
@@ -65,68 +65,68 @@ class OperationCompiler:
         if len(modes) > 1:
             self._problem(f"an operation has one mode; this has {' and '.join(modes)}", spec, code="modes")
         elif modes == ["call"]:
-            return self._call(spec, caller, outputs)
+            return self._compile_call(spec, caller, outputs)
         elif modes == ["steps"]:
-            return self._steps(spec, outputs)
+            return self._compile_steps(spec, outputs)
         elif modes == ["ref"]:
-            return self._refer(spec)
+            return self._compile_ref(spec)
         else:
-            return self._mock(spec, outputs)
+            return self._compile_constant(spec, outputs)
         return None
 
-    def _call(self, spec: OperationSpec, caller: Caller, outputs: Outputs) -> Operation | None:
-        target = self._find(spec, caller)
+    def _compile_call(self, spec: OperationSpec, caller: Caller, outputs: Outputs) -> Operation | None:
+        target = self._find_target(spec, caller)
         if target is None:
             return None
-        scope = Scope(spec.input_parameters, self._declaration)
+        scope = Scope(spec.input_parameters, self._loaded)
         binding = bind_arguments(scope, spec, target)
-        scope.warn_idle()
+        scope.warn_unused()
         inputs = operation_inputs(scope, binding.inferred)
-        shape = self._shape(target, outputs)
+        transform = self._transform(target, outputs)
         map_arguments, preview = compile_mapper(binding, inputs), compile_preview(binding, inputs)
-        check = compile_validator(inputs)
+        validate = compile_validator(inputs)
         return Operation(
             name=spec.known_as,
             description=spec.description or target.description,
             inputs=inputs,
-            call=_runner(target, map_arguments, shape, self._response_policy),
+            call=_runner(target, map_arguments, transform, self._response_policy),
             spec=spec,
             upstream=(target,),
-            identity=shape is None,
-            media_type=_media_type(target, mapped=shape is not None),
+            identity=transform is None,
+            media_type=_media_type(target, mapped=transform is not None),
             binary=target.binary,
             output_schema=None if target.binary else outputs_schema(outputs),
-            preview=lambda arguments: target.preview(preview(check(arguments))),
+            preview=lambda arguments: target.preview(preview(validate(arguments))),
         )
 
-    def _shape(self, target: ConsumedOperation, outputs: Outputs) -> Transform | None:
-        shape = compile_outputs(outputs, self._declaration)
-        if not target.binary or shape is None:
-            return shape
+    def _transform(self, target: ConsumedOperation, outputs: Outputs) -> Transform | None:
+        transform = compile_outputs(outputs, self._loaded)
+        if not target.binary or transform is None:
+            return transform
         self._warn_binary(target, outputs[0], "outputParameters")
         return None
 
     def _warn_binary(self, target: ConsumedOperation, ignored: Model, key: str) -> None:
         message = f"'{target.namespace}.{target.name}' answers bytes, of which nothing is mapped: '{key}' is ignored"
-        self._declaration.problem(message, self._declaration.loc(ignored), code="ignored", warning=True)
+        self._loaded.problem(message, self._loaded.loc(ignored), code="ignored", warning=True)
 
-    def _steps(self, spec: OperationSpec, outputs: Outputs) -> Operation | None:
-        compiler = StepCompiler(spec, self._declaration, self._find_step, self._step_tools, self._response_policy)
+    def _compile_steps(self, spec: OperationSpec, outputs: Outputs) -> Operation | None:
+        compiler = StepCompiler(spec, self._loaded, self._find_step_target, self._step_tools, self._response_policy)
         steps = compiler.compile()
-        last = compiler.last
+        binary_target = compiler.binary_target
         finish = self._finish(spec, outputs, compiler)
-        compiler.scope.warn_idle()
+        compiler.scope.warn_unused()
         if len(steps) < len(spec.steps):
             return None
         inputs = operation_inputs(compiler.scope, *compiler.inferred())
-        flow, check, calls = compile_flow(steps), compile_validator(inputs), tuple(compiler.calls)
+        flow, validate, calls = compile_flow(steps), compile_validator(inputs), tuple(compiler.calls)
 
         async def run(arguments: Arguments) -> Result:
             values = compiler.scope.values(arguments)
             return finish(values, await flow(values))
 
         def preview(arguments: Arguments) -> dict[str, Any]:
-            values = compiler.scope.preview(check(arguments))
+            values = compiler.scope.preview(validate(arguments))
             return {"steps": [call.preview(values) for call in calls]}
 
         return Operation(
@@ -136,91 +136,95 @@ class OperationCompiler:
             call=run,
             spec=spec,
             upstream=tuple(call.target for call in calls),
-            identity=last is not None,
-            media_type=last.media_type if last else None,
-            binary=last is not None,
-            output_schema=None if last else finished_schema(outputs),
+            identity=binary_target is not None,
+            media_type=binary_target.media_type if binary_target else None,
+            binary=binary_target is not None,
+            output_schema=None if binary_target else steps_schema(outputs),
             preview=preview,
         )
 
     def _finish(self, spec: OperationSpec, outputs: Outputs, compiler: StepCompiler) -> Finish:
-        last = compiler.last
-        if last is None:
+        binary_target = compiler.binary_target
+        if binary_target is None:
             return compile_finish(spec, outputs, compiler.scope)
         for ignored, key in ((spec.mappings, "mappings"), (outputs, "outputParameters")):
             if ignored:
-                self._warn_binary(last, ignored[0], key)
+                self._warn_binary(binary_target, ignored[0], key)
         return lambda values, result: result
 
-    def _refer(self, spec: OperationSpec) -> Operation | None:
+    def _compile_ref(self, spec: OperationSpec) -> Operation | None:
         ref = spec.ref or ""
         function = self._functions.find(ref)
         if isinstance(spec, FunctionSpec):
-            message = (
-                f"a {self._declaration.source.word('function')} does its work itself; 'ref' belongs to what is exposed"
-            )
+            message = f"a {self._loaded.source.word('function')} does its work itself; 'ref' belongs to what is exposed"
             self._problem(message, spec, "ref", code="function-ref")
             return None
         if function is None:
-            self._problem(self._functions.unknown(ref), spec, "ref", code="unknown-ref")
+            self._problem(self._functions.unknown_message(ref), spec, "ref", code="unknown-ref")
             return None
-        own = self._compile(function, _own_caller(function), spec.output_parameters or function.output_parameters)
-        if own is None:
+        operation = self._compile(
+            function, _function_caller(function), spec.output_parameters or function.output_parameters
+        )
+        if operation is None:
             return None
-        scope = Scope(spec.input_parameters, self._declaration)
-        binding = bind_arguments(scope, spec, _Function(ref, own.inputs))
-        scope.warn_idle()
+        scope = Scope(spec.input_parameters, self._loaded)
+        binding = bind_arguments(scope, spec, _FunctionTarget(ref, operation.inputs))
+        scope.warn_unused()
         inputs = operation_inputs(scope, binding.inferred)
-        map_arguments, preview, check = (
+        map_arguments, preview, validate = (
             compile_mapper(binding, inputs),
             compile_preview(binding, inputs),
             compile_validator(inputs),
         )
-        call, media_type = own.call, own.media_type
-        if told := function.output_media_type:
-            call, media_type = with_media_type(call, told, binary=own.binary), told
+        call, media_type = operation.call, operation.media_type
+        if declared := function.output_media_type:
+            call, media_type = with_media_type(call, declared, binary=operation.binary), declared
         return replace(
-            own,
-            name=spec.name or own.name,
-            description=spec.description or own.description,
+            operation,
+            name=spec.name or operation.name,
+            description=spec.description or operation.description,
             inputs=inputs,
             call=lambda arguments: call(map_arguments(arguments)),
             spec=spec,
             semantics=function.semantics,
             media_type=media_type,
-            preview=lambda arguments: own.preview(preview(check(arguments))),
+            preview=lambda arguments: operation.preview(preview(validate(arguments))),
         )
 
-    def _mock(self, spec: OperationSpec, outputs: Outputs) -> Operation | None:
-        mock = compile_constant(spec, outputs, self._declaration)
-        mock = mock or compile_constant(spec, spec.output_parameters, self._declaration)
-        if mock:
-            return Operation(spec.known_as, spec.description, mock.inputs, mock.call, spec)
+    def _compile_constant(self, spec: OperationSpec, outputs: Outputs) -> Operation | None:
+        constant = compile_constant(spec, outputs, self._loaded)
+        constant = constant or compile_constant(spec, spec.output_parameters, self._loaded)
+        if constant:
+            return Operation(spec.known_as, spec.description, constant.inputs, constant.call, spec)
         message = "the operation does nothing: it has no 'call', 'steps' or 'ref' and no output with a 'value'"
         self._problem(message, spec, code="modes")
         return None
 
-    def _find(self, spec: OperationSpec | CallStepSpec, caller: Caller) -> ConsumedOperation | None:
+    def _find_target(self, spec: OperationSpec | CallStepSpec, caller: Caller) -> ConsumedOperation | None:
         call = spec.call or ""
-        found = best_matches(matches(call, self._consumed), caller)
-        if len(found) == 1:
-            return found[0]
-        message = ambiguous_operation_message(call, found) if found else unknown_operation_message(call, self._consumed)
-        self._problem(message, spec, "call", code="ambiguous-call" if found else "unknown-call")
+        candidates = best_matches(matches(call, self._consumed), caller)
+        if len(candidates) == 1:
+            return candidates[0]
+        message = (
+            ambiguous_operation_message(call, candidates)
+            if candidates
+            else unknown_operation_message(call, self._consumed)
+        )
+        self._problem(message, spec, "call", code="ambiguous-call" if candidates else "unknown-call")
         return None
 
-    def _find_step(self, spec: CallStepSpec) -> ConsumedOperation | None:
-        return self._find(spec, Caller(keys=frozenset(spec.with_)))
+    def _find_step_target(self, spec: CallStepSpec) -> ConsumedOperation | None:
+        return self._find_target(spec, Caller(keys=frozenset(spec.with_)))
 
     def _problem(self, message: str, spec: OperationSpec | CallStepSpec, *keys: str, code: str) -> None:
-        self._declaration.problem(message, self._declaration.loc(spec, *keys), code=code)
+        self._loaded.problem(message, self._loaded.loc(spec, *keys), code=code)
 
     def _warn(self, message: str, spec: OperationSpec, key: str, *, code: str) -> None:
-        self._declaration.problem(message, self._declaration.loc(spec, key), code=code, warning=True, key=True)
+        self._loaded.problem(message, self._loaded.loc(spec, key), code=code, warning=True, key=True)
 
 
 @dataclass(frozen=True, slots=True)
-class _Function:
+class _FunctionTarget:
     """A function, as what a unit calls."""
 
     ref: str
@@ -235,28 +239,33 @@ class _Function:
         return self.ref.rpartition(".")[2]
 
 
-def _own_caller(function: FunctionSpec) -> Caller:
+def _function_caller(function: FunctionSpec) -> Caller:
     return Caller(keys=frozenset(function.with_), description=function.description)
 
 
 def _media_type(target: ConsumedOperation, *, mapped: bool) -> str | None:
     """What the answers are told to be; what is mapped is JSON, whatever it was."""
-    told = target.media_type
-    return None if told is None or (mapped and not is_json(told)) else told
+    declared = target.media_type
+    return None if declared is None or (mapped and not is_json(declared)) else declared
 
 
 def _runner(
-    target: ConsumedOperation, map_arguments: ArgumentMapper, shape: Transform | None, response_policy: ResponsePolicy
+    target: ConsumedOperation,
+    map_arguments: ArgumentMapper,
+    transform: Transform | None,
+    response_policy: ResponsePolicy,
 ) -> Call:
     call = target.call
     limit = compile_response_limit(target, response_policy) if target.binary else None
-    streams = response_policy.takes_stream(target) if target.binary else response_policy.streams and shape is None
+    streams = (
+        response_policy.requests_stream(target) if target.binary else response_policy.streams and transform is None
+    )
     media_type = _media_type(target, mapped=True) or JSON
 
     async def run(arguments: Arguments) -> Result:
         result = await call(map_arguments(arguments), stream=streams)
         if limit is None:
-            return success(result, shape, media_type)
+            return success(result, transform, media_type)
         return await limit(success(result))
 
     return run

@@ -26,23 +26,25 @@ def compile_outputs(outputs: Sequence[OutputSpec], loaded: LoadedCapability) -> 
     """The shape of an answer, or None when it is passed through as it came."""
     if not outputs or is_passthrough(outputs[0]):
         return None
-    shapes = [_Outputs(loaded).shape(output) for output in outputs]
-    if len(shapes) == 1:
-        return shapes[0]
+    transforms = [_OutputCompiler(loaded).transform(output) for output in outputs]
+    if len(transforms) == 1:
+        return transforms[0]
 
     def first(data: Any) -> Any:
         # The language tries the entries in order; the first that gives something is the answer.
-        return next((found for shape in shapes if (found := shape(data)) is not None), None)
+        return next((value for transform in transforms if (value := transform(data)) is not None), None)
 
     return first
 
 
-def compile_answer(outputs: Sequence[OutputSpec], mapped: Collection[Path], loaded: LoadedCapability) -> Transform:
+def compile_mapped_outputs(
+    outputs: Sequence[OutputSpec], mapped: Collection[Path], loaded: LoadedCapability
+) -> Transform:
     """The shape of what steps are mapped to: an object of the outputs by their names.
 
     What is mapped to a place that no output declares is kept as it is.
     """
-    return _Outputs(loaded, named=True).fields({output.name or "": output for output in outputs}, mapped)
+    return _OutputCompiler(loaded, by_name=True).fields({output.name or "": output for output in outputs}, mapped)
 
 
 def compile_refinement(outputs: Sequence[OutputSpec], loaded: LoadedCapability) -> Transform | None:
@@ -50,26 +52,32 @@ def compile_refinement(outputs: Sequence[OutputSpec], loaded: LoadedCapability) 
 
     None when they say no more than that it is an answer.
     """
-    known = _Outputs(loaded, consumed=True)
-    telling = {output.name: output for output in outputs if output.name and not is_passthrough(known.read(output))}
-    if not telling:
+    compiler = _OutputCompiler(loaded, consumed=True)
+    refining = {
+        output.name: output for output in outputs if output.name and not is_passthrough(compiler.with_path(output))
+    }
+    if not refining:
         return None
-    of_object = {name: known.shape(output) for name, output in telling.items()}
-    of_element = {
-        name: of_object[name] for name, output in telling.items() if not is_identity(known.path(output) or "")
+    object_transforms = {name: compiler.transform(output) for name, output in refining.items()}
+    element_transforms = {
+        name: object_transforms[name]
+        for name, output in refining.items()
+        if not is_identity(compiler.path(output) or "")
     }
 
     def refine(data: Any) -> Any:
         if isinstance(data, list):
-            return [_augmented(element, of_element) for element in data]
-        return {name: shape(data) for name, shape in of_object.items()} if isinstance(data, dict) else data
+            return [_refine_element(element, element_transforms) for element in data]
+        return (
+            {name: transform(data) for name, transform in object_transforms.items()} if isinstance(data, dict) else data
+        )
 
     return refine
 
 
-def _augmented(element: Any, shapes: Mapping[str, Transform]) -> Any:
+def _refine_element(element: Any, transforms: Mapping[str, Transform]) -> Any:
     return (
-        {**element, **{name: shape(element) for name, shape in shapes.items()}}
+        {**element, **{name: transform(element) for name, transform in transforms.items()}}
         if isinstance(element, dict)
         else element
     )
@@ -83,23 +91,23 @@ def outputs_schema(outputs: Sequence[OutputSpec]) -> dict[str, Any] | None:
     return {**schema, "type": outputs[0].type}
 
 
-def answer_schema(outputs: Sequence[OutputSpec]) -> dict[str, Any]:
+def mapped_outputs_schema(outputs: Sequence[OutputSpec]) -> dict[str, Any]:
     """The JSON Schema (2020-12) of an object of the outputs by their names."""
-    return {"type": "object", "properties": {output.name: _schema(output, named=True) for output in outputs}}
+    return {"type": "object", "properties": {output.name: _schema(output, by_name=True) for output in outputs}}
 
 
-def _schema(output: OutputSpec, *, named: bool = False) -> dict[str, Any]:
+def _schema(output: OutputSpec, *, by_name: bool = False) -> dict[str, Any]:
     # What an upstream leaves out comes as null.
     schema: dict[str, Any] = {"type": [output.type, "null"]} if output.type in _TYPES else {}
     if output.description:
         schema["description"] = output.description
     if output.properties:
-        schema["properties"] = {name: _schema(child, named=named) for name, child in output.properties.items()}
-    if named and (fields := _element_fields(output)):
-        children = {name: _schema(child, named=named) for name, child in fields.items()}
+        schema["properties"] = {name: _schema(child, by_name=by_name) for name, child in output.properties.items()}
+    if by_name and (fields := _element_fields(output)):
+        children = {name: _schema(child, by_name=by_name) for name, child in fields.items()}
         schema["items"] = {"type": ["object", "null"], "properties": children}
     elif items := _items(output):
-        schema["items"] = _schema(items, named=named)
+        schema["items"] = _schema(items, by_name=by_name)
     return schema
 
 
@@ -126,43 +134,43 @@ def is_passthrough(output: OutputSpec) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Outputs:
+class _OutputCompiler:
     """Compiles outputs: `named` ones without a mapping go by their names, `consumed` ones have a path as `value`."""
 
     loaded: LoadedCapability
-    named: bool = False
+    by_name: bool = False
     consumed: bool = False
 
-    def shape(self, output: OutputSpec, name: str | None = None, above: str = "") -> Transform:
+    def transform(self, output: OutputSpec, name: str | None = None, parent: str = "") -> Transform:
         """The shape of one output; `name` is its own in the object around it, whose mapping is `above`."""
         path = self.path(output)
         constant = output.value if output.value is not None else output.const
         if path is None and constant is not None:
             value = _constant(constant, output.type)
             return lambda _: value
-        by_name = path is None and name is not None and (self.named or not output.properties)
-        find = field(name or "") if by_name else self._find(output, path, above)
+        uses_name = path is None and name is not None and (self.by_name or not output.properties)
+        find = field(name or "") if uses_name else self._compile_find(output, path, parent)
         if output.properties:
-            return _object(find, self.fields(output.properties, above=above if path is None else path))
+            return _object(find, self.fields(output.properties, parent=parent if path is None else path))
         if output.items is not None or output.type == "array":
             return _array(find, self._element(output))
         return _scalar(find, output.type)
 
-    def fields(self, outputs: Mapping[str, OutputSpec], mapped: Collection[Path] = (), above: str = "") -> Transform:
+    def fields(self, outputs: Mapping[str, OutputSpec], mapped: Collection[Path] = (), parent: str = "") -> Transform:
         """The shape of an object."""
-        shapes = {name: self.shape(output, name, above) for name, output in outputs.items()}
+        transforms = {name: self.transform(output, name, parent) for name, output in outputs.items()}
         for name in {path[0]: None for path in mapped}:
             deeper = [path[1:] for path in mapped if path[0] == name and path[1:]]
             if name in outputs and deeper:
-                shapes[name] = _object(field(name), self.fields(outputs[name].properties or {}, deeper))
-        kept = [name for name in dict.fromkeys(path[0] for path in mapped) if name not in shapes]
+                transforms[name] = _object(field(name), self.fields(outputs[name].properties or {}, deeper))
+        undeclared = [name for name in dict.fromkeys(path[0] for path in mapped) if name not in transforms]
 
-        named = tuple(shapes.items())
-        if not kept:
-            return lambda data: {name: shape(data) for name, shape in named}
+        pairs = tuple(transforms.items())
+        if not undeclared:
+            return lambda data: {name: transform(data) for name, transform in pairs}
         return lambda data: {
-            **{name: shape(data) for name, shape in named},
-            **{name: data[name] for name in kept if name in data},
+            **{name: transform(data) for name, transform in pairs},
+            **{name: data[name] for name in undeclared if name in data},
         }
 
     def path(self, output: OutputSpec) -> str | None:
@@ -171,7 +179,7 @@ class _Outputs:
         is_path = self.consumed and isinstance(value, str) and value.startswith("$")
         return value if output.mapping is None and is_path else output.mapping
 
-    def read(self, output: OutputSpec) -> OutputSpec:
+    def with_path(self, output: OutputSpec) -> OutputSpec:
         """The output with its path as a mapping."""
         return output.model_copy(update={"mapping": self.path(output)})
 
@@ -179,17 +187,17 @@ class _Outputs:
         items = _items(output)
         if items is None:
             return None
-        if not (self.named and (fields := _element_fields(output))):
-            return self.shape(items)
-        whole = self.fields(fields)
-        return lambda element: whole(element) if isinstance(element, dict) else coerce(element, items.type)
+        if not (self.by_name and (fields := _element_fields(output))):
+            return self.transform(items)
+        to_object = self.fields(fields)
+        return lambda element: to_object(element) if isinstance(element, dict) else coerce(element, items.type)
 
-    def _find(self, output: OutputSpec, path: str | None, above: str) -> Find:
+    def _compile_find(self, output: OutputSpec, path: str | None, parent: str) -> Find:
         try:
             find = compile_path(path or "$")
-            if path and above and path.startswith((f"{above}.", f"{above}[")):
+            if path and parent and path.startswith((f"{parent}.", f"{parent}[")):
                 # The documents of the language write a path from the root too, below an object that has its own.
-                return _either(find, compile_path(f"${path[len(above) :]}"))
+                return _either(find, compile_path(f"${path[len(parent) :]}"))
             return find
         except ValueError as error:
             key = "mapping" if output.mapping is not None else "value"
@@ -198,51 +206,51 @@ class _Outputs:
 
 
 def _either(first: Find, second: Find) -> Find:
-    return lambda data: second(data) if (found := first(data)) is None else found
+    return lambda data: second(data) if (value := first(data)) is None else value
 
 
-def _scalar(find: Find, type: str | None) -> Transform:
+def _scalar(find: Find, type_name: str | None) -> Transform:
     """What is found, as the type; nearly everything is already, and coercing asks more of each value."""
-    if type not in _COERCIONS:
+    if type_name not in _COERCIONS:
         return find
-    if type == "string":
-        return lambda data: found if isinstance(found := find(data), str) else coerce(found, type)
-    return lambda data: coerce(found, type) if isinstance(found := find(data), str) else found
+    if type_name == "string":
+        return lambda data: value if isinstance(value := find(data), str) else coerce(value, type_name)
+    return lambda data: coerce(value, type_name) if isinstance(value := find(data), str) else value
 
 
 def _object(find: Find, fields: Transform) -> Transform:
-    return lambda data: None if (found := find(data)) is None else fields(found)
+    return lambda data: None if (value := find(data)) is None else fields(value)
 
 
 def _array(find: Find, item: Transform | None) -> Transform:
-    def shape(data: Any) -> Any:
-        found = find(data)
-        if found is None:
+    def transform(data: Any) -> Any:
+        value = find(data)
+        if value is None:
             return None
         # One element of XML is no array, and an empty one is text.
-        elements = found if isinstance(found, list) else [] if found == "" else [found]
+        elements = value if isinstance(value, list) else [] if value == "" else [value]
         return elements if item is None else [item(element) for element in elements]
 
-    return shape
+    return transform
 
 
-def _constant(value: Any, type: str | None) -> Any:
+def _constant(value: Any, type_name: str | None) -> Any:
     """A constant as the declared type; the language writes those of several parts as text, in JSON."""
-    if type not in _STRUCTURES or not isinstance(value, str):
-        return coerce(value, type)
+    if type_name not in _STRUCTURES or not isinstance(value, str):
+        return coerce(value, type_name)
     try:
-        found = orjson.loads(value)
+        parsed = orjson.loads(value)
     except orjson.JSONDecodeError:
         return value
-    return found if isinstance(found, _STRUCTURES[type]) else value
+    return parsed if isinstance(parsed, _STRUCTURES[type_name]) else value
 
 
-def coerce(value: Any, type: str | None) -> Any:
+def coerce(value: Any, type_name: str | None) -> Any:
     """`value` as the declared scalar type where it can be; as it is where it cannot."""
     if value is None or isinstance(value, dict | list):
         return value
     try:
-        return _COERCIONS[type](value) if type in _COERCIONS else value
+        return _COERCIONS[type_name](value) if type_name in _COERCIONS else value
     except (ValueError, TypeError, OverflowError):
         return value
 

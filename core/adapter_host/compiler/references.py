@@ -39,43 +39,45 @@ def matches(call: str, consumed: Iterable[ConsumedOperation]) -> list[ConsumedOp
     return [operation for operation in consumed if reference in operation.names]
 
 
-def best_matches(found: Sequence[ConsumedOperation], caller: Caller) -> Sequence[ConsumedOperation]:
+def best_matches(candidates: Sequence[ConsumedOperation], caller: Caller) -> Sequence[ConsumedOperation]:
     """The candidates that suit the caller best; one, unless the document does not say which is meant."""
-    for suits in _tests(caller):
-        if len(found) == 1:
+    for is_match in _criteria(caller):
+        if len(candidates) == 1:
             break
-        found = [operation for operation in found if suits(operation)] or found
-    return found
+        candidates = [operation for operation in candidates if is_match(operation)] or candidates
+    return candidates
 
 
-def _tests(caller: Caller) -> tuple[Callable[[ConsumedOperation], bool], ...]:
+def _criteria(caller: Caller) -> tuple[Callable[[ConsumedOperation], bool], ...]:
     keys = {
         normalize_name(key) for key in (*caller.keys, *(name for path in caller.paths for name in placeholders(path)))
     }
-    paths = {_path(path) for path in caller.paths}
+    paths = {_comparable_path(path) for path in caller.paths}
     names = {normalize_name(name) for name in caller.resource_names}
     by_keys: tuple[Callable[[ConsumedOperation], bool], ...] = (
-        lambda operation: _names(operation) == keys,
-        lambda operation: _required(operation) <= keys <= _names(operation),
+        lambda operation: _input_names(operation) == keys,
+        lambda operation: _path_input_names(operation) <= keys <= _input_names(operation),
     )
     by_words: tuple[Callable[[ConsumedOperation], bool], ...] = (
         lambda operation: bool(caller.description) and operation.description == caller.description,
-        lambda operation: normalize_name(operation.resource or "") in names or _path(operation.path or "") in paths,
+        lambda operation: (
+            normalize_name(operation.resource or "") in names or _comparable_path(operation.path or "") in paths
+        ),
         lambda operation: operation.method == caller.method,
     )
     # A caller that names no input may pass on all of them, so that says little.
     return (*by_keys, *by_words) if keys else (*by_words, *by_keys)
 
 
-def _names(operation: ConsumedOperation) -> set[str]:
-    return {normalize_name(given.name) for given in operation.inputs}
+def _input_names(operation: ConsumedOperation) -> set[str]:
+    return {normalize_name(item.name) for item in operation.inputs}
 
 
-def _required(operation: ConsumedOperation) -> set[str]:
-    return {normalize_name(given.name) for given in operation.inputs if given.in_ == "path"}
+def _path_input_names(operation: ConsumedOperation) -> set[str]:
+    return {normalize_name(item.name) for item in operation.inputs if item.in_ == "path"}
 
 
-def _path(path: str) -> str:
+def _comparable_path(path: str) -> str:
     """A path as compared: any case, without a `/vN` prefix, placeholders by name folded."""
     return normalize_name(re.sub(r"\{+\s*|\s*\}+", "", re.sub(r"^/v\d+(?=/|$)", "", path.rstrip("/"))))
 
@@ -84,20 +86,20 @@ def unknown_operation_message(call: str, consumed: Collection[ConsumedOperation]
     """The message for a call that names nothing."""
     names = sorted({f"{operation.namespace}.{operation.name}" for operation in consumed})
     namespace = call.split(".")[0]
-    same = [name for name in names if name.startswith(f"{namespace}.")]
+    siblings = [name for name in names if name.startswith(f"{namespace}.")]
     if hint := did_you_mean(call, names):
         return f"nothing consumed is named '{call}'{hint}"
-    if not same:
+    if not siblings:
         namespaces = sorted({operation.namespace for operation in consumed})
         return f"nothing consumed is named '{call}' (consumed namespaces: {', '.join(namespaces) or 'none'})"
-    listed = ", ".join(same[:8]) + (", ..." if len(same) > 8 else "")
-    return f"nothing consumed is named '{call}' (there are: {listed})"
+    joined = ", ".join(siblings[:8]) + (", ..." if len(siblings) > 8 else "")
+    return f"nothing consumed is named '{call}' (there are: {joined})"
 
 
-def ambiguous_operation_message(call: str, found: Collection[ConsumedOperation]) -> str:
+def ambiguous_operation_message(call: str, candidates: Collection[ConsumedOperation]) -> str:
     """The message for a call that several operations answer to."""
-    names = sorted({operation.names[-1] for operation in found})
-    if len(names) < len(found):
+    names = sorted({operation.names[-1] for operation in candidates})
+    if len(names) < len(candidates):
         return f"'{call}' may mean several operations of one name (give them, or their resources, names of their own)"
     return f"'{call}' may mean several operations (name one of {', '.join(names)})"
 
@@ -108,7 +110,7 @@ class Functions:
     def __init__(self, loaded: LoadedCapability) -> None:
         self._word = loaded.source.word("function")
         self._functions: dict[str, FunctionSpec] = {}
-        self._found: set[str] = set()
+        self._used: set[str] = set()
         for aggregate in loaded.capability.aggregates:
             for function in aggregate.functions:
                 name = f"{aggregate.namespace}.{function.name}"
@@ -119,15 +121,15 @@ class Functions:
 
     def find(self, ref: str) -> FunctionSpec | None:
         """The function that a `ref` means."""
-        self._found.add(ref)
+        self._used.add(ref)
         return self._functions.get(ref)
 
     @property
     def unused(self) -> list[FunctionSpec]:
         """Those that were never found."""
-        return [function for name, function in self._functions.items() if name not in self._found]
+        return [function for name, function in self._functions.items() if name not in self._used]
 
-    def unknown(self, ref: str) -> str:
+    def unknown_message(self, ref: str) -> str:
         """The message for a `ref` that means none."""
         names = list(self._functions)
         hint = did_you_mean(ref, names) or f" (there are: {', '.join(names[:8]) or 'none'})"

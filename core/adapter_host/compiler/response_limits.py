@@ -18,51 +18,51 @@ class ResponsePolicy:
     """
 
     streams: bool = False
-    held: int = 10 * 2**20
-    allowed: int | None = None
+    buffer_limit: int = 10 * 2**20
+    document_limit: int | None = None
 
     def limit(self, target: ConsumedOperation) -> int | None:
         """The most bytes that an answer of `target` may have; None when nothing bounds a stream of them."""
-        return self.allowed if target.max_size is None else target.max_size
+        return self.document_limit if target.max_size is None else target.max_size
 
-    def takes_stream(self, target: ConsumedOperation) -> bool:
+    def requests_stream(self, target: ConsumedOperation) -> bool:
         """Whether `target` is to be asked for a stream: to pass it on, or to hold more than it would give at once."""
         limit = self.limit(target)
-        return self.streams or (target.max_size is None and limit is not None and limit > self.held)
+        return self.streams or (target.max_size is None and limit is not None and limit > self.buffer_limit)
 
 
 @dataclass(frozen=True, slots=True)
 class ResponseLimit:
     """Bounds an answer: at once where its length is told, and else as it comes. With `hold` a stream is read first."""
 
-    most: int | None
-    hold: int | None
+    limit: int | None
+    buffer_limit: int | None
 
     async def __call__(self, result: Result) -> Result:
         """The answer; raises `UpstreamInvalidError` for one that is too large."""
-        most = self.most
-        if most is not None and (_told_length(result) or 0) > most:
+        limit = self.limit
+        if limit is not None and (_declared_length(result) or 0) > limit:
             if result.stream is not None:
                 await close_stream(result.stream)
-            raise too_large(most)
+            raise too_large(limit)
         if result.stream is None:
-            if most is not None and len(result.body) > most:
-                raise too_large(most)
+            if limit is not None and len(result.body) > limit:
+                raise too_large(limit)
             return result
-        if self.hold is not None:
-            return await result.hold(self.hold)
-        if most is not None:
-            result.stream = LimitedStream(result.stream, most)
+        if self.buffer_limit is not None:
+            return await result.hold(self.buffer_limit)
+        if limit is not None:
+            result.stream = LimitedStream(result.stream, limit)
         return result
 
 
 def compile_response_limit(target: ConsumedOperation, response_policy: ResponsePolicy) -> ResponseLimit:
     """What keeps the answers of `target` within what the exposer takes."""
     limit = response_policy.limit(target)
-    return ResponseLimit(limit, hold=None if response_policy.streams else limit or response_policy.held)
+    return ResponseLimit(limit, buffer_limit=None if response_policy.streams else limit or response_policy.buffer_limit)
 
 
-def _told_length(result: Result) -> int | None:
+def _declared_length(result: Result) -> int | None:
     length = result.headers.get("Content-Length", "")
     if result.stream is None or "Content-Encoding" in result.headers or not length.isdecimal():
         return None
@@ -72,7 +72,7 @@ def _told_length(result: Result) -> int | None:
 def with_media_type(call: Call, media_type: str, *, binary: bool) -> Call:
     """`call`, its answers told to be of `media_type`; what has become JSON on the way stays JSON unless that is too."""
 
-    async def told(arguments: Arguments) -> Result:
+    async def call_with_media_type(arguments: Arguments) -> Result:
         result = await call(arguments)
         if not binary and is_json(result.media_type) and not is_json(media_type):
             return result
@@ -81,4 +81,4 @@ def with_media_type(call: Call, media_type: str, *, binary: bool) -> Call:
         result.media_type = media_type
         return result
 
-    return told
+    return call_with_media_type

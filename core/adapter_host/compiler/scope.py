@@ -15,7 +15,7 @@ from adapter_host.expressions.template import ABSENT, TAG, Part, Reference, Temp
 Values = Mapping[str, Any]
 """What a call knows so far, by the names that a scope gives it."""
 
-_GIVEN: Final = "with:"
+_WITH_PREFIX: Final = "with:"
 _QUALIFIED: Final = re.compile(r"(?:\$this\.)?([A-Za-z0-9_-]+)\.([A-Za-z0-9_*.-]+)")
 
 
@@ -34,7 +34,7 @@ Value = Reference | Template | Constant
 
 def is_input(name: str) -> bool:
     """Whether a value's name is an input's, and not that of something a unit has of its own."""
-    return not name.startswith(("$", _GIVEN))
+    return not name.startswith(("$", _WITH_PREFIX))
 
 
 class Scope:
@@ -46,89 +46,89 @@ class Scope:
         self.declared = {spec.name: spec for spec in specs if spec.value is None}
         self.constants = {spec.name: spec.value for spec in specs if spec.value is not None}
         self.used: set[str] = set()
-        self.given: dict[str, str] = {}
-        self._meanings: dict[str, Value] = {}
-        self._takes: dict[str, Getter] = {}
+        self.bound: dict[str, str] = {}
+        self._bound_values: dict[str, Value] = {}
+        self._getters: dict[str, Getter] = {}
 
-    def give(self, spec: OperationSpec) -> None:
+    def bind_with(self, spec: OperationSpec) -> None:
         """Let what the operation's own `with` says stand under its names, before any input's."""
         loc = self.loaded.loc
-        meanings = {key: self.meaning(value, loc(spec, "with", key)) for key, value in spec.with_.items()}
-        self.given = {key: f"{_GIVEN}{key}" for key in meanings}
-        self._meanings = {self.given[key]: meaning for key, meaning in meanings.items()}
-        self._takes = {name: compile_getter(meaning) for name, meaning in self._meanings.items()}
+        resolved = {key: self.resolve(value, loc(spec, "with", key)) for key, value in spec.with_.items()}
+        self.bound = {key: f"{_WITH_PREFIX}{key}" for key in resolved}
+        self._bound_values = {self.bound[key]: value for key, value in resolved.items()}
+        self._getters = {name: compile_getter(value) for name, value in self._bound_values.items()}
 
     def values(self, arguments: Values) -> dict[str, Any]:
         """The values that a call begins with."""
-        return _values(arguments, self._takes)
+        return _values(arguments, self._getters)
 
     def preview(self, arguments: Values) -> dict[str, Any]:
         """As `values`, for people: secrets stay as names."""
-        shown = {n: m.preview if isinstance(m, Template) else self._takes[n] for n, m in self._meanings.items()}
-        return _values(arguments, shown)
+        getters = {n: m.preview if isinstance(m, Template) else self._getters[n] for n, m in self._bound_values.items()}
+        return _values(arguments, getters)
 
-    def meaning(self, value: Any, loc: Loc) -> Value:
+    def resolve(self, value: Any, loc: Loc) -> Value:
         """What a value of the document stands for."""
         if not isinstance(value, str):
             return Constant(value)
         if "{{" in value:
-            return self._template(value, loc)
-        if name := self._qualified(value):
-            return self._input(name)
+            return self._resolve_template(value, loc)
+        if name := self._qualified_input(value):
+            return self._resolve_input(name)
         if "." in value and self.loaded.binds.find(value):
-            return self._template("{{" + value + "}}", loc)
+            return self._resolve_template("{{" + value + "}}", loc)
         return Constant(value)
 
-    def own(self, name: str, loc: Loc) -> Part | None:
+    def lookup(self, name: str, loc: Loc) -> Part | None:
         """What a tag's name means here before it means anything else."""
-        if name in self.given:
-            return Reference(self.given[name])
+        if name in self.bound:
+            return Reference(self.bound[name])
         return text_of(self.constants[name]) if name in self.constants else None
 
-    def warn_idle(self) -> None:
+    def warn_unused(self) -> None:
         """Say which declared inputs nothing names."""
         for name, spec in self.declared.items():
             if name not in self.used:
                 loc = self.loaded.loc(spec, "name")
                 self.loaded.problem(f"input '{name}' goes nowhere", loc, code="idle-input", warning=True)
 
-    def _input(self, name: str) -> Value:
-        if name in self.constants and name not in self.given:
+    def _resolve_input(self, name: str) -> Value:
+        if name in self.constants and name not in self.bound:
             return Constant(self.constants[name])
-        known = self.given.get(name, name)
-        self.used.add(known)
-        return Reference(known)
+        source = self.bound.get(name, name)
+        self.used.add(source)
+        return Reference(source)
 
-    def _template(self, text: str, loc: Loc) -> Value:
+    def _resolve_template(self, text: str, loc: Loc) -> Value:
         tag = TAG.fullmatch(text)
-        if tag and tag[2] in self.constants and tag[2] not in self.given:
+        if tag and tag[2] in self.constants and tag[2] not in self.bound:
             return Constant(self.constants[tag[2]])
-        template = self.loaded.template(text, loc, inputs=self.declared, own=lambda name: self.own(name, loc))
+        template = self.loaded.template(text, loc, inputs=self.declared, own=lambda name: self.lookup(name, loc))
         self.used.update(template.inputs)
         return template if template.single is None else Reference(template.single)
 
-    def _qualified(self, value: str) -> str | None:
+    def _qualified_input(self, value: str) -> str | None:
         """The caller's input that text like `rest.limit` or `my-exposer.limit` means, if it means one."""
-        qualified = _QUALIFIED.fullmatch(value)
-        if qualified is None or qualified[1] in self.loaded.binds.namespaces:
+        match = _QUALIFIED.fullmatch(value)
+        if match is None or match[1] in self.loaded.binds.namespaces:
             return None
-        return qualified[2] if qualified[1] in self.loaded.callers else None
+        return match[2] if match[1] in self.loaded.callers else None
 
 
-def _values(arguments: Values, takes: Mapping[str, Getter]) -> dict[str, Any]:
+def _values(arguments: Values, getters: Mapping[str, Getter]) -> dict[str, Any]:
     values = dict(arguments)
-    for name, take in takes.items():
-        if (value := take(arguments)) is not None and value is not ABSENT:
+    for name, getter in getters.items():
+        if (value := getter(arguments)) is not None and value is not ABSENT:
             values[name] = value
     return values
 
 
-def compile_getter(meaning: Value) -> Getter:
+def compile_getter(value: Value) -> Getter:
     """The function that gives what a meaning stands for."""
-    if isinstance(meaning, Reference):
-        name = meaning.name
+    if isinstance(value, Reference):
+        name = value.name
         return lambda values: values.get(name, ABSENT)
-    fixed = meaning.value if isinstance(meaning, Constant) else meaning.constant
-    if isinstance(meaning, Template) and fixed is None:
-        return meaning.text
-    return lambda values: fixed
+    constant = value.value if isinstance(value, Constant) else value.constant
+    if isinstance(value, Template) and constant is None:
+        return value.text
+    return lambda values: constant

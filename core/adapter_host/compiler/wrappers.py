@@ -32,12 +32,12 @@ def apply_wrappers(operation: Operation, plugins: Plugins, context: BuildContext
 def compile_step_wrapper(plugins: Plugins, context: BuildContext) -> WrapStep:
     """The function that puts the plugins' wrappers around what a step does."""
 
-    def surround_step(step: StepSpec, operation: OperationSpec, work: Work) -> Work:
+    def wrap_step(step: StepSpec, operation: OperationSpec, work: Work) -> Work:
         for wrap in reversed(plugins.call_hook("step_wrapper", step=step, operation=operation, context=context)):
             work = wrap(work)
         return work
 
-    return surround_step
+    return wrap_step
 
 
 class WrappedConsumed(ConsumedOperation):

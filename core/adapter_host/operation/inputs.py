@@ -27,7 +27,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _anything(_: Any) -> bool:
+def _accept_anything(_: Any) -> bool:
     return True
 
 
@@ -94,18 +94,18 @@ class Input:
 
     def check(self, value: Any) -> None:
         """Raise `ArgumentError` unless `value` is of the declared type and pattern."""
-        if not JSON_TYPES.get(self.type or "", _anything)(value):
+        if not JSON_TYPES.get(self.type or "", _accept_anything)(value):
             raise self.type_error(value)
         if self.pattern and isinstance(value, str) and not re.search(self.pattern, value):
             raise ArgumentError(self.name, f"'{self.name}' must match the pattern {self.pattern}")
 
     def type_error(self, value: Any) -> ArgumentError:
         """The error for a value of another type."""
-        wanted = _ARTICLES.get(self.type or "", "a value")
-        return ArgumentError(self.name, f"'{self.name}' must be {wanted} (given {_shown(value)})")
+        expected = _ARTICLES.get(self.type or "", "a value")
+        return ArgumentError(self.name, f"'{self.name}' must be {expected} (given {_describe(value)})")
 
 
-def _shown(value: Any) -> str:
+def _describe(value: Any) -> str:
     if isinstance(value, dict | list):
         return _ARTICLES["object" if isinstance(value, dict) else "array"]
     text = orjson.dumps(value, default=repr).decode() if not isinstance(value, int) else str(value).lower()

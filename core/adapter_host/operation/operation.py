@@ -129,16 +129,16 @@ class Result:
         return self
 
 
-def success(result: Result, shape: Callable[[Any], Any] | None = None, media_type: str = JSON) -> Result:
+def success(result: Result, transform: Callable[[Any], Any] | None = None, media_type: str = JSON) -> Result:
     """A call's result with what `shape` makes of its data, if that is to be; raises `UpstreamStatusError` for an error.
 
     `media_type` is what is said of data that `shape` has made.
     """
     if result.status >= 300:
         raise UpstreamStatusError(result.status, result.body, result.media_type, result.headers)
-    if shape is None or not result.body:
+    if transform is None or not result.body:
         return result
-    return Result(status=result.status, media_type=media_type, data=shape(result.data), headers=result.headers)
+    return Result(status=result.status, media_type=media_type, data=transform(result.data), headers=result.headers)
 
 
 _UNREAD: Final = object()

@@ -15,17 +15,17 @@ def too_large(limit: int) -> UpstreamInvalidError:
 class LimitedStream(AsyncIterator[bytes]):
     """A stream that breaks off where there is more of it than there may be."""
 
-    def __init__(self, stream: AsyncIterator[bytes], most: int) -> None:
+    def __init__(self, stream: AsyncIterator[bytes], limit: int) -> None:
         self._stream = stream
-        self._most = most
-        self._left = most
+        self._limit = limit
+        self._remaining = limit
 
     async def __anext__(self) -> bytes:
         chunk = await anext(self._stream)
-        self._left -= len(chunk)
-        if self._left < 0:
+        self._remaining -= len(chunk)
+        if self._remaining < 0:
             await self.aclose()
-            raise too_large(self._most)
+            raise too_large(self._limit)
         return chunk
 
     async def aclose(self) -> None:
@@ -51,15 +51,15 @@ class TrackedStream(AsyncIterator[bytes]):
         try:
             return await anext(self._stream)
         except BaseException:
-            self._leave()
+            self._release_once()
             raise
 
     async def aclose(self) -> None:
         """Close the upstream answer too."""
-        self._leave()
+        self._release_once()
         await close_stream(self._stream)
 
-    def _leave(self) -> None:
+    def _release_once(self) -> None:
         release, self._release = self._release, None
         if release is not None:
             release()

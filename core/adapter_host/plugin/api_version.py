@@ -16,41 +16,43 @@ _CORE: Final = "adapter-host-core"
 _VERSION: Final = re.compile(r"(\d+)\.(\d+)")
 
 
-def mismatch(plugin: object, distribution: str | None) -> str | None:
+def version_mismatch(plugin: object, distribution: str | None) -> str | None:
     """Why the plugin cannot work with this API, and what to install; None when it can."""
-    asked = getattr(plugin, "requires_api", None)
-    if asked is None:
+    required = getattr(plugin, "requires_api", None)
+    if required is None:
         return None
-    version = _VERSION.fullmatch(asked) if isinstance(asked, str) else None
+    version = _VERSION.fullmatch(required) if isinstance(required, str) else None
     if version is None:
-        return f"its requires_api must be a version as '{API_VERSION}' (given {asked!r})"
-    wanted, present = _numbers(asked), _numbers(API_VERSION)
-    if wanted[0] == present[0] and wanted <= present:
+        return f"its requires_api must be a version as '{API_VERSION}' (given {required!r})"
+    required_numbers, numbers = _numbers(required), _numbers(API_VERSION)
+    if required_numbers[0] == numbers[0] and required_numbers <= numbers:
         return None
-    hint = _core_for(distribution)
-    if wanted < present:
+    hint = _install_hint(distribution)
+    if required_numbers < numbers:
         hint = f"pip install --upgrade {distribution or 'the plugin'}, or {hint}"
-    return f"it is written for plugin API {asked}, and {_installed()} has {API_VERSION} ({hint})"
+    return f"it is written for plugin API {required}, and {_installed_core()} has {API_VERSION} ({hint})"
 
 
-def hint_for(error: Exception, distribution: str | None) -> str:
+def import_hint(error: Exception, distribution: str | None) -> str:
     """What to install when an import failed because the core is of another version; nothing for other errors."""
-    ours = isinstance(error, ImportError) and (error.name or "").partition(".")[0] == "adapter_host"
-    return f" ({_installed()} has plugin API {API_VERSION}; {_core_for(distribution)})" if ours else ""
+    is_core_import = isinstance(error, ImportError) and (error.name or "").partition(".")[0] == "adapter_host"
+    return (
+        f" ({_installed_core()} has plugin API {API_VERSION}; {_install_hint(distribution)})" if is_core_import else ""
+    )
 
 
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(map(int, version.split(".")))
 
 
-def _installed() -> str:
+def _installed_core() -> str:
     return f"{_CORE} {metadata.version(_CORE)}"
 
 
-def _core_for(distribution: str | None) -> str:
+def _install_hint(distribution: str | None) -> str:
     """How to get the core that a distribution says it needs."""
-    required = metadata.requires(distribution) if distribution else None
-    for requirement in required or ():
+    requirements = metadata.requires(distribution) if distribution else None
+    for requirement in requirements or ():
         if re.fullmatch(rf"{_CORE}\W.*", requirement) and ";" not in requirement:
             return f"pip install '{requirement}'"
     return f"pip install --upgrade {_CORE}"

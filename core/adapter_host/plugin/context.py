@@ -20,7 +20,7 @@ from adapter_host.settings import Settings
 from .files import Location, parse_location
 
 ModelT = TypeVar("ModelT", bound=Model)
-KeptT = TypeVar("KeptT")
+StateT = TypeVar("StateT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +36,23 @@ class BuildContext:
     settings: Settings
     namespace: str
     header_writers: tuple[HeaderWriter, ...] = ()
-    kept: MutableMapping[str, Any] = field(default_factory=dict, repr=False)
+    shared: MutableMapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def base_uri(self) -> str | None:
         """Where the consumed API is to be called instead of where the document says (`--base-uri`)."""
         return self.settings.base_uris.get(self.namespace)
 
-    def shared_state(self, name: str, make: Callable[[], KeptT]) -> KeptT:
+    def shared_state(self, name: str, make: Callable[[], StateT]) -> StateT:
         """What the host keeps under a plugin's `name` from one build to the next; made when there is nothing yet.
 
         A build may fail, and be of other documents than what is served: what it needs alone does not belong there.
         """
-        if name not in self.kept:
+        if name not in self.shared:
             # Two builds may go on at once, in threads of their own: they have to get the same.
-            self.kept.setdefault(name, make())
-        kept: KeptT = self.kept[name]
-        return kept
+            self.shared.setdefault(name, make())
+        shared: StateT = self.shared[name]
+        return shared
 
     def secret(self, text: str, model: Model, *keys: str | int) -> Template:
         """Compile text that only constants and secrets may fill; a caller's input in it is a problem."""
@@ -84,7 +84,7 @@ class BuildContext:
         """What a plugin's own key (`x-...`) of `model` says; None when absent, or with a problem reported."""
         if key not in (model.model_extra or {}):
             return None
-        return self._parsed((model.model_extra or {})[key], self.loaded.loc(model, key), parsed_as)
+        return self._parse((model.model_extra or {})[key], self.loaded.loc(model, key), parsed_as)
 
     def read_section(self, parsed_as: type[ModelT], model: Model, *keys: str | int) -> ModelT | None:
         """What the document says at `keys` below `model`, in words of the plugin's own.
@@ -99,18 +99,18 @@ class BuildContext:
                 value = value[key]
             except (KeyError, IndexError, TypeError):
                 return None
-        return None if value is None else self._parsed(value, loc, parsed_as)
+        return None if value is None else self._parse(value, loc, parsed_as)
 
-    def _parsed(self, value: Any, loc: Loc, parsed_as: type[ModelT]) -> ModelT | None:
+    def _parse(self, value: Any, loc: Loc, parsed_as: type[ModelT]) -> ModelT | None:
         loaded = self.loaded
         try:
-            found = parsed_as.model_validate(value)
+            parsed = parsed_as.model_validate(value)
         except ValidationError as error:
             loaded.diagnostics.add(*problems_of(error, loaded.source, loc))
             return None
-        for part, place in walk(found, loc):
-            known = known_keys(type(part))
-            for name in part.model_extra or ():
+        for section, section_loc in walk(parsed, loc):
+            known = known_keys(type(section))
+            for name in section.model_extra or ():
                 hint = did_you_mean(name, known) or f" (known: {listed(known, 'and')})"
-                loaded.problem(f"unknown key '{name}'{hint}", (*place, name), code="unknown-key", key=True)
-        return found
+                loaded.problem(f"unknown key '{name}'{hint}", (*section_loc, name), code="unknown-key", key=True)
+        return parsed

@@ -18,7 +18,7 @@ from adapter_host.errors import NotFoundError, RefusedError
 
 log = logging.getLogger("adapter_host")
 
-_TYPES: Final = {
+_MEDIA_TYPES: Final = {
     ".jsonl": "application/jsonl",
     ".markdown": "text/markdown",
     ".md": "text/markdown",
@@ -32,7 +32,7 @@ _TYPES: Final = {
 
 def guess_media_type(path: str) -> str | None:
     """The media type that a file's name says, the same on every machine; None when it says none."""
-    return _known_types().guess_type(path)[0]
+    return _media_types().guess_type(path)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,39 +73,39 @@ class Location:
 
     def files(self) -> list[LocatedFile]:
         """Every file in it, in order; a folder's first `MOST`, with a warning in the log."""
-        found: list[LocatedFile] = []
+        files: list[LocatedFile] = []
         for file in self._walk():
-            if len(found) == self.MOST:
+            if len(files) == self.MOST:
                 log.warning("%s: only the first %d files are listed", self._path, self.MOST)
                 break
-            found.append(file)
-        return found
+            files.append(file)
+        return files
 
     def _walk(self) -> Iterator[LocatedFile]:
-        for path in chain([""], self._paths()):
+        for path in chain([""], self._relative_paths()):
             try:
-                known = self._resolved(path).stat()
+                status = self._resolve(path).stat()
             except (NotFoundError, OSError):
                 continue
-            yield LocatedFile(path, known.st_size, known.st_mtime_ns, bool(known.st_mode & stat.S_IXUSR))
+            yield LocatedFile(path, status.st_size, status.st_mtime_ns, bool(status.st_mode & stat.S_IXUSR))
 
-    def _paths(self) -> Iterator[str]:
+    def _relative_paths(self) -> Iterator[str]:
         for folder, folders, names in os.walk(self._path):
-            folders[:] = sorted(name for name in folders if _is_plain(name))
-            above = Path(folder).relative_to(self._path)
-            yield from ((above / name).as_posix() for name in sorted(names))
+            folders[:] = sorted(name for name in folders if _is_allowed(name))
+            parent = Path(folder).relative_to(self._path)
+            yield from ((parent / name).as_posix() for name in sorted(names))
 
     def has(self, path: str) -> bool:
         """Whether there is a file to read at a path below it."""
         try:
-            self._resolved(path)
+            self._resolve(path)
         except NotFoundError:
             return False
         return True
 
     def read(self, path: str = "") -> bytes:
         """The bytes of the file at a path below it; raises `NotFoundError`, and `RefusedError` beyond the limit."""
-        resolved = self._resolved(path)
+        resolved = self._resolve(path)
         try:
             body = _read(resolved, self._limit + 1)
         except OSError as error:
@@ -114,17 +114,17 @@ class Location:
             raise RefusedError(f"the file is larger than {self._limit} bytes")
         return body
 
-    def _resolved(self, path: str) -> Path:
+    def _resolve(self, path: str) -> Path:
         segments = path.split("/") if path else []
-        if not all(map(_is_plain, segments)):
+        if not all(map(_is_allowed, segments)):
             raise NotFoundError("there is no such file")
         try:
             root = self._path.resolve(strict=True)
-            found = root.joinpath(*segments).resolve(strict=True)
+            resolved = root.joinpath(*segments).resolve(strict=True)
             # Once more after links were followed: one within the folder may lead to something hidden in it.
-            plain = found.is_relative_to(root) and all(map(_is_plain, found.relative_to(root).parts))
-            if plain and found.is_file():
-                return found
+            is_inside = resolved.is_relative_to(root) and all(map(_is_allowed, resolved.relative_to(root).parts))
+            if is_inside and resolved.is_file():
+                return resolved
         except (OSError, RuntimeError, ValueError) as error:
             raise NotFoundError("there is no such file") from error
         raise NotFoundError("there is no such file")
@@ -144,25 +144,25 @@ def parse_location(location: str, document: str) -> Path:
     return Path(path)
 
 
-def _is_plain(segment: str) -> bool:
+def _is_allowed(segment: str) -> bool:
     if not segment or segment.startswith(".") or any(character in segment for character in "/\\\0"):
         return False
     return not any("\ud800" <= character <= "\udfff" for character in segment)
 
 
-def _read(path: Path, most: int) -> bytes:
+def _read(path: Path, limit: int) -> bytes:
     # What was a file when it was looked at may be a link or a pipe by now: neither is followed nor waited for.
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     with open(os.open(path, flags), "rb") as stream:
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             raise OSError("not a plain file")
-        return stream.read(most)
+        return stream.read(limit)
 
 
 @cache
-def _known_types() -> mimetypes.MimeTypes:
+def _media_types() -> mimetypes.MimeTypes:
     # Not the system's own lists: what a client is told must not depend on the machine.
-    known = mimetypes.MimeTypes()
-    for suffix, media_type in _TYPES.items():
-        known.add_type(media_type, suffix)
-    return known
+    types = mimetypes.MimeTypes()
+    for suffix, media_type in _MEDIA_TYPES.items():
+        types.add_type(media_type, suffix)
+    return types

@@ -31,13 +31,13 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 class RegisterExposer(Protocol):
     """Registers an exposer class under the `exposes` type it serves."""
 
-    def __call__(self, type: str, exposer: type[Exposer[Any]]) -> None: ...
+    def __call__(self, type_name: str, exposer: type[Exposer[Any]]) -> None: ...
 
 
 class RegisterConsumer(Protocol):
     """Registers a consumer class under the `consumes` type it calls."""
 
-    def __call__(self, type: str, consumer: type[Consumer[Any]]) -> None: ...
+    def __call__(self, type_name: str, consumer: type[Consumer[Any]]) -> None: ...
 
 
 class RegisterBindSource(Protocol):
@@ -49,7 +49,7 @@ class RegisterBindSource(Protocol):
 class RegisterStepType(Protocol):
     """Registers a class for the steps of a type."""
 
-    def __call__(self, type: str, step_type: type[StepType[Any]]) -> None: ...
+    def __call__(self, type_name: str, step_type: type[StepType[Any]]) -> None: ...
 
 
 @hookspec

@@ -17,7 +17,7 @@ from adapter_host.capability.spec import OWN_STEPS
 from adapter_host.errors import PluginError
 from adapter_host.plugin import hookspecs
 
-from .api_version import hint_for, mismatch
+from .api_version import import_hint, version_mismatch
 from .consumer import Consumer
 from .exposer import Exposer
 from .step_type import StepType
@@ -64,34 +64,38 @@ class Plugins:
         """Every installed plugin but the disabled; one that fails is kept in `failed` and is not fatal."""
         plugins = cls()
         names = os.environ.get(DISABLE, "").split(",") if disabled is None else disabled
-        blocked = {name.strip() for name in names if name.strip()}
+        disabled_names = {name.strip() for name in names if name.strip()}
         for entry in sorted(metadata.entry_points(group=GROUP), key=lambda entry: entry.name):
-            if entry.name in blocked:
+            if entry.name in disabled_names:
                 plugins.disabled.append(entry.name)
             else:
                 plugins._load(entry)
         return plugins
 
-    def call_hook(self, hook: str, **given: Any) -> list[Any]:
+    def call_hook(self, hook: str, **args: Any) -> list[Any]:
         """What the plugins answer to a hook, the first in their order first; raises `PluginError`."""
         caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
         try:
             # Foreign code: an error in a hook is reported as its plugin's.
-            answers: list[Any] = caller(**given)
+            results: list[Any] = caller(**args)
         except Exception as error:
             codes = {frame.f_code for frame, _ in walk_tb(error.__traceback__)}
-            guilty = [each for each in caller.get_hookimpls() if getattr(each.function, "__code__", None) in codes]
-            names = [each.plugin_name for each in guilty]
-            known = next((info for info in self.registered if info.name in names), None)
-            if known is None:
+            failing = [
+                implementation
+                for implementation in caller.get_hookimpls()
+                if getattr(implementation.function, "__code__", None) in codes
+            ]
+            failing_names = [implementation.plugin_name for implementation in failing]
+            info = next((info for info in self.registered if info.name in failing_names), None)
+            if info is None:
                 raise
-            raise _failure(known.name, known.distribution, known.version, error) from error
-        return answers
+            raise _plugin_error(info.name, info.distribution, info.version, error) from error
+        return results
 
     def hook_order(self, hook: str) -> tuple[str, ...]:
         """The names of the plugins that answer to a hook, in their order: the first one's wrapper is the outermost."""
         caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
-        return tuple(each.plugin_name for each in reversed(caller.get_hookimpls()))
+        return tuple(implementation.plugin_name for implementation in reversed(caller.get_hookimpls()))
 
     def _load(self, entry: metadata.EntryPoint) -> None:
         distribution = entry.dist.name if entry.dist else None
@@ -103,7 +107,7 @@ class Plugins:
         except PluginError as error:
             self.failed.append(error)
         except Exception as error:
-            self.failed.append(_failure(entry.name, distribution, version, error))
+            self.failed.append(_plugin_error(entry.name, distribution, version, error))
 
     def register(
         self, name: str, plugin: object, *, distribution: str | None = None, version: str | None = None
@@ -111,56 +115,58 @@ class Plugins:
         """Take a plugin whole; raises `PluginError` and keeps nothing of it when it cannot."""
         exposers, consumers = dict(self.exposers), dict(self.consumers)
         bind_sources, step_types = dict(self.bind_sources), dict(self.step_types)
-        if reason := mismatch(plugin, distribution):
-            raise PluginError(f"plugin '{name}'{_origin(distribution, version)}: {reason}")
+        if reason := version_mismatch(plugin, distribution):
+            raise PluginError(f"plugin '{name}'{_describe_distribution(distribution, version)}: {reason}")
         if self._manager.has_plugin(name):
-            raise _failure(name, distribution, version, ValueError("a plugin of this name is taken already"))
+            raise _plugin_error(name, distribution, version, ValueError("a plugin of this name is taken already"))
         try:
             # Foreign code again: an error in its hooks is reported as its own.
             self._manager.register(plugin, name=name)
             self._manager.check_pending()
-            self._ask(plugin, "register_exposers", _registrar(exposers, "exposes type"))
-            self._ask(plugin, "register_consumers", _registrar(consumers, "consumes type"))
-            self._ask(plugin, "register_bind_sources", _registrar(bind_sources, "bind scheme"))
-            self._ask(plugin, "register_step_types", _registrar(step_types, "step type", OWN_STEPS))
+            self._call_register_hook(plugin, "register_exposers", _registrar(exposers, "exposes type"))
+            self._call_register_hook(plugin, "register_consumers", _registrar(consumers, "consumes type"))
+            self._call_register_hook(plugin, "register_bind_sources", _registrar(bind_sources, "bind scheme"))
+            self._call_register_hook(plugin, "register_step_types", _registrar(step_types, "step type", OWN_STEPS))
         except Exception as error:
             if self._manager.get_plugin(name) is plugin:
                 self._manager.unregister(plugin)
-            raise _failure(name, distribution, version, error) from error
+            raise _plugin_error(name, distribution, version, error) from error
         callers = self._manager.get_hookcallers(plugin) or []
         info = PluginInfo(
             name=name,
             distribution=distribution,
             version=version,
-            exposers=tuple(type for type in exposers if type not in self.exposers),
-            consumers=tuple(type for type in consumers if type not in self.consumers),
+            exposers=tuple(type_name for type_name in exposers if type_name not in self.exposers),
+            consumers=tuple(type_name for type_name in consumers if type_name not in self.consumers),
             bind_sources=tuple(scheme for scheme in bind_sources if scheme not in self.bind_sources),
             hooks=tuple(sorted(caller.name for caller in callers)),
-            step_types=tuple(type for type in step_types if type not in self.step_types),
+            step_types=tuple(type_name for type_name in step_types if type_name not in self.step_types),
         )
         self.registered.append(info)
         self.exposers, self.consumers = exposers, consumers
         self.bind_sources, self.step_types = bind_sources, step_types
 
-    def _ask(self, plugin: object, hook: str, register: Callable[..., None]) -> None:
+    def _call_register_hook(self, plugin: object, hook: str, register: Callable[..., None]) -> None:
         for implementation in getattr(self._manager.hook, hook).get_hookimpls():
             if implementation.plugin is plugin:
                 implementation.function(*[register for _ in implementation.argnames])
 
 
-def _registrar(registry: dict[str, Any], kind: str, own: Mapping[str, Any] = {}) -> Callable[..., None]:
+def _registrar(registry: dict[str, Any], kind: str, reserved: Mapping[str, Any] = {}) -> Callable[..., None]:
     def register(name: str, registered: Any) -> None:
-        if taken := registry.get(name) or own.get(name):
-            raise ValueError(f"{kind} '{name}' is taken by {taken.__module__}.{taken.__qualname__}")
+        if existing := registry.get(name) or reserved.get(name):
+            raise ValueError(f"{kind} '{name}' is taken by {existing.__module__}.{existing.__qualname__}")
         registry[name] = registered
 
     return register
 
 
-def _failure(name: str, distribution: str | None, version: str | None, error: Exception) -> PluginError:
-    reason = "; ".join(str(error).splitlines()) + hint_for(error, distribution)
-    return PluginError(f"plugin '{name}'{_origin(distribution, version)}: {type(error).__name__}: {reason}")
+def _plugin_error(name: str, distribution: str | None, version: str | None, error: Exception) -> PluginError:
+    reason = "; ".join(str(error).splitlines()) + import_hint(error, distribution)
+    return PluginError(
+        f"plugin '{name}'{_describe_distribution(distribution, version)}: {type(error).__name__}: {reason}"
+    )
 
 
-def _origin(distribution: str | None, version: str | None) -> str:
+def _describe_distribution(distribution: str | None, version: str | None) -> str:
     return f" ({distribution} {version})" if distribution else ""

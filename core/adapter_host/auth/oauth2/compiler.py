@@ -12,9 +12,9 @@ from adapter_host.capability.spec import Authentication
 from adapter_host.plugin.context import BuildContext
 
 from .authorization_server import AuthorizationServer
-from .introspection import Client, IntrospectedTokens
+from .introspection import Client, IntrospectionVerifier
 from .metadata import is_secure
-from .resource import OAuth2Credentials, Tokens
+from .resource import OAuth2Credentials, TokenVerifier
 
 VALIDATIONS: Final = ("jwks", "introspection")
 
@@ -32,7 +32,7 @@ def compile_oauth2(authentication: Authentication, context: BuildContext) -> OAu
 class _Compiler:
     def __init__(self, authentication: Authentication, context: BuildContext) -> None:
         self._authentication = authentication
-        self._provision = context
+        self._context = context
         self._failed = False
 
     def credentials(self) -> OAuth2Credentials | None:
@@ -43,70 +43,70 @@ class _Compiler:
         self._check_tls(issuer, resource)
         self._check_scopes()
         server = AuthorizationServer(issuer)
-        tokens = self._tokens(server, audience)
+        verifier = self._verifier(server, audience)
         # What has a problem is never served; the build goes on for what else is wrong.
-        if tokens is None or self._failed:
+        if verifier is None or self._failed:
             return None
-        return OAuth2Credentials(server, tokens, resource, declared.scopes)
+        return OAuth2Credentials(server, verifier, resource, declared.scopes)
 
-    def _tokens(self, server: AuthorizationServer, audience: str) -> Tokens | None:
+    def _verifier(self, server: AuthorizationServer, audience: str) -> TokenVerifier | None:
         validation = self._authentication.token_validation or VALIDATIONS[0]
         if validation == "introspection":
             client = Client(*(self._extension(key) for key in ("x-client-id", "x-client-secret")))
-            return IntrospectedTokens(server, audience, client)
+            return IntrospectionVerifier(server, audience, client)
         if validation != "jwks":
-            known = " or ".join(f"'{name}'" for name in VALIDATIONS)
-            self._problem(f"'tokenValidation' must be {known} (given '{validation}')", "tokenValidation")
+            choices = " or ".join(f"'{name}'" for name in VALIDATIONS)
+            self._problem(f"'tokenValidation' must be {choices} (given '{validation}')", "tokenValidation")
             return None
-        return self._signed(server, audience)
+        return self._jwt_verifier(server, audience)
 
-    def _signed(self, server: AuthorizationServer, audience: str) -> Tokens | None:
+    def _jwt_verifier(self, server: AuthorizationServer, audience: str) -> TokenVerifier | None:
         if find_spec("jwt") is None or find_spec("cryptography") is None:
             message = f"'oauth2' authentication of callers needs PyJWT and cryptography ({_INSTALL})"
             self._problem(message, "type", code="missing-dependency")
             return None
         # Imported here, as cryptography takes a while and is no dependency of those who do not need it.
-        module = import_module(".tokens", __package__)
-        tokens: Tokens = module.SignedTokens(server, audience)
-        return tokens
+        module = import_module(".jwt_verifier", __package__)
+        verifier: TokenVerifier = module.JwtVerifier(server, audience)
+        return verifier
 
-    def _url(self, key: str, given: str | None) -> str:
-        url = self._text(key, given)
-        if url and not _URL.fullmatch(url) and not self._is_stand_in(given):
-            self._problem(f"'{key}' must be an http or https URL without query and fragment (given '{given}')", key)
+    def _url(self, key: str, value: str | None) -> str:
+        url = self._text(key, value)
+        if url and not _URL.fullmatch(url) and not self._is_mocked(value):
+            self._problem(f"'{key}' must be an http or https URL without query and fragment (given '{value}')", key)
         return url
 
     def _check_tls(self, issuer: str, resource: str) -> None:
         declared = self._authentication
         if urlsplit(issuer).scheme == "http" and not is_secure(issuer):
-            given = declared.authorization_server_uri
-            message = f"an authorization server that is not on this machine needs https (given '{given}')"
+            value = declared.authorization_server_uri
+            message = f"an authorization server that is not on this machine needs https (given '{value}')"
             self._problem(message, "authorizationServerUri")
         if urlsplit(resource).scheme == "http" and not is_secure(resource):
             message = f"clients send tokens over https alone (given '{declared.resource}')"
-            self._provision.warn(message, declared, "resource", code="not-https")
+            self._context.warn(message, declared, "resource", code="not-https")
 
     def _check_scopes(self) -> None:
         for index, scope in enumerate(self._authentication.scopes):
             if not _SCOPE.fullmatch(scope):
                 message = f"a scope is one word without quotes (given '{scope}')"
-                self._provision.problem(message, self._authentication, "scopes", index)
+                self._context.problem(message, self._authentication, "scopes", index)
                 self._failed = True
 
-    def _text(self, key: str, given: object) -> str:
+    def _text(self, key: str, value: object) -> str:
         """The text under a key, its secrets filled in; empty while they are missing, or with a problem reported."""
-        if not given or not isinstance(given, str):
+        if not value or not isinstance(value, str):
             self._problem(f"'oauth2' authentication of callers needs '{key}'", key, code="missing-key")
             return ""
-        return self._provision.secret(given, self._authentication, key).constant or ""
+        return self._context.secret(value, self._authentication, key).constant or ""
 
     def _extension(self, key: str) -> str:
         return self._text(key, (self._authentication.model_extra or {}).get(key))
 
-    def _is_stand_in(self, given: str | None) -> bool:
+    def _is_mocked(self, value: str | None) -> bool:
         """Whether a secret in it is made up, as with `--mock`."""
-        return self._provision.settings.mock and "{{" in (given or "")
+        return self._context.settings.mock and "{{" in (value or "")
 
     def _problem(self, message: str, key: str, code: str = "invalid") -> None:
-        self._provision.problem(message, self._authentication, key, code=code)
+        self._context.problem(message, self._authentication, key, code=code)
         self._failed = True

@@ -16,11 +16,11 @@ import aiohttp
 from adapter_host.auth.credentials import Principal
 
 from .authorization_server import AuthorizationServer
-from .claims import Expected, InvalidToken, expiry
+from .claims import ExpectedClaims, InvalidTokenError, expiry
 
-LIFETIME: Final = 30.0
+CACHE_SECONDS: Final = 30.0
 """For how many seconds an answer about a token holds; one that is revoked is accepted for so long."""
-REMEMBERED: Final = 10_000
+CACHE_SIZE: Final = 10_000
 
 _INACTIVE: Final = "the token is not active"
 
@@ -37,80 +37,80 @@ class Client:
         return aiohttp.encode_basic_auth(quote_plus(self.id), quote_plus(self.secret))
 
 
-class IntrospectedTokens:
+class IntrospectionVerifier:
     """Accepts tokens that an authorization server says are active and meant for us."""
 
     def __init__(
         self, server: AuthorizationServer, audience: str, client: Client, clock: Callable[[], float] = time.time
     ) -> None:
         self._server = server
-        self._expected = Expected(audience, required=())
+        self._expected = ExpectedClaims(audience, required=())
         self._client = client
         self._clock = clock
-        self._answers: OrderedDict[bytes, tuple[float, Principal | str]] = OrderedDict()
-        self._asking: dict[bytes, asyncio.Task[Principal]] = {}
+        self._results: OrderedDict[bytes, tuple[float, Principal | str]] = OrderedDict()
+        self._pending: dict[bytes, asyncio.Task[Principal]] = {}
 
-    def known(self, token: str) -> Principal | None:
+    def verify_cached(self, token: str) -> Principal | None:
         """Whose token it is, by an answer that still holds; None when the server is to be asked."""
-        until, answer = self._answers.get(_key(token), (0.0, None))
-        if answer is None or until <= self._clock():
+        expires_at, result = self._results.get(_key(token), (0.0, None))
+        if result is None or expires_at <= self._clock():
             return None
-        return _accepted(answer)
+        return _principal_or_raise(result)
 
-    async def learned(self, token: str) -> Principal:
-        """Whose token it is, as the server says now; raises `InvalidToken` and `UnavailableError`."""
+    async def verify(self, token: str) -> Principal:
+        """Whose token it is, as the server says now; raises `InvalidTokenError` and `UnavailableError`."""
         key = _key(token)
-        asking = self._asking.get(key)
-        if asking is None:
-            asking = self._asking[key] = asyncio.create_task(self._ask(key, token))
-            asking.add_done_callback(lambda task: self._asked(key, task))
+        pending = self._pending.get(key)
+        if pending is None:
+            pending = self._pending[key] = asyncio.create_task(self._introspect(key, token))
+            pending.add_done_callback(lambda task: self._finished(key, task))
         # Shielded: one request that goes away must not take the answer from others with the same token.
-        return await asyncio.shield(asking)
+        return await asyncio.shield(pending)
 
     async def stop(self) -> None:
         """End what is on its way."""
-        asking = list(self._asking.values())
-        for task in asking:
+        pending = list(self._pending.values())
+        for task in pending:
             task.cancel()
-        await asyncio.gather(*asking, return_exceptions=True)
+        await asyncio.gather(*pending, return_exceptions=True)
 
-    async def _ask(self, key: bytes, token: str) -> Principal:
+    async def _introspect(self, key: bytes, token: str) -> Principal:
         url = await self._server.endpoint("introspection_endpoint")
         form = {"token": token, "token_type_hint": "access_token"}
-        claims = await self._server.ask(url, form, headers={"Authorization": self._client.basic()})
-        answer: Principal | str
-        until = self._clock() + LIFETIME
+        claims = await self._server.request_json(url, form, headers={"Authorization": self._client.basic()})
+        result: Principal | str
+        expires_at = self._clock() + CACHE_SECONDS
         try:
-            answer = self._principal(claims)
-            until = min(until, expiry(claims) or until)
-        except InvalidToken as error:
-            answer = str(error)
-        self._remember(key, until, answer)
-        return _accepted(answer)
+            result = self._principal(claims)
+            expires_at = min(expires_at, expiry(claims) or expires_at)
+        except InvalidTokenError as error:
+            result = str(error)
+        self._cache(key, expires_at, result)
+        return _principal_or_raise(result)
 
     def _principal(self, claims: Mapping[str, Any]) -> Principal:
         if claims.get("active") is not True:
-            raise InvalidToken(_INACTIVE)
+            raise InvalidTokenError(_INACTIVE)
         return self._expected.principal(claims, self._server.issuer, self._clock())
 
-    def _remember(self, key: bytes, until: float, answer: Principal | str) -> None:
-        self._answers[key] = (until, answer)
-        self._answers.move_to_end(key)
-        if len(self._answers) > REMEMBERED:
-            self._answers.popitem(last=False)
+    def _cache(self, key: bytes, expires_at: float, result: Principal | str) -> None:
+        self._results[key] = (expires_at, result)
+        self._results.move_to_end(key)
+        if len(self._results) > CACHE_SIZE:
+            self._results.popitem(last=False)
 
-    def _asked(self, key: bytes, task: asyncio.Task[Principal]) -> None:
-        del self._asking[key]
+    def _finished(self, key: bytes, task: asyncio.Task[Principal]) -> None:
+        del self._pending[key]
         # Whoever waits gets it; when nobody is left, it has been logged where it is the server's.
         if not task.cancelled():
             task.exception()
 
 
-def _accepted(answer: Principal | str) -> Principal:
+def _principal_or_raise(result: Principal | str) -> Principal:
     """The principal; an answer that is why there is none is raised."""
-    if isinstance(answer, str):
-        raise InvalidToken(answer)
-    return answer
+    if isinstance(result, str):
+        raise InvalidTokenError(result)
+    return result
 
 
 def _key(token: str) -> bytes:

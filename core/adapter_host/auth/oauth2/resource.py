@@ -9,23 +9,23 @@ from urllib.parse import urlsplit
 import orjson
 from aiohttp import web
 
-from adapter_host.auth.credentials import IssuedCredentials, Principal, Refusal, Verdict, credentials_of
+from adapter_host.auth.credentials import IssuedCredentials, Principal, Refusal, Verdict, authorization_value
 from adapter_host.errors import UnavailableError
 
 from .authorization_server import AuthorizationServer
-from .claims import InvalidToken
+from .claims import InvalidTokenError
 from .metadata import WELL_KNOWN
 
 RETRY_AFTER: Final = 5.0
 
 
-class Tokens(Protocol):
-    """A way to tell whose a token is; both raise `InvalidToken`, and `learned` `UnavailableError` too."""
+class TokenVerifier(Protocol):
+    """A way to tell whose a token is; both raise `InvalidTokenError`, and `learned` `UnavailableError` too."""
 
-    def known(self, token: str) -> Principal | None:
+    def verify_cached(self, token: str) -> Principal | None:
         """Whose it is, as far as that is known without asking; None when it is not."""
 
-    async def learned(self, token: str) -> Principal:
+    async def verify(self, token: str) -> Principal:
         """Whose it is, by asking."""
 
     async def stop(self) -> None:
@@ -37,50 +37,54 @@ class OAuth2Credentials(IssuedCredentials):
 
     kind = "oauth2"
 
-    def __init__(self, server: AuthorizationServer, tokens: Tokens, resource: str, scopes: tuple[str, ...]) -> None:
+    def __init__(
+        self, server: AuthorizationServer, verifier: TokenVerifier, resource: str, scopes: tuple[str, ...]
+    ) -> None:
         self._server = server
-        self._tokens = tokens
+        self._verifier = verifier
         self._scopes = frozenset(scopes)
         self._path = _path(resource)
         self._metadata = _metadata(server.issuer, resource, scopes)
-        where = f'resource_metadata="{_origin(resource)}{WELL_KNOWN}{self._path}"'
-        self._wanted = ", ".join([*([f'scope="{" ".join(scopes)}"'] if scopes else []), where])
-        self._nothing_sent = Refusal(401, "a token is needed", (f"Bearer {self._wanted}",))
+        metadata_parameter = f'resource_metadata="{_origin(resource)}{WELL_KNOWN}{self._path}"'
+        self._challenge_parameters = ", ".join(
+            [*([f'scope="{" ".join(scopes)}"'] if scopes else []), metadata_parameter]
+        )
+        self._missing_token = Refusal(401, "a token is needed", (f"Bearer {self._challenge_parameters}",))
 
     def check(self, request: web.Request) -> Verdict | Awaitable[Verdict]:
         """Whose token it carries; the authorization server is asked only when that is not known."""
-        token = credentials_of(request, "bearer")
+        token = authorization_value(request, "bearer")
         if not token:
-            return self._nothing_sent
+            return self._missing_token
         try:
-            principal = self._tokens.known(token)
-        except InvalidToken as error:
-            return self._invalid(error)
-        return self._learned(token) if principal is None else self._admitted(principal)
+            principal = self._verifier.verify_cached(token)
+        except InvalidTokenError as error:
+            return self._invalid_token(error)
+        return self._verify(token) if principal is None else self._authorize(principal)
 
-    async def _learned(self, token: str) -> Verdict:
+    async def _verify(self, token: str) -> Verdict:
         try:
-            return self._admitted(await self._tokens.learned(token))
-        except InvalidToken as error:
-            return self._invalid(error)
+            return self._authorize(await self._verifier.verify(token))
+        except InvalidTokenError as error:
+            return self._invalid_token(error)
         except UnavailableError as error:
             return Refusal(503, error.message, retry_after=error.retry_after or RETRY_AFTER)
 
-    def _admitted(self, principal: Principal) -> Verdict:
+    def _authorize(self, principal: Principal) -> Verdict:
         if self._scopes <= principal.scopes:
             return principal
         detail = "the token does not grant what is needed here"
         return Refusal(403, detail, (self._challenge("insufficient_scope", detail),))
 
-    def _invalid(self, error: InvalidToken) -> Refusal:
+    def _invalid_token(self, error: InvalidTokenError) -> Refusal:
         return Refusal(401, str(error), (self._challenge("invalid_token", str(error)),))
 
     def _challenge(self, error: str, description: str) -> str:
-        return f'Bearer error="{error}", error_description="{description}", {self._wanted}'
+        return f'Bearer error="{error}", error_description="{description}", {self._challenge_parameters}'
 
     def documents(self, path: str) -> Mapping[str, bytes]:
         """Its metadata, under the resource's own path and under the one it is served at."""
-        return {f"{WELL_KNOWN}{each}": self._metadata for each in (self._path, path)}
+        return {f"{WELL_KNOWN}{resource_path}": self._metadata for resource_path in (self._path, path)}
 
     async def start(self) -> None:
         """Be ready to ask the authorization server, which need not be there yet."""
@@ -88,7 +92,7 @@ class OAuth2Credentials(IssuedCredentials):
 
     async def stop(self) -> None:
         """Ask nothing any more."""
-        await self._tokens.stop()
+        await self._verifier.stop()
         await self._server.stop()
 
 

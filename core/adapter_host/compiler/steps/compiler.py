@@ -34,7 +34,7 @@ FindTarget = Callable[[CallStepSpec], ConsumedOperation | None]
 WrapStep = Callable[[StepSpec, OperationSpec, Work], Work]
 
 
-FindType = Callable[[str], StepType[Any]]
+FindStepType = Callable[[str], StepType[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class StepTools:
     """What the steps of all operations are compiled with: what plugins put around each, and what does their types."""
 
     wrap: WrapStep
-    find_type: FindType
+    find_type: FindStepType
 
 
 _WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -59,10 +59,10 @@ class StepCall:
 
     def preview(self, values: Values) -> dict[str, Any]:
         """The request that it makes, as far as what a call begins with tells."""
-        shown: dict[str, Any] = {"step": self.name, "operation": f"{self.target.namespace}.{self.target.name}"}
+        preview: dict[str, Any] = {"step": self.name, "operation": f"{self.target.namespace}.{self.target.name}"}
         if self.waits_for:
-            return {**shown, "waits_for": sorted(self.waits_for)}
-        return {**shown, **self.target.preview(compile_preview(self.binding, None)(values))}
+            return {**preview, "waits_for": sorted(self.waits_for)}
+        return {**preview, **self.target.preview(compile_preview(self.binding, None)(values))}
 
 
 class StepCompiler:
@@ -72,7 +72,7 @@ class StepCompiler:
         self,
         spec: OperationSpec,
         loaded: LoadedCapability,
-        find: FindTarget,
+        find_target: FindTarget,
         tools: StepTools,
         response_policy: ResponsePolicy,
     ) -> None:
@@ -81,118 +81,124 @@ class StepCompiler:
         self._response_policy = replace(response_policy, streams=False)
         self.calls: list[StepCall] = []
         self._spec = spec
-        self._declaration = loaded
-        self._find = find
+        self._loaded = loaded
+        self._find_target = find_target
         self._tools = tools
         self._writes = frozenset[str]()
 
     def compile(self) -> list[Step]:
         """The steps; what is wrong is reported, and without a mended document they are not to be run."""
         steps: list[Step] = []
-        self.scope.give(self._spec)
+        self.scope.bind_with(self._spec)
         for index, spec in enumerate(self._spec.steps):
             if any(spec.name == other.name for other in self._spec.steps[:index]):
-                loc = self._declaration.loc(spec, "name")
-                self._declaration.problem(f"two steps are named '{spec.name}'", loc, code="duplicate-step")
-            self.scope.known, self.scope.needed = index, set()
-            work = self._work(spec)
+                loc = self._loaded.loc(spec, "name")
+                self._loaded.problem(f"two steps are named '{spec.name}'", loc, code="duplicate-step")
+            self.scope.enter_step(index)
+            work = self._compile_work(spec)
             if work is not None:
                 work = self._tools.wrap(spec, self._spec, work)
-                steps.append(Step(spec.name, work, self.scope.taken[spec.name], self._after(spec, steps)))
-        self.scope.known = len(self._spec.steps)
+                steps.append(Step(spec.name, work, self.scope.extractors[spec.name], self._steps_before(spec, steps)))
+        self.scope.leave_steps()
         return steps
 
     @property
-    def last(self) -> ConsumedOperation | None:
+    def binary_target(self) -> ConsumedOperation | None:
         """What the last step calls, if the answers of that are bytes: they are the operation's."""
-        ended = bool(self.calls) and self.calls[-1].name == self._spec.steps[-1].name
-        return self.calls[-1].target if ended and self.calls[-1].target.binary else None
+        ends_with_call = bool(self.calls) and self.calls[-1].name == self._spec.steps[-1].name
+        return self.calls[-1].target if ends_with_call and self.calls[-1].target.binary else None
 
     def inferred(self) -> list[Mapping[str, Input]]:
         """What the consumed operations say of the values that callers give."""
         maps = [call.binding.inferred for call in self.calls]
-        called = [{name: given for name, given in found.items() if is_input(name)} for found in maps]
+        called = [{name: item for name, item in by_name.items() if is_input(name)} for by_name in maps]
         return [*called, {name: Input(name) for name in sorted(filter(is_input, self.scope.used))}]
 
-    def _after(self, spec: StepSpec, earlier: Sequence[Step]) -> frozenset[str]:
+    def _steps_before(self, spec: StepSpec, earlier: Sequence[Step]) -> frozenset[str]:
         """The steps that one waits for: what writes keeps its place among all of them."""
-        needed = frozenset(self.scope.needed) | self._writes
+        dependencies = frozenset(self.scope.dependencies) | self._writes
         if self._is_write(spec):
             self._writes = frozenset({spec.name})
-            return needed | {step.name for step in earlier}
-        return needed
+            return dependencies | {step.name for step in earlier}
+        return dependencies
 
     def _is_write(self, spec: StepSpec) -> bool:
         if isinstance(spec, CallStepSpec):
             return self.calls[-1].target.method in _WRITES
         return not isinstance(spec, LookupStepSpec) and self._tools.find_type(spec.type).writes
 
-    def _work(self, spec: StepSpec) -> Work | None:
+    def _compile_work(self, spec: StepSpec) -> Work | None:
         if isinstance(spec, CallStepSpec):
-            return self._call(spec)
+            return self._compile_call(spec)
         if isinstance(spec, LookupStepSpec):
-            return self._lookup(spec)
-        return self._plugged(spec)
+            return self._compile_lookup(spec)
+        return self._compile_plugin_step(spec)
 
-    def _call(self, spec: CallStepSpec) -> Work | None:
-        target = self._find(spec)
+    def _compile_call(self, spec: CallStepSpec) -> Work | None:
+        target = self._find_target(spec)
         if target is None:
             return None
         binding = bind_arguments(self.scope, spec, target)
         if target.binary:
-            self.scope.binary.add(spec.name)
-        self.calls.append(StepCall(spec.name, target, binding, frozenset(self.scope.needed)))
-        return _calling(target, compile_mapper(binding, None), self._handling(target), _derived(binding))
+            self.scope.binary_steps.add(spec.name)
+        self.calls.append(StepCall(spec.name, target, binding, frozenset(self.scope.dependencies)))
+        return _call_work(target, compile_mapper(binding, None), self._response_handling(target), _step_inputs(binding))
 
-    def _handling(self, target: ConsumedOperation) -> _ResponseHandling:
+    def _response_handling(self, target: ConsumedOperation) -> _ResponseHandling:
         if not target.binary:
-            return _ResponseHandling(compile_refinement(target.outputs, self._declaration))
+            return _ResponseHandling(compile_refinement(target.outputs, self._loaded))
         return _ResponseHandling(
-            None, compile_response_limit(target, self._response_policy), self._response_policy.takes_stream(target)
+            None, compile_response_limit(target, self._response_policy), self._response_policy.requests_stream(target)
         )
 
-    def _plugged(self, spec: StepSpec) -> Work | None:
+    def _compile_plugin_step(self, spec: StepSpec) -> Work | None:
         step_type = self._tools.find_type(spec.type)
-        context = self.scope.context(self._declaration.loc(spec)) if step_type.takes_context else None
-        given = {key: compile_getter(self._given(spec, key, value)) for key, value in spec.with_.items()}
+        context = self.scope.compile_context(self._loaded.loc(spec)) if step_type.takes_context else None
+        getters = {key: compile_getter(self._resolve_with(spec, key, value)) for key, value in spec.with_.items()}
         call = step_type.compile(spec)
-        return None if call is None else _working(call, given, context)
+        return None if call is None else _plugin_work(call, getters, context)
 
-    def _given(self, spec: StepSpec, key: str, value: Any) -> Value:
+    def _resolve_with(self, spec: StepSpec, key: str, value: Any) -> Value:
         """What a value of `with` stands for: an input that goes under its own name needs no more than that name."""
         if value == key and key in self.scope.declared:
             self.scope.used.add(key)
             return Reference(key)
-        return self.scope.meaning(value, self._declaration.loc(spec, "with", key))
+        return self.scope.resolve(value, self._loaded.loc(spec, "with", key))
 
-    def _lookup(self, spec: LookupStepSpec) -> Work:
+    def _compile_lookup(self, spec: LookupStepSpec) -> Work:
         if spec.with_:
-            loc = self._declaration.loc(spec, "with")
-            self._declaration.problem("a lookup takes no 'with'", loc, code="ignored", warning=True, key=True)
-        loc = self._declaration.loc(spec, "index")
-        index = self.scope.path(spec.index, loc) if spec.index.startswith("$") else self.scope.take(spec.index, "", loc)
-        meaning = self.scope.meaning(spec.lookup_value, self._declaration.loc(spec, "lookupValue"))
-        wanted = compile_getter(meaning)
+            loc = self._loaded.loc(spec, "with")
+            self._loaded.problem("a lookup takes no 'with'", loc, code="ignored", warning=True, key=True)
+        loc = self._loaded.loc(spec, "index")
+        index = (
+            self.scope.resolve_path(spec.index, loc)
+            if spec.index.startswith("$")
+            else self.scope.extract(spec.index, "", loc)
+        )
+        lookup_value = self.scope.resolve(spec.lookup_value, self._loaded.loc(spec, "lookupValue"))
+        get_lookup_value = compile_getter(lookup_value)
         look_up = compile_lookup(spec.match, spec.output_parameters)
 
         async def work(values: Values) -> Result:
-            return Result(data=look_up(values.get(index), wanted(values)))
+            return Result(data=look_up(values.get(index), get_lookup_value(values)))
 
         return work
 
 
-def _derived(binding: ArgumentBinding) -> frozenset[str]:
+def _step_inputs(binding: ArgumentBinding) -> frozenset[str]:
     """The inputs that come of earlier steps alone."""
-    sources = {name: (source,) for name, source in binding.references.items()}
+    references = {name: (source,) for name, source in binding.references.items()}
     composed = {name: template.inputs for name, template in binding.templates.items() if template.inputs}
-    return frozenset(name for name, given in {**sources, **composed}.items() if all(name[:1] == "$" for name in given))
+    return frozenset(
+        name for name, sources in {**references, **composed}.items() if all(name[:1] == "$" for name in sources)
+    )
 
 
-def _working(call: Call, given: Mapping[str, Getter], context: Getter | None) -> Work:
+def _plugin_work(call: Call, getters: Mapping[str, Getter], context: Getter | None) -> Work:
     async def work(values: Values) -> Result:
         arguments = {} if context is None else context(values)
-        for key, take in given.items():
-            if (value := take(values)) is not ABSENT:
+        for key, getter in getters.items():
+            if (value := getter(values)) is not ABSENT:
                 arguments[key] = value
         return await call(arguments)
 
@@ -208,16 +214,16 @@ class _ResponseHandling:
     stream: bool = False
 
 
-def _calling(
-    target: ConsumedOperation, map_arguments: ArgumentMapper, treatment: _ResponseHandling, derived: Iterable[str]
+def _call_work(
+    target: ConsumedOperation, map_arguments: ArgumentMapper, handling: _ResponseHandling, from_steps: Iterable[str]
 ) -> Work:
-    refine, limit, stream = treatment.refine, treatment.limit, treatment.stream
+    refine, limit, stream = handling.refine, handling.limit, handling.stream
 
     async def work(values: Values) -> Result:
         try:
             result = await target.call(map_arguments(values), stream=stream)
         except ArgumentError as error:
-            if error.parameter in derived:
+            if error.parameter in from_steps:
                 raise UpstreamInvalidError(f"{error.message} (an earlier step gives it)") from error
             raise
         if limit is None:

@@ -23,18 +23,18 @@ class Step:
 
     name: str
     work: Work
-    taken: Mapping[str, Find]
+    extractors: Mapping[str, Find]
     after: frozenset[str]
 
     async def run(self, values: dict[str, Any]) -> Result:
         """Do it, and put what others take of it among the values; what fails names the step."""
         try:
             result = await self.work(values)
-            if self.taken:
+            if self.extractors:
                 data = result.data
-                for name, find in self.taken.items():
-                    if (found := find(data)) is not None:
-                        values[name] = found
+                for name, find in self.extractors.items():
+                    if (value := find(data)) is not None:
+                        values[name] = value
             return result
         except OperationError as error:
             raise error.in_step(self.name) from error

@@ -17,17 +17,17 @@ def compile_lookup(match: str, fields: Sequence[str]) -> Lookup:
     For an array of values it gives an array, without those that are not found; otherwise the first entry or None.
     """
 
-    def taken(entry: dict[str, Any]) -> dict[str, Any]:
+    def select_fields(entry: dict[str, Any]) -> dict[str, Any]:
         return {name: entry.get(name) for name in fields}
 
-    def look_up(index: Any, wanted: Any) -> Any:
-        if isinstance(wanted, list):
-            known = dict(reversed(list(_entries(index, match))))
-            return [taken(known[text]) for text in map(text_of, wanted) if text in known]
-        if wanted is None or wanted is ABSENT:
+    def look_up(index: Any, lookup_value: Any) -> Any:
+        if isinstance(lookup_value, list):
+            by_text = dict(reversed(list(_entries(index, match))))
+            return [select_fields(by_text[text]) for text in map(text_of, lookup_value) if text in by_text]
+        if lookup_value is None or lookup_value is ABSENT:
             return None
-        text = text_of(wanted)
-        return next((taken(entry) for found, entry in _entries(index, match) if found == text), None)
+        text = text_of(lookup_value)
+        return next((select_fields(entry) for entry_text, entry in _entries(index, match) if entry_text == text), None)
 
     return look_up
 

@@ -9,10 +9,10 @@ from adapter_host.capability.spec import MappingSpec, OperationSpec, OutputSpec
 from adapter_host.compiler.outputs import (
     Path,
     Transform,
-    answer_schema,
-    compile_answer,
+    compile_mapped_outputs,
     compile_outputs,
     is_passthrough,
+    mapped_outputs_schema,
     outputs_schema,
 )
 from adapter_host.compiler.scope import Scope, Values, compile_getter
@@ -26,19 +26,19 @@ Finish = Callable[[Values, Result], Result]
 def compile_finish(spec: OperationSpec, outputs: Sequence[OutputSpec], scope: Scope) -> Finish:
     """What an operation with steps answers: its mappings, else what its last step gave, as its outputs say."""
     paths = _target_paths(spec.mappings, scope)
-    shape = _shape(outputs, paths, scope)
+    transform = _compile_outputs(outputs, paths, scope)
     if not spec.mappings:
-        return _finish_last(shape)
+        return _finish_last(transform)
     _warn_unmapped(outputs, paths, scope)
     make = _compile_mappings(spec.mappings, paths, scope)
-    if shape is None:
+    if transform is None:
         return lambda values, last: Result(data=make(values))
-    return lambda values, last: Result(data=shape(make(values)))
+    return lambda values, last: Result(data=transform(make(values)))
 
 
-def finished_schema(outputs: Sequence[OutputSpec]) -> dict[str, Any] | None:
+def steps_schema(outputs: Sequence[OutputSpec]) -> dict[str, Any] | None:
     """The JSON Schema (2020-12) of that answer, if the outputs say it."""
-    return answer_schema(outputs) if _is_named(outputs) else outputs_schema(outputs)
+    return mapped_outputs_schema(outputs) if _is_named(outputs) else outputs_schema(outputs)
 
 
 def _warn_unmapped(outputs: Sequence[OutputSpec], paths: Sequence[Path], scope: Scope) -> None:
@@ -51,18 +51,18 @@ def _warn_unmapped(outputs: Sequence[OutputSpec], paths: Sequence[Path], scope: 
             scope.loaded.problem(message, loc, code="unmapped-output", warning=True)
 
 
-def _finish_last(shape: Transform | None) -> Finish:
+def _finish_last(transform: Transform | None) -> Finish:
     def finish(values: Values, last: Result) -> Result:
-        if shape is None or not last.body:
+        if transform is None or not last.body:
             return last
-        return Result(status=last.status, data=shape(last.data), headers=last.headers)
+        return Result(status=last.status, data=transform(last.data), headers=last.headers)
 
     return finish
 
 
-def _shape(outputs: Sequence[OutputSpec], paths: Sequence[Path], scope: Scope) -> Transform | None:
+def _compile_outputs(outputs: Sequence[OutputSpec], paths: Sequence[Path], scope: Scope) -> Transform | None:
     if _is_named(outputs):
-        return compile_answer(outputs, paths, scope.loaded)
+        return compile_mapped_outputs(outputs, paths, scope.loaded)
     return compile_outputs(outputs, scope.loaded)
 
 
@@ -74,9 +74,9 @@ def _target_paths(mappings: Sequence[MappingSpec], scope: Scope) -> list[Path]:
     """Where the mappings put their values; a value where another wants an object is a problem."""
     paths = [tuple(mapping.target_name.split(".")) for mapping in mappings]
     for mapping, path in zip(mappings, paths, strict=True):
-        above = next((other for other in paths if other == path[: len(other)] and other != path), None)
-        if above is not None:
-            message = f"'{mapping.target_name}' is below '{'.'.join(above)}', which is mapped to a value of its own"
+        parent = next((other for other in paths if other == path[: len(other)] and other != path), None)
+        if parent is not None:
+            message = f"'{mapping.target_name}' is below '{'.'.join(parent)}', which is mapped to a value of its own"
             loc = scope.loaded.loc(mapping, "targetName")
             scope.loaded.problem(message, loc, code="mapping-target")
     return paths
@@ -86,20 +86,20 @@ def _compile_mappings(
     mappings: Sequence[MappingSpec], paths: Sequence[Path], scope: Scope
 ) -> Callable[[Values], dict[str, Any]]:
     """The function that makes the object; what has no value is left out, and of two of one name the later counts."""
-    takes = []
+    getters = []
     for mapping, path in zip(mappings, paths, strict=True):
-        meaning = scope.meaning(mapping.value, scope.loaded.loc(mapping, "value"))
-        takes.append((path, compile_getter(meaning)))
+        value = scope.resolve(mapping.value, scope.loaded.loc(mapping, "value"))
+        getters.append((path, compile_getter(value)))
 
     def make(values: Values) -> dict[str, Any]:
-        made: dict[str, Any] = {}
-        for (*above, name), take in takes:
-            value = take(values)
+        mapped: dict[str, Any] = {}
+        for (*parents, name), getter in getters:
+            value = getter(values)
             if value is not None and value is not ABSENT:
-                place = made
-                for part in above:
-                    place = place.setdefault(part, {})
-                place[name] = value
-        return made
+                container = mapped
+                for key in parents:
+                    container = container.setdefault(key, {})
+                container[name] = value
+        return mapped
 
     return make

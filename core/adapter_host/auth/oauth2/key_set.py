@@ -42,35 +42,35 @@ ALGORITHMS: Final = frozenset(name for names in _BY_TYPE.values() for name in na
 """The algorithms that are accepted: those whose keys can be published."""
 
 
-class Keys:
+class KeySet:
     """The keys by algorithm and id."""
 
     def __init__(self, fetch: Fetch, clock: Callable[[], float] = time.monotonic) -> None:
         self._fetch = fetch
         self._clock = clock
         self._keys: tuple[tuple[str, str | None, Key], ...] = ()
-        self._read_at = self._asked_at = float("-inf")
+        self._fetched_at = self._attempted_at = float("-inf")
         self._renewal: asyncio.Task[None] | None = None
 
     def find(self, algorithm: str, key_id: str | None) -> list[Key]:
         """The known keys that a token may be signed with; keys that are old are renewed in the background."""
-        age = self._clock() - self._read_at
+        age = self._clock() - self._fetched_at
         if age >= MAX_STALE:
             return []
-        if age >= MAX_AGE and self._may_ask():
+        if age >= MAX_AGE and self._may_fetch():
             self._renew()
-        return [key for name, id, key in self._keys if name == algorithm and key_id in (None, id)]
+        return [key for name, entry_id, key in self._keys if name == algorithm and key_id in (None, entry_id)]
 
-    async def look_for(self, algorithm: str, key_id: str | None) -> list[Key]:
+    async def find_or_fetch(self, algorithm: str, key_id: str | None) -> list[Key]:
         """As `find`, of keys read now when that may be; raises `UnavailableError` when there are none at all."""
-        if self._renewal or self._may_ask():
+        if self._renewal or self._may_fetch():
             try:
                 # Shielded: one request that goes away must not take the keys from the others.
                 await asyncio.shield(self._renewal or self._renew())
             except UnavailableError:
-                if self._clock() - self._read_at >= MAX_STALE:
+                if self._clock() - self._fetched_at >= MAX_STALE:
                     raise
-        elif self._clock() - self._read_at >= MAX_STALE:
+        elif self._clock() - self._fetched_at >= MAX_STALE:
             raise UnavailableError(_UNUSABLE, retry_after=RETRY_AFTER)
         return self.find(algorithm, key_id)
 
@@ -80,49 +80,49 @@ class Keys:
             self._renewal.cancel()
             await asyncio.wait([self._renewal])
 
-    def _may_ask(self) -> bool:
+    def _may_fetch(self) -> bool:
         interval = MIN_INTERVAL if self._keys else RETRY_AFTER
-        return self._renewal is None and self._clock() - self._asked_at >= interval
+        return self._renewal is None and self._clock() - self._attempted_at >= interval
 
     def _renew(self) -> asyncio.Task[None]:
-        self._renewal = asyncio.create_task(self._read())
-        self._renewal.add_done_callback(_note_failure)
+        self._renewal = asyncio.create_task(self._fetch_keys())
+        self._renewal.add_done_callback(_retrieve_exception)
         return self._renewal
 
-    async def _read(self) -> None:
+    async def _fetch_keys(self) -> None:
         try:
-            self._keys, self._read_at = _usable(await self._fetch()), self._clock()
+            self._keys, self._fetched_at = _parse_key_set(await self._fetch()), self._clock()
         finally:
-            self._asked_at = self._clock()
+            self._attempted_at = self._clock()
             self._renewal = None
 
 
-def _note_failure(renewal: asyncio.Task[None]) -> None:
+def _retrieve_exception(renewal: asyncio.Task[None]) -> None:
     # The server's own code has logged why; that the known keys go on is what it is for.
     if not renewal.cancelled():
         renewal.exception()
 
 
-def _usable(document: Mapping[str, Any]) -> tuple[tuple[str, str | None, Key], ...]:
+def _parse_key_set(document: Mapping[str, Any]) -> tuple[tuple[str, str | None, Key], ...]:
     """The keys of a set that signatures may be made with, by algorithm and id; raises `UnavailableError` for none."""
-    found: list[tuple[str, str | None, Key]] = []
+    keys: list[tuple[str, str | None, Key]] = []
     entries = document.get("keys")
     for entry in entries[:KEY_LIMIT] if isinstance(entries, list) else ():
         if isinstance(entry, dict) and entry.get("use", "sig") == "sig":
-            id = entry.get("kid")
-            found += [(name, id if isinstance(id, str) else None, key) for name, key in _keys(entry)]
-    if not found:
+            entry_id = entry.get("kid")
+            keys += [(name, entry_id if isinstance(entry_id, str) else None, key) for name, key in _keys(entry)]
+    if not keys:
         _log.warning("an authorization server publishes no key that can be used")
         raise UnavailableError(_UNUSABLE, retry_after=RETRY_AFTER)
-    return tuple(found)
+    return tuple(keys)
 
 
 def _keys(entry: dict[str, Any]) -> list[tuple[str, Key]]:
-    kind = entry.get("kty")
-    names = _BY_TYPE.get((str(kind), None if kind == "RSA" else entry.get("crv")), ())
-    declared = entry.get("alg")
+    key_type = entry.get("kty")
+    algorithms = _BY_TYPE.get((str(key_type), None if key_type == "RSA" else entry.get("crv")), ())
+    algorithm = entry.get("alg")
     try:
-        keys = [(name, jwt.PyJWK(entry, name)) for name in names if declared in (None, name)]
+        keys = [(name, jwt.PyJWK(entry, name)) for name in algorithms if algorithm in (None, name)]
     except jwt.PyJWTError:
         return []
     return [(name, key) for name, key in keys if not key.Algorithm.check_key_length(key.key)]

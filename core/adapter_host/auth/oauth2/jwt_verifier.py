@@ -13,33 +13,33 @@ from adapter_host.auth.credentials import Principal
 from adapter_host.errors import UnavailableError
 
 from .authorization_server import AuthorizationServer
-from .claims import Expected, InvalidToken
-from .keys import ALGORITHMS, Key, Keys
+from .claims import ExpectedClaims, InvalidTokenError
+from .key_set import ALGORITHMS, Key, KeySet
 
 _MALFORMED = "the token is malformed"
 
 
-class SignedTokens:
+class JwtVerifier:
     """Accepts tokens that carry a signature of an authorization server's keys."""
 
     def __init__(self, server: AuthorizationServer, audience: str, clock: Callable[[], float] = time.time) -> None:
         self._server = server
-        self._expected = Expected(audience, required=("exp", "iss"))
+        self._expected = ExpectedClaims(audience, required=("exp", "iss"))
         self._clock = clock
-        self._keys = Keys(self._fetch)
+        self._keys = KeySet(self._fetch)
         self._jws = jwt.PyJWS()
 
-    def known(self, token: str) -> Principal | None:
+    def verify_cached(self, token: str) -> Principal | None:
         """Whose token it is, by the keys that are known; None when others are to be looked for."""
-        keys = self._keys.find(*self._named(token))
-        return self._verified(token, keys) if keys else None
+        keys = self._keys.find(*self._signing_key(token))
+        return self._verify_with(token, keys) if keys else None
 
-    async def learned(self, token: str) -> Principal:
-        """Whose token it is, by keys asked for now; raises `InvalidToken` and `UnavailableError`."""
-        keys = await self._keys.look_for(*self._named(token))
+    async def verify(self, token: str) -> Principal:
+        """Whose token it is, by keys asked for now; raises `InvalidTokenError` and `UnavailableError`."""
+        keys = await self._keys.find_or_fetch(*self._signing_key(token))
         if not keys:
-            raise InvalidToken("the token is signed with an unknown key")
-        return self._verified(token, keys)
+            raise InvalidTokenError("the token is signed with an unknown key")
+        return self._verify_with(token, keys)
 
     async def stop(self) -> None:
         """End what is on its way."""
@@ -48,39 +48,39 @@ class SignedTokens:
     async def _fetch(self) -> Mapping[str, Any]:
         url = await self._server.endpoint("jwks_uri")
         try:
-            return await self._server.ask(url)
+            return await self._server.request_json(url)
         except UnavailableError:
-            self._server.forget()
+            self._server.forget_metadata()
             raise
 
-    def _named(self, token: str) -> tuple[str, str | None]:
+    def _signing_key(self, token: str) -> tuple[str, str | None]:
         """The algorithm and the key that a token says it is signed with."""
         try:
             header = self._jws.get_unverified_header(token)
         except (jwt.PyJWTError, ValueError) as error:
-            raise InvalidToken(_MALFORMED) from error
+            raise InvalidTokenError(_MALFORMED) from error
         algorithm, key_id = header.get("alg"), header.get("kid")
         if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
-            raise InvalidToken("the token is signed with an algorithm that is not accepted")
+            raise InvalidTokenError("the token is signed with an algorithm that is not accepted")
         return algorithm, key_id
 
-    def _verified(self, token: str, keys: list[Key]) -> Principal:
+    def _verify_with(self, token: str, keys: list[Key]) -> Principal:
         for key in keys:
             try:
                 payload = self._jws.decode(token, key, algorithms=[key.algorithm_name])
             except jwt.InvalidSignatureError:
                 continue
             except jwt.PyJWTError as error:
-                raise InvalidToken(_MALFORMED) from error
+                raise InvalidTokenError(_MALFORMED) from error
             return self._expected.principal(_claims(payload), self._server.issuer, self._clock())
-        raise InvalidToken("the signature of the token is wrong")
+        raise InvalidTokenError("the signature of the token is wrong")
 
 
 def _claims(payload: bytes) -> dict[str, Any]:
     try:
         claims = orjson.loads(payload)
     except orjson.JSONDecodeError as error:
-        raise InvalidToken(_MALFORMED) from error
+        raise InvalidTokenError(_MALFORMED) from error
     if not isinstance(claims, dict):
-        raise InvalidToken(_MALFORMED)
+        raise InvalidTokenError(_MALFORMED)
     return claims
