@@ -51,12 +51,12 @@ SHOWN: dict[int, tuple[str, ...]] = {
     ),
     14: (
         "plugins/mcp/tests/test_stdio.py::test_what_others_print_does_not_reach_the_client",
-        "plugins/control/tests/test_endpoints.py::test_without_a_word_there_are_health_metrics_and_traces",
-        "plugins/control/tests/test_endpoints.py::test_ready_until_the_drain",
-        "plugins/control/tests/test_endpoints.py::test_degraded_when_an_exposer_does_not_serve",
-        "plugins/control/tests/test_endpoints.py::test_the_configuration_holds_no_secret",
-        "plugins/control/tests/test_endpoints.py::test_reloading_answers_whoever_asked_and_goes_on_counting",
-        "plugins/control/tests/test_logs.py::test_levels",
+        "plugins/control/tests/test_endpoints.py::test_default_endpoints",
+        "plugins/control/tests/test_endpoints.py::test_ready_until_drain",
+        "plugins/control/tests/test_endpoints.py::test_degraded_when_an_exposer_fails",
+        "plugins/control/tests/test_endpoints.py::test_config_contains_no_secret",
+        "plugins/control/tests/test_endpoints.py::test_reload_returns_status_and_keeps_counters",
+        "plugins/control/tests/test_logs.py::test_log_levels",
     ),
     15: ("test_two_protocols_share_a_function_at_the_same_time",),
     16: (
@@ -103,7 +103,7 @@ SHOWN: dict[int, tuple[str, ...]] = {
         "test_what_nobody_declared_is_refused_and_fills_no_template",
         "test_bodies_and_answers_are_bounded",
         "tests/host/test_host.py::test_as_many_calls_at_once_as_the_settings_say",
-        "plugins/resilience/tests/test_limits.py::test_a_rate",
+        "plugins/resilience/tests/test_limits.py::test_rate_limit",
     ),
     25: (
         "tests/auth/test_authorization_server.py::test_introspected_tokens",
@@ -113,14 +113,14 @@ SHOWN: dict[int, tuple[str, ...]] = {
     26: (
         "tests/plugin/test_files.py::test_only_plain_files_are_listed",
         "tests/plugin/test_files.py::test_paths_cannot_escape_the_folder",
-        "plugins/skill/tests/test_files.py::test_nothing_else_is_there",
-        "plugins/skill/tests/test_files.py::test_the_archive",
+        "plugins/skill/tests/test_files.py::test_other_paths_are_not_served",
+        "plugins/skill/tests/test_files.py::test_archive",
     ),
     27: (
-        "plugins/scripting/tests/test_escapes.py::test_javascript_stays_inside",
-        "plugins/scripting/tests/test_escapes.py::test_python_stays_inside",
-        "plugins/scripting/tests/test_limits.py::test_a_worker_that_is_killed_is_one_failed_call",
-        "plugins/scripting/tests/test_scripts.py::test_a_failure_names_step_script_and_line",
+        "plugins/scripting/tests/test_escapes.py::test_javascript_sandbox",
+        "plugins/scripting/tests/test_escapes.py::test_python_sandbox",
+        "plugins/scripting/tests/test_limits.py::test_killed_worker_fails_one_call",
+        "plugins/scripting/tests/test_scripts.py::test_error_names_step_script_and_line",
     ),
 }
 """The tests that show each difference, by number: of `test_differences_of_*.py`, and some elsewhere that show more."""

@@ -83,7 +83,7 @@ class GenerousExposer(EchoExposer):
 
 class TolerantExposer(EchoExposer):
     async def _call(self, name: str, text: str) -> Any:
-        known = [given.name for given in self._named[name].inputs]
+        known = [given.name for given in self._operations_by_name[name].inputs]
         given = {key: value for key, value in json.loads(text).items() if key in known}
         return await super()._call(name, json.dumps(given))
 
@@ -113,8 +113,8 @@ class MixingExposer(EchoExposer):
 
 
 class StubbornExposer(EchoExposer):
-    async def _answer(self, line: str) -> str:
-        return await asyncio.shield(super()._answer(line))
+    async def _respond(self, line: str) -> str:
+        return await asyncio.shield(super()._respond(line))
 
 
 class EagerExposer(EchoExposer):
@@ -174,8 +174,8 @@ class SharingExposer(EchoExposer):
 
     def __init__(self, config: EchoConfig, operations: Operations, context: BuildContext) -> None:
         super().__init__(config, operations, context)
-        self.shared.update(self._named)
-        self._named = self.shared
+        self.shared.update(self._operations_by_name)
+        self._operations_by_name = self.shared
 
 
 EXPOSERS: Mapping[str, type[EchoExposer]] = {

@@ -7,14 +7,14 @@ from adapter_host import BuildContext, is_loopback
 from .config import ControlConfig
 
 
-def check_openness(config: ControlConfig, context: BuildContext) -> None:
+def check_address(config: ControlConfig, context: BuildContext) -> None:
     """Report what is open to others than this machine."""
     address = context.settings.address or config.address
     if is_loopback(address):
         return
-    if config.authentication is None and config.changes:
+    if config.authentication is None and config.mutating_endpoints:
         message = (
-            f"whoever reaches {address} could use {' and '.join(config.changes)}"
+            f"whoever reaches {address} could use {' and '.join(config.mutating_endpoints)}"
             " (give the control exposer 'authentication', or leave its address at localhost)"
         )
         context.problem(message, config, "authentication", code="open-control")

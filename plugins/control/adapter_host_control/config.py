@@ -9,11 +9,11 @@ from pydantic import BeforeValidator, Field
 from adapter_host import HttpExposerConfig, Model
 
 
-def _empty_is_default(value: Any) -> Any:
+def _default_if_empty(value: Any) -> Any:
     return {} if value is None else value
 
 
-def _switch(value: Any) -> Any:
+def _expand_boolean(value: Any) -> Any:
     """What a bare `true` or `false` means where more may be said."""
     if value is True:
         return {"level-control": True, "stream": True}
@@ -21,7 +21,7 @@ def _switch(value: Any) -> Any:
 
 
 Language = Literal["javascript", "python", "groovy"]
-Empty = BeforeValidator(_empty_is_default)
+EmptyIsDefault = BeforeValidator(_default_if_empty)
 
 
 class LogsConfig(Model):
@@ -50,7 +50,7 @@ class ManagementConfig(Model):
     info: bool = False
     reload: bool = False
     validate_: bool = Field(False, alias="validate")
-    logs: Annotated[LogsConfig | None, BeforeValidator(_switch)] = None
+    logs: Annotated[LogsConfig | None, BeforeValidator(_expand_boolean)] = None
     scripting: ScriptingConfig | None = None
 
 
@@ -69,7 +69,7 @@ class LocalTracesConfig(LocalConfig):
 class MetricsConfig(Model):
     """`observability.metrics`."""
 
-    local: Annotated[LocalConfig, Empty] = Field(default_factory=LocalConfig)
+    local: Annotated[LocalConfig, EmptyIsDefault] = Field(default_factory=LocalConfig)
 
 
 class TracesConfig(Model):
@@ -77,7 +77,7 @@ class TracesConfig(Model):
 
     sampling: float = Field(1.0, ge=0, le=1)
     propagation: Literal["w3c", "b3"] = "w3c"
-    local: Annotated[LocalTracesConfig, Empty] = Field(default_factory=LocalTracesConfig)
+    local: Annotated[LocalTracesConfig, EmptyIsDefault] = Field(default_factory=LocalTracesConfig)
 
 
 class OtlpConfig(Model):
@@ -96,9 +96,9 @@ class ObservabilityConfig(Model):
     """`observability`: what is measured and traced, and where that goes."""
 
     enabled: bool = True
-    metrics: Annotated[MetricsConfig, Empty] = Field(default_factory=MetricsConfig)
-    traces: Annotated[TracesConfig, Empty] = Field(default_factory=TracesConfig)
-    exporters: Annotated[ExportersConfig, Empty] = Field(default_factory=ExportersConfig)
+    metrics: Annotated[MetricsConfig, EmptyIsDefault] = Field(default_factory=MetricsConfig)
+    traces: Annotated[TracesConfig, EmptyIsDefault] = Field(default_factory=TracesConfig)
+    exporters: Annotated[ExportersConfig, EmptyIsDefault] = Field(default_factory=ExportersConfig)
 
     @property
     def otlp(self) -> OtlpConfig | None:
@@ -106,41 +106,41 @@ class ObservabilityConfig(Model):
         return self.exporters.otlp if self.enabled else None
 
     @property
-    def shows_metrics(self) -> bool:
+    def serves_metrics(self) -> bool:
         """Whether `/metrics` is there."""
         return self.enabled and self.metrics.local.enabled
 
     @property
-    def shows_traces(self) -> bool:
+    def serves_traces(self) -> bool:
         """Whether `/traces` is there."""
         return self.enabled and self.traces.local.enabled
 
     @property
-    def measures(self) -> bool:
+    def collects_metrics(self) -> bool:
         """Whether anybody reads metrics."""
-        return self.shows_metrics or self.otlp is not None
+        return self.serves_metrics or self.otlp is not None
 
     @property
-    def traces_calls(self) -> bool:
+    def collects_traces(self) -> bool:
         """Whether anybody reads traces."""
-        return self.shows_traces or self.otlp is not None
+        return self.serves_traces or self.otlp is not None
 
 
 class ControlConfig(HttpExposerConfig):
     """An entry of `exposes` with `type: control`; the language gives it no namespace."""
 
     namespace: str = "control"
-    management: Annotated[ManagementConfig, Empty] = Field(default_factory=ManagementConfig)
-    observability: Annotated[ObservabilityConfig, Empty] = Field(default_factory=ObservabilityConfig)
+    management: Annotated[ManagementConfig, EmptyIsDefault] = Field(default_factory=ManagementConfig)
+    observability: Annotated[ObservabilityConfig, EmptyIsDefault] = Field(default_factory=ObservabilityConfig)
 
     @property
-    def changes(self) -> list[str]:
+    def mutating_endpoints(self) -> list[str]:
         """The endpoints that change something, or have the host work."""
         management = self.management
-        found = {
+        endpoints = {
             "management.reload": management.reload,
             "management.validate": management.validate_,
             "management.logs": management.logs is not None and management.logs.level_control,
             "management.scripting": management.scripting is not None,
         }
-        return [name for name, there in found.items() if there]
+        return [name for name, enabled in endpoints.items() if enabled]

@@ -24,7 +24,7 @@ from adapter_host import (
 
 from .config import ControlConfig, ObservabilityConfig
 from .exposer import ControlExposer
-from .telemetry.names import operation_id, type_of
+from .telemetry.names import exposer_type, operation_id
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Middleware
@@ -43,9 +43,9 @@ def check_capability(loaded: LoadedCapability) -> Iterator[Problem]:
     """Refuse a second control exposer, and one that shares its port."""
     exposers = loaded.capability.exposes
     controls = [exposer for exposer in exposers if isinstance(exposer, ControlConfig)]
-    for second in controls[1:]:
+    for duplicate in controls[1:]:
         message = "a capability has one control exposer at most (leave this one out)"
-        yield loaded.source.problem(loaded.loc(second), message, code="second-control")
+        yield loaded.source.problem(loaded.loc(duplicate), message, code="second-control")
     for control in controls[:1]:
         for other in exposers:
             if control.port and other.type != "control" and getattr(other, "port", None) == control.port:
@@ -59,21 +59,21 @@ def operation_wrapper(operation: Operation, context: BuildContext) -> Callable[[
     telemetry = _telemetry(context)
     if telemetry is None:
         return None
-    from .telemetry.inbound import Kind, wrap_request
-    from .telemetry.spans import spanned
+    from .telemetry.inbound import OperationTelemetry, wrap_operation
+    from .telemetry.spans import in_span
 
-    type = type_of(context)
-    kind = Kind(telemetry, type, operation_id(operation, context.loaded))
+    type_name = exposer_type(context)
+    operation_telemetry = OperationTelemetry(telemetry, type_name, operation_id(operation, context.loaded))
     function = "aggregate.flow" if telemetry.prefix == "ikanos" else "aggregate.function"
-    inner = [function] if operation.spec.ref else []
-    if type == "mcp":
-        inner.insert(0, "mcp.tool")
+    inner_spans = [function] if operation.spec.ref else []
+    if type_name == "mcp":
+        inner_spans.insert(0, "mcp.tool")
 
     def wrap(call: Call) -> Call:
-        if telemetry.config.traces_calls:
-            for name in reversed(inner):
-                call = spanned(telemetry.tracer, name, kind.labels, call)
-        return wrap_request(kind, call)
+        if telemetry.config.collects_traces:
+            for name in reversed(inner_spans):
+                call = in_span(telemetry.tracer, name, operation_telemetry.labels, call)
+        return wrap_operation(operation_telemetry, call)
 
     return wrap
 
@@ -98,16 +98,16 @@ def consumer_wrapper(
     if telemetry is None or context.loaded.diagnostics.errors:
         # What a wrong document declares cannot be described, and is not built.
         return None
-    from .telemetry.outbound import Client
+    from .telemetry.outbound import ClientTelemetry
 
-    return lambda operation, call: Client(telemetry, config.type, operation).wrap(call)
+    return lambda operation, call: ClientTelemetry(telemetry, config.type, operation).wrap(call)
 
 
 @hookimpl
 def upstream_headers(config: ConsumerConfig, context: BuildContext) -> HeaderWriter | None:
     """Tell consumed APIs which trace their requests belong to."""
     telemetry = _telemetry(context)
-    return telemetry.propagator.inject if telemetry is not None and telemetry.config.traces_calls else None
+    return telemetry.propagator.inject if telemetry is not None and telemetry.config.collects_traces else None
 
 
 @hookimpl
@@ -123,16 +123,23 @@ def http_middlewares(exposer: HttpExposer[Any], context: BuildContext) -> Iterab
 
 def _telemetry(context: BuildContext) -> Telemetry | None:
     """What the document's control exposer asks for; None where there is none, or where nobody would read it."""
-    config = next((_wanted(each) for each in context.loaded.capability.exposes if _wanted(each)), None)
+    config = next(
+        (
+            _active_observability(exposer)
+            for exposer in context.loaded.capability.exposes
+            if _active_observability(exposer)
+        ),
+        None,
+    )
     if config is None:
         return None
-    from .telemetry.provider import telemetry_of
+    from .telemetry.provider import find_telemetry
 
-    return telemetry_of(context, config)
+    return find_telemetry(context, config)
 
 
-def _wanted(config: object) -> ObservabilityConfig | None:
+def _active_observability(config: object) -> ObservabilityConfig | None:
     if not isinstance(config, ControlConfig):
         return None
     observability = config.observability
-    return observability if observability.measures or observability.traces_calls else None
+    return observability if observability.collects_metrics or observability.collects_traces else None

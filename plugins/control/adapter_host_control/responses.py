@@ -17,7 +17,7 @@ HEADERS: Final = {"Server": "adapter-host", "X-Content-Type-Options": "nosniff",
 _LOG: Final = logging.getLogger("adapter_host.control")
 
 
-class RefusedRequest(AdapterHostError):
+class RequestRejectedError(AdapterHostError):
     """A request cannot be done as asked; `status` is what it is answered with."""
 
     def __init__(self, status: int, message: str, **members: Any) -> None:
@@ -26,17 +26,17 @@ class RefusedRequest(AdapterHostError):
         super().__init__(message)
 
 
-def answer(data: Any, status: int = 200) -> web.Response:
+def json_response(data: Any, status: int = 200) -> web.Response:
     """Data as JSON."""
     return web.Response(status=status, body=orjson.dumps(data), content_type="application/json", headers=HEADERS)
 
 
 @web.middleware
-async def as_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def problem_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Whatever goes wrong in a handler is answered as a problem."""
     try:
         return await handler(request)
-    except RefusedRequest as error:
+    except RequestRejectedError as error:
         return problem_response(error.status, str(error), headers=HEADERS, **error.members)
     except web.HTTPException as error:
         allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
@@ -51,23 +51,23 @@ async def as_problems(request: web.Request, handler: Handler) -> web.StreamRespo
 async def read_object(request: web.Request) -> Mapping[str, Any]:
     """A request's body: a JSON object."""
     if request.content_type != "application/json":
-        raise RefusedRequest(415, "the Content-Type must be application/json")
+        raise RequestRejectedError(415, "the Content-Type must be application/json")
     try:
         data = orjson.loads(await request.read())
     except orjson.JSONDecodeError:
         data = None
     if not isinstance(data, dict):
-        raise RefusedRequest(400, "the body must be a JSON object")
+        raise RequestRejectedError(400, "the body must be a JSON object")
     return data
 
 
-def shown(problem: Problem) -> dict[str, Any]:
+def problem_to_dict(problem: Problem) -> dict[str, Any]:
     """A problem as JSON; `text` is as the command prints it."""
-    place = {"file": problem.file, "line": problem.line, "column": problem.column} if problem.file else {}
+    position = {"file": problem.file, "line": problem.line, "column": problem.column} if problem.file else {}
     return {
         "text": str(problem),
         "message": problem.message,
         "code": problem.code,
         "warning": problem.warning,
-        **place,
+        **position,
     }

@@ -20,7 +20,7 @@ class Api:
         self.headers: list[dict[str, str]] = []
         self.status = 200
 
-    async def answer(self, request: web.Request) -> web.Response:
+    async def respond(self, request: web.Request) -> web.Response:
         self.headers.append({name.lower(): value for name, value in request.headers.items()})
         return web.json_response([{"id": 1}], status=self.status)
 
@@ -29,7 +29,7 @@ class Api:
 async def served_api() -> AsyncIterator[Api]:
     api = Api()
     app = web.Application()
-    app.router.add_get("/{path:.*}", api.answer)
+    app.router.add_get("/{path:.*}", api.respond)
     async with TestServer(app) as server:
         api.url = f"http://127.0.0.1:{server.port}"
         yield api
@@ -47,7 +47,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-def consumed(url: str, **more: Any) -> dict[str, Any]:
+def consumed_api(url: str, **more: Any) -> dict[str, Any]:
     """The API as the document has it: `api.list`, and `api.find` with a key in its query."""
     key = {"name": "key", "in": "query", "value": "k3y-in-the-query"}
     find = {"name": "find", "method": "GET", "path": "/things/{id}", "inputParameters": [key]}
@@ -58,20 +58,20 @@ def consumed(url: str, **more: Any) -> dict[str, Any]:
 
 def rest(*operations: dict[str, Any], namespace: str = "shop", **more: Any) -> dict[str, Any]:
     """A REST exposer of `GET /things`, or of other operations there."""
-    shown = list(operations) or [{"method": "GET", "name": "list-things", "call": "api.list"}]
+    listed = list(operations) or [{"method": "GET", "name": "list-things", "call": "api.list"}]
     return {
         "type": "rest",
         "namespace": namespace,
         "port": 0,
-        "resources": [{"path": "/things", "operations": shown}],
+        "resources": [{"path": "/things", "operations": listed}],
         **more,
     }
 
 
 def mcp(*tools: dict[str, Any]) -> dict[str, Any]:
     """An MCP exposer of the tool `list-things`, or of others."""
-    shown = list(tools) or [{"name": "list-things", "description": "Lists things", "call": "api.list"}]
-    return {"type": "mcp", "namespace": "tools", "port": 0, "tools": shown}
+    listed = list(tools) or [{"name": "list-things", "description": "Lists things", "call": "api.list"}]
+    return {"type": "mcp", "namespace": "tools", "port": 0, "tools": listed}
 
 
 def control(**more: Any) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def control(**more: Any) -> dict[str, Any]:
     return {"type": "control", "port": 0, **more}
 
 
-def document(url: str, *exposed: dict[str, Any], **more: Any) -> dict[str, Any]:
+def document(url: str, *exposers: dict[str, Any], **more: Any) -> dict[str, Any]:
     """A capability that consumes the API at `url` and exposes what is given."""
-    capability = {"consumes": [consumed(url)], "exposes": list(exposed), **more}
+    capability = {"consumes": [consumed_api(url)], "exposes": list(exposers), **more}
     return {"naftiko": "1.0.0-alpha2", "info": {"label": "Shop"}, "capability": capability}

@@ -15,7 +15,7 @@ from aiohttp import web
 from adapter_host import Exposer, Host, Plugins, ProblemsError, RegisterExposer, Settings, attach, hookimpl
 from adapter_host.testing import Running, running
 
-from .conftest import Api, consumed, control, document, mcp, rest
+from .conftest import Api, consumed_api, control, document, mcp, rest
 
 ALL: dict[str, Any] = {"info": True, "reload": True, "validate": True, "logs": True, "scripting": {}}
 TOKEN = {"type": "bearer", "token": "{{env.CONTROL_TOKEN}}"}
@@ -39,50 +39,50 @@ ENDPOINTS: dict[str, dict[str, Any]] = {
 }
 
 
-async def ask(session: aiohttp.ClientSession, url: str, **given: Any) -> tuple[int, Any]:
+async def request_json(session: aiohttp.ClientSession, url: str, **arguments: Any) -> tuple[int, Any]:
     method, _, path = url.partition(" ")
-    async with session.request(method, path, **given) as response:
+    async with session.request(method, path, **arguments) as response:
         return response.status, await response.json(content_type=None)
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-async def test_what_is_switched_off_is_not_there(session: aiohttp.ClientSession, endpoint: str) -> None:
+async def test_disabled_endpoints_are_404(session: aiohttp.ClientSession, endpoint: str) -> None:
     off = ENDPOINTS[endpoint]
     kind = "observability" if off.keys() & {"metrics", "traces"} else "management"
-    exposed = control(**{"management": ALL, kind: {**(ALL if kind == "management" else {}), **off}})
+    exposer = control(**{"management": ALL, kind: {**(ALL if kind == "management" else {}), **off}})
     method, _, path = endpoint.partition(" ")
-    async with running(document("http://127.0.0.1:9", exposed)) as served:
-        assert (await ask(session, f"{method} {served.url('control')}{path}"))[0] == 404
+    async with running(document("http://127.0.0.1:9", exposer)) as served:
+        assert (await request_json(session, f"{method} {served.url('control')}{path}"))[0] == 404
 
 
-async def test_without_a_word_there_are_health_metrics_and_traces(session: aiohttp.ClientSession) -> None:
-    shown = {"GET /health/live", "GET /health/ready", "GET /metrics", "GET /traces"}
+async def test_default_endpoints(session: aiohttp.ClientSession) -> None:
+    enabled = {"GET /health/live", "GET /health/ready", "GET /metrics", "GET /traces"}
     async with running(document("http://127.0.0.1:9", control())) as served:
         for endpoint in ENDPOINTS:
             method, _, path = endpoint.partition(" ")
             async with session.request(method, f"{served.url('control')}{path}") as response:
-                assert response.status == (200 if endpoint in shown else 404), endpoint
+                assert response.status == (200 if endpoint in enabled else 404), endpoint
         async with session.post(f"{served.url('control')}/metrics") as response:
             assert (response.status, response.headers["Allow"]) == (405, "GET,HEAD")
             assert response.content_type == "application/problem+json"
 
 
-async def test_observability_off_as_a_whole(session: aiohttp.ClientSession, api: Api) -> None:
-    made = document(api.url, rest(), control(observability={"enabled": False}, management={"info": True}))
-    async with running(made) as served:
+async def test_observability_disabled(session: aiohttp.ClientSession, api: Api) -> None:
+    capability = document(api.url, rest(), control(observability={"enabled": False}, management={"info": True}))
+    async with running(capability) as served:
         async with session.get(f"{served.url('shop')}/things") as response:
             assert response.status == 200
         assert "traceparent" not in api.headers[0]
         for path in ("/metrics", "/traces"):
-            assert (await ask(session, f"GET {served.url('control')}{path}"))[0] == 404
-        status = (await ask(session, f"GET {served.url('control')}/status"))[1]
+            assert (await request_json(session, f"GET {served.url('control')}{path}"))[0] == 404
+        status = (await request_json(session, f"GET {served.url('control')}/status"))[1]
         assert status["otel"] == {"status": "disabled"}
 
 
-async def test_ready_until_the_drain(session: aiohttp.ClientSession) -> None:
+async def test_ready_until_drain(session: aiohttp.ClientSession) -> None:
     async with running(document("http://127.0.0.1:9", rest(), mcp(), control())) as served:
         url = served.url("control")
-        status, body = await ask(session, f"GET {url}/health/ready")
+        status, body = await request_json(session, f"GET {url}/health/ready")
         assert (status, body["status"]) == (200, "UP")
         assert [(each["type"], each["namespace"], each["state"]) for each in body["adapters"]] == [
             ("rest", "shop", "started"),
@@ -93,13 +93,13 @@ async def test_ready_until_the_drain(session: aiohttp.ClientSession) -> None:
         await served.host.drain()
         # A connection of its own, as a probe makes: the port takes them to the end.
         async with aiohttp.ClientSession() as probe:
-            status, body = await ask(probe, f"GET {url}/health/ready")
+            status, body = await request_json(probe, f"GET {url}/health/ready")
             assert (status, body["status"]) == (503, "DRAINING")
             assert [each["state"] for each in body["adapters"]] == ["stopped", "stopped", "started"]
-            assert await ask(probe, f"GET {url}/health/live") == (200, {"status": "UP"})
+            assert await request_json(probe, f"GET {url}/health/live") == (200, {"status": "UP"})
 
 
-class Lost(Exposer[Any]):
+class DisconnectedExposer(Exposer[Any]):
     """`type: lost`: has lost its broker."""
 
     @property
@@ -107,20 +107,20 @@ class Lost(Exposer[Any]):
         return "the broker is gone"
 
 
-class Losing:
+class DisconnectedPlugin:
     """Brings it."""
 
     @hookimpl
     def register_exposers(self, register: RegisterExposer) -> None:
-        register("lost", Lost)
+        register("lost", DisconnectedExposer)
 
 
-async def test_degraded_when_an_exposer_does_not_serve(session: aiohttp.ClientSession) -> None:
+async def test_degraded_when_an_exposer_fails(session: aiohttp.ClientSession) -> None:
     plugins = Plugins.installed()
-    plugins.register("losing", Losing())
-    made = document("http://127.0.0.1:9", {"type": "lost", "namespace": "queue"}, control())
-    async with running(made, plugins=plugins) as served:
-        status, body = await ask(session, f"GET {served.url('control')}/health/ready")
+    plugins.register("losing", DisconnectedPlugin())
+    capability = document("http://127.0.0.1:9", {"type": "lost", "namespace": "queue"}, control())
+    async with running(capability, plugins=plugins) as served:
+        status, body = await request_json(session, f"GET {served.url('control')}/health/ready")
         assert (status, body["status"]) == (503, "DEGRADED")
         lost = {"type": "lost", "namespace": "queue", "state": "stopped", "reason": "the broker is gone"}
         assert body["adapters"][0] == lost
@@ -128,7 +128,7 @@ async def test_degraded_when_an_exposer_does_not_serve(session: aiohttp.ClientSe
 
 async def test_status(session: aiohttp.ClientSession) -> None:
     async with running(document("http://127.0.0.1:9", rest(), control(management={"info": True}))) as served:
-        _, body = await ask(session, f"GET {served.url('control')}/status")
+        _, body = await request_json(session, f"GET {served.url('control')}/status")
         assert body["capability"] == {"label": "Shop", "specVersion": "1.0.0-alpha2"}
         assert body["engine"].keys() == {"name", "version", "python"}
         assert re.fullmatch(r"PT0H0M\d+S", body["uptime"])
@@ -138,21 +138,21 @@ async def test_status(session: aiohttp.ClientSession) -> None:
         assert shop["url"] == served.url("shop")
 
 
-async def test_the_configuration_holds_no_secret(session: aiohttp.ClientSession) -> None:
+async def test_config_contains_no_secret(session: aiohttp.ClientSession) -> None:
     key = {"type": "apikey", "key": "X-Key", "value": "written-in-the-document"}
-    api = consumed("https://api.example.com", authentication=key)
+    api = consumed_api("https://api.example.com", authentication=key)
     api["resources"][0]["inputParameters"] = [{"name": "X-Api-Token", "in": "header", "value": "t0k3n"}]
     api["resources"][0]["operations"][0]["path"] = "/things?api_key=k3y&page=1"
-    exposed = control(authentication=TOKEN, management={"info": True})
-    made = document("", exposed, consumes=[api], binds=BINDS)
-    async with running(made, environment=SECRET) as served:
+    exposer = control(authentication=TOKEN, management={"info": True})
+    capability = document("", exposer, consumes=[api], binds=BINDS)
+    async with running(capability, environment=SECRET) as served:
         url = f"{served.url('control')}/config"
-        assert (await ask(session, f"GET {url}"))[0] == 401
-        status, body = await ask(session, f"GET {url}", headers=BEARER)
+        assert (await request_json(session, f"GET {url}"))[0] == 401
+        status, body = await request_json(session, f"GET {url}", headers=BEARER)
     assert status == 200
-    shown = body["capability"]["consumes"][0]
-    assert shown["authentication"] == {**key, "value": "***"}
-    resource = shown["resources"][0]
+    consumed = body["capability"]["consumes"][0]
+    assert consumed["authentication"] == {**key, "value": "***"}
+    resource = consumed["resources"][0]
     assert resource["inputParameters"][0]["value"] == "***"
     assert resource["operations"][0]["path"] == "/things?api_key=***&page=1"
     assert resource["operations"][1]["inputParameters"][0]["value"] == "***"
@@ -161,61 +161,61 @@ async def test_the_configuration_holds_no_secret(session: aiohttp.ClientSession)
     assert not any(secret in text for secret in ("t0k3n", "k3y", "written", SECRET["CONTROL_TOKEN"]))
 
 
-def write(file: Path, made: dict[str, Any]) -> None:
-    file.write_text(yaml.safe_dump(made))
+def write(file: Path, capability: dict[str, Any]) -> None:
+    file.write_text(yaml.safe_dump(capability))
 
 
-async def test_validating_tells_and_changes_nothing(session: aiohttp.ClientSession, tmp_path: Path) -> None:
+async def test_validate_reports_and_changes_nothing(session: aiohttp.ClientSession, tmp_path: Path) -> None:
     file = tmp_path / "shop.yaml"
-    exposed = control(management={"validate": True, "reload": True})
-    write(file, document("http://127.0.0.1:9", rest(), exposed))
+    exposer = control(management={"validate": True, "reload": True})
+    write(file, document("http://127.0.0.1:9", rest(), exposer))
     async with running(file) as served:
         url = served.url("control")
-        assert await ask(session, f"POST {url}/config/validate") == (200, {"valid": True, "problems": []})
-        write(file, document("http://127.0.0.1:9", rest({"method": "GET", "call": "api.lst"}), exposed))
-        status, body = await ask(session, f"POST {url}/config/validate")
+        assert await request_json(session, f"POST {url}/config/validate") == (200, {"valid": True, "problems": []})
+        write(file, document("http://127.0.0.1:9", rest({"method": "GET", "call": "api.lst"}), exposer))
+        status, body = await request_json(session, f"POST {url}/config/validate")
         (problem,) = body["problems"]
         assert (status, body["valid"], problem["code"], problem["warning"]) == (200, False, "unknown-call", False)
         assert problem["file"] == str(file)
         assert problem["text"].startswith(f"{file}:{problem['line']}:{problem['column']}: ")
-        status, body = await ask(session, f"POST {url}/config/reload")
+        status, body = await request_json(session, f"POST {url}/config/reload")
         assert (status, body["problems"]) == (422, [problem])
         assert body["detail"] == "not reloaded, what was served goes on"
-        assert (await ask(session, f"GET {url}/health/ready"))[0] == 200
-        assert (await ask(session, f"POST {url}/config/validate", data=b"naftiko: x"))[0] == 400
+        assert (await request_json(session, f"GET {url}/health/ready"))[0] == 200
+        assert (await request_json(session, f"POST {url}/config/validate", data=b"naftiko: x"))[0] == 400
 
 
-async def test_reloading_answers_whoever_asked_and_goes_on_counting(
+async def test_reload_returns_status_and_keeps_counters(
     session: aiohttp.ClientSession, tmp_path: Path, api: Api
 ) -> None:
     file = tmp_path / "shop.yaml"
-    exposed = control(management={"reload": True})
-    write(file, document(api.url, rest(), exposed))
+    exposer = control(management={"reload": True})
+    write(file, document(api.url, rest(), exposer))
     async with running(file) as served:
         url = served.url("control")
         await (await session.get(f"{served.url('shop')}/things")).read()
-        write(file, document(api.url, rest(namespace="store"), mcp(), exposed))
-        status, body = await ask(session, f"POST {url}/config/reload")
+        write(file, document(api.url, rest(namespace="store"), mcp(), exposer))
+        status, body = await request_json(session, f"POST {url}/config/reload")
         assert (status, body["status"]) == (200, "UP")
         assert [each["namespace"] for each in body["adapters"]] == ["store", "tools", "control"]
         await (await session.get(f"{served.url('store')}/things")).read()
         async with session.get(f"{url}/metrics") as response:
             text = await response.text()
         assert 'naftiko_operation_id="/things GET",status="ok"} 2.0' in text
-        _, traces = await ask(session, f"GET {url}/traces")
+        _, traces = await request_json(session, f"GET {url}/traces")
         assert len(traces["traces"]) == 2
 
 
-async def test_a_reload_that_cannot_start_answers_so(session: aiohttp.ClientSession, tmp_path: Path) -> None:
+async def test_reload_that_cannot_start_is_409(session: aiohttp.ClientSession, tmp_path: Path) -> None:
     file = tmp_path / "shop.yaml"
-    exposed = control(management={"reload": True})
-    write(file, document("http://127.0.0.1:9", exposed))
+    exposer = control(management={"reload": True})
+    write(file, document("http://127.0.0.1:9", exposer))
     async with running(file) as served:
-        taken = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
-        async with taken:
-            port = taken.sockets[0].getsockname()[1]
-            write(file, document("http://127.0.0.1:9", {**rest(namespace="more"), "port": port}, exposed))
-            status, body = await ask(session, f"POST {served.url('control')}/config/reload")
+        listener = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+        async with listener:
+            port = listener.sockets[0].getsockname()[1]
+            write(file, document("http://127.0.0.1:9", {**rest(namespace="more"), "port": port}, exposer))
+            status, body = await request_json(session, f"POST {served.url('control')}/config/reload")
         assert status == 409
         assert "not reloaded, what was served goes on" in body["detail"]
         assert "address already in use" in body["detail"]
@@ -232,76 +232,80 @@ async def test_a_reload_that_cannot_start_answers_so(session: aiohttp.ClientSess
         {"Host": "evil.example.com"},
     ],
 )
-async def test_a_page_cannot_reload(session: aiohttp.ClientSession, headers: dict[str, str]) -> None:
+async def test_cross_origin_requests_are_rejected(session: aiohttp.ClientSession, headers: dict[str, str]) -> None:
     async with running(document("http://127.0.0.1:9", control(management=ALL))) as served:
         for endpoint in ("POST /config/reload", "POST /config/validate", "PUT /logs/root", "PUT /scripting"):
             method, _, path = endpoint.partition(" ")
-            status, _ = await ask(session, f"{method} {served.url('control')}{path}", headers=headers)
+            status, _ = await request_json(session, f"{method} {served.url('control')}{path}", headers=headers)
             assert status in (403, 421)
 
 
-async def test_a_page_of_the_control_port_itself_may(session: aiohttp.ClientSession) -> None:
+async def test_same_origin_request_is_accepted(session: aiohttp.ClientSession) -> None:
     async with running(document("http://127.0.0.1:9", control(management=ALL))) as served:
         url = served.url("control")
         headers = {"Origin": url, "Sec-Fetch-Site": "same-origin"}
-        assert (await ask(session, f"POST {url}/config/validate", headers=headers))[0] == 200
+        assert (await request_json(session, f"POST {url}/config/validate", headers=headers))[0] == 200
 
 
-async def test_changes_need_the_credentials(session: aiohttp.ClientSession) -> None:
-    made = document("http://127.0.0.1:9", control(management=ALL, authentication=TOKEN), binds=BINDS)
-    async with running(made, environment=SECRET, address="0.0.0.0", allowed_hosts=frozenset({"127.0.0.1"})) as served:
+async def test_mutating_endpoints_require_credentials(session: aiohttp.ClientSession) -> None:
+    capability = document("http://127.0.0.1:9", control(management=ALL, authentication=TOKEN), binds=BINDS)
+    async with running(
+        capability, environment=SECRET, address="0.0.0.0", allowed_hosts=frozenset({"127.0.0.1"})
+    ) as served:
         url = f"POST {served.url('control')}/config/reload"
-        assert (await ask(session, url))[0] == 401
-        assert (await ask(session, url, headers=BEARER))[0] == 200
+        assert (await request_json(session, url))[0] == 401
+        assert (await request_json(session, url, headers=BEARER))[0] == 200
 
 
 @pytest.mark.parametrize("management", [{name: ALL[name]} for name in ("reload", "validate", "logs", "scripting")])
-async def test_nothing_that_changes_is_open_to_other_machines(management: dict[str, Any]) -> None:
-    made = document("http://127.0.0.1:9", control(management=management))
+async def test_mutating_endpoints_on_a_public_address_require_authentication(management: dict[str, Any]) -> None:
+    capability = document("http://127.0.0.1:9", control(management=management))
     with pytest.raises(ProblemsError, match=r"whoever reaches 0\.0\.0\.0 could use management\."):
-        Host(made, settings=Settings(address="0.0.0.0", environment={}))
+        Host(capability, settings=Settings(address="0.0.0.0", environment={}))
 
 
-async def test_what_changes_nothing_may_be(session: aiohttp.ClientSession) -> None:
-    made = document("http://127.0.0.1:9", control(management={"info": True, "logs": {"level-control": False}}))
-    async with running(made, address="0.0.0.0") as served:
-        assert (await ask(session, f"GET {served.url('control')}/status"))[0] == 200
+async def test_read_only_endpoints_on_a_public_address(session: aiohttp.ClientSession) -> None:
+    capability = document("http://127.0.0.1:9", control(management={"info": True, "logs": {"level-control": False}}))
+    async with running(capability, address="0.0.0.0") as served:
+        assert (await request_json(session, f"GET {served.url('control')}/status"))[0] == 200
 
 
-async def test_inside_an_application(session: aiohttp.ClientSession) -> None:
+async def test_attached_to_an_application(session: aiohttp.ClientSession) -> None:
     """Whoever embeds it listens for it, maybe for anybody: what changes something needs credentials."""
-    free = document("http://127.0.0.1:9", control(management=ALL))
-    kept = document("http://127.0.0.1:9", control(management=ALL, authentication=TOKEN, namespace="kept"), binds=BINDS)
+    unrestricted = document("http://127.0.0.1:9", control(management=ALL))
+    restricted = document(
+        "http://127.0.0.1:9", control(management=ALL, authentication=TOKEN, namespace="kept"), binds=BINDS
+    )
     app = web.Application()
-    attach(app, Host(free, kept, settings=Settings(environment=SECRET)), prefix="/host")
+    attach(app, Host(unrestricted, restricted, settings=Settings(environment=SECRET)), prefix="/host")
     runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}/host"
     try:
-        status, body = await ask(session, f"GET {url}/control/health/ready")
+        status, body = await request_json(session, f"GET {url}/control/health/ready")
         assert (status, [each["state"] for each in body["adapters"]]) == (200, ["started", "started"])
-        assert (await ask(session, f"GET {url}/control/traces"))[0] == 200
-        assert (await ask(session, f"POST {url}/control/config/reload"))[0] == 403
-        assert (await ask(session, f"POST {url}/kept/config/reload"))[0] == 401
-        assert (await ask(session, f"POST {url}/kept/config/reload", headers=BEARER))[0] == 200
+        assert (await request_json(session, f"GET {url}/control/traces"))[0] == 200
+        assert (await request_json(session, f"POST {url}/control/config/reload"))[0] == 403
+        assert (await request_json(session, f"POST {url}/kept/config/reload"))[0] == 401
+        assert (await request_json(session, f"POST {url}/kept/config/reload", headers=BEARER))[0] == 200
     finally:
         await runner.cleanup()
 
 
-async def test_scripting_without_a_plugin_that_runs_scripts(session: aiohttp.ClientSession) -> None:
+async def test_scripting_endpoint_without_the_scripting_plugin(session: aiohttp.ClientSession) -> None:
     async with running(document("http://127.0.0.1:9", control(management=ALL))) as served:
-        status, body = await ask(session, f"GET {served.url('control')}/scripting")
+        status, body = await request_json(session, f"GET {served.url('control')}/scripting")
         assert (status, body["detail"]) == (
             404,
             "no script runs here (script steps need: pip install adapter-host-scripting)",
         )
 
 
-async def test_what_to_paste(session: aiohttp.ClientSession) -> None:
-    made = document("http://127.0.0.1:9", control(authentication=TOKEN, management={"info": True}), binds=BINDS)
-    async with running(made, environment=SECRET) as served:
+async def test_usage(session: aiohttp.ClientSession) -> None:
+    capability = document("http://127.0.0.1:9", control(authentication=TOKEN, management={"info": True}), binds=BINDS)
+    async with running(capability, environment=SECRET) as served:
         assert usage(served) == [
             f"curl {served.url('control')}{path} -H 'Authorization: Bearer ...'"
             for path in ("/health/ready", "/status", "/metrics", "/traces")

@@ -48,7 +48,7 @@ class Events:
 
 
 @asynccontextmanager
-async def reading(
+async def subscribe(
     session: aiohttp.ClientSession, url: str, query: str = "", *, while_full: Callable[[], None] | None = None
 ) -> AsyncIterator[Events]:
     """Read the stream; with `while_full`, call that and try again until there is a place."""
@@ -64,29 +64,29 @@ async def reading(
             return
 
 
-async def ask(session: aiohttp.ClientSession, method: str, url: str, **given: Any) -> tuple[int, Any]:
-    async with session.request(method, url, **given) as response:
+async def request_json(session: aiohttp.ClientSession, method: str, url: str, **arguments: Any) -> tuple[int, Any]:
+    async with session.request(method, url, **arguments) as response:
         return response.status, await response.json(content_type=None)
 
 
-async def test_levels(session: aiohttp.ClientSession) -> None:
+async def test_log_levels(session: aiohttp.ClientSession) -> None:
     async with running(MADE) as served:
         url = f"{served.url('control')}/logs"
-        _, body = await ask(session, "GET", url)
+        _, body = await request_json(session, "GET", url)
         known = {each["name"]: each for each in body["loggers"]}
         assert body["loggers"][0]["name"] == "root"
         assert known["adapter_host"] == {"name": "adapter_host", "level": "info", "effectiveLevel": "info"}
         own = {"name": "adapter_host.test", "level": None, "effectiveLevel": "info"}
         assert known["adapter_host.test"] == own
         changed = {**own, "level": "debug", "effectiveLevel": "debug"}
-        assert await ask(session, "PUT", f"{url}/adapter_host.test", json={"level": "DEBUG"}) == (200, changed)
-        assert await ask(session, "GET", f"{url}/adapter_host.test") == (200, changed)
+        assert await request_json(session, "PUT", f"{url}/adapter_host.test", json={"level": "DEBUG"}) == (200, changed)
+        assert await request_json(session, "GET", f"{url}/adapter_host.test") == (200, changed)
         assert LOG.isEnabledFor(logging.DEBUG)
-        assert await ask(session, "PUT", f"{url}/adapter_host.test", json={"level": None}) == (200, own)
+        assert await request_json(session, "PUT", f"{url}/adapter_host.test", json={"level": None}) == (200, own)
 
 
 @pytest.mark.parametrize(
-    ("logger", "given", "status", "detail"),
+    ("logger", "arguments", "status", "detail"),
     [
         ("nobody", {"json": {"level": "debug"}}, 404, "there is no logger of that name (GET /logs lists them)"),
         ("root", {"json": {"level": "loud"}}, 400, "the body must be {"),
@@ -98,20 +98,22 @@ async def test_levels(session: aiohttp.ClientSession) -> None:
         ("root", {"data": b"{}"}, 415, "the Content-Type must be application/json"),
     ],
 )
-async def test_wrong_changes(
-    session: aiohttp.ClientSession, logger: str, given: dict[str, Any], status: int, detail: str
+async def test_invalid_log_level_changes(
+    session: aiohttp.ClientSession, logger: str, arguments: dict[str, Any], status: int, detail: str
 ) -> None:
     async with running(MADE) as served:
         before = logging.getLogger().level
-        found, body = await ask(session, "PUT", f"{served.url('control')}/logs/{logger}", **given)
-        assert found == status
+        response_status, body = await request_json(
+            session, "PUT", f"{served.url('control')}/logs/{logger}", **arguments
+        )
+        assert response_status == status
         assert body["detail"].startswith(detail)
         assert logging.getLogger().level == before
 
 
-async def test_the_log_as_it_is_written(session: aiohttp.ClientSession) -> None:
+async def test_log_stream(session: aiohttp.ClientSession) -> None:
     before = list(logging.getLogger().handlers)
-    async with running(MADE) as served, reading(session, served.url("control")) as events:
+    async with running(MADE) as served, subscribe(session, served.url("control")) as events:
         LOG.warning("one %s", "thing")
         name, line = await events.next()
         assert (name, line["level"], line["logger"], line["message"]) == (
@@ -133,40 +135,40 @@ async def test_the_log_as_it_is_written(session: aiohttp.ClientSession) -> None:
     assert logging.getLogger().handlers == before
 
 
-async def test_a_reader_says_how_much_it_wants(session: aiohttp.ClientSession) -> None:
+async def test_log_stream_level(session: aiohttp.ClientSession) -> None:
     async with running(MADE) as served:
-        async with reading(session, served.url("control"), "?level=error") as events:
+        async with subscribe(session, served.url("control"), "?level=error") as events:
             LOG.warning("less")
             LOG.error("more")
             assert (await events.next())[1]["message"] == "more"
-        assert (await ask(session, "GET", f"{served.url('control')}/logs/stream?level=loud"))[0] == 400
+        assert (await request_json(session, "GET", f"{served.url('control')}/logs/stream?level=loud"))[0] == 400
 
 
-async def test_no_secret_is_in_the_stream(session: aiohttp.ClientSession) -> None:
+async def test_log_stream_contains_no_secret(session: aiohttp.ClientSession) -> None:
     token = {"type": "bearer", "token": "{{env.TOKEN}}"}
-    made = document("http://127.0.0.1:9", LOGS, rest(authentication=token))
-    made["binds"] = [{"namespace": "env", "keys": {"TOKEN": "TOKEN"}}]
+    capability = document("http://127.0.0.1:9", LOGS, rest(authentication=token))
+    capability["binds"] = [{"namespace": "env", "keys": {"TOKEN": "TOKEN"}}]
     secrets = {"TOKEN": "s3cr3t-of-the-shop"}
-    async with running(made, environment=secrets) as served, reading(session, served.url("control")) as events:
+    async with running(capability, environment=secrets) as served, subscribe(session, served.url("control")) as events:
         LOG.warning("got s3cr3t-of-the-shop for https://me:pw@api.example.com/x?api_key=k3y&page=1")
         _, line = await events.next()
     assert line["message"] == "got {{env.TOKEN}} for https://***@api.example.com/x?api_key=***&page=1"
 
 
-async def test_as_many_readers_as_the_document_says(session: aiohttp.ClientSession) -> None:
+async def test_max_subscribers(session: aiohttp.ClientSession) -> None:
     async with running(MADE) as served:
         url = served.url("control")
-        async with reading(session, url) as events:
-            status, body = await ask(session, "GET", f"{url}/logs/stream")
+        async with subscribe(session, url) as events:
+            status, body = await request_json(session, "GET", f"{url}/logs/stream")
             assert (status, body["detail"]) == (503, "1 read the log already, as many as may")
             LOG.warning("still")
             assert (await events.next())[1]["message"] == "still"
-        async with reading(session, url, while_full=lambda: None) as events:
+        async with subscribe(session, url, while_full=lambda: None) as events:
             LOG.warning("again")
             assert (await events.next())[1]["message"] == "again"
 
 
-async def test_a_slow_reader_loses_its_place(session: aiohttp.ClientSession) -> None:
+async def test_slow_subscriber_is_dropped(session: aiohttp.ClientSession) -> None:
     async with running(MADE) as served:
         url = served.url("control")
         place = urlsplit(url)
@@ -176,7 +178,7 @@ async def test_a_slow_reader_loses_its_place(session: aiohttp.ClientSession) -> 
             await loop.sock_sendall(slow, f"GET /logs/stream HTTP/1.1\r\nHost: {place.netloc}\r\n\r\n".encode())
             received = await loop.sock_recv(slow, 1000)
             # It reads no more, and its place is another's as soon as too much waits for it.
-            async with reading(session, url, while_full=lambda: LOG.warning("x" * 100_000)) as events:
+            async with subscribe(session, url, while_full=lambda: LOG.warning("x" * 100_000)) as events:
                 LOG.warning("for the other")
                 assert (await events.next())[1]["message"] == "for the other"
             # It may still have what waited, and why there is no more.
@@ -185,22 +187,22 @@ async def test_a_slow_reader_loses_its_place(session: aiohttp.ClientSession) -> 
             assert b'event: end\ndata: {"reason":"dropped: the reader is too slow"}' in received
 
 
-async def test_a_drain_sends_readers_away(session: aiohttp.ClientSession) -> None:
-    async with running(MADE) as served, reading(session, served.url("control")) as events:
+async def test_drain_ends_log_streams(session: aiohttp.ClientSession) -> None:
+    async with running(MADE) as served, subscribe(session, served.url("control")) as events:
         drain = asyncio.create_task(served.host.drain())
         name, end = await events.next()
         assert (name, end["reason"]) == ("end", "ended: reloaded or draining")
         await drain
 
 
-async def test_a_reload_sends_readers_away(session: aiohttp.ClientSession) -> None:
+async def test_reload_ends_log_streams(session: aiohttp.ClientSession) -> None:
     async with running(MADE) as served:
-        async with reading(session, served.url("control")) as events:
+        async with subscribe(session, served.url("control")) as events:
             await served.host.reload()
-            while (found := await events.next())[0] == "log":
+            while (event := await events.next())[0] == "log":
                 pass
-            assert found == ("end", {"reason": "ended: reloaded or draining"})
-        async with reading(session, served.url("control")) as events:
+            assert event == ("end", {"reason": "ended: reloaded or draining"})
+        async with subscribe(session, served.url("control")) as events:
             LOG.warning("as before")
             assert (await events.next())[1]["message"] == "as before"
 

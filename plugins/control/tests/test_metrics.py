@@ -19,10 +19,10 @@ async def samples(session: aiohttp.ClientSession, served: Running) -> dict[tuple
         assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")
         families = list(text_string_to_metric_families(await response.text()))
     assert all(family.documentation for family in families)
-    found = [sample for family in families for sample in family.samples]
+    values = [sample for family in families for sample in family.samples]
     return {
         (sample.name, *(f"{name}={value}" for name, value in sorted(sample.labels.items()))): sample.value
-        for sample in found
+        for sample in values
         if sample.value and not sample.name.endswith(("_bucket", "_sum", "_created")) and sample.name != "target_info"
     }
 
@@ -40,22 +40,22 @@ async def test_requests(session: aiohttp.ClientSession, api: Api) -> None:
         assert await get(session, f"{shop}/nothing") == 404
         async with Client(served.url("tools"), mode="auto") as client:
             assert (await client.call_tool("list-things", {})).is_error
-        found = await samples(session, served)
+        values = await samples(session, served)
     tool = ("naftiko_adapter_type=mcp", "naftiko_operation_id=list-things")
-    nowhere = ("naftiko_adapter_type=rest", "naftiko_operation_id=-")
+    no_operation = ("naftiko_adapter_type=rest", "naftiko_operation_id=-")
     method = "http_request_method=GET"
-    assert found == {
+    assert values == {
         ("naftiko_capability_active", "naftiko_capability=Shop"): 1,
         ("naftiko_request_total", *REST, "status=ok"): 1,
         ("naftiko_request_total", *REST, "status=error"): 1,
-        ("naftiko_request_total", *nowhere, "status=error"): 1,
+        ("naftiko_request_total", *no_operation, "status=error"): 1,
         ("naftiko_request_total", *tool, "status=error"): 1,
         ("naftiko_request_duration_seconds_count", *REST, "status=ok"): 1,
         ("naftiko_request_duration_seconds_count", *REST, "status=error"): 1,
-        ("naftiko_request_duration_seconds_count", *nowhere, "status=error"): 1,
+        ("naftiko_request_duration_seconds_count", *no_operation, "status=error"): 1,
         ("naftiko_request_duration_seconds_count", *tool, "status=error"): 1,
         ("naftiko_request_errors_total", "error_type=500", *REST): 1,
-        ("naftiko_request_errors_total", "error_type=404", *nowhere): 1,
+        ("naftiko_request_errors_total", "error_type=404", *no_operation): 1,
         ("naftiko_request_errors_total", "error_type=500", *tool): 1,
         ("naftiko_http_client_total", method, "http_response_status_code=200", *CLIENT): 1,
         ("naftiko_http_client_total", method, "http_response_status_code=500", *CLIENT): 2,
@@ -64,12 +64,12 @@ async def test_requests(session: aiohttp.ClientSession, api: Api) -> None:
     }
 
 
-async def test_an_api_that_cannot_be_reached(session: aiohttp.ClientSession) -> None:
+async def test_unreachable_upstream(session: aiohttp.ClientSession) -> None:
     async with running(document("http://127.0.0.1:9", rest(), control())) as served:
         assert await get(session, f"{served.url('shop')}/things") == 502
-        found = await samples(session, served)
-    assert found[("naftiko_http_client_total", "error_type=transport", "http_request_method=GET", *CLIENT)] == 1
-    assert found[("naftiko_request_errors_total", "error_type=UpstreamUnreachableError", *REST)] == 1
+        values = await samples(session, served)
+    assert values[("naftiko_http_client_total", "error_type=transport", "http_request_method=GET", *CLIENT)] == 1
+    assert values[("naftiko_request_errors_total", "error_type=UpstreamUnreachableError", *REST)] == 1
 
 
 async def test_steps(session: aiohttp.ClientSession, api: Api) -> None:
@@ -77,8 +77,8 @@ async def test_steps(session: aiohttp.ClientSession, api: Api) -> None:
         assert await get(session, f"{served.url('shop')}/things") == 200
         api.status = 500
         assert await get(session, f"{served.url('shop')}/things") == 500
-        found = await samples(session, served)
-    steps = {key[1:]: value for key, value in found.items() if key[0] == "naftiko_step_duration_seconds_count"}
+        values = await samples(session, served)
+    steps = {key[1:]: value for key, value in values.items() if key[0] == "naftiko_step_duration_seconds_count"}
     assert steps == {
         ("status=ok", "step_type=call"): 1,
         ("status=error", "step_type=call"): 1,
@@ -86,15 +86,15 @@ async def test_steps(session: aiohttp.ClientSession, api: Api) -> None:
     }
 
 
-async def test_two_hosts_in_one_process_count_apart(session: aiohttp.ClientSession, api: Api) -> None:
-    made = document(api.url, rest(), control())
-    async with running(made) as one, running(made) as other:
+async def test_hosts_in_one_process_have_separate_metrics(session: aiohttp.ClientSession, api: Api) -> None:
+    capability = document(api.url, rest(), control())
+    async with running(capability) as one, running(capability) as other:
         assert await get(session, f"{one.url('shop')}/things") == 200
         assert ("naftiko_request_total", *REST, "status=ok") in await samples(session, one)
         assert ("naftiko_request_total", *REST, "status=ok") not in await samples(session, other)
 
 
-async def test_without_traces_it_is_counted_all_the_same(session: aiohttp.ClientSession, api: Api) -> None:
+async def test_metrics_without_traces(session: aiohttp.ClientSession, api: Api) -> None:
     observability = {"traces": {"local": {"enabled": False}}}
     async with running(document(api.url, rest(), control(observability=observability))) as served:
         assert await get(session, f"{served.url('shop')}/things") == 200
@@ -110,19 +110,19 @@ async def test_open_metrics(session: aiohttp.ClientSession, api: Api) -> None:
             assert (await response.text()).endswith("# EOF\n")
 
 
-async def test_the_later_language_names_them_after_itself(session: aiohttp.ClientSession, api: Api) -> None:
-    made = document(api.url, rest({"method": "GET", "ref": "store.list"}), control())
-    made["capability"]["aggregates"] = [{"namespace": "store", "flows": {"list": {"call": "api.list"}}}]
-    made["ikanos"], made["info"] = "1.0.0-beta5", {"display": "Shop"}
-    del made["naftiko"]
-    async with running(made) as served:
+async def test_ikanos_metric_names(session: aiohttp.ClientSession, api: Api) -> None:
+    capability = document(api.url, rest({"method": "GET", "ref": "store.list"}), control())
+    capability["capability"]["aggregates"] = [{"namespace": "store", "flows": {"list": {"call": "api.list"}}}]
+    capability["ikanos"], capability["info"] = "1.0.0-beta5", {"display": "Shop"}
+    del capability["naftiko"]
+    async with running(capability) as served:
         assert await get(session, f"{served.url('shop')}/things") == 200
-        found = await samples(session, served)
+        values = await samples(session, served)
         (trace,) = await traces(session, served)
         names = [span["name"] for span in await spans(session, served, trace["traceId"])]
     operation = ("ikanos_adapter_type=rest", "ikanos_operation_id=/things GET", "status=ok")
-    assert found[("ikanos_request_total", *operation)] == 1
-    assert found[("ikanos_capability_active", "ikanos_capability=Shop")] == 1
-    assert not [key for key in found if "naftiko" in str(key)]
+    assert values[("ikanos_request_total", *operation)] == 1
+    assert values[("ikanos_capability_active", "ikanos_capability=Shop")] == 1
+    assert not [key for key in values if "naftiko" in str(key)]
     assert names == ["rest.request", "aggregate.flow", "http.client.GET"]
     assert trace["operation"] == "/things GET"

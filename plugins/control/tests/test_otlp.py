@@ -30,49 +30,49 @@ class Collector:
         self.spans: list[Any] = []
         self.metrics: dict[str, Any] = {}
         self.services: set[str] = set()
-        self.came = asyncio.Event()
+        self.received = asyncio.Event()
 
     async def traces(self, request: web.Request) -> web.Response:
         sent = ExportTraceServiceRequest.FromString(await request.read())
         for resource in sent.resource_spans:
-            self._note(resource.resource)
+            self._record_service(resource.resource)
             self.spans += [span for scope in resource.scope_spans for span in scope.spans]
-        self.came.set()
+        self.received.set()
         return web.Response(content_type="application/x-protobuf")
 
-    async def take_metrics(self, request: web.Request) -> web.Response:
+    async def receive_metrics(self, request: web.Request) -> web.Response:
         sent = ExportMetricsServiceRequest.FromString(await request.read())
         for resource in sent.resource_metrics:
-            self._note(resource.resource)
+            self._record_service(resource.resource)
             self.metrics |= {metric.name: metric for scope in resource.scope_metrics for metric in scope.metrics}
         return web.Response(content_type="application/x-protobuf")
 
-    def _note(self, resource: Any) -> None:
+    def _record_service(self, resource: Any) -> None:
         self.services |= {each.value.string_value for each in resource.attributes if each.key == "service.name"}
 
 
 @asynccontextmanager
-async def collecting() -> AsyncIterator[Collector]:
+async def served_collector() -> AsyncIterator[Collector]:
     collector = Collector()
     app = web.Application()
     app.router.add_post("/v1/traces", collector.traces)
-    app.router.add_post("/v1/metrics", collector.take_metrics)
+    app.router.add_post("/v1/metrics", collector.receive_metrics)
     async with TestServer(app) as server:
         collector.url = f"http://127.0.0.1:{server.port}"
         yield collector
 
 
-def sending(endpoint: str, **more: Any) -> dict[str, Any]:
+def otlp_control(endpoint: str, **more: Any) -> dict[str, Any]:
     return control(observability={"exporters": {"otlp": {"endpoint": endpoint}}, **more})
 
 
 @pytest.mark.shows("ObservabilitySpec", "exporters")
 @pytest.mark.shows("ObservabilityExportersSpec", "otlp")
 @pytest.mark.shows("ObservabilityOtlpExporterSpec", "endpoint")
-async def test_everything_is_there_after_the_stop(session: aiohttp.ClientSession, api: Api) -> None:
+async def test_stop_exports_everything(session: aiohttp.ClientSession, api: Api) -> None:
     nothing_local = {"metrics": {"local": {"enabled": False}}, "traces": {"local": {"enabled": False}}}
-    async with collecting() as collector:
-        async with running(document(api.url, rest(), sending(collector.url, **nothing_local))) as served:
+    async with served_collector() as collector:
+        async with running(document(api.url, rest(), otlp_control(collector.url, **nothing_local))) as served:
             assert await get(session, f"{served.url('shop')}/things") == 200
             for path in ("metrics", "traces"):
                 assert await get(session, f"{served.url('control')}/{path}") == 404
@@ -86,29 +86,29 @@ async def test_everything_is_there_after_the_stop(session: aiohttp.ClientSession
         assert ok == [1]
 
 
-async def test_the_endpoint_comes_from_a_bind(session: aiohttp.ClientSession, api: Api) -> None:
-    async with collecting() as collector:
-        made = document(api.url, rest(), sending("{{env.COLLECTOR}}/"))
-        made["binds"] = [{"namespace": "env", "keys": {"COLLECTOR": "COLLECTOR"}}]
-        async with running(made, environment={"COLLECTOR": collector.url}) as served:
+async def test_endpoint_from_a_bind(session: aiohttp.ClientSession, api: Api) -> None:
+    async with served_collector() as collector:
+        capability = document(api.url, rest(), otlp_control("{{env.COLLECTOR}}/"))
+        capability["binds"] = [{"namespace": "env", "keys": {"COLLECTOR": "COLLECTOR"}}]
+        async with running(capability, environment={"COLLECTOR": collector.url}) as served:
             assert await get(session, f"{served.url('shop')}/things") == 200
             assert await get(session, f"{served.url('control')}/metrics") == 200
         assert len(collector.spans) == 2
 
 
-async def test_a_reload_sends_elsewhere(session: aiohttp.ClientSession, api: Api) -> None:
-    async with collecting() as first, collecting() as second:
-        async with running(document(api.url, rest(), sending(first.url))) as served:
+async def test_reload_changes_the_collector(session: aiohttp.ClientSession, api: Api) -> None:
+    async with served_collector() as first, served_collector() as second:
+        async with running(document(api.url, rest(), otlp_control(first.url))) as served:
             assert await get(session, f"{served.url('shop')}/things") == 200
-            await served.host.reload(document(api.url, rest(), sending(second.url)))
+            await served.host.reload(document(api.url, rest(), otlp_control(second.url)))
             assert await get(session, f"{served.url('shop')}/things") == 200
-            await first.came.wait()
+            await first.received.wait()
         assert (len(first.spans), len(second.spans)) == (2, 2)
 
 
-async def test_a_host_starts_again(session: aiohttp.ClientSession, api: Api) -> None:
-    async with collecting() as collector:
-        host = Host(document(api.url, rest(), sending(collector.url)), settings=Settings(environment={}))
+async def test_host_restarts(session: aiohttp.ClientSession, api: Api) -> None:
+    async with served_collector() as collector:
+        host = Host(document(api.url, rest(), otlp_control(collector.url)), settings=Settings(environment={}))
         for times in (1, 2):
             async with host:
                 url = next(each.url for each in host.status() if each.namespace == "shop")
@@ -116,27 +116,27 @@ async def test_a_host_starts_again(session: aiohttp.ClientSession, api: Api) -> 
             assert len(collector.spans) == 2 * times
 
 
-async def test_a_collector_that_is_gone_costs_no_request(session: aiohttp.ClientSession, api: Api) -> None:
-    async with collecting() as collector:
+async def test_unreachable_collector_does_not_fail_requests(session: aiohttp.ClientSession, api: Api) -> None:
+    async with served_collector() as collector:
         url = collector.url
-    async with running(document(api.url, rest(), sending(url))) as served:
+    async with running(document(api.url, rest(), otlp_control(url))) as served:
         assert await get(session, f"{served.url('shop')}/things") == 200
     assert api.headers
 
 
 @pytest.mark.parametrize("endpoint", ["localhost:4318", "grpc://localhost:4317", "http://"])
-def test_an_endpoint_is_a_url(endpoint: str) -> None:
+def test_invalid_endpoints(endpoint: str) -> None:
     with pytest.raises(ProblemsError, match="an OTLP endpoint is an http or https URL"):
-        Host(document("http://127.0.0.1:9", sending(endpoint)), settings=Settings(environment={}))
+        Host(document("http://127.0.0.1:9", otlp_control(endpoint)), settings=Settings(environment={}))
 
 
-def test_the_port_of_another_protocol_is_noted() -> None:
-    made = document("http://127.0.0.1:9", sending("http://localhost:4317"))
-    (warning,) = Host(made, settings=Settings(environment={})).warnings
+def test_grpc_port_is_a_warning() -> None:
+    capability = document("http://127.0.0.1:9", otlp_control("http://localhost:4317"))
+    (warning,) = Host(capability, settings=Settings(environment={})).warnings
     assert "4317 is the port of OTLP over gRPC" in warning.message
 
 
-def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_otlp_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http", None)
     with pytest.raises(ProblemsError, match=r"needs more packages \(pip install 'adapter-host-control\[otlp\]'\)"):
-        Host(document("http://127.0.0.1:9", sending("http://localhost:4318")), settings=Settings(environment={}))
+        Host(document("http://127.0.0.1:9", otlp_control("http://localhost:4318")), settings=Settings(environment={}))

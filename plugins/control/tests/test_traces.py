@@ -13,7 +13,7 @@ from mcp_types import RequestParamsMeta
 from adapter_host import Host, Plugins, ProblemsError, Settings
 from adapter_host.testing import Running, running
 
-from .conftest import Api, consumed, control, document, mcp, rest
+from .conftest import Api, consumed_api, control, document, mcp, rest
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = f"00-{TRACE}-b7ad6b7169203331-01"
@@ -36,25 +36,25 @@ async def get(session: aiohttp.ClientSession, url: str, **headers: str) -> int:
 
 async def traces(session: aiohttp.ClientSession, served: Running, query: str = "") -> list[Any]:
     async with session.get(f"{served.url('control')}/traces{query}") as response:
-        found: list[Any] = (await response.json())["traces"]
-        return found
+        items: list[Any] = (await response.json())["traces"]
+        return items
 
 
 async def spans(session: aiohttp.ClientSession, served: Running, trace: str) -> list[Any]:
     async with session.get(f"{served.url('control')}/traces/{trace}") as response:
         assert response.status == 200
-        found: list[Any] = (await response.json())["spans"]
-        return found
+        items: list[Any] = (await response.json())["spans"]
+        return items
 
 
-def parent_of(api: Api) -> tuple[str, str, bool]:
+def sent_trace_context(api: Api) -> tuple[str, str, bool]:
     """What the API was told: the trace, the span, and whether it is sampled."""
     version, trace, span, flags = api.headers[0]["traceparent"].split("-")
     assert version == "00"
     return trace, span, bool(int(flags, 16) & 1)
 
 
-async def test_a_request_and_its_call_upstream(session: aiohttp.ClientSession, api: Api) -> None:
+async def test_request_and_upstream_call(session: aiohttp.ClientSession, api: Api) -> None:
     async with running(document(api.url, rest(), control())) as served:
         assert await get(session, f"{served.url('shop')}/things") == 200
         (trace,) = await traces(session, served)
@@ -68,29 +68,29 @@ async def test_a_request_and_its_call_upstream(session: aiohttp.ClientSession, a
         "http.response.status_code": 200,
     }
     assert client["attributes"]["url.full"] == f"{api.url}/things"
-    assert parent_of(api) == (trace["traceId"], client["spanId"], True)
+    assert sent_trace_context(api) == (trace["traceId"], client["spanId"], True)
 
 
-async def test_nothing_of_what_a_call_sends_is_in_its_trace(session: aiohttp.ClientSession, api: Api) -> None:
+async def test_trace_contains_no_request_data(session: aiohttp.ClientSession, api: Api) -> None:
     operation = {"method": "GET", "name": "find", "call": "api.find"}
-    exposed = rest(operation)
-    exposed["resources"][0]["path"] = "/things/{id}"
-    async with running(document(api.url, exposed, control())) as served:
+    exposer = rest(operation)
+    exposer["resources"][0]["path"] = "/things/{id}"
+    async with running(document(api.url, exposer, control())) as served:
         assert await get(session, f"{served.url('shop')}/things/private?more=personal") == 200
         (trace,) = await traces(session, served)
-        found = await spans(session, served, trace["traceId"])
+        items = await spans(session, served, trace["traceId"])
         assert trace["operation"] == "/things/{id} GET"
-    assert found[1]["attributes"]["url.full"] == f"{api.url}/things/{{id}}"
-    assert not [secret for secret in ("private", "personal", "k3y") if secret in str(found)]
+    assert items[1]["attributes"]["url.full"] == f"{api.url}/things/{{id}}"
+    assert not [secret for secret in ("private", "personal", "k3y") if secret in str(items)]
 
 
 async def test_steps(session: aiohttp.ClientSession, api: Api) -> None:
     async with running(document(api.url, rest(STEPS), control())) as served:
         assert await get(session, f"{served.url('shop')}/things") == 200
         (trace,) = await traces(session, served)
-        found = await spans(session, served, trace["traceId"])
-    names = {span["spanId"]: span["name"] for span in found}
-    assert [(span["name"], names.get(span.get("parentSpanId", ""))) for span in found] == [
+        items = await spans(session, served, trace["traceId"])
+    names = {span["spanId"]: span["name"] for span in items}
+    assert [(span["name"], names.get(span.get("parentSpanId", ""))) for span in items] == [
         ("rest.request", None),
         ("step.call", "rest.request"),
         ("http.client.GET", "step.call"),
@@ -102,8 +102,10 @@ async def test_functions(session: aiohttp.ClientSession, api: Api) -> None:
     function = {"name": "list", "call": "api.list"}
     aggregates = [{"namespace": "store", "functions": [function]}]
     tool = {"name": "list", "description": "Lists", "ref": "store.list"}
-    made = document(api.url, mcp(tool), rest({"method": "GET", "ref": "store.list"}), control(), aggregates=aggregates)
-    async with running(made) as served:
+    capability = document(
+        api.url, mcp(tool), rest({"method": "GET", "ref": "store.list"}), control(), aggregates=aggregates
+    )
+    async with running(capability) as served:
         assert await get(session, f"{served.url('shop')}/things") == 200
         async with Client(served.url("tools"), mode="auto") as client:
             await client.call_tool("list", {})
@@ -121,10 +123,10 @@ async def test_functions(session: aiohttp.ClientSession, api: Api) -> None:
         ]
 
 
-async def test_two_hosts_one_after_the_other(session: aiohttp.ClientSession, api: Api) -> None:
+async def test_trace_spans_two_hosts(session: aiohttp.ClientSession, api: Api) -> None:
     async with running(document(api.url, rest(), control())) as second:
-        made = document(second.url("shop"), rest(namespace="front"), control())
-        async with running(made) as first:
+        capability = document(second.url("shop"), rest(namespace="front"), control())
+        async with running(capability) as first:
             assert await get(session, f"{first.url('front')}/things", traceparent=PARENT) == 200
             outer = await spans(session, first, TRACE)
             inner = await spans(session, second, TRACE)
@@ -134,14 +136,14 @@ async def test_two_hosts_one_after_the_other(session: aiohttp.ClientSession, api
         outer[1]["spanId"],
         inner[0]["spanId"],
     ]
-    assert parent_of(api) == (TRACE, inner[1]["spanId"], True)
+    assert sent_trace_context(api) == (TRACE, inner[1]["spanId"], True)
 
 
 async def test_b3(session: aiohttp.ClientSession, api: Api) -> None:
     observability = {"traces": {"propagation": "b3"}}
     async with running(document(api.url, rest(), control(observability=observability))) as served:
-        given = {"X-B3-TraceId": TRACE, "X-B3-SpanId": "b7ad6b7169203331", "X-B3-Sampled": "1"}
-        assert await get(session, f"{served.url('shop')}/things", **given) == 200
+        headers = {"X-B3-TraceId": TRACE, "X-B3-SpanId": "b7ad6b7169203331", "X-B3-Sampled": "1"}
+        assert await get(session, f"{served.url('shop')}/things", **headers) == 200
         server, client = await spans(session, served, TRACE)
     assert server["parentSpanId"] == "b7ad6b7169203331"
     sent = {name: value for name, value in api.headers[0].items() if name.startswith("x-b3-")}
@@ -153,18 +155,18 @@ async def test_b3(session: aiohttp.ClientSession, api: Api) -> None:
     assert "traceparent" not in api.headers[0]
 
 
-@pytest.mark.parametrize(("given", "kept"), [({}, 0), ({"traceparent": PARENT}, 1)])
-async def test_sampling_0_follows_the_caller(
-    session: aiohttp.ClientSession, api: Api, given: dict[str, str], kept: int
+@pytest.mark.parametrize(("headers", "trace_count"), [({}, 0), ({"traceparent": PARENT}, 1)])
+async def test_sampling_0_follows_the_parent(
+    session: aiohttp.ClientSession, api: Api, headers: dict[str, str], trace_count: int
 ) -> None:
     observability = {"traces": {"sampling": 0}}
     async with running(document(api.url, rest(), control(observability=observability))) as served:
-        assert await get(session, f"{served.url('shop')}/things", **given) == 200
-        assert len(await traces(session, served)) == kept
-    assert parent_of(api)[2] == bool(kept)
+        assert await get(session, f"{served.url('shop')}/things", **headers) == 200
+        assert len(await traces(session, served)) == trace_count
+    assert sent_trace_context(api)[2] == bool(trace_count)
 
 
-async def test_errors_and_choosing_among_traces(session: aiohttp.ClientSession, api: Api) -> None:
+async def test_errors_and_trace_filters(session: aiohttp.ClientSession, api: Api) -> None:
     async with running(document(api.url, rest(), mcp(), control())) as served:
         assert await get(session, f"{served.url('shop')}/things") == 200
         api.status = 500
@@ -183,7 +185,7 @@ async def test_errors_and_choosing_among_traces(session: aiohttp.ClientSession, 
             assert await get(session, f"{served.url('control')}/traces/{unknown}") == 404
 
 
-async def test_the_trace_of_an_mcp_client(session: aiohttp.ClientSession, api: Api) -> None:
+async def test_trace_of_an_mcp_client(session: aiohttp.ClientSession, api: Api) -> None:
     async with running(document(api.url, mcp(), control())) as served:
         async with Client(served.url("tools"), mode="2026-07-28") as client:
             await client.call_tool("list-things", {}, meta=cast(RequestParamsMeta, {"traceparent": PARENT}))
@@ -191,18 +193,18 @@ async def test_the_trace_of_an_mcp_client(session: aiohttp.ClientSession, api: A
         second, first = await traces(session, served)
         assert first["traceId"] == TRACE
         assert second["traceId"] != TRACE
-        found = await spans(session, served, TRACE)
-    assert [(span["name"], span["kind"]) for span in found] == [
+        items = await spans(session, served, TRACE)
+    assert [(span["name"], span["kind"]) for span in items] == [
         ("mcp.request", "SERVER"),
         ("mcp.tool", "INTERNAL"),
         ("http.client.GET", "CLIENT"),
     ]
-    assert found[0]["parentSpanId"] == "b7ad6b7169203331"
+    assert items[0]["parentSpanId"] == "b7ad6b7169203331"
 
 
-async def test_an_exposer_that_is_no_http(session: aiohttp.ClientSession, api: Api) -> None:
-    exposed = {"type": "echo", "namespace": "lines", "port": 0, "operations": [{"call": "api.list"}]}
-    async with running(document(api.url, exposed, control())) as served:
+async def test_exposer_without_http(session: aiohttp.ClientSession, api: Api) -> None:
+    exposer = {"type": "echo", "namespace": "lines", "port": 0, "operations": [{"call": "api.list"}]}
+    async with running(document(api.url, exposer, control())) as served:
         await served.host.call("lines.list")
         (trace,) = await traces(session, served)
         assert [span["name"] for span in await spans(session, served, trace["traceId"])] == [
@@ -211,7 +213,7 @@ async def test_an_exposer_that_is_no_http(session: aiohttp.ClientSession, api: A
         ]
 
 
-async def test_no_more_are_kept_than_there_is_room_for(session: aiohttp.ClientSession, api: Api) -> None:
+async def test_trace_buffer_is_bounded(session: aiohttp.ClientSession, api: Api) -> None:
     observability = {"traces": {"local": {"buffer-size": 10}}}
     async with running(document(api.url, rest(), control(observability=observability))) as served:
         for _ in range(12):
@@ -221,7 +223,7 @@ async def test_no_more_are_kept_than_there_is_room_for(session: aiohttp.ClientSe
         assert (body["bufferSize"], body["bufferUsed"], len(body["traces"])) == (10, 10, 10)
 
 
-async def test_one_trace_cannot_fill_the_memory(session: aiohttp.ClientSession, api: Api) -> None:
+async def test_spans_per_trace_are_bounded(session: aiohttp.ClientSession, api: Api) -> None:
     async with running(document(api.url, rest(), control())) as served:
         for _ in range(300):
             await get(session, f"{served.url('shop')}/things", traceparent=PARENT)
@@ -230,24 +232,24 @@ async def test_one_trace_cannot_fill_the_memory(session: aiohttp.ClientSession, 
         assert len(await spans(session, served, TRACE)) == 500
 
 
-async def test_what_is_forwarded_belongs_to_its_trace(session: aiohttp.ClientSession, api: Api) -> None:
+async def test_forwarded_request_is_traced(session: aiohttp.ClientSession, api: Api) -> None:
     forward = {"targetNamespace": "api", "trustedHeaders": ["Accept"]}
-    exposed = {"type": "rest", "namespace": "shop", "port": 0, "resources": [{"path": "/{path}", "forward": forward}]}
-    async with running(document(api.url, exposed, control())) as served:
+    exposer = {"type": "rest", "namespace": "shop", "port": 0, "resources": [{"path": "/{path}", "forward": forward}]}
+    async with running(document(api.url, exposer, control())) as served:
         assert await get(session, f"{served.url('shop')}/private/things?key=k3y", traceparent=PARENT) == 200
         server, client = await spans(session, served, TRACE)
         async with session.get(f"{served.url('control')}/metrics") as response:
             text = await response.text()
     assert (server["name"], client["name"]) == ("rest.request", "http.client")
-    assert parent_of(api) == (TRACE, client["spanId"], True)
+    assert sent_trace_context(api) == (TRACE, client["spanId"], True)
     assert not [secret for secret in ("private", "k3y") if secret in f"{server} {client}"]
     assert 'naftiko_http_client_total{http_response_status_code="200",naftiko_namespace="api"' in text
 
 
-async def test_each_attempt_is_a_span(session: aiohttp.ClientSession, api: Api) -> None:
+async def test_each_retry_is_a_span(session: aiohttp.ClientSession, api: Api) -> None:
     retry = {"x-resilience": {"retry": {"attempts": 3, "backoff": 0.001}}}
-    made = document("", rest(), control(), consumes=[consumed(api.url, **retry)])
-    async with running(made) as served:
+    capability = document("", rest(), control(), consumes=[consumed_api(api.url, **retry)])
+    async with running(capability) as served:
         api.status = 503
         assert await get(session, f"{served.url('shop')}/things") == 503
         (trace,) = await traces(session, served)
@@ -255,20 +257,20 @@ async def test_each_attempt_is_a_span(session: aiohttp.ClientSession, api: Api) 
     assert names == ["rest.request", *["http.client.GET"] * 3]
 
 
-async def test_without_a_control_exposer_nothing_is_wrapped(session: aiohttp.ClientSession, api: Api) -> None:
+async def test_calls_are_not_wrapped_without_a_control_exposer(session: aiohttp.ClientSession, api: Api) -> None:
     """The very calls that a host without the plugin makes."""
     plain = Plugins.installed(disabled=["control"])
-    for made in (document(api.url, rest()), document(api.url, rest(), control(observability={"enabled": False}))):
-        with_plugin = Host(made, settings=Settings(environment={}))
-        if made["capability"]["exposes"][1:]:
-            del made["capability"]["exposes"][1]
-        without = Host(made, plugins=plain, settings=Settings(environment={}))
+    for capability in (document(api.url, rest()), document(api.url, rest(), control(observability={"enabled": False}))):
+        with_plugin = Host(capability, settings=Settings(environment={}))
+        if capability["capability"]["exposes"][1:]:
+            del capability["capability"]["exposes"][1]
+        without = Host(capability, plugins=plain, settings=Settings(environment={}))
         for one, other in zip(with_plugin.plans[0].consumed, without.plans[0].consumed, strict=True):
             assert type(one) is type(other)
-        called, bare = (
+        with_wrapper, bare = (
             next(iter(host.plans[0].exposers[0].exposer.operations.values())) for host in (with_plugin, without)
         )
-        assert shape(called.call) == shape(bare.call)
+        assert shape(with_wrapper.call) == shape(bare.call)
         assert with_plugin.plans[0].exposers[0].middlewares == ()
 
 
@@ -278,7 +280,7 @@ def shape(call: Any) -> Any:
     return call.__qualname__, [shape(cell) for cell in cells if callable(cell) and hasattr(cell, "__closure__")]
 
 
-async def test_a_build_leaves_nothing_behind(api: Api) -> None:
+async def test_builds_do_not_leak(api: Api) -> None:
     served = Host(document(api.url, rest(), control()), settings=Settings(environment={}))
 
     def telemetries() -> int:
@@ -291,7 +293,7 @@ async def test_a_build_leaves_nothing_behind(api: Api) -> None:
     assert telemetries() == before
 
 
-def test_a_wrong_document_is_told_as_ever() -> None:
-    made = document("", rest(), control(), consumes=[{"type": "http", "namespace": "api"}])
+def test_invalid_document_is_reported() -> None:
+    capability = document("", rest(), control(), consumes=[{"type": "http", "namespace": "api"}])
     with pytest.raises(ProblemsError, match="baseUri"):
-        Host(made, settings=Settings(environment={}))
+        Host(capability, settings=Settings(environment={}))

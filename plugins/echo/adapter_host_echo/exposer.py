@@ -41,7 +41,7 @@ class EchoExposer(Exposer[EchoConfig]):
         if config.authentication is not None:
             # A protocol that cannot ask who is calling must not look as if it did.
             context.problem("lines carry no credentials", config, "authentication", code="unsupported")
-        self._named = {operation.name: operation for operation in operations.values()}
+        self._operations_by_name = {operation.name: operation for operation in operations.values()}
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.StreamWriter] = set()
 
@@ -85,31 +85,31 @@ class EchoExposer(Exposer[EchoConfig]):
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._connections.add(writer)
         try:
-            await self._converse(reader, writer)
+            await self._serve_requests(reader, writer)
         except (ConnectionError, ValueError) as error:
             log.info("a connection ended: %s", error)
         finally:
             self._connections.discard(writer)
             writer.close()
 
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve_requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         line = await reader.readline()
         while line:
             # Reading goes on during the call, since a caller that goes away should end its call.
             reading = asyncio.ensure_future(reader.readline())
-            answering = asyncio.ensure_future(self._answer(line.decode(errors="replace")))
+            responding = asyncio.ensure_future(self._respond(line.decode(errors="replace")))
             try:
-                await asyncio.wait((reading, answering), return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait((reading, responding), return_when=asyncio.FIRST_COMPLETED)
                 if reading.done() and not reading.result():
                     return
-                writer.write(f"{await answering}\n".encode())
+                writer.write(f"{await responding}\n".encode())
                 await writer.drain()
                 line = await reading
             finally:
                 reading.cancel()
-                answering.cancel()
+                responding.cancel()
 
-    async def _answer(self, line: str) -> str:
+    async def _respond(self, line: str) -> str:
         try:
             name, _, arguments = line.strip().partition(" ")
             return json.dumps({"result": await self._call(name, arguments)})
@@ -121,9 +121,9 @@ class EchoExposer(Exposer[EchoConfig]):
             return json.dumps({"error": "an unexpected error", "status": 500})
 
     async def _call(self, name: str, text: str) -> Any:
-        operation = self._named.get(name)
+        operation = self._operations_by_name.get(name)
         if operation is None:
-            raise NotFoundError(f"there is no operation '{name}' (there are: {', '.join(self._named)})")
+            raise NotFoundError(f"there is no operation '{name}' (there are: {', '.join(self._operations_by_name)})")
         try:
             arguments = json.loads(text or "{}")
         except ValueError:

@@ -18,15 +18,15 @@ class TestContract(ExposerContract):
 
     @asynccontextmanager
     async def connect(self, url: str) -> AsyncIterator[Callable[[str, Mapping[str, Any]], Awaitable[Any]]]:
-        place = urlsplit(url)
-        reader, writer = await asyncio.open_connection(place.hostname, place.port)
+        address = urlsplit(url)
+        reader, writer = await asyncio.open_connection(address.hostname, address.port)
 
         async def call(operation: str, arguments: Mapping[str, Any]) -> Any:
             writer.write(f"{operation} {json.dumps(arguments)}\n".encode())
-            answer = json.loads(await reader.readline())
-            if "error" in answer:
-                raise CallFailed(f"{answer['status']} {answer['error']}")
-            return answer["result"]
+            response = json.loads(await reader.readline())
+            if "error" in response:
+                raise CallFailed(f"{response['status']} {response['error']}")
+            return response["result"]
 
         try:
             yield call

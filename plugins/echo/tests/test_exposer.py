@@ -29,18 +29,18 @@ def document(**keys: Any) -> dict[str, Any]:
 
 async def ask(url: str, *lines: str) -> list[Any]:
     """Send lines at once on a connection; gives the answers until it ends."""
-    place = urlsplit(url)
-    reader, writer = await asyncio.open_connection(place.hostname, place.port)
+    address = urlsplit(url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
     writer.write("".join(f"{line}\n" for line in lines).encode())
-    answers = [json.loads(answer) for _ in lines if (answer := await reader.readline())]
+    responses = [json.loads(line) for _ in lines if (line := await reader.readline())]
     writer.close()
-    return answers
+    return responses
 
 
-async def test_lines_are_answered_in_order() -> None:
+async def test_responses_keep_request_order() -> None:
     async with running(document()) as served:
-        answers = await ask(served.url("lines"), 'read {"id": 1}', "", 'read {"id": 2}')
-        assert [answer.get("result") for answer in answers] == [{"id": 1}, None, {"id": 2}]
+        responses = await ask(served.url("lines"), 'read {"id": 1}', "", 'read {"id": 2}')
+        assert [response.get("result") for response in responses] == [{"id": 1}, None, {"id": 2}]
 
 
 @pytest.mark.parametrize(
@@ -52,19 +52,19 @@ async def test_lines_are_answered_in_order() -> None:
         ("read [7]", "the arguments must be a JSON object", 400),
     ],
 )
-async def test_a_callers_mistake_is_named(line: str, error: str, status: int) -> None:
+async def test_invalid_requests(line: str, error: str, status: int) -> None:
     async with running(document()) as served:
         assert await ask(served.url("lines"), line) == [{"error": error, "status": status}]
         assert served.fake("weather").calls == []
 
 
-async def test_a_line_too_long_ends_its_connection_alone() -> None:
+async def test_oversized_line_closes_only_its_connection() -> None:
     async with running(document(), body_limit=64) as served:
         assert await ask(served.url("lines"), "read " + " " * 1000) == []
         assert await ask(served.url("lines"), 'read {"id": 7}') == [{"result": {"id": 7}}]
 
 
-async def test_a_taken_port_is_told() -> None:
+async def test_port_in_use_is_a_start_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(StartError, match=rf"'lines' cannot listen on 127\.0\.0\.1:{port}: "):
@@ -72,7 +72,7 @@ async def test_a_taken_port_is_told() -> None:
                 pass
 
 
-async def test_authentication_is_refused_rather_than_ignored() -> None:
+async def test_authentication_is_rejected() -> None:
     with pytest.raises(ProblemsError, match="lines carry no credentials"):
         async with running(document(authentication={"type": "bearer", "token": "{{env.TOKEN}}"})):
             pass

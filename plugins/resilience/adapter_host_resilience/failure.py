@@ -8,20 +8,20 @@ from typing import Final
 
 from adapter_host import Result, UpstreamStatusError, UpstreamTimeoutError, UpstreamUnreachableError
 
-_DOWN: Final = frozenset({502, 503, 504})
-_BUSY: Final = 429
+_OUTAGE_STATUSES: Final = frozenset({502, 503, 504})
+_TOO_MANY_REQUESTS: Final = 429
 
 
-def is_down(error: BaseException) -> bool:
+def is_outage(error: BaseException) -> bool:
     """Whether the API did not answer, or something before it did in its place."""
     if isinstance(error, UpstreamStatusError):
-        return error.upstream_status in _DOWN
+        return error.upstream_status in _OUTAGE_STATUSES
     return isinstance(error, UpstreamUnreachableError | UpstreamTimeoutError)
 
 
-def is_passing(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Whether the same call may succeed a little later."""
-    return is_down(error) or (isinstance(error, UpstreamStatusError) and error.upstream_status == _BUSY)
+    return is_outage(error) or (isinstance(error, UpstreamStatusError) and error.upstream_status == _TOO_MANY_REQUESTS)
 
 
 def retry_after(error: BaseException | None) -> float | None:
@@ -30,12 +30,12 @@ def retry_after(error: BaseException | None) -> float | None:
     if text.isascii() and text.isdigit():
         return float(text)
     try:
-        when = parsedate_to_datetime(text)
+        date = parsedate_to_datetime(text)
     except ValueError:
         return None
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=UTC)
-    return max(0.0, (when - datetime.now(UTC)).total_seconds())
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=UTC)
+    return max(0.0, (date - datetime.now(UTC)).total_seconds())
 
 
 def _header(error: BaseException | None) -> str:
@@ -44,12 +44,12 @@ def _header(error: BaseException | None) -> str:
     return next((value for name, value in error.headers.items() if name.lower() == "retry-after"), "")
 
 
-def says_down(result: Result) -> bool:
+def is_outage_result(result: Result) -> bool:
     """Whether an answer that is passed on as it comes says so."""
-    return result.status in _DOWN
+    return result.status in _OUTAGE_STATUSES
 
 
-def refused(result: Result) -> UpstreamStatusError | None:
+def error_from_result(result: Result) -> UpstreamStatusError | None:
     """The error that an answer is which a consumer gave instead of raising it; none that is passed on as it comes."""
     if result.status < 300 or result.stream is not None:
         return None

@@ -18,8 +18,8 @@ from adapter_host import (
     hookimpl,
 )
 
-from .config import KEY, ApiPolicy, Limits, OperationPolicy
-from .wrapping import Api, wrap_operation
+from .config import KEY, ApiPolicy, CallPolicy, OperationPolicy
+from .wrapping import ConsumedApi, wrap_operation
 
 Loc = tuple[str | int, ...]
 
@@ -30,28 +30,30 @@ def consumer_wrapper(
 ) -> Callable[[ConsumedOperation, ConsumedCall], ConsumedCall]:
     """Wrap what an API and its operations say; what they share is made here, so each build has its own."""
     policy = context.read_extension(KEY, config, ApiPolicy) or ApiPolicy()
-    api = Api(policy, config.namespace, context.settings.total_timeout)
-    _check_places(context.loaded, config, operations)
+    api = ConsumedApi(policy, config.namespace, context.settings.total_timeout)
+    _check_locations(context.loaded, config, operations)
 
     def wrap(operation: ConsumedOperation, call: ConsumedCall) -> ConsumedCall:
-        own = context.read_extension(KEY, operation.spec, OperationPolicy) if operation.spec is not None else None
-        return api.wrap(operation, own or OperationPolicy(), call)
+        own_policy = (
+            context.read_extension(KEY, operation.spec, OperationPolicy) if operation.spec is not None else None
+        )
+        return api.wrap(operation, own_policy or OperationPolicy(), call)
 
     return wrap
 
 
-def _check_places(loaded: LoadedCapability, config: ConsumerConfig, operations: Sequence[ConsumedOperation]) -> None:
+def _check_locations(loaded: LoadedCapability, config: ConsumerConfig, operations: Sequence[ConsumedOperation]) -> None:
     """Refuse the key below a consumed API where none of its operations is declared."""
-    known = {id(config), *(id(operation.spec) for operation in operations)}
-    for model, loc in _having(loaded):
-        if _is_below(loc, [loaded.loc(config)]) and id(model) not in known:
-            loaded.diagnostics.add(_problem(loaded, (*loc, KEY)))
+    declared = {id(config), *(id(operation.spec) for operation in operations)}
+    for model, loc in _models_with_key(loaded):
+        if _is_below(loc, [loaded.loc(config)]) and id(model) not in declared:
+            loaded.diagnostics.add(_misplaced_key(loaded, (*loc, KEY)))
 
 
 @hookimpl
 def operation_wrapper(operation: Operation, context: BuildContext) -> Callable[[Call], Call] | None:
     """Wrap what an exposed operation says."""
-    policy = context.read_extension(KEY, operation.spec, Limits)
+    policy = context.read_extension(KEY, operation.spec, CallPolicy)
     return None if policy is None else lambda call: wrap_operation(policy, operation.name, call)
 
 
@@ -59,21 +61,21 @@ def operation_wrapper(operation: Operation, context: BuildContext) -> Callable[[
 def check_capability(loaded: LoadedCapability) -> Iterator[Problem]:
     """Refuse the key where it would say nothing; consumed APIs are looked at where they are wrapped."""
     document = loaded.source.data
-    outermost: dict[Loc, object] = {(): document, ("capability",): document.get("capability")}
-    for loc, section in outermost.items():
+    top_level: dict[Loc, object] = {(): document, ("capability",): document.get("capability")}
+    for loc, section in top_level.items():
         if isinstance(section, dict) and KEY in section:
-            yield _problem(loaded, (*loc, KEY))
+            yield _misplaced_key(loaded, (*loc, KEY))
     consumed, exposed = (
         [loaded.loc(config) for config in section]
         for section in (loaded.capability.consumes, loaded.capability.exposes)
     )
-    for model, loc in _having(loaded):
-        offered = isinstance(model, OperationSpec) and _is_below(loc, exposed)
-        if not offered and not _is_below(loc, consumed):
-            yield _problem(loaded, (*loc, KEY))
+    for model, loc in _models_with_key(loaded):
+        is_exposed_operation = isinstance(model, OperationSpec) and _is_below(loc, exposed)
+        if not is_exposed_operation and not _is_below(loc, consumed):
+            yield _misplaced_key(loaded, (*loc, KEY))
 
 
-def _having(loaded: LoadedCapability) -> Iterator[tuple[Model, Loc]]:
+def _models_with_key(loaded: LoadedCapability) -> Iterator[tuple[Model, Loc]]:
     return ((model, loc) for model, loc in loaded.models if KEY in (model.model_extra or {}))
 
 
@@ -81,6 +83,6 @@ def _is_below(loc: Loc, bases: Iterable[Loc]) -> bool:
     return any(loc[: len(base)] == base for base in bases)
 
 
-def _problem(loaded: LoadedCapability, loc: Loc) -> Problem:
+def _misplaced_key(loaded: LoadedCapability, loc: Loc) -> Problem:
     message = f"'{KEY}' says nothing here (it may stand at a consumed API and at operations, consumed or exposed)"
     return loaded.source.problem(loc, message, code="misplaced", key=True)

@@ -11,85 +11,85 @@ from aiolimiter import AsyncLimiter
 
 from adapter_host import Result, TrackedStream, UnavailableError
 
-from .config import Limit, Rate
+from .config import LimitPolicy, RatePolicy
 
-Made = Callable[[], Awaitable[Result]]
+PreparedCall = Callable[[], Awaitable[Result]]
 """A call that only has to be made."""
 
 
-class Turns(ABC):
+class Limiter(ABC):
     """Gives calls their turn; those that have to wait are bounded in number and time."""
 
-    def __init__(self, policy: Limit, name: str) -> None:
+    def __init__(self, policy: LimitPolicy, name: str) -> None:
         self._policy = policy
         self._name = name
         self._waiting = 0
 
     @abstractmethod
-    async def run(self, call: Made) -> Result:
+    async def run(self, call: PreparedCall) -> Result:
         """Call when it is its turn; raises `UnavailableError` when that does not come in time."""
 
     @abstractmethod
-    def _is_free(self) -> bool: ...
+    def _has_capacity(self) -> bool: ...
 
     @abstractmethod
     async def _acquire(self) -> object: ...
 
     @abstractmethod
-    def _refusal(self) -> UnavailableError: ...
+    def _rejection(self) -> UnavailableError: ...
 
-    async def _turn(self) -> None:
-        if self._is_free() and not self._waiting:
+    async def _wait_for_capacity(self) -> None:
+        if self._has_capacity() and not self._waiting:
             await self._acquire()
             return
         if self._waiting >= self._policy.queue:
-            raise self._refusal()
+            raise self._rejection()
         self._waiting += 1
         try:
             async with asyncio.timeout(self._policy.wait):
                 await self._acquire()
         except TimeoutError:
-            raise self._refusal() from None
+            raise self._rejection() from None
         finally:
             self._waiting -= 1
 
 
-class RateLimit(Turns):
+class RateLimiter(Limiter):
     """So many calls in a time; a burst of all of them may come at once."""
 
-    def __init__(self, policy: Rate, name: str) -> None:
+    def __init__(self, policy: RatePolicy, name: str) -> None:
         super().__init__(policy, name)
         self._limiter = AsyncLimiter(policy.calls, policy.per)
         # The limiter itself lets a newcomer go before those that wait.
-        self._line = asyncio.Lock()
+        self._queue_lock = asyncio.Lock()
         self._per = policy.per
 
-    async def run(self, call: Made) -> Result:
-        await self._turn()
+    async def run(self, call: PreparedCall) -> Result:
+        await self._wait_for_capacity()
         return await call()
 
-    def _is_free(self) -> bool:
+    def _has_capacity(self) -> bool:
         return self._limiter.has_capacity()
 
     async def _acquire(self) -> None:
-        async with self._line:
+        async with self._queue_lock:
             await self._limiter.acquire()
 
-    def _refusal(self) -> UnavailableError:
-        after = max(1, ceil(self._per / self._policy.calls))
-        message = f"'{self._name}' is called too often; try again in {after} s"
-        return UnavailableError(message, retry_after=after)
+    def _rejection(self) -> UnavailableError:
+        retry_after = max(1, ceil(self._per / self._policy.calls))
+        message = f"'{self._name}' is called too often; try again in {retry_after} s"
+        return UnavailableError(message, retry_after=retry_after)
 
 
-class ConcurrencyLimit(Turns):
+class ConcurrencyLimiter(Limiter):
     """So many calls at once; a stream counts until it ends or is closed."""
 
-    def __init__(self, policy: Limit, name: str) -> None:
+    def __init__(self, policy: LimitPolicy, name: str) -> None:
         super().__init__(policy, name)
         self._slots = asyncio.Semaphore(policy.calls)
 
-    async def run(self, call: Made) -> Result:
-        await self._turn()
+    async def run(self, call: PreparedCall) -> Result:
+        await self._wait_for_capacity()
         try:
             result = await call()
         except BaseException:
@@ -101,12 +101,12 @@ class ConcurrencyLimit(Turns):
             result.stream = TrackedStream(result.stream, self._slots.release)
         return result
 
-    def _is_free(self) -> bool:
+    def _has_capacity(self) -> bool:
         return not self._slots.locked()
 
     async def _acquire(self) -> None:
         await self._slots.acquire()
 
-    def _refusal(self) -> UnavailableError:
+    def _rejection(self) -> UnavailableError:
         message = f"too many calls of '{self._name}' at once (at most {self._policy.calls}); try again in 1 s"
         return UnavailableError(message, retry_after=1)

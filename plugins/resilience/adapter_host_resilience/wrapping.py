@@ -4,100 +4,100 @@ from __future__ import annotations
 
 from adapter_host import Arguments, Call, ConsumedCall, ConsumedOperation, Result
 
-from .breaker import Circuit
-from .config import ApiPolicy, Limits, OperationPolicy, Retry
-from .deadline import within
-from .failure import refused
-from .limits import ConcurrencyLimit, RateLimit, Turns
-from .retry import SAFE_TO_REPEAT, Retrying
+from .breaker import CircuitBreaker
+from .config import ApiPolicy, CallPolicy, OperationPolicy, RetryPolicy
+from .deadline import call_within
+from .failure import error_from_result
+from .limits import ConcurrencyLimiter, Limiter, RateLimiter
+from .retry import SAFE_TO_REPEAT, Retrier
 
 
-class Api:
+class ConsumedApi:
     """One consumed API, with what its operations share. `budget` is how long calls without a deadline are repeated."""
 
     def __init__(self, policy: ApiPolicy, namespace: str, budget: float) -> None:
         self._policy = policy
         self._budget = budget
-        self._turns = turns_of(policy, namespace)
-        self._circuit = Circuit(policy.breaker, namespace) if policy.breaker else None
+        self._limiters = limiters_for(policy, namespace)
+        self._breaker = CircuitBreaker(policy.breaker, namespace) if policy.breaker else None
 
-    def wrap(self, operation: ConsumedOperation, own: OperationPolicy, call: ConsumedCall) -> ConsumedCall:
+    def wrap(self, operation: ConsumedOperation, own_policy: OperationPolicy, call: ConsumedCall) -> ConsumedCall:
         """The call with the policies of the API and of the operation around it; itself when they say nothing."""
         name = f"{operation.namespace}.{operation.name}"
-        retry = self._retry(operation, own)
-        turns = [*turns_of(own, name), *self._turns]
-        deadline = self._policy.deadline if own.deadline is None else own.deadline
-        if not (retry or turns or self._circuit or deadline):
+        retry = self._retry(operation, own_policy)
+        limiters = [*limiters_for(own_policy, name), *self._limiters]
+        deadline = self._policy.deadline if own_policy.deadline is None else own_policy.deadline
+        if not (retry or limiters or self._breaker or deadline):
             return call
-        wrapped = _raising(call)
-        if self._circuit:
-            wrapped = self._circuit.around(wrapped)
-        for turn in reversed(turns):
-            wrapped = _in_turn(wrapped, turn)
-        if self._circuit and turns:
+        wrapped = _raise_error_results(call)
+        if self._breaker:
+            wrapped = self._breaker.wrap(wrapped)
+        for limiter in reversed(limiters):
+            wrapped = _limit_consumed_call(wrapped, limiter)
+        if self._breaker and limiters:
             # Asked here too, so that no call waits, and counts, that will not be made.
-            wrapped = _checked(wrapped, self._circuit)
+            wrapped = _check_circuit(wrapped, self._breaker)
         if retry:
-            wrapped = Retrying(retry, name, self._budget, self._is_left_alone).around(wrapped)
-        return _ending(wrapped, deadline, name) if deadline else wrapped
+            wrapped = Retrier(retry, name, self._budget, self._is_circuit_open).wrap(wrapped)
+        return _limit_consumed_time(wrapped, deadline, name) if deadline else wrapped
 
-    def _retry(self, operation: ConsumedOperation, own: OperationPolicy) -> Retry | None:
-        retry = own.retry or self._policy.retry
-        repeatable = operation.method in SAFE_TO_REPEAT if own.idempotent is None else own.idempotent
+    def _retry(self, operation: ConsumedOperation, own_policy: OperationPolicy) -> RetryPolicy | None:
+        retry = own_policy.retry or self._policy.retry
+        repeatable = operation.method in SAFE_TO_REPEAT if own_policy.idempotent is None else own_policy.idempotent
         return retry if retry and retry.attempts > 1 and repeatable else None
 
-    def _is_left_alone(self) -> bool:
-        return self._circuit is not None and self._circuit.is_open
+    def _is_circuit_open(self) -> bool:
+        return self._breaker is not None and self._breaker.is_open
 
 
-def turns_of(policy: Limits, name: str) -> list[Turns]:
+def limiters_for(policy: CallPolicy, name: str) -> list[Limiter]:
     """The limits that a policy sets."""
-    turns: list[Turns] = []
+    limiters: list[Limiter] = []
     if policy.rate:
-        turns.append(RateLimit(policy.rate, name))
+        limiters.append(RateLimiter(policy.rate, name))
     if policy.concurrency:
-        turns.append(ConcurrencyLimit(policy.concurrency, name))
-    return turns
+        limiters.append(ConcurrencyLimiter(policy.concurrency, name))
+    return limiters
 
 
-def wrap_operation(policy: Limits, name: str, call: Call) -> Call:
+def wrap_operation(policy: CallPolicy, name: str, call: Call) -> Call:
     """The call of an exposed operation with its policy around it; itself when that says nothing."""
-    for turn in reversed(turns_of(policy, name)):
-        call = _waiting(call, turn)
-    return _timed(call, policy.deadline, name) if policy.deadline else call
+    for limiter in reversed(limiters_for(policy, name)):
+        call = _limit_call(call, limiter)
+    return _limit_time(call, policy.deadline, name) if policy.deadline else call
 
 
-def _waiting(call: Call, turn: Turns) -> Call:
-    return lambda arguments: turn.run(lambda: call(arguments))
+def _limit_call(call: Call, limiter: Limiter) -> Call:
+    return lambda arguments: limiter.run(lambda: call(arguments))
 
 
-def _timed(call: Call, seconds: float, name: str) -> Call:
-    return lambda arguments: within(seconds, name, lambda: call(arguments))
+def _limit_time(call: Call, seconds: float, name: str) -> Call:
+    return lambda arguments: call_within(seconds, name, lambda: call(arguments))
 
 
-def _raising(call: ConsumedCall) -> ConsumedCall:
+def _raise_error_results(call: ConsumedCall) -> ConsumedCall:
     """The call, with an answer that is an error raised as one."""
 
     async def made(arguments: Arguments, *, stream: bool = False) -> Result:
         result = await call(arguments, stream=stream)
-        if error := refused(result):
+        if error := error_from_result(result):
             raise error
         return result
 
     return made
 
 
-def _in_turn(call: ConsumedCall, turn: Turns) -> ConsumedCall:
-    return lambda arguments, *, stream=False: turn.run(lambda: call(arguments, stream=stream))
+def _limit_consumed_call(call: ConsumedCall, limiter: Limiter) -> ConsumedCall:
+    return lambda arguments, *, stream=False: limiter.run(lambda: call(arguments, stream=stream))
 
 
-def _checked(call: ConsumedCall, circuit: Circuit) -> ConsumedCall:
+def _check_circuit(call: ConsumedCall, breaker: CircuitBreaker) -> ConsumedCall:
     async def run(arguments: Arguments, *, stream: bool = False) -> Result:
-        circuit.check()
+        breaker.check()
         return await call(arguments, stream=stream)
 
     return run
 
 
-def _ending(call: ConsumedCall, seconds: float, name: str) -> ConsumedCall:
-    return lambda arguments, *, stream=False: within(seconds, name, lambda: call(arguments, stream=stream))
+def _limit_consumed_time(call: ConsumedCall, seconds: float, name: str) -> ConsumedCall:
+    return lambda arguments, *, stream=False: call_within(seconds, name, lambda: call(arguments, stream=stream))

@@ -18,7 +18,7 @@ import adapter_host_rest
 from adapter_host import ConsumedOperation, Host, Plugins
 from adapter_host.testing import FakePlugin, Running, running
 
-Reply = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Responder = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass
@@ -26,35 +26,35 @@ class Api:
     """The API: the requests it got, and how it replies to the next ones; then it answers `{"ok": true}`."""
 
     url: str = ""
-    seen: list[str] = field(default_factory=list)
-    plan: list[Reply] = field(default_factory=list)
-    _came: asyncio.Condition = field(default_factory=asyncio.Condition)
+    received: list[str] = field(default_factory=list)
+    responders: list[Responder] = field(default_factory=list)
+    _arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     def fail(self, *statuses: int, **headers: str) -> None:
         """Answer the next requests with these statuses."""
         for status in statuses:
-            self.plan.append(answering(status, headers))
+            self.responders.append(responding_with(status, headers))
 
-    def hold(self) -> Held:
+    def hold(self) -> HeldResponse:
         """Hold the next request."""
-        held = Held()
-        self.plan.append(held)
-        return held
+        held_response = HeldResponse()
+        self.responders.append(held_response)
+        return held_response
 
     async def requests(self, count: int) -> None:
         """Wait until so many requests have come."""
-        async with self._came:
-            await self._came.wait_for(lambda: len(self.seen) >= count)
+        async with self._arrived:
+            await self._arrived.wait_for(lambda: len(self.received) >= count)
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        async with self._came:
-            self.seen.append(f"{request.method} {request.path}")
-            self._came.notify_all()
-        reply = self.plan.pop(0) if self.plan else answering(200, {})
+        async with self._arrived:
+            self.received.append(f"{request.method} {request.path}")
+            self._arrived.notify_all()
+        reply = self.responders.pop(0) if self.responders else responding_with(200, {})
         return await reply(request)
 
 
-def answering(status: int, headers: Mapping[str, str]) -> Reply:
+def responding_with(status: int, headers: Mapping[str, str]) -> Responder:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
 
     async def reply(_: web.Request) -> web.StreamResponse:
@@ -63,14 +63,14 @@ def answering(status: int, headers: Mapping[str, str]) -> Reply:
     return reply
 
 
-async def hang_up(request: web.Request) -> web.StreamResponse:
+async def abort_connection(request: web.Request) -> web.StreamResponse:
     """Break the connection instead of answering."""
     assert request.transport is not None
     request.transport.abort()
     return web.Response()
 
 
-class Held:
+class HeldResponse:
     """A reply that waits for `release`; `gone` is set when the caller has given up."""
 
     def __init__(self) -> None:
@@ -101,33 +101,33 @@ async def api() -> AsyncIterator[Api]:
     await runner.cleanup()
 
 
-class Notes(logging.Handler):
+class LogRecords(logging.Handler):
     """What the plugin logged, and a way to wait for it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.messages: list[str] = []
-        self._came = asyncio.Event()
+        self._arrived = asyncio.Event()
 
     def emit(self, record: logging.LogRecord) -> None:
         self.messages.append(record.getMessage())
-        self._came.set()
+        self._arrived.set()
 
     async def wait(self) -> str:
         """The next message."""
-        await self._came.wait()
-        self._came.clear()
+        await self._arrived.wait()
+        self._arrived.clear()
         return self.messages[-1]
 
 
 @pytest.fixture
-def notes() -> Iterator[Notes]:
+def log() -> Iterator[LogRecords]:
     logger = logging.getLogger("adapter_host.resilience")
-    level, notes = logger.level, Notes()
+    level, log = logger.level, LogRecords()
     logger.setLevel(logging.DEBUG)
-    logger.addHandler(notes)
-    yield notes
-    logger.removeHandler(notes)
+    logger.addHandler(log)
+    yield log
+    logger.removeHandler(log)
     logger.setLevel(level)
 
 
@@ -183,7 +183,7 @@ def document(
         {**each, **({"x-resilience": (operations or {})[each["name"]]} if each["name"] in (operations or {}) else {})}
         for each in OPERATIONS["resources"][0]["operations"]
     ]
-    offered = [
+    exposed_operations = [
         {
             "name": name,
             "call": f"things.{name}",
@@ -203,7 +203,7 @@ def document(
         "naftiko": "1.0.0-alpha2",
         "capability": {
             "consumes": [api],
-            "exposes": [{"type": "fake", "namespace": "front", "operations": offered}],
+            "exposes": [{"type": "fake", "namespace": "front", "operations": exposed_operations}],
         },
     }
 
@@ -220,7 +220,7 @@ def plugins() -> Plugins:
 
 
 @dataclass
-class Calling:
+class Client:
     """A started host."""
 
     served: Running
@@ -239,7 +239,7 @@ class Calling:
         return next(operation for operation in self.host.plans[0].consumed if operation.name == name)
 
 
-Start = Callable[..., Awaitable[Calling]]
+Start = Callable[..., Awaitable[Client]]
 
 
 @pytest.fixture
@@ -247,9 +247,9 @@ async def start(api: Api) -> AsyncIterator[Start]:
     """Start a host on a document with these policies."""
     async with AsyncExitStack() as stack:
 
-        async def start(policy: Any = None, *, settings: Mapping[str, Any] | None = None, **given: Any) -> Calling:
-            made = document(api.url, policy, **given)
-            served = await stack.enter_async_context(running(made, plugins=plugins(), **(settings or {})))
-            return Calling(served)
+        async def start(policy: Any = None, *, settings: Mapping[str, Any] | None = None, **policies: Any) -> Client:
+            capability = document(api.url, policy, **policies)
+            served = await stack.enter_async_context(running(capability, plugins=plugins(), **(settings or {})))
+            return Client(served)
 
         yield start

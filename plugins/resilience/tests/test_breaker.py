@@ -11,35 +11,35 @@ import pytest
 from adapter_host import UnavailableError, UpstreamStatusError, UpstreamTimeoutError
 from adapter_host.testing import running
 
-from .conftest import Api, Calling, Clock, Notes, Start, document, plugins
+from .conftest import Api, Client, Clock, LogRecords, Start, document, plugins
 
 POLICY: dict[str, Any] = {"breaker": {"failures": 2, "openFor": 30}}
 
 
-async def failing(call: Calling, times: int = 2, name: str = "read") -> None:
+async def failing(call: Client, times: int = 2, name: str = "read") -> None:
     for _ in range(times):
         with pytest.raises(UpstreamStatusError):
             await call(name)
 
 
-async def refused(call: Calling, name: str = "read") -> UnavailableError:
+async def refused(call: Client, name: str = "read") -> UnavailableError:
     with pytest.raises(UnavailableError) as caught:
         await call(name)
     return caught.value
 
 
 @pytest.mark.parametrize("status", [502, 503, 504])
-async def test_it_opens_after_failures_in_a_row(api: Api, start: Start, status: int) -> None:
+async def test_opens_after_consecutive_failures(api: Api, start: Start, status: int) -> None:
     call = await start(POLICY)
     api.fail(status, status)
     await failing(call)
     error = await refused(call)
     assert error.message == "the upstream 'things' keeps failing and is left alone; try again in 30 s"
     assert error.retry_after == 30
-    assert len(api.seen) == 2
+    assert len(api.received) == 2
 
 
-async def test_an_api_that_cannot_be_reached_is_left_alone(start: Start) -> None:
+async def test_opens_for_an_unreachable_api(start: Start) -> None:
     call = await start(POLICY, baseUri="http://127.0.0.1:1")
     for _ in range(2):
         with pytest.raises(Exception, match="cannot be reached"):
@@ -47,7 +47,7 @@ async def test_an_api_that_cannot_be_reached_is_left_alone(start: Start) -> None
     await refused(call)
 
 
-async def test_all_operations_of_an_api_share_it(api: Api, start: Start) -> None:
+async def test_operations_of_an_api_share_a_circuit(api: Api, start: Start) -> None:
     call = await start(POLICY)
     api.fail(503, 503)
     await failing(call, 1, "read")
@@ -55,20 +55,20 @@ async def test_all_operations_of_an_api_share_it(api: Api, start: Start) -> None
     await refused(call, "other")
 
 
-async def test_other_apis_do_not(api: Api) -> None:
-    made = document(api.url, POLICY)
+async def test_apis_have_separate_circuits(api: Api) -> None:
+    capability = document(api.url, POLICY)
     second = document(api.url, POLICY)["capability"]["consumes"][0] | {"namespace": "second"}
-    made["capability"]["consumes"].append(second)
-    made["capability"]["exposes"][0]["operations"].append({"name": "second", "call": "second.read"})
-    async with running(made, plugins=plugins()) as served:
-        call = Calling(served)
+    capability["capability"]["consumes"].append(second)
+    capability["capability"]["exposes"][0]["operations"].append({"name": "second", "call": "second.read"})
+    async with running(capability, plugins=plugins()) as served:
+        call = Client(served)
         api.fail(503, 503)
         await failing(call)
         await refused(call)
         assert await call("second") == {"ok": True}
 
 
-async def test_a_success_in_between_counts_anew(api: Api, start: Start) -> None:
+async def test_success_resets_the_failure_count(api: Api, start: Start) -> None:
     call = await start(POLICY)
     api.fail(503, 200, 503)
     await failing(call, 1)
@@ -78,34 +78,34 @@ async def test_a_success_in_between_counts_anew(api: Api, start: Start) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 404, 429, 500])
-async def test_what_an_api_answers_itself_is_no_failure(api: Api, start: Start, status: int) -> None:
+async def test_other_error_statuses_are_not_failures(api: Api, start: Start, status: int) -> None:
     call = await start(POLICY)
     api.fail(*[status] * 4)
     await failing(call, 4)
-    assert len(api.seen) == 4
+    assert len(api.received) == 4
 
 
-async def test_one_call_tries_it(api: Api, start: Start, clock: Clock, notes: Notes) -> None:
+async def test_half_open_circuit_lets_one_probe_through(api: Api, start: Start, clock: Clock, log: LogRecords) -> None:
     call = await start(POLICY)
     api.fail(503, 503)
     await failing(call)
     clock.advance(29)
     assert (await refused(call)).retry_after == 1
     clock.advance(1.1)
-    held = api.hold()
+    held_response = api.hold()
     probe = call.task()
     await api.requests(3)
     assert (await refused(call)).retry_after == 1
-    held.release.set()
+    held_response.release.set()
     assert await probe == {"ok": True}
     assert await call() == {"ok": True}
-    assert notes.messages == [
+    assert log.messages == [
         "upstream 'things' keeps failing: left alone for 30 s",
         "upstream 'things' is called again",
     ]
 
 
-async def test_it_opens_again_when_that_fails(api: Api, start: Start, clock: Clock) -> None:
+async def test_failed_probe_reopens_the_circuit(api: Api, start: Start, clock: Clock) -> None:
     call = await start(POLICY)
     api.fail(503, 503, 503)
     await failing(call)
@@ -116,9 +116,7 @@ async def test_it_opens_again_when_that_fails(api: Api, start: Start, clock: Clo
     assert await call() == {"ok": True}
 
 
-async def test_it_stays_closed_after_the_trial_until_there_are_failures_in_a_row(
-    api: Api, start: Start, clock: Clock
-) -> None:
+async def test_failure_count_restarts_after_a_successful_probe(api: Api, start: Start, clock: Clock) -> None:
     call = await start(POLICY)
     api.fail(503, 503)
     await failing(call)
@@ -129,60 +127,60 @@ async def test_it_stays_closed_after_the_trial_until_there_are_failures_in_a_row
     assert await call() == {"ok": True}
 
 
-async def test_a_trial_that_is_given_up_leaves_the_next_call_to_try(api: Api, start: Start, clock: Clock) -> None:
+async def test_cancelled_probe_lets_the_next_call_probe(api: Api, start: Start, clock: Clock) -> None:
     call = await start(POLICY)
     api.fail(503, 503)
     await failing(call)
     clock.advance(30.1)
-    held = api.hold()
+    held_response = api.hold()
     probe = call.task()
     await api.requests(3)
     probe.cancel()
-    await held.gone.wait()
+    await held_response.gone.wait()
     assert await call() == {"ok": True}
 
 
-async def test_a_call_that_began_before_does_not_close_it(api: Api, start: Start) -> None:
+async def test_call_started_before_opening_does_not_close_the_circuit(api: Api, start: Start) -> None:
     call = await start(POLICY)
-    held = api.hold()
+    held_response = api.hold()
     early = call.task()
     await api.requests(1)
     api.fail(503, 503)
     await failing(call)
-    held.release.set()
+    held_response.release.set()
     assert await early == {"ok": True}
     await refused(call)
 
 
-async def test_a_deadline_that_cuts_a_call_off_is_a_failure(api: Api, start: Start) -> None:
+async def test_exceeded_deadline_is_a_failure(api: Api, start: Start) -> None:
     call = await start({"breaker": {"failures": 1}}, exposed={"read": {"deadline": 0.05}})
-    held = api.hold()
+    held_response = api.hold()
     with pytest.raises(UpstreamTimeoutError):
         await call()
-    await held.gone.wait()
+    await held_response.gone.wait()
     await refused(call)
 
 
-async def test_a_caller_that_goes_away_is_no_failure(api: Api, start: Start) -> None:
+async def test_cancelled_call_is_not_a_failure(api: Api, start: Start) -> None:
     call = await start({"breaker": {"failures": 1}})
-    held = api.hold()
-    calling = call.task()
+    held_response = api.hold()
+    task = call.task()
     await api.requests(1)
-    calling.cancel()
-    await held.gone.wait()
+    task.cancel()
+    await held_response.gone.wait()
     assert await call() == {"ok": True}
 
 
-async def test_no_call_is_made_again_once_it_is_open(api: Api, start: Start) -> None:
+async def test_retries_stop_when_the_circuit_opens(api: Api, start: Start) -> None:
     call = await start({**POLICY, "retry": {"attempts": 5, "backoff": 0.001}})
     api.fail(503, 504)
     with pytest.raises(UpstreamStatusError) as caught:
         await call()
     assert caught.value.upstream_status == 504
-    assert len(api.seen) == 2
+    assert len(api.received) == 2
 
 
-async def test_calls_that_wait_their_turn_are_not_made_once_it_is_open(api: Api, start: Start) -> None:
+async def test_queued_calls_are_rejected_when_the_circuit_opens(api: Api, start: Start) -> None:
     call = await start({"breaker": {"failures": 1}, "concurrency": {"calls": 1}})
 
     async def fail_later(request: Any) -> Any:
@@ -190,7 +188,7 @@ async def test_calls_that_wait_their_turn_are_not_made_once_it_is_open(api: Api,
         return aiohttp.web.Response(status=503)
 
     turn = asyncio.Event()
-    api.plan.append(fail_later)
+    api.responders.append(fail_later)
     first, second = call.task(), call.task()
     await api.requests(1)
     turn.set()
@@ -198,10 +196,10 @@ async def test_calls_that_wait_their_turn_are_not_made_once_it_is_open(api: Api,
         await first
     with pytest.raises(UnavailableError, match="left alone"):
         await second
-    assert len(api.seen) == 1
+    assert len(api.received) == 1
 
 
-async def test_calls_that_are_refused_take_no_turn(api: Api, start: Start) -> None:
+async def test_rejected_calls_do_not_use_the_rate_limit(api: Api, start: Start) -> None:
     call = await start({"breaker": {"failures": 1}, "rate": {"calls": 2, "per": 60, "wait": 0}})
     api.fail(503)
     await failing(call, 1)
@@ -209,7 +207,7 @@ async def test_calls_that_are_refused_take_no_turn(api: Api, start: Start) -> No
         assert "left alone" in (await refused(call)).message
 
 
-async def test_each_host_and_each_reload_begins_anew(api: Api, start: Start) -> None:
+async def test_state_is_per_host_and_reset_on_reload(api: Api, start: Start) -> None:
     one, two = await start(POLICY), await start(POLICY)
     api.fail(503, 503)
     await failing(one)
@@ -219,9 +217,9 @@ async def test_each_host_and_each_reload_begins_anew(api: Api, start: Start) -> 
     assert await one() == {"ok": True}
 
 
-async def test_over_rest_the_caller_is_told_when_to_come_back(api: Api) -> None:
-    made = document(api.url, POLICY)
-    made["capability"]["exposes"] = [
+async def test_open_circuit_over_rest_has_retry_after(api: Api) -> None:
+    capability = document(api.url, POLICY)
+    capability["capability"]["exposes"] = [
         {
             "type": "rest",
             "namespace": "front",
@@ -229,7 +227,7 @@ async def test_over_rest_the_caller_is_told_when_to_come_back(api: Api) -> None:
             "resources": [{"path": "/things", "operations": [{"method": "GET", "call": "things.read"}]}],
         }
     ]
-    async with running(made, plugins=plugins()) as served, aiohttp.ClientSession() as session:
+    async with running(capability, plugins=plugins()) as served, aiohttp.ClientSession() as session:
         url = f"{served.url('front')}/things"
         api.fail(503, 503)
         for _ in range(2):

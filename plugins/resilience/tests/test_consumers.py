@@ -46,9 +46,7 @@ def fake(served: Running) -> FakeConsumer:
     return served.fake("api")
 
 
-async def test_without_a_method_only_what_is_said_to_be_idempotent_is_repeated(
-    served: Running, fake: FakeConsumer
-) -> None:
+async def test_only_idempotent_operations_are_retried_without_a_method(served: Running, fake: FakeConsumer) -> None:
     def fail(_: dict[str, Any]) -> None:
         raise UpstreamUnreachableError
 
@@ -59,7 +57,7 @@ async def test_without_a_method_only_what_is_said_to_be_idempotent_is_repeated(
     assert [name for name, _ in fake.calls] == ["read", "again", "again", "again"]
 
 
-async def test_an_error_that_is_given_as_an_answer_is_one(served: Running, fake: FakeConsumer) -> None:
+async def test_error_results_count_as_errors(served: Running, fake: FakeConsumer) -> None:
     answers = [Result(status=503), Result(status=429), Result(data="there")]
     fake.answers["again"] = lambda _: answers.pop(0)
     assert (await served.host.call("front.again", {})).data == "there"
@@ -70,11 +68,11 @@ async def test_an_error_that_is_given_as_an_answer_is_one(served: Running, fake:
     assert (error.upstream_status, error.body, error.headers) == (404, b'{"no":"such"}', {"Link": "x"})
 
 
-async def test_of_several_steps_only_the_one_that_failed_is_repeated() -> None:
-    made = document()
+async def test_only_the_failed_step_is_retried() -> None:
+    capability = document()
     steps = [{"type": "call", "name": name, "call": f"api.{name}"} for name in ("read", "again")]
-    made["capability"]["exposes"][0]["operations"] = [{"name": "both", "steps": steps}]
-    async with running(made, plugins=plugins()) as served:
+    capability["capability"]["exposes"][0]["operations"] = [{"name": "both", "steps": steps}]
+    async with running(capability, plugins=plugins()) as served:
         fake = served.fake("api")
         answers = [Result(status=503), Result(data="there")]
         fake.answers["again"] = lambda _: answers.pop(0)
@@ -82,7 +80,7 @@ async def test_of_several_steps_only_the_one_that_failed_is_repeated() -> None:
         assert [name for name, _ in fake.calls] == ["read", "again", "again"]
 
 
-async def test_a_timeout_that_is_not_the_deadlines_stays_what_it_is(served: Running, fake: FakeConsumer) -> None:
+async def test_timeout_error_of_the_consumer_is_unchanged(served: Running, fake: FakeConsumer) -> None:
     def fail(_: dict[str, Any]) -> None:
         raise TimeoutError("the consumer's own")
 

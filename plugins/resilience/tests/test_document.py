@@ -12,14 +12,14 @@ import yaml
 from adapter_host import ConsumedOperation, Host, ProblemsError, Settings
 from adapter_host.testing import running
 
-from .conftest import Api, Calling, document, plugins
+from .conftest import Api, Client, document, plugins
 
 URL = "http://127.0.0.1:1"
 
 
-def problems(made: Mapping[str, Any] | Path, **settings: Any) -> list[str]:
+def problems(capability: Mapping[str, Any] | Path, **settings: Any) -> list[str]:
     try:
-        host = Host(made, plugins=plugins(), settings=Settings(environment={}, **settings))
+        host = Host(capability, plugins=plugins(), settings=Settings(environment={}, **settings))
     except ProblemsError as error:
         return [str(problem).removeprefix("<capability>: ") for problem in error.problems]
     return [str(problem) for problem in host.warnings]
@@ -48,31 +48,31 @@ API = "capability.consumes.0.x-resilience"
         ([], f"{API}: 'x-resilience' must be a mapping (given a list)"),
     ],
 )
-def test_what_is_wrong_is_told(policy: Any, expected: str) -> None:
+def test_invalid_policies(policy: Any, expected: str) -> None:
     assert problems(document(URL, policy)) == [expected]
 
 
-def test_everything_that_is_wrong_is_told_at_once_with_its_place(tmp_path: Path) -> None:
-    made = document(
+def test_all_problems_are_reported_with_positions(tmp_path: Path) -> None:
+    capability = document(
         URL,
         {"breaker": {"failures": "x"}},
         operations={"read": {"breaker": {}}, "other": {"rate": {"calls": 0}}},
         exposed={"write": {"retry": {}}},
     )
     file = tmp_path / "wrong.yaml"
-    file.write_text(yaml.safe_dump(made, sort_keys=False))
+    file.write_text(yaml.safe_dump(capability, sort_keys=False))
     lines = file.read_text().splitlines()
 
-    def place(text: str, part: str) -> str:
+    def position(text: str, section: str) -> str:
         (number,) = [index for index, line in enumerate(lines) if line.strip() == text]
-        return f"{file}:{number + 1}:{lines[number].index(part) + 1}: "
+        return f"{file}:{number + 1}:{lines[number].index(section) + 1}: "
 
     assert problems(file) == [
-        place("failures: x", "x") + "'failures' must be a whole number (given 'x')",
-        place("breaker: {}", "breaker")
+        position("failures: x", "x") + "'failures' must be a whole number (given 'x')",
+        position("breaker: {}", "breaker")
         + "unknown key 'breaker' (known: deadline, rate, concurrency, retry and idempotent)",
-        place("calls: 0", "0") + "'calls' must be at least 1 (given 0)",
-        place("retry: {}", "retry") + "unknown key 'retry' (known: deadline, rate and concurrency)",
+        position("calls: 0", "0") + "'calls' must be at least 1 (given 0)",
+        position("retry: {}", "retry") + "unknown key 'retry' (known: deadline, rate and concurrency)",
     ]
 
 
@@ -94,47 +94,47 @@ SAYS_NOTHING = (
         ("capability", "aggregates", 0, "functions", 0),
     ],
 )
-def test_where_it_says_nothing_it_is_refused(path: tuple[Any, ...]) -> None:
-    made = document(URL)
-    made["info"] = {"label": "Test"}
+def test_misplaced_key(path: tuple[Any, ...]) -> None:
+    capability = document(URL)
+    capability["info"] = {"label": "Test"}
     functions = [{"name": "read", "call": "things.read"}]
-    made["capability"]["aggregates"] = [{"namespace": "group", "label": "Group", "functions": functions}]
-    made["capability"]["consumes"][0]["resources"][0]["operations"][0]["inputParameters"] = [
+    capability["capability"]["aggregates"] = [{"namespace": "group", "label": "Group", "functions": functions}]
+    capability["capability"]["consumes"][0]["resources"][0]["operations"][0]["inputParameters"] = [
         {"name": "q", "in": "query"}
     ]
-    made["capability"]["exposes"][0]["operations"][0]["outputParameters"] = [{"name": "ok", "value": "$.ok"}]
-    part: Any = made
+    capability["capability"]["exposes"][0]["operations"][0]["outputParameters"] = [{"name": "ok", "value": "$.ok"}]
+    section: Any = capability
     for key in path:
-        part = part[key]
-    part["x-resilience"] = {"retry": {}}
-    assert problems(made) == [".".join(map(str, (*path, f"x-resilience: {SAYS_NOTHING}")))]
+        section = section[key]
+    section["x-resilience"] = {"retry": {}}
+    assert problems(capability) == [".".join(map(str, (*path, f"x-resilience: {SAYS_NOTHING}")))]
 
 
-def test_the_rest_can_be_served_without_what_is_wrong() -> None:
-    made = document(URL, exposed={"read": {"retry": {}}})
-    host = Host(made, plugins=plugins(), settings=Settings(skip_invalid=True, environment={}))
-    offered = [operation.name for operation in host.plans[0].exposers[0].exposer.operations.values()]
-    assert "read" not in offered
-    assert "other" in offered
+def test_skip_invalid() -> None:
+    capability = document(URL, exposed={"read": {"retry": {}}})
+    host = Host(capability, plugins=plugins(), settings=Settings(skip_invalid=True, environment={}))
+    exposed_operations = [operation.name for operation in host.plans[0].exposers[0].exposer.operations.values()]
+    assert "read" not in exposed_operations
+    assert "other" in exposed_operations
 
 
 @pytest.mark.parametrize("policy", [None, {}, {"retry": None}, {"retry": {"attempts": 1}}])
-async def test_who_says_nothing_pays_nothing(api: Api, policy: Any) -> None:
+async def test_calls_without_policy_are_not_wrapped(api: Api, policy: Any) -> None:
     async with running(document(api.url, policy), plugins=plugins()) as served:
-        offered = served.host.plans[0].consumers[0].operations()
-        wrapped = [a is not b for a, b in zip(served.host.plans[0].consumed, offered, strict=True)]
+        exposed_operations = served.host.plans[0].consumers[0].operations()
+        wrapped = [a is not b for a, b in zip(served.host.plans[0].consumed, exposed_operations, strict=True)]
         assert any(wrapped) is (policy == {"retry": None})
-        assert await Calling(served)() == {"ok": True}
+        assert await Client(served)() == {"ok": True}
 
 
-async def test_an_empty_key_means_its_defaults(api: Api) -> None:
+async def test_empty_keys_use_defaults(api: Api) -> None:
     async with running(document(api.url, {"retry": None, "breaker": None}), plugins=plugins()) as served:
-        call = Calling(served)
+        call = Client(served)
         api.fail(503)
         assert await call() == {"ok": True}
 
 
-async def test_what_is_imported_keeps_its_policies(api: Api, tmp_path: Path) -> None:
+async def test_imported_apis_keep_their_policies(api: Api, tmp_path: Path) -> None:
     shared = document(api.url, {"retry": {"backoff": 0.001}})
     main = document(api.url)
     shared["consumes"] = shared.pop("capability")["consumes"]
@@ -143,17 +143,17 @@ async def test_what_is_imported_keeps_its_policies(api: Api, tmp_path: Path) -> 
     (tmp_path / "main.yaml").write_text(yaml.safe_dump(main))
     async with running(tmp_path / "main.yaml", plugins=plugins()) as served:
         api.fail(503)
-        assert await Calling(served)() == {"ok": True}
-        assert len(api.seen) == 2
+        assert await Client(served)() == {"ok": True}
+        assert len(api.received) == 2
 
 
-async def test_a_consumed_operation_that_is_called_by_itself_is_wrapped_too(api: Api) -> None:
+async def test_directly_called_consumed_operation_is_wrapped(api: Api) -> None:
     async with running(document(api.url, {"retry": {"backoff": 0.001}}), plugins=plugins()) as served:
         api.fail(503)
         assert (await served.host.call("things.read", {})).data == {"ok": True}
 
 
-def test_people_see_the_same_request() -> None:
+def test_wrapping_does_not_change_the_preview() -> None:
     def consumed(policy: Any) -> ConsumedOperation:
         host = Host(document(URL, policy), plugins=plugins(), settings=Settings(environment={}))
         return host.plans[0].consumed[0]

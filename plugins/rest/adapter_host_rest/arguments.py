@@ -11,15 +11,15 @@ from adapter_host import ABSENT, ArgumentError, Input
 if TYPE_CHECKING:
     from aiohttp import web
 
-BODILESS: Final = frozenset({"GET", "DELETE", "HEAD"})
+BODILESS_METHODS: Final = frozenset({"GET", "DELETE", "HEAD"})
 
-_TEXTS: Final = frozenset({None, "string"})
-BODY: Final = "body"
+_TEXT_TYPES: Final = frozenset({None, "string"})
+BODY_PARAMETER: Final = "body"
 """What callers know the body by in messages."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Taker:
+class _Field:
     """Takes one input from text; `parse` is None where the text is the value."""
 
     name: str
@@ -27,8 +27,10 @@ class _Taker:
     parse: Callable[[str], Any] | None
 
     @classmethod
-    def of(cls, source: Input) -> _Taker:
-        return cls(source.name, source.type == "array", None if source.type in _TEXTS else source.parse)
+    def from_input(cls, parameter: Input) -> _Field:
+        return cls(
+            parameter.name, parameter.type == "array", None if parameter.type in _TEXT_TYPES else parameter.parse
+        )
 
     def value(self, text: str) -> Any:
         """Its value; an empty text is one for a string alone."""
@@ -37,101 +39,101 @@ class _Taker:
         return self.parse(text) if text else ABSENT
 
 
-Takers = tuple[_Taker, ...]
+_Fields = tuple[_Field, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Extractor:
+class ArgumentReader:
     """Takes an operation's arguments from requests."""
 
-    variables: tuple[_Taker | None, ...]
-    query: Takers
-    headers: Takers
-    cookies: Takers
-    fields: Takers
-    elsewhere: Takers
+    variables: tuple[_Field | None, ...]
+    query: _Fields
+    headers: _Fields
+    cookies: _Fields
+    body_fields: _Fields
+    query_fallback: _Fields
     """Fields that may stand in the query too."""
-    whole: str | None
+    body_argument: str | None
 
     @property
     def reads_body(self) -> bool:
         """Whether the body has anything for it."""
-        return self.whole is not None or bool(self.fields)
+        return self.body_argument is not None or bool(self.body_fields)
 
-    def arguments(self, request: web.Request, values: Sequence[str], body: Any) -> dict[str, Any]:
+    def read(self, request: web.Request, path_values: Sequence[str], body: Any) -> dict[str, Any]:
         """The arguments that the request carries; `body` is what its body holds. Raises `ArgumentError`."""
         arguments: dict[str, Any] = {}
-        for taker, text in zip(self.variables, values, strict=True):
-            if taker is not None:
-                arguments[taker.name] = text if taker.parse is None else taker.parse(text)
+        for field, text in zip(self.variables, path_values, strict=True):
+            if field is not None:
+                arguments[field.name] = text if field.parse is None else field.parse(text)
         if request.rel_url.raw_query_string:
-            _take(self.elsewhere, request.query, arguments)
-            _take(self.query, request.query, arguments)
+            _read_fields(self.query_fallback, request.query, arguments)
+            _read_fields(self.query, request.query, arguments)
         if self.headers:
-            _take(self.headers, request.headers, arguments)
+            _read_fields(self.headers, request.headers, arguments)
         if self.cookies:
-            self._take_cookies(request, arguments)
+            self._read_cookies(request, arguments)
         if body is not ABSENT:
-            self._take_body(body, arguments)
+            self._read_body(body, arguments)
         return arguments
 
-    def _take_cookies(self, request: web.Request, arguments: dict[str, Any]) -> None:
-        for taker in self.cookies:
-            text = request.cookies.get(taker.name)
-            if text is not None and (value := taker.value(text)) is not ABSENT:
-                arguments[taker.name] = value
+    def _read_cookies(self, request: web.Request, arguments: dict[str, Any]) -> None:
+        for field in self.cookies:
+            text = request.cookies.get(field.name)
+            if text is not None and (value := field.value(text)) is not ABSENT:
+                arguments[field.name] = value
 
-    def _take_body(self, body: Any, arguments: dict[str, Any]) -> None:
-        if self.whole is not None:
-            arguments[self.whole] = body
+    def _read_body(self, body: Any, arguments: dict[str, Any]) -> None:
+        if self.body_argument is not None:
+            arguments[self.body_argument] = body
         if isinstance(body, dict):
-            arguments.update({taker.name: body[taker.name] for taker in self.fields if taker.name in body})
-        elif self.whole is None:
-            raise ArgumentError(BODY, "the body must be a JSON object")
+            arguments.update({field.name: body[field.name] for field in self.body_fields if field.name in body})
+        elif self.body_argument is None:
+            raise ArgumentError(BODY_PARAMETER, "the body must be a JSON object")
 
 
-def compile_extractor(method: str, inputs: Iterable[Input], variables: Sequence[Input | None]) -> Extractor:
+def compile_argument_reader(method: str, inputs: Iterable[Input], variables: Sequence[Input | None]) -> ArgumentReader:
     """Decide where each input comes from; those that path variables fill come from nowhere else."""
     filled = {variable.name for variable in variables if variable is not None}
-    places: dict[str, list[_Taker]] = {place: [] for place in ("query", "header", "cookie", "body", "any")}
-    whole = None
-    for source in inputs:
-        if source.whole:
-            whole = source.name
-        elif source.name not in filled and source.in_ != "environment":
-            places[_place(source, method)].append(_Taker.of(source))
-    return Extractor(
-        variables=tuple(None if variable is None else _Taker.of(variable) for variable in variables),
-        query=tuple(places["query"]),
-        headers=tuple(places["header"]),
-        cookies=tuple(places["cookie"]),
-        fields=(*places["body"], *places["any"]),
-        elsewhere=tuple(places["any"]),
-        whole=whole,
+    by_location: dict[str, list[_Field]] = {location: [] for location in ("query", "header", "cookie", "body", "any")}
+    body_argument = None
+    for parameter in inputs:
+        if parameter.whole:
+            body_argument = parameter.name
+        elif parameter.name not in filled and parameter.in_ != "environment":
+            by_location[_location(parameter, method)].append(_Field.from_input(parameter))
+    return ArgumentReader(
+        variables=tuple(None if variable is None else _Field.from_input(variable) for variable in variables),
+        query=tuple(by_location["query"]),
+        headers=tuple(by_location["header"]),
+        cookies=tuple(by_location["cookie"]),
+        body_fields=(*by_location["body"], *by_location["any"]),
+        query_fallback=tuple(by_location["any"]),
+        body_argument=body_argument,
     )
 
 
-def place_of(source: Input, method: str, variables: Sequence[Input | None]) -> str:
+def parameter_location(parameter: Input, method: str, variables: Sequence[Input | None]) -> str:
     """Where a request carries an input, for people: path, query, header, cookie or body."""
-    if any(variable is not None and variable.name == source.name for variable in variables):
+    if any(variable is not None and variable.name == parameter.name for variable in variables):
         return "path"
-    place = "body" if source.whole else _place(source, method)
-    return "body" if place == "any" else place
+    location = "body" if parameter.whole else _location(parameter, method)
+    return "body" if location == "any" else location
 
 
-def _place(source: Input, method: str) -> str:
-    if source.in_ in ("header", "cookie"):
-        return source.in_
-    if method in BODILESS or source.in_ not in ("body", None):
+def _location(parameter: Input, method: str) -> str:
+    if parameter.in_ in ("header", "cookie"):
+        return parameter.in_
+    if method in BODILESS_METHODS or parameter.in_ not in ("body", None):
         return "query"
-    return source.in_ or "any"
+    return parameter.in_ or "any"
 
 
-def _take(takers: Takers, carried: Any, arguments: dict[str, Any]) -> None:
-    for taker in takers:
-        if taker.name not in carried:
+def _read_fields(fields: _Fields, request_values: Any, arguments: dict[str, Any]) -> None:
+    for field in fields:
+        if field.name not in request_values:
             continue
-        texts = carried.getall(taker.name)
-        value = list(texts) if taker.array and len(texts) > 1 else taker.value(texts[0])
+        texts = request_values.getall(field.name)
+        value = list(texts) if field.array and len(texts) > 1 else field.value(texts[0])
         if value is not ABSENT:
-            arguments[taker.name] = value
+            arguments[field.name] = value

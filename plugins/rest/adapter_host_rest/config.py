@@ -22,11 +22,11 @@ from adapter_host import (
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
-def _upper(value: Any) -> Any:
+def _upper_case(value: Any) -> Any:
     return value.upper() if isinstance(value, str) else value
 
 
-def _status(code: str) -> str:
+def _check_status(code: str) -> str:
     if not re.fullmatch("[1-5]([0-9]{2}|XX)", code):
         raise ValueError(f"a status is three digits, or one and XX as 4XX is (given {code!r})")
     return code
@@ -57,8 +57,8 @@ class BinaryResponseSpec(Model):
 class RestOperationSpec(OperationSpec):
     """One method of a resource; its `responses`, or their short form, are its contract."""
 
-    method: Annotated[Method, BeforeValidator(_upper)]
-    responses: dict[Annotated[str, AfterValidator(_status)], ResponseSpec] = Field(default_factory=dict)
+    method: Annotated[Method, BeforeValidator(_upper_case)]
+    responses: dict[Annotated[str, AfterValidator(_check_status)], ResponseSpec] = Field(default_factory=dict)
     response_binary: BinaryResponseSpec | None = None
 
 
@@ -99,10 +99,10 @@ class RestConfig(HttpExposerConfig):
         if not resources:
             raise ValueError("at least one resource is needed")
         inherited = info.data.get("input_parameters", ())
-        return tuple(_inheriting(resource, inherited) for resource in resources)
+        return tuple(_with_inherited_inputs(resource, inherited) for resource in resources)
 
 
-def _inheriting(resource: RestResource, inherited: tuple[InputSpec, ...]) -> RestResource:
+def _with_inherited_inputs(resource: RestResource, inherited: tuple[InputSpec, ...]) -> RestResource:
     if not inherited:
         return resource
     operations = tuple(_with_inputs(operation, inherited) for operation in resource.operations)

@@ -22,20 +22,24 @@ _EXAMPLES: Final[Mapping[str, Any]] = {
 }
 
 
-def try_out(url: str, route: Route, authentication: Authentication | None) -> str:
+def curl_command(url: str, route: Route, authentication: Authentication | None) -> str:
     """A curl line that calls a route with a placeholder for each input that it needs, and no secret."""
-    needed = [(source, place) for source, place in route.places() if source.required]
-    query = "&".join(f"{quote(i.name)}={_quoted(i)}" for i, place in needed if place == "query")
-    words: list[str] = []
-    for source, place in needed:
-        if place == "header":
-            words += ["-H", f"{source.name}: {_text(source)}"]
-        elif place == "cookie":
-            words += ["-b", f"{source.name}={_text(source)}"]
+    required = [(parameter, location) for parameter, location in route.located_inputs() if parameter.required]
+    query = "&".join(
+        f"{quote(parameter.name)}={_quoted_example(parameter)}"
+        for parameter, location in required
+        if location == "query"
+    )
+    options: list[str] = []
+    for parameter, location in required:
+        if location == "header":
+            options += ["-H", f"{parameter.name}: {_example_text(parameter)}"]
+        elif location == "cookie":
+            options += ["-b", f"{parameter.name}={_example_text(parameter)}"]
     if body := _body(route):
-        words += ["-H", "Content-Type: application/json", "-d", body]
+        options += ["-H", "Content-Type: application/json", "-d", body]
     target = f"{url.rstrip('/')}{_path(route)}{'?' if query else ''}{query}"
-    return curl(target, authentication, method=route.spec.method, options=words)
+    return curl(target, authentication, method=route.spec.method, options=options)
 
 
 def _path(route: Route) -> str:
@@ -44,24 +48,24 @@ def _path(route: Route) -> str:
     for segment in route.segments:
         path += "/" + quote(segment.literals[0])
         for name, literal in zip(segment.variables, segment.literals[1:], strict=True):
-            path += _quoted(next(inputs) or Input(name)) + quote(literal)
+            path += _quoted_example(next(inputs) or Input(name)) + quote(literal)
     return path
 
 
-def _quoted(source: Input) -> str:
-    return quote(_text(source), safe="")
+def _quoted_example(parameter: Input) -> str:
+    return quote(_example_text(parameter), safe="")
 
 
-def _text(source: Input) -> str:
-    example = _EXAMPLES.get(source.type or "")
+def _example_text(parameter: Input) -> str:
+    example = _EXAMPLES.get(parameter.type or "")
     if example is None:
-        return re.sub(r"[^A-Z0-9]+", "_", source.name.upper())
+        return re.sub(r"[^A-Z0-9]+", "_", parameter.name.upper())
     return orjson.dumps(example).decode()
 
 
 def _body(route: Route) -> str:
-    carried = [source for source, place in route.places() if place == "body"]
-    if any(source.whole for source in carried):
+    body_inputs = [parameter for parameter, location in route.located_inputs() if location == "body"]
+    if any(parameter.whole for parameter in body_inputs):
         return "{}"
-    fields = {source.name: _EXAMPLES.get(source.type or "", "...") for source in carried}
+    fields = {parameter.name: _EXAMPLES.get(parameter.type or "", "...") for parameter in body_inputs}
     return orjson.dumps(fields).decode() if fields else ""

@@ -11,48 +11,52 @@ from .config import BinaryResponseSpec, ContentSpec, ResponseSpec, RestOperation
 
 
 @dataclass(frozen=True, slots=True)
-class Contract:
-    """The declared answers; `binary` are the media types of those that are bytes, by status (`200`, `2XX`).
+class DeclaredResponses:
+    """The declared answers; `binary_media_types` are the media types of those that are bytes, by status (`200`, `2XX`).
 
     Nothing of it is compared with what is answered: it is what callers are told, and what bytes are told to be.
     """
 
     responses: Mapping[str, ResponseSpec]
-    binary: Mapping[str, tuple[str, ...]]
+    binary_media_types: Mapping[str, tuple[str, ...]]
 
-    def media_type(self, status: int, given: str) -> str | None:
-        """What bytes that came as `given` are told to be; None where it does not say."""
-        declared = self.binary.get(str(status)) or self.binary.get(f"{status // 100}XX")
+    def media_type(self, status: int, received: str) -> str | None:
+        """What bytes that came as `received` are told to be; None where it does not say."""
+        declared = self.binary_media_types.get(str(status)) or self.binary_media_types.get(f"{status // 100}XX")
         if not declared:
             return None
-        return given if bare_media_type(given) in map(bare_media_type, declared) else declared[0]
+        return received if bare_media_type(received) in map(bare_media_type, declared) else declared[0]
 
 
-def compile_contract(spec: RestOperationSpec, operation: Operation, context: BuildContext) -> Contract | None:
+def compile_declared_responses(
+    spec: RestOperationSpec, operation: Operation, context: BuildContext
+) -> DeclaredResponses | None:
     """The contract of a route, or None; what cannot hold is a problem."""
     if spec.responses and spec.response_binary is not None:
         message = "'responseBinary' is the short form of 'responses' (give one of them)"
         context.problem(message, spec, "responseBinary", code="modes")
-    responses = _long(spec.response_binary) if spec.response_binary is not None else spec.responses
+    responses = _expand_short_form(spec.response_binary) if spec.response_binary is not None else spec.responses
     if not responses:
         return None
-    binary = {code: tuple(_binary(response)) for code, response in responses.items()}
-    if any(binary.values()) and not operation.binary:
-        _report(spec, operation, context)
-    return Contract(responses, {code: media_types for code, media_types in binary.items() if media_types})
+    binary_media_types = {code: tuple(_binary_media_types(response)) for code, response in responses.items()}
+    if any(binary_media_types.values()) and not operation.binary:
+        _report_not_binary(spec, operation, context)
+    return DeclaredResponses(
+        responses, {code: media_types for code, media_types in binary_media_types.items() if media_types}
+    )
 
 
-def _long(short: BinaryResponseSpec) -> dict[str, ResponseSpec]:
+def _expand_short_form(short: BinaryResponseSpec) -> dict[str, ResponseSpec]:
     content = {short.media_type: ContentSpec(binary=True)}
     return {str(short.status): ResponseSpec(description=short.description, content=content)}
 
 
-def _binary(response: ResponseSpec) -> Iterator[str]:
+def _binary_media_types(response: ResponseSpec) -> Iterator[str]:
     return (media_type for media_type, content in response.content.items() if content.binary)
 
 
-def _report(spec: RestOperationSpec, operation: Operation, context: BuildContext) -> None:
+def _report_not_binary(spec: RestOperationSpec, operation: Operation, context: BuildContext) -> None:
     key = "responses" if spec.response_binary is None else "responseBinary"
-    reached = [f"'{each.namespace}.{each.name}' has another" for each in operation.upstream[-1:]]
+    upstream = [f"'{consumed.namespace}.{consumed.name}' has another" for consumed in operation.upstream[-1:]]
     message = "bytes come of a consumed operation with 'outputRawFormat: binary'"
-    context.problem(f"{message} ({''.join(reached) or 'it calls none'})", spec, key, code="not-binary")
+    context.problem(f"{message} ({''.join(upstream) or 'it calls none'})", spec, key, code="not-binary")

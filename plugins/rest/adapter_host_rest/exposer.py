@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from adapter_host import BuildContext, CatalogEntry, ForwardSpec, HttpExposer, Operations
 
-from .arguments import compile_extractor
+from .arguments import compile_argument_reader
 from .config import RestConfig, RestOperationSpec, RestResource
-from .curl import try_out
-from .declared_responses import compile_contract
-from .docs.openapi import describe, served_at
-from .forward.routes import Forward, Forwards, parse_forward
-from .path_variables import expand, meet
+from .curl import curl_command
+from .declared_responses import compile_declared_responses
+from .docs.openapi import build_document, with_server
+from .forward.routes import ForwardRoute, ForwardRouter, parse_forward_path
+from .path_variables import expand_patterns, match_input
 from .route import Route
 from .router import Router, Segment, parse_path
 
@@ -34,7 +34,7 @@ class RestExposer(HttpExposer[RestConfig]):
         super().__init__(config, operations, context)
         self._router: Router[Route] = Router()
         self._routes: list[Route] = []
-        self._forwards = Forwards()
+        self._forwards = ForwardRouter()
         self._service: Service | None = None
         for resource in config.resources:
             self._add_resource(resource)
@@ -53,21 +53,24 @@ class RestExposer(HttpExposer[RestConfig]):
 
     def openapi(self, url: str) -> dict[str, Any]:
         """The OpenAPI document of its routes."""
-        return served_at(self._describe(), url)
+        return with_server(self._describe(), url)
 
     def _describe(self) -> dict[str, Any]:
-        return describe(self._routes, self.config, self.context.loaded.capability)
+        return build_document(self._routes, self.config, self.context.loaded.capability)
 
     def catalog(self) -> Iterable[CatalogEntry]:
         """Each route, with where a request carries each input; then what is forwarded."""
-        return [*(route.offer() for route in self._routes), *(forward.offer() for forward in self._forwards.all)]
+        return [
+            *(route.catalog_entry() for route in self._routes),
+            *(forward.catalog_entry() for forward in self._forwards.all),
+        ]
 
     def usage(self, url: str) -> str | None:
         """A curl line for the operation that asks for least."""
         if not self._routes:
             return None
-        route = min(self._routes, key=lambda route: route.demands)
-        return try_out(url, route, self.config.authentication)
+        route = min(self._routes, key=lambda route: route.complexity)
+        return curl_command(url, route, self.config.authentication)
 
     def _add_resource(self, resource: RestResource) -> None:
         if not resource.operations and resource.forward is None:
@@ -85,7 +88,7 @@ class RestExposer(HttpExposer[RestConfig]):
 
     def _add_forward(self, resource: RestResource, spec: ForwardSpec, declared: Sequence[Segment]) -> None:
         try:
-            segments, tail = parse_forward(declared)
+            segments, tail = parse_forward_path(declared)
         except ValueError as error:
             self.context.problem(f"path '{resource.path}': {error}", resource, "path", code="path")
             return
@@ -94,39 +97,39 @@ class RestExposer(HttpExposer[RestConfig]):
             self.context.warn(message, resource, "path", code="unused-variable")
         settings = self.context.settings
         operation = self.operations[spec]
-        forward = Forward(resource, spec, operation, segments, tail, settings.body_limit, settings.total_timeout)
-        present = self._forwards.add(forward)
-        if present is not forward:
-            self._report_twice(forward, present)
+        forward = ForwardRoute(resource, spec, operation, segments, tail, settings.body_limit, settings.total_timeout)
+        existing = self._forwards.add(forward)
+        if existing is not forward:
+            self._report_duplicate(forward, existing)
 
     def _add_operation(self, resource: RestResource, spec: RestOperationSpec, declared: Sequence[Segment]) -> None:
         operation = self.operations[spec]
-        segments = expand(declared, operation)
+        segments = expand_patterns(declared, operation)
         names = [name for segment in segments for name in segment.variables]
-        variables = tuple(meet(name, operation.inputs) for name in names)
-        unmet = [name for name, met in zip(names, variables, strict=True) if met is None]
-        self._warn_unmet(resource, spec, unmet)
-        extractor = compile_extractor(spec.method, operation.inputs, variables)
-        contract = compile_contract(spec, operation, self.context)
-        route = Route(resource, spec, operation, segments, variables, extractor, contract)
-        present = self._router.add(spec.method, segments, route)
-        if present is route:
+        variables = tuple(match_input(name, operation.inputs) for name in names)
+        unmatched = [name for name, matched in zip(names, variables, strict=True) if matched is None]
+        self._warn_unmatched(resource, spec, unmatched)
+        argument_reader = compile_argument_reader(spec.method, operation.inputs, variables)
+        declared_responses = compile_declared_responses(spec, operation, self.context)
+        route = Route(resource, spec, operation, segments, variables, argument_reader, declared_responses)
+        existing = self._router.add(spec.method, segments, route)
+        if existing is route:
             self._routes.append(route)
         else:
-            self._report_twice(route, present)
+            self._report_duplicate(route, existing)
 
-    def _warn_unmet(self, resource: RestResource, spec: RestOperationSpec, names: Iterable[str]) -> None:
+    def _warn_unmatched(self, resource: RestResource, spec: RestOperationSpec, names: Iterable[str]) -> None:
         declared = {declared.name for declared in spec.input_parameters}
         for name in names:
             if name not in declared:
                 message = f"path variable '{name}' fills no input of {spec.method} {resource.path}; it is ignored"
                 self.context.warn(message, resource, "path", code="unused-variable")
 
-    def _report_twice(self, route: Route | Forward, present: Route | Forward) -> None:
+    def _report_duplicate(self, route: Route | ForwardRoute, existing: Route | ForwardRoute) -> None:
         loaded = self.context.loaded
-        file, line, column = loaded.source.where(loaded.loc(present.spec))
+        file, line, column = loaded.source.where(loaded.loc(existing.spec))
         message = (
-            f"{route.title} is served already by '{present.operation.name}'"
-            f" at {file}:{line}:{column} (as {present.title})"
+            f"{route.title} is served already by '{existing.operation.name}'"
+            f" at {file}:{line}:{column} (as {existing.title})"
         )
         self.context.problem(message, route.spec, code="duplicate-route")

@@ -9,22 +9,22 @@ from adapter_host import Input, Operation, normalize_name
 from .router import Segment, parse_path
 
 
-def meet(variable: str, inputs: Sequence[Input]) -> Input | None:
+def match_input(variable: str, inputs: Sequence[Input]) -> Input | None:
     """The input that a path variable means: of its name, else of one that reads the same."""
     for candidate in inputs:
         if candidate.name == variable and not candidate.whole:
             return candidate
-    same = [i for i in inputs if normalize_name(i.name) == normalize_name(variable) and not i.whole]
-    return min(same, key=lambda i: i.in_ != "path", default=None)
+    same = [c for c in inputs if normalize_name(c.name) == normalize_name(variable) and not c.whole]
+    return min(same, key=lambda c: c.in_ != "path", default=None)
 
 
-def expand(segments: Sequence[Segment], operation: Operation) -> tuple[Segment, ...]:
+def expand_patterns(segments: Sequence[Segment], operation: Operation) -> tuple[Segment, ...]:
     """The path with each variable that stands for several inputs put as the pattern of these.
 
     A path may write `{sha-difftype}` for what the consumed path has as `{sha}.{diffType}`.
     """
     patterns = {normalize_name("".join(p.variables)): p for p in _consumed_patterns(operation)}
-    return tuple(_expanded(segment, operation.inputs, patterns) for segment in segments)
+    return tuple(_expand_segment(segment, operation.inputs, patterns) for segment in segments)
 
 
 def _consumed_patterns(operation: Operation) -> Iterator[Segment]:
@@ -35,14 +35,14 @@ def _consumed_patterns(operation: Operation) -> Iterator[Segment]:
             continue
         for segment in segments:
             names = segment.variables
-            if len(names) > 1 and all(meet(name, operation.inputs) for name in names):
+            if len(names) > 1 and all(match_input(name, operation.inputs) for name in names):
                 yield segment
 
 
-def _expanded(segment: Segment, inputs: Sequence[Input], patterns: dict[str, Segment]) -> Segment:
+def _expand_segment(segment: Segment, inputs: Sequence[Input], patterns: dict[str, Segment]) -> Segment:
     literals, variables = [segment.literals[0]], list[str]()
     for name, literal in zip(segment.variables, segment.literals[1:], strict=True):
-        pattern = None if meet(name, inputs) else patterns.get(normalize_name(name))
+        pattern = None if match_input(name, inputs) else patterns.get(normalize_name(name))
         if pattern is None:
             variables.append(name)
             literals.append(literal)

@@ -27,17 +27,17 @@ _LOG: Final = logging.getLogger("adapter_host.rest")
 
 _JSON: Final = "application/json"
 _HEADERS: Final = {"Server": "adapter-host", "X-Content-Type-Options": "nosniff"}
-_PLAIN: Final = CIMultiDict(_HEADERS)
+_BASE_HEADERS: Final = CIMultiDict(_HEADERS)
 _JSON_HEADERS: Final = CIMultiDict({**_HEADERS, "Content-Type": _JSON})
-_PASSED: Final = frozenset(
+_PASSED_HEADERS: Final = frozenset(
     {"content-disposition", "etag", "last-modified", "link", "location", "retry-after", "x-total-count"}
 )
 _PASSED_PREFIXES: Final = ("ratelimit", "x-ratelimit")
-_BODILESS: Final = frozenset({204, 205, 304})
+_BODILESS_STATUSES: Final = frozenset({204, 205, 304})
 _RETRY_SECONDS: Final = "1"
 
 
-class MethodNotAllowed(OperationError):
+class MethodNotAllowedError(OperationError):
     """The path serves other methods; `allow` lists them as the header of that name does."""
 
     status = 405
@@ -48,64 +48,64 @@ class MethodNotAllowed(OperationError):
         super().__init__(f"{method} is not allowed here (allowed: {allow})")
 
 
-def allowed(methods: Set[str]) -> str:
+def allow_header(methods: Set[str]) -> str:
     """The value of an `Allow` header."""
     implied = {"OPTIONS", "HEAD"} if "GET" in methods else {"OPTIONS"}
     return ", ".join(sorted(methods | implied))
 
 
-def options(allow: str) -> web.Response:
+def options_response(allow: str) -> web.Response:
     """The answer to OPTIONS."""
     return web.Response(status=204, headers={**_HEADERS, "Allow": allow})
 
 
 async def respond(request: web.Request, result: Result, media_type: str, name: str) -> web.StreamResponse:
     """Answer with what the operation `name` gave; a stream has been sent, or closed, when this returns."""
-    headers = _JSON_HEADERS.copy() if media_type == _JSON else _typed(media_type)
+    headers = _JSON_HEADERS.copy() if media_type == _JSON else _headers_with_type(media_type)
     if result.headers:
         _pass_on(result.headers, headers)
     if result.stream is not None:
         response = web.StreamResponse(status=result.status, headers=headers)
-        response.content_length = _length(result.headers)
+        response.content_length = _content_length(result.headers)
         return await _relay(request, response, result.stream, name)
-    if result.status in _BODILESS:
-        return _bodiless(result.status, headers)
+    if result.status in _BODILESS_STATUSES:
+        return _bodiless_response(result.status, headers)
     return web.Response(status=result.status, body=result.body, headers=headers)
 
 
-async def pass_back(request: web.Request, result: Result, name: str) -> web.StreamResponse:
+async def respond_forwarded(request: web.Request, result: Result, name: str) -> web.StreamResponse:
     """Answer with all that a forwarded request was answered; a stream has been sent, or closed, when this returns."""
-    headers = CIMultiDict((name, _text(value)) for name, value in result.headers.items())
+    headers = CIMultiDict((name, _sendable(value)) for name, value in result.headers.items())
     length = headers.popall("Content-Length", [""])[0]
     headers["Server"] = _HEADERS["Server"]
     headers.setdefault("X-Content-Type-Options", _HEADERS["X-Content-Type-Options"])
     stream = result.stream
     if stream is None:
-        stream = _once(result.body)
+        stream = _single_chunk(result.body)
         length = length if request.method == "HEAD" else str(len(result.body))
     response = web.StreamResponse(status=result.status, headers=headers)
     response.content_length = int(length) if length.isascii() and length.isdigit() else None
     return await _relay(request, response, stream, name)
 
 
-async def _once(body: bytes) -> AsyncIterator[bytes]:
+async def _single_chunk(body: bytes) -> AsyncIterator[bytes]:
     yield body
 
 
-def _text(value: str) -> str:
+def _sendable(value: str) -> str:
     # Bytes that are no UTF-8 arrive as surrogates, which cannot be sent.
     return value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def refuse(error: OperationError, name: str) -> web.Response:
+def error_response(error: OperationError, name: str) -> web.Response:
     """Answer with what went wrong in the operation `name`; log what an operator should see."""
     request_id = new_request_id()
     if isinstance(error, UpstreamStatusError):
-        return _upstream_answer(error, name, request_id)
+        return _upstream_error_response(error, name, request_id)
     if error.status >= 500:
         _LOG.warning("request %s: %s: %s", request_id, name, error.message)
     headers = {**_HEADERS, "X-Request-Id": request_id, **_failed_step(error)}
-    if isinstance(error, MethodNotAllowed):
+    if isinstance(error, MethodNotAllowedError):
         headers["Allow"] = error.allow
     if error.status in (429, 503):
         headers["Retry-After"] = _retry_seconds(error)
@@ -121,11 +121,11 @@ def refuse(error: OperationError, name: str) -> web.Response:
 
 
 def _retry_seconds(error: OperationError) -> str:
-    after = error.retry_after if isinstance(error, UnavailableError) else None
-    return _RETRY_SECONDS if after is None else str(max(1, ceil(after)))
+    seconds = error.retry_after if isinstance(error, UnavailableError) else None
+    return _RETRY_SECONDS if seconds is None else str(max(1, ceil(seconds)))
 
 
-def fail(name: str) -> web.Response:
+def unexpected_error_response(name: str) -> web.Response:
     """Answer for an exception that nobody foresaw, the current one; its details go to the log alone."""
     request_id = new_request_id()
     _LOG.exception("request %s: %s: unexpected error", request_id, name)
@@ -133,15 +133,15 @@ def fail(name: str) -> web.Response:
     return problem_response(500, "an unexpected error", request_id=request_id, headers=headers)
 
 
-def _upstream_answer(error: UpstreamStatusError, name: str, request_id: str) -> web.Response:
+def _upstream_error_response(error: UpstreamStatusError, name: str, request_id: str) -> web.Response:
     if error.upstream_status >= 500:
         _LOG.warning("request %s: %s: %s", request_id, name, error.message)
-    headers = _typed(error.media_type)
+    headers = _headers_with_type(error.media_type)
     headers["X-Request-Id"] = request_id
     headers.update(_failed_step(error))
     _pass_on(error.headers, headers)
-    if error.upstream_status in _BODILESS:
-        return _bodiless(error.upstream_status, headers)
+    if error.upstream_status in _BODILESS_STATUSES:
+        return _bodiless_response(error.upstream_status, headers)
     return web.Response(status=error.upstream_status, body=error.body, headers=headers)
 
 
@@ -150,31 +150,31 @@ def _failed_step(error: OperationError) -> dict[str, str]:
     return {} if error.step is None else {"X-Failed-Step": quote(error.step)}
 
 
-def _typed(media_type: str) -> CIMultiDict[str]:
-    headers = _PLAIN.copy()
+def _headers_with_type(media_type: str) -> CIMultiDict[str]:
+    headers = _BASE_HEADERS.copy()
     if media_type:
         headers["Content-Type"] = media_type
     return headers
 
 
-def _bodiless(status: int, headers: CIMultiDict[str]) -> web.Response:
+def _bodiless_response(status: int, headers: CIMultiDict[str]) -> web.Response:
     headers.pop("Content-Type", None)
     return web.Response(status=status, headers=headers)
 
 
 def _pass_on(upstream: Mapping[str, str], headers: CIMultiDict[str]) -> None:
     for name, value in upstream.items():
-        if _passed(name):
-            headers.add(name, _text(value))
+        if _is_passed(name):
+            headers.add(name, _sendable(value))
 
 
 @lru_cache(maxsize=1024)
-def _passed(name: str) -> bool:
+def _is_passed(name: str) -> bool:
     lower = name.lower()
-    return lower in _PASSED or lower.startswith(_PASSED_PREFIXES)
+    return lower in _PASSED_HEADERS or lower.startswith(_PASSED_PREFIXES)
 
 
-def _length(upstream: Mapping[str, str]) -> int | None:
+def _content_length(upstream: Mapping[str, str]) -> int | None:
     """The stream's length, if the upstream gave one for the bytes as they are now."""
     length = upstream.get("Content-Length", "")
     if "Content-Encoding" in upstream or not (length.isascii() and length.isdigit()):
@@ -187,7 +187,7 @@ async def _relay(
 ) -> web.StreamResponse:
     try:
         await response.prepare(request)
-        if request.method != "HEAD" and response.status not in _BODILESS:
+        if request.method != "HEAD" and response.status not in _BODILESS_STATUSES:
             await _copy(stream, response)
         await response.write_eof()
     except ConnectionError:

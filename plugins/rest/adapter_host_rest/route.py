@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from adapter_host import CatalogEntry, Input, Operation, Result
 
-from .arguments import Extractor, place_of
+from .arguments import ArgumentReader, parameter_location
 from .config import RestOperationSpec, RestResource
-from .declared_responses import Contract
-from .router import Segment, show_path
+from .declared_responses import DeclaredResponses
+from .router import Segment, format_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,41 +22,43 @@ class Route:
     operation: Operation
     segments: tuple[Segment, ...]
     variables: tuple[Input | None, ...]
-    extractor: Extractor
-    contract: Contract | None = None
+    argument_reader: ArgumentReader
+    declared_responses: DeclaredResponses | None = None
 
     def media_type(self, result: Result) -> str:
         """What callers are told that a result is: as the operation declares, else its contract, else as it came."""
-        if self.contract is None or self.operation.media_type is not None:
+        if self.declared_responses is None or self.operation.media_type is not None:
             return result.media_type
-        return self.contract.media_type(result.status, result.media_type) or result.media_type
+        return self.declared_responses.media_type(result.status, result.media_type) or result.media_type
 
     @property
     def title(self) -> str:
         """What callers know it by: `GET /stations/{id}`."""
-        return f"{self.spec.method} {show_path(self.segments)}"
+        return f"{self.spec.method} {format_path(self.segments)}"
 
     @property
-    def demands(self) -> tuple[bool, int]:
+    def complexity(self) -> tuple[bool, int]:
         """How much a call asks for; the least is the simplest to try."""
-        needed = [place for i, place in self.places() if i.required or place == "path"]
-        return self.spec.method != "GET", len(needed)
+        required = [
+            location for parameter, location in self.located_inputs() if parameter.required or location == "path"
+        ]
+        return self.spec.method != "GET", len(required)
 
-    def places(self) -> Iterator[tuple[Input, str]]:
+    def located_inputs(self) -> Iterator[tuple[Input, str]]:
         """Each input with where a request carries it."""
-        for source in self.operation.inputs:
-            yield source, place_of(source, self.spec.method, self.variables)
+        for parameter in self.operation.inputs:
+            yield parameter, parameter_location(parameter, self.spec.method, self.variables)
 
-    def offer(self) -> CatalogEntry:
+    def catalog_entry(self) -> CatalogEntry:
         """What callers see of it."""
         inputs = [
             {
-                "name": source.name,
-                "in": place,
-                "type": source.type,
-                "required": source.required,
-                "description": source.description,
+                "name": parameter.name,
+                "in": location,
+                "type": parameter.type,
+                "required": parameter.required,
+                "description": parameter.description,
             }
-            for source, place in self.places()
+            for parameter, location in self.located_inputs()
         ]
         return CatalogEntry(self.title, self.operation, {"inputs": inputs})

@@ -21,7 +21,7 @@ class Segment:
     variables: tuple[str, ...] = ()
 
     @property
-    def plain(self) -> bool:
+    def is_variable(self) -> bool:
         """Whether it is one variable and nothing else."""
         return self.literals == ("", "")
 
@@ -40,7 +40,7 @@ def parse_path(path: str) -> tuple[Segment, ...]:
     return segments
 
 
-def show_path(segments: Sequence[Segment]) -> str:
+def format_path(segments: Sequence[Segment]) -> str:
     """A declared path as people read it, variables in single braces."""
     return "/" + "/".join(map(str, segments))
 
@@ -80,11 +80,11 @@ def match_segment(literals: Sequence[str], text: str) -> list[str] | None:
         return None
     values: list[str] = []
     for literal in literals[-2:0:-1]:
-        at = text.rfind(literal, start + 1, end - 1)
-        if at < 0:
+        index = text.rfind(literal, start + 1, end - 1)
+        if index < 0:
             return None
-        values.append(text[at + len(literal) : end])
-        end = at
+        values.append(text[index + len(literal) : end])
+        end = index
     values.append(text[start:end])
     return values[::-1]
 
@@ -98,17 +98,17 @@ class _Node(Generic[Target]):
         self.patterns: list[tuple[tuple[str, ...], _Node[Target]]] = []
         self.variable: _Node[Target] | None = None
 
-    def below(self, segment: Segment) -> _Node[Target]:
+    def child_for(self, segment: Segment) -> _Node[Target]:
         if not segment.variables:
             return self.literals.setdefault(segment.literals[0], _Node())
-        if segment.plain:
+        if segment.is_variable:
             self.variable = self.variable or _Node()
             return self.variable
         return self._pattern(segment.literals)
 
     def _pattern(self, literals: tuple[str, ...]) -> _Node[Target]:
-        for known, node in self.patterns:
-            if known == literals:
+        for existing, node in self.patterns:
+            if existing == literals:
                 return node
         added: _Node[Target] = _Node()
         self.patterns.append((literals, added))
@@ -126,7 +126,7 @@ class Router(Generic[Target]):
         """Put a target in place; gives the one that was there before, if any, and leaves it."""
         node = self._root
         for segment in segments:
-            node = node.below(segment)
+            node = node.child_for(segment)
         return node.targets.setdefault(method, target)
 
     def find(self, method: str, segments: Sequence[str]) -> tuple[Target, list[str]] | None:
@@ -137,9 +137,9 @@ class Router(Generic[Target]):
 
     def targets(self, segments: Sequence[str]) -> dict[str, Target]:
         """The targets at this path, by method: one of each."""
-        found: dict[str, Target] = {}
-        _collect(self._root, segments, 0, found)
-        return found
+        targets: dict[str, Target] = {}
+        _collect(self._root, segments, 0, targets)
+        return targets
 
 
 def _find(node: _Node[Target], method: str, segments: Sequence[str], depth: int, values: list[str]) -> Target | None:
@@ -151,7 +151,7 @@ def _find(node: _Node[Target], method: str, segments: Sequence[str], depth: int,
         target = _find(child, method, segments, depth + 1, values)
         if target is not None:
             return target
-    known = len(values)
+    count = len(values)
     for literals, child in node.patterns:
         matched = match_segment(literals, segment)
         if matched is not None:
@@ -159,25 +159,25 @@ def _find(node: _Node[Target], method: str, segments: Sequence[str], depth: int,
             target = _find(child, method, segments, depth + 1, values)
             if target is not None:
                 return target
-            del values[known:]
+            del values[count:]
     if node.variable is not None and segment:
         values.append(segment)
         target = _find(node.variable, method, segments, depth + 1, values)
         if target is not None:
             return target
-        del values[known:]
+        del values[count:]
     return None
 
 
-def _collect(node: _Node[Target], segments: Sequence[str], depth: int, found: dict[str, Target]) -> None:
+def _collect(node: _Node[Target], segments: Sequence[str], depth: int, targets: dict[str, Target]) -> None:
     if depth == len(segments):
-        found.update((method, target) for method, target in node.targets.items() if method not in found)
+        targets.update((method, target) for method, target in node.targets.items() if method not in targets)
         return
     segment = segments[depth]
     if segment in node.literals:
-        _collect(node.literals[segment], segments, depth + 1, found)
+        _collect(node.literals[segment], segments, depth + 1, targets)
     for literals, child in node.patterns:
         if match_segment(literals, segment) is not None:
-            _collect(child, segments, depth + 1, found)
+            _collect(child, segments, depth + 1, targets)
     if node.variable is not None and segment:
-        _collect(node.variable, segments, depth + 1, found)
+        _collect(node.variable, segments, depth + 1, targets)

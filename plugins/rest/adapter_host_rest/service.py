@@ -11,16 +11,24 @@ from aiohttp import web
 from adapter_host import ABSENT, ArgumentError, NotFoundError, OperationError
 
 from .body import read_json
-from .docs.openapi import served_at
-from .docs.pages import PAGES, Page, pages
-from .forward.request import passed_on
-from .forward.routes import METHODS, Forward, Forwards
-from .responses import MethodNotAllowed, allowed, fail, options, pass_back, refuse, respond
+from .docs.openapi import with_server
+from .docs.pages import PAGES, Page, build_pages
+from .forward.request import forwarded_arguments
+from .forward.routes import METHODS, ForwardRoute, ForwardRouter
+from .responses import (
+    MethodNotAllowedError,
+    allow_header,
+    error_response,
+    options_response,
+    respond,
+    respond_forwarded,
+    unexpected_error_response,
+)
 from .route import Route
 from .router import Router, split_path
 
 # All of it is one route of aiohttp's, whose router knows no names with `-` and slows down with each path.
-_EVERYTHING: Final = "/{path:[\\s\\S]*}"
+_ALL_PATHS: Final = "/{path:[\\s\\S]*}"
 _TAIL: Final = len("/{path}")
 
 
@@ -28,7 +36,7 @@ class Service:
     """Answers requests by routes; what they leave is for the pages."""
 
     def __init__(
-        self, router: Router[Route], forwards: Forwards, describe: Callable[[], Mapping[str, Any]], body_limit: int
+        self, router: Router[Route], forwards: ForwardRouter, describe: Callable[[], Mapping[str, Any]], body_limit: int
     ) -> None:
         self._router = router
         self._forwards = forwards
@@ -41,7 +49,7 @@ class Service:
     def app(self) -> web.Application:
         """An application of it alone."""
         app = web.Application(client_max_size=self._body_limit)
-        mount = app.router.add_resource(_EVERYTHING)
+        mount = app.router.add_resource(_ALL_PATHS)
         mount.add_route("*", self.serve)
 
         async def find_root(_: web.Application) -> None:
@@ -55,24 +63,24 @@ class Service:
         name = "no operation"
         try:
             path = request.rel_url.raw_path[len(self._root) :]
-            found = self._find(request.method, path)
-            if isinstance(found, web.Response):
-                return found
-            if isinstance(found, Forward):
-                name = found.operation.name
-                result = await found.operation.call(passed_on(request, path, found))
-                return await pass_back(request, result, name)
-            route, values = found
+            match = self._find(request.method, path)
+            if isinstance(match, web.Response):
+                return match
+            if isinstance(match, ForwardRoute):
+                name = match.operation.name
+                result = await match.operation.call(forwarded_arguments(request, path, match))
+                return await respond_forwarded(request, result, name)
+            route, values = match
             name = route.operation.name
-            body = await read_json(request, self._body_limit) if route.extractor.reads_body else ABSENT
-            result = await route.operation.call(route.extractor.arguments(request, values, body))
+            body = await read_json(request, self._body_limit) if route.argument_reader.reads_body else ABSENT
+            result = await route.operation.call(route.argument_reader.read(request, values, body))
             return await respond(request, result, route.media_type(result), name)
         except OperationError as error:
-            return refuse(error, name)
+            return error_response(error, name)
         except Exception:  # whatever an operation's plugins raise is that call's failure alone
-            return fail(name)
+            return unexpected_error_response(name)
 
-    def _find(self, method: str, path: str) -> tuple[Route, list[str]] | Forward | web.Response:
+    def _find(self, method: str, path: str) -> tuple[Route, list[str]] | ForwardRoute | web.Response:
         try:
             segments = split_path(path)
         except ValueError:
@@ -89,9 +97,9 @@ class Service:
         forward = self._forwards.find(segments)
         # A declared resource has its path for itself, but what it forwards itself.
         if forward and all(route.resource is forward.resource for route in targets.values()):
-            return forward if method in METHODS else _without_route(method, METHODS)
+            return forward if method in METHODS else _method_not_allowed(method, METHODS)
         if targets:
-            return _without_route(method, set(targets))
+            return _method_not_allowed(method, set(targets))
         return self._page(method, segments)
 
     def _page(self, method: str, segments: Sequence[str]) -> web.Response:
@@ -99,14 +107,14 @@ class Service:
         if len(segments) != 1 or segments[0] not in PAGES:
             raise NotFoundError("there is nothing at this path")
         if method not in ("GET", "HEAD"):
-            return _without_route(method, {"GET"})
+            return _method_not_allowed(method, {"GET"})
         # Made when somebody asks: of most exposers nobody does.
-        self._pages = self._pages or pages(served_at(self._describe(), self._root or "/"))
+        self._pages = self._pages or build_pages(with_server(self._describe(), self._root or "/"))
         return self._pages[segments[0]].response()
 
 
-def _without_route(method: str, methods: AbstractSet[str]) -> web.Response:
-    allow = allowed(methods)
+def _method_not_allowed(method: str, methods: AbstractSet[str]) -> web.Response:
+    allow = allow_header(methods)
     if method == "OPTIONS":
-        return options(allow)
-    raise MethodNotAllowed(method, allow)
+        return options_response(allow)
+    raise MethodNotAllowedError(method, allow)

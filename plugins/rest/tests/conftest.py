@@ -16,7 +16,7 @@ from adapter_host.testing import FakeConsumer, running
 
 
 @dataclass
-class Answer:
+class Response:
     status: int
     headers: CIMultiDictProxy[str]
     body: bytes
@@ -35,9 +35,9 @@ class Api:
     up: FakeConsumer
     session: ClientSession
 
-    async def __call__(self, method: str, path: str, **sent: Any) -> Answer:
-        async with self.session.request(method, URL(self.url + path, encoded=True), **sent) as response:
-            return Answer(response.status, response.headers, await response.read())
+    async def __call__(self, method: str, path: str, **request: Any) -> Response:
+        async with self.session.request(method, URL(self.url + path, encoded=True), **request) as response:
+            return Response(response.status, response.headers, await response.read())
 
 
 Operation = dict[str, Any]

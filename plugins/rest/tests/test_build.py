@@ -39,7 +39,7 @@ def problems(document: Any) -> Sequence[Problem]:
     return [problem for problem in caught.value.problems if not problem.warning]
 
 
-def at(path: str, call: str = "up.read", method: str = "GET") -> dict[str, Any]:
+def resource_at(path: str, call: str = "up.read", method: str = "GET") -> dict[str, Any]:
     return {"path": path, "operations": [{"method": method, "call": call}]}
 
 
@@ -51,21 +51,21 @@ def at(path: str, call: str = "up.read", method: str = "GET") -> dict[str, Any]:
         ("/{id}/{id}", "the variable 'id' stands in it twice"),
     ],
 )
-def test_wrong_path_is_a_problem(document: Any, path: str, reason: str) -> None:
-    (problem,) = problems(document(READ, exposed=[at(path)]))
+def test_invalid_paths(document: Any, path: str, reason: str) -> None:
+    (problem,) = problems(document(READ, exposed=[resource_at(path)]))
     assert problem.code == "path"
     assert problem.message.endswith(f"path '{path}': {reason}")
 
 
-def test_forwarding_to_what_takes_calls_alone_is_a_problem(document: Any) -> None:
+def test_forward_to_a_consumer_without_pass_through(document: Any) -> None:
     forward = {"path": "/{path}", "forward": {"targetNamespace": "up", "trustedHeaders": ["Accept"]}}
     (problem,) = problems(document(READ, exposed=[forward]))
     assert (problem.code, "'up' takes no forwarded requests, only calls" in problem.message) == ("unsupported", True)
 
 
-def test_same_route_twice_is_a_problem_that_names_both_places(tmp_path: Path, document: Any) -> None:
+def test_duplicate_route_names_both_positions(tmp_path: Path, document: Any) -> None:
     file = tmp_path / "twice.yaml"
-    file.write_text(json.dumps(document(READ, exposed=[at("/r/{id}"), at("/r/{ID}")]), indent=1))
+    file.write_text(json.dumps(document(READ, exposed=[resource_at("/r/{id}"), resource_at("/r/{ID}")]), indent=1))
     lines = [number for number, line in enumerate(file.read_text().splitlines(), 1) if '"method": "GET"' in line]
     (problem,) = problems(file)
     assert problem.code == "duplicate-route"
@@ -74,15 +74,19 @@ def test_same_route_twice_is_a_problem_that_names_both_places(tmp_path: Path, do
     assert problem.line == lines[2] - 1
 
 
-def test_other_methods_and_patterns_are_other_routes(document: Any) -> None:
-    host = build(document(READ, exposed=[at("/r/{id}"), at("/r/{id}", method="PUT"), at("/r/{id}.json")]))
+def test_routes_differ_by_method_and_pattern(document: Any) -> None:
+    host = build(
+        document(
+            READ, exposed=[resource_at("/r/{id}"), resource_at("/r/{id}", method="PUT"), resource_at("/r/{id}.json")]
+        )
+    )
     (status,) = host.status()
-    titles = [offer.title for offer in status.exposer.catalog()]
+    titles = [entry.title for entry in status.exposer.catalog()]
     assert titles == ["GET /r/{id}", "PUT /r/{id}", "GET /r/{id}.json"]
 
 
 def test_unknown_method_is_a_problem(document: Any) -> None:
-    (problem,) = problems(document(READ, exposed=[at("/r/{id}", method="BREW")]))
+    (problem,) = problems(document(READ, exposed=[resource_at("/r/{id}", method="BREW")]))
     assert "'method' must be one of 'GET', 'POST', 'PUT', 'PATCH' or 'DELETE'" in problem.message
 
 
@@ -94,21 +98,21 @@ def test_exposer_without_resources_is_a_problem(document: Any) -> None:
 
 
 def test_resource_without_operations_is_a_warning(document: Any) -> None:
-    host = build(document(READ, exposed=[at("/r/{id}"), {"path": "/later", "operations": None}]))
+    host = build(document(READ, exposed=[resource_at("/r/{id}"), {"path": "/later", "operations": None}]))
     (warning,) = host.warnings
     assert warning.message.endswith("nothing is served at /later: it has no operations")
 
 
 def test_variable_without_input_is_a_warning(document: Any) -> None:
-    declared = at("/r/{id}/{note}")
+    declared = resource_at("/r/{id}/{note}")
     declared["operations"][0]["inputParameters"] = [{"name": "id", "in": "path"}, {"name": "note", "value": "n"}]
-    host = build(document(READ, exposed=[at("/r/{id}/of/{owner}"), declared]))
-    found = [problem.message for problem in host.warnings if problem.code == "unused-variable"]
-    assert len(found) == 1
-    assert found[0].endswith("path variable 'owner' fills no input of GET /r/{id}/of/{owner}; it is ignored")
+    host = build(document(READ, exposed=[resource_at("/r/{id}/of/{owner}"), declared]))
+    messages = [problem.message for problem in host.warnings if problem.code == "unused-variable"]
+    assert len(messages) == 1
+    assert messages[0].endswith("path variable 'owner' fills no input of GET /r/{id}/of/{owner}; it is ignored")
 
 
-def test_offers_say_where_each_input_is_taken_from(document: Any) -> None:
+def test_catalog_lists_input_locations(document: Any) -> None:
     (status,) = build(document(READ, WRITE)).status()
     read, write = status.exposer.catalog()
     assert read.title == "GET /r/{id}"
@@ -125,7 +129,7 @@ def test_offers_say_where_each_input_is_taken_from(document: Any) -> None:
     }
 
 
-def test_usage_fills_in_what_is_needed(document: Any) -> None:
+def test_usage_fills_in_required_inputs(document: Any) -> None:
     (status,) = build(document(WRITE)).status()
     assert shlex.split(status.exposer.usage("http://localhost:8080/") or "") == [
         *("curl", "-X", "POST", "http://localhost:8080/w?mode=true"),
@@ -142,7 +146,7 @@ def test_usage_fills_in_what_is_needed(document: Any) -> None:
         ({"type": "basic", "username": "u", "password": "{{TOKEN}}"}, ["-u", "USER:PASSWORD"]),
     ],
 )
-def test_usage_prefers_the_simplest_and_shows_no_secret(
+def test_usage_uses_the_simplest_route_without_secrets(
     document: Any, authentication: dict[str, str], words: list[str]
 ) -> None:
     (status,) = build(document(WRITE, READ, authentication=authentication)).status()
@@ -152,10 +156,10 @@ def test_usage_prefers_the_simplest_and_shows_no_secret(
 
 @pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus is not beside the repository")
 @pytest.mark.parametrize("file", ["rest-repository.yaml", "rest-package.yaml"])
-def test_large_documents_of_others_are_routed(file: str) -> None:
+def test_large_published_documents(file: str) -> None:
     host = Host(CORPUS / "gitea" / "3e34f31" / file, settings=Settings(environment={"GITEA_API_KEY": "k"}))
     rest = next(status for status in host.status() if status.type == "rest")
-    titles = [offer.title for offer in rest.exposer.catalog()]
+    titles = [entry.title for entry in rest.exposer.catalog()]
     assert len(titles) == rest.operations == len(set(titles))
     assert not [problem for problem in host.warnings if problem.code == "unused-variable"]
     expected = {

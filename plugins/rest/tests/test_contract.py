@@ -23,9 +23,9 @@ class TestRest(ExposerContract):
         async with ClientSession() as session:
 
             async def call(operation: str, arguments: Mapping[str, Any]) -> Any:
-                async with session.post(f"{url}/{operation}", json=arguments) as answer:
-                    if answer.status >= 400:
-                        raise CallFailed(f"{answer.status} {await answer.text()}")
-                    return await answer.json()
+                async with session.post(f"{url}/{operation}", json=arguments) as response:
+                    if response.status >= 400:
+                        raise CallFailed(f"{response.status} {await response.text()}")
+                    return await response.json()
 
             yield call

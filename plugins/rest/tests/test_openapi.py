@@ -45,17 +45,17 @@ PUT = {
 }
 
 
-def host_of(document: Any) -> Host:
+def build_host(document: Any) -> Host:
     plugins = Plugins.installed()
     plugins.register("fake", FakePlugin())
     return Host(document, plugins=plugins, settings=Settings(environment={}))
 
 
-async def test_each_input_is_said_with_its_place(serve: Any) -> None:
+async def test_parameters_have_locations(serve: Any) -> None:
     async with serve(ORDER, READ, PUT) as api:
-        answer = await api("GET", "/openapi.json")
-        assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
-        document = answer.data
+        response = await api("GET", "/openapi.json")
+        assert (response.status, response.headers["Content-Type"]) == (200, "application/json")
+        document = response.data
         order = document["paths"]["/orders/{id}"]["post"]
         assert order["parameters"] == [
             {"name": "id", "in": "path", "description": "Which", "required": True, "schema": {"type": "integer"}},
@@ -83,14 +83,14 @@ async def test_each_input_is_said_with_its_place(serve: Any) -> None:
         assert whole == {"description": "All", "required": True, "content": content}
 
 
-async def test_paths_of_one_shape_are_one(serve: Any) -> None:
+async def test_paths_of_the_same_shape_are_merged(serve: Any) -> None:
     async with serve(ORDER, READ) as api:
         (path,) = (await api("GET", "/openapi.json")).data["paths"].items()
         assert path[0] == "/orders/{id}"
         assert path[1]["get"]["parameters"][0]["name"] == "id"
 
 
-async def test_declared_outputs_are_the_schema(serve: Any) -> None:
+async def test_output_parameters_become_the_schema(serve: Any) -> None:
     outputs = [{"type": "object", "properties": {"a": {"type": "string", "mapping": "$.x"}}}]
     exposed = [
         {
@@ -121,8 +121,8 @@ async def test_declared_outputs_are_the_schema(serve: Any) -> None:
         ),
     ],
 )
-def test_callers_are_told_how_to_say_who_they_are(document: Any, authentication: Any, scheme: Any) -> None:
-    exposer = host_of(document(PUT, authentication=authentication)).status()[0].exposer
+def test_security_schemes(document: Any, authentication: Any, scheme: Any) -> None:
+    exposer = build_host(document(PUT, authentication=authentication)).status()[0].exposer
     assert isinstance(exposer, HttpExposer)
     described = exposer.openapi("/")
     assert described is not None
@@ -131,7 +131,7 @@ def test_callers_are_told_how_to_say_who_they_are(document: Any, authentication:
     assert "401" in described["paths"]["/things"]["put"]["responses"]
 
 
-async def test_it_is_behind_the_authentication(serve: Any) -> None:
+async def test_openapi_and_docs_require_authentication(serve: Any) -> None:
     async with serve(PUT, authentication={"type": "bearer", "token": "t"}) as api:
         for path in ("/openapi.json", "/docs"):
             assert (await api("GET", path)).status == 401
@@ -152,30 +152,30 @@ class Resources(HTMLParser):
         self.targets |= {value or "" for name, value in attributes if name in ("href", "src", "style", "onclick")}
 
 
-async def test_the_page_needs_nothing_from_elsewhere(serve: Any) -> None:
+async def test_docs_page_is_self_contained(serve: Any) -> None:
     async with serve(ORDER, PUT) as api:
-        answer = await api("GET", "/docs")
-        assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
-        policy = answer.headers["Content-Security-Policy"]
+        response = await api("GET", "/docs")
+        assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+        policy = response.headers["Content-Security-Policy"]
         assert policy.startswith("default-src 'none'; ")
         assert "unsafe" not in policy
-        text = answer.body.decode()
-        found = Resources(text)
-        assert found.targets == {"openapi.json"}
-        assert not found.tags & {"script", "img", "link", "iframe", "b"}
+        text = response.body.decode()
+        resources = Resources(text)
+        assert resources.targets == {"openapi.json"}
+        assert not resources.tags & {"script", "img", "link", "iframe", "b"}
         assert "Orders &lt;b&gt;one&lt;/b&gt;" in text
         assert not re.search(r"url\(|@import", text)
 
 
-async def test_its_style_is_what_the_policy_allows(serve: Any) -> None:
+async def test_content_security_policy_allows_the_style(serve: Any) -> None:
     async with serve(PUT) as api:
-        answer = await api("GET", "/docs")
-        style = answer.body.decode().partition("<style>")[2].partition("</style>")[0]
+        response = await api("GET", "/docs")
+        style = response.body.decode().partition("<style>")[2].partition("</style>")[0]
         digest = b64encode(sha256(style.encode()).digest()).decode()
-        assert f"style-src 'sha256-{digest}'" in answer.headers["Content-Security-Policy"]
+        assert f"style-src 'sha256-{digest}'" in response.headers["Content-Security-Policy"]
 
 
-async def test_a_capability_s_own_routes_win(serve: Any) -> None:
+async def test_declared_routes_take_precedence_over_pages(serve: Any) -> None:
     own = {"name": "own", "method": "GET", "path": "/docs"}
     post = {"name": "post", "method": "POST", "path": "/openapi.json"}
     async with serve(own, post) as api:
@@ -186,7 +186,7 @@ async def test_a_capability_s_own_routes_win(serve: Any) -> None:
         assert (await api("GET", "/docs")).data == {"number": "docs"}
 
 
-async def test_other_methods_are_not_allowed(serve: Any) -> None:
+async def test_pages_allow_only_get_and_head(serve: Any) -> None:
     async with serve(PUT) as api:
         head = await api("HEAD", "/openapi.json")
         assert (head.status, head.body) == (200, b"")
@@ -196,7 +196,7 @@ async def test_other_methods_are_not_allowed(serve: Any) -> None:
         assert (await api("GET", "/docs/more")).status == 404
 
 
-async def test_exposers_of_one_port_say_their_prefixes(document: Any, unused_tcp_port: int) -> None:
+async def test_server_url_of_exposers_sharing_a_port(document: Any, unused_tcp_port: int) -> None:
     two = document(PUT)
     (first,) = two["capability"]["exposes"]
     two["capability"]["exposes"] = [first, {**first, "namespace": "other"}]
@@ -204,16 +204,16 @@ async def test_exposers_of_one_port_say_their_prefixes(document: Any, unused_tcp
     async with (
         running(two, ports=ports) as host,
         ClientSession() as session,
-        session.get(host.url("other") + "/openapi.json") as answer,
+        session.get(host.url("other") + "/openapi.json") as response,
     ):
-        assert (await answer.json())["servers"] == [{"url": "/other"}]
+        assert (await response.json())["servers"] == [{"url": "/other"}]
 
 
-async def test_attached_it_says_its_prefix(document: Any) -> None:
+async def test_server_url_when_attached(document: Any) -> None:
     app = web.Application()
-    attach(app, host_of(document(PUT)), prefix="/v1")
+    attach(app, build_host(document(PUT)), prefix="/v1")
     async with TestServer(app) as server, ClientSession() as session:
-        async with session.get(server.make_url("/v1/api/openapi.json")) as answer:
-            assert (await answer.json())["servers"] == [{"url": "/v1/api"}]
-        async with session.get(server.make_url("/v1/api/docs")) as answer:
-            assert "<code>/v1/api</code>" in await answer.text()
+        async with session.get(server.make_url("/v1/api/openapi.json")) as response:
+            assert (await response.json())["servers"] == [{"url": "/v1/api"}]
+        async with session.get(server.make_url("/v1/api/docs")) as response:
+            assert "<code>/v1/api</code>" in await response.text()

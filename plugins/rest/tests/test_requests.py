@@ -52,15 +52,15 @@ REMOVE = {
 }
 
 
-async def test_each_input_is_taken_from_its_place(serve: Any) -> None:
+async def test_inputs_are_read_from_their_locations(serve: Any) -> None:
     async with serve(ORDER) as api:
-        answer = await api(
+        response = await api(
             "POST",
             "/orders/7?dry=true&tags=1&tags=b&note=&unknown=1",
             json={"item": "nut", "count": 2, "loose": [1], "other": 1},
             headers={"x-trace": "t", "Cookie": "session=s"},
         )
-        assert (answer.status, answer.data) == (
+        assert (response.status, response.data) == (
             200,
             {
                 "id": 7,
@@ -88,16 +88,16 @@ async def test_each_input_is_taken_from_its_place(serve: Any) -> None:
         ("item=q", {}),
     ],
 )
-async def test_query_is_read_as_declared(serve: Any, query: str, expected: dict[str, Any]) -> None:
+async def test_query_values_are_parsed_as_declared(serve: Any, query: str, expected: dict[str, Any]) -> None:
     async with serve(ORDER) as api:
-        answer = await api("POST", f"/orders/1?{query}", json={"item": "nut"})
-        assert answer.data == {"id": 1, "item": "nut", **expected}
+        response = await api("POST", f"/orders/1?{query}", json={"item": "nut"})
+        assert response.data == {"id": 1, "item": "nut", **expected}
 
 
-async def test_body_field_wins_over_the_query(serve: Any) -> None:
+async def test_body_field_takes_precedence_over_query(serve: Any) -> None:
     async with serve(ORDER) as api:
-        answer = await api("POST", "/orders/1?loose=query", json={"item": "nut", "loose": "body"})
-        assert answer.data["loose"] == "body"
+        response = await api("POST", "/orders/1?loose=query", json={"item": "nut", "loose": "body"})
+        assert response.data["loose"] == "body"
 
 
 @pytest.mark.parametrize(
@@ -111,16 +111,16 @@ async def test_body_field_wins_over_the_query(serve: Any) -> None:
         ("/orders/1", ["item"], "body"),
     ],
 )
-async def test_wrong_argument_is_named(serve: Any, path: str, body: Any, parameter: str) -> None:
+async def test_invalid_argument_is_named(serve: Any, path: str, body: Any, parameter: str) -> None:
     async with serve(ORDER) as api:
-        answer = await api("POST", path, json=body)
-        assert (answer.status, answer.data["parameter"]) == (400, parameter)
-        assert answer.headers["Content-Type"] == "application/problem+json"
-        assert answer.headers["X-Request-Id"] == answer.data["request_id"]
+        response = await api("POST", path, json=body)
+        assert (response.status, response.data["parameter"]) == (400, parameter)
+        assert response.headers["Content-Type"] == "application/problem+json"
+        assert response.headers["X-Request-Id"] == response.data["request_id"]
         assert api.up.calls == []
 
 
-async def test_methods_without_body_take_its_fields_from_the_query(serve: Any) -> None:
+async def test_body_fields_come_from_the_query_without_a_body(serve: Any) -> None:
     async with serve(LIST, REMOVE) as api:
         listed = await api("GET", '/things?limit=3&filter={"a":1}&field=f&loose=1.5')
         assert listed.data == {"limit": 3, "filter": {"a": 1}, "field": "f", "loose": 1.5}
@@ -146,28 +146,28 @@ async def test_methods_without_body_take_its_fields_from_the_query(serve: Any) -
         ({"json": {"a": "x" * 10_000}}, 413),
     ],
 )
-async def test_body_is_json_or_refused(serve: Any, sent: dict[str, Any], status: int) -> None:
+async def test_body_must_be_json(serve: Any, sent: dict[str, Any], status: int) -> None:
     async with serve(PUT, settings={"body_limit": 10_000}) as api:
-        answer = await api("PUT", "/things", **sent)
-        assert answer.status == status
-        assert status == 200 or answer.data["parameter"] == "body"
+        response = await api("PUT", "/things", **sent)
+        assert response.status == status
+        assert status == 200 or response.data["parameter"] == "body"
 
 
-async def test_body_without_length_is_limited_too(serve: Any) -> None:
+async def test_chunked_body_is_limited(serve: Any) -> None:
     async def chunks() -> Any:
         for _ in range(3):
             yield b" " * 50
 
     async with serve(PUT, settings={"body_limit": 100}) as api:
-        answer = await api("PUT", "/things", data=chunks(), headers=JSON)
-        assert (answer.status, answer.data["parameter"]) == (413, "body")
+        response = await api("PUT", "/things", data=chunks(), headers=JSON)
+        assert (response.status, response.data["parameter"]) == (413, "body")
 
 
-async def test_body_that_breaks_its_encoding_is_refused(serve: Any) -> None:
+async def test_body_with_invalid_encoding_is_rejected(serve: Any) -> None:
     headers = {**JSON, "Content-Encoding": "gzip"}
     async with serve(PUT) as api:
-        answer = await api("PUT", "/things", data=b"no gzip at all", headers=headers)
-        assert (answer.status, answer.data["parameter"]) == (400, "body")
+        response = await api("PUT", "/things", data=b"no gzip at all", headers=headers)
+        assert (response.status, response.data["parameter"]) == (400, "body")
 
 
 @pytest.mark.parametrize(
@@ -192,22 +192,22 @@ async def test_path_variable_is_one_decoded_segment(
 ) -> None:
     read = {"name": "read", "method": "GET", "path": "/f/{name}", "inputParameters": [{"name": "name"}]}
     async with serve(read) as api:
-        answer = await api("GET", f"/f{path}")
-        assert answer.status == status
+        response = await api("GET", f"/f{path}")
+        assert response.status == status
         assert [arguments["name"] for _, arguments in api.up.calls] == (values or [])
 
 
-async def test_path_variables_meet_inputs_that_read_the_same(serve: Any) -> None:
+async def test_path_variables_match_inputs_by_normalized_name(serve: Any) -> None:
     inputs = [{"name": "stationId", "in": "path"}, {"name": "when", "in": "path"}]
     read = {"name": "read", "method": "GET", "path": "/s/{{stationId}}", "inputParameters": inputs}
     path = "/v1/{{station-id}}"
     exposed = [{"path": path, "operations": [{"method": "get", "call": "up.read"}]}]
     async with serve(read, exposed=exposed) as api:
-        answer = await api("GET", "/v1/7?when=now&stationId=8")
-        assert answer.data == {"stationId": "7", "when": "now"}
+        response = await api("GET", "/v1/7?when=now&stationId=8")
+        assert response.data == {"stationId": "7", "when": "now"}
 
 
-async def test_one_variable_may_stand_for_a_whole_pattern(serve: Any) -> None:
+async def test_one_variable_expands_to_a_pattern(serve: Any) -> None:
     one = {"name": "one", "method": "GET", "path": "/c/{sha}", "inputParameters": [{"name": "sha", "in": "path"}]}
     both = [{"name": "sha", "in": "path"}, {"name": "diffType", "in": "path"}]
     diff = {"name": "diff", "method": "GET", "path": "/c/{sha}.{diffType}", "inputParameters": both}
@@ -221,7 +221,7 @@ async def test_one_variable_may_stand_for_a_whole_pattern(serve: Any) -> None:
         assert [name for name, _ in api.up.calls] == ["one", "diff"]
 
 
-async def test_inputs_of_the_resource_and_the_exposer_hold_for_each_operation(serve: Any) -> None:
+async def test_inputs_are_inherited_from_resource_and_exposer(serve: Any) -> None:
     read = {
         "name": "read",
         "method": "GET",
@@ -233,13 +233,13 @@ async def test_inputs_of_the_resource_and_the_exposer_hold_for_each_operation(se
         "inputParameters": [{"name": "b", "in": "path"}, {"name": "c", "in": "header"}],
         "operations": [{"method": "GET", "call": "up.read", "inputParameters": [{"name": "c", "in": "query"}]}],
     }
-    given = [{"name": "a", "in": "header"}, {"name": "b", "in": "header"}]
-    async with serve(read, exposed=[resource], inputParameters=given) as api:
-        answer = await api("GET", "/s/2?c=3", headers={"a": "1", "b": "x", "c": "x"})
-        assert answer.data == {"a": "1", "b": "2", "c": "3"}
+    exposer_inputs = [{"name": "a", "in": "header"}, {"name": "b", "in": "header"}]
+    async with serve(read, exposed=[resource], inputParameters=exposer_inputs) as api:
+        response = await api("GET", "/s/2?c=3", headers={"a": "1", "b": "x", "c": "x"})
+        assert response.data == {"a": "1", "b": "2", "c": "3"}
 
 
-async def test_methods_that_a_path_has_not(serve: Any) -> None:
+async def test_method_not_allowed(serve: Any) -> None:
     async with serve(LIST, PUT) as api:
         refused = await api("POST", "/things")
         assert (refused.status, refused.headers["Allow"]) == (405, "GET, HEAD, OPTIONS, PUT")
@@ -250,20 +250,20 @@ async def test_methods_that_a_path_has_not(serve: Any) -> None:
         assert (await api("PROPFIND", "/things")).status == 405
 
 
-async def test_mounted_below_a_prefix_it_serves_the_same(document: Any) -> None:
-    async with running(document(PUT)) as alone:
-        host = alone.host
+async def test_mounted_below_a_prefix(document: Any) -> None:
+    async with running(document(PUT)) as served:
+        host = served.host
     app = web.Application(client_max_size=10)
     attach(app, host, prefix="/apis")
     async with TestServer(app) as server, ClientSession() as session:
         url = server.make_url("/apis/api/things")
-        async with session.put(url, json={"a": "longer than the other limit"}) as answer:
-            assert await answer.json() == {"body": {"a": "longer than the other limit"}}
-        async with session.get(server.make_url("/apis/api/")) as answer:
-            assert (answer.status, answer.content_type) == (404, "application/problem+json")
+        async with session.put(url, json={"a": "longer than the other limit"}) as response:
+            assert await response.json() == {"body": {"a": "longer than the other limit"}}
+        async with session.get(server.make_url("/apis/api/")) as response:
+            assert (response.status, response.content_type) == (404, "application/problem+json")
 
 
-async def test_operation_that_was_left_out_has_no_route(serve: Any) -> None:
+async def test_skipped_operation_has_no_route(serve: Any) -> None:
     exposed = [
         {"path": "/things", "operations": [{"method": "GET", "call": "up.list"}]},
         {"path": "/gone", "operations": [{"method": "GET", "call": "up.nothing"}]},
@@ -273,7 +273,7 @@ async def test_operation_that_was_left_out_has_no_route(serve: Any) -> None:
         assert (await api("GET", "/gone")).status == 404
 
 
-async def test_consumed_path_that_is_no_template_is_left_alone(serve: Any) -> None:
+async def test_consumed_path_that_is_not_a_template_is_ignored(serve: Any) -> None:
     odd = {"name": "odd", "method": "GET", "path": "/c/{sha", "inputParameters": [{"name": "sha", "in": "path"}]}
     exposed = [{"path": "/c/{sha}", "operations": [{"method": "GET", "call": "up.odd"}]}]
     async with serve(odd, exposed=exposed) as api:

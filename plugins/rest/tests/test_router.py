@@ -7,18 +7,18 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from adapter_host_rest.router import Router, Segment, match_segment, parse_path, show_path, split_path
+from adapter_host_rest.router import Router, Segment, format_path, match_segment, parse_path, split_path
 
 
-def router(*paths: str, method: str = "GET") -> Router[str]:
-    made: Router[str] = Router()
+def build_router(*paths: str, method: str = "GET") -> Router[str]:
+    router: Router[str] = Router()
     for path in paths:
-        made.add(method, parse_path(path), path)
-    return made
+        router.add(method, parse_path(path), path)
+    return router
 
 
-def find(made: Router[str], path: str, method: str = "GET") -> tuple[str, list[str]] | None:
-    return made.find(method, split_path(path))
+def find(router: Router[str], path: str, method: str = "GET") -> tuple[str, list[str]] | None:
+    return router.find(method, split_path(path))
 
 
 @pytest.mark.parametrize(
@@ -35,12 +35,12 @@ def find(made: Router[str], path: str, method: str = "GET") -> tuple[str, list[s
         ("/caf%C3%A9", "/café"),
     ],
 )
-def test_declared_path_is_read(path: str, shown: str) -> None:
-    assert show_path(parse_path(path)) == shown
+def test_parse_declared_path(path: str, shown: str) -> None:
+    assert format_path(parse_path(path)) == shown
 
 
 @pytest.mark.parametrize("path", ["/{a}{b}", "/{a", "/a}", "/{{a}", "/{}", "/{a/b}"])
-def test_declared_path_that_means_nothing_is_refused(path: str) -> None:
+def test_invalid_declared_path(path: str) -> None:
     with pytest.raises(ValueError, match=r"unbalanced braces|nothing stands between"):
         parse_path(path)
 
@@ -58,18 +58,18 @@ def test_declared_path_that_means_nothing_is_refused(path: str) -> None:
         ("/100%", ["100%"]),
     ],
 )
-def test_request_path_is_split_before_it_is_decoded(raw: str, segments: list[str]) -> None:
+def test_request_path_is_split_before_decoding(raw: str, segments: list[str]) -> None:
     assert split_path(raw) == segments
 
 
 @pytest.mark.parametrize("raw", ["/%ff", "/a/%00", "/%C3", "/\udcff"])
-def test_request_path_that_is_no_text_is_refused(raw: str) -> None:
+def test_request_path_that_is_not_text(raw: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - a UnicodeDecodeError is one
         split_path(raw)
 
 
 @pytest.mark.parametrize(
-    ("path", "found"),
+    ("path", "expected"),
     [
         ("/c/list", ("/c/list", [])),
         ("/c/a.b.diff", ("/c/{sha}.{type}", ["a.b", "diff"])),
@@ -81,31 +81,31 @@ def test_request_path_that_is_no_text_is_refused(raw: str) -> None:
         ("/c/abc/", None),
     ],
 )
-def test_most_specific_path_wins(path: str, found: tuple[str, list[str]] | None) -> None:
-    made = router("/c/{sha}", "/c/{sha}.{type}", "/c/v{n}.x", "/c/list")
-    assert find(made, path) == found
+def test_most_specific_path_wins(path: str, expected: tuple[str, list[str]] | None) -> None:
+    router = build_router("/c/{sha}", "/c/{sha}.{type}", "/c/v{n}.x", "/c/list")
+    assert find(router, path) == expected
 
 
-def test_dead_end_is_left_again() -> None:
-    made = router("/a/{x}/c", "/a/b/d", "/{p}/b/{q}-{r}/e")
-    assert find(made, "/a/b/c") == ("/a/{x}/c", ["b"])
-    assert find(made, "/a/b/1-2/e") == ("/{p}/b/{q}-{r}/e", ["a", "1", "2"])
+def test_router_backtracks() -> None:
+    router = build_router("/a/{x}/c", "/a/b/d", "/{p}/b/{q}-{r}/e")
+    assert find(router, "/a/b/c") == ("/a/{x}/c", ["b"])
+    assert find(router, "/a/b/1-2/e") == ("/{p}/b/{q}-{r}/e", ["a", "1", "2"])
 
 
-def test_path_of_another_method_does_not_hide_one() -> None:
-    made = router("/pets/{id}")
-    made.add("POST", parse_path("/pets/search"), "search")
-    assert find(made, "/pets/search") == ("/pets/{id}", ["search"])
-    assert find(made, "/pets/search", "POST") == ("search", [])
-    assert made.targets(["pets", "search"]).keys() == {"GET", "POST"}
-    assert made.targets(["dogs"]) == {}
+def test_methods_do_not_shadow_each_other() -> None:
+    router = build_router("/pets/{id}")
+    router.add("POST", parse_path("/pets/search"), "search")
+    assert find(router, "/pets/search") == ("/pets/{id}", ["search"])
+    assert find(router, "/pets/search", "POST") == ("search", [])
+    assert router.targets(["pets", "search"]).keys() == {"GET", "POST"}
+    assert router.targets(["dogs"]) == {}
 
 
-def test_same_shape_is_found_when_added_again() -> None:
-    made = router("/a/{x}/{y}.{z}")
-    assert made.add("GET", parse_path("/a/{p}/{q}.{r}"), "again") == "/a/{x}/{y}.{z}"
-    assert made.add("PUT", parse_path("/a/{p}/{q}.{r}"), "put") == "put"
-    assert made.add("GET", parse_path("/a/{p}/{q}-{r}"), "dash") == "dash"
+def test_adding_an_existing_shape_returns_its_target() -> None:
+    router = build_router("/a/{x}/{y}.{z}")
+    assert router.add("GET", parse_path("/a/{p}/{q}.{r}"), "again") == "/a/{x}/{y}.{z}"
+    assert router.add("PUT", parse_path("/a/{p}/{q}.{r}"), "put") == "put"
+    assert router.add("GET", parse_path("/a/{p}/{q}-{r}"), "dash") == "dash"
 
 
 LITERAL = st.text("ab.-", max_size=3)
@@ -115,7 +115,7 @@ INNER = st.text("ab.-", min_size=1, max_size=2)
 @given(LITERAL, st.lists(INNER, max_size=3), LITERAL, st.text("ab.-", max_size=12))
 @example("", ["."], "", "a.b.c")
 @example("a", ["b"], "a", "aba")
-def test_segment_matches_as_a_greedy_expression_does(first: str, inner: list[str], last: str, text: str) -> None:
+def test_segments_match_like_a_greedy_regex(first: str, inner: list[str], last: str, text: str) -> None:
     literals = [first, *inner, last]
     expression = "(.+)".join(map(re.escape, literals))
     expected = re.fullmatch(expression, text)
@@ -135,7 +135,7 @@ def slow_match(segments: tuple[Segment, ...], path: list[str]) -> tuple[list[Ran
         matched = re.fullmatch("(.+)".join(map(re.escape, segment.literals)), text)
         if matched is None:
             return None
-        kind = 0 if not segment.variables else 2 if segment.plain else 1
+        kind = 0 if not segment.variables else 2 if segment.is_variable else 1
         ranks.append((kind, -sum(map(len, segment.literals)), segment.literals))
         values += matched.groups()
     return ranks, values
@@ -149,16 +149,16 @@ ASKED = st.lists(st.sampled_from(["a", "b", "ab", "abb", "a.b", "x", ".", ""]), 
 
 @given(st.lists(st.tuples(st.sampled_from(["GET", "PUT"]), DECLARED), max_size=12), ASKED)
 @example([("GET", "a{}/{}"), ("GET", "{}b/a")], ["abb", "a"])
-def test_routing_is_that_of_trying_every_path(routes: list[tuple[str, str]], path: list[str]) -> None:
-    made: Router[str] = Router()
+def test_router_matches_exhaustive_search(routes: list[tuple[str, str]], path: list[str]) -> None:
+    router: Router[str] = Router()
     candidates = []
     for method, declared in dict.fromkeys(routes):
         segments = parse_path(re.sub(r"\{\}", lambda _: f"{{v{next(NAMES)}}}", "/" + declared))
-        made.add(method, segments, declared)
+        router.add(method, segments, declared)
         matched = slow_match(segments, path)
         if matched is not None:
             candidates.append((method, matched[0], declared, matched[1]))
     best = min((c for c in candidates if c[0] == "GET"), key=lambda c: c[1], default=None)
-    found = made.find("GET", path)
-    assert found == (None if best is None else (best[2], best[3]))
-    assert made.targets(path).keys() == {c[0] for c in candidates}
+    expected = router.find("GET", path)
+    assert expected == (None if best is None else (best[2], best[3]))
+    assert router.targets(path).keys() == {c[0] for c in candidates}

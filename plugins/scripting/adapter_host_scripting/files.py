@@ -32,8 +32,10 @@ def read_source(folder: Path, name: str) -> Source:
     try:
         raw = Location(folder, MAX_BYTES).read(name)
     except NotFoundError:
-        where = f"in '{folder}'" if folder.is_dir() else f"as there is no folder '{folder}'"
-        raise ValueError(f"there is no script '{name}' {where} (hidden files and links out of it are none)") from None
+        location = f"in '{folder}'" if folder.is_dir() else f"as there is no folder '{folder}'"
+        raise ValueError(
+            f"there is no script '{name}' {location} (hidden files and links out of it are none)"
+        ) from None
     except RefusedError as error:
         raise ValueError(f"'{name}': {error.message}") from None
     return Source(name, str(folder.joinpath(*segments)), _text(raw, name))

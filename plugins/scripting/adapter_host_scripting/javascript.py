@@ -15,17 +15,26 @@ from quickjs_rs import JSError, QuickJSError, Runtime, SourceTransform
 
 from adapter_host import Arguments, StartError, UnavailableError
 
-from .counting import TICK
 from .files import Source
+from .instrumentation import COUNT_FUNCTION
 from .javascript_syntax import Syntax
-from .language import GRACE, MEMORY, PROCESS_MEMORY, Language, Limits, Program, ScriptError, ScriptMistake
-from .processes import command, environment
+from .language import (
+    KILL_GRACE,
+    MEMORY_LIMIT,
+    PROCESS_MEMORY_LIMIT,
+    InvalidScriptError,
+    Language,
+    Limits,
+    Program,
+    ScriptError,
+)
+from .processes import worker_command, worker_environment
 
 _log = logging.getLogger("adapter_host.scripting")
 
-_LENGTH: Final = struct.Struct(">I")
-_PLACE: Final = re.compile(r":(\d+):(\d+)\)?$", re.MULTILINE)
-_STARTING: Final = 60.0
+_LENGTH_PREFIX: Final = struct.Struct(">I")
+_POSITION: Final = re.compile(r":(\d+):(\d+)\)?$", re.MULTILINE)
+_START_TIMEOUT: Final = 60.0
 
 
 class JavaScript(Language):
@@ -36,7 +45,7 @@ class JavaScript(Language):
     def __init__(self) -> None:
         super().__init__()
         self._idle: list[_Worker] = []
-        self._all: set[_Worker] = set()
+        self._workers: set[_Worker] = set()
         self._started = False
 
     def compile(self, sources: Sequence[Source]) -> Program:
@@ -45,8 +54,8 @@ class JavaScript(Language):
         for source in sources:
             syntax = Syntax(source)
             syntax.check()
-            _parse(source)
-            texts.append("\n" * line + syntax.counted())
+            _check_with_engine(source)
+            texts.append("\n" * line + syntax.instrumented())
             line += source.text.count("\n") + 1
         return Program(tuple(sources), tuple(texts))
 
@@ -55,45 +64,45 @@ class JavaScript(Language):
         async with self._starting:
             if not self._started:
                 self._started = True
-                self._idle.append(await self._worker())
+                self._idle.append(await self._start_worker())
 
     async def stop(self) -> None:
         """Kill every worker."""
         self._started = False
         self._idle.clear()
-        await asyncio.gather(*map(_Worker.kill, list(self._all)))
-        self._all.clear()
+        await asyncio.gather(*map(_Worker.kill, list(self._workers)))
+        self._workers.clear()
 
     async def run(self, program: Program, context: Arguments, limits: Limits) -> Any:
         """Have a worker run it; one that was cut off is not used again."""
-        async with self.turn(program, limits):
-            worker = self._idle.pop() if self._idle else await self._another()
-            answer = None
+        async with self.worker_slot(program, limits):
+            worker = self._idle.pop() if self._idle else await self._start_or_unavailable()
+            response = None
             try:
-                async with asyncio.timeout(limits.seconds + GRACE):
-                    answer = await worker.ask(_request(program, context, limits), _most(limits))
+                async with asyncio.timeout(limits.seconds + KILL_GRACE):
+                    response = await worker.request(_request(program, context, limits), _max_response_bytes(limits))
             except TimeoutError:
-                raise program.out_of_time(limits) from None
+                raise program.timeout_error(limits) from None
             finally:
-                if answer is None or answer.get("failed") == "crash":
-                    self._all.discard(worker)
+                if response is None or response.get("failed") == "crash":
+                    self._workers.discard(worker)
                     await asyncio.shield(worker.kill())
-                elif worker in self._all:
+                elif worker in self._workers:
                     self._idle.append(worker)
-            return _result(program, answer, limits)
+            return _result(program, response, limits)
 
-    async def _another(self) -> _Worker:
+    async def _start_or_unavailable(self) -> _Worker:
         try:
-            return await self._worker()
+            return await self._start_worker()
         except StartError as error:
             raise UnavailableError(str(error)) from error
 
-    async def _worker(self) -> _Worker:
+    async def _start_worker(self) -> _Worker:
         worker = await _Worker.start()
         if not self._started:  # stopped meanwhile
             await worker.kill()
             raise UnavailableError
-        self._all.add(worker)
+        self._workers.add(worker)
         return worker
 
 
@@ -107,16 +116,16 @@ class _Worker:
     async def start(cls) -> _Worker:
         """A process that is ready to run scripts; raises `StartError`."""
         process = await asyncio.create_subprocess_exec(
-            *command("javascript_worker.py"),
+            *worker_command("javascript_worker.py"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
-            env=environment(),
+            env=worker_environment(),
         )
         worker = cls(process)
         try:
-            async with asyncio.timeout(_STARTING):
-                ready = await worker.answer(1024)
+            async with asyncio.timeout(_START_TIMEOUT):
+                ready = await worker.read_response(1024)
         except TimeoutError:
             ready = None
         except BaseException:
@@ -127,25 +136,25 @@ class _Worker:
             raise StartError("the process that runs JavaScript does not start")
         return worker
 
-    async def ask(self, request: bytes, most: int) -> dict[str, Any]:
+    async def request(self, request: bytes, max_bytes: int) -> dict[str, Any]:
         """The answer to a request; what comes of a process that ends, or says too much, is a crash."""
         assert self._process.stdin is not None
         with suppress(ConnectionError):
-            self._process.stdin.write(_LENGTH.pack(len(request)) + request)
+            self._process.stdin.write(_LENGTH_PREFIX.pack(len(request)) + request)
             await self._process.stdin.drain()
-        return await self.answer(most) or {"failed": "crash"}
+        return await self.read_response(max_bytes) or {"failed": "crash"}
 
-    async def answer(self, most: int) -> dict[str, Any] | None:
+    async def read_response(self, max_bytes: int) -> dict[str, Any] | None:
         """The next answer; None when there is none, or one of more than so many bytes."""
         assert self._process.stdout is not None
         try:
-            (length,) = _LENGTH.unpack(await self._process.stdout.readexactly(_LENGTH.size))
-            if length > most:
+            (length,) = _LENGTH_PREFIX.unpack(await self._process.stdout.readexactly(_LENGTH_PREFIX.size))
+            if length > max_bytes:
                 return None
-            answer: dict[str, Any] = orjson.loads(await self._process.stdout.readexactly(length))
+            response: dict[str, Any] = orjson.loads(await self._process.stdout.readexactly(length))
         except (asyncio.IncompleteReadError, ConnectionError, ValueError):
             return None
-        return answer
+        return response
 
     async def kill(self) -> None:
         """End it at once."""
@@ -156,76 +165,76 @@ class _Worker:
         await self._process.wait()
 
 
-def _parse(source: Source) -> None:
+def _check_with_engine(source: Source) -> None:
     """Let the engine parse the source: what it would do is never reached."""
     try:
-        with Runtime(memory_limit=MEMORY, transform_flags=SourceTransform.NONE) as runtime:
+        with Runtime(memory_limit=MEMORY_LIMIT, transform_flags=SourceTransform.NONE) as runtime:
             runtime.new_context().eval(f"throw null;\n{source.text}")
     except JSError as error:
         if error.name == "SyntaxError":
-            place = _PLACE.search(error.stack or "")
-            line, column = (int(place[1]) - 1, int(place[2])) if place else (1, 1)
-            raise ScriptMistake(source, f"this is no JavaScript: {error.message}", line, column) from None
+            position = _POSITION.search(error.stack or "")
+            line, column = (int(position[1]) - 1, int(position[2])) if position else (1, 1)
+            raise InvalidScriptError(source, f"this is no JavaScript: {error.message}", line, column) from None
     except Exception as error:
         # The engine's own failures are of many kinds, all of them this script's.
         reason = str(error) if isinstance(error, QuickJSError) else "it nests too deep"
-        raise ScriptMistake(source, f"the script cannot be parsed: {reason}") from None
+        raise InvalidScriptError(source, f"the script cannot be parsed: {reason}") from None
 
 
 def _request(program: Program, context: Arguments, limits: Limits) -> bytes:
     try:
         text = orjson.dumps(context).decode()
     except TypeError as error:
-        raise program.failure(f"its context is no JSON: {error}") from None
+        raise program.error(f"its context is no JSON: {error}") from None
     return orjson.dumps(
         {
-            "tick": TICK,
+            "tick": COUNT_FUNCTION,
             "context": text,
             "statements": limits.statements,
             "seconds": limits.seconds,
-            "memory": MEMORY,
-            "process": PROCESS_MEMORY,
-            "answer": limits.answer,
+            "memory": MEMORY_LIMIT,
+            "process_memory": PROCESS_MEMORY_LIMIT,
+            "result_bytes": limits.result_bytes,
             "sources": program.texts,
         }
     )
 
 
-def _most(limits: Limits) -> int:
+def _max_response_bytes(limits: Limits) -> int:
     """The bytes of an answer: JSON in JSON, and what was printed."""
-    return 2 * limits.answer + 1024 * 1024
+    return 2 * limits.result_bytes + 1024 * 1024
 
 
-def _result(program: Program, answer: dict[str, Any], limits: Limits) -> Any:
-    if "failed" in answer:
-        raise _failure(program, answer, limits)
-    if answer["printed"]:
-        _log.debug("script '%s': %s", program.name, answer["printed"])
-    return program.parsed(answer["result"], limits)
+def _result(program: Program, response: dict[str, Any], limits: Limits) -> Any:
+    if "failed" in response:
+        raise _error(program, response, limits)
+    if response["printed"]:
+        _log.debug("script '%s': %s", program.name, response["printed"])
+    return program.parse_result(response["result"], limits)
 
 
-def _failure(program: Program, answer: dict[str, Any], limits: Limits) -> ScriptError:
-    known = {
-        "time": lambda: program.out_of_time(limits),
-        "statements": lambda: program.out_of_statements(limits),
-        "size": lambda: program.too_large(limits),
-        "memory": program.out_of_memory,
-        "depth": program.too_deep,
-        "crash": program.crashed,
+def _error(program: Program, response: dict[str, Any], limits: Limits) -> ScriptError:
+    errors = {
+        "time": lambda: program.timeout_error(limits),
+        "statements": lambda: program.statement_limit_error(limits),
+        "size": lambda: program.result_too_large_error(limits),
+        "memory": program.memory_error,
+        "depth": program.recursion_error,
+        "crash": program.crash_error,
     }
-    if answer["failed"] in known:
-        return known[answer["failed"]]()
-    return program.failure(answer["message"], *_place(program, answer))
+    if response["failed"] in errors:
+        return errors[response["failed"]]()
+    return program.error(response["message"], *_source_position(program, response))
 
 
-def _place(program: Program, answer: dict[str, Any]) -> tuple[int, int | None]:
+def _source_position(program: Program, response: dict[str, Any]) -> tuple[int, int | None]:
     """The source and the line in it: the lines of all sources are numbered on."""
-    line = answer.get("line")
+    line = response.get("line")
     if line is None:
-        return answer["index"], None
+        return response["index"], None
     for index, source in enumerate(program.sources):
         length = source.text.count("\n") + 1
         if line <= length:
             return index, line
         line -= length
-    return answer["index"], None
+    return response["index"], None

@@ -8,9 +8,9 @@ from typing import Final
 import tree_sitter_javascript
 from tree_sitter import Language, Node, Parser
 
-from .counting import TICK, Insertion, inserted
 from .files import Source
-from .language import ScriptMistake
+from .instrumentation import COUNT_FUNCTION, Insertion, insert
+from .language import InvalidScriptError
 
 _LANGUAGE: Final = Language(tree_sitter_javascript.language())
 
@@ -19,7 +19,7 @@ _BODIES: Final = frozenset({"body", "consequence"})
 _MODULES: Final = frozenset({"import_statement", "export_statement", "import"})
 _LOOPS: Final = frozenset({"for_statement", "for_in_statement", "while_statement", "do_statement"})
 _UNCOUNTED: Final = frozenset({"function_declaration", "generator_function_declaration", "empty_statement"})
-_CALL: Final = f"{TICK}();".encode()
+_COUNT_CALL: Final = f"{COUNT_FUNCTION}();".encode()
 
 
 class Syntax:
@@ -31,17 +31,19 @@ class Syntax:
         self._root = Parser(_LANGUAGE).parse(self._text).root_node
 
     def check(self) -> None:
-        """Raise `ScriptMistake` for what modules alone have."""
+        """Raise `InvalidScriptError` for what modules alone have."""
         for node in _walk(self._root):
             if node.type in _MODULES:
                 message = f"'{node.type.partition('_')[0]}' is not possible in a script"
-                raise ScriptMistake(self._source, f"{message} (name other files in 'dependencies')", *_place(node))
+                raise InvalidScriptError(
+                    self._source, f"{message} (name other files in 'dependencies')", *_position(node)
+                )
 
-    def counted(self) -> str:
-        """The script, each of its statements counted; raises `ScriptMistake` where the tree has a gap."""
+    def instrumented(self) -> str:
+        """The script, each of its statements counted; raises `InvalidScriptError` where the tree has a gap."""
         if self._root.has_error:
-            raise _mistake(self._source, self._root)
-        return inserted(self._text, (each for node in _walk(self._root) for each in _insertions(node)))
+            raise _syntax_error(self._source, self._root)
+        return insert(self._text, (insertion for node in _walk(self._root) for insertion in _insertions(node)))
 
 
 def _walk(root: Node) -> Iterator[Node]:
@@ -61,16 +63,16 @@ def _insertions(node: Node) -> Iterator[Insertion]:
                 continue
             directives = directives and _is_directive(child)
             if not directives and child.type not in _UNCOUNTED:
-                yield child.start_byte, 2, _CALL
+                yield child.start_byte, 2, _COUNT_CALL
         return
     if node.type == "labeled_statement":
         return  # a label belongs to its loop
     for index, child in enumerate(node.children):
         single = node.field_name_for_child(index) in _BODIES or node.type == "else_clause"
         if node.type in _LOOPS and child.type == "statement_block" and not any(map(_is_statement, child.children)):
-            yield child.start_byte + 1, 1, _CALL
+            yield child.start_byte + 1, 1, _COUNT_CALL
         elif single and _is_statement(child) and child.type not in ("statement_block", "function_declaration"):
-            yield child.start_byte, 1, b"{" + _CALL
+            yield child.start_byte, 1, b"{" + _COUNT_CALL
             yield child.end_byte, 0, b"}"
 
 
@@ -84,17 +86,18 @@ def _is_directive(node: Node) -> bool:
     )
 
 
-def _mistake(source: Source, root: Node) -> ScriptMistake:
+def _syntax_error(source: Source, root: Node) -> InvalidScriptError:
     """What the parser stumbled over first."""
-    wrong = min((node for node in _walk(root) if node.is_error or node.is_missing), key=lambda node: node.start_byte)
-    message = f"'{wrong.type}' is missing" if wrong.is_missing else f"unexpected {_word(wrong)!r}"
-    return ScriptMistake(source, f"this is no JavaScript: {message}", *_place(wrong))
+    errors = (node for node in _walk(root) if node.is_error or node.is_missing)
+    first = min(errors, key=lambda node: node.start_byte)
+    message = f"'{first.type}' is missing" if first.is_missing else f"unexpected {_first_word(first)!r}"
+    return InvalidScriptError(source, f"this is no JavaScript: {message}", *_position(first))
 
 
-def _word(node: Node) -> str:
+def _first_word(node: Node) -> str:
     words = (node.text or b"").decode(errors="replace").split()
     return words[0][:40] if words else "end of the script"
 
 
-def _place(node: Node) -> tuple[int, int]:
+def _position(node: Node) -> tuple[int, int]:
     return node.start_point[0] + 1, node.start_point[1] + 1

@@ -16,19 +16,19 @@ from adapter_host import Arguments, OperationError, UnavailableError
 
 from .files import Source
 
-MEMORY: Final = 64 * 1024 * 1024
+MEMORY_LIMIT: Final = 64 * 1024 * 1024
 """The bytes that the values of one run may take."""
 
-PROCESS_MEMORY: Final = 8 * MEMORY + (1 << 30)
+PROCESS_MEMORY_LIMIT: Final = 8 * MEMORY_LIMIT + (1 << 30)
 """The bytes that a process that runs scripts may take, its engine included, where the system can hold it to that."""
 
-WORKERS: Final = max(2, os.cpu_count() or 1)
+WORKER_COUNT: Final = max(2, os.cpu_count() or 1)
 """The processes of one language that run scripts at the same time."""
 
-GRACE: Final = 1.0
+KILL_GRACE: Final = 1.0
 """Seconds after its time until what runs a script is killed."""
 
-_LONGEST: Final = 500
+_MAX_MESSAGE_LENGTH: Final = 500
 
 
 class ScriptError(OperationError):
@@ -37,7 +37,7 @@ class ScriptError(OperationError):
     title = "Script failed"
 
 
-class ScriptMistake(Exception):
+class InvalidScriptError(Exception):
     """Something wrong with a script before it has run; `line` and `column` count from 1."""
 
     def __init__(self, source: Source, message: str, line: int = 1, column: int = 1) -> None:
@@ -51,7 +51,7 @@ class Limits:
 
     seconds: float
     statements: int
-    answer: int
+    result_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,46 +66,46 @@ class Program:
         """The script's."""
         return self.sources[-1].name
 
-    def parsed(self, text: str | None, limits: Limits) -> Any:
+    def parse_result(self, text: str | None, limits: Limits) -> Any:
         """The data that a result is as JSON; raises `ScriptError`."""
         if text is None:
             return None
-        if len(text) > limits.answer:
-            raise self.too_large(limits)
+        if len(text) > limits.result_bytes:
+            raise self.result_too_large_error(limits)
         try:
             return orjson.loads(text)
         except ValueError as error:
-            raise self.failure(f"its result is no JSON: {error}") from None
+            raise self.error(f"its result is no JSON: {error}") from None
 
-    def failure(self, message: str, index: int = -1, line: int | None = None) -> ScriptError:
+    def error(self, message: str, index: int = -1, line: int | None = None) -> ScriptError:
         """The error for what went wrong in a source."""
-        clipped = message if len(message) <= _LONGEST else message[: _LONGEST - 3] + "..."
+        clipped = message if len(message) <= _MAX_MESSAGE_LENGTH else message[: _MAX_MESSAGE_LENGTH - 3] + "..."
         place = f"script '{self.sources[index].name}'" + (f" line {line}" if line else "")
         return ScriptError(f"{place}: {clipped}")
 
-    def out_of_time(self, limits: Limits) -> ScriptError:
+    def timeout_error(self, limits: Limits) -> ScriptError:
         """It ran for too long."""
-        return self.failure(f"stopped after {round(limits.seconds * 1000)} ms, its timeout")
+        return self.error(f"stopped after {round(limits.seconds * 1000)} ms, its timeout")
 
-    def out_of_statements(self, limits: Limits) -> ScriptError:
+    def statement_limit_error(self, limits: Limits) -> ScriptError:
         """It did too much."""
-        return self.failure(f"stopped after {limits.statements} statements, its statementLimit")
+        return self.error(f"stopped after {limits.statements} statements, its statementLimit")
 
-    def too_large(self, limits: Limits) -> ScriptError:
+    def result_too_large_error(self, limits: Limits) -> ScriptError:
         """What it gives is too much."""
-        return self.failure(f"its result is larger than {limits.answer} bytes")
+        return self.error(f"its result is larger than {limits.result_bytes} bytes")
 
-    def out_of_memory(self) -> ScriptError:
+    def memory_error(self) -> ScriptError:
         """Its values took too much."""
-        return self.failure(f"stopped, as it needs more than {MEMORY // (1024 * 1024)} MiB of memory")
+        return self.error(f"stopped, as it needs more than {MEMORY_LIMIT // (1024 * 1024)} MiB of memory")
 
-    def too_deep(self) -> ScriptError:
+    def recursion_error(self) -> ScriptError:
         """It called itself, or nested values, too deep."""
-        return self.failure("stopped, as it calls or nests too deep")
+        return self.error("stopped, as it calls or nests too deep")
 
-    def crashed(self) -> ScriptError:
+    def crash_error(self) -> ScriptError:
         """What ran it has ended."""
-        return self.failure("stopped, as it took down the process that ran it")
+        return self.error("stopped, as it took down the process that ran it")
 
 
 class Language(ABC):
@@ -114,12 +114,12 @@ class Language(ABC):
     name: ClassVar[str]
 
     def __init__(self) -> None:
-        self._free = asyncio.Semaphore(WORKERS)
+        self._free = asyncio.Semaphore(WORKER_COUNT)
         self._starting = asyncio.Lock()
 
     @abstractmethod
     def compile(self, sources: Sequence[Source]) -> Program:
-        """The program of the sources, the script itself the last; raises `ScriptMistake`. Runs none of them."""
+        """The program of the sources, the script itself the last; raises `InvalidScriptError`. Runs none of them."""
 
     @abstractmethod
     async def start(self) -> None:
@@ -137,13 +137,13 @@ class Language(ABC):
         """
 
     @asynccontextmanager
-    async def turn(self, program: Program, limits: Limits) -> AsyncIterator[None]:
+    async def worker_slot(self, program: Program, limits: Limits) -> AsyncIterator[None]:
         """Wait until a worker may be free, for as long as a script may run."""
         try:
             async with asyncio.timeout(limits.seconds):
                 await self._free.acquire()
         except TimeoutError:
-            raise UnavailableError(f"script '{program.name}': all {WORKERS} workers are busy") from None
+            raise UnavailableError(f"script '{program.name}': all {WORKER_COUNT} workers are busy") from None
         try:
             yield
         finally:

@@ -8,24 +8,28 @@ import sys
 from pathlib import Path
 
 
-def command(file: str) -> list[str]:
+def worker_command(file: str) -> list[str]:
     """What runs a file of this package by itself."""
     return [sys.executable, "-P", "-s", str(Path(__file__).with_name(file))]
 
 
-def environment() -> dict[str, str]:
+def worker_environment() -> dict[str, str]:
     """Where modules are, and no more than that."""
-    kept = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    environment = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     # Without it, Windows starts nothing.
-    return kept | {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
+    return environment | {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
 
 
-def bound(process: int, memory: int) -> None:
+def limit_process(process: int, memory: int) -> None:
     """Let the system hold a running process to so many bytes, and to no new files: on Linux, which can from outside."""
     if sys.platform != "linux":
         return
     import resource
 
-    for kind, most in ((resource.RLIMIT_DATA, memory), (resource.RLIMIT_NOFILE, 0), (resource.RLIMIT_CORE, 0)):
+    for resource_type, limit in (
+        (resource.RLIMIT_DATA, memory),
+        (resource.RLIMIT_NOFILE, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
         with contextlib.suppress(OSError):  # it has ended meanwhile
-            resource.prlimit(process, kind, (most, resource.prlimit(process, kind)[1]))
+            resource.prlimit(process, resource_type, (limit, resource.prlimit(process, resource_type)[1]))

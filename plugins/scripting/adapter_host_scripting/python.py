@@ -15,31 +15,43 @@ from pydantic_monty import AsyncMonty, MontyCrashedError, MontyError, MontyRunti
 
 from adapter_host import Arguments, UnavailableError
 
-from .counting import TICK
 from .files import Source
-from .language import GRACE, MEMORY, PROCESS_MEMORY, WORKERS, Language, Limits, Program, ScriptError, ScriptMistake
-from .processes import bound, command, environment
-from .python_syntax import counted
+from .instrumentation import COUNT_FUNCTION
+from .language import (
+    KILL_GRACE,
+    MEMORY_LIMIT,
+    PROCESS_MEMORY_LIMIT,
+    WORKER_COUNT,
+    InvalidScriptError,
+    Language,
+    Limits,
+    Program,
+    ScriptError,
+)
+from .processes import limit_process, worker_command, worker_environment
+from .python_syntax import instrument
 
 _log = logging.getLogger("adapter_host.scripting")
 
 _FEED: Final = re.compile(r"<python-input-(\d+)>")
-_LEFT, _SPENT, _WRITE = (f"__{name}_{secrets.token_hex(8)}" for name in ("left", "spent", "write"))
+_REMAINING, _LIMIT_REACHED, _WRITE = (
+    f"__{name}_{secrets.token_hex(8)}" for name in ("remaining", "limit_reached", "write")
+)
 
 # Before any script, in the first feed: the count of statements.
-_BEFORE: Final = f"""
-{_LEFT} = [STATEMENTS]
-def {TICK}(value=None):
-    {_LEFT}[0] -= 1
-    if {_LEFT}[0] < 0:
-        {_SPENT}()
+_PRELUDE: Final = f"""
+{_REMAINING} = [STATEMENTS]
+def {COUNT_FUNCTION}(value=None):
+    {_REMAINING}[0] -= 1
+    if {_REMAINING}[0] < 0:
+        {_LIMIT_REACHED}()
     return value
 result = None
 """
-_AFTER: Final = f"import json as {_WRITE}\n{_WRITE}.dumps(result) if result is not None else None"
-_PRINTED: Final = 10_000
-_DEEPEST: Final = 500
-_CHECKING: Final = 60.0
+_EPILOGUE: Final = f"import json as {_WRITE}\n{_WRITE}.dumps(result) if result is not None else None"
+_MAX_PRINTED: Final = 10_000
+_MAX_RECURSION: Final = 500
+_CHECK_TIMEOUT: Final = 60.0
 
 
 class Python(Language):
@@ -54,15 +66,17 @@ class Python(Language):
 
     def compile(self, sources: Sequence[Source]) -> Program:
         """Check each source, and let it count its statements."""
-        texts = [counted(source) for source in sources]
-        _check(sources)
+        texts = [instrument(source) for source in sources]
+        _check_with_interpreter(sources)
         return Program(tuple(sources), tuple(texts))
 
     async def start(self) -> None:
         """Start a worker, so that the first run need not wait for one."""
         async with self._starting:
             if self._pool is None:
-                pool = AsyncMonty(max_processes=WORKERS, feed_duration_limit_grace=GRACE, max_checkouts_per_worker=1000)
+                pool = AsyncMonty(
+                    max_processes=WORKER_COUNT, feed_duration_limit_grace=KILL_GRACE, max_checkouts_per_worker=1000
+                )
                 await pool.__aenter__()
                 self._pool = pool
 
@@ -77,21 +91,21 @@ class Python(Language):
     async def run(self, program: Program, context: Arguments, limits: Limits) -> Any:
         """Have a worker run it."""
         run = _Run(program, context, limits)
-        async with self.turn(program, limits):
+        async with self.worker_slot(program, limits):
             try:
-                async with asyncio.timeout(limits.seconds + GRACE):
+                async with asyncio.timeout(limits.seconds + KILL_GRACE):
                     text = await self._text(run)
             except TimeoutError:
-                raise program.out_of_time(limits) from None
+                raise program.timeout_error(limits) from None
             except MontyCrashedError as error:
-                raise (program.out_of_time(limits) if error.timed_out else program.crashed()) from None
+                raise (program.timeout_error(limits) if error.timed_out else program.crash_error()) from None
             except MontyRuntimeError as error:
-                raise run.failure(error) from None
+                raise run.script_error(error) from None
             except MontyError as error:
-                raise program.failure(str(error)) from None
-            if run.spent:
-                raise program.out_of_statements(limits)
-            return program.parsed(text, limits)
+                raise program.error(str(error)) from None
+            if run.limit_reached:
+                raise program.statement_limit_error(limits)
+            return program.parse_result(text, limits)
 
     async def _text(self, run: _Run) -> str | None:
         """What a run gives; in a task of its own, which a stop can cancel."""
@@ -123,49 +137,52 @@ class _Run:
         self._program = program
         self._context = dict(context)
         self._limits = limits
-        self._room = _PRINTED
-        self.spent = False
+        self._print_budget = _MAX_PRINTED
+        self.limit_reached = False
 
     async def result(self, pool: AsyncMonty) -> str | None:
         """What the script gives, as JSON; each source is fed in turn, and so has a number of its own in errors."""
         session = pool.checkout(
             limits={
                 "max_feed_duration_secs": self._limits.seconds,
-                "max_memory": MEMORY,
-                "max_recursion_depth": _DEEPEST,
+                "max_memory": MEMORY_LIMIT,
+                "max_recursion_depth": _MAX_RECURSION,
                 "max_suspensions": 100,
                 "max_total_sleep_secs": 0.0,
             },
             assert_message_annotations=False,
         )
-        feed: dict[str, Any] = {"external_lookup": {_SPENT: self._stop}, "print_callback": self._print}
+        feed: dict[str, Any] = {
+            "external_lookup": {_LIMIT_REACHED: self._raise_limit_reached},
+            "print_callback": self._print,
+        }
         async with session as worker:
             if worker.worker_pid is not None:
-                bound(worker.worker_pid, PROCESS_MEMORY)
-            before = _BEFORE.replace("STATEMENTS", str(self._limits.statements))
-            await worker.feed_run(before, inputs={"context": self._context}, **feed)
+                limit_process(worker.worker_pid, PROCESS_MEMORY_LIMIT)
+            prelude = _PRELUDE.replace("STATEMENTS", str(self._limits.statements))
+            await worker.feed_run(prelude, inputs={"context": self._context}, **feed)
             for text in self._program.texts:
                 # As a value of its own, so that what the script's last line is does not matter.
                 await worker.feed_run(f"{text}\nNone", **feed)
-            text = await worker.feed_run(_AFTER, **feed)
+            text = await worker.feed_run(_EPILOGUE, **feed)
         return text if isinstance(text, str) else None
 
-    def failure(self, error: MontyRuntimeError) -> ScriptError:
+    def script_error(self, error: MontyRuntimeError) -> ScriptError:
         """How the script failed, in the words of its language."""
         program, limits = self._program, self._limits
-        if self.spent:
-            return program.out_of_statements(limits)
+        if self.limit_reached:
+            return program.statement_limit_error(limits)
         message = error.display("type-msg")
-        kind = message.partition(":")[0]
-        if kind == "TimeoutError" and "time limit exceeded" in message:
-            return program.out_of_time(limits)
-        if kind == "MemoryError":
-            return program.out_of_memory()
-        if kind == "RecursionError":
-            return program.too_deep()
-        return program.failure(message, *self._place(error))
+        type_name = message.partition(":")[0]
+        if type_name == "TimeoutError" and "time limit exceeded" in message:
+            return program.timeout_error(limits)
+        if type_name == "MemoryError":
+            return program.memory_error()
+        if type_name == "RecursionError":
+            return program.recursion_error()
+        return program.error(message, *self._source_position(error))
 
-    def _place(self, error: MontyRuntimeError) -> tuple[int, int | None]:
+    def _source_position(self, error: MontyRuntimeError) -> tuple[int, int | None]:
         last = len(self._program.sources) - 1
         for frame in reversed(error.traceback()):
             feed = _FEED.fullmatch(frame.filename)
@@ -173,25 +190,32 @@ class _Run:
                 return int(feed[1]) - 1, frame.line
         return last, None
 
-    def _stop(self) -> None:
-        self.spent = True
+    def _raise_limit_reached(self) -> None:
+        self.limit_reached = True
         raise RuntimeError("no more statements")
 
     def _print(self, _: str, text: str) -> None:
-        if self._room > 0:
-            _log.debug("script '%s': %s", self._program.name, text[: self._room])
-            self._room -= len(text)
+        if self._print_budget > 0:
+            _log.debug("script '%s': %s", self._program.name, text[: self._print_budget])
+            self._print_budget -= len(text)
 
 
-def _check(sources: Sequence[Source]) -> None:
-    """Raise `ScriptMistake` for what Monty does not know."""
-    asked = orjson.dumps([source.text for source in sources])
-    done = subprocess.run(
-        command("python_check.py"), input=asked, env=environment(), capture_output=True, timeout=_CHECKING, check=False
+def _check_with_interpreter(sources: Sequence[Source]) -> None:
+    """Raise `InvalidScriptError` for what Monty does not know."""
+    request = orjson.dumps([source.text for source in sources])
+    completed = subprocess.run(
+        worker_command("python_check.py"),
+        input=request,
+        env=worker_environment(),
+        capture_output=True,
+        timeout=_CHECK_TIMEOUT,
+        check=False,
     )
-    if done.returncode:
-        raise ScriptMistake(sources[-1], "the interpreter of Python does not start, so nothing can check the script")
-    for source, mistake in zip(sources, orjson.loads(done.stdout), strict=True):
-        if mistake is not None:
-            message = f"this is no Python that can be run: {mistake['message']}"
-            raise ScriptMistake(source, message, mistake["line"])
+    if completed.returncode:
+        raise InvalidScriptError(
+            sources[-1], "the interpreter of Python does not start, so nothing can check the script"
+        )
+    for source, error in zip(sources, orjson.loads(completed.stdout), strict=True):
+        if error is not None:
+            message = f"this is no Python that can be run: {error['message']}"
+            raise InvalidScriptError(source, message, error["line"])

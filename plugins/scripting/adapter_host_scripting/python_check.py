@@ -12,7 +12,7 @@ import sys
 from pydantic_monty import Monty, MontyError, MontyRuntimeError, MontySyntaxError
 
 
-def mistake(pool: Monty, text: str) -> dict[str, object] | None:
+def find_error(pool: Monty, text: str) -> dict[str, object] | None:
     """What keeps a script from being run; it is parsed, and what it would do is never reached."""
     try:
         with pool.checkout() as session:
@@ -30,7 +30,7 @@ def mistake(pool: Monty, text: str) -> dict[str, object] | None:
 def main() -> None:
     """Answer for all of them."""
     with Monty(max_processes=1) as pool:
-        print(json.dumps([mistake(pool, text) for text in json.load(sys.stdin)]))
+        print(json.dumps([find_error(pool, text) for text in json.load(sys.stdin)]))
 
 
 if __name__ == "__main__":

@@ -7,11 +7,11 @@ import warnings
 from collections.abc import Iterator
 from typing import Final
 
-from .counting import TICK, Insertion, inserted
 from .files import Source
-from .language import ScriptMistake
+from .instrumentation import COUNT_FUNCTION, Insertion, insert
+from .language import InvalidScriptError
 
-MODULES: Final = frozenset(
+ALLOWED_MODULES: Final = frozenset(
     {
         "base64",
         "bisect",
@@ -35,70 +35,70 @@ MODULES: Final = frozenset(
 )
 """What a script may import: modules that compute, and reach nothing."""
 
-_NAMES: Final = frozenset(
+_FORBIDDEN_NAMES: Final = frozenset(
     {"__builtins__", "__import__", "compile", "dir", "eval", "exec", "globals", "input", "locals", "open", "vars"}
 )
 _UNCOUNTED: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Global, ast.Nonlocal)
 _COMPOUND: Final = (ast.For, ast.AsyncFor, ast.While, ast.If, ast.With, ast.AsyncWith, ast.Match, ast.Try, ast.TryStar)
 
 
-def counted(source: Source) -> str:
-    """The script, each of its statements counted; raises `ScriptMistake` for what is no script."""
+def instrument(source: Source) -> str:
+    """The script, each of its statements counted; raises `InvalidScriptError` for what is no script."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(source.text)
     except SyntaxError as error:
         message = f"this is no Python: {error.msg}"
-        raise ScriptMistake(source, message, error.lineno or 1, error.offset or 1) from None
+        raise InvalidScriptError(source, message, error.lineno or 1, error.offset or 1) from None
     except (RecursionError, MemoryError, ValueError) as error:
-        raise ScriptMistake(source, f"this is no Python: {error}") from None
+        raise InvalidScriptError(source, f"this is no Python: {error}") from None
     for node in ast.walk(tree):
-        _check(source, node)
-    return inserted(source.text.encode(), _insertions(tree, _starts(source.text)))
+        _check_node(source, node)
+    return insert(source.text.encode(), _insertions(tree, _line_starts(source.text)))
 
 
-def _check(source: Source, node: ast.AST) -> None:
+def _check_node(source: Source, node: ast.AST) -> None:
     if isinstance(node, ast.Import):
         modules = [alias.name for alias in node.names]
     elif isinstance(node, ast.ImportFrom):
         modules = ["." * node.level + (node.module or "")]
-    elif isinstance(node, ast.Name) and node.id in _NAMES:
+    elif isinstance(node, ast.Name) and node.id in _FORBIDDEN_NAMES:
         message = f"'{node.id}' is not possible in a script"
-        raise ScriptMistake(source, message, node.lineno, node.col_offset + 1)
+        raise InvalidScriptError(source, message, node.lineno, node.col_offset + 1)
     else:
         return
     for module in modules:
-        if module.partition(".")[0] not in MODULES:
-            message = f"a script cannot import '{module}' (it can: {', '.join(sorted(MODULES))})"
-            raise ScriptMistake(source, message, node.lineno, node.col_offset + 1)
+        if module.partition(".")[0] not in ALLOWED_MODULES:
+            message = f"a script cannot import '{module}' (it can: {', '.join(sorted(ALLOWED_MODULES))})"
+            raise InvalidScriptError(source, message, node.lineno, node.col_offset + 1)
 
 
-def _starts(text: str) -> list[int]:
+def _line_starts(text: str) -> list[int]:
     """The byte that each line begins at."""
-    starts = [0]
+    line_starts = [0]
     for line in text.split("\n"):
-        starts.append(starts[-1] + len(line.encode()) + 1)
-    return starts
+        line_starts.append(line_starts[-1] + len(line.encode()) + 1)
+    return line_starts
 
 
-def _insertions(tree: ast.Module, starts: list[int]) -> Iterator[Insertion]:
+def _insertions(tree: ast.Module, line_starts: list[int]) -> Iterator[Insertion]:
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef):
             continue
         for statement in _statements(node):
             if isinstance(statement, _COMPOUND):
                 for condition in _conditions(statement):
-                    yield from _around(condition, starts)
+                    yield from _wrap_expression(condition, line_starts)
             elif not isinstance(statement, _UNCOUNTED):
-                yield starts[statement.lineno - 1] + statement.col_offset, 1, f"{TICK}();".encode()
+                yield line_starts[statement.lineno - 1] + statement.col_offset, 1, f"{COUNT_FUNCTION}();".encode()
 
 
 def _statements(node: ast.AST) -> Iterator[ast.stmt]:
     for field in ("body", "orelse", "finalbody"):
-        found = getattr(node, field, None)
-        if isinstance(found, list):
-            yield from found
+        statements = getattr(node, field, None)
+        if isinstance(statements, list):
+            yield from statements
 
 
 def _conditions(statement: ast.stmt) -> list[ast.expr]:
@@ -112,8 +112,8 @@ def _conditions(statement: ast.stmt) -> list[ast.expr]:
     return [statement.subject] if isinstance(statement, ast.Match) else []
 
 
-def _around(node: ast.expr, starts: list[int]) -> Iterator[Insertion]:
+def _wrap_expression(node: ast.expr, line_starts: list[int]) -> Iterator[Insertion]:
     assert node.end_lineno is not None
     assert node.end_col_offset is not None
-    yield starts[node.lineno - 1] + node.col_offset, 2, f"{TICK}((".encode()
-    yield starts[node.end_lineno - 1] + node.end_col_offset, 0, b"))"
+    yield line_starts[node.lineno - 1] + node.col_offset, 2, f"{COUNT_FUNCTION}((".encode()
+    yield line_starts[node.end_lineno - 1] + node.end_col_offset, 0, b"))"

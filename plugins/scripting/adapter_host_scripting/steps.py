@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Final
 
 from adapter_host import Arguments, BuildContext, Call, Problem, Result, StepType, UnavailableError, parse_location
 
-from .config import Scripting, ScriptStepSpec
+from .config import ScriptingConfig, ScriptStepSpec
 from .files import Source, read_source
-from .language import Language, Limits, Program, ScriptMistake
+from .language import InvalidScriptError, Language, Limits, Program
 
 
 def _javascript() -> Language:
@@ -28,13 +28,13 @@ def _python() -> Language:
 
 
 # Each engine is imported by those who have a script for it, and by nobody else.
-_SERVED: Final[Mapping[str, Callable[[], Language]]] = {"javascript": _javascript, "python": _python}
+_LANGUAGES: Final[Mapping[str, Callable[[], Language]]] = {"javascript": _javascript, "python": _python}
 
 # What decides which file a step runs that leaves that open.
-_CHOOSING: Final = frozenset({"defaultLocation", "defaultLanguage", "allowedLanguages"})
+_SOURCE_KEYS: Final = frozenset({"defaultLocation", "defaultLanguage", "allowedLanguages"})
 
 
-class Unfit(Exception):
+class StepConfigError(Exception):
     """A step cannot run as the document says; `keys` are the place in the step."""
 
     def __init__(self, message: str, *keys: str | int, code: str = "invalid") -> None:
@@ -60,7 +60,7 @@ class Statistics:
     seconds: float = 0.0
     last: datetime | None = None
 
-    def shown(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """As plain data."""
         average = self.seconds * 1000 / self.executions if self.executions else 0.0
         return {
@@ -84,16 +84,16 @@ class ScriptSteps(StepType[ScriptStepSpec]):
         self._scripts: list[Script] = []
         self._statistics = Statistics()
         self._started = False
-        self.scripting = _scripting(context)
+        self.scripting = _read_scripting(context)
 
     def compile(self, spec: ScriptStepSpec) -> Call | None:
         """Read and compile the step's files; what is wrong with one is a problem at its own line."""
         try:
             script = self._script(spec, self.scripting)
-        except Unfit as error:
+        except StepConfigError as error:
             self.context.problem(str(error), spec, *error.keys, code=error.code)
             return None
-        except ScriptMistake as error:
+        except InvalidScriptError as error:
             problem = Problem(str(error), error.source.path, error.line, error.column, code="script")
             self.context.loaded.diagnostics.add(problem)
             return None
@@ -114,65 +114,65 @@ class ScriptSteps(StepType[ScriptStepSpec]):
 
     def status(self) -> Mapping[str, Any]:
         """The settings in force, under the document's keys, and statistics."""
-        return {**self.scripting.model_dump(by_alias=True, mode="json"), "stats": self._statistics.shown()}
+        return {**self.scripting.model_dump(by_alias=True, mode="json"), "stats": self._statistics.as_dict()}
 
     def adjust(self, changes: Mapping[str, Any]) -> None:
         """Go by other settings; steps that go by a default are read anew. Raises `ValueError`."""
-        scripting = self.scripting.changed(changes)
-        anew = []
-        for script in () if _CHOOSING.isdisjoint(changes) else self._scripts:
+        scripting = self.scripting.with_changes(changes)
+        recompiled = []
+        for script in () if _SOURCE_KEYS.isdisjoint(changes) else self._scripts:
             if script.spec.location and script.spec.language:
                 continue
             try:
-                anew.append((script, self._script(script.spec, scripting)))
-            except Unfit as error:
+                recompiled.append((script, self._script(script.spec, scripting)))
+            except StepConfigError as error:
                 if error.code != "disallowed":
                     raise ValueError(f"step '{script.spec.name}': {error}") from None
-            except ScriptMistake as error:
+            except InvalidScriptError as error:
                 raise ValueError(f"{error.source.name}:{error.line}: {error}") from None
-        for script, other in anew:
-            script.language, script.program = other.language, other.program
+        for script, replacement in recompiled:
+            script.language, script.program = replacement.language, replacement.program
         self.scripting = scripting
 
-    def _script(self, spec: ScriptStepSpec, scripting: Scripting) -> Script:
+    def _script(self, spec: ScriptStepSpec, scripting: ScriptingConfig) -> Script:
         language = self._language(spec, scripting)
         sources = self._sources(spec, scripting)
         return Script(spec, language.name, language.compile(sources))
 
-    def _language(self, spec: ScriptStepSpec, scripting: Scripting) -> Language:
+    def _language(self, spec: ScriptStepSpec, scripting: ScriptingConfig) -> Language:
         name = spec.language or scripting.default_language
         if name is None:
-            message = f"'language' is missing ({' or '.join(_SERVED)}; or management.scripting.defaultLanguage)"
-            raise Unfit(message, code="missing-key")
+            message = f"'language' is missing ({' or '.join(_LANGUAGES)}; or management.scripting.defaultLanguage)"
+            raise StepConfigError(message, code="missing-key")
         keys = ("language",) if spec.language else ()
-        if name not in _SERVED:
-            message = f"scripts in {name} are not served (served: {', '.join(_SERVED)})"
-            raise Unfit(message, *keys, code="unsupported")
+        if name not in _LANGUAGES:
+            message = f"scripts in {name} are not served (served: {', '.join(_LANGUAGES)})"
+            raise StepConfigError(message, *keys, code="unsupported")
         if not _is_allowed(name, scripting):
-            raise Unfit(_disallowed(name, scripting), *keys, code="disallowed")
+            raise StepConfigError(_not_allowed_message(name, scripting), *keys, code="disallowed")
         if name not in self._languages:
-            self._languages[name] = _SERVED[name]()
+            self._languages[name] = _LANGUAGES[name]()
         return self._languages[name]
 
-    def _sources(self, spec: ScriptStepSpec, scripting: Scripting) -> list[Source]:
+    def _sources(self, spec: ScriptStepSpec, scripting: ScriptingConfig) -> list[Source]:
         location = spec.location or scripting.default_location
         if location is None:
             message = "'location' is missing (file:///./scripts; or management.scripting.defaultLocation)"
-            raise Unfit(message, code="missing-key")
+            raise StepConfigError(message, code="missing-key")
         loaded = self.context.loaded
         try:
             folder = parse_location(location, loaded.source.where(loaded.loc(spec))[0])
         except ValueError as error:
-            raise Unfit(str(error), "location") from None
-        named: list[tuple[str, tuple[str | int, ...]]] = [
+            raise StepConfigError(str(error), "location") from None
+        dependencies: list[tuple[str, tuple[str | int, ...]]] = [
             (name, ("dependencies", index)) for index, name in enumerate(spec.dependencies)
         ]
         sources = []
-        for name, keys in [*named, (spec.file, ("file",))]:
+        for name, keys in [*dependencies, (spec.file, ("file",))]:
             try:
                 sources.append(read_source(folder, name))
             except ValueError as error:
-                raise Unfit(str(error), *keys, code="script-file") from None
+                raise StepConfigError(str(error), *keys, code="script-file") from None
         for source in sources:
             loaded.add_file(source.path)
         return sources
@@ -184,9 +184,9 @@ class ScriptSteps(StepType[ScriptStepSpec]):
         if not scripting.enabled:
             raise UnavailableError("scripts are switched off (management.scripting.enabled)")
         if not _is_allowed(script.language, scripting):
-            raise UnavailableError(_disallowed(script.language, scripting))
+            raise UnavailableError(_not_allowed_message(script.language, scripting))
         limits = Limits(scripting.timeout / 1000, scripting.statement_limit, self.context.settings.response_limit)
-        language, program, begin = self._languages[script.language], script.program, time.perf_counter()
+        language, program, started = self._languages[script.language], script.program, time.perf_counter()
         # A language that no script had when the host started.
         await language.start()
         statistics = self._statistics
@@ -198,22 +198,22 @@ class ScriptSteps(StepType[ScriptStepSpec]):
             raise
         finally:
             statistics.executions += 1
-            statistics.seconds += time.perf_counter() - begin
+            statistics.seconds += time.perf_counter() - started
         return Result(data=data) if data is not None else Result(status=204, body=b"")
 
 
-def _scripting(context: BuildContext) -> Scripting:
+def _read_scripting(context: BuildContext) -> ScriptingConfig:
     """What the control exposer of the document says, if there is one."""
     for exposer in context.loaded.capability.exposes:
         if exposer.type == "control":
-            return context.read_section(Scripting, exposer, "management", "scripting") or Scripting()
-    return Scripting()
+            return context.read_section(ScriptingConfig, exposer, "management", "scripting") or ScriptingConfig()
+    return ScriptingConfig()
 
 
-def _is_allowed(language: str, scripting: Scripting) -> bool:
+def _is_allowed(language: str, scripting: ScriptingConfig) -> bool:
     return scripting.allowed_languages is None or language in scripting.allowed_languages
 
 
-def _disallowed(language: str, scripting: Scripting) -> str:
+def _not_allowed_message(language: str, scripting: ScriptingConfig) -> str:
     allowed = ", ".join(scripting.allowed_languages or ()) or "none"
     return f"scripts in {language} are not allowed (management.scripting.allowedLanguages: {allowed})"

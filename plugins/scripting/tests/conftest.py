@@ -52,7 +52,7 @@ def script_plugins() -> Plugins:
             "rest": adapter_host_rest,
             "mcp": adapter_host_mcp,
             "scripting": adapter_host_scripting,
-            "stand-in": ControlPlugin(),
+            "control": ControlPlugin(),
             "fake": FakePlugin(),
         }
     )
@@ -78,7 +78,7 @@ def serve(script_plugins: Plugins) -> Serve:
     """Serve steps as one operation with the inputs `a` and `b`, over REST at `/run` and over MCP as the tool `run`."""
 
     def serve(*steps: dict[str, Any], scripting: dict[str, Any] | None = None, **settings: Any) -> Any:
-        return running(documented(*steps, scripting=scripting), plugins=script_plugins, **settings)
+        return running(build_document(*steps, scripting=scripting), plugins=script_plugins, **settings)
 
     return serve
 
@@ -88,7 +88,7 @@ def serve_each(script_plugins: Plugins) -> Serve:
     """Serve each of some scripts as a tool of its own; `scripting` holds for all of them."""
 
     def serve_each(steps: dict[str, dict[str, Any]], scripting: dict[str, Any] | None = None, **settings: Any) -> Any:
-        document = documented(next(iter(steps.values())), scripting=scripting)
+        document = build_document(next(iter(steps.values())), scripting=scripting)
         exposes = document["capability"]["exposes"]
         tools = [{"name": name, "description": name, "steps": [step]} for name, step in steps.items()]
         exposes[:2] = [{"type": "mcp", "namespace": "tools", "port": 0, "tools": tools}]
@@ -97,11 +97,11 @@ def serve_each(script_plugins: Plugins) -> Serve:
     return serve_each
 
 
-def documented(*steps: dict[str, Any], scripting: dict[str, Any] | None = None) -> dict[str, Any]:
+def build_document(*steps: dict[str, Any], scripting: dict[str, Any] | None = None) -> dict[str, Any]:
     """The document that is served."""
     inputs = [{"name": name, "type": "string", "required": False, "description": name} for name in ("a", "b")]
     operation = {"name": "run", "description": "Runs it", "steps": list(steps)}
-    queried = [{**given, "in": "query"} for given in inputs]
+    queried = [{**values, "in": "query"} for values in inputs]
     exposes: list[dict[str, Any]] = [
         {
             "type": "rest",
@@ -127,10 +127,10 @@ async def get(served: Running, **query: str) -> tuple[int, Any]:
     """Run it over REST."""
     async with (
         aiohttp.ClientSession() as session,
-        session.get(f"{served.url('front')}/run", params=query) as answer,
+        session.get(f"{served.url('front')}/run", params=query) as response,
     ):
-        text = await answer.read()
-        return answer.status, json.loads(text) if text else None
+        text = await response.read()
+        return response.status, json.loads(text) if text else None
 
 
 async def call(served: Running, **arguments: Any) -> tuple[bool, str]:

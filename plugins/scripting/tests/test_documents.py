@@ -10,14 +10,14 @@ import pytest
 
 from adapter_host import Host, Plugins, Problem, ProblemsError
 
-from .conftest import Write, documented
+from .conftest import Write, build_document
 
 Step = dict[str, Any]
 
 
 def problems(plugins: Plugins, *steps: Step, scripting: dict[str, Any] | None = None) -> list[Problem]:
     try:
-        return list(Host(documented(*steps, scripting=scripting), plugins=plugins).warnings)
+        return list(Host(build_document(*steps, scripting=scripting), plugins=plugins).warnings)
     except ProblemsError as error:
         return list(error.problems)
 
@@ -57,23 +57,23 @@ def messages(plugins: Plugins, *steps: Step, scripting: dict[str, Any] | None = 
         ("python", "a\0b", 1, "this is no Python"),
     ],
 )
-def test_a_mistake_in_a_script_names_its_file_and_line(
+def test_invalid_scripts(
     script_plugins: Plugins, write: Write, language: str, text: str, line: int, message: str
 ) -> None:
     step = write(text, language)
-    (found,) = problems(script_plugins, step)
-    assert message in found.message
-    assert (Path(found.file).name, found.line, found.code) == (step["file"], line, "script")
-    assert found.column >= 1
+    (problem,) = problems(script_plugins, step)
+    assert message in problem.message
+    assert (Path(problem.file).name, problem.line, problem.code) == (step["file"], line, "script")
+    assert problem.column >= 1
 
 
-def test_a_mistake_in_a_dependency_names_that(script_plugins: Plugins, write: Write) -> None:
+def test_invalid_dependency_is_named(script_plugins: Plugins, write: Write) -> None:
     write("let a;\nlet a;", name="lib")
-    (found,) = problems(script_plugins, write("1", dependencies=["lib.js"]))
-    assert (Path(found.file).name, found.line) == ("lib.js", 2)
+    (problem,) = problems(script_plugins, write("1", dependencies=["lib.js"]))
+    assert (Path(problem.file).name, problem.line) == ("lib.js", 2)
 
 
-def test_what_a_step_needs(script_plugins: Plugins, write: Write) -> None:
+def test_missing_and_invalid_keys(script_plugins: Plugins, write: Write) -> None:
     step = write("result = 1")
     assert messages(script_plugins, {**step, "language": None}) == [
         "'language' is missing (javascript or python; or management.scripting.defaultLanguage)"
@@ -96,13 +96,13 @@ def test_what_a_step_needs(script_plugins: Plugins, write: Write) -> None:
 @pytest.mark.parametrize(
     "name", ["../secret.js", "/etc/passwd", "a/../b.js", "a b.js", "a//b.js", ".", "ä.js", "a\\b.js"]
 )
-def test_a_path_has_plain_segments(script_plugins: Plugins, write: Write, name: str) -> None:
+def test_invalid_script_paths(script_plugins: Plugins, write: Write, name: str) -> None:
     message = "a script's path has names of letters, digits, '.', '_' and '-' with '/' between"
     assert messages(script_plugins, write("1", file=name)) == [f"{message} (given {name!r})"]
     assert messages(script_plugins, write("1", dependencies=[name])) == [f"{message} (given {name!r})"]
 
 
-def test_a_file_is_inside_and_text(script_plugins: Plugins, write: Write, tmp_path: Path) -> None:
+def test_script_files_must_be_text_inside_the_location(script_plugins: Plugins, write: Write, tmp_path: Path) -> None:
     step = write("1")
     folder = tmp_path / "scripts"
     (tmp_path / "outside.js").write_text("1")
@@ -131,25 +131,25 @@ def test_a_file_is_inside_and_text(script_plugins: Plugins, write: Write, tmp_pa
 
 def test_script_files_are_watched(script_plugins: Plugins, write: Write) -> None:
     write("1", name="lib")
-    host = Host(documented(write("1", dependencies=["lib.js"])), plugins=script_plugins)
+    host = Host(build_document(write("1", dependencies=["lib.js"])), plugins=script_plugins)
     names = [Path(file).name for file in host.plans[0].loaded.files]
     assert names == ["<capability>", "lib.js", "main.js"]
 
 
-def test_a_relative_location_begins_at_the_document(script_plugins: Plugins, write: Write, tmp_path: Path) -> None:
+def test_relative_location(script_plugins: Plugins, write: Write, tmp_path: Path) -> None:
     import json
 
     write("result = 1")
-    document = documented(write("result = 1", location="file:///./scripts"))
+    document = build_document(write("result = 1", location="file:///./scripts"))
     (tmp_path / "capability.yaml").write_text(json.dumps(document))
     Host(tmp_path / "capability.yaml", plugins=script_plugins)
 
 
-def test_a_document_without_the_plugin() -> None:
+def test_script_step_without_the_plugin() -> None:
     import adapter_host_rest
     from adapter_host.testing import FakePlugin
 
-    document = documented({"type": "script", "name": "a", "file": "a.js"})
+    document = build_document({"type": "script", "name": "a", "file": "a.js"})
     del document["capability"]["exposes"][1]
     with pytest.raises(ProblemsError) as caught:
         Host(document, plugins=Plugins({"rest": adapter_host_rest, "fake": FakePlugin()}))
@@ -158,7 +158,7 @@ def test_a_document_without_the_plugin() -> None:
     )
 
 
-def test_a_with_is_that_of_any_step(script_plugins: Plugins, write: Write) -> None:
+def test_invalid_with(script_plugins: Plugins, write: Write) -> None:
     step = write("1", **{"with": {"x": "$.later.y", "z": "{{nobody.q}}"}})
     assert messages(script_plugins, step) == [
         "no step is named 'later' (earlier steps: none)",
@@ -166,7 +166,7 @@ def test_a_with_is_that_of_any_step(script_plugins: Plugins, write: Write) -> No
     ]
 
 
-def test_management_scripting_is_checked(script_plugins: Plugins, write: Write) -> None:
+def test_invalid_management_scripting(script_plugins: Plugins, write: Write) -> None:
     found = messages(script_plugins, write("1"), scripting={"timeout": 0, "enabled": "maybe", "defaultLocation": "x"})
     assert found == [
         "'enabled' must be true or false (given 'maybe')",

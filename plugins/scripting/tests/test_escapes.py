@@ -8,7 +8,7 @@ import pytest
 
 from adapter_host import Host, OperationError, Plugins, ProblemsError
 
-from .conftest import Serve, Write, documented
+from .conftest import Serve, Write, build_document
 
 QUICK = {"timeout": 1000, "statementLimit": 20_000}
 
@@ -25,7 +25,7 @@ JAVASCRIPT = {
     "require": ("require('fs')", "ReferenceError: require is not defined"),
     "process": ("process.env", "ReferenceError: process is not defined"),
     "fetch": ("fetch('http://127.0.0.1')", "ReferenceError: fetch is not defined"),
-    "host": ("spent()", "ReferenceError: spent is not defined"),
+    "host": ("limitReached()", "ReferenceError: limitReached is not defined"),
     "worker": ("new Worker('x.js')", "ReferenceError: Worker is not defined"),
     "timer": ("setTimeout(() => 1, 1)", "ReferenceError: setTimeout is not defined"),
     "loop": ("for (;;);", "statementLimit"),
@@ -85,32 +85,32 @@ PYTHON = {
 }
 
 
-async def refused(served: Any, scripts: dict[str, tuple[str, str]]) -> dict[str, str]:
+async def unexpected_results(served: Any, scripts: dict[str, tuple[str, str]]) -> dict[str, str]:
     """What was not refused in the expected words."""
     wrong = {}
     for name, (_, message) in scripts.items():
         try:
-            told = f"gave {(await served.host.call(f'tools.{name}')).data!r}"
+            actual = f"gave {(await served.host.call(f'tools.{name}')).data!r}"
         except OperationError as error:
-            told = error.message
-        if message not in told or (message and told.startswith("gave")):
-            wrong[name] = told
+            actual = error.message
+        if message not in actual or (message and actual.startswith("gave")):
+            wrong[name] = actual
     return wrong
 
 
-async def test_javascript_stays_inside(serve_each: Serve, write: Write) -> None:
+async def test_javascript_sandbox(serve_each: Serve, write: Write) -> None:
     steps = {name: write(text, name=name) for name, (text, _) in JAVASCRIPT.items()}
     steps["fine"] = write("result = 'fine'", name="fine")
     async with serve_each(steps, QUICK) as served:
-        assert await refused(served, JAVASCRIPT) == {}
+        assert await unexpected_results(served, JAVASCRIPT) == {}
         assert (await served.host.call("tools.fine")).data == "fine"
 
 
-async def test_python_stays_inside(serve_each: Serve, write: Write) -> None:
+async def test_python_sandbox(serve_each: Serve, write: Write) -> None:
     steps = {name: write(text, "python", name) for name, (text, _) in PYTHON.items()}
     steps["fine"] = write("result = 'fine'", "python", "fine")
     async with serve_each(steps, QUICK) as served:
-        assert await refused(served, PYTHON) == {}
+        assert await unexpected_results(served, PYTHON) == {}
         assert (await served.host.call("tools.fine")).data == "fine"
 
 
@@ -133,9 +133,9 @@ async def test_python_stays_inside(serve_each: Serve, write: Write) -> None:
         ("__builtins__", "'__builtins__' is not possible in a script"),
     ],
 )
-def test_what_python_shows(script_plugins: Plugins, write: Write, text: str, message: str) -> None:
+def test_forbidden_python(script_plugins: Plugins, write: Write, text: str, message: str) -> None:
     with pytest.raises(ProblemsError) as caught:
-        Host(documented(write(text, "python")), plugins=script_plugins)
+        Host(build_document(write(text, "python")), plugins=script_plugins)
     assert message in caught.value.problems[0].message
 
 
@@ -148,9 +148,9 @@ def test_what_python_shows(script_plugins: Plugins, write: Write, text: str, mes
         ("export const a = 1", "'export' is not possible in a script"),
     ],
 )
-def test_what_javascript_shows(script_plugins: Plugins, write: Write, text: str, message: str) -> None:
+def test_forbidden_javascript(script_plugins: Plugins, write: Write, text: str, message: str) -> None:
     with pytest.raises(ProblemsError) as caught:
-        Host(documented(write(text)), plugins=script_plugins)
+        Host(build_document(write(text)), plugins=script_plugins)
     assert message in caught.value.problems[0].message
 
 

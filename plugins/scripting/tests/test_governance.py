@@ -12,7 +12,7 @@ import pytest
 from adapter_host import Host, Plugins, ProblemsError, StepType, UnavailableError
 from adapter_host.testing import Running, running
 
-from .conftest import Serve, Write, documented, get
+from .conftest import Serve, Write, build_document, get
 
 
 def steps_of(served: Running) -> StepType[Any]:
@@ -24,7 +24,7 @@ def without_defaults(step: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in step.items() if key not in ("language", "location")}
 
 
-async def test_defaults_are_taken_where_a_step_says_nothing(serve: Serve, write: Write, tmp_path: Path) -> None:
+async def test_defaults_of_management_scripting(serve: Serve, write: Write, tmp_path: Path) -> None:
     scripting = {"defaultLanguage": "python", "defaultLocation": (tmp_path / "scripts").as_uri()}
     bare = without_defaults(write("result = 1", "python"))
     async with serve(bare, scripting=scripting) as served:
@@ -40,14 +40,14 @@ async def test_defaults_are_taken_where_a_step_says_nothing(serve: Serve, write:
         }
 
 
-def test_a_language_that_is_not_allowed_is_a_problem(script_plugins: Plugins, write: Write) -> None:
+def test_language_that_is_not_allowed(script_plugins: Plugins, write: Write) -> None:
     with pytest.raises(ProblemsError) as caught:
-        Host(documented(write("1"), scripting={"allowedLanguages": ["python"]}), plugins=script_plugins)
+        Host(build_document(write("1"), scripting={"allowedLanguages": ["python"]}), plugins=script_plugins)
     message = "scripts in javascript are not allowed (management.scripting.allowedLanguages: python)"
     assert message in caught.value.problems[0].message
 
 
-async def test_scripts_that_are_switched_off_are_not_run(serve: Serve, write: Write) -> None:
+async def test_disabled_scripts_do_not_run(serve: Serve, write: Write) -> None:
     async with serve(write("result = 1", "python"), scripting={"enabled": False}) as served:
         status, problem = await get(served)
         assert (status, problem["detail"]) == (
@@ -61,7 +61,7 @@ async def test_scripts_that_are_switched_off_are_not_run(serve: Serve, write: Wr
         assert (await get(served))[0] == 503
 
 
-async def test_what_was_run_is_counted(serve: Serve, write: Write) -> None:
+async def test_statistics(serve: Serve, write: Write) -> None:
     async with serve(write("result = 1 / int(context['a'])", "python")) as served:
         assert steps_of(served).status()["stats"] == {
             "totalExecutions": 0,
@@ -69,15 +69,15 @@ async def test_what_was_run_is_counted(serve: Serve, write: Write) -> None:
             "averageDurationMs": 0.0,
             "lastExecutionAt": None,
         }
-        for given in ("1", "0", "2"):
-            await get(served, a=given)
+        for divisor in ("1", "0", "2"):
+            await get(served, a=divisor)
         stats = steps_of(served).status()["stats"]
         assert (stats["totalExecutions"], stats["totalErrors"]) == (3, 1)
         assert stats["averageDurationMs"] > 0
         assert datetime.fromisoformat(stats["lastExecutionAt"]).tzinfo is not None
 
 
-async def test_limits_are_changed_for_the_next_call(serve: Serve, write: Write) -> None:
+async def test_changed_limits_apply_to_the_next_call(serve: Serve, write: Write) -> None:
     text = "n = 0\nwhile n < 1000:\n    n += 1\nresult = n"
     async with serve(write(text, "python")) as served:
         assert await get(served) == (200, 1000)
@@ -92,7 +92,7 @@ async def test_limits_are_changed_for_the_next_call(serve: Serve, write: Write) 
         assert await get(served) == (200, 1000)
 
 
-async def test_other_defaults_are_other_scripts(serve: Serve, write: Write, tmp_path: Path) -> None:
+async def test_changed_defaults_reload_scripts(serve: Serve, write: Write, tmp_path: Path) -> None:
     bare = without_defaults(write("result = 'one'", "python"))
     explicit = write("result = [context['main'], 'mine']", "python", "mine")
     other = tmp_path / "other"
@@ -116,21 +116,21 @@ async def test_other_defaults_are_other_scripts(serve: Serve, write: Write, tmp_
         assert await get(served) == (200, ["three", "mine"])
 
 
-async def test_a_control_port_shows_and_changes_it(write: Write) -> None:
-    document = documented(write("result = 1", "python"), scripting={"timeout": 5000})
+async def test_control_endpoint(write: Write) -> None:
+    document = build_document(write("result = 1", "python"), scripting={"timeout": 5000})
     document["capability"]["exposes"][-1] |= {"port": 0, "address": "127.0.0.1"}
     async with running(document, plugins=Plugins.installed()) as served, aiohttp.ClientSession() as session:
         await get(served)
         url = f"{served.url('control')}/scripting"
-        async with session.get(url) as answer:
-            shown = await answer.json()
+        async with session.get(url) as response:
+            shown = await response.json()
             assert (shown["timeout"], shown["stats"]["totalExecutions"]) == (5000, 1)
-        async with session.put(url, json={"enabled": False}) as answer:
-            assert (answer.status, (await answer.json())["enabled"]) == (200, False)
+        async with session.put(url, json={"enabled": False}) as response:
+            assert (response.status, (await response.json())["enabled"]) == (200, False)
         assert (await get(served))[0] == 503
-        async with session.put(url, json={"timeout": 0}) as answer:
-            assert answer.status == 400
-            assert "'timeout': Input should be greater than or equal to 1" in await answer.text()
+        async with session.put(url, json={"timeout": 0}) as response:
+            assert response.status == 400
+            assert "'timeout': Input should be greater than or equal to 1" in await response.text()
 
 
 @pytest.mark.parametrize(
@@ -148,10 +148,8 @@ async def test_a_control_port_shows_and_changes_it(write: Write) -> None:
         ({"timout": 5}, "there is no 'timout' to change (known: enabled, "),
     ],
 )
-async def test_a_wrong_change_changes_nothing(
-    script_plugins: Plugins, write: Write, changes: dict[str, Any], message: str
-) -> None:
-    host = Host(documented(write("result = 1", "python")), plugins=script_plugins)
+async def test_invalid_changes(script_plugins: Plugins, write: Write, changes: dict[str, Any], message: str) -> None:
+    host = Host(build_document(write("result = 1", "python")), plugins=script_plugins)
     (steps,) = host.step_types["script"]
     before = steps.status()
     with pytest.raises(ValueError) as caught:  # noqa: PT011

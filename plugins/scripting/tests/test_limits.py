@@ -40,7 +40,7 @@ async def test_statements_are_counted(serve: Serve, write: Write, language: str)
 
 
 @both
-async def test_the_default_is_100000_statements_in_60_seconds(serve: Serve, write: Write, language: str) -> None:
+async def test_default_limits(serve: Serve, write: Write, language: str) -> None:
     async with serve(write(COUNTED[language], language)) as served:
         assert await get(served, a="40000") == (200, 40000)
         assert "after 100000 statements" in (await get(served, a="100000"))[1]["detail"]
@@ -49,7 +49,7 @@ async def test_the_default_is_100000_statements_in_60_seconds(serve: Serve, writ
 
 
 @both
-async def test_others_are_served_while_scripts_spin(serve: Serve, write: Write, language: str) -> None:
+async def test_other_calls_are_served_during_endless_scripts(serve: Serve, write: Write, language: str) -> None:
     spinning = write(SPIN[language], language, "spin")
     quick = write("result = 'quick'", "python" if language == "javascript" else "javascript", "quick")
     async with serve(spinning, scripting={"timeout": 500}) as served, serve(quick) as other:
@@ -62,7 +62,7 @@ async def test_others_are_served_while_scripts_spin(serve: Serve, write: Write, 
 
 
 @both
-async def test_a_caller_that_gives_up_leaves_nothing_running(serve: Serve, write: Write, language: str) -> None:
+async def test_cancelled_call_ends_its_worker(serve: Serve, write: Write, language: str) -> None:
     async with serve(write(SPIN[language], language)) as served:
         before = await spawned(served.host.call("front.run"))
         before.cancel()
@@ -73,7 +73,7 @@ async def test_a_caller_that_gives_up_leaves_nothing_running(serve: Serve, write
 
 
 @both
-async def test_a_stop_ends_what_runs(serve: Serve, write: Write, language: str) -> None:
+async def test_stop_ends_running_scripts(serve: Serve, write: Write, language: str) -> None:
     async with serve(write(SPIN[language], language), drain_timeout=0.05) as served:
         running = await spawned(served.host.call("front.run"))
         await served.host.drain()
@@ -84,7 +84,7 @@ async def test_a_stop_ends_what_runs(serve: Serve, write: Write, language: str) 
 
 
 @both
-async def test_a_worker_that_is_killed_is_one_failed_call(serve: Serve, write: Write, language: str) -> None:
+async def test_killed_worker_fails_one_call(serve: Serve, write: Write, language: str) -> None:
     text = {"javascript": "if (context.a) [1].sort.call({length: 2 ** 32}); result = 1", "python": ""}[language]
     text = text or "if context.get('a'):\n    f = lambda n: n and f(n - 1) + f(n - 1)\n    f(60)\nresult = 1"
     async with serve(write(text, language)) as served:
@@ -97,7 +97,7 @@ async def test_a_worker_that_is_killed_is_one_failed_call(serve: Serve, write: W
         assert await get(served) == (200, 1)
 
 
-async def test_more_calls_than_workers_wait_their_turn(serve: Serve, write: Write) -> None:
+async def test_calls_wait_for_a_free_worker(serve: Serve, write: Write) -> None:
     async with serve(write(SPIN["python"], "python"), scripting={"timeout": 300}) as served:
         calls = [served.host.call("front.run") for _ in range(40)]
         failures = await asyncio.gather(*calls, return_exceptions=True)
@@ -107,7 +107,7 @@ async def test_more_calls_than_workers_wait_their_turn(serve: Serve, write: Writ
 
 
 @both
-async def test_a_result_has_a_size(serve: Serve, write: Write, language: str) -> None:
+async def test_result_size_limit(serve: Serve, write: Write, language: str) -> None:
     text = {"javascript": "result = 'x'.repeat(Number(context.a))", "python": "result = 'x' * int(context['a'])"}
     async with serve(write(text[language], language), response_limit=1000) as served:
         assert await get(served, a="998") == (200, "x" * 998)
@@ -115,15 +115,15 @@ async def test_a_result_has_a_size(serve: Serve, write: Write, language: str) ->
         assert "its result is larger than 1000 bytes" in (await get(served, a="5000000"))[1]["detail"]
 
 
-async def test_workers_know_nothing_of_the_environment(
+async def test_workers_do_not_inherit_the_environment(
     serve: Serve, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ADAPTER_HOST_TEST_SECRET", "hush")
     async with serve(write("result = 1"), write("result = 1", "python", "other")) as served:
         await get(served)
-        found = [environment(child) for child in children()]
-    assert found
-    assert not any(b"ADAPTER_HOST_TEST_SECRET" in each for each in found)
+        environments = [environment(child) for child in children()]
+    assert environments
+    assert not any(b"ADAPTER_HOST_TEST_SECRET" in each for each in environments)
 
 
 async def spawned(call: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:

@@ -51,27 +51,27 @@ async def served(folder: Path, *steps: dict[str, Any], options: tuple[str, ...])
     assert process.returncode == 0
 
 
-async def got(url: str) -> Any:
-    async with aiohttp.ClientSession() as session, session.get(url) as answer:
-        return await answer.json()
+async def get_json(url: str) -> Any:
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        return await response.json()
 
 
-async def test_forked_processes_run_scripts(write: Write, tmp_path: Path) -> None:
+async def test_scripts_with_several_workers(write: Write, tmp_path: Path) -> None:
     steps = (write("result = 1"), write("result = context['main'] + 1", "python", "next"))
     async with served(tmp_path, *steps, options=("--workers", "2")) as (_, url):
-        assert [await got(url) for _ in range(8)] == [2] * 8
+        assert [await get_json(url) for _ in range(8)] == [2] * 8
 
 
-async def test_a_script_that_changes_is_read_anew(write: Write, tmp_path: Path) -> None:
+async def test_changed_script_is_reloaded(write: Write, tmp_path: Path) -> None:
     step = write("result = 'one'", "python")
     async with served(tmp_path, step, options=("--reload",)) as (process, url):
-        assert await got(url) == "one"
+        assert await get_json(url) == "one"
         write("result = ", "python")
         assert process.stderr is not None
         while b"main.py:1:10: this is no Python: invalid syntax" not in await process.stderr.readline():
             pass
-        assert await got(url) == "one"
+        assert await get_json(url) == "one"
         write("result = 'two'", "python")
         while b"reloaded" not in await process.stderr.readline():
             pass
-        assert await got(url) == "two"
+        assert await get_json(url) == "two"

@@ -41,7 +41,7 @@ both = pytest.mark.parametrize("language", ["javascript", "python"])
 
 
 @both
-async def test_a_script_computes_with_all_that_there_is(serve: Serve, write: Write, language: str) -> None:
+async def test_script_reads_inputs_steps_and_with(serve: Serve, write: Write, language: str) -> None:
     script = write(SUMS[language], language, "sum", **{"with": {"given": "{{b}}"}})
     put = {"type": "call", "name": "put", "call": "up.write", "with": {"total": "$.sum.total"}}
     async with serve(READ, script, put) as served:
@@ -54,7 +54,7 @@ async def test_a_script_computes_with_all_that_there_is(serve: Serve, write: Wri
 
 
 @both
-async def test_what_a_script_gives_is_the_answer(serve: Serve, write: Write, language: str) -> None:
+async def test_script_result_is_the_response(serve: Serve, write: Write, language: str) -> None:
     async with serve(READ, write(SUMS[language], language, **{"with": {"given": "front.b"}})) as served:
         served.fake("up").answers["read"] = lambda arguments: ORDER
         expected = {"total": 25, "note": "thé", "given": "B", "a": "nothing"}
@@ -63,7 +63,7 @@ async def test_what_a_script_gives_is_the_answer(serve: Serve, write: Write, lan
 
 
 @both
-async def test_dependencies_come_first_and_in_order(serve: Serve, write: Write, language: str) -> None:
+async def test_dependencies_run_first_in_order(serve: Serve, write: Write, language: str) -> None:
     if language == "javascript":
         write("const base = 2;\nfunction twice(x) { return x * base; }", name="one")
         write("const four = twice(2);\nclass Box { value = four }", name="two")
@@ -110,7 +110,7 @@ FAILURES = {
 
 
 @both
-async def test_no_result_is_no_output(serve_each: Serve, write: Write, language: str) -> None:
+async def test_script_without_result_is_204(serve_each: Serve, write: Write, language: str) -> None:
     steps = {f"s{index}": write(text, language, f"s{index}") for index, text in enumerate(NOTHING[language])}
     async with serve_each(steps) as served:
         for name in steps:
@@ -119,15 +119,15 @@ async def test_no_result_is_no_output(serve_each: Serve, write: Write, language:
 
 
 @both
-async def test_a_result_is_any_json(serve_each: Serve, write: Write, language: str) -> None:
+async def test_results_can_be_any_json(serve_each: Serve, write: Write, language: str) -> None:
     steps = {f"s{index}": write(text, language, f"s{index}") for index, (text, _) in enumerate(RESULTS[language])}
     async with serve_each(steps) as served:
-        given = [(await served.host.call(f"tools.{name}")).data for name in steps]
-        assert given == [expected for _, expected in RESULTS[language]]
+        results = [(await served.host.call(f"tools.{name}")).data for name in steps]
+        assert results == [expected for _, expected in RESULTS[language]]
 
 
 @both
-async def test_a_failure_names_step_script_and_line(serve_each: Serve, write: Write, language: str) -> None:
+async def test_error_names_step_script_and_line(serve_each: Serve, write: Write, language: str) -> None:
     steps = {f"s{index}": write(text, language, f"s{index}") for index, (text, _) in enumerate(FAILURES[language])}
     async with serve_each(steps) as served, Client(served.url("tools")) as client:
         for (name, step), (_, message) in zip(steps.items(), FAILURES[language], strict=True):
@@ -141,7 +141,7 @@ async def test_a_failure_names_step_script_and_line(serve_each: Serve, write: Wr
 
 
 @both
-async def test_a_failure_is_a_problem_over_rest(serve: Serve, write: Write, language: str) -> None:
+async def test_script_error_over_rest(serve: Serve, write: Write, language: str) -> None:
     text = {"javascript": "throw new Error(context.a)", "python": "raise ValueError(context['a'])"}[language]
     async with serve(write(text, language)) as served:
         status, problem = await get(served, a="thing")
@@ -150,7 +150,7 @@ async def test_a_failure_is_a_problem_over_rest(serve: Serve, write: Write, lang
     assert problem["detail"].endswith("Error: thing")
 
 
-async def test_a_failure_in_a_dependency_has_its_place(serve: Serve, write: Write) -> None:
+async def test_error_in_a_dependency_names_it(serve: Serve, write: Write) -> None:
     write("\n\nfunction f() {\n  throw new Error('deep');\n}", name="lib")
     write("\n\ndef f():\n    raise ValueError('deep')", "python", "lib")
     async with serve(write("let a;\nf();", dependencies=["lib.js"])) as served:
@@ -188,10 +188,10 @@ result = seen
 
 
 @both
-async def test_runs_share_nothing(serve: Serve, write: Write, language: str) -> None:
+async def test_runs_are_isolated(serve: Serve, write: Write, language: str) -> None:
     async with serve(write(SHARING[language], language)) as served:
-        answers = await asyncio.gather(*(get(served, a=str(number)) for number in range(12)))
-    assert answers == [(200, "nothing")] * 12
+        responses = await asyncio.gather(*(get(served, a=str(number)) for number in range(12)))
+    assert responses == [(200, "nothing")] * 12
 
 
 @both
@@ -202,7 +202,7 @@ async def test_calls_do_not_mix(serve: Serve, write: Write, language: str) -> No
         assert [result.data for result in await asyncio.gather(*calls)] == [f"{n}-{n}" for n in range(20)]
 
 
-async def test_what_is_printed_goes_to_the_log_alone(
+async def test_printed_text_is_only_logged(
     serve: Serve, write: Write, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.DEBUG, "adapter_host.scripting")
@@ -215,7 +215,7 @@ async def test_what_is_printed_goes_to_the_log_alone(
     assert capfd.readouterr() == ("", "")
 
 
-async def test_a_stopped_host_starts_again(serve: Serve, write: Write) -> None:
+async def test_host_restarts(serve: Serve, write: Write) -> None:
     async with serve(write("result = 1"), write("result = context['main'] + 1", "python", "next")) as served:
         assert (await served.host.call("front.run")).data == 2
         await served.host.drain()

@@ -11,7 +11,7 @@ from typing import Final
 
 from adapter_host import LocatedFile, Location, NotFoundError, RefusedError
 
-from .answers import Answer
+from .responses import CacheableResponse
 
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 """The first moment that a zip archive can say: its files' own times would make two copies of a skill differ."""
@@ -27,40 +27,40 @@ class Archive:
         self._location = location
         self._limit = limit
         self._files: list[LocatedFile] = []
-        self._answer: Answer | None = None
-        self._making = asyncio.Lock()
+        self._response: CacheableResponse | None = None
+        self._lock = asyncio.Lock()
 
-    async def answer(self) -> Answer:
+    async def response(self) -> CacheableResponse:
         """The archive as it is now; raises `NotFoundError` where there is no file, `RefusedError` for too much."""
         # One at a time: a crowd that asks for it at once shares one.
-        async with self._making:
+        async with self._lock:
             files = await asyncio.to_thread(self._location.files)
-            if self._answer is None or files != self._files:
-                self._answer = await asyncio.to_thread(self._make, files)
+            if self._response is None or files != self._files:
+                self._response = await asyncio.to_thread(self._make, files)
                 self._files = files
-            return self._answer
+            return self._response
 
-    def _make(self, files: Sequence[LocatedFile]) -> Answer:
+    def _make(self, files: Sequence[LocatedFile]) -> CacheableResponse:
         if not files or not self._location.is_folder():
             raise NotFoundError("the skill has no files")
         if len(files) >= Location.MOST:
             raise RefusedError(f"the skill has {Location.MOST} files or more, which is too many for one archive")
-        room = self._limit
-        written = io.BytesIO()
-        with zipfile.ZipFile(written, "w") as archive:
+        remaining = self._limit
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as archive:
             for file in files:
                 try:
                     body = self._location.read(file.path)
                 except NotFoundError:  # taken away a moment ago
                     continue
-                room -= len(body)
-                if room < 0:
+                remaining -= len(body)
+                if remaining < 0:
                     raise RefusedError(f"the skill's files are larger than {self._limit} bytes together")
-                archive.writestr(_entry(file), body)
-        return Answer(written.getvalue(), "application/zip", self._headers)
+                archive.writestr(_zip_info(file), body)
+        return CacheableResponse(buffer.getvalue(), "application/zip", self._headers)
 
 
-def _entry(file: LocatedFile) -> zipfile.ZipInfo:
+def _zip_info(file: LocatedFile) -> zipfile.ZipInfo:
     entry = zipfile.ZipInfo(file.path, _EPOCH)
     entry.create_system = _UNIX
     entry.external_attr = (stat.S_IFREG | (0o755 if file.executable else 0o644)) << 16

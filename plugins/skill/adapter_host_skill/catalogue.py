@@ -14,8 +14,8 @@ from .config import SkillConfig, SkillSpec, SkillToolSpec, SourceSpec
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 """A skill's name stands in paths and in the name of its archive."""
 
-_MODES: Final = ("rest", "mcp")
-_SHOWN: Final = 8
+_SOURCE_TYPES: Final = ("rest", "mcp")
+_MAX_LISTED: Final = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,24 +32,24 @@ class Skill:
         return self.spec.name
 
     @property
-    def entry(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, Any]:
         """What the list of skills says of it."""
-        known = {key: self.description[key] for key in ("name", "description", "license") if key in self.description}
-        return {**known, "tools": [tool.name for tool in self.spec.tools]}
+        members = {key: self.description[key] for key in ("name", "description", "license") if key in self.description}
+        return {**members, "tools": [tool.name for tool in self.spec.tools]}
 
 
-def prepare_skills(config: SkillConfig, context: BuildContext) -> dict[str, Skill]:
+def compile_skills(config: SkillConfig, context: BuildContext) -> dict[str, Skill]:
     """The skills by name, in the document's order; what is wrong with them is a problem."""
     skills: dict[str, Skill] = {}
-    siblings = {each.namespace: each for each in context.loaded.capability.exposes}
+    exposers = {exposer.namespace: exposer for exposer in context.loaded.capability.exposes}
     for spec in config.skills:
         _check_name(spec, context)
         if spec.name in skills:
             context.problem(f"skill '{spec.name}' is declared twice", spec, "name", code="duplicate-skill")
             continue
         location = _location(spec, context)
-        tools = list(_Tools(spec, location, siblings, context).described())
-        skills[spec.name] = Skill(spec, _described(spec, tools), location)
+        tools = list(_ToolCompiler(spec, location, exposers, context).descriptions())
+        skills[spec.name] = Skill(spec, _describe(spec, tools), location)
     return skills
 
 
@@ -74,7 +74,7 @@ def _location(spec: SkillSpec, context: BuildContext) -> Location | None:
     return location
 
 
-def _described(spec: SkillSpec, tools: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _describe(spec: SkillSpec, tools: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     members = {
         "name": spec.name,
         "description": spec.description,
@@ -89,83 +89,83 @@ def _described(spec: SkillSpec, tools: Sequence[Mapping[str, Any]]) -> dict[str,
     return {**{key: value for key, value in members.items() if value is not None}, "tools": list(tools)}
 
 
-class _Tools:
+class _ToolCompiler:
     """The tools of one skill."""
 
     def __init__(
         self,
         skill: SkillSpec,
         location: Location | None,
-        siblings: Mapping[str, ExposerConfig],
+        exposers: Mapping[str, ExposerConfig],
         context: BuildContext,
     ) -> None:
         self._skill = skill
         self._location = location
-        self._siblings = siblings
-        self._provision = context
+        self._exposers = exposers
+        self._context = context
 
-    def described(self) -> Iterator[dict[str, Any]]:
+    def descriptions(self) -> Iterator[dict[str, Any]]:
         """What callers are told of each; what is wrong with one is a problem."""
         names = set()
         for tool in self._skill.tools:
             if tool.name in names:
                 message = f"tool '{tool.name}' is declared twice in skill '{self._skill.name}'"
-                self._provision.problem(message, tool, "name", code="duplicate-tool")
+                self._context.problem(message, tool, "name", code="duplicate-tool")
             names.add(tool.name)
-            kind = self._kind(tool)
-            if kind is not None:
-                yield {"name": tool.name, "description": tool.description, **kind}
+            target = self._describe_target(tool)
+            if target is not None:
+                yield {"name": tool.name, "description": tool.description, **target}
 
-    def _kind(self, tool: SkillToolSpec) -> dict[str, Any] | None:
+    def _describe_target(self, tool: SkillToolSpec) -> dict[str, Any] | None:
         if (tool.from_ is None) == (tool.instruction is None):
             has = "neither 'from' nor 'instruction'" if tool.from_ is None else "both 'from' and 'instruction'"
-            self._provision.problem(f"the tool has {has} (it needs one of them)", tool, code="modes")
+            self._context.problem(f"the tool has {has} (it needs one of them)", tool, code="modes")
             return None
-        return self._derived(tool.from_) if tool.from_ else self._instructed(tool, tool.instruction or "")
+        if tool.from_ is not None:
+            return self._describe_derived(tool.from_)
+        return self._describe_instruction(tool, tool.instruction or "")
 
-    def _derived(self, source: SourceSpec) -> dict[str, Any] | None:
-        sibling = self._siblings.get(source.source_namespace)
-        if sibling is None or sibling.type not in _MODES:
-            self._provision.problem(
-                self._no_source(source, sibling), source, "sourceNamespace", code="unknown-namespace"
-            )
+    def _describe_derived(self, source: SourceSpec) -> dict[str, Any] | None:
+        exposer = self._exposers.get(source.source_namespace)
+        if exposer is None or exposer.type not in _SOURCE_TYPES:
+            message = self._unknown_source(source, exposer)
+            self._context.problem(message, source, "sourceNamespace", code="unknown-namespace")
             return None
-        names = sibling.operation_names()
+        names = exposer.operation_names()
         if source.action not in names:
-            self._provision.problem(_no_action(source, sibling, names), source, "action", code="unknown-action")
+            self._context.problem(_unknown_action(source, exposer, names), source, "action", code="unknown-action")
             return None
-        target = {"targetNamespace": sibling.namespace, "action": source.action, "mode": sibling.type}
-        return {"type": "derived", "invocationRef": target}
+        reference = {"targetNamespace": exposer.namespace, "action": source.action, "mode": exposer.type}
+        return {"type": "derived", "invocationRef": reference}
 
-    def _no_source(self, source: SourceSpec, sibling: ExposerConfig | None) -> str:
-        given = source.source_namespace
-        known = [name for name, each in self._siblings.items() if each.type in _MODES]
-        there = f"there are: {', '.join(known)}" if known else "there is none beside it"
-        if sibling is not None:
-            return f"'{given}' is of type '{sibling.type}'; a tool comes of an exposer of type rest or mcp ({there})"
-        return (
-            f"no exposer of type rest or mcp has the namespace '{given}'{did_you_mean(given, known) or f' ({there})'}"
-        )
+    def _unknown_source(self, source: SourceSpec, exposer: ExposerConfig | None) -> str:
+        name = source.source_namespace
+        namespaces = [other.namespace for other in self._exposers.values() if other.type in _SOURCE_TYPES]
+        available = f"there are: {', '.join(namespaces)}" if namespaces else "there is none beside it"
+        if exposer is not None:
+            return f"'{name}' is of type '{exposer.type}'; a tool comes of an exposer of type rest or mcp ({available})"
+        hint = did_you_mean(name, namespaces) or f" ({available})"
+        return f"no exposer of type rest or mcp has the namespace '{name}'{hint}"
 
-    def _instructed(self, tool: SkillToolSpec, path: str) -> dict[str, Any] | None:
+    def _describe_instruction(self, tool: SkillToolSpec, path: str) -> dict[str, Any] | None:
         if self._skill.location is None:
             message = f"'instruction' is a file in the skill's 'location', and skill '{self._skill.name}' has none"
-            self._provision.problem(message, tool, "instruction", code="missing-key")
+            self._context.problem(message, tool, "instruction", code="missing-key")
             return None
         if self._location is not None and not self._location.has(path):
             files = [file.path for file in self._location.files()]
             message = f"there is no file '{path}' to serve in the skill's location"
-            hint = did_you_mean(path, files) or f" ({_listed(files)})"
-            self._provision.problem(f"{message}{hint}", tool, "instruction", code="missing-file")
+            hint = did_you_mean(path, files) or f" ({_list_names(files)})"
+            self._context.problem(f"{message}{hint}", tool, "instruction", code="missing-file")
         return {"type": "instruction", "instruction": path}
 
 
-def _no_action(source: SourceSpec, sibling: ExposerConfig, names: Sequence[str]) -> str:
-    kind = "tool" if sibling.type == "mcp" else "operation"
-    hint = did_you_mean(source.action, names) or f" ({_listed(names)})"
-    return f"'{sibling.namespace}' has no {kind} '{source.action}'{hint}"
+def _unknown_action(source: SourceSpec, exposer: ExposerConfig, names: Sequence[str]) -> str:
+    target = "tool" if exposer.type == "mcp" else "operation"
+    hint = did_you_mean(source.action, names) or f" ({_list_names(names)})"
+    return f"'{exposer.namespace}' has no {target} '{source.action}'{hint}"
 
 
-def _listed(names: Sequence[str]) -> str:
-    more = ", ..." if len(names) > _SHOWN else ""
-    return f"there are: {', '.join(names[:_SHOWN])}{more}" if names else "there is none"
+def _list_names(names: Sequence[str]) -> str:
+    more = ", ..." if len(names) > _MAX_LISTED else ""
+    return f"there are: {', '.join(names[:_MAX_LISTED])}{more}" if names else "there is none"

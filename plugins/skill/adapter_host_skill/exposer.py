@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from adapter_host import BuildContext, CatalogEntry, HttpExposer, Operations, curl
 
-from .catalogue import Skill, prepare_skills
+from .catalogue import Skill, compile_skills
 from .config import SkillConfig
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ class SkillExposer(HttpExposer[SkillConfig]):
 
     def __init__(self, config: SkillConfig, operations: Operations, context: BuildContext) -> None:
         super().__init__(config, operations, context)
-        self._skills = prepare_skills(config, context)
+        self._skills = compile_skills(config, context)
 
     def build_app(self) -> web.Application:
         """Its application."""

@@ -10,63 +10,63 @@ from aiohttp import web
 
 from adapter_host import ArgumentError, NotFoundError, guess_media_type
 
-from .answers import BYTES, Answer, tell_errors
 from .archive import Archive
 from .catalogue import Skill
+from .responses import BYTES, CacheableResponse, problem_middleware
 
 _NO_PATH: Final = frozenset({"", ".", ".."})
 
 
 def build_app(skills: Mapping[str, Skill], limit: int) -> web.Application:
     """An application that serves skills; no more than `limit` bytes are held of one."""
-    listing = [skill.entry for skill in skills.values()]
-    listed = Answer.of_data({"count": len(listing), "skills": listing})
-    app = web.Application(middlewares=[tell_errors])
-    _Routes({name: _Served(skill, limit) for name, skill in skills.items()}, listed).add_to(app.router)
+    summaries = [skill.summary for skill in skills.values()]
+    listing = CacheableResponse.from_data({"count": len(summaries), "skills": summaries})
+    app = web.Application(middlewares=[problem_middleware])
+    _Routes({name: _SkillEndpoints(skill, limit) for name, skill in skills.items()}, listing).add_to(app.router)
     return app
 
 
-class _Served:
+class _SkillEndpoints:
     """One skill while it is served."""
 
     def __init__(self, skill: Skill, limit: int) -> None:
         self.name = skill.name
-        self.description = Answer.of_data(skill.description)
+        self.description = CacheableResponse.from_data(skill.description)
         self._location = skill.location
         self._archive = Archive(skill.name, skill.location, limit) if skill.location else None
 
-    async def contents(self) -> Answer:
+    async def contents(self) -> CacheableResponse:
         """The list of its files."""
         if self._location is None or not await asyncio.to_thread(self._location.is_folder):
             raise NotFoundError("the skill has no files")
         files = await asyncio.to_thread(self._location.files)
-        listed = [
-            {"path": each.path, "size": each.size, "type": guess_media_type(each.path) or BYTES} for each in files
+        listing = [
+            {"path": file.path, "size": file.size, "type": guess_media_type(file.path) or BYTES} for file in files
         ]
-        return Answer.of_data({"name": self.name, "files": listed})
+        return CacheableResponse.from_data({"name": self.name, "files": listing})
 
-    async def file(self, path: str) -> Answer:
+    async def file(self, path: str) -> CacheableResponse:
         """One of its files."""
         if "\\" in path or "\0" in path or not _NO_PATH.isdisjoint(path.split("/")):
             raise ArgumentError("file", "the path must be that of a file below the skill's folder")
         if self._location is None:
             raise NotFoundError("the skill has no files")
         body = await asyncio.to_thread(self._location.read, path)
-        return await asyncio.to_thread(Answer.of_file, path, body)
+        return await asyncio.to_thread(CacheableResponse.from_file, path, body)
 
-    async def archive(self) -> Answer:
+    async def archive(self) -> CacheableResponse:
         """All of its files."""
         if self._archive is None:
             raise NotFoundError("the skill has no files")
-        return await self._archive.answer()
+        return await self._archive.response()
 
 
 class _Routes:
     """The paths of the list, and those below each skill."""
 
-    def __init__(self, skills: Mapping[str, _Served], listed: Answer) -> None:
+    def __init__(self, skills: Mapping[str, _SkillEndpoints], listing: CacheableResponse) -> None:
         self._skills = skills
-        self._listed = listed
+        self._listing = listing
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Let a router know them."""
@@ -74,16 +74,16 @@ class _Routes:
         router.add_get("/skills/{name}{slash:/?}", self._describe)
         router.add_get("/skills/{name}/download{slash:/?}", self._download)
         router.add_get("/skills/{name}/contents{slash:/?}", self._list_contents)
-        router.add_get("/skills/{name}/contents/{file:.+}", self._give_file)
+        router.add_get("/skills/{name}/contents/{file:.+}", self._get_file)
 
-    def _skill(self, request: web.Request) -> _Served:
-        found = self._skills.get(request.match_info["name"])
-        if found is None:
+    def _skill(self, request: web.Request) -> _SkillEndpoints:
+        skill = self._skills.get(request.match_info["name"])
+        if skill is None:
             raise NotFoundError("there is no such skill")
-        return found
+        return skill
 
     async def _list(self, request: web.Request) -> web.Response:
-        return self._listed.response(request)
+        return self._listing.response(request)
 
     async def _describe(self, request: web.Request) -> web.Response:
         return self._skill(request).description.response(request)
@@ -94,5 +94,5 @@ class _Routes:
     async def _list_contents(self, request: web.Request) -> web.Response:
         return (await self._skill(request).contents()).response(request)
 
-    async def _give_file(self, request: web.Request) -> web.Response:
+    async def _get_file(self, request: web.Request) -> web.Response:
         return (await self._skill(request).file(request.match_info["file"])).response(request)

@@ -17,7 +17,7 @@ from adapter_host.testing import running
 
 
 @dataclass
-class Answer:
+class Response:
     status: int
     headers: CIMultiDictProxy[str]
     body: bytes
@@ -28,19 +28,19 @@ class Answer:
 
 
 @dataclass
-class Catalogue:
+class SkillClient:
     """A served skill exposer, and a client of it."""
 
     url: str
     host: Host
     session: ClientSession
 
-    async def __call__(self, path: str, method: str = "GET", **sent: Any) -> Answer:
+    async def __call__(self, path: str, method: str = "GET", **sent: Any) -> Response:
         async with self.session.request(method, URL(self.url + path, encoded=True), **sent) as response:
-            return Answer(response.status, response.headers, await response.read())
+            return Response(response.status, response.headers, await response.read())
 
 
-Serve = Callable[..., AbstractAsyncContextManager[Catalogue]]
+Serve = Callable[..., AbstractAsyncContextManager[SkillClient]]
 Document = Callable[..., dict[str, Any]]
 
 SOURCES = [
@@ -86,9 +86,9 @@ def document() -> Document:
 @pytest.fixture
 def serve() -> Serve:
     @asynccontextmanager
-    async def serving(*skills: dict[str, Any], settings: Any = None, **keys: Any) -> AsyncIterator[Catalogue]:
+    async def serving(*skills: dict[str, Any], settings: Any = None, **keys: Any) -> AsyncIterator[SkillClient]:
         async with running(_document(*skills, **keys), **settings or {}) as host, ClientSession() as session:
-            yield Catalogue(host.url("catalogue"), host.host, session)
+            yield SkillClient(host.url("catalogue"), host.host, session)
 
     return serving
 

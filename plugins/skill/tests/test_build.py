@@ -15,19 +15,19 @@ from .conftest import Document
 TOOL = {"name": "find", "description": "Finds", "from": {"sourceNamespace": "tools", "action": "find"}}
 
 
-def built(document: dict[str, Any], **settings: Any) -> Host:
+def build_host(document: dict[str, Any], **settings: Any) -> Host:
     plugins = Plugins.installed()
     plugins.register("fake", FakePlugin())
     assert plugins.consumers["fake"] is FakeConsumer
     return Host(document, plugins=plugins, settings=Settings(environment={"KEY": "x"}, **settings))
 
 
-def test_what_is_offered(document: Document, folder: Path) -> None:
+def test_catalog(document: Document, folder: Path) -> None:
     skill = {"name": "sowing", "description": "Plans", "location": folder.as_uri(), "tools": [TOOL]}
-    status = built(document(skill)).status()[0]
-    (offer,) = status.exposer.catalog()
-    assert (offer.title, offer.operation) == ("skill sowing", None)
-    assert offer.details == {
+    status = build_host(document(skill)).status()[0]
+    (entry,) = status.exposer.catalog()
+    assert (entry.title, entry.operation) == ("skill sowing", None)
+    assert entry.details == {
         "description": "Plans",
         "location": folder.as_uri(),
         "tools": {"find": "tools.find"},
@@ -47,29 +47,29 @@ def test_what_is_offered(document: Document, folder: Path) -> None:
         ({"type": "basic", "username": "a", "password": "{{KEY}}"}, "curl http://h/x/skills -u USER:PASSWORD"),
     ],
 )
-def test_how_to_try_it(document: Document, authentication: Any, line: str) -> None:
+def test_usage(document: Document, authentication: Any, line: str) -> None:
     keys = {"authentication": authentication} if authentication else {}
-    status = built(document({"name": "a", "description": "A"}, **keys)).status()[0]
+    status = build_host(document({"name": "a", "description": "A"}, **keys)).status()[0]
     assert status.exposer.usage("http://h/x/") == line
 
 
-def test_a_location_that_is_a_file(document: Document, folder: Path) -> None:
+def test_location_must_be_a_folder(document: Document, folder: Path) -> None:
     skill = {"name": "a", "description": "A", "location": (folder / "SKILL.md").as_uri()}
     with pytest.raises(ProblemsError, match="'location' is the folder of the skill's files, and this is a file"):
-        built(document(skill))
+        build_host(document(skill))
 
 
 @pytest.mark.parametrize("path", ["../outside.md", "/etc/passwd", ".env", "out.md", "references", "Beds.md"])
-def test_an_instruction_that_is_not_served(document: Document, folder: Path, path: str) -> None:
+def test_missing_instruction_file(document: Document, folder: Path, path: str) -> None:
     tool = {"name": "plan", "description": "Plans", "instruction": path}
     skill = {"name": "a", "description": "A", "location": folder.as_uri(), "tools": [tool]}
     with pytest.raises(ProblemsError, match=f"there is no file '{path}' to serve in the skill's location"):
-        built(document(skill))
+        build_host(document(skill))
 
 
-def test_what_is_wrong_is_left_out(document: Document) -> None:
+def test_skip_invalid_tools(document: Document) -> None:
     wrong = {**TOOL, "name": "other", "from": {"sourceNamespace": "tools", "action": "fnd"}}
-    host = built(document({"name": "a", "description": "A", "tools": [TOOL, wrong]}), skip_invalid=True)
+    host = build_host(document({"name": "a", "description": "A", "tools": [TOOL, wrong]}), skip_invalid=True)
     (warning,) = host.warnings
     assert warning.message.startswith("skipped: ")
     assert warning.message.endswith("'tools' has no tool 'fnd'; did you mean 'find'?")

@@ -18,13 +18,13 @@ PLAN = {"name": "plan", "description": "Plans", "instruction": "references/beds.
 PLAIN = {"name": "plain", "description": "Says what it is"}
 
 
-async def test_the_list(serve: Serve) -> None:
+async def test_list_skills(serve: Serve) -> None:
     licensed = {"name": "both", "description": "Both kinds", "license": "MIT", "tools": [FIND, READ]}
-    async with serve(licensed, PLAIN) as ask:
-        answer = await ask("/skills")
-    assert answer.status == 200
-    assert answer.headers["Content-Type"] == "application/json"
-    assert answer.data == {
+    async with serve(licensed, PLAIN) as client:
+        response = await client("/skills")
+    assert response.status == 200
+    assert response.headers["Content-Type"] == "application/json"
+    assert response.data == {
         "count": 2,
         "skills": [
             {"name": "both", "description": "Both kinds", "license": "MIT", "tools": ["find", "read"]},
@@ -33,7 +33,7 @@ async def test_the_list(serve: Serve) -> None:
     }
 
 
-async def test_all_of_a_skill(serve: Serve, folder: Path) -> None:
+async def test_skill_details(serve: Serve, folder: Path) -> None:
     skill = {
         "name": "sowing",
         "description": "Plans",
@@ -47,11 +47,11 @@ async def test_all_of_a_skill(serve: Serve, folder: Path) -> None:
         "location": folder.as_uri(),
         "tools": [FIND, READ, PLAN],
     }
-    async with serve(skill) as ask:
-        told = (await ask("/skills/sowing")).data
-    tools = told.pop("tools")
+    async with serve(skill) as client:
+        details = (await client("/skills/sowing")).data
+    tools = details.pop("tools")
     declared = {key: value for key, value in skill.items() if key not in ("tools", "location")}
-    assert told == {**declared, "metadata": {"author": "me", "edition": "2"}}
+    assert details == {**declared, "metadata": {"author": "me", "edition": "2"}}
     assert tools == [
         {
             "name": "find",
@@ -69,9 +69,9 @@ async def test_all_of_a_skill(serve: Serve, folder: Path) -> None:
     ]
 
 
-async def test_what_is_not_declared_is_not_told(serve: Serve) -> None:
-    async with serve(PLAIN) as ask:
-        assert (await ask("/skills/plain")).data == {
+async def test_undeclared_members_are_omitted(serve: Serve) -> None:
+    async with serve(PLAIN) as client:
+        assert (await client("/skills/plain")).data == {
             "name": "plain",
             "description": "Says what it is",
             "user-invocable": True,
@@ -81,38 +81,38 @@ async def test_what_is_not_declared_is_not_told(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("source", [("tools", "search"), ("api", "read"), ("api", "search")])
-async def test_an_action_is_named_as_callers_know_it(serve: Serve, source: tuple[str, str]) -> None:
+async def test_action_names(serve: Serve, source: tuple[str, str]) -> None:
     namespace, action = source
     skill = {**PLAIN, "tools": [{**FIND, "from": {"sourceNamespace": namespace, "action": action}}]}
-    async with serve(skill) as ask:
-        (tool,) = (await ask("/skills/plain")).data["tools"]
+    async with serve(skill) as client:
+        (tool,) = (await client("/skills/plain")).data["tools"]
     assert tool["invocationRef"]["action"] == action
 
 
 @pytest.mark.parametrize("path", ["/skills", "/skills/plain", "/skills/sowing/contents", "/skills/sowing/download"])
-async def test_who_has_it_already_is_not_sent_it(serve: Serve, folder: Path, path: str) -> None:
-    async with serve(PLAIN, {**PLAIN, "name": "sowing", "location": folder.as_uri()}) as ask:
-        first = await ask(path)
+async def test_if_none_match(serve: Serve, folder: Path, path: str) -> None:
+    async with serve(PLAIN, {**PLAIN, "name": "sowing", "location": folder.as_uri()}) as client:
+        first = await client(path)
         tag = first.headers["ETag"]
-        for held in (tag, f'"other", {tag}', f"W/{tag}", "*"):
-            again = await ask(path, headers={"If-None-Match": held})
+        for cached in (tag, f'"other", {tag}', f"W/{tag}", "*"):
+            again = await client(path, headers={"If-None-Match": cached})
             assert (again.status, again.body, again.headers["ETag"]) == (304, b"", tag)
-        assert (await ask(path, headers={"If-None-Match": '"other"'})).body == first.body
+        assert (await client(path, headers={"If-None-Match": '"other"'})).body == first.body
 
 
-async def test_head_is_get_without_its_body(serve: Serve, folder: Path) -> None:
-    async with serve({**PLAIN, "location": folder.as_uri()}) as ask:
+async def test_head_response_has_no_body(serve: Serve, folder: Path) -> None:
+    async with serve({**PLAIN, "location": folder.as_uri()}) as client:
         for path in ("/skills", "/skills/plain/contents/SKILL.md", "/skills/plain/download"):
-            got, asked = await ask(path), await ask(path, "HEAD")
-            assert (asked.status, asked.body) == (200, b"")
+            get, head = await client(path), await client(path, "HEAD")
+            assert (head.status, head.body) == (200, b"")
             for name in ("Content-Length", "Content-Type", "ETag"):
-                assert asked.headers[name] == got.headers[name]
+                assert head.headers[name] == get.headers[name]
 
 
-async def test_a_slash_too_many_is_forgiven(serve: Serve, folder: Path) -> None:
-    async with serve({**PLAIN, "location": folder.as_uri()}) as ask:
+async def test_trailing_slash_is_ignored(serve: Serve, folder: Path) -> None:
+    async with serve({**PLAIN, "location": folder.as_uri()}) as client:
         for path in ("/skills", "/skills/plain", "/skills/plain/contents", "/skills/plain/download"):
-            assert (await ask(f"{path}/")).body == (await ask(path)).body
+            assert (await client(f"{path}/")).body == (await client(path)).body
 
 
 @pytest.mark.parametrize(
@@ -130,34 +130,34 @@ async def test_a_slash_too_many_is_forgiven(serve: Serve, folder: Path) -> None:
         ("/skills/%ff", "there is no such skill"),
     ],
 )
-async def test_what_there_is_not(serve: Serve, path: str, detail: str) -> None:
-    async with serve(PLAIN) as ask:
-        answer = await ask(path)
-    assert answer.status == 404
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert (answer.data["status"], answer.data["detail"]) == (404, detail)
+async def test_not_found(serve: Serve, path: str, detail: str) -> None:
+    async with serve(PLAIN) as client:
+        response = await client(path)
+    assert response.status == 404
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert (response.data["status"], response.data["detail"]) == (404, detail)
 
 
 @pytest.mark.parametrize("path", ["/skills", "/skills/plain", "/skills/plain/download", "/skills/plain/contents/a"])
-async def test_other_methods(serve: Serve, path: str) -> None:
-    async with serve(PLAIN) as ask:
+async def test_method_not_allowed(serve: Serve, path: str) -> None:
+    async with serve(PLAIN) as client:
         for method in ("POST", "PUT", "DELETE"):
-            answer = await ask(path, method)
-            assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD, OPTIONS")
-            assert answer.data["detail"] == f"{method} is not allowed here (allowed: GET, HEAD, OPTIONS)"
-        answer = await ask(path, "OPTIONS")
-        assert (answer.status, answer.headers["Allow"]) == (204, "GET, HEAD, OPTIONS")
+            response = await client(path, method)
+            assert (response.status, response.headers["Allow"]) == (405, "GET, HEAD, OPTIONS")
+            assert response.data["detail"] == f"{method} is not allowed here (allowed: GET, HEAD, OPTIONS)"
+        response = await client(path, "OPTIONS")
+        assert (response.status, response.headers["Allow"]) == (204, "GET, HEAD, OPTIONS")
 
 
-async def test_callers_say_who_they_are(serve: Serve) -> None:
+async def test_authentication(serve: Serve) -> None:
     token, settings = {"type": "bearer", "token": "{{TOKEN}}"}, {"environment": {"TOKEN": "a-secret"}}
-    async with serve(PLAIN, settings=settings, authentication=token) as ask:
+    async with serve(PLAIN, settings=settings, authentication=token) as client:
         for path in ("/skills", "/skills/plain/download"):
-            assert (await ask(path)).status == 401
-        assert (await ask("/skills", headers={"Authorization": "Bearer a-secret"})).status == 200
+            assert (await client(path)).status == 401
+        assert (await client("/skills", headers={"Authorization": "Bearer a-secret"})).status == 200
 
 
-async def test_two_exposers_on_one_port(document: Document) -> None:
+async def test_exposers_sharing_a_port(document: Document) -> None:
     both: Any = document(PLAIN)
     exposed = both["capability"]["exposes"]
     exposed.append({**exposed[0], "namespace": "other", "skills": [{**PLAIN, "name": "second"}]})
@@ -167,7 +167,7 @@ async def test_two_exposers_on_one_port(document: Document) -> None:
                 assert (await response.json())["name"] == name
 
 
-async def test_it_starts_again(document: Document) -> None:
+async def test_host_restarts(document: Document) -> None:
     async with running(document(PLAIN)) as served, ClientSession() as session:
         for _ in range(2):
             async with session.get(f"{served.url('catalogue')}/skills") as response:
@@ -176,9 +176,9 @@ async def test_it_starts_again(document: Document) -> None:
             await served.host.start()
 
 
-async def test_an_idle_connection_does_not_hold_up_the_stop(serve: Serve) -> None:
-    async with serve(PLAIN) as ask:
-        assert (await ask("/skills")).status == 200
-        await ask.host.drain()
-        await ask.host.stop()
-        assert {status.url for status in ask.host.status()} == {None}
+async def test_idle_connection_does_not_delay_stop(serve: Serve) -> None:
+    async with serve(PLAIN) as client:
+        assert (await client("/skills")).status == 200
+        await client.host.drain()
+        await client.host.stop()
+        assert {status.url for status in client.host.status()} == {None}

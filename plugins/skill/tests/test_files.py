@@ -28,26 +28,29 @@ def skill(folder: Path) -> dict[str, str]:
     return {"name": "sowing", "description": "Plans", "location": folder.as_uri()}
 
 
-async def test_the_list_of_files(serve: Serve, folder: Path) -> None:
-    async with serve(skill(folder)) as ask:
-        told = (await ask("/skills/sowing/contents")).data
-    assert told == {
+async def test_list_files(serve: Serve, folder: Path) -> None:
+    async with serve(skill(folder)) as client:
+        listing = (await client("/skills/sowing/contents")).data
+    assert listing == {
         "name": "sowing",
-        "files": [{"path": path, "size": (folder / path).stat().st_size, "type": kind} for path, kind in FILES.items()],
+        "files": [
+            {"path": path, "size": (folder / path).stat().st_size, "type": media_type}
+            for path, media_type in FILES.items()
+        ],
     }
 
 
 @pytest.mark.parametrize("path", FILES)
-async def test_a_file(serve: Serve, folder: Path, path: str) -> None:
-    async with serve(skill(folder)) as ask:
-        answer = await ask(f"/skills/sowing/contents/{path}")
-        assert (answer.status, answer.body) == (200, (folder / path).read_bytes())
+async def test_file_contents(serve: Serve, folder: Path, path: str) -> None:
+    async with serve(skill(folder)) as client:
+        response = await client(f"/skills/sowing/contents/{path}")
+        assert (response.status, response.body) == (200, (folder / path).read_bytes())
         charset = "; charset=utf-8" if FILES[path].startswith("text/") and path != "latin.txt" else ""
-        assert answer.headers["Content-Type"] == FILES[path] + charset
-        assert answer.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
-        assert answer.headers["X-Content-Type-Options"] == "nosniff"
-        held = await ask(f"/skills/sowing/contents/{path}", headers={"If-None-Match": answer.headers["ETag"]})
-        assert (held.status, held.body) == (304, b"")
+        assert response.headers["Content-Type"] == FILES[path] + charset
+        assert response.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        cached = await client(f"/skills/sowing/contents/{path}", headers={"If-None-Match": response.headers["ETag"]})
+        assert (cached.status, cached.body) == (304, b"")
 
 
 @pytest.mark.parametrize(
@@ -73,28 +76,28 @@ async def test_a_file(serve: Serve, folder: Path, path: str) -> None:
         ("%ff", 404),
     ],
 )
-async def test_nothing_else_is_there(serve: Serve, folder: Path, path: str, status: int) -> None:
-    async with serve(skill(folder)) as ask:
-        answer = await ask(f"/skills/sowing/contents/{path}")
-    assert answer.status == status
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert b"secret" not in answer.body
-    assert str(folder).encode() not in answer.body
+async def test_other_paths_are_not_served(serve: Serve, folder: Path, path: str, status: int) -> None:
+    async with serve(skill(folder)) as client:
+        response = await client(f"/skills/sowing/contents/{path}")
+    assert response.status == status
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert b"secret" not in response.body
+    assert str(folder).encode() not in response.body
 
 
-async def test_a_name_of_other_letters(serve: Serve, folder: Path) -> None:
+async def test_file_name_with_special_characters(serve: Serve, folder: Path) -> None:
     (folder / "a b+é%.md").write_text("here")
-    async with serve(skill(folder)) as ask:
-        assert (await ask("/skills/sowing/contents/a%20b+%C3%A9%25.md")).body == b"here"
+    async with serve(skill(folder)) as client:
+        assert (await client("/skills/sowing/contents/a%20b+%C3%A9%25.md")).body == b"here"
 
 
-async def test_the_archive(serve: Serve, folder: Path) -> None:
-    async with serve(skill(folder)) as ask:
-        answer = await ask("/skills/sowing/download")
-    assert answer.status == 200
-    assert answer.headers["Content-Type"] == "application/zip"
-    assert answer.headers["Content-Disposition"] == 'attachment; filename="sowing.zip"'
-    with zipfile.ZipFile(io.BytesIO(answer.body)) as archive:
+async def test_archive(serve: Serve, folder: Path) -> None:
+    async with serve(skill(folder)) as client:
+        response = await client("/skills/sowing/download")
+    assert response.status == 200
+    assert response.headers["Content-Type"] == "application/zip"
+    assert response.headers["Content-Disposition"] == 'attachment; filename="sowing.zip"'
+    with zipfile.ZipFile(io.BytesIO(response.body)) as archive:
         assert archive.testzip() is None
         assert archive.namelist() == list(FILES)
         for entry in archive.infolist():
@@ -102,69 +105,69 @@ async def test_the_archive(serve: Serve, folder: Path) -> None:
             assert entry.external_attr >> 16 == (0o100755 if entry.filename == "scripts/plan.py" else 0o100644)
 
 
-async def test_the_same_files_give_the_same_archive(serve: Serve, folder: Path, tmp_path: Path) -> None:
+async def test_archive_is_reproducible(serve: Serve, folder: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy, symlinks=True)
     (copy / "SKILL.md").touch()
-    async with serve(skill(folder), {**skill(copy), "name": "copy"}) as ask:
-        assert (await ask("/skills/sowing/download")).body == (await ask("/skills/copy/download")).body
+    async with serve(skill(folder), {**skill(copy), "name": "copy"}) as client:
+        assert (await client("/skills/sowing/download")).body == (await client("/skills/copy/download")).body
 
 
-async def test_a_change_is_served_at_once(serve: Serve, folder: Path) -> None:
-    async with serve(skill(folder)) as ask:
-        before = await ask("/skills/sowing/download")
+async def test_changed_files_are_served_immediately(serve: Serve, folder: Path) -> None:
+    async with serve(skill(folder)) as client:
+        before = await client("/skills/sowing/download")
         (folder / "SKILL.md").write_text("another text\n")
         (folder / "new.md").write_text("new")
-        assert (await ask("/skills/sowing/contents/SKILL.md")).body == b"another text\n"
-        assert "new.md" in [file["path"] for file in (await ask("/skills/sowing/contents")).data["files"]]
-        after = await ask("/skills/sowing/download", headers={"If-None-Match": before.headers["ETag"]})
+        assert (await client("/skills/sowing/contents/SKILL.md")).body == b"another text\n"
+        assert "new.md" in [file["path"] for file in (await client("/skills/sowing/contents")).data["files"]]
+        after = await client("/skills/sowing/download", headers={"If-None-Match": before.headers["ETag"]})
     assert after.status == 200
     with zipfile.ZipFile(io.BytesIO(after.body)) as archive:
         assert archive.read("SKILL.md") == b"another text\n"
 
 
-async def test_many_that_ask_at_once_share_an_archive(
+async def test_concurrent_downloads_share_an_archive(
     serve: Serve, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []
     original = Location.read
 
-    def noted(location: Location, path: str = "") -> bytes:
+    def recording_read(location: Location, path: str = "") -> bytes:
         read.append(path)
         return original(location, path)
 
-    monkeypatch.setattr(Location, "read", noted)
-    async with serve(skill(folder)) as ask:
-        answers = await asyncio.gather(*(ask("/skills/sowing/download") for _ in range(8)))
-    assert len({answer.body for answer in answers}) == 1
+    monkeypatch.setattr(Location, "read", recording_read)
+    async with serve(skill(folder)) as client:
+        responses = await asyncio.gather(*(client("/skills/sowing/download") for _ in range(8)))
+    assert len({response.body for response in responses}) == 1
     assert sorted(read) == sorted(FILES)
 
 
-async def test_what_is_too_large_is_refused(serve: Serve, folder: Path) -> None:
+async def test_size_limits(serve: Serve, folder: Path) -> None:
     (folder / "large.bin").write_bytes(bytes(1001))
-    async with serve(skill(folder), settings={"response_limit": 1000}) as ask:
-        one, all_of_them = await ask("/skills/sowing/contents/large.bin"), await ask("/skills/sowing/download")
+    async with serve(skill(folder), settings={"response_limit": 1000}) as client:
+        one, all_of_them = await client("/skills/sowing/contents/large.bin"), await client("/skills/sowing/download")
         assert (one.status, one.data["detail"]) == (403, "the file is larger than 1000 bytes")
         assert (all_of_them.status, all_of_them.data["detail"]) == (403, "the file is larger than 1000 bytes")
         (folder / "large.bin").write_bytes(bytes(990))
-        all_of_them = await ask("/skills/sowing/download")
+        all_of_them = await client("/skills/sowing/download")
         assert all_of_them.data["detail"] == "the skill's files are larger than 1000 bytes together"
 
 
-async def test_too_many_files_are_no_archive(serve: Serve, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_file_count_limit(serve: Serve, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Location, "MOST", 3)
-    async with serve(skill(folder)) as ask:
-        assert len((await ask("/skills/sowing/contents")).data["files"]) == 3
-        answer = await ask("/skills/sowing/download")
-    assert (answer.status, "3 files or more" in answer.data["detail"]) == (403, True)
+    async with serve(skill(folder)) as client:
+        assert len((await client("/skills/sowing/contents")).data["files"]) == 3
+        response = await client("/skills/sowing/download")
+    assert (response.status, "3 files or more" in response.data["detail"]) == (403, True)
 
 
-async def test_a_folder_that_comes_later(serve: Serve, folder: Path, tmp_path: Path) -> None:
-    async with serve(skill(tmp_path / "later")) as ask:
-        (warning,) = ask.host.warnings
+async def test_folder_created_later(serve: Serve, folder: Path, tmp_path: Path) -> None:
+    async with serve(skill(tmp_path / "later")) as client:
+        (warning,) = client.host.warnings
         assert "there is no folder at the skill's location yet" in warning.message
         for path in ("contents", "contents/SKILL.md", "download"):
-            assert (await ask(f"/skills/sowing/{path}")).status == 404
+            assert (await client(f"/skills/sowing/{path}")).status == 404
         await asyncio.to_thread(folder.rename, tmp_path / "later")
         for path in ("contents", "contents/SKILL.md", "download"):
-            assert (await ask(f"/skills/sowing/{path}")).status == 200
+            assert (await client(f"/skills/sowing/{path}")).status == 200

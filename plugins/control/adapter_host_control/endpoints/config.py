@@ -8,32 +8,32 @@ from aiohttp import web
 
 from adapter_host import AdapterHostError, LoadedCapability, ProblemsError
 from adapter_host_control.guard import check_caller
-from adapter_host_control.responses import RefusedRequest, answer, shown
+from adapter_host_control.responses import RequestRejectedError, json_response, problem_to_dict
 
-from .health import adapter, state
-from .masking import masked
+from .health import adapter_status, host_state
+from .masking import mask_document
 
 
-class Configuration:
+class ConfigEndpoints:
     """The endpoints below `/config`."""
 
     def __init__(self, loaded: LoadedCapability) -> None:
-        self._declaration = loaded
-        self._checking = asyncio.Lock()
+        self._loaded = loaded
+        self._validation_lock = asyncio.Lock()
 
     async def get(self, _: web.Request) -> web.Response:
         """The document as it is served, imports and all."""
-        return answer(masked(self._declaration.source.data, self._declaration.masked))
+        return json_response(mask_document(self._loaded.source.data, self._loaded.masked))
 
     async def validate(self, request: web.Request) -> web.Response:
         """What is wrong with the documents as they are on disk; nothing changes."""
         host = check_caller(request)
         _refuse_body(request)
         # One at a time: each is a whole build.
-        async with self._checking:
+        async with self._validation_lock:
             problems = await asyncio.to_thread(host.check)
         valid = all(problem.warning for problem in problems)
-        return answer({"valid": valid, "problems": [shown(problem) for problem in problems]})
+        return json_response({"valid": valid, "problems": [problem_to_dict(problem) for problem in problems]})
 
     async def reload(self, request: web.Request) -> web.Response:
         """Serve the documents as they are on disk; when they cannot run, what is served goes on."""
@@ -42,20 +42,20 @@ class Configuration:
         try:
             await host.reload()
         except ProblemsError as error:
-            problems = [shown(problem) for problem in error.problems]
+            problems = [problem_to_dict(problem) for problem in error.problems]
             message = "not reloaded, what was served goes on"
-            raise RefusedRequest(422, message, problems=problems) from error
+            raise RequestRejectedError(422, message, problems=problems) from error
         except AdapterHostError as error:
-            raise RefusedRequest(409, f"not reloaded, what was served goes on: {error}") from error
-        return answer(
+            raise RequestRejectedError(409, f"not reloaded, what was served goes on: {error}") from error
+        return json_response(
             {
-                "status": state(host),
-                "problems": [shown(problem) for problem in host.warnings],
-                "adapters": [adapter(status) for status in host.status()],
+                "status": host_state(host),
+                "problems": [problem_to_dict(problem) for problem in host.warnings],
+                "adapters": [adapter_status(status) for status in host.status()],
             }
         )
 
 
 def _refuse_body(request: web.Request) -> None:
     if request.can_read_body:
-        raise RefusedRequest(400, "this takes no body: it is about the documents that the host was started with")
+        raise RequestRejectedError(400, "this takes no body: it is about the documents that the host was started with")

@@ -13,29 +13,29 @@ from aiohttp import web
 
 from adapter_host import HOST, ExposerStatus, Host, LoadedCapability
 from adapter_host_control.config import ControlConfig
-from adapter_host_control.responses import answer
+from adapter_host_control.responses import json_response
 
 
 async def live(_: web.Request) -> web.Response:
     """It answers, so it lives."""
-    return answer({"status": "UP"})
+    return json_response({"status": "UP"})
 
 
 async def ready(request: web.Request) -> web.Response:
     """Whether to send it requests: 503 when it drains, or when an exposer does not serve."""
-    status = state(request.app[HOST])
-    adapters = [adapter(status) for status in request.app[HOST].status()]
-    return answer({"status": status, "adapters": adapters}, 200 if status == "UP" else 503)
+    status = host_state(request.app[HOST])
+    adapters = [adapter_status(status) for status in request.app[HOST].status()]
+    return json_response({"status": status, "adapters": adapters}, 200 if status == "UP" else 503)
 
 
-def state(host: Host) -> str:
+def host_state(host: Host) -> str:
     """`UP`, `DEGRADED` or `DRAINING`."""
     if not host.ready:
         return "DRAINING"
     return "UP" if all(status.serving for status in host.status()) else "DEGRADED"
 
 
-def adapter(status: ExposerStatus) -> dict[str, Any]:
+def adapter_status(status: ExposerStatus) -> dict[str, Any]:
     """One exposer, and why it does not serve where it knows."""
     port = urlsplit(status.url or "").port
     failure = status.exposer.failure
@@ -48,12 +48,12 @@ def adapter(status: ExposerStatus) -> dict[str, Any]:
     }
 
 
-class Status:
+class StatusEndpoint:
     """`/status`."""
 
     def __init__(self, loaded: LoadedCapability, config: ControlConfig) -> None:
         capability = loaded.capability
-        self._fixed = {
+        self._static = {
             "capability": {
                 "label": capability.label,
                 "specVersion": capability.version,
@@ -72,27 +72,27 @@ class Status:
         host = request.app[HOST]
         now = datetime.now(UTC)
         started = host.started or now
-        return answer(
+        return json_response(
             {
-                "status": state(host),
-                **self._fixed,
+                "status": host_state(host),
+                **self._static,
                 "started": started.isoformat(timespec="seconds"),
-                "uptime": duration(now - started),
+                "uptime": iso_duration(now - started),
                 "calls": host.calls,
-                "adapters": list(_served(host.status())),
+                "adapters": list(_adapters(host.status())),
             }
         )
 
 
-def _served(statuses: Iterable[ExposerStatus]) -> Iterable[dict[str, Any]]:
+def _adapters(statuses: Iterable[ExposerStatus]) -> Iterable[dict[str, Any]]:
     for status in statuses:
-        more = {"capability": status.capability, "url": status.url, "authentication": status.authentication}
-        yield {**adapter(status), **more, "operations": status.operations}
+        details = {"capability": status.capability, "url": status.url, "authentication": status.authentication}
+        yield {**adapter_status(status), **details, "operations": status.operations}
 
 
-def duration(time: timedelta) -> str:
+def iso_duration(elapsed: timedelta) -> str:
     """A time as ISO 8601 has it, to the second: `P1DT2H0M5S`."""
-    minutes, seconds = divmod(int(time.total_seconds()), 60)
+    minutes, seconds = divmod(int(elapsed.total_seconds()), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
     return f"P{f'{days}D' if days else ''}T{hours}H{minutes}M{seconds}S"

@@ -8,7 +8,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from adapter_host_control.guard import check_caller
-from adapter_host_control.responses import RefusedRequest, answer, read_object
+from adapter_host_control.responses import RequestRejectedError, json_response, read_object
 
 LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 
@@ -17,14 +17,16 @@ _LOG: Final = logging.getLogger("adapter_host.control")
 
 async def get_all(_: web.Request) -> web.Response:
     """Every logger there is."""
-    known = logging.getLogger().manager.loggerDict
-    names = sorted(name for name, logger in known.items() if isinstance(logger, logging.Logger))
-    return answer({"loggers": [_described(logger) for logger in (logging.getLogger(), *map(logging.getLogger, names))]})
+    loggers = logging.getLogger().manager.loggerDict
+    names = sorted(name for name, logger in loggers.items() if isinstance(logger, logging.Logger))
+    return json_response(
+        {"loggers": [_describe(logger) for logger in (logging.getLogger(), *map(logging.getLogger, names))]}
+    )
 
 
 async def get(request: web.Request) -> web.Response:
     """One logger."""
-    return answer(_described(_logger(request)))
+    return json_response(_describe(_logger(request)))
 
 
 async def put(request: web.Request) -> web.Response:
@@ -34,28 +36,28 @@ async def put(request: web.Request) -> web.Response:
     data = await read_object(request)
     level = data.get("level", "")
     if set(data) != {"level"} or not (level is None or (isinstance(level, str) and level.lower() in LEVELS)):
-        raise RefusedRequest(400, f'the body must be {{"level": LEVEL}}, one of {", ".join(LEVELS)} or null')
+        raise RequestRejectedError(400, f'the body must be {{"level": LEVEL}}, one of {", ".join(LEVELS)} or null')
     if level is None and logger.parent is None:
-        raise RefusedRequest(400, "the root logger follows no other, so it needs a level")
+        raise RequestRejectedError(400, "the root logger follows no other, so it needs a level")
     logger.setLevel(level.upper() if level is not None else logging.NOTSET)
     _LOG.warning("the level of logger '%s' is %s now", logger.name, level or "that of the one above it")
-    return answer(_described(logger))
+    return json_response(_describe(logger))
 
 
 def _logger(request: web.Request) -> logging.Logger:
     name = request.match_info["logger"]
-    known = logging.getLogger().manager.loggerDict.get(name)
+    logger = logging.getLogger().manager.loggerDict.get(name)
     if name == "root":
         return logging.getLogger()
-    if not isinstance(known, logging.Logger):
-        raise RefusedRequest(404, "there is no logger of that name (GET /logs lists them)")
-    return known
+    if not isinstance(logger, logging.Logger):
+        raise RequestRejectedError(404, "there is no logger of that name (GET /logs lists them)")
+    return logger
 
 
-def _described(logger: logging.Logger) -> dict[str, Any]:
-    own = logging.getLevelName(logger.level).lower() if logger.level else None
+def _describe(logger: logging.Logger) -> dict[str, Any]:
+    level = logging.getLevelName(logger.level).lower() if logger.level else None
     return {
         "name": logger.name,
-        "level": own,
+        "level": level,
         "effectiveLevel": logging.getLevelName(logger.getEffectiveLevel()).lower(),
     }

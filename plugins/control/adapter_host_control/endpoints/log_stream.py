@@ -14,72 +14,72 @@ import orjson
 from aiohttp import web
 
 from adapter_host import HOST, Host
-from adapter_host_control.responses import HEADERS, RefusedRequest
+from adapter_host_control.responses import HEADERS, RequestRejectedError
 
 from .log_levels import LEVELS
-from .masking import without_credentials
+from .masking import mask_url_credentials
 
-MOST: Final = 1024 * 1024
+MAX_PENDING_BYTES: Final = 1024 * 1024
 """Bytes that wait for one reader; one that lets more wait is dropped."""
 
-FAREWELL: Final = 5.0
+CLOSE_TIMEOUT: Final = 5.0
 """Seconds that a dropped reader has to take what waits for it."""
 
-HEARTBEAT: Final = 15.0
+HEARTBEAT_INTERVAL: Final = 15.0
 """Seconds of silence after which a comment is sent, so that a connection that is gone is seen."""
 
 
-class Reader:
+class Subscriber:
     """One reader and what waits for it; `level` is the least severe that it wants."""
 
     def __init__(self, level: int) -> None:
         self.level = level
-        self.over = asyncio.Event()
-        self._waiting: deque[bytes] = deque()
-        self._size = 0
-        self._news = asyncio.Event()
+        self.ended = asyncio.Event()
+        self._pending: deque[bytes] = deque()
+        self._pending_bytes = 0
+        self._has_events = asyncio.Event()
 
     def put(self, event: bytes) -> None:
         """Have something wait; when that is too much, the reader is dropped."""
-        if self._size + len(event) > MOST:
+        if self._pending_bytes + len(event) > MAX_PENDING_BYTES:
             self.end("dropped: the reader is too slow")
-        elif not self.over.is_set():
+        elif not self.ended.is_set():
             self._add(event)
 
     def _add(self, event: bytes) -> None:
-        self._waiting.append(event)
-        self._size += len(event)
-        self._news.set()
+        self._pending.append(event)
+        self._pending_bytes += len(event)
+        self._has_events.set()
 
     def end(self, reason: str) -> None:
         """Let it have what waits, and no more than why."""
-        if not self.over.is_set():
-            self.over.set()
+        if not self.ended.is_set():
+            self.ended.set()
             self._add(_event("end", {"reason": reason}))
 
-    async def take(self) -> bytes | None:
+    async def next_event(self) -> bytes | None:
         """What comes next; None after the last."""
-        if not self._waiting:
-            if self.over.is_set():
+        if not self._pending:
+            if self.ended.is_set():
                 return None
-            self._news.clear()
+            self._has_events.clear()
             try:
-                async with asyncio.timeout(HEARTBEAT):
-                    await self._news.wait()
+                async with asyncio.timeout(HEARTBEAT_INTERVAL):
+                    await self._has_events.wait()
             except TimeoutError:
                 return b": still here\n\n"
-        event = self._waiting.popleft()
-        self._size -= len(event)
+        event = self._pending.popleft()
+        self._pending_bytes -= len(event)
         return event
 
 
-class _Tap(logging.Handler):
+class _SubscriberHandler(logging.Handler):
     """Hands records on to the event loop, from whichever thread they come."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, tell: Callable[[logging.LogRecord, str], None]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, publish: Callable[[logging.LogRecord, str], None]) -> None:
         super().__init__()
         self._loop = loop
-        self._tell = tell
+        self._publish = publish
 
     def emit(self, record: logging.LogRecord) -> None:
         """Hand one on; the message is made here, since what it is made of may change."""
@@ -89,94 +89,94 @@ class _Tap(logging.Handler):
             self.handleError(record)
             return
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._tell, record, message)
+            self._loop.call_soon_threadsafe(self._publish, record, message)
 
 
 class LogStream:
     """The readers of the log. Without one, nothing listens to it."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, max_subscribers: int) -> None:
+        self._max_subscribers = max_subscribers
         self._host: Host | None = None
-        self._readers: set[Reader] = set()
-        self._tap: _Tap | None = None
+        self._subscribers: set[Subscriber] = set()
+        self._handler: _SubscriberHandler | None = None
 
     async def get(self, request: web.Request) -> web.StreamResponse:
         """Send the log to one more reader, until either side ends it."""
         level = request.query.get("level", "debug").lower()
         if level not in LEVELS:
-            raise RefusedRequest(400, f"'level' must be one of {', '.join(LEVELS)}")
-        if len(self._readers) >= self._most:
-            raise RefusedRequest(503, f"{self._most} read the log already, as many as may")
+            raise RequestRejectedError(400, f"'level' must be one of {', '.join(LEVELS)}")
+        if len(self._subscribers) >= self._max_subscribers:
+            raise RequestRejectedError(503, f"{self._max_subscribers} read the log already, as many as may")
         self._host = request.app[HOST]
-        with self._reading(logging.getLevelNamesMapping()[level.upper()]) as reader:
-            return await self._send(request, reader)
+        with self._subscribed(logging.getLevelNamesMapping()[level.upper()]) as subscriber:
+            return await self._send(request, subscriber)
 
     def end(self) -> None:
         """Send everybody away: others serve from now on, or nobody."""
-        for reader in self._readers:
-            reader.end("ended: reloaded or draining")
+        for subscriber in self._subscribers:
+            subscriber.end("ended: reloaded or draining")
 
     @contextmanager
-    def _reading(self, level: int) -> Iterator[Reader]:
-        reader = Reader(level)
-        self._readers.add(reader)
-        if self._tap is None:
-            self._tap = _Tap(asyncio.get_running_loop(), self._tell)
-            logging.getLogger().addHandler(self._tap)
+    def _subscribed(self, level: int) -> Iterator[Subscriber]:
+        subscriber = Subscriber(level)
+        self._subscribers.add(subscriber)
+        if self._handler is None:
+            self._handler = _SubscriberHandler(asyncio.get_running_loop(), self._publish)
+            logging.getLogger().addHandler(self._handler)
         try:
-            yield reader
+            yield subscriber
         finally:
-            self._leave(reader)
+            self._unsubscribe(subscriber)
 
-    def _leave(self, reader: Reader) -> None:
-        self._readers.discard(reader)
-        if not self._readers and self._tap is not None:
-            logging.getLogger().removeHandler(self._tap)
-            self._tap = None
+    def _unsubscribe(self, subscriber: Subscriber) -> None:
+        self._subscribers.discard(subscriber)
+        if not self._subscribers and self._handler is not None:
+            logging.getLogger().removeHandler(self._handler)
+            self._handler = None
 
-    def _tell(self, record: logging.LogRecord, message: str) -> None:
-        event = self._described(record, message)
-        for reader in list(self._readers):
-            if record.levelno >= reader.level:
-                reader.put(event)
-            if reader.over.is_set():
+    def _publish(self, record: logging.LogRecord, message: str) -> None:
+        event = self._log_event(record, message)
+        for subscriber in list(self._subscribers):
+            if record.levelno >= subscriber.level:
+                subscriber.put(event)
+            if subscriber.ended.is_set():
                 # Its place is free at once: whoever does not read must not keep it.
-                self._leave(reader)
+                self._unsubscribe(subscriber)
 
-    def _described(self, record: logging.LogRecord, message: str) -> bytes:
+    def _log_event(self, record: logging.LogRecord, message: str) -> bytes:
         for plan in self._host.plans if self._host is not None else ():
             message = plan.loaded.masked(message)
-        line = {
+        data = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": without_credentials(message),
+            "message": mask_url_credentials(message),
             # Its text and where it came from may say what is nobody's business.
             **({"exception": record.exc_info[0].__name__} if record.exc_info and record.exc_info[0] else {}),
         }
-        return _event("log", line)
+        return _event("log", data)
 
-    async def _send(self, request: web.Request, reader: Reader) -> web.StreamResponse:
+    async def _send(self, request: web.Request, subscriber: Subscriber) -> web.StreamResponse:
         response = web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream"})
         await response.prepare(request)
-        sending = asyncio.ensure_future(_deliver(response, reader))
-        over = asyncio.ensure_future(reader.over.wait())
+        writing = asyncio.ensure_future(_write_events(response, subscriber))
+        ended = asyncio.ensure_future(subscriber.ended.wait())
         try:
-            await asyncio.wait((sending, over), return_when=asyncio.FIRST_COMPLETED)
-            await asyncio.wait((sending,), timeout=FAREWELL)
-            if not sending.done() and request.transport is not None:
+            await asyncio.wait((writing, ended), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((writing,), timeout=CLOSE_TIMEOUT)
+            if not writing.done() and request.transport is not None:
                 request.transport.abort()
         finally:
-            sending.cancel()
-            over.cancel()
+            writing.cancel()
+            ended.cancel()
         return response
 
 
-async def _deliver(response: web.StreamResponse, reader: Reader) -> None:
+async def _write_events(response: web.StreamResponse, subscriber: Subscriber) -> None:
     try:
         await response.write(b": the log from now on\n\n")
-        while (event := await reader.take()) is not None:
+        while (event := await subscriber.next_event()) is not None:
             await response.write(event)
         await response.write_eof()
     except ConnectionError:

@@ -14,33 +14,33 @@ _USER: Final = re.compile(r"(://)[^/@\s{}]+@")
 _QUERY: Final = re.compile(r"([?&][^=&\s]*(?:auth|key|token|secret|passw|sig)[^=&\s]*=)[^&\s{]+", re.IGNORECASE)
 
 
-def masked(document: Any, mask: Callable[[str], str]) -> Any:
+def mask_document(document: Any, mask: Callable[[str], str]) -> Any:
     """The document as data; `mask` puts the names of secrets for their values.
 
     Secrets that the document holds itself have no name: they are left out where authentication has them, where a
     parameter's name says that it is one, and in URLs.
     """
-    return _copied(document, mask, secret=False)
+    return _mask_value(document, mask, secret=False)
 
 
-def _copied(value: Any, mask: Callable[[str], str], *, secret: bool) -> Any:
+def _mask_value(value: Any, mask: Callable[[str], str], *, secret: bool) -> Any:
     if isinstance(value, Mapping):
-        return {key: _member(value, key, mask) for key in value}
+        return {key: _mask_member(value, key, mask) for key in value}
     if isinstance(value, list | tuple):
-        return [_copied(each, mask, secret=secret) for each in value]
+        return [_mask_value(item, mask, secret=secret) for item in value]
     if isinstance(value, str):
-        return MASK if secret and "{{" not in value else without_credentials(mask(value))
+        return MASK if secret and "{{" not in value else mask_url_credentials(mask(value))
     return MASK if secret and value is not None else value
 
 
-def _member(parent: Mapping[str, Any], key: str, mask: Callable[[str], str]) -> Any:
+def _mask_member(parent: Mapping[str, Any], key: str, mask: Callable[[str], str]) -> Any:
     value = parent[key]
     if key == "authentication" and isinstance(value, Mapping):
-        return {name: _copied(each, mask, secret=name in _SECRET_KEYS) for name, each in value.items()}
+        return {name: _mask_value(item, mask, secret=name in _SECRET_KEYS) for name, item in value.items()}
     named = key == "value" and _SECRET_NAME.search(str(parent.get("name", ""))) is not None
-    return _copied(value, mask, secret=named and not isinstance(value, Mapping | list))
+    return _mask_value(value, mask, secret=named and not isinstance(value, Mapping | list))
 
 
-def without_credentials(text: str) -> str:
+def mask_url_credentials(text: str) -> str:
     """A text with the credentials left out of the URLs in it."""
     return _QUERY.sub(rf"\g<1>{MASK}", _USER.sub(rf"\g<1>{MASK}@", text))

@@ -4,35 +4,35 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from adapter_host_control.responses import HEADERS, RefusedRequest, answer
+from adapter_host_control.responses import HEADERS, RequestRejectedError, json_response
 from adapter_host_control.telemetry.provider import Telemetry
 
 
-class Observation:
+class TelemetryEndpoints:
     """What has been measured and traced."""
 
     def __init__(self, telemetry: Telemetry) -> None:
-        self._measures = telemetry.measures
+        self._metrics = telemetry.metrics
         self._buffer = telemetry.buffer
 
     async def metrics(self, request: web.Request) -> web.Response:
         """All metrics, as Prometheus reads them."""
-        body, content_type = self._measures.text(request.headers.get("Accept", ""))
+        body, content_type = self._metrics.exposition(request.headers.get("Accept", ""))
         return web.Response(body=body, headers={**HEADERS, "Content-Type": content_type})
 
     async def traces(self, request: web.Request) -> web.Response:
         """The last traces, the last first; `operation` and `status` choose among them."""
         operation, status = request.query.get("operation"), request.query.get("status", "").lower()
-        found = [
+        matches = [
             trace.summary()
             for trace in self._buffer
             if operation in (None, trace.operation) and status in ("", trace.status)
         ]
-        return answer({"traces": found, "bufferSize": self._buffer.size, "bufferUsed": len(self._buffer)})
+        return json_response({"traces": matches, "bufferSize": self._buffer.size, "bufferUsed": len(self._buffer)})
 
     async def trace(self, request: web.Request) -> web.Response:
         """One of them with its spans."""
         trace = self._buffer.find(request.match_info["trace"])
         if trace is None:
-            raise RefusedRequest(404, "there is no trace of that id (any more)")
-        return answer(trace.details())
+            raise RequestRejectedError(404, "there is no trace of that id (any more)")
+        return json_response(trace.details())

@@ -9,35 +9,35 @@ from aiohttp import web
 
 from adapter_host import HOST, Host, StepType
 from adapter_host_control.guard import check_caller
-from adapter_host_control.responses import RefusedRequest, answer, read_object
+from adapter_host_control.responses import RequestRejectedError, json_response, read_object
 
-KEYS: Final = ("enabled", "timeout", "statementLimit", "defaultLocation", "defaultLanguage", "allowedLanguages")
+MUTABLE_KEYS: Final = ("enabled", "timeout", "statementLimit", "defaultLocation", "defaultLanguage", "allowedLanguages")
 """What may be changed while it runs."""
 
 
 async def get(request: web.Request) -> web.Response:
     """How scripts are set up, and how often they ran."""
-    return answer(dict(_scripts(request.app[HOST])[0].status()))
+    return json_response(dict(_script_step_types(request.app[HOST])[0].status()))
 
 
 async def put(request: web.Request) -> web.Response:
     """Set some of it otherwise, until the next reload."""
     host = check_caller(request)
     changes = await read_object(request)
-    if unknown := [key for key in changes if key not in KEYS]:
-        raise RefusedRequest(400, f"unknown key '{unknown[0]}' (known: {', '.join(KEYS)})")
-    scripts = _scripts(host)
+    if unknown := [key for key in changes if key not in MUTABLE_KEYS]:
+        raise RequestRejectedError(400, f"unknown key '{unknown[0]}' (known: {', '.join(MUTABLE_KEYS)})")
+    step_types = _script_step_types(host)
     try:
-        for each in scripts:
-            each.adjust(changes)
+        for steps in step_types:
+            steps.adjust(changes)
     except ValueError as error:
-        raise RefusedRequest(400, str(error)) from error
-    return answer(dict(scripts[0].status()))
+        raise RequestRejectedError(400, str(error)) from error
+    return json_response(dict(step_types[0].status()))
 
 
-def _scripts(host: Host) -> Sequence[StepType[Any]]:
+def _script_step_types(host: Host) -> Sequence[StepType[Any]]:
     """What runs the script steps, of each capability that has some."""
-    found = host.step_types.get("script", ())
-    if not found:
-        raise RefusedRequest(404, "no script runs here (script steps need: pip install adapter-host-scripting)")
-    return found
+    step_types = host.step_types.get("script", ())
+    if not step_types:
+        raise RequestRejectedError(404, "no script runs here (script steps need: pip install adapter-host-scripting)")
+    return step_types

@@ -14,7 +14,7 @@ from opentelemetry.trace import Span, SpanKind, set_span_in_context
 
 from adapter_host import Arguments, Call, Result
 
-from .metrics import Count
+from .metrics import Counter
 from .provider import Telemetry
 from .spans import end_span, error_type
 
@@ -22,71 +22,73 @@ NO_OPERATION: Final = "-"
 """What stands for the operation where a request was refused before it reached one."""
 
 
-class Kind:
+class OperationTelemetry:
     """The requests for one operation, with everything that is the same for each of them."""
 
-    def __init__(self, telemetry: Telemetry, type: str, operation: str) -> None:
+    def __init__(self, telemetry: Telemetry, type_name: str, operation_id: str) -> None:
         prefix = telemetry.prefix
         self.telemetry = telemetry
-        self.span = f"{type}.request"
-        self.labels = {f"{prefix}.adapter.type": type, f"{prefix}.operation.id": operation}
-        self._ok = telemetry.measures.requests.of({**self.labels, "status": "ok"})
-        self._failed = telemetry.measures.requests.of({**self.labels, "status": "error"})
-        self._errors: dict[str, Count] = {}
+        self.span_name = f"{type_name}.request"
+        self.labels = {f"{prefix}.adapter.type": type_name, f"{prefix}.operation.id": operation_id}
+        self._ok = telemetry.metrics.requests.with_labels({**self.labels, "status": "ok"})
+        self._failed = telemetry.metrics.requests.with_labels({**self.labels, "status": "error"})
+        self._errors: dict[str, Counter] = {}
 
-    def count(self, seconds: float, error: str | None) -> None:
+    def record(self, seconds: float, error: str | None) -> None:
         """Count one, and how it ended."""
-        measures = self.telemetry.measures
-        count = self._ok if error is None else self._failed
-        count.value += 1
-        measures.request_seconds.record(seconds, count.labels)
+        metrics = self.telemetry.metrics
+        counter = self._ok if error is None else self._failed
+        counter.value += 1
+        metrics.request_seconds.record(seconds, counter.labels)
         if error is not None:
             if error not in self._errors:
-                self._errors[error] = measures.errors.of({**self.labels, "error.type": error})
+                self._errors[error] = metrics.errors.with_labels({**self.labels, "error.type": error})
             self._errors[error].value += 1
 
 
-class Exchange:
+class HttpExchange:
     """One HTTP request: when it began, what it brought, and the call that it came to."""
 
-    __slots__ = ("began", "began_ns", "headers", "request")
+    __slots__ = ("headers", "request", "started", "started_ns")
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         self.headers = headers
-        self.began = perf_counter()
-        self.began_ns = time_ns()
-        self.request: Request | None = None
+        self.started = perf_counter()
+        self.started_ns = time_ns()
+        self.request: InboundRequest | None = None
 
 
-_EXCHANGE: Final[ContextVar[Exchange | None]] = ContextVar("adapter_host_control_exchange", default=None)
+_CURRENT_EXCHANGE: Final[ContextVar[HttpExchange | None]] = ContextVar("adapter_host_control_exchange", default=None)
 """The HTTP request that is being answered."""
 
 
-class Request:
+class InboundRequest:
     """A call from outside, until its answer is out. With an `exchange`, the first call of it, that ends with it."""
 
-    __slots__ = ("_began", "_kind", "error", "span")
+    __slots__ = ("_operation", "_started", "error", "span")
 
-    def __init__(self, kind: Kind, parent: Context | None, exchange: Exchange | None) -> None:
-        telemetry = kind.telemetry
-        self._kind = kind
-        self._began = exchange.began if exchange is not None else perf_counter()
+    def __init__(self, operation: OperationTelemetry, parent: Context | None, exchange: HttpExchange | None) -> None:
+        telemetry = operation.telemetry
+        self._operation = operation
+        self._started = exchange.started if exchange is not None else perf_counter()
         self.error: str | None = None
         self.span: Span | None = None
-        if telemetry.config.traces_calls:
-            began_ns = exchange.began_ns if exchange is not None else None
+        if telemetry.config.collects_traces:
+            started_ns = exchange.started_ns if exchange is not None else None
             parent = parent or telemetry.parent(exchange.headers if exchange is not None else None)
-            self.span = telemetry.tracer.start_span(kind.span, parent, SpanKind.SERVER, kind.labels, None, began_ns)
+            self.span = telemetry.tracer.start_span(
+                operation.span_name, parent, SpanKind.SERVER, operation.labels, None, started_ns
+            )
 
     @classmethod
-    def begin(cls, kind: Kind) -> tuple[Request, bool]:
+    def begin(cls, operation: OperationTelemetry) -> tuple[InboundRequest, bool]:
         """The request that a call is, and whether it ends with the call."""
-        exchange = _EXCHANGE.get()
+        exchange = _CURRENT_EXCHANGE.get()
         if exchange is None:
-            return cls(kind, None, None), True
+            return cls(operation, None, None), True
         if exchange.request is not None:
-            return cls(kind, exchange.request.context, None), True
-        exchange.request = cls(kind, None, exchange)
+            return cls(operation, exchange.request.context, None), True
+        exchange.request = cls(operation, None, exchange)
         return exchange.request, False
 
     @property
@@ -98,19 +100,19 @@ class Request:
         """Its answer is out, with that HTTP status."""
         if self.error is None and status is not None and status >= 400:
             self.error = str(status)
-        if self._kind.telemetry.config.measures:
-            self._kind.count(perf_counter() - self._began, self.error)
+        if self._operation.telemetry.config.collects_metrics:
+            self._operation.record(perf_counter() - self._started, self.error)
         if self.span is not None:
             if status is not None:
                 self.span.set_attribute("http.response.status_code", status)
             end_span(self.span, self.error)
 
 
-def wrap_request(kind: Kind, call: Call) -> Call:
+def wrap_operation(operation: OperationTelemetry, call: Call) -> Call:
     """The call of an exposed operation, measured and traced."""
 
-    async def observed(arguments: Arguments) -> Result:
-        request, ends = Request.begin(kind)
+    async def instrumented(arguments: Arguments) -> Result:
+        request, ends_with_call = InboundRequest.begin(operation)
         context = request.context
         token = attach(context) if context is not None else None
         try:
@@ -121,20 +123,20 @@ def wrap_request(kind: Kind, call: Call) -> Call:
         finally:
             if token is not None:
                 detach(token)
-            if ends:
+            if ends_with_call:
                 request.end()
 
-    return observed
+    return instrumented
 
 
-def request_middleware(telemetry: Telemetry, type: str) -> Middleware:
+def request_middleware(telemetry: Telemetry, type_name: str) -> Middleware:
     """The middleware that sees each HTTP request from its beginning to the end of its answer."""
-    refused = Kind(telemetry, type, NO_OPERATION)
+    without_operation = OperationTelemetry(telemetry, type_name, NO_OPERATION)
 
     @web.middleware
-    async def observed(request: web.Request, handler: Handler) -> web.StreamResponse:
-        exchange = Exchange(request.headers)
-        token = _EXCHANGE.set(exchange)
+    async def instrumented(request: web.Request, handler: Handler) -> web.StreamResponse:
+        exchange = HttpExchange(request.headers)
+        token = _CURRENT_EXCHANGE.set(exchange)
         status: int | None = None
         try:
             response = await handler(request)
@@ -144,10 +146,10 @@ def request_middleware(telemetry: Telemetry, type: str) -> Middleware:
             status = error.status
             raise
         finally:
-            _EXCHANGE.reset(token)
+            _CURRENT_EXCHANGE.reset(token)
             if exchange.request is not None:
                 exchange.request.end(status)
-            elif status is not None and status >= 400 and telemetry.config.measures:
-                refused.count(perf_counter() - exchange.began, str(status))
+            elif status is not None and status >= 400 and telemetry.config.collects_metrics:
+                without_operation.record(perf_counter() - exchange.started, str(status))
 
-    return observed
+    return instrumented

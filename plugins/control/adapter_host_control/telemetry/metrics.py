@@ -19,7 +19,7 @@ BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 """Between the buckets of durations, in seconds."""
 
 
-class Count:
+class Counter:
     """A number with its labels; whoever counts holds it, so that counting is an addition and no look-up."""
 
     __slots__ = ("labels", "value")
@@ -29,22 +29,22 @@ class Count:
         self.value = 0
 
 
-class Counts:
+class LabeledCounters:
     """The numbers of one instrument, by their labels."""
 
     def __init__(self) -> None:
-        self._counts: dict[frozenset[tuple[str, str | int]], Count] = {}
+        self._counters: dict[frozenset[tuple[str, str | int]], Counter] = {}
 
-    def of(self, labels: Labels) -> Count:
+    def with_labels(self, labels: Labels) -> Counter:
         """The number that has these labels."""
-        return self._counts.setdefault(frozenset(labels.items()), Count(labels))
+        return self._counters.setdefault(frozenset(labels.items()), Counter(labels))
 
     def observe(self, _: CallbackOptions) -> Iterable[Observation]:
         """All of them, for a reader."""
-        return [Observation(count.value, count.labels) for count in list(self._counts.values())]
+        return [Observation(counter.value, counter.labels) for counter in list(self._counters.values())]
 
 
-class Measures:
+class Metrics:
     """All that is measured of one capability, from its first start on; `prefix` begins the names (`naftiko`)."""
 
     def __init__(self, prefix: str, resource: Resource, *, local: bool) -> None:
@@ -52,37 +52,37 @@ class Measures:
         readers = [PrometheusMetricReader(registry=self._registry, scope_info_enabled=False)] if local else []
         self._provider = MeterProvider(readers, resource, AlwaysOffExemplarFilter(), shutdown_on_exit=False)
         self._meter = self._provider.get_meter("adapter_host_control")
-        self.requests = self._counts(f"{prefix}.request.total", "Requests.")
-        self.errors = self._counts(f"{prefix}.request.errors", "Requests that failed, by the kind of the error.")
-        self.client_requests = self._counts(f"{prefix}.http.client.total", "Requests to consumed HTTP APIs.")
-        self.active = Counts()
+        self.requests = self._counter(f"{prefix}.request.total", "Requests.")
+        self.errors = self._counter(f"{prefix}.request.errors", "Requests that failed, by the kind of the error.")
+        self.client_requests = self._counter(f"{prefix}.http.client.total", "Requests to consumed HTTP APIs.")
+        self.active = LabeledCounters()
         description = "Whether the capability is served; two for as long as a reload lets calls end."
         self._meter.create_observable_up_down_counter(
             f"{prefix}.capability.active", [self.active.observe], description=description
         )
-        self.request_seconds = self._seconds(f"{prefix}.request.duration.seconds", "How long requests took.")
-        self.step_seconds = self._seconds(f"{prefix}.step.duration.seconds", "How long steps took.")
-        self.client_seconds = self._seconds(f"{prefix}.http.client.duration.seconds", "How long consumed APIs took.")
+        self.request_seconds = self._histogram(f"{prefix}.request.duration.seconds", "How long requests took.")
+        self.step_seconds = self._histogram(f"{prefix}.step.duration.seconds", "How long steps took.")
+        self.client_seconds = self._histogram(f"{prefix}.http.client.duration.seconds", "How long consumed APIs took.")
 
-    def _counts(self, name: str, description: str) -> Counts:
-        counts = Counts()
-        self._meter.create_observable_counter(name, [counts.observe], description=description)
-        return counts
+    def _counter(self, name: str, description: str) -> LabeledCounters:
+        counters = LabeledCounters()
+        self._meter.create_observable_counter(name, [counters.observe], description=description)
+        return counters
 
-    def _seconds(self, name: str, description: str) -> Histogram:
+    def _histogram(self, name: str, description: str) -> Histogram:
         return self._meter.create_histogram(
             name, unit="s", description=description, explicit_bucket_boundaries_advisory=BOUNDS
         )
 
-    def text(self, accept: str) -> tuple[bytes, str]:
+    def exposition(self, accept: str) -> tuple[bytes, str]:
         """All of it as Prometheus reads it, in the form that an Accept header asks for, and its Content-Type."""
         encode, content_type = choose_encoder(accept)
         return encode(self._registry), content_type
 
-    def add(self, reader: MetricReader) -> None:
+    def add_reader(self, reader: MetricReader) -> None:
         """Let somebody else read too, what is measured from now on."""
         self._provider.add_metric_reader(reader)
 
-    def remove(self, reader: MetricReader) -> None:
+    def remove_reader(self, reader: MetricReader) -> None:
         """Let somebody read no more."""
         self._provider.remove_metric_reader(reader)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from adapter_host import BuildContext, LoadedCapability, Operation
 
 
-def type_of(context: BuildContext) -> str:
+def exposer_type(context: BuildContext) -> str:
     """The type of the exposer that a provision is for."""
     exposes = context.loaded.capability.exposes
-    return next((each.type for each in exposes if each.namespace == context.namespace), "")
+    return next((exposer.type for exposer in exposes if exposer.namespace == context.namespace), "")
 
 
 def operation_id(operation: Operation, loaded: LoadedCapability) -> str:
@@ -16,10 +16,10 @@ def operation_id(operation: Operation, loaded: LoadedCapability) -> str:
     method = getattr(operation.spec, "method", None)
     if not isinstance(method, str):
         return operation.name
-    place = loaded.loc(operation.spec)
+    loc = loaded.loc(operation.spec)
     paths = [
         path
-        for model, loc in loaded.models
-        if place[: len(loc)] == loc and isinstance(path := getattr(model, "path", None), str)
+        for model, model_loc in loaded.models
+        if loc[: len(model_loc)] == model_loc and isinstance(path := getattr(model, "path", None), str)
     ]
     return f"{paths[-1]} {method}" if paths else operation.name

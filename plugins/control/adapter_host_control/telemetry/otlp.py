@@ -10,22 +10,22 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from .metrics import Measures
+from .metrics import Metrics
 
 if TYPE_CHECKING:
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 
-INTERVAL: Final = 60.0
+PUSH_INTERVAL: Final = 60.0
 """Seconds between two times that metrics are sent."""
 
-TIMEOUT: Final = 5.0
+EXPORT_TIMEOUT: Final = 5.0
 """Seconds that one sending may take, the last one at a stop included."""
 
-QUEUE: Final = 2048
+MAX_QUEUED_SPANS: Final = 2048
 """Spans that wait to be sent; what does not fit is dropped."""
 
 
-class Relay(SpanProcessor):
+class SpanRelay(SpanProcessor):
     """Hands spans to whoever takes them at the time, if anybody does."""
 
     def __init__(self) -> None:
@@ -40,17 +40,17 @@ class Relay(SpanProcessor):
             self.target.on_end(span)
 
 
-class Sender:
-    """Sends to one collector what a relay and the measures give, until it is closed."""
+class OtlpExporter:
+    """Sends to one collector what a relay and the metrics give, until it is closed."""
 
-    def __init__(self, endpoint: str, relay: Relay, measures: Measures) -> None:
-        self._endpoint = endpoint.rstrip("/")
+    def __init__(self, collector_url: str, relay: SpanRelay, metrics: Metrics) -> None:
+        self._collector_url = collector_url.rstrip("/")
         self._relay = relay
-        self._measures = measures
+        self._metrics = metrics
         self._reader = InMemoryMetricReader()
-        self._spans: BatchSpanProcessor | None = None
-        self._metrics: OTLPMetricExporter | None = None
-        self._pushing: asyncio.Task[None] | None = None
+        self._span_processor: BatchSpanProcessor | None = None
+        self._metric_exporter: OTLPMetricExporter | None = None
+        self._push_task: asyncio.Task[None] | None = None
 
     def open(self) -> None:
         """Begin to send."""
@@ -59,33 +59,35 @@ class Sender:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
         # All that waits goes in one piece, so that the last sending keeps to its time.
-        spans = OTLPSpanExporter(f"{self._endpoint}/v1/traces", timeout=TIMEOUT)
-        self._spans = BatchSpanProcessor(spans, max_queue_size=QUEUE, max_export_batch_size=QUEUE)
-        self._relay.target = self._spans
-        self._metrics = OTLPMetricExporter(f"{self._endpoint}/v1/metrics", timeout=TIMEOUT)
-        self._measures.add(self._reader)
-        self._pushing = asyncio.create_task(self._push_now_and_then())
+        spans = OTLPSpanExporter(f"{self._collector_url}/v1/traces", timeout=EXPORT_TIMEOUT)
+        self._span_processor = BatchSpanProcessor(
+            spans, max_queue_size=MAX_QUEUED_SPANS, max_export_batch_size=MAX_QUEUED_SPANS
+        )
+        self._relay.target = self._span_processor
+        self._metric_exporter = OTLPMetricExporter(f"{self._collector_url}/v1/metrics", timeout=EXPORT_TIMEOUT)
+        self._metrics.add_reader(self._reader)
+        self._push_task = asyncio.create_task(self._push_periodically())
 
-    async def _push_now_and_then(self) -> None:
+    async def _push_periodically(self) -> None:
         while True:
-            await asyncio.sleep(INTERVAL)
+            await asyncio.sleep(PUSH_INTERVAL)
             await asyncio.to_thread(self._push)
 
     def _push(self) -> None:
         data = self._reader.get_metrics_data()
-        if data is not None and self._metrics is not None:
-            self._metrics.export(data)
+        if data is not None and self._metric_exporter is not None:
+            self._metric_exporter.export(data)
 
     async def close(self) -> None:
         """Send what is left, for as long as that may take, and no more."""
-        pushing, self._pushing = self._pushing, None
-        if pushing is not None:
-            pushing.cancel()
+        push_task, self._push_task = self._push_task, None
+        if push_task is not None:
+            push_task.cancel()
         self._relay.target = None
-        spans, metrics = self._spans, self._metrics
-        if spans is None or metrics is None:
+        spans, metric_exporter = self._span_processor, self._metric_exporter
+        if spans is None or metric_exporter is None:
             return
         await asyncio.gather(asyncio.to_thread(spans.shutdown), asyncio.to_thread(self._push))
-        metrics.shutdown()
-        self._measures.remove(self._reader)
-        self._spans = self._metrics = None
+        metric_exporter.shutdown()
+        self._metrics.remove_reader(self._reader)
+        self._span_processor = self._metric_exporter = None

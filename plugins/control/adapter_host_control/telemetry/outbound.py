@@ -20,7 +20,7 @@ from adapter_host import (
     UpstreamStatusError,
 )
 
-from .metrics import Count
+from .metrics import Counter
 from .provider import Telemetry
 from .spans import end_span, error_type
 
@@ -28,29 +28,29 @@ TRANSPORT: Final = "transport"
 """The kind of error where there was no answer at all."""
 
 
-class Client:
+class ClientTelemetry:
     """The calls of one operation of a consumed API, with everything that is the same for each of them."""
 
-    def __init__(self, telemetry: Telemetry, type: str, operation: ConsumedOperation) -> None:
+    def __init__(self, telemetry: Telemetry, type_name: str, operation: ConsumedOperation) -> None:
         self._telemetry = telemetry
         method, url = operation.method, _declared_url(operation)
-        named = {"server.address": urlsplit(url).hostname or "", "http.request.method": method or ""}
-        shown = {name: value for name, value in named.items() if value}
-        self._name = f"{type}.client.{method}" if method else f"{type}.client"
-        self._labels = {f"{telemetry.prefix}.namespace": operation.namespace, **shown}
-        called = {f"{telemetry.prefix}.operation.id": f"{operation.namespace}.{operation.name}"}
-        self._attributes = {**self._labels, **called, **({"url.full": url} if url else {})}
-        self._counts: dict[int | str, Count] = {}
-        over_http = method is not None or isinstance(operation, PassThroughOperation)
-        self._measures = telemetry.config.measures and over_http
+        attributes = {"server.address": urlsplit(url).hostname or "", "http.request.method": method or ""}
+        labels = {name: value for name, value in attributes.items() if value}
+        self._name = f"{type_name}.client.{method}" if method else f"{type_name}.client"
+        self._labels = {f"{telemetry.prefix}.namespace": operation.namespace, **labels}
+        operation_label = {f"{telemetry.prefix}.operation.id": f"{operation.namespace}.{operation.name}"}
+        self._attributes = {**self._labels, **operation_label, **({"url.full": url} if url else {})}
+        self._counters: dict[int | str, Counter] = {}
+        is_http = method is not None or isinstance(operation, PassThroughOperation)
+        self._metrics = telemetry.config.collects_metrics and is_http
 
     def wrap(self, call: ConsumedCall) -> ConsumedCall:
         """The call, measured and traced."""
         telemetry = self._telemetry
 
-        async def observed(arguments: Arguments, *, stream: bool = False) -> Result:
-            began = perf_counter()
-            span = self._start() if telemetry.config.traces_calls else None
+        async def instrumented(arguments: Arguments, *, stream: bool = False) -> Result:
+            started = perf_counter()
+            span = self._start_span() if telemetry.config.collects_traces else None
             token = attach(set_span_in_context(span)) if span is not None else None
             outcome: int | str = TRANSPORT
             failure: str | None = None
@@ -64,29 +64,29 @@ class Client:
             finally:
                 if token is not None:
                     detach(token)
-                self._end(span, perf_counter() - began, outcome, failure)
+                self._end_call(span, perf_counter() - started, outcome, failure)
 
-        return observed
+        return instrumented
 
-    def _start(self) -> Span:
+    def _start_span(self) -> Span:
         return self._telemetry.tracer.start_span(self._name, kind=SpanKind.CLIENT, attributes=self._attributes)
 
-    def _end(self, span: Span | None, seconds: float, outcome: int | str, failure: str | None) -> None:
-        if self._measures:
-            count = self._counts.get(outcome) or self._count(outcome)
-            count.value += 1
-            self._telemetry.measures.client_seconds.record(seconds, count.labels)
+    def _end_call(self, span: Span | None, seconds: float, outcome: int | str, failure: str | None) -> None:
+        if self._metrics:
+            counter = self._counters.get(outcome) or self._add_counter(outcome)
+            counter.value += 1
+            self._telemetry.metrics.client_seconds.record(seconds, counter.labels)
         if span is not None:
             if isinstance(outcome, int):
                 span.set_attribute("http.response.status_code", outcome)
                 failure = failure or (str(outcome) if outcome >= 400 else None)
             end_span(span, failure)
 
-    def _count(self, outcome: int | str) -> Count:
+    def _add_counter(self, outcome: int | str) -> Counter:
         name = "http.response.status_code" if isinstance(outcome, int) else "error.type"
-        count = self._telemetry.measures.client_requests.of({**self._labels, name: outcome})
-        self._counts[outcome] = count
-        return count
+        counter = self._telemetry.metrics.client_requests.with_labels({**self._labels, name: outcome})
+        self._counters[outcome] = counter
+        return counter
 
 
 def _outcome(error: BaseException) -> int | str:
@@ -97,6 +97,6 @@ def _outcome(error: BaseException) -> int | str:
 
 def _declared_url(operation: ConsumedOperation) -> str:
     """The URL as the document has it, a name where each value goes: no value of a call, no query, no secret."""
-    described: Mapping[str, object] = operation.describe()
-    url = described.get("url")
+    description: Mapping[str, object] = operation.describe()
+    url = description.get("url")
     return url.partition("?")[0] if isinstance(url, str) else ""

@@ -18,11 +18,11 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from adapter_host import TRACE_CONTEXT, BuildContext, LoadedCapability
 from adapter_host_control.config import ObservabilityConfig
 
-from .metrics import Measures
-from .otlp import Relay, Sender
+from .metrics import Metrics
+from .otlp import OtlpExporter, SpanRelay
 from .trace_store import TraceBuffer
 
-KEPT: Final = "adapter_host_control"
+STATE_NAME: Final = "adapter_host_control"
 
 _PROPAGATORS: Final[Mapping[str, type[TextMapPropagator]]] = {
     "w3c": TraceContextTextMapPropagator,
@@ -35,18 +35,18 @@ class Telemetry:
     """Counts, times and traces. `prefix` begins all names: that of the language the document is written in."""
 
     def __init__(
-        self, prefix: str, label: str, config: ObservabilityConfig, measures: Measures, buffer: TraceBuffer
+        self, prefix: str, label: str, config: ObservabilityConfig, metrics: Metrics, buffer: TraceBuffer
     ) -> None:
         self.prefix = prefix
         self.config = config
-        self.measures = measures
+        self.metrics = metrics
         self.buffer = buffer
-        self._active = measures.active.of({f"{prefix}.capability": label})
-        self._relay = Relay()
-        self._open = AsyncExitStack()
+        self._active = metrics.active.with_labels({f"{prefix}.capability": label})
+        self._relay = SpanRelay()
+        self._exit_stack = AsyncExitStack()
         sampler = ParentBased(TraceIdRatioBased(config.traces.sampling))
         provider = TracerProvider(sampler=sampler, resource=_resource(prefix, label), shutdown_on_exit=False)
-        if config.shows_traces:
+        if config.serves_traces:
             provider.add_span_processor(buffer)
         provider.add_span_processor(self._relay)
         self.tracer = provider.get_tracer("adapter_host_control")
@@ -54,56 +54,56 @@ class Telemetry:
 
     def parent(self, headers: Mapping[str, str] | None) -> Context:
         """What a call from outside belongs to: as the call itself says, else its HTTP headers."""
-        carried = TRACE_CONTEXT.get()
-        if carried is not None:
-            return _W3C.extract(carried, Context())
+        trace_context = TRACE_CONTEXT.get()
+        if trace_context is not None:
+            return _W3C.extract(trace_context, Context())
         return self.propagator.extract(headers, Context()) if headers is not None else Context()
 
-    async def open(self, endpoint: str | None) -> None:
-        """The capability is served from now on; everything goes to the collector at `endpoint` too, if there is one."""
+    async def open(self, collector_url: str | None) -> None:
+        """Count the capability as active, and start to export to the collector, if there is one."""
         self._active.value += 1
-        self._open.callback(self._leave)
-        if endpoint:
-            sender = Sender(endpoint, self._relay, self.measures)
-            sender.open()
-            self._open.push_async_callback(sender.close)
+        self._exit_stack.callback(self._deactivate)
+        if collector_url:
+            exporter = OtlpExporter(collector_url, self._relay, self.metrics)
+            exporter.open()
+            self._exit_stack.push_async_callback(exporter.close)
 
-    def _leave(self) -> None:
+    def _deactivate(self) -> None:
         self._active.value -= 1
 
     async def close(self) -> None:
         """The capability is served no more."""
-        await self._open.aclose()
+        await self._exit_stack.aclose()
 
 
-class Memory:
-    """What outlives a reload: the measures, the last traces; and what the parts of one build share."""
+class TelemetryStore:
+    """What outlives a reload: the metrics, the last traces; and what the parts of one build share."""
 
     def __init__(self) -> None:
-        self._measures: dict[tuple[Any, ...], Measures] = {}
+        self._metrics: dict[tuple[Any, ...], Metrics] = {}
         self._buffers: dict[tuple[Any, ...], TraceBuffer] = {}
-        self._telemetries: WeakKeyDictionary[LoadedCapability, Telemetry] = WeakKeyDictionary()
+        self._by_capability: WeakKeyDictionary[LoadedCapability, Telemetry] = WeakKeyDictionary()
 
     def telemetry(self, loaded: LoadedCapability, config: ObservabilityConfig) -> Telemetry:
         """That of one build."""
-        if loaded not in self._telemetries:
-            self._telemetries[loaded] = self._make(loaded, config)
-        return self._telemetries[loaded]
+        if loaded not in self._by_capability:
+            self._by_capability[loaded] = self._create(loaded, config)
+        return self._by_capability[loaded]
 
-    def _make(self, loaded: LoadedCapability, config: ObservabilityConfig) -> Telemetry:
+    def _create(self, loaded: LoadedCapability, config: ObservabilityConfig) -> Telemetry:
         prefix = "ikanos" if "ikanos" in loaded.source.data else "naftiko"
         label, size = loaded.capability.label, config.traces.local.buffer_size
-        own = (loaded.source.file, prefix, label)
-        local = config.shows_metrics
-        if (*own, local) not in self._measures:
-            self._measures[*own, local] = Measures(prefix, _resource(prefix, label), local=local)
-        buffer = self._buffers.setdefault((*own, size), TraceBuffer(size))
-        return Telemetry(prefix, label, config, self._measures[*own, local], buffer)
+        key = (loaded.source.file, prefix, label)
+        local = config.serves_metrics
+        if (*key, local) not in self._metrics:
+            self._metrics[*key, local] = Metrics(prefix, _resource(prefix, label), local=local)
+        buffer = self._buffers.setdefault((*key, size), TraceBuffer(size))
+        return Telemetry(prefix, label, config, self._metrics[*key, local], buffer)
 
 
-def telemetry_of(context: BuildContext, config: ObservabilityConfig) -> Telemetry:
+def find_telemetry(context: BuildContext, config: ObservabilityConfig) -> Telemetry:
     """What the build that an adapter belongs to measures and traces with."""
-    return context.shared_state(KEPT, Memory).telemetry(context.loaded, config)
+    return context.shared_state(STATE_NAME, TelemetryStore).telemetry(context.loaded, config)
 
 
 def _resource(prefix: str, label: str) -> Resource:

@@ -14,7 +14,7 @@ from adapter_host import Arguments, Call, OperationError, Result, UpstreamStatus
 UNEXPECTED: Final = "unexpected"
 
 
-def spanned(tracer: Tracer, name: str, labels: Mapping[str, str], call: Call) -> Call:
+def in_span(tracer: Tracer, name: str, labels: Mapping[str, str], call: Call) -> Call:
     """The call inside a span of that name."""
 
     async def traced(arguments: Arguments) -> Result:

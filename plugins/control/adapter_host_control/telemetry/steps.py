@@ -7,28 +7,28 @@ from time import perf_counter
 from adapter_host import Arguments, Call, Result
 
 from .provider import Telemetry
-from .spans import spanned
+from .spans import in_span
 
 
-def wrap_step(telemetry: Telemetry, type: str, name: str, call: Call) -> Call:
+def wrap_step(telemetry: Telemetry, step_type: str, name: str, call: Call) -> Call:
     """What a step does, inside a span and timed."""
-    if telemetry.config.traces_calls:
-        call = spanned(telemetry.tracer, f"step.{type}", {"step.type": type, "step.name": name}, call)
-    return _timed(telemetry, type, call) if telemetry.config.measures else call
+    if telemetry.config.collects_traces:
+        call = in_span(telemetry.tracer, f"step.{step_type}", {"step.type": step_type, "step.name": name}, call)
+    return _timed(telemetry, step_type, call) if telemetry.config.collects_metrics else call
 
 
-def _timed(telemetry: Telemetry, type: str, call: Call) -> Call:
-    record = telemetry.measures.step_seconds.record
-    ok, failed = ({"step.type": type, "status": status} for status in ("ok", "error"))
+def _timed(telemetry: Telemetry, step_type: str, call: Call) -> Call:
+    record = telemetry.metrics.step_seconds.record
+    ok, failed = ({"step.type": step_type, "status": status} for status in ("ok", "error"))
 
     async def timed(arguments: Arguments) -> Result:
-        began = perf_counter()
+        started = perf_counter()
         labels = failed
         try:
             result = await call(arguments)
             labels = ok
             return result
         finally:
-            record(perf_counter() - began, labels)
+            record(perf_counter() - started, labels)
 
     return timed

@@ -11,10 +11,10 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import StatusCode, format_span_id, format_trace_id
 
-MOST_SPANS: Final = 500
+MAX_SPANS: Final = 500
 """Of one trace: whoever calls chooses the trace, and may choose the same one for ever."""
 
-MOST_OPEN: Final = 2000
+MAX_OPEN_TRACES: Final = 2000
 """Traces whose first span has not ended; more than there can be calls in progress."""
 
 
@@ -29,14 +29,14 @@ class Trace:
 
     def add(self, span: ReadableSpan) -> None:
         """Keep one more span, unless there are too many."""
-        if len(self._spans) < MOST_SPANS:
+        if len(self._spans) < MAX_SPANS:
             self._spans.append(span)
         else:
             self.dropped += 1
 
     def add_root(self, span: ReadableSpan) -> None:
         """Keep a span that began here: it stands for the trace, so it is never the one too many."""
-        if len(self._spans) >= MOST_SPANS:
+        if len(self._spans) >= MAX_SPANS:
             self._spans.pop()
             self.dropped += 1
         self._spans.append(span)
@@ -71,8 +71,8 @@ class Trace:
     def details(self) -> dict[str, Any]:
         """All that is known of it, its spans in the order of their beginnings."""
         spans = sorted(self._spans, key=lambda span: span.start_time or 0)
-        more = {"spansDropped": self.dropped} if self.dropped else {}
-        return {**self.summary(), **more, "spans": [_described(span) for span in spans]}
+        dropped = {"spansDropped": self.dropped} if self.dropped else {}
+        return {**self.summary(), **dropped, "spans": [_describe(span) for span in spans]}
 
 
 class TraceBuffer(SpanProcessor):
@@ -95,7 +95,7 @@ class TraceBuffer(SpanProcessor):
         trace = self._ended.get(trace_id) or self._open.get(trace_id)
         if trace is None:
             trace = self._open[trace_id] = Trace()
-            if len(self._open) > MOST_OPEN:
+            if len(self._open) > MAX_OPEN_TRACES:
                 self._open.popitem(last=False)
         if span.parent is not None and not span.parent.is_remote:
             trace.add(span)
@@ -118,7 +118,7 @@ class TraceBuffer(SpanProcessor):
         return reversed(self._ended.values())
 
 
-def _described(span: ReadableSpan) -> dict[str, Any]:
+def _describe(span: ReadableSpan) -> dict[str, Any]:
     parent = {"parentSpanId": format_span_id(span.parent.span_id)} if span.parent is not None else {}
     return {
         "spanId": format_span_id(span.context.span_id),

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from adapter_host import Authentication, Capability, Input, Operation
-from adapter_host_rest.arguments import BODILESS
+from adapter_host_rest.arguments import BODILESS_METHODS
 from adapter_host_rest.config import ContentSpec, ResponseSpec, RestConfig
 from adapter_host_rest.route import Route
 
@@ -48,7 +48,7 @@ _ERRORS: Final = {
 }
 
 
-def describe(routes: Sequence[Route], config: RestConfig, capability: Capability) -> Data:
+def build_document(routes: Sequence[Route], config: RestConfig, capability: Capability) -> Data:
     """The document, without the servers."""
     description = config.description or capability.info.description
     document: Data = {
@@ -58,24 +58,24 @@ def describe(routes: Sequence[Route], config: RestConfig, capability: Capability
             "version": capability.info.version or "unspecified",
             **({"description": description} if description else {}),
         },
-        "paths": _Paths(authenticated=config.authentication is not None).of(routes),
+        "paths": _Paths(authenticated=config.authentication is not None).build(routes),
     }
-    components: Data = {"schemas": {"Problem": _PROBLEM}, "responses": dict(_responses())}
+    components: Data = {"schemas": {"Problem": _PROBLEM}, "responses": dict(_error_responses())}
     if config.authentication is not None:
         components["securitySchemes"] = {_SCHEME: _security_scheme(config.authentication)}
         document["security"] = [{_SCHEME: []}]
     if tags := {tag: route.resource.description for route in routes for tag in _tags(route)}:
-        document["tags"] = [{"name": tag, **({"description": said} if said else {})} for tag, said in tags.items()]
+        document["tags"] = [{"name": tag, **({"description": text} if text else {})} for tag, text in tags.items()]
     return {**document, "components": components}
 
 
-def served_at(document: Mapping[str, Any], url: str) -> Data:
+def with_server(document: Mapping[str, Any], url: str) -> Data:
     """The document with the server that it is served by."""
     head = {key: document[key] for key in ("openapi", "info")}
     return {**head, "servers": [{"url": url}], **document}
 
 
-def _responses() -> Iterator[tuple[str, Data]]:
+def _error_responses() -> Iterator[tuple[str, Data]]:
     content = {_PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for name, description in _ERRORS.values():
         yield name, {"description": description, "content": content}
@@ -90,56 +90,58 @@ class _Paths:
     _shapes: dict[tuple[tuple[str, ...], ...], Route] = field(default_factory=dict)
     _ids: set[str] = field(default_factory=set)
 
-    def of(self, routes: Iterable[Route]) -> dict[str, Data]:
+    def build(self, routes: Iterable[Route]) -> dict[str, Data]:
         for route in routes:
-            first = self._shapes.setdefault(tuple(segment.literals for segment in route.segments), route)
-            entry = self._paths.setdefault(first.title.partition(" ")[2], {})
-            entry[route.spec.method.lower()] = self._operation(route, first)
+            first_route = self._shapes.setdefault(tuple(segment.literals for segment in route.segments), route)
+            entry = self._paths.setdefault(first_route.title.partition(" ")[2], {})
+            entry[route.spec.method.lower()] = self._operation(route, first_route)
         return self._paths
 
-    def _operation(self, route: Route, first: Route) -> Data:
+    def _operation(self, route: Route, first_route: Route) -> Data:
         operation = route.operation
-        said = {"summary": route.spec.label, "description": operation.description}
-        names = [name for segment in first.segments for name in segment.variables]
+        text = {"summary": route.spec.label, "description": operation.description}
+        names = [name for segment in first_route.segments for name in segment.variables]
         parameters = [*_path_parameters(route, names), *_other_parameters(route)]
         body = _request_body(route)
         return {
             "operationId": self._id(route),
-            **{key: value for key, value in said.items() if value},
+            **{key: value for key, value in text.items() if value},
             **({"tags": tags} if (tags := _tags(route)) else {}),
             **({"parameters": parameters} if parameters else {}),
             **({"requestBody": body} if body else {}),
-            "responses": self._answers(route, has_body=body is not None),
+            "responses": self._responses(route, has_body=body is not None),
         }
 
     def _id(self, route: Route) -> str:
         name = route.operation.name
         candidates = [name, f"{name}-{route.spec.method.lower()}"]
-        found = next((each for each in candidates if each not in self._ids), None)
+        operation_id = next((candidate for candidate in candidates if candidate not in self._ids), None)
         number = 2
-        while found is None:
-            found = f"{name}-{number}" if f"{name}-{number}" not in self._ids else None
+        while operation_id is None:
+            operation_id = f"{name}-{number}" if f"{name}-{number}" not in self._ids else None
             number += 1
-        self._ids.add(found)
-        return found
+        self._ids.add(operation_id)
+        return operation_id
 
-    def _answers(self, route: Route, *, has_body: bool) -> Data:
+    def _responses(self, route: Route, *, has_body: bool) -> Data:
         operation = route.operation
         # An answer keeps the status that the API behind gives it; one without an API has but one.
         success = "2XX" if operation.upstream else "200"
-        declared = route.contract.responses if route.contract else {}
+        declared = route.declared_responses.responses if route.declared_responses else {}
         codes = [500, 503]
         codes += [400] if operation.inputs else []
         codes += [401] if self.authenticated else []
         codes += [404] if route.variables else []
         codes += [413, 415] if has_body else []
         codes += [502, 504] if operation.upstream else []
-        answers: Data = {code: _declared(code, declared[code], operation) for code in declared if code[0] == "2"}
-        answers = answers or {success: _success(route)}
-        answers |= {str(code): {"$ref": f"#/components/responses/{_ERRORS[code][0]}"} for code in sorted(codes)}
+        responses: Data = {
+            code: _declared_response(code, declared[code], operation) for code in declared if code[0] == "2"
+        }
+        responses = responses or {success: _default_success(route)}
+        responses |= {str(code): {"$ref": f"#/components/responses/{_ERRORS[code][0]}"} for code in sorted(codes)}
         if operation.upstream:
-            answers["default"] = {"description": "An error of the API behind, as it came."}
-        return answers | {code: _declared(code, response, operation) for code, response in declared.items()}
+            responses["default"] = {"description": "An error of the API behind, as it came."}
+        return responses | {code: _declared_response(code, response, operation) for code, response in declared.items()}
 
 
 def _tags(route: Route) -> list[str]:
@@ -150,26 +152,26 @@ def _tags(route: Route) -> list[str]:
     return [name] if name else []
 
 
-def _success(route: Route) -> Data:
+def _default_success(route: Route) -> Data:
     operation = route.operation
     if operation.binary:
-        told = operation.media_type or "*/*"
-        return {"description": "The answer of the API behind, in bytes.", "content": {told: {"schema": _BYTES}}}
+        media_type = operation.media_type or "*/*"
+        return {"description": "The answer of the API behind, in bytes.", "content": {media_type: {"schema": _BYTES}}}
     if operation.output_schema is not None:
-        told = operation.media_type or _JSON
-        return {"description": "The answer.", "content": {told: {"schema": operation.output_schema}}}
+        media_type = operation.media_type or _JSON
+        return {"description": "The answer.", "content": {media_type: {"schema": operation.output_schema}}}
     if operation.identity:
-        told = operation.media_type or "*/*"
-        return {"description": "The answer of the API behind, as it came.", "content": {told: {}}}
+        media_type = operation.media_type or "*/*"
+        return {"description": "The answer of the API behind, as it came.", "content": {media_type: {}}}
     return {"description": "The answer.", "content": {_JSON: {}}}
 
 
-def _declared(code: str, response: ResponseSpec, operation: Operation) -> Data:
+def _declared_response(code: str, response: ResponseSpec, operation: Operation) -> Data:
     """An answer of the contract; bytes are told to be what the operation says, if it does."""
-    phrase = next((each.phrase for each in HTTPStatus if str(each.value) == code), "The answer.")
+    phrase = next((status.phrase for status in HTTPStatus if str(status.value) == code), "The answer.")
     content = {
-        (each.binary and operation.media_type) or media_type: _content(each)
-        for media_type, each in response.content.items()
+        (spec.binary and operation.media_type) or media_type: _content(spec)
+        for media_type, spec in response.content.items()
     }
     return {"description": response.description or phrase, **({"content": content} if content else {})}
 
@@ -180,49 +182,51 @@ def _content(content: ContentSpec) -> Data:
 
 
 def _path_parameters(route: Route, names: Sequence[str]) -> Iterator[Data]:
-    for name, source in zip(names, route.variables, strict=True):
-        yield _parameter(name, "path", source or Input(name), required=True)
+    for name, parameter in zip(names, route.variables, strict=True):
+        yield _parameter(name, "path", parameter or Input(name), required=True)
 
 
 def _other_parameters(route: Route) -> Iterator[Data]:
-    for source, place in route.places():
-        if place in ("query", "header", "cookie"):
-            yield _parameter(source.name, place, source, required=source.required)
+    for parameter, location in route.located_inputs():
+        if location in ("query", "header", "cookie"):
+            yield _parameter(parameter.name, location, parameter, required=parameter.required)
 
 
-def _parameter(name: str, place: str, source: Input, *, required: bool) -> Data:
-    schema = _schema(source)
+def _parameter(name: str, location: str, parameter: Input, *, required: bool) -> Data:
+    schema = _schema(parameter)
     # What is no plain text is JSON there, but for a query's repeated values.
-    as_json = source.type == "object" or (source.type == "array" and place != "query")
+    as_json = parameter.type == "object" or (parameter.type == "array" and location != "query")
     return {
         "name": name,
-        "in": place,
-        **({"description": source.description} if source.description else {}),
+        "in": location,
+        **({"description": parameter.description} if parameter.description else {}),
         **({"required": True} if required else {}),
         **({"content": {_JSON: {"schema": schema}}} if as_json else {"schema": schema}),
     }
 
 
-def _schema(source: Input) -> Data:
-    schema = {key: value for key, value in source.schema.items() if key != "description"}
+def _schema(parameter: Input) -> Data:
+    schema = {key: value for key, value in parameter.schema.items() if key != "description"}
     # A parameter of no declared type is text; so is every one that a path carries.
     return schema if "type" in schema else {**schema, **_STRING}
 
 
 def _request_body(route: Route) -> Data | None:
-    carried = [source for source, place in route.places() if place == "body"]
-    if not carried or (route.spec.method in BODILESS and not any(source.whole for source in carried)):
+    body_inputs = [parameter for parameter, location in route.located_inputs() if location == "body"]
+    if not body_inputs or (
+        route.spec.method in BODILESS_METHODS and not any(parameter.whole for parameter in body_inputs)
+    ):
         return None
-    whole = next((source for source in carried if source.whole), None)
-    fields = [source for source in carried if not source.whole]
+    whole = next((parameter for parameter in body_inputs if parameter.whole), None)
+    fields = [parameter for parameter in body_inputs if not parameter.whole]
     schema: Data = {key: value for key, value in (whole.schema if whole else {}).items() if key != "description"}
     if fields:
-        schema |= {"type": "object", "properties": {source.name: source.schema for source in fields}}
-        if required := [source.name for source in fields if source.required]:
+        schema |= {"type": "object", "properties": {parameter.name: parameter.schema for parameter in fields}}
+        if required := [parameter.name for parameter in fields if parameter.required]:
             schema["required"] = required
     return {
         **({"description": whole.description} if whole and whole.description else {}),
-        **({"required": True} if any(source.required for source in carried) else {}),
+        **({"required": True} if any(parameter.required for parameter in body_inputs) else {}),
         "content": {_JSON: {"schema": schema}},
     }
 

@@ -10,7 +10,7 @@ import orjson
 
 Data = Mapping[str, Any]
 
-_OTHERS: Final = "Operations"
+_UNTAGGED: Final = "Operations"
 
 
 def render(document: Data, style: str, link: str) -> str:
@@ -57,23 +57,23 @@ def _sections(document: Data) -> Iterator[str]:
     by_tag: dict[str, list[str]] = {}
     for path, entry in document["paths"].items():
         for method, operation in entry.items():
-            tag = next(iter(operation.get("tags", ())), _OTHERS)
+            tag = next(iter(operation.get("tags", ())), _UNTAGGED)
             by_tag.setdefault(tag, []).append(_operation(document, method, path, operation))
     for tag, operations in by_tag.items():
         yield f"<section><h2>{escape(tag)}</h2>{''.join(operations)}</section>"
 
 
 def _operation(document: Data, method: str, path: str, operation: Data) -> str:
-    gist = operation.get("summary") or (operation.get("description") or "").partition("\n")[0]
+    summary = operation.get("summary") or (operation.get("description") or "").partition("\n")[0]
     return "".join(
         [
             f"<details id='{escape(operation['operationId'])}'><summary>",
             f"<span class='method {method}'>{method.upper()}</span>",
-            f"<span class='path'>{escape(path)}</span><span class='gist'>{escape(gist)}</span></summary><div>",
+            f"<span class='path'>{escape(path)}</span><span class='gist'>{escape(summary)}</span></summary><div>",
             _text(operation.get("description")),
             _parameters(operation.get("parameters", ())),
             _body(operation.get("requestBody")),
-            _answers(document, operation["responses"]),
+            _responses(document, operation["responses"]),
             "</div></details>",
         ]
     )
@@ -116,22 +116,22 @@ def _schema(schema: Data | None) -> str:
     return f"<pre>{escape(orjson.dumps(schema, option=orjson.OPT_INDENT_2).decode())}</pre>"
 
 
-def _answers(document: Data, answers: Data) -> str:
-    rows, shown = [], ""
-    for code, answer in answers.items():
-        known = _resolved(document, answer)
-        content = known.get("content", {})
-        rows.append((f"<code>{escape(code)}</code>", escape(known["description"]), escape(", ".join(content))))
-        if known is answer:
-            shown += "".join(_schema(each.get("schema")) for each in content.values())
-    return f"<h3>Answers</h3>{_table(('Status', '', 'Content'), rows)}{shown}"
+def _responses(document: Data, responses: Data) -> str:
+    rows, schemas = [], ""
+    for code, response in responses.items():
+        resolved = _resolved(document, response)
+        content = resolved.get("content", {})
+        rows.append((f"<code>{escape(code)}</code>", escape(resolved["description"]), escape(", ".join(content))))
+        if resolved is response:
+            schemas += "".join(_schema(each.get("schema")) for each in content.values())
+    return f"<h3>Responses</h3>{_table(('Status', '', 'Content'), rows)}{schemas}"
 
 
-def _resolved(document: Data, answer: Data) -> Data:
-    if "$ref" not in answer:
-        return answer
-    found: Data = document["components"]["responses"][answer["$ref"].rpartition("/")[2]]
-    return found
+def _resolved(document: Data, response: Data) -> Data:
+    if "$ref" not in response:
+        return response
+    resolved: Data = document["components"]["responses"][response["$ref"].rpartition("/")[2]]
+    return resolved
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

@@ -33,7 +33,7 @@ class Page:
         return web.Response(body=self.body, headers=self.headers)
 
 
-def pages(document: Mapping[str, Any]) -> dict[str, Page]:
+def build_pages(document: Mapping[str, Any]) -> dict[str, Page]:
     """What is served beside the routes, by its path."""
     return {
         DOCUMENT: Page(orjson.dumps(document), _headers("application/json")),
@@ -52,8 +52,8 @@ def _headers(content_type: str) -> dict[str, str]:
 
 def _policy() -> str:
     style = b64encode(sha256(_STYLE.encode()).digest()).decode()
-    nothing = ("default-src", "base-uri", "form-action", "frame-ancestors")
-    return "; ".join([*(f"{each} 'none'" for each in nothing), f"style-src 'sha256-{style}'"])
+    directives = ("default-src", "base-uri", "form-action", "frame-ancestors")
+    return "; ".join([*(f"{directive} 'none'" for directive in directives), f"style-src 'sha256-{style}'"])
 
 
 _POLICY: Final = {"Content-Security-Policy": _policy(), "Referrer-Policy": "no-referrer"}

@@ -27,36 +27,36 @@ READ = {"name": "read", "method": "GET", "path": "/r", "inputParameters": [{"nam
 
 
 def raising(error: BaseException) -> Any:
-    def answer(_: dict[str, Any]) -> Any:
+    def fail(_: dict[str, Any]) -> Any:
         raise error
 
-    return answer
+    return fail
 
 
-def giving(result: Any) -> Any:
+def returning(result: Any) -> Any:
     return lambda _: result
 
 
-async def test_result_is_answered_as_it_came(serve: Any) -> None:
+async def test_result_status_type_and_body_are_sent_unchanged(serve: Any) -> None:
     async with serve(READ) as api:
-        api.up.answers["read"] = giving(Result(status=201, media_type="text/csv", body=b"a;b"))
-        answer = await api("GET", "/r")
-        assert (answer.status, answer.headers["Content-Type"], answer.body) == (201, "text/csv", b"a;b")
-        assert answer.headers["Server"] == "adapter-host"
-        assert answer.headers["X-Content-Type-Options"] == "nosniff"
-        assert "X-Request-Id" not in answer.headers
+        api.up.answers["read"] = returning(Result(status=201, media_type="text/csv", body=b"a;b"))
+        response = await api("GET", "/r")
+        assert (response.status, response.headers["Content-Type"], response.body) == (201, "text/csv", b"a;b")
+        assert response.headers["Server"] == "adapter-host"
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert "X-Request-Id" not in response.headers
 
 
 @pytest.mark.parametrize("status", [204, 205])
-async def test_some_statuses_have_no_body(serve: Any, status: int) -> None:
+async def test_bodiless_statuses(serve: Any, status: int) -> None:
     async with serve(READ) as api:
-        api.up.answers["read"] = giving(Result(status=status, body=b"ignored"))
-        answer = await api("GET", "/r")
-        assert (answer.status, answer.body) == (status, b"")
-        assert "Content-Type" not in answer.headers
+        api.up.answers["read"] = returning(Result(status=status, body=b"ignored"))
+        response = await api("GET", "/r")
+        assert (response.status, response.body) == (status, b"")
+        assert "Content-Type" not in response.headers
 
 
-async def test_only_some_upstream_headers_are_passed_on(serve: Any) -> None:
+async def test_forwarded_upstream_headers(serve: Any) -> None:
     passed = {
         "Content-Disposition": "attachment",
         "ETag": '"1"',
@@ -70,17 +70,17 @@ async def test_only_some_upstream_headers_are_passed_on(serve: Any) -> None:
     }
     kept_back = {"Set-Cookie": "a=b", "X-Internal": "1", "Connection": "close", "Content-Length": "999"}
     async with serve(READ) as api:
-        api.up.answers["read"] = giving(Result(data=1, headers={**passed, **kept_back}))
-        answer = await api("GET", "/r")
-        assert {name: answer.headers.get(name) for name in passed} == passed
-        assert not {"Set-Cookie", "X-Internal", "Connection"} & set(answer.headers)
-        assert answer.body == b"1"
+        api.up.answers["read"] = returning(Result(data=1, headers={**passed, **kept_back}))
+        response = await api("GET", "/r")
+        assert {name: response.headers.get(name) for name in passed} == passed
+        assert not {"Set-Cookie", "X-Internal", "Connection"} & set(response.headers)
+        assert response.body == b"1"
 
 
-async def test_head_is_get_without_its_body(serve: Any) -> None:
+async def test_head_response_has_no_body(serve: Any) -> None:
     async with serve(READ) as api:
-        answer = await api("HEAD", "/r?x=abc")
-        assert (answer.status, answer.body, answer.headers["Content-Length"]) == (200, b"", "11")
+        response = await api("HEAD", "/r?x=abc")
+        assert (response.status, response.body, response.headers["Content-Length"]) == (200, b"", "11")
         assert api.up.calls == [("read", {"x": "abc"})]
 
 
@@ -99,14 +99,14 @@ async def test_head_is_get_without_its_body(serve: Any) -> None:
         (UpstreamTimeoutError("no answer"), 504),
     ],
 )
-async def test_error_is_answered_as_a_problem(
+async def test_errors_are_problem_json(
     serve: Any, error: OperationError, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with serve(READ) as api:
         api.up.answers["read"] = raising(error)
-        answer = await api("GET", "/r?x=private")
-    assert (answer.status, answer.headers["Content-Type"]) == (status, "application/problem+json")
-    request_id = answer.headers["X-Request-Id"]
+        response = await api("GET", "/r?x=private")
+    assert (response.status, response.headers["Content-Type"]) == (status, "application/problem+json")
+    request_id = response.headers["X-Request-Id"]
     expected = {
         "type": "about:blank",
         "title": error.title,
@@ -116,17 +116,17 @@ async def test_error_is_answered_as_a_problem(
     }
     if isinstance(error, ArgumentError):
         expected["parameter"] = "x"
-    assert answer.data == expected
-    assert answer.headers["Server"] == "adapter-host"
+    assert response.data == expected
+    assert response.headers["Server"] == "adapter-host"
     logged = [r.getMessage() for r in caplog.records if r.name == "adapter_host.rest"]
     assert logged == ([f"request {request_id}: read: {error.message}"] if status >= 500 else [])
 
 
-async def test_unavailable_says_when_to_come_again(serve: Any) -> None:
+async def test_unavailable_has_retry_after(serve: Any) -> None:
     async with serve(READ) as api:
         api.up.answers["read"] = raising(UnavailableError())
-        answer = await api("GET", "/r")
-        assert (answer.headers["Retry-After"], answer.headers["Connection"]) == ("1", "close")
+        response = await api("GET", "/r")
+        assert (response.headers["Retry-After"], response.headers["Connection"]) == ("1", "close")
 
 
 @pytest.mark.parametrize(("status", "logged"), [(302, 0), (404, 0), (429, 0), (503, 1), (599, 1)])
@@ -136,11 +136,11 @@ async def test_upstream_error_is_passed_through(
     headers = {"Retry-After": "7", "Set-Cookie": "a=b", "Location": "http://127.0.0.1:9/"}
     async with serve(READ) as api:
         api.up.answers["read"] = raising(UpstreamStatusError(status, b"<no/>", "text/xml", headers))
-        answer = await api("GET", "/r", allow_redirects=False)
-    assert (answer.status, answer.body, answer.headers["Content-Type"]) == (status, b"<no/>", "text/xml")
-    assert answer.headers["Retry-After"] == "7"
-    assert "Set-Cookie" not in answer.headers
-    request_id = answer.headers["X-Request-Id"]
+        response = await api("GET", "/r", allow_redirects=False)
+    assert (response.status, response.body, response.headers["Content-Type"]) == (status, b"<no/>", "text/xml")
+    assert response.headers["Retry-After"] == "7"
+    assert "Set-Cookie" not in response.headers
+    request_id = response.headers["X-Request-Id"]
     messages = [r.getMessage() for r in caplog.records if r.name == "adapter_host.rest"]
     assert messages == [f"request {request_id}: read: the upstream answered {status}"] * logged
 
@@ -148,18 +148,18 @@ async def test_upstream_error_is_passed_through(
 async def test_upstream_error_without_body(serve: Any) -> None:
     async with serve(READ) as api:
         api.up.answers["read"] = raising(UpstreamStatusError(304, headers={"ETag": '"1"'}))
-        answer = await api("GET", "/r")
-        assert (answer.status, answer.body, answer.headers["ETag"]) == (304, b"", '"1"')
+        response = await api("GET", "/r")
+        assert (response.status, response.body, response.headers["ETag"]) == (304, b"", '"1"')
 
 
-async def test_unforeseen_exception_shows_in_the_log_alone(serve: Any, caplog: pytest.LogCaptureFixture) -> None:
+async def test_unexpected_exception_is_only_logged(serve: Any, caplog: pytest.LogCaptureFixture) -> None:
     async with serve(READ) as api:
         api.up.answers["read"] = raising(KeyError("details"))
-        answer = await api("GET", "/r")
-    assert (answer.status, answer.headers["Content-Type"]) == (500, "application/problem+json")
-    assert b"details" not in answer.body
+        response = await api("GET", "/r")
+    assert (response.status, response.headers["Content-Type"]) == (500, "application/problem+json")
+    assert b"details" not in response.body
     (record,) = [r for r in caplog.records if r.name == "adapter_host.rest"]
-    assert answer.headers["X-Request-Id"] in record.getMessage()
+    assert response.headers["X-Request-Id"] in record.getMessage()
     assert record.levelno == logging.ERROR
     assert record.exc_info is not None
 
@@ -187,13 +187,13 @@ class Stream:
         return Result(media_type="text/plain", stream=self.read(), headers=given)
 
 
-async def test_stream_is_passed_on(serve: Any) -> None:
+async def test_stream_is_relayed(serve: Any) -> None:
     async with serve(READ) as api:
         stream = Stream(b"one", b"two")
-        api.up.answers["read"] = giving(stream.result(ETag='"s"'))
-        answer = await api("GET", "/r")
-        assert (answer.body, answer.headers["Transfer-Encoding"]) == (b"onetwo", "chunked")
-        assert (answer.headers["Content-Type"], answer.headers["ETag"]) == ("text/plain", '"s"')
+        api.up.answers["read"] = returning(stream.result(ETag='"s"'))
+        response = await api("GET", "/r")
+        assert (response.body, response.headers["Transfer-Encoding"]) == (b"onetwo", "chunked")
+        assert (response.headers["Content-Type"], response.headers["ETag"]) == ("text/plain", '"s"')
         assert stream.closed.is_set()
 
 
@@ -205,13 +205,11 @@ async def test_stream_is_passed_on(serve: Any) -> None:
         ({"Content_Length": "-6"}, None),
     ],
 )
-async def test_stream_has_its_length_when_that_is_known(
-    serve: Any, headers: dict[str, str], length: str | None
-) -> None:
+async def test_stream_content_length(serve: Any, headers: dict[str, str], length: str | None) -> None:
     async with serve(READ) as api:
         api.up.answers["read"] = lambda _: Stream(b"one", b"two").result(**headers)
-        answer = await api("GET", "/r")
-        assert (answer.body, answer.headers.get("Content-Length")) == (b"onetwo", length)
+        response = await api("GET", "/r")
+        assert (response.body, response.headers.get("Content-Length")) == (b"onetwo", length)
         head = await api("HEAD", "/r")
         assert (head.body, head.headers.get("Content-Length")) == (b"", length)
 
@@ -220,7 +218,7 @@ async def test_stream_of_a_head_request_is_closed(serve: Any) -> None:
     async with serve(READ) as api:
         stream = Stream(b"one")
         source = stream.read()
-        api.up.answers["read"] = giving(Result(stream=source))
+        api.up.answers["read"] = returning(Result(stream=source))
         assert (await api("HEAD", "/r")).body == b""
         assert [chunk async for chunk in source] == []
 
@@ -229,12 +227,12 @@ async def test_stream_of_a_head_request_is_closed(serve: Any) -> None:
     ("error", "reason"),
     [(UpstreamUnreachableError("it broke"), "it broke"), (ValueError("private"), "ValueError")],
 )
-async def test_stream_that_breaks_has_no_clean_end(
+async def test_broken_stream_aborts_the_connection(
     serve: Any, error: Exception, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with serve(READ) as api:
         stream = Stream(b"one", error)
-        api.up.answers["read"] = giving(stream.result())
+        api.up.answers["read"] = returning(stream.result())
         async with api.session.get(f"{api.url}/r") as response:
             assert await response.content.readexactly(3) == b"one"
             stream.go_on.set()
@@ -245,24 +243,24 @@ async def test_stream_that_breaks_has_no_clean_end(
     assert record.getMessage().endswith(f": read: the answer broke off: {reason}")
 
 
-async def test_stream_shorter_than_its_headers_say_has_no_clean_end(serve: Any) -> None:
+async def test_stream_shorter_than_content_length_aborts_the_connection(serve: Any) -> None:
     async with serve(READ) as api:
-        api.up.answers["read"] = giving(Stream(b"one").result(Content_Length="6"))
+        api.up.answers["read"] = returning(Stream(b"one").result(Content_Length="6"))
         with pytest.raises((ClientError, ConnectionError)):
             await api("GET", "/r")
 
 
-async def test_stream_is_closed_when_the_caller_goes(serve: Any) -> None:
+async def test_stream_is_closed_when_the_client_disconnects(serve: Any) -> None:
     async with serve(READ) as api:
         stream = Stream(b"one", UpstreamUnreachableError())
-        api.up.answers["read"] = giving(stream.result())
+        api.up.answers["read"] = returning(stream.result())
         response = await api.session.get(f"{api.url}/r")
         assert await response.content.readexactly(3) == b"one"
         response.close()
         await stream.closed.wait()
 
 
-async def test_draining_lets_a_call_end(serve: Any) -> None:
+async def test_drain_waits_for_calls_in_flight(serve: Any) -> None:
     entered, go_on = asyncio.Event(), asyncio.Event()
 
     async def wait(_: dict[str, Any]) -> str:

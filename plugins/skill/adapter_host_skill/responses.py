@@ -25,7 +25,7 @@ _FILE_HEADERS: Final = {"Content-Security-Policy": "default-src 'none'; sandbox"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CacheableResponse:
     """A body with its media type and its entity tag (RFC 9110, 8.8.3): clients that hold it are not sent it again."""
 
     body: bytes
@@ -37,23 +37,23 @@ class Answer:
         object.__setattr__(self, "tag", hashlib.sha256(self.body).hexdigest()[:32])
 
     @classmethod
-    def of_data(cls, data: Any) -> Answer:
+    def from_data(cls, data: Any) -> CacheableResponse:
         """Plain data as JSON."""
         return cls(orjson.dumps(data), JSON)
 
     @classmethod
-    def of_file(cls, path: str, body: bytes) -> Answer:
+    def from_file(cls, path: str, body: bytes) -> CacheableResponse:
         """A file's bytes, of the type that its name says."""
-        kind = guess_media_type(path) or BYTES
-        return cls(
-            body, f"{kind}; charset=utf-8" if kind.startswith("text/") and _is_text(body) else kind, _FILE_HEADERS
-        )
+        media_type = guess_media_type(path) or BYTES
+        if media_type.startswith("text/") and _is_text(body):
+            media_type += "; charset=utf-8"
+        return cls(body, media_type, _FILE_HEADERS)
 
     def response(self, request: web.Request) -> web.Response:
         """The answer to a request, which may hold it already."""
         headers = {**_HEADERS, **self.headers, "ETag": f'"{self.tag}"'}
         # The weak comparison, as RFC 9110, 13.1.2 asks for it.
-        if any(held.value in (self.tag, "*") for held in request.if_none_match or ()):
+        if any(etag.value in (self.tag, "*") for etag in request.if_none_match or ()):
             return web.Response(status=304, headers=headers)
         return web.Response(body=self.body, headers={**headers, "Content-Type": self.media_type})
 
@@ -67,14 +67,14 @@ def _is_text(body: bytes) -> bool:
 
 
 @web.middleware
-async def tell_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def problem_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Make a problem (RFC 9457) of whatever goes wrong."""
     try:
         return await handler(request)
     except OperationError as error:
         return problem_response(error.status, error.message, title=error.title)
-    except web.HTTPMethodNotAllowed as refusal:
-        return _without_method(refusal)
+    except web.HTTPMethodNotAllowed as error:
+        return _method_not_allowed(error)
     except web.HTTPException:
         raise
     except Exception:  # what nobody foresaw is that request's failure alone; its details go to the log
@@ -83,9 +83,9 @@ async def tell_errors(request: web.Request, handler: Handler) -> web.StreamRespo
         return problem_response(500, "an unexpected error", request_id=request_id)
 
 
-def _without_method(refusal: web.HTTPMethodNotAllowed) -> web.Response:
-    allow = ", ".join(sorted({*refusal.allowed_methods, "OPTIONS"}))
-    if refusal.method == "OPTIONS":
+def _method_not_allowed(error: web.HTTPMethodNotAllowed) -> web.Response:
+    allow = ", ".join(sorted({*error.allowed_methods, "OPTIONS"}))
+    if error.method == "OPTIONS":
         return web.Response(status=204, headers={**_HEADERS, "Allow": allow})
-    message = f"{refusal.method} is not allowed here (allowed: {allow})"
+    message = f"{error.method} is not allowed here (allowed: {allow})"
     return problem_response(405, message, title="Method not allowed", headers={"Allow": allow})
