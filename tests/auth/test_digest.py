@@ -293,7 +293,7 @@ def test_arbitrary_headers_are_handled(text: str) -> None:
 
 def test_a_count_at_the_edge_of_the_window(credentials: DigestCredentials) -> None:
     nonce = challenge(credentials)
-    highest = 2 * WINDOW
+    highest = 2 * REPLAY_WINDOW
     assert verdict(credentials, header(nonce, nc=f"{highest:08x}")) == Principal("ann")
-    assert is_stale(verdict(credentials, header(nonce, nc=f"{highest - WINDOW:08x}")))
-    assert verdict(credentials, header(nonce, nc=f"{highest - WINDOW + 1:08x}")) == Principal("ann")
+    assert is_stale(verdict(credentials, header(nonce, nc=f"{highest - REPLAY_WINDOW:08x}")))
+    assert verdict(credentials, header(nonce, nc=f"{highest - REPLAY_WINDOW + 1:08x}")) == Principal("ann")

@@ -19,9 +19,9 @@ from packaging.metadata import Metadata
 from packaging.requirements import Requirement
 from trove_classifiers import classifiers
 
+from tests.project.sync_metadata import PROJECTS, project_urls, synced
 from tests.support.clean_environment import CleanEnvironment
 from tests.support.paths import ROOT
-from tests.project.sync_metadata import PROJECTS, project_urls, synced
 
 UV: Final = str(Path(sys.executable).with_name("uv"))
 BUILD: Final = (UV, "build", "--quiet", "--offline", "--no-build-isolation", "--python", sys.executable)

@@ -218,7 +218,7 @@ async def test_secrets_of_fewer_than_four_characters_are_not_masked(
     made = document("http://127.0.0.1:9", LOGS, rest(authentication={"type": "bearer", "token": "{{env.TOKEN}}"}))
     made["binds"] = [{"namespace": "env", "keys": {"TOKEN": "TOKEN"}}]
     secrets = {"TOKEN": secret}
-    async with running(made, environment=secrets) as served, reading(session, served.url("control")) as events:
+    async with running(made, environment=secrets) as served, subscribe(session, served.url("control")) as events:
         LOG.warning("a cat says pass")
         _, line = await events.next()
     assert line["message"] == shown
