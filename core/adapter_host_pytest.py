@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def running() -> Callable[..., Any]:
-    """`adapter_host.testing.running`: `async with running(document) as served`."""
+    """Return `adapter_host.testing.running`: `async with running(document) as served`."""
     from adapter_host.testing import running
 
     return running
@@ -24,7 +24,7 @@ def running() -> Callable[..., Any]:
 
 @pytest.fixture
 def fake_plugins() -> Callable[..., Plugins]:
-    """Gives plugins for a host: `type: fake`, those that are given by name, and none of those that are installed."""
+    """Return function that creates plugins for a host: `type: fake` and those passed by name, none of the installed."""
     from adapter_host import Plugins
     from adapter_host.testing import FakePlugin
 

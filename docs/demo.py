@@ -49,7 +49,7 @@ def main() -> int:
 
 @contextmanager
 def serving(ready_file: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """The real command as a child; it drains and stops at the end."""
+    """Yield the real command as a child; it drains and stops at the end."""
     options = ["--capability", CAPABILITY, "--mock"]
     for namespace in taken(PORTS):
         print(f"Port {PORTS[namespace]} is taken, so {namespace} gets a free one.")
@@ -82,7 +82,7 @@ def taken(ports: Mapping[str, int]) -> Sequence[str]:
 
 
 def wait_for(ready_file: Path, child: subprocess.Popen[bytes]) -> dict[str, str] | None:
-    """The URLs by namespace once it serves; None when the child ended instead."""
+    """Return the URLs by namespace once it serves; None when the child ended instead."""
     while not ready_file.exists():
         try:
             child.wait(timeout=0.05)

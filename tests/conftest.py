@@ -80,7 +80,7 @@ def command(tmp_path: Path) -> Command:
 
 @pytest.fixture
 def recorder() -> Recorder:
-    """A plugin whose adapters note what is done with them."""
+    """Return a plugin whose adapters note what is done with them."""
     return Recorder()
 
 

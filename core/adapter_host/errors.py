@@ -81,7 +81,7 @@ class OperationError(AdapterHostError):
         super().__init__(self.message)
 
     def in_step(self, name: str) -> Self:
-        """The same failure, that of a step of an operation."""
+        """Return the same failure, that of a step of an operation."""
         error = type(self).__new__(type(self))
         error.__dict__.update(self.__dict__)
         error.step, error.message = name, f"step '{name}': {self.message}"

@@ -16,5 +16,5 @@ def is_loopback(host: str) -> bool:
 
 
 def host_name(host: str) -> str:
-    """The name or address of a Host header, without its port."""
+    """Return the name or address of a Host header, without its port."""
     return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0].lower()

@@ -22,14 +22,14 @@ from .comparing import Effort, api, compare
 from .contenders import contenders, without
 from .growing import grow
 from .results import Run
-from .server import Unfit
+from .server import UnfitError
 
 WHOLE: Final = Effort(rounds=5, seconds=2, connections=(1, 16, 64), starts=3)
 QUICK: Final = Effort(rounds=2, seconds=1, connections=(1, 16, 64), starts=1)
 
 
 def options() -> argparse.Namespace:
-    """What is asked for."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="two minutes, and less certain")
     parser.add_argument("--growth", action="store_true", help="let the work grow, instead of comparing")
@@ -83,7 +83,7 @@ def main() -> None:
     given = options()
     try:
         run = Run.read(given.read) if given.read else measure(given)
-    except Unfit as error:
+    except UnfitError as error:
         sys.exit(str(error))
     if given.json:
         run.write(given.json)

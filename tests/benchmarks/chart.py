@@ -46,7 +46,7 @@ class _Scale:
 
 
 def chart(run: Run) -> str:
-    """The chart of a run that compared."""
+    """Return the chart of a run that compared."""
     found = [(each.contender, run.of(each.contender, run.usual)) for each in run.standings]
     found.sort(key=lambda pair: median(pair[1], attrgetter("cpu")))
     scale = _Scale([sample.cpu for _, samples in found for sample in samples])

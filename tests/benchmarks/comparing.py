@@ -29,7 +29,7 @@ class Effort:
 
 @contextmanager
 def api(folder: Path) -> Iterator[int]:
-    """The API behind everything; gives its port."""
+    """Yield the API behind everything; gives its port."""
     port = free_port()
     command = (
         nginx.api(folder, port) if found("nginx") else script("api", str(port), str(folder), written(ANSWER).decode())

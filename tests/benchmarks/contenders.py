@@ -48,7 +48,7 @@ def contenders(folder: Path, upstream: int) -> list[Contender]:
 
 
 def without() -> list[str]:
-    """What is left out here, and why."""
+    """Return the contenders that are left out, with reasons."""
     reasons = {
         f"{LIMIT} (there is no nginx)": found("nginx"),
         "FastMCP (make .cache/fastmcp/.installed)": FASTMCP.exists(),

@@ -37,7 +37,7 @@ _CONSTANT: Final = {
 
 
 def capability(consumes: list[dict[str, Any]], exposes: list[dict[str, Any]]) -> dict[str, Any]:
-    """A document."""
+    """Return a document."""
     return {
         "naftiko": "1.0.0-alpha2",
         "info": {"label": "Orders", "description": "Takes orders."},
@@ -47,7 +47,7 @@ def capability(consumes: list[dict[str, Any]], exposes: list[dict[str, Any]]) ->
 
 
 def consumer(base: str, resources: list[dict[str, Any]], namespace: str = "orders") -> dict[str, Any]:
-    """An API that wants a credential."""
+    """Return an API that wants a credential."""
     return {
         "type": "http",
         "namespace": namespace,
@@ -58,7 +58,7 @@ def consumer(base: str, resources: list[dict[str, Any]], namespace: str = "order
 
 
 def orders(base: str, rest: int, mcp: int) -> dict[str, Any]:
-    """The capability of the comparison: each way to serve an order."""
+    """Return the capability of the comparison: each way to serve an order."""
     whole = {"name": "body", "in": "body", "type": "object", "required": True}
     resources = [
         _consumed("passed", "/orders", [whole]),
@@ -122,7 +122,7 @@ def _mcp(port: int) -> dict[str, Any]:
 
 
 def many(base: str, name: str, count: int, exposed: int, port: int) -> dict[str, Any]:
-    """A capability of `count` operations: the first `exposed` are routes, the last `exposed` are tools."""
+    """Return a capability of `count` operations: the first `exposed` are routes, the last `exposed` are tools."""
     inputs = [_input(each, type, f"The {each} of the order") for each, type in _INPUTS]
     resources = [_consumed(f"place-{number}", "/orders", inputs) for number in range(count)]
     routes = [_route(number, inputs) for number in range(exposed)]
@@ -156,7 +156,7 @@ def _tool(number: int) -> dict[str, Any]:
 
 
 def sized(base: str, port: int) -> dict[str, Any]:
-    """A capability that reads files of any size, passed on and mapped."""
+    """Return a capability that reads files of any size, passed on and mapped."""
     size = {"name": "size", "in": "path", "type": "string"}
     operation = {"name": "read", "method": "GET", "inputParameters": [size], "outputRawFormat": "json"}
     resources = [{"name": "files", "path": "/files/{{size}}", "operations": [operation]}]

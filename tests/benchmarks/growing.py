@@ -62,7 +62,7 @@ class _Growth:
         self._serve("Operations of one capability", f"{count:,}", path, [asked, called])
 
     def workers(self, count: int) -> None:
-        """Processes that share the port."""
+        """Start processes that share the port."""
         port = free_port()
         path = self.folder / f"workers-{count}.yaml"
         path.write_text(_written(many(self.upstream, "all", 1, 1, port)))
@@ -146,7 +146,7 @@ def _written(document: dict[str, Any]) -> str:
 
 
 def _filler(size: int) -> bytes:
-    """A document of just that size."""
+    """Return a document of just that size."""
     item = written({"sku": "A-100", "quantity": 2, "price": 9.5, "note": "before noon"})
     start, end = b'{"items":[', b'],"end":"%b"}'
     count = (size - len(start) - len(end)) // (len(item) + 1)

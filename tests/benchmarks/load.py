@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from .machine import LOADING, found, pinned
-from .server import Server, Unfit
+from .server import Server, UnfitError
 from .workload import Request
 
 _SCRIPT: Final = """
@@ -38,7 +38,7 @@ class Load:
 
 
 def load(server: Server, request: Request, connections: int, seconds: int, folder: Path) -> Load:
-    """Load a server; raises `Unfit` when one request of all is not answered."""
+    """Load a server; raises `UnfitError` when one request of all is not answered."""
     server.check(request)
     before = server.usage.cpu
     with pinned(LOADING):
@@ -64,7 +64,7 @@ def _by_wrk(
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     count, took, failed, p50, p99 = told.rpartition("measured ")[2].split()
     if failed != "0" or count == "0":
-        raise Unfit(f"{server.name} failed {failed} requests of {count} at {request.path}")
+        raise UnfitError(f"{server.name} failed {failed} requests of {count} at {request.path}")
     return int(count), int(took) / 1e6, float(p50), float(p99)
 
 
@@ -87,7 +87,7 @@ async def _work(server: Server, port: int, sent: bytes, end: float) -> list[floa
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
         length = head.partition(b"content-length: ")[2].partition(b"\r")[0]
         if b" 200 " not in head.partition(b"\r")[0] or not length:
-            raise Unfit(f"{server.name} answers {head.decode()!r}")
+            raise UnfitError(f"{server.name} answers {head.decode()!r}")
         await reader.readexactly(int(length))
         times.append(time.perf_counter() - began)
     writer.close()

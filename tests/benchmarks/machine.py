@@ -43,7 +43,7 @@ def pinned(*cores: int) -> Iterator[None]:
 
 
 def missing() -> list[str]:
-    """The packages of the commands that are not there."""
+    """Return the packages of the commands that are not there."""
     return [package for command, package in PACKAGES.items() if found(command) is None]
 
 
@@ -64,7 +64,7 @@ def install(packages: list[str]) -> None:
 
 
 def described() -> dict[str, str]:
-    """What the machine is, and what runs on it."""
+    """Describe the machine and its software."""
     versions = {name: metadata.version(name) for name in ("aiohttp", "uvloop", "mcp")}
     versions |= {name: _locked(name, file) for name, file in _LOCKED.items()}
     if nginx := found("nginx"):

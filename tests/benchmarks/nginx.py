@@ -56,13 +56,13 @@ _PROXY: Final = """
 
 
 def api(folder: Path, port: int) -> list[str]:
-    """The command that answers orders, and serves the files of a folder."""
+    """Return the command that answers orders, and serves the files of a folder."""
     server = _API.format(port=port, token=TOKEN, answer=json.dumps(ANSWER), folder=folder)
     return _command(folder, "api", server)
 
 
 def proxy(folder: Path, port: int, upstream: int) -> list[str]:
-    """The command that passes requests on, with the credential."""
+    """Return the command that passes requests on, with the credential."""
     return _command(folder, "proxy", _PROXY.format(port=port, upstream=upstream, token=TOKEN))
 
 

@@ -27,7 +27,7 @@ def write(run: Run, page: Path = PAGE) -> None:
 
 
 def replaced(text: str, section: str, content: str) -> str:
-    """A page with other content between the markers of a section; raises `ValueError` when they are not there once."""
+    """Return a page with a section replaced; raise `ValueError` unless its markers are there once."""
     begin, end = f"<!-- measured: {section} -->", f"<!-- end of {section} -->"
     found, count = re.subn(
         f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: f"{begin}\n{content}\n{end}", text, flags=re.DOTALL

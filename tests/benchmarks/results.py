@@ -47,7 +47,7 @@ class Run:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """A run that was kept."""
+        """Return a run that was kept."""
         data = json.loads(path.read_text())
         data["samples"] = [Sample(**each) for each in data["samples"]]
         data["standings"] = [Standing(**{**each, "starts": tuple(each["starts"])}) for each in data["standings"]]
@@ -68,7 +68,7 @@ class Run:
         return self.connections[len(self.connections) // 2]
 
     def of(self, contender: str, connections: int) -> list[Sample]:
-        """The samples of one contender, by round."""
+        """Return the samples of one contender, by round."""
         return [each for each in self.samples if (each.contender, each.connections) == (contender, connections)]
 
     def ratio(self, contender: str, other: str, connections: int, measure: Callable[[Sample], float]) -> float | None:
@@ -79,7 +79,7 @@ class Run:
 
 
 def median(samples: Sequence[Sample], measure: Callable[[Sample], float]) -> float:
-    """The median of a measure."""
+    """Return the median of a measure."""
     return statistics.median(map(measure, samples))
 
 

@@ -23,7 +23,7 @@ PATIENCE: Final = 120.0
 _ENVIRONMENT: Final = {**os.environ, "TOKEN": TOKEN, "PYTHONDONTWRITEBYTECODE": ""}
 
 
-class Unfit(Exception):
+class UnfitError(Exception):
     """A server that does not start, or does not answer as it should."""
 
 
@@ -38,7 +38,7 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, first: Request) -> float:
-        """Start, and give the seconds until the first answer; raises `Unfit`."""
+        """Start, and give the seconds until the first answer; raises `UnfitError`."""
         with pinned(*self._cores):
             began = time.perf_counter()
             # A group of its own, whose processes are measured and ended together.
@@ -63,10 +63,10 @@ class Server:
         self.stop()
         self._said.seek(0)
         told = self._said.read().decode()
-        raise Unfit(f"{self.name} does not start: {told.strip()[-2000:]}")
+        raise UnfitError(f"{self.name} does not start: {told.strip()[-2000:]}")
 
     def check(self, request: Request) -> None:
-        """Raise `Unfit` unless a request is answered as it should be, `OSError` when there is no answer yet."""
+        """Raise `UnfitError` unless a request is answered as it should be, `OSError` when there is no answer yet."""
         connection = http.client.HTTPConnection("127.0.0.1", request.port, timeout=PATIENCE)
         try:
             connection.request(request.method, request.path, request.body or None, request.wire)
@@ -77,7 +77,7 @@ class Server:
         finally:
             connection.close()
         if answer.status != 200 or request.answered not in body or request.refused in body:
-            raise Unfit(f"{self.name} answers {request.path} with {answer.status}: {body[:500]!r}")
+            raise UnfitError(f"{self.name} answers {request.path} with {answer.status}: {body[:500]!r}")
 
     @property
     def usage(self) -> Usage:
@@ -98,7 +98,7 @@ class Server:
 
 
 def free_port() -> int:
-    """A port that nobody listens at."""
+    """Return a port that nobody listens at."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         port: int = listening.getsockname()[1]
@@ -106,5 +106,5 @@ def free_port() -> int:
 
 
 def script(name: str, *arguments: str, python: Path | None = None) -> list[str]:
-    """The command of one of our own servers."""
+    """Return the command of one of our own servers."""
     return [str(python or sys.executable), str(Path(__file__).parent / f"servers/{name}.py"), *arguments]

@@ -22,7 +22,7 @@ from yarl import URL
 from adapter_host.testing import running
 from adapter_host_http.request.request import Prepared, Request
 from adapter_host_http.transport.base import Limits, Origin
-from adapter_host_http.transport.native import LeanTransport
+from adapter_host_http.transport.native import NativeTransport
 
 CONNECTIONS: Final = 16
 TOKEN: Final = "benchmark-token"
@@ -133,7 +133,7 @@ async def niquests(url: str, headers: Mapping[str, str]) -> Forward:
 async def lean(url: str, headers: Mapping[str, str]) -> Forward:
     target = URL(url)
     origin = Origin("http", target.raw_host or "", target.port or 0, target.host_port_subcomponent or "")
-    transport = LeanTransport(origin, Limits(connect=5, idle=60))
+    transport = NativeTransport(origin, Limits(connect=5, idle=60))
     await transport.open()
     prepared = Prepared(headers.items())
 
@@ -207,7 +207,7 @@ async def announce(url: str) -> None:
 
 
 def used(process: int) -> float:
-    """The CPU time that a process has used, in seconds."""
+    """Return the CPU time that a process has used, in seconds."""
     with open(f"/proc/{process}/stat") as file:
         fields = file.read().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS

@@ -56,12 +56,12 @@ def written(data: Any) -> bytes:
 
 
 def order(port: int, path: str) -> Request:
-    """An order over REST."""
+    """Return an order over REST."""
     return Request(port, path, body=written(ORDER))
 
 
 def tool_call(port: int, tool: str, *, stateless: bool = False, path: str = "/mcp") -> Request:
-    """The same as a call of an MCP tool, by a revision with a handshake or by one without."""
+    """Return the same as a call of an MCP tool, by a revision with a handshake or by one without."""
     params: dict[str, Any] = {"name": tool, "arguments": ORDER}
     headers = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": HANDSHAKE}
     if stateless:

@@ -250,7 +250,7 @@ class VaultPlugin:
 
 
 def vaulted(*secrets: str, location: str = "vault://team/api", plugins: Plugins, mock: bool = False) -> Host:
-    """A host whose calls carry secrets of a vault."""
+    """Return a host whose calls carry secrets of a vault."""
     sent = {f"with-{secret}": f"{{{{{secret}}}}}" for secret in secrets}
     inputs = [{"name": name} for name in sent]
     consumes = [{"type": "fake", "namespace": "api", "operations": [{"name": "get", "inputParameters": inputs}]}]

@@ -30,7 +30,7 @@ TUTORIAL = SHARED / "tutorial"
 
 
 def document(location: str) -> str:
-    """The shop, its secret kept in a file."""
+    """Return the shop, its secret kept in a file."""
     keys = f"location: {location}\n      keys: {{TOKEN: token, TEAM: team}}"
     return DOCUMENT.replace("keys: {TOKEN: SHOP_TOKEN}", keys)
 
@@ -42,7 +42,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def value(name: str, text: str | bytes, key: str = "token") -> str | None:
-    """What a file in this folder gives for a key."""
+    """Return the value of a key in a file of this folder."""
     Path(name).write_bytes(text.encode() if isinstance(text, str) else text)
     return FileSource(f"file://./{name}", Path(), {}).value(key)
 

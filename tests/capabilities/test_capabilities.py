@@ -137,7 +137,7 @@ class Photograph:
 
 
 def sent(path: str, *, method: str = "GET", query: Any = None, body: Any = None) -> Any:
-    """What the stand-in answers for an operation without an example: the request that came."""
+    """Return the mock server's response for an operation without an example: the request itself."""
     return {"received": {"method": method, "path": path, "query": query or {}, "headers": {}, "body": body}}
 
 
@@ -361,7 +361,7 @@ def test_the_checkout_declares_what_was_published() -> None:
 
 
 def _bare(path: Path) -> Any:
-    """A document without its prose and examples."""
+    """Return a document without its prose and examples."""
     return _without(Source.read(path).data, {"info", "description", "x-example"})
 
 

@@ -188,7 +188,7 @@ class Check:
 
 
 def _differences(received: Received, wanted: Request) -> list[str]:
-    """What but the endpoint is not as wanted."""
+    """Return the differences other than the endpoint."""
     found = []
     if not LEGAL_TARGET.fullmatch(received.target):
         found.append(f"sent an illegal target: {received.target}")
@@ -209,7 +209,7 @@ def _by_name(query: Query) -> dict[str, list[str]]:
 
 
 def _body(received: Received) -> str | None:
-    """The JSON that came, exact to the types; something else when it is not JSON."""
+    """Return the JSON that came, exact to the types; something else when it is not JSON."""
     if not received.body:
         return None
     kind = received.headers.get("Content-Type", "").partition(";")[0]

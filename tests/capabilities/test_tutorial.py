@@ -132,7 +132,7 @@ class Served:
                 yield client
 
     async def tool(self, name: str, arguments: Mapping[str, Any]) -> Any:
-        """What a tool gives, in structured content and in text alike."""
+        """Return a tool's result, the same in structured content and in text."""
         async with self.client() as client:
             result = await client.call_tool(name, dict(arguments))
         (content,) = result.content
@@ -143,14 +143,14 @@ class Served:
         return answer
 
     async def request(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        """What a REST request gives."""
+        """Return the response of a REST request."""
         url = self.host.url(REST) + path
         async with aiohttp.ClientSession() as session, session.request(method, url, json=body) as response:
             return response.status, await response.json()
 
 
 def api(name: str) -> Any:
-    """The OpenAPI document of an upstream."""
+    """Return the OpenAPI document of an upstream."""
     return Source.read(TUTORIAL / f"upstream/naftiko-shipyard-{name}-api.yaml").data
 
 
@@ -239,7 +239,7 @@ REQUESTS = {
 
 
 def asked(step: Served, case: Case) -> tuple[str, ...]:
-    """The requests that the upstreams got; what was written is what the caller gave."""
+    """Return the requests that the upstreams got; what was written is what the caller gave."""
     received = [*step.registry.take(), *step.dockyard.take()]
     for method, _, body in received:
         assert body == (case.arguments if method == "POST" else None)
@@ -248,14 +248,14 @@ def asked(step: Served, case: Case) -> tuple[str, ...]:
 
 @pytest.fixture(params=["as it is", "in the words of 1.0.0-beta5"])
 def document(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[int], Path]:
-    """A step as it is published, and another that says the same in the later language."""
+    """Return a step as it is published, and another that says the same in the later language."""
     if request.param == "as it is":
         return DOCUMENTS.__getitem__
     return lambda number: rewritten(number, tmp_path)
 
 
 def rewritten(number: int, folder: Path) -> Path:
-    """The step and what it imports, said in the later language, in a folder of their own."""
+    """Return the step and what it imports, said in the later language, in a folder of their own."""
     (folder / "shared").mkdir()
     for path in (TUTORIAL / "shared").iterdir():
         data = Source.read(path).data

@@ -99,7 +99,7 @@ capability:
 
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A document in the current folder, with its secret set."""
+    """Return a document in the current folder, with its secret set."""
     (tmp_path / "shop.yaml").write_text(DOCUMENT)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SHOP_TOKEN", "s3cr3t")
@@ -152,7 +152,7 @@ class Upstream(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def upstream() -> Iterator[str]:
-    """A consumed API on a thread of its own; gives the option that calls it."""
+    """Yield a consumed API on a thread of its own; gives the option that calls it."""
     Upstream.seen = []
     with ThreadingHTTPServer(("127.0.0.1", 0), Upstream) as server:
         thread = Thread(target=server.serve_forever, args=(0.01,))

@@ -48,7 +48,7 @@ def files(folder: Path) -> dict[str, Path]:
 
 
 def run(*words: object, cwd: Path, **environment: str) -> str:
-    """What a command prints; it has to succeed."""
+    """Return the output of a command, which has to succeed."""
     command = [sys.executable, "-m", *map(str, words)]
     environment = {**os.environ, **environment}
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=50, check=False)
@@ -58,7 +58,7 @@ def run(*words: object, cwd: Path, **environment: str) -> str:
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
-    """A package of each kind, in folders that are next to each other."""
+    """Return a package of each kind, in folders that are next to each other."""
     folder = tmp_path_factory.mktemp("packages")
     for kind in KINDS:
         assert main(["plugins", "new", f"my-{kind}", "--kind", kind, "--into", str(folder / kind)]) == 0

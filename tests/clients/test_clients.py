@@ -58,7 +58,7 @@ def node() -> str:
 
 
 async def told(*command: str) -> Any:
-    """What a command prints, which is JSON."""
+    """Return the JSON that a command prints."""
     process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE)
     output, errors = await process.communicate()
     assert process.returncode == 0, (output + errors).decode(errors="replace")

@@ -44,7 +44,7 @@ async def find(request: web.Request) -> web.Response:
 
 @asynccontextmanager
 async def upstream() -> AsyncIterator[str]:
-    """The API behind the capability; gives its URL."""
+    """Yield the API behind the capability; gives its URL."""
     app = web.Application()
     app.router.add_get("/data/{id}", find)
     app.router.add_get("/{kind}", answer)
@@ -59,7 +59,7 @@ async def upstream() -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def served(base_uri: str) -> AsyncIterator[str]:
-    """The capability, served by the installed command; gives its URL."""
+    """Yield the capability, served by the installed command; gives its URL."""
     command = [str(Path(sys.executable).with_name("adapter-host")), "serve", str(HERE / "capability.yaml")]
     options = ["--base-uri", f"upstream={base_uri}", "--log-level", "warning"]
     process = await asyncio.create_subprocess_exec(*command, *options, env=ENVIRONMENT, stdout=DEVNULL, stderr=PIPE)
@@ -84,7 +84,7 @@ async def found_url(output: asyncio.StreamReader) -> str:
 
 
 def node() -> str:
-    """A Node that the suite runs on: the pinned one, where there is one for this machine."""
+    """Return a Node that the suite runs on: the pinned one, where there is one for this machine."""
     pinned = sorted(HERE.glob("node_modules/node-*/bin/node"))
     return str(pinned[0]) if pinned else "node"
 
@@ -99,7 +99,7 @@ async def run(revision: str, url: str, folder: Path) -> tuple[bool, str]:
 
 
 def count(folder: Path) -> tuple[Counter[str], list[str]]:
-    """The checks of a run by outcome, and those that failed or warn."""
+    """Return the checks of a run by outcome, and those that failed or warn."""
     counts: Counter[str] = Counter()
     remarks = []
     for path in sorted(folder.rglob("checks.json")):
@@ -129,7 +129,7 @@ async def run_all(revisions: Sequence[str]) -> bool:
 
 
 def unexplained() -> list[str]:
-    """The scenarios that may fail and have no comment above them."""
+    """Return the scenarios that may fail and have no comment above them."""
     lines = [line.strip() for line in EXPECTED.read_text().splitlines()]
     return [line for before, line in pairwise(lines) if line.startswith("- ") and not before.startswith("#")]
 

@@ -127,7 +127,7 @@ SHOWN: dict[int, tuple[str, ...]] = {
 
 
 def names(path: Path) -> set[str]:
-    """The tests of a file, those of classes too."""
+    """Return the tests of a file, those of classes too."""
     nodes = ast.walk(ast.parse(path.read_text()))
     return {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
 

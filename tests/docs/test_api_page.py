@@ -25,7 +25,7 @@ here is not public. [Writing a plugin](../writing-a-plugin.md) and [Embedding](.
 
 
 def value_docs() -> dict[str, str]:
-    """The docstrings below module-level values, by the values' names."""
+    """Return the docstrings below module-level values, by the values' names."""
     found: dict[str, str] = {}
     for path in (ROOT / "core/adapter_host").rglob("*.py"):
         for statement, after in pairwise(ast.parse(path.read_text()).body):
@@ -37,7 +37,7 @@ def value_docs() -> dict[str, str]:
 
 
 def entry(name: str, member: Any, docs: dict[str, str]) -> Iterator[str]:
-    """The part of the page about one name."""
+    """Yield the part of the page about one name."""
     yield f"### {name}"
     yield ""
     if not inspect.isclass(member) and not inspect.isroutine(member):
@@ -53,7 +53,7 @@ def entry(name: str, member: Any, docs: dict[str, str]) -> Iterator[str]:
 
 
 def members(owner: type) -> Iterator[str]:
-    """A line for each public method and property that a class itself defines."""
+    """Yield a line for each public method and property that a class itself defines."""
     for name, member in list(vars(owner).items()):
         function = member.fget if isinstance(member, property) else getattr(member, "__func__", member)
         if name.startswith("_") or not inspect.isfunction(function) or function.__module__ != owner.__module__:

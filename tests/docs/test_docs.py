@@ -102,7 +102,7 @@ def test_the_demo_answers_and_stops() -> None:
 
 @pytest.fixture
 def applications(monkeypatch: pytest.MonkeyPatch) -> list[web.Application]:
-    """The applications that blocks would run until Ctrl-C."""
+    """Return the applications that blocks would run until Ctrl-C."""
     found: list[web.Application] = []
     monkeypatch.setattr(web, "run_app", found.append)
     monkeypatch.chdir(ROOT)
@@ -132,7 +132,7 @@ async def test_the_embedding_block_serves(name: str, applications: list[web.Appl
 
 
 def plugin(page: Path, type: str) -> Any:
-    """The plugin that a page shows, of a type."""
+    """Return the plugin that a page shows, of a type."""
     return SimpleNamespace(**executed(next(b for b in blocks(page, "python") if f'register("{type}"' in b.text)))
 
 

@@ -34,7 +34,7 @@ SAMPLES = {"integer": 7, "number": 1.5, "boolean": True, "array": ["a"], "object
 
 
 def showing(mark: str) -> list[Path]:
-    """The pages that have YAML blocks of a mark."""
+    """Return the pages that have YAML blocks of a mark."""
     return [page for page in PAGES if any(block.mark == mark for block in blocks(page, "yaml"))]
 
 
@@ -50,7 +50,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 async def collector() -> AsyncIterator[str]:
-    """Takes what a host sends on."""
+    """Yield a collector that receives forwarded requests."""
     app = web.Application()
     app.router.add_post("/v1/{kind}", taken)
     async with TestServer(app) as server:
@@ -76,7 +76,7 @@ async def test_every_example_is_served(page: Path, folder: Path, collector: str)
 
 
 async def answers(status: ExposerStatus, file: Path) -> None:
-    """An exposer answers callers; where it asks for authentication, it refuses those without."""
+    """Return an exposer answers callers; where it asks for authentication, it refuses those without."""
     wanted = 200 if status.authentication == "none" else 401
     if status.url is None:
         await answers_on_standard_output(file)
@@ -100,14 +100,14 @@ async def status_of(url: str) -> int:
 
 
 async def answers_on_standard_output(file: Path) -> None:
-    """The command serves the document to a client that starts it."""
+    """Return the command serves the document to a client that starts it."""
     words = ["-m", "adapter_host", "serve", "--mock", "--stdio", str(file)]
     async with Client(stdio_client(StdioServerParameters(command=sys.executable, args=words))) as client:
         await lists(client)
 
 
 async def lists(client: Client) -> None:
-    """A client is told what there is, and gets a prompt and what is read without a variable."""
+    """Return a client is told what there is, and gets a prompt and what is read without a variable."""
     offered = client.server_capabilities
     tools = (await client.list_tools()).tools if offered.tools else []
     resources = (await client.list_resources()).resources if offered.resources else []

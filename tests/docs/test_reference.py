@@ -58,7 +58,7 @@ def test_a_row_is_in_a_schema_or_ours() -> None:
 
 
 def required(name: str, schema: Any) -> Iterator[str]:
-    """What an official schema asks of an object in each of its forms."""
+    """Return the required keys of an object in each of its forms."""
     if isinstance(schema, dict):
         yield from (f"{name}.{key}" for key in schema.get("required", ()))
         for key, value in schema.get("properties", {}).items():

@@ -252,7 +252,7 @@ async def test_the_later_language_says_the_same() -> None:
 
 
 def both(change: str) -> Data:
-    """The document with one of its parts said otherwise, by the words of either language."""
+    """Return the document with one of its parts said otherwise, by the words of either language."""
     document = copy.deepcopy(OLDER)
     capability = document["capability"]
     if change == "aggregates by namespace":
@@ -426,7 +426,7 @@ async def test_tags_are_those_of_the_openapi_document() -> None:
 
 
 def split(folder: Path, document: Data, *, whole: bool, old: bool = False) -> Path:
-    """The document in a folder, its sections in files of their own: below `capability` if `whole`, else at the root."""
+    """Return a document whose sections are imported files, below `capability` if `whole`, else at the root."""
     capability, parts = document["capability"], {}
     for section in ("consumes", "aggregates", "exposes"):
         file = folder / f"{section}.yaml"

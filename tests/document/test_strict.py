@@ -34,7 +34,7 @@ def same_verdict(data: Any, language: Language) -> bool:
 
 @cache
 def seeds(language: Language) -> list[Any]:
-    """Valid documents, made by the schema, that have every field of the language among them."""
+    """Return valid documents, generated from the schema, that together have every field."""
     sampler = Sampler(language.version, random.Random(20260430))
     made = [sampler.document() for _ in range(SAMPLES)]
     assert sampler.seen == fields(language.version)
@@ -47,7 +47,7 @@ def test_every_field_is_known(language: Language) -> None:
 
 
 def held(data: dict[str, Any]) -> tuple[dict[str, Any], Language]:
-    """A document and the language it is held to; one of a version nearby is restated in that language."""
+    """Return a document and the language it is held to; one of a version nearby is restated in that language."""
     language, header = language_of(data)
     if data.get(header) not in language.nearby:
         return data, language
@@ -55,7 +55,7 @@ def held(data: dict[str, Any]) -> tuple[dict[str, Any], Language]:
 
 
 def own() -> Iterator[tuple[dict[str, Any], Language]]:
-    """The project's own documents, and those of its pages, good and bad."""
+    """Yield the project's own documents, and those of its pages, good and bad."""
     paths = [path for folder in ("capabilities", "tests") for path in (ROOT / folder).rglob("*.y*ml")]
     texts = [path.read_bytes() for path in paths if "node_modules" not in path.parts]
     texts += [block.text.encode() for page in PAGES for block in blocks(page, "yaml")]
@@ -122,7 +122,7 @@ KEYS = (
 
 
 def mutate(data: dict[str, Any], choice: random.Random) -> dict[str, Any]:
-    """The document with a few things dropped, added, exchanged or changed."""
+    """Return the document with a few things dropped, added, exchanged or changed."""
     changed: dict[str, dict[str, Any]] = {"document": copy.deepcopy(data)}
     for _ in range(choice.choice([1, 1, 1, 2, 3])):
         every = [loc for loc in places(changed) if loc]

@@ -35,7 +35,7 @@ NOTED = [{"type": "noted", "namespace": name} for name in ("one", "two")]
 
 
 def host(*documents: Any, recorder: Recorder | None = None, **settings: Any) -> Host:
-    """A host of plain documents with nothing of the process's environment."""
+    """Return a host of plain documents with nothing of the process's environment."""
     plugins = plain_plugins(**({"noted": recorder} if recorder else {}))
     return Host(*documents, plugins=plugins, settings=Settings(**{"environment": {}, **settings}))
 

@@ -19,7 +19,7 @@ from tests.support.adapters import Recorder, document, plain, plain_plugins
 
 
 def saying(word: str, **more: Any) -> dict[str, Any]:
-    """A document whose operation answers with one word, without a consumed API."""
+    """Return a document whose operation answers with one word, without a consumed API."""
     output = {"type": "string", "value": word}
     return document(plain({"name": "get", "outputParameters": [output]}, **more))
 

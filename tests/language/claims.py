@@ -23,7 +23,7 @@ class Claim:
 
 
 def claims() -> dict[str, list[Claim]]:
-    """The tests that claim each field, read from the marks `shows("Object", "field", ...)` of all test files.
+    """Return the tests that claim each field, read from the marks `shows("Object", "field", ...)` of all test files.
 
     Read and not collected, so that it is the same list whichever tests run.
     """

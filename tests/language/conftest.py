@@ -30,7 +30,7 @@ def say(request: pytest.FixtureRequest) -> Say:
 
 @pytest.fixture
 def serve(say: Say) -> Serve:
-    """Serves a document, and the documents (`files`) beside it."""
+    """Return a function that serves a document and the documents (`files`) beside it."""
 
     def serving(
         document: Any, *, files: Mapping[str, Any] | None = None, **options: Any
@@ -43,5 +43,5 @@ def serve(say: Say) -> Serve:
 
 @pytest.fixture
 def inspect(say: Say, tmp_path: Path) -> Inspect:
-    """What `adapter-host inspect` says of a document."""
+    """Return the output of `adapter-host inspect` for a document."""
     return lambda document: inspected(say(document), tmp_path)

@@ -23,7 +23,7 @@ AS_IT_IS = {"with", "data", "keys", "metadata", "template"}
 
 
 def as_beta5(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The document in the later language; what cannot be said there is kept as it is."""
+    """Return the document in the later language; what cannot be said there is kept as it is."""
     return {"ikanos": "1.0.0-beta5", **_unit({key: document[key] for key in document if key != "naftiko"})}
 
 
@@ -46,7 +46,7 @@ def _unit(value: Any) -> Any:
 
 
 def _outputs(value: Any) -> Any:
-    """Outputs of steps, mocks and consumed operations have names; those that are mapped have none."""
+    """Convert outputs: those of steps, mocks and consumed operations have names, mapped ones have none."""
     if isinstance(value, list):
         items = [_outputs(item) for item in value]
         return _by_name(items) if _have_names(items) else items

@@ -27,7 +27,7 @@ Schema = dict[str, Any]
 
 @cache
 def schema_of(version: str) -> Schema:
-    """The official schema of a version; skips the test where it is missing."""
+    """Return the official schema of a version; skips the test where it is missing."""
     path = SHARED / "spec" / FILES[version]
     if not path.exists():
         pytest.skip(f"no official schema of {version} beside the repository")
@@ -37,7 +37,7 @@ def schema_of(version: str) -> Schema:
 
 @cache
 def validator_of(version: str) -> Any:
-    """What judges documents by the official schema of a version."""
+    """Return the validator of a version's official schema."""
     return jsonschema.Draft202012Validator(schema_of(version))
 
 
@@ -138,7 +138,7 @@ class Sampler:
         return self._scalar(kind, merged)
 
     def _flat(self, name: str, schema: Any, depth: int) -> Iterator[tuple[str, Schema]]:
-        """The parts of a schema, one chosen where there is a choice: near the root any, far from it the first."""
+        """Yield the parts of a schema, one chosen where there is a choice: near the root any, far from it the first."""
         if not isinstance(schema, dict):
             return
         yield name, schema
@@ -207,6 +207,6 @@ class Sampler:
 
 
 def _asked_elsewhere(options: list[Schema], chosen: Schema) -> set[str]:
-    """What the other options of a choice ask for, and the chosen one does not."""
+    """Return the keys that other options of a choice require and the chosen one does not."""
     others = {key for option in options for key in option.get("required", ())}
     return others - {*chosen.get("required", ()), *chosen.get("properties", ())}

@@ -68,7 +68,7 @@ class Echo:
 
 @asynccontextmanager
 async def echo(says: Mapping[str, Any]) -> AsyncIterator[Echo]:
-    """The API on a free port."""
+    """Yield the API on a free port."""
     api = Echo(says)
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", api.serve)
@@ -95,24 +95,24 @@ class Served:
         return self.running.host
 
     async def rest(self, request: str, *, of: str = "web", **sent: Any) -> Answer:
-        """The answer to a request as in `GET /ships?flag=NO`."""
+        """Return the answer to a request as in `GET /ships?flag=NO`."""
         method, _, target = request.partition(" ")
         async with self.session.request(method, self.running.url(of) + target, **sent) as response:
             return Answer(response.status, response.headers, await response.text())
 
     async def sent(self, request: str, **sent: Any) -> dict[str, Any]:
-        """What the API is sent when a caller sends a request."""
+        """Return the request that the API receives for a caller's request."""
         answer = await self.rest(request, **sent)
         assert answer.status == 200, answer.text
         return self.api.last
 
     async def openapi(self) -> Any:
-        """The description of the REST exposer."""
+        """Return the description of the REST exposer."""
         return (await self.rest("GET /openapi.json")).data
 
     @asynccontextmanager
     async def client(self, of: str = "agents", **headers: str) -> AsyncIterator[Client]:
-        """The official MCP client."""
+        """Yield the official MCP client."""
         async with (
             httpx2.AsyncClient(headers=headers) as http,
             Client(streamable_http_client(self.running.url(of), http_client=http)) as client,
@@ -120,12 +120,12 @@ class Served:
             yield client
 
     async def tools(self) -> dict[str, Any]:
-        """The tools that are listed, by name, as the protocol has them."""
+        """Return the tools that are listed, by name, as the protocol has them."""
         async with self.client() as client:
             return {tool.name: dumped(tool) for tool in (await client.list_tools()).tools}
 
     async def tool(self, name: str, **arguments: Any) -> Any:
-        """What a tool gives."""
+        """Return a tool's result."""
         async with self.client() as client:
             result = await client.call_tool(name, arguments)
         text = dumped(result.content[0])["text"]
@@ -134,7 +134,7 @@ class Served:
 
 
 def dumped(model: Any) -> dict[str, Any]:
-    """A part of the protocol as it is on the wire."""
+    """Return a part of the protocol as it is on the wire."""
     return cast(dict[str, Any], model.model_dump(mode="json", by_alias=True, exclude_none=True))
 
 
@@ -167,12 +167,12 @@ def _called_at(url: str, document: Any) -> Any:
 
 
 def parsed(document: Any) -> Any:
-    """A document as data."""
+    """Return a document as data."""
     return Source.parse(document, "capability.yaml").data if isinstance(document, str) else document
 
 
 def inspected(document: Any, folder: Path) -> Any:
-    """What `adapter-host inspect` says of a document."""
+    """Return the output of `adapter-host inspect` for a document."""
     file = folder / "capability.yaml"
     file.write_text(json.dumps(parsed(document)))
     with contextlib.redirect_stdout(io.StringIO()) as out:

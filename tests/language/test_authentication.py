@@ -13,7 +13,7 @@ from .served import API
 
 
 def document(consumed: dict[str, Any] | None = None, exposed: dict[str, Any] | None = None) -> dict[str, Any]:
-    """A document with one operation."""
+    """Return a document with one operation."""
     resources = [{"name": "r", "path": "/r", "operations": [{"name": "get", "method": "GET"}]}]
     upstream: dict[str, Any] = {"type": "http", "namespace": "api", "baseUri": API, "resources": resources}
     offered = [{"path": "/", "operations": [{"method": "GET", "call": "api.get"}]}]

@@ -12,7 +12,7 @@ from .served import API, parsed
 
 
 def consuming(consumes: str, *calls: str, **keys: Any) -> dict[str, Any]:
-    """A document with one consumed API; `POST /NAME` calls each operation that is named, all of it open to callers."""
+    """Return a document with one consumed API; `POST /NAME` calls each named operation with all inputs."""
     resources = [
         {"path": f"/{name}", "operations": [{"method": "POST", "name": name, "call": f"api.{name}"}]} for name in calls
     ]

@@ -16,7 +16,7 @@ from .served import API, Served, parsed
 
 
 def control(keys: str = "", **more: Any) -> dict[str, Any]:
-    """A document with an operation and a control exposer, of which `keys` says the rest."""
+    """Return a document with an operation and a control exposer, of which `keys` says the rest."""
     document: dict[str, Any] = parsed(f"""
 naftiko: 1.0.0-alpha2
 info: {{label: Ships, description: All of them}}
@@ -38,7 +38,7 @@ capability:
 
 
 async def status(of: Served, request: str, **sent: Any) -> int:
-    """The status that the control exposer answers with."""
+    """Return the status that the control exposer answers with."""
     return (await of.rest(request, of="control", **sent)).status
 
 

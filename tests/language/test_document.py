@@ -27,7 +27,7 @@ GREETING = """
 
 
 def calling(extra: str = "", binds: str = "") -> str:
-    """A document whose one operation sends the header `X-Token`."""
+    """Return a document whose one operation sends the header `X-Token`."""
     return f"""
 {HEAD}
 {binds}

@@ -16,7 +16,7 @@ PHOTOS = {"/photo": b"P" * 1032, "/data": {"a": 1}}
 
 
 def later(exposes: str, aggregates: str = "", *, info: str = "", operation: str = "", resource: str = "") -> Any:
-    """A document of the later language; `operation` and `resource` are more keys of what is consumed."""
+    """Return a document of the later language; `operation` and `resource` are more keys of what is consumed."""
     return parsed(f"""
 ikanos: 1.0.0-beta5
 info: {{display: Photos, description: Photos of ships{info}}}

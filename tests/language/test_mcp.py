@@ -44,7 +44,7 @@ GREET = {
 
 
 def mcp(text: str = "", **keys: Any) -> dict[str, Any]:
-    """A document that exposes what the text says; at least a tool that greets."""
+    """Return a document that exposes what the text says; at least a tool that greets."""
     document: dict[str, Any] = parsed(SHIPS)
     said = parsed(text) if text else {}
     exposer = {"type": "mcp", "namespace": "agents", "port": 0, "tools": [GREET], **said, **keys}

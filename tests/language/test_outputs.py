@@ -19,7 +19,7 @@ SHIP = {
 
 
 async def given(serve: Serve, *outputs: str) -> list[Any]:
-    """What each of the outputs (YAML) gives of the ship."""
+    """Return the value of each output (YAML) for the ship."""
     resources = [
         {
             "path": f"/{index}",

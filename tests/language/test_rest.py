@@ -31,7 +31,7 @@ capability:
 
 
 def rest(*resources: str, **keys: Any) -> dict[str, Any]:
-    """A document that exposes resources, each the YAML of one."""
+    """Return a document that exposes resources, each the YAML of one."""
     document: dict[str, Any] = parsed(SHIPS)
     exposer = {"type": "rest", "namespace": "web", "port": 0, **keys, "resources": [parsed(each) for each in resources]}
     return {**document, "capability": {**document["capability"], "exposes": [exposer]}}

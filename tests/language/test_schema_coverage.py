@@ -26,7 +26,7 @@ BOTH = pytest.mark.parametrize("version", [FIRST, LATER])
 
 
 def earlier(part: str) -> str:
-    """What the first language calls a part of the later one."""
+    """Return the first language's name for a part of the later one."""
     name, _, field = part.partition(".")
     said = KEYS.get(part) or KEYS.get(field) or field
     return f"{OBJECTS.get(name, name)}.{said}" if field else OBJECTS.get(name, name)
@@ -38,7 +38,7 @@ def holds(claim: Claim, part: str) -> bool:
 
 
 def shown(version: str) -> set[str]:
-    """The parts of a language that tests show."""
+    """Return the parts of a language that tests show."""
     found, first = claims(), parts(FIRST)
     if version == FIRST:
         return found.keys() & first
@@ -50,7 +50,7 @@ def shown(version: str) -> set[str]:
 
 
 def not_yet(version: str) -> set[str]:
-    """The parts of a language that need no test yet."""
+    """Return the parts of a language that need no test yet."""
     names = {name for names in NOT_YET.values() for name in names}
     return {part for part in parts(version) if part in names or part.partition(".")[0] in names}
 

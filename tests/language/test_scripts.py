@@ -23,7 +23,7 @@ FILES = {
 
 @pytest.fixture
 def scripts(tmp_path: Path) -> str:
-    """The folder of the scripts, as a location."""
+    """Return the folder of the scripts, as a location."""
     folder = tmp_path / "scripts"
     folder.mkdir()
     for name, text in FILES.items():
@@ -32,7 +32,7 @@ def scripts(tmp_path: Path) -> str:
 
 
 def steps(*operations: list[dict[str, Any]], **governed: Any) -> dict[str, Any]:
-    """A document whose operations, each its steps, are called by `GET /NUMBER`, and what governs their scripts."""
+    """Return document whose operations, each its steps, are called by `GET /NUMBER`, and what governs their scripts."""
     resources = [
         {"path": f"/{index}", "operations": [{"method": "GET", "name": f"n-{index}", "steps": each}]}
         for index, each in enumerate(operations)

@@ -18,7 +18,7 @@ FLEET = {
 
 
 def steps(*operations: str) -> dict[str, Any]:
-    """A document whose operations, each the rest of one as YAML, are called by `GET /NUMBER`."""
+    """Return a document whose operations, each the rest of one as YAML, are called by `GET /NUMBER`."""
     resources = [
         {"path": f"/{index}", "operations": [{"method": "GET", "name": f"n-{index}", **parsed(each)}]}
         for index, each in enumerate(operations)

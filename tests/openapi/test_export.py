@@ -49,7 +49,7 @@ def test_the_document_of_an_imported_one_is_valid(name: str) -> None:
 
 
 def said(document: Any) -> Any:
-    """What a round trip keeps: operations with their parameters and bodies, without the wording of answers."""
+    """Return what a round trip must keep: operations with parameters and bodies, without descriptions of responses."""
     return {
         (path, method): (
             operation["operationId"],

@@ -30,7 +30,7 @@ NAMES = ("bakery-2.0.json", "trains-3.0.yaml", "garden-3.1.yaml")
 
 
 def imported(document: Any, folder: Path, **asked: Any) -> tuple[dict[str, Any], list[str]]:
-    """The capability of a document, and what was said of it."""
+    """Return the capability of a document, and what was said of it."""
     source = folder / "api.json"
     source.write_text(json.dumps(document))
     notes = Notes()
@@ -49,7 +49,7 @@ def minimal(operation: Any, path: str = "/things", method: str = "get", **keys: 
 
 
 def consumed(document: dict[str, Any]) -> dict[str, Any]:
-    """The only operation that is consumed."""
+    """Return the only operation that is consumed."""
     (operation,) = (o for r in document["capability"]["consumes"][0]["resources"] for o in r["operations"])
     return dict(operation)
 

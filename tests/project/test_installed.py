@@ -75,7 +75,7 @@ def test_the_guide_leads_there(machine: CleanEnvironment) -> None:
 
 @pytest.fixture
 def served(machine: CleanEnvironment) -> Iterator[int]:
-    """A document that a stranger's exposer serves, and that consumes over HTTP with our stand-in; gives its port."""
+    """Serve a document with a third party's exposer and a mock HTTP API; yield its port."""
     machine.run("adapter-host plugins new wire --kind exposer && pip install --quiet ./wire")
     document = machine.home / "stations.yaml"
     document.write_text(DOCUMENT)

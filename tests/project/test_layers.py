@@ -54,14 +54,14 @@ def name_of(path: Path) -> str:
 
 
 def module_of(path: Path) -> str:
-    """The dotted name of a module, of the core or of a plugin."""
+    """Return the dotted name of a module, of the core or of a plugin."""
     start = next(index for index, part in enumerate(path.parts) if part.startswith("adapter_host"))
     parts = path.with_suffix("").parts[start:]
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def imported(path: Path, modules: Collection[str]) -> set[str]:
-    """The modules of `modules` that a module imports: at its top, in functions and for type checkers alike."""
+    """Return the modules of `modules` that a module imports: at its top, in functions and for type checkers alike."""
     module = module_of(path)
     package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
     found = set()
@@ -82,7 +82,7 @@ def import_graph(folder: Path) -> dict[str, set[str]]:
 
 
 def circle(graph: Mapping[str, Collection[str]]) -> list[str]:
-    """The nodes of one circle, or nothing."""
+    """Return the nodes of one circle, or nothing."""
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:

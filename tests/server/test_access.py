@@ -31,7 +31,7 @@ QUERY = {**HEADER, "key": "key", "placement": "query"}
 async def serving(
     authentication: dict[str, Any] | None = None, *, address: str = "localhost", **settings: Any
 ) -> AsyncIterator[str]:
-    """A host of one plain operation; gives its URL."""
+    """Yield a host of one plain operation; gives its URL."""
     exposed = plain(address=address, authentication=authentication)
     host = Host(
         document(exposed, binds=BINDS),

@@ -125,7 +125,7 @@ class Recorder:
 def document(
     *exposed: dict[str, Any], consumes: Sequence[dict[str, Any]] | None = None, **capability: Any
 ) -> dict[str, Any]:
-    """A document with these exposers; unless said otherwise it consumes `api.get`, a fake."""
+    """Return a document with these exposers; unless said otherwise it consumes `api.get`, a fake."""
     api = {"type": "fake", "namespace": "api", "operations": [{"name": "get"}]}
     return {
         "naftiko": "1.0.0-alpha2",
@@ -134,7 +134,7 @@ def document(
 
 
 def plain(*operations: dict[str, Any], namespace: str = "front", port: int = 0, **more: Any) -> dict[str, Any]:
-    """A plain exposer; unless said otherwise with one operation, `get`, that calls `api.get`."""
+    """Return a plain exposer; unless said otherwise with one operation, `get`, that calls `api.get`."""
     return {
         "type": "plain",
         "namespace": namespace,

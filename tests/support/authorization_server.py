@@ -24,7 +24,7 @@ AUDIENCE = "https://api.example/orders"
 
 
 def private_key(kind: str, name: str = "") -> Any:
-    """A key; `name` tells those of one kind apart."""
+    """Return a key; `name` tells those of one kind apart."""
     return _made(kind, name)
 
 
@@ -40,7 +40,7 @@ def _made(kind: str, _: str) -> Any:
 
 
 def public_jwk(key: Any, algorithm: str, **members: Any) -> dict[str, Any]:
-    """A key's public half as it is published."""
+    """Return a key's public half as it is published."""
     jwk: dict[str, Any] = get_default_algorithms()[algorithm].to_jwk(key.public_key(), as_dict=True)
     jwk.pop("key_ops", None)
     return {**jwk, **members}
@@ -51,7 +51,7 @@ class Now(float):
 
 
 def resolved(claims: Mapping[str, Any]) -> dict[str, Any]:
-    """The claims with their times; those that are None are left out."""
+    """Return the claims with their times; those that are None are left out."""
     times = {name: time.time() + value for name, value in claims.items() if isinstance(value, Now)}
     return {name: value for name, value in {**claims, **times}.items() if value is not None}
 
@@ -104,7 +104,7 @@ class Issuer:
         await self._server.close()
 
     def claims(self, **changed: Any) -> dict[str, Any]:
-        """The claims of a token that is right; those changed to None are left out."""
+        """Return the claims of a token that is right; those changed to None are left out."""
         now = int(time.time())
         right = {"iss": self.url, "aud": AUDIENCE, "sub": "ann", "exp": now + 60, "iat": now, "scope": "read write"}
         return resolved({**right, **changed})
@@ -112,7 +112,7 @@ class Issuer:
     def token(
         self, *, kind: str = "P-256", algorithm: str = "ES256", kid: str | None = "one", name: str = "", **changed: Any
     ) -> str:
-        """A signed token; `changed` are claims."""
+        """Return a signed token; `changed` are claims."""
         headers = {"kid": kid} if kid is not None else {}
         return jwt.encode(self.claims(**changed), private_key(kind, name), algorithm, headers=headers)
 
@@ -158,12 +158,12 @@ class Issuer:
 
 @asynccontextmanager
 async def issuing(path: str = "", **given: Any) -> AsyncIterator[Issuer]:
-    """An authorization server on a loopback port."""
+    """Yield an authorization server on a loopback port."""
     async with Issuer(path, **given) as issuer:
         yield issuer
 
 
 def unsigned(claims: dict[str, Any], **header: Any) -> str:
-    """A token in parts: its header as given, and no signature."""
+    """Return a token in parts: its header as given, and no signature."""
     parts = (json.dumps(part).encode() for part in (header, claims))
     return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts) + "."

@@ -12,7 +12,7 @@ NAMES = {"label": "display", "functions": "flows", "targetName": "target"}
 
 
 def newer(document: Data) -> Data:
-    """The whole document, or a file that others import from."""
+    """Return the whole document, or a file that others import from."""
     rest = {key: value for key, value in document.items() if key not in ("naftiko", "info", "capability")}
     info = {"info": renamed(document["info"])} if "info" in document else {}
     capability = {"capability": sections(document["capability"])} if "capability" in document else {}
@@ -64,7 +64,7 @@ def unit(entry: Data) -> Data:
 
 
 def outputs_by_name(outputs: Data) -> Data:
-    """The outputs of steps and of constants go by their names; those of a call have none."""
+    """Return the outputs of steps and of constants go by their names; those of a call have none."""
     if not all(isinstance(each, dict) and "name" in each for each in outputs):
         return outputs
     return by_name(lambda each: changed(each, items=items, properties=properties))(outputs)

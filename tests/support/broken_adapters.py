@@ -32,7 +32,7 @@ from adapter_host import (
     UpstreamUnreachableError,
     hookimpl,
 )
-from adapter_host.testing import CallFailed, ConsumerContract, Example, ExposerContract, Hold
+from adapter_host.testing import CallFailedError, ConsumerContract, Example, ExposerContract, Hold
 from adapter_host_echo.exposer import EchoConfig, EchoExposer
 
 PATIENCE = 0.8
@@ -218,7 +218,7 @@ class Exposing(ExposerContract):
             writer.write(f"{operation} {json.dumps(arguments)}\n".encode())
             answer = json.loads(await reader.readline())
             if "error" in answer:
-                raise CallFailed(answer["error"])
+                raise CallFailedError(answer["error"])
             return answer["result"]
 
         try:
@@ -401,7 +401,7 @@ class Secretive(Read):
 
 
 def reading(operation: type[Read]) -> type[Station]:
-    """A station with another operation."""
+    """Return a station with another operation."""
     return type(f"{operation.__name__}Station", (Station,), {"operation": operation})
 
 
@@ -477,7 +477,7 @@ class TestWithoutExamples(Consuming):
 
 
 def of(contract: type[Any], item: str, adapter: type[Any]) -> type[Any]:
-    """The contract of a broken adapter."""
+    """Return the contract of a broken adapter."""
     name = f"Test{contract.__name__}{item.removeprefix('test').title().replace('_', '')}"
     return type(name, (contract,), {"adapter": adapter, "__module__": __name__})
 

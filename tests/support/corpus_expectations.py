@@ -33,7 +33,7 @@ _UNTYPED: Final = {"messages": "array", "n": "integer", "max_tokens": "integer",
 Query = list[tuple[str, str]]
 
 
-class Unreadable(Exception):
+class UnreadableError(Exception):
     """A document says something that these rules do not cover."""
 
 
@@ -130,7 +130,7 @@ class Document:
 
 
 def capabilities() -> list[str]:
-    """The names of the corpus's files that are capabilities; the others are lists of what an API can do."""
+    """Return the names of the corpus's files that are capabilities; the others are lists of what an API can do."""
     paths = sorted(CORPUS.rglob("*.y*ml"))
     return [
         path.relative_to(CORPUS).as_posix() for path in paths if "\ncapability:" in path.read_text(encoding="utf-8")
@@ -139,7 +139,7 @@ def capabilities() -> list[str]:
 
 @cache
 def read(name: str) -> Document:
-    """What a capability of the corpus means."""
+    """Return the meaning of a capability of the corpus."""
     path = CORPUS / name
     return _document(path, _load(path))
 
@@ -170,7 +170,7 @@ def _document(path: Path, data: Any) -> Document:
 
 
 def _sources(path: Path, data: Any) -> Iterator[tuple[Any, Mapping[str, str]]]:
-    """The APIs that a document consumes, each with the names that its file binds."""
+    """Yield the APIs that a document consumes, each with the names that its file binds."""
     for consumed in data["capability"]["consumes"]:
         if "import" in consumed:
             other = path.parent / consumed["location"]
@@ -208,7 +208,7 @@ def _consumed(source: Any) -> Iterator[Consumed]:
 
 
 def _variables(source: Any, keys: Mapping[str, str]) -> list[str]:
-    """The environment variables that the authentication of an API comes from."""
+    """Return the environment variables that the authentication of an API comes from."""
     text = json.dumps(source.get("authentication") or {})
     return [keys.get(name, name) for _, name in _TAG.findall(text)]
 
@@ -240,12 +240,12 @@ def _tools(exposer: Any, node: Any) -> Iterator[Unit]:
 
 
 def _shared(exposer: Any, unit: Any, node: Any) -> dict[str, Any]:
-    """What operations and tools have in common. `given` is by consumed name the caller's."""
+    """Return the fields that operations and tools share; `given` maps consumed names to the caller's."""
     given = {}
     for name, reference in unit.get("with", {}).items():
         match = _CALLERS.fullmatch(reference)
         if match is None:
-            raise Unreadable(f"{unit['name']}: with: {name}: {reference}")
+            raise UnreadableError(f"{unit['name']}: with: {name}: {reference}")
         given[name] = match[1]
     declared = unit.get("inputParameters", [])
     return {
@@ -284,7 +284,7 @@ def _choose(unit: Unit, candidates: Sequence[Consumed]) -> Consumed:
         if len(candidates) > 1:
             candidates = [each for each in candidates if fits(each)] or candidates
     if len(candidates) > 1:
-        raise Unreadable(f"{unit.exposer}.{unit.name}: {unit.call} may mean {candidates}")
+        raise UnreadableError(f"{unit.exposer}.{unit.name}: {unit.call} may mean {candidates}")
     return candidates[0]
 
 
@@ -293,7 +293,7 @@ def _fold(name: str) -> str:
 
 
 def _shape(path: str) -> str:
-    """A path without its version and the names of its variables, in any case."""
+    """Return a path without its version and the names of its variables, in any case."""
     return _PLACEHOLDER.sub("{}", _VERSION.sub("", path, count=1)).lower()
 
 
@@ -312,12 +312,12 @@ def _tags(template: Any) -> list[str]:
 
 
 def arguments(unit: Unit, *, optional: bool) -> dict[str, Any]:
-    """A value of its own for each input, or for each that is required, by the caller's names."""
+    """Return a value of its own for each input, or for each that is required, by the caller's names."""
     assert unit.target is not None
     inputs = _inputs(unit.target)
     strangers = set(unit.given) - set(inputs)
     if strangers:
-        raise Unreadable(f"{unit.exposer}.{unit.name}: {unit.call} takes no {strangers}")
+        raise UnreadableError(f"{unit.exposer}.{unit.name}: {unit.call} takes no {strangers}")
     values = {}
     for each in inputs.values():
         caller = unit.given.get(each.name, each.name)
@@ -345,7 +345,7 @@ def _value(where: str, given: Input, kind: str) -> Any:
 
 
 def sent(unit: Unit, values: Mapping[str, Any]) -> Request:
-    """The request to a REST exposer, as somebody would make it who has read the file."""
+    """Return the request to a REST exposer, as somebody would make it who has read the file."""
     assert unit.target is not None
     inputs = {unit.given.get(each.name, each.name): each for each in _inputs(unit.target).values()}
     segments = {name: _variable(unit, name) for name in unit.variables}
@@ -369,7 +369,7 @@ def sent(unit: Unit, values: Mapping[str, Any]) -> Request:
 
 
 def _variable(unit: Unit, variable: str) -> list[str]:
-    """The caller's names that a path variable stands for, with the text between them: usually one name."""
+    """Return the caller's names that a path variable stands for, with the text between them: usually one name."""
     assert unit.target is not None
     callers = {_fold(caller): caller for caller in unit.given.values()}
     callers |= {_fold(name): name for name in unit.target.placeholders if name not in unit.given}
@@ -379,7 +379,7 @@ def _variable(unit: Unit, variable: str) -> list[str]:
         parts = re.split(_PLACEHOLDER.pattern, segment)[1:-1]
         if _fold(variable) == "".join(map(_fold, parts[::2])):
             return [callers[_fold(part)] if not index % 2 else part for index, part in enumerate(parts)]
-    raise Unreadable(f"{unit.exposer}.{unit.name}: what is '{variable}' of {unit.path} in {unit.target.path}")
+    raise UnreadableError(f"{unit.exposer}.{unit.name}: what is '{variable}' of {unit.path} in {unit.target.path}")
 
 
 def _encoded(parts: Sequence[str], values: Mapping[str, Any]) -> str:
@@ -387,7 +387,7 @@ def _encoded(parts: Sequence[str], values: Mapping[str, Any]) -> str:
 
 
 def expected(unit: Unit, values: Mapping[str, Any], secrets: Mapping[str, str]) -> Request:
-    """The request that must reach the upstream."""
+    """Return the request that must reach the upstream."""
     assert unit.target is not None
     consumed = unit.target
     callers = {name: unit.given.get(name, name) for name in _inputs(consumed)}
@@ -416,7 +416,7 @@ def _filled(template: Mapping[str, str], found: Mapping[str, Any]) -> dict[str, 
     for key, text in template.items():
         match = _TAG.fullmatch(text)
         if match is None:
-            raise Unreadable(f"the body's '{key}' is more than one tag: {text}")
+            raise UnreadableError(f"the body's '{key}' is more than one tag: {text}")
         filled[key] = found[match[2]]
     return filled
 
@@ -436,7 +436,7 @@ def _authenticate(given: Mapping[str, str], secrets: Mapping[str, str], headers:
 
 
 def _pairs(given: Input, value: Any, name: str) -> Query:
-    """A list is one pair for each of its elements, unless its description asks for commas."""
+    """Return a list is one pair for each of its elements, unless its description asks for commas."""
     if not isinstance(value, list):
         return [(name, as_text(value))]
     if "comma" in given.description.lower():
@@ -449,5 +449,5 @@ def as_text(value: Any) -> str:
 
 
 def query_of(target: str) -> Query:
-    """The pairs of a request target's query."""
+    """Return the pairs of a request target's query."""
     return parse_qsl(target.partition("?")[2], keep_blank_values=True, strict_parsing="?" in target)

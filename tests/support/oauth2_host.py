@@ -38,7 +38,7 @@ def host(*exposed: dict[str, Any], **settings: Any) -> Host:
 
 @asynccontextmanager
 async def serving(issuer: Issuer, **more: Any) -> AsyncIterator[str]:
-    """A host of one plain operation; gives its URL."""
+    """Yield a host of one plain operation; gives its URL."""
     async with host(plain(authentication=oauth2(issuer.url, **more))) as served:
         yield f"{served.status()[0].url}/get"
 

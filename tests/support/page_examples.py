@@ -27,7 +27,7 @@ _SERVED_ALONE = {
 
 
 def documents(page: Path, folder: Path) -> Iterator[Path | dict[str, Any]]:
-    """The documents of a page, one after another, as somebody has them in `folder` who reads the page."""
+    """Yield the documents of a page, one after another, as somebody has them in `folder` who reads the page."""
     # What is no YAML (a guide, a script) is there from the beginning, wherever the page shows it.
     for block in blocks(page):
         if block.file and block.language != "yaml":
@@ -47,14 +47,14 @@ def documents(page: Path, folder: Path) -> Iterator[Path | dict[str, Any]]:
 
 
 def mistakes(page: Path, folder: Path) -> Iterator[tuple[Path, str]]:
-    """The files of a page that are wrong, each with what the page says of it."""
+    """Yield the files of a page that are wrong, each with what the page says of it."""
     for block, said in pairwise(blocks(page)):
         if block.mark == WRONG:
             yield write(block, folder), said.text
 
 
 def _whole(data: Mapping[str, Any], consumes: Any) -> dict[str, Any]:
-    """A document around a part of one; what it calls and does not have is the page's, or that of the http plugin."""
+    """Return a whole document around a part; missing consumers come from the page or the http plugin."""
     assert data.keys() <= _PARTS
     calls = "'call'" in str(data) or "'targetNamespace'" in str(data)
     secrets = data if data.get("consumes") or not calls else [data, consumes]

@@ -56,13 +56,13 @@ class Block:
 
 
 def blocks(page: Path, language: str | None = None) -> list[Block]:
-    """The blocks of a page in order, of one language or of all."""
+    """Return the blocks of a page in order, of one language or of all."""
     found = [Block(*match.groups()) for match in _BLOCK.finditer(page.read_text())]
     return [block for block in found if language in (None, block.language)]
 
 
 def write(block: Block, folder: Path) -> Path:
-    """The file that a block is, or goes on, written."""
+    """Return the file that a block is, or goes on, written."""
     assert block.file
     path = folder / block.file
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -71,14 +71,14 @@ def write(block: Block, folder: Path) -> Path:
 
 
 def steps(console: str) -> Iterator[tuple[str, str]]:
-    """The commands of a console block, each with the output that it shows."""
+    """Yield the commands of a console block, each with the output that it shows."""
     for step in re.split(r"^\$ ", console, flags=re.MULTILINE)[1:]:
         command, _, output = step.partition("\n")
         yield command, output.rstrip("\n")
 
 
 def same(text: str) -> str:
-    """A text as it is compared: request ids are never the same."""
+    """Return a text as it is compared: request ids are never the same."""
     return _REQUEST_ID.sub('"request_id":"..."', text.rstrip("\n"))
 
 
@@ -152,7 +152,7 @@ class Reader:
 
 
 def _said(words: list[str]) -> str:
-    """What the command says, problems before results."""
+    """Return the command's output, problems before results."""
     printed = io.TextIOWrapper(io.BytesIO(), write_through=True)
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()) as complained:
         main(words)
@@ -194,11 +194,11 @@ class Served:
         self._loop.close()
 
     def moved(self, text: str) -> str:
-        """The text with the ports as they are."""
+        """Return the text with the ports as they are."""
         return re.sub(r"127\.0\.0\.1:(\d+)", lambda url: f"127.0.0.1:{self.ports[int(url[1])]}", text)
 
     def table(self) -> str:
-        """What `serve` prints of it, with the ports as declared."""
+        """Return the table that `serve` prints, with the ports as declared."""
         head = ("capability", "exposer", "type", "url", "authentication", "operations")
         back = {str(port): str(declared) for declared, port in self.ports.items()}
         return table(
@@ -217,7 +217,7 @@ class Served:
         )
 
     def curl(self, words: list[str]) -> str:
-        """What curl prints: the body, whatever the status."""
+        """Return the output of curl: the body, for any status."""
         parser = argparse.ArgumentParser()
         parser.add_argument("url")
         parser.add_argument("-X", dest="method")

@@ -34,7 +34,7 @@ def document(
     exposer: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> Data:
-    """A document that consumes `api` and exposes `site` over REST and `agent` over MCP, what there is of them."""
+    """Return document that consumes `api` and exposes `site` over REST and `agent` over MCP, what there is of them."""
     both = {"port": 0, **(exposer or {})}
     exposes = [
         {"type": "rest", "namespace": "site", "resources": list(rest), **both},
@@ -51,22 +51,22 @@ def document(
 
 
 def operation(name: str = "do", method: str = "GET", **keys: Any) -> Data:
-    """A consumed operation."""
+    """Return a consumed operation."""
     return {"name": name, "method": method, **keys}
 
 
 def resource(path: str, *operations: Data, **keys: Any) -> Data:
-    """A resource, consumed or exposed."""
+    """Return a resource, consumed or exposed."""
     return {"path": path, "operations": list(operations), **keys}
 
 
 def given(name: str, place: str | None = None, **keys: Any) -> Data:
-    """An input."""
+    """Return an input."""
     return {"name": name, **({"in": place} if place else {}), **keys}
 
 
 def tool(name: str = "do", **keys: Any) -> Data:
-    """A tool."""
+    """Return a tool."""
     return {"name": name, "description": "Does it", **keys}
 
 
@@ -90,7 +90,7 @@ class Offered:
     served: Running
 
     def answers(self, data: Any, *, status: int = 200, media_type: str = "application/json") -> None:
-        """What the API answers from now on: bytes and text as they are, anything else as JSON."""
+        """Set the API's responses from now on: bytes and text unchanged, other values as JSON."""
         body = data if isinstance(data, bytes) else data.encode() if isinstance(data, str) else orjson.dumps(data)
 
         async def reply(_: web.Request) -> web.Response:

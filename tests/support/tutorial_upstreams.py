@@ -24,7 +24,7 @@ class Upstream:
     received: list[tuple[str, str, Any]] = field(default_factory=list)
 
     def take(self) -> list[tuple[str, str, Any]]:
-        """The requests since the last look: method, path with query, body."""
+        """Return the requests since the last look: method, path with query, body."""
         received, self.received = self.received, []
         return received
 

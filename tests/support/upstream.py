@@ -54,7 +54,7 @@ class Api:
 
 @asynccontextmanager
 async def serving_api() -> AsyncIterator[Api]:
-    """An API on a free port of the loopback."""
+    """Yield an API on a free port of the loopback."""
     api = Api()
     app = web.Application(client_max_size=2**26)
     app.router.add_route("*", "/{path:[\\s\\S]*}", api.serve)

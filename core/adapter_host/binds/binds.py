@@ -26,13 +26,13 @@ class BindSource(ABC):
 
     @abstractmethod
     def value(self, key: str) -> str | None:
-        """The secret of a key, None when there is none; each key that is used is asked for once.
+        """Return the secret of a key, None when there is none; each key that is used is asked for once.
 
         Raises `BindError` when the source cannot be read, and is not asked again.
         """
 
     def hint(self, key: str) -> str:
-        """What whoever runs the host can do about a key without a value."""
+        """Return how an operator can supply a key that has no value."""
         return f"set '{key}' at the bind's location"
 
     @property
@@ -48,7 +48,7 @@ class EnvironmentSource(BindSource):
     """The environment: where the secrets of a bind without a location come from."""
 
     def value(self, key: str) -> str | None:
-        """The variable of that name."""
+        """Return the variable of that name."""
         return self.environment.get(key)
 
     def hint(self, key: str) -> str:
@@ -67,7 +67,7 @@ class Origin:
         self._values: dict[str, str | None] = {}
 
     def value(self, key: str) -> str | None:
-        """The secret of a key; an empty one counts as missing."""
+        """Return the secret of a key; an empty one counts as missing."""
         if key not in self._values and self.failure is None:
             self._values[key] = self._ask(key)
         return self._values.get(key)
@@ -130,15 +130,15 @@ class Binds:
             self.namespaces.setdefault(name.namespace, []).append(name.variable)
 
     def find(self, name: str) -> BoundName | None:
-        """The variable that a template's `name` means, or None when no bind declares it."""
+        """Return the variable that a template's `name` means, or None when no bind declares it."""
         return self._names.get(name)
 
     def undeclared(self, name: str) -> BoundName:
-        """The environment's variable of a name that no bind declares."""
+        """Return the environment's variable of a name that no bind declares."""
         return BoundName("", name, name, self._environment)
 
     def value(self, bound: BoundName) -> str | None:
-        """The secret, None when nothing gives it; with a stand-in upstream, a stand-in secret."""
+        """Return the secret, None when nothing gives it; with a stand-in upstream, a stand-in secret."""
         return f"mock-{bound.key}" if self._mock else bound.origin.value(bound.key)
 
     @property

@@ -36,7 +36,7 @@ class FileSource(BindSource):
         self._values: dict[str, Any] | None = None
 
     def value(self, key: str) -> str | None:
-        """The text at the top-level key, numbers and booleans as they are written."""
+        """Return the text at the top-level key, numbers and booleans as they are written."""
         return _text(self._read().get(key))
 
     def hint(self, key: str) -> str:
@@ -136,7 +136,7 @@ def _yaml_values(text: str) -> dict[str, Any]:
 
 
 def _yaml_entries(text: str) -> Iterator[tuple[str, Any, int]]:
-    """The entries of the mapping at the root, each with its line; scalars are text, as PyYAML's own types are not."""
+    """Yield entries of the mapping at the root, each with its line; scalars are text, as PyYAML's own types are not."""
     depth, key, roots = 0, "", 0
     is_value = False
     for event in yaml.parse(text, Loader=LOADER):

@@ -179,7 +179,7 @@ def _located(capability: Capability, base: Loc) -> Iterator[tuple[Model, Loc]]:
 
 
 def _written(authentication: Authentication) -> Iterator[tuple[str, str | None]]:
-    """What may be a secret that the document itself holds."""
+    """Return the values of the document that may be secrets."""
     return ((key, getattr(authentication, key)) for key in ("token", "value", "password"))
 
 

@@ -19,7 +19,7 @@ _UNITS: Final = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
 def parse_size(text: str) -> int:
-    """The bytes that a size such as `512KiB` or `1.5MiB` is; raises `ValueError`."""
+    """Return the bytes that a size such as `512KiB` or `1.5MiB` is; raises `ValueError`."""
     found = _SIZE.fullmatch(text)
     if found is None:
         raise ValueError(f"a size is a number and B, KiB, MiB or GiB, as 512KiB is (given {text[:60]!r})")

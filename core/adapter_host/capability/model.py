@@ -53,10 +53,10 @@ def walk(value: Any, loc: tuple[str | int, ...] = ()) -> Iterator[tuple[Model, t
 
 @cache
 def _keys(model: type[Model]) -> tuple[tuple[str, str], ...]:
-    """The fields of a model, each with its key in the document."""
+    """Return the fields of a model, each with its key in the document."""
     return tuple((name, field.alias or name) for name, field in model.model_fields.items())
 
 
 def known_keys(model: type[Model]) -> list[str]:
-    """The keys that a part of a document may have."""
+    """Return the keys that a part of a document may have."""
     return [key for _, key in _keys(model)]

@@ -121,19 +121,19 @@ class StepModels:
 
 
 def _parsed_step(step: Any, validation: ValidationInfo) -> Any:
-    """A step as the model of its type; one that leaves its type out is of the type whose keys it has."""
+    """Return a step as the model of its type; one that leaves its type out is of the type whose keys it has."""
     if not isinstance(step, dict):
         return step
     if "type" not in step:
-        step = {"type": next((type for key, type in _STEP_KEYS.items() if key in step), "call"), **step}
-    type, context = step["type"], validation.context
+        step = {"type": next((kind for key, kind in _STEP_KEYS.items() if key in step), "call"), **step}
+    kind, context = step["type"], validation.context
     known = {**OWN_STEPS, **context.models} if isinstance(context, StepModels) else OWN_STEPS
-    if isinstance(type, str) and type in known:
-        return known[type].model_validate(step, context=context)
+    if isinstance(kind, str) and kind in known:
+        return known[kind].model_validate(step, context=context)
     if isinstance(context, StepModels):
-        message = {"message": context.unknown(type)}
+        message = {"message": context.unknown(kind)}
         unknown = PydanticCustomError("unknown_step_type", "{message}", message)
-        raise ValidationError.from_exception_data("step", [InitErrorDetails(type=unknown, loc=("type",), input=type)])
+        raise ValidationError.from_exception_data("step", [InitErrorDetails(type=unknown, loc=("type",), input=kind)])
     return StepSpec.model_validate(step)
 
 
@@ -237,7 +237,7 @@ class ExposerConfig(Model):
         return None
 
     def operation_names(self) -> tuple[str, ...]:
-        """The names by which the rest of the document may refer to what is offered; by default every operation's."""
+        """Return names by which the rest of the document may refer to what is offered; by default every operation's."""
         return tuple(spec.known_as for spec in find_operations(self))
 
 
@@ -259,7 +259,7 @@ class Capability(Model):
     exposes: tuple[SerializeAsAny[ExposerConfig], ...] = ()
 
     def document(self) -> dict[str, Any]:
-        """The data of a document that says the same."""
+        """Return the data of a document that says the same."""
         parts = {part: getattr(self, part) for part in ("info", "binds", "consumes", "aggregates", "exposes")}
         data = {part: _plain(value) for part, value in parts.items() if value}
         own = {part: data.pop(part) for part in ("consumes", "aggregates", "exposes") if part in data}

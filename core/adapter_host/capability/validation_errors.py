@@ -37,7 +37,7 @@ _BOUNDS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
 
 
 def problems_of(error: ValidationError, source: Source, loc: Loc) -> list[Problem]:
-    """What is wrong with one model that stands at `loc`; what may be of several kinds is one problem."""
+    """Return the problems of one model at `loc`; a union that matches no member is one problem."""
     problems: list[Problem] = []
     wanted: dict[Loc, list[str]] = {}
     for detail in _true(error):
@@ -57,7 +57,7 @@ def problems_of(error: ValidationError, source: Source, loc: Loc) -> list[Proble
 
 
 def _true(error: ValidationError) -> list[dict[str, Any]]:
-    """What is wrong, without the collections that pydantic counts as too short since what is in them is wrong."""
+    """Return the errors without those of collections that are too short only because their items are invalid."""
     details = list(map(dict[str, Any], error.errors(include_url=False)))
     outer = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
     return [detail for detail in details if detail["type"] != "too_short" or detail["loc"] not in outer]
@@ -68,7 +68,7 @@ def _name(place: Loc, source: Source) -> str:
 
 
 def _missing(name: str, data: Any, source: Source, place: Loc) -> Problem:
-    """What is missing may stand there misspelt: then that key is the place."""
+    """Report a missing key; at a misspelt key if there is one."""
     typed = closest(name, data) if isinstance(data, dict) else None
     if typed is None:
         return source.problem(place, f"'{name}' is missing", code="missing-key")
@@ -98,7 +98,7 @@ def _problem(detail: dict[str, Any], source: Source, place: Loc) -> Problem:
 
 
 def _existing(found: tuple[str | int, ...], source: Source, loc: Loc) -> Loc:
-    """The part of a pydantic place that is a place of the document: union members' names are left out."""
+    """Return the part of a pydantic place that is a place of the document: union members' names are left out."""
     value: Any = source.data
     for part in loc:
         value = value[part]

@@ -96,7 +96,7 @@ async def _pass_on(stream: AsyncIterator[bytes], media_type: str) -> None:
 
 
 def _end(body: bytes, media_type: str) -> bytes:
-    """What is written after a body: text ends a line, other bytes are somebody's file, to the last of them."""
+    """Return the bytes to write after a body: a line end after text, nothing after other bytes."""
     return b"" if body.endswith(b"\n") or not (is_text(media_type) or sys.stdout.isatty()) else b"\n"
 
 

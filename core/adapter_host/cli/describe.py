@@ -15,7 +15,7 @@ _DATES = ("created", "modified", "version")
 
 
 def about(capability: Capability) -> dict[str, Any]:
-    """The document's own words, and nothing of what its secrets are or where they are kept."""
+    """Return the document's own words, and nothing of what its secrets are or where they are kept."""
     return {
         "info": _said(capability.info),
         "binds": [
@@ -37,7 +37,7 @@ def _said(model: Model, *keys: str) -> dict[str, Any]:
 
 
 def lines(said: Mapping[str, Any]) -> Iterator[str]:
-    """The same as text; what only programs look for is left out."""
+    """Yield the same as text; what only programs look for is left out."""
     info = said["info"]
     if info.get("description"):
         yield f"  {printable(info['description'])}"

@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _documents(host: Host) -> dict[str, Mapping[str, Any]]:
-    """The documents of the exposers that have one, by namespace."""
+    """Return the documents of the exposers that have one, by namespace."""
     found = {}
     for listener in plan_listeners(host.plans, host.settings):
         for mount in listener.mounts:

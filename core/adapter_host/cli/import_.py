@@ -29,7 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def namespace(text: str) -> str:
-    """A namespace as the language has it."""
+    """Return a namespace as the language has it."""
     if not re.fullmatch(r"[A-Za-z0-9-]+", text):
         raise argparse.ArgumentTypeError(f"'{text}' is no namespace (letters, digits and '-')")
     return text

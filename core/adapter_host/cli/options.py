@@ -40,7 +40,7 @@ def base_uri_pair(text: str) -> tuple[str, str]:
 
 
 def network(text: str) -> str:
-    """An address, or a network as `10.0.0.0/8`."""
+    """Return an address, or a network as `10.0.0.0/8`."""
     try:
         return str(ipaddress.ip_network(text, strict=False))
     except ValueError:
@@ -48,7 +48,7 @@ def network(text: str) -> str:
 
 
 def seconds(text: str) -> float:
-    """A time in seconds."""
+    """Return a time in seconds."""
     try:
         value = float(text)
     except ValueError:
@@ -89,7 +89,7 @@ def add_upstream_options(parser: argparse.ArgumentParser) -> None:
 
 
 def settings(options: argparse.Namespace, **more: Any) -> Settings:
-    """The settings that the upstream options ask for."""
+    """Return the settings that the upstream options ask for."""
     return Settings(
         base_uris=dict(options.base_uri),
         mock=options.mock,
@@ -101,7 +101,7 @@ def settings(options: argparse.Namespace, **more: Any) -> Settings:
 
 
 def environment(env_file: str | None) -> Mapping[str, str]:
-    """The process's environment, with what only the file has."""
+    """Return the process's environment, with what only the file has."""
     if env_file is None:
         return os.environ
     if not Path(env_file).is_file():

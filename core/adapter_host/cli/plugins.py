@@ -73,9 +73,9 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _row(info: PluginInfo) -> tuple[str, ...]:
-    types = [f"exposes {type}" for type in info.exposers] + [f"consumes {type}" for type in info.consumers]
+    types = [f"exposes {name}" for name in info.exposers] + [f"consumes {name}" for name in info.consumers]
     types += [f"binds {scheme}" for scheme in info.bind_sources]
-    types += [f"step {type}" for type in info.step_types]
+    types += [f"step {name}" for name in info.step_types]
     return (
         info.name,
         info.distribution or "-",

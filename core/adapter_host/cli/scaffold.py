@@ -54,7 +54,7 @@ def _words(name: str, kind: str) -> Mapping[str, str]:
 
 
 def _compatible(version: str) -> str:
-    """The versions of the core that are compatible with this one and later than it."""
+    """Return the versions of the core that are compatible with this one and later than it."""
     major, minor = map(int, version.split(".")[:2])
     return f">={major}.{minor},<{major + 1}" if major else f">=0.{minor},<0.{minor + 1}"
 

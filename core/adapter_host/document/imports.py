@@ -123,7 +123,7 @@ class _Import:
         return str(self._entry["location"])
 
     def find(self, other: Source) -> Node:
-        """The entry that it stands for."""
+        """Return the entry that it stands for."""
         names = []
         for section in _places(other.data):
             for index, entry in enumerate(_entries(other, section) if section[-1] == self.section else ()):
@@ -144,7 +144,7 @@ class _Import:
             raise self.error(message, "as")
 
     def named(self, node: Node) -> Node:
-        """The entry under its name and with its description here, whose places are where they stand here."""
+        """Return the entry under its name and with its description here, whose places are where they stand here."""
         if not isinstance(node, MappingNode):
             return node
         if "description" in self._entry:
@@ -166,7 +166,7 @@ class _Import:
             raise self.error(message, "namespace")
 
     def error(self, message: str, *keys: str) -> ProblemsError:
-        """What is wrong with it, to be raised."""
+        """Return the error to raise."""
         return ProblemsError([self.source.problem((*self.loc, *keys), message, code="import")])
 
 
@@ -186,7 +186,7 @@ def _entries(source: Source, section: Loc) -> list[Any]:
 
 
 def _name(entry: Any) -> str | None:
-    """What an entry is imported by: its namespace, or the type of what has none."""
+    """Return the name that an entry is imported by: its namespace, or its type if it has none."""
     if not isinstance(entry, dict):
         return None
     if is_import(entry):

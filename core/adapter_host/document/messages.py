@@ -14,7 +14,7 @@ def did_you_mean(word: str, words: Iterable[str]) -> str:
 
 
 def closest(word: str, words: Iterable[str]) -> str | None:
-    """The one of the words that is likely meant by `word`, if any."""
+    """Return the one of the words that is likely meant by `word`, if any."""
     if len(word) > _LONGEST_WORD:
         return None
     known = {candidate.casefold(): candidate for candidate in words}
@@ -23,7 +23,7 @@ def closest(word: str, words: Iterable[str]) -> str | None:
 
 
 def listed(words: Iterable[str], last: str = "or") -> str:
-    """``a, b or c``."""
+    """Return the words as a list: ``a, b or c``."""
     items = list(words)
     if len(items) < 2:
         return "".join(items)
@@ -31,7 +31,7 @@ def listed(words: Iterable[str], last: str = "or") -> str:
 
 
 def shown(value: object) -> str:
-    """A value as it may stand in a message: scalars themselves, clipped; of collections only the kind."""
+    """Return a value as it may stand in a message: scalars themselves, clipped; of collections only the kind."""
     if isinstance(value, str):
         clipped = value if len(value) <= _LONGEST_VALUE else value[: _LONGEST_VALUE - 3] + "..."
         return repr(clipped)
@@ -45,7 +45,7 @@ def shown(value: object) -> str:
 
 
 def kind_of(value: object) -> str:
-    """What a value is, in the words of YAML: ``a mapping``, ``text``, ``nothing``."""
+    """Return a value's kind in YAML's words: ``a mapping``, ``text``, ``nothing``."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):

@@ -26,12 +26,12 @@ class Node:
     column: int
 
     @property
-    def place(self) -> Position:
+    def position(self) -> Position:
         """File, line and column of the value."""
         return self.file, self.line, self.column
 
     def child(self, part: str | int) -> "Node | None":
-        """The node under a key or index, when there is one."""
+        """Return the node under a key or index, when there is one."""
         return None
 
     def key_position(self, part: str | int) -> Position | None:
@@ -39,7 +39,7 @@ class Node:
         return None
 
     def replaced(self, part: str | int, node: "Node") -> "Node":
-        """A copy with another node under a key or index that is there; raises LookupError otherwise."""
+        """Return a copy with another node under a key or index that is there; raises LookupError otherwise."""
         raise LookupError(part)
 
 
@@ -85,14 +85,14 @@ class MappingNode(Node):
         return MappingNode(value, self.file, self.line, self.column, entries, self.keys)
 
     def having(self, key: str, node: Node) -> "MappingNode":
-        """A copy that has an entry, whatever it had there; a new key has the place of the mapping."""
+        """Return a copy that has an entry, whatever it had there; a new key has the place of the mapping."""
         keys = {key: (self.line, self.column), **self.keys}
         value, entries = {**self.value, key: node.value}, {**self.entries, key: node}
         return MappingNode(value, self.file, self.line, self.column, entries, keys)
 
 
 def node_of(value: Any, file: str, depth: int = 0) -> Node:
-    """The node of plain data that was never text: its places have no line; raises ProblemsError."""
+    """Return the node of plain data that was never text: its places have no line; raises ProblemsError."""
     if depth > MAX_DEPTH:
         raise ProblemsError([Problem(f"nested more than {MAX_DEPTH} deep", file, code="too-deep")])
     if isinstance(value, Mapping):

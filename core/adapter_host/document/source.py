@@ -66,29 +66,29 @@ class Source:
 
     @classmethod
     def of(cls, data: Mapping[str, Any], file: str = "<capability>") -> "Source":
-        """A document that was never text, copied; raises ProblemsError for what YAML could not hold."""
+        """Return a document that was never text, copied; raises ProblemsError for what YAML could not hold."""
         return cls(file, node_of(data, file))
 
     def where(self, loc: Loc, *, key: bool = False) -> Position:
         """File, line and column of the value (or the key) at `loc`; without one, of what is above it."""
         node = self.root
-        place = node.place
+        place = node.position
         for part in loc:
             child = node.child(part)
             if child is None:
-                return node.place
-            place = (key and node.key_position(part)) or child.place
+                return node.position
+            place = (key and node.key_position(part)) or child.position
             node = child
         return place
 
     def problem(self, loc: Loc, message: str, *, code: str, warning: bool = False, key: bool = False) -> Problem:
-        """A problem at a place of this document; the message begins with the path if there are no lines."""
+        """Return a problem at a place of this document; the message begins with the path if there are no lines."""
         place = self.where(loc, key=key)
         path = "" if place[1] or not loc else f"{'.'.join(map(str, loc))}: "
         return Problem(f"{path}{message}", *place, code=code, warning=warning)
 
     def word(self, word: str) -> str:
-        """What the document's own version of the language calls something."""
+        """Return the word for a thing in the document's version of the language."""
         return self.words.get(word, word)
 
     def graft(self, loc: Loc, other: "Source", other_loc: Loc) -> None:
@@ -106,7 +106,7 @@ class Source:
         self.root = node
 
     def path(self, loc: Loc) -> list[Node]:
-        """The nodes from the root to `loc`; raises LookupError when it does not exist."""
+        """Return the nodes from the root to `loc`; raises LookupError when it does not exist."""
         nodes = [self.root]
         for part in loc:
             child = nodes[-1].child(part)

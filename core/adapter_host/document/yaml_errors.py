@@ -59,7 +59,7 @@ def is_too_deep(error: yaml.MarkedYAMLError) -> bool:
 
 
 def syntax_problem(error: yaml.YAMLError, text: str, file: str) -> Problem:
-    """The problem that a PyYAML error means."""
+    """Return the problem that a PyYAML error means."""
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
         return Problem("not valid YAML", file, code="syntax")
     mark = error.problem_mark

@@ -24,7 +24,7 @@ _COLLECTION_TAGS = {"mapping": TAG + "map", "sequence": TAG + "seq"}
 
 
 def read_nodes(text: str, file: str, loader: Any = LOADER) -> Node:
-    """The root mapping of a YAML document; raises ProblemsError with all that can be found wrong."""
+    """Return the root mapping of a YAML document; raises ProblemsError with all that can be found wrong."""
     return _Reader(file).read(text, loader)
 
 
@@ -96,7 +96,7 @@ class _Reader:
         elif self._roots[0].kind != "mapping":
             given = kind_of(self._roots[0].value)
             message = f"a document must be a mapping, not {given}"
-            self._problems.append(Problem(message, *self._roots[0].place, code="not-a-mapping"))
+            self._problems.append(Problem(message, *self._roots[0].position, code="not-a-mapping"))
 
     def _report(self, event: Any, message: str, code: str) -> None:
         self._note(_at(event), message, code)

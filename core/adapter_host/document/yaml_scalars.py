@@ -21,14 +21,14 @@ _LONGEST_NUMBER = 1000
 
 
 def plain(text: str) -> Scalar:
-    """The value of an unquoted scalar; raises ValueError for a number too long to hold."""
+    """Return the value of an unquoted scalar; raises ValueError for a number too long to hold."""
     if text in _WORDS:
         return _WORDS[text]
     return _number(text) if text[0] in _NUMBER_STARTS else text
 
 
 def tagged(text: str, tag: str) -> Scalar:
-    """The value of a scalar with one of TAGS; raises ValueError when the text does not fit it."""
+    """Return the value of a scalar with one of TAGS; raises ValueError when the text does not fit it."""
     name = tag.removeprefix(TAG)
     if name == "str":
         return text

@@ -46,7 +46,7 @@ def _steps(text: str) -> tuple[str | int, ...]:
 
 
 def field(name: str) -> Find:
-    """The function that gives an object's member; None for what has none."""
+    """Return the function that gives an object's member; None for what has none."""
     return lambda document: document.get(name) if isinstance(document, dict) else None
 
 

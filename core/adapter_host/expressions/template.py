@@ -62,7 +62,7 @@ class Template:
         self.constant: str | None = None if self.inputs else "".join(str(piece) for piece in self._pieces)
 
     def text(self, arguments: Mapping[str, Any], encode: Encode = str) -> str:
-        """The text with every reference filled by `encode(text of the argument)`; an absent one is empty."""
+        """Return the text with every reference filled by `encode(text of the argument)`; an absent one is empty."""
         if self.constant is not None:
             return self.constant
         return "".join(
@@ -82,7 +82,7 @@ class Template:
         return tuple(part.name for part in self.parts if isinstance(part, Secret))
 
     def masked(self) -> str:
-        """The template's text with secrets and references by name only."""
+        """Return the template's text with secrets and references by name only."""
         return "".join(part if isinstance(part, str) else "{{" + part.name + "}}" for part in self.parts)
 
     def preview(self, arguments: Mapping[str, Any], encode: Encode = str) -> str:
@@ -115,7 +115,7 @@ def compile_template(text: str, resolve: Callable[[str], Part]) -> Template:
 
 
 def text_of(value: Any) -> str:
-    """A value as text: absent and null as nothing, everything else that is not text as JSON has it.
+    """Return a value as text: absent and null as nothing, everything else that is not text as JSON has it.
 
     Raises `TypeError` for what JSON cannot carry.
     """

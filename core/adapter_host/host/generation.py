@@ -53,12 +53,12 @@ class Generation:
         """What does the steps that plugins bring, by type."""
         found: dict[str, tuple[StepType[Any], ...]] = {}
         for plan in self.plans:
-            for type, step_type in plan.step_types.items():
-                found[type] = (*found.get(type, ()), step_type)
+            for name, step_type in plan.step_types.items():
+                found[name] = (*found.get(name, ()), step_type)
         return found
 
     def operation(self, name: str) -> Operation | ConsumedOperation:
-        """The operation that `namespace.name` names, an exposed one or else a consumed one; raises `NotFoundError`."""
+        """Return the exposed, or else the consumed, operation `namespace.name`; raise `NotFoundError`."""
         exposed = [
             operation
             for exposer_plan in self.exposers
@@ -112,7 +112,7 @@ class Generation:
             raise
 
     async def mounted(self, mounts: Sequence[ExposerMount], address: str | None) -> dict[str, MountedApp]:
-        """The applications of the mounts, started, by prefix, and what describes them under `WELL_KNOWN`."""
+        """Return the applications of the mounts, started, by prefix, and what describes them under `WELL_KNOWN`."""
         found = {}
         for mount in mounts:
             mounted = mount.mounted(self._settings, address, self.requests, self._register_app)

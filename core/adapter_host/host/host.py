@@ -104,7 +104,7 @@ class Host:
         return tuple(exposer_statuses(self.plans, self._listeners.values() or self._reserved_listeners, **state))
 
     def check(self) -> tuple[Problem, ...]:
-        """What is wrong with the documents as they are now, and what is tolerated: what a reload would tell.
+        """Return the problems, warnings included, that a reload of the current documents would report.
 
         Builds them all and starts nothing. In an event loop, call it in a thread.
         """

@@ -24,7 +24,7 @@ Document = str | Path | Mapping[str, Any] | Capability
 def compile_documents(
     documents: Sequence[Document], plugins: Plugins, settings: Settings, kept: MutableMapping[str, Any] | None = None
 ) -> tuple[Plan, ...]:
-    """The plans of all documents; raises `ProblemsError` with everything that is wrong with any of them."""
+    """Return the plans of all documents; raises `ProblemsError` with everything that is wrong with any of them."""
     kept = {} if kept is None else kept
     problems: list[Problem] = []
     plans: list[Plan] = []

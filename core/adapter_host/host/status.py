@@ -28,7 +28,7 @@ class ExposerStatus:
 def exposer_statuses(
     plans: Iterable[Plan], listeners: Iterable[Listener], *, running: bool, draining: bool, attached: bool
 ) -> Iterator[ExposerStatus]:
-    """The exposures of plans that run or do not; those that no listener serves are served as long as nothing drains."""
+    """Yield the status of each exposer; one without a listener is serving while the host does not drain."""
     mounted = [(mount, listener) for listener in listeners for mount in listener.mounts]
     urls = {id(mount.exposer): listener.url(mount) for mount, listener in mounted}
     listened = {id(mount.exposer): listener.serving for mount, listener in mounted}

@@ -26,7 +26,7 @@ Data = dict[str, Any]
 
 
 def write_capability(api: Api, source: str) -> str:
-    """The YAML of a capability that offers all of an API over REST and MCP; `source` names the document."""
+    """Return the YAML of a capability that offers all of an API over REST and MCP; `source` names the document."""
     parts = [f"# Imported from {_line(source)} ({_line(api.form)})."]
     for key, value in capability(api).items():
         text = yaml.dump({key: value}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=116)
@@ -39,7 +39,7 @@ def _line(text: str) -> str:
 
 
 def capability(api: Api) -> Data:
-    """The document as data."""
+    """Return the document as data."""
     info = {"label": api.title, "description": api.description or f"{api.title}, over REST and MCP."}
     if api.version:
         info["version"] = api.version
@@ -66,7 +66,7 @@ def _consumes(api: Api) -> Data:
 
 
 def _resources(api: Api) -> Iterable[tuple[str, str, Sequence[Endpoint]]]:
-    """The endpoints by their paths, each path under a name of its own."""
+    """Yield the endpoints by their paths, each path under a name of its own."""
     by_path: dict[str, list[Endpoint]] = {}
     for endpoint in api.endpoints:
         by_path.setdefault(endpoint.path, []).append(endpoint)
@@ -108,7 +108,7 @@ def _body_inputs(body: Body | None) -> list[Data]:
 
 
 def _body(body: Body | None) -> Data | None:
-    """The `body` that is declared; a whole JSON body needs none."""
+    """Return the `body` that is declared; a whole JSON body needs none."""
     if body is None or body.kind == "json":
         return None
     if body.kind == "text":

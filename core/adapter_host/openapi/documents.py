@@ -25,7 +25,7 @@ MAX_BYTES: Final = 32 * 1024 * 1024
 _OVERRIDING: Final = ("summary", "description")
 
 
-class ReferenceFailure(AdapterHostError):
+class UnresolvedReferenceError(AdapterHostError):
     """A reference that is not followed, and why."""
 
 
@@ -78,7 +78,7 @@ class Document:
             if child is None:
                 break
             node = child
-        return node.place
+        return node.position
 
 
 @dataclass(slots=True)
@@ -95,8 +95,8 @@ class Documents:
     _folder: Path | None = None
     _origin: tuple[str, str] | None = None
 
-    def open(self, source: str) -> At:
-        """The root of the document at a path or URL; raises `ProblemsError`."""
+    def open(self, source: str) -> Cursor:
+        """Return the root of the document at a path or URL; raises `ProblemsError`."""
         if is_url(source):
             parts = urlsplit(source)
             self._origin = parts.scheme.lower(), parts.netloc.lower()
@@ -104,15 +104,15 @@ class Documents:
         else:
             name = str(Path(source))
             self._folder = Path(source).resolve().parent
-        return At(self, self._document(name), (), self._document(name).data)
+        return Cursor(self, self._document(name), (), self._document(name).data)
 
     def _document(self, name: str) -> Document:
         if name not in self._read:
             self._read[name] = parse(_fetched(name) if is_url(name) else _file(name), name)
         return self._read[name]
 
-    def follow(self, at: At) -> At | None:
-        """What stands at a place, or what it refers to; None, noted, when that cannot be had."""
+    def follow(self, at: Cursor) -> Cursor | None:
+        """Return the value at a position, references followed; report it and return None when that fails."""
         first, visited = at, set[tuple[str, Loc]]()
         own: dict[str, Any] = {}
         while isinstance(at.value, dict) and isinstance(reference := at.value.get("$ref"), str):
@@ -123,39 +123,39 @@ class Documents:
             visited.add(at.identity)
             try:
                 at = self._target(at, reference)
-            except (ReferenceFailure, ProblemsError) as error:
+            except (UnresolvedReferenceError, ProblemsError) as error:
                 first.warn(f"the reference '{reference}' is not followed: {error}")
                 return None
         if own and isinstance(at.value, dict):
-            return At(at.documents, at.document, at.loc, {**at.value, **own})
+            return Cursor(at.documents, at.document, at.loc, {**at.value, **own})
         return at
 
-    def _target(self, at: At, reference: str) -> At:
+    def _target(self, at: Cursor, reference: str) -> Cursor:
         name, _, fragment = reference.partition("#")
         document = self._document(self._located(at.document.name, name)) if name else at.document
         loc, value = _find(document.data, unquote(fragment))
-        return At(self, document, loc, value)
+        return Cursor(self, document, loc, value)
 
     def _located(self, base: str, name: str) -> str:
         if is_url(base) or is_url(name):
             return self._remote(urljoin(base, name) if is_url(base) else name)
         path = (Path(base).parent / unquote(name)).resolve()
         if self._folder is None or not path.is_relative_to(self._folder):
-            raise ReferenceFailure("it leads out of the document's folder")
+            raise UnresolvedReferenceError("it leads out of the document's folder")
         return str(path)
 
     def _remote(self, url: str) -> str:
         parts = urlsplit(url)
         if not self.remote:
-            raise ReferenceFailure("it is remote (--allow-remote follows it)")
+            raise UnresolvedReferenceError("it is remote (--allow-remote follows it)")
         if self._origin is not None and (parts.scheme.lower(), parts.netloc.lower()) != self._origin:
-            raise ReferenceFailure("it leads to another host than the document's")
+            raise UnresolvedReferenceError("it leads to another host than the document's")
         return url
 
 
 def _find(data: Any, fragment: str) -> tuple[Loc, Any]:
     if fragment and not fragment.startswith("/"):
-        raise ReferenceFailure("only JSON pointers are understood")
+        raise UnresolvedReferenceError("only JSON pointers are understood")
     loc: Loc = ()
     for escaped in fragment.split("/")[1:]:
         part = escaped.replace("~1", "/").replace("~0", "~")
@@ -164,7 +164,7 @@ def _find(data: Any, fragment: str) -> tuple[Loc, Any]:
         elif isinstance(data, list) and part.isdecimal() and int(part) < len(data):
             loc, data = (*loc, int(part)), data[int(part)]
         else:
-            raise ReferenceFailure("nothing is there")
+            raise UnresolvedReferenceError("nothing is there")
     return loc, data
 
 
@@ -188,7 +188,7 @@ def _fetched(url: str) -> bytes:
 
 
 def parse(raw: bytes, name: str) -> Document:
-    """A document from JSON or YAML text; raises `ProblemsError`."""
+    """Return a document from JSON or YAML text; raises `ProblemsError`."""
     if raw.lstrip()[:1] == b"{":
         try:
             return Document(name, orjson.loads(raw))
@@ -207,7 +207,7 @@ def _unreadable(name: str, message: str) -> ProblemsError:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class At:
+class Cursor:
     """A value and where it stands; going down from it follows references."""
 
     documents: Documents
@@ -224,32 +224,32 @@ class At:
         """Note something that is left out, or not as it was."""
         self.documents.notes.note(self.document.where(self.loc), self.loc, message)
 
-    def get(self, key: str) -> At | None:
-        """What is under a key, references followed; None when there is nothing, or nothing to be had."""
+    def get(self, key: str) -> Cursor | None:
+        """Return the value of a key, references followed, or None."""
         return self._child(key, self.value[key]) if isinstance(self.value, dict) and key in self.value else None
 
-    def _child(self, part: str | int, value: Any) -> At | None:
-        return self.documents.follow(At(self.documents, self.document, (*self.loc, part), value))
+    def _child(self, part: str | int, value: Any) -> Cursor | None:
+        return self.documents.follow(Cursor(self.documents, self.document, (*self.loc, part), value))
 
-    def mapping(self, key: str) -> At | None:
-        """The mapping under a key; anything else there is noted."""
+    def mapping(self, key: str) -> Cursor | None:
+        """Return the mapping under a key; anything else there is noted."""
         return self._of_kind(key, dict, "a mapping")
 
-    def named(self, key: str) -> Iterator[tuple[str, At]]:
-        """The names and values of the mapping under a key."""
+    def named(self, key: str) -> Iterator[tuple[str, Cursor]]:
+        """Yield the names and values of the mapping under a key."""
         found = self.mapping(key)
         if found is not None:
             yield from found.children()
 
-    def children(self) -> Iterator[tuple[str, At]]:
-        """The names and values of a mapping."""
+    def children(self) -> Iterator[tuple[str, Cursor]]:
+        """Yield the names and values of a mapping."""
         for name, value in self.value.items():
             child = self._child(name, value)
             if child is not None:
                 yield name, child
 
-    def elements(self, key: str) -> Iterator[At]:
-        """What is in the list under a key."""
+    def elements(self, key: str) -> Iterator[Cursor]:
+        """Return the elements of the list at a key."""
         found = self._of_kind(key, list, "a list")
         for index, value in enumerate(found.value if found else ()):
             child = found._child(index, value) if found else None
@@ -257,7 +257,7 @@ class At:
                 yield child
 
     def text(self, key: str) -> str | None:
-        """The text under a key, trimmed; None when it is empty."""
+        """Return the text under a key, trimmed; None when it is empty."""
         found = self._of_kind(key, str, "text")
         return (found.value.strip() or None) if found else None
 
@@ -265,7 +265,7 @@ class At:
         """Whether `true` is under a key."""
         return isinstance(self.value, dict) and self.value.get(key) is True
 
-    def _of_kind(self, key: str, kind: type, wanted: str) -> At | None:
+    def _of_kind(self, key: str, kind: type, wanted: str) -> Cursor | None:
         found = self.get(key)
         if found is None or found.value is None:
             return None

@@ -17,7 +17,7 @@ class FetchError(AdapterHostError):
 
 
 def fetch(url: str, limit: int) -> bytes:
-    """The body at a URL; raises `FetchError`."""
+    """Return the body at a URL; raises `FetchError`."""
     return asyncio.run(_fetch(url, limit))
 
 

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from adapter_host.errors import Problem, ProblemsError
 
-from .documents import At
+from .documents import Cursor
 from .inputs import joined
 from .model import Answer, Api, Body, Endpoint, Parameter
 from .names import Names, kebab
@@ -34,17 +34,17 @@ class Dialect(Protocol):
     def base(self) -> str | None:
         """Where the API is."""
 
-    def schemes(self) -> Mapping[str, At]:
-        """The security schemes by name."""
+    def schemes(self) -> Mapping[str, Cursor]:
+        """Return the security schemes by name."""
 
-    def parameter(self, at: At) -> Parameter | None:
-        """A parameter; None when it cannot be said, or is none of its own."""
+    def parameter(self, at: Cursor) -> Parameter | None:
+        """Return a parameter; None when it cannot be said, or is none of its own."""
 
-    def body(self, operation: At, parameters: Sequence[At], taken: Sequence[Parameter]) -> Body | None:
-        """The request's body; its inputs have other names than those taken."""
+    def body(self, operation: Cursor, parameters: Sequence[Cursor], taken: Sequence[Parameter]) -> Body | None:
+        """Return the request's body; its inputs have other names than those taken."""
 
-    def answer(self, operation: At) -> Answer:
-        """What a request is answered when it succeeds."""
+    def answer(self, operation: Cursor) -> Answer:
+        """Return the response of a successful request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,8 @@ class Found:
 
     path: str
     method: str
-    item: At
-    at: At
+    item: Cursor
+    at: Cursor
 
     @property
     def tags(self) -> set[str]:
@@ -72,8 +72,8 @@ class Found:
         return not names or self.id in names or not self.tags.isdisjoint(names)
 
 
-def read_api(root: At, *, only: Collection[str] = (), namespace: str | None = None) -> Api:
-    """The API that a document describes, or what `only` (tags and operationIds) names of it; raises `ProblemsError`."""
+def read_api(root: Cursor, *, only: Collection[str] = (), namespace: str | None = None) -> Api:
+    """Return a document's API, limited to the tags and operationIds in `only`; raise `ProblemsError`."""
     dialect, form = _dialect(root)
     everything = list(_operations(root))
     _check_only(root, only, everything)
@@ -98,7 +98,7 @@ def read_api(root: At, *, only: Collection[str] = (), namespace: str | None = No
     )
 
 
-def _dialect(root: At) -> tuple[Dialect, str]:
+def _dialect(root: Cursor) -> tuple[Dialect, str]:
     value = root.value if isinstance(root.value, dict) else {}
     if str(value.get("swagger")) in ("2.0", "2"):
         return Version2(root), "OpenAPI 2.0"
@@ -111,12 +111,12 @@ def _dialect(root: At) -> tuple[Dialect, str]:
     raise ProblemsError([Problem(f"it is no OpenAPI document of version 2.0 or 3.x ({given})", root.document.name)])
 
 
-def _version(info: At) -> str | None:
+def _version(info: Cursor) -> str | None:
     version = info.value.get("version")
     return str(version) if isinstance(version, str | int | float) else None
 
 
-def _check_only(root: At, only: Collection[str], found: Sequence[Found]) -> None:
+def _check_only(root: Cursor, only: Collection[str], found: Sequence[Found]) -> None:
     known = {each.id for each in found}.union(*(each.tags for each in found))
     if unknown := [name for name in only if name not in known]:
         names = ", ".join(sorted(name for name in known if name)[:20]) or "none"
@@ -124,7 +124,7 @@ def _check_only(root: At, only: Collection[str], found: Sequence[Found]) -> None
         raise ProblemsError([Problem(message, root.document.name, code="only")])
 
 
-def _base(dialect: Dialect, root: At) -> str:
+def _base(dialect: Dialect, root: Cursor) -> str:
     base = dialect.base()
     if base is None:
         root.warn("no server says where the API is: baseUri is http://localhost (--base-uri calls it elsewhere)")
@@ -132,7 +132,7 @@ def _base(dialect: Dialect, root: At) -> str:
     return base.rstrip("/")
 
 
-def _operations(root: At) -> Iterator[Found]:
+def _operations(root: Cursor) -> Iterator[Found]:
     for path, item in root.named("paths"):
         if path.startswith("x-") or not isinstance(item.value, dict):
             continue
@@ -145,7 +145,7 @@ def _operations(root: At) -> Iterator[Found]:
                 item.warn(f"{method.upper()} is left out")
 
 
-def _note_unsaid(at: At, *keys: str) -> None:
+def _note_unsaid(at: Cursor, *keys: str) -> None:
     for key in keys:
         if isinstance(at.value, dict) and at.value.get(key) and (there := at.get(key)):
             there.warn(_UNSAID[key])
@@ -207,7 +207,7 @@ class _Reader:
             answer=self.dialect.answer(at),
         )
 
-    def _parameters(self, found: Found, declared: Sequence[At]) -> tuple[Parameter, ...]:
+    def _parameters(self, found: Found, declared: Sequence[Cursor]) -> tuple[Parameter, ...]:
         variables = re.findall(r"\{\s*([^{}]*?)\s*\}", found.path)
         made: dict[tuple[str, str], Parameter] = {}
         for at in declared:
@@ -223,9 +223,9 @@ class _Reader:
         return tuple(sorted(made.values(), key=lambda each: each.place != "path"))
 
 
-def _effective(found: Found) -> list[At]:
-    """The parameters of an operation: its own, then those of its path that it does not replace."""
-    merged: dict[tuple[object, object], At] = {}
+def _effective(found: Found) -> list[Cursor]:
+    """Return the parameters of an operation: its own, then those of its path that it does not replace."""
+    merged: dict[tuple[object, object], Cursor] = {}
     for holder in (found.at, found.item):
         for at in holder.elements("parameters"):
             if isinstance(at.value, dict):

@@ -8,7 +8,7 @@ from typing import Final
 
 from adapter_host.http_syntax import is_connection_header, is_token
 
-from .documents import At
+from .documents import Cursor
 from .media import FORM, JSON, MULTIPART, is_json
 from .model import Body, FormField, Parameter
 from .schemas import Field, description_of, field_lines, fields, pattern_of, remarks, type_of
@@ -20,13 +20,13 @@ _COMMAS: Final = "Comma-separated."
 
 
 def joined(*texts: str | None) -> str | None:
-    """What several texts say together, each a sentence of its own."""
+    """Join texts, each as a sentence."""
     said = [text for text in texts if text]
     return " ".join([*(text if text[-1] in ".:!?" else f"{text}." for text in said[:-1]), *said[-1:]]) or None
 
 
-def parameter(at: At, schema: At | None, *, commas: bool) -> Parameter | None:
-    """A parameter of a request; None, noted, for what cannot be one. `commas` says how an array is written."""
+def parameter(at: Cursor, schema: Cursor | None, *, commas: bool) -> Parameter | None:
+    """Return a parameter of a request; None, noted, for what cannot be one. `commas` says how an array is written."""
     name, place = at.text("name"), at.text("in")
     if name is None or place not in PLACES:
         at.warn("a parameter needs a 'name' and an 'in' that is path, query, header or cookie, so this is left out")
@@ -68,8 +68,8 @@ def _serialised(description: str | None, commas: bool) -> str | None:
     return re.sub("comma-separated", "comma separated", description, flags=re.IGNORECASE) if description else None
 
 
-def whole_body(at: At, schema: At | None, media_type: str) -> Body:
-    """The body at a place, as one input; its description says the fields that it has."""
+def whole_body(at: Cursor, schema: Cursor | None, media_type: str) -> Body:
+    """Return the body at a place, as one input; its description says the fields that it has."""
     required = at.flag("required")
     said = joined(at.text("description") or description_of(schema), remarks(schema))
     if is_json(media_type):
@@ -83,7 +83,7 @@ def whole_body(at: At, schema: At | None, media_type: str) -> Body:
 
 
 def form_body(found: Iterable[tuple[Field, str | None]], media_type: str, taken: Sequence[Parameter]) -> Body:
-    """A form; each field comes with the media type of its part, if it has one."""
+    """Return a form; each field comes with the media type of its part, if it has one."""
     names = {each.name for each in taken}
     multipart = media_type == MULTIPART
     made = []
@@ -109,19 +109,19 @@ def _form_field(field: Field, part_type: str | None, taken: set[str], *, multipa
     return FormField(field.name, given, filename, part_type if multipart else None)
 
 
-def is_binary(schema: At) -> bool:
+def is_binary(schema: Cursor) -> bool:
     """Whether a field of a form is a file."""
     value = schema.value if isinstance(schema.value, dict) else {}
     return value.get("type") == "file" or value.get("format") == "binary" or "contentMediaType" in value
 
 
-def form_of(schema: At | None, media_type: str, taken: Sequence[Parameter]) -> Body:
-    """The form that an object's schema says."""
+def form_of(schema: Cursor | None, media_type: str, taken: Sequence[Parameter]) -> Body:
+    """Return the form that an object's schema says."""
     return form_body([(field, None) for field in fields(schema)], media_type, taken)
 
 
-def chosen(offered: Sequence[str], at: At) -> str:
-    """The media type that a body is sent in; the others are noted."""
+def chosen(offered: Sequence[str], at: Cursor) -> str:
+    """Return the media type that a body is sent in; the others are noted."""
     ranked = sorted(offered, key=lambda each: (not is_json(each), each not in (FORM, MULTIPART)))
     others = [each for each in ranked[1:] if each != ranked[0]]
     if others:

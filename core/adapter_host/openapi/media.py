@@ -33,7 +33,7 @@ def is_json(media_type: str) -> bool:
 
 
 def format_of(media_type: str) -> str:
-    """The `outputRawFormat` for a media type; what needs a schema, or a package, is passed on as bytes."""
+    """Return the `outputRawFormat` for a media type; what needs a schema, or a package, is passed on as bytes."""
     if is_json(media_type):
         return "json"
     return _FORMATS.get(media_type) or ("xml" if media_type.endswith("+xml") else "binary")

@@ -15,12 +15,12 @@ _WORDS: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z0-9]+|[A-Z]+[0-9]*")
 
 
 def kebab(text: str) -> str:
-    """A text as a name: `listShips` as `list-ships`; empty when nothing in it can stand in one."""
+    """Return a text as a name: `listShips` as `list-ships`; empty when nothing in it can stand in one."""
     return "-".join(_WORDS.findall(text)).lower()
 
 
 def variable(text: str) -> str:
-    """A name as that of an environment variable."""
+    """Return a name as that of an environment variable."""
     name = kebab(text).replace("-", "_").upper()
     return name if name[:1].isalpha() else f"API_{name}".rstrip("_")
 
@@ -32,7 +32,7 @@ class Names:
         self._taken: set[str] = set()
 
     def take(self, *wanted: str) -> str:
-        """The first that is free, else the last with a number."""
+        """Return the first that is free, else the last with a number."""
         candidates = [name[:LONGEST].strip("-") for name in wanted if name] or ["operation"]
         name = next((name for name in candidates if name not in self._taken), None) or self._numbered(candidates[-1])
         self._taken.add(name)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 
-from .documents import At
+from .documents import Cursor
 from .media import format_of, is_json
 from .model import Answer
 from .samples import NOTHING, given, sample
@@ -25,20 +25,20 @@ class Media:
     """One form of an answer; its example is that of `holder`, or `example` itself."""
 
     media_type: str
-    schema: At | None
-    holder: At | None = None
-    example: At | None = None
+    schema: Cursor | None
+    holder: Cursor | None = None
+    example: Cursor | None = None
 
     def sample(self) -> Any:
-        """An example of it, or NOTHING."""
+        """Return an example of it, or NOTHING."""
         own = given(self.holder) if self.holder else self.example.value if self.example else NOTHING
         if own is not NOTHING or not is_json(self.media_type):
             return own
         return sample(self.schema)
 
 
-def success(operation: At) -> tuple[int, At] | None:
-    """The first of the answers that mean success."""
+def success(operation: Cursor) -> tuple[int, Cursor] | None:
+    """Return the first of the answers that mean success."""
     responses = {code: at for code, at in operation.named("responses") if isinstance(at.value, dict)}
     codes = sorted(code for code in responses if re.fullmatch(r"2\d\d", code))
     code = next((code for code in (*codes, "2XX", "2xx", "default") if code in responses), None)
@@ -46,7 +46,7 @@ def success(operation: At) -> tuple[int, At] | None:
 
 
 def answer_of(status: int, media: Sequence[Media]) -> Answer:
-    """The format and the example of an answer."""
+    """Return the format and the example of an answer."""
     if not media:
         return Answer(example=None if status == 200 else {"status": status})
     chosen = next((each for each in media if is_json(each.media_type)), media[0])

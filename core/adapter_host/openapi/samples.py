@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from .documents import At
+from .documents import Cursor
 from .schemas import Seen, parts, type_of
 
 NOTHING: Final = object()
@@ -26,8 +26,8 @@ _BY_FORMAT: Final = {
 }
 
 
-def given(holder: At) -> Any:
-    """The example that a media type or a schema gives; NOTHING without one."""
+def given(holder: Cursor) -> Any:
+    """Return the example that a media type or a schema gives; NOTHING without one."""
     if "example" in holder.value:
         found = holder.get("example")
         return NOTHING if found is None else found.value
@@ -40,8 +40,8 @@ def given(holder: At) -> Any:
     return NOTHING
 
 
-def sample(schema: At | None) -> Any:
-    """An example of a schema, its own or made up; NOTHING when it says nothing."""
+def sample(schema: Cursor | None) -> Any:
+    """Return an example of a schema, its own or made up; NOTHING when it says nothing."""
     return _Maker().value(schema, 0, frozenset())
 
 
@@ -51,7 +51,7 @@ class _Maker:
     def __init__(self) -> None:
         self._made = 0
 
-    def value(self, schema: At | None, depth: int, seen: Seen) -> Any:
+    def value(self, schema: Cursor | None, depth: int, seen: Seen) -> Any:
         self._made += 1
         if schema is None or not isinstance(schema.value, dict):
             return NOTHING
@@ -65,7 +65,7 @@ class _Maker:
                 return found
         return self._made_up(schema, depth, below)
 
-    def _made_up(self, schema: At, depth: int, seen: Seen) -> Any:
+    def _made_up(self, schema: Cursor, depth: int, seen: Seen) -> Any:
         kind = type_of(schema)
         if kind == "object":
             return self._object(schema, depth, seen)
@@ -75,7 +75,7 @@ class _Maker:
             return [] if element is NOTHING else [element]
         return _scalar(schema.value, kind)
 
-    def _object(self, schema: At, depth: int, seen: Seen) -> dict[str, Any]:
+    def _object(self, schema: Cursor, depth: int, seen: Seen) -> dict[str, Any]:
         made: dict[str, Any] = {}
         for part in parts(schema):
             if part is not schema and isinstance(own := _known(part), dict):
@@ -87,7 +87,7 @@ class _Maker:
         return made
 
 
-def _known(schema: At) -> Any:
+def _known(schema: Cursor) -> Any:
     if (found := given(schema)) is not NOTHING:
         return found
     for key in ("const", "default"):
@@ -97,7 +97,7 @@ def _known(schema: At) -> Any:
     return enum[0] if isinstance(enum, list) and enum else NOTHING
 
 
-def _alternatives(schema: At) -> Iterator[At]:
+def _alternatives(schema: Cursor) -> Iterator[Cursor]:
     if "properties" not in schema.value and "allOf" not in schema.value:
         for key in ("oneOf", "anyOf"):
             yield from schema.elements(key)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 
-from .documents import At
+from .documents import Cursor
 
 TYPES: Final = frozenset({"string", "number", "integer", "boolean", "array", "object"})
 
@@ -37,12 +37,12 @@ class Field:
     """A property of an object."""
 
     name: str
-    schema: At
+    schema: Cursor
     required: bool
 
 
-def parts(schema: At | None, seen: Seen = frozenset()) -> Iterator[At]:
-    """A schema and all that `allOf` adds to it."""
+def parts(schema: Cursor | None, seen: Seen = frozenset()) -> Iterator[Cursor]:
+    """Yield a schema and all that `allOf` adds to it."""
     if schema is None or not isinstance(schema.value, dict) or schema.identity in seen:
         return
     yield schema
@@ -50,8 +50,8 @@ def parts(schema: At | None, seen: Seen = frozenset()) -> Iterator[At]:
         yield from parts(part, seen | {schema.identity})
 
 
-def type_of(schema: At | None, seen: Seen = frozenset()) -> str | None:
-    """The one type that values have; None when they may have several, or any."""
+def type_of(schema: Cursor | None, seen: Seen = frozenset()) -> str | None:
+    """Return the one type that values have; None when they may have several, or any."""
     if schema is None or not isinstance(schema.value, dict) or schema.identity in seen:
         return None
     if (own := _own_type(schema.value)) is not None or "type" in schema.value:
@@ -84,13 +84,13 @@ def _own_type(value: dict[str, Any]) -> str | None:
     return "string" if isinstance(enum, list) and enum and all(isinstance(each, str) for each in enum) else None
 
 
-def _is_null(schema: At) -> bool:
+def _is_null(schema: Cursor) -> bool:
     return isinstance(schema.value, dict) and schema.value.get("type") == "null"
 
 
-def fields(schema: At | None) -> list[Field]:
-    """The properties of an object, those of `allOf` and of a sole alternative too."""
-    found: dict[str, At] = {}
+def fields(schema: Cursor | None) -> list[Field]:
+    """Return the properties of an object, those of `allOf` and of a sole alternative too."""
+    found: dict[str, Cursor] = {}
     required: set[str] = set()
     for part in parts(_sole(schema)):
         for name, child in part.named("properties"):
@@ -101,8 +101,8 @@ def fields(schema: At | None) -> list[Field]:
     return [Field(name, child, name in required) for name, child in writable.items()]
 
 
-def _sole(schema: At | None) -> At | None:
-    """A schema, or the only one of its alternatives that is not null."""
+def _sole(schema: Cursor | None) -> Cursor | None:
+    """Return a schema, or the only one of its alternatives that is not null."""
     for key in ("oneOf", "anyOf"):
         if schema is not None and isinstance(schema.value, dict) and not schema.value.keys() & {"properties", "allOf"}:
             alternatives = [part for part in schema.elements(key) if not _is_null(part)]
@@ -111,8 +111,8 @@ def _sole(schema: At | None) -> At | None:
     return schema
 
 
-def pattern_of(schema: At | None) -> str | None:
-    """The pattern of a text; one that cannot be used is noted."""
+def pattern_of(schema: Cursor | None) -> str | None:
+    """Return the pattern of a text; one that cannot be used is noted."""
     for part in parts(schema):
         pattern = part.value.get("pattern")
         if isinstance(pattern, str) and pattern:
@@ -125,15 +125,15 @@ def pattern_of(schema: At | None) -> str | None:
     return None
 
 
-def remarks(schema: At | None) -> str:
-    """What a description has to say since an input cannot: the values allowed, limits, the format."""
+def remarks(schema: Cursor | None) -> str:
+    """Return the constraints that an input cannot express: allowed values, limits, the format."""
     said: dict[str, None] = {}
     for part in parts(_sole(schema)):
         said.update(dict.fromkeys(_remarks(part)))
     return " ".join(said)
 
 
-def _remarks(schema: At) -> Iterator[str]:
+def _remarks(schema: Cursor) -> Iterator[str]:
     value = schema.value
     items = schema.get("items")
     for holder, what in ((value, "One of"), (items.value if items else None, "Of these")):
@@ -159,8 +159,8 @@ def _shown(value: Any) -> str:
 _BIG: Final = orjson.OPT_PASSTHROUGH_SUBCLASS
 
 
-def field_lines(schema: At | None) -> list[str]:
-    """The fields of an object (or of an array's elements), a line each, for a description."""
+def field_lines(schema: Cursor | None) -> list[str]:
+    """Return the fields of an object (or of an array's elements), a line each, for a description."""
     lines: list[str] = []
     _add_lines(schema, 0, frozenset(), lines)
     if len(lines) > _MOST_FIELDS:
@@ -168,7 +168,7 @@ def field_lines(schema: At | None) -> list[str]:
     return lines
 
 
-def _add_lines(schema: At | None, depth: int, seen: Seen, lines: list[str]) -> None:
+def _add_lines(schema: Cursor | None, depth: int, seen: Seen, lines: list[str]) -> None:
     holder = _elements(schema)
     if holder is None or holder.identity in seen or depth == _DEEPEST_FIELDS or len(lines) > 4 * _MOST_FIELDS:
         return
@@ -177,8 +177,8 @@ def _add_lines(schema: At | None, depth: int, seen: Seen, lines: list[str]) -> N
         _add_lines(field.schema, depth + 1, seen | {holder.identity}, lines)
 
 
-def _elements(schema: At | None) -> At | None:
-    """An array's elements; of anything else, itself."""
+def _elements(schema: Cursor | None) -> Cursor | None:
+    """Return an array's elements; of anything else, itself."""
     if type_of(schema) == "array" and schema is not None:
         return next((items for part in parts(schema) if (items := part.mapping("items"))), None)
     return schema
@@ -192,12 +192,12 @@ def _aside(field: Field) -> str:
     return f" ({', '.join(words)})" if words else ""
 
 
-def description_of(schema: At | None) -> str | None:
-    """What a schema says of itself."""
+def description_of(schema: Cursor | None) -> str | None:
+    """Return a schema's description."""
     return next((text for part in parts(schema) if (text := part.text("description"))), None)
 
 
-def _gist(schema: At) -> str:
+def _gist(schema: Cursor) -> str:
     description = description_of(schema) or ""
     said = " ".join(filter(None, [" ".join(description.split()), remarks(schema)]))
     return f": {said}" if said else ""

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from adapter_host.http_syntax import TOKEN
 
-from .documents import At
+from .documents import Cursor
 from .model import Credentials, Parameter
 from .names import variable
 
@@ -24,15 +24,17 @@ Requirement = tuple[str, ...]
 """The schemes that a request needs, all of them."""
 
 
-def requirements(holder: At) -> list[Requirement] | None:
-    """The alternatives that `security` gives; None when it is not there."""
+def requirements(holder: Cursor) -> list[Requirement] | None:
+    """Return the alternatives that `security` gives; None when it is not there."""
     if not isinstance(holder.value, dict) or not isinstance(holder.value.get("security"), list):
         return None
     return [tuple(each.value) for each in holder.elements("security") if isinstance(each.value, dict)]
 
 
-def read_credentials(root: At, operations: Sequence[At], schemes: Mapping[str, At], namespace: str) -> Credentials:
-    """What all of an API's requests carry; operations that want something else are noted."""
+def read_credentials(
+    root: Cursor, operations: Sequence[Cursor], schemes: Mapping[str, Cursor], namespace: str
+) -> Credentials:
+    """Return the credentials of all of an API's requests; report operations that need others."""
     general = requirements(root)
     each = [(operation, requirements(operation)) for operation in operations]
     wanted = [general if own is None else own for _, own in each]
@@ -44,8 +46,8 @@ def read_credentials(root: At, operations: Sequence[At], schemes: Mapping[str, A
     return _Maker(schemes, variable(namespace), scopes).credentials(needed)
 
 
-def _scopes(holder: At) -> Mapping[str, Sequence[str]]:
-    """The scopes that `security` asks of each scheme."""
+def _scopes(holder: Cursor) -> Mapping[str, Sequence[str]]:
+    """Return the scopes that `security` asks of each scheme."""
     found: dict[str, Sequence[str]] = {}
     for each in holder.elements("security"):
         for name, scopes in each.value.items() if isinstance(each.value, dict) else ():
@@ -58,7 +60,7 @@ def _commonest(wanted: Sequence[list[Requirement] | None]) -> list[Requirement]:
     return list(counted.most_common(1)[0][0]) if counted else []
 
 
-def _note_other(operation: At, wanted: Sequence[Requirement], needed: Requirement) -> None:
+def _note_other(operation: Cursor, wanted: Sequence[Requirement], needed: Requirement) -> None:
     if needed in wanted or (not wanted and not needed) or (() in wanted and not needed):
         return
     at = operation.get("security") or operation
@@ -72,7 +74,9 @@ def _note_other(operation: At, wanted: Sequence[Requirement], needed: Requiremen
 class _Maker:
     """Makes the credentials of an API; `prefix` begins the names of its secrets."""
 
-    def __init__(self, schemes: Mapping[str, At], prefix: str, scopes: Sequence[Mapping[str, Sequence[str]]]) -> None:
+    def __init__(
+        self, schemes: Mapping[str, Cursor], prefix: str, scopes: Sequence[Mapping[str, Sequence[str]]]
+    ) -> None:
         self._schemes = schemes
         self._prefix = prefix
         self._scopes = scopes
@@ -85,7 +89,7 @@ class _Maker:
             self._add(name, self._schemes[name])
         return Credentials(self._authentication, tuple(self._constants), tuple(self._variables))
 
-    def _add(self, name: str, scheme: At) -> None:
+    def _add(self, name: str, scheme: Cursor) -> None:
         kind = scheme.text("type")
         if kind == "apiKey":
             self._add_key(name, scheme)
@@ -94,7 +98,7 @@ class _Maker:
         else:
             self._authentication = self._declared(name, kind, scheme)
 
-    def _declared(self, name: str, kind: str | None, scheme: At) -> dict[str, Any] | None:
+    def _declared(self, name: str, kind: str | None, scheme: Cursor) -> dict[str, Any] | None:
         way = (scheme.text("scheme") or "").lower() if kind == "http" else kind
         if way in ("basic", "digest"):
             return {"type": way, "username": self._secret("USERNAME"), "password": self._secret("PASSWORD")}
@@ -120,7 +124,7 @@ class _Maker:
             "x-client": {"id": self._secret("CLIENT_ID"), "secret": self._secret("CLIENT_SECRET")},
         }
 
-    def _add_key(self, name: str, scheme: At) -> None:
+    def _add_key(self, name: str, scheme: Cursor) -> None:
         key, place = scheme.text("name"), scheme.text("in")
         if key is None or place not in _KEYS or not _KEYS[place].fullmatch(key):
             scheme.warn("an API key needs an 'in' (header, query or cookie), and a 'name' for it, so this is left out")
@@ -136,7 +140,7 @@ class _Maker:
         return "{{" + f"{BIND}.{full}" + "}}"
 
 
-def _token_url(scheme: At) -> str | None:
+def _token_url(scheme: Cursor) -> str | None:
     """Where a client gets a token for itself, if it may and that is safe."""
     flows = scheme.mapping("flows")
     flow = flows.mapping("clientCredentials") if flows else scheme if scheme.text("flow") == "application" else None
@@ -144,6 +148,6 @@ def _token_url(scheme: At) -> str | None:
     return url if url and url.startswith("https://") and "{" not in url else None
 
 
-def scheme_entries(holder: At | None, key: str) -> dict[str, Any]:
-    """The security schemes under a key, by name."""
+def scheme_entries(holder: Cursor | None, key: str) -> dict[str, Any]:
+    """Return the security schemes under a key, by name."""
     return {} if holder is None else {name: at for name, at in holder.named(key) if isinstance(at.value, dict)}

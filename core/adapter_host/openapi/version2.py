@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from adapter_host.http_syntax import bare_media_type
 
-from .documents import At
+from .documents import Cursor
 from .inputs import chosen, form_body, parameter, whole_body
 from .media import FORM, JSON, MULTIPART, is_media_type
 from .model import Answer, Body, Parameter
@@ -22,11 +22,11 @@ _IN_BODY = ("body", "formData")
 class Version2:
     """Reads documents of `swagger: "2.0"`."""
 
-    def __init__(self, root: At) -> None:
+    def __init__(self, root: Cursor) -> None:
         self._root = root
 
     def base(self) -> str | None:
-        """The URL that schemes, host and base path make."""
+        """Return the URL that schemes, host and base path make."""
         source = urlsplit(self._root.document.name)
         fetched = source.scheme in ("http", "https")
         host = self._root.text("host") or (source.netloc if fetched else None)
@@ -40,12 +40,12 @@ class Version2:
         self._root.warn(f"'{url}' is not the http or https URL that a base has to be, so it is left out")
         return None
 
-    def schemes(self) -> dict[str, At]:
-        """The security schemes by name."""
+    def schemes(self) -> dict[str, Cursor]:
+        """Return the security schemes by name."""
         return scheme_entries(self._root, "securityDefinitions")
 
-    def parameter(self, at: At) -> Parameter | None:
-        """A parameter; None when it cannot be said, or is a part of the body."""
+    def parameter(self, at: Cursor) -> Parameter | None:
+        """Return a parameter; None when it cannot be said, or is a part of the body."""
         if at.value.get("in") in _IN_BODY:
             return None
         form = at.value.get("collectionFormat", "csv")
@@ -53,8 +53,8 @@ class Version2:
             at.warn(f"the collection format '{form}' is not sent (an array is joined by commas)")
         return parameter(at, at, commas=form != "multi" and at.value.get("in") == "query")
 
-    def body(self, operation: At, parameters: Sequence[At], taken: Sequence[Parameter]) -> Body | None:
-        """The request's body."""
+    def body(self, operation: Cursor, parameters: Sequence[Cursor], taken: Sequence[Parameter]) -> Body | None:
+        """Return the request's body."""
         whole = next((at for at in parameters if at.value.get("in") == "body"), None)
         form = [at for at in parameters if at.value.get("in") == "formData"]
         types = self._types(operation, "consumes")
@@ -68,8 +68,8 @@ class Version2:
         named = [(at, name) for at in form if (name := at.text("name"))]
         return form_body([(Field(name, at, at.flag("required")), None) for at, name in named], media_type, taken)
 
-    def answer(self, operation: At) -> Answer:
-        """What a request is answered when it succeeds."""
+    def answer(self, operation: Cursor) -> Answer:
+        """Return the response of a successful request."""
         found = success(operation)
         if found is None:
             return Answer()
@@ -81,7 +81,7 @@ class Version2:
         examples = {bare_media_type(name): at for name, at in response.named("examples")}
         return answer_of(status, [Media(each, schema, example=examples.get(each)) for each in types])
 
-    def _types(self, operation: At, key: str) -> list[str]:
+    def _types(self, operation: Cursor, key: str) -> list[str]:
         holder = operation if isinstance(operation.value.get(key), list) else self._root
         types = [bare_media_type(at.value) for at in holder.elements(key) if isinstance(at.value, str)]
         return [each for each in types if is_media_type(each)]

@@ -8,7 +8,7 @@ from urllib.parse import urljoin
 
 from adapter_host.http_syntax import bare_media_type
 
-from .documents import At
+from .documents import Cursor
 from .inputs import chosen, form_body, form_of, parameter, whole_body
 from .media import FORM, MULTIPART, is_media_type
 from .model import Answer, Body, Parameter
@@ -21,23 +21,23 @@ from .security import scheme_entries
 class Version3:
     """Reads documents of `openapi: 3.x`."""
 
-    def __init__(self, root: At) -> None:
+    def __init__(self, root: Cursor) -> None:
         self._root = root
 
     def base(self) -> str | None:
-        """The URL of the first server that has one; the others are noted."""
+        """Return the URL of the first server that has one; the others are noted."""
         servers = list(self._root.elements("servers"))
         urls = [url for server in servers if (url := _url(server, self._root.document.name))]
         for server in servers[1:] if urls else ():
             server.warn(f"only the first server is called, at {urls[0]} (--base-uri calls another)")
         return urls[0] if urls else None
 
-    def schemes(self) -> dict[str, At]:
-        """The security schemes by name."""
+    def schemes(self) -> dict[str, Cursor]:
+        """Return the security schemes by name."""
         return scheme_entries(self._root.mapping("components"), "securitySchemes")
 
-    def parameter(self, at: At) -> Parameter | None:
-        """A parameter; None when it cannot be said, or is none of its own."""
+    def parameter(self, at: Cursor) -> Parameter | None:
+        """Return a parameter; None when it cannot be said, or is none of its own."""
         schema = at.get("schema")
         if schema is None:
             content = next(at.named("content"), None)
@@ -47,8 +47,8 @@ class Version3:
             _check_style(at, made)
         return made
 
-    def body(self, operation: At, parameters: Sequence[At], taken: Sequence[Parameter]) -> Body | None:
-        """The request's body."""
+    def body(self, operation: Cursor, parameters: Sequence[Cursor], taken: Sequence[Parameter]) -> Body | None:
+        """Return the request's body."""
         at = operation.mapping("requestBody")
         media = dict(_content(at)) if at else {}
         if at is None or not media:
@@ -62,8 +62,8 @@ class Version3:
             return form_of(schema, media_type, taken)
         return whole_body(at, schema, media_type)
 
-    def answer(self, operation: At) -> Answer:
-        """What a request is answered when it succeeds."""
+    def answer(self, operation: Cursor) -> Answer:
+        """Return the response of a successful request."""
         found = success(operation)
         if found is None:
             return Answer()
@@ -72,8 +72,8 @@ class Version3:
         return answer_of(status, media)
 
 
-def _content(at: At) -> Iterator[tuple[str, At]]:
-    """The media types that a body may have; what is none is noted."""
+def _content(at: Cursor) -> Iterator[tuple[str, Cursor]]:
+    """Yield the media types that a body may have; what is none is noted."""
     for name, entry in at.named("content"):
         media_type = bare_media_type(name)
         if not is_media_type(media_type) or not isinstance(entry.value, dict):
@@ -82,12 +82,12 @@ def _content(at: At) -> Iterator[tuple[str, At]]:
             yield media_type, entry
 
 
-def _commas(at: At) -> bool:
+def _commas(at: Cursor) -> bool:
     style = at.value.get("style") or ("form" if at.value.get("in") in ("query", "cookie") else "simple")
     return style == "form" and at.value.get("explode") is False
 
 
-def _check_style(at: At, made: Parameter) -> None:
+def _check_style(at: Cursor, made: Parameter) -> None:
     style = at.value.get("style")
     usual = {"query": "form", "cookie": "form"}.get(made.place, "simple")
     if style is not None and style != usual:
@@ -96,14 +96,14 @@ def _check_style(at: At, made: Parameter) -> None:
         at.warn("an object is sent as JSON here, not as the parameter's style says")
 
 
-def _part_type(entry: At, name: str) -> str | None:
+def _part_type(entry: Cursor, name: str) -> str | None:
     encodings = entry.mapping("encoding")
     encoding = encodings.mapping(name) if encodings else None
     found = encoding.text("contentType") if encoding else None
     return bare_media_type(found.partition(",")[0]) if found else None
 
 
-def _url(server: At, document: str) -> str | None:
+def _url(server: Cursor, document: str) -> str | None:
     url = server.text("url") if isinstance(server.value, dict) else None
     if url is None:
         return None

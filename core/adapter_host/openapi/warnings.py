@@ -9,7 +9,7 @@ from adapter_host.errors import Problem
 
 
 def pointer(loc: Loc) -> str:
-    """A place as a JSON pointer (RFC 6901) in a URI's fragment."""
+    """Return a place as a JSON pointer (RFC 6901) in a URI's fragment."""
     return "#" + "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in loc)
 
 

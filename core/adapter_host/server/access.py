@@ -29,7 +29,7 @@ _log = logging.getLogger("adapter_host")
 def access_middleware(
     credentials: Credentials | None, settings: Settings, address: str | None, requests: InFlightCounter
 ) -> Middleware:
-    """The middleware before an exposer's application; `requests` counts those inside.
+    """Return the middleware before an exposer's application; `requests` counts those inside.
 
     `address` is where its listener listens; None when another application listens for it, and checks places itself.
     """
@@ -78,7 +78,7 @@ def _place(settings: Settings, address: str) -> Callable[[web.Request], web.Resp
 
 
 def _host_reader(trusted_proxies: Sequence[str]) -> Callable[[web.Request], str]:
-    """The function from a request to the host it was meant for; only a trusted proxy may say another."""
+    """Return the function from a request to the host it was meant for; only a trusted proxy may say another."""
     networks = [ipaddress.ip_network(proxy, strict=False) for proxy in trusted_proxies]
 
     def read(request: web.Request) -> str:

@@ -16,7 +16,7 @@ _ADDRESSES: Final = {"localhost": "127.0.0.1", "[::]": "::", "[::1]": "::1"}
 
 
 def plan_listeners(plans: Iterable[Plan], settings: Settings) -> list[Listener]:
-    """The listeners that plans need; exposers of one address and port share one, each below its namespace."""
+    """Return the listeners that plans need; exposers of one address and port share one, each below its namespace."""
     listeners: dict[Key, Listener] = {}
     for mount in mounts(plans):
         config = mount.exposer.config

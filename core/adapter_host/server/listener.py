@@ -52,7 +52,7 @@ class Listener:
         self._socket.setblocking(False)
 
     def bind(self, *, shared: bool = False) -> socket.socket:
-        """A socket bound to its address, and its port known; raises `StartError`."""
+        """Return a socket bound to its address, and its port known; raises `StartError`."""
         family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
         bound = socket.socket(family, socket.SOCK_STREAM)
         try:

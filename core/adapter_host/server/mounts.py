@@ -75,7 +75,7 @@ def _has_shortcut(exposer: type[HttpExposer[Any]]) -> bool:
 def metadata_app(
     mounts: Iterable[ExposerMount], settings: Settings, address: str | None, requests: InFlightCounter
 ) -> MountedApp | None:
-    """What anybody may read about the exposers, ready to be mounted; None when there is nothing."""
+    """Return the application that publishes the exposers' metadata, or None when there is none."""
     documents: dict[str, bytes] = {}
     for mount in mounts:
         credentials = mount.exposer_plan.credentials
@@ -119,7 +119,7 @@ class Attachment:
     prefix: str
 
     def mounts(self, plans: Iterable[Plan]) -> list[ExposerMount]:
-        """The HTTP exposers of the plans, each below its namespace; raises `ProblemsError` when two would be one."""
+        """Return HTTP exposers of the plans, each below its namespace; raises `ProblemsError` when two would be one."""
         attached = mounts(plans)
         if found := namespace_clashes(attached, "in one application"):
             raise ProblemsError(found)

@@ -23,7 +23,7 @@ def problem_response(
     headers: Mapping[str, str] | None = None,
     **members: Any,
 ) -> web.Response:
-    """An error answer; `members` are extension members (`parameter="limit"`)."""
+    """Return an error answer; `members` are extension members (`parameter="limit"`)."""
     request_id = request_id or new_request_id()
     body = {
         "type": "about:blank",

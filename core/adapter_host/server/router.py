@@ -40,7 +40,7 @@ class PrefixRouter(web.AbstractResource):
         self._mounted, self._depth = mounted, max((prefix.count("/") for prefix in mounted), default=0)
 
     def find(self, request: web.Request) -> MountedApp | None:
-        """What is mounted where a request goes."""
+        """Return the application that is mounted at a request's path."""
         if not self._depth:
             return self._mounted.get("")
         depth = self._depth + 1
@@ -52,7 +52,7 @@ class PrefixRouter(web.AbstractResource):
         return self._root or "/"
 
     async def resolve(self, request: web.Request) -> Any:
-        """The match of the mounted application, as aiohttp wants it from a resource."""
+        """Return the match of the mounted application, as aiohttp wants it from a resource."""
         mounted = self.find(request)
         if mounted is None:
             return None, set()
@@ -63,19 +63,19 @@ class PrefixRouter(web.AbstractResource):
         return match, set()
 
     def url_for(self, **kwargs: str) -> URL:
-        """It has none."""
+        """Raise `RuntimeError`: the resource has no URL."""
         raise RuntimeError("a switch has no URL of its own")
 
     def add_prefix(self, prefix: str) -> None:
-        """It has one already."""
+        """Raise `RuntimeError`: the prefix is fixed."""
         raise RuntimeError("a switch stays where it was put: attach the host to the outermost application")
 
     def get_info(self) -> Any:
-        """What aiohttp shows of it."""
+        """Return aiohttp's description of the resource."""
         return {"prefix": self._root}
 
     def raw_match(self, path: str) -> bool:
-        """It equals no path."""
+        """Return False: the resource matches by prefix only."""
         return False
 
     def __len__(self) -> int:
@@ -105,7 +105,7 @@ class RootRouter:
         self._below.mount(below)
 
     def handler(self, otherwise: Handler) -> Handler:
-        """A handler that takes the shortcuts there are; `otherwise` is the outer application's."""
+        """Return a handler that takes the shortcuts there are; `otherwise` is the outer application's."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
             mounted = self._below.find(request)

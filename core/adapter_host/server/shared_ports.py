@@ -51,11 +51,11 @@ class SharedPorts:
             yield listener.bind(shared=True)
 
     def _ports(self, listener: Listener) -> list[int]:
-        """The port of a listener, or those that the workers have for it in turn."""
+        """Return the port of a listener, or those that the workers have for it in turn."""
         return [taken.getsockname()[1] for taken in self._sockets.get(listener.key, ())]
 
     def port(self, listener: Listener) -> int:
-        """The port of a listener in this process; raises `StartError` where each would take any other."""
+        """Return the port of a listener in this process; raises `StartError` where each would take any other."""
         index = self.worker - 1 if listener.monitors_host else 0
         if known := self._ports(listener):
             return known[index]

@@ -4,13 +4,13 @@ A consumed API in memory, a host on free ports, and the lists of all that an exp
 """
 
 from .consumer_contract import ConsumerContract, Example
-from .contract import CallFailed
+from .contract import CallFailedError
 from .exposer_contract import ExposerContract
 from .fake import FakeConsumer, FakeExposer, FakePlugin, Hold
 from .running import Running, running
 
 __all__ = [
-    "CallFailed",
+    "CallFailedError",
     "ConsumerContract",
     "Example",
     "ExposerContract",

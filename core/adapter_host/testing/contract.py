@@ -11,14 +11,14 @@ from typing import Any, ClassVar, Concatenate, Final, ParamSpec, TypeVar
 from adapter_host import OperationError, Plugins
 
 Caller = Callable[[str, Mapping[str, Any]], Awaitable[Any]]
-"""Calls an operation by name with arguments; gives the answer as plain data, or raises `CallFailed`."""
+"""Calls an operation by name with arguments; gives the answer as plain data, or raises `CallFailedError`."""
 
 
 _TURNS: Final = 5
 _GRACE: Final = 0.1
 
 
-class CallFailed(Exception):
+class CallFailedError(Exception):
     """A client was told that its call failed; `text` is all that it was told, a status too."""
 
     def __init__(self, text: str) -> None:
@@ -33,7 +33,7 @@ class Contract:
     settings: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
     def plugins(self) -> Plugins:
-        """The plugins to test with: those that are installed."""
+        """Return the plugins to test with: those that are installed."""
         return Plugins.installed()
 
     @property
@@ -49,7 +49,7 @@ P = ParamSpec("P")
 def item(
     check: Callable[Concatenate[ContractT, P], Coroutine[Any, Any, None]],
 ) -> Callable[Concatenate[ContractT, P], None]:
-    """A test of a contract: it has a loop of its own, so no plugin for asynchronous tests is needed, and an end."""
+    """Return a contract's test with a timeout and its own event loop, so that no pytest plugin is needed."""
 
     @wraps(check)
     def run(contract: ContractT, /, *given: P.args, **named: P.kwargs) -> None:
@@ -67,7 +67,7 @@ def item(
 
 
 def error_tree(root: type[OperationError]) -> Iterator[type[OperationError]]:
-    """An error and all below it that are the host's own; a plugin's are that plugin's to test."""
+    """Yield an error and all below it that are the host's own; a plugin's are that plugin's to test."""
     yield root
     for error in root.__subclasses__():
         if error.__module__ == root.__module__:
@@ -87,7 +87,7 @@ async def refused(call: Awaitable[Any]) -> bool:
 
 
 async def left_over(before: Collection[asyncio.Task[Any]] = ()) -> list[asyncio.Task[Any]]:
-    """The tasks that go on after all has been stopped, but those of `before`; they may take a moment to end."""
+    """Return the tasks that go on after all has been stopped, but those of `before`; they may take a moment to end."""
     others = asyncio.all_tasks() - {asyncio.current_task(), *before}
     if not others:
         return []

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from adapter_host import ArgumentError, OperationError, ProblemsError, UnavailableError, UpstreamStatusError
 
-from .contract import Caller, CallFailed, Contract, error_tree, item, left_over, refused
+from .contract import Caller, CallFailedError, Contract, error_tree, item, left_over, refused
 from .running import Running, built
 
 _TOLD: Final = "what the caller may know"
@@ -45,11 +45,11 @@ class ExposerContract(Contract, ABC):
 
     @abstractmethod
     def exposes(self, operations: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-        """The entry of `exposes` that offers `operations` (each with `name`, `description` and `call`)."""
+        """Return the entry of `exposes` that offers `operations` (each with `name`, `description` and `call`)."""
 
     @abstractmethod
     def connect(self, url: str) -> AbstractAsyncContextManager[Caller]:
-        """A client of its own at `url`: a function of operation and arguments, which raises `CallFailed`."""
+        """Return client of its own at `url`: a function of operation and arguments, which raises `CallFailedError`."""
 
     @asynccontextmanager
     async def linger(self, url: str) -> AsyncIterator[None]:
@@ -275,10 +275,10 @@ def _made(error: type[OperationError]) -> OperationError:
 
 
 async def _told(call: Caller, arguments: Mapping[str, Any]) -> str:
-    """What the client is told of a call that fails."""
+    """Return the error that a client receives for a failed call."""
     try:
         answer = await call("read", arguments)
-    except CallFailed as failed:
+    except CallFailedError as failed:
         return failed.text
     raise AssertionError(f"the call succeeded: {answer!r}")
 

@@ -28,7 +28,7 @@ class Running:
         return url
 
     def fake(self, namespace: str) -> FakeConsumer:
-        """The fake consumer of that namespace; raises `LookupError`."""
+        """Return the fake consumer of that namespace; raises `LookupError`."""
         for plan in self.host.plans:
             for consumer in plan.consumers:
                 if consumer.config.namespace == namespace and isinstance(consumer, FakeConsumer):
@@ -49,7 +49,7 @@ async def running(
 
 
 def built(document: Mapping[str, Any] | str | Path, *, plugins: Plugins | None = None, **settings: Any) -> Host:
-    """The host that `running` starts."""
+    """Return the host that `running` starts."""
     plugins = plugins or Plugins.installed()
     if "fake" not in plugins.consumers:
         plugins.register("fake", FakePlugin())

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from adapter_host.testing import CallFailed, ExposerContract
+from adapter_host.testing import CallFailedError, ExposerContract
 
 
 class TestContract(ExposerContract):
@@ -25,7 +25,7 @@ class TestContract(ExposerContract):
             writer.write(f"{operation} {json.dumps(arguments)}\n".encode())
             response = json.loads(await reader.readline())
             if "error" in response:
-                raise CallFailed(f"{response['status']} {response['error']}")
+                raise CallFailedError(f"{response['status']} {response['error']}")
             return response["result"]
 
         try:

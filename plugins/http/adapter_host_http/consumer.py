@@ -17,7 +17,7 @@ from .request.url import compile_base, normal_base
 from .upstream import Upstream
 
 if TYPE_CHECKING:
-    from .mock.server import StandIn
+    from .mock.server import MockServer
 
 
 class HttpConsumer(Consumer[HttpConfig]):
@@ -29,10 +29,10 @@ class HttpConsumer(Consumer[HttpConfig]):
         super().__init__(config, context)
         base = compile_base(config, context)
         self._base = normal_base(base)
-        self._stand_in: StandIn | None = None
+        self._mock_server: MockServer | None = None
         self._credential = compile_authentication(config.authentication, context)
-        handshake = self._credential.handshake if self._credential else None
-        self._upstream = Upstream(context, config, handshake)
+        auth_flow = self._credential.auth_flow if self._credential else None
+        self._upstream = Upstream(context, config, auth_flow)
         self._masked = base.masked().rstrip("/") if base else ""
         self._operations = tuple(
             HttpOperation(self._unit(resource, spec), self._upstream, self._masked)
@@ -52,26 +52,26 @@ class HttpConsumer(Consumer[HttpConfig]):
         return self._operations
 
     def forwarding(self) -> PassThroughOperation:
-        """What passes requests on, with what the API is given by every operation."""
+        """Return the operation that passes requests through with the API's own inputs and credentials."""
         return HttpForwarding(self.config, self.context, self._credential, self._upstream, self._masked)
 
     async def start(self) -> None:
         """Open the session; with the stand-in, serve that first."""
         if self.context.settings.mock:
             # Imported here: it is a server, which `validate` and most who serve do without.
-            from .mock.server import StandIn
+            from .mock.server import MockServer
 
-            self._stand_in = StandIn(self._operations, self._credential)
-            await self._upstream.open(await self._stand_in.start(), direct=True)
+            self._mock_server = MockServer(self._operations, self._credential)
+            await self._upstream.open(await self._mock_server.start(), direct=True)
         else:
             await self._upstream.open(self._base)
 
     async def stop(self) -> None:
         """Close the session, then the stand-in."""
         await self._upstream.close()
-        stand_in, self._stand_in = self._stand_in, None
-        if stand_in is not None:
-            await stand_in.stop()
+        mock_server, self._mock_server = self._mock_server, None
+        if mock_server is not None:
+            await mock_server.stop()
 
     def _unit(self, resource: HttpResource, spec: HttpOperationSpec) -> Unit:
         headers = (("Accept", accept_of(spec.output_raw_format)), ("User-Agent", USER_AGENT))

@@ -19,20 +19,20 @@ AUTHORIZATION: Final = "Authorization"
 
 
 @dataclass(frozen=True, slots=True)
-class Wire:
-    """What a handshake may send requests of its own with; `stand_in` takes the place of every server."""
+class AuthTransport:
+    """What a handshake may send requests of its own with; `mock_server` takes the place of every server."""
 
     session: aiohttp.ClientSession
     proxy: Callable[[URL], str | None]
     seconds: float
-    stand_in: str | None = None
+    mock_server: str | None = None
 
 
-class Handshake(ABC):
+class AuthFlow(ABC):
     """Gives the `Authorization` header of each request; what it learns is kept while its consumer is started."""
 
     @abstractmethod
-    def open(self, wire: Wire) -> None:
+    def open(self, wire: AuthTransport) -> None:
         """Begin, knowing nothing."""
 
     @abstractmethod
@@ -41,18 +41,18 @@ class Handshake(ABC):
 
     @abstractmethod
     async def header(self, method: str, target: str) -> str | None:
-        """The header for a request, or None while there is none; raises `UpstreamError`."""
+        """Return the header for a request, or None while there is none; raises `UpstreamError`."""
 
     @abstractmethod
     async def again(self, method: str, target: str, refused: str | None, challenges: Sequence[str]) -> str | None:
-        """The header to try once more with after a 401, or None to leave it at that; raises `UpstreamError`."""
+        """Return the header to try once more with after a 401, or None to leave it at that; raises `UpstreamError`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
     """What goes into one header or query parameter of every request; `masked` names its secrets only.
 
-    With a `handshake` the value is nothing: that gives one to each request.
+    With a `auth_flow` the value is nothing: that gives one to each request.
     """
 
     in_: str
@@ -60,7 +60,7 @@ class Credential:
     value: str = field(repr=False)
     masked: str
     secrets: tuple[str, ...] = ()
-    handshake: Handshake | None = None
+    auth_flow: AuthFlow | None = None
 
     def takes(self, place: str | None, name: str) -> bool:
         """Whether a parameter is the very one that carries the credential."""
@@ -70,23 +70,23 @@ class Credential:
 
 
 def declared_secret(
-    declared: Authentication, key: str, context: BuildContext, *, ascii: bool = True
+    declared: Authentication, key: str, context: BuildContext, *, ascii_only: bool = True
 ) -> Template | None:
-    """The text that a key of an authentication holds, or None with a problem reported."""
+    """Return the text that a key of an authentication holds, or None with a problem reported."""
     text: str | None = getattr(declared, key)
     if text is None:
         message = f"'{key}' is missing (authentication '{declared.type}' needs it)"
         context.problem(message, declared, key, code="missing-key")
         return None
-    return secret(text, declared, (key,), context, ascii=ascii)
+    return secret(text, declared, (key,), context, ascii_only=ascii_only)
 
 
 def declared_account(
-    declared: Authentication, context: BuildContext, *, ascii: bool
+    declared: Authentication, context: BuildContext, *, ascii_only: bool
 ) -> tuple[Template, Template] | None:
-    """The user name (in ASCII or not) and the password of an authentication, or None with a problem reported."""
-    user = declared_secret(declared, "username", context, ascii=ascii)
-    password = declared_secret(declared, "password", context, ascii=False)
+    """Return the user name (in ASCII or not) and the password of an authentication, or None with a problem reported."""
+    user = declared_secret(declared, "username", context, ascii_only=ascii_only)
+    password = declared_secret(declared, "password", context, ascii_only=False)
     if user is None or password is None:
         return None
     if ":" in (user.constant or ""):
@@ -96,16 +96,16 @@ def declared_account(
 
 
 def secret(
-    text: str, declared: Authentication, keys: Sequence[str], context: BuildContext, *, ascii: bool = True
+    text: str, declared: Authentication, keys: Sequence[str], context: BuildContext, *, ascii_only: bool = True
 ) -> Template | None:
-    """The text at a place of an authentication, or None with a problem reported."""
+    """Return the text at a place of an authentication, or None with a problem reported."""
     template = context.secret(text, declared, *keys)
     named = ", ".join(f"secret '{name}'" for name in template.secrets) or f"'{keys[-1]}'"
     value = template.constant or ""
     flaw = None
     if CONTROL.search(value):
         flaw = f"{named} holds a control character"
-    elif not value.isascii() and ascii:
+    elif not value.isascii() and ascii_only:
         flaw = f"{named} may hold only ASCII characters"
     elif not value and not template.secrets:
         flaw = f"'{keys[-1]}' is empty"

@@ -55,27 +55,27 @@ def header(name: str, text: str) -> str:
 
 
 def json_text(value: Any) -> str:
-    """A value as JSON."""
+    """Return a value as JSON."""
     return orjson.dumps(None if value is ABSENT else value).decode()
 
 
 def json_inner(value: Any) -> str:
-    """A value as text inside a JSON string's quotes."""
+    """Return a value as text inside a JSON string's quotes."""
     return orjson.dumps(text_of(value)).decode()[1:-1]
 
 
 def xml(value: Any) -> str:
-    """A value as XML text or attribute."""
+    """Return a value as XML text or attribute."""
     return escape(text_of(value), {'"': "&quot;", "'": "&apos;"})
 
 
 def sparql_inner(value: Any) -> str:
-    """A value as text inside a SPARQL string's quotes."""
+    """Return a value as text inside a SPARQL string's quotes."""
     return text_of(value).translate(_SPARQL_ESCAPES)
 
 
 def sparql_bare(name: str, value: Any) -> str:
-    """A value as a bare word of SPARQL; raises `ArgumentError` for anything more."""
+    """Return a value as a bare word of SPARQL; raises `ArgumentError` for anything more."""
     text = text_of(value)
     if not _SPARQL_BARE.fullmatch(text):
         raise ArgumentError(name, f"'{name}' may hold only letters, digits and .:/#+~@?&=%-_ in this query")

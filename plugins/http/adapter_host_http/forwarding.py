@@ -58,7 +58,7 @@ class HttpForwarding(PassThroughOperation):
         self._limit = context.settings.body_limit
         self._writers = context.header_writers
         self._upstream = upstream
-        self._handshake = credential is not None and credential.handshake is not None
+        self._handshake = credential is not None and credential.auth_flow is not None
         names = {place: {each.name for each in fixed if each.in_ == place} for place in _PLACES}
         if credential is not None:
             names[credential.in_].add(credential.name)
@@ -111,7 +111,7 @@ class HttpForwarding(PassThroughOperation):
         return passed_query("&".join(text for text in (given, fixed) if text))
 
     def describe(self) -> Mapping[str, Any]:
-        """What every request is given, secrets by name."""
+        """Return the parts of every request, secrets by name."""
         declared, credential = self._unit.config.authentication, self._unit.credential
         shown = self._shown(self._masked.headers)
         kept_back = {name for name, _ in _DEFAULTS} | ({credential.name} if credential else set())
@@ -125,7 +125,7 @@ class HttpForwarding(PassThroughOperation):
         return described
 
     def preview(self, arguments: Arguments) -> Mapping[str, Any]:
-        """The request that is passed on, but for its body, secrets by name."""
+        """Return the request that is passed on, but for its body, secrets by name."""
         request = self._request(arguments, self._masked)
         return {
             "method": arguments["method"],

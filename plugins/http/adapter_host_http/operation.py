@@ -64,7 +64,7 @@ class HttpOperation(ConsumedOperation):
         return result
 
     def describe(self) -> Mapping[str, Any]:
-        """The request as the document declares it, secrets by name."""
+        """Return the request as the document declares it, secrets by name."""
         compiler = Compiler(self.unit, masked=True)
         plan = compiler.compile()
         declared, credential = self.unit.config.authentication, self.unit.credential
@@ -85,14 +85,14 @@ class HttpOperation(ConsumedOperation):
         return {**described, **self._said()}
 
     def _said(self) -> dict[str, Any]:
-        """What the document says of it to people; its description is what callers are told."""
+        """Return the document's own description of the operation."""
         shown = {"label", "description", "tags"}
         resource = self.unit.resource.model_dump(mode="json", include=shown, exclude_defaults=True)
         own = self.unit.spec.model_dump(mode="json", include=shown - {"description"}, exclude_defaults=True)
         return {**own, **({"resource": resource} if resource else {})}
 
     def preview(self, arguments: Arguments) -> Mapping[str, Any]:
-        """The very request that `arguments` make, secrets by name."""
+        """Return the very request that `arguments` make, secrets by name."""
         compiler = Compiler(self.unit, masked=True)
         request = compiler.compile().build(arguments)
         secrets = self._secrets(compiler)
@@ -111,7 +111,7 @@ class HttpOperation(ConsumedOperation):
 
 
 def _told(unit: Unit) -> str | None:
-    """What answers are told to be; says which keys of it mean nothing here."""
+    """Return the declared media type of responses; warn about keys that have no effect here."""
     spec, context = unit.spec, unit.context
     raw, told = spec.output_raw_format, spec.output_media_type
     if raw != "binary" and spec.max_binary_size is not None:

@@ -25,11 +25,19 @@ from adapter_host import (
 )
 
 from .config import HttpConfig
-from .credential import AUTHORIZATION, Handshake, Wire
+from .credential import AUTHORIZATION, AuthFlow, AuthTransport
 from .formats import Convert, Format, FormatError
 from .formats.convert import converted
 from .request.request import Request
-from .transport.base import Answer, ConnectTimeout, Limits, Malformed, Origin, Transport, TransportError
+from .transport.base import (
+    ConnectTimeoutError,
+    Limits,
+    MalformedResponseError,
+    Origin,
+    Response,
+    Transport,
+    TransportError,
+)
 
 if TYPE_CHECKING:
     import aiohttp
@@ -40,7 +48,7 @@ MAX_REDIRECTS: Final = 5
 HELD: Final = 64 * 1024
 """An answer of at most so many bytes is never streamed."""
 
-Send = Callable[[Request], Awaitable[Answer]]
+Send = Callable[[Request], Awaitable[Response]]
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _ENCODED: Final = re.compile(r"[!-~]+")
@@ -50,7 +58,7 @@ _MEDIA_TYPE: Final = re.compile(r"[\w.+/-]{1,80}")
 class Upstream:
     """One consumed API on the wire."""
 
-    def __init__(self, context: BuildContext, config: HttpConfig, handshake: Handshake | None = None) -> None:
+    def __init__(self, context: BuildContext, config: HttpConfig, auth_flow: AuthFlow | None = None) -> None:
         settings = context.settings
         self._namespace = context.namespace
         self._settings = settings
@@ -58,7 +66,7 @@ class Upstream:
         self._connect = config.timeout.connect or settings.connect_timeout
         self._total = config.timeout.total or settings.total_timeout
         self._lean = config.transport == "lean"
-        self._handshake = handshake
+        self._handshake = auth_flow
         self.base = ""
         self._path = ""
         self._transport: Transport | None = None
@@ -80,12 +88,12 @@ class Upstream:
     def _make_transport(self, limits: Limits, proxy: str | None) -> Transport:
         # Imported here, as `validate` needs neither, and who calls most often one.
         if self._lean and proxy is None:
-            from .transport.native import LeanTransport
+            from .transport.native import NativeTransport
 
-            return LeanTransport(self._origin, limits)
-        from .transport.aiohttp import SessionTransport
+            return NativeTransport(self._origin, limits)
+        from .transport.aiohttp import AiohttpTransport
 
-        return SessionTransport(self._origin, limits, proxy)
+        return AiohttpTransport(self._origin, limits, proxy)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -99,14 +107,14 @@ class Upstream:
             await transport.close()
 
     async def call(
-        self, method: str, request: Request, format: Format, *, stream: bool, most: int | None = None
+        self, method: str, request: Request, raw_format: Format, *, stream: bool, most: int | None = None
     ) -> Result:
         """Send a request and read its answer, if it is not a stream up to `most` bytes; raises `UpstreamError`."""
-        most = None if stream and format.convert is None else most or self._limit
+        most = None if stream and raw_format.convert is None else most or self._limit
         try:
             answer = await self._send(method, request, HELD if most is None else most)
             try:
-                return await self._read(answer, format, most)
+                return await self._read(answer, raw_format, most)
             except BaseException:
                 answer.close()
                 raise
@@ -132,31 +140,31 @@ class Upstream:
             raise self._too_large(self._limit)
         return Result(**given, body=body)
 
-    def _open_handshake(self, handshake: Handshake, limits: Limits, *, direct: bool) -> None:
+    def _open_handshake(self, auth_flow: AuthFlow, limits: Limits, *, direct: bool) -> None:
         settings = self._settings
         proxy = (lambda url: None) if direct else (lambda url: proxy_of(url, settings))
         from .transport.aiohttp import open_session
 
         self._session = open_session(self._origin, limits)
-        handshake.open(Wire(self._session, proxy, self._total, self.base if direct else None))
+        auth_flow.open(AuthTransport(self._session, proxy, self._total, self.base if direct else None))
 
-    async def _send(self, method: str, request: Request, held: int) -> Answer:
-        """The answer, redirects followed."""
-        transport, handshake = self._transport, self._handshake
+    async def _send(self, method: str, request: Request, held: int) -> Response:
+        """Return the answer, redirects followed."""
+        transport, auth_flow = self._transport, self._handshake
         if transport is None:
             raise UpstreamUnreachableError(f"the upstream '{self._namespace}' is not open")
         target = self._path + request.target
         request = request.at(target if target.startswith("/") else f"/{target}")
         deadline = asyncio.get_running_loop().time() + self._total
         send = partial(transport.send, method, deadline=deadline, held=held)
-        if handshake is not None and AUTHORIZATION.lower() in request.own:
-            handshake = None
+        if auth_flow is not None and AUTHORIZATION.lower() in request.own:
+            auth_flow = None
         left = MAX_REDIRECTS if method in ("GET", "HEAD") and not request.as_is else 0
         while True:
-            if handshake is None:
+            if auth_flow is None:
                 answer = await send(request)
             else:
-                answer = await _proven(handshake, send, method, request, deadline=deadline)
+                answer = await _proven(auth_flow, send, method, request, deadline=deadline)
             found = self._redirected(request.target, answer) if left and answer.status in _REDIRECTS else None
             if found is None:
                 return answer
@@ -164,49 +172,51 @@ class Upstream:
             request = request.at(found)
             left -= 1
 
-    async def _read(self, answer: Answer, format: Format, most: int | None) -> Result:
+    async def _read(self, answer: Response, raw_format: Format, most: int | None) -> Result:
         headers, body, media_type = answer.headers, answer.body, answer.media_type
         if answer.status >= 300:
             body = await answer.take(self._limit) if body is None else body
             raise UpstreamStatusError(answer.status, body or b"", media_type, headers)
-        media_type = media_type or format.media_type
+        media_type = media_type or raw_format.media_type
         if body is None and most is None:
             chunks = self._chunks(answer)
             await anext(chunks)
             return Result(
-                status=answer.status, media_type=media_type, headers=headers, decode=format.decode, stream=chunks
+                status=answer.status, media_type=media_type, headers=headers, decode=raw_format.decode, stream=chunks
             )
         if body is None:
             body = await answer.take(most or 0)
         if body is None:
             raise self._too_large(most or 0)
-        result = Result(status=answer.status, media_type=media_type, body=body, headers=headers, decode=format.decode)
-        if format.convert is not None:
-            return await self._converted(result, format, format.convert)
-        if format.checked:
-            self._check(result, format)
+        result = Result(
+            status=answer.status, media_type=media_type, body=body, headers=headers, decode=raw_format.decode
+        )
+        if raw_format.convert is not None:
+            return await self._converted(result, raw_format, raw_format.convert)
+        if raw_format.checked:
+            self._check(result, raw_format)
         return result
 
-    def _check(self, result: Result, format: Format) -> None:
+    def _check(self, result: Result, raw_format: Format) -> None:
         try:
             _ = result.data
         except UpstreamInvalidError as error:
-            raise self._not(format, result, error) from None
+            raise self._not(raw_format, result, error) from None
 
-    async def _converted(self, result: Result, format: Format, convert: Convert) -> Result:
+    async def _converted(self, result: Result, raw_format: Format, convert: Convert) -> Result:
         try:
-            return await converted(result, format, convert)
+            return await converted(result, raw_format, convert)
         except ValueError as error:
-            raise self._not(format, result, error) from None
+            raise self._not(raw_format, result, error) from None
 
-    def _not(self, format: Format, result: Result, error: Exception) -> UpstreamInvalidError:
+    def _not(self, raw_format: Format, result: Result, error: Exception) -> UpstreamInvalidError:
         named = _MEDIA_TYPE.match(result.media_type)
         # Other errors may quote what was sent.
         reason = f"; {error}" if isinstance(error, FormatError) else ""
         sent = f"it sent {named[0] if named else '?'}{reason}"
-        return UpstreamInvalidError(f"the upstream '{self._namespace}' did not answer {format.kind.title} ({sent})")
+        return UpstreamInvalidError(f"the upstream '{self._namespace}' did not answer {raw_format.kind.title} ({sent})")
 
-    async def _chunks(self, answer: Answer) -> AsyncIterator[bytes]:
+    async def _chunks(self, answer: Response) -> AsyncIterator[bytes]:
         try:
             # Taken at once, so that closing the stream unread ends the answer too.
             yield b""
@@ -217,8 +227,8 @@ class Upstream:
         finally:
             answer.close()
 
-    def _redirected(self, target: str, answer: Answer) -> str | None:
-        """The target of a redirect within the same origin."""
+    def _redirected(self, target: str, answer: Response) -> str | None:
+        """Return the target of a redirect within the same origin."""
         here = URL(f"{self._origin}{target}", encoded=True)
         location = answer.headers.get("Location", "").partition("#")[0]
         with suppress(ValueError):
@@ -234,17 +244,17 @@ class Upstream:
     def _failure(self, error: Exception) -> UpstreamError:
         name = self._namespace
         _LOG.warning("upstream '%s': %s", name, str(error) or type(error).__name__)
-        if isinstance(error, ConnectTimeout):
+        if isinstance(error, ConnectTimeoutError):
             return UpstreamTimeoutError(f"the upstream '{name}' took no connection within {self._connect:g} s")
         if isinstance(error, TimeoutError):
             return UpstreamTimeoutError(f"the upstream '{name}' did not answer within {self._total:g} s")
-        if isinstance(error, Malformed):
+        if isinstance(error, MalformedResponseError):
             return UpstreamInvalidError(f"the upstream '{name}' did not answer in HTTP")
         return UpstreamUnreachableError(f"the upstream '{name}' cannot be reached")
 
 
 def origin_of(base: str) -> Origin:
-    """The origin of a base; the environment's certificate authorities (`SSL_CERT_FILE`) are read with it."""
+    """Return the origin of a base; the environment's certificate authorities (`SSL_CERT_FILE`) are read with it."""
     url = URL(base)
     context = None
     if url.scheme == "https":
@@ -255,7 +265,7 @@ def origin_of(base: str) -> Origin:
 
 
 def proxy_of(base: URL, settings: Settings) -> str | None:
-    """The proxy that the environment names for a base, if any (`https_proxy`, `no_proxy`)."""
+    """Return the proxy that the environment names for a base, if any (`https_proxy`, `no_proxy`)."""
     environment = settings.environment
     proxy, excluded = (
         environment.get(name) or environment.get(name.upper()) for name in (f"{base.scheme}_proxy", "no_proxy")
@@ -269,17 +279,17 @@ def _is_excluded(base: URL, excluded: str) -> bool:
     return "*" in names or any(name in (host, f"{host}:{base.port}") or host.endswith(f".{name}") for name in names)
 
 
-async def _proven(handshake: Handshake, send: Send, method: str, request: Request, *, deadline: float) -> Answer:
-    """The answer to a request with what the handshake gives; sent once more where that is refused."""
+async def _proven(auth_flow: AuthFlow, send: Send, method: str, request: Request, *, deadline: float) -> Response:
+    """Return the answer to a request with what the handshake gives; sent once more where that is refused."""
     async with asyncio.timeout_at(deadline):
-        proof = await handshake.header(method, request.target)
+        proof = await auth_flow.header(method, request.target)
     answer = await send(_with(request, proof))
     if answer.status != 401 or not request.repeatable:
         return answer
     try:
         challenges = answer.headers.getall("WWW-Authenticate", ())
         async with asyncio.timeout_at(deadline):
-            proof = await handshake.again(method, request.target, proof, challenges)
+            proof = await auth_flow.again(method, request.target, proof, challenges)
     except BaseException:
         answer.close()
         raise

@@ -78,12 +78,12 @@ class Silent(Exposer[ExposerConfig]):
 
 
 def plugins() -> Plugins:
-    """The consumer under test and the silent exposer."""
+    """Return the consumer under test and the silent exposer."""
     return Plugins({"http": adapter_host_http, "silent": Silent})
 
 
 def document(consumer: Mapping[str, Any], binds: Mapping[str, str]) -> dict[str, Any]:
-    """A document that consumes one API."""
+    """Return a document that consumes one API."""
     return {
         "naftiko": "1.0.0-alpha2",
         "info": {"label": "Test"},
@@ -126,7 +126,7 @@ Start = Callable[..., Awaitable[Calling]]
 
 @pytest.fixture
 async def api() -> AsyncIterator[Api]:
-    """An API that answers `{"ok": true}` until told otherwise."""
+    """Yield an API that answers `{"ok": true}` until told otherwise."""
     api = Api()
     app = web.Application(client_max_size=2**26)
     app.router.add_route("*", "/{path:.*}", api.serve)
@@ -141,19 +141,19 @@ async def api() -> AsyncIterator[Api]:
 
 @pytest.fixture
 def load() -> Callable[..., Host]:
-    """Gives the host of a file, its exposers silent."""
+    """Return a function that creates the host of a file without serving it."""
     return lambda file, **settings: Host(file, plugins=plugins(), settings=Settings(**settings))
 
 
 def one(operation: Mapping[str, Any] | None = None, *, path: str = "/things", **consumer: Any) -> dict[str, Any]:
-    """A consumer with one operation."""
+    """Return a consumer with one operation."""
     declared = {"name": "do", "method": "GET", **(operation or {})}
     return {"resources": [{"name": "things", "path": path, "operations": [declared]}], **consumer}
 
 
 @pytest.fixture
 async def start(api: Api) -> AsyncIterator[Start]:
-    """Starts a host with one operation that calls the API."""
+    """Return a function that starts a host with one operation that calls the API."""
     async with AsyncExitStack() as stack:
 
         async def start(
@@ -179,7 +179,7 @@ async def start(api: Api) -> AsyncIterator[Start]:
 
 @pytest.fixture
 def problems() -> Callable[..., list[Problem]]:
-    """Gives what is wrong with a consumer, without starting it."""
+    """Return a function that reports a consumer's problems without starting it."""
 
     def problems(
         operation: Mapping[str, Any] | None = None,

@@ -177,7 +177,7 @@ async def test_a_second_refusal_is_the_apis_401(begin: Any, api: Any, issuer: Is
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """A clock that stands still; its one element is the time."""
+    """Return a clock that stands still; its one element is the time."""
     now = [1000.0]
     monkeypatch.setattr("adapter_host_http.auth.oauth2.monotonic", lambda: now[0])
     return now
@@ -334,8 +334,8 @@ async def test_secrets_and_tokens_are_shown_nowhere(
     assert call.operation.describe()["authentication"] == masked.replace("Bearer", "oauth2")
     assert call.operation.preview({})["headers"]["Authorization"] == masked
     shown = f"{[r.getMessage() for r in caplog.records]}{call.operation.unit!r}{call.operation.unit.credential!r}"
-    handshake = call.operation.unit.credential.handshake
-    shown += f"{handshake.grant!r}{handshake._token!r}"
+    auth_flow = call.operation.unit.credential.auth_flow
+    shown += f"{auth_flow.grant!r}{auth_flow._token!r}"
     assert not any(secret in shown for secret in ("s3", "'t1'", "Bearer t1"))
 
 
@@ -376,5 +376,5 @@ async def test_the_stand_in_gives_and_checks_tokens(start: Any, api: Any, issuer
         base = URL(call.consumer.base_uri)
         async with call.consumer._upstream._session.get(base / "things") as response:
             assert (response.status, response.headers["WWW-Authenticate"]) == (401, "Bearer")
-        async with call.consumer._upstream._session.post(base / ".stand-in/token", data=b"client_id=x") as response:
+        async with call.consumer._upstream._session.post(base / ".mock/token", data=b"client_id=x") as response:
             assert (response.status, orjson.loads(await response.read())) == (401, {"error": "invalid_client"})

@@ -86,7 +86,7 @@ Serve = Callable[..., Any]
 
 @pytest.fixture
 def serve(load: Any, api: Any, tmp_path: Path) -> Serve:
-    """Gives the host of a document in a folder with schemas."""
+    """Return a function that creates the host of a document in a folder with schemas."""
 
     def serve(format: str, schema: str | None, files: dict[str, str], **settings: Any) -> Host:
         folder = tmp_path / "document"

@@ -19,7 +19,7 @@ from adapter_host import UpstreamInvalidError, UpstreamStatusError, UpstreamTime
 
 @pytest.fixture(params=["lean", "aiohttp"])
 def start(start: Any, request: pytest.FixtureRequest) -> Any:
-    """Starts a host whose consumer sends over each transport in turn."""
+    """Return a function that starts a host whose consumer sends over each transport in turn."""
     return partial(start, **{"x-transport": request.param})
 
 
@@ -261,8 +261,7 @@ async def test_nobody_there(start: Any, caplog: pytest.LogCaptureFixture) -> Non
 
 @asynccontextmanager
 async def raw_server(handle: Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]) -> AsyncIterator[str]:
-    """A server that reads one request at a time and does with the connection what `handle` says."""
-
+    """Yield a server that reads one request at a time and does with the connection what `handle` says."""
     writers: list[asyncio.StreamWriter] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -139,5 +139,5 @@ class McpConfig(HttpExposerConfig):
         return parse_size(self.max_binary_size) if self.max_binary_size else None
 
     def operation_names(self) -> tuple[str, ...]:
-        """The tools' names, as clients know them; resources and prompts have URIs and names of their own kind."""
+        """Return tools' names, as clients know them; resources and prompts have URIs and names of their own kind."""
         return tuple(name for _, name in named(self.tools))

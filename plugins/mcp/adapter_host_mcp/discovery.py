@@ -18,7 +18,7 @@ _LIST: Final = {"listChanged": True}
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class ServerIdentity:
     """Who answers, what it can do, and in which words.
 
     What it tells may be kept for `ttl_ms` milliseconds; in the scope `public`, for other callers too.
@@ -39,7 +39,7 @@ class Identity:
 
 
 def features(*, resources: bool, prompts: bool, completion: bool) -> dict[str, Any]:
-    """What the server can do, as the protocol has it; tools it always has."""
+    """Return the server's capabilities in the protocol's form; tools are always among them."""
     offered = {"logging": {}, "tools": _LIST}
     if resources:
         offered["resources"] = {**_LIST, "subscribe": False}
@@ -50,16 +50,16 @@ def features(*, resources: bool, prompts: bool, completion: bool) -> dict[str, A
     return offered
 
 
-class Greeting:
+class ServerInfo:
     """The results that are always the same."""
 
-    def __init__(self, identity: Identity, tools: Sequence[Tool]) -> None:
+    def __init__(self, identity: ServerIdentity, tools: Sequence[Tool]) -> None:
         self._identity = identity
         words = {} if identity.instructions is None else {"instructions": identity.instructions}
         kept = {"resultType": "complete", "ttlMs": identity.ttl_ms, "cacheScope": identity.cache_scope}
         signed = {"_meta": {SERVER_INFO: identity.info}}
         self._words = words
-        self.stamp = b"," + orjson.dumps({"resultType": "complete", **signed})[1:-1]
+        self.result_meta = b"," + orjson.dumps({"resultType": "complete", **signed})[1:-1]
         """What the stateless revision wants at the end of every result."""
         self.discovery = orjson.dumps(
             {"supportedVersions": [STATELESS], "capabilities": identity.features, **words, **kept, **signed}
@@ -70,7 +70,7 @@ class Greeting:
         )
 
     def initialized(self, version: str) -> bytes:
-        """The result of a handshake."""
+        """Return the result of a handshake."""
         return orjson.dumps(
             {
                 "protocolVersion": version,
@@ -81,7 +81,7 @@ class Greeting:
         )
 
     def listed(self, *, stateless: bool) -> bytes:
-        """The list of tools, whole."""
+        """Return the list of tools, whole."""
         return self._listed_stateless if stateless else self._listed
 
 

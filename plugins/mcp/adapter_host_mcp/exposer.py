@@ -13,7 +13,7 @@ import orjson
 from adapter_host import Authentication, BuildContext, CatalogEntry, HttpExposer, Operations
 
 from .config import McpConfig
-from .discovery import Greeting, Identity, features, is_plain
+from .discovery import ServerIdentity, ServerInfo, features, is_plain
 from .features.completion import completes
 from .features.prompts import prepare_prompts
 from .features.resources import FileResource, prepare_resources, warn_missing
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
     from mcp.server.lowlevel import Server
 
-    from .http.state import Desk
-    from .http.transport import Front
-    from .sdk.http import Endpoint
+    from .http.state import ServerState
+    from .http.transport import HttpTransport
+    from .sdk.http import SdkEndpoint
 
 KEY: Final = "ADAPTER_HOST_MCP_KEY"
 """The environment's name of the secret that seals sessions: processes with the same one open each other's."""
@@ -53,7 +53,7 @@ class McpExposer(HttpExposer[McpConfig]):
         self._check_port()
         self._check_caching()
         self._key = self._find_key()
-        self._front: Front | None = None
+        self._http_transport: HttpTransport | None = None
 
     def _find_key(self) -> bytes:
         given = self.context.settings.environment.get(KEY, "").encode()
@@ -81,7 +81,7 @@ class McpExposer(HttpExposer[McpConfig]):
         return self.config.transport == "stdio"
 
     def catalog(self) -> Iterable[CatalogEntry]:
-        """The tools, resources and prompts."""
+        """Yield the tools, resources and prompts."""
         for tool in self.tools.values():
             yield CatalogEntry(tool.name, tool.operation, _tool_details(tool))
         for resource in self.resources:
@@ -91,7 +91,7 @@ class McpExposer(HttpExposer[McpConfig]):
             yield CatalogEntry(f"prompt {prompt.name}", prompt.operation)
 
     def usage(self, url: str) -> str:
-        """A client's configuration."""
+        """Return a client's configuration."""
         server = _client_server(url, self.config.authentication)
         document = {"mcpServers": {self.config.namespace: server}}
         return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
@@ -108,29 +108,29 @@ class McpExposer(HttpExposer[McpConfig]):
     def build_app(self) -> web.Application:
         """Its endpoint; the SDK is imported now if it is certain to be needed, else with the first need of it."""
         # Imported here, with aiohttp: `validate` and `inspect` do without.
-        from .http.state import Desk
-        from .http.transport import Front
+        from .http.state import ServerState
+        from .http.transport import HttpTransport
 
         plain = type(self).build_server is McpExposer.build_server and is_plain(list(self.tools.values()))
-        desk = Desk(self.context.settings.body_limit, self._key)
-        greeting = Greeting(self._identity(), list(self.tools.values())) if plain else None
-        self._front = Front(desk, self.tools, greeting, self._build_endpoint, _import_sdk)
+        state = ServerState(self.context.settings.body_limit, self._key)
+        server_info = ServerInfo(self._identity(), list(self.tools.values())) if plain else None
+        self._http_transport = HttpTransport(state, self.tools, server_info, self._build_endpoint, _import_sdk)
         if not plain or self.resources or self.prompts:
-            self._front.load()
-        return self._front.app(self.endpoint)
+            self._http_transport.load()
+        return self._http_transport.app(self.endpoint)
 
     def direct_handler(self, request: web.Request) -> Handler | None:
         """Messages to the endpoint are taken at once."""
-        return self._front.direct_handler(request) if self._front is not None else None
+        return self._http_transport.direct_handler(request) if self._http_transport is not None else None
 
-    def _build_endpoint(self, desk: Desk) -> Endpoint:
-        from .sdk.http import Endpoint
+    def _build_endpoint(self, state: ServerState) -> SdkEndpoint:
+        from .sdk.http import SdkEndpoint
 
-        return Endpoint(self.build_server(), self.tools, desk)
+        return SdkEndpoint(self.build_server(), self.tools, state)
 
-    def _identity(self) -> Identity:
+    def _identity(self) -> ServerIdentity:
         capability = self.context.loaded.capability
-        return Identity(
+        return ServerIdentity(
             name=self.config.namespace,
             title=capability.label,
             version=capability.info.version or version("adapter-host-mcp"),
@@ -146,23 +146,23 @@ class McpExposer(HttpExposer[McpConfig]):
 
     async def drain(self) -> None:
         """End the streams on which clients wait for news; calls in progress go on."""
-        if self._front is not None:
-            self._front.close()
+        if self._http_transport is not None:
+            self._http_transport.close()
 
     async def stop(self) -> None:
         """Cut off what goes on without a connection."""
-        if self._front is not None:
-            self._front.stop()
+        if self._http_transport is not None:
+            self._http_transport.stop()
 
     def notify_reload(self) -> None:
         """Tell the clients that listen to read the lists again, as they do after a reload."""
-        if self._front is not None:
-            self._front.changed()
+        if self._http_transport is not None:
+            self._http_transport.changed()
 
     @property
     def held(self) -> int:
         """What is held for clients at this moment: replies in progress, open streams, questions to them."""
-        return self._front.held if self._front is not None else 0
+        return self._http_transport.held if self._http_transport is not None else 0
 
     async def serve_stdio(self) -> None:
         """Serve one client over standard input and output until it ends its input."""
@@ -175,7 +175,7 @@ class McpExposer(HttpExposer[McpConfig]):
             await stdio.serve(server, source, sink, self.context.settings.body_limit)
 
     def build_server(self) -> Server[None]:
-        """The SDK's server with all that is declared; a subclass may add handlers of its own."""
+        """Return the SDK's server with all that is declared; a subclass may add handlers of its own."""
         from .sdk import handlers
         from .sdk.server import build_server
 

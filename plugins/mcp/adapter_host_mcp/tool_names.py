@@ -44,7 +44,7 @@ def _candidates(legal: str) -> Iterator[str]:
 
 
 def renamed(declared: str, name: str) -> str:
-    """The message for a tool whose name had to be another."""
+    """Return the message for a tool whose name had to be another."""
     if not LEGAL.fullmatch(declared):
         reason = f"a tool's name has letters, digits, '_', '-' and '.' alone, at most {LONGEST}"
     else:

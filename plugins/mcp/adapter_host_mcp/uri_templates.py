@@ -23,7 +23,7 @@ class UriTemplate:
     pattern: re.Pattern[str]
 
     def match(self, uri: str) -> dict[str, str] | None:
-        """The variables' values in `uri`, decoded; None when it is another."""
+        """Return the variables' values in `uri`, decoded; None when it is another."""
         if not self.variables:
             return {} if uri == self.text else None
         found = self.pattern.fullmatch(uri) if len(uri) <= _LONGEST else None
@@ -37,7 +37,7 @@ class UriTemplate:
 
 
 def parse_uri(text: str) -> UriTemplate:
-    """The template that `text` is, `{{name}}` being as good as `{name}`; raises `ValueError`."""
+    """Return the template that `text` is, `{{name}}` being as good as `{name}`; raises `ValueError`."""
     if not _SCHEME.match(text):
         raise ValueError(f"'uri' must begin with a scheme, as 'docs://' does (given {text!r})")
     literals, variables = _split(text)
@@ -74,7 +74,7 @@ def _patterns(literals: list[str]) -> Iterator[str]:
 
 
 def within(folder: str, uri: str) -> str | None:
-    """The path, decoded, that `uri` has below the URI of a folder; None when it has none."""
+    """Return the path, decoded, that `uri` has below the URI of a folder; None when it has none."""
     prefix = folder_prefix(folder)
     if not uri.startswith(prefix) or len(uri) > _LONGEST:
         return None
@@ -88,10 +88,10 @@ def within(folder: str, uri: str) -> str | None:
 
 
 def below(folder: str, path: str) -> str:
-    """The URI of a path below the URI of a folder."""
+    """Return the URI of a path below the URI of a folder."""
     return folder_prefix(folder) + quote(path)
 
 
 def folder_prefix(folder: str) -> str:
-    """What the URIs of everything in a folder begin with."""
+    """Return the common prefix of the URIs of a folder's files."""
     return folder if folder.endswith("/") else f"{folder}/"

@@ -145,12 +145,12 @@ async def test_our_own_failure_tells_no_details(shop: Any, mode: str, caplog: py
 
 
 def told(result: CallToolResult) -> list[dict[str, Any]]:
-    """The content of a result, as plain data."""
+    """Return the content of a result, as plain data."""
     return [content.model_dump(exclude_none=True) for content in result.content]
 
 
 def text(result: CallToolResult) -> str:
-    """The content of a result that is one text."""
+    """Return the content of a result that is one text."""
     (content,) = told(result)
     assert content["type"] == "text"
     return str(content["text"])

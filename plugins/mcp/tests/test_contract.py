@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from aiohttp import ClientSession
 
-from adapter_host.testing import CallFailed, ExposerContract
+from adapter_host.testing import CallFailedError, ExposerContract
 
 _HEADERS = {"Accept": "application/json, text/event-stream"}
 
@@ -29,14 +29,14 @@ class TestMcp(ExposerContract):
                     text = await answer.text()
                 result = orjson.loads(text).get("result")
                 if result is None or result["isError"]:
-                    raise CallFailed(text)
+                    raise CallFailedError(text)
                 return orjson.loads(result["content"][0]["text"])
 
             yield call
 
     @asynccontextmanager
     async def linger(self, url: str) -> AsyncIterator[None]:
-        """A stream for news, open until either side ends it."""
+        """Yield a stream for news, open until either side ends it."""
         async with ClientSession() as session, session.get(url, headers={"Accept": "text/event-stream"}) as stream:
             assert stream.status == 200
             yield

@@ -34,7 +34,7 @@ async def test_every_tool_is_listed() -> None:
 
 
 def exposers(file: Path) -> list[McpExposer]:
-    """The MCP exposers of a file, none when it cannot be built."""
+    """Return the MCP exposers of a file, none when it cannot be built."""
     try:
         statuses = Host(file, settings=Settings(environment={})).status()
     except ProblemsError:

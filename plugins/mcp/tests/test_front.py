@@ -64,7 +64,7 @@ class SdkPlugin:
 
 @asynccontextmanager
 async def served(document: dict[str, Any]) -> AsyncIterator[tuple[str, str]]:
-    """A document whose MCP exposer is served twice: at the front, and by the SDK alone."""
+    """Yield a document whose MCP exposer is served twice: at the front, and by the SDK alone."""
     both = copy.deepcopy(document)
     (exposer,) = both["capability"]["exposes"]
     both["capability"]["exposes"].append(
@@ -76,7 +76,7 @@ async def served(document: dict[str, Any]) -> AsyncIterator[tuple[str, str]]:
 
 
 async def answers(urls: tuple[str, str], message: Any, headers: dict[str, str]) -> tuple[Any, Any]:
-    """What both answer: the status, which headers, and the body."""
+    """Return the responses of both: status, names of headers, and body."""
     given = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json", **headers}
     found = []
     async with aiohttp.ClientSession() as session:

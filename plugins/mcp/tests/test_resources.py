@@ -91,7 +91,7 @@ def document(*resources: Mapping[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with files to serve, in which the document will stand."""
+    """Return a folder with files to serve, in which the document will stand."""
     (tmp_path / "docs" / "deep").mkdir(parents=True)
     (tmp_path / "docs" / "start here.md").write_text("# Début\n")
     (tmp_path / "docs" / "deep" / "logo.png").write_bytes(PNG)
@@ -136,7 +136,7 @@ async def refused(client: Client, uri: str) -> tuple[int, str, Any]:
 
 
 def not_found(mode: str) -> int:
-    """The code of what is not there, which the newest revision changed."""
+    """Return the code of what is not there, which the newest revision changed."""
     return -32602 if mode == "auto" else -32002
 
 

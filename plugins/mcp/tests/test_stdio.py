@@ -131,7 +131,7 @@ async def test_a_signal_ends_it_while_it_waits_for_its_client(file: Path) -> Non
 
 
 def over_http(file: Path) -> Path:
-    """The same document, asking to be served over HTTP."""
+    """Return the same document, asking to be served over HTTP."""
     other = file.with_name("cafe-http.yaml")
     other.write_text(file.read_text().replace("transport: stdio", "port: 0"))
     return other
@@ -168,7 +168,7 @@ class Talk:
 
 @asynccontextmanager
 async def talking(limit: int = 10_000) -> AsyncIterator[Talk]:
-    """A shop with one tool, `get`, served over two pipes until the client hangs up."""
+    """Yield a shop with one tool, `get`, served over two pipes until the client hangs up."""
     stock = {"type": "fake", "namespace": "stock", "operations": [{"name": "get"}]}
     exposer = {
         "type": "mcp",

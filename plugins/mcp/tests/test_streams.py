@@ -50,7 +50,7 @@ async def begin(session: aiohttp.ClientSession, url: str, **capabilities: Any) -
 
 
 async def read_event(answer: aiohttp.ClientResponse) -> Any:
-    """The next message of a stream, a comment as None; `StopAsyncIteration` at its end."""
+    """Return the next message of a stream, a comment as None; `StopAsyncIteration` at its end."""
     found: Any = StopAsyncIteration
     async for line in answer.content:
         if line == b":\n":
@@ -249,7 +249,7 @@ async def test_the_session_knows_the_revision(shop: Any) -> None:
 
 @asynccontextmanager
 async def listening(session: aiohttp.ClientSession, url: str) -> AsyncIterator[aiohttp.ClientResponse]:
-    """A stream for news of the stateless revision, past its acknowledgement."""
+    """Yield a stream for news of the stateless revision, past its acknowledgement."""
     body, headers = stateless("subscriptions/listen", notifications={"toolsListChanged": True})
     async with session.post(url, json=body, headers=headers) as answer:
         assert (await read_event(answer))["method"] == "notifications/subscriptions/acknowledged"
@@ -310,7 +310,7 @@ async def test_a_stream_ends_when_its_time_is_over(shop: Any, monkeypatch: pytes
 
 
 async def test_news_are_bounded() -> None:
-    news = streams.News()
+    news = streams.EventQueue()
     for number in range(3 * streams.BACKLOG):
         news.put(b"%d" % number)
     told = [event async for event in news]

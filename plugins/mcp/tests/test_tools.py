@@ -30,7 +30,7 @@ LEGAL = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 def host(*tools: Mapping[str, Any], **exposed: Any) -> Host:
-    """A host, not started, that exposes these tools."""
+    """Return a host, not started, that exposes these tools."""
     given = exposed or {"port": 0}
     exposer = {"type": "mcp", "namespace": "shop", "tools": list(tools), **given}
     stock = {"type": "fake", "namespace": "stock", "operations": [{"name": "get"}]}
@@ -137,7 +137,7 @@ def test_usage_is_a_configuration_to_paste(authentication: dict[str, str] | None
 
 
 def with_output(schema: Mapping[str, Any], data: Any) -> McpExposer:
-    """The exposer of one tool, of which the core would know what it gives."""
+    """Return the exposer of one tool, of which the core would know what it gives."""
 
     async def call(_: Arguments) -> Result:
         return Result(data=data)
@@ -294,7 +294,7 @@ async def test_a_header_that_is_not_as_declared_is_told(
 
 @asynccontextmanager
 async def connected(url: str, mode: str, headers: Mapping[str, str]) -> AsyncIterator[Client]:
-    """The official client, sending these headers with every request."""
+    """Yield the official client, sending these headers with every request."""
     async with (
         httpx2.AsyncClient(headers=dict(headers)) as http_client,
         Client(streamable_http_client(url, http_client=http_client), mode=mode) as client,
@@ -317,7 +317,7 @@ async def test_a_result_that_breaks_its_own_schema_is_passed_on_with_a_warning(
 
 
 async def raw_call(url: str, headers: Mapping[str, str]) -> Any:
-    """A call without a client, as that of the SDK checks results against the schema itself."""
+    """Return a call without a client, as that of the SDK checks results against the schema itself."""
     body: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "get-item"}}
     sent = {"accept": "application/json, text/event-stream", **headers}
     if headers:

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import ClientSession
 
-from adapter_host.testing import CallFailed, ExposerContract
+from adapter_host.testing import CallFailedError, ExposerContract
 
 
 class TestRest(ExposerContract):
@@ -25,7 +25,7 @@ class TestRest(ExposerContract):
             async def call(operation: str, arguments: Mapping[str, Any]) -> Any:
                 async with session.post(f"{url}/{operation}", json=arguments) as response:
                     if response.status >= 400:
-                        raise CallFailed(f"{response.status} {await response.text()}")
+                        raise CallFailedError(f"{response.status} {await response.text()}")
                     return await response.json()
 
             yield call

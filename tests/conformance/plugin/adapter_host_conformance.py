@@ -161,7 +161,7 @@ async def greet(context: Context, params: Any) -> types.CallToolResult | types.I
 
 
 def require(requests: dict[str, Any], state: str | None = None) -> Handler:
-    """A tool of two rounds: it asks for everything at once, and ends when it has it."""
+    """Return a tool of two rounds: it asks for everything at once, and ends when it has it."""
 
     async def ask(context: Context, params: Params) -> types.CallToolResult | types.InputRequiredResult:
         given = params.input_responses or {}

@@ -26,8 +26,8 @@ from adapter_host.server.shared_ports import SharedPorts
 
 from .ready_file import ReadyFile, summary
 from .reloading import ProcessReloader, ReloadTriggers
-from .supervisor import Orders, Worker, Workers
-from .worker import work
+from .supervisor import Supervisor, Worker, WorkerSpec
+from .worker import run_worker
 
 _log = logging.getLogger("adapter_host")
 
@@ -74,17 +74,17 @@ def run(options: argparse.Namespace) -> int:
     host = _build(paths, options)
     if not host.status():
         raise StartError(f"nothing is exposed by {', '.join(paths)}")
-    talker = _talker(host, wanted=options.stdio)
+    stdio_exposer = _find_stdio_exposer(host, wanted=options.stdio)
     _refuse_unknown_namespaces(host, options)
     for problem in dict.fromkeys(host.warnings):
         print(problem, file=sys.stderr)
     ready = ReadyFile(options.ready_file)
     if options.workers > 1:
-        return _serve_by_workers(host, paths, options, ready, talker)
+        return _serve_by_workers(host, paths, options, ready, stdio_exposer)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         triggers = ReloadTriggers(host, lambda: _watched(host, paths, options))
         reloader = ProcessReloader(options.env_file, ready)
-        runner.run(_serve(host, triggers, reloader, ready, talker, listen=not options.stdio))
+        runner.run(_serve(host, triggers, reloader, ready, stdio_exposer, listen=not options.stdio))
     return 0
 
 
@@ -113,9 +113,9 @@ def _positive(text: str) -> int:
 
 
 def _serve_by_workers(
-    host: Host, paths: Sequence[str], options: argparse.Namespace, ready: ReadyFile, talker: Exposer[Any] | None
+    host: Host, paths: Sequence[str], options: argparse.Namespace, ready: ReadyFile, stdio_exposer: Exposer[Any] | None
 ) -> int:
-    if talker is not None:
+    if stdio_exposer is not None:
         raise StartError("one client over standard input and output is served by one process, not by --workers")
     if not hasattr(os, "fork") or not hasattr(socket, "SO_REUSEPORT"):
         raise StartError("--workers needs processes that share a port (fork, SO_REUSEPORT), which this system has not")
@@ -135,18 +135,18 @@ def _serve_by_workers(
         ports.worker = number
         gc.set_threshold(*SERVING)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(work(host, link, options.env_file))
+            runner.run(run_worker(host, link, options.env_file))
         return 0
 
     def watched(host: Host) -> list[str]:
         return _watched(host, paths, options)
 
     workers = [Worker(number) for number in range(1, options.workers + 1)]
-    return Workers(host, Orders(build, serve, watched, ready), workers).run()
+    return Supervisor(host, WorkerSpec(build, serve, watched, ready), workers).run()
 
 
-def _talker(host: Host, *, wanted: bool) -> Exposer[Any] | None:
-    """The one exposer to serve over standard input and output, if any."""
+def _find_stdio_exposer(host: Host, *, wanted: bool) -> Exposer[Any] | None:
+    """Return the one exposer to serve over standard input and output, if any."""
     exposers = [status.exposer for status in host.status()]
     able = [each for each in exposers if each.stdio or (wanted and type(each).serve_stdio is not Exposer.serve_stdio)]
     if len(able) > 1 or (wanted and not able):
@@ -156,7 +156,7 @@ def _talker(host: Host, *, wanted: bool) -> Exposer[Any] | None:
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's event loop where it is installed (it does not exist everywhere), else asyncio's own."""
+    """Uvloop's event loop where it is installed (it does not exist everywhere), else asyncio's own."""
     if find_spec("uvloop") is None:
         return None
     factory: Callable[[], asyncio.AbstractEventLoop] = import_module("uvloop").new_event_loop
@@ -164,7 +164,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 def _refuse_unknown_namespaces(host: Host, options: argparse.Namespace) -> None:
-    """An override that meets nothing is a typing error, and would go unseen."""
+    """Return an override that meets nothing is a typing error, and would go unseen."""
     exposers = {status.namespace for status in host.status()}
     consumers = {consumer.config.namespace for plan in host.plans for consumer in plan.consumers}
     for option, given, known in (
@@ -182,7 +182,7 @@ async def _serve(
     triggers: ReloadTriggers,
     reloader: ProcessReloader,
     ready: ReadyFile,
-    talker: Exposer[Any] | None,
+    stdio_exposer: Exposer[Any] | None,
     *,
     listen: bool,
 ) -> None:
@@ -192,14 +192,18 @@ async def _serve(
     gc.collect()
     gc.freeze()
     gc.set_threshold(*SERVING)
-    talk = asyncio.ensure_future(talker.serve_stdio()) if talker else asyncio.get_running_loop().create_future()
+    stdio_session = (
+        asyncio.ensure_future(stdio_exposer.serve_stdio())
+        if stdio_exposer
+        else asyncio.get_running_loop().create_future()
+    )
     try:
-        statuses = [each for each in host.status() if each.url or each.exposer is talker]
+        statuses = [each for each in host.status() if each.url or each.exposer is stdio_exposer]
         print(summary(statuses, mock=host.settings.mock), file=sys.stderr, flush=True)
         ready.write(statuses)
         _log.info("serving")
         triggers.start()
-        await asyncio.wait((stopped, talk), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((stopped, stdio_session), return_when=asyncio.FIRST_COMPLETED)
         triggers.stop()
         ready.remove()
         _log.info("draining: %d calls in progress", host.calls)
@@ -207,14 +211,14 @@ async def _serve(
     finally:
         ready.remove()
         try:
-            await _end(talk)
+            await _end(stdio_session)
         finally:
             await host.stop()
     _log.info("stopped")
 
 
 def _watched(host: Host, paths: Sequence[str], options: argparse.Namespace) -> list[str]:
-    """The files whose change asks for a reload."""
+    """Return the files whose change asks for a reload."""
     declarations = [plan.loaded for plan in host.plans]
     files = [file for each in declarations for file in each.secret_files]
     if options.env_file:
@@ -224,13 +228,13 @@ def _watched(host: Host, paths: Sequence[str], options: argparse.Namespace) -> l
     return files
 
 
-async def _end(talk: asyncio.Future[None]) -> None:
+async def _end(stdio_session: asyncio.Future[None]) -> None:
     """End the talk over standard input and output; an error that ended it by itself is raised."""
-    if not talk.cancel():
-        talk.result()
+    if not stdio_session.cancel():
+        stdio_session.result()
         return
     with contextlib.suppress(asyncio.CancelledError):
-        await talk
+        await stdio_session
 
 
 def _first_signal() -> asyncio.Future[None]:

@@ -46,7 +46,7 @@ class ReadyFile:
 
 
 def overview(statuses: Sequence[ExposerStatus]) -> str:
-    """The table of what is served."""
+    """Return the table of what is served."""
     head = ("capability", "exposer", "type", "url", "authentication", "operations")
     rows = [
         (each.capability, each.namespace, each.type, each.url or "-", each.authentication, str(_count(each)))
@@ -60,7 +60,7 @@ def _count(status: ExposerStatus) -> int:
 
 
 def summary(statuses: Sequence[ExposerStatus], *, mock: bool) -> str:
-    """The table, and one line of each type to try it with."""
+    """Return the table, and one line of each type to try it with."""
     usages = {}
     for each in statuses:
         if each.type not in usages and each.url and (usage := each.exposer.usage(each.url)):
@@ -71,7 +71,7 @@ def summary(statuses: Sequence[ExposerStatus], *, mock: bool) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def retell(statuses: Sequence[ExposerStatus], ready: ReadyFile, event: str) -> None:
+def announce_reload(statuses: Sequence[ExposerStatus], ready: ReadyFile, event: str) -> None:
     """Say what is served after a reload; a ready file that cannot be written does not end what is served."""
     try:
         ready.write(statuses)

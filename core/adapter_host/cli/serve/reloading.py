@@ -16,7 +16,7 @@ from adapter_host.host.status import ExposerStatus
 from adapter_host.settings import Settings
 
 from .file_watcher import changed, snapshot
-from .ready_file import ReadyFile, retell
+from .ready_file import ReadyFile, announce_reload
 
 _log = logging.getLogger("adapter_host")
 
@@ -41,7 +41,7 @@ class ProcessReloader(CommandReloader):
 
     def reloaded(self, statuses: Sequence[ExposerStatus]) -> None:
         """Print the table of what is served, and rewrite the ready file."""
-        retell(statuses, self._ready, "reloaded")
+        announce_reload(statuses, self._ready, "reloaded")
 
 
 class ReloadTriggers:

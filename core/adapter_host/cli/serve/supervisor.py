@@ -24,7 +24,7 @@ from adapter_host.errors import AdapterHostError, StartError
 from adapter_host.host.host import Host
 
 from .file_watcher import INTERVAL, snapshot
-from .ready_file import ReadyFile, retell, summary
+from .ready_file import ReadyFile, announce_reload, summary
 from .worker import READY, RELOAD
 
 _log = logging.getLogger("adapter_host")
@@ -51,7 +51,7 @@ class Worker:
 
 
 @dataclass(frozen=True, slots=True)
-class Orders:
+class WorkerSpec:
     """What `serve` is asked for: how a host is built, how a process serves it, and the files whose change reloads it.
 
     `build` raises `AdapterHostError` for what cannot run. `serve` gives the exit code of the worker of a number.
@@ -64,11 +64,11 @@ class Orders:
 
 
 @dataclass(slots=True)
-class Workers:
+class Supervisor:
     """Starts workers, replaces those that end, reloads and drains them."""
 
     host: Host
-    orders: Orders
+    spec: WorkerSpec
     workers: list[Worker]
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     _announced: bool = False
@@ -88,34 +88,34 @@ class Workers:
         gc.collect()
         gc.freeze()
         try:
-            return self._look_after(wake)
+            return self._supervise(wake)
         finally:
-            self.orders.ready.remove()
+            self.spec.ready.remove()
             self._kill()
 
-    def _look_after(self, wake: socket.socket) -> int:
-        state = snapshot(self.orders.watched(self.host))
+    def _supervise(self, wake: socket.socket) -> int:
+        state = snapshot(self.spec.watched(self.host))
         look = time.monotonic() + INTERVAL
         # The first one tells whether it can be done at all; what is wrong is told by one process, once.
         self._start(self.workers[0])
         while not self._stopping:
             self._start_due()
-            self._listen(wake, self._hear)
+            self._listen(wake, self._on_message)
             if time.monotonic() >= look:
                 look = time.monotonic() + INTERVAL
-                now = snapshot(self.orders.watched(self.host))
+                now = snapshot(self.spec.watched(self.host))
                 if now != state:
                     state = now
                     self._reload()
         return self._drain(wake)
 
-    def _listen(self, wake: socket.socket, hear: Callable[[Worker], None]) -> None:
+    def _listen(self, wake: socket.socket, on_message: Callable[[Worker], None]) -> None:
         """Take what comes in a moment: signals, what workers say, and their ends."""
         for key, _ in self._selector.select(INTERVAL / 4):
             if key.data is None:
                 self._take_signals(wake.recv(4096))
             else:
-                hear(key.data)
+                on_message(key.data)
         self._reap()
 
     def _start_due(self) -> None:
@@ -133,12 +133,12 @@ class Workers:
         process = os.fork()
         if process == 0:
             ours.close()
-            self._become(worker, theirs)
+            self._run_child(worker, theirs)
         theirs.close()
         worker.process, worker.link, worker.ready = process, ours, False
         self._selector.register(ours, selectors.EVENT_READ, worker)
 
-    def _become(self, worker: Worker, link: socket.socket) -> None:
+    def _run_child(self, worker: Worker, link: socket.socket) -> None:
         """Be a worker from here on; does not return."""
         code = 1
         try:
@@ -152,7 +152,7 @@ class Workers:
             for other in self.workers:
                 if other.link is not None:
                     other.link.close()
-            code = self.orders.serve(self.host, worker.number, link)
+            code = self.spec.serve(self.host, worker.number, link)
         except AdapterHostError as error:
             print(f"adapter-host: {error}", file=sys.stderr)
         except BaseException:
@@ -161,7 +161,7 @@ class Workers:
             sys.stderr.flush()
             os._exit(code)
 
-    def _hear(self, worker: Worker) -> None:
+    def _on_message(self, worker: Worker) -> None:
         assert worker.link is not None
         heard = worker.link.recv(64)
         if heard == b"":
@@ -178,7 +178,7 @@ class Workers:
             self._announced = True
             statuses = self.host.status()
             print(summary(statuses, mock=self.host.settings.mock), file=sys.stderr, flush=True)
-            self.orders.ready.write(statuses)
+            self.spec.ready.write(statuses)
             _log.info("serving with %d workers", len(self.workers))
 
     def _reap(self) -> None:
@@ -217,7 +217,7 @@ class Workers:
     def _reload(self) -> None:
         """Have everything read anew, first here: what cannot run leaves the old serving."""
         try:
-            self.host = self.orders.build()
+            self.host = self.spec.build()
         except AdapterHostError as error:
             _log.error("not reloaded, what was served goes on:\n%s", error)
             return
@@ -227,10 +227,10 @@ class Workers:
             if worker.link is not None:
                 with suppress(OSError):  # one that has just ended is replaced, from what is new
                     worker.link.send(RELOAD)
-        retell(self.host.status(), self.orders.ready, "reloading")
+        announce_reload(self.host.status(), self.spec.ready, "reloading")
 
     def _drain(self, wake: socket.socket) -> int:
-        self.orders.ready.remove()
+        self.spec.ready.remove()
         _log.info("draining")
         for worker in self.workers:
             if worker.link is not None:
@@ -239,14 +239,14 @@ class Workers:
         settings = self.host.settings
         deadline = time.monotonic() + settings.drain_delay + settings.drain_timeout + PATIENCE
         while any(worker.process for worker in self.workers) and time.monotonic() < deadline:
-            self._listen(wake, self._hear_last)
+            self._listen(wake, self._on_last_message)
         cut_off = [worker.number for worker in self.workers if worker.process]
         if cut_off:
             _log.warning("workers that did not end are killed: %s", ", ".join(map(str, cut_off)))
         _log.info("stopped")
         return 1 if cut_off else 0
 
-    def _hear_last(self, worker: Worker) -> None:
+    def _on_last_message(self, worker: Worker) -> None:
         assert worker.link is not None
         if worker.link.recv(64) == b"":
             self._hang_up(worker)

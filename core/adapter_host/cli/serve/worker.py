@@ -23,7 +23,7 @@ RELOAD_PATIENCE: Final = 60.0
 """Seconds that a worker waits for the reload that it has asked for."""
 
 
-async def work(host: Host, link: socket.socket, env_file: str | None) -> None:
+async def run_worker(host: Host, link: socket.socket, env_file: str | None) -> None:
     """Serve as a worker until the link or SIGTERM says to drain."""
     loop = asyncio.get_running_loop()
     link.setblocking(False)

@@ -28,5 +28,5 @@ def rewrite(source: Source) -> list[Problem]:
 
 
 def import_word(source: Source) -> str:
-    """The key by which an import of the document says its file."""
+    """Return the key by which an import of the document says its file."""
     return "from" if read_dialect(source.data).reaches(FLOWS) else "location"

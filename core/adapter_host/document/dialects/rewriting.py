@@ -26,7 +26,7 @@ class Notes:
         self, node: Node, message: str, code: str, *, at: Position | None = None, warning: bool = False
     ) -> None:
         """Note what is wrong with a node, or at the place of its key."""
-        place = at or node.place
+        place = at or node.position
         path = "" if place[1] else _path(self._root, node)
         self._problems.append(Problem(f"{path}{message}", *place, code=code, warning=warning))
 
@@ -34,11 +34,11 @@ class Notes:
         """Whether the document's own version does not have a form any more; then that is noted."""
         if not self.dialect.reaches(since):
             return False
-        self._outdated.setdefault((was, f"{now} since {since}"), []).append((node, at or node.place))
+        self._outdated.setdefault((was, f"{now} since {since}"), []).append((node, at or node.position))
         return True
 
     def all(self) -> list[Problem]:
-        """What was noted; a form that stands there many times is told once."""
+        """Return the problems; an outdated form that is used several times is reported once."""
         for (was, now), found in self._outdated.items():
             times = f" ({len(found)} times)" if len(found) > 1 else ""
             self.problem(found[0][0], f"{was} is {now}{times}", "outdated", at=found[0][1], warning=True)
@@ -88,12 +88,12 @@ def same(node: Node, notes: Notes) -> Node:
 
 
 def word(name: str, *others: str, value: Rewrite | None = None) -> dict[str, Key]:
-    """A key that has other names in other versions, and is called `name` here."""
+    """Return a key that has other names in other versions, and is called `name` here."""
     return {each: Key(name, value) for each in (name, *others)}
 
 
 def outdated(was: str, name: str, now: str, since: str, value: Rewrite | None = None) -> dict[str, Key]:
-    """A key that is called `now` from a version on, and `name` here."""
+    """Return a key that is called `now` from a version on, and `name` here."""
     return {was: Key(name, value, now, since)}
 
 
@@ -103,7 +103,7 @@ def plain(values: Mapping[str, Rewrite]) -> dict[str, Key]:
 
 
 def mapping(keys: Mapping[str, Key], rest: Rewrite | None = None) -> Rewrite:
-    """A mapping whose keys become what `keys` say, and the values of all others what `rest` makes of them."""
+    """Return a mapping whose keys become what `keys` say, and the values of all others what `rest` makes of them."""
     other = None if rest is None else Key("", rest)
 
     def rewrite(node: Node, notes: Notes) -> Node:
@@ -146,13 +146,13 @@ def _changed(node: MappingNode, changes: _Changes, notes: Notes) -> MappingNode:
 
 
 def mapping_of(node: Node, entries: Mapping[str, Node], keys: Mapping[str, tuple[int, int]]) -> MappingNode:
-    """A mapping in the place of `node`."""
+    """Return a mapping in the place of `node`."""
     data = {name: child.value for name, child in entries.items()}
     return MappingNode(data, node.file, node.line, node.column, dict(entries), dict(keys))
 
 
 def each(item: Rewrite) -> Rewrite:
-    """A list, each of whose items is rewritten."""
+    """Return a list, each of whose items is rewritten."""
 
     def rewrite(node: Node, notes: Notes) -> Node:
         if not isinstance(node, SequenceNode):
@@ -166,12 +166,12 @@ def each(item: Rewrite) -> Rewrite:
 
 
 def each_value(item: Rewrite) -> Rewrite:
-    """A mapping, each of whose values is rewritten."""
+    """Return a mapping, each of whose values is rewritten."""
     return mapping({}, rest=item)
 
 
 def named(item: Rewrite = same, key: str = "name") -> Rewrite:
-    """What goes by a name: a list of mappings that hold theirs, or a mapping from names, which becomes such a list."""
+    """Rewrite named entries: a list of mappings with names, or a mapping from names, to such a list."""
     listed = each(item)
 
     def rewrite(node: Node, notes: Notes) -> Node:
@@ -184,7 +184,7 @@ def named(item: Rewrite = same, key: str = "name") -> Rewrite:
 
 
 def _entry(node: MappingNode, name: str, key: str, notes: Notes) -> MappingNode | None:
-    """The entry of a name, with its name in it; it stands where the name stands."""
+    """Return the entry of a name, with its name in it; it stands where the name stands."""
     child, at = node.entries[name], node.keys[name]
     if child.value is not None and not isinstance(child, MappingNode):
         notes.problem(child, f"{shown(name)} must be a mapping, not {kind_of(child.value)}", "type")
@@ -201,7 +201,7 @@ def _entry(node: MappingNode, name: str, key: str, notes: Notes) -> MappingNode 
 
 
 def keyed(item: Rewrite) -> Rewrite:
-    """A mapping from names, or a list of mappings that hold theirs, which becomes such a mapping."""
+    """Return a mapping from names, or a list of mappings that hold theirs, which becomes such a mapping."""
     values = each_value(item)
 
     def rewrite(node: Node, notes: Notes) -> Node:

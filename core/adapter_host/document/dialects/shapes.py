@@ -19,7 +19,7 @@ MAPPING: Final = {**word("targetName", "target"), **outdated("targetName", "targ
 
 
 def output(node: Node, notes: Notes) -> Node:
-    """An output; in the oldest versions its `mapping` may hold its `properties` or `items`."""
+    """Return an output; in the oldest versions its `mapping` may hold its `properties` or `items`."""
     if isinstance(node, MappingNode) and isinstance(held := node.entries.get("mapping"), MappingNode):
         entries = {name: child for name, child in node.entries.items() if name != "mapping"}
         keys = {name: at for name, at in node.keys.items() if name != "mapping"}
@@ -28,7 +28,7 @@ def output(node: Node, notes: Notes) -> Node:
 
 
 def items(node: Node, notes: Notes) -> Node:
-    """An array's elements: one output for each, or outputs by their names."""
+    """Return an array's elements: one output for each, or outputs by their names."""
     if isinstance(node, SequenceNode) or _is_by_name(node):
         return OUTPUTS(node, notes)
     return output(node, notes)
@@ -89,17 +89,17 @@ _TYPES: Final = frozenset({"http", "rest", "mcp", "skill", "control"})
 
 
 def adapter(node: Node, notes: Notes) -> Node:
-    """An entry of `consumes` or `exposes`."""
-    type = node.value.get("type") if isinstance(node, MappingNode) else None
-    if type == "api":
-        node, type = _API(node, notes), "rest"
-    known = isinstance(type, str) and type in _TYPES
+    """Return an entry of `consumes` or `exposes`."""
+    kind = node.value.get("type") if isinstance(node, MappingNode) else None
+    if kind == "api":
+        node, kind = _API(node, notes), "rest"
+    known = isinstance(kind, str) and kind in _TYPES
     return _ADAPTER(node, notes) if known else _OTHER_ADAPTER(node, notes)
 
 
 def _rest(node: Node, notes: Notes) -> Node:
     notes.outdated(node, None, "'type: api'", "'type: rest'", BINDS)
-    return Node("rest", *node.place)
+    return Node("rest", *node.position)
 
 
 _API: Final = mapping(plain({"type": _rest}))
@@ -109,7 +109,7 @@ _OTHER_ADAPTER: Final = mapping(ADAPTER, rest=each(mapping(UNIT)))
 
 
 def _reference(node: Node, notes: Notes) -> Node:
-    """What is a bind now, as it was once: its source was a path."""
+    """Rewrite an old reference to secrets, whose source was a path, to a bind."""
     node = _REFERENCE(node, notes)
     if not isinstance(node, MappingNode):
         return node
@@ -122,7 +122,7 @@ def _file_url(node: Node, notes: Notes) -> Node:
     path = node.value
     if not isinstance(path, str) or "://" in path:
         return node
-    return Node(f"file://{path}" if path.startswith("/") else f"file://./{path}", *node.place)
+    return Node(f"file://{path}" if path.startswith("/") else f"file://./{path}", *node.position)
 
 
 _REFERENCE: Final = mapping(
@@ -135,7 +135,7 @@ _REFERENCE: Final = mapping(
 
 
 def _entries(entry: Rewrite) -> Rewrite:
-    """An entry of a section, or the import that stands for one."""
+    """Return an entry of a section, or the import that stands for one."""
 
     def rewrite(node: Node, notes: Notes) -> Node:
         imported = isinstance(node, MappingNode) and is_import(node.value)

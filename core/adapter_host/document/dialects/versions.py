@@ -47,18 +47,18 @@ class Dialect:
 
 
 def version_key(data: Mapping[str, Any]) -> str | None:
-    """The key that says the document's version, if there is one."""
+    """Return the key that says the document's version, if there is one."""
     return next((key for key in _KEYS if key in data), None)
 
 
 def read_dialect(data: Mapping[str, Any]) -> Dialect:
-    """The version that a document is read as: its own, or the nearest one."""
+    """Return the version that a document is read as: its own, or the nearest one."""
     key = version_key(data)
     return Dialect(SHAPE if key is None else _nearest(str(data[key]), key))
 
 
 def read_version(source: Source) -> tuple[str, list[Problem]]:
-    """The document's version of the language, and what is wrong with its header."""
+    """Return the document's version of the language, and what is wrong with its header."""
     data = source.data
     key = version_key(data)
     if key is not None:
@@ -87,7 +87,7 @@ def _second(source: Source, key: str) -> list[Problem]:
 
 
 def _nearest(text: str, key: str) -> str:
-    """The latest known version that is not after `text`; what is no version is the key's last."""
+    """Return the latest known version that is not after `text`; what is no version is the key's last."""
     given = _rank(text)
     if given is None:
         return SHAPE if key == _KEYS[0] else KNOWN[-1]
@@ -95,7 +95,7 @@ def _nearest(text: str, key: str) -> str:
 
 
 def _rank(text: str) -> tuple[int, ...] | None:
-    """What orders versions: a release comes after its previews."""
+    """Return a key that orders versions: a release comes after its previews."""
     found = _FORM.fullmatch(text)
     if found is None:
         return None

@@ -61,7 +61,7 @@ def _name(at: Loc) -> str:
 
 
 def quoted(words: Iterable[str], last: str = "or") -> str:
-    """``'a', 'b' or 'c'``."""
+    """Return the words in quotes: ``'a', 'b' or 'c'``."""
     return listed(map(repr, words), last)
 
 
@@ -98,13 +98,13 @@ def word(*words: str) -> Rule:
 
 
 def flag(value: Any, at: Loc, findings: Findings) -> None:
-    """True or false."""
+    """Accept true or false."""
     if not isinstance(value, bool):
         findings.wrong_kind(at, "true or false", value)
 
 
 def whole(least: int | None = None, most: int | None = None) -> Rule:
-    """A whole number, in a range that may be open."""
+    """Return a whole number, in a range that may be open."""
     wanted = f"a whole number{_range(least, most)}"
     lowest, highest = -math.inf if least is None else least, math.inf if most is None else most
 
@@ -124,7 +124,7 @@ def _range(least: int | None, most: int | None) -> str:
 
 
 def number(least: float, most: float) -> Rule:
-    """A number in a range."""
+    """Return a number in a range."""
     wanted = f"a number from {least} to {most}"
 
     def check(value: Any, at: Loc, findings: Findings) -> None:
@@ -137,7 +137,7 @@ def number(least: float, most: float) -> Rule:
 
 
 def list_of(item: Rule, *, least: int = 0) -> Rule:
-    """A list whose items follow one rule."""
+    """Return a list whose items follow one rule."""
 
     def check(value: Any, at: Loc, findings: Findings) -> None:
         if not isinstance(value, list):
@@ -152,7 +152,7 @@ def list_of(item: Rule, *, least: int = 0) -> Rule:
 
 
 def map_of(item: Rule, *, pattern: str = "", says: str = "", least: int = 0, wanted: str = "a mapping") -> Rule:
-    """A mapping with free keys that match a pattern, and values that follow one rule."""
+    """Return a mapping with free keys that match a pattern, and values that follow one rule."""
     fits = re.compile(pattern or r"[\s\S]*").fullmatch
 
     def check(value: Any, at: Loc, findings: Findings) -> None:
@@ -170,7 +170,7 @@ def map_of(item: Rule, *, pattern: str = "", says: str = "", least: int = 0, wan
 
 
 def obj(required: Rules, optional: Rules | None = None, *conditions: Condition) -> Rule:
-    """A mapping with known keys, and conditions on which of them go together."""
+    """Return a mapping with known keys, and conditions on which of them go together."""
     known = {**required, **(optional or {})}
 
     def check(value: Any, at: Loc, findings: Findings) -> None:
@@ -192,7 +192,7 @@ def obj(required: Rules, optional: Rules | None = None, *conditions: Condition) 
 
 
 def typed(variants: Rules) -> Rule:
-    """A mapping whose `type` says which rule it follows."""
+    """Return a mapping whose `type` says which rule it follows."""
     type_rule = word(*variants)
 
     def check(value: Any, at: Loc, findings: Findings) -> None:
@@ -209,7 +209,7 @@ def typed(variants: Rules) -> Rule:
 
 
 def by_kind(wanted: str, rules: Mapping[type, Rule]) -> Rule:
-    """A value whose kind says which rule it follows."""
+    """Return a value whose kind says which rule it follows."""
 
     def check(value: Any, at: Loc, findings: Findings) -> None:
         rule = rules.get(type(value))
@@ -222,7 +222,7 @@ def by_kind(wanted: str, rules: Mapping[type, Rule]) -> Rule:
 
 
 def later(rule: Callable[[], Rule]) -> Rule:
-    """A rule that is described further down."""
+    """Return a rule that is described further down."""
     return lambda value, at, findings: rule()(value, at, findings)
 
 

@@ -28,7 +28,7 @@ BETA5: Final = Language(
 
 
 def language_of(data: Any) -> tuple[Language, str]:
-    """The language to hold a document to, and the key that states the document's version (empty where none does)."""
+    """Return language to hold a document to, and the key that states the document's version (empty where none does)."""
     languages = (ALPHA2, BETA5)
     headers = [language.header for language in languages if isinstance(data, dict) and language.header in data]
     for header in headers:

@@ -18,7 +18,7 @@ class Mode:
     excludes: tuple[str, ...] = ()
 
     def hindrances(self, value: dict[str, Any], at: Loc, findings: Findings) -> Findings:
-        """What keeps the unit from running this way."""
+        """Return the problems that exclude this mode."""
         found = Findings(findings.source)
         for key in self.needs:
             if key not in value:

@@ -48,7 +48,7 @@ WITH = map_of(by_kind("text or a number", {str: anything, int: anything, float: 
 
 
 def step(named: Rules) -> Rule:
-    """A step; `named` is how it is named where it stands in a list."""
+    """Return a step; `named` is how it is named where it stands in a list."""
     lookup = {"index": NAME, "match": NAME, "lookupValue": TEXT, "outputParameters": list_of(TEXT, least=1)}
     script = {"language": LANGUAGE, "location": FILE_URI, "dependencies": list_of(FILLED, least=1), "with": WITH}
     return typed(
@@ -80,7 +80,7 @@ SKILL_KEYS = {
 
 
 def mcp_port(value: dict[str, Any], at: Loc, findings: Findings) -> None:
-    """A port belongs to the transport http, and to it alone."""
+    """Return a port belongs to the transport http, and to it alone."""
     transport = value.get("transport", "http")
     if transport == "stdio" and "port" in value:
         findings.add((*at, "port"), "'port' has no use with 'transport: stdio'", "conflicting-keys", key=True)
@@ -89,7 +89,7 @@ def mcp_port(value: dict[str, Any], at: Loc, findings: Findings) -> None:
 
 
 def importable(own: Rule, imported: Rule, *, mark: str, place: str = "from") -> Rule:
-    """An entry of its own, which has the key `mark`, or one imported from the file at the key `place`."""
+    """Return an entry of its own, which has the key `mark`, or one imported from the file at the key `place`."""
 
     def check(value: Any, at: Loc, findings: Findings) -> None:
         foreign = isinstance(value, dict) and not value.keys().isdisjoint({"import", place}) and mark not in value

@@ -11,7 +11,7 @@ from .digest import compile_digest
 
 
 def compile_authentication(declared: Authentication | None, context: BuildContext) -> Credential | None:
-    """The credential that a consumer declares; None for none, or with a problem reported."""
+    """Return the credential that a consumer declares; None for none, or with a problem reported."""
     if declared is None:
         return None
     compilers = {
@@ -25,7 +25,7 @@ def compile_authentication(declared: Authentication | None, context: BuildContex
 
 
 def describe_authentication(declared: Authentication, credential: Credential) -> str:
-    """The authentication for people, secrets by name."""
+    """Return the authentication for people, secrets by name."""
     if declared.type == "apikey":
         return f"apikey {credential.masked} as {credential.in_} '{credential.name}'"
     if declared.type == "oauth2":
@@ -53,7 +53,7 @@ def _api_key(declared: Authentication, context: BuildContext) -> Credential | No
 
 
 def _basic(declared: Authentication, context: BuildContext) -> Credential | None:
-    account = declared_account(declared, context, ascii=False)
+    account = declared_account(declared, context, ascii_only=False)
     if account is None:
         return None
     user, password = account

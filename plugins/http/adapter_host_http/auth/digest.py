@@ -11,7 +11,7 @@ from secrets import token_hex
 from typing import Final
 
 from adapter_host import TOKEN, Authentication, BuildContext
-from adapter_host_http.credential import AUTHORIZATION, Credential, Handshake, Wire, declared_account
+from adapter_host_http.credential import AUTHORIZATION, AuthFlow, AuthTransport, Credential, declared_account
 
 _LOG: Final = logging.getLogger("adapter_host.http")
 
@@ -27,14 +27,14 @@ _SESSION: Final = "-sess"
 
 
 def compile_digest(declared: Authentication, context: BuildContext) -> Credential | None:
-    """The credential of a name and a password; None with a problem reported."""
-    given = declared_account(declared, context, ascii=True)
+    """Return the credential of a name and a password; None with a problem reported."""
+    given = declared_account(declared, context, ascii_only=True)
     if given is None:
         return None
     user, password = given
     account = Account(user.constant or "", password.constant or "")
     masked = f"Digest {user.masked()}:{password.masked()}"
-    return Credential("header", AUTHORIZATION, "", masked, handshake=Digest(account, context.namespace))
+    return Credential("header", AUTHORIZATION, "", masked, auth_flow=Digest(account, context.namespace))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Challenge:
     stale: bool = False
 
     def header(self, account: Account, method: str, target: str, count: int, cnonce: str) -> str:
-        """The `Authorization` header that answers it."""
+        """Return the `Authorization` header that answers it."""
         hidden = self._hash(f"{account.user}:{self.realm}") if self.hides_user else account.user
         quoted = {"username": hidden, "realm": self.realm, "nonce": self.nonce, "uri": target}
         quoted["response"] = self.response(account, method, target, f"{count:08x}", cnonce)
@@ -75,7 +75,7 @@ class Challenge:
         return f"Digest {', '.join([*pairs, *(f'{name}={value}' for name, value in bare.items())])}"
 
     def response(self, account: Account, method: str, target: str, count: str, cnonce: str) -> str:
-        """The proof that the account's password is known."""
+        """Return the proof that the account's password is known."""
         who = self._hash(f"{account.user}:{self.realm}:{account.password}")
         if self.algorithm.lower().endswith(_SESSION):
             who = self._hash(f"{who}:{self.nonce}:{cnonce}")
@@ -87,7 +87,7 @@ class Challenge:
         return _HASHES[self.algorithm.lower().removesuffix(_SESSION)](text.encode()).hexdigest()
 
 
-class Digest(Handshake):
+class Digest(AuthFlow):
     """Answers the last challenge; each use of its nonce is counted."""
 
     def __init__(self, account: Account, namespace: str) -> None:
@@ -96,7 +96,7 @@ class Digest(Handshake):
         self._challenge: Challenge | None = None
         self._count = 0
 
-    def open(self, wire: Wire) -> None:
+    def open(self, wire: AuthTransport) -> None:
         """Wait for the API's first challenge."""
         self._challenge = None
 
@@ -104,11 +104,11 @@ class Digest(Handshake):
         """Nothing is in progress between calls."""
 
     async def header(self, method: str, target: str) -> str | None:
-        """The answer to the last challenge, if there was one."""
+        """Return the answer to the last challenge, if there was one."""
         return None if self._challenge is None else self._answer(self._challenge, method, target)
 
     async def again(self, method: str, target: str, refused: str | None, challenges: Sequence[str]) -> str | None:
-        """The answer to a new challenge; a refusal of the right nonce is one of the password."""
+        """Return the answer to a new challenge; a refusal of the right nonce is one of the password."""
         challenge = choose(challenges)
         if challenge is None:
             _LOG.warning(
@@ -128,7 +128,7 @@ class Digest(Handshake):
 
 
 def choose(headers: Iterable[str]) -> Challenge | None:
-    """The strongest of the digest challenges that `WWW-Authenticate` headers hold, of those that can be answered."""
+    """Return strongest of the digest challenges that `WWW-Authenticate` headers hold, of those that can be answered."""
     offered = (parameters for text in headers for scheme, parameters in parse(text) if scheme == "digest")
     usable = [challenge for parameters in offered if (challenge := _challenge(parameters)) is not None]
     strengths = list(_HASHES)
@@ -136,7 +136,7 @@ def choose(headers: Iterable[str]) -> Challenge | None:
 
 
 def parse(text: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """The schemes and their parameters of a header, all names in lower case."""
+    """Yield the schemes and their parameters of a header, all names in lower case."""
     scheme, parameters, at = "", dict[str, str](), 0
     while at < len(text):
         at = _BETWEEN.match(text, at).end()  # type: ignore[union-attr]

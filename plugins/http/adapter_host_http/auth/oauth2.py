@@ -13,9 +13,9 @@ from typing import Final, Literal
 from pydantic import Field
 
 from adapter_host import Authentication, BuildContext, Model, Template, UpstreamError, is_secure
-from adapter_host_http.credential import AUTHORIZATION, Credential, Handshake, Wire, secret
+from adapter_host_http.credential import AUTHORIZATION, AuthFlow, AuthTransport, Credential, secret
 
-from .token_endpoint import Grant, Server
+from .token_endpoint import Grant, TokenEndpoint
 
 _LOG: Final = logging.getLogger("adapter_host.http")
 
@@ -36,13 +36,13 @@ class Client(Model):
 
 
 def compile_oauth2(declared: Authentication, context: BuildContext) -> Credential | None:
-    """The credential of a client of an authorization server; None with a problem reported."""
+    """Return the credential of a client of an authorization server; None with a problem reported."""
     client = context.read_extension(_CLIENT, declared, Client)
     if client is None and _CLIENT in (declared.model_extra or {}):
         return None
     client = client or Client.model_validate({})
-    identity = secret(client.id, declared, (_CLIENT, "id"), context, ascii=False)
-    password = secret(client.secret, declared, (_CLIENT, "secret"), context, ascii=False)
+    identity = secret(client.id, declared, (_CLIENT, "id"), context, ascii_only=False)
+    password = secret(client.secret, declared, (_CLIENT, "secret"), context, ascii_only=False)
     server = _server(declared, context)
     asked = [_optional(declared, key, context) for key in ("resource", "audience")]
     if identity is None or password is None or server is None:
@@ -55,9 +55,9 @@ def compile_oauth2(declared: Authentication, context: BuildContext) -> Credentia
         resource=asked[0],
         audience=asked[1],
     )
-    source = Tokens(Server(context.namespace, server.url, discovered=server.discovered), grant)
+    source = Tokens(TokenEndpoint(context.namespace, server.url, discovered=server.discovered), grant)
     masked = f"Bearer (a token of {server.masked} for {identity.masked()})"
-    return Credential("header", AUTHORIZATION, "", masked, handshake=source)
+    return Credential("header", AUTHORIZATION, "", masked, auth_flow=source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +104,16 @@ class Token:
     end: float
 
 
-class Tokens(Handshake):
+class Tokens(AuthFlow):
     """Keeps the token of one client."""
 
-    def __init__(self, server: Server, grant: Grant) -> None:
+    def __init__(self, server: TokenEndpoint, grant: Grant) -> None:
         self.grant = grant
         self._server = server
         self._token: Token | None = None
         self._fetching: asyncio.Task[Token] | None = None
 
-    def open(self, wire: Wire) -> None:
+    def open(self, wire: AuthTransport) -> None:
         """Wait for the first call."""
         self._token = None
         self._server.open(wire)
@@ -125,7 +125,7 @@ class Tokens(Handshake):
             await asyncio.wait([self._fetching])
 
     async def header(self, method: str, target: str) -> str:
-        """The token, fetched when there is none or it is due."""
+        """Return the token, fetched when there is none or it is due."""
         token = self._token
         if token is None or monotonic() >= token.due:
             token = await self._renewed(token)

@@ -24,13 +24,13 @@ from adapter_host import (
     metadata_urls,
     read_at_most,
 )
-from adapter_host_http.credential import AUTHORIZATION, Wire
+from adapter_host_http.credential import AUTHORIZATION, AuthTransport
 from adapter_host_http.encoding import form
 from adapter_host_http.request.body import FORM, JSON
 
 _LOG: Final = logging.getLogger("adapter_host.http")
 
-TOKEN_PATH: Final = "/.stand-in/token"
+TOKEN_PATH: Final = "/.mock/token"
 """Where a stand-in gives tokens."""
 
 _LIMIT: Final = 64 * 1024
@@ -51,7 +51,7 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class TokenResponse:
     """A token as it was given, and for how long."""
 
     token: str = field(repr=False)
@@ -65,7 +65,7 @@ class _Endpoint:
     """Whether it takes the client's secret in the form alone."""
 
 
-class Server:
+class TokenEndpoint:
     """One authorization server, by its token endpoint, or `discovered` by its issuer."""
 
     def __init__(self, namespace: str, url: str, *, discovered: bool) -> None:
@@ -73,15 +73,15 @@ class Server:
         self._url = url
         self._discovered = discovered
         self._endpoint: _Endpoint | None = None
-        self._wire: Wire | None = None
+        self._wire: AuthTransport | None = None
 
-    def open(self, wire: Wire) -> None:
+    def open(self, wire: AuthTransport) -> None:
         """Be ready to ask; nothing is sent yet."""
         self._wire = wire
         self._endpoint = None
 
-    async def token(self, grant: Grant) -> Answer:
-        """A new token; raises `UpstreamError`."""
+    async def token(self, grant: Grant) -> TokenResponse:
+        """Return a new token; raises `UpstreamError`."""
         wire = self._wire
         if wire is None:
             raise UpstreamUnreachableError(f"{self._name} is not open")
@@ -99,9 +99,9 @@ class Server:
             _LOG.warning("%s: %s", self._name, type(error).__name__)
             raise UpstreamUnreachableError(f"{self._name} cannot be reached") from error
 
-    async def _find(self, wire: Wire) -> _Endpoint:
-        if wire.stand_in is not None:
-            return _Endpoint(wire.stand_in + TOKEN_PATH)
+    async def _find(self, wire: AuthTransport) -> _Endpoint:
+        if wire.mock_server is not None:
+            return _Endpoint(wire.mock_server + TOKEN_PATH)
         if not self._discovered:
             return _Endpoint(self._url)
         for url in map(URL, metadata_urls(self._url)):
@@ -123,7 +123,7 @@ class Server:
         listed = methods if isinstance(methods, list) else []
         return _Endpoint(url, "client_secret_post" in listed and "client_secret_basic" not in listed)
 
-    async def _ask(self, wire: Wire, endpoint: _Endpoint, grant: Grant) -> Answer:
+    async def _ask(self, wire: AuthTransport, endpoint: _Endpoint, grant: Grant) -> TokenResponse:
         fields = {
             "grant_type": "client_credentials",
             "scope": grant.scope,
@@ -145,13 +145,13 @@ class Server:
                 raise UpstreamInvalidError(f"{self._name} gave no token ({await _reason(response)})")
             return self._answer(await self._read(response))
 
-    def _answer(self, data: Mapping[str, Any]) -> Answer:
+    def _answer(self, data: Mapping[str, Any]) -> TokenResponse:
         token = data.get("access_token")
         if not isinstance(token, str) or not _TOKEN.fullmatch(token):
             raise UpstreamInvalidError(f"{self._name} answered without a token")
         if str(data.get("token_type", "bearer")).lower() != "bearer":
             raise UpstreamInvalidError(f"{self._name} gave a token of another type than Bearer")
-        return Answer(token, _seconds(data.get("expires_in")))
+        return TokenResponse(token, _seconds(data.get("expires_in")))
 
     async def _read(self, response: aiohttp.ClientResponse) -> Mapping[str, Any]:
         try:
@@ -168,7 +168,7 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
 
 
 async def _reason(response: aiohttp.ClientResponse) -> str:
-    """The status, and the error's code where it is one: the server's own words may quote what it was sent."""
+    """Return the status, and the error's code where it is one: the server's own words may quote what it was sent."""
     try:
         code = orjson.loads(await _body(response)).get("error")
     except (orjson.JSONDecodeError, AttributeError):

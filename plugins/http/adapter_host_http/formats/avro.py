@@ -38,7 +38,7 @@ def compile_format(declared: Declared) -> Format | None:
 
 
 def from_avro(body: bytes, charset: str | None, schema: Any) -> Any:
-    """The data of one record."""
+    """Return the data of one record."""
     stream = BytesIO(body)
     try:
         data = fastavro.schemaless_reader(stream, schema, None)
@@ -50,7 +50,7 @@ def from_avro(body: bytes, charset: str | None, schema: Any) -> Any:
 
 
 def to_avro(data: Any, schema: Any) -> bytes:
-    """Data as one record; one that the schema allows where the data is none."""
+    """Write data as one record; an empty one that the schema allows when there is no data."""
     out = BytesIO()
     fits = fastavro.validate(data, schema, raise_errors=False)
     fastavro.schemaless_writer(out, schema, data if fits else generate_one(schema))
@@ -75,7 +75,7 @@ def _takes_nothing(schema: Any) -> bool:
 
 
 def _recursive(schema: Any, above: tuple[str, ...]) -> str | None:
-    """The name of a record within itself: how deep an answer nests would be the upstream's to say."""
+    """Return the name of a record within itself: how deep an answer nests would be the upstream's to say."""
     if isinstance(schema, str):
         return schema if schema in above else None
     if isinstance(schema, list):
@@ -87,7 +87,7 @@ def _recursive(schema: Any, above: tuple[str, ...]) -> str | None:
 
 
 def _parts(schema: Mapping[str, Any]) -> list[Any]:
-    """The schemas within a schema."""
+    """Return the schemas within a schema."""
     fields = [field["type"] for field in schema.get("fields", ())]
     return [*fields, *(schema[key] for key in ("items", "values") if key in schema)]
 

@@ -21,20 +21,20 @@ _OTHERS: Final = frozenset({JSON, "application/problem+json", "application/xml",
 _CHARSET: Final = re.compile(r""";\s*charset=["']?([\w.:-]{1,40})""", re.IGNORECASE)
 
 
-async def converted(result: Result, format: Format, convert: Convert) -> Result:
-    """An answer's data as a JSON answer of its own; raises `ValueError`. One without a body stays as it is."""
-    if not result.body and (result.status == 204 or not format.empty):
+async def converted(result: Result, raw_format: Format, convert: Convert) -> Result:
+    """Return an answer's data as a JSON answer of its own; raises `ValueError`. One without a body stays as it is."""
+    if not result.body and (result.status == 204 or not raw_format.empty):
         return result
-    if format.kind.lax and _is_other(result.media_type, format):
+    if raw_format.kind.lax and _is_other(result.media_type, raw_format):
         raise FormatError("that is another format")
     if len(result.body) <= LARGE:
         return _converted(result, convert)
     return await asyncio.to_thread(_converted, result, convert)
 
 
-def _is_other(media_type: str, format: Format) -> bool:
+def _is_other(media_type: str, raw_format: Format) -> bool:
     named = bare_media_type(media_type)
-    return named in _OTHERS and named not in format.kind.media_types
+    return named in _OTHERS and named not in raw_format.kind.media_types
 
 
 def _converted(result: Result, convert: Convert) -> Result:

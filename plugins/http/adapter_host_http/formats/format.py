@@ -102,7 +102,7 @@ _AS_IT_IS: Final = {
 
 
 def accept_of(label: str) -> str:
-    """The Accept header for a format; an API that knows only another name of it may still answer."""
+    """Return the Accept header for a format; an API that knows only another name of it may still answer."""
     if label == "binary":
         return "*/*"
     kind = FORMATS.get(label, FORMATS["json"])
@@ -110,7 +110,7 @@ def accept_of(label: str) -> str:
 
 
 def compile_format(spec: HttpOperationSpec, context: BuildContext) -> Format:
-    """The format of an operation's answers; what is wrong is reported, and JSON stands for it. May read a schema."""
+    """Return format of an operation's answers; what is wrong is reported, and JSON stands for it. May read a schema."""
     label = spec.output_raw_format
     kind = FORMATS.get(label)
     if kind is None:

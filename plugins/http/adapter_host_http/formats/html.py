@@ -36,7 +36,7 @@ def compile_format(declared: Declared) -> Format | None:
 
 
 def from_html(body: bytes, charset: str | None, select: CSSSelector) -> dict[str, Any]:
-    """The selected tables that have headers, each as the objects of its rows."""
+    """Return the selected tables that have headers, each as the objects of its rows."""
     root = _parse(body, charset)
     tables: list[list[dict[str, str]]] = []
     left = MAX_CELLS
@@ -51,7 +51,7 @@ def from_html(body: bytes, charset: str | None, select: CSSSelector) -> dict[str
 
 
 def to_html(data: Any) -> bytes:
-    """The `tables` of data, or objects as one table."""
+    """Return the `tables` of data, or objects as one table."""
     tables = data.get("tables", [[data]]) if isinstance(data, dict) else [data]
     return "".join(_table([row for row in rows if isinstance(row, dict)]) for rows in tables).encode()
 
@@ -79,7 +79,7 @@ def _selected(root: Any, select: CSSSelector) -> Iterator[Any]:
 
 
 def _read(table: Any) -> tuple[list[str], list[list[str]]]:
-    """The names of the columns, and the rows below them; tables within cells are not its own."""
+    """Return the names of the columns, and the rows below them; tables within cells are not its own."""
     rows = list(_rows(table))
     header = next((cells for part, cells in rows if part == "thead"), None)
     if header is None and rows and any(cell.tag == "th" for cell in rows[0][1]):

@@ -33,7 +33,7 @@ def compile_format(declared: Declared) -> Format:
 
 
 def from_markdown(body: bytes, charset: str | None, heading: str = "") -> dict[str, Any]:
-    """The document's `frontMatter`, if any, its `tables` and its `sections`."""
+    """Return the document's `frontMatter`, if any, its `tables` and its `sections`."""
     front, text = _split(read_text(body, charset).replace("\r\n", "\n"))
     if len(text) > MAX_LENGTH:
         refuse(f"longer than {MAX_LENGTH:,} characters")
@@ -48,7 +48,7 @@ def from_markdown(body: bytes, charset: str | None, heading: str = "") -> dict[s
 
 
 def to_markdown(data: Any) -> bytes:
-    """The `tables` of data, or objects as one table."""
+    """Return the `tables` of data, or objects as one table."""
     tables = data.get("tables", [[data]]) if isinstance(data, dict) else [data]
     return "\n\n".join(_table([row for row in rows if isinstance(row, dict)]) for rows in tables).encode()
 
@@ -113,7 +113,7 @@ class _Reader:
 
 
 def _split(text: str) -> tuple[str | None, str]:
-    """The front matter's text, and the rest."""
+    """Return the front matter's text, and the rest."""
     if not text.startswith(_MARK):
         return None, text
     front, mark, rest = text[len(_MARK) :].partition(f"\n{_MARK}")
@@ -121,7 +121,7 @@ def _split(text: str) -> tuple[str | None, str]:
 
 
 def _below(parts: Iterable[_Part], heading: str) -> list[_Part]:
-    """The parts whose heading begins so, each with those of its own lesser headings."""
+    """Return the parts whose heading begins so, each with those of its own lesser headings."""
     found: list[_Part] = []
     above = 0
     for part in parts:

@@ -35,7 +35,7 @@ _DEPTH: Final = 30
 
 
 def read_proto(text: str, name: str) -> FileDescriptorProto:
-    """What a .proto file declares, its names unresolved; raises `FormatError`."""
+    """Return the declarations of a .proto file with unresolved names; raise `FormatError`."""
     reader = _Reader(text)
     file = FileDescriptorProto(name=name)
     while word := reader.next():
@@ -51,7 +51,7 @@ class _Reader:
         self._presence = False
 
     def next(self) -> str:
-        """The next word, or nothing at the end."""
+        """Return the next word, or nothing at the end."""
         self._line, word = next(self._words, (self._line, ""))
         return word
 
@@ -230,7 +230,7 @@ class _Reader:
 
 
 def _split(text: str) -> Iterator[tuple[int, str]]:
-    """The words with their lines."""
+    """Yield the words with their lines."""
     at, line = 0, 1
     while at < len(text):
         found = _WORDS.match(text, at)

@@ -45,7 +45,7 @@ def compile_format(declared: Declared) -> Format | None:
 
 
 def from_protobuf(body: bytes, charset: str | None, message: type[Message]) -> Any:
-    """The fields of a message by their names; what has a default and is not set has that."""
+    """Return the fields of a message by their names; what has a default and is not set has that."""
     made = message()
     try:
         made.ParseFromString(body)
@@ -55,7 +55,7 @@ def from_protobuf(body: bytes, charset: str | None, message: type[Message]) -> A
 
 
 def to_protobuf(data: Any, message: type[Message]) -> bytes:
-    """Data as a message, as far as it fits."""
+    """Write data as a message, as far as it fits."""
     made = message()
     try:
         ParseDict(data, made, ignore_unknown_fields=True)
@@ -74,7 +74,7 @@ class _Files:
         self._open: list[str] = []
 
     def root(self, name: str, text: bytes) -> type[Message]:
-        """The first message of a file."""
+        """Return the first message of a file."""
         file = self._take(name, text)
         if not file.message_type:
             refuse("it declares no message")

@@ -11,7 +11,7 @@ MAX_BYTES: Final = 1024 * 1024
 
 
 def read_schema(declared: Declared, suffix: str) -> tuple[Path, bytes] | None:
-    """The schema file of an operation, and what it says; None with a problem reported."""
+    """Return the schema file of an operation, and what it says; None with a problem reported."""
     name = declared.schema
     if not name:
         declared.problem(f"'outputSchema' is missing (a {suffix} file, relative to the document)", code="missing-key")
@@ -28,7 +28,7 @@ def read_schema(declared: Declared, suffix: str) -> tuple[Path, bytes] | None:
 
 
 def read_within(folder: Path, name: str) -> tuple[Path, bytes]:
-    """A file below a folder; raises `OSError`, also for what leads out of it."""
+    """Return a file below a folder; raises `OSError`, also for what leads out of it."""
     parts = PurePosixPath(name)
     path = folder / parts
     if parts.is_absolute() or "\\" in name or "\0" in name or not path.resolve().is_relative_to(folder.resolve()):

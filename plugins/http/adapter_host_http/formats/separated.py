@@ -17,7 +17,7 @@ _SEPARATORS: Final = {"csv": ",", "tsv": "\t", "psv": "|"}
 
 
 def compile_format(declared: Declared) -> Format:
-    """The format by its separator."""
+    """Return the format by its separator."""
     separator = _SEPARATORS[declared.spec.output_raw_format]
     return Format(
         declared.kind,
@@ -27,7 +27,7 @@ def compile_format(declared: Declared) -> Format:
 
 
 def from_separated(body: bytes, charset: str | None, separator: str) -> list[dict[str, str]]:
-    """The rows by the names that the first one gives; every cell is text."""
+    """Return the rows by the names that the first one gives; every cell is text."""
     reader = csv.reader(StringIO(read_text(body, charset), newline=""), delimiter=separator, strict=True)
     try:
         rows = (row for row in reader if row)

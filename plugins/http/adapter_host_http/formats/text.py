@@ -20,7 +20,7 @@ _ODD: Final = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", 
 
 
 def read_text(body: bytes, charset: str | None) -> str:
-    """The text of an answer: by its byte order mark, else its charset, else UTF-8; raises `ValueError`."""
+    """Return the text of an answer: by its byte order mark, else its charset, else UTF-8; raises `ValueError`."""
     marked = next((name for mark, name in _MARKS if body.startswith(mark)), None)
     return decoded(body, marked or charset or "utf-8")
 
@@ -36,7 +36,7 @@ def decoded(body: bytes, charset: str) -> str:
 
 
 def distinct(names: Iterable[str]) -> list[str]:
-    """The names of columns, no two the same: a second `total` becomes `total_2`."""
+    """Return the names of columns, no two the same: a second `total` becomes `total_2`."""
     found: dict[str, None] = {}
     counts: dict[str, int] = {}
     for name in names:

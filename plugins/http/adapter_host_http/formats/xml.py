@@ -23,7 +23,7 @@ def compile_format(declared: Declared) -> Format:
 
 
 def from_xml(body: bytes, charset: str | None) -> Any:
-    """The root element's members: attributes and elements by name, what is repeated as an array."""
+    """Return the root element's members: attributes and elements by name, what is repeated as an array."""
     # Text is parsed as UTF-8 whatever its declaration says: what HTTP says of the charset counts for more.
     source = decoded(body, charset) if charset else body
     reader = _Reader()
@@ -41,7 +41,7 @@ def from_xml(body: bytes, charset: str | None) -> Any:
 
 
 def to_xml(data: Any) -> bytes:
-    """Data as XML; `@` has no meaning, so everything is an element."""
+    """Write data as XML; `@` has no meaning, so everything is an element."""
     return f"<answer>{_written('value', data) if isinstance(data, list) else _inner(data)}</answer>".encode()
 
 
@@ -69,7 +69,7 @@ class _Element:
             self.members[name] = [known, value]
 
     def value(self, *, root: bool = False) -> Any:
-        """The whole element as data: only text is a string."""
+        """Return the whole element as data: only text is a string."""
         if not self.members and not root:
             return "".join(self.texts)
         if runs := [text for text in self.texts if text.strip()]:

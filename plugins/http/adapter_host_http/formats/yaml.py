@@ -33,12 +33,12 @@ def compile_format(declared: Declared) -> Format:
 
 
 def from_yaml(body: bytes, charset: str | None) -> Any:
-    """The data of one YAML document."""
+    """Return the data of one YAML document."""
     return read_yaml(read_text(body, charset))
 
 
 def read_yaml(text: str) -> Any:
-    """The data of YAML text; raises `FormatError`."""
+    """Return the data of YAML text; raises `FormatError`."""
     reader = _Reader()
     try:
         for event in yaml.parse(text, Loader=_LOADER):
@@ -52,7 +52,7 @@ def read_yaml(text: str) -> Any:
 
 
 def to_yaml(data: Any) -> bytes:
-    """Data as YAML; JSON is that already."""
+    """Write data as YAML; JSON is YAML already."""
     return orjson.dumps(data)
 
 

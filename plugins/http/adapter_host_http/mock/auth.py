@@ -21,7 +21,7 @@ _REALM: Final = "stand-in"
 _LIFE: Final = 3600
 
 
-class Proof(ABC):
+class MockAuthenticator(ABC):
     """Checks one credential."""
 
     def __init__(self, credential: Credential) -> None:
@@ -32,30 +32,32 @@ class Proof(ABC):
         """Whether a request proves who is calling."""
 
     def challenge(self) -> Mapping[str, str]:
-        """The headers of a refusal."""
+        """Return the headers of a refusal."""
         return {}
 
     async def answer(self, request: web.Request) -> web.Response | None:
-        """The answer to a request that asks for proof and not for the API, or None for any other."""
+        """Return the answer to a request that asks for proof and not for the API, or None for any other."""
         return None
 
 
-def proof_of(credential: Credential) -> Proof:
-    """What checks a credential."""
-    handshake = credential.handshake
-    if isinstance(handshake, Digest):
-        return _DigestProof(credential, handshake)
-    return _TokenProof(credential, handshake) if isinstance(handshake, Tokens) else _FixedProof(credential)
+def mock_authenticator(credential: Credential) -> MockAuthenticator:
+    """Return the authenticator for a credential."""
+    auth_flow = credential.auth_flow
+    if isinstance(auth_flow, Digest):
+        return _DigestAuthenticator(credential, auth_flow)
+    return (
+        _TokenAuthenticator(credential, auth_flow) if isinstance(auth_flow, Tokens) else _FixedAuthenticator(credential)
+    )
 
 
-class _FixedProof(Proof):
+class _FixedAuthenticator(MockAuthenticator):
     def holds(self, request: web.Request) -> bool:
         """Whether it has the very text."""
         given: Mapping[str, str] = request.headers if self.credential.in_ == "header" else request.query
         return given.get(self.credential.name) == self.credential.value
 
 
-class _DigestProof(Proof):
+class _DigestAuthenticator(MockAuthenticator):
     def __init__(self, credential: Credential, digest: Digest) -> None:
         super().__init__(credential)
         self._account = digest.account
@@ -71,13 +73,13 @@ class _DigestProof(Proof):
         return False
 
     def challenge(self) -> Mapping[str, str]:
-        """The challenge."""
+        """Return the challenge."""
         asked = self._asked
         text = f'Digest realm="{asked.realm}", nonce="{asked.nonce}", algorithm={asked.algorithm}, qop="{asked.qop}"'
         return {"WWW-Authenticate": text}
 
 
-class _TokenProof(Proof):
+class _TokenAuthenticator(MockAuthenticator):
     def __init__(self, credential: Credential, tokens: Tokens) -> None:
         super().__init__(credential)
         self._grant = tokens.grant
@@ -88,11 +90,11 @@ class _TokenProof(Proof):
         return request.headers.get(AUTHORIZATION) == f"Bearer {self._token}"
 
     def challenge(self) -> Mapping[str, str]:
-        """The scheme."""
+        """Return the scheme."""
         return {"WWW-Authenticate": "Bearer"}
 
     async def answer(self, request: web.Request) -> web.Response | None:
-        """A token for the client."""
+        """Return a token for the client."""
         if request.path != TOKEN_PATH:
             return None
         form = dict(pair.partition("=")[::2] for pair in (await request.text()).split("&"))

@@ -16,7 +16,7 @@ Step = str | int
 
 
 def sample_of(outputs: Sequence[OutputSpec]) -> Any:
-    """Data in which every mapping finds something, or None when the mappings say nothing."""
+    """Return data in which every mapping finds a value, or None when the mappings do not say what."""
     root: Any = None
     for output in outputs:
         path = _path(output)

@@ -16,7 +16,7 @@ from adapter_host import text_of
 from adapter_host_http.credential import Credential
 from adapter_host_http.request.plan import Carried
 
-from .auth import proof_of
+from .auth import mock_authenticator
 from .sample import sample_of
 
 if TYPE_CHECKING:
@@ -58,11 +58,11 @@ class Received:
         return carried.in_ == "path" or bool(self.body)
 
 
-class StandIn:
+class MockServer:
     """Serves the declared operations of one consumer until it is stopped."""
 
     def __init__(self, operations: Sequence[HttpOperation], credential: Credential | None) -> None:
-        self._proof = proof_of(credential) if credential else None
+        self._proof = mock_authenticator(credential) if credential else None
         routes = [_route(operation) for operation in operations]
         self._routes = sorted(routes, key=lambda route: -route.fixed)
         self._runner: web.AppRunner | None = None
@@ -150,18 +150,18 @@ def _example(operation: HttpOperation, received: Received) -> web.Response:
 
 
 def _formed(operation: HttpOperation, status: int, data: Any) -> web.Response:
-    """The answer in its format; text is taken for that already where it is not JSON."""
-    format = operation.format
+    """Return the answer in its format; text is taken for that already where it is not JSON."""
+    raw_format = operation.format
     if operation.binary and (given := _data_url(data)) is not None:
         return web.Response(status=status, body=given[1], headers={"Content-Type": given[0]})
-    if status >= 300 or format.media_type == _JSON:
+    if status >= 300 or raw_format.media_type == _JSON:
         return _json(status, data)
-    body = data.encode() if isinstance(data, str) else format.encode(data)
-    return web.Response(status=status, body=body, content_type=format.media_type)
+    body = data.encode() if isinstance(data, str) else raw_format.encode(data)
+    return web.Response(status=status, body=body, content_type=raw_format.media_type)
 
 
 def _data_url(example: Any) -> tuple[str, bytes] | None:
-    """The media type and the bytes of a `data:` URL in base 64 (RFC 2397): an example in YAML is text."""
+    """Return the media type and the bytes of a `data:` URL in base 64 (RFC 2397): an example in YAML is text."""
     found = _DATA_URL.fullmatch(example) if isinstance(example, str) else None
     return None if found is None else (found[1] or "text/plain", b64decode(found[2]))
 

@@ -12,7 +12,7 @@ from adapter_host import ABSENT, Arguments, text_of
 from adapter_host_http.config import AnyBody, FormBody, JsonBody, MultipartBody, Part, TextBody
 from adapter_host_http.encoding import Encode, form, json_inner, json_text, sparql_bare, sparql_inner, xml
 
-from .templates import TAG, Constant, Spot, Texts, Value, render, split_tags, value_of
+from .templates import TAG, Constant, TemplateCompiler, TemplateLocation, Value, render, split_tags, value_of
 
 JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
@@ -30,9 +30,9 @@ _CONTENT_TYPES: Final = {
 _TEXT_ENCODERS: Final[dict[str, Encode]] = {"text": text_of, "xml": xml}
 
 
-def compile_body(body: AnyBody, texts: Texts, place: str) -> MakeBody:
+def compile_body(body: AnyBody, texts: TemplateCompiler, place: str) -> MakeBody:
     """Compile the body that an operation declares."""
-    spot = Spot(place, body, ("data",))
+    spot = TemplateLocation(place, body, ("data",))
     if isinstance(body, JsonBody):
         if isinstance(body.data, str):
             return _json_written(body.data, texts, spot)
@@ -45,13 +45,13 @@ def compile_body(body: AnyBody, texts: Texts, place: str) -> MakeBody:
 
 
 def whole_tag(body: AnyBody) -> str | None:
-    """The text of a JSON body that is one tag and nothing else."""
+    """Return the text of a JSON body that is one tag and nothing else."""
     text = body.data.strip() if isinstance(body, JsonBody) and isinstance(body.data, str) else ""
     return text if TAG.fullmatch(text) else None
 
 
 def json_body(value: Value) -> MakeBody:
-    """A JSON body that is this value; an absent one is no body."""
+    """Return a JSON body that is this value; an absent one is no body."""
     if isinstance(value, Constant):
         written = orjson.dumps(value.value), JSON
         return lambda arguments: written
@@ -64,7 +64,7 @@ def json_body(value: Value) -> MakeBody:
 
 
 def json_fields(fields: dict[str, Value], *, empty: bool) -> MakeBody:
-    """A JSON object of the fields that are given; with `empty`, one without any is sent too."""
+    """Return a JSON object of the fields that are given; with `empty`, one without any is sent too."""
     items = tuple(fields.items())
 
     def make(arguments: Arguments) -> tuple[bytes, str] | None:
@@ -75,7 +75,7 @@ def json_fields(fields: dict[str, Value], *, empty: bool) -> MakeBody:
     return make
 
 
-def _json_written(text: str, texts: Texts, spot: Spot) -> MakeBody:
+def _json_written(text: str, texts: TemplateCompiler, spot: TemplateLocation) -> MakeBody:
     marked = "".join(
         f'"{_BARE}{piece}"' if is_tag and not quoted else piece for piece, is_tag, quoted in split_tags(text, '"')
     )
@@ -86,7 +86,7 @@ def _json_written(text: str, texts: Texts, spot: Spot) -> MakeBody:
     if _names_keys(data):
         return _json_joined(text, texts, spot)
 
-    def leaf(text: str, spot: Spot) -> Value:
+    def leaf(text: str, spot: TemplateLocation) -> Value:
         if text.startswith(_BARE):
             return _typed(value_of(texts.template(text[1:], spot)))
         return _quoted(texts, text, spot)
@@ -94,7 +94,7 @@ def _json_written(text: str, texts: Texts, spot: Spot) -> MakeBody:
     return json_body(texts.tree(data, spot, leaf))
 
 
-def _json_joined(text: str, texts: Texts, spot: Spot) -> MakeBody:
+def _json_joined(text: str, texts: TemplateCompiler, spot: TemplateLocation) -> MakeBody:
     encoders: tuple[Encode, Encode] = (json_text, json_inner)
     return _written(texts.joined(text, spot, lambda name, quoted: encoders[quoted], '"'), JSON)
 
@@ -107,7 +107,7 @@ def _names_keys(data: Any) -> bool:
 
 
 def _typed(value: Value) -> Value:
-    """A constant that stood outside of quotes is JSON where it can be."""
+    """Return a constant that stood outside of quotes is JSON where it can be."""
     if not isinstance(value, Constant):
         return value
     try:
@@ -116,7 +116,7 @@ def _typed(value: Value) -> Value:
         return value
 
 
-def _quoted(texts: Texts, text: str, spot: Spot) -> Value:
+def _quoted(texts: TemplateCompiler, text: str, spot: TemplateLocation) -> Value:
     template = texts.template(text, spot)
     name = template.single
     if name is None:
@@ -137,7 +137,7 @@ def _utf8(text: str) -> bytes:
     return text.encode(errors="replace")
 
 
-def _text(body: TextBody, texts: Texts, spot: Spot) -> MakeBody:
+def _text(body: TextBody, texts: TemplateCompiler, spot: TemplateLocation) -> MakeBody:
     if body.type == "sparql":
         value = texts.joined(body.data, spot, _sparql, "\"'")
     else:
@@ -150,7 +150,7 @@ def _sparql(name: str, quoted: bool) -> Encode:
     return sparql_inner if quoted else lambda value: sparql_bare(name, value)
 
 
-def _form(body: FormBody, texts: Texts, spot: Spot) -> MakeBody:
+def _form(body: FormBody, texts: TemplateCompiler, spot: TemplateLocation) -> MakeBody:
     if isinstance(body.data, str):
         return _written(texts.joined(body.data, spot, lambda name, quoted: _form_text), FORM)
     fields = tuple((form(name), texts.value(data, spot / name)) for name, data in body.data.items())
@@ -167,13 +167,15 @@ def _form_text(value: Any) -> str:
 
 
 def several(value: Any) -> list[Any]:
-    """The values that one field is sent with: an array's elements, nothing for null and absent."""
+    """Return the values that one field is sent with: an array's elements, nothing for null and absent."""
     values = value if isinstance(value, list | tuple) else [value]
     return [value for value in values if value is not None and value is not ABSENT]
 
 
-def _multipart(body: MultipartBody, texts: Texts, place: str) -> MakeBody:
-    parts = tuple((_part_head(part), texts.value(part.value, Spot(place, part, ("value",)))) for part in body.data)
+def _multipart(body: MultipartBody, texts: TemplateCompiler, place: str) -> MakeBody:
+    parts = tuple(
+        (_part_head(part), texts.value(part.value, TemplateLocation(place, part, ("value",)))) for part in body.data
+    )
 
     def make(arguments: Arguments) -> tuple[bytes, str]:
         # A boundary that cannot be foreseen cannot be written into a value.

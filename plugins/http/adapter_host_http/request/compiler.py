@@ -23,7 +23,7 @@ from adapter_host_http.encoding import CONTROL, climbs, listed
 from .body import MakeBody, compile_body, json_body, json_fields, whole_tag
 from .plan import Carried, Field, RequestParts, RequestPlan
 from .scope import Unit, declared_inputs
-from .templates import Constant, Spot, Texts, Value
+from .templates import Constant, TemplateCompiler, TemplateLocation, Value
 from .url import PLACEHOLDER, Path, Piece, Placeholder, parse_path
 
 """Headers that belong to the connection; a document that sets one could break the request apart."""
@@ -40,14 +40,14 @@ class Compiler:
         self._declared = declared_inputs(unit)
         names = {spec.name for spec in self._declared if spec.value is None and spec.in_ != "environment"}
         constants = {spec.name: text_of(spec.value) for spec in self._declared if spec.value is not None}
-        self.texts = Texts(unit.context, names, constants, masked=masked)
+        self.texts = TemplateCompiler(unit.context, names, constants, masked=masked)
         self.carried: list[Carried] = []
         self._inputs: dict[str, Input] = {}
         self._fields: dict[str, list[Field]] = {"query": [], "header": [], "cookie": []}
         self._body_fields: list[InputSpec] = []
 
     def compile(self) -> RequestPlan:
-        """The plan; what is wrong is reported to the provision."""
+        """Return the plan; what is wrong is reported to the provision."""
         self._add_credential()
         path = self._compile_path()
         for spec in self._declared:
@@ -138,7 +138,7 @@ class Compiler:
         name, _, text = pair.partition("=")
         doubled = PLACEHOLDER.sub(lambda tag: "{{" + (tag[1] or tag[2]) + "}}", text)
         spot = self._unit.path_spot
-        value = self.texts.value(doubled, Spot("query", spot.model, spot.keys, name))
+        value = self.texts.value(doubled, TemplateLocation("query", spot.model, spot.keys, name))
         if name:
             self._fields["query"].append(Field(name, value, name))
 
@@ -148,7 +148,7 @@ class Compiler:
             return
         text = credential.masked if self._masked else credential.value
         # What a handshake gives is added on the wire, to the request that does not have it.
-        otherwise = text if text or credential.handshake is None else ABSENT
+        otherwise = text if text or credential.auth_flow is None else ABSENT
         value: Value = Constant(otherwise)
         if instead := next((s for s in self._declared if s.value is None and self._is_credential(s)), None):
             value = _argument_or(instead.name, otherwise)
@@ -182,7 +182,10 @@ class Compiler:
                 self._fields["header"].append(Field(name, Constant(value), name))
 
     def _check_environment(self, spec: InputSpec) -> None:
-        if spec.value is None and self.texts.template("{{" + spec.name + "}}", Spot("", spec, ("name",))).inputs:
+        if (
+            spec.value is None
+            and self.texts.template("{{" + spec.name + "}}", TemplateLocation("", spec, ("name",))).inputs
+        ):
             self.texts.found.pop(spec.name, None)
             message = f"nothing gives '{spec.name}' its value (add value: '{{{{A_BOUND_VARIABLE}}}}')"
             self._problem(message, spec, "name", code="environment")
@@ -221,7 +224,7 @@ class Compiler:
     def _value(self, spec: InputSpec, place: str) -> Value:
         if spec.value is None:
             return _argument(spec.name)
-        spot = Spot(place, spec, ("value",), spec.name)
+        spot = TemplateLocation(place, spec, ("value",), spec.name)
         if isinstance(spec.value, str):
             template = self.texts.template(spec.value, spot, own=spec.name)
             if template.constant is not None:
@@ -250,7 +253,7 @@ class Compiler:
     def _declared_body(self, body: AnyBody) -> MakeBody:
         made = compile_body(body, self.texts, "body")
         tag = whole_tag(body)
-        whole = self.texts.template(tag, Spot("body", body, ("data",))).single if tag else None
+        whole = self.texts.template(tag, TemplateLocation("body", body, ("data",))).single if tag else None
         for field in self._body_fields:
             if field.value is None and field.name in self.texts.found:
                 self._carry(_input(field, whole=field.name == whole), field.name)
@@ -297,7 +300,7 @@ def _input(spec: InputSpec, **changes: Any) -> Input:
 
 
 def _fixed(piece: Piece) -> str | None:
-    """The text of a part of a path that no call changes."""
+    """Return the text of a part of a path that no call changes."""
     if isinstance(piece, str):
         return piece
     return text_of(piece.value.value) if isinstance(piece.value, Constant) else None

@@ -93,7 +93,7 @@ class RequestPlan:
         self._typed = any(name.lower() == "content-type" for name, _ in fixed)
 
     def build(self, arguments: Arguments) -> Request:
-        """The request of one call; raises `ArgumentError`."""
+        """Return the request of one call; raises `ArgumentError`."""
         try:
             return self._build(arguments)
         except orjson.JSONEncodeError:
@@ -121,11 +121,11 @@ class RequestPlan:
         return Request(target, self._prepared, own, made[0])
 
     def constant_headers(self) -> Mapping[str, str]:
-        """The headers that hold for every call that gives none of its own."""
+        """Return the headers that hold for every call that gives none of its own."""
         return CIMultiDict((*self._prepared.pairs, *self._defaults.values()))
 
     def constant_query(self) -> str:
-        """The query that no call changes, from its `?`."""
+        """Return the query that no call changes, from its `?`."""
         pieces = [piece for piece in self._query if isinstance(piece, str)]
         return f"?{'&'.join(pieces)}" if pieces else ""
 
@@ -144,7 +144,7 @@ class RequestPlan:
 
 
 def _beyond_json(arguments: Arguments) -> ArgumentError:
-    """The error that names the argument with a value that JSON cannot carry."""
+    """Return the error that names the argument with a value that JSON cannot carry."""
     for name, value in arguments.items():
         try:
             orjson.dumps(value)

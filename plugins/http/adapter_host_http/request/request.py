@@ -69,11 +69,11 @@ class Request:
         return cls(target, Prepared(pairs, codings=codings), own, body, as_is)
 
     def at(self, target: str) -> Request:
-        """The same with another target."""
+        """Return the same with another target."""
         return Request(target, self.prepared, self.own, self.body, self.as_is)
 
     def written(self, writers: Iterable[HeaderWriter]) -> Request:
-        """The same with what plugins write into its headers."""
+        """Return the same with what plugins write into its headers."""
         headers = self.headers
         for write in writers:
             write(headers)
@@ -86,5 +86,5 @@ class Request:
         return self.body is None or isinstance(self.body, bytes)
 
     def having(self, name: str, value: str) -> Request:
-        """The same with another header, which none of the prepared ones may be."""
+        """Return the same with another header, which none of the prepared ones may be."""
         return replace(self, own={**self.own, name.lower(): (name, value)})

@@ -10,7 +10,7 @@ from adapter_host import BuildContext, InputSpec
 from adapter_host_http.config import HttpConfig, HttpOperationSpec, HttpResource
 from adapter_host_http.credential import Credential
 
-from .templates import Spot
+from .templates import TemplateLocation
 
 USER_AGENT: Final = f"adapter-host/{metadata.version('adapter-host-core')}"
 
@@ -32,13 +32,13 @@ class Unit:
         return self.resource.path if self.spec.path is None else self.spec.path
 
     @property
-    def path_spot(self) -> Spot:
+    def path_spot(self) -> TemplateLocation:
         """Where the path's text stands."""
-        return Spot("path", self.resource if self.spec.path is None else self.spec, ("path",))
+        return TemplateLocation("path", self.resource if self.spec.path is None else self.spec, ("path",))
 
 
 def declared_inputs(unit: Unit) -> list[InputSpec]:
-    """The declared inputs of every level; of those with one name and place, the innermost."""
+    """Return the declared inputs of every level; of those with one name and place, the innermost."""
     found: dict[tuple[str, str | None], InputSpec] = {}
     for level in (unit.config, unit.resource, unit.spec):
         for spec in level.input_parameters:

@@ -27,7 +27,7 @@ Value = Constant | Render
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class TemplateLocation:
     """Where a text stands in the document, and where the request carries what it says (under `name`, if it has one)."""
 
     in_: str
@@ -35,8 +35,8 @@ class Spot:
     keys: tuple[str | int, ...] = ()
     name: str | None = None
 
-    def __truediv__(self, key: str | int) -> Spot:
-        return Spot(self.in_, self.model, (*self.keys, key), self.name)
+    def __truediv__(self, key: str | int) -> TemplateLocation:
+        return TemplateLocation(self.in_, self.model, (*self.keys, key), self.name)
 
 
 class Masked(Template):
@@ -50,11 +50,11 @@ class Masked(Template):
             self.constant = self.masked()
 
     def text(self, arguments: Mapping[str, Any], encode: Callable[[str], str] = str) -> str:
-        """The text with every reference filled and every secret by name."""
+        """Return the text with every reference filled and every secret by name."""
         return self.preview(arguments, encode)
 
 
-class Texts:
+class TemplateCompiler:
     """Compiles the texts of one operation; `constants` are declared values by name, as the document's text."""
 
     def __init__(
@@ -64,10 +64,10 @@ class Texts:
         self._names = names
         self._constants = constants
         self._masked = masked
-        self.found: dict[str, Spot] = {}
+        self.found: dict[str, TemplateLocation] = {}
         self.secrets: set[str] = set()
 
-    def template(self, text: str, spot: Spot, *, own: str = "") -> Template:
+    def template(self, text: str, spot: TemplateLocation, *, own: str = "") -> Template:
         """Compile a text that may name declared constants, but not the constant that it is the value of (`own`)."""
         if self._constants:
             known = {name: value for name, value in self._constants.items() if name != own}
@@ -78,13 +78,13 @@ class Texts:
         self.secrets.update(template.secrets)
         return Masked(template) if self._masked else template
 
-    def value(self, data: Any, spot: Spot, *, own: str = "") -> Value:
+    def value(self, data: Any, spot: TemplateLocation, *, own: str = "") -> Value:
         """Compile plain data: a leaf of one tag gives the argument itself, and an absent one is left out."""
         if isinstance(data, str):
             return value_of(self.template(data, spot, own=own))
         return self.tree(data, spot, lambda text, spot: self.value(text, spot, own=own))
 
-    def tree(self, data: Any, spot: Spot, leaf: Callable[[str, Spot], Value]) -> Value:
+    def tree(self, data: Any, spot: TemplateLocation, leaf: Callable[[str, TemplateLocation], Value]) -> Value:
         """Compile plain data, its texts by `leaf`."""
         if isinstance(data, str):
             return leaf(data, spot)
@@ -94,7 +94,9 @@ class Texts:
             return _sequence([self.tree(child, spot / index, leaf) for index, child in enumerate(data)])
         return Constant(data)
 
-    def joined(self, text: str, spot: Spot, encode: Callable[[str, bool], Encode], quotes: str = "") -> Value:
+    def joined(
+        self, text: str, spot: TemplateLocation, encode: Callable[[str, bool], Encode], quotes: str = ""
+    ) -> Value:
         """Compile a text whose tags are each encoded by `encode(name, within quotes)`."""
         pieces: list[str | tuple[Value, Encode]] = []
         for piece, is_tag, quoted in split_tags(text, quotes):
@@ -107,17 +109,17 @@ class Texts:
 
 
 def value_of(template: Template) -> Value:
-    """A template as a value."""
+    """Return a template as a value."""
     return template.value if template.constant is None else Constant(template.constant)
 
 
 def render(value: Value, arguments: Arguments) -> Any:
-    """The value in one call."""
+    """Return the value in one call."""
     return value.value if isinstance(value, Constant) else value(arguments)
 
 
 def split_tags(text: str, quotes: str = "") -> Iterator[tuple[str, bool, bool]]:
-    """The parts of a text in order: each with whether it is a tag, and whether it stands within `quotes`."""
+    """Yield the parts of a text in order: each with whether it is a tag, and whether it stands within `quotes`."""
     end, quote = 0, ""
     for tag in TAG.finditer(text):
         literal = text[end : tag.start()]

@@ -52,7 +52,7 @@ class Segment:
         self._name = next(piece.name for piece in pieces if isinstance(piece, Placeholder))
 
     def render(self, arguments: Arguments) -> str:
-        """The segment, encoded; raises `ArgumentError` for what would not stay in it."""
+        """Return the segment, encoded; raises `ArgumentError` for what would not stay in it."""
         raw, encoded = "", ""
         for piece in self._pieces:
             if isinstance(piece, str):
@@ -95,11 +95,11 @@ class Path:
         self._parts = tuple(_fused(parts))
 
     def render(self, arguments: Arguments) -> str:
-        """The path in one call."""
+        """Return the path in one call."""
         return "".join(part if isinstance(part, str) else part.render(arguments) for part in self._parts)
 
     def pattern(self) -> re.Pattern[str]:
-        """What every rendered path matches, percent-encoding and all."""
+        """Return the pattern of every rendered path, percent-encoding included."""
         return re.compile(
             "".join(re.escape(part) if isinstance(part, str) else _pattern(str(part)) for part in self._parts)
         )
@@ -129,7 +129,7 @@ def _fused(parts: list[str | Segment]) -> list[str | Segment]:
 
 
 def parse_path(text: str, value_of: Callable[[str], Placeholder]) -> list[list[Piece]]:
-    """The segments of a path's text; `value_of` says what a placeholder means, given as `{x}` or `{{x}}`."""
+    """Return the segments of a path's text; `value_of` says what a placeholder means, given as `{x}` or `{{x}}`."""
     segments: list[list[Piece]] = []
     stripped = text.lstrip("/")
     for segment in stripped.split("/") if text else ():
@@ -147,7 +147,7 @@ def parse_path(text: str, value_of: Callable[[str], Placeholder]) -> list[list[P
 
 
 def passed_path(raw: str) -> str:
-    """A caller's own path, to be appended to a base: encoded as it came, and what is not encoded made so.
+    """Return a caller's own path, to be appended to a base: encoded as it came, and what is not encoded made so.
 
     Raises `ArgumentError` for one that could lead out of the base.
     """
@@ -165,7 +165,7 @@ def passed_path(raw: str) -> str:
 
 
 def passed_query(raw: str) -> str:
-    """A caller's own query, from its `?`: as it came, and what is not encoded made so."""
+    """Return a caller's own query, from its `?`: as it came, and what is not encoded made so."""
     return f"?{_escaped(raw, _RAW_QUERY)}" if raw else ""
 
 
@@ -193,7 +193,7 @@ def relative(location: str, base: str, path: str) -> str:
 
 
 def _steps(start: str, end: str) -> str:
-    """The relative path between two absolute ones."""
+    """Return the relative path between two absolute ones."""
     here, there = start.split("/")[:-1], end.split("/")
     same = 0
     while same < min(len(here), len(there) - 1) and here[same] == there[same]:
@@ -230,7 +230,7 @@ def compile_base(config: HttpConfig, context: BuildContext) -> Template | None:
 
 
 def _wrong(template: Template) -> str | None:
-    """What keeps a text from being a base, or nothing."""
+    """Return the reason why a text is not a base URL, or nothing."""
     base = template.constant or ""
     given = f"(given {template.masked()})"
     try:
@@ -247,7 +247,7 @@ def _wrong(template: Template) -> str | None:
 
 
 def normal_base(template: Template | None) -> str:
-    """The base as requests are built on it: no trailing slash, host and path encoded; empty when there is none."""
+    """Return base as requests are built on it: no trailing slash, host and path encoded; empty when there is none."""
     if template is None or _wrong(template) is not None:
         return ""
     return str(URL((template.constant or "").rstrip("/"))).rstrip("/")

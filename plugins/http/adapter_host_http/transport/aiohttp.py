@@ -15,14 +15,14 @@ from yarl import URL
 
 from adapter_host_http.request.request import CODINGS, Payload, Request
 
-from .base import Answer, ConnectTimeout, Limits, Malformed, Origin, Transport, TransportError
+from .base import ConnectTimeoutError, Limits, MalformedResponseError, Origin, Response, Transport, TransportError
 
 _AT_ONCE: Final = 2**20
 """aiohttp wants a larger body as a file, to send it piece by piece."""
 
 
 def open_session(origin: Origin, limits: Limits) -> aiohttp.ClientSession:
-    """A session that keeps no cookies, and adds no headers but the connection's."""
+    """Return a session that keeps no cookies, and adds no headers but the connection's."""
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=limits.connections, ssl=origin.context or True),
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -32,7 +32,7 @@ def open_session(origin: Origin, limits: Limits) -> aiohttp.ClientSession:
     )
 
 
-class SessionTransport(Transport):
+class AiohttpTransport(Transport):
     """Sends requests with a session of aiohttp, through a `proxy` where one is given."""
 
     def __init__(self, origin: Origin, limits: Limits, proxy: str | None = None) -> None:
@@ -51,7 +51,7 @@ class SessionTransport(Transport):
         if session is not None:
             await session.close()
 
-    async def send(self, method: str, request: Request, *, deadline: float, held: int) -> Answer:
+    async def send(self, method: str, request: Request, *, deadline: float, held: int) -> Response:
         """Send a request, and wait for the head of its answer and for as much of the body as is held."""
         if self._session is None:
             raise TransportError("the transport is not open")
@@ -64,7 +64,7 @@ class SessionTransport(Transport):
                         body = upload = Upload(body, timeout, self._limits.idle)
                     response = await self._request(self._session, method, request, body)
                     until = timeout.when() or asyncio.get_running_loop().time() + self._limits.idle
-                    return await _held(SessionAnswer(response, until), held)
+                    return await _held(AiohttpResponse(response, until), held)
         except (TimeoutError, TransportError):
             if upload is not None and upload.error is not None:
                 raise upload.error from None
@@ -91,11 +91,11 @@ class SessionTransport(Transport):
         )
         if not 200 <= response.status <= 599 or response.version not in (HttpVersion10, HttpVersion11):
             response.close()
-            raise Malformed("an answer of another protocol")
+            raise MalformedResponseError("an answer of another protocol")
         return response
 
 
-class SessionAnswer(Answer):
+class AiohttpResponse(Response):
     """A response of aiohttp."""
 
     __slots__ = ("_deadline", "_ready", "_response")
@@ -132,7 +132,7 @@ class SessionAnswer(Answer):
         return None
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it comes; from now on it has no deadline, only pauses are bounded."""
+        """Yield the body as it comes; from now on it has no deadline, only pauses are bounded."""
         try:
             if self._ready:
                 yield self._ready
@@ -147,7 +147,7 @@ class SessionAnswer(Answer):
         self._response.close()
 
     async def _read(self, limit: int) -> tuple[bytes, bool]:
-        """What comes, and whether that is all of it: reading stops beyond `limit`."""
+        """Return the bytes read, at most about `limit`, and whether they are all of the body."""
         response = self._response
         length = None if "Content-Encoding" in response.headers else response.content_length
         if length is not None and response.method != "HEAD" and length - len(self._ready) > limit:
@@ -192,7 +192,7 @@ class Upload(AsyncIterable[bytes]):
             self._timeout.reschedule(when)
 
 
-async def _held(answer: SessionAnswer, held: int) -> SessionAnswer:
+async def _held(answer: AiohttpResponse, held: int) -> AiohttpResponse:
     if held:
         try:
             await answer.hold(held)
@@ -204,19 +204,19 @@ async def _held(answer: SessionAnswer, held: int) -> SessionAnswer:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """What aiohttp raises as what a transport raises; only some of it says nothing of the request."""
+    """Return the transport's error for one that aiohttp raised, without details of the request."""
     try:
         yield
     except aiohttp.ConnectionTimeoutError as error:
-        raise ConnectTimeout("no connection in time") from error
+        raise ConnectTimeoutError("no connection in time") from error
     except TimeoutError:
         raise
     except aiohttp.ClientConnectorError as error:
         raise TransportError(f"{type(error).__name__}: {error}") from error
     except (aiohttp.ClientResponseError, HttpProcessingError) as error:
-        raise Malformed(type(error).__name__) from error
+        raise MalformedResponseError(type(error).__name__) from error
     except aiohttp.ClientPayloadError as error:
         malformed = isinstance(error.__cause__, ContentEncodingError)
-        raise (Malformed if malformed else TransportError)(type(error).__name__) from error
+        raise (MalformedResponseError if malformed else TransportError)(type(error).__name__) from error
     except (aiohttp.ClientError, OSError) as error:
         raise TransportError(type(error).__name__) from error

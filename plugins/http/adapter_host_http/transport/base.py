@@ -20,11 +20,11 @@ class TransportError(Exception):
     """No answer: there was no connection, or it broke. The text may be logged: it holds nothing of a request."""
 
 
-class ConnectTimeout(TransportError):
+class ConnectTimeoutError(TransportError):
     """No connection in the time that one may take."""
 
 
-class Malformed(TransportError):
+class MalformedResponseError(TransportError):
     """What came is no answer in HTTP/1.1, or is in a coding that nobody asked for."""
 
 
@@ -51,7 +51,7 @@ class Limits:
     connections: int = CONNECTIONS
 
 
-class Answer(ABC):
+class Response(ABC):
     """An answer whose head has come. `body` is all of its body, decoded, where that was held.
 
     `media_type` is its Content-Type, which may be missing. Whoever gets one reads it to its end or closes it; closed
@@ -71,7 +71,7 @@ class Answer(ABC):
 
     @abstractmethod
     def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it comes; from now on it has no deadline, only pauses are bounded."""
+        """Return the body as it comes; from now on it has no deadline, only pauses are bounded."""
 
     @abstractmethod
     def close(self) -> None:
@@ -90,7 +90,7 @@ class Transport(ABC):
         """End every connection; calls that are in progress fail."""
 
     @abstractmethod
-    async def send(self, method: str, request: Request, *, deadline: float, held: int) -> Answer:
+    async def send(self, method: str, request: Request, *, deadline: float, held: int) -> Response:
         """Send a request whose target begins at the root of the origin, and wait for the head of its answer.
 
         A body of at most `held` bytes is waited for too. `deadline` is by the loop's clock. Raises `TransportError`,

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from adapter_host_http.request.request import Payload, Prepared, Request
-from adapter_host_http.transport.aiohttp import SessionTransport
-from adapter_host_http.transport.base import Answer, Limits, Origin, Transport
-from adapter_host_http.transport.native import LeanTransport
+from adapter_host_http.transport.aiohttp import AiohttpTransport
+from adapter_host_http.transport.base import Limits, Origin, Response, Transport
+from adapter_host_http.transport.native import NativeTransport
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [item for item in items if "[uvloop-aiohttp" not in item.name]
 
 
-TRANSPORTS = {"lean": LeanTransport, "aiohttp": SessionTransport}
+TRANSPORTS = {"lean": NativeTransport, "aiohttp": AiohttpTransport}
 
 
 class Peer:
@@ -45,7 +45,7 @@ class Peer:
         self.writer = writer
 
     async def request(self) -> bytes:
-        """The next request, with its body where that has a length."""
+        """Return the next request, with its body where that has a length."""
         head = await self.reader.readuntil(b"\r\n\r\n")
         for line in head.lower().split(b"\r\n"):
             if line.startswith(b"content-length:"):
@@ -116,7 +116,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Callable[..., Awaitable[Server]]]:
-    """Starts a server that does with each connection what it is told, and then closes it."""
+    """Return a function that starts a server with a script for each connection."""
     async with AsyncExitStack() as stack:
 
         async def serve(handle: Handle, *, context: SSLContext | None = None, host: str = "127.0.0.1") -> Server:
@@ -181,7 +181,7 @@ class Client:
         seconds: float = 20,
         codings: bool = True,
         as_is: bool = False,
-    ) -> Answer:
+    ) -> Response:
         """Send a request that has `seconds` for its answer."""
         own = {name.lower(): (name, value) for name, value in (headers or {}).items()}
         request = Request(target, Prepared((("X-Fixed", "1"),), codings=codings), own, body, as_is)
@@ -189,7 +189,7 @@ class Client:
         return await self.transport.send(method, request, deadline=deadline, held=held)
 
     async def body(self, *given: Any, **wanted: Any) -> bytes:
-        """The whole body of the answer to a request."""
+        """Return the whole body of the answer to a request."""
         answer = await self.send(*given, **wanted)
         assert answer.body is not None
         return answer.body
@@ -203,7 +203,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def client(name: str) -> AsyncIterator[Callable[..., Awaitable[Client]]]:
-    """Opens a transport to a server."""
+    """Return a function that opens a transport to a server."""
     async with AsyncExitStack() as stack:
 
         async def client(
@@ -228,7 +228,7 @@ async def client(name: str) -> AsyncIterator[Callable[..., Awaitable[Client]]]:
 
 @pytest.fixture
 def differs(name: str, request: pytest.FixtureRequest) -> Callable[[str, str], None]:
-    """Marks what a transport is known to do otherwise; should it come to do it, the mark has to go."""
+    """Return a function that marks a known difference of a transport as an expected failure."""
 
     def differs(transport: str, reason: str) -> None:
         if transport == name:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from adapter_host_http.transport.base import Malformed, TransportError
+from adapter_host_http.transport.base import MalformedResponseError, TransportError
 
 from .conftest import OK, Peer, always, turns
 
@@ -253,7 +253,7 @@ async def test_what_is_no_answer(title: str, serve: Any, client: Any, differs: A
 
     server = await serve(handle)
     to = await client(server)
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedResponseError):
         await to.send(seconds=5)
     assert server.connections == 1
 
@@ -283,6 +283,6 @@ async def test_an_answer_that_is_cut_off_at_any_byte(title: str, end: str, serve
     for length in range(len(answer)):
         with pytest.raises(TransportError) as caught:
             await to.send("POST")
-        assert not isinstance(caught.value, Malformed), length
+        assert not isinstance(caught.value, MalformedResponseError), length
     assert server.connections == len(answer)
     assert await to.body("POST") == TEXT

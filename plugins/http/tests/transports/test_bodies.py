@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from adapter_host_http.transport.base import Malformed, TransportError
+from adapter_host_http.transport.base import MalformedResponseError, TransportError
 
 from .conftest import OK, Peer, always, turns
 
@@ -210,7 +210,7 @@ async def test_a_stream_that_breaks_says_so(framed: Any, end: str, serve: Any, c
     to = await client(await serve(handle))
     with pytest.raises(TransportError) as caught:
         await read(await to.send(held=0))
-    assert not isinstance(caught.value, Malformed)
+    assert not isinstance(caught.value, MalformedResponseError)
 
 
 async def pieces(*given: bytes) -> AsyncIterator[bytes]:
@@ -220,7 +220,7 @@ async def pieces(*given: bytes) -> AsyncIterator[bytes]:
 
 
 async def received(peer: Peer) -> bytes:
-    """A request with its body in chunks, whole."""
+    """Return a request with its body in chunks, whole."""
     head = await peer.reader.readuntil(b"\r\n\r\n")
     assert b"Transfer-Encoding: chunked\r\n" in head
     assert b"content-length" not in head.lower()

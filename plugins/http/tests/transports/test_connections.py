@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from adapter_host_http.transport.base import ConnectTimeout, TransportError
+from adapter_host_http.transport.base import ConnectTimeoutError, TransportError
 
 from .conftest import OK, Peer, always, turns
 
@@ -371,7 +371,7 @@ async def test_a_name_that_nobody_has(serve: Any, client: Any) -> None:
 
 @pytest.fixture
 async def deaf() -> Any:
-    """The port of a listener that takes no connections."""
+    """Yield the port of a listener that takes no connections."""
     async with AsyncExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.bind(("127.0.0.1", 0))
@@ -387,9 +387,9 @@ async def test_no_connection_in_time(deaf: int, serve: Any, client: Any) -> None
     server = await serve(always(OK))
     server.port = deaf
     to = await client(server, connect=0.05, connections=1)
-    with pytest.raises(ConnectTimeout):
+    with pytest.raises(ConnectTimeoutError):
         await to.send()
-    with pytest.raises(ConnectTimeout):
+    with pytest.raises(ConnectTimeoutError):
         await to.send()
 
 

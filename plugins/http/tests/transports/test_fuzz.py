@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapter_host_http.request.request import Prepared, Request
-from adapter_host_http.transport.aiohttp import SessionTransport
+from adapter_host_http.transport.aiohttp import AiohttpTransport
 from adapter_host_http.transport.base import Limits, Origin, Transport, TransportError
-from adapter_host_http.transport.native import LeanTransport
+from adapter_host_http.transport.native import NativeTransport
 
 from .conftest import turns
 
@@ -70,7 +70,7 @@ def answers(draw: Any) -> Sent:
 
 @st.composite
 def chunked(draw: Any, body: bytes) -> bytes:
-    """A body in chunks, some with extensions."""
+    """Return a body in chunks, some with extensions."""
     framed = b""
     while body:
         size = draw(st.integers(1, len(body)))
@@ -111,11 +111,11 @@ class Both:
 
 @pytest.fixture
 async def both() -> AsyncIterator[Both]:
-    """The server, and a transport of each kind."""
+    """Yield the server, and a transport of each kind."""
     both = Both()
     server = await asyncio.start_server(both.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    for name, kind in (("lean", LeanTransport), ("aiohttp", SessionTransport)):
+    for name, kind in (("lean", NativeTransport), ("aiohttp", AiohttpTransport)):
         both.transports[name] = kind(Origin("http", "127.0.0.1", port, f"127.0.0.1:{port}"), Limits(5, 20))
         await both.transports[name].open()
     yield both

@@ -46,7 +46,7 @@ class Shown:
 
 
 def context_of(server: Any, host: str) -> ssl.SSLContext:
-    """What a consumer of this server would trust."""
+    """Return the TLS context of a client that trusts this server."""
     context = origin_of(f"https://{server.authority(host)}").context
     assert context is not None
     return context

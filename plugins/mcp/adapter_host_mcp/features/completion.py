@@ -22,7 +22,7 @@ Choices = Mapping[str, tuple[str, ...]]
 
 
 def choices(given: Input) -> tuple[str, ...]:
-    """What an input may be, in the document's order; nothing when that is not a short list of its own."""
+    """Return the allowed values of an input in the document's order; nothing without a short list of them."""
     if given.type == "boolean":
         return ("true", "false")
     alternation = _ALTERNATION.fullmatch(given.pattern or "")
@@ -33,12 +33,12 @@ def choices(given: Input) -> tuple[str, ...]:
 
 
 def prompt_choices(prompts: Iterable[Prompt]) -> dict[str, Choices]:
-    """The choices of every prompt's arguments, by the prompt's name."""
+    """Return the choices of every prompt's arguments, by the prompt's name."""
     return {prompt.name: {each.name: choices(each) for each in prompt.operation.inputs} for prompt in prompts}
 
 
 def resource_choices(resources: Iterable[Resource]) -> dict[str, Choices]:
-    """The choices of every template's variables, by the template."""
+    """Return the choices of every template's variables, by the template."""
     return {
         resource.uri.text: {
             each.name: choices(each) for each in resource.operation.inputs if each.name in resource.uri.variables
@@ -49,7 +49,7 @@ def resource_choices(resources: Iterable[Resource]) -> dict[str, Choices]:
 
 
 def complete(words: Iterable[str], begun: str) -> list[str]:
-    """The words that begin so, whatever the case."""
+    """Return the words that begin so, whatever the case."""
     return [word for word in words if word.casefold().startswith(begun.casefold())]
 
 

@@ -13,7 +13,7 @@ Find = Callable[[Any], str | None]
 
 
 def compile_schema(schema: Mapping[str, Any]) -> Find:
-    """The function that finds what breaks `schema`: its `type`, `properties`, `required` and `items`."""
+    """Return the function that finds what breaks `schema`: its `type`, `properties`, `required` and `items`."""
     # A keyword that is not as JSON Schema has it is left to whoever checks the schema itself.
     checks = [make(schema) for key, (kind, make) in _KEYWORDS.items() if isinstance(schema.get(key), kind)]
     if len(checks) == 1:

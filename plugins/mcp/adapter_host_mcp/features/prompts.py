@@ -52,7 +52,7 @@ class Prompt:
 
 
 def prepare_prompts(specs: Sequence[McpPromptSpec], context: BuildContext) -> dict[str, Prompt]:
-    """The prompts by name, in the document's order; what keeps one from being given is a problem."""
+    """Return the prompts by name, in the document's order; what keeps one from being given is a problem."""
     prompts: dict[str, Prompt] = {}
     for spec in specs:
         if spec.name in prompts:
@@ -138,7 +138,7 @@ def _from_file(location: Location, inputs: Sequence[Input]) -> Call:
 
 
 def compile_text(text: str, names: set[str]) -> Fill:
-    """The function that puts values into `{{name}}`, once: what stands in a value is never filled again."""
+    """Return the function that puts values into `{{name}}`, once: what stands in a value is never filled again."""
     found = [each for each in _PLACEHOLDER.finditer(text) if each[1] in names]
     ends = [*(each.start() for each in found), len(text)]
     first = text[: ends[0]]

@@ -54,12 +54,12 @@ class Resource(ABC):
         return {key: value for key, value in members.items() if value is not None}
 
     def media_type(self, result: Result) -> str:
-        """What clients are told that a result is."""
+        """Return the media type that clients see for a result."""
         return self.mime_type or result.media_type.partition(";")[0].strip()
 
     @abstractmethod
     def match(self, uri: str) -> Arguments | None:
-        """The arguments that `uri` stands for; None when it is another's. Raises `ArgumentError`."""
+        """Return the arguments that `uri` stands for; None when it is another's. Raises `ArgumentError`."""
 
     @abstractmethod
     async def entries(self) -> list[dict[str, Any]]:
@@ -110,7 +110,7 @@ class FileResource(Resource):
 def prepare_resources(
     specs: Sequence[McpResourceSpec | McpFileSpec], operations: Operations, context: BuildContext
 ) -> tuple[Resource, ...]:
-    """The resources in the document's order; what keeps one from being read is a problem."""
+    """Return the resources in the document's order; what keeps one from being read is a problem."""
     _warn_shadowed(specs, context)
     return tuple(_prepared(specs, operations, context))
 

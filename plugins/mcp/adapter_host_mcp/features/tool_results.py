@@ -38,7 +38,7 @@ _CHARSET: Final = re.compile(r""";\s*charset=["']?([^\s;"']+)""", re.IGNORECASE)
 
 
 def success(result: Result, tool: Tool, *, any_output: bool) -> bytes:
-    """The members for a call that succeeded; with `any_output` structured content need not be an object."""
+    """Return the members for a call that succeeded; with `any_output` structured content need not be an object."""
     kind = bare_media_type(result.media_type)
     binary = tool.operation.binary
     content = orjson.dumps(_content(result.body, result.media_type, tool))
@@ -47,7 +47,7 @@ def success(result: Result, tool: Tool, *, any_output: bool) -> bytes:
 
 
 def failure(error: OperationError) -> bytes:
-    """The members for a call that failed, told in words that a model can act on."""
+    """Return the members for a call that failed, told in words that a model can act on."""
     text = _upstream_text(error) if isinstance(error, UpstreamStatusError) else error.message
     return b'"content":%b,"isError":true' % orjson.dumps([_text(text)])
 
@@ -81,7 +81,7 @@ def _content(body: bytes, media_type: str, tool: Tool) -> list[dict[str, Any]]:
 
 
 def decode(body: bytes, media_type: str) -> str | None:
-    """The body as text, or None when it is none; what has no media type is text if it can be."""
+    """Return the body as text, or None when it is none; what has no media type is text if it can be."""
     kind = bare_media_type(media_type)
     if not kind:
         try:
@@ -92,7 +92,7 @@ def decode(body: bytes, media_type: str) -> str | None:
 
 
 def _plain(body: bytes, media_type: str) -> str | None:
-    """What was declared to be bytes, as text: only what has no other format, and is text to the last byte."""
+    """Return binary data as text if it has no other format and is valid text."""
     if not bare_media_type(media_type).startswith("text/"):
         return None
     charset = _CHARSET.search(media_type)
@@ -111,7 +111,7 @@ def _decoded(body: bytes, media_type: str) -> str:
 
 
 def describe_status(error: UpstreamStatusError) -> str:
-    """What the upstream answered, without its words, and in which step."""
+    """Return the upstream's status, without its body, and the step that failed."""
     step = "" if error.step is None else f"step '{error.step}': "
     try:
         phrase = f" ({HTTPStatus(error.upstream_status).phrase})"
@@ -138,7 +138,7 @@ log = logging.getLogger("adapter_host.mcp")
 
 
 async def call_tool(tool: Tool, given: Arguments, headers: Mapping[str, str], *, any_output: bool) -> bytes:
-    """The members of the result of a call."""
+    """Return the members of the result of a call."""
     try:
         result = await tool.operation.call(tool.arguments(given, headers))
         return success(result, tool, any_output=any_output)
@@ -146,7 +146,7 @@ async def call_tool(tool: Tool, given: Arguments, headers: Mapping[str, str], *,
         return failure(error)
 
 
-def carry(params: Mapping[str, Any] | None) -> Token[Mapping[str, str] | None] | None:
+def set_trace_context(params: Mapping[str, Any] | None) -> Token[Mapping[str, str] | None] | None:
     """Let what is called know the trace context that a request brings (SEP-414); gives what takes it back."""
     meta = (params or {}).get("_meta")
     if not isinstance(meta, Mapping) or TRACE[0] not in meta:

@@ -40,7 +40,7 @@ class Tool:
     find_flaw: Find | None = None
 
     def arguments(self, given: Arguments, headers: Mapping[str, str]) -> Arguments:
-        """What the caller gives, in its arguments and in its headers; raises `ArgumentError`."""
+        """Return the caller's arguments, those in headers included; raise `ArgumentError`."""
         if not self.headers:
             return given
         taken = {}
@@ -95,7 +95,7 @@ class Tool:
 
 
 def prepare_tools(specs: Sequence[McpToolSpec], operations: Operations, context: BuildContext) -> dict[str, Tool]:
-    """The tools by name, in the document's order; says which had to be renamed."""
+    """Return the tools by name, in the document's order; says which had to be renamed."""
     tools = {}
     for spec, name in named(specs):
         if spec.name is not None and name != spec.name:
@@ -130,7 +130,7 @@ def _annotations(label: str | None, hints: McpHints | None, semantics: Semantics
 
 
 def _meant(semantics: Semantics | None) -> dict[str, bool | None]:
-    """The hints that a function's semantics amount to."""
+    """Return the hints that a function's semantics amount to."""
     if semantics is None:
         return {}
     hints: dict[str, bool | None] = {"read_only": semantics.safe, "idempotent": semantics.idempotent}

@@ -89,7 +89,7 @@ def _accepts(accept: str) -> tuple[bool, bool]:
 
 
 def parse(body: bytes) -> Any:
-    """The message in a body; None for what is no JSON, or may be nested deeper than it should."""
+    """Return the message in a body; None for what is no JSON, or may be nested deeper than it should."""
     if body.count(b"{") + body.count(b"[") > DEPTH:
         return None
     try:
@@ -110,7 +110,7 @@ def is_notification(decoded: Any) -> bool:
 
 
 def read(decoded: Any, headers: Mapping[str, str], session: Session | None) -> Message | None:
-    """The request, if it is one that is plainly right in every part."""
+    """Return the request, if it is one that is plainly right in every part."""
     if not (
         isinstance(decoded, dict)
         and decoded.keys() <= _REQUEST

@@ -12,7 +12,7 @@ from multidict import CIMultiDict
 
 from adapter_host_mcp.protocol import JSON
 
-from .sse import COMMENT, EventStream, News, event
+from .sse import COMMENT, EventQueue, EventStream, event
 
 if TYPE_CHECKING:
     from .sessions import Session
@@ -23,7 +23,7 @@ RETRY: Final = 500
 _HEADERS: Final = CIMultiDict({"Content-Type": JSON})
 
 
-class Asked(Protocol):
+class RequestInfo(Protocol):
     """The request of a reply, as far as that has to know it."""
 
     @property
@@ -39,13 +39,13 @@ class Asked(Protocol):
         """The session that it belongs to."""
 
 
-AskedT_co = TypeVar("AskedT_co", bound=Asked, covariant=True)
+AskedT_co = TypeVar("AskedT_co", bound=RequestInfo, covariant=True)
 
 
-class Reply(Generic[AskedT_co]):
+class ResponseStream(Generic[AskedT_co]):
     """One reply in progress. It is undecided, until a message ahead of the result makes it a stream of events.
 
-    `streams` says whether the client takes one. `parted` is set when a handler has the stream ended ahead of the
+    `streams` says whether the client takes one. `detached` is set when a handler has the stream ended ahead of the
     result: the client comes back for the rest.
     """
 
@@ -56,8 +56,8 @@ class Reply(Generic[AskedT_co]):
         "_stream",
         "beats",
         "cancelled",
+        "detached",
         "exchange",
-        "parted",
         "streams",
         "task",
     )
@@ -67,10 +67,10 @@ class Reply(Generic[AskedT_co]):
         self.beats = 0
         self.cancelled = False
         self.streams = streams
-        self.parted: asyncio.Event | None = None
+        self.detached: asyncio.Event | None = None
         self.task = asyncio.current_task()
         self._request = request
-        self._rest: News | None = None
+        self._rest: EventQueue | None = None
         self._stream: EventStream | None = None
         self._reported = False
 
@@ -80,7 +80,7 @@ class Reply(Generic[AskedT_co]):
         if self.streams:
             await self._say(orjson.dumps(message))
 
-    async def beat(self) -> None:
+    async def heartbeat(self) -> None:
         """Show that the call goes on: as progress, if the client asked for it and hears none otherwise."""
         if not self.beatable:
             return
@@ -102,12 +102,12 @@ class Reply(Generic[AskedT_co]):
         """Whether a sign of life can be sent: the client waits for it, and nothing else is being written."""
         return self.streams and self._rest is None and (self._stream is None or not self._stream.busy)
 
-    async def part(self, token: str, rest: News) -> None:
+    async def part(self, token: str, rest: EventQueue) -> None:
         """End the stream; what is still to be said waits in `rest`, which the client will name by `token`."""
         await self._write(b"id: %b\nretry: %d\ndata:\n\n" % (token.encode(), RETRY))
         self._rest = rest
-        if self.parted is not None:
-            self.parted.set()
+        if self.detached is not None:
+            self.detached.set()
 
     async def _say(self, message: bytes) -> None:
         if self._rest is not None:

@@ -57,14 +57,14 @@ class Sessions:
         self._levels: dict[str, str] = {}
 
     def begin(self, version: str, capabilities: Mapping[str, Any]) -> str:
-        """The sealed id of a new session."""
+        """Return the sealed id of a new session."""
         # Capabilities of a client's own invention may be of any size; no handler of the SDK asks for those.
         kept = capabilities if len(orjson.dumps(capabilities)) <= _LONGEST else _standard(capabilities)
         members = [secrets.token_hex(8), version, kept, time.time() + LIFETIME]
         return self._seal.seal(orjson.dumps(members))
 
     def find(self, sealed: str) -> Session | None:
-        """The session of an id; None for one that is too old or of another key. Raises `EndedError`."""
+        """Return the session of an id; None for one that is too old or of another key. Raises `EndedError`."""
         session = self._opened[sealed] if sealed in self._opened else self._open(sealed)
         if session is None or session.expires < time.time():
             return None
@@ -88,7 +88,7 @@ class Sessions:
         _remember(self._ended, session.id, None, REMEMBERED)
 
     def level(self, session: Session | None) -> str | None:
-        """The level that a client has set for its log, if any."""
+        """Return the level that a client has set for its log, if any."""
         return self._levels.get(session.id) if session else None
 
     def set_level(self, session: Session, level: str) -> None:
@@ -128,7 +128,7 @@ class Seal:
         return urlsafe_b64encode(hmac.digest(self._key, content, _HASH) + content).rstrip(b"=").decode()
 
     def unseal(self, sealed: str) -> bytes:
-        """What was sealed; raises `SealError`."""
+        """Return the sealed content; raise `SealError`."""
         try:
             raw = urlsafe_b64decode(sealed + "=" * (-len(sealed) % 4))
         except (binascii.Error, ValueError):

@@ -36,7 +36,7 @@ class FullError(Exception):
 
 
 def event(message: bytes) -> bytes:
-    """A message as a server-sent event."""
+    """Return a message as a server-sent event."""
     return b"event: message\ndata: %b\n\n" % message
 
 
@@ -78,7 +78,7 @@ class EventStream:
             self.alive = False
 
     async def end(self) -> web.StreamResponse:
-        """The response, for the server to end, once nothing is being written any longer."""
+        """Return the response, for the server to end, once nothing is being written any longer."""
         async with self._lock:
             return self._response
 
@@ -126,7 +126,7 @@ class Streams:
             close()
 
 
-class News:
+class EventQueue:
     """What one stream has to say: bounded, and ended by `close`."""
 
     def __init__(self) -> None:
@@ -145,7 +145,7 @@ class News:
             self._waiting.put_nowait(None)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """The events, with a comment after each silence, until the end."""
+        """Yield the events, with a comment after each silence, until the end."""
         clock = asyncio.get_running_loop().time
         end = clock() + LIFETIME
         while clock() < end and (message := await self._next()) is not None:

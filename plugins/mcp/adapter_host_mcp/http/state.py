@@ -7,42 +7,42 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from .request import Refusal
-from .responses import Replies
+from .request import RefusalError
+from .responses import ActiveResponses
 from .sessions import HEADER, EndedError, Session, Sessions
-from .sse import COMMENT, EventStream, FullError, News, Streams
+from .sse import COMMENT, EventQueue, EventStream, FullError, Streams
 
 
-class Desk:
+class ServerState:
     """What requests leave behind for each other, whoever answers them: little, the rest is with the clients."""
 
     def __init__(self, body_limit: int, key: bytes) -> None:
         self.body_limit = body_limit
         self.key = key
         self.sessions = Sessions(key)
-        self.replies = Replies()
+        self.active_responses = ActiveResponses()
         self.streams = Streams()
 
     def session(self, request: web.Request) -> Session | None:
-        """The session that a request names; raises `Refusal`."""
+        """Return the session that a request names; raises `RefusalError`."""
         sealed = request.headers.get(HEADER)
         if sealed is None:
             return None
         try:
             return self.sessions.find(sealed)
         except EndedError:
-            raise Refusal(404, "this session has been ended by its client") from None
+            raise RefusalError(404, "this session has been ended by its client") from None
 
     async def listen(self, request: web.Request) -> web.StreamResponse:
         """Tell of changes until either side ends it, or the rest of a reply that its client comes back for."""
         session, token = self.session(request), request.headers.get("Last-Event-ID")
-        rest = self.replies.rest(session.id, token) if session is not None and token is not None else None
+        rest = self.active_responses.rest(session.id, token) if session is not None and token is not None else None
         try:
-            return await (self._tell(request, News()) if rest is None else _send(request, rest))
+            return await (self._tell(request, EventQueue()) if rest is None else _send(request, rest))
         except FullError:
-            raise Refusal(503, "too many clients listen already") from None
+            raise RefusalError(503, "too many clients listen already") from None
 
-    async def _tell(self, request: web.Request, news: News) -> web.StreamResponse:
+    async def _tell(self, request: web.Request, news: EventQueue) -> web.StreamResponse:
         def hear(change: Any) -> None:
             # What is no name is news for those that have asked the SDK for it.
             if isinstance(change, str):
@@ -63,7 +63,7 @@ class Desk:
         return web.Response(status=204)
 
 
-async def _send(request: web.Request, news: News) -> web.StreamResponse:
+async def _send(request: web.Request, news: EventQueue) -> web.StreamResponse:
     stream = EventStream(request)
     await stream.write(COMMENT)
     async for event in news:

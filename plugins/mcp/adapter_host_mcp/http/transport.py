@@ -13,17 +13,17 @@ import orjson
 from aiohttp import web
 
 from adapter_host import TRACE_CONTEXT
-from adapter_host_mcp.discovery import Greeting
-from adapter_host_mcp.features.tool_results import call_tool, carry, unexpected
+from adapter_host_mcp.discovery import ServerInfo
+from adapter_host_mcp.features.tool_results import call_tool, set_trace_context, unexpected
 from adapter_host_mcp.features.tools import Tool
 from adapter_host_mcp.protocol import HANDSHAKE, JSON, STATELESS, VERSION
 
 from .fast_path import Message, accepts, is_identity, is_notification, parse
 from .fast_path import read as read_message
-from .request import Refusal, check_headers, read, refused
-from .response import Reply
+from .request import RefusalError, check_headers, read, refusal_response
+from .response import ResponseStream
 from .sessions import HEADER, Session
-from .state import Desk
+from .state import ServerState
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
@@ -40,11 +40,11 @@ CHANGES: Final = (
 """What is told after a reload: every list may be another one."""
 
 
-class Endpoint(Protocol):
+class SdkEndpoint(Protocol):
     """The server built on the SDK, which takes every message that the fast path does not."""
 
     @property
-    def questions(self) -> int:
+    def client_requests(self) -> int:
         """The requests to clients that wait for a response."""
 
     async def post(self, request: web.Request) -> web.StreamResponse:
@@ -57,37 +57,37 @@ class Endpoint(Protocol):
         """Cancel what goes on without a connection."""
 
 
-class Front:
+class HttpTransport:
     """Answers each request on its own, by itself or by the endpoint that `make` builds.
 
-    Without a `greeting` everything is the endpoint's. `import_sdk` imports what `make` needs, and runs in a thread.
+    Without a `server_info` everything is the endpoint's. `import_sdk` imports what `make` needs, and runs in a thread.
     """
 
     def __init__(
         self,
-        desk: Desk,
+        state: ServerState,
         tools: Mapping[str, Tool],
-        greeting: Greeting | None,
-        make: Callable[[Desk], Endpoint],
+        server_info: ServerInfo | None,
+        make: Callable[[ServerState], SdkEndpoint],
         import_sdk: Callable[[], object],
     ) -> None:
-        self._desk = desk
+        self._state = state
         self._tools = tools
-        self._greeting = greeting
+        self._server_info = server_info
         self._make = make
         self._import_sdk = import_sdk
         self._importing = asyncio.Lock()
-        self._endpoint: Endpoint | None = None
+        self._endpoint: SdkEndpoint | None = None
         self._path = ""
 
     @property
     def held(self) -> int:
         """What is held for clients: replies in progress, open streams, requests of ours that wait for an answer."""
-        questions = self._endpoint.questions if self._endpoint is not None else 0
-        return len(self._desk.replies) + len(self._desk.streams) + questions
+        client_requests = self._endpoint.client_requests if self._endpoint is not None else 0
+        return len(self._state.active_responses) + len(self._state.streams) + client_requests
 
     def app(self, path: str) -> web.Application:
-        """An application that serves it at a path."""
+        """Return an application that serves it at a path."""
         app = web.Application()
         resource = app.router.add_resource(path)
         resource.add_route("POST", self.post)
@@ -105,12 +105,12 @@ class Front:
         """Who answers a request, if it is one of those that come most."""
         return self.post if request.method == "POST" and request.rel_url.raw_path == self._path else None
 
-    def load(self) -> Endpoint:
-        """The endpoint, built on the SDK; raises `StartError` for tools that it cannot offer."""
-        self._endpoint = self._endpoint or self._make(self._desk)
+    def load(self) -> SdkEndpoint:
+        """Return the endpoint, built on the SDK; raises `StartError` for tools that it cannot offer."""
+        self._endpoint = self._endpoint or self._make(self._state)
         return self._endpoint
 
-    async def _loaded(self) -> Endpoint:
+    async def _loaded(self) -> SdkEndpoint:
         if self._endpoint is None:
             async with self._importing:
                 # In a thread, as requests in progress must not wait for it.
@@ -120,11 +120,11 @@ class Front:
     def changed(self) -> None:
         """Tell the clients that listen that the lists are others now."""
         for change in CHANGES:
-            self._desk.streams.tell(change)
+            self._state.streams.tell(change)
 
     def close(self) -> None:
         """End the streams that are open for news; calls in progress go on."""
-        self._desk.streams.close()
+        self._state.streams.close()
 
     def stop(self) -> None:
         """Cut off what goes on without a connection."""
@@ -133,60 +133,60 @@ class Front:
 
     async def post(self, request: web.Request) -> web.StreamResponse:
         """Take one message."""
-        if self._greeting is None:
+        if self._server_info is None:
             return await (await self._loaded()).post(request)
         try:
             streams = check_headers(request)
-            body = await read(request, self._desk.body_limit)
+            body = await read(request, self._state.body_limit)
             decoded = parse(body)
             if is_notification(decoded) and request.headers.get(VERSION) in _UNDERSTOOD:
-                return self._hear(decoded, self._desk.session(request))
-            message = read_message(decoded, request.headers, self._desk.session(request))
-        except Refusal as refusal:
-            return refused(refusal)
-        answer = None if message is None else self._answer(message, request, self._greeting, streams=streams)
+                return self._handle_notification(decoded, self._state.session(request))
+            message = read_message(decoded, request.headers, self._state.session(request))
+        except RefusalError as refusal:
+            return refusal_response(refusal)
+        answer = None if message is None else self._answer(message, request, self._server_info, streams=streams)
         if answer is None:
             return await (await self._loaded()).take(request, body, streams=streams)
         return answer if isinstance(answer, web.Response) else await answer
 
     def _answer(
-        self, message: Message, request: web.Request, greeting: Greeting, *, streams: bool
+        self, message: Message, request: web.Request, server_info: ServerInfo, *, streams: bool
     ) -> web.Response | Awaitable[web.StreamResponse] | None:
         if message.method != "tools/call":
-            return self._tell(message, greeting)
+            return self._tell(message, server_info)
         tool = self._tools.get(message.params["name"])
-        if tool is None or self._desk.sessions.level(message.session) is not None:
+        if tool is None or self._state.sessions.level(message.session) is not None:
             return None
-        reply = Reply(request, message, streams=streams)
-        return self._desk.replies.finish(reply, self._call(tool, message, reply, greeting))
+        reply = ResponseStream(request, message, streams=streams)
+        return self._state.active_responses.finish(reply, self._call(tool, message, reply, server_info))
 
-    def _hear(self, notification: Mapping[str, Any], session: Session | None) -> web.Response:
+    def _handle_notification(self, notification: Mapping[str, Any], session: Session | None) -> web.Response:
         if notification["method"] == "notifications/cancelled" and session is not None:
             cancelled = notification.get("params", {}).get("requestId")
             if is_identity(cancelled):
-                self._desk.replies.cancel(session.id, cancelled)
+                self._state.active_responses.cancel(session.id, cancelled)
         return web.Response(status=202)
 
-    def _tell(self, message: Message, greeting: Greeting) -> web.Response:
+    def _tell(self, message: Message, server_info: ServerInfo) -> web.Response:
         headers = None
         match message.method:
             case "initialize":
                 version = message.params["protocolVersion"]
-                headers = {HEADER: self._desk.sessions.begin(version, message.params["capabilities"])}
-                result = greeting.initialized(version)
+                headers = {HEADER: self._state.sessions.begin(version, message.params["capabilities"])}
+                result = server_info.initialized(version)
             case "server/discover":
-                result = greeting.discovery
+                result = server_info.discovery
             case "tools/list":
-                result = greeting.listed(stateless=message.stateless)
+                result = server_info.listed(stateless=message.stateless)
             case _:
                 result = b"{}"
         return web.Response(body=_result(message, result), headers=headers, content_type=JSON)
 
     async def _call(
-        self, tool: Tool, message: Message, reply: Reply[Message], greeting: Greeting
+        self, tool: Tool, message: Message, reply: ResponseStream[Message], server_info: ServerInfo
     ) -> web.StreamResponse:
         arguments = message.params.get("arguments", {})
-        token = carry(message.params)
+        token = set_trace_context(message.params)
         try:
             members = await call_tool(tool, arguments, reply.headers, any_output=message.stateless)
         except Exception as error:
@@ -196,35 +196,35 @@ class Front:
         finally:
             if token is not None:
                 TRACE_CONTEXT.reset(token)
-        stamp = greeting.stamp if message.stateless else b""
-        return await reply.finish(_result(message, b"{%b%b}" % (members, stamp)))
+        result_meta = server_info.result_meta if message.stateless else b""
+        return await reply.finish(_result(message, b"{%b%b}" % (members, result_meta)))
 
     async def get(self, request: web.Request) -> web.StreamResponse:
         """Tell of changes, to a client of a revision with a handshake, until either side ends it."""
         try:
             _check_handshake(request)
-            self._desk.session(request)
+            self._state.session(request)
             if not accepts(request)[1]:
-                raise Refusal(406, "the client must accept text/event-stream")
-            return await self._desk.listen(request)
-        except Refusal as refusal:
-            return refused(refusal)
+                raise RefusalError(406, "the client must accept text/event-stream")
+            return await self._state.listen(request)
+        except RefusalError as refusal:
+            return refusal_response(refusal)
 
     async def delete(self, request: web.Request) -> web.StreamResponse:
         """End a session."""
         try:
             _check_handshake(request)
-            return self._desk.end(request)
-        except Refusal as refusal:
-            return refused(refusal)
+            return self._state.end(request)
+        except RefusalError as refusal:
+            return refusal_response(refusal)
 
 
 def _check_handshake(request: web.Request) -> None:
     version = request.headers.get(VERSION)
     if version == STATELESS:
-        raise Refusal(405, f"the revision {version} knows POST alone")
+        raise RefusalError(405, f"the revision {version} knows POST alone")
     if version is not None and version not in HANDSHAKE:
-        raise Refusal(400, "Unsupported protocol version")
+        raise RefusalError(400, "Unsupported protocol version")
 
 
 def _result(message: Message, result: bytes) -> bytes:

@@ -43,10 +43,10 @@ from mcp_types.version import (
 from pydantic import ValidationError
 
 if TYPE_CHECKING:
-    from adapter_host_mcp.http.response import Reply
+    from adapter_host_mcp.http.response import ResponseStream
     from adapter_host_mcp.http.sessions import Session
 
-    from .client_requests import Questions
+    from .client_requests import ClientRequests
 
 LEVELS: Final[tuple[str, ...]] = get_args(types.LoggingLevel)
 """The levels of a log, the least severe first."""
@@ -95,7 +95,7 @@ class Exchange:
         return self.version in MODERN_PROTOCOL_VERSIONS
 
     def status(self, error: ErrorData) -> int:
-        """The HTTP status of an error; the handshake revisions tell it in the body alone."""
+        """Return the HTTP status of an error; the handshake revisions tell it in the body alone."""
         return ERROR_CODE_HTTP_STATUS.get(error.code, 200) if self.stateless else 200
 
     def check(self) -> None:
@@ -110,8 +110,8 @@ class Exchange:
 class _Channel:
     """What the SDK asks of a transport during a request."""
 
-    reply: Reply[Exchange]
-    questions: Questions
+    reply: ResponseStream[Exchange]
+    client_requests: ClientRequests
     log_level: str | None
     request_id: RequestId
     transport: TransportContext
@@ -129,7 +129,7 @@ class _Channel:
         if session is None or not self.can_send_request:
             raise NoBackChannelError(method)
         timeout = opts.get("timeout") if opts else None
-        return await self.questions.ask(session, self.reply.send, method, params, timeout)
+        return await self.client_requests.ask(session, self.reply.send, method, params, timeout)
 
     async def notify(self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None) -> None:
         if method == "notifications/message" and not is_wanted(str((params or {}).get("level")), self.log_level):
@@ -146,7 +146,7 @@ class _Channel:
 
 
 def read_message(decoded: Any) -> JSONRPCRequest | Notice:
-    """The message in a decoded body; raises `MCPError` for anything else."""
+    """Return the message in a decoded body; raises `MCPError` for anything else."""
     try:
         if isinstance(decoded, dict) and ("id" not in decoded or "method" not in decoded):
             kind = next((kind for key, kind in _NOTICES.items() if key in decoded), JSONRPCNotification)
@@ -158,7 +158,7 @@ def read_message(decoded: Any) -> JSONRPCRequest | Notice:
 
 
 def check_version(headers: Mapping[str, str]) -> str | None:
-    """The revision in the header, if any; raises `MCPError` for one that does not exist."""
+    """Return the revision in the header, if any; raises `MCPError` for one that does not exist."""
     version = headers.get(MCP_PROTOCOL_VERSION_HEADER)
     if version is not None:
         rejection = unsupported_protocol_version_rejection(version, KNOWN_PROTOCOL_VERSIONS)
@@ -183,7 +183,7 @@ def is_stateless(version: str | None) -> bool:
 
 
 def cancelled_request(notification: JSONRPCNotification) -> RequestId | None:
-    """The request that a notification cancels, if it is one of that kind."""
+    """Return the request that a notification cancels, if it is one of that kind."""
     if notification.method != "notifications/cancelled":
         return None
     return cancelled_request_id_from_params(notification.params)
@@ -222,14 +222,14 @@ def _protocol_error(error: ValidationError) -> MCPError:
 
 
 def rejection_status(error: ErrorData) -> int:
-    """The HTTP status of a message that could not be taken."""
+    """Return the HTTP status of a message that could not be taken."""
     return ERROR_CODE_HTTP_STATUS.get(error.code, 400)
 
 
 async def serve(
     server: Server[None],
-    reply: Reply[Exchange],
-    questions: Questions,
+    reply: ResponseStream[Exchange],
+    client_requests: ClientRequests,
     *,
     log_level: str | None = None,
     part: Callable[[], Awaitable[None]] | None = None,
@@ -244,7 +244,7 @@ async def serve(
     asks = exchange.session is not None and reply.streams
     channel = _Channel(
         reply,
-        questions,
+        client_requests,
         log_level,
         request.id,
         TransportContext(kind="streamable-http", can_send_request=asks, headers=exchange.headers),
@@ -284,6 +284,6 @@ def _check_param_headers(server: Server[None], exchange: Exchange) -> None:
         raise _error(rejection)
 
 
-def stamp(server: Server[None]) -> dict[str, Any]:
-    """What the stateless revisions want in every result."""
+def result_meta(server: Server[None]) -> dict[str, Any]:
+    """Return the metadata that stateless revisions require in every result."""
     return {"resultType": "complete", "_meta": {types.SERVER_INFO_META_KEY: server.server_info_stamp}}

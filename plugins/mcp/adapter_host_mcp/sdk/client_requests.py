@@ -21,7 +21,7 @@ PATIENCE: Final = 600.0
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 
-class Questions:
+class ClientRequests:
     """The requests that wait for a client's answer; they live in this process, so the answer must come to it."""
 
     def __init__(self) -> None:

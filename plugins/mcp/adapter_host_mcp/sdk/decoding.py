@@ -12,7 +12,7 @@ from adapter_host_mcp.protocol import DEPTH
 
 
 def decode(body: bytes) -> Any:
-    """The body as plain data; raises `MCPError`."""
+    """Return the body as plain data; raises `MCPError`."""
     try:
         decoded = orjson.loads(body)
     except orjson.JSONDecodeError:

@@ -28,7 +28,7 @@ from adapter_host import (
 from adapter_host_mcp.features.completion import MOST, Choices, complete, completes, prompt_choices, resource_choices
 from adapter_host_mcp.features.prompts import Prompt
 from adapter_host_mcp.features.resources import Resource
-from adapter_host_mcp.features.tool_results import call_tool, carry, decode, describe_status, unexpected
+from adapter_host_mcp.features.tool_results import call_tool, decode, describe_status, set_trace_context, unexpected
 from adapter_host_mcp.features.tools import Tool
 from adapter_host_mcp.tool_names import LONGEST
 
@@ -195,7 +195,7 @@ def add_calls(server: Server[None], tools: Mapping[str, Tool]) -> None:
 
 
 async def _shield(ctx: ServerRequestContext[None], call_next: CallNext) -> HandlerResult:
-    token = carry(ctx.params)
+    token = set_trace_context(ctx.params)
     try:
         return await call_next(ctx)
     except (MCPError, ValidationError):

@@ -21,44 +21,44 @@ from mcp_types import (
 )
 
 from adapter_host import TRACE_CONTEXT
-from adapter_host_mcp.features.tool_results import call_tool, carry, unexpected
+from adapter_host_mcp.features.tool_results import call_tool, set_trace_context, unexpected
 from adapter_host_mcp.features.tools import Tool
-from adapter_host_mcp.http.request import Refusal, check_headers, read, refused
-from adapter_host_mcp.http.response import Reply
+from adapter_host_mcp.http.request import RefusalError, check_headers, read, refusal_response
+from adapter_host_mcp.http.response import ResponseStream
 from adapter_host_mcp.http.sessions import HEADER, Session
 from adapter_host_mcp.protocol import JSON
 from adapter_host_mcp.sdk import adapter as sdk
 from adapter_host_mcp.tool_names import LONGEST
 
-from .client_requests import Questions
+from .client_requests import ClientRequests
 from .decoding import decode
 from .server import LISTEN, add_listening, add_log_level, seal_state
 
 if TYPE_CHECKING:
-    from adapter_host_mcp.http.state import Desk
+    from adapter_host_mcp.http.state import ServerState
 
-Pending = Reply[sdk.Exchange]
+Pending = ResponseStream[sdk.Exchange]
 """A reply in progress to a request as the SDK reads it."""
 
 
-class Endpoint:
+class SdkEndpoint:
     """Answers each request on its own, by the SDK."""
 
-    def __init__(self, server: Server[None], tools: Mapping[str, Tool], desk: Desk) -> None:
+    def __init__(self, server: Server[None], tools: Mapping[str, Tool], state: ServerState) -> None:
         self._server = server
         self._tools = tools
-        self._desk = desk
-        self._stamp = b"," + orjson.dumps(sdk.stamp(server))[1:-1]
-        self._questions = Questions()
+        self._state = state
+        self._stamp = b"," + orjson.dumps(sdk.result_meta(server))[1:-1]
+        self._client_requests = ClientRequests()
         self._work: set[asyncio.Task[web.StreamResponse]] = set()
-        add_listening(server, desk.streams)
-        add_log_level(server, desk.sessions)
-        seal_state(server, desk.key)
+        add_listening(server, state.streams)
+        add_log_level(server, state.sessions)
+        seal_state(server, state.key)
 
     @property
-    def questions(self) -> int:
+    def client_requests(self) -> int:
         """The requests of ours that wait for an answer."""
-        return len(self._questions)
+        return len(self._client_requests)
 
     def stop(self) -> None:
         """Cut off what goes on without a connection."""
@@ -69,9 +69,9 @@ class Endpoint:
         """Take one message."""
         try:
             streams = check_headers(request)
-            body = await read(request, self._desk.body_limit)
-        except Refusal as refusal:
-            return refused(refusal)
+            body = await read(request, self._state.body_limit)
+        except RefusalError as refusal:
+            return refusal_response(refusal)
         return await self.take(request, body, streams=streams)
 
     async def take(self, request: web.Request, body: bytes, *, streams: bool) -> web.StreamResponse:
@@ -79,12 +79,12 @@ class Endpoint:
         try:
             decoded = decode(body)
             message = sdk.read_message(decoded)
-            session = self._desk.session(request)
+            session = self._state.session(request)
             if not isinstance(message, JSONRPCRequest):
                 self._take(message, session, request)
                 return web.Response(status=202)
-        except Refusal as refusal:
-            return refused(refusal)
+        except RefusalError as refusal:
+            return refusal_response(refusal)
         except MCPError as error:
             return _error(None, error.error, sdk.rejection_status(error.error))
         try:
@@ -92,10 +92,10 @@ class Endpoint:
         except MCPError as error:
             return _error(message.id, error.error, sdk.rejection_status(error.error))
         if message.method == LISTEN and exchange.stateless and not streams:
-            return refused(Refusal(406, "the client must accept text/event-stream"))
+            return refusal_response(RefusalError(406, "the client must accept text/event-stream"))
         reply = Pending(request, exchange, streams=streams)
         if streams and message.method == "tools/call" and sdk.may_resume(exchange) and self._tool(exchange) is None:
-            return await self._reply_apart(reply)
+            return await self._respond_detached(reply)
         return await self._reply(reply)
 
     def _tool(self, exchange: sdk.Exchange) -> Tool | None:
@@ -109,30 +109,30 @@ class Endpoint:
         if isinstance(message, JSONRPCNotification):
             cancelled = sdk.cancelled_request(message)
             if session is not None and cancelled is not None:
-                self._desk.replies.cancel(session.id, cancelled)
-        elif sdk.is_stateless(version) or not self._questions.answer(session, message):
+                self._state.active_responses.cancel(session.id, cancelled)
+        elif sdk.is_stateless(version) or not self._client_requests.answer(session, message):
             raise MCPError(INVALID_REQUEST, "no request waits for this answer here")
 
-    async def _reply_apart(self, reply: Pending) -> web.StreamResponse:
+    async def _respond_detached(self, reply: Pending) -> web.StreamResponse:
         """Reply by a task of its own, which goes on when a handler has the stream ended."""
-        reply.parted = asyncio.Event()
+        reply.detached = asyncio.Event()
         reply.task = work = asyncio.create_task(self._reply(reply))
         self._work.add(work)
         work.add_done_callback(self._work.discard)
-        parted = asyncio.create_task(reply.parted.wait())
+        detached = asyncio.create_task(reply.detached.wait())
         try:
-            await asyncio.wait({work, parted}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({work, detached}, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
             work.cancel()
             raise
         finally:
-            parted.cancel()
-        return await (reply.abandon() if reply.parted.is_set() else work)
+            detached.cancel()
+        return await (reply.abandon() if reply.detached.is_set() else work)
 
     async def _reply(self, reply: Pending) -> web.StreamResponse:
-        token = carry(reply.exchange.request.params)
+        token = set_trace_context(reply.exchange.request.params)
         try:
-            return await self._desk.replies.finish(reply, self._answer(reply))
+            return await self._state.active_responses.finish(reply, self._answer(reply))
         finally:
             if token is not None:
                 TRACE_CONTEXT.reset(token)
@@ -156,9 +156,9 @@ class Endpoint:
         return await reply.finish(_error_body(exchange.request.id, data), exchange.status(data))
 
     async def _initialize(self, reply: Pending) -> tuple[bytes, Mapping[str, str]]:
-        result = await sdk.serve(self._server, reply, self._questions)
+        result = await sdk.serve(self._server, reply, self._client_requests)
         params = reply.exchange.request.params or {}
-        sealed = self._desk.sessions.begin(result["protocolVersion"], params["capabilities"])
+        sealed = self._state.sessions.begin(result["protocolVersion"], params["capabilities"])
         return orjson.dumps(result), {HEADER: sealed}
 
     async def _result(self, reply: Pending) -> bytes:
@@ -184,9 +184,9 @@ class Endpoint:
         return await sdk.serve(
             self._server,
             reply,
-            self._questions,
+            self._client_requests,
             log_level=self._handler_level(reply.exchange),
-            part=partial(self._desk.replies.part, reply) if reply.parted is not None else None,
+            part=partial(self._state.active_responses.part, reply) if reply.detached is not None else None,
         )
 
     def _handler_level(self, exchange: sdk.Exchange) -> str | None:
@@ -194,8 +194,8 @@ class Endpoint:
         return self._log_level(exchange) or (None if exchange.stateless else "debug")
 
     def _log_level(self, exchange: sdk.Exchange) -> str | None:
-        """The least severe log message that a client has asked for; None when it has not."""
-        return exchange.log_level if exchange.stateless else self._desk.sessions.level(exchange.session)
+        """Return the least severe log message that a client has asked for; None when it has not."""
+        return exchange.log_level if exchange.stateless else self._state.sessions.level(exchange.session)
 
     async def _tell_flaw(self, tool: Tool, members: bytes, reply: Pending) -> None:
         if not sdk.is_wanted("warning", self._log_level(reply.exchange)):

@@ -30,7 +30,7 @@ from mcp_types.version import LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION, M
 from pydantic import ValidationError
 
 from adapter_host import StartError
-from adapter_host_mcp.discovery import PAGE, Identity
+from adapter_host_mcp.discovery import PAGE, ServerIdentity
 from adapter_host_mcp.features.tools import Tool
 from adapter_host_mcp.http.sse import BACKLOG, LIFETIME, LIMIT, FullError, Streams
 
@@ -89,7 +89,7 @@ class Pages(Generic[_Entry]):
         self._mark = hashlib.sha256("\n".join(names).encode("utf-8", "surrogatepass")).digest()[:6]
 
     def page(self, params: types.PaginatedRequestParams | None) -> tuple[list[_Entry], str | None]:
-        """The page that a request asks for, and the cursor of the next one; raises `MCPError`."""
+        """Return the page that a request asks for, and the cursor of the next one; raises `MCPError`."""
         start = self._start(params.cursor) if params and params.cursor is not None else 0
         end = start + PAGE
         return list(self._entries[start:end]), self._cursor(end) if end < len(self._entries) else None
@@ -104,8 +104,8 @@ class Pages(Generic[_Entry]):
         raise MCPError(types.INVALID_PARAMS, "there is no such page (begin again without a cursor)")
 
 
-def build_server(identity: Identity, tools: Mapping[str, Tool]) -> Server[None]:
-    """A server that lists `tools`."""
+def build_server(identity: ServerIdentity, tools: Mapping[str, Tool]) -> Server[None]:
+    """Return a server that lists `tools`."""
     pages = {era: _list(tools, era) for era in (LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION)}
 
     async def list_tools(context: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:

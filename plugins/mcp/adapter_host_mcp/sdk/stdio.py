@@ -39,7 +39,7 @@ _AHEAD: Final = 16
 
 @contextmanager
 def claimed() -> Iterator[tuple[int, int]]:
-    """Standard input and output, kept from everybody else: what they print meanwhile goes to standard error."""
+    """Reserve standard input and output; what other code prints meanwhile goes to standard error."""
     sys.stdout.flush()
     source, sink, nothing = os.dup(0), os.dup(1), os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -115,7 +115,7 @@ class _Client:
         self._settled.set()
 
     async def _lines(self) -> AsyncIterator[bytes | None]:
-        """The lines that are not empty; None for one that is too large."""
+        """Yield the lines that are not empty; None for one that is too large."""
         line, lost = bytearray(), False
         async for chunk in self._chunks:
             first, *others = chunk.split(b"\n")

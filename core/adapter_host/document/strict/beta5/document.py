@@ -43,7 +43,7 @@ CAPABILITY = obj({}, SECTIONS, any_of("exposes", "consumes"))
 
 
 def one_section(value: dict[str, Any], at: Loc, findings: Findings) -> None:
-    """A document is a capability, or it shares one section with others."""
+    """Return a document is a capability, or it shares one section with others."""
     shared = [key for key in SECTIONS if key in value]
     if "capability" in value:
         return

@@ -1,5 +1,5 @@
 """A transport of our own: HTTP/1.1 on asyncio protocols, and no more work for a request than it needs."""
 
-from .transport import LeanTransport
+from .transport import NativeTransport
 
-__all__ = ["LeanTransport"]
+__all__ = ["NativeTransport"]

@@ -7,23 +7,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from adapter_host_http.transport.base import Malformed, TransportError
+from adapter_host_http.transport.base import MalformedResponseError, TransportError
 
 from .deadlines import Deadlines
 from .outgoing import Outgoing
 from .parser import Reader
-from .response import LeanAnswer
+from .response import NativeResponse
 from .upload import Upload
 
 _JOINED: Final = 64 * 1024
 
 
-class Stale(TransportError):
+class StaleConnectionError(TransportError):
     """A connection that was kept ended before any of the answer came."""
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class ConnectionSettings:
     """What the connections of one transport share; `idle` is how long, in seconds, an answer may pause."""
 
     loop: asyncio.AbstractEventLoop
@@ -40,7 +40,7 @@ class Connection(asyncio.Protocol):
         "_answer",
         "_paused",
         "_reader",
-        "_surroundings",
+        "_settings",
         "_transport",
         "_upload",
         "_writable",
@@ -52,14 +52,14 @@ class Connection(asyncio.Protocol):
 
     _transport: asyncio.Transport
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, settings: ConnectionSettings) -> None:
         self.closed = False
-        self.idle = surroundings.idle
+        self.idle = settings.idle
         self.served = 0
         self.since = 0.0
-        self._surroundings = surroundings
+        self._settings = settings
         self._reader = Reader()
-        self._answer: LeanAnswer | None = None
+        self._answer: NativeResponse | None = None
         self._upload: Upload | None = None
         self._paused = False
         self._writable: asyncio.Future[None] | None = None
@@ -69,10 +69,10 @@ class Connection(asyncio.Protocol):
         """Whether what is sent on it may arrive."""
         return not self.closed and not self._transport.is_closing()
 
-    def ask(self, outgoing: Outgoing) -> LeanAnswer:
+    def ask(self, outgoing: Outgoing) -> NativeResponse:
         """Send a request; gives the answer that is to come."""
-        around, body = self._surroundings, outgoing.body
-        answer = self._answer = LeanAnswer(self, around.deadlines, around.loop, outgoing)
+        around, body = self._settings, outgoing.body
+        answer = self._answer = NativeResponse(self, around.deadlines, around.loop, outgoing)
         around.deadlines.add(answer, outgoing.deadline, answer.expire)
         self._reader.expect(answer, head=outgoing.method == "HEAD")
         if body is None:
@@ -87,13 +87,13 @@ class Connection(asyncio.Protocol):
             self._transport.writelines((outgoing.head, body))
         return answer
 
-    def leave(self, answer: LeanAnswer) -> None:
+    def leave(self, answer: NativeResponse) -> None:
         """Go without the rest of an answer, which nobody can tell from the next one's beginning."""
         if self._answer is answer:
             self._answer = None
             self.abort()
 
-    def fail(self, answer: LeanAnswer, error: Exception) -> None:
+    def fail(self, answer: NativeResponse, error: Exception) -> None:
         """End with an error, unless the answer has ended."""
         if self._answer is answer:
             self._answer = None
@@ -130,7 +130,7 @@ class Connection(asyncio.Protocol):
     # What follows is called by the loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """It is open."""
+        """Keep the transport of the open connection."""
         self._transport = transport  # type: ignore[assignment]
 
     def data_received(self, data: bytes) -> None:
@@ -141,7 +141,7 @@ class Connection(asyncio.Protocol):
             return
         try:
             reader.feed(data)
-        except Malformed as error:
+        except MalformedResponseError as error:
             if not reader.complete:
                 self.fail(answer, error)
                 return
@@ -157,7 +157,7 @@ class Connection(asyncio.Protocol):
         self.closed = True
 
     def connection_lost(self, error: Exception | None) -> None:
-        """It has ended."""
+        """Fail the response in progress and release the connection."""
         self.closed = True
         answer, self._answer = self._answer, None
         if answer is not None:
@@ -167,11 +167,11 @@ class Connection(asyncio.Protocol):
                 answer.fail(self._broken())
         self._stop_upload()
         self.resume_writing()
-        self._surroundings.lost(self)
+        self._settings.lost(self)
 
     def pause_writing(self) -> None:
         """Nothing more can be sent for now."""
-        self._writable = self._surroundings.loop.create_future()
+        self._writable = self._settings.loop.create_future()
 
     def resume_writing(self) -> None:
         """More can be sent again."""
@@ -181,11 +181,11 @@ class Connection(asyncio.Protocol):
 
     def _broken(self) -> TransportError:
         if self._reader.silent:
-            kind = Stale if self.served else TransportError
+            kind = StaleConnectionError if self.served else TransportError
             return kind("the connection ended without an answer")
         return TransportError("the connection ended within the answer")
 
-    def _finish(self, answer: LeanAnswer) -> None:
+    def _finish(self, answer: NativeResponse) -> None:
         self._answer = None
         self._reader.forget()
         self.served += 1
@@ -193,7 +193,7 @@ class Connection(asyncio.Protocol):
         # An answer that came before all of the request was sent leaves the rest of it in the way.
         if self._reader.keeps and sent and self.usable and not self._transport.get_write_buffer_size():
             self._stop_upload()
-            self._surroundings.released(self)
+            self._settings.released(self)
         else:
             self.abort()
         answer.end()

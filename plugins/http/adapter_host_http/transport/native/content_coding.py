@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from typing import Final
 
-from adapter_host_http.transport.base import Malformed
+from adapter_host_http.transport.base import MalformedResponseError
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _RAW: Final = -zlib.MAX_WBITS
@@ -19,7 +19,7 @@ class Inflater:
 
     def __init__(self, coding: bytes) -> None:
         if coding not in (b"gzip", b"x-gzip", b"deflate"):
-            raise Malformed("an answer in a content coding that was not asked for")
+            raise MalformedResponseError("an answer in a content coding that was not asked for")
         self._gzip = coding != b"deflate"
         self._decoder: zlib._Decompress | None = None
         self._rest = b""
@@ -31,7 +31,7 @@ class Inflater:
         return self._full or bool(self._rest)
 
     def feed(self, data: bytes, most: int) -> bytes:
-        """At most so many bytes of what `data` and all before it hold; raises `Malformed`."""
+        """At most so many bytes of what `data` and all before it hold; raises `MalformedResponseError`."""
         self._rest += data
         pieces: list[bytes] = []
         left = most
@@ -42,9 +42,9 @@ class Inflater:
         return b"".join(pieces)
 
     def finish(self) -> None:
-        """Check that the whole of it has come; raises `Malformed`."""
+        """Check that the whole of it has come; raises `MalformedResponseError`."""
         if self._decoder is not None and not self._decoder.eof:
-            raise Malformed("a compressed answer that is cut short")
+            raise MalformedResponseError("a compressed answer that is cut short")
 
     def _inflate(self, most: int) -> bytes:
         decoder = self._decoder
@@ -54,9 +54,9 @@ class Inflater:
         try:
             piece = decoder.decompress(self._rest, most)
         except zlib.error:
-            raise Malformed("a compressed answer that cannot be unpacked") from None
+            raise MalformedResponseError("a compressed answer that cannot be unpacked") from None
         if decoder.eof and decoder.unused_data and not self._gzip:
-            raise Malformed("a compressed answer with more behind it")
+            raise MalformedResponseError("a compressed answer with more behind it")
         self._rest = decoder.unconsumed_tail or decoder.unused_data
         self._full = len(piece) == most and not decoder.eof
         return piece

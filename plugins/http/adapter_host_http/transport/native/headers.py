@@ -66,7 +66,7 @@ class Fields(MultiMapping[str]):
         return self._fields.getall(key, *default)
 
     def getone(self, key: str, *default: Any) -> Any:
-        """The first value of a name."""
+        """Return the first value of a name."""
         return self._fields.getone(key, *default)
 
 

@@ -6,10 +6,10 @@ from typing import Final
 
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from adapter_host_http.transport.base import Malformed
+from adapter_host_http.transport.base import MalformedResponseError
 
 from .headers import Pair
-from .response import LeanAnswer
+from .response import NativeResponse
 
 EXTRA_LIMIT: Final = 64 * 1024
 """So many bytes may come that are not of the body, and 16 more for each one that is."""
@@ -46,7 +46,7 @@ class Reader:
     def __init__(self) -> None:
         self._spent = True
 
-    def expect(self, answer: LeanAnswer, *, head: bool) -> None:
+    def expect(self, answer: NativeResponse, *, head: bool) -> None:
         """Read the answer to a request next; with `head` it has no body, whatever it says of one."""
         self._answer = answer
         self._head = head
@@ -64,20 +64,20 @@ class Reader:
             self._spent = False
 
     def feed(self, data: bytes) -> None:
-        """Read on; raises `Malformed`, also when what is wrong comes behind a complete answer."""
+        """Read on; raises `MalformedResponseError`, also when what is wrong comes behind a complete answer."""
         self.silent = False
         self._extra += len(data)
         try:
             self._parser.feed_data(data)
         except HttpParserCallbackError as error:
-            if isinstance(error.__context__, Malformed):
+            if isinstance(error.__context__, MalformedResponseError):
                 raise error.__context__ from None
             raise
         except (HttpParserError, HttpParserUpgrade) as error:
-            raise Malformed(f"no answer in HTTP/1.1 ({error})") from None
+            raise MalformedResponseError(f"no answer in HTTP/1.1 ({error})") from None
         if self._extra > EXTRA_LIMIT + 16 * self._received:
             self.complete = False
-            raise Malformed("an answer with too much besides its body")
+            raise MalformedResponseError("an answer with too much besides its body")
 
     def forget(self) -> None:
         """Let go of an answer that is complete: a connection that is kept would keep its body too."""
@@ -88,12 +88,12 @@ class Reader:
     def on_message_begin(self) -> None:
         """Another answer begins."""
         if self.complete:
-            raise Malformed("more than one answer")
+            raise MalformedResponseError("more than one answer")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A field has come, of the head or of the trailer."""
+        """Return a field has come, of the head or of the trailer."""
         if self.complete:
-            raise Malformed("a trailer where there is none")
+            raise MalformedResponseError("a trailer where there is none")
         if self._answer.status:
             # A trailer may be read by those who know what it means; here nobody does.
             self._spent = True
@@ -101,12 +101,12 @@ class Reader:
             self._pairs.append((name, value))
 
     def on_headers_complete(self) -> None:
-        """The head has come."""
+        """Return the head has come."""
         status = self._parser.get_status_code()
         if not 100 <= status <= 599 or status == 101 or self._parser.get_http_version() not in _VERSIONS:
-            raise Malformed("an answer of another protocol")
+            raise MalformedResponseError("an answer of another protocol")
         if len(self._pairs) > FIELDS_LIMIT:
-            raise Malformed("an answer with too many header fields")
+            raise MalformedResponseError("an answer with too many header fields")
         if status < 200:
             self._interim = True
             self._pairs = []
@@ -114,15 +114,15 @@ class Reader:
             self._begin(status)
 
     def on_body(self, data: bytes) -> None:
-        """A piece of the body has come."""
+        """Return a piece of the body has come."""
         if self.complete:
-            raise Malformed("a body where there is none")
+            raise MalformedResponseError("a body where there is none")
         self._extra -= len(data)
         self._received += len(data)
         self._answer.more(data)
 
     def on_message_complete(self) -> None:
-        """The answer has ended."""
+        """Return the answer has ended."""
         if self._interim:
             self._interim = False
         elif not self.complete:
@@ -137,7 +137,7 @@ class Reader:
                 framing[lower] = framing[lower] + b"," + value if lower in framing else value
         length, coded = framing.get(b"content-length"), framing.get(b"transfer-encoding")
         if coded is not None and coded.strip().lower() != b"chunked":
-            raise Malformed("an answer in a transfer coding that was not asked for")
+            raise MalformedResponseError("an answer in a transfer coding that was not asked for")
         answer = self._answer
         answer.head(status, self._pairs, framing.get(b"content-type", b""))
         if self._head:

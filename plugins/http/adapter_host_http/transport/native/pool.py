@@ -10,9 +10,9 @@ from typing import Final
 
 import aiohappyeyeballs
 
-from adapter_host_http.transport.base import ConnectTimeout, Limits, Origin, TransportError
+from adapter_host_http.transport.base import ConnectTimeoutError, Limits, Origin, TransportError
 
-from .connection import Connection, Surroundings
+from .connection import Connection, ConnectionSettings
 from .deadlines import Deadlines
 
 KEPT: Final = 15.0
@@ -30,7 +30,7 @@ class Pool:
         self._limits = limits
         self._loop = asyncio.get_running_loop()
         self._deadlines = Deadlines(self._loop)
-        self._surroundings = Surroundings(self._loop, self._deadlines, limits.idle, self._release, self._lose)
+        self._surroundings = ConnectionSettings(self._loop, self._deadlines, limits.idle, self._release, self._lose)
         self._idle: list[Connection] = []
         self._all: set[Connection] = set()
         self._waiting: deque[asyncio.Future[Connection | None]] = deque()
@@ -39,7 +39,7 @@ class Pool:
         self._ended: asyncio.Future[None] | None = None
 
     def take(self) -> Connection | None:
-        """A connection that is free, if there is one."""
+        """Return a connection that is free, if there is one."""
         while self._idle:
             connection = self._idle.pop()
             if connection.usable:
@@ -47,7 +47,7 @@ class Pool:
         return None
 
     async def get(self, deadline: float, *, fresh: bool = False) -> Connection:
-        """A connection before the deadline; a `fresh` one where that is to be had without waiting."""
+        """Return a connection before the deadline; a `fresh` one where that is to be had without waiting."""
         while True:
             if not fresh and (kept := self.take()) is not None:
                 return kept
@@ -75,7 +75,7 @@ class Pool:
         self._deadlines.close()
 
     async def _queue(self, deadline: float) -> Connection | None:
-        """A connection that another call is done with, or leave to open one."""
+        """Return a connection that another call is done with, or leave to open one."""
         waiter: asyncio.Future[Connection | None] = self._loop.create_future()
         self._waiting.append(waiter)
         try:
@@ -160,7 +160,7 @@ class Pool:
         except TimeoutError:
             if deadline <= latest:
                 raise
-            raise ConnectTimeout(f"no connection to {self._place} in time") from None
+            raise ConnectTimeoutError(f"no connection to {self._place} in time") from None
         except OSError as error:
             raise TransportError(f"cannot connect to {self._place} ({error})") from error
         if not connection.usable:

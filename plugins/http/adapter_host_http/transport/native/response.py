@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Final, Protocol
 
-from adapter_host_http.transport.base import Answer
+from adapter_host_http.transport.base import Response
 
 from .content_coding import Inflater
 from .deadlines import Deadlines
@@ -24,17 +24,17 @@ class ResponseConnection(Protocol):
 
     idle: float
 
-    def fail(self, answer: LeanAnswer, error: Exception) -> None:
+    def fail(self, answer: NativeResponse, error: Exception) -> None:
         """End the response with an error."""
 
-    def leave(self, answer: LeanAnswer) -> None:
+    def leave(self, answer: NativeResponse) -> None:
         """Give up the rest of the response."""
 
     def resume(self) -> None:
         """Read on."""
 
 
-class LeanAnswer(Answer):
+class NativeResponse(Response):
     """What a connection fills, and its caller waits for and reads."""
 
     __slots__ = (
@@ -79,13 +79,13 @@ class LeanAnswer(Answer):
     # The connection's side.
 
     def head(self, status: int, pairs: list[Pair], media_type: bytes) -> None:
-        """The head has come."""
+        """Return the head has come."""
         self.status = status
         self.headers = Fields(pairs)
         self.media_type = media_type.decode("utf-8", "surrogateescape").strip()
 
     def expect(self, length: int | None, coding: bytes) -> None:
-        """A body will come; raises `Malformed` for a coding that is not known."""
+        """Return a body will come; raises `MalformedResponseError` for a coding that is not known."""
         if coding and coding != b"identity" and self._decoded:
             self._inflater = Inflater(coding)
         elif length is not None and length > self._most:
@@ -93,7 +93,7 @@ class LeanAnswer(Answer):
             self._eager = True
 
     def more(self, data: bytes) -> None:
-        """A piece of the body has come."""
+        """Return a piece of the body has come."""
         self.size += len(data)
         self._chunks.append(data)
 
@@ -122,7 +122,7 @@ class LeanAnswer(Answer):
         self._connection.fail(self, TimeoutError())
 
     def suspend(self) -> None:
-        """It is not the origin that keeps the call waiting."""
+        """Suspend the deadline while the origin is not the one to wait for."""
         if not self._idle:
             self._deadlines.discard(self)
 
@@ -154,7 +154,7 @@ class LeanAnswer(Answer):
         return b"".join(pieces)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it comes; from now on it has no deadline, only pauses are bounded."""
+        """Yield the body as it comes; from now on it has no deadline, only pauses are bounded."""
         self._deadlines.discard(self)
         self._idle = self._connection.idle
         self._most = WATER
@@ -187,7 +187,7 @@ class LeanAnswer(Answer):
             self.body = body
 
     async def _piece(self) -> bytes:
-        """The next piece, decoded; nothing at the end."""
+        """Return the next piece, decoded; nothing at the end."""
         self._eager = True
         while True:
             if piece := self._next():
@@ -201,7 +201,7 @@ class LeanAnswer(Answer):
             await self._wait()
 
     def _next(self) -> bytes:
-        """What there is already."""
+        """Return the data that has arrived."""
         if self._ready:
             piece, self._ready = self._ready, b""
             return piece

@@ -6,9 +6,9 @@ import re
 from typing import Final
 
 from adapter_host_http.request.request import Request
-from adapter_host_http.transport.base import Answer, Limits, Origin, Transport, TransportError
+from adapter_host_http.transport.base import Limits, Origin, Response, Transport, TransportError
 
-from .connection import Stale
+from .connection import StaleConnectionError
 from .outgoing import Outgoing
 from .pool import Pool
 
@@ -18,7 +18,7 @@ _TRIES: Final = 3
 _TARGET: Final = re.compile(r"/[!-~]*").fullmatch
 
 
-class LeanTransport(Transport):
+class NativeTransport(Transport):
     """Sends a request in one piece, over a connection of its own pool."""
 
     def __init__(self, origin: Origin, limits: Limits) -> None:
@@ -37,7 +37,7 @@ class LeanTransport(Transport):
         if pool is not None:
             await pool.close()
 
-    async def send(self, method: str, request: Request, *, deadline: float, held: int) -> Answer:
+    async def send(self, method: str, request: Request, *, deadline: float, held: int) -> Response:
         """Send a request, and wait for the head of its answer and for as much of the body as is held."""
         pool = self._pool
         if pool is None:
@@ -51,7 +51,7 @@ class LeanTransport(Transport):
             answer = connection.ask(outgoing)
             try:
                 await answer.begin()
-            except Stale:
+            except StaleConnectionError:
                 tries -= 1
                 if not tries:
                     raise
@@ -60,7 +60,7 @@ class LeanTransport(Transport):
             connection = await pool.get(deadline, fresh=True)
 
     def _head(self, method: str, request: Request) -> bytes:
-        """The head of a request; raises `ValueError` for what would not stay in its place."""
+        """Return the head of a request; raises `ValueError` for what would not stay in its place."""
         prepared, own = request.prepared, request.own
         lines = "".join([f"{name}: {value}\r\n" for name, value in own.values()])
         length = _length(method, request)
@@ -73,7 +73,7 @@ class LeanTransport(Transport):
 
 
 def _length(method: str, request: Request) -> str:
-    """The line that says how long the body is."""
+    """Return the line that says how long the body is."""
     body = request.body
     if (said := request.own.get("content-length")) is not None:
         if isinstance(body, bytes) and said[1] != str(len(body)):

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Protocol
 from adapter_host_http.transport.base import TransportError
 
 if TYPE_CHECKING:
-    from .response import LeanAnswer
+    from .response import NativeResponse
 
 
 class UploadConnection(Protocol):
     """What an upload asks of the connection that it is sent on."""
 
-    def fail(self, answer: LeanAnswer, error: Exception) -> None:
+    def fail(self, answer: NativeResponse, error: Exception) -> None:
         """End the response to the request with an error."""
 
     def write(self, data: bytes) -> None:
@@ -28,7 +28,7 @@ class UploadConnection(Protocol):
 class Upload:
     """Sends a body piece by piece: in chunks, or as long as was said. What reading it raises ends the call as it is."""
 
-    def __init__(self, body: AsyncIterable[bytes], answer: LeanAnswer, length: int | None) -> None:
+    def __init__(self, body: AsyncIterable[bytes], answer: NativeResponse, length: int | None) -> None:
         self.done = False
         self._body = body
         self._answer = answer
