@@ -1,4 +1,4 @@
-"""The authorization server: how it is found, asked, spared and done without."""
+"""The authorization server: discovery, keys, introspection and outages."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ async def test_host_starts_while_the_server_is_down(caplog: pytest.LogCaptureFix
         assert 1 <= int(headers["Retry-After"]) <= RETRY_AFTER
         assert (await answer(url))[0] == 401
     (record,) = [record for record in caplog.records if record.name == "adapter_host" and record.levelname == "WARNING"]
-    assert record.getMessage().startswith(f"authorization server {issuer.url} cannot be used: ")
+    assert record.getMessage().startswith(f"authorization server {issuer.url} is unavailable: ")
     assert token not in caplog.text
 
 
@@ -149,7 +149,7 @@ async def test_unusable_responses(issuer: Issuer, path: str, response: web.Respo
         assert (await answer(url, issuer.token()))[0] == 503
         requests = issuer.asked.total()
         assert (await answer(url, issuer.token()))[0] == 503
-        assert issuer.asked.total() == requests, "it is left in peace for a while"
+        assert issuer.asked.total() == requests, "no request until the retry delay is over"
         assert issuer.asked["/elsewhere"] == 0
 
 
@@ -203,11 +203,11 @@ async def test_unknown_key_ids_do_not_cause_fetches(issuer: Issuer) -> None:
         assert (await answer(url, issuer.token()))[0] == 200
 
 
-# Keys as time goes by
+# Keys over time
 
 
 class Published:
-    """What keys are read from: `names` are those published, `asked` how often, `down` whether it fails."""
+    """A key set endpoint with the keys `names`; counts requests in `asked`, and fails while `down`."""
 
     def __init__(self) -> None:
         self.names = ["one"]
@@ -237,7 +237,7 @@ def keys(published: Published, clock: Clock) -> KeySet:
 
 
 async def ids(keys: KeySet, key_id: str) -> bool:
-    """Whether a key is known, or to be had."""
+    """Return whether a key is cached or can be fetched."""
     return bool(keys.find("ES256", key_id) or await keys.find_or_fetch("ES256", key_id))
 
 

@@ -1,4 +1,4 @@
-"""Digest authentication of callers: what answers a challenge, once, and for the request it was made for."""
+"""Digest authentication: challenges, responses, nonces and replays."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HASHES = {"SHA-256": hashlib.sha256, "MD5": hashlib.md5}
 
 @asynccontextmanager
 async def serving(user: str = "ann", password: str = "pässword") -> AsyncIterator[str]:
-    """A host of one plain operation; gives its URL."""
+    """Run a host with one operation; yield its URL."""
     settings = Settings(environment={"FRONT_USER": user, "FRONT_PASSWORD": password})
     served = Host(document(plain(authentication=DIGEST), binds=BINDS), plugins=plain_plugins(), settings=settings)
     async with served:
@@ -41,7 +41,7 @@ def nonce_of(challenge: str) -> str:
 def header(
     nonce: str, *, algorithm: str = "SHA-256", user: str = "ann", password: str = "pässword", **changed: str | None
 ) -> str:
-    """The answer to a challenge for `POST /get`; `changed` are parameters, those that are None are left out."""
+    """Return the response to a challenge for `POST /get`, with `changed` parameters; None removes one."""
     digest = HASHES[algorithm]
     parameters = {"nc": "00000001", "cnonce": "c", "qop": "auth", "uri": "/get", **changed}
     account = digest(f"{user}:{REALM}:{password}".encode()).hexdigest()
@@ -69,7 +69,7 @@ class Clock:
 
 
 class Asked:
-    """As much of a request as credentials look at."""
+    """The attributes of a request that credentials read."""
 
     def __init__(self, authorization: str = "", path: str = "/get") -> None:
         self.headers = {"Authorization": authorization}
@@ -92,7 +92,7 @@ def verdict(credentials: DigestCredentials, authorization: str = "", path: str =
 
 
 def challenge(credentials: DigestCredentials) -> str:
-    """The nonce of a fresh challenge."""
+    """Return the nonce of a new challenge."""
     refused = verdict(credentials)
     assert isinstance(refused, Refusal)
     return nonce_of(refused.challenges[0])
@@ -237,7 +237,7 @@ def test_remembered_nonces_are_bounded(clock: Clock) -> None:
         made.append(nonces.new())
         assert nonces.use(made[-1], 1)
         assert len(nonces._used) <= 20
-    assert not any(nonces.use(nonce, 1) for nonce in made), "what was forgotten is not new again"
+    assert not any(nonces.use(nonce, 1) for nonce in made), "evicted nonces are rejected"
     assert nonces.use(made[-1], 2)
 
 

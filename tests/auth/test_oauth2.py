@@ -1,4 +1,4 @@
-"""Callers with a token of an authorization server: what is accepted, and what is refused."""
+"""Bearer tokens: accepted and rejected ones."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def issuer() -> AsyncIterator[Issuer]:
         yield issuer
 
 
-# What is accepted
+# Accepted tokens
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ async def test_declared_audience(issuer: Issuer) -> None:
 async def test_missing_scope(issuer: Issuer, claims: dict[str, Any]) -> None:
     async with serving(issuer) as url:
         status, challenge, _ = await answer(url, issuer.token(**claims))
-    description = "the token does not grant what is needed here"
+    description = "the token lacks a required scope"
     expected = f'Bearer error="insufficient_scope", error_description="{description}", scope="read", {WHERE}'
     assert (status, challenge) == (403, expected)
 
@@ -138,11 +138,11 @@ async def test_all_scopes_are_required(issuer: Issuer) -> None:
         assert (await answer(url, issuer.token(scope=None)))[0] == 200
 
 
-# What is no token of ours
+# Rejected tokens
 
 
 def hs256(key: bytes, claims: dict[str, Any]) -> str:
-    """A token signed with a secret, as a library that knows its danger would not make it."""
+    """Return a token signed with an HMAC of a public key, which libraries refuse to create."""
     signed = unsigned(claims, alg="HS256", typ="JWT", kid="one").rstrip(".")
     signature = hmac.digest(key, signed.encode(), hashlib.sha256)
     return f"{signed}.{urlsafe_b64encode(signature).rstrip(b'=').decode()}"
@@ -163,8 +163,8 @@ async def test_insecure_algorithms_are_rejected(issuer: Issuer) -> None:
         for token in tokens:
             status, challenge, _ = await answer(url, token)
             assert status == 401
-            assert challenge == invalid("the token is signed with an algorithm that is not accepted")
-        assert issuer.asked.total() == 0, "nobody has to be asked for that"
+            assert challenge == invalid("the signing algorithm of the token is not accepted")
+        assert issuer.asked.total() == 0, "no request is needed"
 
 
 def test_accepted_algorithms_are_asymmetric() -> None:
@@ -200,7 +200,7 @@ async def test_wrong_signature_is_rejected(issuer: Issuer) -> None:
     other = issuer.token(sub="eve").split(".")[1]
     async with serving(issuer) as url:
         for token in (f"{head}.{other}.{signature}", f"{head}.{body}."):
-            assert (await answer(url, token))[1] == invalid("the signature of the token is wrong")
+            assert (await answer(url, token))[1] == invalid("the signature of the token is invalid")
 
 
 @pytest.mark.parametrize("token", ["xyz", "a.b.c", "...", "e30.e30.", "\u00e9.e30.", "W10.e30.e30", "x" * 6000])

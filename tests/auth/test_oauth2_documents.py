@@ -1,4 +1,4 @@
-"""What a document says of tokens, and what anybody may read of that."""
+"""`oauth2` authentication in documents, and its public metadata."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def issuer() -> AsyncIterator[Issuer]:
         yield issuer
 
 
-# What describes it
+# Metadata
 
 
 async def described(url: str) -> Any:
@@ -107,13 +107,16 @@ def problems(**authentication: Any) -> list[str]:
 @pytest.mark.parametrize(
     ("authentication", "message"),
     [
-        ({"authorizationServerUri": None}, "'oauth2' authentication of callers needs 'authorizationServerUri'"),
-        ({"resource": ""}, "'oauth2' authentication of callers needs 'resource'"),
+        ({"authorizationServerUri": None}, "'oauth2' authentication requires 'authorizationServerUri'"),
+        ({"resource": ""}, "'oauth2' authentication requires 'resource'"),
         (
             {"authorizationServerUri": "http://a.example"},
-            "an authorization server that is not on this machine needs https (given 'http://a.example')",
+            "'authorizationServerUri' must use https unless it is on localhost (given 'http://a.example')",
         ),
-        ({"resource": "http://api.example"}, "clients send tokens over https alone (given 'http://api.example')"),
+        (
+            {"resource": "http://api.example"},
+            "'resource' should use https; clients send no tokens over http (given 'http://api.example')",
+        ),
         (
             {"resource": "api://x"},
             "'resource' must be an http or https URL without query and fragment (given 'api://x')",
@@ -127,16 +130,16 @@ def problems(**authentication: Any) -> list[str]:
             "'authorizationServerUri' must be an http or https URL without query and fragment"
             " (given 'https://joe:pw@a.example')",
         ),
-        ({"scopes": ["a b"]}, "a scope is one word without quotes (given 'a b')"),
-        ({"scopes": ['a"']}, "a scope is one word without quotes (given 'a\"')"),
+        ({"scopes": ["a b"]}, "a scope must be one word without quotes (given 'a b')"),
+        ({"scopes": ['a"']}, "a scope must be one word without quotes (given 'a\"')"),
         ({"tokenValidation": "none"}, "'tokenValidation' must be 'jwks' or 'introspection' (given 'none')"),
         (
             {"tokenValidation": "introspection", "x-client-id": "me"},
-            "'oauth2' authentication of callers needs 'x-client-secret'",
+            "'oauth2' authentication requires 'x-client-secret'",
         ),
         (
             {**INTROSPECTION, "x-client-secret": ["a"]},
-            "'oauth2' authentication of callers needs 'x-client-secret'",
+            "'oauth2' authentication requires 'x-client-secret'",
         ),
         ({}, None),
         ({"authorizationServerUri": "http://localhost:9000/realms/x"}, None),
@@ -159,7 +162,7 @@ async def test_issuer_from_the_environment(issuer: Issuer) -> None:
     unresolved = host(plain(authentication=declared))
     with pytest.raises(ProblemsError, match=r"secret 'env\.ISSUER' is not set"):
         await unresolved.start()
-    with pytest.raises(ProblemsError, match="needs https"):
+    with pytest.raises(ProblemsError, match="must use https"):
         host(plain(authentication=declared), environment={"ISSUER": "http://a.example"})
 
 
@@ -173,9 +176,7 @@ def test_missing_dependencies(missing: str, monkeypatch: pytest.MonkeyPatch) -> 
         ):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, missing, None)
-    message = (
-        "'oauth2' authentication of callers needs PyJWT and cryptography (pip install 'adapter-host-core[oauth2]')"
-    )
+    message = "'oauth2' authentication requires PyJWT and cryptography (pip install 'adapter-host-core[oauth2]')"
     assert [item.partition(": ")[2] for item in problems()] == [message]
     assert problems(**INTROSPECTION) == []
 

@@ -1,4 +1,4 @@
-"""An MCP client that knows nothing but a URL finds the authorization server, and gets in."""
+"""An MCP client discovers the authorization server from the URL of an exposer, and authenticates."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REDIRECT = "http://127.0.0.1:1/callback"
 
 
 class Memory:
-    """Where the client keeps its tokens."""
+    """The token storage of the client."""
 
     def __init__(self) -> None:
         self.tokens: OAuthToken | None = None
@@ -44,7 +44,7 @@ class Memory:
 
 
 class Browser:
-    """A person who agrees to whatever a page asks."""
+    """A user who approves every authorization request."""
 
     def __init__(self) -> None:
         self.result = AuthorizationCodeResult(code="", state=None)
@@ -77,7 +77,7 @@ def document(issuer: Issuer, resource: str) -> dict[str, Any]:
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
 async def test_official_mcp_client(mode: Any) -> None:
     with socket.socket() as listening:
-        # Open before there is a document, which must say where it is.
+        # Open the port first: the document must declare its URL.
         listening.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listening.getsockname()[1]}/api/notes/mcp"
         async with issuing() as issuer:

@@ -291,7 +291,7 @@ async def test_a_source_that_cannot_be_read_is_asked_no_more_and_told_once() -> 
     assert problem.code == "unreadable-bind"
     assert str(problem) == (
         "<capability>: capability.binds.0.location: bind 'team' cannot be read: the vault is sealed"
-        " (asked for: token, empty and missing)"
+        " (keys: token, empty and missing)"
     )
 
 
@@ -314,9 +314,9 @@ async def test_with_a_stand_in_no_source_is_asked() -> None:
     ("location", "message"),
     [
         ("vault://", "'vault://' names no path"),
-        ("valt://x", "no plugin reads binds from 'valt://'; did you mean 'vault'? (known: environment, file, vault)"),
-        ("k8s://x", "no plugin reads binds from 'k8s://' (known: environment, file, vault)"),
-        ("secrets.yaml", "a bind's location is a URL (of a file, file://./ and its path)"),
+        ("valt://x", "unknown bind scheme 'valt://'; did you mean 'vault'? (known: environment, file, vault)"),
+        ("k8s://x", "unknown bind scheme 'k8s://' (known: environment, file, vault)"),
+        ("secrets.yaml", "'location' of a bind must be a URL, such as file://./secrets.yaml"),
         ("file://", "'file://' names no file (file://./secrets.yaml would)"),
     ],
 )

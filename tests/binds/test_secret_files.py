@@ -196,7 +196,7 @@ def test_a_missing_file_stops_the_start_and_not_the_validation(folder: Path, com
     assert (served.returncode, served.stdout) == (1, "")
     assert served.stderr == (
         "shop.yaml:6:17: bind 'env' cannot be read: 'secrets/shop.yaml' does not exist; write it"
-        " (asked for: token and team)\n"
+        " (keys: token and team)\n"
     )
     (folder / "secrets").mkdir()
     (folder / "secrets/shop.yaml").write_text("tokn: s3cr3t\n")
@@ -236,7 +236,7 @@ async def test_an_imported_api_brings_its_file(folder: Path) -> None:
     with pytest.raises(ProblemsError) as caught:
         Host("shop.yaml", plugins=plain_plugins(), settings=Settings(environment={}))
     assert [str(problem) for problem in caught.value.problems] == [
-        "lib/api.yaml:2:36: no plugin reads binds from 'vault://' (known: environment, file)"
+        "lib/api.yaml:2:36: unknown bind scheme 'vault://' (known: environment, file)"
     ]
 
 

@@ -1,4 +1,4 @@
-"""Units: what callers may give, what is checked of it, and what of it reaches the consumed operation."""
+"""Arguments: inputs of operations, their validation, and the arguments of the consumed operation."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TARGET: list[dict[str, Any]] = [
 
 
 def unit(target: list[dict[str, Any]] = TARGET, *, with_: dict[str, Any] | None = None, **operation: Any) -> Host:
-    """A host whose one operation calls `api.get`, which takes `target`."""
+    """Return a host whose one operation calls `api.get` with the inputs `target`."""
     if with_ is not None:
         operation["with"] = with_
     api = {"type": "fake", "namespace": "api", "operations": [{"name": "get", "inputParameters": target}]}
@@ -36,7 +36,7 @@ def inputs(host: Host) -> dict[str, Input]:
 
 
 async def sent(host: Host, **arguments: Any) -> dict[str, Any]:
-    """What reaches the consumed operation."""
+    """Return the arguments that the consumed operation receives."""
     await host.start(listen=False)
     try:
         await host.call("front.get", arguments)
@@ -143,9 +143,9 @@ async def test_declared_value_is_a_constant() -> None:
 def test_warnings_for_unused_inputs() -> None:
     host = unit(inputParameters=[{"name": "colour"}], with_={"limits": 1, "id": 2, "colour": 3})
     assert sorted((problem.code, problem.message.partition(": ")[2]) for problem in host.warnings) == [
-        ("idle-input", "input 'colour' goes nowhere"),
-        ("unused-with", "'api.get' takes no 'colour', so it is not sent (it takes: id, limit and Sort-By)"),
-        ("unused-with", "'api.get' takes no 'limits', so it is not sent; did you mean 'limit'?"),
+        ("idle-input", "input 'colour' is never used"),
+        ("unused-with", "'colour' is ignored: 'api.get' has no such input (inputs: id, limit and Sort-By)"),
+        ("unused-with", "'limits' is ignored: 'api.get' has no such input; did you mean 'limit'?"),
     ]
 
 
@@ -173,7 +173,7 @@ ENOUGH = {"id": 1, "must": 0}
 def test_validate_accepts(arguments: dict[str, Any], checked: dict[str, Any]) -> None:
     given = dict(arguments)
     assert compile_validator(INPUTS)(given) == checked
-    assert given == arguments, "the caller's own mapping stays as it is"
+    assert given == arguments, "the caller's mapping is unchanged"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Forwarding: what of a request goes on, and what of the answer comes back."""
+"""Forward: requests to the API, and responses to the client."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def test_no_header_is_trusted_by_default() -> None:
 
 
 async def test_hop_by_hop_headers_are_never_forwarded() -> None:
-    """A caller names `X-Trace` as one too (RFC 9110, 7.6.1)."""
+    """Headers named in `Connection` are hop-by-hop, too (RFC 9110, 7.6.1)."""
     async with forwarding("X-Trace", "X-Kept") as gateway:
         request = (
             b"GET /a HTTP/1.1\r\nHost: {host}\r\nConnection: close, X-Trace\r\nX-Trace: 1\r\nX-Kept: 2\r\n"
@@ -136,8 +136,7 @@ async def test_upstream_credentials_and_constants_take_precedence() -> None:
     assert seen.headers.getall("Authorization") == ["Bearer for-the-api"]
     assert (seen.headers.getall("X-Version"), seen.headers["Cookie"]) == (["7"], "session=ours")
     assert messages == [
-        f"'api' sets the header '{name}' itself, so callers' is not sent on"
-        for name in ("Authorization", "X-Version", "Cookie")
+        f"header '{name}' is not forwarded: 'api' sets it itself" for name in ("Authorization", "X-Version", "Cookie")
     ]
 
 
@@ -162,9 +161,8 @@ async def test_trusted_authorization_is_forwarded_with_a_warning() -> None:
         await gateway("GET", "/a", headers={"Authorization": "Bearer for the host"})
         assert gateway.api.last.headers["Authorization"] == "Bearer for the host"
         (warning,) = gateway.host.warnings
-    assert warning.message.endswith(
-        ": callers' credentials for 'gate' are sent on in 'Authorization' (authenticate 'api' on its own)"
-    )
+    assert warning.code == "trusted-header"
+    assert "credentials of clients for 'gate' are forwarded in 'Authorization'" in warning.message
 
 
 @pytest.mark.parametrize("status", [200, 201, 206, 304, 307, 404, 429, 500, 503])
@@ -295,7 +293,7 @@ async def test_operations_take_precedence_over_forward() -> None:
             for path in ("/gate/status", "/gate/x", "/gate/x/y", "/plain", "/elsewhere")
         }
         seen = [(request.method, request.target) for request in gateway.api.seen]
-    # A path that a resource declares is that resource's; one that its own resource declares is forwarded for the rest.
+    # A resource handles its own paths; the resource of the forward forwards its other methods.
     assert seen == [("GET", "/x/y"), ("POST", "/x"), ("POST", "/x/y")]
     assert [key for key, status in responses.items() if status == 405] == [("POST", "/gate/status"), ("POST", "/plain")]
     assert [key for key, status in responses.items() if status == 404] == [

@@ -1,4 +1,4 @@
-"""Forwarding between a consumer and an exposer that are neither HTTP nor REST, and what plugins may do on the way."""
+"""Forward between a consumer and an exposer other than HTTP and REST, and wrappers of plugins."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class DoorConfig(ExposerConfig):
 
 
 class Door(Exposer[DoorConfig]):
-    """Forwards without a protocol."""
+    """Forwards requests without a protocol."""
 
     config_class = DoorConfig
 
@@ -67,7 +67,7 @@ class Door(Exposer[DoorConfig]):
 
 
 class Plugin:
-    """Brings both, and wraps what is consumed."""
+    """Registers both, and wraps consumed operations."""
 
     def __init__(self) -> None:
         self.raised: UpstreamStatusError | None = None

@@ -1,4 +1,4 @@
-"""Forwarding, on the wire: bodies in pieces, limits, failures, draining, and what plugins put around calls."""
+"""Forward: streamed bodies, limits, failures, draining and wrappers of plugins."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def test_request_body_is_streamed() -> None:
         gateway.api.stream = read_body
         response = await gateway("POST", "/a", data=body())
         assert gateway.api.last.headers["Transfer-Encoding"] == "chunked"
-    # The second piece was sent only when the first had first_arrived.
+    # The second chunk was sent only after the first had arrived.
     assert (response.body, b"".join(pieces), second_sent.is_set()) == (b"all of it", b"onetwo", True)
 
 
@@ -158,7 +158,7 @@ async def test_aborted_response_is_aborted_for_the_client() -> None:
 
 
 def holding(release: asyncio.Event) -> Any:
-    """A reply that begins at once and ends when it is let go."""
+    """Return a handler that sends the first chunk at once and the second after `release`."""
 
     async def hold(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()

@@ -1,4 +1,4 @@
-"""Functions that several exposed operations share: what an operation takes of one, and what it says itself."""
+"""Functions that exposed operations share: inherited and overridden keys."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def operation_of(built: Host) -> Operation:
 
 
 async def answer(built: Host, name: str, arguments: dict[str, Any]) -> tuple[Any, list[Any]]:
-    """What an operation gives, and what it asked for."""
+    """Return the result of an operation, and the calls it made."""
     fake = Running(built).fake("api")
     fake.answers["ship"] = lambda given: SHIP
     fake.answers["crew"] = lambda given: ["Erik"]
@@ -175,24 +175,22 @@ def problems(operation: dict[str, Any], *functions: dict[str, Any]) -> list[str]
 
 
 def test_invalid_references() -> None:
-    assert problems({"ref": "ships.crewd"}) == ["no function is named 'ships.crewd'; did you mean 'ships.crewed'?"]
+    assert problems({"ref": "ships.crewd"}) == ["unknown function 'ships.crewd'; did you mean 'ships.crewed'?"]
     assert problems({"ref": "ships"}) == [
-        "no function is named 'ships' (there are: ships.ship-by-imo, ships.crewed, ships.mock)"
+        "unknown function 'ships' (known: ships.ship-by-imo, ships.crewed, ships.mock)"
     ]
     assert problems({"ref": "ships.mock"}, MOCK, {**MOCK, "description": "Another"}) == [
         "function 'ships.mock' is declared twice"
     ]
     assert problems({"ref": "ships.again"}, {"name": "again", "description": "x", "ref": "ships.again"}) == [
-        "a function does its work itself; 'ref' belongs to what is exposed"
+        "'ref' is not allowed in a function; use it in an exposed operation"
     ]
-    assert problems({"ref": "ships.mock", "steps": STEPS["steps"]}) == [
-        "an operation has one mode; this has ref and steps"
-    ]
+    assert problems({"ref": "ships.mock", "steps": STEPS["steps"]}) == ["'ref' and 'steps' are mutually exclusive"]
 
 
 def test_function_problems_are_reported_once() -> None:
     broken = {"name": "broken", "description": "x", "call": "api.shop"}
-    message = "nothing consumed is named 'api.shop'; did you mean 'api.ship'?"
+    message = "unknown operation 'api.shop'; did you mean 'api.ship'?"
     assert problems({"ref": "ships.broken"}, broken) == [message]
     assert problems({"ref": "ships.mock"}, MOCK, broken) == [message]
     two = plain({"name": "a", "ref": "ships.broken"}, {"name": "b", "ref": "ships.broken"})

@@ -1,7 +1,7 @@
-"""Wrong documents, one a file in `bad/`, each with the messages that it must give as comments below `# ---`.
+"""Invalid documents, one per file in `bad/`, each with its expected messages as comments below `# ---`.
 
-`ADAPTER_HOST_REWRITE=1 pytest tests/compiler/test_invalid_documents.py` writes the messages that they give now: read
-each as the person who made that mistake. Files beginning with `_` are what others import.
+`ADAPTER_HOST_REWRITE=1 pytest tests/compiler/test_invalid_documents.py` writes the current messages: review each.
+Other documents import the files whose names begin with `_`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Answers: shaped as the output parameters say, as callers get them."""
+"""Output parameters: results, coercion and schemas."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which consumed operation a `call` means."""
+"""Resolution of `call` references."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from adapter_host.compiler.references import (
 
 
 class Consumed(ConsumedOperation):
-    """A consumed operation that is only looked for."""
+    """A consumed operation that is never called."""
 
     def __init__(self, name: str, resource: str | None = None, inputs: str = "", **more: Any) -> None:
         self.namespace, _, self.name = name.rpartition(".")
@@ -100,17 +100,16 @@ def test_placeholder_names(path: str, names: tuple[str, ...]) -> None:
 
 def test_reference_messages() -> None:
     consumed = [Consumed(f"api.op{index}", "things") for index in range(10)]
-    assert (
-        unknown_operation_message("api.op", [*consumed[:1]])
-        == "nothing consumed is named 'api.op'; did you mean 'api.op0'?"
-    )
+    assert unknown_operation_message("api.op", [*consumed[:1]]) == "unknown operation 'api.op'; did you mean 'api.op0'?"
     listed = ", ".join(f"api.op{index}" for index in range(8))
     assert unknown_operation_message("api.entirely-else", consumed) == (
-        f"nothing consumed is named 'api.entirely-else' (there are: {listed}, ...)"
+        f"unknown operation 'api.entirely-else' (known: {listed}, ...)"
     )
-    assert unknown_operation_message("x.y", consumed) == "nothing consumed is named 'x.y' (consumed namespaces: api)"
-    assert unknown_operation_message("x.y", []) == "nothing consumed is named 'x.y' (consumed namespaces: none)"
+    assert unknown_operation_message("x.y", consumed) == "unknown operation 'x.y' (consumed namespaces: api)"
+    assert unknown_operation_message("x.y", []) == "unknown operation 'x.y' (consumed namespaces: none)"
     assert ambiguous_operation_message("api.get", [ONE, ALL]) == (
-        "'api.get' may mean several operations (name one of api.all.get, api.one.get)"
+        "'api.get' is ambiguous; use one of api.all.get, api.one.get"
     )
-    assert "names of their own" in ambiguous_operation_message("api.get", [Consumed("api.get"), Consumed("api.get")])
+    assert "several operations have this name" in ambiguous_operation_message(
+        "api.get", [Consumed("api.get"), Consumed("api.get")]
+    )

@@ -1,4 +1,4 @@
-"""Steps: calls and lookups that use what earlier ones gave, what they answer, and what happens when one fails."""
+"""Steps: calls, lookups, mappings, concurrency and failures."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CREW = [{"id": 9, "name": "Aiko", "role": "cook"}, {"id": "7", "name": "Erik"}, 
 
 
 def takes(*names: str, **more: Any) -> dict[str, Any]:
-    """A consumed operation that takes optional inputs of these names."""
+    """Return a consumed operation with optional inputs of these names."""
     return {"inputParameters": [{"name": name, "in": "query"} for name in names], **more}
 
 
@@ -81,7 +81,7 @@ def operation_of(built: Host) -> Operation:
 
 @asynccontextmanager
 async def started(built: Host, **answers: Any) -> AsyncIterator[FakeConsumer]:
-    """Start a host whose consumed operations give these answers (data, a Result or an exception)."""
+    """Start a host whose consumed operations return these results (data, a Result or an exception)."""
     fake = Running(built).fake("api")
     for name, response in answers.items():
         fake.answers[name] = giving(response)
@@ -397,7 +397,7 @@ def test_warning_for_an_unmapped_output() -> None:
 
 def test_warning_for_an_unused_input() -> None:
     built = host(call("ships", status="{{used}}"), inputParameters=[{"name": "used"}, {"name": "idle"}])
-    assert [warning.message.partition(": ")[2] for warning in built.warnings] == ["input 'idle' goes nowhere"]
+    assert [warning.message.partition(": ")[2] for warning in built.warnings] == ["input 'idle' is never used"]
 
 
 async def test_consumed_outputs_shape_a_step_result() -> None:
@@ -501,7 +501,7 @@ async def test_cancelled_call_cancels_all_steps() -> None:
         (ArgumentError("limit", "'limit' is too much"), "step 'ships': 'limit' is too much"),
         (
             Result(body=b"{", media_type="application/json"),
-            "step 'ships': the upstream's answer is not in the declared format",
+            "step 'ships': the upstream response is not in the declared format",
         ),
     ],
 )
@@ -534,7 +534,7 @@ async def test_invalid_value_from_a_step_is_an_upstream_error() -> None:
     async with started(built, ship=ArgumentError("imo", "'imo' is required")):
         with pytest.raises(UpstreamInvalidError) as caught:
             await built.call("front.go")
-    assert caught.value.message == "step 'ship': 'imo' is required (an earlier step gives it)"
+    assert caught.value.message == "step 'ship': 'imo' is required (value from an earlier step)"
     built = host(call("ships"), call("ship", imo="{{imo}}"))
     async with started(built, ship=ArgumentError("imo", "'imo' climbs")):
         with pytest.raises(ArgumentError):
@@ -585,23 +585,23 @@ def test_preview_of_steps() -> None:
 
 def test_invalid_steps() -> None:
     assert problems(call("ships", status="$.ships.x"), call("ships", limit="$.crew.n"), call("crew")) == [
-        "step 'ships' cannot use what it gives itself",
-        "two steps are named 'ships'",
-        "step 'crew' comes later (a step uses what earlier steps give; put it before)",
+        "step 'ships' cannot use its own result",
+        "step name 'ships' is used twice",
+        "step 'crew' runs later; move it before this step",
     ]
     assert problems(call("ships"), call("crew", note="{{shps.x}} {{$.}}")) == [
         "'{{shps.x}}' names nothing: there is no bind 'shps' (binds: none)",
-        "'$.' must begin with the name of a step ($.step.path)",
+        "'$.' must begin with the name of a step, as in $.step.path",
     ]
     assert problems(call("ships"), lookup("found", "shps", "$.ships[")) == [
-        "no step is named 'shps'; did you mean 'ships'?",
+        "unknown step 'shps'; did you mean 'ships'?",
         "'$.ships[' is not a JSONPath (unexpected end of query)",
     ]
     assert problems(call("ships"), mappings=mapped(a="$.ships", a__b="$.none")) == [
-        "'a.b' is below 'a', which is mapped to a value of its own",
-        "no step is named 'none' (earlier steps: ships)",
+        "'a.b' conflicts with 'a', which is mapped too",
+        "unknown step 'none' (earlier steps: ships)",
     ]
-    assert problems(call("ships"), call="api.ships") == ["an operation has one mode; this has call and steps"]
+    assert problems(call("ships"), call="api.ships") == ["'call' and 'steps' are mutually exclusive"]
     assert problems({"name": "s", "type": "script", "file": "s.py"}) == [
         "unknown step type 'script' (installed: call, lookup; pip install adapter-host-scripting)"
     ]

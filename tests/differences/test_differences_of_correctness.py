@@ -278,7 +278,7 @@ async def test_two_protocols_share_a_function_at_the_same_time() -> None:
 def test_a_call_that_names_nothing_is_refused_whatever_else_there_is() -> None:
     mocked = [{"name": "x", "type": "string", "value": "made up"}]
     rest = [resource("/a", {"method": "GET", "call": "api.nothing", "outputParameters": mocked})]
-    with pytest.raises(ProblemsError, match=r"nothing consumed is named 'api\.nothing'"):
+    with pytest.raises(ProblemsError, match=r"unknown operation 'api\.nothing'"):
         Host(document("http://127.0.0.1:1", [resource("/a", operation())], rest=rest))
 
 

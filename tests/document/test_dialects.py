@@ -618,7 +618,7 @@ def test_a_plugin_may_take_a_tunnel(type: str, taken: bool) -> None:
     if taken:
         assert Host(document, plugins=plugins).warnings == ()
         return
-    with pytest.raises(ProblemsError, match="a tunnel of the type 'ziti' needs a plugin"):
+    with pytest.raises(ProblemsError, match="tunnel type 'ziti' is not supported"):
         Host(document, plugins=plugins)
 
 

@@ -84,7 +84,7 @@ capability:
 async def test_a_wrong_document_changes_nothing(session: aiohttp.ClientSession) -> None:
     async with host(document(plain())) as served:
         url = served.status()[0].url
-        with pytest.raises(ProblemsError, match=r"nothing consumed is named 'api\.gett'"):
+        with pytest.raises(ProblemsError, match=r"unknown operation 'api\.gett'"):
             await served.reload(document(plain({"call": "api.gett"})))
         bearer = {"type": "bearer", "token": "{{TOKEN}}"}
         with pytest.raises(ProblemsError, match="secret 'TOKEN' is not set"):

@@ -67,7 +67,7 @@ async def test_the_capability(serve: Serve) -> None:
     async with serve(f"{HEAD}\ncapability:{GREETING}") as served:
         assert [each.namespace for each in served.host.status()] == ["web", "agents"]
         assert (await served.rest("GET /")).data == "Hello"
-    with pytest.raises(ProblemsError, match="there is no 'capability' section"):
+    with pytest.raises(ProblemsError, match="'capability' is missing"):
         Host(parsed(HEAD), settings=Settings(environment={}))
     with pytest.raises(ProblemsError, match="nothing is exposed or consumed"):
         Host(parsed(f"{HEAD}\ncapability: {{}}"), settings=Settings(environment={}))

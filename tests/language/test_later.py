@@ -219,5 +219,5 @@ def test_nothing_is_called_past_a_tunnel() -> None:
     document = later(rest("call: api.data"))
     assert Host(document, settings=Settings(environment={})).status()
     document["capability"]["consumes"][0]["tunnel"] = {"type": "ziti", "service": "a", "identity": "b"}
-    with pytest.raises(ProblemsError, match="a tunnel of the type 'ziti' needs a plugin"):
+    with pytest.raises(ProblemsError, match="tunnel type 'ziti' is not supported"):
         Host(document, settings=Settings(environment={}))

@@ -1,4 +1,4 @@
-"""Inputs: text to values, and values against what is declared."""
+"""Inputs: parsing and validation."""
 
 from __future__ import annotations
 

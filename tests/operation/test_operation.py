@@ -1,4 +1,4 @@
-"""Results, the gate that counts calls, and the errors that calls end with."""
+"""Results, the call limiter and errors of operations."""
 
 from __future__ import annotations
 
@@ -76,12 +76,12 @@ async def test_call_limiter() -> None:
     limiter = CallLimiter(2)
     limiter.enter()
     limiter.enter()
-    with pytest.raises(UnavailableError, match="too many calls at once"):
+    with pytest.raises(UnavailableError, match="concurrency limit reached"):
         limiter.enter()
     limiter.leave()
     limiter.close()
     idle = asyncio.create_task(limiter.idle())
-    with pytest.raises(UnavailableError, match="draining"):
+    with pytest.raises(UnavailableError, match="shutting down"):
         limiter.enter()
     await asyncio.sleep(0)
     assert not idle.done()

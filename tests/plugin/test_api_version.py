@@ -1,4 +1,4 @@
-"""The version of the plugin API: a plugin that asks for another is told what to install."""
+"""The version of the plugin API, and hints for incompatible plugins."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAJOR, MINOR = map(int, API_VERSION.split("."))
 
 
 def install(folder: Path, module: str, requires: str = "") -> None:
-    """Put a distribution `adapter-host-guest` 2.1 on a folder of the path, with an entry point `guest`."""
+    """Install a distribution `adapter-host-guest` 2.1 with an entry point `guest` into a folder of the path."""
     (folder / "guest.py").write_text(module)
     info = folder / "adapter_host_guest-2.1.dist-info"
     info.mkdir()
@@ -29,10 +29,10 @@ def install(folder: Path, module: str, requires: str = "") -> None:
 
 @pytest.fixture
 def failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Register:
-    """What the guest of a module's text and requirement is told, or nothing when it is taken."""
+    """Return a function that installs a plugin and returns its error; empty when it is registered."""
     monkeypatch.syspath_prepend(tmp_path)
 
-    def found(module: str, requires: str = "") -> str:
+    def install_and_load(module: str, requires: str = "") -> str:
         install(tmp_path, module, requires)
         try:
             plugins = Plugins.installed()
@@ -42,7 +42,7 @@ def failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Register:
         assert bool(message) is ("guest" not in [info.name for info in plugins.registered])
         return "".join(message)
 
-    return found
+    return install_and_load
 
 
 @pytest.mark.parametrize("version", [API_VERSION, f"{MAJOR}.0", None])
@@ -54,14 +54,14 @@ def test_compatible_plugin_is_registered(version: str | None) -> None:
 @pytest.mark.parametrize("version", [f"{MAJOR}.{MINOR + 1}", f"{MAJOR + 1}.0"])
 def test_later_api_names_the_required_core(failure: Register, version: str) -> None:
     assert failure(f'requires_api = "{version}"', "adapter-host-core<0.9,>=0.8") == (
-        f"plugin 'guest' (adapter-host-guest 2.1): it is written for plugin API {version}, and {CORE} has {API_VERSION}"
+        f"plugin 'guest' (adapter-host-guest 2.1): it requires plugin API {version}, but {CORE} has {API_VERSION}"
         " (pip install 'adapter-host-core<0.9,>=0.8')"
     )
 
 
 def test_earlier_api_suggests_an_upgrade(failure: Register) -> None:
     assert failure('requires_api = "0.9"', "adapter-host-core==0.0.1") == (
-        f"plugin 'guest' (adapter-host-guest 2.1): it is written for plugin API 0.9, and {CORE} has {API_VERSION}"
+        f"plugin 'guest' (adapter-host-guest 2.1): it requires plugin API 0.9, but {CORE} has {API_VERSION}"
         " (pip install --upgrade adapter-host-guest, or pip install 'adapter-host-core==0.0.1')"
     )
 
@@ -84,7 +84,9 @@ def test_unrelated_import_error_has_no_hint(failure: Register) -> None:
 
 @pytest.mark.parametrize("version", ["one", "1", 1.0, "1.0.0"])
 def test_invalid_requires_api(version: object) -> None:
-    with pytest.raises(PluginError, match=r"plugin 'guest': its requires_api must be a version as '\d+\.\d+' \(given "):
+    with pytest.raises(
+        PluginError, match=r"plugin 'guest': 'requires_api' must be a version such as '\d+\.\d+' \(given "
+    ):
         Plugins({"guest": SimpleNamespace(requires_api=version)})
 
 

@@ -1,4 +1,4 @@
-"""Files: what is below their location is served, and nothing else, whatever is asked for."""
+"""Locations: only plain files below the folder are served, for any path."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ SECRET = b"outside"
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as name:
-        yield plan_listeners(Path(name).resolve())
+        yield create_files(Path(name).resolve())
 
 
-def plan_listeners(root: Path) -> Path:
-    """A folder to serve, with much around it that is not to be served."""
+def create_files(root: Path) -> Path:
+    """Create a folder to serve, with hidden files, links and files outside of it."""
     served = root / "served"
     for path in ("a.txt", "sub/b.md", "sub/c d.txt", "sub/.hidden/x.txt", ".env", "sub/.git"):
         (served / path).parent.mkdir(parents=True, exist_ok=True)
@@ -113,7 +113,7 @@ def test_listed_files_can_be_read(folder: Path) -> None:
     ],
 )
 def test_other_paths_are_not_found(folder: Path, path: str) -> None:
-    with pytest.raises(NotFoundError, match=r"^there is no such file$"):
+    with pytest.raises(NotFoundError, match=r"^file not found$"):
         at(folder).read(path)
     assert not at(folder).has(path)
 
@@ -180,7 +180,7 @@ def test_parse_location(location: str, path: str | None) -> None:
     if path is not None:
         assert parse_location(location, "/home/me/capability.yaml") == Path(path)
         return
-    with pytest.raises(ValueError, match=r"^'location' (must be file:///path|names no file)"):
+    with pytest.raises(ValueError, match=r"^'location' (must be file:///path|has no path)"):
         parse_location(location, "/home/me/capability.yaml")
 
 

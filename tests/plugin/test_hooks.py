@@ -1,4 +1,4 @@
-"""Plugins: every hook, in its order; and a plugin is taken whole or not at all."""
+"""Plugins: every hook, the order of calls, and atomic registration."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ HOOKS = sorted(name for name, value in vars(hookspecs).items() if hasattr(value,
 
 
 def module(**hooks: Any) -> SimpleNamespace:
-    """A plugin made of functions, as a plugin's package is."""
+    """Return a plugin of functions, like the module of a plugin."""
     return SimpleNamespace(**{name: hookimpl(function) for name, function in hooks.items()})
 
 
@@ -101,7 +101,7 @@ def test_register_exposers() -> None:
 
 
 class Consuming:
-    """A plugin that brings `type: fake` alone."""
+    """A plugin that registers only `type: fake`."""
 
     @hookimpl
     def register_consumers(self, register: RegisterConsumer) -> None:
@@ -117,7 +117,7 @@ def test_register_consumers() -> None:
 
 
 class Answer(BindSource):
-    """Every secret is 42."""
+    """A source whose secrets are all 42."""
 
     def value(self, key: str) -> str:
         return "42"
@@ -143,7 +143,7 @@ def test_register_bind_sources(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 
 
 class Echo(StepType[StepSpec]):
-    """Gives what it is given."""
+    """Returns its arguments."""
 
     def compile(self, spec: StepSpec) -> Call:
         async def work(arguments: Arguments) -> Result:
@@ -195,7 +195,7 @@ def test_check_capability_may_return_none() -> None:
 
 
 def marking(name: str, log: list[str]) -> Callable[[Operation], Callable[[Call], Call]]:
-    """An `operation_wrapper` that notes when it is asked, and when a call comes in and goes out."""
+    """Return an `operation_wrapper` that logs its call, and the begin and end of each operation call."""
 
     def operation_wrapper(operation: Operation) -> Callable[[Call], Call]:
         log.append(f"wrap {operation.name} by {name}")
@@ -505,19 +505,19 @@ def _kept(plugins: Plugins) -> list[Any]:
                 register_exposers=lambda register: register("brought", PlainExposer),
                 register_consumers=lambda register: register("fake", Consumer),
             ),
-            "ValueError: consumes type 'fake' is taken by adapter_host.testing.fake.FakeConsumer",
+            "ValueError: consumes type 'fake' is already registered by adapter_host.testing.fake.FakeConsumer",
         ),
         (
             module(register_exposers=lambda register: [register("brought", Exposer), register("brought", Exposer)]),
-            "ValueError: exposes type 'brought' is taken by adapter_host.plugin.exposer.Exposer",
+            "ValueError: exposes type 'brought' is already registered by adapter_host.plugin.exposer.Exposer",
         ),
         (
             module(register_bind_sources=lambda register: [register("brought", Answer), register("file", Answer)]),
-            "ValueError: bind scheme 'file' is taken by adapter_host.binds.files.FileSource",
+            "ValueError: bind scheme 'file' is already registered by adapter_host.binds.files.FileSource",
         ),
         (
             module(register_step_types=lambda register: [register("brought", Echo), register("call", Echo)]),
-            "ValueError: step type 'call' is taken by adapter_host.capability.spec.CallStepSpec",
+            "ValueError: step type 'call' is already registered by adapter_host.capability.spec.CallStepSpec",
         ),
     ],
     ids=["argument", "hook", "exception", "taken", "twice", "scheme", "step"],
@@ -610,7 +610,7 @@ GRPC = "naftiko: 1.0.0-alpha2\ncapability:\n  exposes:\n    - type: grpc\n      
 
 @pytest.fixture(params=list(BAD))
 def reason(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A distribution whose plugin fails is installed; gives why it fails."""
+    """Install a distribution with a failing plugin; yield the reason."""
     kind: str = request.param
     metadata = tmp_path / "site/adapter_host_grpc-0.3.1.dist-info"
     metadata.mkdir(parents=True)

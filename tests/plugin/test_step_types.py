@@ -1,4 +1,4 @@
-"""Types of steps that plugins bring: what they are given, when they run, and how they live."""
+"""Step types of plugins: arguments, order and life cycle."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class NoteSpec(StepSpec):
 
 
 class Note(StepType[NoteSpec]):
-    """Gives what it is given, and notes what happens to it."""
+    """Returns its arguments, and records its life cycle."""
 
     config_class = NoteSpec
     events: ClassVar[list[str]] = []
@@ -80,21 +80,21 @@ class Note(StepType[NoteSpec]):
 
 
 class See(Note):
-    """Sees all there is, and changes nothing."""
+    """Receives the complete context, and has no side effects."""
 
     takes_context = True
     writes = False
 
 
 class Bare(StepType[StepSpec]):
-    """Does what the base does."""
+    """Overrides nothing of the base class."""
 
     def compile(self, spec: StepSpec) -> Call | None:
         return None
 
 
 class Brings:
-    """A plugin with these."""
+    """A plugin with these step types."""
 
     @hookimpl
     def register_step_types(self, register: RegisterStepType) -> None:
@@ -126,7 +126,7 @@ INPUTS = [
 
 
 def step(type_name: str = "note", name: str = "a", *, with_: Any = None, **keys: Any) -> dict[str, Any]:
-    """A step; `with_` is its `with`."""
+    """Return a step; `with_` is its `with`."""
     return {"type": type_name, "name": name, **({"with": with_} if with_ else {}), **keys}
 
 
@@ -212,7 +212,7 @@ async def test_failure_names_the_step() -> None:
 
 
 class Slow(Note):
-    """Ends when it is let, and gives whether the ship had been called by then."""
+    """Waits for a signal, and returns whether the ship was called before."""
 
     limiter: ClassVar[asyncio.Event]
     hold: ClassVar[Hold]
@@ -226,7 +226,7 @@ class Slow(Note):
 
 
 class SlowSee(Slow):
-    """As it, and it changes nothing."""
+    """The same without side effects."""
 
     writes = False
 
@@ -319,7 +319,7 @@ def test_problems_have_their_position() -> None:
         " (installed: bare, call, lookup, note, see)"
     )
     (problem,) = problems(step(with_={"x": "$.a"}))
-    assert problem.message.endswith("step 'a' cannot use what it gives itself")
+    assert problem.message.endswith("step 'a' cannot use its own result")
 
 
 @pytest.mark.parametrize("type_name", [5, None, ["note"], {"a": 1}])

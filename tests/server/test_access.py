@@ -117,7 +117,7 @@ async def test_a_refusal_says_what_is_wanted(authentication: dict[str, Any], cha
     async with serving(authentication) as url:
         status, wanted, body = await answer(url)
         assert (status, wanted) == (401, challenge)
-        assert (body["status"], body["detail"]) == (401, "valid credentials are needed")
+        assert (body["status"], body["detail"]) == (401, "valid credentials are required")
         assert "s3cr3t" not in wanted
 
 

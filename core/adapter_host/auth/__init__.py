@@ -1,1 +1,1 @@
-"""Who may call an exposer: shared secrets, digest and OAuth 2.0. Imports `plugin` and below."""
+"""Authentication of clients: shared secrets, digest and OAuth 2.0. Imports `plugin` and below."""

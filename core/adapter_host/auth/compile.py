@@ -1,4 +1,4 @@
-"""Compile an exposer's `authentication` to the credentials that it checks."""
+"""Compile the `authentication` of an exposer to credentials."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .shared_secrets import ApiKeyCredentials, BasicCredentials, BearerCredentia
 
 
 def compile_credentials(authentication: Authentication | None, context: BuildContext) -> Credentials | None:
-    """Compile an exposer's `authentication`; None when it declares none, or with a problem reported."""
+    """Compile the `authentication` of an exposer; return None without one, or with a problem reported."""
     if authentication is None:
         return None
     match authentication.type:
@@ -27,7 +27,7 @@ def compile_credentials(authentication: Authentication | None, context: BuildCon
             username, password = (read_secret(authentication, field, context) for field in ("username", "password"))
             return DigestCredentials(username, password)
         case "oauth2":
-            # Imported here, as it brings clients of authorization servers, which few documents need.
+            # Imported late: few documents need a client of an authorization server.
             from .oauth2.compiler import compile_oauth2
 
             return compile_oauth2(authentication, context)

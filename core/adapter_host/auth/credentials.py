@@ -1,4 +1,4 @@
-"""Who a caller is, and what one who is not let in is told."""
+"""Check the credentials of clients."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who calls: `subject` as the credentials name it, if they do; `scopes` are what its token grants."""
+    """The authenticated client: `subject` as in its credentials, if any, and the `scopes` of its token."""
 
     subject: str | None = None
     scopes: frozenset[str] = frozenset()
@@ -21,7 +21,7 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What a request without the right credentials is answered; each challenge is a WWW-Authenticate (RFC 9110)."""
+    """The response to a request without valid credentials; each challenge is a WWW-Authenticate (RFC 9110)."""
 
     status: int
     detail: str
@@ -33,26 +33,26 @@ Verdict = Principal | Refusal
 
 
 class Credentials(ABC):
-    """What a request must carry."""
+    """Credentials that requests to an exposer must have."""
 
     kind: ClassVar[str]
-    """The document's word for it."""
+    """The `type` in a document."""
 
     @abstractmethod
     def check(self, request: web.Request) -> Verdict | Awaitable[Verdict]:
-        """Who sends the request, or why it is refused; at once wherever nothing has to be asked of somebody else."""
+        """Return the client or a refusal; an awaitable only when another server must be asked."""
 
 
 class IssuedCredentials(Credentials):
-    """Credentials that somebody else issues, who may have to be asked."""
+    """Credentials that an authorization server issues."""
 
     @abstractmethod
     def documents(self, path: str) -> Mapping[str, bytes]:
-        """The JSON that anybody may read about an exposer at `path`, by the path where it is looked for."""
+        """Return the public JSON metadata of an exposer at `path`, by the paths that serve it."""
 
     @abstractmethod
     async def start(self) -> None:
-        """Open what checks need; nobody is asked yet."""
+        """Open connections for checks; send no request yet."""
 
     @abstractmethod
     async def stop(self) -> None:
@@ -60,6 +60,6 @@ class IssuedCredentials(Credentials):
 
 
 def authorization_value(request: web.Request, scheme: str) -> str:
-    """What stands behind `scheme` (in lower case) in a request's Authorization, or nothing."""
+    """Return the value after `scheme` (in lower case) in the Authorization header, or an empty string."""
     sent_scheme, _, value = request.headers.get("Authorization", "").partition(" ")
     return value.strip() if sent_scheme.lower() == scheme else ""

@@ -1,4 +1,4 @@
-"""Digest authentication of callers (RFC 7616): SHA-256 and MD5, `qop=auth`."""
+"""Digest authentication of clients (RFC 7616): SHA-256 and MD5, `qop=auth`."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 REALM: Final = "adapter-host"
 NONCE_LIFETIME: Final = 300.0
-"""For how many seconds a nonce may be used."""
+"""The lifetime of a nonce in seconds."""
 MAX_NONCES: Final = 10_000
-"""How many nonces in use are remembered; beyond that the oldest are no longer accepted."""
+"""The maximum number of remembered nonces; the oldest are evicted and rejected."""
 REPLAY_WINDOW: Final = 128
-"""How far requests of one nonce may overtake each other."""
+"""How far the counts of one nonce may arrive out of order."""
 
 Hash = Callable[[bytes], str]
 
@@ -36,7 +36,7 @@ _SIGNATURE_BYTES: Final = 16
 
 
 def _md5(text: bytes) -> str:
-    # For clients that know nothing better; the flag lets it be where Python is kept from using it for security.
+    # For old clients; the flag allows MD5 where FIPS mode forbids it for security.
     return hashlib.md5(text, usedforsecurity=False).hexdigest()
 
 
@@ -45,17 +45,17 @@ def _sha256(text: bytes) -> str:
 
 
 _HASHES: Final[Mapping[str, Hash]] = {"SHA-256": _sha256, "MD5": _md5}
-"""By the name that a challenge gives them, the better first."""
+"""The algorithms by their names in a challenge, the strongest first."""
 
 
 class DigestCredentials(Credentials):
-    """A user name and a password that is never sent; each answer to a challenge counts once."""
+    """A user name and a password that is never sent; each response to a challenge is accepted once."""
 
     kind = "digest"
 
     def __init__(self, username: bytes, password: bytes, clock: Callable[[], float] = time.time) -> None:
         self._username = username
-        # Without either of them nobody is accepted.
+        # Without a user name or a password, every request is rejected.
         self._has_secrets = bool(username and password)
         account = b":".join((username, REALM.encode(), password))
         self._accounts = {name: digest(account) for name, digest in _HASHES.items()}
@@ -63,16 +63,15 @@ class DigestCredentials(Credentials):
         self._nonces = Nonces(clock)
 
     def check(self, request: web.Request) -> Verdict:
-        """Whether it answers a challenge of ours that was not answered with the same count before."""
+        """Return the client if its response to a challenge is valid and new."""
         parameters = _parameters(authorization_value(request, "digest"))
         if parameters is None or not self._is_valid(parameters, request):
-            return self._refusal("valid credentials are needed")
+            return self._refusal("valid credentials are required")
         if not self._nonces.use(parameters["nonce"], int(parameters["nc"], 16)):
-            return self._refusal("the nonce is used up", stale=True)
+            return self._refusal("the nonce has expired or was used before", stale=True)
         return self._principal
 
     def _is_valid(self, parameters: Mapping[str, str], request: web.Request) -> bool:
-        """Whether it knows the password, and means this very request."""
         name = parameters.get("algorithm", "MD5").upper()
         well_formed = name in _HASHES and parameters.get("qop") == "auth" and _COUNT.fullmatch(parameters.get("nc", ""))
         if not (self._has_secrets and well_formed and parameters.get("cnonce") and parameters.get("nonce")):
@@ -97,7 +96,7 @@ class DigestCredentials(Credentials):
 
 
 def _parameters(text: str) -> dict[str, str] | None:
-    """The parameters of an Authorization header by name in lower case; None when it is not of that form."""
+    """Return the parameters of an Authorization header, by name in lower case; None when malformed."""
     parameters: dict[str, str] = {}
     end = 0
     while end < len(text):
@@ -118,7 +117,7 @@ def _username(parameters: Mapping[str, str]) -> bytes:
 
 
 def _is_for_target(uri: str, request: web.Request) -> bool:
-    """Whether an answer is for this request's target; a proxy may have made an absolute one relative."""
+    """Return whether `uri` is the request's target; a proxy may have made an absolute one relative."""
     if uri == request.raw_path:
         return True
     try:
@@ -134,10 +133,10 @@ def _bytes(text: str) -> bytes:
 
 
 class Nonces:
-    """Nonces that say when they were made, under a seal: none is kept until somebody has answered it rightly."""
+    """Signed nonces with a timestamp; a nonce is remembered only after a valid response."""
 
     def __init__(self, clock: Callable[[], float], limit: int = MAX_NONCES) -> None:
-        # Made at build: processes that are forked later accept each other's.
+        # Created at build, so that forked workers accept each other's nonces.
         self._key = secrets.token_bytes(32)
         self._clock = clock
         self._limit = limit
@@ -145,12 +144,12 @@ class Nonces:
         self._not_before = 0.0
 
     def new(self) -> str:
-        """A nonce for a challenge."""
+        """Return a nonce for a challenge."""
         payload = int(self._clock() * 1_000_000).to_bytes(_TIMESTAMP_BYTES) + secrets.token_bytes(_RANDOM_BYTES)
         return base64.urlsafe_b64encode(payload + self._sign(payload)).decode()
 
     def use(self, nonce: str, count: int) -> bool:
-        """Count an answer; False for a nonce that is not ours or too old, and for a count that was there before."""
+        """Record a count of a nonce; return False for an invalid or expired nonce, or a count used before."""
         created_at = self._created_at(nonce)
         if created_at is None or not 0 <= self._clock() - created_at < NONCE_LIFETIME:
             return False
@@ -166,7 +165,7 @@ class Nonces:
             return
         too_old = self._clock() - NONCE_LIFETIME
         by_age = sorted(self._used, key=lambda nonce: self._used[nonce].created_at)
-        # A tenth at once, so that this is rare; what is forgotten and what is as old is never accepted again.
+        # Evict a tenth at once, so that this is rare; evicted nonces and those as old are never accepted again.
         for index, nonce in enumerate(by_age):
             if index > self._limit // 10 and self._used[nonce].created_at > too_old:
                 break
@@ -187,7 +186,7 @@ class Nonces:
 
 
 class _ReplayWindow:
-    """Which counts of one nonce have been there: the highest, and those a window below it."""
+    """The counts used with one nonce: the highest, and a bit field of the window below it."""
 
     __slots__ = ("_highest", "_seen", "created_at")
 
@@ -197,9 +196,9 @@ class _ReplayWindow:
         self._seen = 0
 
     def add(self, count: int) -> bool:
-        """Note a count; False when it was there before, or may have been."""
+        """Record a count; return False when it was used before, or is older than the window."""
         if count > self._highest:
-            # Shifted at most by the window: a count is the caller's own number.
+            # Limit the shift: the client chooses the count.
             self._seen = (self._seen << min(count - self._highest, REPLAY_WINDOW)) & ((1 << REPLAY_WINDOW) - 1) | 1
             self._highest = count
             return True

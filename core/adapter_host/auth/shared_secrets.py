@@ -1,4 +1,4 @@
-"""Who may call an exposer: the document's `authentication`, checked in constant time."""
+"""Credentials with secrets in the document, checked in constant time."""
 
 from __future__ import annotations
 
@@ -18,29 +18,28 @@ if TYPE_CHECKING:
 
 
 def read_secret(authentication: Authentication, field: str, context: BuildContext) -> bytes:
-    """Return the secret that a field of `authentication` names; report a problem when the field is missing."""
+    """Return the secret in a field of `authentication`; report a problem when the field is missing."""
     text = getattr(authentication, field)
     if not text:
-        message = f"'{authentication.type}' authentication needs a '{field}'"
+        message = f"'{authentication.type}' authentication requires '{field}'"
         context.problem(message, authentication, field, code="missing-key")
         return b""
     return (context.secret(text, authentication, field).constant or "").encode()
 
 
 def _equal(sent: bytes, expected: bytes) -> bool:
-    # An empty secret accepts nobody, whatever was sent.
+    # An empty secret rejects every request.
     return bool(expected) and hmac.compare_digest(sent, expected)
 
 
 class _SharedSecret(Credentials):
-    """A secret that all callers share."""
+    """Base of credentials with one secret for all clients."""
 
     def __init__(self, challenge: str, subject: str | None = None) -> None:
         self._principal = Principal(subject)
-        self._refusal = Refusal(401, "valid credentials are needed", (challenge,))
+        self._refusal = Refusal(401, "valid credentials are required", (challenge,))
 
     def check(self, request: web.Request) -> Verdict:
-        """Compare what it carries."""
         return self._principal if self._accepts(request) else self._refusal
 
     @abstractmethod
@@ -48,6 +47,8 @@ class _SharedSecret(Credentials):
 
 
 class BearerCredentials(_SharedSecret):
+    """A bearer token (RFC 6750)."""
+
     kind = "bearer"
 
     def __init__(self, token: bytes) -> None:
@@ -59,6 +60,8 @@ class BearerCredentials(_SharedSecret):
 
 
 class ApiKeyCredentials(_SharedSecret):
+    """An API key in a header or a query parameter."""
+
     kind = "apikey"
 
     def __init__(self, key: str, value: bytes, *, in_query: bool) -> None:
@@ -71,11 +74,13 @@ class ApiKeyCredentials(_SharedSecret):
 
 
 class BasicCredentials(_SharedSecret):
+    """A user name and a password (RFC 7617)."""
+
     kind = "basic"
 
     def __init__(self, username: bytes, password: bytes) -> None:
         super().__init__('Basic realm="adapter-host", charset="UTF-8"', username.decode())
-        # Without either of them nobody is accepted.
+        # Without a user name or a password, every request is rejected.
         self._expected = username + b":" + password if username and password else b""
 
     def _accepts(self, request: web.Request) -> bool:

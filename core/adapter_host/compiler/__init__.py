@@ -1,1 +1,1 @@
-"""From a document to a plan: load, resolve references, compile operations. Imports `auth` and below."""
+"""Compile a document to a plan: load it, resolve references, compile operations. Imports `auth` and below."""

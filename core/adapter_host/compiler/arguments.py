@@ -1,4 +1,4 @@
-"""Compiling one unit (a REST operation, an MCP tool): its inputs, and how they become its target's."""
+"""Compile the inputs of one operation, and map its arguments to those of its target."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from .references import normalize_name
 from .scope import Scope
 
 ArgumentMapper = Callable[[Arguments], Arguments]
-"""From one set of arguments to another."""
+"""Map the arguments of an operation to those of its target."""
 
 
 class _Target(Protocol):
-    """What a unit calls: a consumed operation, or a function."""
+    """The target of a call: a consumed operation, or a function."""
 
     @property
     def namespace(self) -> str: ...
@@ -36,9 +36,9 @@ class _Target(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ArgumentBinding:
-    """Where each input of the target comes from, by its name: a named value, a template or a constant.
+    """The source of each input of the target, by its name: a named value, a template or a constant.
 
-    `inferred` is what the target says of the values that are named.
+    `inferred` are inputs of the caller, inferred from the target's, by name.
     """
 
     references: Mapping[str, str]
@@ -48,12 +48,12 @@ class ArgumentBinding:
 
 
 def bind_arguments(scope: Scope, spec: OperationSpec | CallStepSpec, target: _Target) -> ArgumentBinding:
-    """Decide where the inputs of `target` come from."""
+    """Return where the inputs of `target` come from."""
     return _Binder(scope, spec, target).bind()
 
 
 def operation_inputs(scope: Scope, *inferred: Mapping[str, Input]) -> tuple[Input, ...]:
-    """The inputs of a unit: the declared ones, and those that only its targets name."""
+    """Return the inputs of an operation: the declared ones, and those inferred from its targets."""
     inputs: dict[str, Input] = {}
     for by_name in inferred:
         for name, item in by_name.items():
@@ -64,7 +64,7 @@ def operation_inputs(scope: Scope, *inferred: Mapping[str, Input]) -> tuple[Inpu
 
 
 def _merge_inputs(first: Input, second: Input) -> Input:
-    """Of what two targets say of one input, what says more."""
+    """Return the stricter of two declarations of one input."""
     if first.required >= second.required and (first.type or not second.type):
         return first
     return replace(second, type=second.type or first.type, required=first.required or second.required)
@@ -111,7 +111,10 @@ class _Binder:
             self.constants[name] = resolved.value
 
     def _bind_remaining(self) -> None:
-        """What `with` does not name comes from the input of its name; undeclared units take all of the target's."""
+        """Bind inputs that `with` does not name to inputs of the same name.
+
+        An operation that declares no inputs has all of the target's.
+        """
         declared, bound = list(self.scope.declared), list(self.scope.bound)
         for item in self.target.inputs:
             name = item.name
@@ -137,8 +140,8 @@ class _Binder:
         return inferred
 
     def _warn_unknown(self, key: str, loc: Loc) -> None:
-        hint = did_you_mean(key, self._input_names) or f" (it takes: {listed(self._input_names, 'and') or 'nothing'})"
-        message = f"'{self.target.namespace}.{self.target.name}' takes no '{key}', so it is not sent{hint}"
+        hint = did_you_mean(key, self._input_names) or f" (inputs: {listed(self._input_names, 'and') or 'none'})"
+        message = f"'{key}' is ignored: '{self.target.namespace}.{self.target.name}' has no such input{hint}"
         self.scope.loaded.problem(message, loc, code="unused-with", warning=True, key=True)
 
 
@@ -149,7 +152,7 @@ def _matching_name(name: str, names: Sequence[str]) -> str | None:
 
 
 def declared_input(spec: InputSpec, inferred: Input | None = None) -> Input:
-    """A declared input; what it does not say is as inferred from where its value goes."""
+    """Return a declared input, completed by what is inferred from its use."""
     base = inferred or Input(spec.name)
     return Input(
         name=spec.name,
@@ -163,9 +166,9 @@ def declared_input(spec: InputSpec, inferred: Input | None = None) -> Input:
 
 
 def compile_mapper(binding: ArgumentBinding, inputs: Iterable[Input] | None) -> ArgumentMapper:
-    """The function from a unit's arguments to its target's; `inputs` are all that may be among the arguments.
+    """Compile the function that maps an operation's arguments to its target's.
 
-    With None there may be anything among them.
+    `inputs` are the inputs that the arguments may have; None allows any.
     """
     templates = binding.templates
     constants = {name: template.constant for name, template in templates.items() if template.constant is not None}
@@ -174,7 +177,7 @@ def compile_mapper(binding: ArgumentBinding, inputs: Iterable[Input] | None) -> 
 
 
 def compile_preview(binding: ArgumentBinding, inputs: Iterable[Input] | None) -> ArgumentMapper:
-    """As `compile_mapper`, for people: secrets stay as names."""
+    """Compile a mapper like `compile_mapper`, with secrets replaced by their names."""
     return _map_arguments(
         binding, inputs, binding.constants, {name: template.preview for name, template in binding.templates.items()}
     )
@@ -206,7 +209,7 @@ def _map_arguments(
 
 
 def compile_validator(inputs: Iterable[Input]) -> ArgumentMapper:
-    """The function that gives the arguments back, checked; it raises `ArgumentError`."""
+    """Compile a function that validates arguments and returns them; it raises `ArgumentError`."""
     declared = {item.name: item for item in inputs}
     required = tuple(item.name for item in declared.values() if item.required)
 
@@ -217,7 +220,7 @@ def compile_validator(inputs: Iterable[Input]) -> ArgumentMapper:
             if spec is None:
                 raise _unknown_parameter(name, declared)
             if value is ABSENT or (value is None and spec.type and not spec.required):
-                # A client that writes null for what it leaves out means the same.
+                # Clients write null for an argument that they leave out.
                 absent.append(name)
             else:
                 spec.check(value)

@@ -1,4 +1,4 @@
-"""A capability compiled: adapters made, references resolved, operations composed. Nothing is started."""
+"""Compile a capability: construct adapters, resolve references, compose operations. Nothing is started."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ AdapterT = TypeVar("AdapterT")
 def compile_capability(
     loaded: LoadedCapability, plugins: Plugins, settings: Settings, shared: MutableMapping[str, Any] | None = None
 ) -> Plan:
-    """Compile a capability; raises `ProblemsError` with everything that is wrong with it.
+    """Compile a capability; raise `ProblemsError` with all of its problems.
 
-    `kept` is what plugins keep from one build to the next.
+    `shared` is the state of plugins that outlives a reload.
     """
     for problems in plugins.call_hook("check_capability", loaded=loaded):
         loaded.diagnostics.add(*(problems or ()))
@@ -52,8 +52,6 @@ def compile_capability(
 
 
 class _CapabilityCompiler:
-    """What the steps of one build share."""
-
     def __init__(
         self, loaded: LoadedCapability, plugins: Plugins, settings: Settings, shared: MutableMapping[str, Any]
     ) -> None:
@@ -84,7 +82,7 @@ class _CapabilityCompiler:
         return Plan(self._loaded, consumers, self._consumed, exposers, self._step_types)
 
     def _section(self) -> AbstractContextManager[Section]:
-        """Return a block whose errors leave its part out, where settings allow that."""
+        """Return a context in which errors skip a section of the document, if settings allow that."""
         return self._loaded.diagnostics.demote_errors(self._settings.skip_invalid)
 
     def _compile_consumers(self) -> list[Consumer[Any]]:
@@ -110,14 +108,13 @@ class _CapabilityCompiler:
     def _wrap_operations(
         self, operations: tuple[ConsumedOperation, ...], config: ConsumerConfig, context: BuildContext
     ) -> tuple[ConsumedOperation, ...]:
-        """The operations with the plugins' wrappers around their calls; those that no plugin wraps stay themselves."""
         args = {"config": config, "operations": operations, "context": context}
         for wrap in reversed(self._plugins.call_hook("consumer_wrapper", **args)):
             operations = tuple(wrap_consumed(operation, wrap(operation, operation.call)) for operation in operations)
         return operations
 
     def _step_type(self, type_name: str) -> StepType[Any]:
-        """What does the steps of a type: made once, for the first of them."""
+        """Return the implementation of a step type, constructed on first use."""
         if type_name not in self._step_types:
             step_type = _construct(
                 self._plugins.step_types[type_name], f"steps of type '{type_name}'", self._context("")
@@ -135,7 +132,7 @@ class _CapabilityCompiler:
         return BuildContext(self._loaded, self._settings, namespace, shared=self._shared)
 
     def _check_unused(self, functions: Functions) -> None:
-        """Note what is wrong with the functions that nothing refers to: the others have been compiled."""
+        """Report problems of functions without a reference; the others are already compiled."""
         compiler = self._operation_compiler(functions, lambda step, operation, work: work)
         for function in functions.unused:
             with self._section():
@@ -145,14 +142,14 @@ class _CapabilityCompiler:
         for config in self._loaded.capability.exposes:
             with self._section() as section:
                 credentials = self._credentials(config)
-            # What cannot check its callers is never served, not even in part.
+            # An exposer that cannot authenticate clients must not be served, even with --skip-invalid.
             if not section.skipped:
                 yield self._compile_exposer(config, credentials, functions)
 
     def _credentials(self, config: ExposerConfig) -> Credentials | None:
         adapter = self._plugins.exposers[config.type]
         if config.authentication and not issubclass(adapter, HttpExposer) and not adapter.checks_callers:
-            message = f"type '{config.type}' cannot check its callers, so it cannot be served with 'authentication'"
+            message = f"type '{config.type}' does not support 'authentication'; remove the key or use another type"
             self._loaded.problem(message, self._loaded.loc(config, "authentication"), code="unsupported")
         return compile_credentials(config.authentication, self._context(config.namespace))
 
@@ -192,7 +189,7 @@ def _label(config: ConsumerConfig | ExposerConfig) -> str:
 
 def _construct(adapter: Callable[..., AdapterT], label: str, *args: Any) -> AdapterT:
     try:
-        # An adapter is foreign code: what its constructor raises is named as its own failure.
+        # Any exception of a constructor of a plugin is reported as the plugin's failure.
         return adapter(*args)
     except Exception as error:
         message = f"{label}: {type(error).__name__}: {error}"
@@ -200,7 +197,7 @@ def _construct(adapter: Callable[..., AdapterT], label: str, *args: Any) -> Adap
 
 
 def _operations_of(config: ExposerConfig) -> list[tuple[OperationSpec, Caller]]:
-    """Every operation of an exposer with what its surroundings say of it."""
+    """Return the operations of an exposer, each with the context in which it is declared."""
     units = []
     ancestors: list[tuple[Model, Loc]] = []
     for model, loc in walk(config):

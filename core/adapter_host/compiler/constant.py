@@ -1,4 +1,4 @@
-"""Operations without an upstream: their outputs' own values, with the caller's inputs filled in."""
+"""Compile operations without an upstream: constant outputs, filled in with inputs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Maker = Callable[[Arguments], Any]
 
 @dataclass(frozen=True, slots=True)
 class ConstantOperation:
-    """A compiled mock: its inputs and its call."""
+    """The inputs and the call of an operation with constant outputs."""
 
     inputs: tuple[Input, ...]
     call: Call
@@ -30,7 +30,7 @@ class ConstantOperation:
 def compile_constant(
     spec: OperationSpec, outputs: Sequence[OutputSpec], loaded: LoadedCapability
 ) -> ConstantOperation | None:
-    """The mock that an operation's outputs declare, or None when none of them has a value."""
+    """Compile an operation to its constant outputs; return None when no output has a value."""
     if not any(_has_value(output) for output in outputs):
         return None
     compiler = _Compiler(spec, outputs, loaded)
@@ -48,7 +48,7 @@ def _has_value(output: OutputSpec) -> bool:
 
 
 class _Compiler:
-    """Compiles the outputs of one operation and collects the inputs that their templates name."""
+    """Compiles the outputs of one operation and collects the inputs in their templates."""
 
     def __init__(self, spec: OperationSpec, outputs: Sequence[OutputSpec], loaded: LoadedCapability) -> None:
         self._outputs = outputs
@@ -62,12 +62,11 @@ class _Compiler:
         return self._compile_object({output.name or "value": output for output in outputs})
 
     def inputs(self) -> tuple[Input, ...]:
-        """The declared inputs, and those that only a template names."""
+        """Return the declared inputs, and those that appear only in a template."""
         named = sorted(filter(is_input, self._scope.used - self._scope.declared.keys()))
         return (*operation_inputs(self._scope), *map(Input, named))
 
     def values(self, arguments: Arguments) -> Arguments:
-        """The values that a call begins with."""
         return self._scope.values(arguments) if self._scope.bound else arguments
 
     def _compile_output(self, output: OutputSpec) -> Maker:

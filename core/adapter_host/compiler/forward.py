@@ -1,4 +1,4 @@
-"""Compiling a forward: what of a request goes on to a consumed API, and what of its answer comes back."""
+"""Compile a forward: filter the headers and the query of requests, and the headers of responses."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from adapter_host.plugin.context import BuildContext
 
 _BODY_HEADERS: Final = frozenset({"content-encoding", "content-language", "content-length", "content-type"})
 _ORIGIN_HEADERS: Final = frozenset({"alt-svc", "strict-transport-security"})
-"""Headers by which an API speaks of its own host; another host that repeats them says something else."""
+"""Response headers about the host of the API, which are wrong for another host."""
 
 _COOKIE_DOMAIN: Final = re.compile(r";\s*domain\s*=[^;]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class ForwardTarget:
-    """What a consumer passes requests on with, and the same as the plugins have wrapped it."""
+    """The pass-through operation of a consumer, and the same with the wrappers of plugins."""
 
     forwarding: PassThroughOperation
     operation: ConsumedOperation
@@ -36,18 +36,18 @@ class ForwardTarget:
 
 @dataclass(frozen=True, slots=True)
 class ForwardPolicy:
-    """The names, in lower case, of what a request takes along: headers; and of what it leaves: query parameters."""
+    """The request headers to forward and the query parameters to drop, in lower case."""
 
     headers: frozenset[str]
     dropped_query: frozenset[str]
     cookies: bool
 
     def forwarded_arguments(self, arguments: Arguments) -> dict[str, Any]:
-        """The arguments as they go on."""
+        """Return the arguments without headers and query parameters that are not forwarded."""
         forwarded = dict(arguments)
         headers = forwarded.get("headers") or {}
         if not isinstance(headers, Mapping):
-            raise ArgumentError("headers", "'headers' must be an object of texts")
+            raise ArgumentError("headers", "'headers' must be an object of strings")
         forwarded["headers"] = CIMultiDict(
             (name, value) for name, value in _end_to_end_headers(headers).items() if name.lower() in self.headers
         )
@@ -56,17 +56,16 @@ class ForwardPolicy:
         return forwarded
 
     def response_headers(self, headers: Mapping[str, str]) -> CIMultiDict[str]:
-        """The headers that come back.
+        """Return the response headers for the client.
 
-        A cookie is of a caller's own only where callers' cookies go on: with any other, each would get the session of
-        whoever the API takes us for.
+        Cookies are set only if the client's cookies are forwarded: otherwise all clients would share one session.
         """
         returned = _end_to_end_headers(headers)
         for name in _ORIGIN_HEADERS:
             returned.popall(name, None)
         cookies = returned.popall("Set-Cookie", [])
         if self.cookies:
-            # The API's own domain is not ours; without one, a cookie is of the host that it comes from.
+            # The domain of the API is not that of the host; without one, a cookie belongs to the responding host.
             returned.extend(("Set-Cookie", _COOKIE_DOMAIN.sub("", cookie)) for cookie in cookies)
         return returned
 
@@ -88,7 +87,7 @@ class ForwardCompiler:
         self._streams = streams
 
     def compile(self, spec: ForwardSpec) -> Operation | None:
-        """The operation, or None when it cannot run and the reason is noted."""
+        """Compile a forward; return None when it cannot run and a problem is reported."""
         target = self._find_target(spec)
         self._check_keys(spec)
         trusted = self._trusted_headers(spec)
@@ -114,10 +113,10 @@ class ForwardCompiler:
                 did_you_mean(namespace, self._targets)
                 or f" (consumed namespaces: {', '.join(self._targets) or 'none'})"
             )
-            message = f"nothing consumed is named '{namespace}'{hint}"
+            message = f"unknown namespace '{namespace}'{hint}"
             self._context.problem(message, spec, "targetNamespace", code="unknown-namespace")
         elif (target := self._targets[namespace]) is None:
-            message = f"'{namespace}' takes no forwarded requests, only calls (declare the operations instead)"
+            message = f"'{namespace}' does not support 'forward'; declare and call its operations"
             self._context.problem(message, spec, "targetNamespace", code="unsupported")
         else:
             return target
@@ -128,19 +127,20 @@ class ForwardCompiler:
         for name, field in type(spec).model_fields.items():
             if name in spec.model_fields_set and name not in allowed:
                 key = field.alias or name
-                message = f"a forward has no '{key}' (it has: {listed(('targetNamespace', 'trustedHeaders'), 'and')})"
+                keys = listed(("targetNamespace", "trustedHeaders"), "and")
+                message = f"'{key}' is not a key of a forward (keys: {keys})"
                 self._context.problem(message, spec, key, code="unknown-key")
 
     def _trusted_headers(self, spec: ForwardSpec) -> frozenset[str]:
-        """The headers that may go on, in lower case."""
+        """Return the headers to forward, in lower case."""
         trusted = set()
         for index, name in enumerate(spec.trusted_headers):
             if not is_token(name):
                 self._context.problem(
-                    f"'{name}' is no name of a header", spec, "trustedHeaders", index, code="header-name"
+                    f"'{name}' is not a valid header name", spec, "trustedHeaders", index, code="header-name"
                 )
             elif name.lower() in CONNECTION_HEADERS:
-                self._warn(f"header '{name}' belongs to the connection, so it is not sent on", spec, index)
+                self._warn(f"header '{name}' is not forwarded: it belongs to the connection", spec, index)
             else:
                 trusted.add(name.lower())
         return frozenset(trusted)
@@ -151,20 +151,20 @@ class ForwardCompiler:
         dropped_query = set(forwarding.own_query)
         location, key = self._credential_location()
         if location == "query":
-            # Whoever is let in by it does not mean it for the API.
+            # It authenticates the client to the exposer, not to the API.
             dropped_query.add(key)
         for index, name in enumerate(spec.trusted_headers):
             if name.lower() in trusted & forwarding.own_headers:
-                message = f"'{spec.target_namespace}' sets the header '{name}' itself, so callers' is not sent on"
+                message = f"header '{name}' is not forwarded: '{spec.target_namespace}' sets it itself"
                 self._warn(message, spec, index)
             elif location == "header" and name.lower() == key:
-                message = f"callers' credentials for '{self._context.namespace}' are sent on in '{name}'"
-                self._warn(f"{message} (authenticate '{spec.target_namespace}' on its own)", spec, index)
+                message = f"credentials of clients for '{self._context.namespace}' are forwarded in '{name}'"
+                self._warn(f"{message}; declare 'authentication' for '{spec.target_namespace}' instead", spec, index)
         headers = (trusted | _BODY_HEADERS) - forwarding.own_headers
         return ForwardPolicy(headers, frozenset(map(str.casefold, dropped_query)), cookies="cookie" in headers)
 
     def _credential_location(self) -> tuple[str, str]:
-        """Where callers carry their credential for the exposer, and its name there."""
+        """Return where clients send their credential (`header`, `query` or nothing), and its name there."""
         declared = self._authentication
         if declared is None:
             return "", ""
@@ -184,7 +184,7 @@ def _runner(target: ConsumedOperation, policy: ForwardPolicy, *, streams: bool) 
         try:
             result = await call(policy.forwarded_arguments(arguments), stream=streams)
         except UpstreamStatusError as error:
-            # Raised by what is wrapped around the call; here an API's error is an answer like any other.
+            # Raised by a wrapper of the call; a forward returns an error of the API like any response.
             status, body, media_type = error.upstream_status, error.body, error.media_type
             result = Result(status=status, body=body, media_type=media_type, headers=error.headers)
         result.headers = policy.response_headers(result.headers)
@@ -194,7 +194,7 @@ def _runner(target: ConsumedOperation, policy: ForwardPolicy, *, streams: bool) 
 
 
 def _end_to_end_headers(headers: Mapping[str, str]) -> CIMultiDict[str]:
-    """The headers without those of the connection, and those that it names as such."""
+    """Return the headers without hop-by-hop headers (RFC 9110, 7.6.1)."""
     dropped = set(HOP_BY_HOP)
     for name, value in headers.items():
         if name.lower() == "connection":
@@ -203,10 +203,10 @@ def _end_to_end_headers(headers: Mapping[str, str]) -> CIMultiDict[str]:
 
 
 def _drop_parameters(query: str, names: Collection[str]) -> str:
-    """A query without the parameters of these names, in any case and encoding; all else stays as it is."""
+    """Remove parameters from a query by name, in any case and encoding; the rest stays unchanged."""
     pairs = []
     for pair in query.split("&"):
-        # Some servers take a `;` for an `&`.
+        # Some servers treat `;` as `&`.
         parts = [part for part in pair.split(";") if unquote_plus(part.partition("=")[0]).casefold() not in names]
         if parts:
             pairs.append(";".join(parts))

@@ -1,4 +1,4 @@
-"""From files to declarations: read, take imports, parse with the plugins' own models."""
+"""Load documents: read files, resolve imports, parse with the models of plugins."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ FIRST_PARTY: Final = {
     ("exposes", "control"): "adapter-host-control",
     ("steps", "script"): "adapter-host-scripting",
 }
-"""The distributions that bring the types of the language, to suggest where one is not installed."""
+"""The distributions with the types of the language, to suggest when one is not installed."""
 
 _ADAPTER_KINDS: Final = {"consumes": "consumer", "exposes": "exposer", "steps": "step"}
 _ROOT_KEYS: Final = ("info", "binds", "consumes", "capability")
@@ -49,9 +49,9 @@ _OTHER_ROOT_KEYS: Final = ("naftiko", "ikanos", "exposes", "aggregates")
 
 
 def find_documents(paths: Sequence[str | Path]) -> Iterator[Source | Path]:
-    """What the paths mean, in order: a directory means every YAML file below it that is a capability.
+    """Yield the documents at the paths, in order; a directory stands for every capability file below it.
 
-    To tell, these are read; what cannot be, and what is no directory, is given as its path.
+    Files of a directory are yielded as sources, as they have been read; unreadable files and other paths as paths.
     """
     for path in map(Path, paths):
         if path.is_dir():
@@ -69,7 +69,7 @@ def _read_if_capability(file: Path) -> Source | Path | None:
     try:
         source = Source.read(file)
     except ProblemsError:
-        return file  # it is reported where it is read in earnest
+        return file  # reported when it is loaded
     capability = source.data.get("capability")
     if not isinstance(capability, dict):
         return source if "capability" in source.data else None
@@ -77,9 +77,9 @@ def _read_if_capability(file: Path) -> Source | Path | None:
 
 
 def load_document(source: Source, plugins: Plugins, settings: Settings, *, strict: bool = False) -> LoadedCapability:
-    """Parse a document; raises `ProblemsError` with everything that is wrong with it.
+    """Parse a document; raise `ProblemsError` with all of its problems.
 
-    With `strict` it is held to the official schema too.
+    With `strict`, validate it against the official schema too.
     """
     version, problems = read_version(source)
     if not all(problem.warning for problem in problems):
@@ -111,7 +111,7 @@ def load_document(source: Source, plugins: Plugins, settings: Settings, *, stric
 
 
 class _Parser:
-    """Parses the parts of one document and collects what is wrong with each."""
+    """Parses the sections of one document and collects their problems."""
 
     def __init__(self, source: Source, plugins: Plugins, problems: list[Problem]) -> None:
         self._source = source
@@ -129,7 +129,7 @@ class _Parser:
         data = self._source.data
         section = data if not self.base else data.get("capability")
         if not isinstance(section, dict):
-            message = "there is no 'capability' section, so nothing is exposed"
+            message = "'capability' is missing; nothing would be exposed"
             self._problem(("capability",), message, code="missing-key")
             return None
         known = (version_key(data) or "naftiko", *_ROOT_KEYS)
@@ -138,15 +138,16 @@ class _Parser:
             self._warn_unknown(section, self.base, SECTIONS)
         for name in SECTIONS if self.base else ():
             if name in data and name != "binds":
-                message = f"'{name}' beside 'capability' is ignored (it belongs below 'capability')"
+                message = f"'{name}' is ignored at the top level; move it below 'capability'"
                 self._problem((name,), message, code="ignored", warning=True, key=True)
         if self.base and not section.get("exposes") and not section.get("consumes"):
-            self._problem(("capability", "exposes"), "nothing is exposed or consumed", code="missing-key")
+            message = "nothing is exposed or consumed; add 'exposes' or 'consumes'"
+            self._problem(("capability", "exposes"), message, code="missing-key")
         info = self._parse_model(Info, data.get("info") or {}, ("info",))
         consumes = self._parse_adapters("consumes", self._plugins.consumers)
         aggregates = self._parse_aggregates()
         exposes = self._parse_adapters("exposes", self._plugins.exposers)
-        # The parts are valid models already; validating them again would only copy them.
+        # The sections are validated models; validating them again would only copy them.
         return Capability.model_construct(
             version=version,
             info=info or Info(),
@@ -166,7 +167,7 @@ class _Parser:
                     yield loc, bind
 
     def bound_names(self, environment: Mapping[str, str]) -> Iterator[BoundName]:
-        """What the binds of the document declare; where their location is wrong, a problem."""
+        """Yield the names that the binds of the document declare; report binds with an invalid location."""
         for loc, bind in self._binds:
             try:
                 origin = self._origin(bind, loc, environment)
@@ -183,7 +184,7 @@ class _Parser:
 
         def report(reason: str) -> Problem:
             keys = listed(bind.keys.values(), "and")
-            message = f"bind '{bind.namespace}' cannot be read: {reason} (asked for: {keys})"
+            message = f"bind '{bind.namespace}' cannot be read: {reason} (keys: {keys})"
             return self._source.problem((*loc, "location"), message, code="unreadable-bind")
 
         return Origin(f"bind '{bind.namespace}'", bind_source, report)
@@ -191,13 +192,11 @@ class _Parser:
     def _bind_source(self, location: str) -> type[BindSource]:
         scheme, separator, _ = location.partition("://")
         if not separator:
-            raise BindError("a bind's location is a URL (of a file, file://./ and its path)")
+            raise BindError("'location' of a bind must be a URL, such as file://./secrets.yaml")
         known = self._plugins.bind_sources
         if scheme.lower() not in known:
             hints = [f"known: {', '.join(sorted(known))}", *map(str, self._plugins.failed)]
-            raise BindError(
-                f"no plugin reads binds from '{scheme}://'{did_you_mean(scheme, known)} ({'; '.join(hints)})"
-            )
+            raise BindError(f"unknown bind scheme '{scheme}://'{did_you_mean(scheme, known)} ({'; '.join(hints)})")
         return known[scheme.lower()]
 
     def _parse_aggregates(self) -> list[AggregateSpec]:
@@ -276,16 +275,15 @@ class _Parser:
 
 
 def unknown_key_message(key: str, known: Sequence[str]) -> str:
-    """The message for a key that the language does not have at this place."""
+    """Return the message for a key that the language does not have here."""
     hint = did_you_mean(key, known) or f" (known: {listed(known, 'and')})"
     return f"unknown key '{key}' is ignored{hint}"
 
 
 def _tunnel_message(tunnel: Any) -> str:
-    """The message for an API that is to be reached through a tunnel that no plugin opens."""
     type_name = tunnel.get("type") if isinstance(tunnel, dict) else None
-    described = f" of the type '{type_name}'" if isinstance(type_name, str) else ""
-    return f"a tunnel{described} needs a plugin whose consumer takes a 'tunnel', and none is installed"
+    described = f"tunnel type '{type_name}'" if isinstance(type_name, str) else "'tunnel'"
+    return f"{described} is not supported by any installed plugin"
 
 
 def _warn_unknown_keys(loaded: LoadedCapability) -> None:

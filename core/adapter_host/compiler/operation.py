@@ -1,4 +1,4 @@
-"""Compiling one operation: its references resolved, its inputs wired, its call composed."""
+"""Compile one operation: resolve its references, bind its inputs, compose its call."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from adapter_host.capability.loaded import LoadedCapability
 from adapter_host.capability.media_types import is_json
 from adapter_host.capability.model import Model
 from adapter_host.capability.spec import CallStepSpec, FunctionSpec, OperationSpec, OutputSpec
+from adapter_host.document.messages import listed
 from adapter_host.operation.inputs import Input
 from adapter_host.operation.operation import JSON, Arguments, Call, ConsumedOperation, Operation, Result, success
 
@@ -34,7 +35,7 @@ Outputs = Sequence[OutputSpec]
 
 
 class OperationCompiler:
-    """Compiles operations; what is wrong with them is noted in the declaration."""
+    """Compiles operations and reports their problems."""
 
     def __init__(
         self,
@@ -51,19 +52,19 @@ class OperationCompiler:
         self._response_policy = response_policy or ResponsePolicy()
 
     def compile(self, spec: OperationSpec, caller: Caller) -> Operation | None:
-        """The operation, or None when it cannot run and the reason is noted."""
+        """Compile an operation; return None when it cannot run and a problem is reported."""
         return self._compile(spec, caller, spec.output_parameters)
 
     def check(self, function: FunctionSpec) -> None:
-        """Note what is wrong with a function."""
+        """Report problems of a function."""
         self._compile(function, _function_caller(function), function.output_parameters)
 
     def _compile(self, spec: OperationSpec, caller: Caller, outputs: Outputs) -> Operation | None:
         modes = [mode for mode in ("ref", "call", "steps") if getattr(spec, mode)]
         if spec.mappings and "steps" not in modes:
-            self._warn("'mappings' are of 'steps' alone, so these are ignored", spec, "mappings", code="ignored")
+            self._warn("'mappings' is ignored without 'steps'", spec, "mappings", code="ignored")
         if len(modes) > 1:
-            self._problem(f"an operation has one mode; this has {' and '.join(modes)}", spec, code="modes")
+            self._problem(f"{listed(map(repr, modes), 'and')} are mutually exclusive", spec, code="modes")
         elif modes == ["call"]:
             return self._compile_call(spec, caller, outputs)
         elif modes == ["steps"]:
@@ -107,7 +108,7 @@ class OperationCompiler:
         return None
 
     def _warn_binary(self, target: ConsumedOperation, ignored: Model, key: str) -> None:
-        message = f"'{target.namespace}.{target.name}' answers bytes, of which nothing is mapped: '{key}' is ignored"
+        message = f"'{key}' is ignored: '{target.namespace}.{target.name}' returns binary data"
         self._loaded.problem(message, self._loaded.loc(ignored), code="ignored", warning=True)
 
     def _compile_steps(self, spec: OperationSpec, outputs: Outputs) -> Operation | None:
@@ -156,7 +157,8 @@ class OperationCompiler:
         ref = spec.ref or ""
         function = self._functions.find(ref)
         if isinstance(spec, FunctionSpec):
-            message = f"a {self._loaded.source.word('function')} does its work itself; 'ref' belongs to what is exposed"
+            word = self._loaded.source.word("function")
+            message = f"'ref' is not allowed in a {word}; use it in an exposed operation"
             self._problem(message, spec, "ref", code="function-ref")
             return None
         if function is None:
@@ -196,7 +198,7 @@ class OperationCompiler:
         constant = constant or compile_constant(spec, spec.output_parameters, self._loaded)
         if constant:
             return Operation(spec.known_as, spec.description, constant.inputs, constant.call, spec)
-        message = "the operation does nothing: it has no 'call', 'steps' or 'ref' and no output with a 'value'"
+        message = "the operation has none of 'call', 'steps', 'ref' and an output with 'value'; add one"
         self._problem(message, spec, code="modes")
         return None
 
@@ -225,7 +227,7 @@ class OperationCompiler:
 
 @dataclass(frozen=True, slots=True)
 class _FunctionTarget:
-    """A function, as what a unit calls."""
+    """A function as the target of a call."""
 
     ref: str
     inputs: tuple[Input, ...]
@@ -244,7 +246,7 @@ def _function_caller(function: FunctionSpec) -> Caller:
 
 
 def _media_type(target: ConsumedOperation, *, mapped: bool) -> str | None:
-    """What the answers are told to be; what is mapped is JSON, whatever it was."""
+    """Return the declared media type; mapped responses are JSON."""
     declared = target.media_type
     return None if declared is None or (mapped and not is_json(declared)) else declared
 

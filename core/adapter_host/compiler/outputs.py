@@ -1,4 +1,4 @@
-"""Output parameters, compiled once to a function from an upstream's data to what callers get."""
+"""Compile output parameters to a function from upstream data to the result."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from adapter_host.operation.inputs import parse_number
 Transform = Callable[[Any], Any]
 
 Path = tuple[str, ...]
-"""A place in an answer: the names on the way to it."""
+"""The keys that lead to a value in a result."""
 
 _STRUCTURES: Final[dict[str | None, type]] = {"object": dict, "array": list}
 _TYPES: Final = frozenset({"string", "number", "integer", "boolean", "array", "object"})
 
 
 def compile_outputs(outputs: Sequence[OutputSpec], loaded: LoadedCapability) -> Transform | None:
-    """The shape of an answer, or None when it is passed through as it came."""
+    """Compile the outputs of an operation; return None when the response is passed through unchanged."""
     if not outputs or is_passthrough(outputs[0]):
         return None
     transforms = [_OutputCompiler(loaded).transform(output) for output in outputs]
@@ -31,7 +31,7 @@ def compile_outputs(outputs: Sequence[OutputSpec], loaded: LoadedCapability) -> 
         return transforms[0]
 
     def first(data: Any) -> Any:
-        # The language tries the entries in order; the first that gives something is the answer.
+        # The language tries the entries in order; the first value that is not null is the result.
         return next((value for transform in transforms if (value := transform(data)) is not None), None)
 
     return first
@@ -40,17 +40,17 @@ def compile_outputs(outputs: Sequence[OutputSpec], loaded: LoadedCapability) -> 
 def compile_mapped_outputs(
     outputs: Sequence[OutputSpec], mapped: Collection[Path], loaded: LoadedCapability
 ) -> Transform:
-    """The shape of what steps are mapped to: an object of the outputs by their names.
+    """Compile the outputs of mapped steps to an object, by their names.
 
-    What is mapped to a place that no output declares is kept as it is.
+    Values at paths in `mapped` that no output declares stay unchanged.
     """
     return _OutputCompiler(loaded, by_name=True).fields({output.name or "": output for output in outputs}, mapped)
 
 
 def compile_refinement(outputs: Sequence[OutputSpec], loaded: LoadedCapability) -> Transform | None:
-    """What a consumed operation's own outputs make of its answer: an object becomes them, an array's elements get them.
+    """Compile the outputs of a consumed operation: they replace an object, and extend the elements of an array.
 
-    None when they say no more than that it is an answer.
+    Return None when they would change nothing.
     """
     compiler = _OutputCompiler(loaded, consumed=True)
     refining = {
@@ -84,7 +84,7 @@ def _refine_element(element: Any, transforms: Mapping[str, Transform]) -> Any:
 
 
 def outputs_schema(outputs: Sequence[OutputSpec]) -> dict[str, Any] | None:
-    """The JSON Schema (2020-12) of an answer; None when it is passed through or may be one of several."""
+    """Return the JSON Schema (2020-12) of a result; None when it is passed through or one of several outputs."""
     if len(outputs) != 1 or is_passthrough(outputs[0]) or outputs[0].type not in _TYPES:
         return None
     schema = _schema(outputs[0])
@@ -92,12 +92,12 @@ def outputs_schema(outputs: Sequence[OutputSpec]) -> dict[str, Any] | None:
 
 
 def mapped_outputs_schema(outputs: Sequence[OutputSpec]) -> dict[str, Any]:
-    """The JSON Schema (2020-12) of an object of the outputs by their names."""
+    """Return the JSON Schema (2020-12) of an object of the outputs, by their names."""
     return {"type": "object", "properties": {output.name: _schema(output, by_name=True) for output in outputs}}
 
 
 def _schema(output: OutputSpec, *, by_name: bool = False) -> dict[str, Any]:
-    # What an upstream leaves out comes as null.
+    # Values that are missing in the upstream response are null.
     schema: dict[str, Any] = {"type": [output.type, "null"]} if output.type in _TYPES else {}
     if output.description:
         schema["description"] = output.description
@@ -112,18 +112,18 @@ def _schema(output: OutputSpec, *, by_name: bool = False) -> dict[str, Any]:
 
 
 def _items(output: OutputSpec) -> OutputSpec | None:
-    """What an array's elements are; of a list the first counts."""
+    """Return the output of the elements of an array; of a list, the first."""
     return next(iter(output.items), None) if isinstance(output.items, tuple) else output.items
 
 
 def _element_fields(output: OutputSpec) -> dict[str, OutputSpec]:
-    """The fields of an array's elements, where `items` lists them by name."""
+    """Return the fields of the elements of an array, where `items` lists them by name."""
     items = output.items if isinstance(output.items, tuple) else ()
     return {item.name: item for item in items if item.name}
 
 
 def is_passthrough(output: OutputSpec) -> bool:
-    """Whether an output is the whole answer, unchanged."""
+    """Return whether an output is the complete response, unchanged."""
     return (
         output.mapping is not None
         and is_identity(output.mapping)
@@ -142,7 +142,7 @@ class _OutputCompiler:
     consumed: bool = False
 
     def transform(self, output: OutputSpec, name: str | None = None, parent: str = "") -> Transform:
-        """The shape of one output; `name` is its own in the object around it, whose mapping is `above`."""
+        """Compile one output; `name` is its key in the parent object, whose mapping is `parent`."""
         path = self.path(output)
         constant = output.value if output.value is not None else output.const
         if path is None and constant is not None:
@@ -157,7 +157,6 @@ class _OutputCompiler:
         return _scalar(find, output.type)
 
     def fields(self, outputs: Mapping[str, OutputSpec], mapped: Collection[Path] = (), parent: str = "") -> Transform:
-        """The shape of an object."""
         transforms = {name: self.transform(output, name, parent) for name, output in outputs.items()}
         for name in {path[0]: None for path in mapped}:
             deeper = [path[1:] for path in mapped if path[0] == name and path[1:]]
@@ -174,13 +173,13 @@ class _OutputCompiler:
         }
 
     def path(self, output: OutputSpec) -> str | None:
-        """Where an output's data is, if it says so."""
+        """Return the JSONPath of an output, if it declares one."""
         value = output.value
         is_path = self.consumed and isinstance(value, str) and value.startswith("$")
         return value if output.mapping is None and is_path else output.mapping
 
     def with_path(self, output: OutputSpec) -> OutputSpec:
-        """The output with its path as a mapping."""
+        """Return the output with its path as its `mapping`."""
         return output.model_copy(update={"mapping": self.path(output)})
 
     def _element(self, output: OutputSpec) -> Transform | None:
@@ -196,7 +195,7 @@ class _OutputCompiler:
         try:
             find = compile_path(path or "$")
             if path and parent and path.startswith((f"{parent}.", f"{parent}[")):
-                # The documents of the language write a path from the root too, below an object that has its own.
+                # Published documents also write a path from the root below an object with a mapping.
                 return _either(find, compile_path(f"${path[len(parent) :]}"))
             return find
         except ValueError as error:
@@ -210,7 +209,7 @@ def _either(first: Find, second: Find) -> Find:
 
 
 def _scalar(find: Find, type_name: str | None) -> Transform:
-    """What is found, as the type; nearly everything is already, and coercing asks more of each value."""
+    # Most values have the declared type already, and a call of `coerce` is slower than this check.
     if type_name not in _COERCIONS:
         return find
     if type_name == "string":
@@ -227,7 +226,7 @@ def _array(find: Find, item: Transform | None) -> Transform:
         value = find(data)
         if value is None:
             return None
-        # One element of XML is no array, and an empty one is text.
+        # Formats such as XML have no arrays: one element is not a list, and an empty element is text.
         elements = value if isinstance(value, list) else [] if value == "" else [value]
         return elements if item is None else [item(element) for element in elements]
 
@@ -235,7 +234,7 @@ def _array(find: Find, item: Transform | None) -> Transform:
 
 
 def _constant(value: Any, type_name: str | None) -> Any:
-    """A constant as the declared type; the language writes those of several parts as text, in JSON."""
+    """Return a constant as the declared type; the language writes objects and arrays as JSON text."""
     if type_name not in _STRUCTURES or not isinstance(value, str):
         return coerce(value, type_name)
     try:
@@ -246,7 +245,7 @@ def _constant(value: Any, type_name: str | None) -> Any:
 
 
 def coerce(value: Any, type_name: str | None) -> Any:
-    """`value` as the declared scalar type where it can be; as it is where it cannot."""
+    """Convert `value` to the declared scalar type; return it unchanged when it cannot be converted."""
     if value is None or isinstance(value, dict | list):
         return value
     try:

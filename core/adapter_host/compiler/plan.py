@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ExposerPlan:
-    """An exposer, who may call it, its calls in progress, and what plugins put before its application."""
+    """An exposer with its credentials, its limit of calls in flight and the middlewares of plugins."""
 
     exposer: Exposer[Any]
     credentials: Credentials | None

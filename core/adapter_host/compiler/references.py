@@ -1,4 +1,4 @@
-"""Which consumed operation a `call` means: decided at load, never by chance."""
+"""Resolve references (`call` and `ref`) when a document is loaded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from adapter_host.operation.operation import ConsumedOperation
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """What is known of the unit that calls: it tells operations of one name apart."""
+    """The context of a call, to choose between operations with the same name."""
 
     keys: frozenset[str] = frozenset()
     description: str | None = None
@@ -24,23 +24,23 @@ class Caller:
 
 
 def normalize_name(name: str) -> str:
-    """A name as compared when it does not match exactly: any case, `-` and `_` left out."""
+    """Return a name for comparison: case-folded, without `-` and `_`."""
     return name.replace("-", "").replace("_", "").casefold()
 
 
 def placeholders(path: str) -> tuple[str, ...]:
-    """The names of a path's `{x}` and `{{x}}`."""
+    """Return the names of the placeholders (`{x}` and `{{x}}`) of a path."""
     return tuple(re.findall(r"\{+\s*([^{}\s]+)\s*\}+", path))
 
 
 def matches(call: str, consumed: Iterable[ConsumedOperation]) -> list[ConsumedOperation]:
-    """The operations that `namespace.operation` or `namespace.resource.operation` (or with `/`) may mean."""
+    """Return the operations named `namespace.operation` or `namespace.resource.operation` (also with `/`)."""
     reference = call.replace("/", ".")
     return [operation for operation in consumed if reference in operation.names]
 
 
 def best_matches(candidates: Sequence[ConsumedOperation], caller: Caller) -> Sequence[ConsumedOperation]:
-    """The candidates that suit the caller best; one, unless the document does not say which is meant."""
+    """Return the candidates that match the caller best; several when the reference is ambiguous."""
     for is_match in _criteria(caller):
         if len(candidates) == 1:
             break
@@ -65,7 +65,7 @@ def _criteria(caller: Caller) -> tuple[Callable[[ConsumedOperation], bool], ...]
         ),
         lambda operation: operation.method == caller.method,
     )
-    # A caller that names no input may pass on all of them, so that says little.
+    # A caller without inputs may forward all of them, so the keys of inputs are a weak criterion.
     return (*by_keys, *by_words) if keys else (*by_words, *by_keys)
 
 
@@ -78,34 +78,34 @@ def _path_input_names(operation: ConsumedOperation) -> set[str]:
 
 
 def _comparable_path(path: str) -> str:
-    """A path as compared: any case, without a `/vN` prefix, placeholders by name folded."""
+    """Return a path for comparison: normalized, without a `/vN` prefix and braces."""
     return normalize_name(re.sub(r"\{+\s*|\s*\}+", "", re.sub(r"^/v\d+(?=/|$)", "", path.rstrip("/"))))
 
 
 def unknown_operation_message(call: str, consumed: Collection[ConsumedOperation]) -> str:
-    """The message for a call that names nothing."""
+    """Return the message for a call of an unknown operation."""
     names = sorted({f"{operation.namespace}.{operation.name}" for operation in consumed})
     namespace = call.split(".")[0]
     siblings = [name for name in names if name.startswith(f"{namespace}.")]
     if hint := did_you_mean(call, names):
-        return f"nothing consumed is named '{call}'{hint}"
+        return f"unknown operation '{call}'{hint}"
     if not siblings:
         namespaces = sorted({operation.namespace for operation in consumed})
-        return f"nothing consumed is named '{call}' (consumed namespaces: {', '.join(namespaces) or 'none'})"
+        return f"unknown operation '{call}' (consumed namespaces: {', '.join(namespaces) or 'none'})"
     joined = ", ".join(siblings[:8]) + (", ..." if len(siblings) > 8 else "")
-    return f"nothing consumed is named '{call}' (there are: {joined})"
+    return f"unknown operation '{call}' (known: {joined})"
 
 
 def ambiguous_operation_message(call: str, candidates: Collection[ConsumedOperation]) -> str:
-    """The message for a call that several operations answer to."""
+    """Return the message for a call that matches several operations."""
     names = sorted({operation.names[-1] for operation in candidates})
     if len(names) < len(candidates):
-        return f"'{call}' may mean several operations of one name (give them, or their resources, names of their own)"
-    return f"'{call}' may mean several operations (name one of {', '.join(names)})"
+        return f"'{call}' is ambiguous: several operations have this name; rename them or their resources"
+    return f"'{call}' is ambiguous; use one of {', '.join(names)}"
 
 
 class Functions:
-    """The functions of a capability; two of one name are a problem."""
+    """The functions of a capability by name; reports duplicate names."""
 
     def __init__(self, loaded: LoadedCapability) -> None:
         self._word = loaded.source.word("function")
@@ -120,17 +120,17 @@ class Functions:
                 self._functions.setdefault(name, function)
 
     def find(self, ref: str) -> FunctionSpec | None:
-        """The function that a `ref` means."""
+        """Return the function with this name, and count it as used."""
         self._used.add(ref)
         return self._functions.get(ref)
 
     @property
     def unused(self) -> list[FunctionSpec]:
-        """Those that were never found."""
+        """The functions that no reference used."""
         return [function for name, function in self._functions.items() if name not in self._used]
 
     def unknown_message(self, ref: str) -> str:
-        """The message for a `ref` that means none."""
+        """Return the message for a `ref` to an unknown function."""
         names = list(self._functions)
-        hint = did_you_mean(ref, names) or f" (there are: {', '.join(names[:8]) or 'none'})"
-        return f"no {self._word} is named '{ref}'{hint}"
+        hint = did_you_mean(ref, names) or f" (known: {', '.join(names[:8]) or 'none'})"
+        return f"unknown {self._word} '{ref}'{hint}"

@@ -1,4 +1,4 @@
-"""Answers that are bytes: how many they may be, and what callers are told that they are."""
+"""Size limits and media types of binary responses."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from adapter_host.operation.streams import LimitedStream, close_stream, too_larg
 
 @dataclass(frozen=True, slots=True)
 class ResponsePolicy:
-    """How an exposer takes answers: whether as streams, the bytes that it holds of one, and what its document allows.
+    """How an exposer reads responses: as streams or not, and the limits of their size, in bytes.
 
-    `allowed` is for answers that are bytes; None when the document does not say.
+    `buffer_limit` applies to buffered responses, `document_limit` to binary ones; None when the document sets none.
     """
 
     streams: bool = False
@@ -22,24 +22,24 @@ class ResponsePolicy:
     document_limit: int | None = None
 
     def limit(self, target: ConsumedOperation) -> int | None:
-        """The most bytes that an answer of `target` may have; None when nothing bounds a stream of them."""
+        """Return the maximum size of a response of `target` in bytes; None for an unlimited stream."""
         return self.document_limit if target.max_size is None else target.max_size
 
     def requests_stream(self, target: ConsumedOperation) -> bool:
-        """Whether `target` is to be asked for a stream: to pass it on, or to hold more than it would give at once."""
+        """Return whether to request a stream: to forward it, or to buffer more than the default limit."""
         limit = self.limit(target)
         return self.streams or (target.max_size is None and limit is not None and limit > self.buffer_limit)
 
 
 @dataclass(frozen=True, slots=True)
 class ResponseLimit:
-    """Bounds an answer: at once where its length is told, and else as it comes. With `hold` a stream is read first."""
+    """Limits the size of a response, by its Content-Length or while it is read; `buffer_limit` buffers a stream."""
 
     limit: int | None
     buffer_limit: int | None
 
     async def __call__(self, result: Result) -> Result:
-        """The answer; raises `UpstreamInvalidError` for one that is too large."""
+        """Return the response; raise `UpstreamInvalidError` when it is too large."""
         limit = self.limit
         if limit is not None and (_declared_length(result) or 0) > limit:
             if result.stream is not None:
@@ -57,7 +57,7 @@ class ResponseLimit:
 
 
 def compile_response_limit(target: ConsumedOperation, response_policy: ResponsePolicy) -> ResponseLimit:
-    """What keeps the answers of `target` within what the exposer takes."""
+    """Compile the size limit of responses of `target`."""
     limit = response_policy.limit(target)
     return ResponseLimit(limit, buffer_limit=None if response_policy.streams else limit or response_policy.buffer_limit)
 
@@ -70,13 +70,13 @@ def _declared_length(result: Result) -> int | None:
 
 
 def with_media_type(call: Call, media_type: str, *, binary: bool) -> Call:
-    """`call`, its answers told to be of `media_type`; what has become JSON on the way stays JSON unless that is too."""
+    """Return `call` with `media_type` on its results; a JSON result keeps its media type unless the new one is JSON."""
 
     async def call_with_media_type(arguments: Arguments) -> Result:
         result = await call(arguments)
         if not binary and is_json(result.media_type) and not is_json(media_type):
             return result
-        # Another exposer may have the same result, told otherwise.
+        # Another exposer may return the same result with another media type.
         result = copy.copy(result)
         result.media_type = media_type
         return result

@@ -1,4 +1,4 @@
-"""What the values in a unit stand for: its own inputs, secrets, constants and templates of these."""
+"""Resolve the values of an operation: inputs, secrets, constants and templates of these."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from adapter_host.document.source import Loc
 from adapter_host.expressions.template import ABSENT, TAG, Part, Reference, Template, text_of
 
 Values = Mapping[str, Any]
-"""What a call knows so far, by the names that a scope gives it."""
+"""The values of one call, by their names in a scope."""
 
 _WITH_PREFIX: Final = "with:"
 _QUALIFIED: Final = re.compile(r"(?:\$this\.)?([A-Za-z0-9_-]+)\.([A-Za-z0-9_*.-]+)")
@@ -21,24 +21,24 @@ _QUALIFIED: Final = re.compile(r"(?:\$this\.)?([A-Za-z0-9_-]+)\.([A-Za-z0-9_*.-]
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A value that no call changes."""
+    """A value that is the same in every call."""
 
     value: Any
 
 
 Getter = Callable[[Values], Any]
-"""The function that gives a value in one call, or `ABSENT`."""
+"""Return a value of one call, or `ABSENT`."""
 
 Value = Reference | Template | Constant
 
 
 def is_input(name: str) -> bool:
-    """Whether a value's name is an input's, and not that of something a unit has of its own."""
+    """Return whether a name is that of an input, and not of a `with` value or a step result."""
     return not name.startswith(("$", _WITH_PREFIX))
 
 
 class Scope:
-    """The names that the values of one unit may hold; `declared` are its inputs, `used` those that something names."""
+    """The names that values of one operation may refer to; `declared` are its inputs, `used` the names in use."""
 
     def __init__(self, inputs: Iterable[InputSpec], loaded: LoadedCapability) -> None:
         specs = tuple(inputs)
@@ -51,7 +51,7 @@ class Scope:
         self._getters: dict[str, Getter] = {}
 
     def bind_with(self, spec: OperationSpec) -> None:
-        """Let what the operation's own `with` says stand under its names, before any input's."""
+        """Bind the values of the operation's `with`; their names take precedence over inputs."""
         loc = self.loaded.loc
         resolved = {key: self.resolve(value, loc(spec, "with", key)) for key, value in spec.with_.items()}
         self.bound = {key: f"{_WITH_PREFIX}{key}" for key in resolved}
@@ -59,16 +59,16 @@ class Scope:
         self._getters = {name: compile_getter(value) for name, value in self._bound_values.items()}
 
     def values(self, arguments: Values) -> dict[str, Any]:
-        """The values that a call begins with."""
+        """Return the initial values of a call."""
         return _values(arguments, self._getters)
 
     def preview(self, arguments: Values) -> dict[str, Any]:
-        """As `values`, for people: secrets stay as names."""
+        """Return the initial values of a call, with secrets replaced by their names."""
         getters = {n: m.preview if isinstance(m, Template) else self._getters[n] for n, m in self._bound_values.items()}
         return _values(arguments, getters)
 
     def resolve(self, value: Any, loc: Loc) -> Value:
-        """What a value of the document stands for."""
+        """Resolve a value of the document."""
         if not isinstance(value, str):
             return Constant(value)
         if "{{" in value:
@@ -80,17 +80,17 @@ class Scope:
         return Constant(value)
 
     def lookup(self, name: str, loc: Loc) -> Part | None:
-        """What a tag's name means here before it means anything else."""
+        """Look up the name in a template tag; None when it is not a name of this scope."""
         if name in self.bound:
             return Reference(self.bound[name])
         return text_of(self.constants[name]) if name in self.constants else None
 
     def warn_unused(self) -> None:
-        """Say which declared inputs nothing names."""
+        """Report declared inputs without a use."""
         for name, spec in self.declared.items():
             if name not in self.used:
                 loc = self.loaded.loc(spec, "name")
-                self.loaded.problem(f"input '{name}' goes nowhere", loc, code="idle-input", warning=True)
+                self.loaded.problem(f"input '{name}' is never used", loc, code="idle-input", warning=True)
 
     def _resolve_input(self, name: str) -> Value:
         if name in self.constants and name not in self.bound:
@@ -108,7 +108,7 @@ class Scope:
         return template if template.single is None else Reference(template.single)
 
     def _qualified_input(self, value: str) -> str | None:
-        """The caller's input that text like `rest.limit` or `my-exposer.limit` means, if it means one."""
+        """Return the input in a qualified name such as `rest.limit` or `my-exposer.limit`, if it is one."""
         match = _QUALIFIED.fullmatch(value)
         if match is None or match[1] in self.loaded.binds.namespaces:
             return None
@@ -124,7 +124,7 @@ def _values(arguments: Values, getters: Mapping[str, Getter]) -> dict[str, Any]:
 
 
 def compile_getter(value: Value) -> Getter:
-    """The function that gives what a meaning stands for."""
+    """Compile a resolved value to a function of the values of a call."""
     if isinstance(value, Reference):
         name = value.name
         return lambda values: values.get(name, ABSENT)

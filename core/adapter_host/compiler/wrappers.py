@@ -1,4 +1,4 @@
-"""Plugins' wrappers around exposed operations, steps and consumed operations."""
+"""Apply the wrappers of plugins to exposed operations, steps and consumed operations."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .steps.flow import Work
 
 
 def apply_wrappers(operation: Operation, plugins: Plugins, context: BuildContext, limiter: CallLimiter) -> Operation:
-    """The operation with the plugins' wrappers, the check of its arguments and the gate around its call."""
+    """Wrap the call of an operation: plugins innermost, then the call limit, then the validation of arguments."""
     call = operation.call
     for wrap in reversed(plugins.call_hook("operation_wrapper", operation=operation, context=context)):
         call = wrap(call)
@@ -30,7 +30,7 @@ def apply_wrappers(operation: Operation, plugins: Plugins, context: BuildContext
 
 
 def compile_step_wrapper(plugins: Plugins, context: BuildContext) -> WrapStep:
-    """The function that puts the plugins' wrappers around what a step does."""
+    """Return a function that applies the wrappers of plugins to the work of a step."""
 
     def wrap_step(step: StepSpec, operation: OperationSpec, work: Work) -> Work:
         for wrap in reversed(plugins.call_hook("step_wrapper", step=step, operation=operation, context=context)):
@@ -50,18 +50,17 @@ class WrappedConsumed(ConsumedOperation):
         self._call = call
 
     async def call(self, arguments: Arguments, *, stream: bool = False) -> Result:
-        """Call it through the wrapper."""
         return await self._call(arguments, stream=stream)
 
     def describe(self) -> Mapping[str, Any]:
-        """As the operation itself."""
+        """Return the description of the wrapped operation."""
         return self._operation.describe()
 
     def preview(self, arguments: Arguments) -> Mapping[str, Any]:
-        """As the operation itself."""
+        """Return the preview of the wrapped operation."""
         return self._operation.preview(arguments)
 
 
 def wrap_consumed(operation: ConsumedOperation, call: ConsumedCall) -> ConsumedOperation:
-    """Return the operation with another call; itself when the call is its own."""
+    """Return the operation with another call; the same operation when the call is its own."""
     return operation if call == operation.call else WrappedConsumed(operation, call)

@@ -1,4 +1,4 @@
-"""The inputs of operations: what a value must be, and how text becomes one."""
+"""The inputs of operations: check values, and parse text."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ JSON_TYPES: Final[Mapping[str, Callable[[Any], bool]]] = {
     "object": lambda value: isinstance(value, dict),
     "null": lambda value: value is None,
 }
-"""Whether a value is of a type, by the type's name in JSON Schema: `1.0` is an integer too."""
+"""Checks of types by their names in JSON Schema; `1.0` is an integer too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
     """One input of an operation.
 
-    `place` is where an HTTP request carries it: path, query, header, cookie or body. `whole` means that it is the
-    whole body and not one field of it. `implicit` is false for what only a document's own `with` may fill.
+    `in_` is its location in an HTTP request: path, query, header, cookie or body. `whole` means the complete body and
+    not one field of it. An input that is not `implicit` is set only by the `with` of a document.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Input:
 
     @classmethod
     def declared(cls, spec: InputSpec) -> Input:
-        """The input that a consumer's own part of the document declares."""
+        """Return the input that a consumer declares."""
         return cls(
             name=spec.name,
             type=spec.type,
@@ -75,7 +75,7 @@ class Input:
 
     @property
     def schema(self) -> dict[str, Any]:
-        """Its JSON Schema (2020-12)."""
+        """The JSON Schema (2020-12) of a value."""
         schema: dict[str, Any] = {}
         if self.type in JSON_TYPES:
             schema["type"] = self.type
@@ -86,7 +86,7 @@ class Input:
         return schema
 
     def parse(self, text: str) -> Any:
-        """The typed value of `text`, for protocols that carry text; raises `ArgumentError`."""
+        """Parse `text` to a typed value, for protocols that carry text; raise `ArgumentError`."""
         try:
             return _PARSERS.get(self.type or "", str)(text)
         except ValueError:
@@ -100,7 +100,7 @@ class Input:
             raise ArgumentError(self.name, f"'{self.name}' must match the pattern {self.pattern}")
 
     def type_error(self, value: Any) -> ArgumentError:
-        """The error for a value of another type."""
+        """Return the error for a value of another type."""
         expected = _ARTICLES.get(self.type or "", "a value")
         return ArgumentError(self.name, f"'{self.name}' must be {expected} (given {_describe(value)})")
 
@@ -117,19 +117,19 @@ def _parse_integer(text: str) -> int:
         raise ValueError("not an integer")
     value = int(text)
     if not -(2**63) <= value < 2**64:
-        raise ValueError("more than JSON's writer holds")
+        raise ValueError("out of range for JSON")
     return value
 
 
 def parse_number(text: str) -> int | float:
-    """The number that `text` is; raises `ValueError`."""
+    """Parse a number; raise `ValueError`."""
     if not re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", text):
         raise ValueError("not a number")
     if text.lstrip("+-").isdigit():
         return _parse_integer(text)
     value = float(text)
     if not math.isfinite(value):
-        raise ValueError("more than a number holds")
+        raise ValueError("out of range")
     return value
 
 

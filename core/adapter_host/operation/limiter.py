@@ -1,4 +1,4 @@
-"""The calls in progress: counted, bounded, and waited for when draining."""
+"""Count and limit the calls in flight, and wait for them when draining."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .streams import TrackedStream
 
 
 class InFlightCounter:
-    """Counts what is in progress."""
+    """Counts calls in flight."""
 
     __slots__ = ("_empty", "calls")
 
@@ -21,25 +21,25 @@ class InFlightCounter:
         self._empty: asyncio.Event | None = None
 
     def enter(self) -> None:
-        """Count one in."""
+        """Increment the count."""
         self.calls += 1
 
     def leave(self) -> None:
-        """Count one out."""
+        """Decrement the count."""
         self.calls -= 1
         if not self.calls and self._empty is not None:
             self._empty.set()
             self._empty = None
 
     async def idle(self) -> None:
-        """Wait until nothing is in progress."""
+        """Wait until no call is in flight."""
         if self.calls:
             self._empty = self._empty or asyncio.Event()
             await self._empty.wait()
 
 
 class CallLimiter(InFlightCounter):
-    """Counts the calls in progress through one exposer, and bounds them; once closed it lets no new one in."""
+    """Counts and limits the calls in flight of one exposer; once closed, it rejects new calls."""
 
     __slots__ = ("_closed", "_limit")
 
@@ -49,24 +49,24 @@ class CallLimiter(InFlightCounter):
         self._closed = False
 
     def enter(self) -> None:
-        """Count one call in; raises `UnavailableError` when closed or full."""
+        """Increment the count; raise `UnavailableError` when closed or at the limit."""
         if self._closed:
-            raise UnavailableError("draining: no new calls are taken")
+            raise UnavailableError("the server is shutting down")
         if self.calls >= self._limit:
-            raise UnavailableError(f"too many calls at once (at most {self._limit})")
+            raise UnavailableError(f"concurrency limit reached ({self._limit} calls)")
         self.calls += 1
 
     def open(self) -> None:
-        """Take calls (again)."""
+        """Accept calls."""
         self._closed = False
 
     def close(self) -> None:
-        """Take no new calls."""
+        """Reject new calls."""
         self._closed = True
 
 
 def limit_calls(call: Call, check: Callable[[Arguments], Arguments], limiter: CallLimiter) -> Call:
-    """`call` behind a check of its arguments and a gate; a stream counts as in progress until it ends."""
+    """Check arguments and the limit before `call`; a stream counts as in flight until it ends."""
 
     async def enter_and_call(arguments: Arguments) -> Result:
         checked = check(arguments)

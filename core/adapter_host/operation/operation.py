@@ -1,4 +1,4 @@
-"""What an exposer calls: operations, and the results they give."""
+"""Operations and their results."""
 
 from __future__ import annotations
 
@@ -22,14 +22,13 @@ from .streams import close_stream, read_at_most, too_large
 
 
 class ConsumedOperation(ABC):
-    """One operation of a consumed API. The host matches `call` references with it at build and calls it per request.
+    """One operation of a consumed API. The host resolves `call` references to it at build and calls it per request.
 
-    `resource` and `path` are what references and inference may go by; leave them None where there is no such thing.
-    `outputs` are what it says of its own answers: the steps that call it get them.
-    `spec` is the part of the consumer's config that declares it, for plugins that read keys of their own there.
-    `media_type` is what its answers are declared to be, whatever the API says. With `binary` they are bytes, of which
-    nothing is mapped; then it gives a `Result.stream` for a large one when asked to, and `max_size` is the most bytes
-    that one may have.
+    `resource` and `path` help to resolve references; leave them None where the API has neither.
+    `outputs` are applied to results in steps.
+    `spec` is the section of the consumer's config that declares it, for plugins that read their own keys there.
+    `media_type` is the declared one of responses, whatever the API sends. `binary` responses are bytes and are not
+    mapped; a large one is returned as `Result.stream` on request, and `max_size` is its maximum size in bytes.
     """
 
     namespace: str
@@ -47,35 +46,35 @@ class ConsumedOperation(ABC):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What a `call` names it by, the fullest last."""
+        """The names of the operation in a `call`, the longest last."""
         short = f"{self.namespace}.{self.name}"
         return (short,) if self.resource is None else (short, f"{self.namespace}.{self.resource}.{self.name}")
 
     @abstractmethod
     async def call(self, arguments: Arguments, *, stream: bool = False) -> Result:
-        """Call the API; raises `UpstreamError`. With `stream`, a large body may come as `Result.stream`."""
+        """Call the API; raise `UpstreamError`. With `stream`, a large body may be returned as `Result.stream`."""
 
     def describe(self) -> Mapping[str, Any]:
-        """The request it makes, for people: plain data, secrets by name only."""
+        """Return a description of the request for people: plain data, with names of secrets only."""
         return {}
 
     def preview(self, arguments: Arguments) -> Mapping[str, Any]:
-        """The very request that `arguments` make, for people: plain data, secrets masked."""
+        """Return the request for `arguments`, for people: plain data, with secrets masked."""
         return {"arguments": dict(arguments)}
 
 
 Arguments = Mapping[str, Any]
-"""What a caller gives: values by input name, typed as JSON; an absent input is not in it."""
+"""The values of inputs by name, typed as JSON; a missing input has no entry."""
 
 
 JSON: Final = "application/json"
 
 
 class Result:
-    """What a call gives: a status, a media type (a Content-Type's whole value) and a body.
+    """The result of a call: a status, a media type (the complete value of Content-Type) and a body.
 
-    Give `data`, or `body`, or a `stream` of bytes; each of the first two is made from the other when asked for, once.
-    A `stream` stands for a body too large to hold: whoever takes the result reads it to its end or closes it.
+    Pass `data`, `body` or a `stream` of bytes; `data` and `body` are converted to each other once, on first use.
+    A `stream` is a body that is too large to buffer: the receiver must read it to its end or close it.
     """
 
     __slots__ = ("_body", "_data", "_decode", "headers", "media_type", "status", "stream")
@@ -101,23 +100,23 @@ class Result:
 
     @property
     def body(self) -> bytes:
-        """The body as bytes; data is written as JSON."""
+        """The body as bytes; data is serialized as JSON."""
         if self._body is None:
             self._body = orjson.dumps(self._data)
         return self._body
 
     @property
     def data(self) -> Any:
-        """The body as plain data; None when it is empty. Raises `UpstreamInvalidError` when it is not as declared."""
+        """The body as plain data; None when empty. Raises `UpstreamInvalidError` for an unexpected format."""
         if self._data is _UNREAD:
             try:
                 self._data = self._decode(self._body) if self._body else None
             except ValueError:
-                raise UpstreamInvalidError("the upstream's answer is not in the declared format") from None
+                raise UpstreamInvalidError("the upstream response is not in the declared format") from None
         return self._data
 
     async def hold(self, limit: int) -> Result:
-        """The same with a `stream` read into its body; raises `UpstreamInvalidError` for more than `limit` bytes."""
+        """Read a `stream` into the body; raise `UpstreamInvalidError` for more than `limit` bytes."""
         stream, self.stream = self.stream, None
         if stream is None:
             return self
@@ -130,9 +129,9 @@ class Result:
 
 
 def success(result: Result, transform: Callable[[Any], Any] | None = None, media_type: str = JSON) -> Result:
-    """A call's result with what `shape` makes of its data, if that is to be; raises `UpstreamStatusError` for an error.
+    """Return a result, its data transformed; raise `UpstreamStatusError` for the status of an error.
 
-    `media_type` is what is said of data that `shape` has made.
+    `media_type` is that of transformed data.
     """
     if result.status >= 300:
         raise UpstreamStatusError(result.status, result.body, result.media_type, result.headers)
@@ -145,21 +144,21 @@ _UNREAD: Final = object()
 
 
 Call = Callable[[Arguments], Awaitable[Result]]
-"""A call of an operation; what `operation_wrapper` wraps."""
+"""A call of an operation, which `operation_wrapper` wraps."""
 
 
 HeaderWriter = Callable[[MutableMapping[str, str]], None]
-"""Puts headers of its own among those of a request that is about to be sent to a consumed API."""
+"""Adds headers to a request to a consumed API, before it is sent."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Operation:
-    """One thing that can be called, compiled.
+    """One compiled operation.
 
-    `call(arguments)` checks the arguments, calls, and gives a `Result`; it raises an `OperationError`. `preview` gives
-    the request that a call would make instead, for people, secrets masked. `upstream` are the consumed operations it
-    reaches, in order; `identity` says that the answer is passed through as it came; `semantics` what calling it means.
-    `media_type` is what its answers are declared to be; with `binary` they are bytes, whatever their media type.
+    `call(arguments)` checks the arguments and returns a `Result`; it raises an `OperationError`. `preview` returns the
+    request of a call instead, for people, with secrets masked. `upstream` are the consumed operations in order of
+    their calls; `identity` means that the response is passed through unchanged; `semantics` is whether a call is safe,
+    idempotent or cacheable. `media_type` is the declared one of results; `binary` results are bytes.
     """
 
     name: str
@@ -177,7 +176,7 @@ class Operation:
 
     @property
     def input_schema(self) -> dict[str, Any]:
-        """The JSON Schema (2020-12) of its arguments."""
+        """The JSON Schema (2020-12) of the arguments."""
         schema: dict[str, Any] = {"type": "object", "properties": {i.name: i.schema for i in self.inputs}}
         if required := [i.name for i in self.inputs if i.required]:
             schema["required"] = required
@@ -186,9 +185,9 @@ class Operation:
 
 
 class Operations(Mapping[OperationSpec, Operation]):
-    """An exposer's operations, found by the very spec of its config that declares each.
+    """The operations of an exposer, by the spec object in its config that declares each.
 
-    A spec that was left out (`--skip-invalid`) is not in it: iterate, or ask with `in`.
+    Specs skipped by `--skip-invalid` have no entry: iterate, or check with `in`.
     """
 
     def __init__(self, operations: list[Operation]) -> None:

@@ -1,4 +1,4 @@
-"""Request ids, which join a response with its line in the log."""
+"""Request ids, which link a response to its line in the log."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import secrets
 
 
 def new_request_id() -> str:
-    """A random id that joins an answer with its line in the log."""
+    """Return a random id, which links a response to its line in the log."""
     return secrets.token_hex(8)

@@ -1,4 +1,4 @@
-"""Bodies that come in pieces."""
+"""Streams of body chunks."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from adapter_host.errors import UpstreamInvalidError
 
 
 def too_large(limit: int) -> UpstreamInvalidError:
-    """The error for an answer of more than `limit` bytes."""
-    return UpstreamInvalidError(f"the upstream's answer is larger than {limit} bytes")
+    """Return the error for a response of more than `limit` bytes."""
+    return UpstreamInvalidError(f"the upstream response is larger than {limit} bytes")
 
 
 class LimitedStream(AsyncIterator[bytes]):
-    """A stream that breaks off where there is more of it than there may be."""
+    """A stream that fails when it exceeds a number of bytes."""
 
     def __init__(self, stream: AsyncIterator[bytes], limit: int) -> None:
         self._stream = stream
@@ -29,19 +29,19 @@ class LimitedStream(AsyncIterator[bytes]):
         return chunk
 
     async def aclose(self) -> None:
-        """Close the upstream answer."""
+        """Close the upstream response."""
         await close_stream(self._stream)
 
 
 async def close_stream(stream: AsyncIterator[bytes]) -> None:
-    """Close a stream that can be closed; one that cannot is left to the garbage collector."""
+    """Close a stream if it has `aclose`; leave others to the garbage collector."""
     close = getattr(stream, "aclose", None)
     if close is not None:
         await close()
 
 
 class TrackedStream(AsyncIterator[bytes]):
-    """A `Result.stream` that keeps what its call holds until it ends or is closed; then `release` is called, once."""
+    """A `Result.stream` that calls `release` once, when it ends or is closed."""
 
     def __init__(self, stream: AsyncIterator[bytes], release: Callable[[], None]) -> None:
         self._stream = stream
@@ -55,7 +55,7 @@ class TrackedStream(AsyncIterator[bytes]):
             raise
 
     async def aclose(self) -> None:
-        """Close the upstream answer too."""
+        """Release and close the upstream response."""
         self._release_once()
         await close_stream(self._stream)
 
@@ -66,7 +66,7 @@ class TrackedStream(AsyncIterator[bytes]):
 
 
 async def read_at_most(limit: int, chunks: AsyncIterable[bytes]) -> bytes | None:
-    """All the bytes that come; None when they are more than `limit`, as soon as that is known, and the rest unread."""
+    """Return all bytes, or None as soon as they exceed `limit`, with the rest unread."""
     body = bytearray()
     async for chunk in chunks:
         body += chunk

@@ -1,1 +1,1 @@
-"""The contract with plugins and their discovery. Imports `operation` and below."""
+"""The plugin API and the discovery of plugins. Imports `operation` and below."""

@@ -16,26 +16,25 @@ ConsumerConfigT = TypeVar("ConsumerConfigT", bound=ConsumerConfig)
 
 
 class PassThroughOperation(ConsumedOperation):
-    """Passes requests on to a consumed API as they come: what `Consumer.forwarding` gives.
+    """Forwards requests to a consumed API unchanged; returned by `Consumer.forwarding`.
 
-    Its arguments are a request: `method`, `path` (percent-encoded, below the API's base: empty or from its `/`),
+    Its arguments are a request: `method`, `path` (percent-encoded, below the base of the API: empty, or with its `/`),
     `query` (percent-encoded, without `?`), `headers` (a multidict, or a plain mapping) and `body` (an asynchronous
-    iterator of bytes, bytes, text, or plain data to send as JSON). `headers` has what the document trusts,
-    `Content-Type`, `Content-Encoding` and `Content-Language`, and `Content-Length` where the body's is known; none of
-    the connection's (RFC 9110, 7.6.1). The path is whatever a caller sent: `call` raises `ArgumentError` for one that
-    would lead out of the base.
+    iterator of bytes, bytes, text, or plain data to send as JSON). `headers` are those that the document trusts,
+    `Content-Type`, `Content-Encoding` and `Content-Language`, and `Content-Length` if known; never hop-by-hop headers
+    (RFC 9110, 7.6.1). The path is untrusted: `call` raises `ArgumentError` for a path that leaves the base.
 
-    The result has the API's status, whatever it is, all its headers, and its body as it came, encoded or not.
+    The result has any status of the API, all its headers, and its body unchanged, with its content encoding.
 
-    `own_headers` (in lower case) and `own_query` are the names that it sets itself; callers' are not among the
-    arguments.
+    `own_headers` (in lower case) and `own_query` are the names that the operation sets itself; the arguments do not
+    have the client's.
     """
 
     name = "forward"
     own_headers: frozenset[str] = frozenset()
     own_query: frozenset[str] = frozenset()
     inputs = (
-        Input("method", "string", required=True, description="The request's method"),
+        Input("method", "string", required=True, description="The method of the request"),
         Input("path", "string", description="Its path below the base, percent-encoded"),
         Input("query", "string", description="Its query, percent-encoded"),
         Input("headers", description="Its headers"),
@@ -44,7 +43,7 @@ class PassThroughOperation(ConsumedOperation):
 
 
 class ConsumedCall(Protocol):
-    """The call of a consumed operation; what `consumer_wrapper` wraps."""
+    """The call of a consumed operation, which `consumer_wrapper` wraps."""
 
     def __call__(self, arguments: Arguments, *, stream: bool = False) -> Awaitable[Result]: ...
 
@@ -52,7 +51,7 @@ class ConsumedCall(Protocol):
 class Consumer(ABC, Generic[ConsumerConfigT]):
     """Calls a consumed API.
 
-    `__init__` touches neither network nor event loop, and only files that the document names.
+    `__init__` must not use the network or the event loop, and only files that the document names.
     """
 
     config_class: ClassVar[type[ConsumerConfig]] = ConsumerConfig
@@ -63,14 +62,14 @@ class Consumer(ABC, Generic[ConsumerConfigT]):
 
     @abstractmethod
     def operations(self) -> Sequence[ConsumedOperation]:
-        """Everything that can be called; asked once, at build."""
+        """Return all operations; called once, at build."""
 
     def forwarding(self) -> PassThroughOperation | None:
-        """What passes requests on as they come, or None if it cannot; asked at build, where a document forwards."""
+        """Return the operation that forwards requests, or None; called at build, if a document forwards to it."""
         return None
 
     async def start(self) -> None:
-        """Open what calls need. With `context.settings.mock`, start the stand-in and call that instead."""
+        """Open the resources of calls. With `context.settings.mock`, start a mock server and call it instead."""
 
     async def stop(self) -> None:
-        """Close what `start` opened; may run in another task."""
+        """Close the resources that `start` opened; may run in another task."""

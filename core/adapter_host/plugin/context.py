@@ -1,4 +1,4 @@
-"""What the host gives an adapter at build."""
+"""The context of an adapter at build."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ StateT = TypeVar("StateT")
 
 @dataclass(frozen=True, slots=True)
 class BuildContext:
-    """What the host gives an adapter at build: its settings, its document's names, and where to say what is wrong.
+    """The context of an adapter at build: settings, the names in its document, and methods to report problems.
 
-    `model` and `keys` in the methods say the place: a part of the adapter's config, and the YAML keys below it.
-    `header_writers` are the plugins' own for a consumer: where its protocol has headers, it lets each of them write
-    into those of every request, before it is sent.
+    `model` and `keys` in the methods are a position: a section of the adapter's config, and the YAML keys below it.
+    `header_writers` are those of plugins for a consumer: if its protocol has headers, it calls each of them with the
+    headers of every request, before it is sent.
     """
 
     loaded: LoadedCapability
@@ -40,38 +40,38 @@ class BuildContext:
 
     @property
     def base_uri(self) -> str | None:
-        """Where the consumed API is to be called instead of where the document says (`--base-uri`)."""
+        """The URL of the consumed API that replaces the one in the document (`--base-uri`)."""
         return self.settings.base_uris.get(self.namespace)
 
     def shared_state(self, name: str, make: Callable[[], StateT]) -> StateT:
-        """What the host keeps under a plugin's `name` from one build to the next; made when there is nothing yet.
+        """Return the state under a plugin's `name` that outlives reloads, created by `make` on first use.
 
-        A build may fail, and be of other documents than what is served: what it needs alone does not belong there.
+        A build may fail, or be of other documents than those served: do not store state of one build here.
         """
         if name not in self.shared:
-            # Two builds may go on at once, in threads of their own: they have to get the same.
+            # Concurrent builds in other threads must get the same state.
             self.shared.setdefault(name, make())
         shared: StateT = self.shared[name]
         return shared
 
     def secret(self, text: str, model: Model, *keys: str | int) -> Template:
-        """Compile text that only constants and secrets may fill; a caller's input in it is a problem."""
+        """Compile text with constants and secrets; an input in it is reported as a problem."""
         return self.loaded.template(text, self.loaded.loc(model, *keys), inputs=None)
 
     def template(self, text: str, model: Model, *keys: str | int, inputs: Collection[str] = ()) -> Template:
-        """Compile text that callers' inputs may fill too; `inputs` are those declared."""
+        """Compile text with constants, secrets and inputs; `inputs` are the declared ones."""
         return self.loaded.template(text, self.loaded.loc(model, *keys), inputs=inputs)
 
     def problem(self, message: str, model: Model, *keys: str | int, code: str = "invalid") -> None:
-        """Report something that keeps the capability from running."""
+        """Report an error: the capability cannot run."""
         self.loaded.problem(message, self.loaded.loc(model, *keys), code=code)
 
     def warn(self, message: str, model: Model, *keys: str | int, code: str = "tolerated") -> None:
-        """Report something that is tolerated."""
+        """Report a warning."""
         self.loaded.problem(message, self.loaded.loc(model, *keys), code=code, warning=True)
 
     def location(self, text: str, model: Model, *keys: str | int) -> Location | None:
-        """What a `file:` URI names, beside the document with `./`; None, and a problem, for any other text."""
+        """Return the location of a `file:` URI, `./` relative to the document; report a problem for other text."""
         loc = self.loaded.loc(model, *keys)
         try:
             path = parse_location(text, self.loaded.source.where(loc)[0])
@@ -81,16 +81,16 @@ class BuildContext:
         return Location(path, self.settings.response_limit)
 
     def read_extension(self, key: str, model: Model, parsed_as: type[ModelT]) -> ModelT | None:
-        """What a plugin's own key (`x-...`) of `model` says; None when absent, or with a problem reported."""
+        """Parse a plugin's own key (`x-...`) of `model`; return None when absent, or with a problem reported."""
         if key not in (model.model_extra or {}):
             return None
         return self._parse((model.model_extra or {})[key], self.loaded.loc(model, key), parsed_as)
 
     def read_section(self, parsed_as: type[ModelT], model: Model, *keys: str | int) -> ModelT | None:
-        """What the document says at `keys` below `model`, in words of the plugin's own.
+        """Parse the section of the document at `keys` below `model` with a plugin's own model.
 
-        None when there is nothing, or with a problem reported. It is read from the document itself, so what else knows
-        that part, and how, does not matter.
+        Return None when absent, or with a problem reported. The section is read from the document itself, so other
+        models of it do not matter.
         """
         loc = self.loaded.loc(model, *keys)
         value: Any = self.loaded.source.data

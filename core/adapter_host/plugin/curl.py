@@ -1,4 +1,4 @@
-"""A curl line to try an exposer with."""
+"""The curl command for an exposer."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from adapter_host.capability.spec import Authentication
 
 
 def curl(url: str, authentication: Authentication | None, *, method: str = "GET", options: Sequence[str] = ()) -> str:
-    """A curl line for `url`, to be pasted into a shell: placeholders stand for what `authentication` asks of callers.
+    """Return a curl command for `url`, quoted for a shell, with placeholders for the credentials.
 
-    `options` are further words of it, unquoted.
+    `options` are further arguments, unquoted.
     """
     if authentication is not None and authentication.type == "apikey" and authentication.placement == "query":
         url += f"{'&' if '?' in url else '?'}{quote(authentication.key or '')}=..."

@@ -1,4 +1,4 @@
-"""What a plugin author subclasses: consumers and exposers, and what the host hands them."""
+"""Base classes of exposers: adapters that serve operations over a protocol."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ HttpExposerConfigT = TypeVar("HttpExposerConfigT", bound=HttpExposerConfig)
 
 @dataclass(frozen=True, slots=True)
 class CatalogEntry:
-    """One thing that callers see: `title` as the protocol says it (`POST /orders`, a tool's name).
+    """One entry of an exposer's catalog: `title` in the words of the protocol (`POST /orders`, the name of a tool).
 
-    `operation` is None for what is not called; `details` are what else is to be shown, as plain data.
+    `operation` is None for an entry that is not called; `details` are further fields, as plain data.
     """
 
     title: str
@@ -39,14 +39,14 @@ class CatalogEntry:
 class Exposer(ABC, Generic[ExposerConfigT]):
     """Serves operations over a protocol.
 
-    `__init__` touches neither network nor event loop, and only files that the document names.
+    `__init__` must not use the network or the event loop, and only files that the document names.
     """
 
     config_class: ClassVar[type[ExposerConfig]] = ExposerConfig
     streams: ClassVar[bool] = False
-    """Whether it takes a `Result.stream` for large bodies that are passed through."""
+    """Whether it supports `Result.stream` for large bodies that are passed through."""
     checks_callers: ClassVar[bool] = False
-    """Whether it checks a declared `authentication` itself; the host does so for an `HttpExposer`."""
+    """Whether it checks a declared `authentication` itself; the host does this for an `HttpExposer`."""
 
     def __init__(self, config: ExposerConfigT, operations: Operations, context: BuildContext) -> None:
         self.config = config
@@ -54,69 +54,69 @@ class Exposer(ABC, Generic[ExposerConfigT]):
         self.context = context
 
     def catalog(self) -> Iterable[CatalogEntry]:
-        """What callers see, for `inspect`; by default each operation by its name."""
+        """Return what clients see, for `inspect`; by default each operation by its name."""
         return [CatalogEntry(operation.name, operation) for operation in self.operations.values()]
 
     def usage(self, url: str) -> str | None:
-        """What to paste to try it at `url` (a curl line, a client's configuration), or None."""
+        """Return an example of its use at `url` (a curl command, the configuration of a client), or None."""
         return None
 
     @property
     def url(self) -> str | None:
-        """Where it serves, once started; the host knows it for an `HttpExposer`."""
+        """The URL, once started; the host sets it for an `HttpExposer`."""
         return None
 
     @property
     def failure(self) -> str | None:
-        """Why it does not serve although it was started (what it listened on is gone); None while it does.
+        """Why it stopped serving after its start (its listener is gone); None while it serves.
 
-        Health checks ask, so it answers at once.
+        Health checks read it, so it must not block.
         """
         return None
 
     @property
     def stdio(self) -> bool:
-        """Whether the document asks to serve one client over standard input and output, and not to listen."""
+        """Whether the document declares stdio: one client over standard input and output, without a listener."""
         return False
 
     async def serve_stdio(self) -> None:
-        """Serve one client over standard input and output until it ends; a protocol without that form leaves it."""
-        raise StartError(f"type '{self.config.type}' cannot be served over standard input and output")
+        """Serve one client over standard input and output until it disconnects; override it if supported."""
+        raise StartError(f"type '{self.config.type}' does not support stdio")
 
     async def start(self) -> None:
-        """Begin to serve (not an `HttpExposer`: the host listens for it)."""
+        """Start to serve (not for an `HttpExposer`: the host listens for it)."""
 
     def notify_reload(self) -> None:
-        """Tell the clients that are connected that a reload has replaced what is offered; drained and stopped next."""
+        """Notify connected clients of a reload; `drain` and `stop` follow."""
 
     async def drain(self) -> None:
-        """Take nothing new; calls in progress go on."""
+        """Reject new requests; calls in flight continue."""
 
     async def stop(self) -> None:
-        """End what is still open; may run in another task than `start`."""
+        """Close open connections; may run in another task than `start`."""
 
 
 class HttpExposer(Exposer[HttpExposerConfigT]):
-    """An exposer that is an aiohttp application; the host listens, so it can share a port and be embedded."""
+    """An exposer as an aiohttp application; the host listens, so exposers can share a port or be embedded."""
 
     config_class: ClassVar[type[ExposerConfig]] = HttpExposerConfig
     endpoint: ClassVar[str] = ""
-    """The path of its one endpoint below its root (`/mcp`), or nothing."""
+    """The path of its only endpoint below its root (`/mcp`), or an empty string."""
     monitors_host: ClassVar[bool] = False
-    """Whether it is for those who watch the host, so that its port takes connections until the host stops."""
+    """Whether it monitors the host: its port accepts connections until the host stops."""
 
     @abstractmethod
     def build_app(self) -> web.Application:
-        """Its application, paths from the root; called once per start. No socket is open yet."""
+        """Return the application, with paths from the root; called once per start, before a socket is open."""
 
     def direct_handler(self, request: web.Request) -> Handler | None:
-        """A shortcut to what answers a request, past the application with its router and middlewares; None for none.
+        """Return a handler that bypasses the application, its router and its middlewares; None without one.
 
-        Asked where the host itself listens and no plugin has middlewares. The handler gets a request without `app` and
-        `match_info`. A subclass that overrides `build_app` alone has no shortcut.
+        Called when the host itself listens and no plugin has middlewares. The handler receives a request without `app`
+        and `match_info`. A subclass that overrides only `build_app` has no direct handler.
         """
         return None
 
     def openapi(self, url: str) -> Mapping[str, Any] | None:
-        """The OpenAPI 3.1 document of what it serves at `url`; None for what OpenAPI does not describe."""
+        """Return the OpenAPI 3.1 document of the exposer at `url`; None for protocols that OpenAPI cannot describe."""
         return None

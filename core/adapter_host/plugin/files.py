@@ -1,4 +1,4 @@
-"""Files that a document serves: those below one place and no others, read when they are asked for."""
+"""Files that a document serves: only those below one location, read on request."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ _MEDIA_TYPES: Final = {
     ".yaml": "application/yaml",
     ".yml": "application/yaml",
 }
-"""What Python's own list lacks, or has otherwise."""
+"""Media types that `mimetypes` lacks or defines differently."""
 
 
 def guess_media_type(path: str) -> str | None:
-    """The media type that a file's name says, the same on every machine; None when it says none."""
+    """Return the media type of a file name, the same on every machine; None when unknown."""
     return _media_types().guess_type(path)[0]
 
 
 @dataclass(frozen=True, slots=True)
 class LocatedFile:
-    """One file of a `Location`: its path there ("" when it is the location itself), and what is known of it unread.
+    """One file of a `Location`: its relative path ("" when it is the location itself) and its metadata.
 
     `size` is in bytes, `modified` in nanoseconds since 1970.
     """
@@ -49,30 +49,30 @@ class LocatedFile:
 
 
 class Location:
-    """What a `location` of a document names: a file, or a folder of files.
+    """The `location` in a document: a file, or a folder of files.
 
-    Nothing hidden, nothing outside the folder and nothing other than a plain file is ever given, whatever is asked for
-    and wherever links lead. Files are looked for when they are asked for. `limit`, in bytes, is the most that is read
-    of one. Every method waits for the disk: from an event loop, call them in a thread.
+    Hidden files, files outside the folder and anything but plain files are never returned, for any path and any
+    symbolic link. Files are read on request. `limit` is the maximum size of a file, in bytes. Every method blocks on
+    the disk: call it in a thread from an event loop.
     """
 
     MOST: ClassVar[int] = 10_000
-    """The files of one folder that are listed."""
+    """The maximum number of listed files."""
 
     def __init__(self, path: Path, limit: int) -> None:
         self._path = path
         self._limit = limit
 
     def exists(self) -> bool:
-        """Whether there is anything at all."""
+        """Return whether the file or folder exists."""
         return self._path.exists()
 
     def is_folder(self) -> bool:
-        """Whether there is a folder."""
+        """Return whether it is a folder."""
         return self._path.is_dir()
 
     def files(self) -> list[LocatedFile]:
-        """Every file in it, in order; a folder's first `MOST`, with a warning in the log."""
+        """Return the files in order; of a large folder the first `MOST`, with a warning in the log."""
         files: list[LocatedFile] = []
         for file in self._walk():
             if len(files) == self.MOST:
@@ -96,7 +96,7 @@ class Location:
             yield from ((parent / name).as_posix() for name in sorted(names))
 
     def has(self, path: str) -> bool:
-        """Whether there is a file to read at a path below it."""
+        """Return whether a file exists at a path below it."""
         try:
             self._resolve(path)
         except NotFoundError:
@@ -104,12 +104,12 @@ class Location:
         return True
 
     def read(self, path: str = "") -> bytes:
-        """The bytes of the file at a path below it; raises `NotFoundError`, and `RefusedError` beyond the limit."""
+        """Return the bytes of a file; raise `NotFoundError`, or `RefusedError` beyond the limit."""
         resolved = self._resolve(path)
         try:
             body = _read(resolved, self._limit + 1)
         except OSError as error:
-            raise NotFoundError("there is no such file") from error
+            raise NotFoundError("file not found") from error
         if len(body) > self._limit:
             raise RefusedError(f"the file is larger than {self._limit} bytes")
         return body
@@ -117,21 +117,21 @@ class Location:
     def _resolve(self, path: str) -> Path:
         segments = path.split("/") if path else []
         if not all(map(_is_allowed, segments)):
-            raise NotFoundError("there is no such file")
+            raise NotFoundError("file not found")
         try:
             root = self._path.resolve(strict=True)
             resolved = root.joinpath(*segments).resolve(strict=True)
-            # Once more after links were followed: one within the folder may lead to something hidden in it.
+            # Check again with symbolic links resolved: a link may lead to a hidden file in the folder.
             is_inside = resolved.is_relative_to(root) and all(map(_is_allowed, resolved.relative_to(root).parts))
             if is_inside and resolved.is_file():
                 return resolved
         except (OSError, RuntimeError, ValueError) as error:
-            raise NotFoundError("there is no such file") from error
-        raise NotFoundError("there is no such file")
+            raise NotFoundError("file not found") from error
+        raise NotFoundError("file not found")
 
 
 def parse_location(location: str, document: str) -> Path:
-    """The path of a `file:` URI; with `./` it is relative to the document. Raises `ValueError`."""
+    """Return the path of a `file:` URI, `./` relative to the document; raise `ValueError`."""
     scheme, _, rest = location.partition("://")
     path = unquote(rest.removeprefix("localhost") if rest.startswith("localhost/") else rest)
     relative = path.removeprefix("/") if path.startswith("/./") else path
@@ -140,7 +140,7 @@ def parse_location(location: str, document: str) -> Path:
     if relative.startswith("./"):
         return Path(document).parent / relative
     if not path.strip("/"):
-        raise ValueError(f"'location' names no file or folder (given {location!r})")
+        raise ValueError(f"'location' has no path (given {location!r})")
     return Path(path)
 
 
@@ -151,7 +151,7 @@ def _is_allowed(segment: str) -> bool:
 
 
 def _read(path: Path, limit: int) -> bytes:
-    # What was a file when it was looked at may be a link or a pipe by now: neither is followed nor waited for.
+    # The file may have become a link or a pipe since the check: do not follow the one, nor block on the other.
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     with open(os.open(path, flags), "rb") as stream:
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
@@ -161,7 +161,7 @@ def _read(path: Path, limit: int) -> bytes:
 
 @cache
 def _media_types() -> mimetypes.MimeTypes:
-    # Not the system's own lists: what a client is told must not depend on the machine.
+    # Without the lists of the system: responses must not depend on the machine.
     types = mimetypes.MimeTypes()
     for suffix, media_type in _MEDIA_TYPES.items():
         types.add_type(media_type, suffix)

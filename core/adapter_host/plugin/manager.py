@@ -1,4 +1,4 @@
-"""The plugins of one host: found, taken whole or not at all, looked up by type."""
+"""Discover and register the plugins of one host, and look up their classes by type."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from .exposer import Exposer
 from .step_type import StepType
 
 GROUP: Final = "adapter_host"
-"""The entry point group that plugins announce themselves in."""
+"""The entry point group of plugins."""
 
 DISABLE: Final = "ADAPTER_HOST_DISABLE_PLUGINS"
-"""The environment variable that names plugins not to load, separated by commas."""
+"""The environment variable with the names of disabled plugins, separated by commas."""
 
 
 @dataclass(frozen=True, slots=True)
 class PluginInfo:
-    """A plugin as taken: what it is and what it brings."""
+    """A registered plugin, its types and its hooks."""
 
     name: str
     distribution: str | None
@@ -44,7 +44,7 @@ class PluginInfo:
 
 
 class Plugins:
-    """The plugins of one host; nothing of it is global, so two hosts may have different ones."""
+    """The plugins of one host; there is no global state, so hosts in one process may have different plugins."""
 
     def __init__(self, plugins: Mapping[str, object] | None = None) -> None:
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
@@ -61,7 +61,7 @@ class Plugins:
 
     @classmethod
     def installed(cls, disabled: Iterable[str] | None = None) -> Plugins:
-        """Every installed plugin but the disabled; one that fails is kept in `failed` and is not fatal."""
+        """Load all installed plugins that are not disabled; failures are collected in `failed`."""
         plugins = cls()
         names = os.environ.get(DISABLE, "").split(",") if disabled is None else disabled
         disabled_names = {name.strip() for name in names if name.strip()}
@@ -73,10 +73,10 @@ class Plugins:
         return plugins
 
     def call_hook(self, hook: str, **args: Any) -> list[Any]:
-        """What the plugins answer to a hook, the first in their order first; raises `PluginError`."""
+        """Call a hook and return the results in the order of the plugins; raise `PluginError`."""
         caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
         try:
-            # Foreign code: an error in a hook is reported as its plugin's.
+            # Any exception in a hook is reported as a failure of its plugin.
             results: list[Any] = caller(**args)
         except Exception as error:
             codes = {frame.f_code for frame, _ in walk_tb(error.__traceback__)}
@@ -93,7 +93,7 @@ class Plugins:
         return results
 
     def hook_order(self, hook: str) -> tuple[str, ...]:
-        """The names of the plugins that answer to a hook, in their order: the first one's wrapper is the outermost."""
+        """Return the names of the plugins that implement a hook, in order: the first wrapper is the outermost."""
         caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
         return tuple(implementation.plugin_name for implementation in reversed(caller.get_hookimpls()))
 
@@ -101,7 +101,7 @@ class Plugins:
         distribution = entry.dist.name if entry.dist else None
         version = entry.dist.version if entry.dist else None
         try:
-            # A plugin is foreign code: whatever its import raises is its failure, not the host's.
+            # Any exception at import is a failure of the plugin, not of the host.
             plugin = entry.load()
             self.register(entry.name, plugin, distribution=distribution, version=version)
         except PluginError as error:
@@ -112,15 +112,17 @@ class Plugins:
     def register(
         self, name: str, plugin: object, *, distribution: str | None = None, version: str | None = None
     ) -> None:
-        """Take a plugin whole; raises `PluginError` and keeps nothing of it when it cannot."""
+        """Register a plugin atomically; raise `PluginError` and register nothing of it on failure."""
         exposers, consumers = dict(self.exposers), dict(self.consumers)
         bind_sources, step_types = dict(self.bind_sources), dict(self.step_types)
         if reason := version_mismatch(plugin, distribution):
             raise PluginError(f"plugin '{name}'{_describe_distribution(distribution, version)}: {reason}")
         if self._manager.has_plugin(name):
-            raise _plugin_error(name, distribution, version, ValueError("a plugin of this name is taken already"))
+            raise _plugin_error(
+                name, distribution, version, ValueError("a plugin with this name is already registered")
+            )
         try:
-            # Foreign code again: an error in its hooks is reported as its own.
+            # Any exception in its hooks is reported as a failure of the plugin.
             self._manager.register(plugin, name=name)
             self._manager.check_pending()
             self._call_register_hook(plugin, "register_exposers", _registrar(exposers, "exposes type"))
@@ -155,7 +157,7 @@ class Plugins:
 def _registrar(registry: dict[str, Any], kind: str, reserved: Mapping[str, Any] = {}) -> Callable[..., None]:
     def register(name: str, registered: Any) -> None:
         if existing := registry.get(name) or reserved.get(name):
-            raise ValueError(f"{kind} '{name}' is taken by {existing.__module__}.{existing.__qualname__}")
+            raise ValueError(f"{kind} '{name}' is already registered by {existing.__module__}.{existing.__qualname__}")
         registry[name] = registered
 
     return register

@@ -1,4 +1,4 @@
-"""What a plugin author subclasses for a type of step."""
+"""Base class of step types."""
 
 from __future__ import annotations
 
@@ -15,41 +15,42 @@ StepSpecT = TypeVar("StepSpecT", bound=StepSpec)
 
 
 class StepType(ABC, Generic[StepSpecT]):
-    """Does the work of the steps of one type; one is made for each capability that has such a step.
+    """Implements the steps of one type; constructed once for each capability with such a step.
 
-    `__init__` touches neither network, files nor event loop. Of `context` the `namespace` is empty.
+    `__init__` must not use the network, files or the event loop. The `namespace` of `context` is empty.
     """
 
     config_class: ClassVar[type[StepSpec]] = StepSpec
     takes_context: ClassVar[bool] = False
-    """Whether a step is given the operation's inputs, and what each earlier step gave, by name, beside its `with`."""
+    """Whether a step receives, in addition to its `with`, the inputs and the results of earlier steps by name."""
     writes: ClassVar[bool] = True
-    """Whether a step may change something outside: then it keeps its place among what changes something."""
+    """Whether a step may have side effects: such steps keep their order."""
 
     def __init__(self, context: BuildContext) -> None:
         self.context = context
 
     @abstractmethod
     def compile(self, spec: StepSpecT) -> Call | None:
-        """The work of a step: a function of what it is given, by name; asked at build, and again for each `ref`.
+        """Return the work of a step, a function of its arguments; called at build, once for each `ref`.
 
-        None when it cannot run, and `context.problem` was told why. The work raises `OperationError`.
+        Return None when the step cannot run, after reporting it with `context.problem`. The work raises
+        `OperationError`.
         """
 
     async def start(self) -> None:
-        """Open what the steps need: after the consumers, before the exposers."""
+        """Open the resources of the steps: after the consumers, before the exposers."""
 
     async def stop(self) -> None:
-        """Close what `start` opened; may run in another task."""
+        """Close the resources that `start` opened; may run in another task."""
 
     def status(self) -> Mapping[str, Any]:
-        """How it is set and what it has done, for whoever runs the host: plain data, without secrets."""
+        """Return settings and counters for operators: plain data, without secrets."""
         return {}
 
     def adjust(self, changes: Mapping[str, Any]) -> None:
-        """Run otherwise from now on, until a reload; all of the changes or none.
+        """Change settings until the next reload, all or none.
 
-        Raises `ValueError`, which says which value is wrong and what would do.
+        Raise `ValueError` with the invalid value and the valid ones.
         """
         if changes:
             raise ValueError(f"'{next(iter(changes))}' cannot be changed")

@@ -140,7 +140,7 @@ async def test_a_file_that_is_gone_is_our_failure(mode: str, tmp_path: Path, cap
     async with cafe(mode, prompt, folder=tmp_path) as client:
         assert await refused(client, "brew", {}) == (-32603, "the prompt's file cannot be read")
     assert "prompt 'brew': there is nothing at its location" in caplog.text
-    assert "there is no such file" in caplog.text
+    assert "file not found" in caplog.text
 
 
 def host(*prompts: Mapping[str, Any], **more: Any) -> Host:

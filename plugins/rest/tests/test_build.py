@@ -60,7 +60,7 @@ def test_invalid_paths(document: Any, path: str, reason: str) -> None:
 def test_forward_to_a_consumer_without_pass_through(document: Any) -> None:
     forward = {"path": "/{path}", "forward": {"targetNamespace": "up", "trustedHeaders": ["Accept"]}}
     (problem,) = problems(document(READ, exposed=[forward]))
-    assert (problem.code, "'up' takes no forwarded requests, only calls" in problem.message) == ("unsupported", True)
+    assert (problem.code, "'up' does not support 'forward'" in problem.message) == ("unsupported", True)
 
 
 def test_duplicate_route_names_both_positions(tmp_path: Path, document: Any) -> None:

@@ -161,7 +161,7 @@ def test_script_step_without_the_plugin() -> None:
 def test_invalid_with(script_plugins: Plugins, write: Write) -> None:
     step = write("1", **{"with": {"x": "$.later.y", "z": "{{nobody.q}}"}})
     assert messages(script_plugins, step) == [
-        "no step is named 'later' (earlier steps: none)",
+        "unknown step 'later' (earlier steps: none)",
         "'{{nobody.q}}' names nothing: there is no bind 'nobody' (binds: none)",
     ]
 

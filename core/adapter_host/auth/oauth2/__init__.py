@@ -1,1 +1,1 @@
-"""Callers that carry a token of an authorization server: OAuth 2.0, as a resource server."""
+"""OAuth 2.0 resource server: authenticate clients by tokens of an authorization server."""

@@ -1,4 +1,4 @@
-"""The authorization server: what it says of itself, and requests to it."""
+"""A client of the authorization server: its metadata, and requests to its endpoints."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from adapter_host.operation.streams import read_at_most
 from .metadata import is_secure, metadata_urls
 
 TIMEOUT: Final = 5.0
-"""For how many seconds a request to it may last, the wait for a connection included."""
+"""The timeout of a request in seconds, with the wait for a connection."""
 RETRY_AFTER: Final = 5.0
-"""How many seconds after it could not be used it is asked again."""
+"""The delay before the next request after a failure, in seconds."""
 MAX_CONNECTIONS: Final = 10
 RESPONSE_LIMIT: Final = 1024 * 1024
 
-_UNUSABLE: Final = "the authorization server cannot be used now"
+_UNUSABLE: Final = "the authorization server is unavailable"
 
 _log = logging.getLogger("adapter_host")
 
 
 class AuthorizationServer:
-    """One authorization server; found at the first need, and asked over HTTPS alone, unless it is on this machine."""
+    """One authorization server; discovered on first use, over HTTPS unless it is on localhost."""
 
     def __init__(self, declared: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.issuer = declared
-        """As the server writes it, once its metadata is known; a slash at the end is all that may differ."""
+        """The issuer in its metadata, once known; it may differ from the declared one in a trailing slash only."""
         self._declared = declared
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
@@ -42,7 +42,7 @@ class AuthorizationServer:
         self._discovery_lock: asyncio.Lock
 
     async def start(self) -> None:
-        """Be ready to ask."""
+        """Open the HTTP session."""
         self._discovery_lock = asyncio.Lock()
         self._session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=TIMEOUT),
@@ -52,32 +52,32 @@ class AuthorizationServer:
         )
 
     async def stop(self) -> None:
-        """Close the connections."""
+        """Close the HTTP session."""
         session, self._session = self._session, None
         if session is not None:
             await session.close()
 
     async def endpoint(self, name: str) -> str:
-        """The URL that its metadata gives under `name`; raises `UnavailableError`."""
+        """Return the URL of an endpoint by its name in the metadata; raise `UnavailableError`."""
         async with self._discovery_lock:
             if self._metadata is None:
                 self._metadata = await self._discover()
         url = self._metadata.get(name)
-        # Who is on this machine may say so of its other places; anybody else may not lead back here.
+        # Only a server on localhost may refer to localhost (server-side request forgery).
         if not isinstance(url, str) or not is_secure(url) or (url.startswith("http:") and not self._is_local()):
             self.forget_metadata()
             raise self._unavailable(f"its metadata has no usable '{name}'")
         return url
 
     def forget_metadata(self) -> None:
-        """Look for its metadata anew at the next need, since what they say is no longer so."""
+        """Discard the metadata, so that the next use fetches it again."""
         self._metadata = None
 
     async def request_json(self, url: str, form: Mapping[str, str] | None = None, **options: Any) -> Mapping[str, Any]:
-        """The JSON object at a URL, or the answer to a form; raises `UnavailableError`."""
+        """Return the JSON object at a URL, or in the response to a form; raise `UnavailableError`."""
         status, document = await self._request(url, form, **options)
         if document is None:
-            raise self._unavailable(f"{url} answered {status} without a JSON object")
+            raise self._unavailable(f"{url} returned {status} without a JSON object")
         return document
 
     async def _discover(self) -> Mapping[str, Any]:
@@ -87,30 +87,30 @@ class AuthorizationServer:
             _, document = await self._request(url)
             if document is not None:
                 return self._validated(document)
-        raise self._unavailable("it has no metadata at any of the known places")
+        raise self._unavailable("no metadata at the well-known URLs")
 
     def _validated(self, metadata: Mapping[str, Any]) -> Mapping[str, Any]:
         issuer = metadata.get("issuer")
         if not isinstance(issuer, str) or issuer.rstrip("/") != self._declared.rstrip("/"):
-            raise self._unavailable("its metadata names another issuer")
+            raise self._unavailable("its metadata has another issuer")
         self.issuer = issuer
         return metadata
 
     async def _request(
         self, url: str, form: Mapping[str, str] | None = None, **options: Any
     ) -> tuple[int, dict[str, Any] | None]:
-        """The status, and the JSON object of a success."""
+        """Return the status, and the JSON object of a 200 response."""
         if self._session is None:
             raise UnavailableError(_UNUSABLE)
         method = "GET" if form is None else "POST"
         try:
-            # A redirect would lead tokens, and what is believed, to a place that nobody has declared.
+            # A redirect would send tokens to a server that the document does not declare.
             async with self._session.request(method, url, data=form, allow_redirects=False, **options) as response:
                 body = await read_at_most(RESPONSE_LIMIT, response.content.iter_any()) or b""
         except (aiohttp.ClientError, TimeoutError) as error:
             raise self._unavailable(f"{url}: {type(error).__name__}") from error
         if response.status >= 500:
-            raise self._unavailable(f"{url} answered {response.status}")
+            raise self._unavailable(f"{url} returned {response.status}")
         return response.status, _json_object(body) if response.status == 200 else None
 
     def _is_local(self) -> bool:
@@ -118,7 +118,7 @@ class AuthorizationServer:
 
     def _unavailable(self, reason: str) -> UnavailableError:
         self._not_before = self._clock() + RETRY_AFTER
-        _log.warning("authorization server %s cannot be used: %s", self._declared, reason)
+        _log.warning("authorization server %s is unavailable: %s", self._declared, reason)
         return UnavailableError(_UNUSABLE, retry_after=RETRY_AFTER)
 
 

@@ -1,4 +1,4 @@
-"""What a token says of itself, and whether that is enough."""
+"""Check the claims of a token."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Any, Final
 from adapter_host.auth.credentials import Principal
 
 LEEWAY: Final = 30.0
-"""By how many seconds the clocks of the authorization server and of this machine may differ."""
+"""The allowed clock skew between the authorization server and this machine, in seconds."""
 
 
 class InvalidTokenError(Exception):
-    """A token is not accepted; the message is fit for the caller (RFC 6750 allows it no quotes)."""
+    """A token is invalid; the message is sent to the client (RFC 6750, 3 allows no quotes in it)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExpectedClaims:
-    """What a token must say: that it is meant for `audience`, and besides that what is `required`, by name."""
+    """The claims of a valid token: `audience` in `aud`, and all claims in `required`."""
 
     audience: str
     required: Collection[str]
 
     def principal(self, claims: Mapping[str, Any], issuer: str, now: float) -> Principal:
-        """Who the token stands for; raises `InvalidTokenError`."""
+        """Return the client of a token; raise `InvalidTokenError`."""
         for name in self.required:
             if claims.get(name) is None:
                 raise InvalidTokenError(f"the token has no {name}")
@@ -40,7 +40,7 @@ class ExpectedClaims:
 
 
 def expiry(claims: Mapping[str, Any]) -> float | None:
-    """When the token ends, if it says so; raises `InvalidTokenError`."""
+    """Return the time of expiry, if there is one; raise `InvalidTokenError` when malformed."""
     return _time(claims, "exp")
 
 
@@ -54,7 +54,7 @@ def _check_times(claims: Mapping[str, Any], now: float) -> None:
 
 def _time(claims: Mapping[str, Any], name: str) -> float | None:
     value = claims.get(name)
-    # A boolean is an int to Python, and never a time.
+    # In Python, a boolean is an int.
     if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
         return value
     raise InvalidTokenError(f"the token has a malformed {name}")
@@ -66,7 +66,7 @@ def _audiences(claims: Mapping[str, Any]) -> list[Any]:
 
 
 def _scopes(claims: Mapping[str, Any]) -> frozenset[str]:
-    """The scopes that a token grants: `scope` is the standard's name, `scp` what others write."""
+    """Return the scopes of a token: in `scope` (RFC 9068), or in `scp` as some servers do."""
     scopes: set[str] = set()
     for name in ("scope", "scp"):
         value = claims.get(name)

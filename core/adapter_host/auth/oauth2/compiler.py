@@ -1,4 +1,4 @@
-"""From a document's `authentication` of type `oauth2` to what checks it."""
+"""Compile an `authentication` of type `oauth2` to credentials."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from .resource import OAuth2Credentials, TokenVerifier
 
 VALIDATIONS: Final = ("jwks", "introspection")
 
-# What may stand in a header between quotes and in a route's path: a URL has no other characters.
+# The characters that are safe in a quoted header value and in the path of a route.
 _URL: Final = re.compile(r"https?://[A-Za-z0-9._~:\[\]-]+(?:/[!$%&'()*+,./0-9:;=@A-Z_a-z~-]*)?")
 _SCOPE: Final = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
 _INSTALL: Final = "pip install 'adapter-host-core[oauth2]'"
 
 
 def compile_oauth2(authentication: Authentication, context: BuildContext) -> OAuth2Credentials | None:
-    """Compile it; None with a problem reported."""
+    """Compile `authentication`; return None with a problem reported."""
     return _Compiler(authentication, context).credentials()
 
 
@@ -44,7 +44,7 @@ class _Compiler:
         self._check_scopes()
         server = AuthorizationServer(issuer)
         verifier = self._verifier(server, audience)
-        # What has a problem is never served; the build goes on for what else is wrong.
+        # An exposer with a problem here must not be served; compilation continues to report all problems.
         if verifier is None or self._failed:
             return None
         return OAuth2Credentials(server, verifier, resource, declared.scopes)
@@ -62,10 +62,10 @@ class _Compiler:
 
     def _jwt_verifier(self, server: AuthorizationServer, audience: str) -> TokenVerifier | None:
         if find_spec("jwt") is None or find_spec("cryptography") is None:
-            message = f"'oauth2' authentication of callers needs PyJWT and cryptography ({_INSTALL})"
+            message = f"'oauth2' authentication requires PyJWT and cryptography ({_INSTALL})"
             self._problem(message, "type", code="missing-dependency")
             return None
-        # Imported here, as cryptography takes a while and is no dependency of those who do not need it.
+        # Imported late: cryptography is slow to import and an optional dependency.
         module = import_module(".jwt_verifier", __package__)
         verifier: TokenVerifier = module.JwtVerifier(server, audience)
         return verifier
@@ -80,23 +80,23 @@ class _Compiler:
         declared = self._authentication
         if urlsplit(issuer).scheme == "http" and not is_secure(issuer):
             value = declared.authorization_server_uri
-            message = f"an authorization server that is not on this machine needs https (given '{value}')"
+            message = f"'authorizationServerUri' must use https unless it is on localhost (given '{value}')"
             self._problem(message, "authorizationServerUri")
         if urlsplit(resource).scheme == "http" and not is_secure(resource):
-            message = f"clients send tokens over https alone (given '{declared.resource}')"
+            message = f"'resource' should use https; clients send no tokens over http (given '{declared.resource}')"
             self._context.warn(message, declared, "resource", code="not-https")
 
     def _check_scopes(self) -> None:
         for index, scope in enumerate(self._authentication.scopes):
             if not _SCOPE.fullmatch(scope):
-                message = f"a scope is one word without quotes (given '{scope}')"
+                message = f"a scope must be one word without quotes (given '{scope}')"
                 self._context.problem(message, self._authentication, "scopes", index)
                 self._failed = True
 
     def _text(self, key: str, value: object) -> str:
-        """The text under a key, its secrets filled in; empty while they are missing, or with a problem reported."""
+        """Return the text of a key with its secrets; empty without them, or with a problem reported."""
         if not value or not isinstance(value, str):
-            self._problem(f"'oauth2' authentication of callers needs '{key}'", key, code="missing-key")
+            self._problem(f"'oauth2' authentication requires '{key}'", key, code="missing-key")
             return ""
         return self._context.secret(value, self._authentication, key).constant or ""
 
@@ -104,7 +104,7 @@ class _Compiler:
         return self._text(key, (self._authentication.model_extra or {}).get(key))
 
     def _is_mocked(self, value: str | None) -> bool:
-        """Whether a secret in it is made up, as with `--mock`."""
+        """Return whether `value` has placeholders for secrets, as with `--mock`."""
         return self._context.settings.mock and "{{" in (value or "")
 
     def _problem(self, message: str, key: str, code: str = "invalid") -> None:

@@ -1,4 +1,4 @@
-"""Tokens that only their authorization server can read: it is asked about each (RFC 7662)."""
+"""Verify opaque tokens by introspection at the authorization server (RFC 7662)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .authorization_server import AuthorizationServer
 from .claims import ExpectedClaims, InvalidTokenError, expiry
 
 CACHE_SECONDS: Final = 30.0
-"""For how many seconds an answer about a token holds; one that is revoked is accepted for so long."""
+"""How long a result is cached, in seconds; a revoked token is accepted for that time."""
 CACHE_SIZE: Final = 10_000
 
 _INACTIVE: Final = "the token is not active"
@@ -27,18 +27,18 @@ _INACTIVE: Final = "the token is not active"
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who we are to the authorization server."""
+    """The credentials of the host at the authorization server."""
 
     id: str
     secret: str = field(repr=False)
 
     def basic(self) -> str:
-        """Its Authorization header (RFC 6749, 2.3.1)."""
+        """Return the Authorization header (RFC 6749, 2.3.1)."""
         return aiohttp.encode_basic_auth(quote_plus(self.id), quote_plus(self.secret))
 
 
 class IntrospectionVerifier:
-    """Accepts tokens that an authorization server says are active and meant for us."""
+    """Accepts tokens that are active at the authorization server and have the audience."""
 
     def __init__(
         self, server: AuthorizationServer, audience: str, client: Client, clock: Callable[[], float] = time.time
@@ -51,24 +51,24 @@ class IntrospectionVerifier:
         self._pending: dict[bytes, asyncio.Task[Principal]] = {}
 
     def verify_cached(self, token: str) -> Principal | None:
-        """Whose token it is, by an answer that still holds; None when the server is to be asked."""
+        """Return the client of a token from the cache; None when the server must be asked."""
         expires_at, result = self._results.get(_key(token), (0.0, None))
         if result is None or expires_at <= self._clock():
             return None
         return _principal_or_raise(result)
 
     async def verify(self, token: str) -> Principal:
-        """Whose token it is, as the server says now; raises `InvalidTokenError` and `UnavailableError`."""
+        """Return the client of a token from the server; raise `InvalidTokenError` or `UnavailableError`."""
         key = _key(token)
         pending = self._pending.get(key)
         if pending is None:
             pending = self._pending[key] = asyncio.create_task(self._introspect(key, token))
             pending.add_done_callback(lambda task: self._finished(key, task))
-        # Shielded: one request that goes away must not take the answer from others with the same token.
+        # Shielded: a cancelled request must not cancel the introspection for others with the same token.
         return await asyncio.shield(pending)
 
     async def stop(self) -> None:
-        """End what is on its way."""
+        """Cancel pending introspections."""
         pending = list(self._pending.values())
         for task in pending:
             task.cancel()
@@ -101,18 +101,17 @@ class IntrospectionVerifier:
 
     def _finished(self, key: bytes, task: asyncio.Task[Principal]) -> None:
         del self._pending[key]
-        # Whoever waits gets it; when nobody is left, it has been logged where it is the server's.
+        # Waiting requests raise the exception; without any, mark it as retrieved. Failures are logged already.
         if not task.cancelled():
             task.exception()
 
 
 def _principal_or_raise(result: Principal | str) -> Principal:
-    """The principal; an answer that is why there is none is raised."""
     if isinstance(result, str):
         raise InvalidTokenError(result)
     return result
 
 
 def _key(token: str) -> bytes:
-    # The tokens themselves are not kept.
+    # Do not store tokens in the cache.
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()

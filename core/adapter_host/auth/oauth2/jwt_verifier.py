@@ -1,4 +1,4 @@
-"""Tokens that prove themselves: JSON Web Tokens, by their signature (RFC 7519, RFC 9068)."""
+"""Verify JSON Web Tokens by their signature (RFC 7519, RFC 9068)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MALFORMED = "the token is malformed"
 
 
 class JwtVerifier:
-    """Accepts tokens that carry a signature of an authorization server's keys."""
+    """Accepts tokens signed with a key of the authorization server."""
 
     def __init__(self, server: AuthorizationServer, audience: str, clock: Callable[[], float] = time.time) -> None:
         self._server = server
@@ -30,19 +30,18 @@ class JwtVerifier:
         self._jws = jwt.PyJWS()
 
     def verify_cached(self, token: str) -> Principal | None:
-        """Whose token it is, by the keys that are known; None when others are to be looked for."""
+        """Return the client of a token signed with a cached key; None when the keys must be fetched."""
         keys = self._keys.find(*self._signing_key(token))
         return self._verify_with(token, keys) if keys else None
 
     async def verify(self, token: str) -> Principal:
-        """Whose token it is, by keys asked for now; raises `InvalidTokenError` and `UnavailableError`."""
+        """Return the client of a token with fetched keys; raise `InvalidTokenError` or `UnavailableError`."""
         keys = await self._keys.find_or_fetch(*self._signing_key(token))
         if not keys:
             raise InvalidTokenError("the token is signed with an unknown key")
         return self._verify_with(token, keys)
 
     async def stop(self) -> None:
-        """End what is on its way."""
         await self._keys.stop()
 
     async def _fetch(self) -> Mapping[str, Any]:
@@ -54,14 +53,14 @@ class JwtVerifier:
             raise
 
     def _signing_key(self, token: str) -> tuple[str, str | None]:
-        """The algorithm and the key that a token says it is signed with."""
+        """Return the algorithm and the key id in the header of a token."""
         try:
             header = self._jws.get_unverified_header(token)
         except (jwt.PyJWTError, ValueError) as error:
             raise InvalidTokenError(_MALFORMED) from error
         algorithm, key_id = header.get("alg"), header.get("kid")
         if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
-            raise InvalidTokenError("the token is signed with an algorithm that is not accepted")
+            raise InvalidTokenError("the signing algorithm of the token is not accepted")
         return algorithm, key_id
 
     def _verify_with(self, token: str, keys: list[Key]) -> Principal:
@@ -73,7 +72,7 @@ class JwtVerifier:
             except jwt.PyJWTError as error:
                 raise InvalidTokenError(_MALFORMED) from error
             return self._expected.principal(_claims(payload), self._server.issuer, self._clock())
-        raise InvalidTokenError("the signature of the token is wrong")
+        raise InvalidTokenError("the signature of the token is invalid")
 
 
 def _claims(payload: bytes) -> dict[str, Any]:

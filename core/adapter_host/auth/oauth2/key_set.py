@@ -1,4 +1,4 @@
-"""The keys of an authorization server (RFC 7517): kept, renewed, and never asked for more often than is right."""
+"""Cache and refresh the key set of an authorization server (RFC 7517)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from adapter_host.errors import UnavailableError
 from .authorization_server import RETRY_AFTER
 
 MAX_AGE: Final = 300.0
-"""After how many seconds the keys are read anew; those that are known serve meanwhile."""
+"""The age in seconds at which the keys are refreshed in the background."""
 MAX_STALE: Final = 86_400.0
-"""For how many seconds known keys serve at most while no others can be had."""
+"""The maximum age of keys in seconds while refreshing fails."""
 MIN_INTERVAL: Final = 30.0
-"""How many seconds lie between two reads at least, whatever keys tokens ask for; `RETRY_AFTER` while there are none."""
+"""The minimum time between two fetches in seconds, for any key id; `RETRY_AFTER` while there are no keys."""
 KEY_LIMIT: Final = 64
 
-_UNUSABLE: Final = "the keys of the authorization server cannot be had now"
+_UNUSABLE: Final = "the keys of the authorization server are unavailable"
 
 _log = logging.getLogger("adapter_host")
 
@@ -39,11 +39,11 @@ _BY_TYPE: Final[Mapping[tuple[str, str | None], tuple[str, ...]]] = {
 }
 
 ALGORITHMS: Final = frozenset(name for names in _BY_TYPE.values() for name in names)
-"""The algorithms that are accepted: those whose keys can be published."""
+"""The accepted algorithms: asymmetric ones, whose keys can be published."""
 
 
 class KeySet:
-    """The keys by algorithm and id."""
+    """The keys of an authorization server, by algorithm and id."""
 
     def __init__(self, fetch: Fetch, clock: Callable[[], float] = time.monotonic) -> None:
         self._fetch = fetch
@@ -53,7 +53,7 @@ class KeySet:
         self._renewal: asyncio.Task[None] | None = None
 
     def find(self, algorithm: str, key_id: str | None) -> list[Key]:
-        """The known keys that a token may be signed with; keys that are old are renewed in the background."""
+        """Return the cached keys for a token; refresh old keys in the background."""
         age = self._clock() - self._fetched_at
         if age >= MAX_STALE:
             return []
@@ -62,10 +62,10 @@ class KeySet:
         return [key for name, entry_id, key in self._keys if name == algorithm and key_id in (None, entry_id)]
 
     async def find_or_fetch(self, algorithm: str, key_id: str | None) -> list[Key]:
-        """As `find`, of keys read now when that may be; raises `UnavailableError` when there are none at all."""
+        """Return the keys for a token, fetched now if allowed; raise `UnavailableError` without any keys."""
         if self._renewal or self._may_fetch():
             try:
-                # Shielded: one request that goes away must not take the keys from the others.
+                # Shielded: a cancelled request must not cancel the fetch for others.
                 await asyncio.shield(self._renewal or self._renew())
             except UnavailableError:
                 if self._clock() - self._fetched_at >= MAX_STALE:
@@ -75,7 +75,7 @@ class KeySet:
         return self.find(algorithm, key_id)
 
     async def stop(self) -> None:
-        """End a renewal that is on its way."""
+        """Cancel a fetch in progress."""
         if self._renewal:
             self._renewal.cancel()
             await asyncio.wait([self._renewal])
@@ -98,13 +98,13 @@ class KeySet:
 
 
 def _retrieve_exception(renewal: asyncio.Task[None]) -> None:
-    # The server's own code has logged why; that the known keys go on is what it is for.
+    # The failure is logged by the authorization server client; the cached keys stay in use.
     if not renewal.cancelled():
         renewal.exception()
 
 
 def _parse_key_set(document: Mapping[str, Any]) -> tuple[tuple[str, str | None, Key], ...]:
-    """The keys of a set that signatures may be made with, by algorithm and id; raises `UnavailableError` for none."""
+    """Return the signature keys of a key set with algorithm and id; raise `UnavailableError` for none."""
     keys: list[tuple[str, str | None, Key]] = []
     entries = document.get("keys")
     for entry in entries[:KEY_LIMIT] if isinstance(entries, list) else ():
@@ -112,7 +112,7 @@ def _parse_key_set(document: Mapping[str, Any]) -> tuple[tuple[str, str | None, 
             entry_id = entry.get("kid")
             keys += [(name, entry_id if isinstance(entry_id, str) else None, key) for name, key in _keys(entry)]
     if not keys:
-        _log.warning("an authorization server publishes no key that can be used")
+        _log.warning("the authorization server publishes no usable key")
         raise UnavailableError(_UNUSABLE, retry_after=RETRY_AFTER)
     return tuple(keys)
 

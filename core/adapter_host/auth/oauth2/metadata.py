@@ -1,4 +1,4 @@
-"""Where an authorization server is found, and what may be believed of it."""
+"""Metadata URLs of authorization servers (RFC 8414) and protected resources (RFC 9728)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from adapter_host.hosts import is_loopback
 
 
 def is_secure(url: str) -> bool:
-    """Whether secrets may be sent to a URL, and its answers be believed: HTTPS, or this machine alone."""
+    """Return whether secrets may be sent to a URL: HTTPS, or HTTP on localhost."""
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
@@ -22,7 +22,7 @@ def is_secure(url: str) -> bool:
 
 
 def metadata_urls(issuer: str) -> Iterator[str]:
-    """Where an OAuth 2 issuer may describe itself, in order: RFC 8414, OpenID Connect in both readings, and between."""
+    """Yield the metadata URLs of an OAuth 2 issuer: RFC 8414 and OpenID Connect, path inserted, then appended."""
     parts = urlsplit(issuer)
     root, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
     yield f"{root}/.well-known/oauth-authorization-server{path}"
@@ -33,4 +33,4 @@ def metadata_urls(issuer: str) -> Iterator[str]:
 
 
 WELL_KNOWN: Final = "/.well-known/oauth-protected-resource"
-"""Below which path, of the root, protected resources are described (RFC 9728)."""
+"""The path of the metadata of protected resources (RFC 9728), followed by that of the resource."""

@@ -1,4 +1,4 @@
-"""An exposer as a protected resource: who may use it, and where anybody learns how to (RFC 6750, RFC 9728)."""
+"""An exposer as a protected resource: bearer tokens (RFC 6750) and resource metadata (RFC 9728)."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ RETRY_AFTER: Final = 5.0
 
 
 class TokenVerifier(Protocol):
-    """A way to tell whose a token is; both raise `InvalidTokenError`, and `learned` `UnavailableError` too."""
+    """Verifies tokens."""
 
     def verify_cached(self, token: str) -> Principal | None:
-        """Whose it is, as far as that is known without asking; None when it is not."""
+        """Return the client of a token without a request; None when unknown. Raise `InvalidTokenError`."""
 
     async def verify(self, token: str) -> Principal:
-        """Whose it is, by asking."""
+        """Return the client of a token; raise `InvalidTokenError` or `UnavailableError`."""
 
     async def stop(self) -> None:
-        """End what is on its way."""
+        """Cancel pending requests."""
 
 
 class OAuth2Credentials(IssuedCredentials):
-    """A token of an authorization server, meant for `resource` and granting all of `scopes`."""
+    """Accepts tokens of an authorization server for `resource` with all of `scopes`."""
 
     kind = "oauth2"
 
@@ -49,10 +49,10 @@ class OAuth2Credentials(IssuedCredentials):
         self._challenge_parameters = ", ".join(
             [*([f'scope="{" ".join(scopes)}"'] if scopes else []), metadata_parameter]
         )
-        self._missing_token = Refusal(401, "a token is needed", (f"Bearer {self._challenge_parameters}",))
+        self._missing_token = Refusal(401, "an access token is required", (f"Bearer {self._challenge_parameters}",))
 
     def check(self, request: web.Request) -> Verdict | Awaitable[Verdict]:
-        """Whose token it carries; the authorization server is asked only when that is not known."""
+        """Return the client of the request's token; ask the authorization server only if necessary."""
         token = authorization_value(request, "bearer")
         if not token:
             return self._missing_token
@@ -73,7 +73,7 @@ class OAuth2Credentials(IssuedCredentials):
     def _authorize(self, principal: Principal) -> Verdict:
         if self._scopes <= principal.scopes:
             return principal
-        detail = "the token does not grant what is needed here"
+        detail = "the token lacks a required scope"
         return Refusal(403, detail, (self._challenge("insufficient_scope", detail),))
 
     def _invalid_token(self, error: InvalidTokenError) -> Refusal:
@@ -83,15 +83,13 @@ class OAuth2Credentials(IssuedCredentials):
         return f'Bearer error="{error}", error_description="{description}", {self._challenge_parameters}'
 
     def documents(self, path: str) -> Mapping[str, bytes]:
-        """Its metadata, under the resource's own path and under the one it is served at."""
+        """Return the metadata at the path of the resource and at the path of the exposer."""
         return {f"{WELL_KNOWN}{resource_path}": self._metadata for resource_path in (self._path, path)}
 
     async def start(self) -> None:
-        """Be ready to ask the authorization server, which need not be there yet."""
         await self._server.start()
 
     async def stop(self) -> None:
-        """Ask nothing any more."""
         await self._verifier.stop()
         await self._server.stop()
 

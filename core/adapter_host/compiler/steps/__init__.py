@@ -1,1 +1,1 @@
-"""Operations of several steps: order, scope and mappings. Imports the compiler's modules that know no steps."""
+"""Compile operations with steps: order, scope and mappings. Imports the modules of the compiler without steps."""

@@ -1,4 +1,4 @@
-"""Steps: an operation that is several calls and lookups, compiled once."""
+"""Compile the steps of an operation: calls, lookups and the step types of plugins."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ FindStepType = Callable[[str], StepType[Any]]
 
 @dataclass(frozen=True, slots=True)
 class StepTools:
-    """What the steps of all operations are compiled with: what plugins put around each, and what does their types."""
+    """The hooks of plugins for steps: the wrappers of each step, and the implementations of step types."""
 
     wrap: WrapStep
     find_type: FindStepType
@@ -50,7 +50,7 @@ _WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 @dataclass(frozen=True, slots=True)
 class StepCall:
-    """The call of a step: what it calls, with what, and whether that is known before any step has run."""
+    """The call of a step: its target, its arguments and the steps whose results they need."""
 
     name: str
     target: ConsumedOperation
@@ -58,7 +58,7 @@ class StepCall:
     waits_for: frozenset[str]
 
     def preview(self, values: Values) -> dict[str, Any]:
-        """The request that it makes, as far as what a call begins with tells."""
+        """Return the request of the step, or the steps that it waits for."""
         preview: dict[str, Any] = {"step": self.name, "operation": f"{self.target.namespace}.{self.target.name}"}
         if self.waits_for:
             return {**preview, "waits_for": sorted(self.waits_for)}
@@ -66,7 +66,7 @@ class StepCall:
 
 
 class StepCompiler:
-    """Compiles the steps of one operation; `scope` then knows what may be taken of them."""
+    """Compiles the steps of one operation; afterwards `scope` resolves their results."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class StepCompiler:
         response_policy: ResponsePolicy,
     ) -> None:
         self.scope = StepScope(spec, loaded)
-        # What a step gives is held, for others to take of it.
+        # The result of a step is buffered, as later steps read from it.
         self._response_policy = replace(response_policy, streams=False)
         self.calls: list[StepCall] = []
         self._spec = spec
@@ -87,13 +87,13 @@ class StepCompiler:
         self._writes = frozenset[str]()
 
     def compile(self) -> list[Step]:
-        """The steps; what is wrong is reported, and without a mended document they are not to be run."""
+        """Compile the steps and report their problems; with an error, steps may be missing."""
         steps: list[Step] = []
         self.scope.bind_with(self._spec)
         for index, spec in enumerate(self._spec.steps):
             if any(spec.name == other.name for other in self._spec.steps[:index]):
                 loc = self._loaded.loc(spec, "name")
-                self._loaded.problem(f"two steps are named '{spec.name}'", loc, code="duplicate-step")
+                self._loaded.problem(f"step name '{spec.name}' is used twice", loc, code="duplicate-step")
             self.scope.enter_step(index)
             work = self._compile_work(spec)
             if work is not None:
@@ -104,18 +104,18 @@ class StepCompiler:
 
     @property
     def binary_target(self) -> ConsumedOperation | None:
-        """What the last step calls, if the answers of that are bytes: they are the operation's."""
+        """The target of the last step, if it returns binary data: the result of the operation is the same."""
         ends_with_call = bool(self.calls) and self.calls[-1].name == self._spec.steps[-1].name
         return self.calls[-1].target if ends_with_call and self.calls[-1].target.binary else None
 
     def inferred(self) -> list[Mapping[str, Input]]:
-        """What the consumed operations say of the values that callers give."""
+        """Return the inputs of the operation, inferred from the targets of its steps."""
         maps = [call.binding.inferred for call in self.calls]
         called = [{name: item for name, item in by_name.items() if is_input(name)} for by_name in maps]
         return [*called, {name: Input(name) for name in sorted(filter(is_input, self.scope.used))}]
 
     def _steps_before(self, spec: StepSpec, earlier: Sequence[Step]) -> frozenset[str]:
-        """The steps that one waits for: what writes keeps its place among all of them."""
+        """Return the steps that a step waits for; a step that writes waits for all earlier ones."""
         dependencies = frozenset(self.scope.dependencies) | self._writes
         if self._is_write(spec):
             self._writes = frozenset({spec.name})
@@ -159,7 +159,7 @@ class StepCompiler:
         return None if call is None else _plugin_work(call, getters, context)
 
     def _resolve_with(self, spec: StepSpec, key: str, value: Any) -> Value:
-        """What a value of `with` stands for: an input that goes under its own name needs no more than that name."""
+        """Resolve a value of `with`; a declared input may be passed under its own name without a qualifier."""
         if value == key and key in self.scope.declared:
             self.scope.used.add(key)
             return Reference(key)
@@ -168,7 +168,7 @@ class StepCompiler:
     def _compile_lookup(self, spec: LookupStepSpec) -> Work:
         if spec.with_:
             loc = self._loaded.loc(spec, "with")
-            self._loaded.problem("a lookup takes no 'with'", loc, code="ignored", warning=True, key=True)
+            self._loaded.problem("'with' is ignored in a lookup", loc, code="ignored", warning=True, key=True)
         loc = self._loaded.loc(spec, "index")
         index = (
             self.scope.resolve_path(spec.index, loc)
@@ -186,7 +186,7 @@ class StepCompiler:
 
 
 def _step_inputs(binding: ArgumentBinding) -> frozenset[str]:
-    """The inputs that come of earlier steps alone."""
+    """Return the inputs of the target whose values come only from earlier steps."""
     references = {name: (source,) for name, source in binding.references.items()}
     composed = {name: template.inputs for name, template in binding.templates.items() if template.inputs}
     return frozenset(
@@ -207,7 +207,7 @@ def _plugin_work(call: Call, getters: Mapping[str, Getter], context: Getter | No
 
 @dataclass(frozen=True, slots=True)
 class _ResponseHandling:
-    """What becomes of the answer of a step's call; `stream` is whether a stream of it is asked for."""
+    """The processing of the response of a step's call; `stream` is whether a stream is requested."""
 
     refine: Callable[[Any], Any] | None = None
     limit: ResponseLimit | None = None
@@ -224,7 +224,7 @@ def _call_work(
             result = await target.call(map_arguments(values), stream=stream)
         except ArgumentError as error:
             if error.parameter in from_steps:
-                raise UpstreamInvalidError(f"{error.message} (an earlier step gives it)") from error
+                raise UpstreamInvalidError(f"{error.message} (value from an earlier step)") from error
             raise
         if limit is None:
             return success(result, refine)

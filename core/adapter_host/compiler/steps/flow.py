@@ -1,4 +1,4 @@
-"""Running the steps of an operation: what does not depend on each other at the same time."""
+"""Run the steps of an operation, independent ones concurrently."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from adapter_host.expressions.jsonpath import Find
 from adapter_host.operation.operation import Result
 
 Work = Callable[[Values], Awaitable[Result]]
-"""What a step does."""
+"""The work of a step."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One compiled step: what it does, what others take of it, and the steps it waits for."""
+    """One compiled step: its work, the values that other steps read from its result, and the steps it waits for."""
 
     name: str
     work: Work
@@ -27,7 +27,7 @@ class Step:
     after: frozenset[str]
 
     async def run(self, values: dict[str, Any]) -> Result:
-        """Do it, and put what others take of it among the values; what fails names the step."""
+        """Run the step and add the extracted values to `values`; an error names the step."""
         try:
             result = await self.work(values)
             if self.extractors:
@@ -41,11 +41,11 @@ class Step:
 
 
 Flow = Callable[[dict[str, Any]], Awaitable[Result]]
-"""Runs steps, collecting values; gives what the last of them gave."""
+"""Run steps and collect their values; return the result of the last step."""
 
 
 def compile_flow(steps: Sequence[Step]) -> Flow:
-    """The flow of steps: one after the other where each waits for the one before, else at the same time."""
+    """Compile steps to a sequence if each waits for the one before, else to a graph of tasks."""
     if all(before.name in step.after for before, step in pairwise(steps)):
         return _sequence(steps)
     return _graph(steps)
@@ -76,7 +76,7 @@ def _graph(steps: Sequence[Step]) -> Flow:
                     before = [tasks[name] for name in step.after]
                     tasks[step.name] = group.create_task(run_after(before, step, values))
         except BaseExceptionGroup as failures:
-            # One failure ends the operation, and is its failure; the others are its cancelled siblings'.
+            # The first failure is that of the operation; the other steps were cancelled because of it.
             first = failures.exceptions[0]
             raise first from first.__cause__
         return tasks[steps[-1].name].result()

@@ -1,4 +1,4 @@
-"""Lookups: the entries of one answer that belong to the values of another."""
+"""Lookups: find the entries of one result for values of another."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 from adapter_host.expressions.template import ABSENT, text_of
 
 Lookup = Callable[[Any, Any], Any]
-"""From an index and what is looked up in it to what was found."""
+"""Return the entries of an index for a value or a list of values."""
 
 
 def compile_lookup(match: str, fields: Sequence[str]) -> Lookup:
-    """The lookup of entries whose `match` is a value, compared as text; of each entry the `fields` are given.
+    """Compile a lookup of entries whose field `match` equals a value as text; it returns their `fields`.
 
-    For an array of values it gives an array, without those that are not found; otherwise the first entry or None.
+    A list of values returns a list without missing entries; a single value returns the first entry or None.
     """
 
     def select_fields(entry: dict[str, Any]) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def compile_lookup(match: str, fields: Sequence[str]) -> Lookup:
 
 
 def _entries(index: Any, match: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The entries of an index that have something to match, each with that as text."""
+    """Yield the entries of an index that have the field, each with its value as text."""
     for entry in index if isinstance(index, list) else (index,):
         if isinstance(entry, dict) and entry.get(match) is not None:
             yield text_of(entry[match]), entry

@@ -1,4 +1,4 @@
-"""Mappings: the answer of an operation with steps, put together from what its steps gave."""
+"""Mappings: compose the result of an operation from the results of its steps."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from adapter_host.expressions.template import ABSENT
 from adapter_host.operation.operation import Result
 
 Finish = Callable[[Values, Result], Result]
-"""From what the steps gave, and the result of the last of them, to the operation's."""
+"""Return the result of an operation, from the values of its steps and the result of the last step."""
 
 
 def compile_finish(spec: OperationSpec, outputs: Sequence[OutputSpec], scope: Scope) -> Finish:
-    """What an operation with steps answers: its mappings, else what its last step gave, as its outputs say."""
+    """Compile the result of an operation with steps: its mappings, or else the result of the last step."""
     paths = _target_paths(spec.mappings, scope)
     transform = _compile_outputs(outputs, paths, scope)
     if not spec.mappings:
@@ -37,7 +37,7 @@ def compile_finish(spec: OperationSpec, outputs: Sequence[OutputSpec], scope: Sc
 
 
 def steps_schema(outputs: Sequence[OutputSpec]) -> dict[str, Any] | None:
-    """The JSON Schema (2020-12) of that answer, if the outputs say it."""
+    """Return the JSON Schema (2020-12) of the result, if the outputs declare one."""
     return mapped_outputs_schema(outputs) if _is_named(outputs) else outputs_schema(outputs)
 
 
@@ -71,12 +71,12 @@ def _is_named(outputs: Sequence[OutputSpec]) -> bool:
 
 
 def _target_paths(mappings: Sequence[MappingSpec], scope: Scope) -> list[Path]:
-    """Where the mappings put their values; a value where another wants an object is a problem."""
+    """Return the target path of each mapping; report paths below the target of another mapping."""
     paths = [tuple(mapping.target_name.split(".")) for mapping in mappings]
     for mapping, path in zip(mappings, paths, strict=True):
         parent = next((other for other in paths if other == path[: len(other)] and other != path), None)
         if parent is not None:
-            message = f"'{mapping.target_name}' is below '{'.'.join(parent)}', which is mapped to a value of its own"
+            message = f"'{mapping.target_name}' conflicts with '{'.'.join(parent)}', which is mapped too"
             loc = scope.loaded.loc(mapping, "targetName")
             scope.loaded.problem(message, loc, code="mapping-target")
     return paths
@@ -85,7 +85,7 @@ def _target_paths(mappings: Sequence[MappingSpec], scope: Scope) -> list[Path]:
 def _compile_mappings(
     mappings: Sequence[MappingSpec], paths: Sequence[Path], scope: Scope
 ) -> Callable[[Values], dict[str, Any]]:
-    """The function that makes the object; what has no value is left out, and of two of one name the later counts."""
+    """Compile mappings to a function that returns an object; the last mapping with a value sets a target."""
     getters = []
     for mapping, path in zip(mappings, paths, strict=True):
         value = scope.resolve(mapping.value, scope.loaded.loc(mapping, "value"))

@@ -1,4 +1,4 @@
-"""Names that a step's templates and mappings may use."""
+"""Resolve names in the templates and mappings of steps."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _STEP: Final = re.compile(r"\$(?:\.([^.\[\]]+)|\[(['\"])(.+?)\2\])(.*)", re.DOTA
 
 
 class StepScope(Scope):
-    """A scope in which earlier steps may be named too: those before the one that was entered last.
+    """A scope that also resolves the results of earlier steps: those before the step entered last.
 
-    What is taken of a step is one more value, named by its path (`$.get-ship.name`).
+    A value in the result of a step is named by its path (`$.get-ship.name`).
     """
 
     def __init__(self, spec: OperationSpec, loaded: LoadedCapability) -> None:
@@ -31,22 +31,22 @@ class StepScope(Scope):
         self.binary_steps: set[str] = set()
 
     def enter_step(self, index: int) -> None:
-        """Compile the step at `index` from now on: the steps before it may be named, and `dependencies` are its own."""
+        """Resolve names for the step at `index`, and collect its `dependencies`."""
         self._index = index
         self.dependencies = set()
 
     def leave_steps(self) -> None:
-        """Compile what follows the last step from now on: every step may be named."""
+        """Resolve names after the last step, where every step is known."""
         self.enter_step(len(self._step_names))
 
     def resolve(self, value: Any, loc: Loc) -> Value:
-        """What a value of the document stands for."""
+        """Resolve a value of the document, which may be a path into the result of a step."""
         if isinstance(value, str) and value.startswith(("$.", "$[")) and "{{" not in value:
             return Reference(self.resolve_path(value, loc))
         return super().resolve(value, loc)
 
     def lookup(self, name: str, loc: Loc) -> Part | None:
-        """What a tag's name means here before it means anything else."""
+        """Look up the name in a template tag, which may be that of a step."""
         if name.startswith(("$.", "$[")):
             return Reference(self.resolve_path(name, loc))
         step, *rest = name.split(".")
@@ -55,16 +55,16 @@ class StepScope(Scope):
         return super().lookup(name, loc)
 
     def resolve_path(self, text: str, loc: Loc) -> str:
-        """The name of the value at a path that begins with a step's name."""
+        """Return the name of the value at a path that begins with a step's name."""
         match = _STEP.fullmatch(text)
         if match is None:
-            message = f"'{text}' must begin with the name of a step ($.step.path)"
+            message = f"'{text}' must begin with the name of a step, as in $.step.path"
             self.loaded.problem(message, loc, code="step-path")
             return text
         return self.extract(match[1] or match[3], match[4], loc)
 
     def extract(self, step: str, path: str, loc: Loc) -> str:
-        """The name of the value at a path of what a step gives."""
+        """Extract the value at a path of a step's result; return its name."""
         name = f"$.{step}{path}"
         if reason := self._unknown_step_message(step) or self._binary_step_message(step):
             self.loaded.problem(reason, loc, code="unknown-step")
@@ -77,7 +77,7 @@ class StepScope(Scope):
         return name
 
     def compile_context(self, loc: Loc) -> Getter:
-        """The function that gives all there is: the inputs, what `with` says, and what earlier steps gave."""
+        """Compile a function that returns all values: inputs, `with` values and results of earlier steps."""
         steps = {
             name: self.extract(name, "", loc)
             for name in self._step_names[: self._index]
@@ -97,14 +97,14 @@ class StepScope(Scope):
         if step in earlier:
             return None
         if step in self._step_names[self._index : self._index + 1]:
-            return f"step '{step}' cannot use what it gives itself"
+            return f"step '{step}' cannot use its own result"
         if step in self._step_names:
-            return f"step '{step}' comes later (a step uses what earlier steps give; put it before)"
+            return f"step '{step}' runs later; move it before this step"
         hint = did_you_mean(step, earlier) or f" (earlier steps: {', '.join(dict.fromkeys(earlier)) or 'none'})"
-        return f"no step is named '{step}'{hint}"
+        return f"unknown step '{step}'{hint}"
 
     def _binary_step_message(self, step: str) -> str | None:
-        return f"step '{step}' gives bytes, of which nothing can be taken" if step in self.binary_steps else None
+        return f"step '{step}' returns binary data, which cannot be referenced" if step in self.binary_steps else None
 
 
 def _path_segment(part: str) -> str:
