@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from syrupy.assertion import SnapshotAssertion
 
 from adapter_host import UnavailableError, is_secure, metadata_urls
 from adapter_host.auth.credentials import Principal
@@ -330,23 +331,27 @@ async def test_introspected_tokens(issuer: Issuer, caplog: pytest.LogCaptureFixt
 
 
 @pytest.mark.parametrize(
-    ("claims", "description"),
+    "claims",
     [
-        ({"active": "true"}, "the token is not active"),
-        ({"active": 1}, "the token is not active"),
-        ({"active": None}, "the token is not active"),
-        ({"aud": None}, "the token is not for this resource"),
-        ({"aud": "https://other.example"}, "the token is not for this resource"),
-        ({"iss": "https://other.example"}, "the token is from another issuer"),
-        ({"exp": Now(-LEEWAY - 5)}, "the token has expired"),
-        ({"nbf": Now(LEEWAY + 60)}, "the token is not valid yet"),
+        {"active": "true"},
+        {"active": 1},
+        {"active": None},
+        {"aud": None},
+        {"aud": "https://other.example"},
+        {"iss": "https://other.example"},
+        {"exp": Now(-LEEWAY - 5)},
+        {"nbf": Now(LEEWAY + 60)},
     ],
     ids=str,
 )
-async def test_introspected_claims_are_checked(issuer: Issuer, claims: dict[str, Any], description: str) -> None:
+async def test_introspected_claims_are_checked(
+    issuer: Issuer, claims: dict[str, Any], snapshot: SnapshotAssertion
+) -> None:
     issuer.introspected["t0ken"] = resolved({"active": True, "aud": AUDIENCE, "scope": "read", **claims})
     async with serving(issuer, **INTROSPECTION) as url:
-        assert (await answer(url, "t0ken"))[:2] == (401, invalid(description))
+        status, challenge, _ = await answer(url, "t0ken")
+    assert status == 401
+    assert challenge == snapshot
 
 
 async def test_introspection_results_are_cached_briefly(issuer: Issuer, clock: Clock) -> None:

@@ -12,6 +12,7 @@ import aiohttp
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
+from syrupy.assertion import SnapshotAssertion
 
 from adapter_host.auth.oauth2.claims import LEEWAY, ExpectedClaims, InvalidTokenError
 from adapter_host.auth.oauth2.key_set import ALGORITHMS
@@ -71,31 +72,32 @@ async def test_valid_claims(issuer: Issuer, claims: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("claims", "description"),
+    "claims",
     [
-        ({"exp": None}, "the token has no exp"),
-        ({"exp": Now(-LEEWAY - 5)}, "the token has expired"),
-        ({"exp": "9999999999"}, "the token has a malformed exp"),
-        ({"exp": True}, "the token has a malformed exp"),
-        ({"nbf": Now(LEEWAY + 60)}, "the token is not valid yet"),
-        ({"nbf": "soon"}, "the token has a malformed nbf"),
-        ({"iat": Now(LEEWAY + 60)}, "the token is not valid yet"),
-        ({"iss": None}, "the token has no iss"),
-        ({"iss": "https://other.example"}, "the token is from another issuer"),
-        ({"aud": None}, "the token is not for this resource"),
-        ({"aud": ""}, "the token is not for this resource"),
-        ({"aud": []}, "the token is not for this resource"),
-        ({"aud": "https://api.example"}, "the token is not for this resource"),
-        ({"aud": f"{AUDIENCE}/"}, "the token is not for this resource"),
-        ({"aud": f"{AUDIENCE} more"}, "the token is not for this resource"),
-        ({"aud": {AUDIENCE: 1}}, "the token is not for this resource"),
+        {"exp": None},
+        {"exp": Now(-LEEWAY - 5)},
+        {"exp": "9999999999"},
+        {"exp": True},
+        {"nbf": Now(LEEWAY + 60)},
+        {"nbf": "soon"},
+        {"iat": Now(LEEWAY + 60)},
+        {"iss": None},
+        {"iss": "https://other.example"},
+        {"aud": None},
+        {"aud": ""},
+        {"aud": []},
+        {"aud": "https://api.example"},
+        {"aud": f"{AUDIENCE}/"},
+        {"aud": f"{AUDIENCE} more"},
+        {"aud": {AUDIENCE: 1}},
     ],
     ids=str,
 )
-async def test_invalid_claims(issuer: Issuer, claims: dict[str, Any], description: str) -> None:
+async def test_invalid_claims(issuer: Issuer, claims: dict[str, Any], snapshot: SnapshotAssertion) -> None:
     async with serving(issuer) as url:
         status, challenge, _ = await answer(url, issuer.token(**claims))
-        assert (status, challenge) == (401, invalid(description))
+    assert status == 401
+    assert challenge == snapshot
 
 
 async def test_issuer_with_a_trailing_slash(issuer: Issuer) -> None:

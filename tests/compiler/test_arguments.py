@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from syrupy.assertion import SnapshotAssertion
 
 from adapter_host import ABSENT, ArgumentError, Host, Input, Settings
 from adapter_host.compiler.arguments import compile_validator
@@ -140,13 +141,10 @@ async def test_declared_value_is_a_constant() -> None:
     assert await sent(host, n=3) == {"id": 1, "limit": 3}
 
 
-def test_warnings_for_unused_inputs() -> None:
+def test_warnings_for_unused_inputs(snapshot: SnapshotAssertion) -> None:
     host = unit(inputParameters=[{"name": "colour"}], with_={"limits": 1, "id": 2, "colour": 3})
-    assert sorted((problem.code, problem.message.partition(": ")[2]) for problem in host.warnings) == [
-        ("idle-input", "input 'colour' is never used"),
-        ("unused-with", "'colour' is ignored: 'api.get' has no such input (inputs: id, limit and Sort-By)"),
-        ("unused-with", "'limits' is ignored: 'api.get' has no such input; did you mean 'limit'?"),
-    ]
+    assert sorted(problem.code for problem in host.warnings) == ["idle-input", "unused-with", "unused-with"]
+    assert sorted(problem.message for problem in host.warnings) == snapshot
 
 
 INPUTS = (
@@ -177,23 +175,25 @@ def test_validate_accepts(arguments: dict[str, Any], checked: dict[str, Any]) ->
 
 
 @pytest.mark.parametrize(
-    ("arguments", "parameter", "message"),
+    ("arguments", "parameter"),
     [
-        ({}, "id", "'id' is required"),
-        ({"must": 1, "id": ABSENT}, "id", "'id' is required"),
-        ({"must": 1, "id": None}, "id", "'id' must be an integer (given null)"),
-        ({"id": 1}, "must", "'must' is required"),
-        ({**ENOUGH, "id": "1"}, "id", "'id' must be an integer (given \"1\")"),
-        ({**ENOUGH, "notes": "x"}, "notes", "unknown parameter 'notes'; did you mean 'note'?"),
-        ({**ENOUGH, "zzz": "x"}, "zzz", "unknown parameter 'zzz' (known: id, note, any, must)"),
-        ({**ENOUGH, "Note": "x"}, "Note", "unknown parameter 'Note'; did you mean 'note'?"),
-        ({**ENOUGH, "": "x"}, "", "unknown parameter '' (known: id, note, any, must)"),
+        ({}, "id"),
+        ({"must": 1, "id": ABSENT}, "id"),
+        ({"must": 1, "id": None}, "id"),
+        ({"id": 1}, "must"),
+        ({**ENOUGH, "id": "1"}, "id"),
+        ({**ENOUGH, "notes": "x"}, "notes"),
+        ({**ENOUGH, "zzz": "x"}, "zzz"),
+        ({**ENOUGH, "Note": "x"}, "Note"),
+        ({**ENOUGH, "": "x"}, ""),
     ],
+    ids=["none", "absent", "null", "missing", "type", "similar", "unknown", "case", "empty"],
 )
-def test_validate_rejects(arguments: dict[str, Any], parameter: str, message: str) -> None:
+def test_validate_rejects(arguments: dict[str, Any], parameter: str, snapshot: SnapshotAssertion) -> None:
     with pytest.raises(ArgumentError) as caught:
         compile_validator(INPUTS)(arguments)
-    assert (caught.value.parameter, caught.value.message) == (parameter, message)
+    assert caught.value.parameter == parameter
+    assert caught.value.message == snapshot
 
 
 VALUES = st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.lists(st.none(), max_size=1)

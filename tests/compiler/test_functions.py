@@ -13,8 +13,9 @@ import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import TextContent, TextResourceContents
+from syrupy.assertion import SnapshotAssertion
 
-from adapter_host import Capability, Host, Operation, ProblemsError, Semantics, Settings, UpstreamStatusError
+from adapter_host import Capability, Host, Operation, Problem, ProblemsError, Semantics, Settings, UpstreamStatusError
 from adapter_host.compiler.loader import load_document
 from adapter_host.document.source import Source
 from adapter_host.testing import Running, running
@@ -168,31 +169,40 @@ def test_exposers_see_the_semantics() -> None:
     assert operation_of(built).semantics == Semantics(safe=True, cacheable=False)
 
 
-def problems(operation: dict[str, Any], *functions: dict[str, Any]) -> list[str]:
+def problem(operation: dict[str, Any], *functions: dict[str, Any]) -> Problem:
     with pytest.raises(ProblemsError) as caught:
         host(operation, *functions)
-    return [problem.message.partition(": ")[2] for problem in caught.value.problems]
+    (found,) = caught.value.problems
+    return found
 
 
-def test_invalid_references() -> None:
-    assert problems({"ref": "ships.crewd"}) == ["unknown function 'ships.crewd'; did you mean 'ships.crewed'?"]
-    assert problems({"ref": "ships"}) == [
-        "unknown function 'ships' (known: ships.ship-by-imo, ships.crewed, ships.mock)"
-    ]
-    assert problems({"ref": "ships.mock"}, MOCK, {**MOCK, "description": "Another"}) == [
-        "function 'ships.mock' is declared twice"
-    ]
-    assert problems({"ref": "ships.again"}, {"name": "again", "description": "x", "ref": "ships.again"}) == [
-        "'ref' is not allowed in a function; use it in an exposed operation"
-    ]
-    assert problems({"ref": "ships.mock", "steps": STEPS["steps"]}) == ["'ref' and 'steps' are mutually exclusive"]
+AGAIN = {"name": "again", "description": "x", "ref": "ships.again"}
+
+
+@pytest.mark.parametrize(
+    ("operation", "functions", "code"),
+    [
+        ({"ref": "ships.crewd"}, (), "unknown-ref"),
+        ({"ref": "ships"}, (), "unknown-ref"),
+        ({"ref": "ships.mock"}, (MOCK, {**MOCK, "description": "Another"}), "duplicate-function"),
+        ({"ref": "ships.again"}, (AGAIN,), "function-ref"),
+        ({"ref": "ships.mock", "steps": STEPS["steps"]}, (), "modes"),
+    ],
+    ids=["similar", "unknown", "duplicate", "recursive", "modes"],
+)
+def test_invalid_references(
+    operation: dict[str, Any], functions: tuple[dict[str, Any], ...], code: str, snapshot: SnapshotAssertion
+) -> None:
+    invalid = problem(operation, *functions)
+    assert invalid.code == code
+    assert invalid.message == snapshot
 
 
 def test_function_problems_are_reported_once() -> None:
     broken = {"name": "broken", "description": "x", "call": "api.shop"}
-    message = "unknown operation 'api.shop'; did you mean 'api.ship'?"
-    assert problems({"ref": "ships.broken"}, broken) == [message]
-    assert problems({"ref": "ships.mock"}, MOCK, broken) == [message]
+    for functions in ((broken,), (MOCK, broken)):
+        invalid = problem({"ref": f"ships.{functions[0]['name']}"}, *functions)
+        assert (invalid.code, "'api.shop'" in invalid.message) == ("unknown-call", True)
     two = plain({"name": "a", "ref": "ships.broken"}, {"name": "b", "ref": "ships.broken"})
     with pytest.raises(ProblemsError) as caught:
         Host(document(two, consumes=[API], aggregates=ships(broken)), plugins=plain_plugins())

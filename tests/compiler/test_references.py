@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from syrupy.assertion import SnapshotAssertion
 
 from adapter_host import Arguments, ConsumedOperation, Input, Result
 from adapter_host.compiler.references import (
@@ -98,18 +99,13 @@ def test_placeholder_names(path: str, names: tuple[str, ...]) -> None:
     assert placeholders(path) == names
 
 
-def test_reference_messages() -> None:
+def test_reference_messages(snapshot: SnapshotAssertion) -> None:
     consumed = [Consumed(f"api.op{index}", "things") for index in range(10)]
-    assert unknown_operation_message("api.op", [*consumed[:1]]) == "unknown operation 'api.op'; did you mean 'api.op0'?"
-    listed = ", ".join(f"api.op{index}" for index in range(8))
-    assert unknown_operation_message("api.entirely-else", consumed) == (
-        f"unknown operation 'api.entirely-else' (known: {listed}, ...)"
-    )
-    assert unknown_operation_message("x.y", consumed) == "unknown operation 'x.y' (consumed namespaces: api)"
-    assert unknown_operation_message("x.y", []) == "unknown operation 'x.y' (consumed namespaces: none)"
-    assert ambiguous_operation_message("api.get", [ONE, ALL]) == (
-        "'api.get' is ambiguous; use one of api.all.get, api.one.get"
-    )
-    assert "several operations have this name" in ambiguous_operation_message(
-        "api.get", [Consumed("api.get"), Consumed("api.get")]
-    )
+    assert {
+        "similar": unknown_operation_message("api.op", consumed[:1]),
+        "known operations": unknown_operation_message("api.entirely-else", consumed),
+        "known namespaces": unknown_operation_message("x.y", consumed),
+        "nothing is consumed": unknown_operation_message("x.y", []),
+        "several resources": ambiguous_operation_message("api.get", [ONE, ALL]),
+        "one name": ambiguous_operation_message("api.get", [Consumed("api.get"), Consumed("api.get")]),
+    } == snapshot

@@ -9,12 +9,14 @@ from typing import Any
 
 import aiohttp
 import pytest
+from syrupy.assertion import SnapshotAssertion
 
 from adapter_host import (
     ArgumentError,
     Host,
     Operation,
     OperationError,
+    Problem,
     ProblemsError,
     Result,
     Settings,
@@ -112,10 +114,10 @@ async def sent(built: Host, arguments: dict[str, Any] | None = None, **answers: 
         return fake.calls
 
 
-def problems(*steps: dict[str, Any], **operation: Any) -> list[str]:
+def problems(*steps: dict[str, Any], **operation: Any) -> list[Problem]:
     with pytest.raises(ProblemsError) as caught:
         host(*steps, **operation)
-    return [problem.message.partition(": ")[2] for problem in caught.value.problems if not problem.warning]
+    return [problem for problem in caught.value.problems if not problem.warning]
 
 
 async def test_step_uses_the_result_of_an_earlier_step() -> None:
@@ -390,14 +392,14 @@ async def test_operation_with_is_visible_in_steps() -> None:
 def test_warning_for_an_unmapped_output() -> None:
     outputs = [{"name": "a"}, {"name": "b"}, {"name": "c", "const": 1}, {"name": "d", "mapping": "$.a"}]
     built = host(call("ships"), mappings=mapped(a__x="$.ships"), outputParameters=outputs)
-    assert [warning.message.partition(": ")[2] for warning in built.warnings] == [
-        "output 'b' is always null: no mapping has that targetName"
-    ]
+    (warning,) = built.warnings
+    assert (warning.code, "outputParameters.1.name: output 'b' " in warning.message) == ("unmapped-output", True)
 
 
 def test_warning_for_an_unused_input() -> None:
     built = host(call("ships", status="{{used}}"), inputParameters=[{"name": "used"}, {"name": "idle"}])
-    assert [warning.message.partition(": ")[2] for warning in built.warnings] == ["input 'idle' is never used"]
+    (warning,) = built.warnings
+    assert (warning.code, "inputParameters.1.name: input 'idle' " in warning.message) == ("idle-input", True)
 
 
 async def test_consumed_outputs_shape_a_step_result() -> None:
@@ -534,7 +536,7 @@ async def test_invalid_value_from_a_step_is_an_upstream_error() -> None:
     async with started(built, ship=ArgumentError("imo", "'imo' is required")):
         with pytest.raises(UpstreamInvalidError) as caught:
             await built.call("front.go")
-    assert caught.value.message == "step 'ship': 'imo' is required (value from an earlier step)"
+    assert (caught.value.step, "'imo' is required" in caught.value.message) == ("ship", True)
     built = host(call("ships"), call("ship", imo="{{imo}}"))
     async with started(built, ship=ArgumentError("imo", "'imo' climbs")):
         with pytest.raises(ArgumentError):
@@ -583,28 +585,28 @@ def test_preview_of_steps() -> None:
         operation.preview({"other": 1})
 
 
-def test_invalid_steps() -> None:
-    assert problems(call("ships", status="$.ships.x"), call("ships", limit="$.crew.n"), call("crew")) == [
-        "step 'ships' cannot use its own result",
-        "step name 'ships' is used twice",
-        "step 'crew' runs later; move it before this step",
-    ]
-    assert problems(call("ships"), call("crew", note="{{shps.x}} {{$.}}")) == [
-        "'{{shps.x}}' names nothing: there is no bind 'shps' (binds: none)",
-        "'$.' must begin with the name of a step, as in $.step.path",
-    ]
-    assert problems(call("ships"), lookup("found", "shps", "$.ships[")) == [
-        "unknown step 'shps'; did you mean 'ships'?",
-        "'$.ships[' is not a JSONPath (unexpected end of query)",
-    ]
-    assert problems(call("ships"), mappings=mapped(a="$.ships", a__b="$.none")) == [
-        "'a.b' conflicts with 'a', which is mapped too",
-        "unknown step 'none' (earlier steps: ships)",
-    ]
-    assert problems(call("ships"), call="api.ships") == ["'call' and 'steps' are mutually exclusive"]
-    assert problems({"name": "s", "type": "script", "file": "s.py"}) == [
-        "unknown step type 'script' (installed: call, lookup; pip install adapter-host-scripting)"
-    ]
+@pytest.mark.parametrize(
+    ("steps", "operation", "codes"),
+    [
+        (
+            (call("ships", status="$.ships.x"), call("ships", limit="$.crew.n"), call("crew")),
+            {},
+            ["unknown-step", "duplicate-step", "unknown-step"],
+        ),
+        ((call("ships"), call("crew", note="{{shps.x}} {{$.}}")), {}, ["template", "step-path"]),
+        ((call("ships"), lookup("found", "shps", "$.ships[")), {}, ["unknown-step", "jsonpath"]),
+        ((call("ships"),), {"mappings": mapped(a="$.ships", a__b="$.none")}, ["mapping-target", "unknown-step"]),
+        ((call("ships"),), {"call": "api.ships"}, ["modes"]),
+        (({"name": "s", "type": "script", "file": "s.py"},), {}, ["unknown-type"]),
+    ],
+    ids=["order", "templates", "lookup", "mappings", "modes", "type"],
+)
+def test_invalid_steps(
+    steps: tuple[dict[str, Any], ...], operation: dict[str, Any], codes: list[str], snapshot: SnapshotAssertion
+) -> None:
+    found = problems(*steps, **operation)
+    assert [problem.code for problem in found] == codes
+    assert [problem.message for problem in found] == snapshot
 
 
 def test_step_type_is_inferred_from_its_keys() -> None:

@@ -8,6 +8,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from syrupy.assertion import SnapshotAssertion
 
 from adapter_host import ArgumentError, Input
 from adapter_host.operation.inputs import parse_number
@@ -43,24 +44,26 @@ def test_check_types(type_name: str | None, value: Any, fits: set[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("type_name", "value", "message"),
+    ("type_name", "value"),
     [
-        ("integer", "five", "'x' must be an integer (given \"five\")"),
-        ("integer", 5.5, "'x' must be an integer (given 5.5)"),
-        ("string", 5, "'x' must be a string (given 5)"),
-        ("string", True, "'x' must be a string (given true)"),
-        ("string", None, "'x' must be a string (given null)"),
-        ("string", 10**30, "'x' must be a string (given 1000000000000000000000000000000)"),
-        ("boolean", "true", "'x' must be true or false (given \"true\")"),
-        ("array", {"a": "secret"}, "'x' must be an array (given an object)"),
-        ("object", ["secret"], "'x' must be an object (given an array)"),
-        ("integer", "9" * 60, f"'x' must be an integer (given \"{'9' * 39}...)"),
+        ("integer", "five"),
+        ("integer", 5.5),
+        ("string", 5),
+        ("string", True),
+        ("string", None),
+        ("string", 10**30),
+        ("boolean", "true"),
+        ("array", {"a": "secret"}),
+        ("object", ["secret"]),
+        ("integer", "9" * 60),
     ],
+    ids=["text", "fraction", "number", "boolean", "null", "large", "quoted", "object", "array", "long"],
 )
-def test_type_error_messages(type_name: str, value: Any, message: str) -> None:
+def test_type_error_messages(type_name: str, value: Any, snapshot: SnapshotAssertion) -> None:
     with pytest.raises(ArgumentError) as caught:
         Input("x", type_name).check(value)
-    assert caught.value.message == message
+    assert caught.value.parameter == "x"
+    assert caught.value.message == snapshot
 
 
 @pytest.mark.parametrize(

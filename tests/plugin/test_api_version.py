@@ -53,17 +53,16 @@ def test_compatible_plugin_is_registered(version: str | None) -> None:
 
 @pytest.mark.parametrize("version", [f"{MAJOR}.{MINOR + 1}", f"{MAJOR + 1}.0"])
 def test_later_api_names_the_required_core(failure: Register, version: str) -> None:
-    assert failure(f'requires_api = "{version}"', "adapter-host-core<0.9,>=0.8") == (
-        f"plugin 'guest' (adapter-host-guest 2.1): it requires plugin API {version}, but {CORE} has {API_VERSION}"
-        " (pip install 'adapter-host-core<0.9,>=0.8')"
-    )
+    message = failure(f'requires_api = "{version}"', "adapter-host-core<0.9,>=0.8")
+    assert message.startswith("plugin 'guest' (adapter-host-guest 2.1): ")
+    assert f" plugin API {version}, " in message
+    assert message.endswith(f" {CORE} has {API_VERSION} (pip install 'adapter-host-core<0.9,>=0.8')")
 
 
 def test_earlier_api_suggests_an_upgrade(failure: Register) -> None:
-    assert failure('requires_api = "0.9"', "adapter-host-core==0.0.1") == (
-        f"plugin 'guest' (adapter-host-guest 2.1): it requires plugin API 0.9, but {CORE} has {API_VERSION}"
-        " (pip install --upgrade adapter-host-guest, or pip install 'adapter-host-core==0.0.1')"
-    )
+    message = failure('requires_api = "0.9"', "adapter-host-core==0.0.1")
+    assert " plugin API 0.9, " in message
+    assert message.endswith("(pip install --upgrade adapter-host-guest, or pip install 'adapter-host-core==0.0.1')")
 
 
 def test_without_a_requirement_the_latest_core_is_suggested(failure: Register) -> None:
@@ -84,9 +83,7 @@ def test_unrelated_import_error_has_no_hint(failure: Register) -> None:
 
 @pytest.mark.parametrize("version", ["one", "1", 1.0, "1.0.0"])
 def test_invalid_requires_api(version: object) -> None:
-    with pytest.raises(
-        PluginError, match=r"plugin 'guest': 'requires_api' must be a version such as '\d+\.\d+' \(given "
-    ):
+    with pytest.raises(PluginError, match=r"^plugin 'guest': 'requires_api' .*\(given "):
         Plugins({"guest": SimpleNamespace(requires_api=version)})
 
 

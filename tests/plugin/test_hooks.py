@@ -505,19 +505,19 @@ def _kept(plugins: Plugins) -> list[Any]:
                 register_exposers=lambda register: register("brought", PlainExposer),
                 register_consumers=lambda register: register("fake", Consumer),
             ),
-            "ValueError: consumes type 'fake' is already registered by adapter_host.testing.fake.FakeConsumer",
+            "adapter_host.testing.fake.FakeConsumer",
         ),
         (
             module(register_exposers=lambda register: [register("brought", Exposer), register("brought", Exposer)]),
-            "ValueError: exposes type 'brought' is already registered by adapter_host.plugin.exposer.Exposer",
+            "adapter_host.plugin.exposer.Exposer",
         ),
         (
             module(register_bind_sources=lambda register: [register("brought", Answer), register("file", Answer)]),
-            "ValueError: bind scheme 'file' is already registered by adapter_host.binds.files.FileSource",
+            "adapter_host.binds.files.FileSource",
         ),
         (
             module(register_step_types=lambda register: [register("brought", Echo), register("call", Echo)]),
-            "ValueError: step type 'call' is already registered by adapter_host.capability.spec.CallStepSpec",
+            "adapter_host.capability.spec.CallStepSpec",
         ),
     ],
     ids=["argument", "hook", "exception", "taken", "twice", "scheme", "step"],

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import pytest
+from syrupy.assertion import SnapshotAssertion
 
 from adapter_host import (
     ArgumentError,
@@ -307,32 +308,37 @@ def problems(*steps: dict[str, Any]) -> list[Problem]:
     return [problem for problem in caught.value.problems if not problem.warning]
 
 
-def test_problems_have_their_position() -> None:
-    (problem,) = problems(step(words=-1))
-    assert problem.message == "capability.exposes.0.operations.0.steps.0.words: words are counted from 0"
-    (problem,) = problems(step(words="many"))
-    assert problem.message.endswith("'words' must be a whole number (given 'many')")
-    (problem,) = problems(step("nite"))
-    assert problem.code == "unknown-type"
-    assert problem.message == (
-        "capability.exposes.0.operations.0.steps.0.type: unknown step type 'nite'; did you mean 'note'?"
-        " (installed: bare, call, lookup, note, see)"
-    )
-    (problem,) = problems(step(with_={"x": "$.a"}))
-    assert problem.message.endswith("step 'a' cannot use its own result")
+@pytest.mark.parametrize(
+    ("invalid", "code", "key"),
+    [
+        (step(words=-1), "invalid", ".words"),
+        (step(words="many"), "type", ".words"),
+        (step("nite"), "unknown-type", ".type"),
+        (step(with_={"x": "$.a"}), "unknown-step", ".with.x"),
+    ],
+    ids=["value", "type", "unknown type", "own result"],
+)
+def test_problems_have_their_position(
+    invalid: dict[str, Any], code: str, key: str, snapshot: SnapshotAssertion
+) -> None:
+    (problem,) = problems(invalid)
+    assert problem.code == code
+    assert problem.message.startswith(f"capability.exposes.0.operations.0.steps.0{key}: ")
+    assert problem.message == snapshot
 
 
 @pytest.mark.parametrize("type_name", [5, None, ["note"], {"a": 1}])
 def test_type_must_be_text(type_name: Any) -> None:
     (problem,) = problems({"type": type_name, "name": "a"})
-    assert problem.message.startswith("capability.exposes.0.operations.0.steps.0.type: unknown step type ")
+    assert problem.code == "unknown-type"
+    assert problem.message.startswith("capability.exposes.0.operations.0.steps.0.type: ")
 
 
 def test_unknown_keys_are_warnings() -> None:
     host = Host(capability(step("see", word=1)), plugins=plugins())
-    assert [problem.message.split(": ", 1)[1] for problem in host.warnings] == [
-        "unknown key 'word' is ignored; did you mean 'words'?"
-    ]
+    (warning,) = host.warnings
+    assert warning.code == "unknown-key"
+    assert ".steps.0.word: unknown key 'word'" in warning.message
 
 
 def test_constructor_error_is_a_plugin_error() -> None:
