@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def running() -> Callable[..., Any]:
-    """Return `adapter_host.testing.running`: `async with running(document) as served`."""
+    """Return the context manager `adapter_host.testing.running`, to be used as `async with`."""
     from adapter_host.testing import running
 
     return running

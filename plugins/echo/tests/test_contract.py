@@ -13,6 +13,8 @@ from adapter_host.testing import CallFailedError, ExposerContract
 
 
 class TestContract(ExposerContract):
+    """The contract of exposers."""
+
     def exposes(self, operations: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
         return {"type": "echo", "namespace": "front", "port": 0, "operations": list(operations)}
 
