@@ -337,7 +337,7 @@ async def test_websocket_upgrade_is_rejected() -> None:
             "Sec-WebSocket-Key": "x",
         }
         response = await gateway("GET", "/a", headers=sent)
-        assert (response.status, response.data["detail"]) == (501, "WebSockets are not forwarded")
+        assert (response.status, response.data["detail"]) == (501, "WebSocket requests cannot be forwarded")
         assert gateway.api.seen == []
 
 

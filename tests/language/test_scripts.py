@@ -71,9 +71,9 @@ async def test_what_governs_scripts(serve: Serve, scripts: str) -> None:
     defaults = {"defaultLocation": scripts, "defaultLanguage": "javascript"}
     async with serve(steps([add], [spin], **defaults, statementLimit=77)) as served:
         assert (await served.rest("GET /0")).data == {"sum": 1}
-        assert "stopped after 77 statements" in (await served.rest("GET /1")).data["detail"]
+        assert "statementLimit of 77 exceeded" in (await served.rest("GET /1")).data["detail"]
     async with serve(steps([add], [spin], **defaults, timeout=300, statementLimit=10**9)) as served:
-        assert "stopped after 300 ms" in (await served.rest("GET /1")).data["detail"]
+        assert "timeout after 300 ms" in (await served.rest("GET /1")).data["detail"]
 
 
 @pytest.mark.shows("ScriptingManagementSpec", "enabled", "allowedLanguages")

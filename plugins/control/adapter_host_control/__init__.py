@@ -1,4 +1,4 @@
-"""Watches and steers a host over HTTP (`type: control` under `exposes`), and measures and traces its capability."""
+"""Control exposer: monitors and manages a host over HTTP (`type: control` under `exposes`)."""
 
 from .hooks import (
     check_capability,

@@ -1,4 +1,4 @@
-"""The YAML of `type: control`, as models."""
+"""Models of `type: control`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _default_if_empty(value: Any) -> Any:
 
 
 def _expand_boolean(value: Any) -> Any:
-    """What a bare `true` or `false` means where more may be said."""
+    """Expand `true` and `false` to the mapping they stand for."""
     if value is True:
         return {"level-control": True, "stream": True}
     return None if value is False else value
@@ -33,7 +33,7 @@ class LogsConfig(Model):
 
 
 class ScriptingConfig(Model):
-    """`management.scripting`: what scripts may do; the plugin that runs them reads it. `timeout` is in milliseconds."""
+    """`management.scripting`: limits of scripts, for the scripting plugin. `timeout` is in milliseconds."""
 
     enabled: bool = True
     default_location: str | None = Field(None, pattern=r"^file:///")
@@ -44,7 +44,7 @@ class ScriptingConfig(Model):
 
 
 class ManagementConfig(Model):
-    """`management`: which endpoints there are."""
+    """`management`: the enabled endpoints."""
 
     health: bool = True
     info: bool = False
@@ -55,7 +55,7 @@ class ManagementConfig(Model):
 
 
 class LocalConfig(Model):
-    """Whether the control port shows it."""
+    """Whether the control port serves the data."""
 
     enabled: bool = True
 
@@ -93,7 +93,7 @@ class ExportersConfig(Model):
 
 
 class ObservabilityConfig(Model):
-    """`observability`: what is measured and traced, and where that goes."""
+    """`observability`: metrics, traces, and their exporters."""
 
     enabled: bool = True
     metrics: Annotated[MetricsConfig, EmptyIsDefault] = Field(default_factory=MetricsConfig)
@@ -102,32 +102,32 @@ class ObservabilityConfig(Model):
 
     @property
     def otlp(self) -> OtlpConfig | None:
-        """Where both go besides, if anywhere."""
+        """Return the OTLP exporter, if enabled."""
         return self.exporters.otlp if self.enabled else None
 
     @property
     def serves_metrics(self) -> bool:
-        """Whether `/metrics` is there."""
+        """Return whether `/metrics` is served."""
         return self.enabled and self.metrics.local.enabled
 
     @property
     def serves_traces(self) -> bool:
-        """Whether `/traces` is there."""
+        """Return whether `/traces` is served."""
         return self.enabled and self.traces.local.enabled
 
     @property
     def collects_metrics(self) -> bool:
-        """Whether anybody reads metrics."""
+        """Return whether metrics are served or exported."""
         return self.serves_metrics or self.otlp is not None
 
     @property
     def collects_traces(self) -> bool:
-        """Whether anybody reads traces."""
+        """Return whether traces are served or exported."""
         return self.serves_traces or self.otlp is not None
 
 
 class ControlConfig(HttpExposerConfig):
-    """An entry of `exposes` with `type: control`; the language gives it no namespace."""
+    """An entry of `exposes` with `type: control`, which has no namespace in the language."""
 
     namespace: str = "control"
     management: Annotated[ManagementConfig, EmptyIsDefault] = Field(default_factory=ManagementConfig)
@@ -135,7 +135,7 @@ class ControlConfig(HttpExposerConfig):
 
     @property
     def mutating_endpoints(self) -> list[str]:
-        """The endpoints that change something, or have the host work."""
+        """Return the enabled endpoints that change state or cost the host work."""
         management = self.management
         endpoints = {
             "management.reload": management.reload,

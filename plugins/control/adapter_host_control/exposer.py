@@ -1,4 +1,4 @@
-"""The control exposer: what a document asks of it, and when it measures and sends."""
+"""The control exposer: validates its settings, and starts and stops exports."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _GRPC_PORT: Final = 4317
 
 
 class ControlExposer(HttpExposer[ControlConfig]):
-    """Shows a host to those who run it, and lets them steer it."""
+    """Serves the endpoints for monitoring and managing the host."""
 
     config_class = ControlConfig
     monitors_host = True
@@ -37,7 +37,7 @@ class ControlExposer(HttpExposer[ControlConfig]):
         observability = self.config.observability
         if not (observability.collects_metrics or observability.collects_traces):
             return None
-        # Imported here, as the SDK takes a moment: a document that wants none of it does without.
+        # Imported here because the SDK is slow to import and not always needed.
         from .telemetry.provider import find_telemetry
 
         return find_telemetry(self.context, observability)
@@ -46,23 +46,23 @@ class ControlExposer(HttpExposer[ControlConfig]):
         if otlp is None:
             return None
         if not _is_otlp_installed():
-            message = "sending over OTLP needs more packages (pip install 'adapter-host-control[otlp]')"
+            message = "OTLP export is not installed; pip install 'adapter-host-control[otlp]'"
             self.context.problem(message, otlp, code="missing-package")
         collector_url = self.context.secret(otlp.endpoint, otlp, "endpoint").constant
         if collector_url is None:
             return None
         parts = urlsplit(collector_url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            message = "an OTLP endpoint is an http or https URL, to which /v1/traces and /v1/metrics are added"
+            message = "invalid OTLP endpoint; use an http or https URL without /v1/traces and /v1/metrics"
             self.context.problem(message, otlp, "endpoint", code="otlp-endpoint")
         elif parts.port == _GRPC_PORT:
-            message = f"{_GRPC_PORT} is the port of OTLP over gRPC, and this is sent over HTTP (4318, as a rule)"
+            message = f"{_GRPC_PORT} is the port of OTLP over gRPC; use that of OTLP over HTTP (usually 4318)"
             self.context.warn(message, otlp, "endpoint", code="otlp-endpoint")
         return collector_url
 
     def build_app(self) -> web.Application:
-        """The endpoints that are switched on."""
-        # Imported here: who validates a document needs no server.
+        """Return the application of the enabled endpoints."""
+        # Imported here because validation does not need a server.
         from .endpoints.routes import Endpoints
 
         endpoints = Endpoints(self.config, self.context.loaded, self._telemetry)
@@ -70,7 +70,7 @@ class ControlExposer(HttpExposer[ControlConfig]):
         return endpoints.app
 
     def usage(self, url: str) -> str | None:
-        """Curl lines for what there is to see."""
+        """Return curl commands for the enabled read-only endpoints."""
         endpoints = {
             "/health/ready": self.config.management.health,
             "/status": self.config.management.info,
@@ -81,17 +81,17 @@ class ControlExposer(HttpExposer[ControlConfig]):
         return "\n".join(lines) or None
 
     async def start(self) -> None:
-        """Begin to send what is measured and traced on, where the document says so."""
+        """Start exporting telemetry, if configured."""
         if self._telemetry is not None:
             await self._telemetry.open(self._collector_url)
 
     async def drain(self) -> None:
-        """End the streams of the log; everything else goes on."""
+        """End the log streams; all other endpoints stay available."""
         for stream in self._streams:
             stream.end()
 
     async def stop(self) -> None:
-        """Send what is left on."""
+        """Export the remaining telemetry."""
         await self.drain()
         if self._telemetry is not None:
             await self._telemetry.close()

@@ -1,4 +1,4 @@
-"""Who may change something: nobody unknown, and no page that a browser shows."""
+"""Rejects unauthenticated and cross-origin requests that change something."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from .responses import RequestRejectedError
 
 
 def check_caller(request: web.Request) -> Host:
-    """The host that a request may change; raises `RequestRejectedError` when it may not."""
+    """Return the host if the request may change it; raises `RequestRejectedError`."""
     host = request.app[HOST]
     if host.attached and PRINCIPAL not in request:
-        # The application that listens may do so for anybody, and has the last word on where requests come from.
-        raise RequestRejectedError(403, "inside another application this needs the control exposer's 'authentication'")
+        # The outer application may listen on any address, and does not check where requests come from.
+        raise RequestRejectedError(403, "this needs 'authentication' of the control exposer inside another application")
     if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin") or _is_cross_origin(request):
-        raise RequestRejectedError(403, "a page from elsewhere may not do this")
+        raise RequestRejectedError(403, "cross-origin request rejected")
     return host
 
 
 def _is_cross_origin(request: web.Request) -> bool:
-    """Whether a browser says that the request is of a page of another origin, be it one on this machine."""
+    """Return whether a browser sent the request for a page of another origin, including other local ports."""
     origin = request.headers.get("Origin")
     if origin is None:
         return False

@@ -1,4 +1,4 @@
-"""The hooks. The SDK, which takes a moment, is imported where a document asks for what needs it."""
+"""The plugin's hooks. They import the SDK only when needed, as importing it is slow."""
 
 from __future__ import annotations
 
@@ -34,28 +34,30 @@ if TYPE_CHECKING:
 
 @hookimpl
 def register_exposers(register: RegisterExposer) -> None:
-    """Serve the type `control`."""
+    """Register the type `control`."""
     register("control", ControlExposer)
 
 
 @hookimpl
 def check_capability(loaded: LoadedCapability) -> Iterator[Problem]:
-    """Refuse a second control exposer, and one that shares its port."""
+    """Report a second control exposer, and a shared port."""
     exposers = loaded.capability.exposes
     controls = [exposer for exposer in exposers if isinstance(exposer, ControlConfig)]
     for duplicate in controls[1:]:
-        message = "a capability has one control exposer at most (leave this one out)"
+        message = "duplicate control exposer; a capability can have only one"
         yield loaded.source.problem(loaded.loc(duplicate), message, code="second-control")
     for control in controls[:1]:
         for other in exposers:
             if control.port and other.type != "control" and getattr(other, "port", None) == control.port:
-                message = f"port {control.port} is that of '{other.namespace}' (the control exposer needs its own)"
+                message = (
+                    f"port {control.port} is already used by '{other.namespace}'; the control exposer needs its own"
+                )
                 yield loaded.source.problem(loaded.loc(control, "port"), message, code="control-port")
 
 
 @hookimpl(tryfirst=True)
 def operation_wrapper(operation: Operation, context: BuildContext) -> Callable[[Call], Call] | None:
-    """Measure and trace the calls of an exposed operation, all that other plugins do included."""
+    """Measure and trace calls of exposed operations, including the wrappers of other plugins."""
     telemetry = _telemetry(context)
     if telemetry is None:
         return None
@@ -80,7 +82,7 @@ def operation_wrapper(operation: Operation, context: BuildContext) -> Callable[[
 
 @hookimpl
 def step_wrapper(step: StepSpec, operation: OperationSpec, context: BuildContext) -> Callable[[Call], Call] | None:
-    """Measure and trace what a step does."""
+    """Measure and trace steps."""
     telemetry = _telemetry(context)
     if telemetry is None:
         return None
@@ -93,10 +95,10 @@ def step_wrapper(step: StepSpec, operation: OperationSpec, context: BuildContext
 def consumer_wrapper(
     config: ConsumerConfig, operations: Sequence[ConsumedOperation], context: BuildContext
 ) -> Callable[[ConsumedOperation, ConsumedCall], ConsumedCall] | None:
-    """Measure and trace the calls of a consumed API, each attempt of them by itself."""
+    """Measure and trace calls of a consumed API, each attempt separately."""
     telemetry = _telemetry(context)
     if telemetry is None or context.loaded.diagnostics.errors:
-        # What a wrong document declares cannot be described, and is not built.
+        # Operations of an invalid document cannot be described.
         return None
     from .telemetry.outbound import ClientTelemetry
 
@@ -105,14 +107,14 @@ def consumer_wrapper(
 
 @hookimpl
 def upstream_headers(config: ConsumerConfig, context: BuildContext) -> HeaderWriter | None:
-    """Tell consumed APIs which trace their requests belong to."""
+    """Propagate the trace context to consumed APIs."""
     telemetry = _telemetry(context)
     return telemetry.propagator.inject if telemetry is not None and telemetry.config.collects_traces else None
 
 
 @hookimpl
 def http_middlewares(exposer: HttpExposer[Any], context: BuildContext) -> Iterable[Middleware] | None:
-    """See requests from their beginning to the end of their answers."""
+    """Measure and trace HTTP requests until the end of the response."""
     telemetry = _telemetry(context)
     if telemetry is None or isinstance(exposer, ControlExposer):
         return None
@@ -122,7 +124,7 @@ def http_middlewares(exposer: HttpExposer[Any], context: BuildContext) -> Iterab
 
 
 def _telemetry(context: BuildContext) -> Telemetry | None:
-    """What the document's control exposer asks for; None where there is none, or where nobody would read it."""
+    """Return the telemetry of the capability; None without a control exposer that serves or exports it."""
     config = next(
         (
             _active_observability(exposer)

@@ -1,4 +1,4 @@
-"""Answers: JSON that nobody keeps, and errors as problems."""
+"""JSON responses that are not cached, and errors as problem details."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LOG: Final = logging.getLogger("adapter_host.control")
 
 
 class RequestRejectedError(AdapterHostError):
-    """A request cannot be done as asked; `status` is what it is answered with."""
+    """The request was rejected; `status` is the HTTP status of the response."""
 
     def __init__(self, status: int, message: str, **members: Any) -> None:
         self.status = status
@@ -27,13 +27,13 @@ class RequestRejectedError(AdapterHostError):
 
 
 def json_response(data: Any, status: int = 200) -> web.Response:
-    """Data as JSON."""
+    """Return data as a JSON response."""
     return web.Response(status=status, body=orjson.dumps(data), content_type="application/json", headers=HEADERS)
 
 
 @web.middleware
 async def problem_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Whatever goes wrong in a handler is answered as a problem."""
+    """Convert errors of handlers to problem details."""
     try:
         return await handler(request)
     except RequestRejectedError as error:
@@ -42,14 +42,14 @@ async def problem_middleware(request: web.Request, handler: Handler) -> web.Stre
         allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
         return problem_response(error.status, error.reason.lower(), headers={**HEADERS, **allow})
     except Exception:
-        # The edge of the protocol: the details are for the log alone.
+        # The details may contain secrets, so they are only logged.
         request_id = new_request_id()
         _LOG.exception("request %s: %s %s: unexpected error", request_id, request.method, request.path)
-        return problem_response(500, "an unexpected error", request_id=request_id, headers=HEADERS)
+        return problem_response(500, "unexpected error", request_id=request_id, headers=HEADERS)
 
 
 async def read_object(request: web.Request) -> Mapping[str, Any]:
-    """A request's body: a JSON object."""
+    """Read a request body, which must be a JSON object."""
     if request.content_type != "application/json":
         raise RequestRejectedError(415, "the Content-Type must be application/json")
     try:
@@ -62,7 +62,7 @@ async def read_object(request: web.Request) -> Mapping[str, Any]:
 
 
 def problem_to_dict(problem: Problem) -> dict[str, Any]:
-    """A problem as JSON; `text` is as the command prints it."""
+    """Return a problem as JSON; `text` is the line that the command prints."""
     position = {"file": problem.file, "line": problem.line, "column": problem.column} if problem.file else {}
     return {
         "text": str(problem),

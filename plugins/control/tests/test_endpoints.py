@@ -180,7 +180,7 @@ async def test_validate_reports_and_changes_nothing(session: aiohttp.ClientSessi
         assert problem["text"].startswith(f"{file}:{problem['line']}:{problem['column']}: ")
         status, body = await request_json(session, f"POST {url}/config/reload")
         assert (status, body["problems"]) == (422, [problem])
-        assert body["detail"] == "not reloaded, what was served goes on"
+        assert body["detail"] == "reload failed; still serving the previous version"
         assert (await request_json(session, f"GET {url}/health/ready"))[0] == 200
         assert (await request_json(session, f"POST {url}/config/validate", data=b"naftiko: x"))[0] == 400
 
@@ -217,7 +217,7 @@ async def test_reload_that_cannot_start_is_409(session: aiohttp.ClientSession, t
             write(file, document("http://127.0.0.1:9", {**rest(namespace="more"), "port": port}, exposer))
             status, body = await request_json(session, f"POST {served.url('control')}/config/reload")
         assert status == 409
-        assert "not reloaded, what was served goes on" in body["detail"]
+        assert "reload failed; still serving the previous version" in body["detail"]
         assert "address already in use" in body["detail"]
 
 
@@ -299,7 +299,7 @@ async def test_scripting_endpoint_without_the_scripting_plugin(session: aiohttp.
         status, body = await request_json(session, f"GET {served.url('control')}/scripting")
         assert (status, body["detail"]) == (
             404,
-            "no script runs here (script steps need: pip install adapter-host-scripting)",
+            "no script steps; pip install adapter-host-scripting to run them",
         )
 
 

@@ -88,7 +88,7 @@ async def test_log_levels(session: aiohttp.ClientSession) -> None:
 @pytest.mark.parametrize(
     ("logger", "arguments", "status", "detail"),
     [
-        ("nobody", {"json": {"level": "debug"}}, 404, "there is no logger of that name (GET /logs lists them)"),
+        ("nobody", {"json": {"level": "debug"}}, 404, "unknown logger; GET /logs lists all of them"),
         ("root", {"json": {"level": "loud"}}, 400, "the body must be {"),
         ("root", {"json": {"level": "info", "more": 1}}, 400, "the body must be {"),
         ("root", {"json": {}}, 400, "the body must be {"),
@@ -160,7 +160,7 @@ async def test_max_subscribers(session: aiohttp.ClientSession) -> None:
         url = served.url("control")
         async with subscribe(session, url) as events:
             status, body = await request_json(session, "GET", f"{url}/logs/stream")
-            assert (status, body["detail"]) == (503, "1 read the log already, as many as may")
+            assert (status, body["detail"]) == (503, "too many log subscribers (at most 1)")
             LOG.warning("still")
             assert (await events.next())[1]["message"] == "still"
         async with subscribe(session, url, while_full=lambda: None) as events:
@@ -184,14 +184,14 @@ async def test_slow_subscriber_is_dropped(session: aiohttp.ClientSession) -> Non
             # It may still have what waited, and why there is no more.
             while b"event: end" not in received:
                 received = received[-100:] + await loop.sock_recv(slow, 1_000_000)
-            assert b'event: end\ndata: {"reason":"dropped: the reader is too slow"}' in received
+            assert b'event: end\ndata: {"reason":"dropped: subscriber too slow"}' in received
 
 
 async def test_drain_ends_log_streams(session: aiohttp.ClientSession) -> None:
     async with running(MADE) as served, subscribe(session, served.url("control")) as events:
         drain = asyncio.create_task(served.host.drain())
         name, end = await events.next()
-        assert (name, end["reason"]) == ("end", "ended: reloaded or draining")
+        assert (name, end["reason"]) == ("end", "ended: reload or shutdown")
         await drain
 
 
@@ -201,7 +201,7 @@ async def test_reload_ends_log_streams(session: aiohttp.ClientSession) -> None:
             await served.host.reload()
             while (event := await events.next())[0] == "log":
                 pass
-            assert event == ("end", {"reason": "ended: reloaded or draining"})
+            assert event == ("end", {"reason": "ended: reload or shutdown"})
         async with subscribe(session, served.url("control")) as events:
             LOG.warning("as before")
             assert (await events.next())[1]["message"] == "as before"

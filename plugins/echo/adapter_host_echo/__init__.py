@@ -1,4 +1,4 @@
-"""Exposes capabilities line by line over TCP: `type: echo` under `exposes`."""
+"""Exposer for lines over TCP: `type: echo` under `exposes`."""
 
 from adapter_host import RegisterExposer, hookimpl
 
@@ -9,5 +9,5 @@ requires_api = "1.0"
 
 @hookimpl
 def register_exposers(register: RegisterExposer) -> None:
-    """Serve the type `echo`."""
+    """Register the type `echo`."""
     register("echo", EchoExposer)

@@ -1,4 +1,4 @@
-"""Serves operations over TCP: a line `name {"argument": 1}` comes in, a line of JSON goes out."""
+"""Serves operations over TCP: receives lines such as `name {"argument": 1}`, and responds with lines of JSON."""
 
 from __future__ import annotations
 
@@ -32,22 +32,23 @@ class EchoConfig(ExposerConfig):
 
 
 class EchoExposer(Exposer[EchoConfig]):
-    """Answers each line with what the operation of that name gives, or with what went wrong."""
+    """Calls the operation that a line names, and responds with its result or error."""
 
     config_class = EchoConfig
 
     def __init__(self, config: EchoConfig, operations: Operations, context: BuildContext) -> None:
         super().__init__(config, operations, context)
         if config.authentication is not None:
-            # A protocol that cannot ask who is calling must not look as if it did.
-            context.problem("lines carry no credentials", config, "authentication", code="unsupported")
+            # A protocol without credentials must not seem to check them.
+            message = "'authentication' is not supported; lines carry no credentials"
+            context.problem(message, config, "authentication", code="unsupported")
         self._operations_by_name = {operation.name: operation for operation in operations.values()}
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.StreamWriter] = set()
 
     @property
     def url(self) -> str | None:
-        """Where it listens; the port is the real one, also for port 0."""
+        """Return the URL of the listening socket, with the actual port if the document has port 0."""
         if self._server is None or not self._server.sockets:
             return None
         host, port = self._server.sockets[0].getsockname()[:2]
@@ -55,11 +56,11 @@ class EchoExposer(Exposer[EchoConfig]):
 
     @property
     def failure(self) -> str | None:
-        """What health checks tell."""
-        return None if self._server is not None and self._server.is_serving() else "it does not listen"
+        """Return why the exposer does not serve, for health checks."""
+        return None if self._server is not None and self._server.is_serving() else "not listening"
 
     async def start(self) -> None:
-        """Listen where the document says, or the person who runs the host."""
+        """Listen on the address and port of the settings, or else of the document."""
         settings = self.context.settings
         address = settings.address or self.config.address
         port = settings.ports.get(self.config.namespace, self.config.port)
@@ -69,12 +70,12 @@ class EchoExposer(Exposer[EchoConfig]):
             raise StartError(f"'{self.config.namespace}' cannot listen on {address}:{port}: {error}") from error
 
     async def drain(self) -> None:
-        """Take no new connections; the host refuses new calls on those that are open."""
+        """Accept no new connections; the host rejects new calls on open ones."""
         if self._server is not None:
             self._server.close()
 
     async def stop(self) -> None:
-        """Close every connection, idle ones too."""
+        """Close all connections, including idle ones."""
         await self.drain()
         for writer in self._connections:
             writer.close()
@@ -87,7 +88,7 @@ class EchoExposer(Exposer[EchoConfig]):
         try:
             await self._serve_requests(reader, writer)
         except (ConnectionError, ValueError) as error:
-            log.info("a connection ended: %s", error)
+            log.info("connection closed: %s", error)
         finally:
             self._connections.discard(writer)
             writer.close()
@@ -95,7 +96,7 @@ class EchoExposer(Exposer[EchoConfig]):
     async def _serve_requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         line = await reader.readline()
         while line:
-            # Reading goes on during the call, since a caller that goes away should end its call.
+            # Reads on during the call, so that a disconnect cancels it.
             reading = asyncio.ensure_future(reader.readline())
             responding = asyncio.ensure_future(self._respond(line.decode(errors="replace")))
             try:
@@ -116,14 +117,14 @@ class EchoExposer(Exposer[EchoConfig]):
         except OperationError as error:
             return json.dumps({"error": error.message, "status": error.status})
         except Exception:
-            # The edge of the protocol: the caller is owed an answer, and the log has the details.
+            # The details may contain secrets, so they are only logged.
             log.exception("unexpected error")
-            return json.dumps({"error": "an unexpected error", "status": 500})
+            return json.dumps({"error": "unexpected error", "status": 500})
 
     async def _call(self, name: str, text: str) -> Any:
         operation = self._operations_by_name.get(name)
         if operation is None:
-            raise NotFoundError(f"there is no operation '{name}' (there are: {', '.join(self._operations_by_name)})")
+            raise NotFoundError(f"unknown operation '{name}' (known: {', '.join(self._operations_by_name)})")
         try:
             arguments = json.loads(text or "{}")
         except ValueError:

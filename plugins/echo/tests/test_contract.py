@@ -1,4 +1,4 @@
-"""EchoExposer keeps the contract of exposers."""
+"""EchoExposer fulfils the contract of exposers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is the protocol's own; the contract has the rest."""
+"""Tests of the protocol; the contract covers everything else."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def document(**keys: Any) -> dict[str, Any]:
 
 
 async def ask(url: str, *lines: str) -> list[Any]:
-    """Send lines at once on a connection; gives the answers until it ends."""
+    """Send all lines on one connection, and return the responses until it closes."""
     address = urlsplit(url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     writer.write("".join(f"{line}\n" for line in lines).encode())
@@ -46,7 +46,7 @@ async def test_responses_keep_request_order() -> None:
 @pytest.mark.parametrize(
     ("line", "error", "status"),
     [
-        ("write {}", "there is no operation 'write' (there are: read)", 404),
+        ("write {}", "unknown operation 'write' (known: read)", 404),
         ("read", "'id' is required", 400),
         ("read {", "the arguments must be a JSON object", 400),
         ("read [7]", "the arguments must be a JSON object", 400),

@@ -1,4 +1,4 @@
-"""Retries, circuit breakers, limits and deadlines: the key `x-resilience` of consumed APIs and of operations."""
+"""Retries, circuit breakers, limits and deadlines: the key `x-resilience` of consumed APIs and operations."""
 
 from .hooks import check_capability, consumer_wrapper, operation_wrapper
 

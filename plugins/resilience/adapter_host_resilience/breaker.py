@@ -1,4 +1,4 @@
-"""The circuit breaker of one API: after failures in a row it is left alone for a while, then tried by one call."""
+"""Circuit breaker: opens after consecutive failures, and lets one probe through when its time is over."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LOG: Final = logging.getLogger("adapter_host.resilience")
 
 
 class CircuitBreaker:
-    """Whether an API is called, from what became of the calls before."""
+    """The circuit breaker of one API."""
 
     def __init__(self, policy: BreakerPolicy, namespace: str) -> None:
         self._policy = policy
@@ -27,22 +27,22 @@ class CircuitBreaker:
         self._probing = False
 
     def check(self) -> None:
-        """Raise `UnavailableError` while the API is left alone, or is being tried."""
+        """Raise `UnavailableError` if the circuit is open, or if its probe is in flight."""
         if self._opened_at is None:
             return
         remaining = self._opened_at + self._policy.open_for - asyncio.get_running_loop().time()
         if remaining > 0 or self._probing:
             after = max(1, ceil(remaining))
-            message = f"the upstream '{self._namespace}' keeps failing and is left alone; try again in {after} s"
+            message = f"circuit breaker open for upstream '{self._namespace}'; retry in {after} s"
             raise UnavailableError(message, retry_after=after)
 
     @property
     def is_open(self) -> bool:
-        """Whether the API is left alone, or was until now."""
+        """Return whether the circuit is open or half-open."""
         return self._opened_at is not None
 
     def wrap(self, call: ConsumedCall) -> ConsumedCall:
-        """The call, if the API is called at all."""
+        """Wrap a call; it is rejected while the circuit is open."""
 
         async def guarded(arguments: Arguments, *, stream: bool = False) -> Result:
             self.check()
@@ -50,7 +50,7 @@ class CircuitBreaker:
             try:
                 result = await call(arguments, stream=stream)
             except asyncio.CancelledError:
-                # Whoever gave up says nothing of the API, but a deadline does.
+                # A caller's cancellation is not a failure of the API, but an exceeded deadline is.
                 self._record(failed=True if deadline_passed() else None, probe=probe)
                 raise
             except Exception as error:
@@ -65,7 +65,7 @@ class CircuitBreaker:
         if probe:
             self._probing = False
         elif self.is_open:
-            # It began before the API was left alone: only a probe closes the circuit.
+            # The call started before the circuit opened; only a probe can close it.
             return
         if failed:
             self._record_failure()
@@ -76,10 +76,10 @@ class CircuitBreaker:
         self._failures += 1
         if self._failures >= self._policy.failures:
             self._opened_at = asyncio.get_running_loop().time()
-            _LOG.warning("upstream '%s' keeps failing: left alone for %g s", self._namespace, self._policy.open_for)
+            _LOG.warning("circuit breaker opened for upstream '%s' for %g s", self._namespace, self._policy.open_for)
 
     def _record_success(self) -> None:
         self._failures = 0
         if self.is_open:
             self._opened_at = None
-            _LOG.warning("upstream '%s' is called again", self._namespace)
+            _LOG.warning("circuit breaker closed for upstream '%s'", self._namespace)

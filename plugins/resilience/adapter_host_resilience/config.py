@@ -1,4 +1,4 @@
-"""The YAML of `x-resilience`, as models. Times are in seconds."""
+"""Models of `x-resilience`. Times are in seconds."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def _default_if_empty(value: Any) -> Any:
 
 
 EmptyIsDefault = BeforeValidator(_default_if_empty)
-"""An empty key (`retry:`) means its defaults, as people write it."""
+"""An empty key (`retry:`) means its defaults."""
 
 
 class RetryPolicy(Model):
-    """How often a call that failed is made again, and after what pause: twice the one before, with jitter."""
+    """Number of attempts, and exponential backoff with jitter between them."""
 
     attempts: int = Field(3, ge=1, le=20)
     backoff: float = Field(0.2, gt=0, allow_inf_nan=False)
@@ -28,14 +28,14 @@ class RetryPolicy(Model):
 
 
 class BreakerPolicy(Model):
-    """After how many failures in a row an API is left alone, and for how long."""
+    """Number of consecutive failures that open the circuit, and for how long."""
 
     failures: int = Field(5, ge=1)
     open_for: float = Field(30.0, gt=0, allow_inf_nan=False)
 
 
 class LimitPolicy(Model):
-    """How many calls, how many more may wait for their turn, and for how long."""
+    """Maximum number of calls, length of the queue, and time in the queue."""
 
     calls: int = Field(ge=1)
     queue: int = Field(100, ge=0)
@@ -43,13 +43,13 @@ class LimitPolicy(Model):
 
 
 class RatePolicy(LimitPolicy):
-    """How many calls in a time."""
+    """Maximum number of calls per time."""
 
     per: float = Field(1.0, gt=0, allow_inf_nan=False)
 
 
 class CallPolicy(Model):
-    """What may be said of everything that is called; the whole of it on an exposed operation."""
+    """Limits of calls; all that an exposed operation supports."""
 
     deadline: float | None = Field(None, gt=0, allow_inf_nan=False)
     rate: Annotated[RatePolicy | None, EmptyIsDefault] = None
@@ -57,14 +57,14 @@ class CallPolicy(Model):
 
 
 class OperationPolicy(CallPolicy):
-    """What may be said of a consumed operation; what is left out is as its API says, its limits come on top."""
+    """Policy of a consumed operation; it overrides that of its API, except for limits, which are added."""
 
     retry: Annotated[RetryPolicy | None, EmptyIsDefault] = None
     idempotent: bool | None = None
 
 
 class ApiPolicy(CallPolicy):
-    """What may be said of a consumed API, for all of its operations together."""
+    """Policy of a consumed API; its operations share limits and breaker."""
 
     retry: Annotated[RetryPolicy | None, EmptyIsDefault] = None
     breaker: Annotated[BreakerPolicy | None, EmptyIsDefault] = None

@@ -1,4 +1,4 @@
-"""The time that a call may take, with all that it waits for."""
+"""Deadlines of calls, including queueing, backoff and retries."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ _DEADLINE: Final[ContextVar[float | None]] = ContextVar("adapter_host_resilience
 
 
 def current_deadline() -> float | None:
-    """When the call in progress has to end, in the event loop's time; None when nobody said."""
+    """Return the deadline of the current call in event loop time; None if there is none."""
     return _DEADLINE.get()
 
 
 def deadline_passed() -> bool:
-    """Whether the call in progress has no time left."""
+    """Return whether the current call has exceeded its deadline."""
     deadline = _DEADLINE.get()
     return deadline is not None and asyncio.get_running_loop().time() >= deadline
 
 
 async def call_within(seconds: float, name: str, call: Callable[[], Awaitable[Result]]) -> Result:
-    """Call, and cut it off after that time or at the end that was set before, whichever comes first.
+    """Make a call with a deadline; an earlier deadline that is already set takes precedence.
 
-    Raises `UpstreamTimeoutError`. What is streamed is not cut off.
+    Raises `UpstreamTimeoutError`. Streams that have started are not cancelled.
     """
     deadline = asyncio.get_running_loop().time() + seconds
     outer = _DEADLINE.get()
@@ -39,6 +39,6 @@ async def call_within(seconds: float, name: str, call: Callable[[], Awaitable[Re
     except TimeoutError as error:
         if not timeout.expired():
             raise
-        raise UpstreamTimeoutError(f"'{name}' did not end within {seconds:g} s") from error
+        raise UpstreamTimeoutError(f"'{name}' exceeded its deadline of {seconds:g} s") from error
     finally:
         _DEADLINE.reset(token)

@@ -1,4 +1,4 @@
-"""Which errors mean that an API is not there just now, and when it wants to be called again."""
+"""Classifies errors as outages and transient errors, and reads Retry-After."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _TOO_MANY_REQUESTS: Final = 429
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether the API did not answer, or something before it did in its place."""
+    """Return whether the API did not respond, or a gateway responded for it."""
     if isinstance(error, UpstreamStatusError):
         return error.upstream_status in _OUTAGE_STATUSES
     return isinstance(error, UpstreamUnreachableError | UpstreamTimeoutError)
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the same call may succeed a little later."""
+    """Return whether the same call may succeed later."""
     return is_outage(error) or (isinstance(error, UpstreamStatusError) and error.upstream_status == _TOO_MANY_REQUESTS)
 
 
 def retry_after(error: BaseException | None) -> float | None:
-    """The seconds that the API asks to wait (Retry-After, as seconds or as a date); None when it does not say."""
+    """Return the seconds of Retry-After, given as seconds or as a date (RFC 9110, 10.2.3); None without it."""
     text = _header(error).strip()
     if text.isascii() and text.isdigit():
         return float(text)
@@ -45,12 +45,12 @@ def _header(error: BaseException | None) -> str:
 
 
 def is_outage_result(result: Result) -> bool:
-    """Whether an answer that is passed on as it comes says so."""
+    """Return whether an unchanged response has the status of an outage."""
     return result.status in _OUTAGE_STATUSES
 
 
 def error_from_result(result: Result) -> UpstreamStatusError | None:
-    """The error that an answer is which a consumer gave instead of raising it; none that is passed on as it comes."""
+    """Return the error for a result with an error status; None for successes and for streams."""
     if result.status < 300 or result.stream is not None:
         return None
     return UpstreamStatusError(result.status, result.body, result.media_type, result.headers)

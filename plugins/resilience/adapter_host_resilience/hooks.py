@@ -1,4 +1,4 @@
-"""The hooks: where the document says `x-resilience`, and where it must not."""
+"""The plugin's hooks: apply `x-resilience`, and report it where it has no effect."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Loc = tuple[str | int, ...]
 def consumer_wrapper(
     config: ConsumerConfig, operations: Sequence[ConsumedOperation], context: BuildContext
 ) -> Callable[[ConsumedOperation, ConsumedCall], ConsumedCall]:
-    """Wrap what an API and its operations say; what they share is made here, so each build has its own."""
+    """Apply the policies of an API and its operations; their state belongs to one build."""
     policy = context.read_extension(KEY, config, ApiPolicy) or ApiPolicy()
     api = ConsumedApi(policy, config.namespace, context.settings.total_timeout)
     _check_locations(context.loaded, config, operations)
@@ -43,7 +43,7 @@ def consumer_wrapper(
 
 
 def _check_locations(loaded: LoadedCapability, config: ConsumerConfig, operations: Sequence[ConsumedOperation]) -> None:
-    """Refuse the key below a consumed API where none of its operations is declared."""
+    """Report the key below a consumed API where it is not on an operation."""
     declared = {id(config), *(id(operation.spec) for operation in operations)}
     for model, loc in _models_with_key(loaded):
         if _is_below(loc, [loaded.loc(config)]) and id(model) not in declared:
@@ -52,14 +52,14 @@ def _check_locations(loaded: LoadedCapability, config: ConsumerConfig, operation
 
 @hookimpl
 def operation_wrapper(operation: Operation, context: BuildContext) -> Callable[[Call], Call] | None:
-    """Wrap what an exposed operation says."""
+    """Apply the policy of an exposed operation."""
     policy = context.read_extension(KEY, operation.spec, CallPolicy)
     return None if policy is None else lambda call: wrap_operation(policy, operation.name, call)
 
 
 @hookimpl
 def check_capability(loaded: LoadedCapability) -> Iterator[Problem]:
-    """Refuse the key where it would say nothing; consumed APIs are looked at where they are wrapped."""
+    """Report the key where it has no effect; `consumer_wrapper` checks consumed APIs."""
     document = loaded.source.data
     top_level: dict[Loc, object] = {(): document, ("capability",): document.get("capability")}
     for loc, section in top_level.items():
@@ -84,5 +84,5 @@ def _is_below(loc: Loc, bases: Iterable[Loc]) -> bool:
 
 
 def _misplaced_key(loaded: LoadedCapability, loc: Loc) -> Problem:
-    message = f"'{KEY}' says nothing here (it may stand at a consumed API and at operations, consumed or exposed)"
+    message = f"'{KEY}' has no effect here; set it on a consumed API or on an operation"
     return loaded.source.problem(loc, message, code="misplaced", key=True)

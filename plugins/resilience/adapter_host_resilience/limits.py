@@ -1,4 +1,4 @@
-"""Limits of what is called: how often, and how much at once. A bounded number of calls waits for its turn."""
+"""Rate and concurrency limits with a bounded queue."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from adapter_host import Result, TrackedStream, UnavailableError
 from .config import LimitPolicy, RatePolicy
 
 PreparedCall = Callable[[], Awaitable[Result]]
-"""A call that only has to be made."""
+"""A call with its arguments bound."""
 
 
 class Limiter(ABC):
-    """Gives calls their turn; those that have to wait are bounded in number and time."""
+    """Limits calls; the queue is bounded in length and time."""
 
     def __init__(self, policy: LimitPolicy, name: str) -> None:
         self._policy = policy
@@ -27,7 +27,7 @@ class Limiter(ABC):
 
     @abstractmethod
     async def run(self, call: PreparedCall) -> Result:
-        """Call when it is its turn; raises `UnavailableError` when that does not come in time."""
+        """Make the call as soon as the limit allows; raises `UnavailableError`."""
 
     @abstractmethod
     def _has_capacity(self) -> bool: ...
@@ -55,12 +55,12 @@ class Limiter(ABC):
 
 
 class RateLimiter(Limiter):
-    """So many calls in a time; a burst of all of them may come at once."""
+    """Limits calls per time; all of them may come in one burst."""
 
     def __init__(self, policy: RatePolicy, name: str) -> None:
         super().__init__(policy, name)
         self._limiter = AsyncLimiter(policy.calls, policy.per)
-        # The limiter itself lets a newcomer go before those that wait.
+        # The limiter would let new calls overtake queued ones.
         self._queue_lock = asyncio.Lock()
         self._per = policy.per
 
@@ -77,12 +77,12 @@ class RateLimiter(Limiter):
 
     def _rejection(self) -> UnavailableError:
         retry_after = max(1, ceil(self._per / self._policy.calls))
-        message = f"'{self._name}' is called too often; try again in {retry_after} s"
+        message = f"rate limit of '{self._name}' exceeded; retry in {retry_after} s"
         return UnavailableError(message, retry_after=retry_after)
 
 
 class ConcurrencyLimiter(Limiter):
-    """So many calls at once; a stream counts until it ends or is closed."""
+    """Limits concurrent calls; a stream counts until it ends or is closed."""
 
     def __init__(self, policy: LimitPolicy, name: str) -> None:
         super().__init__(policy, name)
@@ -108,5 +108,5 @@ class ConcurrencyLimiter(Limiter):
         await self._slots.acquire()
 
     def _rejection(self) -> UnavailableError:
-        message = f"too many calls of '{self._name}' at once (at most {self._policy.calls}); try again in 1 s"
+        message = f"concurrency limit of '{self._name}' reached ({self._policy.calls}); retry in 1 s"
         return UnavailableError(message, retry_after=1)

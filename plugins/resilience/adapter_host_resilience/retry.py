@@ -1,4 +1,4 @@
-"""Calls that are made again after they failed."""
+"""Retries of failed calls."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from .failure import is_transient, retry_after
 _LOG: Final = logging.getLogger("adapter_host.resilience")
 
 SAFE_TO_REPEAT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
-"""The methods that do the same when they are sent twice (RFC 9110, 9.2.2)."""
+"""Idempotent methods (RFC 9110, 9.2.2)."""
 
 
 class Retrier:
-    """Makes the calls of one operation again, as long as there is time: until the deadline, or for `budget` seconds.
+    """Retries the calls of one operation until the deadline, or for `budget` seconds without one.
 
-    Nothing is made again while the API `is_circuit_open`.
+    There are no retries while the circuit is open.
     """
 
     def __init__(self, policy: RetryPolicy, name: str, budget: float, is_circuit_open: Callable[[], bool]) -> None:
@@ -36,12 +36,12 @@ class Retrier:
         self._backoff = wait_random_exponential(multiplier=policy.backoff, max=policy.max_backoff)
 
     def wrap(self, call: ConsumedCall) -> ConsumedCall:
-        """The call, made again when it fails in passing."""
+        """Wrap a call to retry transient errors."""
 
         async def retrying(arguments: Arguments, *, stream: bool = False) -> Result:
             started = asyncio.get_running_loop().time()
             try:
-                # The retrying is made for calls that fail alone: the others pay nothing.
+                # tenacity is only set up after a failure, so that successful calls cost nothing.
                 return await call(arguments, stream=stream)
             except Exception as error:
                 if not self._should_retry(error):
@@ -75,7 +75,7 @@ class Retrier:
 
     def _wait(self, state: RetryCallState) -> float:
         requested = retry_after(_error(state))
-        # Not all at the very moment that the API named.
+        # Jitter, so that callers do not all retry at the same moment.
         return self._backoff(state) if requested is None else requested + random.uniform(0, self._policy.backoff)
 
     def _exceeds_limits(self, pause: float, end: float) -> bool:
@@ -84,7 +84,7 @@ class Retrier:
 
     def _log_retry(self, state: RetryCallState) -> None:
         made, pause = state.attempt_number, state.upcoming_sleep
-        _LOG.info("'%s' failed (%s); call %d follows in %.2f s", self._name, _error(state), made + 1, pause)
+        _LOG.info("'%s' failed (%s); attempt %d in %.2f s", self._name, _error(state), made + 1, pause)
 
 
 def _error(state: RetryCallState) -> BaseException | None:

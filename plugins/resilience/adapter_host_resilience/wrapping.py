@@ -1,4 +1,4 @@
-"""What a policy puts around calls, from the outside in: deadline, retries, limits, circuit breaker."""
+"""Wraps calls in their policies, from the outside in: deadline, retries, limits, circuit breaker."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .retry import SAFE_TO_REPEAT, Retrier
 
 
 class ConsumedApi:
-    """One consumed API, with what its operations share. `budget` is how long calls without a deadline are repeated."""
+    """State that the operations of a consumed API share; `budget` bounds retries without a deadline, in seconds."""
 
     def __init__(self, policy: ApiPolicy, namespace: str, budget: float) -> None:
         self._policy = policy
@@ -22,7 +22,7 @@ class ConsumedApi:
         self._breaker = CircuitBreaker(policy.breaker, namespace) if policy.breaker else None
 
     def wrap(self, operation: ConsumedOperation, own_policy: OperationPolicy, call: ConsumedCall) -> ConsumedCall:
-        """The call with the policies of the API and of the operation around it; itself when they say nothing."""
+        """Wrap a call in the policies of its API and operation; return it unchanged if there are none."""
         name = f"{operation.namespace}.{operation.name}"
         retry = self._retry(operation, own_policy)
         limiters = [*limiters_for(own_policy, name), *self._limiters]
@@ -35,7 +35,7 @@ class ConsumedApi:
         for limiter in reversed(limiters):
             wrapped = _limit_consumed_call(wrapped, limiter)
         if self._breaker and limiters:
-            # Asked here too, so that no call waits, and counts, that will not be made.
+            # Checked before the limits, too: a call that will be rejected must not wait or count.
             wrapped = _check_circuit(wrapped, self._breaker)
         if retry:
             wrapped = Retrier(retry, name, self._budget, self._is_circuit_open).wrap(wrapped)
@@ -51,7 +51,7 @@ class ConsumedApi:
 
 
 def limiters_for(policy: CallPolicy, name: str) -> list[Limiter]:
-    """The limits that a policy sets."""
+    """Create the limiters of a policy."""
     limiters: list[Limiter] = []
     if policy.rate:
         limiters.append(RateLimiter(policy.rate, name))
@@ -61,7 +61,7 @@ def limiters_for(policy: CallPolicy, name: str) -> list[Limiter]:
 
 
 def wrap_operation(policy: CallPolicy, name: str, call: Call) -> Call:
-    """The call of an exposed operation with its policy around it; itself when that says nothing."""
+    """Wrap the call of an exposed operation in its policy; return it unchanged if the policy is empty."""
     for limiter in reversed(limiters_for(policy, name)):
         call = _limit_call(call, limiter)
     return _limit_time(call, policy.deadline, name) if policy.deadline else call
@@ -76,7 +76,7 @@ def _limit_time(call: Call, seconds: float, name: str) -> Call:
 
 
 def _raise_error_results(call: ConsumedCall) -> ConsumedCall:
-    """The call, with an answer that is an error raised as one."""
+    """Wrap a call to raise results with an error status."""
 
     async def made(arguments: Arguments, *, stream: bool = False) -> Result:
         result = await call(arguments, stream=stream)

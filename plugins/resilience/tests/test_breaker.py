@@ -34,7 +34,7 @@ async def test_opens_after_consecutive_failures(api: Api, start: Start, status: 
     api.fail(status, status)
     await failing(call)
     error = await refused(call)
-    assert error.message == "the upstream 'things' keeps failing and is left alone; try again in 30 s"
+    assert error.message == "circuit breaker open for upstream 'things'; retry in 30 s"
     assert error.retry_after == 30
     assert len(api.received) == 2
 
@@ -100,8 +100,8 @@ async def test_half_open_circuit_lets_one_probe_through(api: Api, start: Start, 
     assert await probe == {"ok": True}
     assert await call() == {"ok": True}
     assert log.messages == [
-        "upstream 'things' keeps failing: left alone for 30 s",
-        "upstream 'things' is called again",
+        "circuit breaker opened for upstream 'things' for 30 s",
+        "circuit breaker closed for upstream 'things'",
     ]
 
 
@@ -194,7 +194,7 @@ async def test_queued_calls_are_rejected_when_the_circuit_opens(api: Api, start:
     turn.set()
     with pytest.raises(UpstreamStatusError):
         await first
-    with pytest.raises(UnavailableError, match="left alone"):
+    with pytest.raises(UnavailableError, match="circuit breaker open"):
         await second
     assert len(api.received) == 1
 
@@ -204,7 +204,7 @@ async def test_rejected_calls_do_not_use_the_rate_limit(api: Api, start: Start) 
     api.fail(503)
     await failing(call, 1)
     for _ in range(3):
-        assert "left alone" in (await refused(call)).message
+        assert "circuit breaker open" in (await refused(call)).message
 
 
 async def test_state_is_per_host_and_reset_on_reload(api: Api, start: Start) -> None:
@@ -238,4 +238,4 @@ async def test_open_circuit_over_rest_has_retry_after(api: Api) -> None:
             assert answer.status == 503
             assert answer.headers["Retry-After"] == "30"
             assert answer.headers.get("Connection", "keep-alive") == "keep-alive"
-            assert (await answer.json())["detail"].endswith("try again in 30 s")
+            assert (await answer.json())["detail"].endswith("retry in 30 s")

@@ -32,7 +32,7 @@ async def test_rate_limit(api: Api, start: Start, clock: Clock, policies: Any, n
     for _ in range(3):
         await call()
     error = await refused(call)
-    assert error.message == f"'{name}' is called too often; try again in 20 s"
+    assert error.message == f"rate limit of '{name}' exceeded; retry in 20 s"
     assert error.retry_after == 20
     clock.advance(20.1)
     await call()
@@ -47,7 +47,7 @@ async def test_concurrency_limit(api: Api, start: Start, policies: Any, name: st
     task = [call.task(), call.task()]
     await api.requests(2)
     error = await refused(call)
-    assert error.message == f"too many calls of '{name}' at once (at most 2); try again in 1 s"
+    assert error.message == f"concurrency limit of '{name}' reached (2); retry in 1 s"
     assert error.retry_after == 1
     held_response[0].release.set()
     await asyncio.wait(task, return_when=asyncio.FIRST_COMPLETED)
@@ -192,7 +192,7 @@ async def test_deadline_ends_queueing(api: Api, start: Start) -> None:
     held_response = api.hold()
     first = call.task()
     await api.requests(1)
-    with pytest.raises(Exception, match=r"'other' did not end within 0\.02 s"):
+    with pytest.raises(Exception, match=r"'other' exceeded its deadline of 0\.02 s"):
         await call("other")
     held_response.release.set()
     await first
@@ -202,6 +202,6 @@ async def test_deadline_ends_queueing(api: Api, start: Start) -> None:
 async def test_retries_count_against_the_rate(api: Api, start: Start) -> None:
     call = await start({"rate": {"calls": 2, "per": 60, "wait": 0}, "retry": {"backoff": 0.001}})
     api.fail(503, 503)
-    with pytest.raises(UnavailableError, match="called too often"):
+    with pytest.raises(UnavailableError, match="rate limit"):
         await call()
     assert len(api.received) == 2

@@ -1,4 +1,4 @@
-"""Exposes capabilities as REST resources: `type: rest` under `exposes`."""
+"""REST exposer: `type: rest` under `exposes`."""
 
 from adapter_host import RegisterExposer, hookimpl
 
@@ -9,5 +9,5 @@ requires_api = "1.0"
 
 @hookimpl
 def register_exposers(register: RegisterExposer) -> None:
-    """Serve the type `rest`."""
+    """Register the type `rest`."""
     register("rest", RestExposer)

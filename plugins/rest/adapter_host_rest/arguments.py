@@ -1,4 +1,4 @@
-"""What a request carries, as an operation's arguments: compiled once for each operation."""
+"""Reads an operation's arguments from requests; compiled once per operation."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ BODILESS_METHODS: Final = frozenset({"GET", "DELETE", "HEAD"})
 
 _TEXT_TYPES: Final = frozenset({None, "string"})
 BODY_PARAMETER: Final = "body"
-"""What callers know the body by in messages."""
+"""The name of the body in error messages."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """Takes one input from text; `parse` is None where the text is the value."""
+    """One input to be parsed from text; `parse` is None if the text is the value."""
 
     name: str
     array: bool
@@ -33,7 +33,7 @@ class _Field:
         )
 
     def value(self, text: str) -> Any:
-        """Its value; an empty text is one for a string alone."""
+        """Return the parsed text; `ABSENT` for empty text, unless the input is a string."""
         if self.parse is None:
             return text
         return self.parse(text) if text else ABSENT
@@ -44,7 +44,7 @@ _Fields = tuple[_Field, ...]
 
 @dataclass(frozen=True, slots=True)
 class ArgumentReader:
-    """Takes an operation's arguments from requests."""
+    """Reads an operation's arguments from requests."""
 
     variables: tuple[_Field | None, ...]
     query: _Fields
@@ -52,16 +52,16 @@ class ArgumentReader:
     cookies: _Fields
     body_fields: _Fields
     query_fallback: _Fields
-    """Fields that may stand in the query too."""
+    """Body fields that are also accepted in the query."""
     body_argument: str | None
 
     @property
     def reads_body(self) -> bool:
-        """Whether the body has anything for it."""
+        """Return whether any input is read from the body."""
         return self.body_argument is not None or bool(self.body_fields)
 
     def read(self, request: web.Request, path_values: Sequence[str], body: Any) -> dict[str, Any]:
-        """The arguments that the request carries; `body` is what its body holds. Raises `ArgumentError`."""
+        """Return the arguments of a request; `body` is its parsed body, or `ABSENT`. Raises `ArgumentError`."""
         arguments: dict[str, Any] = {}
         for field, text in zip(self.variables, path_values, strict=True):
             if field is not None:
@@ -93,7 +93,7 @@ class ArgumentReader:
 
 
 def compile_argument_reader(method: str, inputs: Iterable[Input], variables: Sequence[Input | None]) -> ArgumentReader:
-    """Decide where each input comes from; those that path variables fill come from nowhere else."""
+    """Compile the reader of a route; inputs that match a path variable are read from the path only."""
     filled = {variable.name for variable in variables if variable is not None}
     by_location: dict[str, list[_Field]] = {location: [] for location in ("query", "header", "cookie", "body", "any")}
     body_argument = None
@@ -114,7 +114,7 @@ def compile_argument_reader(method: str, inputs: Iterable[Input], variables: Seq
 
 
 def parameter_location(parameter: Input, method: str, variables: Sequence[Input | None]) -> str:
-    """Where a request carries an input, for people: path, query, header, cookie or body."""
+    """Return where a request carries an input, for display: path, query, header, cookie or body."""
     if any(variable is not None and variable.name == parameter.name for variable in variables):
         return "path"
     location = "body" if parameter.whole else _location(parameter, method)

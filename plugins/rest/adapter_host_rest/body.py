@@ -1,4 +1,4 @@
-"""The body of a request: read and parsed, within a limit."""
+"""Reads and parses request bodies within a limit."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from .arguments import BODY_PARAMETER
 
 
 class BodyTooLargeError(ArgumentError):
-    """The request's body is larger than the host takes."""
+    """The request body exceeds the host's limit."""
 
     status = 413
     title = "Body too large"
 
 
 class UnsupportedMediaTypeError(ArgumentError):
-    """The request's body is not JSON, and says so."""
+    """The Content-Type of the request body is not JSON."""
 
     status = 415
     title = "Unsupported media type"
 
 
 async def read_json(request: web.Request, limit: int) -> Any:
-    """What the body holds, `ABSENT` when it is empty; raises `ArgumentError`."""
+    """Return the parsed body, or `ABSENT` if it is empty; raises `ArgumentError`."""
     body = await _read(request, limit)
     return _parse(body, request.headers.get("Content-Type")) if body else ABSENT
 
@@ -35,7 +35,7 @@ async def read_json(request: web.Request, limit: int) -> Any:
 async def _read(request: web.Request, limit: int) -> bytes:
     if (request.content_length or 0) > limit:
         raise body_too_large(limit)
-    # Mounted in another application, the request comes with that one's limit.
+    # A request of an outer application has the limit of that application.
     if request.client_max_size != limit and not request.content.at_eof():
         request = request.clone(client_max_size=limit)
     try:
@@ -47,12 +47,12 @@ async def _read(request: web.Request, limit: int) -> bytes:
 
 
 def unreadable_body() -> ArgumentError:
-    """The error for a body that cannot be read to its end."""
-    return ArgumentError(BODY_PARAMETER, "the body broke off, or is not encoded as its headers say")
+    """Return the error for a body that cannot be read completely."""
+    return ArgumentError(BODY_PARAMETER, "the body is incomplete, or does not match its Content-Encoding")
 
 
 def body_too_large(limit: int) -> BodyTooLargeError:
-    """The error for a body of more bytes."""
+    """Return the error for a body of more than `limit` bytes."""
     return BodyTooLargeError(BODY_PARAMETER, f"the body must be at most {limit} bytes")
 
 
@@ -60,8 +60,10 @@ def _parse(body: bytes, content_type: str | None) -> Any:
     if content_type is not None and content_type != "application/json":
         media_type = bare_media_type(content_type)
         if media_type != "application/json" and not media_type.endswith("+json"):
-            raise UnsupportedMediaTypeError(BODY_PARAMETER, "the body must be JSON (Content-Type: application/json)")
+            raise UnsupportedMediaTypeError(
+                BODY_PARAMETER, "the body must be JSON; set Content-Type to application/json"
+            )
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise ArgumentError(BODY_PARAMETER, f"the body must be JSON ({error.msg} at {error.pos})") from None
+        raise ArgumentError(BODY_PARAMETER, f"invalid JSON in the body: {error.msg} at position {error.pos}") from None

@@ -1,4 +1,4 @@
-"""The models of `type: rest`."""
+"""Models of `type: rest`."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ def _upper_case(value: Any) -> Any:
 
 def _check_status(code: str) -> str:
     if not re.fullmatch("[1-5]([0-9]{2}|XX)", code):
-        raise ValueError(f"a status is three digits, or one and XX as 4XX is (given {code!r})")
+        raise ValueError(f"invalid status {code!r}; use three digits, or a class such as 4XX")
     return code
 
 
 class ContentSpec(Model):
-    """One media type of an answer: bytes, or what its `schema` says."""
+    """One media type of a response: bytes, or data described by `schema`."""
 
     binary: bool = False
     schema_: dict[str, Any] | None = Field(None, alias="schema")
 
 
 class ResponseSpec(Model):
-    """The answers of one status, by media type."""
+    """The response of one status, by media type."""
 
     description: str | None = None
     content: dict[MediaType, ContentSpec] = Field(default_factory=dict)
 
 
 class BinaryResponseSpec(Model):
-    """The answer of an operation that gives bytes, in short."""
+    """Short form of `responses` for an operation that returns bytes."""
 
     status: int = Field(200, ge=100, le=599)
     media_type: MediaType
@@ -55,7 +55,7 @@ class BinaryResponseSpec(Model):
 
 
 class RestOperationSpec(OperationSpec):
-    """One method of a resource; its `responses`, or their short form, are its contract."""
+    """One method of a resource; `responses`, or their short form, describe its responses."""
 
     method: Annotated[Method, BeforeValidator(_upper_case)]
     responses: dict[Annotated[str, AfterValidator(_check_status)], ResponseSpec] = Field(default_factory=dict)
@@ -63,7 +63,7 @@ class RestOperationSpec(OperationSpec):
 
 
 class RestResource(Model):
-    """One path and its operations; its `inputParameters` hold for all of them."""
+    """One path and its operations; `inputParameters` apply to all of them."""
 
     path: str
     name: str | None = None
@@ -82,7 +82,7 @@ class RestResource(Model):
 
 
 class RestConfig(HttpExposerConfig):
-    """An entry of `exposes` with `type: rest`; its `inputParameters` hold for every operation."""
+    """An entry of `exposes` with `type: rest`; `inputParameters` apply to every operation."""
 
     input_parameters: ListField[InputSpec] = ()
     resources: tuple[RestResource, ...]
@@ -90,14 +90,14 @@ class RestConfig(HttpExposerConfig):
 
     @property
     def binary_limit(self) -> int | None:
-        """What `maxBinarySize` says."""
+        """Return `maxBinarySize` in bytes."""
         return parse_size(self.max_binary_size) if self.max_binary_size else None
 
     @field_validator("resources")
     @classmethod
     def _inherit(cls, resources: tuple[RestResource, ...], info: ValidationInfo) -> tuple[RestResource, ...]:
         if not resources:
-            raise ValueError("at least one resource is needed")
+            raise ValueError("'resources' is empty; declare at least one resource")
         inherited = info.data.get("input_parameters", ())
         return tuple(_with_inherited_inputs(resource, inherited) for resource in resources)
 

@@ -1,4 +1,4 @@
-"""A curl line to try an operation with."""
+"""Builds the curl command that tries a route."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _EXAMPLES: Final[Mapping[str, Any]] = {
 
 
 def curl_command(url: str, route: Route, authentication: Authentication | None) -> str:
-    """A curl line that calls a route with a placeholder for each input that it needs, and no secret."""
+    """Return a curl command that calls a route, with placeholders for required inputs and secrets."""
     required = [(parameter, location) for parameter, location in route.located_inputs() if parameter.required]
     query = "&".join(
         f"{quote(parameter.name)}={_quoted_example(parameter)}"

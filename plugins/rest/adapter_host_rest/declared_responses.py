@@ -1,4 +1,4 @@
-"""What a document says of a route's answers: by status and media type."""
+"""Responses that a document declares for a route, by status and media type."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from .config import BinaryResponseSpec, ContentSpec, ResponseSpec, RestOperation
 
 @dataclass(frozen=True, slots=True)
 class DeclaredResponses:
-    """The declared answers; `binary_media_types` are the media types of those that are bytes, by status (`200`, `2XX`).
+    """Declared responses; `binary_media_types` are the media types of bytes, by status (`200`, `2XX`).
 
-    Nothing of it is compared with what is answered: it is what callers are told, and what bytes are told to be.
+    They document the route and set the media type of bytes. Responses are not validated against them.
     """
 
     responses: Mapping[str, ResponseSpec]
     binary_media_types: Mapping[str, tuple[str, ...]]
 
     def media_type(self, status: int, received: str) -> str | None:
-        """What bytes that came as `received` are told to be; None where it does not say."""
+        """Return the media type to send for bytes received as `received`; None if none is declared."""
         declared = self.binary_media_types.get(str(status)) or self.binary_media_types.get(f"{status // 100}XX")
         if not declared:
             return None
@@ -31,9 +31,9 @@ class DeclaredResponses:
 def compile_declared_responses(
     spec: RestOperationSpec, operation: Operation, context: BuildContext
 ) -> DeclaredResponses | None:
-    """The contract of a route, or None; what cannot hold is a problem."""
+    """Compile the declared responses of a route; None if there are none."""
     if spec.responses and spec.response_binary is not None:
-        message = "'responseBinary' is the short form of 'responses' (give one of them)"
+        message = "'responses' and 'responseBinary' are mutually exclusive"
         context.problem(message, spec, "responseBinary", code="modes")
     responses = _expand_short_form(spec.response_binary) if spec.response_binary is not None else spec.responses
     if not responses:
@@ -57,6 +57,6 @@ def _binary_media_types(response: ResponseSpec) -> Iterator[str]:
 
 def _report_not_binary(spec: RestOperationSpec, operation: Operation, context: BuildContext) -> None:
     key = "responses" if spec.response_binary is None else "responseBinary"
-    upstream = [f"'{consumed.namespace}.{consumed.name}' has another" for consumed in operation.upstream[-1:]]
-    message = "bytes come of a consumed operation with 'outputRawFormat: binary'"
-    context.problem(f"{message} ({''.join(upstream) or 'it calls none'})", spec, key, code="not-binary")
+    upstream = [f"'{consumed.namespace}.{consumed.name}' has another format" for consumed in operation.upstream[-1:]]
+    message = "a binary response needs a consumed operation with 'outputRawFormat: binary'"
+    context.problem(f"{message}; {''.join(upstream) or 'this one calls none'}", spec, key, code="not-binary")

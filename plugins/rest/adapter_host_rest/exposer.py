@@ -1,4 +1,4 @@
-"""Serves operations as REST resources."""
+"""The REST exposer: builds routes and serves them."""
 
 from __future__ import annotations
 
@@ -40,33 +40,33 @@ class RestExposer(HttpExposer[RestConfig]):
             self._add_resource(resource)
 
     def build_app(self) -> web.Application:
-        """Its application: everything goes to the routes compiled at build."""
-        # Imported here, with aiohttp: `validate` and `inspect` do without.
+        """Return the application that serves the compiled routes."""
+        # Imported here because `validate` and `inspect` do not need aiohttp.
         from .service import Service
 
         self._service = Service(self._router, self._forwards, self._describe, self.context.settings.body_limit)
         return self._service.app()
 
     def direct_handler(self, request: web.Request) -> Handler | None:
-        """The routes answer everything below the root."""
+        """Return the handler of all requests below the root."""
         return self._service.serve if self._service is not None else None
 
     def openapi(self, url: str) -> dict[str, Any]:
-        """The OpenAPI document of its routes."""
+        """Return the OpenAPI document of the routes."""
         return with_server(self._describe(), url)
 
     def _describe(self) -> dict[str, Any]:
         return build_document(self._routes, self.config, self.context.loaded.capability)
 
     def catalog(self) -> Iterable[CatalogEntry]:
-        """Each route, with where a request carries each input; then what is forwarded."""
+        """Return the routes with the locations of their inputs, then the forwards."""
         return [
             *(route.catalog_entry() for route in self._routes),
             *(forward.catalog_entry() for forward in self._forwards.all),
         ]
 
     def usage(self, url: str) -> str | None:
-        """A curl line for the operation that asks for least."""
+        """Return a curl command for the route that needs the fewest inputs."""
         if not self._routes:
             return None
         route = min(self._routes, key=lambda route: route.complexity)
@@ -74,11 +74,11 @@ class RestExposer(HttpExposer[RestConfig]):
 
     def _add_resource(self, resource: RestResource) -> None:
         if not resource.operations and resource.forward is None:
-            self.context.warn(f"nothing is served at {resource.path}: it has no operations", resource)
+            self.context.warn(f"resource '{resource.path}' has no operations; nothing is served there", resource)
         try:
             segments = parse_path(resource.path)
         except ValueError as error:
-            self.context.problem(f"path '{resource.path}': {error}", resource, "path", code="path")
+            self.context.problem(f"invalid path '{resource.path}': {error}", resource, "path", code="path")
             return
         for spec in resource.operations:
             if spec in self.operations:
@@ -90,10 +90,10 @@ class RestExposer(HttpExposer[RestConfig]):
         try:
             segments, tail = parse_forward_path(declared)
         except ValueError as error:
-            self.context.problem(f"path '{resource.path}': {error}", resource, "path", code="path")
+            self.context.problem(f"invalid path '{resource.path}': {error}", resource, "path", code="path")
             return
         for name in (name for each in segments for name in each.variables):
-            message = f"path variable '{name}' is not sent on (only what {{path}} takes is)"
+            message = f"path variable '{name}' is not forwarded; only the part that {{path}} matches is"
             self.context.warn(message, resource, "path", code="unused-variable")
         settings = self.context.settings
         operation = self.operations[spec]
@@ -122,14 +122,14 @@ class RestExposer(HttpExposer[RestConfig]):
         declared = {declared.name for declared in spec.input_parameters}
         for name in names:
             if name not in declared:
-                message = f"path variable '{name}' fills no input of {spec.method} {resource.path}; it is ignored"
+                message = f"path variable '{name}' matches no input of {spec.method} {resource.path}; it is ignored"
                 self.context.warn(message, resource, "path", code="unused-variable")
 
     def _report_duplicate(self, route: Route | ForwardRoute, existing: Route | ForwardRoute) -> None:
         loaded = self.context.loaded
         file, line, column = loaded.source.where(loaded.loc(existing.spec))
         message = (
-            f"{route.title} is served already by '{existing.operation.name}'"
-            f" at {file}:{line}:{column} (as {existing.title})"
+            f"duplicate route {route.title};"
+            f" '{existing.operation.name}' serves {existing.title} at {file}:{line}:{column}"
         )
         self.context.problem(message, route.spec, code="duplicate-route")

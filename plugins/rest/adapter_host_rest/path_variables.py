@@ -1,4 +1,4 @@
-"""Which input each variable of an exposed path fills."""
+"""Matches variables of exposed paths with inputs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .router import Segment, parse_path
 
 
 def match_input(variable: str, inputs: Sequence[Input]) -> Input | None:
-    """The input that a path variable means: of its name, else of one that reads the same."""
+    """Return the input with the variable's name, or else with the same normalized name."""
     for candidate in inputs:
         if candidate.name == variable and not candidate.whole:
             return candidate
@@ -19,9 +19,9 @@ def match_input(variable: str, inputs: Sequence[Input]) -> Input | None:
 
 
 def expand_patterns(segments: Sequence[Segment], operation: Operation) -> tuple[Segment, ...]:
-    """The path with each variable that stands for several inputs put as the pattern of these.
+    """Expand variables that join several inputs to the pattern of the consumed path.
 
-    A path may write `{sha-difftype}` for what the consumed path has as `{sha}.{diffType}`.
+    For example, `{sha-difftype}` becomes `{sha}.{diffType}` if the consumed path contains that pattern.
     """
     patterns = {normalize_name("".join(p.variables)): p for p in _consumed_patterns(operation)}
     return tuple(_expand_segment(segment, operation.inputs, patterns) for segment in segments)
@@ -31,7 +31,7 @@ def _consumed_patterns(operation: Operation) -> Iterator[Segment]:
     for consumed in operation.upstream:
         try:
             segments = parse_path(consumed.path or "")
-        except ValueError:  # another protocol's path: nothing to take from it
+        except ValueError:  # a path of another protocol
             continue
         for segment in segments:
             names = segment.variables

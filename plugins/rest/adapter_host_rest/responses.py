@@ -1,4 +1,4 @@
-"""Results and errors as HTTP answers."""
+"""Converts results and errors to HTTP responses."""
 
 from __future__ import annotations
 
@@ -38,29 +38,29 @@ _RETRY_SECONDS: Final = "1"
 
 
 class MethodNotAllowedError(OperationError):
-    """The path serves other methods; `allow` lists them as the header of that name does."""
+    """The path does not support the method; `allow` is the value of the `Allow` header."""
 
     status = 405
     title = "Method not allowed"
 
     def __init__(self, method: str, allow: str) -> None:
         self.allow = allow
-        super().__init__(f"{method} is not allowed here (allowed: {allow})")
+        super().__init__(f"method {method} is not allowed; use one of {allow}")
 
 
 def allow_header(methods: Set[str]) -> str:
-    """The value of an `Allow` header."""
+    """Return the value of the `Allow` header."""
     implied = {"OPTIONS", "HEAD"} if "GET" in methods else {"OPTIONS"}
     return ", ".join(sorted(methods | implied))
 
 
 def options_response(allow: str) -> web.Response:
-    """The answer to OPTIONS."""
+    """Return the response to OPTIONS."""
     return web.Response(status=204, headers={**_HEADERS, "Allow": allow})
 
 
 async def respond(request: web.Request, result: Result, media_type: str, name: str) -> web.StreamResponse:
-    """Answer with what the operation `name` gave; a stream has been sent, or closed, when this returns."""
+    """Send the result of the operation `name`; a stream is sent completely, or closed."""
     headers = _JSON_HEADERS.copy() if media_type == _JSON else _headers_with_type(media_type)
     if result.headers:
         _pass_on(result.headers, headers)
@@ -74,7 +74,7 @@ async def respond(request: web.Request, result: Result, media_type: str, name: s
 
 
 async def respond_forwarded(request: web.Request, result: Result, name: str) -> web.StreamResponse:
-    """Answer with all that a forwarded request was answered; a stream has been sent, or closed, when this returns."""
+    """Send the response to a forwarded request, unchanged; a stream is sent completely, or closed."""
     headers = CIMultiDict((name, _sendable(value)) for name, value in result.headers.items())
     length = headers.popall("Content-Length", [""])[0]
     headers["Server"] = _HEADERS["Server"]
@@ -93,12 +93,12 @@ async def _single_chunk(body: bytes) -> AsyncIterator[bytes]:
 
 
 def _sendable(value: str) -> str:
-    # Bytes that are no UTF-8 arrive as surrogates, which cannot be sent.
+    # Bytes that are not UTF-8 are surrogates here, which cannot be sent.
     return value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def error_response(error: OperationError, name: str) -> web.Response:
-    """Answer with what went wrong in the operation `name`; log what an operator should see."""
+    """Return the response for an error of the operation `name`; log server errors."""
     request_id = new_request_id()
     if isinstance(error, UpstreamStatusError):
         return _upstream_error_response(error, name, request_id)
@@ -126,11 +126,11 @@ def _retry_seconds(error: OperationError) -> str:
 
 
 def unexpected_error_response(name: str) -> web.Response:
-    """Answer for an exception that nobody foresaw, the current one; its details go to the log alone."""
+    """Return the response for the current, unexpected exception; its details are only logged."""
     request_id = new_request_id()
     _LOG.exception("request %s: %s: unexpected error", request_id, name)
     headers = {**_HEADERS, "X-Request-Id": request_id}
-    return problem_response(500, "an unexpected error", request_id=request_id, headers=headers)
+    return problem_response(500, "unexpected error", request_id=request_id, headers=headers)
 
 
 def _upstream_error_response(error: UpstreamStatusError, name: str, request_id: str) -> web.Response:
@@ -146,7 +146,7 @@ def _upstream_error_response(error: UpstreamStatusError, name: str, request_id: 
 
 
 def _failed_step(error: OperationError) -> dict[str, str]:
-    # An upstream's answer is passed on as it came, so it says nowhere else which step it ended.
+    # The body of an upstream's error response is unchanged, so only a header can name the step.
     return {} if error.step is None else {"X-Failed-Step": quote(error.step)}
 
 
@@ -175,7 +175,7 @@ def _is_passed(name: str) -> bool:
 
 
 def _content_length(upstream: Mapping[str, str]) -> int | None:
-    """The stream's length, if the upstream gave one for the bytes as they are now."""
+    """Return the Content-Length of the stream, if it applies to the decoded bytes."""
     length = upstream.get("Content-Length", "")
     if "Content-Encoding" in upstream or not (length.isascii() and length.isdigit()):
         return None
@@ -192,8 +192,8 @@ async def _relay(
         await response.write_eof()
     except ConnectionError:
         _abort(request)
-    except Exception as error:  # the status is out: an answer cut short is all that can still be said
-        _LOG.warning("request %s: %s: the answer broke off: %s", new_request_id(), name, _reason(error))
+    except Exception as error:  # the status has been sent: only an abort can still report the failure
+        _LOG.warning("request %s: %s: response aborted: %s", new_request_id(), name, _reason(error))
         _abort(request)
     finally:
         await close_stream(stream)
@@ -206,7 +206,7 @@ async def _copy(stream: AsyncIterator[bytes], response: web.StreamResponse) -> N
         sent += len(chunk)
         await response.write(chunk)
     if response.content_length not in (None, sent):
-        raise OperationError(f"{sent} bytes came instead of {response.content_length}")
+        raise OperationError(f"received {sent} bytes instead of {response.content_length}")
 
 
 def _reason(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""One operation at its method and path."""
+"""The route of one operation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .router import Segment, format_path
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One operation at its method and path; `variables` are the inputs that the path's variables fill, in order."""
+    """One operation at a method and path; `variables` are the inputs of the path's variables, in order."""
 
     resource: RestResource
     spec: RestOperationSpec
@@ -26,31 +26,31 @@ class Route:
     declared_responses: DeclaredResponses | None = None
 
     def media_type(self, result: Result) -> str:
-        """What callers are told that a result is: as the operation declares, else its contract, else as it came."""
+        """Return the media type to send: the operation's, or else the declared one, or else the result's."""
         if self.declared_responses is None or self.operation.media_type is not None:
             return result.media_type
         return self.declared_responses.media_type(result.status, result.media_type) or result.media_type
 
     @property
     def title(self) -> str:
-        """What callers know it by: `GET /stations/{id}`."""
+        """Return method and path, such as `GET /stations/{id}`."""
         return f"{self.spec.method} {format_path(self.segments)}"
 
     @property
     def complexity(self) -> tuple[bool, int]:
-        """How much a call asks for; the least is the simplest to try."""
+        """Return a sort key: GET first, then by the number of required inputs."""
         required = [
             location for parameter, location in self.located_inputs() if parameter.required or location == "path"
         ]
         return self.spec.method != "GET", len(required)
 
     def located_inputs(self) -> Iterator[tuple[Input, str]]:
-        """Each input with where a request carries it."""
+        """Yield each input with its location in a request."""
         for parameter in self.operation.inputs:
             yield parameter, parameter_location(parameter, self.spec.method, self.variables)
 
     def catalog_entry(self) -> CatalogEntry:
-        """What callers see of it."""
+        """Return the entry of the catalog."""
         inputs = [
             {
                 "name": parameter.name,

@@ -1,4 +1,4 @@
-"""Finds what serves a method and a path: a trie over path segments, compiled once."""
+"""Router: a trie over path segments, compiled once."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _VARIABLE: Final = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}|\{\s*([^{}]+?)\s*\}")
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """What a path has between two slashes: literal texts around variables, one more than these."""
+    """One path segment: variables between literals; there is one literal more than variables."""
 
     literals: tuple[str, ...]
     variables: tuple[str, ...] = ()
 
     @property
     def is_variable(self) -> bool:
-        """Whether it is one variable and nothing else."""
+        """Return whether the segment is a single variable."""
         return self.literals == ("", "")
 
     def __str__(self) -> str:
@@ -31,17 +31,17 @@ class Segment:
 
 
 def parse_path(path: str) -> tuple[Segment, ...]:
-    """The segments of a declared path; raises `ValueError` with what is wrong."""
+    """Parse a declared path; raises `ValueError`."""
     segments = tuple(_parse_segment(text) for text in path.removeprefix("/").split("/"))
     names = [name for segment in segments for name in segment.variables]
     for name in names:
         if names.count(name) > 1:
-            raise ValueError(f"the variable '{name}' stands in it twice")
+            raise ValueError(f"duplicate variable '{name}'")
     return segments
 
 
 def format_path(segments: Sequence[Segment]) -> str:
-    """A declared path as people read it, variables in single braces."""
+    """Return a declared path with its variables in single braces."""
     return "/" + "/".join(map(str, segments))
 
 
@@ -52,12 +52,12 @@ def _parse_segment(text: str) -> Segment:
     if any("{" in literal or "}" in literal for literal in literals):
         raise ValueError(f"unbalanced braces in '{text}'")
     if "" in literals[1:-1]:
-        raise ValueError(f"nothing stands between two variables in '{text}'")
+        raise ValueError(f"adjacent variables in '{text}'; separate them with text")
     return Segment(literals, variables)
 
 
 def split_path(raw: str) -> list[str]:
-    """The decoded segments of a request's raw path; raises `ValueError` for what is no text."""
+    """Return the decoded segments of a request's raw path; raises `ValueError` if it is not valid UTF-8 or has NUL."""
     segments = raw.split("/")[1:] or [""]
     if "%" in raw or not raw.isascii():
         segments = [_decode(segment) for segment in segments]
@@ -65,7 +65,7 @@ def split_path(raw: str) -> list[str]:
 
 
 def _decode(segment: str) -> str:
-    # A raw byte that is no ASCII arrives as a surrogate; this joins such bytes with the escaped ones.
+    # Raw bytes outside ASCII are surrogates here; this joins them with percent-encoded bytes.
     text = unquote(segment.encode("utf-8", "surrogateescape"), errors="strict")
     if "\0" in text:
         raise ValueError("a NUL character")
@@ -73,7 +73,7 @@ def _decode(segment: str) -> str:
 
 
 def match_segment(literals: Sequence[str], text: str) -> list[str] | None:
-    """The values of the variables between `literals`; the first takes as much as it can, then the next."""
+    """Return the values of the variables between `literals`, matched greedily from the left; None for no match."""
     first, last = literals[0], literals[-1]
     start, end = len(first), len(text) - len(last)
     if start >= end or not text.startswith(first) or not text.endswith(last):
@@ -117,26 +117,26 @@ class _Node(Generic[Target]):
 
 
 class Router(Generic[Target]):
-    """Targets by method and path; at each segment a literal wins over a pattern, that over a variable."""
+    """Maps method and path to targets; literals take precedence over patterns, patterns over variables."""
 
     def __init__(self) -> None:
         self._root: _Node[Target] = _Node()
 
     def add(self, method: str, segments: Sequence[Segment], target: Target) -> Target:
-        """Put a target in place; gives the one that was there before, if any, and leaves it."""
+        """Add a target unless its route is taken; return the target of the route."""
         node = self._root
         for segment in segments:
             node = node.child_for(segment)
         return node.targets.setdefault(method, target)
 
     def find(self, method: str, segments: Sequence[str]) -> tuple[Target, list[str]] | None:
-        """The target and the values of its path's variables, in their order."""
+        """Return the target and the values of its path variables, in order; None if no route matches."""
         values: list[str] = []
         target = _find(self._root, method, segments, 0, values)
         return None if target is None else (target, values)
 
     def targets(self, segments: Sequence[str]) -> dict[str, Target]:
-        """The targets at this path, by method: one of each."""
+        """Return the targets at a path, by method."""
         targets: dict[str, Target] = {}
         _collect(self._root, segments, 0, targets)
         return targets

@@ -1,4 +1,4 @@
-"""Requests, from an exposer's routes to their answers: what is needed once it is served, and not before."""
+"""Request handling of the REST exposer; imported only when it is served."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from .responses import (
 from .route import Route
 from .router import Router, split_path
 
-# All of it is one route of aiohttp's, whose router knows no names with `-` and slows down with each path.
+# One aiohttp route for all paths: its router rejects names with `-`, and slows down with each route.
 _ALL_PATHS: Final = "/{path:[\\s\\S]*}"
 _TAIL: Final = len("/{path}")
 
 
 class Service:
-    """Answers requests by routes; what they leave is for the pages."""
+    """Dispatches requests to routes, forwards and pages, in this order."""
 
     def __init__(
         self, router: Router[Route], forwards: ForwardRouter, describe: Callable[[], Mapping[str, Any]], body_limit: int
@@ -43,11 +43,11 @@ class Service:
         self._describe = describe
         self._body_limit = body_limit
         self._pages: dict[str, Page] = {}
-        # Where it is mounted is known once it starts.
+        # The mount point is known at start.
         self._root = ""
 
     def app(self) -> web.Application:
-        """An application of it alone."""
+        """Return an application that serves everything."""
         app = web.Application(client_max_size=self._body_limit)
         mount = app.router.add_resource(_ALL_PATHS)
         mount.add_route("*", self.serve)
@@ -59,7 +59,7 @@ class Service:
         return app
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Answer a request."""
+        """Handle a request."""
         name = "no operation"
         try:
             path = request.rel_url.raw_path[len(self._root) :]
@@ -77,7 +77,7 @@ class Service:
             return await respond(request, result, route.media_type(result), name)
         except OperationError as error:
             return error_response(error, name)
-        except Exception:  # whatever an operation's plugins raise is that call's failure alone
+        except Exception:  # a failure of an operation's plugins must not affect other requests
             return unexpected_error_response(name)
 
     def _find(self, method: str, path: str) -> tuple[Route, list[str]] | ForwardRoute | web.Response:
@@ -87,7 +87,7 @@ class Service:
             raise ArgumentError("path", "the path must be percent-encoded UTF-8 without NUL") from None
         served = "GET" if method == "HEAD" else method
         targets: dict[str, Route] = {}
-        # A path with a slash too many is served as if it had none, unless something stands at it.
+        # A trailing slash is ignored unless a route has it.
         for candidate in (segments, segments[:-1]) if segments[-1] == "" else (segments,):
             found = self._router.find(served, candidate)
             if found is not None:
@@ -95,7 +95,7 @@ class Service:
             if targets := self._router.targets(candidate):
                 break
         forward = self._forwards.find(segments)
-        # A declared resource has its path for itself, but what it forwards itself.
+        # A declared path takes precedence over forwards of other resources.
         if forward and all(route.resource is forward.resource for route in targets.values()):
             return forward if method in METHODS else _method_not_allowed(method, METHODS)
         if targets:
@@ -103,12 +103,12 @@ class Service:
         return self._page(method, segments)
 
     def _page(self, method: str, segments: Sequence[str]) -> web.Response:
-        """The answer where no route is; a capability's own routes come before the pages."""
+        """Return the page at a path without routes."""
         if len(segments) != 1 or segments[0] not in PAGES:
-            raise NotFoundError("there is nothing at this path")
+            raise NotFoundError("no route matches this path")
         if method not in ("GET", "HEAD"):
             return _method_not_allowed(method, {"GET"})
-        # Made when somebody asks: of most exposers nobody does.
+        # Built on the first request, as most exposers are never asked for them.
         self._pages = self._pages or build_pages(with_server(self._describe(), self._root or "/"))
         return self._pages[segments[0]].response()
 

@@ -47,14 +47,14 @@ def resource_at(path: str, call: str = "up.read", method: str = "GET") -> dict[s
     ("path", "reason"),
     [
         ("/r/{id", "unbalanced braces in '{id'"),
-        ("/r/{a}{b}", "nothing stands between two variables in '{a}{b}'"),
-        ("/{id}/{id}", "the variable 'id' stands in it twice"),
+        ("/r/{a}{b}", "adjacent variables in '{a}{b}'; separate them with text"),
+        ("/{id}/{id}", "duplicate variable 'id'"),
     ],
 )
 def test_invalid_paths(document: Any, path: str, reason: str) -> None:
     (problem,) = problems(document(READ, exposed=[resource_at(path)]))
     assert problem.code == "path"
-    assert problem.message.endswith(f"path '{path}': {reason}")
+    assert problem.message.endswith(f"invalid path '{path}': {reason}")
 
 
 def test_forward_to_a_consumer_without_pass_through(document: Any) -> None:
@@ -94,13 +94,13 @@ def test_exposer_without_resources_is_a_problem(document: Any) -> None:
     broken = document(READ)
     broken["capability"]["exposes"][0]["resources"] = []
     (problem,) = problems(broken)
-    assert problem.message.endswith("at least one resource is needed")
+    assert problem.message.endswith("'resources' is empty; declare at least one resource")
 
 
 def test_resource_without_operations_is_a_warning(document: Any) -> None:
     host = build(document(READ, exposed=[resource_at("/r/{id}"), {"path": "/later", "operations": None}]))
     (warning,) = host.warnings
-    assert warning.message.endswith("nothing is served at /later: it has no operations")
+    assert warning.message.endswith("resource '/later' has no operations; nothing is served there")
 
 
 def test_variable_without_input_is_a_warning(document: Any) -> None:
@@ -109,7 +109,7 @@ def test_variable_without_input_is_a_warning(document: Any) -> None:
     host = build(document(READ, exposed=[resource_at("/r/{id}/of/{owner}"), declared]))
     messages = [problem.message for problem in host.warnings if problem.code == "unused-variable"]
     assert len(messages) == 1
-    assert messages[0].endswith("path variable 'owner' fills no input of GET /r/{id}/of/{owner}; it is ignored")
+    assert messages[0].endswith("path variable 'owner' matches no input of GET /r/{id}/of/{owner}; it is ignored")
 
 
 def test_catalog_lists_input_locations(document: Any) -> None:

@@ -240,7 +240,7 @@ async def test_broken_stream_aborts_the_connection(
                 await response.read()
         await stream.closed.wait()
     (record,) = [r for r in caplog.records if r.name == "adapter_host.rest"]
-    assert record.getMessage().endswith(f": read: the answer broke off: {reason}")
+    assert record.getMessage().endswith(f": read: response aborted: {reason}")
 
 
 async def test_stream_shorter_than_content_length_aborts_the_connection(serve: Any) -> None:

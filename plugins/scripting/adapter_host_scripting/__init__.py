@@ -1,4 +1,4 @@
-"""Script steps: JavaScript and Python between the calls of an operation."""
+"""Script steps: JavaScript and Python (`type: script`)."""
 
 from adapter_host import RegisterStepType, hookimpl
 
@@ -7,5 +7,5 @@ from .steps import ScriptSteps
 
 @hookimpl
 def register_step_types(register: RegisterStepType) -> None:
-    """Serve `type: script`."""
+    """Register the type `script`."""
     register("script", ScriptSteps)

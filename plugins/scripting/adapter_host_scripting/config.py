@@ -1,4 +1,4 @@
-"""What a document says of scripts: a step of `type: script`, and `management.scripting` of a control exposer."""
+"""Models of `type: script`, and of `management.scripting` of a control exposer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EmptyIsDefault = BeforeValidator(lambda value: () if value is None else value)
 
 
 class ScriptStepSpec(StepSpec):
-    """A step that runs a script; what it leaves out, `management.scripting` says."""
+    """A step that runs a script; `management.scripting` has the defaults of missing keys."""
 
     file: str = Field(min_length=1)
     language: LanguageName | None = None
@@ -25,7 +25,7 @@ class ScriptStepSpec(StepSpec):
 
 
 class ScriptingConfig(Model):
-    """`management.scripting`: what holds for all scripts of a document. `timeout` is in milliseconds."""
+    """`management.scripting`: settings of all scripts of a document. `timeout` is in milliseconds."""
 
     enabled: bool = True
     default_location: Location | None = None
@@ -35,14 +35,14 @@ class ScriptingConfig(Model):
     allowed_languages: tuple[LanguageName, ...] | None = None
 
     def with_changes(self, changes: Mapping[str, Any]) -> ScriptingConfig:
-        """The same with other values under the document's keys; raises `ValueError`, which names a wrong one."""
+        """Return a copy with changed values, by the keys of the document; raises `ValueError`."""
         keys = [field.alias or name for name, field in type(self).model_fields.items()]
         for key in changes:
             if key not in keys:
-                raise ValueError(f"there is no '{key}' to change (known: {', '.join(keys)})")
+                raise ValueError(f"unknown key '{key}' (known: {', '.join(keys)})")
         current = self.model_dump(by_alias=True, exclude_unset=True)
         try:
-            # As JSON, strictly: "5" is no number here, and a list is a list.
+            # Validated strictly as JSON: "5" is not a number.
             return type(self).model_validate_json(orjson.dumps({**current, **changes}), strict=True)
         except ValidationError as error:
             details = error.errors(include_url=False)[0]

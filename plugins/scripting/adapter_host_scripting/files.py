@@ -1,4 +1,4 @@
-"""The files of scripts: those below a location and no others, read when the document is loaded."""
+"""Reads script files below a location when the document is loaded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SEGMENT: Final = re.compile(r"[A-Za-z0-9._-]+")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file: its name as the document has it, where it is, and what it says."""
+    """One script file: its name in the document, its path and its text."""
 
     name: str
     path: str
@@ -24,18 +24,17 @@ class Source:
 
 
 def read_source(folder: Path, name: str) -> Source:
-    """A file below a folder; raises `ValueError` when it is outside, missing or no text."""
+    """Read a file below a folder; raises `ValueError` if it is outside, missing or not text."""
     segments = name.split("/")
     if not all(_SEGMENT.fullmatch(segment) and segment.strip(".") for segment in segments):
-        message = "a script's path has names of letters, digits, '.', '_' and '-' with '/' between"
-        raise ValueError(f"{message} (given {name!r})")
+        raise ValueError(f"invalid script path {name!r}; use letters, digits, '.', '_' and '-', separated by '/'")
     try:
         raw = Location(folder, MAX_BYTES).read(name)
     except NotFoundError:
-        location = f"in '{folder}'" if folder.is_dir() else f"as there is no folder '{folder}'"
-        raise ValueError(
-            f"there is no script '{name}' {location} (hidden files and links out of it are none)"
-        ) from None
+        if not folder.is_dir():
+            raise ValueError(f"script '{name}' not found; folder '{folder}' does not exist") from None
+        hint = "hidden files and links that leave the folder are ignored"
+        raise ValueError(f"script '{name}' not found in '{folder}'; {hint}") from None
     except RefusedError as error:
         raise ValueError(f"'{name}': {error.message}") from None
     return Source(name, str(folder.joinpath(*segments)), _text(raw, name))

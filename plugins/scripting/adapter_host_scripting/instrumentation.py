@@ -1,4 +1,4 @@
-"""Scripts that count their own statements: the text with a call before each, no line moved."""
+"""Inserts statement counters into scripts without changing line numbers."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from typing import Final
 
 Insertion = tuple[int, int, bytes]
-"""Where in the text, in which order at one place (lower first), and what."""
+"""Offset in the text, order at the same offset (lower first), and inserted text."""
 
 COUNT_FUNCTION: Final = f"__statement_{secrets.token_hex(8)}"
-"""The function that counts; no script can know its name beforehand, and so shadow it."""
+"""Name of the counting function; random, so that no script can shadow it."""
 
 
 def insert(text: bytes, insertions: Iterable[Insertion]) -> str:
-    """The text with what is inserted."""
+    """Return the text with the insertions."""
     pieces, end = [], 0
     for offset, _, insertion in sorted(insertions):
         pieces += [text[end:offset], insertion]

@@ -1,4 +1,4 @@
-"""JavaScript: QuickJS in WebAssembly, in processes that are killed when it does not end."""
+"""JavaScript: QuickJS in WebAssembly, in worker processes that are killed on timeout."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _START_TIMEOUT: Final = 60.0
 
 
 class JavaScript(Language):
-    """JavaScript as QuickJS has it, without anything that reaches out of it."""
+    """JavaScript in QuickJS, without access to the system."""
 
     name = "javascript"
 
@@ -49,7 +49,7 @@ class JavaScript(Language):
         self._started = False
 
     def compile(self, sources: Sequence[Source]) -> Program:
-        """Check each source, and let it count its statements; its lines go on where those before it end."""
+        """Check and instrument each source; line numbers continue from one source to the next."""
         texts, line = [], 0
         for source in sources:
             syntax = Syntax(source)
@@ -60,7 +60,7 @@ class JavaScript(Language):
         return Program(tuple(sources), tuple(texts))
 
     async def start(self) -> None:
-        """Start a worker, so that the first run need not wait for one."""
+        """Start a worker, so that the first run does not wait for one."""
         async with self._starting:
             if not self._started:
                 self._started = True
@@ -74,7 +74,7 @@ class JavaScript(Language):
         self._workers.clear()
 
     async def run(self, program: Program, context: Arguments, limits: Limits) -> Any:
-        """Have a worker run it; one that was cut off is not used again."""
+        """Run a program in a worker; a worker that was interrupted is not reused."""
         async with self.worker_slot(program, limits):
             worker = self._idle.pop() if self._idle else await self._start_or_unavailable()
             response = None
@@ -107,14 +107,14 @@ class JavaScript(Language):
 
 
 class _Worker:
-    """One process."""
+    """One worker process."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
     @classmethod
     async def start(cls) -> _Worker:
-        """A process that is ready to run scripts; raises `StartError`."""
+        """Start a process and wait until it is ready; raises `StartError`."""
         process = await asyncio.create_subprocess_exec(
             *worker_command("javascript_worker.py"),
             stdin=asyncio.subprocess.PIPE,
@@ -133,11 +133,11 @@ class _Worker:
             raise
         if ready is None:
             await worker.kill()
-            raise StartError("the process that runs JavaScript does not start")
+            raise StartError("the JavaScript worker process does not start")
         return worker
 
     async def request(self, request: bytes, max_bytes: int) -> dict[str, Any]:
-        """The answer to a request; what comes of a process that ends, or says too much, is a crash."""
+        """Send a request and return its response; a missing or too large response is a crash."""
         assert self._process.stdin is not None
         with suppress(ConnectionError):
             self._process.stdin.write(_LENGTH_PREFIX.pack(len(request)) + request)
@@ -145,7 +145,7 @@ class _Worker:
         return await self.read_response(max_bytes) or {"failed": "crash"}
 
     async def read_response(self, max_bytes: int) -> dict[str, Any] | None:
-        """The next answer; None when there is none, or one of more than so many bytes."""
+        """Return the next response; None if there is none, or if it exceeds `max_bytes`."""
         assert self._process.stdout is not None
         try:
             (length,) = _LENGTH_PREFIX.unpack(await self._process.stdout.readexactly(_LENGTH_PREFIX.size))
@@ -157,7 +157,7 @@ class _Worker:
         return response
 
     async def kill(self) -> None:
-        """End it at once."""
+        """Kill the process and wait until it has ended."""
         with suppress(ProcessLookupError):
             self._process.kill()
         assert self._process.stdin is not None
@@ -166,7 +166,7 @@ class _Worker:
 
 
 def _check_with_engine(source: Source) -> None:
-    """Let the engine parse the source: what it would do is never reached."""
+    """Parse the source with the engine, without running it."""
     try:
         with Runtime(memory_limit=MEMORY_LIMIT, transform_flags=SourceTransform.NONE) as runtime:
             runtime.new_context().eval(f"throw null;\n{source.text}")
@@ -174,10 +174,10 @@ def _check_with_engine(source: Source) -> None:
         if error.name == "SyntaxError":
             position = _POSITION.search(error.stack or "")
             line, column = (int(position[1]) - 1, int(position[2])) if position else (1, 1)
-            raise InvalidScriptError(source, f"this is no JavaScript: {error.message}", line, column) from None
+            raise InvalidScriptError(source, f"invalid JavaScript: {error.message}", line, column) from None
     except Exception as error:
-        # The engine's own failures are of many kinds, all of them this script's.
-        reason = str(error) if isinstance(error, QuickJSError) else "it nests too deep"
+        # The engine raises many types of exceptions, all caused by this script.
+        reason = str(error) if isinstance(error, QuickJSError) else "it is nested too deeply"
         raise InvalidScriptError(source, f"the script cannot be parsed: {reason}") from None
 
 
@@ -185,7 +185,7 @@ def _request(program: Program, context: Arguments, limits: Limits) -> bytes:
     try:
         text = orjson.dumps(context).decode()
     except TypeError as error:
-        raise program.error(f"its context is no JSON: {error}") from None
+        raise program.error(f"the context is not JSON: {error}") from None
     return orjson.dumps(
         {
             "tick": COUNT_FUNCTION,
@@ -201,7 +201,7 @@ def _request(program: Program, context: Arguments, limits: Limits) -> bytes:
 
 
 def _max_response_bytes(limits: Limits) -> int:
-    """The bytes of an answer: JSON in JSON, and what was printed."""
+    """Return the maximum size of a response: JSON encoded in JSON, and printed text."""
     return 2 * limits.result_bytes + 1024 * 1024
 
 
@@ -228,7 +228,7 @@ def _error(program: Program, response: dict[str, Any], limits: Limits) -> Script
 
 
 def _source_position(program: Program, response: dict[str, Any]) -> tuple[int, int | None]:
-    """The source and the line in it: the lines of all sources are numbered on."""
+    """Return the index of the source and the line in it, from a line number over all sources."""
     line = response.get("line")
     if line is None:
         return response["index"], None

@@ -1,4 +1,4 @@
-"""JavaScript as it is written: what cannot stand in a script, and where its statements begin."""
+"""JavaScript syntax: finds unsupported statements, and where to insert counters."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _COUNT_CALL: Final = f"{COUNT_FUNCTION}();".encode()
 
 
 class Syntax:
-    """A script's syntax tree, which is there for any text."""
+    """The syntax tree of a script; invalid scripts have one, too."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -31,16 +31,16 @@ class Syntax:
         self._root = Parser(_LANGUAGE).parse(self._text).root_node
 
     def check(self) -> None:
-        """Raise `InvalidScriptError` for what modules alone have."""
+        """Raise `InvalidScriptError` for syntax of modules."""
         for node in _walk(self._root):
             if node.type in _MODULES:
-                message = f"'{node.type.partition('_')[0]}' is not possible in a script"
+                message = f"'{node.type.partition('_')[0]}' is not supported in scripts"
                 raise InvalidScriptError(
-                    self._source, f"{message} (name other files in 'dependencies')", *_position(node)
+                    self._source, f"{message}; list other files in 'dependencies'", *_position(node)
                 )
 
     def instrumented(self) -> str:
-        """The script, each of its statements counted; raises `InvalidScriptError` where the tree has a gap."""
+        """Return the script with statement counters; raises `InvalidScriptError` for syntax errors."""
         if self._root.has_error:
             raise _syntax_error(self._source, self._root)
         return insert(self._text, (insertion for node in _walk(self._root) for insertion in _insertions(node)))
@@ -55,7 +55,7 @@ def _walk(root: Node) -> Iterator[Node]:
 
 
 def _insertions(node: Node) -> Iterator[Insertion]:
-    """What counts the statements directly below a node."""
+    """Yield the counters of the statements directly below a node."""
     if node.type in _BLOCKS:
         directives = node.type != "switch_case"
         for child in node.children:
@@ -66,7 +66,7 @@ def _insertions(node: Node) -> Iterator[Insertion]:
                 yield child.start_byte, 2, _COUNT_CALL
         return
     if node.type == "labeled_statement":
-        return  # a label belongs to its loop
+        return  # a label must directly precede its loop
     for index, child in enumerate(node.children):
         single = node.field_name_for_child(index) in _BODIES or node.type == "else_clause"
         if node.type in _LOOPS and child.type == "statement_block" and not any(map(_is_statement, child.children)):
@@ -87,11 +87,11 @@ def _is_directive(node: Node) -> bool:
 
 
 def _syntax_error(source: Source, root: Node) -> InvalidScriptError:
-    """What the parser stumbled over first."""
+    """Return the first syntax error of the tree."""
     errors = (node for node in _walk(root) if node.is_error or node.is_missing)
     first = min(errors, key=lambda node: node.start_byte)
     message = f"'{first.type}' is missing" if first.is_missing else f"unexpected {_first_word(first)!r}"
-    return InvalidScriptError(source, f"this is no JavaScript: {message}", *_position(first))
+    return InvalidScriptError(source, f"invalid JavaScript: {message}", *_position(first))
 
 
 def _first_word(node: Node) -> str:

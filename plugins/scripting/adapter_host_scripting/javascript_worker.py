@@ -1,7 +1,7 @@
-"""A process that runs JavaScript: a request on standard input, an answer on standard output, and so on.
+"""Worker process that runs JavaScript: reads requests from standard input, writes responses to standard output.
 
-It is started as a file and imports nothing of its package, which would cost its start more than all it needs.
-Each run has an instance of the engine of its own. Whoever started it kills it when it takes too long.
+It is started as a file and does not import its package, which would dominate its start-up time. Each run has its own
+instance of the engine. The parent process kills a worker that takes too long.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from quickjs_rs import TimeoutError as EngineTimeoutError
 LENGTH: Final = struct.Struct(">I")
 _LINE: Final = re.compile(r":(\d+):\d+\)?$", re.MULTILINE)
 
-# Before any script: the count of statements, `context`, a console, and no way from text to code, which nothing counts.
+# Runs before any script: sets up the statement counter, `context` and a console, and disables evaluation of strings,
+# whose statements would not be counted.
 _PRELUDE: Final = """
 (() => {
   const limitReached = globalThis.limitReached;
@@ -27,7 +28,7 @@ _PRELUDE: Final = """
   let remaining = %(statements)d;
   const tick = () => { if (--remaining < 0) limitReached(); };
   Object.defineProperty(globalThis, %(tick)s, {value: tick});
-  const refuse = function () { throw new EvalError("code from text is not possible in a script"); };
+  const refuse = function () { throw new EvalError("code from strings is not allowed in scripts"); };
   const functions = [function () {}, function* () {}, async function () {}, async function* () {}];
   for (const example of functions) {
     Object.defineProperty(Object.getPrototypeOf(example), "constructor", {value: refuse});
@@ -46,9 +47,9 @@ _PRELUDE: Final = """
   globalThis.result = undefined;
   Object.defineProperty(globalThis, %(write)s, {value: (value) => {
     if (value === undefined || value === null) return null;
-    if (typeof value.then === "function") throw new TypeError("result is a promise, and nothing waits for it");
+    if (typeof value.then === "function") throw new TypeError("result is a promise; promises are not awaited");
     const text = write(value);
-    if (text === undefined) throw new TypeError("result is a " + typeof value + ", which is no JSON");
+    if (text === undefined) throw new TypeError("result is a " + typeof value + ", which is not JSON");
     return text;
   }});
 })()
@@ -56,13 +57,13 @@ _PRELUDE: Final = """
 
 
 class _StatementLimitError(Exception):
-    """The script may do no more."""
+    """The script has exceeded its statement limit."""
 
 
 def main() -> None:
-    """Answer requests until there are no more."""
+    """Handle requests until standard input is closed."""
     source, sink = sys.stdin.buffer, sys.stdout.buffer
-    # Nothing else is to write between the answers.
+    # Keeps other output out of the stream of responses.
     sys.stdout = sys.stderr
     warm_up = {"tick": "tick", "context": "null", "statements": 1, "seconds": 1, "memory": 1 << 24, "result_bytes": 1}
     run({**warm_up, "sources": []})
@@ -73,7 +74,7 @@ def main() -> None:
 
 
 def run(request: dict[str, Any]) -> dict[str, Any]:
-    """What the script gives, or how it failed."""
+    """Run a script and return its result, or how it failed."""
     names = {"lines": request["tick"] + "_lines", "write": request["tick"] + "_write"}
     state = {"limit_reached": False, "index": 0}
     try:
@@ -90,12 +91,12 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
             quoted = {name: json.dumps(value) for name, value in {**names, **_script_arguments(request)}.items()}
             context.eval(_PRELUDE % {**quoted, "statements": request["statements"]})
             for state["index"], text in enumerate(request["sources"]):
-                # As a value of its own, so that what the script's last line is does not matter.
+                # Discards the value of the script's last expression.
                 context.eval(text + "\n;undefined")
             result = context.eval(f"{names['write']}(result)")
             printed = context.eval(f"{names['lines']}.join('\\n')")
     except Exception as error:
-        # Whatever the engine raises is the script's end, and told as such.
+        # Every exception of the engine is reported as a failure of the script.
         if state["limit_reached"]:
             return {"failed": "statements"}
         return {**_describe_failure(error), "index": state["index"]}
@@ -124,12 +125,12 @@ def _describe_failure(error: Exception) -> dict[str, Any]:
         return {"failed": "script", "message": str(error)[:1000], "line": int(line[1]) if line else None}
     if isinstance(error, QuickJSError):
         return {"failed": "script", "message": str(error)[:1000], "line": None}
-    # The engine itself has stopped.
+    # The engine itself has trapped.
     return {"failed": "depth" if "call stack exhausted" in str(error) else "crash"}
 
 
 def limit_process(seconds: float, memory: int) -> None:
-    """Let the system stop this process where the engine does not: its time, its memory, and files."""
+    """Set system limits of CPU time, memory and files, in case those of the engine fail."""
     try:
         import resource
     except ImportError:

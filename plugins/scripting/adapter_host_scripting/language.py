@@ -1,4 +1,4 @@
-"""What a language has to do for scripts, and how a script fails."""
+"""Base class of script languages, and errors of scripts."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from adapter_host import Arguments, OperationError, UnavailableError
 from .files import Source
 
 MEMORY_LIMIT: Final = 64 * 1024 * 1024
-"""The bytes that the values of one run may take."""
+"""Maximum memory of the values of one run, in bytes."""
 
 PROCESS_MEMORY_LIMIT: Final = 8 * MEMORY_LIMIT + (1 << 30)
-"""The bytes that a process that runs scripts may take, its engine included, where the system can hold it to that."""
+"""Maximum memory of a worker process, including its engine, in bytes, where the system supports it."""
 
 WORKER_COUNT: Final = max(2, os.cpu_count() or 1)
-"""The processes of one language that run scripts at the same time."""
+"""Maximum number of worker processes per language."""
 
 KILL_GRACE: Final = 1.0
-"""Seconds after its time until what runs a script is killed."""
+"""Seconds between the timeout of a script and killing its worker."""
 
 _MAX_MESSAGE_LENGTH: Final = 500
 
 
 class ScriptError(OperationError):
-    """A script failed: of itself, or at a limit. The message names the script, and the line where there is one."""
+    """A script failed or exceeded a limit. The message names the script and, if known, the line."""
 
     title = "Script failed"
 
 
 class InvalidScriptError(Exception):
-    """Something wrong with a script before it has run; `line` and `column` count from 1."""
+    """A script cannot be compiled; `line` and `column` count from 1."""
 
     def __init__(self, source: Source, message: str, line: int = 1, column: int = 1) -> None:
         self.source, self.line, self.column = source, line, column
@@ -47,7 +47,7 @@ class InvalidScriptError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one run may take: seconds, statements, and bytes of its result."""
+    """Limits of one run: seconds, statements, and bytes of the result."""
 
     seconds: float
     statements: int
@@ -56,18 +56,18 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A script after the files that it depends on, as its language runs it; `sources` are as they were written."""
+    """A compiled script and its dependencies; `texts` are the instrumented `sources`, the script is last."""
 
     sources: tuple[Source, ...]
     texts: tuple[str, ...]
 
     @property
     def name(self) -> str:
-        """The script's."""
+        """Return the name of the script."""
         return self.sources[-1].name
 
     def parse_result(self, text: str | None, limits: Limits) -> Any:
-        """The data that a result is as JSON; raises `ScriptError`."""
+        """Parse a result from JSON; raises `ScriptError`."""
         if text is None:
             return None
         if len(text) > limits.result_bytes:
@@ -75,41 +75,41 @@ class Program:
         try:
             return orjson.loads(text)
         except ValueError as error:
-            raise self.error(f"its result is no JSON: {error}") from None
+            raise self.error(f"the result is not JSON: {error}") from None
 
     def error(self, message: str, index: int = -1, line: int | None = None) -> ScriptError:
-        """The error for what went wrong in a source."""
+        """Return the error for a failure in a source."""
         clipped = message if len(message) <= _MAX_MESSAGE_LENGTH else message[: _MAX_MESSAGE_LENGTH - 3] + "..."
         place = f"script '{self.sources[index].name}'" + (f" line {line}" if line else "")
         return ScriptError(f"{place}: {clipped}")
 
     def timeout_error(self, limits: Limits) -> ScriptError:
-        """It ran for too long."""
+        """Return the error for a timeout."""
         return self.error(f"stopped after {round(limits.seconds * 1000)} ms, its timeout")
 
     def statement_limit_error(self, limits: Limits) -> ScriptError:
-        """It did too much."""
-        return self.error(f"stopped after {limits.statements} statements, its statementLimit")
+        """Return the error for too many statements."""
+        return self.error(f"statementLimit of {limits.statements} exceeded")
 
     def result_too_large_error(self, limits: Limits) -> ScriptError:
-        """What it gives is too much."""
-        return self.error(f"its result is larger than {limits.result_bytes} bytes")
+        """Return the error for a result that is too large."""
+        return self.error(f"the result is larger than {limits.result_bytes} bytes")
 
     def memory_error(self) -> ScriptError:
-        """Its values took too much."""
-        return self.error(f"stopped, as it needs more than {MEMORY_LIMIT // (1024 * 1024)} MiB of memory")
+        """Return the error for too much memory."""
+        return self.error(f"memory limit of {MEMORY_LIMIT // (1024 * 1024)} MiB exceeded")
 
     def recursion_error(self) -> ScriptError:
-        """It called itself, or nested values, too deep."""
-        return self.error("stopped, as it calls or nests too deep")
+        """Return the error for too deep recursion or nesting."""
+        return self.error("recursion or nesting too deep")
 
     def crash_error(self) -> ScriptError:
-        """What ran it has ended."""
-        return self.error("stopped, as it took down the process that ran it")
+        """Return the error for a worker that has ended."""
+        return self.error("the worker process crashed")
 
 
 class Language(ABC):
-    """Compiles and runs the scripts of one language, as many at a time as there are workers."""
+    """Compiles and runs scripts of one language, at most `WORKER_COUNT` at a time."""
 
     name: ClassVar[str]
 
@@ -119,26 +119,26 @@ class Language(ABC):
 
     @abstractmethod
     def compile(self, sources: Sequence[Source]) -> Program:
-        """The program of the sources, the script itself the last; raises `InvalidScriptError`. Runs none of them."""
+        """Compile sources, of which the script is the last, without running them; raises `InvalidScriptError`."""
 
     @abstractmethod
     async def start(self) -> None:
-        """Have what runs scripts at hand; does nothing once that is so."""
+        """Start the workers, unless they are started."""
 
     @abstractmethod
     async def stop(self) -> None:
-        """End what runs scripts, and so what is still running."""
+        """Stop the workers, and all running scripts."""
 
     @abstractmethod
     async def run(self, program: Program, context: Arguments, limits: Limits) -> Any:
-        """What a script gives: plain data, None for nothing. Raises `ScriptError`.
+        """Run a program and return its result as plain data, None for no result; raises `ScriptError`.
 
-        Whoever is cancelled in it leaves nothing running.
+        Cancelling it ends the script.
         """
 
     @asynccontextmanager
     async def worker_slot(self, program: Program, limits: Limits) -> AsyncIterator[None]:
-        """Wait until a worker may be free, for as long as a script may run."""
+        """Reserve a worker, waiting at most for the timeout of a script; raises `UnavailableError`."""
         try:
             async with asyncio.timeout(limits.seconds):
                 await self._free.acquire()

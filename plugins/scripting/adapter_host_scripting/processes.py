@@ -1,4 +1,4 @@
-"""Python in another process, which knows nothing of the host's environment."""
+"""Starts and limits worker processes, which do not inherit the host's environment."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from pathlib import Path
 
 
 def worker_command(file: str) -> list[str]:
-    """What runs a file of this package by itself."""
+    """Return the command that runs a file of this package."""
     return [sys.executable, "-P", "-s", str(Path(__file__).with_name(file))]
 
 
 def worker_environment() -> dict[str, str]:
-    """Where modules are, and no more than that."""
+    """Return environment variables with the module search path only."""
     environment = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    # Without it, Windows starts nothing.
+    # Windows cannot start processes without it.
     return environment | {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
 
 
 def limit_process(process: int, memory: int) -> None:
-    """Let the system hold a running process to so many bytes, and to no new files: on Linux, which can from outside."""
+    """Limit the memory of a running process in bytes, and forbid it to open files; only supported on Linux."""
     if sys.platform != "linux":
         return
     import resource
@@ -31,5 +31,5 @@ def limit_process(process: int, memory: int) -> None:
         (resource.RLIMIT_NOFILE, 0),
         (resource.RLIMIT_CORE, 0),
     ):
-        with contextlib.suppress(OSError):  # it has ended meanwhile
+        with contextlib.suppress(OSError):  # the process has ended
             resource.prlimit(process, resource_type, (limit, resource.prlimit(process, resource_type)[1]))

@@ -1,4 +1,4 @@
-"""Python: the subset that Monty interprets, in processes that it kills when they do not end."""
+"""Python: the subset that Monty interprets, in worker processes that are killed on timeout."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _REMAINING, _LIMIT_REACHED, _WRITE = (
     f"__{name}_{secrets.token_hex(8)}" for name in ("remaining", "limit_reached", "write")
 )
 
-# Before any script, in the first feed: the count of statements.
+# Runs before any script, as the first feed: sets up the statement counter.
 _PRELUDE: Final = f"""
 {_REMAINING} = [STATEMENTS]
 def {COUNT_FUNCTION}(value=None):
@@ -55,7 +55,7 @@ _CHECK_TIMEOUT: Final = 60.0
 
 
 class Python(Language):
-    """Python as Monty has it: no generators, no `del`, a few modules, and nothing that reaches out of it."""
+    """Python in Monty: no generators, no `del`, few modules, and no access to the system."""
 
     name = "python"
 
@@ -65,13 +65,13 @@ class Python(Language):
         self._running: set[asyncio.Task[str | None]] = set()
 
     def compile(self, sources: Sequence[Source]) -> Program:
-        """Check each source, and let it count its statements."""
+        """Check and instrument each source."""
         texts = [instrument(source) for source in sources]
         _check_with_interpreter(sources)
         return Program(tuple(sources), tuple(texts))
 
     async def start(self) -> None:
-        """Start a worker, so that the first run need not wait for one."""
+        """Start a worker, so that the first run does not wait for one."""
         async with self._starting:
             if self._pool is None:
                 pool = AsyncMonty(
@@ -89,7 +89,7 @@ class Python(Language):
             await pool.__aexit__(None, None, None)
 
     async def run(self, program: Program, context: Arguments, limits: Limits) -> Any:
-        """Have a worker run it."""
+        """Run a program in a worker."""
         run = _Run(program, context, limits)
         async with self.worker_slot(program, limits):
             try:
@@ -108,7 +108,7 @@ class Python(Language):
             return program.parse_result(text, limits)
 
     async def _text(self, run: _Run) -> str | None:
-        """What a run gives; in a task of its own, which a stop can cancel."""
+        """Return the result of a run as JSON; it runs in a task, so that `stop` can cancel it."""
         pool = self._pool
         if pool is None:
             raise UnavailableError
@@ -125,7 +125,7 @@ class Python(Language):
 
 
 def _is_cancelled() -> bool:
-    """Whether it is the caller that was cancelled, and not what it waits for."""
+    """Return whether the current task was cancelled, rather than the task it awaits."""
     current = asyncio.current_task()
     return current is not None and current.cancelling() > 0
 
@@ -141,7 +141,7 @@ class _Run:
         self.limit_reached = False
 
     async def result(self, pool: AsyncMonty) -> str | None:
-        """What the script gives, as JSON; each source is fed in turn, and so has a number of its own in errors."""
+        """Run the script and return its result as JSON; each source is one feed, whose number is in errors."""
         session = pool.checkout(
             limits={
                 "max_feed_duration_secs": self._limits.seconds,
@@ -162,13 +162,13 @@ class _Run:
             prelude = _PRELUDE.replace("STATEMENTS", str(self._limits.statements))
             await worker.feed_run(prelude, inputs={"context": self._context}, **feed)
             for text in self._program.texts:
-                # As a value of its own, so that what the script's last line is does not matter.
+                # Discards the value of the script's last expression.
                 await worker.feed_run(f"{text}\nNone", **feed)
             text = await worker.feed_run(_EPILOGUE, **feed)
         return text if isinstance(text, str) else None
 
     def script_error(self, error: MontyRuntimeError) -> ScriptError:
-        """How the script failed, in the words of its language."""
+        """Return the error for an exception of the script."""
         program, limits = self._program, self._limits
         if self.limit_reached:
             return program.statement_limit_error(limits)
@@ -192,7 +192,7 @@ class _Run:
 
     def _raise_limit_reached(self) -> None:
         self.limit_reached = True
-        raise RuntimeError("no more statements")
+        raise RuntimeError("statement limit reached")
 
     def _print(self, _: str, text: str) -> None:
         if self._print_budget > 0:
@@ -201,7 +201,7 @@ class _Run:
 
 
 def _check_with_interpreter(sources: Sequence[Source]) -> None:
-    """Raise `InvalidScriptError` for what Monty does not know."""
+    """Raise `InvalidScriptError` for Python that Monty does not support."""
     request = orjson.dumps([source.text for source in sources])
     completed = subprocess.run(
         worker_command("python_check.py"),
@@ -212,10 +212,8 @@ def _check_with_interpreter(sources: Sequence[Source]) -> None:
         check=False,
     )
     if completed.returncode:
-        raise InvalidScriptError(
-            sources[-1], "the interpreter of Python does not start, so nothing can check the script"
-        )
+        raise InvalidScriptError(sources[-1], "the script cannot be checked; the Python interpreter does not start")
     for source, error in zip(sources, orjson.loads(completed.stdout), strict=True):
         if error is not None:
-            message = f"this is no Python that can be run: {error['message']}"
+            message = f"unsupported Python: {error['message']}"
             raise InvalidScriptError(source, message, error["line"])

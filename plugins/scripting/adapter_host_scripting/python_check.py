@@ -1,7 +1,7 @@
-"""Says whether Monty can run the Python scripts on standard input, a list of texts: what is wrong with each, or null.
+"""Checks Python scripts with Monty: reads a JSON list of texts, and writes the error of each, or null.
 
-It is started as a file, apart from the host: Monty has threads of its own, and a host may fork after it has loaded a
-document. It imports nothing of its package, which would cost its start more than all it needs.
+It runs in a separate process because Monty starts threads, and a host may fork after it has loaded a document. It is
+started as a file and does not import its package, which would dominate its start-up time.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pydantic_monty import Monty, MontyError, MontyRuntimeError, MontySyntaxErro
 
 
 def find_error(pool: Monty, text: str) -> dict[str, object] | None:
-    """What keeps a script from being run; it is parsed, and what it would do is never reached."""
+    """Return the error of a script, or None; the script is parsed, but not run."""
     try:
         with pool.checkout() as session:
             session.feed_run(f"raise ValueError\n{text}")
@@ -28,7 +28,7 @@ def find_error(pool: Monty, text: str) -> dict[str, object] | None:
 
 
 def main() -> None:
-    """Answer for all of them."""
+    """Check all scripts."""
     with Monty(max_processes=1) as pool:
         print(json.dumps([find_error(pool, text) for text in json.load(sys.stdin)]))
 

@@ -1,4 +1,4 @@
-"""Python as it is written: what cannot stand in a script, and where its statements begin."""
+"""Python syntax: finds forbidden names and imports, and where to insert counters."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ALLOWED_MODULES: Final = frozenset(
         "unicodedata",
     }
 )
-"""What a script may import: modules that compute, and reach nothing."""
+"""Modules that scripts may import; none of them has access to the system."""
 
 _FORBIDDEN_NAMES: Final = frozenset(
     {"__builtins__", "__import__", "compile", "dir", "eval", "exec", "globals", "input", "locals", "open", "vars"}
@@ -43,16 +43,16 @@ _COMPOUND: Final = (ast.For, ast.AsyncFor, ast.While, ast.If, ast.With, ast.Asyn
 
 
 def instrument(source: Source) -> str:
-    """The script, each of its statements counted; raises `InvalidScriptError` for what is no script."""
+    """Return the script with statement counters; raises `InvalidScriptError`."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(source.text)
     except SyntaxError as error:
-        message = f"this is no Python: {error.msg}"
+        message = f"invalid Python: {error.msg}"
         raise InvalidScriptError(source, message, error.lineno or 1, error.offset or 1) from None
     except (RecursionError, MemoryError, ValueError) as error:
-        raise InvalidScriptError(source, f"this is no Python: {error}") from None
+        raise InvalidScriptError(source, f"invalid Python: {error}") from None
     for node in ast.walk(tree):
         _check_node(source, node)
     return insert(source.text.encode(), _insertions(tree, _line_starts(source.text)))
@@ -64,18 +64,18 @@ def _check_node(source: Source, node: ast.AST) -> None:
     elif isinstance(node, ast.ImportFrom):
         modules = ["." * node.level + (node.module or "")]
     elif isinstance(node, ast.Name) and node.id in _FORBIDDEN_NAMES:
-        message = f"'{node.id}' is not possible in a script"
+        message = f"'{node.id}' is not available in scripts"
         raise InvalidScriptError(source, message, node.lineno, node.col_offset + 1)
     else:
         return
     for module in modules:
         if module.partition(".")[0] not in ALLOWED_MODULES:
-            message = f"a script cannot import '{module}' (it can: {', '.join(sorted(ALLOWED_MODULES))})"
+            message = f"module '{module}' cannot be imported (available: {', '.join(sorted(ALLOWED_MODULES))})"
             raise InvalidScriptError(source, message, node.lineno, node.col_offset + 1)
 
 
 def _line_starts(text: str) -> list[int]:
-    """The byte that each line begins at."""
+    """Return the byte offset of each line."""
     line_starts = [0]
     for line in text.split("\n"):
         line_starts.append(line_starts[-1] + len(line.encode()) + 1)
@@ -102,7 +102,7 @@ def _statements(node: ast.AST) -> Iterator[ast.stmt]:
 
 
 def _conditions(statement: ast.stmt) -> list[ast.expr]:
-    """What is evaluated where a compound statement begins: counting goes around it, as nothing can stand before it."""
+    """Return the first expression of a compound statement, which is wrapped as nothing can be inserted before it."""
     if isinstance(statement, ast.For | ast.AsyncFor):
         return [statement.iter]
     if isinstance(statement, ast.While | ast.If):

@@ -1,4 +1,4 @@
-"""Steps of `type: script`: compiled when the document is loaded, run with each call."""
+"""The step type `script`: compiles scripts when the document is loaded, and runs them on each call."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def _python() -> Language:
     return Python()
 
 
-# Each engine is imported by those who have a script for it, and by nobody else.
+# An engine is only imported if a document has a script for it.
 _LANGUAGES: Final[Mapping[str, Callable[[], Language]]] = {"javascript": _javascript, "python": _python}
 
-# What decides which file a step runs that leaves that open.
+# Settings that determine the file or language of steps without their own.
 _SOURCE_KEYS: Final = frozenset({"defaultLocation", "defaultLanguage", "allowedLanguages"})
 
 
 class StepConfigError(Exception):
-    """A step cannot run as the document says; `keys` are the place in the step."""
+    """The settings of a step are invalid; `keys` locate the error in the step."""
 
     def __init__(self, message: str, *keys: str | int, code: str = "invalid") -> None:
         self.keys, self.code = keys, code
@@ -44,7 +44,7 @@ class StepConfigError(Exception):
 
 @dataclass(slots=True)
 class Script:
-    """A step, and what it runs now."""
+    """A step and its current program."""
 
     spec: ScriptStepSpec
     language: str
@@ -53,7 +53,7 @@ class Script:
 
 @dataclass(slots=True)
 class Statistics:
-    """What the scripts of a document have done."""
+    """Statistics of the scripts of a document."""
 
     executions: int = 0
     errors: int = 0
@@ -61,7 +61,7 @@ class Statistics:
     last: datetime | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """As plain data."""
+        """Return the statistics as plain data."""
         average = self.seconds * 1000 / self.executions if self.executions else 0.0
         return {
             "totalExecutions": self.executions,
@@ -72,7 +72,7 @@ class Statistics:
 
 
 class ScriptSteps(StepType[ScriptStepSpec]):
-    """Runs scripts: each with the operation's inputs, what earlier steps gave, and its own `with` as `context`."""
+    """Runs scripts; `context` has the operation's inputs, the results of earlier steps, and the step's `with`."""
 
     config_class: ClassVar[type[ScriptStepSpec]] = ScriptStepSpec
     takes_context = True
@@ -87,7 +87,7 @@ class ScriptSteps(StepType[ScriptStepSpec]):
         self.scripting = _read_scripting(context)
 
     def compile(self, spec: ScriptStepSpec) -> Call | None:
-        """Read and compile the step's files; what is wrong with one is a problem at its own line."""
+        """Read and compile the files of a step; report errors at their lines."""
         try:
             script = self._script(spec, self.scripting)
         except StepConfigError as error:
@@ -101,23 +101,23 @@ class ScriptSteps(StepType[ScriptStepSpec]):
         return lambda arguments: self._call(script, arguments)
 
     async def start(self) -> None:
-        """Start what runs the languages that are used."""
+        """Start the languages in use."""
         self._started = True
         for script in self._scripts:
             await self._languages[script.language].start()
 
     async def stop(self) -> None:
-        """End it, and what is running."""
+        """Stop the languages and all running scripts."""
         self._started = False
         for language in self._languages.values():
             await language.stop()
 
     def status(self) -> Mapping[str, Any]:
-        """The settings in force, under the document's keys, and statistics."""
+        """Return the current settings, by the keys of the document, and statistics."""
         return {**self.scripting.model_dump(by_alias=True, mode="json"), "stats": self._statistics.as_dict()}
 
     def adjust(self, changes: Mapping[str, Any]) -> None:
-        """Go by other settings; steps that go by a default are read anew. Raises `ValueError`."""
+        """Change settings, and recompile steps that depend on changed defaults; raises `ValueError`."""
         scripting = self.scripting.with_changes(changes)
         recompiled = []
         for script in () if _SOURCE_KEYS.isdisjoint(changes) else self._scripts:
@@ -142,11 +142,12 @@ class ScriptSteps(StepType[ScriptStepSpec]):
     def _language(self, spec: ScriptStepSpec, scripting: ScriptingConfig) -> Language:
         name = spec.language or scripting.default_language
         if name is None:
-            message = f"'language' is missing ({' or '.join(_LANGUAGES)}; or management.scripting.defaultLanguage)"
+            names = " or ".join(_LANGUAGES)
+            message = f"'language' is missing; set it to {names}, or set management.scripting.defaultLanguage"
             raise StepConfigError(message, code="missing-key")
         keys = ("language",) if spec.language else ()
         if name not in _LANGUAGES:
-            message = f"scripts in {name} are not served (served: {', '.join(_LANGUAGES)})"
+            message = f"language '{name}' is not supported; use {' or '.join(_LANGUAGES)}"
             raise StepConfigError(message, *keys, code="unsupported")
         if not _is_allowed(name, scripting):
             raise StepConfigError(_not_allowed_message(name, scripting), *keys, code="disallowed")
@@ -157,7 +158,7 @@ class ScriptSteps(StepType[ScriptStepSpec]):
     def _sources(self, spec: ScriptStepSpec, scripting: ScriptingConfig) -> list[Source]:
         location = spec.location or scripting.default_location
         if location is None:
-            message = "'location' is missing (file:///./scripts; or management.scripting.defaultLocation)"
+            message = "'location' is missing; set it (file:///./scripts), or set management.scripting.defaultLocation"
             raise StepConfigError(message, code="missing-key")
         loaded = self.context.loaded
         try:
@@ -182,12 +183,12 @@ class ScriptSteps(StepType[ScriptStepSpec]):
         if not self._started:
             raise UnavailableError("the host has stopped")
         if not scripting.enabled:
-            raise UnavailableError("scripts are switched off (management.scripting.enabled)")
+            raise UnavailableError("scripts are disabled (management.scripting.enabled)")
         if not _is_allowed(script.language, scripting):
             raise UnavailableError(_not_allowed_message(script.language, scripting))
         limits = Limits(scripting.timeout / 1000, scripting.statement_limit, self.context.settings.response_limit)
         language, program, started = self._languages[script.language], script.program, time.perf_counter()
-        # A language that no script had when the host started.
+        # No script used the language when the host started.
         await language.start()
         statistics = self._statistics
         statistics.last = datetime.now(UTC)
@@ -203,7 +204,7 @@ class ScriptSteps(StepType[ScriptStepSpec]):
 
 
 def _read_scripting(context: BuildContext) -> ScriptingConfig:
-    """What the control exposer of the document says, if there is one."""
+    """Return the settings of the document's control exposer, or the defaults."""
     for exposer in context.loaded.capability.exposes:
         if exposer.type == "control":
             return context.read_section(ScriptingConfig, exposer, "management", "scripting") or ScriptingConfig()
@@ -216,4 +217,4 @@ def _is_allowed(language: str, scripting: ScriptingConfig) -> bool:
 
 def _not_allowed_message(language: str, scripting: ScriptingConfig) -> str:
     allowed = ", ".join(scripting.allowed_languages or ()) or "none"
-    return f"scripts in {language} are not allowed (management.scripting.allowedLanguages: {allowed})"
+    return f"language '{language}' is not allowed (management.scripting.allowedLanguages: {allowed})"

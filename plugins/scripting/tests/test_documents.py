@@ -37,24 +37,24 @@ def messages(plugins: Plugins, *steps: Step, scripting: dict[str, Any] | None = 
             "javascript",
             "let a = 1;\nlet a = 2;",
             2,
-            "this is no JavaScript: invalid redefinition of lexical identifier",
+            "invalid JavaScript: invalid redefinition of lexical identifier",
         ),
-        ("javascript", "if (true) {\n  f(;\n}", 2, "this is no JavaScript: unexpected token in expression: ';'"),
-        ("javascript", "\n\nf(", 3, "this is no JavaScript: "),
-        ("javascript", "\nreturn 1", 2, "this is no JavaScript: return not in a function"),
-        ("javascript", "\nvar x = /(/", 1, "this is no JavaScript: expecting ')'"),
+        ("javascript", "if (true) {\n  f(;\n}", 2, "invalid JavaScript: unexpected token in expression: ';'"),
+        ("javascript", "\n\nf(", 3, "invalid JavaScript: "),
+        ("javascript", "\nreturn 1", 2, "invalid JavaScript: return not in a function"),
+        ("javascript", "\nvar x = /(/", 1, "invalid JavaScript: expecting ')'"),
         (
             "javascript",
             "\n\nimport 'x'",
             3,
-            "'import' is not possible in a script (name other files in 'dependencies')",
+            "'import' is not supported in scripts; list other files in 'dependencies'",
         ),
-        ("python", "a = 1\nif a\n    b = 2", 2, "this is no Python: expected ':'"),
-        ("python", "a = 1\n  b = 2", 2, "this is no Python: unexpected indent"),
-        ("python", "a = '\\d'\n\ndef f():\n    yield 1", 4, "this is no Python that can be run: NotImplementedError"),
+        ("python", "a = 1\nif a\n    b = 2", 2, "invalid Python: expected ':'"),
+        ("python", "a = 1\n  b = 2", 2, "invalid Python: unexpected indent"),
+        ("python", "a = '\\d'\n\ndef f():\n    yield 1", 4, "unsupported Python: NotImplementedError"),
         ("python", "a = 1\ndel a", 2, "'del' statement"),
-        ("python", "\nimport os", 2, "a script cannot import 'os'"),
-        ("python", "a\0b", 1, "this is no Python"),
+        ("python", "\nimport os", 2, "module 'os' cannot be imported"),
+        ("python", "a\0b", 1, "invalid Python"),
     ],
 )
 def test_invalid_scripts(
@@ -76,13 +76,13 @@ def test_invalid_dependency_is_named(script_plugins: Plugins, write: Write) -> N
 def test_missing_and_invalid_keys(script_plugins: Plugins, write: Write) -> None:
     step = write("result = 1")
     assert messages(script_plugins, {**step, "language": None}) == [
-        "'language' is missing (javascript or python; or management.scripting.defaultLanguage)"
+        "'language' is missing; set it to javascript or python, or set management.scripting.defaultLanguage"
     ]
     assert messages(script_plugins, {key: step[key] for key in ("type", "name", "file", "language")}) == [
-        "'location' is missing (file:///./scripts; or management.scripting.defaultLocation)"
+        "'location' is missing; set it (file:///./scripts), or set management.scripting.defaultLocation"
     ]
     assert messages(script_plugins, {**step, "language": "groovy"}) == [
-        "scripts in groovy are not served (served: javascript, python)"
+        "language 'groovy' is not supported; use javascript or python"
     ]
     assert messages(script_plugins, {**step, "language": "ruby"}) == [
         "'language' must be one of 'javascript', 'python' or 'groovy' (given 'ruby')"

@@ -68,7 +68,7 @@ async def test_changed_script_is_reloaded(write: Write, tmp_path: Path) -> None:
         assert await get_json(url) == "one"
         write("result = ", "python")
         assert process.stderr is not None
-        while b"main.py:1:10: this is no Python: invalid syntax" not in await process.stderr.readline():
+        while b"main.py:1:10: invalid Python: invalid syntax" not in await process.stderr.readline():
             pass
         assert await get_json(url) == "one"
         write("result = 'two'", "python")

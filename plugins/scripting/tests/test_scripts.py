@@ -96,9 +96,9 @@ FAILURES = {
         ("let a;\nfunction fail() {\n  throw new TypeError('no such');\n}\nfail();", " line 3: TypeError: no such"),
         ("\nthrow 'a word'", ": Error: a word"),
         ("result = 1n", ": TypeError: BigInt are forbidden in JSON.stringify"),
-        ("result = () => 1", ": TypeError: result is a function, which is no JSON"),
-        ("result = (async () => 1)()", ": TypeError: result is a promise, and nothing waits for it"),
-        ("result = 1; for (let i = 0; i < 2000; i++) result = [result];", ": its result is no JSON: "),
+        ("result = () => 1", ": TypeError: result is a function, which is not JSON"),
+        ("result = (async () => 1)()", ": TypeError: result is a promise; promises are not awaited"),
+        ("result = 1; for (let i = 0; i < 2000; i++) result = [result];", ": the result is not JSON: "),
     ],
     "python": [
         ("def fail():\n    return context['c']\n\nfail()", " line 2: KeyError: c"),

@@ -1,4 +1,4 @@
-"""Exposes a catalogue of agent skills: `type: skill` under `exposes`."""
+"""Skill exposer: a catalog of agent skills (`type: skill` under `exposes`)."""
 
 from adapter_host import RegisterExposer, hookimpl
 
@@ -9,5 +9,5 @@ requires_api = "1.0"
 
 @hookimpl
 def register_exposers(register: RegisterExposer) -> None:
-    """Serve the type `skill`."""
+    """Register the type `skill`."""
     register("skill", SkillExposer)

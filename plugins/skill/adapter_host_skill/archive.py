@@ -1,4 +1,4 @@
-"""A skill's files as one zip archive: the same bytes for the same files, made once."""
+"""Reproducible zip archives of skills, cached until a file changes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from adapter_host import LocatedFile, Location, NotFoundError, RefusedError
 from .responses import CacheableResponse
 
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
-"""The first moment that a zip archive can say: its files' own times would make two copies of a skill differ."""
+"""The earliest time of the zip format; the files' own times would make copies of a skill differ."""
 
 _UNIX: Final = 3
 
 
 class Archive:
-    """The archive of one folder, kept until a file of it changes; `limit`, in bytes, bounds the files together."""
+    """The archive of one folder, cached until a file changes; `limit` bounds the total size in bytes."""
 
     def __init__(self, name: str, location: Location, limit: int) -> None:
         self._headers = {"Content-Disposition": f'attachment; filename="{name}.zip"'}
@@ -31,8 +31,8 @@ class Archive:
         self._lock = asyncio.Lock()
 
     async def response(self) -> CacheableResponse:
-        """The archive as it is now; raises `NotFoundError` where there is no file, `RefusedError` for too much."""
-        # One at a time: a crowd that asks for it at once shares one.
+        """Return the current archive; raises `NotFoundError` without files, `RefusedError` beyond a limit."""
+        # Concurrent requests share one build.
         async with self._lock:
             files = await asyncio.to_thread(self._location.files)
             if self._response is None or files != self._files:
@@ -44,18 +44,18 @@ class Archive:
         if not files or not self._location.is_folder():
             raise NotFoundError("the skill has no files")
         if len(files) >= Location.MOST:
-            raise RefusedError(f"the skill has {Location.MOST} files or more, which is too many for one archive")
+            raise RefusedError(f"the skill has {Location.MOST} files or more; too many for an archive")
         remaining = self._limit
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w") as archive:
             for file in files:
                 try:
                     body = self._location.read(file.path)
-                except NotFoundError:  # taken away a moment ago
+                except NotFoundError:  # deleted in the meantime
                     continue
                 remaining -= len(body)
                 if remaining < 0:
-                    raise RefusedError(f"the skill's files are larger than {self._limit} bytes together")
+                    raise RefusedError(f"the skill's files are larger than {self._limit} bytes in total")
                 archive.writestr(_zip_info(file), body)
         return CacheableResponse(buffer.getvalue(), "application/zip", self._headers)
 

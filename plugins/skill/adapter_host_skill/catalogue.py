@@ -1,4 +1,4 @@
-"""Skills as the catalogue tells of them, checked against the exposers beside it and the files that they name."""
+"""Compiles skills: checks their tools against the exposers of the document and the files in their folders."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from adapter_host import BuildContext, ExposerConfig, Location, did_you_mean
 from .config import SkillConfig, SkillSpec, SkillToolSpec, SourceSpec
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-"""A skill's name stands in paths and in the name of its archive."""
+"""Names of skills are used in paths and in file names of archives."""
 
 _SOURCE_TYPES: Final = ("rest", "mcp")
 _MAX_LISTED: Final = 8
@@ -20,7 +20,7 @@ _MAX_LISTED: Final = 8
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Skill:
-    """One skill: what its own page says, and the folder of its files."""
+    """One skill: its description, and the folder of its files."""
 
     spec: SkillSpec
     description: Mapping[str, Any]
@@ -28,24 +28,24 @@ class Skill:
 
     @property
     def name(self) -> str:
-        """What callers know it by."""
+        """Return the name."""
         return self.spec.name
 
     @property
     def summary(self) -> dict[str, Any]:
-        """What the list of skills says of it."""
+        """Return the entry for the list of skills."""
         members = {key: self.description[key] for key in ("name", "description", "license") if key in self.description}
         return {**members, "tools": [tool.name for tool in self.spec.tools]}
 
 
 def compile_skills(config: SkillConfig, context: BuildContext) -> dict[str, Skill]:
-    """The skills by name, in the document's order; what is wrong with them is a problem."""
+    """Compile the skills, by name in document order; report invalid ones."""
     skills: dict[str, Skill] = {}
     exposers = {exposer.namespace: exposer for exposer in context.loaded.capability.exposes}
     for spec in config.skills:
         _check_name(spec, context)
         if spec.name in skills:
-            context.problem(f"skill '{spec.name}' is declared twice", spec, "name", code="duplicate-skill")
+            context.problem(f"duplicate skill '{spec.name}'", spec, "name", code="duplicate-skill")
             continue
         location = _location(spec, context)
         tools = list(_ToolCompiler(spec, location, exposers, context).descriptions())
@@ -55,7 +55,7 @@ def compile_skills(config: SkillConfig, context: BuildContext) -> dict[str, Skil
 
 def _check_name(spec: SkillSpec, context: BuildContext) -> None:
     if not _NAME.fullmatch(spec.name):
-        message = f"a skill's name has letters, digits, '-', '_' and '.' alone (given {spec.name!r})"
+        message = f"invalid skill name {spec.name!r}; use letters, digits, '-', '_' and '.'"
         context.problem(message, spec, "name")
 
 
@@ -66,10 +66,10 @@ def _location(spec: SkillSpec, context: BuildContext) -> Location | None:
     if location is None or location.is_folder():
         return location
     if location.exists():
-        message = f"'location' is the folder of the skill's files, and this is a file (given {spec.location!r})"
+        message = f"'location' {spec.location!r} is a file; set it to the skill's folder"
         context.problem(message, spec, "location")
     else:
-        message = f"there is no folder at the skill's location yet (given {spec.location!r})"
+        message = f"'location' {spec.location!r} does not exist yet"
         context.warn(message, spec, "location", code="missing-file")
     return location
 
@@ -90,7 +90,7 @@ def _describe(spec: SkillSpec, tools: Sequence[Mapping[str, Any]]) -> dict[str, 
 
 
 class _ToolCompiler:
-    """The tools of one skill."""
+    """Compiles the tools of one skill."""
 
     def __init__(
         self,
@@ -105,11 +105,11 @@ class _ToolCompiler:
         self._context = context
 
     def descriptions(self) -> Iterator[dict[str, Any]]:
-        """What callers are told of each; what is wrong with one is a problem."""
+        """Yield the descriptions of the tools; report invalid ones."""
         names = set()
         for tool in self._skill.tools:
             if tool.name in names:
-                message = f"tool '{tool.name}' is declared twice in skill '{self._skill.name}'"
+                message = f"duplicate tool '{tool.name}' in skill '{self._skill.name}'"
                 self._context.problem(message, tool, "name", code="duplicate-tool")
             names.add(tool.name)
             target = self._describe_target(tool)
@@ -118,8 +118,8 @@ class _ToolCompiler:
 
     def _describe_target(self, tool: SkillToolSpec) -> dict[str, Any] | None:
         if (tool.from_ is None) == (tool.instruction is None):
-            has = "neither 'from' nor 'instruction'" if tool.from_ is None else "both 'from' and 'instruction'"
-            self._context.problem(f"the tool has {has} (it needs one of them)", tool, code="modes")
+            error = "are missing; set one of them" if tool.from_ is None else "are mutually exclusive"
+            self._context.problem(f"'from' and 'instruction' {error}", tool, code="modes")
             return None
         if tool.from_ is not None:
             return self._describe_derived(tool.from_)
@@ -141,31 +141,31 @@ class _ToolCompiler:
     def _unknown_source(self, source: SourceSpec, exposer: ExposerConfig | None) -> str:
         name = source.source_namespace
         namespaces = [other.namespace for other in self._exposers.values() if other.type in _SOURCE_TYPES]
-        available = f"there are: {', '.join(namespaces)}" if namespaces else "there is none beside it"
+        known = ", ".join(namespaces) or "none"
         if exposer is not None:
-            return f"'{name}' is of type '{exposer.type}'; a tool comes of an exposer of type rest or mcp ({available})"
-        hint = did_you_mean(name, namespaces) or f" ({available})"
-        return f"no exposer of type rest or mcp has the namespace '{name}'{hint}"
+            return f"'{name}' is of type '{exposer.type}'; a tool needs an exposer of type rest or mcp (known: {known})"
+        hint = did_you_mean(name, namespaces) or f" (known: {known})"
+        return f"unknown exposer '{name}' of type rest or mcp{hint}"
 
     def _describe_instruction(self, tool: SkillToolSpec, path: str) -> dict[str, Any] | None:
         if self._skill.location is None:
-            message = f"'instruction' is a file in the skill's 'location', and skill '{self._skill.name}' has none"
+            message = f"'instruction' needs a 'location'; skill '{self._skill.name}' has none"
             self._context.problem(message, tool, "instruction", code="missing-key")
             return None
         if self._location is not None and not self._location.has(path):
             files = [file.path for file in self._location.files()]
-            message = f"there is no file '{path}' to serve in the skill's location"
-            hint = did_you_mean(path, files) or f" ({_list_names(files)})"
+            message = f"file '{path}' not found in the skill's 'location'"
+            hint = did_you_mean(path, files) or f" (files: {_list_names(files)})"
             self._context.problem(f"{message}{hint}", tool, "instruction", code="missing-file")
         return {"type": "instruction", "instruction": path}
 
 
 def _unknown_action(source: SourceSpec, exposer: ExposerConfig, names: Sequence[str]) -> str:
     target = "tool" if exposer.type == "mcp" else "operation"
-    hint = did_you_mean(source.action, names) or f" ({_list_names(names)})"
+    hint = did_you_mean(source.action, names) or f" (known: {_list_names(names)})"
     return f"'{exposer.namespace}' has no {target} '{source.action}'{hint}"
 
 
 def _list_names(names: Sequence[str]) -> str:
     more = ", ..." if len(names) > _MAX_LISTED else ""
-    return f"there are: {', '.join(names[:_MAX_LISTED])}{more}" if names else "there is none"
+    return f"{', '.join(names[:_MAX_LISTED])}{more}" if names else "none"

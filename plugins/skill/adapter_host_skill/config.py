@@ -1,4 +1,4 @@
-"""The models of `type: skill`."""
+"""Models of `type: skill`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from adapter_host import HttpExposerConfig, ListField, Model
 
 
 class SourceSpec(Model):
-    """Where a derived tool is: an operation or a tool of another exposer of the document."""
+    """The operation or tool of another exposer that a derived tool refers to."""
 
     source_namespace: str
     action: str
 
 
 class SkillToolSpec(Model):
-    """One tool of a skill: another exposer's (`from`), or what a file of the skill tells to do (`instruction`)."""
+    """One tool of a skill: that of another exposer (`from`), or a file with instructions (`instruction`)."""
 
     name: str
     description: str
@@ -24,7 +24,7 @@ class SkillToolSpec(Model):
 
 
 class SkillSpec(Model):
-    """One skill; the keys with `-` are those of the Agent Skills format."""
+    """One skill; keys with `-` are from the Agent Skills format."""
 
     name: str
     description: str = Field(max_length=1024)

@@ -1,4 +1,4 @@
-"""Serves a catalogue of skills: what there is, and the files of each."""
+"""The skill exposer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class SkillExposer(HttpExposer[SkillConfig]):
-    """Tells of skills and gives their files; it runs none of their tools."""
+    """Serves descriptions and files of skills; it does not run their tools."""
 
     config_class = SkillConfig
 
@@ -24,18 +24,18 @@ class SkillExposer(HttpExposer[SkillConfig]):
         self._skills = compile_skills(config, context)
 
     def build_app(self) -> web.Application:
-        """Its application."""
-        # Imported here, with aiohttp: `validate` and `inspect` do without.
+        """Return the application that serves the skills."""
+        # Imported here because `validate` and `inspect` do not need aiohttp.
         from .service import build_app
 
         return build_app(self._skills, self.context.settings.response_limit)
 
     def catalog(self) -> Iterable[CatalogEntry]:
-        """The skills."""
+        """Return one entry per skill."""
         return [CatalogEntry(f"skill {skill.name}", details=_details(skill)) for skill in self._skills.values()]
 
     def usage(self, url: str) -> str:
-        """A curl line for the list of skills."""
+        """Return a curl command for the list of skills."""
         return curl(f"{url.rstrip('/')}/skills", self.config.authentication)
 
 

@@ -1,4 +1,4 @@
-"""Answers over HTTP: those that a client may keep, and errors."""
+"""Cacheable HTTP responses, and errors as problem details."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ JSON: Final = "application/json"
 BYTES: Final = "application/octet-stream"
 
 _HEADERS: Final = {"Server": "adapter-host", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
-# A file is somebody's content at our own origin: a browser that is led to it runs nothing of it.
+# Files are third-party content on our origin, so browsers must not run scripts in them.
 _FILE_HEADERS: Final = {"Content-Security-Policy": "default-src 'none'; sandbox"}
 
 
 @dataclass(frozen=True, slots=True)
 class CacheableResponse:
-    """A body with its media type and its entity tag (RFC 9110, 8.8.3): clients that hold it are not sent it again."""
+    """A body with its media type and entity tag (RFC 9110, 8.8.3)."""
 
     body: bytes
     media_type: str
@@ -38,21 +38,21 @@ class CacheableResponse:
 
     @classmethod
     def from_data(cls, data: Any) -> CacheableResponse:
-        """Plain data as JSON."""
+        """Create a JSON response."""
         return cls(orjson.dumps(data), JSON)
 
     @classmethod
     def from_file(cls, path: str, body: bytes) -> CacheableResponse:
-        """A file's bytes, of the type that its name says."""
+        """Create a response from a file; its name determines the media type."""
         media_type = guess_media_type(path) or BYTES
         if media_type.startswith("text/") and _is_text(body):
             media_type += "; charset=utf-8"
         return cls(body, media_type, _FILE_HEADERS)
 
     def response(self, request: web.Request) -> web.Response:
-        """The answer to a request, which may hold it already."""
+        """Return the HTTP response; 304 if `If-None-Match` has the entity tag."""
         headers = {**_HEADERS, **self.headers, "ETag": f'"{self.tag}"'}
-        # The weak comparison, as RFC 9110, 13.1.2 asks for it.
+        # If-None-Match uses the weak comparison (RFC 9110, 13.1.2).
         if any(etag.value in (self.tag, "*") for etag in request.if_none_match or ()):
             return web.Response(status=304, headers=headers)
         return web.Response(body=self.body, headers={**headers, "Content-Type": self.media_type})
@@ -68,7 +68,7 @@ def _is_text(body: bytes) -> bool:
 
 @web.middleware
 async def problem_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Make a problem (RFC 9457) of whatever goes wrong."""
+    """Convert errors of handlers to problem details (RFC 9457)."""
     try:
         return await handler(request)
     except OperationError as error:
@@ -77,15 +77,15 @@ async def problem_middleware(request: web.Request, handler: Handler) -> web.Stre
         return _method_not_allowed(error)
     except web.HTTPException:
         raise
-    except Exception:  # what nobody foresaw is that request's failure alone; its details go to the log
+    except Exception:  # the details may contain secrets, so they are only logged
         request_id = new_request_id()
         _LOG.exception("request %s: unexpected error", request_id)
-        return problem_response(500, "an unexpected error", request_id=request_id)
+        return problem_response(500, "unexpected error", request_id=request_id)
 
 
 def _method_not_allowed(error: web.HTTPMethodNotAllowed) -> web.Response:
     allow = ", ".join(sorted({*error.allowed_methods, "OPTIONS"}))
     if error.method == "OPTIONS":
         return web.Response(status=204, headers={**_HEADERS, "Allow": allow})
-    message = f"{error.method} is not allowed here (allowed: {allow})"
+    message = f"method {error.method} is not allowed; use one of {allow}"
     return problem_response(405, message, title="Method not allowed", headers={"Allow": allow})

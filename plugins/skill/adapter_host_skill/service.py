@@ -1,4 +1,4 @@
-"""Requests for skills and their files: what is needed once they are served, and not before."""
+"""Request handling of the skill exposer; imported only when it is served."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NO_PATH: Final = frozenset({"", ".", ".."})
 
 
 def build_app(skills: Mapping[str, Skill], limit: int) -> web.Application:
-    """An application that serves skills; no more than `limit` bytes are held of one."""
+    """Build the application; at most `limit` bytes of one skill are held in memory."""
     summaries = [skill.summary for skill in skills.values()]
     listing = CacheableResponse.from_data({"count": len(summaries), "skills": summaries})
     app = web.Application(middlewares=[problem_middleware])
@@ -27,7 +27,7 @@ def build_app(skills: Mapping[str, Skill], limit: int) -> web.Application:
 
 
 class _SkillEndpoints:
-    """One skill while it is served."""
+    """Responses of one skill."""
 
     def __init__(self, skill: Skill, limit: int) -> None:
         self.name = skill.name
@@ -36,7 +36,7 @@ class _SkillEndpoints:
         self._archive = Archive(skill.name, skill.location, limit) if skill.location else None
 
     async def contents(self) -> CacheableResponse:
-        """The list of its files."""
+        """Return the list of files."""
         if self._location is None or not await asyncio.to_thread(self._location.is_folder):
             raise NotFoundError("the skill has no files")
         files = await asyncio.to_thread(self._location.files)
@@ -46,30 +46,30 @@ class _SkillEndpoints:
         return CacheableResponse.from_data({"name": self.name, "files": listing})
 
     async def file(self, path: str) -> CacheableResponse:
-        """One of its files."""
+        """Return one file."""
         if "\\" in path or "\0" in path or not _NO_PATH.isdisjoint(path.split("/")):
-            raise ArgumentError("file", "the path must be that of a file below the skill's folder")
+            raise ArgumentError("file", "the path must name a file below the skill's folder")
         if self._location is None:
             raise NotFoundError("the skill has no files")
         body = await asyncio.to_thread(self._location.read, path)
         return await asyncio.to_thread(CacheableResponse.from_file, path, body)
 
     async def archive(self) -> CacheableResponse:
-        """All of its files."""
+        """Return all files as a zip archive."""
         if self._archive is None:
             raise NotFoundError("the skill has no files")
         return await self._archive.response()
 
 
 class _Routes:
-    """The paths of the list, and those below each skill."""
+    """Routes of the list and of each skill."""
 
     def __init__(self, skills: Mapping[str, _SkillEndpoints], listing: CacheableResponse) -> None:
         self._skills = skills
         self._listing = listing
 
     def add_to(self, router: web.UrlDispatcher) -> None:
-        """Let a router know them."""
+        """Add the routes to a router."""
         router.add_get("/skills{slash:/?}", self._list)
         router.add_get("/skills/{name}{slash:/?}", self._describe)
         router.add_get("/skills/{name}/download{slash:/?}", self._download)
@@ -79,7 +79,7 @@ class _Routes:
     def _skill(self, request: web.Request) -> _SkillEndpoints:
         skill = self._skills.get(request.match_info["name"])
         if skill is None:
-            raise NotFoundError("there is no such skill")
+            raise NotFoundError("unknown skill")
         return skill
 
     async def _list(self, request: web.Request) -> web.Response:

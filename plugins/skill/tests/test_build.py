@@ -55,7 +55,7 @@ def test_usage(document: Document, authentication: Any, line: str) -> None:
 
 def test_location_must_be_a_folder(document: Document, folder: Path) -> None:
     skill = {"name": "a", "description": "A", "location": (folder / "SKILL.md").as_uri()}
-    with pytest.raises(ProblemsError, match="'location' is the folder of the skill's files, and this is a file"):
+    with pytest.raises(ProblemsError, match="'location' is a file; set it to the skill's folder"):
         build_host(document(skill))
 
 
@@ -63,7 +63,7 @@ def test_location_must_be_a_folder(document: Document, folder: Path) -> None:
 def test_missing_instruction_file(document: Document, folder: Path, path: str) -> None:
     tool = {"name": "plan", "description": "Plans", "instruction": path}
     skill = {"name": "a", "description": "A", "location": folder.as_uri(), "tools": [tool]}
-    with pytest.raises(ProblemsError, match=f"there is no file '{path}' to serve in the skill's location"):
+    with pytest.raises(ProblemsError, match=f"file '{path}' not found in the skill's 'location'"):
         build_host(document(skill))
 
 

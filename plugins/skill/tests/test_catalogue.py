@@ -119,15 +119,15 @@ async def test_trailing_slash_is_ignored(serve: Serve, folder: Path) -> None:
     ("path", "detail"),
     [
         ("/", "there is nothing at this path"),
-        ("/skills/other", "there is no such skill"),
-        ("/skills/other/contents", "there is no such skill"),
-        ("/skills/other/contents/SKILL.md", "there is no such skill"),
-        ("/skills/other/download", "there is no such skill"),
+        ("/skills/other", "unknown skill"),
+        ("/skills/other/contents", "unknown skill"),
+        ("/skills/other/contents/SKILL.md", "unknown skill"),
+        ("/skills/other/download", "unknown skill"),
         ("/skills/plain/contents", "the skill has no files"),
         ("/skills/plain/contents/SKILL.md", "the skill has no files"),
         ("/skills/plain/download", "the skill has no files"),
         ("/skills/plain/other", "there is nothing at this path"),
-        ("/skills/%ff", "there is no such skill"),
+        ("/skills/%ff", "unknown skill"),
     ],
 )
 async def test_not_found(serve: Serve, path: str, detail: str) -> None:
@@ -144,7 +144,7 @@ async def test_method_not_allowed(serve: Serve, path: str) -> None:
         for method in ("POST", "PUT", "DELETE"):
             response = await client(path, method)
             assert (response.status, response.headers["Allow"]) == (405, "GET, HEAD, OPTIONS")
-            assert response.data["detail"] == f"{method} is not allowed here (allowed: GET, HEAD, OPTIONS)"
+            assert response.data["detail"] == f"method {method} is not allowed; use one of GET, HEAD, OPTIONS"
         response = await client(path, "OPTIONS")
         assert (response.status, response.headers["Allow"]) == (204, "GET, HEAD, OPTIONS")
 

@@ -151,7 +151,7 @@ async def test_size_limits(serve: Serve, folder: Path) -> None:
         assert (all_of_them.status, all_of_them.data["detail"]) == (403, "the file is larger than 1000 bytes")
         (folder / "large.bin").write_bytes(bytes(990))
         all_of_them = await client("/skills/sowing/download")
-        assert all_of_them.data["detail"] == "the skill's files are larger than 1000 bytes together"
+        assert all_of_them.data["detail"] == "the skill's files are larger than 1000 bytes in total"
 
 
 async def test_file_count_limit(serve: Serve, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +165,7 @@ async def test_file_count_limit(serve: Serve, folder: Path, monkeypatch: pytest.
 async def test_folder_created_later(serve: Serve, folder: Path, tmp_path: Path) -> None:
     async with serve(skill(tmp_path / "later")) as client:
         (warning,) = client.host.warnings
-        assert "there is no folder at the skill's location yet" in warning.message
+        assert "the skill's 'location' does not exist yet" in warning.message
         for path in ("contents", "contents/SKILL.md", "download"):
             assert (await client(f"/skills/sowing/{path}")).status == 404
         await asyncio.to_thread(folder.rename, tmp_path / "later")

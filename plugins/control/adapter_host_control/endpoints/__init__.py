@@ -1,1 +1,1 @@
-"""What the control port serves. Imports `telemetry` and the plugin's root modules."""
+"""Endpoints of the control port. Imports only `telemetry` and the root modules of the plugin."""

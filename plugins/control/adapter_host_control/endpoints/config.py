@@ -1,4 +1,4 @@
-"""`/config`: what is served, whether what is on disk could be, and serving that."""
+"""`/config`: the served document, its validation and reload."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ from .masking import mask_document
 
 
 class ConfigEndpoints:
-    """The endpoints below `/config`."""
+    """Endpoints below `/config`."""
 
     def __init__(self, loaded: LoadedCapability) -> None:
         self._loaded = loaded
         self._validation_lock = asyncio.Lock()
 
     async def get(self, _: web.Request) -> web.Response:
-        """The document as it is served, imports and all."""
+        """Return the served document, with imports resolved and secrets masked."""
         return json_response(mask_document(self._loaded.source.data, self._loaded.masked))
 
     async def validate(self, request: web.Request) -> web.Response:
-        """What is wrong with the documents as they are on disk; nothing changes."""
+        """Validate the documents on disk without serving them."""
         host = check_caller(request)
         _refuse_body(request)
-        # One at a time: each is a whole build.
+        # One at a time, as each compiles all documents.
         async with self._validation_lock:
             problems = await asyncio.to_thread(host.check)
         valid = all(problem.warning for problem in problems)
         return json_response({"valid": valid, "problems": [problem_to_dict(problem) for problem in problems]})
 
     async def reload(self, request: web.Request) -> web.Response:
-        """Serve the documents as they are on disk; when they cannot run, what is served goes on."""
+        """Reload the documents from disk; the previous version stays in service if that fails."""
         host = check_caller(request)
         _refuse_body(request)
         try:
             await host.reload()
         except ProblemsError as error:
             problems = [problem_to_dict(problem) for problem in error.problems]
-            message = "not reloaded, what was served goes on"
+            message = "reload failed; still serving the previous version"
             raise RequestRejectedError(422, message, problems=problems) from error
         except AdapterHostError as error:
-            raise RequestRejectedError(409, f"not reloaded, what was served goes on: {error}") from error
+            raise RequestRejectedError(409, f"reload failed; still serving the previous version: {error}") from error
         return json_response(
             {
                 "status": host_state(host),
@@ -58,4 +58,4 @@ class ConfigEndpoints:
 
 def _refuse_body(request: web.Request) -> None:
     if request.can_read_body:
-        raise RequestRejectedError(400, "this takes no body: it is about the documents that the host was started with")
+        raise RequestRejectedError(400, "unexpected request body; send none")

@@ -1,4 +1,4 @@
-"""Whether the host lives, whether it is ready, and what it is."""
+"""`/health` and `/status`."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from adapter_host_control.responses import json_response
 
 
 async def live(_: web.Request) -> web.Response:
-    """It answers, so it lives."""
+    """Report that the process responds."""
     return json_response({"status": "UP"})
 
 
 async def ready(request: web.Request) -> web.Response:
-    """Whether to send it requests: 503 when it drains, or when an exposer does not serve."""
+    """Report readiness: 503 while draining, or if an exposer does not serve."""
     status = host_state(request.app[HOST])
     adapters = [adapter_status(status) for status in request.app[HOST].status()]
     return json_response({"status": status, "adapters": adapters}, 200 if status == "UP" else 503)
 
 
 def host_state(host: Host) -> str:
-    """`UP`, `DEGRADED` or `DRAINING`."""
+    """Return `UP`, `DEGRADED` or `DRAINING`."""
     if not host.ready:
         return "DRAINING"
     return "UP" if all(status.serving for status in host.status()) else "DEGRADED"
 
 
 def adapter_status(status: ExposerStatus) -> dict[str, Any]:
-    """One exposer, and why it does not serve where it knows."""
+    """Return the status of one exposer as JSON, with the reason if it does not serve."""
     port = urlsplit(status.url or "").port
     failure = status.exposer.failure
     return {
@@ -68,7 +68,7 @@ class StatusEndpoint:
         }
 
     async def get(self, request: web.Request) -> web.Response:
-        """What it is, since when, and what it serves."""
+        """Return versions, start time and the status of every exposer."""
         host = request.app[HOST]
         now = datetime.now(UTC)
         started = host.started or now
@@ -91,7 +91,7 @@ def _adapters(statuses: Iterable[ExposerStatus]) -> Iterable[dict[str, Any]]:
 
 
 def iso_duration(elapsed: timedelta) -> str:
-    """A time as ISO 8601 has it, to the second: `P1DT2H0M5S`."""
+    """Return an ISO 8601 duration in whole seconds, such as `P1DT2H0M5S`."""
     minutes, seconds = divmod(int(elapsed.total_seconds()), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)

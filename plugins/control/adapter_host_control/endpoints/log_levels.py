@@ -1,4 +1,4 @@
-"""`/logs`: how much is logged, by logger."""
+"""`/logs`: levels of loggers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LOG: Final = logging.getLogger("adapter_host.control")
 
 
 async def get_all(_: web.Request) -> web.Response:
-    """Every logger there is."""
+    """List all loggers."""
     loggers = logging.getLogger().manager.loggerDict
     names = sorted(name for name, logger in loggers.items() if isinstance(logger, logging.Logger))
     return json_response(
@@ -25,22 +25,24 @@ async def get_all(_: web.Request) -> web.Response:
 
 
 async def get(request: web.Request) -> web.Response:
-    """One logger."""
+    """Return one logger."""
     return json_response(_describe(_logger(request)))
 
 
 async def put(request: web.Request) -> web.Response:
-    """Set the level of one logger; null has it follow the one above it."""
+    """Set the level of one logger; null inherits the level of its parent."""
     check_caller(request)
     logger = _logger(request)
     data = await read_object(request)
     level = data.get("level", "")
     if set(data) != {"level"} or not (level is None or (isinstance(level, str) and level.lower() in LEVELS)):
-        raise RequestRejectedError(400, f'the body must be {{"level": LEVEL}}, one of {", ".join(LEVELS)} or null')
+        raise RequestRejectedError(
+            400, f'the body must be {{"level": LEVEL}}; LEVEL is one of {", ".join(LEVELS)} or null'
+        )
     if level is None and logger.parent is None:
-        raise RequestRejectedError(400, "the root logger follows no other, so it needs a level")
+        raise RequestRejectedError(400, "the root logger has no parent; set a level")
     logger.setLevel(level.upper() if level is not None else logging.NOTSET)
-    _LOG.warning("the level of logger '%s' is %s now", logger.name, level or "that of the one above it")
+    _LOG.warning("level of logger '%s' set to %s", logger.name, level or "that of its parent")
     return json_response(_describe(logger))
 
 
@@ -50,7 +52,7 @@ def _logger(request: web.Request) -> logging.Logger:
     if name == "root":
         return logging.getLogger()
     if not isinstance(logger, logging.Logger):
-        raise RequestRejectedError(404, "there is no logger of that name (GET /logs lists them)")
+        raise RequestRejectedError(404, "unknown logger; GET /logs lists all of them")
     return logger
 
 

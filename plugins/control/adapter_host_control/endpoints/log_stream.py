@@ -1,4 +1,4 @@
-"""`/logs/stream`: the log as it is written, as server-sent events."""
+"""`/logs/stream`: log records as server-sent events."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from .log_levels import LEVELS
 from .masking import mask_url_credentials
 
 MAX_PENDING_BYTES: Final = 1024 * 1024
-"""Bytes that wait for one reader; one that lets more wait is dropped."""
+"""Maximum unsent bytes of one subscriber; a subscriber that exceeds it is dropped."""
 
 CLOSE_TIMEOUT: Final = 5.0
-"""Seconds that a dropped reader has to take what waits for it."""
+"""Seconds that an ended subscriber has to receive its pending events."""
 
 HEARTBEAT_INTERVAL: Final = 15.0
-"""Seconds of silence after which a comment is sent, so that a connection that is gone is seen."""
+"""Seconds without an event until a comment is sent, which detects closed connections."""
 
 
 class Subscriber:
-    """One reader and what waits for it; `level` is the least severe that it wants."""
+    """One subscriber and its pending events; `level` is the lowest level it receives."""
 
     def __init__(self, level: int) -> None:
         self.level = level
@@ -40,9 +40,9 @@ class Subscriber:
         self._has_events = asyncio.Event()
 
     def put(self, event: bytes) -> None:
-        """Have something wait; when that is too much, the reader is dropped."""
+        """Enqueue an event; drop the subscriber if too many bytes are pending."""
         if self._pending_bytes + len(event) > MAX_PENDING_BYTES:
-            self.end("dropped: the reader is too slow")
+            self.end("dropped: subscriber too slow")
         elif not self.ended.is_set():
             self._add(event)
 
@@ -52,13 +52,13 @@ class Subscriber:
         self._has_events.set()
 
     def end(self, reason: str) -> None:
-        """Let it have what waits, and no more than why."""
+        """End the stream after the pending events and a final event with the reason."""
         if not self.ended.is_set():
             self.ended.set()
             self._add(_event("end", {"reason": reason}))
 
     async def next_event(self) -> bytes | None:
-        """What comes next; None after the last."""
+        """Wait for the next event; None after the last one."""
         if not self._pending:
             if self.ended.is_set():
                 return None
@@ -67,14 +67,14 @@ class Subscriber:
                 async with asyncio.timeout(HEARTBEAT_INTERVAL):
                     await self._has_events.wait()
             except TimeoutError:
-                return b": still here\n\n"
+                return b": heartbeat\n\n"
         event = self._pending.popleft()
         self._pending_bytes -= len(event)
         return event
 
 
 class _SubscriberHandler(logging.Handler):
-    """Hands records on to the event loop, from whichever thread they come."""
+    """Passes log records from any thread to the event loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, publish: Callable[[logging.LogRecord, str], None]) -> None:
         super().__init__()
@@ -82,10 +82,10 @@ class _SubscriberHandler(logging.Handler):
         self._publish = publish
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Hand one on; the message is made here, since what it is made of may change."""
+        """Pass on one record; its message is formatted here, as its arguments may change later."""
         try:
             message = record.getMessage()
-        except Exception:  # whoever logs gets no error of ours, as with any handler
+        except Exception:  # as in any handler, the logging code must not fail
             self.handleError(record)
             return
         if not self._loop.is_closed():
@@ -93,7 +93,7 @@ class _SubscriberHandler(logging.Handler):
 
 
 class LogStream:
-    """The readers of the log. Without one, nothing listens to it."""
+    """Subscribers of the log; a handler is installed only while there are some."""
 
     def __init__(self, max_subscribers: int) -> None:
         self._max_subscribers = max_subscribers
@@ -102,20 +102,20 @@ class LogStream:
         self._handler: _SubscriberHandler | None = None
 
     async def get(self, request: web.Request) -> web.StreamResponse:
-        """Send the log to one more reader, until either side ends it."""
+        """Stream the log until either side ends the connection."""
         level = request.query.get("level", "debug").lower()
         if level not in LEVELS:
             raise RequestRejectedError(400, f"'level' must be one of {', '.join(LEVELS)}")
         if len(self._subscribers) >= self._max_subscribers:
-            raise RequestRejectedError(503, f"{self._max_subscribers} read the log already, as many as may")
+            raise RequestRejectedError(503, f"too many log subscribers (at most {self._max_subscribers})")
         self._host = request.app[HOST]
         with self._subscribed(logging.getLevelNamesMapping()[level.upper()]) as subscriber:
             return await self._send(request, subscriber)
 
     def end(self) -> None:
-        """Send everybody away: others serve from now on, or nobody."""
+        """End all streams, because of a reload or shutdown."""
         for subscriber in self._subscribers:
-            subscriber.end("ended: reloaded or draining")
+            subscriber.end("ended: reload or shutdown")
 
     @contextmanager
     def _subscribed(self, level: int) -> Iterator[Subscriber]:
@@ -141,7 +141,7 @@ class LogStream:
             if record.levelno >= subscriber.level:
                 subscriber.put(event)
             if subscriber.ended.is_set():
-                # Its place is free at once: whoever does not read must not keep it.
+                # Frees its place at once, as it may never read the remaining events.
                 self._unsubscribe(subscriber)
 
     def _log_event(self, record: logging.LogRecord, message: str) -> bytes:
@@ -152,7 +152,7 @@ class LogStream:
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": mask_url_credentials(message),
-            # Its text and where it came from may say what is nobody's business.
+            # Only the type, as the text and the traceback may contain secrets.
             **({"exception": record.exc_info[0].__name__} if record.exc_info and record.exc_info[0] else {}),
         }
         return _event("log", data)
@@ -175,12 +175,12 @@ class LogStream:
 
 async def _write_events(response: web.StreamResponse, subscriber: Subscriber) -> None:
     try:
-        await response.write(b": the log from now on\n\n")
+        await response.write(b": connected\n\n")
         while (event := await subscriber.next_event()) is not None:
             await response.write(event)
         await response.write_eof()
     except ConnectionError:
-        pass  # the reader has gone, which is its right
+        pass  # the subscriber has disconnected
 
 
 def _event(name: str, data: object) -> bytes:

@@ -1,4 +1,4 @@
-"""A document to show: secrets by their names, and what looks like a secret not at all."""
+"""Masks secrets in documents and texts."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _QUERY: Final = re.compile(r"([?&][^=&\s]*(?:auth|key|token|secret|passw|sig)[^=
 
 
 def mask_document(document: Any, mask: Callable[[str], str]) -> Any:
-    """The document as data; `mask` puts the names of secrets for their values.
+    """Return the document with secrets masked; `mask` replaces values of secrets by their names.
 
-    Secrets that the document holds itself have no name: they are left out where authentication has them, where a
-    parameter's name says that it is one, and in URLs.
+    Literal secrets have no name. They are replaced in `authentication`, in parameters whose names suggest a secret,
+    and in URLs.
     """
     return _mask_value(document, mask, secret=False)
 
@@ -42,5 +42,5 @@ def _mask_member(parent: Mapping[str, Any], key: str, mask: Callable[[str], str]
 
 
 def mask_url_credentials(text: str) -> str:
-    """A text with the credentials left out of the URLs in it."""
+    """Mask credentials of URLs in a text."""
     return _QUERY.sub(rf"\g<1>{MASK}", _USER.sub(rf"\g<1>{MASK}@", text))

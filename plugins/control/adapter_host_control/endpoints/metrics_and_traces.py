@@ -9,19 +9,19 @@ from adapter_host_control.telemetry.provider import Telemetry
 
 
 class TelemetryEndpoints:
-    """What has been measured and traced."""
+    """Endpoints that serve metrics and traces."""
 
     def __init__(self, telemetry: Telemetry) -> None:
         self._metrics = telemetry.metrics
         self._buffer = telemetry.buffer
 
     async def metrics(self, request: web.Request) -> web.Response:
-        """All metrics, as Prometheus reads them."""
+        """Return all metrics in a Prometheus format."""
         body, content_type = self._metrics.exposition(request.headers.get("Accept", ""))
         return web.Response(body=body, headers={**HEADERS, "Content-Type": content_type})
 
     async def traces(self, request: web.Request) -> web.Response:
-        """The last traces, the last first; `operation` and `status` choose among them."""
+        """List the recent traces, newest first, filtered by `operation` and `status`."""
         operation, status = request.query.get("operation"), request.query.get("status", "").lower()
         matches = [
             trace.summary()
@@ -31,8 +31,8 @@ class TelemetryEndpoints:
         return json_response({"traces": matches, "bufferSize": self._buffer.size, "bufferUsed": len(self._buffer)})
 
     async def trace(self, request: web.Request) -> web.Response:
-        """One of them with its spans."""
+        """Return one trace with its spans."""
         trace = self._buffer.find(request.match_info["trace"])
         if trace is None:
-            raise RequestRejectedError(404, "there is no trace of that id (any more)")
+            raise RequestRejectedError(404, "unknown trace; it may have been dropped")
         return json_response(trace.details())

@@ -1,4 +1,4 @@
-"""The endpoints of a control exposer, those that its document switches on."""
+"""Routes of the enabled endpoints."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Endpoints:
-    """An application of them; `streams` are those of the log, to be ended when it is drained."""
+    """The application of the enabled endpoints; `streams` must be ended on drain."""
 
     def __init__(self, config: ControlConfig, loaded: LoadedCapability, telemetry: Telemetry | None) -> None:
         self.app = web.Application(middlewares=[problem_middleware])
@@ -61,7 +61,7 @@ class Endpoints:
             router.add_put("/logs/{logger}", log_levels.put)
 
     def _add_telemetry(self, telemetry: Telemetry) -> None:
-        # The SDK takes a moment: a document that wants none of this does without.
+        # Imported here because the SDK is slow to import and not always needed.
         from .metrics_and_traces import TelemetryEndpoints
 
         endpoints, observability, router = TelemetryEndpoints(telemetry), self._config.observability, self.app.router

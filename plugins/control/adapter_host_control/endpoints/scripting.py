@@ -1,4 +1,4 @@
-"""`/scripting`: what scripts may do, and what they have done."""
+"""`/scripting`: settings and statistics of scripts."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from adapter_host_control.guard import check_caller
 from adapter_host_control.responses import RequestRejectedError, json_response, read_object
 
 MUTABLE_KEYS: Final = ("enabled", "timeout", "statementLimit", "defaultLocation", "defaultLanguage", "allowedLanguages")
-"""What may be changed while it runs."""
+"""Keys that can be changed at runtime."""
 
 
 async def get(request: web.Request) -> web.Response:
-    """How scripts are set up, and how often they ran."""
+    """Return settings and statistics."""
     return json_response(dict(_script_step_types(request.app[HOST])[0].status()))
 
 
 async def put(request: web.Request) -> web.Response:
-    """Set some of it otherwise, until the next reload."""
+    """Change settings until the next reload."""
     host = check_caller(request)
     changes = await read_object(request)
     if unknown := [key for key in changes if key not in MUTABLE_KEYS]:
@@ -36,8 +36,8 @@ async def put(request: web.Request) -> web.Response:
 
 
 def _script_step_types(host: Host) -> Sequence[StepType[Any]]:
-    """What runs the script steps, of each capability that has some."""
+    """Return the script step types of all capabilities; raises if there are none."""
     step_types = host.step_types.get("script", ())
     if not step_types:
-        raise RequestRejectedError(404, "no script runs here (script steps need: pip install adapter-host-scripting)")
+        raise RequestRejectedError(404, "no script steps; pip install adapter-host-scripting to run them")
     return step_types

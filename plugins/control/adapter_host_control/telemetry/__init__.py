@@ -1,1 +1,1 @@
-"""Metrics and traces of calls. Imports the plugin's root modules only."""
+"""Metrics and traces of calls. Imports only the root modules of the plugin."""

@@ -1,4 +1,4 @@
-"""Requests from outside, measured and traced from where the door of an exposer lets them in."""
+"""Measures and traces inbound requests, from the access check to the end of the response."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from .provider import Telemetry
 from .spans import end_span, error_type
 
 NO_OPERATION: Final = "-"
-"""What stands for the operation where a request was refused before it reached one."""
+"""Operation label of requests that were rejected before they reached an operation."""
 
 
 class OperationTelemetry:
-    """The requests for one operation, with everything that is the same for each of them."""
+    """Metrics and labels that all requests for one operation share."""
 
     def __init__(self, telemetry: Telemetry, type_name: str, operation_id: str) -> None:
         prefix = telemetry.prefix
@@ -35,7 +35,7 @@ class OperationTelemetry:
         self._errors: dict[str, Counter] = {}
 
     def record(self, seconds: float, error: str | None) -> None:
-        """Count one, and how it ended."""
+        """Record one request and its error, if any."""
         metrics = self.telemetry.metrics
         counter = self._ok if error is None else self._failed
         counter.value += 1
@@ -47,7 +47,7 @@ class OperationTelemetry:
 
 
 class HttpExchange:
-    """One HTTP request: when it began, what it brought, and the call that it came to."""
+    """One HTTP request: start time, headers and the first call it made."""
 
     __slots__ = ("headers", "request", "started", "started_ns")
 
@@ -59,11 +59,11 @@ class HttpExchange:
 
 
 _CURRENT_EXCHANGE: Final[ContextVar[HttpExchange | None]] = ContextVar("adapter_host_control_exchange", default=None)
-"""The HTTP request that is being answered."""
+"""The HTTP request in progress."""
 
 
 class InboundRequest:
-    """A call from outside, until its answer is out. With an `exchange`, the first call of it, that ends with it."""
+    """An inbound call until its response is sent. With an `exchange`, its first call, which ends with it."""
 
     __slots__ = ("_operation", "_started", "error", "span")
 
@@ -82,7 +82,7 @@ class InboundRequest:
 
     @classmethod
     def begin(cls, operation: OperationTelemetry) -> tuple[InboundRequest, bool]:
-        """The request that a call is, and whether it ends with the call."""
+        """Begin a request for a call; return whether it also ends with the call."""
         exchange = _CURRENT_EXCHANGE.get()
         if exchange is None:
             return cls(operation, None, None), True
@@ -93,11 +93,11 @@ class InboundRequest:
 
     @property
     def context(self) -> Context | None:
-        """Where the spans of what it calls belong."""
+        """Return the context of nested spans; None without tracing."""
         return set_span_in_context(self.span, Context()) if self.span is not None else None
 
     def end(self, status: int | None = None) -> None:
-        """Its answer is out, with that HTTP status."""
+        """Record the end of the response with its HTTP status."""
         if self.error is None and status is not None and status >= 400:
             self.error = str(status)
         if self._operation.telemetry.config.collects_metrics:
@@ -109,7 +109,7 @@ class InboundRequest:
 
 
 def wrap_operation(operation: OperationTelemetry, call: Call) -> Call:
-    """The call of an exposed operation, measured and traced."""
+    """Wrap the call of an exposed operation in metrics and a span."""
 
     async def instrumented(arguments: Arguments) -> Result:
         request, ends_with_call = InboundRequest.begin(operation)
@@ -130,7 +130,7 @@ def wrap_operation(operation: OperationTelemetry, call: Call) -> Call:
 
 
 def request_middleware(telemetry: Telemetry, type_name: str) -> Middleware:
-    """The middleware that sees each HTTP request from its beginning to the end of its answer."""
+    """Return middleware that measures each HTTP request until the end of its response."""
     without_operation = OperationTelemetry(telemetry, type_name, NO_OPERATION)
 
     @web.middleware

@@ -1,4 +1,4 @@
-"""What is counted and timed: OpenTelemetry's instruments, and their text for Prometheus."""
+"""OpenTelemetry instruments and their Prometheus exposition."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from prometheus_client.exposition import choose_encoder
 Labels = Mapping[str, str | int]
 
 BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-"""Between the buckets of durations, in seconds."""
+"""Bucket boundaries of durations, in seconds."""
 
 
 class Counter:
-    """A number with its labels; whoever counts holds it, so that counting is an addition and no look-up."""
+    """A counter with its labels; callers keep a reference, so that counting needs no lookup."""
 
     __slots__ = ("labels", "value")
 
@@ -30,22 +30,22 @@ class Counter:
 
 
 class LabeledCounters:
-    """The numbers of one instrument, by their labels."""
+    """The counters of one instrument, by labels."""
 
     def __init__(self) -> None:
         self._counters: dict[frozenset[tuple[str, str | int]], Counter] = {}
 
     def with_labels(self, labels: Labels) -> Counter:
-        """The number that has these labels."""
+        """Return the counter with these labels."""
         return self._counters.setdefault(frozenset(labels.items()), Counter(labels))
 
     def observe(self, _: CallbackOptions) -> Iterable[Observation]:
-        """All of them, for a reader."""
+        """Return all values, for a metric reader."""
         return [Observation(counter.value, counter.labels) for counter in list(self._counters.values())]
 
 
 class Metrics:
-    """All that is measured of one capability, from its first start on; `prefix` begins the names (`naftiko`)."""
+    """Metrics of one capability, kept across reloads; `prefix` begins the names (`naftiko`)."""
 
     def __init__(self, prefix: str, resource: Resource, *, local: bool) -> None:
         self._registry = CollectorRegistry()
@@ -53,16 +53,18 @@ class Metrics:
         self._provider = MeterProvider(readers, resource, AlwaysOffExemplarFilter(), shutdown_on_exit=False)
         self._meter = self._provider.get_meter("adapter_host_control")
         self.requests = self._counter(f"{prefix}.request.total", "Requests.")
-        self.errors = self._counter(f"{prefix}.request.errors", "Requests that failed, by the kind of the error.")
+        self.errors = self._counter(f"{prefix}.request.errors", "Failed requests, by type of error.")
         self.client_requests = self._counter(f"{prefix}.http.client.total", "Requests to consumed HTTP APIs.")
         self.active = LabeledCounters()
-        description = "Whether the capability is served; two for as long as a reload lets calls end."
+        description = "Versions of the capability in service; 2 while a reload drains the previous one."
         self._meter.create_observable_up_down_counter(
             f"{prefix}.capability.active", [self.active.observe], description=description
         )
-        self.request_seconds = self._histogram(f"{prefix}.request.duration.seconds", "How long requests took.")
-        self.step_seconds = self._histogram(f"{prefix}.step.duration.seconds", "How long steps took.")
-        self.client_seconds = self._histogram(f"{prefix}.http.client.duration.seconds", "How long consumed APIs took.")
+        self.request_seconds = self._histogram(f"{prefix}.request.duration.seconds", "Duration of requests.")
+        self.step_seconds = self._histogram(f"{prefix}.step.duration.seconds", "Duration of steps.")
+        self.client_seconds = self._histogram(
+            f"{prefix}.http.client.duration.seconds", "Duration of requests to consumed APIs."
+        )
 
     def _counter(self, name: str, description: str) -> LabeledCounters:
         counters = LabeledCounters()
@@ -75,14 +77,14 @@ class Metrics:
         )
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
-        """All of it as Prometheus reads it, in the form that an Accept header asks for, and its Content-Type."""
+        """Return the Prometheus exposition in the format of an Accept header, and its Content-Type."""
         encode, content_type = choose_encoder(accept)
         return encode(self._registry), content_type
 
     def add_reader(self, reader: MetricReader) -> None:
-        """Let somebody else read too, what is measured from now on."""
+        """Attach a reader for metrics recorded from now on."""
         self._provider.add_metric_reader(reader)
 
     def remove_reader(self, reader: MetricReader) -> None:
-        """Let somebody read no more."""
+        """Detach a reader."""
         self._provider.remove_metric_reader(reader)

@@ -1,4 +1,4 @@
-"""What an operation is called in metrics and traces."""
+"""Names of operations in metrics and traces."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from adapter_host import BuildContext, LoadedCapability, Operation
 
 
 def exposer_type(context: BuildContext) -> str:
-    """The type of the exposer that a provision is for."""
+    """Return the type of the exposer that is being built."""
     exposes = context.loaded.capability.exposes
     return next((exposer.type for exposer in exposes if exposer.namespace == context.namespace), "")
 
 
 def operation_id(operation: Operation, loaded: LoadedCapability) -> str:
-    """`PATH METHOD` for what has both, the name for all else."""
+    """Return `PATH METHOD` if the operation has both, or else its name."""
     method = getattr(operation.spec, "method", None)
     if not isinstance(method, str):
         return operation.name

@@ -1,4 +1,4 @@
-"""Sending traces and metrics on, over OTLP."""
+"""Exports traces and metrics over OTLP."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ if TYPE_CHECKING:
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 
 PUSH_INTERVAL: Final = 60.0
-"""Seconds between two times that metrics are sent."""
+"""Seconds between two exports of metrics."""
 
 EXPORT_TIMEOUT: Final = 5.0
-"""Seconds that one sending may take, the last one at a stop included."""
+"""Timeout of one export in seconds, including the last one on stop."""
 
 MAX_QUEUED_SPANS: Final = 2048
-"""Spans that wait to be sent; what does not fit is dropped."""
+"""Maximum number of queued spans; more are dropped."""
 
 
 class SpanRelay(SpanProcessor):
-    """Hands spans to whoever takes them at the time, if anybody does."""
+    """Passes ended spans to the current target, if there is one."""
 
     def __init__(self) -> None:
         self.target: SpanProcessor | None = None
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Nothing: spans are handed on when they end."""
+        """Do nothing; spans are passed on when they end."""
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Hand a span on."""
+        """Pass a span on."""
         if self.target is not None:
             self.target.on_end(span)
 
 
 class OtlpExporter:
-    """Sends to one collector what a relay and the metrics give, until it is closed."""
+    """Exports the spans of a relay and the metrics to one collector until it is closed."""
 
     def __init__(self, collector_url: str, relay: SpanRelay, metrics: Metrics) -> None:
         self._collector_url = collector_url.rstrip("/")
@@ -53,12 +53,12 @@ class OtlpExporter:
         self._push_task: asyncio.Task[None] | None = None
 
     def open(self) -> None:
-        """Begin to send."""
-        # Imported here: without OTLP in the document its packages need not be installed.
+        """Start exporting."""
+        # Imported here because the packages are optional.
         from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-        # All that waits goes in one piece, so that the last sending keeps to its time.
+        # One batch holds the full queue, so that the last export keeps to its timeout.
         spans = OTLPSpanExporter(f"{self._collector_url}/v1/traces", timeout=EXPORT_TIMEOUT)
         self._span_processor = BatchSpanProcessor(
             spans, max_queue_size=MAX_QUEUED_SPANS, max_export_batch_size=MAX_QUEUED_SPANS
@@ -79,7 +79,7 @@ class OtlpExporter:
             self._metric_exporter.export(data)
 
     async def close(self) -> None:
-        """Send what is left, for as long as that may take, and no more."""
+        """Export the remaining data within the timeout, and stop."""
         push_task, self._push_task = self._push_task, None
         if push_task is not None:
             push_task.cancel()

@@ -1,4 +1,4 @@
-"""Calls of consumed APIs, measured and traced."""
+"""Measures and traces calls of consumed APIs."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from .provider import Telemetry
 from .spans import end_span, error_type
 
 TRANSPORT: Final = "transport"
-"""The kind of error where there was no answer at all."""
+"""Error type of requests without a response."""
 
 
 class ClientTelemetry:
-    """The calls of one operation of a consumed API, with everything that is the same for each of them."""
+    """Metrics and labels that all calls of one consumed operation share."""
 
     def __init__(self, telemetry: Telemetry, type_name: str, operation: ConsumedOperation) -> None:
         self._telemetry = telemetry
@@ -45,7 +45,7 @@ class ClientTelemetry:
         self._metrics = telemetry.config.collects_metrics and is_http
 
     def wrap(self, call: ConsumedCall) -> ConsumedCall:
-        """The call, measured and traced."""
+        """Wrap a call in metrics and a span."""
         telemetry = self._telemetry
 
         async def instrumented(arguments: Arguments, *, stream: bool = False) -> Result:
@@ -96,7 +96,7 @@ def _outcome(error: BaseException) -> int | str:
 
 
 def _declared_url(operation: ConsumedOperation) -> str:
-    """The URL as the document has it, a name where each value goes: no value of a call, no query, no secret."""
+    """Return the declared URL with placeholders, without query, arguments and secrets."""
     description: Mapping[str, object] = operation.describe()
     url = description.get("url")
     return url.partition("?")[0] if isinstance(url, str) else ""

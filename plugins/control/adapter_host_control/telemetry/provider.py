@@ -1,4 +1,4 @@
-"""What one build of a capability measures and traces with; without a control exposer that asks for it there is none."""
+"""Telemetry of one loaded capability, created if a control exposer needs it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _W3C: Final = TraceContextTextMapPropagator()
 
 
 class Telemetry:
-    """Counts, times and traces. `prefix` begins all names: that of the language the document is written in."""
+    """Metrics and traces of one loaded capability; `prefix` begins all names (`naftiko` or `ikanos`)."""
 
     def __init__(
         self, prefix: str, label: str, config: ObservabilityConfig, metrics: Metrics, buffer: TraceBuffer
@@ -53,7 +53,7 @@ class Telemetry:
         self.propagator = _PROPAGATORS[config.traces.propagation]()
 
     def parent(self, headers: Mapping[str, str] | None) -> Context:
-        """What a call from outside belongs to: as the call itself says, else its HTTP headers."""
+        """Return the parent context of a call: that of the call itself, or else of the HTTP headers."""
         trace_context = TRACE_CONTEXT.get()
         if trace_context is not None:
             return _W3C.extract(trace_context, Context())
@@ -72,12 +72,12 @@ class Telemetry:
         self._active.value -= 1
 
     async def close(self) -> None:
-        """The capability is served no more."""
+        """Stop exporting, and count the capability as inactive."""
         await self._exit_stack.aclose()
 
 
 class TelemetryStore:
-    """What outlives a reload: the metrics, the last traces; and what the parts of one build share."""
+    """Metrics and traces kept across reloads, and the telemetry of each loaded capability."""
 
     def __init__(self) -> None:
         self._metrics: dict[tuple[Any, ...], Metrics] = {}
@@ -85,7 +85,7 @@ class TelemetryStore:
         self._by_capability: WeakKeyDictionary[LoadedCapability, Telemetry] = WeakKeyDictionary()
 
     def telemetry(self, loaded: LoadedCapability, config: ObservabilityConfig) -> Telemetry:
-        """That of one build."""
+        """Return the telemetry of a loaded capability, creating it on first use."""
         if loaded not in self._by_capability:
             self._by_capability[loaded] = self._create(loaded, config)
         return self._by_capability[loaded]
@@ -102,7 +102,7 @@ class TelemetryStore:
 
 
 def find_telemetry(context: BuildContext, config: ObservabilityConfig) -> Telemetry:
-    """What the build that an adapter belongs to measures and traces with."""
+    """Return the telemetry of the capability that is being built."""
     return context.shared_state(STATE_NAME, TelemetryStore).telemetry(context.loaded, config)
 
 

@@ -1,4 +1,4 @@
-"""Spans around calls, and what is said of those that fail."""
+"""Spans of calls and their errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ UNEXPECTED: Final = "unexpected"
 
 
 def in_span(tracer: Tracer, name: str, labels: Mapping[str, str], call: Call) -> Call:
-    """The call inside a span of that name."""
+    """Wrap a call in a span."""
 
     async def traced(arguments: Arguments) -> Result:
         span = tracer.start_span(name, attributes=labels)
@@ -34,7 +34,7 @@ def in_span(tracer: Tracer, name: str, labels: Mapping[str, str], call: Call) ->
 
 
 def end_span(span: Span, error: str | None) -> None:
-    """End a span as it went."""
+    """End a span, with its error if there is one."""
     if error is not None:
         span.set_attribute("error.type", error)
         span.set_status(Status(StatusCode.ERROR))
@@ -42,7 +42,7 @@ def end_span(span: Span, error: str | None) -> None:
 
 
 def error_type(error: BaseException) -> str:
-    """What labels an error: never its message, which may hold anything."""
+    """Return the type label of an error; never its message, which may contain secrets."""
     if isinstance(error, UpstreamStatusError):
         return str(error.upstream_status)
     if isinstance(error, asyncio.CancelledError):

@@ -1,4 +1,4 @@
-"""Steps, measured and traced."""
+"""Measures and traces steps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .spans import in_span
 
 
 def wrap_step(telemetry: Telemetry, step_type: str, name: str, call: Call) -> Call:
-    """What a step does, inside a span and timed."""
+    """Wrap the call of a step in metrics and a span."""
     if telemetry.config.collects_traces:
         call = in_span(telemetry.tracer, f"step.{step_type}", {"step.type": step_type, "step.name": name}, call)
     return _timed(telemetry, step_type, call) if telemetry.config.collects_metrics else call

@@ -1,4 +1,4 @@
-"""The last traces, kept in memory."""
+"""Keeps the most recent traces in memory."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import StatusCode, format_span_id, format_trace_id
 
 MAX_SPANS: Final = 500
-"""Of one trace: whoever calls chooses the trace, and may choose the same one for ever."""
+"""Maximum number of spans per trace; callers choose the trace id, and may reuse it."""
 
 MAX_OPEN_TRACES: Final = 2000
-"""Traces whose first span has not ended; more than there can be calls in progress."""
+"""Maximum number of traces whose root span has not ended; more than calls can be in flight."""
 
 
 class Trace:
-    """The spans of one trace that have ended here."""
+    """The ended spans of one trace."""
 
     __slots__ = ("_spans", "dropped")
 
@@ -28,14 +28,14 @@ class Trace:
         self.dropped = 0
 
     def add(self, span: ReadableSpan) -> None:
-        """Keep one more span, unless there are too many."""
+        """Add a span, unless there are too many."""
         if len(self._spans) < MAX_SPANS:
             self._spans.append(span)
         else:
             self.dropped += 1
 
     def add_root(self, span: ReadableSpan) -> None:
-        """Keep a span that began here: it stands for the trace, so it is never the one too many."""
+        """Add a local root span, which is never dropped as it represents the trace."""
         if len(self._spans) >= MAX_SPANS:
             self._spans.pop()
             self.dropped += 1
@@ -43,21 +43,21 @@ class Trace:
 
     @property
     def root(self) -> ReadableSpan:
-        """The span that began first."""
+        """Return the span that started first."""
         return min(self._spans, key=lambda span: span.start_time or 0)
 
     @property
     def operation(self) -> str:
-        """What was called."""
+        """Return the name of the called operation."""
         return _operation(self.root)
 
     @property
     def status(self) -> str:
-        """How it ended: `ok` or `error`."""
+        """Return `ok` or `error`."""
         return _status(self.root)
 
     def summary(self) -> dict[str, Any]:
-        """What a list tells of it."""
+        """Return the entry for the list of traces."""
         root = self.root
         return {
             "traceId": format_trace_id(root.context.trace_id),
@@ -69,14 +69,14 @@ class Trace:
         }
 
     def details(self) -> dict[str, Any]:
-        """All that is known of it, its spans in the order of their beginnings."""
+        """Return the trace with its spans, ordered by start time."""
         spans = sorted(self._spans, key=lambda span: span.start_time or 0)
         dropped = {"spansDropped": self.dropped} if self.dropped else {}
         return {**self.summary(), **dropped, "spans": [_describe(span) for span in spans]}
 
 
 class TraceBuffer(SpanProcessor):
-    """Keeps the last traces that have ended; `size` is how many."""
+    """Keeps the `size` traces that ended last."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -87,10 +87,10 @@ class TraceBuffer(SpanProcessor):
         return len(self._ended)
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Nothing: a span is kept when it ends."""
+        """Do nothing; spans are stored when they end."""
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Keep a span; with one that began here, its trace has ended."""
+        """Store a span; a local root span ends its trace."""
         trace_id = span.context.trace_id
         trace = self._ended.get(trace_id) or self._open.get(trace_id)
         if trace is None:
@@ -107,14 +107,14 @@ class TraceBuffer(SpanProcessor):
             self._ended.popitem(last=False)
 
     def find(self, trace_id: str) -> Trace | None:
-        """The trace of that id, as `summary` writes it."""
+        """Return the trace with this hexadecimal id, if it is kept."""
         try:
             return self._ended.get(int(trace_id, 16))
         except ValueError:
             return None
 
     def __iter__(self) -> Iterator[Trace]:
-        """The last one first."""
+        """Iterate over the ended traces, newest first."""
         return reversed(self._ended.values())
 
 

@@ -1,1 +1,1 @@
-"""The OpenAPI document and its page. Imports the plugin's root modules only."""
+"""OpenAPI document and documentation page. Imports only the root modules of the plugin."""

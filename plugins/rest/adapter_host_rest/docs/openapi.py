@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of an exposer's routes."""
+"""Builds the OpenAPI 3.1 document of an exposer's routes."""
 
 from __future__ import annotations
 
@@ -23,33 +23,33 @@ _BYTES: Final = {"type": "string", "format": "binary"}
 
 _PROBLEM: Final[Data] = {
     "type": "object",
-    "description": "What went wrong (RFC 9457).",
+    "description": "Problem details (RFC 9457).",
     "properties": {
         "type": _STRING,
         "title": _STRING,
         "status": {"type": "integer"},
         "detail": _STRING,
-        "request_id": {"type": "string", "description": "It joins the answer with its line in the log."},
-        "parameter": {"type": "string", "description": "The parameter that is to blame."},
+        "request_id": {"type": "string", "description": "Identifies the request in the log."},
+        "parameter": {"type": "string", "description": "The invalid parameter."},
     },
     "required": ["type", "title", "status", "detail", "request_id"],
 }
 
 _ERRORS: Final = {
-    400: ("BadRequest", "An argument is missing or wrong."),
-    401: ("Unauthorized", "The request does not say who sends it, or not rightly."),
-    404: ("NotFound", "There is no such thing."),
-    413: ("TooLarge", "The body is too large."),
-    415: ("UnsupportedMediaType", "The body is not JSON, and says so."),
-    500: ("InternalError", "A mistake of the host's own."),
-    502: ("BadGateway", "The API behind cannot be reached, or not understood."),
-    503: ("Unavailable", "No call is taken now."),
-    504: ("GatewayTimeout", "The API behind did not answer in time."),
+    400: ("BadRequest", "An argument is missing or invalid."),
+    401: ("Unauthorized", "Credentials are missing or invalid."),
+    404: ("NotFound", "Not found."),
+    413: ("TooLarge", "The request body is too large."),
+    415: ("UnsupportedMediaType", "The request body is not JSON."),
+    500: ("InternalError", "Internal error."),
+    502: ("BadGateway", "The upstream API is unreachable, or its response is invalid."),
+    503: ("Unavailable", "The service is overloaded or shutting down."),
+    504: ("GatewayTimeout", "The upstream API did not respond in time."),
 }
 
 
 def build_document(routes: Sequence[Route], config: RestConfig, capability: Capability) -> Data:
-    """The document, without the servers."""
+    """Return the document without `servers`."""
     description = config.description or capability.info.description
     document: Data = {
         "openapi": VERSION,
@@ -70,7 +70,7 @@ def build_document(routes: Sequence[Route], config: RestConfig, capability: Capa
 
 
 def with_server(document: Mapping[str, Any], url: str) -> Data:
-    """The document with the server that it is served by."""
+    """Return the document with the server at `url`."""
     head = {key: document[key] for key in ("openapi", "info")}
     return {**head, "servers": [{"url": url}], **document}
 
@@ -83,7 +83,7 @@ def _error_responses() -> Iterator[tuple[str, Data]]:
 
 @dataclass(slots=True)
 class _Paths:
-    """Puts routes under their paths: those of one shape under one, whatever each calls its variables."""
+    """Groups routes by path; paths that differ only in the names of variables are merged."""
 
     authenticated: bool
     _paths: dict[str, Data] = field(default_factory=dict)
@@ -125,7 +125,7 @@ class _Paths:
 
     def _responses(self, route: Route, *, has_body: bool) -> Data:
         operation = route.operation
-        # An answer keeps the status that the API behind gives it; one without an API has but one.
+        # A response keeps the upstream's status; without an upstream it is always 200.
         success = "2XX" if operation.upstream else "200"
         declared = route.declared_responses.responses if route.declared_responses else {}
         codes = [500, 503]
@@ -140,12 +140,12 @@ class _Paths:
         responses = responses or {success: _default_success(route)}
         responses |= {str(code): {"$ref": f"#/components/responses/{_ERRORS[code][0]}"} for code in sorted(codes)}
         if operation.upstream:
-            responses["default"] = {"description": "An error of the API behind, as it came."}
+            responses["default"] = {"description": "Error response of the upstream API, unchanged."}
         return responses | {code: _declared_response(code, response, operation) for code, response in declared.items()}
 
 
 def _tags(route: Route) -> list[str]:
-    """The tags of the document, or what the resource is called."""
+    """Return the declared tags, or else the label or name of the resource."""
     if declared := [*route.resource.tags, *route.spec.tags]:
         return list(dict.fromkeys(declared))
     name = route.resource.label or route.resource.name
@@ -156,19 +156,19 @@ def _default_success(route: Route) -> Data:
     operation = route.operation
     if operation.binary:
         media_type = operation.media_type or "*/*"
-        return {"description": "The answer of the API behind, in bytes.", "content": {media_type: {"schema": _BYTES}}}
+        return {"description": "Response of the upstream API, as bytes.", "content": {media_type: {"schema": _BYTES}}}
     if operation.output_schema is not None:
         media_type = operation.media_type or _JSON
-        return {"description": "The answer.", "content": {media_type: {"schema": operation.output_schema}}}
+        return {"description": "Successful response.", "content": {media_type: {"schema": operation.output_schema}}}
     if operation.identity:
         media_type = operation.media_type or "*/*"
-        return {"description": "The answer of the API behind, as it came.", "content": {media_type: {}}}
-    return {"description": "The answer.", "content": {_JSON: {}}}
+        return {"description": "Response of the upstream API, unchanged.", "content": {media_type: {}}}
+    return {"description": "Successful response.", "content": {_JSON: {}}}
 
 
 def _declared_response(code: str, response: ResponseSpec, operation: Operation) -> Data:
-    """An answer of the contract; bytes are told to be what the operation says, if it does."""
-    phrase = next((status.phrase for status in HTTPStatus if str(status.value) == code), "The answer.")
+    """Return a declared response; the operation's media type takes precedence for bytes."""
+    phrase = next((status.phrase for status in HTTPStatus if str(status.value) == code), "Successful response.")
     content = {
         (spec.binary and operation.media_type) or media_type: _content(spec)
         for media_type, spec in response.content.items()
@@ -194,7 +194,7 @@ def _other_parameters(route: Route) -> Iterator[Data]:
 
 def _parameter(name: str, location: str, parameter: Input, *, required: bool) -> Data:
     schema = _schema(parameter)
-    # What is no plain text is JSON there, but for a query's repeated values.
+    # Structured values are sent as JSON, except arrays in the query, which are repeated values.
     as_json = parameter.type == "object" or (parameter.type == "array" and location != "query")
     return {
         "name": name,
@@ -207,7 +207,7 @@ def _parameter(name: str, location: str, parameter: Input, *, required: bool) ->
 
 def _schema(parameter: Input) -> Data:
     schema = {key: value for key, value in parameter.schema.items() if key != "description"}
-    # A parameter of no declared type is text; so is every one that a path carries.
+    # A parameter without a type is text.
     return schema if "type" in schema else {**schema, **_STRING}
 
 
@@ -236,8 +236,8 @@ def _security_scheme(authentication: Authentication) -> Data:
         case "apikey":
             return {"type": "apiKey", "name": authentication.key or "", "in": authentication.placement}
         case "oauth2":
-            scopes = f", with the scopes {', '.join(authentication.scopes)}" if authentication.scopes else ""
-            description = f"A token of {authentication.authorization_server_uri}{scopes}."
+            scopes = f" with scopes {', '.join(authentication.scopes)}" if authentication.scopes else ""
+            description = f"Token issued by {authentication.authorization_server_uri}{scopes}."
             return {"type": "http", "scheme": "bearer", "description": description}
         case scheme:
             return {"type": "http", "scheme": scheme}

@@ -1,4 +1,4 @@
-"""An OpenAPI document as a page: text and style alone, nothing from elsewhere, no script."""
+"""Renders an OpenAPI document as a self-contained HTML page without scripts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _UNTAGGED: Final = "Operations"
 
 
 def render(document: Data, style: str, link: str) -> str:
-    """The page; `link` is where the document itself is."""
+    """Return the page as HTML; `link` is the URL of the document."""
     info = document["info"]
     return "".join(
         [

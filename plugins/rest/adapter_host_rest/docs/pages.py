@@ -1,4 +1,4 @@
-"""What an exposer says of itself: its OpenAPI document, and the same as a page for people."""
+"""Pages served beside the routes: the OpenAPI document and its HTML page."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _STYLE: Final = resources.files(__package__).joinpath("page.css").read_text(enco
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One thing to read at a path of its own."""
+    """One page: body and headers."""
 
     body: bytes
     headers: Mapping[str, str]
 
     def response(self) -> web.Response:
-        """The answer to a request for it."""
+        """Return the page as an HTTP response."""
         return web.Response(body=self.body, headers=self.headers)
 
 
 def build_pages(document: Mapping[str, Any]) -> dict[str, Page]:
-    """What is served beside the routes, by its path."""
+    """Build the pages of an OpenAPI document, by path."""
     return {
         DOCUMENT: Page(orjson.dumps(document), _headers("application/json")),
         PAGE: Page(render(document, _STYLE, DOCUMENT).encode(), {**_headers("text/html; charset=utf-8"), **_POLICY}),

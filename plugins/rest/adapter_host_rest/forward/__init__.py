@@ -1,1 +1,1 @@
-"""Routes that pass requests through to a consumed API. Imports the plugin's root modules only."""
+"""Reverse proxy routes. Imports only the root modules of the plugin."""

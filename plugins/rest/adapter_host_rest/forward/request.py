@@ -1,4 +1,4 @@
-"""Requests that are passed on as they come."""
+"""Converts requests into arguments of pass-through operations."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from adapter_host_rest.body import body_too_large, unreadable_body
 from .routes import ForwardRoute
 
 _DECODED_BY_AIOHTTP: Final = frozenset({"gzip", "deflate", "br", "zstd"})
-"""The encodings that aiohttp takes off a request's body on its own."""
+"""Content encodings that aiohttp decodes in request bodies."""
 
 
 class NotForwardedError(OperationError):
-    """A request that is more than a request and an answer."""
+    """The request is an upgrade, which cannot be forwarded."""
 
     status = 501
     title = "Not implemented"
 
 
 class BodyTooSlowError(ArgumentError):
-    """The request's body did not come in time."""
+    """The request body was not received in time."""
 
     status = 408
     title = "Request timeout"
 
 
 def forwarded_arguments(request: web.Request, path: str, forward: ForwardRoute) -> dict[str, Any]:
-    """The request as it is passed on, its raw `path` from its root here; raises `OperationError`."""
+    """Return the arguments of a forwarded request; `path` is raw and relative to the root. Raises `OperationError`."""
     if "websocket" in request.headers.get("Upgrade", "").lower():
-        raise NotForwardedError("WebSockets are not forwarded")
+        raise NotForwardedError("WebSocket requests cannot be forwarded")
     tail = path.split("/")[1 + len(forward.segments) :] if forward.tail else []
     arguments: dict[str, Any] = {
         "method": request.method,
@@ -57,7 +57,7 @@ def _body(request: web.Request, forward: ForwardRoute) -> AsyncIterator[bytes]:
 
 
 def _decoded_body_headers(request: web.Request) -> CIMultiDict[str]:
-    """The headers, of the body as aiohttp gives it."""
+    """Return the request headers that match the body as aiohttp has decoded it."""
     headers = CIMultiDict(request.headers)
     if headers.get("Content-Encoding", "").strip().lower() in _DECODED_BY_AIOHTTP:
         headers.popall("Content-Encoding")
@@ -78,6 +78,6 @@ async def _chunks(request: web.Request, limit: int, read_timeout: float) -> Asyn
                 raise body_too_large(limit)
             yield chunk
     except TimeoutError:
-        raise BodyTooSlowError(BODY_PARAMETER, f"nothing of the body came for {read_timeout:g} s") from None
+        raise BodyTooSlowError(BODY_PARAMETER, f"no data of the body received for {read_timeout:g} s") from None
     except (web.RequestPayloadError, ConnectionError):
         raise unreadable_body() from None

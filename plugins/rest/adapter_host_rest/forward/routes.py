@@ -1,4 +1,4 @@
-"""What is passed on as it comes, and where."""
+"""Routes of `forward` resources."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from adapter_host_rest.router import Router, Segment, format_path
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 TAIL: Final = "path"
-"""The variable that is all that is left of a path."""
+"""The variable that matches the remaining path."""
 
 
 @dataclass(frozen=True, slots=True)
 class ForwardRoute:
-    """Passes on what comes to a resource's path; with a `tail`, and to everything below it."""
+    """Forwards requests for a resource's path and, with `tail`, for everything below it."""
 
     resource: RestResource
     spec: ForwardSpec
@@ -26,21 +26,21 @@ class ForwardRoute:
     tail: bool
     body_limit: int
     read_timeout: float
-    """For how many seconds a caller may send nothing of its request's body."""
+    """Maximum seconds between two chunks of a request body."""
 
     @property
     def title(self) -> str:
-        """What callers know it by: `ANY /{path}`."""
+        """Return method and path, such as `ANY /{path}`."""
         path = format_path(self.segments)
         return f"ANY {path.rstrip('/')}/{{{TAIL}}}" if self.tail else f"ANY {path}"
 
     def catalog_entry(self) -> CatalogEntry:
-        """What callers see of it."""
+        """Return the entry of the catalog."""
         return CatalogEntry(self.title, self.operation)
 
 
 class ForwardRouter:
-    """The forwards of an exposer, by their paths."""
+    """Finds the forward of a path."""
 
     def __init__(self) -> None:
         self._exact: Router[ForwardRoute] = Router()
@@ -49,7 +49,7 @@ class ForwardRouter:
         self.all: list[ForwardRoute] = []
 
     def add(self, forward: ForwardRoute) -> ForwardRoute:
-        """Put one in place; gives the one that was there before, if any, and leaves it."""
+        """Add a forward unless its path is taken; return the one at the path."""
         existing = (self._tails if forward.tail else self._exact).add("", forward.segments, forward)
         if existing is forward:
             self._depth = max(self._depth, len(forward.segments))
@@ -57,7 +57,7 @@ class ForwardRouter:
         return existing
 
     def find(self, segments: Sequence[str]) -> ForwardRoute | None:
-        """The one that stands at a path, else the one that takes it for the longest part."""
+        """Return the forward of exactly this path, or else the one with the longest matching prefix."""
         if not self.all:
             return None
         match = self._exact.find("", segments)
@@ -67,9 +67,9 @@ class ForwardRouter:
 
 
 def parse_forward_path(segments: Sequence[Segment]) -> tuple[tuple[Segment, ...], bool]:
-    """The segments before the tail, and whether there is one; raises `ValueError` for one in the wrong place."""
+    """Return the segments before the tail, and whether there is a tail; raises `ValueError`."""
     tail = bool(segments) and segments[-1].is_variable and segments[-1].variables == (TAIL,)
     before = tuple(segments[:-1] if tail else segments)
     if any(TAIL in segment.variables for segment in before):
-        raise ValueError(f"{{{TAIL}}} of a forward must be the last segment, and all of it")
+        raise ValueError(f"{{{TAIL}}} of a forward must be the complete last segment")
     return before, tail
