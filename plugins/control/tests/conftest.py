@@ -48,7 +48,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 def consumed_api(url: str, **more: Any) -> dict[str, Any]:
-    """The API as the document has it: `api.list`, and `api.find` with a key in its query."""
+    """Return the API as the document has it: `api.list`, and `api.find` with a key in its query."""
     key = {"name": "key", "in": "query", "value": "k3y-in-the-query"}
     find = {"name": "find", "method": "GET", "path": "/things/{id}", "inputParameters": [key]}
     operations = [{"name": "list", "method": "GET"}, find]
@@ -57,7 +57,7 @@ def consumed_api(url: str, **more: Any) -> dict[str, Any]:
 
 
 def rest(*operations: dict[str, Any], namespace: str = "shop", **more: Any) -> dict[str, Any]:
-    """A REST exposer of `GET /things`, or of other operations there."""
+    """Return a REST exposer of `GET /things`, or of other operations there."""
     listed = list(operations) or [{"method": "GET", "name": "list-things", "call": "api.list"}]
     return {
         "type": "rest",
@@ -69,17 +69,17 @@ def rest(*operations: dict[str, Any], namespace: str = "shop", **more: Any) -> d
 
 
 def mcp(*tools: dict[str, Any]) -> dict[str, Any]:
-    """An MCP exposer of the tool `list-things`, or of others."""
+    """Return an MCP exposer of the tool `list-things`, or of others."""
     listed = list(tools) or [{"name": "list-things", "description": "Lists things", "call": "api.list"}]
     return {"type": "mcp", "namespace": "tools", "port": 0, "tools": listed}
 
 
 def control(**more: Any) -> dict[str, Any]:
-    """A control exposer."""
+    """Return a control exposer."""
     return {"type": "control", "port": 0, **more}
 
 
 def document(url: str, *exposers: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """A capability that consumes the API at `url` and exposes what is given."""
+    """Return a capability that consumes the API at `url` and exposes what is given."""
     capability = {"consumes": [consumed_api(url)], "exposes": list(exposers), **more}
     return {"naftiko": "1.0.0-alpha2", "info": {"label": "Shop"}, "capability": capability}

@@ -40,7 +40,7 @@ class Events:
         self._content = content
 
     async def next(self) -> tuple[str, Any]:
-        """The next event's name and data; comments are passed over."""
+        """Return the next event's name and data; comments are passed over."""
         while True:
             lines = (await self._content.readuntil(b"\n\n")).decode().splitlines()
             if lines[0].startswith("event: "):

@@ -275,7 +275,7 @@ async def test_calls_are_not_wrapped_without_a_control_exposer(session: aiohttp.
 
 
 def shape(call: Any) -> Any:
-    """The functions that a call is made of."""
+    """Return the functions that a call is made of."""
     cells = [cell.cell_contents for cell in call.__closure__ or ()]
     return call.__qualname__, [shape(cell) for cell in cells if callable(cell) and hasattr(cell, "__closure__")]
 

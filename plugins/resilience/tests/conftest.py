@@ -88,7 +88,7 @@ class HeldResponse:
 
 @pytest.fixture
 async def api() -> AsyncIterator[Api]:
-    """The API, served."""
+    """Yield the API, served."""
     api = Api()
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", api.serve)
@@ -114,7 +114,7 @@ class LogRecords(logging.Handler):
         self._arrived.set()
 
     async def wait(self) -> str:
-        """The next message."""
+        """Return the next message."""
         await self._arrived.wait()
         self._arrived.clear()
         return self.messages[-1]
@@ -178,7 +178,7 @@ def document(
     exposed: Mapping[str, Any] | None = None,
     **config: Any,
 ) -> dict[str, Any]:
-    """A document that consumes and offers everything; the policies of operations are given by name."""
+    """Return a document that consumes and offers everything; the policies of operations are given by name."""
     consumed = [
         {**each, **({"x-resilience": (operations or {})[each["name"]]} if each["name"] in (operations or {}) else {})}
         for each in OPERATIONS["resources"][0]["operations"]

@@ -98,7 +98,7 @@ def serve_each(script_plugins: Plugins) -> Serve:
 
 
 def build_document(*steps: dict[str, Any], scripting: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The document that is served."""
+    """Return the document that is served."""
     inputs = [{"name": name, "type": "string", "required": False, "description": name} for name in ("a", "b")]
     operation = {"name": "run", "description": "Runs it", "steps": list(steps)}
     queried = [{**values, "in": "query"} for values in inputs]

@@ -23,7 +23,7 @@ def problems(plugins: Plugins, *steps: Step, scripting: dict[str, Any] | None = 
 
 
 def messages(plugins: Plugins, *steps: Step, scripting: dict[str, Any] | None = None) -> list[str]:
-    """The messages without the path, once each: the same steps stand in two exposers."""
+    """Return the messages without the path, once each: the same steps stand in two exposers."""
     found = [problem.message for problem in problems(plugins, *steps, scripting=scripting)]
     return list(
         dict.fromkeys(message.split(": ", 1)[-1] if message[:11] == "capability." else message for message in found)

@@ -127,7 +127,7 @@ async def test_workers_do_not_inherit_the_environment(
 
 
 async def spawned(call: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
-    """The task of a call whose script is running."""
+    """Return the task of a call whose script is running."""
     task = asyncio.create_task(call)
     await until(lambda: any(map(busy, children())))
     return task

@@ -31,7 +31,7 @@ def document(*steps: dict[str, Any]) -> dict[str, Any]:
 
 @asynccontextmanager
 async def served(folder: Path, *steps: dict[str, Any], options: tuple[str, ...]) -> AsyncIterator[tuple[Process, str]]:
-    """The command, and the URL that it serves the steps at."""
+    """Yield the command, and the URL that it serves the steps at."""
     (folder / "it.yaml").write_text(json.dumps(document(*steps)))
     ready = folder / "ready.json"
     command = ("-m", "adapter_host", "serve", "--ready-file", str(ready), *options, str(folder / "it.yaml"))

@@ -95,7 +95,7 @@ def serve() -> Serve:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A skill's folder, with much in and around it that is not the skill's."""
+    """Return a skill's folder, with much in and around it that is not the skill's."""
     root = tmp_path / "sowing"
     texts = {
         "SKILL.md": "---\nname: sowing\n---\n",
