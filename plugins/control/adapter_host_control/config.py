@@ -14,7 +14,7 @@ def _default_if_empty(value: Any) -> Any:
 
 
 def _expand_boolean(value: Any) -> Any:
-    """Expand `true` and `false` to the mapping they stand for."""
+    """Expand `true` and `false` to the equivalent mapping."""
     if value is True:
         return {"level-control": True, "stream": True}
     return None if value is False else value

@@ -1,4 +1,4 @@
-"""An API to call, and documents that call it and are watched."""
+"""An upstream API, and documents that consume it and have a control exposer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestServer
 
 
 class Api:
-    """A consumed API: keeps the headers of each request, and answers `GET /things` with `status`."""
+    """An upstream API that records the headers of each request, and responds with `status`."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -48,7 +48,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 def consumed_api(url: str, **more: Any) -> dict[str, Any]:
-    """Return the API as the document has it: `api.list`, and `api.find` with a key in its query."""
+    """Return the consumed API, with `api.list`, and `api.find` with a key in its query."""
     key = {"name": "key", "in": "query", "value": "k3y-in-the-query"}
     find = {"name": "find", "method": "GET", "path": "/things/{id}", "inputParameters": [key]}
     operations = [{"name": "list", "method": "GET"}, find]
@@ -57,7 +57,7 @@ def consumed_api(url: str, **more: Any) -> dict[str, Any]:
 
 
 def rest(*operations: dict[str, Any], namespace: str = "shop", **more: Any) -> dict[str, Any]:
-    """Return a REST exposer of `GET /things`, or of other operations there."""
+    """Return a REST exposer of `GET /things`, or of other operations at the path."""
     listed = list(operations) or [{"method": "GET", "name": "list-things", "call": "api.list"}]
     return {
         "type": "rest",
@@ -69,7 +69,7 @@ def rest(*operations: dict[str, Any], namespace: str = "shop", **more: Any) -> d
 
 
 def mcp(*tools: dict[str, Any]) -> dict[str, Any]:
-    """Return an MCP exposer of the tool `list-things`, or of others."""
+    """Return an MCP exposer of the tool `list-things`, or of other tools."""
     listed = list(tools) or [{"name": "list-things", "description": "Lists things", "call": "api.list"}]
     return {"type": "mcp", "namespace": "tools", "port": 0, "tools": listed}
 
@@ -80,6 +80,6 @@ def control(**more: Any) -> dict[str, Any]:
 
 
 def document(url: str, *exposers: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """Return a capability that consumes the API at `url` and exposes what is given."""
+    """Return a document that consumes the API at `url` and has these exposers."""
     capability = {"consumes": [consumed_api(url)], "exposes": list(exposers), **more}
     return {"naftiko": "1.0.0-alpha2", "info": {"label": "Shop"}, "capability": capability}

@@ -1,4 +1,4 @@
-"""Health, status, configuration: what is switched on is there, and changes need the right to make them."""
+"""Tests of health, status, configuration and reload endpoints, and of access to them."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ async def test_ready_until_drain(session: aiohttp.ClientSession) -> None:
         ]
         assert f":{body['adapters'][0]['port']}" in served.url("shop")
         await served.host.drain()
-        # A connection of its own, as a probe makes: the port takes them to the end.
+        # A new connection, like that of a probe: the port accepts connections until the end.
         async with aiohttp.ClientSession() as probe:
             status, body = await request_json(probe, f"GET {url}/health/ready")
             assert (status, body["status"]) == (503, "DRAINING")
@@ -100,7 +100,7 @@ async def test_ready_until_drain(session: aiohttp.ClientSession) -> None:
 
 
 class DisconnectedExposer(Exposer[Any]):
-    """`type: lost`: has lost its broker."""
+    """`type: lost`: has lost the connection to its broker."""
 
     @property
     def failure(self) -> str | None:
@@ -108,7 +108,7 @@ class DisconnectedExposer(Exposer[Any]):
 
 
 class DisconnectedPlugin:
-    """Brings it."""
+    """Registers `type: lost`."""
 
     @hookimpl
     def register_exposers(self, register: RegisterExposer) -> None:
@@ -260,7 +260,7 @@ async def test_mutating_endpoints_require_credentials(session: aiohttp.ClientSes
 @pytest.mark.parametrize("management", [{name: ALL[name]} for name in ("reload", "validate", "logs", "scripting")])
 async def test_mutating_endpoints_on_a_public_address_require_authentication(management: dict[str, Any]) -> None:
     capability = document("http://127.0.0.1:9", control(management=management))
-    with pytest.raises(ProblemsError, match=r"whoever reaches 0\.0\.0\.0 could use management\."):
+    with pytest.raises(ProblemsError, match=r"anyone who can reach 0\.0\.0\.0 can use management\."):
         Host(capability, settings=Settings(address="0.0.0.0", environment={}))
 
 
@@ -271,7 +271,7 @@ async def test_read_only_endpoints_on_a_public_address(session: aiohttp.ClientSe
 
 
 async def test_attached_to_an_application(session: aiohttp.ClientSession) -> None:
-    """Whoever embeds it listens for it, maybe for anybody: what changes something needs credentials."""
+    """The outer application may listen on any address, so mutating endpoints need credentials."""
     unrestricted = document("http://127.0.0.1:9", control(management=ALL))
     restricted = document(
         "http://127.0.0.1:9", control(management=ALL, authentication=TOKEN, namespace="kept"), binds=BINDS

@@ -1,4 +1,4 @@
-"""The log: its levels, and its stream with readers that are too many, too slow, or sent away."""
+"""Tests of log levels and of the log stream."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Events:
         self._content = content
 
     async def next(self) -> tuple[str, Any]:
-        """Return the next event's name and data; comments are passed over."""
+        """Return the name and data of the next event; skip comments."""
         while True:
             lines = (await self._content.readuntil(b"\n\n")).decode().splitlines()
             if lines[0].startswith("event: "):
@@ -51,7 +51,7 @@ class Events:
 async def subscribe(
     session: aiohttp.ClientSession, url: str, query: str = "", *, while_full: Callable[[], None] | None = None
 ) -> AsyncIterator[Events]:
-    """Read the stream; with `while_full`, call that and try again until there is a place."""
+    """Read the stream; with `while_full`, call it and retry until there is a free place."""
     while True:
         async with session.get(f"{url}/logs/stream{query}") as response:
             if response.status == 503 and while_full:
@@ -92,7 +92,7 @@ async def test_log_levels(session: aiohttp.ClientSession) -> None:
         ("root", {"json": {"level": "loud"}}, 400, "the body must be {"),
         ("root", {"json": {"level": "info", "more": 1}}, 400, "the body must be {"),
         ("root", {"json": {}}, 400, "the body must be {"),
-        ("root", {"json": {"level": None}}, 400, "the root logger follows no other"),
+        ("root", {"json": {"level": None}}, 400, "the root logger has no parent"),
         ("root", {"json": []}, 400, "the body must be a JSON object"),
         ("root", {"data": b"{", "headers": {"Content-Type": "application/json"}}, 400, "the body must be a JSON obj"),
         ("root", {"data": b"{}"}, 415, "the Content-Type must be application/json"),
@@ -177,11 +177,11 @@ async def test_slow_subscriber_is_dropped(session: aiohttp.ClientSession) -> Non
             slow.setblocking(False)
             await loop.sock_sendall(slow, f"GET /logs/stream HTTP/1.1\r\nHost: {place.netloc}\r\n\r\n".encode())
             received = await loop.sock_recv(slow, 1000)
-            # It reads no more, and its place is another's as soon as too much waits for it.
+            # It stops reading, so its place is free once too many bytes are pending.
             async with subscribe(session, url, while_full=lambda: LOG.warning("x" * 100_000)) as events:
                 LOG.warning("for the other")
                 assert (await events.next())[1]["message"] == "for the other"
-            # It may still have what waited, and why there is no more.
+            # It still receives the pending events and the reason.
             while b"event: end" not in received:
                 received = received[-100:] + await loop.sock_recv(slow, 1_000_000)
             assert b'event: end\ndata: {"reason":"dropped: subscriber too slow"}' in received
@@ -214,7 +214,7 @@ async def test_reload_ends_log_streams(session: aiohttp.ClientSession) -> None:
 async def test_secrets_of_fewer_than_four_characters_are_not_masked(
     session: aiohttp.ClientSession, secret: str, shown: str
 ) -> None:
-    """They are part of many words, so that masking them would leave no line readable."""
+    """Short values occur in many words, so masking them would make the log unreadable."""
     made = document("http://127.0.0.1:9", LOGS, rest(authentication={"type": "bearer", "token": "{{env.TOKEN}}"}))
     made["binds"] = [{"namespace": "env", "keys": {"TOKEN": "TOKEN"}}]
     secrets = {"TOKEN": secret}

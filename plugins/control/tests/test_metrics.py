@@ -1,4 +1,4 @@
-"""Metrics, as Prometheus reads them."""
+"""Tests of metrics in the Prometheus format."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .test_traces import STEPS, get, spans, traces
 
 
 async def samples(session: aiohttp.ClientSession, served: Running) -> dict[tuple[str, ...], float]:
-    """What is scraped: values by name and labels, in the order of these, without what counts nothing."""
+    """Scrape the metrics; return values by name and sorted labels, without zeros."""
     async with session.get(f"{served.url('control')}/metrics") as response:
         assert response.status == 200
         assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")

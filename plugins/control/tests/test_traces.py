@@ -1,4 +1,4 @@
-"""Traces: what belongs together, in and out, over hosts and protocols; how many are kept, and what is not in them."""
+"""Tests of traces: parents across hosts and protocols, limits, and data that must not be in them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def spans(session: aiohttp.ClientSession, served: Running, trace: str) -> 
 
 
 def sent_trace_context(api: Api) -> tuple[str, str, bool]:
-    """What the API was told: the trace, the span, and whether it is sampled."""
+    """Return the trace, the span and the sampled flag that the API received."""
     version, trace, span, flags = api.headers[0]["traceparent"].split("-")
     assert version == "00"
     return trace, span, bool(int(flags, 16) & 1)
@@ -258,7 +258,7 @@ async def test_each_retry_is_a_span(session: aiohttp.ClientSession, api: Api) ->
 
 
 async def test_calls_are_not_wrapped_without_a_control_exposer(session: aiohttp.ClientSession, api: Api) -> None:
-    """The very calls that a host without the plugin makes."""
+    """The calls are the same as those of a host without the plugin."""
     plain = Plugins.installed(disabled=["control"])
     for capability in (document(api.url, rest()), document(api.url, rest(), control(observability={"enabled": False}))):
         with_plugin = Host(capability, settings=Settings(environment={}))
@@ -275,7 +275,7 @@ async def test_calls_are_not_wrapped_without_a_control_exposer(session: aiohttp.
 
 
 def shape(call: Any) -> Any:
-    """Return the functions that a call is made of."""
+    """Return the nested functions of a call."""
     cells = [cell.cell_contents for cell in call.__closure__ or ()]
     return call.__qualname__, [shape(cell) for cell in cells if callable(cell) and hasattr(cell, "__closure__")]
 

@@ -25,7 +25,7 @@ def is_transient(error: BaseException) -> bool:
 
 
 def retry_after(error: BaseException | None) -> float | None:
-    """Return the seconds of Retry-After, given as seconds or as a date (RFC 9110, 10.2.3); None without it."""
+    """Return the seconds of Retry-After, which has seconds or a date (RFC 9110, 10.2.3); None without it."""
     text = _header(error).strip()
     if text.isascii() and text.isdigit():
         return float(text)

@@ -1,4 +1,4 @@
-"""An API that fails by plan, on a real socket; a host that calls it; and a clock that can be put forward."""
+"""An upstream API with planned failures on a real socket, a host that calls it, and a clock that can be advanced."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Responder = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass
 class Api:
-    """The API: the requests it got, and how it replies to the next ones; then it answers `{"ok": true}`."""
+    """The upstream API: received requests, and planned responses; `{"ok": true}` after these."""
 
     url: str = ""
     received: list[str] = field(default_factory=list)
@@ -31,18 +31,18 @@ class Api:
     _arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     def fail(self, *statuses: int, **headers: str) -> None:
-        """Answer the next requests with these statuses."""
+        """Respond to the next requests with these statuses."""
         for status in statuses:
             self.responders.append(responding_with(status, headers))
 
     def hold(self) -> HeldResponse:
-        """Hold the next request."""
+        """Hold the response to the next request."""
         held_response = HeldResponse()
         self.responders.append(held_response)
         return held_response
 
     async def requests(self, count: int) -> None:
-        """Wait until so many requests have come."""
+        """Wait until `count` requests have been received."""
         async with self._arrived:
             await self._arrived.wait_for(lambda: len(self.received) >= count)
 
@@ -64,14 +64,14 @@ def responding_with(status: int, headers: Mapping[str, str]) -> Responder:
 
 
 async def abort_connection(request: web.Request) -> web.StreamResponse:
-    """Break the connection instead of answering."""
+    """Abort the connection instead of responding."""
     assert request.transport is not None
     request.transport.abort()
     return web.Response()
 
 
 class HeldResponse:
-    """A reply that waits for `release`; `gone` is set when the caller has given up."""
+    """A response that waits for `release`; `gone` is set when the client disconnects."""
 
     def __init__(self) -> None:
         self.release = asyncio.Event()
@@ -88,7 +88,7 @@ class HeldResponse:
 
 @pytest.fixture
 async def api() -> AsyncIterator[Api]:
-    """Yield the API, served."""
+    """Serve the upstream API."""
     api = Api()
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", api.serve)
@@ -102,7 +102,7 @@ async def api() -> AsyncIterator[Api]:
 
 
 class LogRecords(logging.Handler):
-    """What the plugin logged, and a way to wait for it."""
+    """Records the messages that the plugin logs."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ class LogRecords(logging.Handler):
         self._arrived.set()
 
     async def wait(self) -> str:
-        """Return the next message."""
+        """Wait for the next message."""
         await self._arrived.wait()
         self._arrived.clear()
         return self.messages[-1]
@@ -132,7 +132,7 @@ def log() -> Iterator[LogRecords]:
 
 
 class Clock:
-    """The event loop's clock, put forward."""
+    """The clock of the event loop, which can be advanced."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._ahead = 0.0
@@ -178,7 +178,7 @@ def document(
     exposed: Mapping[str, Any] | None = None,
     **config: Any,
 ) -> dict[str, Any]:
-    """Return a document that consumes and offers everything; the policies of operations are given by name."""
+    """Return a document that consumes and exposes all operations, with policies of operations by name."""
     consumed = [
         {**each, **({"x-resilience": (operations or {})[each["name"]]} if each["name"] in (operations or {}) else {})}
         for each in OPERATIONS["resources"][0]["operations"]
@@ -244,7 +244,7 @@ Start = Callable[..., Awaitable[Client]]
 
 @pytest.fixture
 async def start(api: Api) -> AsyncIterator[Start]:
-    """Start a host on a document with these policies."""
+    """Start a host with these policies."""
     async with AsyncExitStack() as stack:
 
         async def start(policy: Any = None, *, settings: Mapping[str, Any] | None = None, **policies: Any) -> Client:

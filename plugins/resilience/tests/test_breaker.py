@@ -1,4 +1,4 @@
-"""An API that keeps failing is left alone, then tried by one call."""
+"""Tests of the circuit breaker."""
 
 from __future__ import annotations
 

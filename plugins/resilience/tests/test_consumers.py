@@ -1,4 +1,4 @@
-"""Consumers of any kind: those without methods, and those that give an error as an answer."""
+"""Tests with consumers without methods, and with consumers that return errors as results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where `x-resilience` may stand, and what it may say."""
+"""Tests of the key `x-resilience` in documents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""So many calls in a time, so many at once; the others wait their turn, or are refused."""
+"""Tests of rate limits and concurrency limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls are made again when that is safe, may help, and can still be in time."""
+"""Tests of retries and deadlines."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def test_transient_statuses_are_retried(api: Api, start: Start, status: in
 
 async def test_broken_connection_is_retried(api: Api, start: Start) -> None:
     call = await start(QUICK)
-    # The client of the http plugin sends such a request once more itself.
+    # The client of the http plugin itself retries such a request once.
     api.responders += [abort_connection, abort_connection]
     assert await call() == {"ok": True}
     assert len(api.received) == 3

@@ -108,7 +108,7 @@ class Service:
             raise NotFoundError("no route matches this path")
         if method not in ("GET", "HEAD"):
             return _method_not_allowed(method, {"GET"})
-        # Built on the first request, as most exposers are never asked for them.
+        # Built on the first request, as most exposers never serve them.
         self._pages = self._pages or build_pages(with_server(self._describe(), self._root or "/"))
         return self._pages[segments[0]].response()
 

@@ -46,7 +46,7 @@ Document = Callable[..., dict[str, Any]]
 
 
 def _document(*operations: Operation, exposed: Any = None, **keys: Any) -> dict[str, Any]:
-    """Each operation consumed as it is exposed; `exposed` are the resources where they differ."""
+    """Build a document that consumes and exposes the operations; `exposed` replaces the exposed resources."""
     consumed = [{k: v for k, v in o.items() if k != "exposed"} for o in operations]
     resources = exposed or [
         {"path": o["path"], "operations": [{"method": o["method"], "call": f"up.{o['name']}"}]} for o in operations

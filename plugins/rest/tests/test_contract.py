@@ -1,4 +1,4 @@
-"""The REST exposer keeps the contract of exposers."""
+"""The REST exposer fulfils the contract of exposers."""
 
 from __future__ import annotations
 

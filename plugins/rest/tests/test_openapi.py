@@ -1,4 +1,4 @@
-"""What an exposer says of itself: `/openapi.json`, and `/docs` for people."""
+"""Tests of `/openapi.json` and `/docs`."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ async def test_openapi_and_docs_require_authentication(serve: Any) -> None:
 
 
 class Resources(HTMLParser):
-    """The elements of a page, and what its attributes point to."""
+    """Collects the elements of a page, and the targets of their attributes."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

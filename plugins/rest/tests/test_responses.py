@@ -165,7 +165,7 @@ async def test_unexpected_exception_is_only_logged(serve: Any, caplog: pytest.Lo
 
 
 class Stream:
-    """Chunks with gates between them; knows whether it was closed."""
+    """A stream of chunks; an exception among them is raised after `go_on`."""
 
     def __init__(self, *chunks: bytes | Exception) -> None:
         self.chunks = chunks

@@ -126,7 +126,7 @@ Rank = tuple[int, int, tuple[str, ...]]
 
 
 def slow_match(segments: tuple[Segment, ...], path: list[str]) -> tuple[list[Rank], list[str]] | None:
-    """How specific each segment of a declared path is for `path` (the least wins), and the values."""
+    """Return the rank of each segment of a declared path for `path` (lower wins), and the values."""
     if len(segments) != len(path):
         return None
     ranks: list[Rank] = []

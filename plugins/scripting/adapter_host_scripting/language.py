@@ -85,7 +85,7 @@ class Program:
 
     def timeout_error(self, limits: Limits) -> ScriptError:
         """Return the error for a timeout."""
-        return self.error(f"stopped after {round(limits.seconds * 1000)} ms, its timeout")
+        return self.error(f"timeout after {round(limits.seconds * 1000)} ms")
 
     def statement_limit_error(self, limits: Limits) -> ScriptError:
         """Return the error for too many statements."""

@@ -1,4 +1,4 @@
-"""Scripts in a folder of their own, as steps of what is served over REST and MCP."""
+"""Scripts in a temporary folder, as steps of operations that are served over REST and MCP."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ Serve = Callable[..., AbstractAsyncContextManager[Running]]
 
 
 class ControlConfig(ExposerConfig):
-    """As much as is needed."""
+    """The part of the model that the tests need."""
 
     management: dict[str, Any]
 
 
 class Control(Exposer[ControlConfig]):
-    """What stands where a control exposer would: its part about scripts is what matters here."""
+    """A control exposer that only has settings of scripts."""
 
     config_class = ControlConfig
 
 
 class ControlPlugin:
-    """Brings `type: control`."""
+    """Registers `type: control`."""
 
     @hookimpl
     def register_exposers(self, register: RegisterExposer) -> None:
@@ -60,7 +60,7 @@ def script_plugins() -> Plugins:
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    """Write a script, and give the step that runs it."""
+    """Write a script, and return the step that runs it."""
 
     def write(text: str, language: str = "javascript", name: str = "main", **keys: Any) -> dict[str, Any]:
         folder = tmp_path / "scripts"
@@ -85,7 +85,7 @@ def serve(script_plugins: Plugins) -> Serve:
 
 @pytest.fixture
 def serve_each(script_plugins: Plugins) -> Serve:
-    """Serve each of some scripts as a tool of its own; `scripting` holds for all of them."""
+    """Serve each script as a separate tool; `scripting` applies to all of them."""
 
     def serve_each(steps: dict[str, dict[str, Any]], scripting: dict[str, Any] | None = None, **settings: Any) -> Any:
         document = build_document(next(iter(steps.values())), scripting=scripting)
@@ -98,7 +98,7 @@ def serve_each(script_plugins: Plugins) -> Serve:
 
 
 def build_document(*steps: dict[str, Any], scripting: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Return the document that is served."""
+    """Return the document to serve."""
     inputs = [{"name": name, "type": "string", "required": False, "description": name} for name in ("a", "b")]
     operation = {"name": "run", "description": "Runs it", "steps": list(steps)}
     queried = [{**values, "in": "query"} for values in inputs]
@@ -124,7 +124,7 @@ def build_document(*steps: dict[str, Any], scripting: dict[str, Any] | None = No
 
 
 async def get(served: Running, **query: str) -> tuple[int, Any]:
-    """Run it over REST."""
+    """Run the steps over REST."""
     async with (
         aiohttp.ClientSession() as session,
         session.get(f"{served.url('front')}/run", params=query) as response,
@@ -134,7 +134,7 @@ async def get(served: Running, **query: str) -> tuple[int, Any]:
 
 
 async def call(served: Running, **arguments: Any) -> tuple[bool, str]:
-    """Run it over MCP."""
+    """Run the steps over MCP."""
     async with Client(served.url("tools")) as client:
         result = await client.call_tool("run", arguments)
     (content,) = result.content

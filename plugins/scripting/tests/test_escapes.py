@@ -1,7 +1,8 @@
-"""What a script must not do is refused: when it is loaded where its text shows it, else when it is run."""
+"""Tests of the sandbox: forbidden scripts are rejected when they are loaded, or when they run."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from adapter_host import Host, OperationError, Plugins, ProblemsError
 
 from .conftest import Serve, Write, build_document
 
+OUT_OF_TIME = "timeout after|statementLimit of"
+STOPPED = f"{OUT_OF_TIME}|memory limit of|too deep|process crashed"
 QUICK = {"timeout": 1000, "statementLimit": 20_000}
 
 JAVASCRIPT = {
@@ -30,8 +33,8 @@ JAVASCRIPT = {
     "timer": ("setTimeout(() => 1, 1)", "ReferenceError: setTimeout is not defined"),
     "loop": ("for (;;);", "statementLimit"),
     "loops": ("while (true) { for (;;) {} }", "statementLimit"),
-    "caught": ("for (;;) { try { for (;;) {} } catch (error) {} }", "stopped after"),
-    "finally": ("function f() { try { for (;;); } finally { f() } } f()", "stopped"),
+    "caught": ("for (;;) { try { for (;;) {} } catch (error) {} }", OUT_OF_TIME),
+    "finally": ("function f() { try { for (;;); } finally { f() } } f()", STOPPED),
     "unseen": ("[1].sort.call({length: 2 ** 32})", "timeout after 1000 ms"),
     "expression": ("const f = n => n ? f(n - 1) + f(n - 1) : 0; f(60)", "timeout after 1000 ms"),
     "regex": ("result = /^(a+)+$/.test('a'.repeat(50) + 'b')", "timeout after 1000 ms"),
@@ -44,7 +47,7 @@ JAVASCRIPT = {
     "bigint": ("result = String(2n ** (2n ** 40n))", "script 'bigint.js'"),
     "getter": ("result = {get a() { for (;;); }}", "statementLimit"),
     "tojson": ("result = {toJSON() { for (;;); }}", "statementLimit"),
-    "shared": ("let a = [1]; for (let i = 0; i < 40; i++) a = [a, a]; result = a", "stopped"),
+    "shared": ("let a = [1]; for (let i = 0; i < 40; i++) a = [a, a]; result = a", STOPPED),
 }
 
 PYTHON = {
@@ -67,9 +70,9 @@ PYTHON = {
     "loops": ("while True:\n    while False:\n        pass", "statementLimit"),
     "caught": (
         "while True:\n    try:\n        while True: pass\n    except BaseException:\n        pass",
-        "stopped after",
+        OUT_OF_TIME,
     ),
-    "finally": ("def f():\n    try:\n        while True: pass\n    finally:\n        f()\nf()", "stopped"),
+    "finally": ("def f():\n    try:\n        while True: pass\n    finally:\n        f()\nf()", STOPPED),
     "expression": ("result = sum(i for i in range(10 ** 12))", "memory limit of 64 MiB exceeded"),
     "calls": ("f = lambda n: n and f(n - 1) + f(n - 1)\nresult = f(60)", "timeout after 1000 ms"),
     "recursion": ("def f():\n    f()\nf()", "recursion or nesting too deep"),
@@ -79,21 +82,21 @@ PYTHON = {
     "growing": ("s = 'x'\nwhile True:\n    s += s", "memory limit of 64 MiB exceeded"),
     "padding": ("result = 'x'.ljust(10 ** 10)", "memory limit of 64 MiB exceeded"),
     "shift": ("result = 1 << 10 ** 11", "script 'shift.py'"),
-    "shared": ("a = [1]\nfor i in range(40):\n    a = [a, a]\nresult = a", "stopped"),
+    "shared": ("a = [1]\nfor i in range(40):\n    a = [a, a]\nresult = a", STOPPED),
     "regex": ("import re\nresult = bool(re.match(r'(a|aa)+\\1$', 'a' * 200 + 'b'))", "script 'regex.py'"),
     "backtracking": ("import re\nresult = bool(re.match(r'^(?=(a+)+$)', 'a' * 60 + 'b'))", ""),
 }
 
 
 async def unexpected_results(served: Any, scripts: dict[str, tuple[str, str]]) -> dict[str, str]:
-    """What was not refused in the expected words."""
+    """Run the scripts, and return the outcomes that do not match the expected error."""
     wrong = {}
     for name, (_, message) in scripts.items():
         try:
             actual = f"gave {(await served.host.call(f'tools.{name}')).data!r}"
         except OperationError as error:
             actual = error.message
-        if message not in actual or (message and actual.startswith("gave")):
+        if not re.search(message, actual) or (message and actual.startswith("gave")):
             wrong[name] = actual
     return wrong
 

@@ -1,4 +1,4 @@
-"""What `management.scripting` says of all scripts, and how that is changed while they are served."""
+"""Tests of `management.scripting` and its changes at runtime."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ async def test_changed_defaults_reload_scripts(serve: Serve, write: Write, tmp_p
         assert await get(served) == (200, ["one", "mine"])
         steps_of(served).adjust({"defaultLocation": other.as_uri()})
         assert await get(served) == (200, ["two", "mine"])
-        with pytest.raises(ValueError, match=r"step 'main': there is no script 'main\.py'"):
+        with pytest.raises(ValueError, match=r"step 'main': script 'main\.py' not found"):
             steps_of(served).adjust({"defaultLocation": (tmp_path / "none").as_uri(), "timeout": 5})
         (other / "main.py").write_text("result = ")
         with pytest.raises(ValueError, match=r"main\.py:1: invalid Python"):

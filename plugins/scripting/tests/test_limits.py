@@ -1,4 +1,4 @@
-"""What a script may take, and that nobody else pays for one that takes too much."""
+"""Tests of limits, and of other calls while a script exceeds them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ both = pytest.mark.parametrize("language", ["javascript", "python"])
 
 @both
 async def test_statements_are_counted(serve: Serve, write: Write, language: str) -> None:
-    # One before the loop, the loop, its body fifty times, and one after it; a loop of Python is one each time.
+    # One before the loop, the loop, 50 times its body, one after it; in Python, the loop counts on each iteration.
     limit = 1 + (51 if language == "python" else 1) + 50 + 1
     async with serve(write(COUNTED[language], language), scripting={"statementLimit": limit}) as served:
         assert await get(served, a="50") == (200, 50)
@@ -127,7 +127,7 @@ async def test_workers_do_not_inherit_the_environment(
 
 
 async def spawned(call: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
-    """Return the task of a call whose script is running."""
+    """Start a call, and return its task once the script is running."""
     task = asyncio.create_task(call)
     await until(lambda: any(map(busy, children())))
     return task
@@ -139,7 +139,7 @@ async def all_gone() -> None:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait for what another process does, of which nothing here tells."""
+    """Wait for a state of another process, which sends no event."""
     while not condition():  # noqa: ASYNC110
         await asyncio.sleep(0.005)
 
@@ -164,7 +164,7 @@ def states(child: int) -> list[str]:
 
 
 def environment(child: int) -> bytes:
-    """What a process was told when it began."""
+    """Return the initial environment of a process."""
     return Path(f"/proc/{child}/environ").read_bytes()
 
 

@@ -1,4 +1,4 @@
-"""The command as it serves scripts, and what happens to files that change."""
+"""Tests of scripts with the command: several workers, and changed files."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def document(*steps: dict[str, Any]) -> dict[str, Any]:
 
 @asynccontextmanager
 async def served(folder: Path, *steps: dict[str, Any], options: tuple[str, ...]) -> AsyncIterator[tuple[Process, str]]:
-    """Yield the command, and the URL that it serves the steps at."""
+    """Run the command; return its process and the URL of the steps."""
     (folder / "it.yaml").write_text(json.dumps(document(*steps)))
     ready = folder / "ready.json"
     command = ("-m", "adapter_host", "serve", "--ready-file", str(ready), *options, str(folder / "it.yaml"))

@@ -1,4 +1,4 @@
-"""Scripts as steps, over REST and over MCP."""
+"""Tests of scripts as steps over REST and MCP."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ _NO_PATH: Final = frozenset({"", ".", ".."})
 
 
 def build_app(skills: Mapping[str, Skill], limit: int) -> web.Application:
-    """Build the application; at most `limit` bytes of one skill are held in memory."""
+    """Build the application; at most `limit` bytes of one skill are loaded into memory."""
     summaries = [skill.summary for skill in skills.values()]
     listing = CacheableResponse.from_data({"count": len(summaries), "skills": summaries})
     app = web.Application(middlewares=[problem_middleware])

@@ -29,7 +29,7 @@ class Response:
 
 @dataclass
 class SkillClient:
-    """A served skill exposer, and a client of it."""
+    """A client of a served skill exposer."""
 
     url: str
     host: Host
@@ -95,7 +95,7 @@ def serve() -> Serve:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Return a skill's folder, with much in and around it that is not the skill's."""
+    """Create the folder of a skill, with files in and around it that must not be served."""
     root = tmp_path / "sowing"
     texts = {
         "SKILL.md": "---\nname: sowing\n---\n",

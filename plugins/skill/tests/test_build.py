@@ -1,4 +1,4 @@
-"""What `serve`, `inspect` and a build say of skills; wrong documents are in tests/bad."""
+"""Tests of the catalog, usage and errors of skills; tests/compiler/bad has invalid documents."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_usage(document: Document, authentication: Any, line: str) -> None:
 
 def test_location_must_be_a_folder(document: Document, folder: Path) -> None:
     skill = {"name": "a", "description": "A", "location": (folder / "SKILL.md").as_uri()}
-    with pytest.raises(ProblemsError, match="'location' is a file; set it to the skill's folder"):
+    with pytest.raises(ProblemsError, match="is a file; set it to the skill's folder"):
         build_host(document(skill))
 
 

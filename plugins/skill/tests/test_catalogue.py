@@ -1,4 +1,4 @@
-"""What the catalogue tells of skills, and how."""
+"""Tests of the list and details of skills."""
 
 from __future__ import annotations
 

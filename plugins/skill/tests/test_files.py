@@ -1,4 +1,4 @@
-"""The files of a skill: one by one, listed, and as an archive."""
+"""Tests of the files of skills: contents, list and archive."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ async def test_file_count_limit(serve: Serve, folder: Path, monkeypatch: pytest.
 async def test_folder_created_later(serve: Serve, folder: Path, tmp_path: Path) -> None:
     async with serve(skill(tmp_path / "later")) as client:
         (warning,) = client.host.warnings
-        assert "the skill's 'location' does not exist yet" in warning.message
+        assert "does not exist yet" in warning.message
         for path in ("contents", "contents/SKILL.md", "download"):
             assert (await client(f"/skills/sowing/{path}")).status == 404
         await asyncio.to_thread(folder.rename, tmp_path / "later")

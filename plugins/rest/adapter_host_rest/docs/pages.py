@@ -1,4 +1,4 @@
-"""Pages served beside the routes: the OpenAPI document and its HTML page."""
+"""Additional pages of the exposer: the OpenAPI document and its HTML page."""
 
 from __future__ import annotations
 
