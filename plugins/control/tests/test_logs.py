@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
+from syrupy.assertion import SnapshotAssertion
 
 from adapter_host.testing import running
 
@@ -86,20 +87,20 @@ async def test_log_levels(session: aiohttp.ClientSession) -> None:
 
 
 @pytest.mark.parametrize(
-    ("logger", "arguments", "status", "detail"),
+    ("logger", "arguments", "status"),
     [
-        ("nobody", {"json": {"level": "debug"}}, 404, "unknown logger; GET /logs lists all of them"),
-        ("root", {"json": {"level": "loud"}}, 400, "the body must be {"),
-        ("root", {"json": {"level": "info", "more": 1}}, 400, "the body must be {"),
-        ("root", {"json": {}}, 400, "the body must be {"),
-        ("root", {"json": {"level": None}}, 400, "the root logger has no parent"),
-        ("root", {"json": []}, 400, "the body must be a JSON object"),
-        ("root", {"data": b"{", "headers": {"Content-Type": "application/json"}}, 400, "the body must be a JSON obj"),
-        ("root", {"data": b"{}"}, 415, "the Content-Type must be application/json"),
+        pytest.param("nobody", {"json": {"level": "debug"}}, 404, id="unknown-logger"),
+        pytest.param("root", {"json": {"level": "loud"}}, 400, id="unknown-level"),
+        pytest.param("root", {"json": {"level": "info", "more": 1}}, 400, id="unknown-key"),
+        pytest.param("root", {"json": {}}, 400, id="missing-level"),
+        pytest.param("root", {"json": {"level": None}}, 400, id="root-without-level"),
+        pytest.param("root", {"json": []}, 400, id="list"),
+        pytest.param("root", {"data": b"{", "headers": {"Content-Type": "application/json"}}, 400, id="invalid-json"),
+        pytest.param("root", {"data": b"{}"}, 415, id="no-content-type"),
     ],
 )
 async def test_invalid_log_level_changes(
-    session: aiohttp.ClientSession, logger: str, arguments: dict[str, Any], status: int, detail: str
+    session: aiohttp.ClientSession, logger: str, arguments: dict[str, Any], status: int, snapshot: SnapshotAssertion
 ) -> None:
     async with running(MADE) as served:
         before = logging.getLogger().level
@@ -107,7 +108,7 @@ async def test_invalid_log_level_changes(
             session, "PUT", f"{served.url('control')}/logs/{logger}", **arguments
         )
         assert response_status == status
-        assert body["detail"].startswith(detail)
+        assert body["detail"] == snapshot
         assert logging.getLogger().level == before
 
 
@@ -155,12 +156,13 @@ async def test_log_stream_contains_no_secret(session: aiohttp.ClientSession) -> 
     assert line["message"] == "got {{env.TOKEN}} for https://***@api.example.com/x?api_key=***&page=1"
 
 
-async def test_max_subscribers(session: aiohttp.ClientSession) -> None:
+async def test_max_subscribers(session: aiohttp.ClientSession, snapshot: SnapshotAssertion) -> None:
     async with running(MADE) as served:
         url = served.url("control")
         async with subscribe(session, url) as events:
             status, body = await request_json(session, "GET", f"{url}/logs/stream")
-            assert (status, body["detail"]) == (503, "too many log subscribers (at most 1)")
+            assert status == 503
+            assert body["detail"] == snapshot
             LOG.warning("still")
             assert (await events.next())[1]["message"] == "still"
         async with subscribe(session, url, while_full=lambda: None) as events:

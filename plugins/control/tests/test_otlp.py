@@ -14,6 +14,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from syrupy.assertion import SnapshotAssertion
 
 from adapter_host import Host, ProblemsError, Settings
 from adapter_host.testing import running
@@ -125,18 +126,25 @@ async def test_unreachable_collector_does_not_fail_requests(session: aiohttp.Cli
 
 
 @pytest.mark.parametrize("endpoint", ["localhost:4318", "grpc://localhost:4317", "http://"])
-def test_invalid_endpoints(endpoint: str) -> None:
-    with pytest.raises(ProblemsError, match="invalid OTLP endpoint"):
+def test_invalid_endpoints(endpoint: str, snapshot: SnapshotAssertion) -> None:
+    with pytest.raises(ProblemsError) as caught:
         Host(document("http://127.0.0.1:9", otlp_control(endpoint)), settings=Settings(environment={}))
+    (problem,) = caught.value.problems
+    assert problem.code == "otlp-endpoint"
+    assert problem.message == snapshot(name="message")
 
 
-def test_grpc_port_is_a_warning() -> None:
+def test_grpc_port_is_a_warning(snapshot: SnapshotAssertion) -> None:
     capability = document("http://127.0.0.1:9", otlp_control("http://localhost:4317"))
     (warning,) = Host(capability, settings=Settings(environment={})).warnings
-    assert "4317 is the port of OTLP over gRPC" in warning.message
+    assert warning.code == "otlp-endpoint"
+    assert warning.message == snapshot
 
 
-def test_missing_otlp_package(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_otlp_package(monkeypatch: pytest.MonkeyPatch, snapshot: SnapshotAssertion) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http", None)
-    with pytest.raises(ProblemsError, match=r"not installed; pip install 'adapter-host-control\[otlp\]'"):
+    with pytest.raises(ProblemsError) as caught:
         Host(document("http://127.0.0.1:9", otlp_control("http://localhost:4318")), settings=Settings(environment={}))
+    (problem,) = caught.value.problems
+    assert problem.code == "missing-package"
+    assert problem.message == snapshot

@@ -7,6 +7,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from syrupy.assertion import SnapshotAssertion
 
 from adapter_host import UnavailableError, UpstreamStatusError, UpstreamTimeoutError
 from adapter_host.testing import running
@@ -29,12 +30,14 @@ async def refused(call: Client, name: str = "read") -> UnavailableError:
 
 
 @pytest.mark.parametrize("status", [502, 503, 504])
-async def test_opens_after_consecutive_failures(api: Api, start: Start, status: int) -> None:
+async def test_opens_after_consecutive_failures(
+    api: Api, start: Start, status: int, snapshot: SnapshotAssertion
+) -> None:
     call = await start(POLICY)
     api.fail(status, status)
     await failing(call)
     error = await refused(call)
-    assert error.message == "circuit breaker open for upstream 'things'; retry in 30 s"
+    assert error.message == snapshot(name="message")
     assert error.retry_after == 30
     assert len(api.received) == 2
 
@@ -85,7 +88,9 @@ async def test_other_error_statuses_are_not_failures(api: Api, start: Start, sta
     assert len(api.received) == 4
 
 
-async def test_half_open_circuit_lets_one_probe_through(api: Api, start: Start, clock: Clock, log: LogRecords) -> None:
+async def test_half_open_circuit_lets_one_probe_through(
+    api: Api, start: Start, clock: Clock, log: LogRecords, snapshot: SnapshotAssertion
+) -> None:
     call = await start(POLICY)
     api.fail(503, 503)
     await failing(call)
@@ -99,10 +104,7 @@ async def test_half_open_circuit_lets_one_probe_through(api: Api, start: Start, 
     held_response.release.set()
     assert await probe == {"ok": True}
     assert await call() == {"ok": True}
-    assert log.messages == [
-        "circuit breaker opened for upstream 'things' for 30 s",
-        "circuit breaker closed for upstream 'things'",
-    ]
+    assert log.messages == snapshot
 
 
 async def test_failed_probe_reopens_the_circuit(api: Api, start: Start, clock: Clock) -> None:
@@ -194,8 +196,9 @@ async def test_queued_calls_are_rejected_when_the_circuit_opens(api: Api, start:
     turn.set()
     with pytest.raises(UpstreamStatusError):
         await first
-    with pytest.raises(UnavailableError, match="circuit breaker open"):
+    with pytest.raises(UnavailableError) as caught:
         await second
+    assert caught.value.retry_after == 30
     assert len(api.received) == 1
 
 
@@ -204,7 +207,8 @@ async def test_rejected_calls_do_not_use_the_rate_limit(api: Api, start: Start) 
     api.fail(503)
     await failing(call, 1)
     for _ in range(3):
-        assert "circuit breaker open" in (await refused(call)).message
+        # The rate limit would be exceeded for 60 s.
+        assert (await refused(call)).retry_after == 30
 
 
 async def test_state_is_per_host_and_reset_on_reload(api: Api, start: Start) -> None:
@@ -238,4 +242,4 @@ async def test_open_circuit_over_rest_has_retry_after(api: Api) -> None:
             assert answer.status == 503
             assert answer.headers["Retry-After"] == "30"
             assert answer.headers.get("Connection", "keep-alive") == "keep-alive"
-            assert (await answer.json())["detail"].endswith("retry in 30 s")
+            assert "30 s" in (await answer.json())["detail"]

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from syrupy.assertion import SnapshotAssertion
 
-from adapter_host import UnavailableError, UpstreamStatusError, UpstreamUnreachableError
+from adapter_host import UnavailableError, UpstreamStatusError, UpstreamTimeoutError, UpstreamUnreachableError
 
 from .conftest import Api, Client, Clock, Start, abort_connection
 
@@ -27,12 +28,15 @@ LEVELS = [
 
 
 @pytest.mark.parametrize(("policies", "name"), LEVELS)
-async def test_rate_limit(api: Api, start: Start, clock: Clock, policies: Any, name: str) -> None:
+async def test_rate_limit(
+    api: Api, start: Start, clock: Clock, policies: Any, name: str, snapshot: SnapshotAssertion
+) -> None:
     call = await start(**policies({"rate": {"calls": 3, "per": 60, "wait": 0}}))
     for _ in range(3):
         await call()
     error = await refused(call)
-    assert error.message == f"rate limit of '{name}' exceeded; retry in 20 s"
+    assert f"'{name}'" in error.message
+    assert error.message == snapshot
     assert error.retry_after == 20
     clock.advance(20.1)
     await call()
@@ -41,13 +45,14 @@ async def test_rate_limit(api: Api, start: Start, clock: Clock, policies: Any, n
 
 
 @pytest.mark.parametrize(("policies", "name"), LEVELS)
-async def test_concurrency_limit(api: Api, start: Start, policies: Any, name: str) -> None:
+async def test_concurrency_limit(api: Api, start: Start, policies: Any, name: str, snapshot: SnapshotAssertion) -> None:
     call = await start(**policies({"concurrency": {"calls": 2, "wait": 0}}))
     held_response = [api.hold(), api.hold()]
     task = [call.task(), call.task()]
     await api.requests(2)
     error = await refused(call)
-    assert error.message == f"concurrency limit of '{name}' reached (2); retry in 1 s"
+    assert f"'{name}'" in error.message
+    assert error.message == snapshot
     assert error.retry_after == 1
     held_response[0].release.set()
     await asyncio.wait(task, return_when=asyncio.FIRST_COMPLETED)
@@ -192,7 +197,7 @@ async def test_deadline_ends_queueing(api: Api, start: Start) -> None:
     held_response = api.hold()
     first = call.task()
     await api.requests(1)
-    with pytest.raises(Exception, match=r"'other' exceeded its deadline of 0\.02 s"):
+    with pytest.raises(UpstreamTimeoutError, match=r"'other'.*0\.02 s"):
         await call("other")
     held_response.release.set()
     await first
@@ -202,6 +207,5 @@ async def test_deadline_ends_queueing(api: Api, start: Start) -> None:
 async def test_retries_count_against_the_rate(api: Api, start: Start) -> None:
     call = await start({"rate": {"calls": 2, "per": 60, "wait": 0}, "retry": {"backoff": 0.001}})
     api.fail(503, 503)
-    with pytest.raises(UnavailableError, match="rate limit"):
-        await call()
+    assert (await refused(call)).retry_after == 30
     assert len(api.received) == 2

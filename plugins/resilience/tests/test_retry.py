@@ -10,7 +10,13 @@ from email.utils import format_datetime
 import pytest
 from aiohttp import web
 
-from adapter_host import UpstreamInvalidError, UpstreamStatusError, UpstreamTimeoutError, UpstreamUnreachableError
+from adapter_host import (
+    UnavailableError,
+    UpstreamInvalidError,
+    UpstreamStatusError,
+    UpstreamTimeoutError,
+    UpstreamUnreachableError,
+)
 
 from .conftest import Api, Clock, LogRecords, Start, abort_connection
 
@@ -33,10 +39,13 @@ async def test_broken_connection_is_retried(api: Api, start: Start) -> None:
     assert len(api.received) == 3
 
 
-async def test_timeout_is_retried(api: Api, start: Start) -> None:
-    call = await start(QUICK, **{"x-timeout": {"total": 0.05}})
+async def test_timeout_is_retried(api: Api, start: Start, clock: Clock) -> None:
+    call = await start(QUICK, **{"x-timeout": {"total": 30}})
     held_response = api.hold()
-    assert await call() == {"ok": True}
+    calling = call.task()
+    await api.requests(1)
+    clock.advance(30)
+    assert await calling == {"ok": True}
     await held_response.gone.wait()
     assert len(api.received) == 2
 
@@ -219,7 +228,7 @@ async def test_total_timeout_bounds_retries_without_a_deadline(api: Api, start: 
 async def test_deadline_cancels_the_call(api: Api, start: Start, policies: dict[str, object]) -> None:
     call = await start(**policies)
     held_response = api.hold()
-    with pytest.raises(UpstreamTimeoutError, match=r"'(things\.)?read' exceeded its deadline of 0\.05 s"):
+    with pytest.raises(UpstreamTimeoutError, match=r"'(things\.)?read'.*0\.05 s"):
         await call()
     await held_response.gone.wait()
 
@@ -288,7 +297,7 @@ async def test_messages_contain_no_secret(api: Api, start: Start, caplog: pytest
         with pytest.raises(Exception) as caught:  # noqa: PT011 - whatever it is
             await call()
         messages.append(str(caught.value))
-    assert "circuit breaker open" in messages[1]
+    assert isinstance(caught.value, UnavailableError)
     assert "s3cret" not in "".join(messages) + "".join(
         record.getMessage() for record in caplog.records if is_own_record(record)
     )

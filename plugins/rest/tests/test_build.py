@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from syrupy.assertion import SnapshotAssertion
 
 from adapter_host import Host, Plugins, Problem, ProblemsError, Settings
 from adapter_host.testing import FakePlugin
@@ -44,33 +45,34 @@ def resource_at(path: str, call: str = "up.read", method: str = "GET") -> dict[s
 
 
 @pytest.mark.parametrize(
-    ("path", "reason"),
+    "path",
     [
-        ("/r/{id", "unbalanced braces in '{id'"),
-        ("/r/{a}{b}", "adjacent variables in '{a}{b}'; separate them with text"),
-        ("/{id}/{id}", "duplicate variable 'id'"),
+        "/r/{id",
+        "/r/{a}{b}",
+        "/{id}/{id}",
     ],
 )
-def test_invalid_paths(document: Any, path: str, reason: str) -> None:
+def test_invalid_paths(document: Any, path: str, snapshot: SnapshotAssertion) -> None:
     (problem,) = problems(document(READ, exposed=[resource_at(path)]))
     assert problem.code == "path"
-    assert problem.message.endswith(f"invalid path '{path}': {reason}")
+    assert problem.message == snapshot
 
 
-def test_forward_to_a_consumer_without_pass_through(document: Any) -> None:
+def test_forward_to_a_consumer_without_pass_through(document: Any, snapshot: SnapshotAssertion) -> None:
     forward = {"path": "/{path}", "forward": {"targetNamespace": "up", "trustedHeaders": ["Accept"]}}
     (problem,) = problems(document(READ, exposed=[forward]))
-    assert (problem.code, "'up' does not support 'forward'" in problem.message) == ("unsupported", True)
+    assert problem.code == "unsupported"
+    assert problem.message == snapshot
 
 
-def test_duplicate_route_names_both_positions(tmp_path: Path, document: Any) -> None:
+def test_duplicate_route_names_both_positions(tmp_path: Path, document: Any, snapshot: SnapshotAssertion) -> None:
     file = tmp_path / "twice.yaml"
     file.write_text(json.dumps(document(READ, exposed=[resource_at("/r/{id}"), resource_at("/r/{ID}")]), indent=1))
     lines = [number for number, line in enumerate(file.read_text().splitlines(), 1) if '"method": "GET"' in line]
     (problem,) = problems(file)
     assert problem.code == "duplicate-route"
-    assert problem.message.startswith("duplicate route GET /r/{ID}; 'read' serves GET /r/{id} at ")
     assert f"{file}:{lines[1] - 1}:" in problem.message
+    assert problem.message.replace(str(tmp_path), "") == snapshot
     assert problem.line == lines[2] - 1
 
 
@@ -85,31 +87,31 @@ def test_routes_differ_by_method_and_pattern(document: Any) -> None:
     assert titles == ["GET /r/{id}", "PUT /r/{id}", "GET /r/{id}.json"]
 
 
-def test_unknown_method_is_a_problem(document: Any) -> None:
+def test_unknown_method_is_a_problem(document: Any, snapshot: SnapshotAssertion) -> None:
     (problem,) = problems(document(READ, exposed=[resource_at("/r/{id}", method="BREW")]))
-    assert "'method' must be one of 'GET', 'POST', 'PUT', 'PATCH' or 'DELETE'" in problem.message
+    assert problem.message == snapshot
 
 
-def test_exposer_without_resources_is_a_problem(document: Any) -> None:
+def test_exposer_without_resources_is_a_problem(document: Any, snapshot: SnapshotAssertion) -> None:
     broken = document(READ)
     broken["capability"]["exposes"][0]["resources"] = []
     (problem,) = problems(broken)
-    assert problem.message.endswith("'resources' is empty; declare at least one resource")
+    assert problem.message == snapshot
 
 
-def test_resource_without_operations_is_a_warning(document: Any) -> None:
+def test_resource_without_operations_is_a_warning(document: Any, snapshot: SnapshotAssertion) -> None:
     host = build(document(READ, exposed=[resource_at("/r/{id}"), {"path": "/later", "operations": None}]))
     (warning,) = host.warnings
-    assert warning.message.endswith("resource '/later' has no operations; nothing is served there")
+    assert warning.message == snapshot
 
 
-def test_variable_without_input_is_a_warning(document: Any) -> None:
+def test_variable_without_input_is_a_warning(document: Any, snapshot: SnapshotAssertion) -> None:
     declared = resource_at("/r/{id}/{note}")
     declared["operations"][0]["inputParameters"] = [{"name": "id", "in": "path"}, {"name": "note", "value": "n"}]
     host = build(document(READ, exposed=[resource_at("/r/{id}/of/{owner}"), declared]))
-    messages = [problem.message for problem in host.warnings if problem.code == "unused-variable"]
-    assert len(messages) == 1
-    assert messages[0].endswith("path variable 'owner' matches no input of GET /r/{id}/of/{owner}; it is ignored")
+    (warning,) = [problem for problem in host.warnings if problem.code == "unused-variable"]
+    assert "'owner'" in warning.message
+    assert warning.message == snapshot
 
 
 def test_catalog_lists_input_locations(document: Any) -> None:

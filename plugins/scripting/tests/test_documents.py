@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from syrupy.assertion import SnapshotAssertion
 
 from adapter_host import Host, Plugins, Problem, ProblemsError
 
@@ -37,24 +38,24 @@ def messages(plugins: Plugins, *steps: Step, scripting: dict[str, Any] | None = 
             "javascript",
             "let a = 1;\nlet a = 2;",
             2,
-            "invalid JavaScript: invalid redefinition of lexical identifier",
+            "invalid redefinition of lexical identifier",
         ),
-        ("javascript", "if (true) {\n  f(;\n}", 2, "invalid JavaScript: unexpected token in expression: ';'"),
-        ("javascript", "\n\nf(", 3, "invalid JavaScript: "),
-        ("javascript", "\nreturn 1", 2, "invalid JavaScript: return not in a function"),
-        ("javascript", "\nvar x = /(/", 1, "invalid JavaScript: expecting ')'"),
+        ("javascript", "if (true) {\n  f(;\n}", 2, "unexpected token in expression: ';'"),
+        ("javascript", "\n\nf(", 3, ""),
+        ("javascript", "\nreturn 1", 2, "return not in a function"),
+        ("javascript", "\nvar x = /(/", 1, "expecting ')'"),
         (
             "javascript",
             "\n\nimport 'x'",
             3,
-            "'import' is not supported in scripts; list other files in 'dependencies'",
+            "'import'",
         ),
-        ("python", "a = 1\nif a\n    b = 2", 2, "invalid Python: expected ':'"),
-        ("python", "a = 1\n  b = 2", 2, "invalid Python: unexpected indent"),
-        ("python", "a = '\\d'\n\ndef f():\n    yield 1", 4, "unsupported Python: NotImplementedError"),
+        ("python", "a = 1\nif a\n    b = 2", 2, "expected ':'"),
+        ("python", "a = 1\n  b = 2", 2, "unexpected indent"),
+        ("python", "a = '\\d'\n\ndef f():\n    yield 1", 4, "NotImplementedError"),
         ("python", "a = 1\ndel a", 2, "'del' statement"),
-        ("python", "\nimport os", 2, "module 'os' cannot be imported"),
-        ("python", "a\0b", 1, "invalid Python"),
+        ("python", "\nimport os", 2, "'os'"),
+        ("python", "a\0b", 1, ""),
     ],
 )
 def test_invalid_scripts(
@@ -73,36 +74,28 @@ def test_invalid_dependency_is_named(script_plugins: Plugins, write: Write) -> N
     assert (Path(problem.file).name, problem.line) == ("lib.js", 2)
 
 
-def test_missing_and_invalid_keys(script_plugins: Plugins, write: Write) -> None:
+def test_missing_and_invalid_keys(script_plugins: Plugins, write: Write, snapshot: SnapshotAssertion) -> None:
     step = write("result = 1")
-    assert messages(script_plugins, {**step, "language": None}) == [
-        "'language' is missing; set it to javascript or python, or set management.scripting.defaultLanguage"
-    ]
-    assert messages(script_plugins, {key: step[key] for key in ("type", "name", "file", "language")}) == [
-        "'location' is missing; set it (file:///./scripts), or set management.scripting.defaultLocation"
-    ]
-    assert messages(script_plugins, {**step, "language": "groovy"}) == [
-        "language 'groovy' is not supported; use javascript or python"
-    ]
-    assert messages(script_plugins, {**step, "language": "ruby"}) == [
-        "'language' must be one of 'javascript', 'python' or 'groovy' (given 'ruby')"
-    ]
-    assert messages(script_plugins, {**step, "location": "scripts"}) == [
-        "'location' must be text that matches ^file:/// (given 'scripts')"
-    ]
-    assert messages(script_plugins, {**step, "fil": "x"})[0].startswith("unknown key 'fil' is ignored")
+    assert messages(script_plugins, {**step, "language": None}) == snapshot
+    assert messages(script_plugins, {key: step[key] for key in ("type", "name", "file", "language")}) == snapshot
+    assert messages(script_plugins, {**step, "language": "groovy"}) == snapshot
+    assert messages(script_plugins, {**step, "language": "ruby"}) == snapshot
+    assert messages(script_plugins, {**step, "location": "scripts"}) == snapshot
+    assert messages(script_plugins, {**step, "fil": "x"}) == snapshot
 
 
 @pytest.mark.parametrize(
     "name", ["../secret.js", "/etc/passwd", "a/../b.js", "a b.js", "a//b.js", ".", "ä.js", "a\\b.js"]
 )
-def test_invalid_script_paths(script_plugins: Plugins, write: Write, name: str) -> None:
-    message = f"invalid script path {name!r}; use letters, digits, '.', '_' and '-', separated by '/'"
-    assert messages(script_plugins, write("1", file=name)) == [message]
-    assert messages(script_plugins, write("1", dependencies=[name])) == [message]
+def test_invalid_script_paths(script_plugins: Plugins, write: Write, name: str, snapshot: SnapshotAssertion) -> None:
+    for step in (write("1", file=name), write("1", dependencies=[name])):
+        assert {problem.code for problem in problems(script_plugins, step)} == {"script-file"}
+        assert messages(script_plugins, step) == snapshot(name="message")
 
 
-def test_script_files_must_be_text_inside_the_location(script_plugins: Plugins, write: Write, tmp_path: Path) -> None:
+def test_script_files_must_be_text_inside_the_location(
+    script_plugins: Plugins, write: Write, tmp_path: Path, snapshot: SnapshotAssertion
+) -> None:
     step = write("1")
     folder = tmp_path / "scripts"
     (tmp_path / "outside.js").write_text("1")
@@ -115,14 +108,11 @@ def test_script_files_must_be_text_inside_the_location(script_plugins: Plugins, 
     os.mkfifo(folder / "pipe.js")
     for name in ("link.js", "up/outside.js", ".hidden.js", "none.js", "folder.js", "pipe.js"):
         (message,) = messages(script_plugins, {**step, "file": name})
-        assert (
-            message
-            == f"script '{name}' not found in '{folder}'; hidden files and links that leave the folder are ignored"
-        )
-    assert messages(script_plugins, {**step, "file": "latin.js"}) == ["'latin.js' is not UTF-8"]
-    assert messages(script_plugins, {**step, "file": "long.js"}) == ["'long.js': the file is larger than 1048576 bytes"]
+        assert message.replace(str(folder), "FOLDER") == snapshot(name=name)
+    assert messages(script_plugins, {**step, "file": "latin.js"}) == snapshot(name="latin.js")
+    assert messages(script_plugins, {**step, "file": "long.js"}) == snapshot(name="long.js")
     (message,) = messages(script_plugins, {**step, "location": (tmp_path / "nowhere").as_uri()})
-    assert f"folder '{tmp_path / 'nowhere'}' does not exist" in message
+    assert message.replace(str(tmp_path), "") == snapshot(name="nowhere")
     (folder / "inner").mkdir()
     (folder / "inner/fine.js").write_text("1")
     (folder / "inner/link.js").symlink_to(folder / "main.js")
@@ -148,7 +138,7 @@ def test_relative_location(script_plugins: Plugins, write: Write, tmp_path: Path
     Host(tmp_path / "capability.yaml", plugins=script_plugins)
 
 
-def test_script_step_without_the_plugin() -> None:
+def test_script_step_without_the_plugin(snapshot: SnapshotAssertion) -> None:
     import adapter_host_rest
     from adapter_host.testing import FakePlugin
 
@@ -156,23 +146,15 @@ def test_script_step_without_the_plugin() -> None:
     del document["capability"]["exposes"][1]
     with pytest.raises(ProblemsError) as caught:
         Host(document, plugins=Plugins({"rest": adapter_host_rest, "fake": FakePlugin()}))
-    assert "unknown step type 'script' (installed: call, lookup; pip install adapter-host-scripting)" in str(
-        caught.value
-    )
+    (problem,) = caught.value.problems
+    assert problem.message == snapshot
 
 
-def test_invalid_with(script_plugins: Plugins, write: Write) -> None:
+def test_invalid_with(script_plugins: Plugins, write: Write, snapshot: SnapshotAssertion) -> None:
     step = write("1", **{"with": {"x": "$.later.y", "z": "{{nobody.q}}"}})
-    assert messages(script_plugins, step) == [
-        "unknown step 'later' (earlier steps: none)",
-        "'{{nobody.q}}' names nothing: there is no bind 'nobody' (binds: none)",
-    ]
+    assert messages(script_plugins, step) == snapshot
 
 
-def test_invalid_management_scripting(script_plugins: Plugins, write: Write) -> None:
+def test_invalid_management_scripting(script_plugins: Plugins, write: Write, snapshot: SnapshotAssertion) -> None:
     found = messages(script_plugins, write("1"), scripting={"timeout": 0, "enabled": "maybe", "defaultLocation": "x"})
-    assert found == [
-        "'enabled' must be true or false (given 'maybe')",
-        "'defaultLocation' must be text that matches ^file:/// (given 'x')",
-        "'timeout' must be at least 1 (given 0)",
-    ]
+    assert found == snapshot

@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from syrupy.assertion import SnapshotAssertion
 
 from adapter_host import Host, Plugins, ProblemsError, StepType, UnavailableError
 from adapter_host.testing import Running, running
@@ -40,20 +41,19 @@ async def test_defaults_of_management_scripting(serve: Serve, write: Write, tmp_
         }
 
 
-def test_language_that_is_not_allowed(script_plugins: Plugins, write: Write) -> None:
+def test_language_that_is_not_allowed(script_plugins: Plugins, write: Write, snapshot: SnapshotAssertion) -> None:
     with pytest.raises(ProblemsError) as caught:
         Host(build_document(write("1"), scripting={"allowedLanguages": ["python"]}), plugins=script_plugins)
-    message = "language 'javascript' is not allowed (management.scripting.allowedLanguages: python)"
-    assert message in caught.value.problems[0].message
+    problem = caught.value.problems[0]
+    assert problem.code == "disallowed"
+    assert problem.message == snapshot
 
 
-async def test_disabled_scripts_do_not_run(serve: Serve, write: Write) -> None:
+async def test_disabled_scripts_do_not_run(serve: Serve, write: Write, snapshot: SnapshotAssertion) -> None:
     async with serve(write("result = 1", "python"), scripting={"enabled": False}) as served:
         status, problem = await get(served)
-        assert (status, problem["detail"]) == (
-            503,
-            "step 'main': scripts are disabled (management.scripting.enabled)",
-        )
+        assert status == 503
+        assert problem["detail"] == snapshot
         assert steps_of(served).status()["stats"]["totalExecutions"] == 0
         steps_of(served).adjust({"enabled": True})
         assert await get(served) == (200, 1)
@@ -82,11 +82,11 @@ async def test_changed_limits_apply_to_the_next_call(serve: Serve, write: Write)
     async with serve(write(text, "python")) as served:
         assert await get(served) == (200, 1000)
         steps_of(served).adjust({"statementLimit": 100})
-        assert "statementLimit of 100 exceeded" in (await get(served))[1]["detail"]
+        assert "statementLimit of 100 " in (await get(served))[1]["detail"]
         steps_of(served).adjust({"statementLimit": 10_000, "timeout": 5000})
         assert await get(served) == (200, 1000)
         steps_of(served).adjust({"allowedLanguages": ["javascript"]})
-        with pytest.raises(UnavailableError, match="language 'python' is not allowed"):
+        with pytest.raises(UnavailableError, match="'python'"):
             await served.host.call("front.run")
         steps_of(served).adjust({"allowedLanguages": None})
         assert await get(served) == (200, 1000)
@@ -104,10 +104,10 @@ async def test_changed_defaults_reload_scripts(serve: Serve, write: Write, tmp_p
         assert await get(served) == (200, ["one", "mine"])
         steps_of(served).adjust({"defaultLocation": other.as_uri()})
         assert await get(served) == (200, ["two", "mine"])
-        with pytest.raises(ValueError, match=r"step 'main': script 'main\.py' not found"):
+        with pytest.raises(ValueError, match=r"step 'main': .*'main\.py'"):
             steps_of(served).adjust({"defaultLocation": (tmp_path / "none").as_uri(), "timeout": 5})
         (other / "main.py").write_text("result = ")
-        with pytest.raises(ValueError, match=r"main\.py:1: invalid Python"):
+        with pytest.raises(ValueError, match=r"main\.py:1: "):
             steps_of(served).adjust({"defaultLocation": other.as_uri()})
         assert steps_of(served).status()["timeout"] == 60_000
         assert await get(served) == (200, ["two", "mine"])

@@ -57,7 +57,7 @@ async def test_other_calls_are_served_during_endless_scripts(serve: Serve, write
         await until(lambda: any(map(busy, children())))
         assert await get(other) == (200, "quick")
         for task in tasks:
-            with pytest.raises(OperationError, match="timeout after 500 ms"):
+            with pytest.raises(OperationError, match="500 ms"):
                 await task
 
 
@@ -111,8 +111,8 @@ async def test_result_size_limit(serve: Serve, write: Write, language: str) -> N
     text = {"javascript": "result = 'x'.repeat(Number(context.a))", "python": "result = 'x' * int(context['a'])"}
     async with serve(write(text[language], language), response_limit=1000) as served:
         assert await get(served, a="998") == (200, "x" * 998)
-        assert "the result is larger than 1000 bytes" in (await get(served, a="999"))[1]["detail"]
-        assert "the result is larger than 1000 bytes" in (await get(served, a="5000000"))[1]["detail"]
+        assert "1000 bytes" in (await get(served, a="999"))[1]["detail"]
+        assert "1000 bytes" in (await get(served, a="5000000"))[1]["detail"]
 
 
 async def test_workers_do_not_inherit_the_environment(
