@@ -50,7 +50,7 @@ SHOWN: dict[int, tuple[str, ...]] = {
         "tests/compiler/test_forward.py::test_response_is_returned_unchanged",
     ),
     14: (
-        "plugins/mcp/tests/test_stdio.py::test_what_others_print_does_not_reach_the_client",
+        "plugins/mcp/tests/test_stdio.py::test_stray_output_does_not_reach_the_client",
         "plugins/control/tests/test_endpoints.py::test_default_endpoints",
         "plugins/control/tests/test_endpoints.py::test_ready_until_drain",
         "plugins/control/tests/test_endpoints.py::test_degraded_when_an_exposer_fails",
@@ -91,12 +91,12 @@ SHOWN: dict[int, tuple[str, ...]] = {
     22: (
         "test_an_endpoint_looks_at_where_a_request_comes_from",
         "tests/server/test_access.py::test_beyond_loopback",
-        "plugins/mcp/tests/test_streams.py::test_an_id_that_tells_nothing_does_no_harm",
-        "plugins/mcp/tests/test_sessions.py::test_what_a_process_remembers_is_bounded",
+        "plugins/mcp/tests/test_streams.py::test_invalid_session_id_is_ignored",
+        "plugins/mcp/tests/test_sessions.py::test_session_memory_limit",
     ),
     23: (
         "test_errors_tell_nothing_of_the_inside",
-        "plugins/mcp/tests/test_stdio.py::test_our_own_failure_tells_no_details",
+        "plugins/mcp/tests/test_stdio.py::test_internal_error_hides_details",
         "plugins/http/tests/test_authentication.py::test_secrets_are_in_no_repr_and_no_log",
     ),
     24: (

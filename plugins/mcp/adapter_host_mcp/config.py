@@ -8,7 +8,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from adapter_host import BinarySize, HttpExposerConfig, InputSpec, ListField, Model, OperationSpec, parse_size
 
-from .tool_names import named
+from .tool_names import unique_names
 from .uri_templates import parse_uri
 
 _MODES: Final = ("call", "ref", "steps", "outputParameters")
@@ -36,7 +36,7 @@ class McpToolSpec(OperationSpec):
     hints: McpHints | None = None
 
 
-def _checked_uri(uri: str) -> str:
+def _parseable_uri(uri: str) -> str:
     parse_uri(uri)
     return uri
 
@@ -48,17 +48,17 @@ class McpResourceSpec(OperationSpec):
     mime_type: str | None = None
     binary: bool = False
 
-    _checked = field_validator("uri")(_checked_uri)
+    _validate_uri = field_validator("uri")(_parseable_uri)
 
     @model_validator(mode="before")
     @classmethod
-    def _declare_variables(cls, given: Any) -> Any:
-        declared = given.get("inputParameters") or []
+    def _declare_variables(cls, data: Any) -> Any:
+        declared = data.get("inputParameters") or []
         if not isinstance(declared, list):
-            return given
-        names = [each.get("name") for each in declared if isinstance(each, dict)]
-        added = [{"name": name, "in": "path"} for name in _variables(given.get("uri")) if name not in names]
-        return {**given, "inputParameters": [*declared, *added]}
+            return data
+        names = [item.get("name") for item in declared if isinstance(item, dict)]
+        added = [{"name": name, "in": "path"} for name in _variables(data.get("uri")) if name not in names]
+        return {**data, "inputParameters": [*declared, *added]}
 
 
 def _variables(uri: Any) -> tuple[str, ...]:
@@ -79,16 +79,16 @@ class McpFileSpec(Model):
     binary: bool = False
     location: str | None = None
 
-    _checked = field_validator("uri")(_checked_uri)
+    _validate_uri = field_validator("uri")(_parseable_uri)
 
 
-def _kind(entry: Any) -> str:
+def _entry_kind(entry: Any) -> str:
     calls = isinstance(entry, dict) and not entry.get("location") and any(entry.get(mode) for mode in _MODES)
     return "operation" if calls else "file"
 
 
 ResourceSpec = Annotated[
-    Annotated[McpResourceSpec, Tag("operation")] | Annotated[McpFileSpec, Tag("file")], Discriminator(_kind)
+    Annotated[McpResourceSpec, Tag("operation")] | Annotated[McpFileSpec, Tag("file")], Discriminator(_entry_kind)
 ]
 
 
@@ -139,5 +139,5 @@ class McpConfig(HttpExposerConfig):
         return parse_size(self.max_binary_size) if self.max_binary_size else None
 
     def operation_names(self) -> tuple[str, ...]:
-        """Return tools' names, as clients know them; resources and prompts have URIs and names of their own kind."""
-        return tuple(name for _, name in named(self.tools))
+        """The tools' names, as clients know them; resources and prompts have URIs and names of their own kind."""
+        return tuple(name for _, name in unique_names(self.tools))

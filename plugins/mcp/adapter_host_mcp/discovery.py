@@ -9,12 +9,12 @@ from typing import Any, Final, Literal
 import orjson
 
 from .features.tools import Tool
-from .protocol import SERVER_INFO, STATELESS
+from .protocol import SERVER_INFO_KEY, STATELESS_VERSION
 
-PAGE: Final = 1000
+PAGE_SIZE: Final = 1000
 """Entries on one page of a list: many, as some clients read the first page alone."""
 
-_LIST: Final = {"listChanged": True}
+_LIST_CAPABILITY: Final = {"listChanged": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class ServerIdentity:
     instructions: str | None
     ttl_ms: int
     cache_scope: Literal["public", "private"]
-    features: Mapping[str, Any]
+    capabilities: Mapping[str, Any]
 
     @property
     def info(self) -> dict[str, str]:
@@ -38,16 +38,16 @@ class ServerIdentity:
         return {"name": self.name, "title": self.title, "version": self.version}
 
 
-def features(*, resources: bool, prompts: bool, completion: bool) -> dict[str, Any]:
-    """Return the server's capabilities in the protocol's form; tools are always among them."""
-    offered = {"logging": {}, "tools": _LIST}
+def server_capabilities(*, resources: bool, prompts: bool, completion: bool) -> dict[str, Any]:
+    """What the server can do, as the protocol has it; tools it always has."""
+    supported = {"logging": {}, "tools": _LIST_CAPABILITY}
     if resources:
-        offered["resources"] = {**_LIST, "subscribe": False}
+        supported["resources"] = {**_LIST_CAPABILITY, "subscribe": False}
     if prompts:
-        offered["prompts"] = _LIST
+        supported["prompts"] = _LIST_CAPABILITY
     if completion:
-        offered["completions"] = {}
-    return offered
+        supported["completions"] = {}
+    return supported
 
 
 class ServerInfo:
@@ -55,39 +55,45 @@ class ServerInfo:
 
     def __init__(self, identity: ServerIdentity, tools: Sequence[Tool]) -> None:
         self._identity = identity
-        words = {} if identity.instructions is None else {"instructions": identity.instructions}
-        kept = {"resultType": "complete", "ttlMs": identity.ttl_ms, "cacheScope": identity.cache_scope}
-        signed = {"_meta": {SERVER_INFO: identity.info}}
-        self._words = words
-        self.result_meta = b"," + orjson.dumps({"resultType": "complete", **signed})[1:-1]
+        instructions = {} if identity.instructions is None else {"instructions": identity.instructions}
+        cache = {"resultType": "complete", "ttlMs": identity.ttl_ms, "cacheScope": identity.cache_scope}
+        meta = {"_meta": {SERVER_INFO_KEY: identity.info}}
+        self._instructions = instructions
+        self.result_meta = b"," + orjson.dumps({"resultType": "complete", **meta})[1:-1]
         """What the stateless revision wants at the end of every result."""
-        self.discovery = orjson.dumps(
-            {"supportedVersions": [STATELESS], "capabilities": identity.features, **words, **kept, **signed}
+        self.discover_result = orjson.dumps(
+            {
+                "supportedVersions": [STATELESS_VERSION],
+                "capabilities": identity.capabilities,
+                **instructions,
+                **cache,
+                **meta,
+            }
         )
-        self._listed = orjson.dumps({"tools": [tool.definition(any_output=False) for tool in tools]})
-        self._listed_stateless = orjson.dumps(
-            {"tools": [tool.definition(any_output=True) for tool in tools], **kept, **signed}
+        self._handshake_tools = orjson.dumps({"tools": [tool.definition(allow_any_json=False) for tool in tools]})
+        self._stateless_tools = orjson.dumps(
+            {"tools": [tool.definition(allow_any_json=True) for tool in tools], **cache, **meta}
         )
 
-    def initialized(self, version: str) -> bytes:
-        """Return the result of a handshake."""
+    def initialize_result(self, version: str) -> bytes:
+        """The result of a handshake."""
         return orjson.dumps(
             {
                 "protocolVersion": version,
-                "capabilities": self._identity.features,
+                "capabilities": self._identity.capabilities,
                 "serverInfo": self._identity.info,
-                **self._words,
+                **self._instructions,
             }
         )
 
-    def listed(self, *, stateless: bool) -> bytes:
-        """Return the list of tools, whole."""
-        return self._listed_stateless if stateless else self._listed
+    def tools_list(self, *, stateless: bool) -> bytes:
+        """The list of tools, whole."""
+        return self._stateless_tools if stateless else self._handshake_tools
 
 
-def is_plain(tools: Sequence[Tool]) -> bool:
+def fit_fast_path(tools: Sequence[Tool]) -> bool:
     """Whether the tools can be listed as they are, on one page; the SDK says what is wrong with those that cannot."""
-    return len(tools) <= PAGE and all(_is_definition(tool.definition(any_output=False)) for tool in tools)
+    return len(tools) <= PAGE_SIZE and all(_is_definition(tool.definition(allow_any_json=False)) for tool in tools)
 
 
 def _is_definition(definition: Mapping[str, Any]) -> bool:
@@ -107,6 +113,6 @@ def _is_schema(schema: Any) -> bool:
         and schema.keys() <= {"type", "properties", "required", "additionalProperties", "description"}
         and schema.get("type") == "object"
         and isinstance(schema.get("properties", {}), dict)
-        and all(isinstance(each, dict) for each in schema.get("properties", {}).values())
+        and all(isinstance(child, dict) for child in schema.get("properties", {}).values())
         and isinstance(schema.get("required", []), list)
     )

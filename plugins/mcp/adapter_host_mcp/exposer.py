@@ -13,10 +13,10 @@ import orjson
 from adapter_host import Authentication, BuildContext, CatalogEntry, HttpExposer, Operations
 
 from .config import McpConfig
-from .discovery import ServerIdentity, ServerInfo, features, is_plain
-from .features.completion import completes
+from .discovery import ServerIdentity, ServerInfo, fit_fast_path, server_capabilities
+from .features.completion import can_complete
 from .features.prompts import prepare_prompts
-from .features.resources import FileResource, prepare_resources, warn_missing
+from .features.resources import FileResource, prepare_resources, warn_missing_locations
 from .features.tools import Tool, prepare_tools
 
 if TYPE_CHECKING:
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from .http.transport import HttpTransport
     from .sdk.http import SdkEndpoint
 
-KEY: Final = "ADAPTER_HOST_MCP_KEY"
+KEY_VARIABLE: Final = "ADAPTER_HOST_MCP_KEY"
 """The environment's name of the secret that seals sessions: processes with the same one open each other's."""
 
-_KEY_LENGTH: Final = 32
+_MIN_KEY_LENGTH: Final = 32
 
 _HEADERS: Final = {
     "bearer": {"Authorization": "Bearer <token>"},
@@ -51,27 +51,27 @@ class McpExposer(HttpExposer[McpConfig]):
         self.resources = prepare_resources(config.resources, operations, context)
         self.prompts = prepare_prompts(config.prompts, context)
         self._check_port()
-        self._check_caching()
-        self._key = self._find_key()
-        self._http_transport: HttpTransport | None = None
+        self._check_cache_scope()
+        self._key = self._session_key()
+        self._transport: HttpTransport | None = None
 
-    def _find_key(self) -> bytes:
-        given = self.context.settings.environment.get(KEY, "").encode()
-        if given and len(given) < _KEY_LENGTH:
-            message = f"the secret {KEY} is too short (it needs {_KEY_LENGTH} characters or more)"
+    def _session_key(self) -> bytes:
+        key = self.context.settings.environment.get(KEY_VARIABLE, "").encode()
+        if key and len(key) < _MIN_KEY_LENGTH:
+            message = f"the secret {KEY_VARIABLE} is too short (it needs {_MIN_KEY_LENGTH} characters or more)"
             self.context.problem(message, self.config, code="weak-secret")
-        return given or _random_key()
+        return key or _random_key()
 
-    def _check_caching(self) -> None:
+    def _check_cache_scope(self) -> None:
         if self.config.cache_scope == "public" and self.config.authentication is not None:
             message = "'cacheScope: public' lets others have what a caller with credentials was told"
             self.context.warn(message, self.config, "cacheScope", code="public-cache")
 
     def _check_port(self) -> None:
-        given = "port" in self.config.model_fields_set
-        if self.stdio and given:
+        has_port = "port" in self.config.model_fields_set
+        if self.stdio and has_port:
             self.context.warn("'port' has no use with 'transport: stdio'", self.config, "port", code="ignored")
-        elif not self.stdio and not given:
+        elif not self.stdio and not has_port:
             message = "'port' is missing (0 takes any free one; 'transport: stdio' needs none)"
             self.context.problem(message, self.config, code="missing-key")
 
@@ -81,18 +81,18 @@ class McpExposer(HttpExposer[McpConfig]):
         return self.config.transport == "stdio"
 
     def catalog(self) -> Iterable[CatalogEntry]:
-        """Yield the tools, resources and prompts."""
+        """The tools, resources and prompts."""
         for tool in self.tools.values():
             yield CatalogEntry(tool.name, tool.operation, _tool_details(tool))
         for resource in self.resources:
-            kind = {"mimeType": resource.mime_type} if resource.mime_type else {}
-            yield CatalogEntry(f"resource {resource.uri.text}", resource.operation, kind)
+            details = {"mimeType": resource.mime_type} if resource.mime_type else {}
+            yield CatalogEntry(f"resource {resource.uri.text}", resource.operation, details)
         for prompt in self.prompts.values():
             yield CatalogEntry(f"prompt {prompt.name}", prompt.operation)
 
     def usage(self, url: str) -> str:
-        """Return a client's configuration."""
-        server = _client_server(url, self.config.authentication)
+        """A client's configuration."""
+        server = _client_config(url, self.config.authentication)
         document = {"mcpServers": {self.config.namespace: server}}
         return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
 
@@ -102,8 +102,8 @@ class McpExposer(HttpExposer[McpConfig]):
             (resource.uri.text, resource.location) for resource in self.resources if isinstance(resource, FileResource)
         ]
         prompts = [prompt for prompt in self.prompts.values() if prompt.location]
-        locations += [(f"prompt '{each.name}'", each.location) for each in prompts if each.location]
-        await warn_missing(locations)
+        locations += [(f"prompt '{prompt.name}'", prompt.location) for prompt in prompts if prompt.location]
+        await warn_missing_locations(locations)
 
     def build_app(self) -> web.Application:
         """Its endpoint; the SDK is imported now if it is certain to be needed, else with the first need of it."""
@@ -111,19 +111,19 @@ class McpExposer(HttpExposer[McpConfig]):
         from .http.state import ServerState
         from .http.transport import HttpTransport
 
-        plain = type(self).build_server is McpExposer.build_server and is_plain(list(self.tools.values()))
+        fast_path = type(self).build_server is McpExposer.build_server and fit_fast_path(list(self.tools.values()))
         state = ServerState(self.context.settings.body_limit, self._key)
-        server_info = ServerInfo(self._identity(), list(self.tools.values())) if plain else None
-        self._http_transport = HttpTransport(state, self.tools, server_info, self._build_endpoint, _import_sdk)
-        if not plain or self.resources or self.prompts:
-            self._http_transport.load()
-        return self._http_transport.app(self.endpoint)
+        server_info = ServerInfo(self._identity(), list(self.tools.values())) if fast_path else None
+        self._transport = HttpTransport(state, self.tools, server_info, self._build_sdk_endpoint, _import_sdk)
+        if not fast_path or self.resources or self.prompts:
+            self._transport.load_sdk()
+        return self._transport.app(self.endpoint)
 
     def direct_handler(self, request: web.Request) -> Handler | None:
         """Messages to the endpoint are taken at once."""
-        return self._http_transport.direct_handler(request) if self._http_transport is not None else None
+        return self._transport.direct_handler(request) if self._transport is not None else None
 
-    def _build_endpoint(self, state: ServerState) -> SdkEndpoint:
+    def _build_sdk_endpoint(self, state: ServerState) -> SdkEndpoint:
         from .sdk.http import SdkEndpoint
 
         return SdkEndpoint(self.build_server(), self.tools, state)
@@ -137,45 +137,45 @@ class McpExposer(HttpExposer[McpConfig]):
             instructions=self.config.description,
             ttl_ms=self.config.ttl_ms,
             cache_scope=self.config.cache_scope,
-            features=features(
+            capabilities=server_capabilities(
                 resources=bool(self.resources),
                 prompts=bool(self.prompts),
-                completion=completes(self.resources, self.prompts.values()),
+                completion=can_complete(self.resources, self.prompts.values()),
             ),
         )
 
     async def drain(self) -> None:
         """End the streams on which clients wait for news; calls in progress go on."""
-        if self._http_transport is not None:
-            self._http_transport.close()
+        if self._transport is not None:
+            self._transport.close()
 
     async def stop(self) -> None:
         """Cut off what goes on without a connection."""
-        if self._http_transport is not None:
-            self._http_transport.stop()
+        if self._transport is not None:
+            self._transport.stop()
 
     def notify_reload(self) -> None:
         """Tell the clients that listen to read the lists again, as they do after a reload."""
-        if self._http_transport is not None:
-            self._http_transport.changed()
+        if self._transport is not None:
+            self._transport.notify_changed()
 
     @property
-    def held(self) -> int:
+    def active_count(self) -> int:
         """What is held for clients at this moment: replies in progress, open streams, questions to them."""
-        return self._http_transport.held if self._http_transport is not None else 0
+        return self._transport.active_count if self._transport is not None else 0
 
     async def serve_stdio(self) -> None:
         """Serve one client over standard input and output until it ends its input."""
         from .sdk import stdio
-        from .sdk.handlers import add_calls
+        from .sdk.handlers import add_tool_calls
 
         server = self.build_server()
-        add_calls(server, self.tools)
-        with stdio.claimed() as (source, sink):
+        add_tool_calls(server, self.tools)
+        with stdio.claim_stdio() as (source, sink):
             await stdio.serve(server, source, sink, self.context.settings.body_limit)
 
     def build_server(self) -> Server[None]:
-        """Return the SDK's server with all that is declared; a subclass may add handlers of its own."""
+        """The SDK's server with all that is declared; a subclass may add handlers of its own."""
         from .sdk import handlers
         from .sdk.server import build_server
 
@@ -195,16 +195,16 @@ def _import_sdk() -> None:
 @cache
 def _random_key() -> bytes:
     # One for the process, made when the first document is built: it outlives reloads, and processes forked share it.
-    return secrets.token_bytes(_KEY_LENGTH)
+    return secrets.token_bytes(_MIN_KEY_LENGTH)
 
 
 def _tool_details(tool: Tool) -> dict[str, Any]:
-    definition = tool.definition(any_output=True)
-    shown = ("description", "inputSchema", "annotations")
-    return {key: definition[key] for key in shown if key in definition}
+    definition = tool.definition(allow_any_json=True)
+    keys = ("description", "inputSchema", "annotations")
+    return {key: definition[key] for key in keys if key in definition}
 
 
-def _client_server(url: str, authentication: Authentication | None) -> dict[str, Any]:
+def _client_config(url: str, authentication: Authentication | None) -> dict[str, Any]:
     server: dict[str, Any] = {"type": "http", "url": url}
     if authentication is None:
         return server

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from typing import Final
 
-HANDSHAKE: Final = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
+HANDSHAKE_VERSIONS: Final = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 """The revisions that begin with a handshake, the oldest first."""
 
 
-STATELESS: Final = "2026-07-28"
+STATELESS_VERSION: Final = "2026-07-28"
 """The revision without one."""
 
 
-JSON: Final = "application/json"
+JSON_MEDIA_TYPE: Final = "application/json"
 
 
-VERSION: Final = "MCP-Protocol-Version"
+VERSION_HEADER: Final = "MCP-Protocol-Version"
 
 
-METHOD: Final = "Mcp-Method"
+METHOD_HEADER: Final = "Mcp-Method"
 
 
-NAME: Final = "Mcp-Name"
+NAME_HEADER: Final = "Mcp-Name"
 
 
 INVALID_REQUEST: Final = -32600
@@ -30,16 +30,16 @@ INVALID_REQUEST: Final = -32600
 INTERNAL_ERROR: Final = -32603
 
 
-DEPTH: Final = 100
+MAX_DEPTH: Final = 100
 """How deep objects and arrays of a message may be nested; what comes after us may be less patient."""
 
 
-TRACE: Final = ("traceparent", "tracestate", "baggage")
+TRACE_KEYS: Final = ("traceparent", "tracestate", "baggage")
 """The trace context that a request may bring (SEP-414)."""
 
 
-META: Final = "io.modelcontextprotocol/"
+META_PREFIX: Final = "io.modelcontextprotocol/"
 
 
-SERVER_INFO: Final = f"{META}serverInfo"
+SERVER_INFO_KEY: Final = f"{META_PREFIX}serverInfo"
 """Where the stateless revision tells who answers."""

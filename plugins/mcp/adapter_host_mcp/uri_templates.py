@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _EXPRESSION: Final = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}|\{\s*([^{}]*?)\s*\}")
 _VARIABLE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-_LONGEST: Final = 8192
+_MAX_LENGTH: Final = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,43 +23,45 @@ class UriTemplate:
     pattern: re.Pattern[str]
 
     def match(self, uri: str) -> dict[str, str] | None:
-        """Return the variables' values in `uri`, decoded; None when it is another."""
+        """The variables' values in `uri`, decoded; None when it is another."""
         if not self.variables:
             return {} if uri == self.text else None
-        found = self.pattern.fullmatch(uri) if len(uri) <= _LONGEST else None
-        if found is None:
+        match = self.pattern.fullmatch(uri) if len(uri) <= _MAX_LENGTH else None
+        if match is None:
             return None
         try:
-            values = [unquote(value, errors="strict") for value in found.groups()]
+            values = [unquote(value, errors="strict") for value in match.groups()]
         except UnicodeDecodeError:
             return None
         return dict(zip(self.variables, values, strict=True))
 
 
 def parse_uri(text: str) -> UriTemplate:
-    """Return the template that `text` is, `{{name}}` being as good as `{name}`; raises `ValueError`."""
+    """The template that `text` is, `{{name}}` being as good as `{name}`; raises `ValueError`."""
     if not _SCHEME.match(text):
         raise ValueError(f"'uri' must begin with a scheme, as 'docs://' does (given {text!r})")
     literals, variables = _split(text)
-    told = literals[0] + "".join(f"{{{name}}}{after}" for name, after in zip(variables, literals[1:], strict=True))
-    return UriTemplate(told, tuple(variables), re.compile("".join(_patterns(literals))))
+    normalized = literals[0] + "".join(
+        f"{{{name}}}{after}" for name, after in zip(variables, literals[1:], strict=True)
+    )
+    return UriTemplate(normalized, tuple(variables), re.compile("".join(_patterns(literals))))
 
 
 def _split(text: str) -> tuple[list[str], list[str]]:
     literals: list[str] = []
     variables: list[str] = []
     end = 0
-    for found in _EXPRESSION.finditer(text):
-        name = found[1] or found[2] or ""
+    for match in _EXPRESSION.finditer(text):
+        name = match[1] or match[2] or ""
         if not _VARIABLE.fullmatch(name):
-            raise ValueError(f"'uri' may have variables as {{name}} alone (given '{found[0]}')")
+            raise ValueError(f"'uri' may have variables as {{name}} alone (given '{match[0]}')")
         if name in variables:
             raise ValueError(f"'uri' has the variable '{name}' twice")
-        if variables and found.start() == end:
+        if variables and match.start() == end:
             raise ValueError(f"'uri' must have something between the variables '{variables[-1]}' and '{name}'")
-        literals.append(text[end : found.start()])
+        literals.append(text[end : match.start()])
         variables.append(name)
-        end = found.end()
+        end = match.end()
     literals.append(text[end:])
     if any(brace in literal for literal in literals for brace in "{}"):
         raise ValueError(f"'uri' has a brace without its other half (given {text!r})")
@@ -73,10 +75,10 @@ def _patterns(literals: list[str]) -> Iterator[str]:
         yield rf"([^/?#{re.escape(literal[:1])}]+){re.escape(literal)}"
 
 
-def within(folder: str, uri: str) -> str | None:
-    """Return the path, decoded, that `uri` has below the URI of a folder; None when it has none."""
+def path_in_folder(folder: str, uri: str) -> str | None:
+    """The path, decoded, that `uri` has below the URI of a folder; None when it has none."""
     prefix = folder_prefix(folder)
-    if not uri.startswith(prefix) or len(uri) > _LONGEST:
+    if not uri.startswith(prefix) or len(uri) > _MAX_LENGTH:
         return None
     try:
         segments = [unquote(segment, errors="strict") for segment in uri[len(prefix) :].split("/")]
@@ -87,11 +89,11 @@ def within(folder: str, uri: str) -> str | None:
     return "/".join(segments)
 
 
-def below(folder: str, path: str) -> str:
-    """Return the URI of a path below the URI of a folder."""
+def file_uri(folder: str, path: str) -> str:
+    """The URI of a path below the URI of a folder."""
     return folder_prefix(folder) + quote(path)
 
 
 def folder_prefix(folder: str) -> str:
-    """Return the common prefix of the URIs of a folder's files."""
+    """What the URIs of everything in a folder begin with."""
     return folder if folder.endswith("/") else f"{folder}/"

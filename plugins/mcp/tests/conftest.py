@@ -82,13 +82,13 @@ def _stock(served: Running) -> FakeConsumer:
 def _poster(url: str, session: aiohttp.ClientSession) -> Callable[..., Awaitable[tuple[int, Any]]]:
     async def post(body: Any = None, *, data: bytes | None = None, **headers: str | None) -> tuple[int, Any]:
         """Send a message (or raw `data`); a header that is None is left out."""
-        given = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
-        sent = {name.replace("_", "-"): value for name, value in {**given, **headers}.items()}
-        present = {name: value for name, value in sent.items() if value is not None}
-        skip = [name for name, value in sent.items() if value is None]
+        defaults = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
+        merged = {name.replace("_", "-"): value for name, value in {**defaults, **headers}.items()}
+        present = {name: value for name, value in merged.items() if value is not None}
+        skip = [name for name, value in merged.items() if value is None]
         payload = {"data": data} if data is not None else {"json": body}
-        async with session.post(url, headers=present, skip_auto_headers=skip, **payload) as answer:
-            text = await answer.read()
-            return answer.status, await answer.json() if text else None
+        async with session.post(url, headers=present, skip_auto_headers=skip, **payload) as response:
+            text = await response.read()
+            return response.status, await response.json() if text else None
 
     return post

@@ -17,7 +17,7 @@ from adapter_host.testing import FakePlugin, running
 RESOURCE = {"name": "item", "label": "Item", "uri": "shop://items", "description": "Items", "call": "stock.list"}
 
 
-def keeping(document: dict[str, Any], **keys: Any) -> dict[str, Any]:
+def with_cache_settings(document: dict[str, Any], **keys: Any) -> dict[str, Any]:
     capability = document["capability"]
     (exposed,) = capability["exposes"]
     return {**document, "capability": {**capability, "exposes": [{**exposed, "resources": [RESOURCE], **keys}]}}
@@ -30,7 +30,7 @@ async def url_of(document: dict[str, Any]) -> AsyncIterator[str]:
 
 
 @pytest.mark.parametrize(
-    ("keys", "kept"),
+    ("keys", "expected"),
     [
         ({}, (0, "private")),
         ({"ttlMs": 300_000}, (300_000, "private")),
@@ -38,20 +38,20 @@ async def url_of(document: dict[str, Any]) -> AsyncIterator[str]:
         ({"ttlMs": 1, "cacheScope": "public"}, (1, "public")),
     ],
 )
-async def test_every_list_and_what_is_read_may_be_kept(
-    shop_document: dict[str, Any], keys: Any, kept: tuple[int, str]
+async def test_cache_hints_of_lists_and_resources(
+    shop_document: dict[str, Any], keys: Any, expected: tuple[int, str]
 ) -> None:
-    async with url_of(keeping(shop_document, **keys)) as url, Client(url, mode="auto") as client:
-        told: list[CacheableResult] = [
+    async with url_of(with_cache_settings(shop_document, **keys)) as url, Client(url, mode="auto") as client:
+        results: list[CacheableResult] = [
             await client.list_tools(),
             await client.list_resources(),
             await client.list_resource_templates(),
             await client.read_resource("shop://items"),
         ]
-    assert {(result.ttl_ms, result.cache_scope) for result in told} == {kept}
+    assert {(result.ttl_ms, result.cache_scope) for result in results} == {expected}
 
 
-async def test_what_is_discovered_may_be_kept(shop_document: dict[str, Any]) -> None:
+async def test_cache_hints_of_discover(shop_document: dict[str, Any]) -> None:
     version, discover = "2026-07-28", "server/discover"
     meta = {
         "io.modelcontextprotocol/protocolVersion": version,
@@ -61,7 +61,7 @@ async def test_what_is_discovered_may_be_kept(shop_document: dict[str, Any]) -> 
     message = {"jsonrpc": "2.0", "id": 1, "method": discover, "params": {"_meta": meta}}
     headers = {"Accept": "application/json", "MCP-Protocol-Version": version, "Mcp-Method": discover}
     async with (
-        url_of(keeping(shop_document, ttlMs=7, cacheScope="public")) as url,
+        url_of(with_cache_settings(shop_document, ttlMs=7, cacheScope="public")) as url,
         aiohttp.ClientSession(headers=headers) as session,
         session.post(url, json=message) as response,
     ):
@@ -69,21 +69,24 @@ async def test_what_is_discovered_may_be_kept(shop_document: dict[str, Any]) -> 
     assert (result["ttlMs"], result["cacheScope"]) == (7, "public")
 
 
-async def test_the_handshake_revisions_know_nothing_of_that(shop_document: dict[str, Any]) -> None:
+async def test_no_cache_hints_in_handshake_revisions(shop_document: dict[str, Any]) -> None:
     message = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
     headers = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-11-25"}
     async with (
-        url_of(keeping(shop_document, ttlMs=1, cacheScope="public")) as url,
+        url_of(with_cache_settings(shop_document, ttlMs=1, cacheScope="public")) as url,
         aiohttp.ClientSession(headers=headers) as session,
         session.post(url, json=message) as response,
     ):
         assert (await response.json())["result"].keys() == {"tools"}
 
 
-def test_a_public_cache_behind_authentication_is_warned_of(shop_document: dict[str, Any]) -> None:
+def test_warning_for_public_cache_with_authentication(shop_document: dict[str, Any]) -> None:
     plugins = Plugins.installed()
     plugins.register("fake", FakePlugin())
     guarded = {"cacheScope": "public", "authentication": {"type": "bearer", "token": "{{env.KEY}}"}}
-    document = {**keeping(shop_document, **guarded), "binds": [{"namespace": "env", "keys": {"KEY": "KEY"}}]}
+    document = {
+        **with_cache_settings(shop_document, **guarded),
+        "binds": [{"namespace": "env", "keys": {"KEY": "KEY"}}],
+    }
     (warning,) = Host(document, plugins=plugins, settings=Settings(environment={"KEY": "k"})).warnings
     assert "lets others have what a caller with credentials was told" in warning.message

@@ -20,21 +20,21 @@ META = {
 
 
 @pytest.mark.skipif(not CORPUS.is_dir(), reason=f"the corpus is not at {CORPUS}")
-async def test_every_tool_is_listed() -> None:
+async def test_tools_of_published_documents_are_listed() -> None:
     listed = 0
     for file in sorted(CORPUS.rglob("*.y*ml")):
-        for exposer in exposers(file):
+        for exposer in mcp_exposers(file):
             async with TestClient(TestServer(exposer.build_app())) as client:
-                old, new = await tools(client, {}), await tools(client, {"_meta": META})
-            assert [tool["name"] for tool in old] == [tool["name"] for tool in new] == list(exposer.tools)
-            for tool in old + new:
+                handshake, stateless = await list_tools(client, {}), await list_tools(client, {"_meta": META})
+            assert [tool["name"] for tool in handshake] == [tool["name"] for tool in stateless] == list(exposer.tools)
+            for tool in handshake + stateless:
                 Draft202012Validator.check_schema(tool["inputSchema"])
-            listed += len(old)
+            listed += len(handshake)
     assert listed > 500
 
 
-def exposers(file: Path) -> list[McpExposer]:
-    """Return the MCP exposers of a file, none when it cannot be built."""
+def mcp_exposers(file: Path) -> list[McpExposer]:
+    """The MCP exposers of a file, none when it cannot be built."""
     try:
         statuses = Host(file, settings=Settings(environment={})).status()
     except ProblemsError:
@@ -42,11 +42,11 @@ def exposers(file: Path) -> list[McpExposer]:
     return [status.exposer for status in statuses if isinstance(status.exposer, McpExposer)]
 
 
-async def tools(client: TestClient[Any, Any], params: dict[str, Any]) -> list[dict[str, Any]]:
+async def list_tools(client: TestClient[Any, Any], params: dict[str, Any]) -> list[dict[str, Any]]:
     headers = {"accept": "application/json"}
     if params:
         headers |= {"mcp-protocol-version": "2026-07-28", "mcp-method": "tools/list"}
     body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": params}
-    async with client.post("/mcp", json=body, headers=headers) as answer:
-        found: list[dict[str, Any]] = (await answer.json())["result"]["tools"]
-        return found
+    async with client.post("/mcp", json=body, headers=headers) as response:
+        result: list[dict[str, Any]] = (await response.json())["result"]["tools"]
+        return result

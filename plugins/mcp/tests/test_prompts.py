@@ -19,7 +19,7 @@ import adapter_host_mcp
 from adapter_host import Host, Input, Plugins, ProblemsError, Settings
 from adapter_host.testing import FakePlugin, running
 from adapter_host_mcp.features.completion import choices
-from adapter_host_mcp.features.prompts import compile_text
+from adapter_host_mcp.features.prompts import compile_template
 
 BREW = {
     "name": "brew",
@@ -56,32 +56,32 @@ def document(*prompts: Mapping[str, Any], **more: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def cafe(
+async def serve_cafe(
     mode: str, *prompts: Mapping[str, Any], folder: Path | None = None, **more: Any
 ) -> AsyncIterator[Client]:
-    given: Any = document(*prompts, **more)
+    source: Any = document(*prompts, **more)
     if folder is not None:
         file = folder / "cafe.yaml"
-        file.write_text(yaml.safe_dump(given))
-        given = file
-    async with running(given) as served, Client(served.url("cafe"), mode=mode) as client:
+        file.write_text(yaml.safe_dump(source))
+        source = file
+    async with running(source) as served, Client(served.url("cafe"), mode=mode) as client:
         yield client
 
 
-async def messages(client: Client, name: str, arguments: dict[str, str]) -> list[tuple[str, str]]:
-    given = await client.get_prompt(name, arguments)
-    return [(each.role, each.content.model_dump()["text"]) for each in given.messages]
+async def get_messages(client: Client, name: str, arguments: dict[str, str]) -> list[tuple[str, str]]:
+    prompt = await client.get_prompt(name, arguments)
+    return [(item.role, item.content.model_dump()["text"]) for item in prompt.messages]
 
 
-async def refused(client: Client, name: str, arguments: dict[str, str]) -> tuple[int, str]:
+async def get_prompt_error(client: Client, name: str, arguments: dict[str, str]) -> tuple[int, str]:
     with pytest.raises(MCPError) as caught:
         await client.get_prompt(name, arguments)
     return caught.value.code, caught.value.message
 
 
-async def test_prompts_are_listed_as_declared(mode: str) -> None:
+async def test_list_prompts(mode: str) -> None:
     bare = {"name": "bare", "template": [{"role": "user", "content": "Hi"}]}
-    async with cafe(mode, BREW, bare) as client:
+    async with serve_cafe(mode, BREW, bare) as client:
         brew, other = (await client.list_prompts()).prompts
     assert brew.model_dump(exclude_none=True) == {
         "name": "brew",
@@ -96,21 +96,23 @@ async def test_prompts_are_listed_as_declared(mode: str) -> None:
     assert other.model_dump(exclude_none=True) == {"name": "bare"}
 
 
-async def test_arguments_are_filled_in(mode: str) -> None:
-    async with cafe(mode, BREW) as client:
-        found = await messages(client, "brew", {"bean-type": "arabica", "iced": "true", "note": "{{iced}} {{note}}"})
+async def test_prompt_arguments(mode: str) -> None:
+    async with serve_cafe(mode, BREW) as client:
+        expected = await get_messages(
+            client, "brew", {"bean-type": "arabica", "iced": "true", "note": "{{iced}} {{note}}"}
+        )
         description = (await client.get_prompt("brew", {"bean-type": "arabica"})).description
-    assert found == [
+    assert expected == [
         ("user", "Brew arabica, iced: true. {{iced}} {{note}}"),
         ("assistant", "Gladly: arabica arabica"),
     ]
     assert description == "Explains a brew"
 
 
-async def test_what_is_left_out_is_empty(mode: str) -> None:
-    async with cafe(mode, BREW) as client:
-        found = await messages(client, "brew", {"bean-type": "arabica"})
-    assert found[0] == ("user", "Brew arabica, iced: . ")
+async def test_omitted_prompt_argument_is_empty(mode: str) -> None:
+    async with serve_cafe(mode, BREW) as client:
+        expected = await get_messages(client, "brew", {"bean-type": "arabica"})
+    assert expected[0] == ("user", "Brew arabica, iced: . ")
 
 
 @pytest.mark.parametrize(
@@ -123,22 +125,24 @@ async def test_what_is_left_out_is_empty(mode: str) -> None:
         ("bru", {}, "Unknown prompt: bru"),
     ],
 )
-async def test_a_wrong_argument_is_named(mode: str, name: str, arguments: dict[str, str], message: str) -> None:
-    async with cafe(mode, BREW) as client:
-        assert await refused(client, name, arguments) == (-32602, message)
+async def test_invalid_prompt_arguments(mode: str, name: str, arguments: dict[str, str], message: str) -> None:
+    async with serve_cafe(mode, BREW) as client:
+        assert await get_prompt_error(client, name, arguments) == (-32602, message)
 
 
-async def test_a_file_is_one_message_of_the_user(mode: str, tmp_path: Path) -> None:
+async def test_file_prompt_is_one_user_message(mode: str, tmp_path: Path) -> None:
     (tmp_path / "brew.md").write_text("Brew {{bean}} & {{other}}\n")
     prompt = {"name": "brew", "arguments": [{"name": "bean"}], "location": "file:///./brew.md"}
-    async with cafe(mode, prompt, folder=tmp_path) as client:
-        assert await messages(client, "brew", {"bean": "{{other}}"}) == [("user", "Brew {{other}} & {{other}}\n")]
+    async with serve_cafe(mode, prompt, folder=tmp_path) as client:
+        assert await get_messages(client, "brew", {"bean": "{{other}}"}) == [("user", "Brew {{other}} & {{other}}\n")]
 
 
-async def test_a_file_that_is_gone_is_our_failure(mode: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_missing_prompt_file_is_an_internal_error(
+    mode: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     prompt = {"name": "brew", "location": "file:///./brew.md"}
-    async with cafe(mode, prompt, folder=tmp_path) as client:
-        assert await refused(client, "brew", {}) == (-32603, "the prompt's file cannot be read")
+    async with serve_cafe(mode, prompt, folder=tmp_path) as client:
+        assert await get_prompt_error(client, "brew", {}) == (-32603, "the prompt's file cannot be read")
     assert "prompt 'brew': there is nothing at its location" in caplog.text
     assert "file not found" in caplog.text
 
@@ -168,22 +172,22 @@ TEMPLATE = [{"role": "user", "content": "Hi {{name}}"}]
         ),
     ],
 )
-def test_what_is_no_prompt_is_a_problem_with_its_place(prompts: list[dict[str, Any]], message: str) -> None:
+def test_invalid_prompts(prompts: list[dict[str, Any]], message: str) -> None:
     with pytest.raises(ProblemsError, match=re.escape(message)):
         host(*prompts)
 
 
-def test_a_placeholder_of_no_argument_is_warned_of() -> None:
+def test_warning_for_placeholder_without_argument() -> None:
     (warning,) = host({"name": "p", "template": TEMPLATE}).warnings
     assert warning.message.endswith("'{{name}}' names no argument of the prompt, so it stays as it is")
 
 
-def test_inspect_is_offered_prompts() -> None:
+def test_catalog_of_prompts() -> None:
     (status,) = host(BREW).status()
     (offer,) = status.exposer.catalog()
     assert offer.title == "prompt brew"
     assert offer.operation is not None
-    assert [(each.name, each.required) for each in offer.operation.inputs] == [
+    assert [(item.name, item.required) for item in offer.operation.inputs] == [
         ("bean-type", True),
         ("iced", False),
         ("note", False),
@@ -194,19 +198,19 @@ def test_inspect_is_offered_prompts() -> None:
     st.dictionaries(st.sampled_from(["a", "b-c", "d.e"]), st.text("{}ab-c", max_size=8)),
     st.text("{} abc-", max_size=20),
 )
-def test_values_are_never_filled_again(values: dict[str, str], text: str) -> None:
+def test_values_are_not_expanded_again(values: dict[str, str], text: str) -> None:
     marked = {name: f"\0{index}\0" for index, name in enumerate(values)}
-    filled = compile_text(text, set(values))(marked)
+    filled = compile_template(text, set(values))(marked)
     for index, value in enumerate(values.values()):
         filled = filled.replace(f"\0{index}\0", value)
-    assert compile_text(text, set(values))(values) == filled
+    assert compile_template(text, set(values))(values) == filled
 
 
 ROAST = {"name": "roast", "uri": "roast://{city}/{level}", "call": "roaster.roast"}
 
 
 @pytest.mark.parametrize(
-    ("argument", "begun", "found"),
+    ("argument", "prefix", "expected"),
     [
         ("bean-type", "", ["arabica", "robusta", "Liberica"]),
         ("bean-type", "l", ["Liberica"]),
@@ -215,29 +219,29 @@ ROAST = {"name": "roast", "uri": "roast://{city}/{level}", "call": "roaster.roas
         ("note", "", []),
     ],
 )
-async def test_an_argument_of_a_prompt_is_completed(mode: str, argument: str, begun: str, found: list[str]) -> None:
-    async with cafe(mode, BREW) as client:
+async def test_complete_prompt_argument(mode: str, argument: str, prefix: str, expected: list[str]) -> None:
+    async with serve_cafe(mode, BREW) as client:
         assert client.server_capabilities is not None
         assert client.server_capabilities.completions is not None
         reference = PromptReference(type="ref/prompt", name="brew")
-        completion = (await client.complete(reference, {"name": argument, "value": begun})).completion
-    assert (completion.values, completion.total, completion.has_more) == (found, len(found), False)
+        completion = (await client.complete(reference, {"name": argument, "value": prefix})).completion
+    assert (completion.values, completion.total, completion.has_more) == (expected, len(expected), False)
 
 
-async def test_a_variable_of_a_template_is_completed(mode: str) -> None:
-    async with cafe(mode, resources=[ROAST]) as client:
+async def test_complete_template_variable(mode: str) -> None:
+    async with serve_cafe(mode, resources=[ROAST]) as client:
         reference = ResourceTemplateReference(type="ref/resource", uri="roast://{city}/{level}")
-        found = [
+        expected = [
             (await client.complete(reference, {"name": name, "value": ""})).completion.values
             for name in ("level", "city")
         ]
-    assert found == [["light", "dark"], []]
+    assert expected == [["light", "dark"], []]
 
 
-async def test_at_most_a_hundred_are_told(mode: str) -> None:
+async def test_completion_returns_at_most_100_values(mode: str) -> None:
     pattern = f"^({'|'.join(f'a{number}' for number in range(150))})$"
     prompt = {**BREW, "arguments": [{"name": "bean-type", "pattern": pattern}], "template": TEMPLATE}
-    async with cafe(mode, prompt) as client:
+    async with serve_cafe(mode, prompt) as client:
         reference = PromptReference(type="ref/prompt", name="brew")
         completion = (await client.complete(reference, {"name": "bean-type", "value": "a"})).completion
     assert (len(completion.values), completion.total, completion.has_more) == (100, 150, True)
@@ -251,21 +255,21 @@ async def test_at_most_a_hundred_are_told(mode: str) -> None:
         (ResourceTemplateReference(type="ref/resource", uri="a://b"), "x", "there is nothing to complete at 'a://b'"),
     ],
 )
-async def test_what_cannot_be_completed_is_named(mode: str, reference: Any, argument: str, message: str) -> None:
-    async with cafe(mode, BREW) as client:
+async def test_unknown_completion_target(mode: str, reference: Any, argument: str, message: str) -> None:
+    async with serve_cafe(mode, BREW) as client:
         with pytest.raises(MCPError, match=re.escape(message)) as caught:
             await client.complete(reference, {"name": argument, "value": ""})
     assert caught.value.code == -32602
 
 
-async def test_completion_is_not_advertised_where_nothing_can_be_completed(mode: str) -> None:
-    async with cafe(mode, {"name": "p", "arguments": [{"name": "name"}], "template": TEMPLATE}) as client:
+async def test_no_completion_capability_without_choices(mode: str) -> None:
+    async with serve_cafe(mode, {"name": "p", "arguments": [{"name": "name"}], "template": TEMPLATE}) as client:
         assert client.server_capabilities is not None
         assert client.server_capabilities.completions is None
 
 
 @pytest.mark.parametrize(
-    ("pattern", "found"),
+    ("pattern", "expected"),
     [
         ("^(a|b)$", ("a", "b")),
         ("^(?:a|b|a)$", ("a", "b")),
@@ -283,8 +287,8 @@ async def test_completion_is_not_advertised_where_nothing_can_be_completed(mode:
         (None, ()),
     ],
 )
-def test_only_an_alternation_of_words_says_what_may_be_given(pattern: str | None, found: tuple[str, ...]) -> None:
-    assert choices(Input("x", pattern=pattern)) == found
+def test_choices_of_a_pattern(pattern: str | None, expected: tuple[str, ...]) -> None:
+    assert choices(Input("x", pattern=pattern)) == expected
     assert choices(Input("x", "boolean", pattern=pattern)) == ("true", "false")
-    for word in found:
+    for word in expected:
         Input("x", "string", pattern=pattern).check(word)

@@ -5,69 +5,71 @@ from __future__ import annotations
 import pytest
 
 from adapter_host_mcp.http import sessions
-from adapter_host_mcp.http.sessions import EndedError, Session, Sessions
+from adapter_host_mcp.http.sessions import Session, SessionEndedError, Sessions
 
 KEY = b"k" * 32
 
 
-def begun(kept: Sessions, **capabilities: object) -> tuple[str, Session]:
-    sealed = kept.begin("2025-11-25", capabilities)
-    session = kept.find(sealed)
+def create_session(store: Sessions, **capabilities: object) -> tuple[str, Session]:
+    signed_id = store.create("2025-11-25", capabilities)
+    session = store.find(signed_id)
     assert session is not None
-    return sealed, session
+    return signed_id, session
 
 
-def test_whoever_has_the_key_opens_what_was_sealed() -> None:
-    sealed, session = begun(Sessions(KEY), sampling={})
-    assert Sessions(KEY).find(sealed) == session
+def test_session_id_round_trip() -> None:
+    signed_id, session = create_session(Sessions(KEY), sampling={})
+    assert Sessions(KEY).find(signed_id) == session
     assert (session.version, session.capabilities) == ("2025-11-25", {"sampling": {}})
 
 
-@pytest.mark.parametrize("spoil", [lambda sealed: sealed[:-1], lambda sealed: f"{sealed}A", lambda _: "", str.lower])
-def test_what_was_not_sealed_tells_nothing(spoil: object) -> None:
-    kept = Sessions(KEY)
-    sealed, _ = begun(kept)
-    assert callable(spoil)
-    assert kept.find(spoil(sealed)) is None
-    assert Sessions(b"x" * 32).find(sealed) is None
+@pytest.mark.parametrize(
+    "tamper", [lambda signed_id: signed_id[:-1], lambda signed_id: f"{signed_id}A", lambda _: "", str.lower]
+)
+def test_tampered_session_id_is_ignored(tamper: object) -> None:
+    store = Sessions(KEY)
+    signed_id, _ = create_session(store)
+    assert callable(tamper)
+    assert store.find(tamper(signed_id)) is None
+    assert Sessions(b"x" * 32).find(signed_id) is None
 
 
-def test_no_two_sessions_are_the_same() -> None:
-    kept = Sessions(KEY)
-    assert begun(kept)[1].id != begun(kept)[1].id
+def test_session_ids_are_unique() -> None:
+    store = Sessions(KEY)
+    assert create_session(store)[1].id != create_session(store)[1].id
 
 
-def test_what_is_too_old_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_expired_session_id_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sessions, "LIFETIME", -1.0)
-    kept = Sessions(KEY)
-    assert kept.find(kept.begin("2025-11-25", {})) is None
+    store = Sessions(KEY)
+    assert store.find(store.create("2025-11-25", {})) is None
 
 
-def test_an_id_stays_short_enough_for_a_header() -> None:
-    sealed, session = begun(Sessions(KEY), roots={"listChanged": True}, experimental={"x": "y" * 100_000})
+def test_session_id_length_limit() -> None:
+    signed_id, session = create_session(Sessions(KEY), roots={"listChanged": True}, experimental={"x": "y" * 100_000})
     assert session.capabilities == {"roots": {}}
-    assert len(sealed) < 2500
+    assert len(signed_id) < 2500
 
 
-def test_what_a_process_remembers_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sessions, "REMEMBERED", 2)
-    kept = Sessions(KEY)
-    begins = [begun(kept) for _ in range(3)]
-    for _, session in begins:
-        kept.set_level(session, "error")
-    assert [kept.level(session) for _, session in begins] == [None, "error", "error"]
-    for _, session in begins:
-        kept.end(session)
-    assert kept.find(begins[0][0]) == begins[0][1]
-    for sealed, session in begins[1:]:
-        assert kept.level(session) is None
-        with pytest.raises(EndedError):
-            kept.find(sealed)
+def test_session_memory_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "MAX_REMEMBERED", 2)
+    store = Sessions(KEY)
+    created = [create_session(store) for _ in range(3)]
+    for _, session in created:
+        store.set_log_level(session, "error")
+    assert [store.log_level(session) for _, session in created] == [None, "error", "error"]
+    for _, session in created:
+        store.end(session)
+    assert store.find(created[0][0]) == created[0][1]
+    for signed_id, session in created[1:]:
+        assert store.log_level(session) is None
+        with pytest.raises(SessionEndedError):
+            store.find(signed_id)
 
 
 @pytest.mark.parametrize("junk", ["!!!!", "....", "\n\n\n\n", "===="])
-@pytest.mark.parametrize("place", [0, 1, 40])
-def test_an_id_with_characters_that_base64_ignores_is_rejected(junk: str, place: int) -> None:
-    kept = Sessions(KEY)
-    sealed, _ = begun(kept)
-    assert kept.find(sealed[:place] + junk + sealed[place:]) is None
+@pytest.mark.parametrize("position", [0, 1, 40])
+def test_session_id_with_characters_that_base64_ignores_is_rejected(junk: str, position: int) -> None:
+    store = Sessions(KEY)
+    signed_id, _ = create_session(store)
+    assert store.find(signed_id[:position] + junk + signed_id[position:]) is None

@@ -26,7 +26,7 @@ from adapter_host import Host, Plugins, Result, Settings
 from adapter_host.testing import FakeConsumer, FakePlugin
 from adapter_host_mcp.exposer import McpExposer
 from adapter_host_mcp.sdk import stdio
-from adapter_host_mcp.sdk.handlers import add_calls
+from adapter_host_mcp.sdk.handlers import add_tool_calls
 
 CAFE: dict[str, Any] = {
     "naftiko": "1.0.0-alpha2",
@@ -78,7 +78,7 @@ def command(file: Path, options: Sequence[str] = ("--stdio",)) -> list[str]:
 
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
-async def test_the_official_client_is_served_by_the_command(file: Path, mode: str) -> None:
+async def test_official_client_over_stdio(file: Path, mode: str) -> None:
     program, *arguments = command(file)
     parameters = StdioServerParameters(command=program, args=arguments)
     async with Client(stdio_client(parameters), mode=mode) as client:
@@ -98,51 +98,51 @@ async def test_the_official_client_is_served_by_the_command(file: Path, mode: st
     assert prompt.messages[0].content.model_dump()["text"] == "Order a café"
 
 
-def request(method: str, number: int = 1, **params: Any) -> bytes:
-    return json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params}).encode() + b"\n"
+def request(method: str, request_id: int = 1, **params: Any) -> bytes:
+    return json.dumps({"jsonrpc": "2.0", "id": request_id, "method": method, "params": params}).encode() + b"\n"
 
 
-def hello(version: str = "2025-11-25") -> bytes:
+def initialize(version: str = "2025-11-25") -> bytes:
     client = {"name": "test", "version": "1"}
     return request("initialize", 0, protocolVersion=version, capabilities={}, clientInfo=client)
 
 
 @pytest.mark.parametrize(("transport", "options"), [("stdio", []), ("stdio", ["--stdio"]), ("http", ["--stdio"])])
-async def test_piped_requests_are_all_answered_before_the_end(file: Path, transport: str, options: list[str]) -> None:
-    process = await started(over_http(file) if transport == "http" else file, options)
+async def test_piped_requests_get_responses_before_exit(file: Path, transport: str, options: list[str]) -> None:
+    process = await start_command(http_document(file) if transport == "http" else file, options)
     calls = b"".join(request("tools/call", n, name="brew", arguments={"bean": f"b{n}"}) for n in range(1, 20))
-    out, err = await process.communicate(hello() + calls.rstrip(b"\n"))
-    answers = {answer["id"]: answer for answer in map(json.loads, out.splitlines())}
-    assert sorted(answers) == list(range(20))
-    assert answers[7]["result"]["structuredContent"] == {"cup": "A cup of b7"}
+    out, err = await process.communicate(initialize() + calls.rstrip(b"\n"))
+    responses = {response["id"]: response for response in map(json.loads, out.splitlines())}
+    assert sorted(responses) == list(range(20))
+    assert responses[7]["result"]["structuredContent"] == {"cup": "A cup of b7"}
     assert process.returncode == 0
     assert b"Traceback" not in err
 
 
-async def test_a_signal_ends_it_while_it_waits_for_its_client(file: Path) -> None:
-    process = await started(file)
+async def test_sigterm_ends_an_idle_server(file: Path) -> None:
+    process = await start_command(file)
     assert process.stdin is not None
     assert process.stdout is not None
-    process.stdin.write(hello())
+    process.stdin.write(initialize())
     assert json.loads(await process.stdout.readline())["id"] == 0
     process.send_signal(signal.SIGTERM)
     assert await process.wait() == 0
     assert await process.stdout.read() == b""
 
 
-def over_http(file: Path) -> Path:
-    """Return the same document, asking to be served over HTTP."""
+def http_document(file: Path) -> Path:
+    """The same document, asking to be served over HTTP."""
     other = file.with_name("cafe-http.yaml")
     other.write_text(file.read_text().replace("transport: stdio", "port: 0"))
     return other
 
 
-async def started(file: Path, options: Sequence[str] = ("--stdio",)) -> asyncio.subprocess.Process:
+async def start_command(file: Path, options: Sequence[str] = ("--stdio",)) -> asyncio.subprocess.Process:
     pipe = asyncio.subprocess.PIPE
     return await asyncio.create_subprocess_exec(*command(file, options), stdin=pipe, stdout=pipe, stderr=pipe)
 
 
-class Talk:
+class PipeClient:
     """Both ends of a served pipe."""
 
     def __init__(self, stock: FakeConsumer, to_server: int, from_server: int) -> None:
@@ -159,16 +159,16 @@ class Talk:
         line = await asyncio.to_thread(self._from_server.readline)
         return json.loads(line) if line else None
 
-    def hang_up(self) -> None:
+    def close_input(self) -> None:
         os.close(self._to_server)
 
-    def leave(self) -> None:
+    def close_output(self) -> None:
         self._from_server.close()
 
 
 @asynccontextmanager
-async def talking(limit: int = 10_000) -> AsyncIterator[Talk]:
-    """Yield a shop with one tool, `get`, served over two pipes until the client hangs up."""
+async def serve_pipes(limit: int = 10_000) -> AsyncIterator[PipeClient]:
+    """A shop with one tool, `get`, served over two pipes until the client hangs up."""
     stock = {"type": "fake", "namespace": "stock", "operations": [{"name": "get"}]}
     exposer = {
         "type": "mcp",
@@ -182,19 +182,19 @@ async def talking(limit: int = 10_000) -> AsyncIterator[Talk]:
         (status,) = host.status()
         assert isinstance(status.exposer, McpExposer)
         server = status.exposer.build_server()
-        add_calls(server, status.exposer.tools)
+        add_tool_calls(server, status.exposer.tools)
         (source, to_server), (from_server, sink) = os.pipe(), os.pipe()
         serving = asyncio.create_task(stdio.serve(server, source, sink, limit))
         ((consumer,),) = [plan.consumers for plan in host.plans]
         assert isinstance(consumer, FakeConsumer)
-        talk = Talk(consumer, to_server, from_server)
+        client = PipeClient(consumer, to_server, from_server)
         try:
-            yield talk
-            talk.hang_up()
+            yield client
+            client.close_input()
             await serving
         finally:
             os.close(sink)
-            talk.leave()
+            client.close_output()
 
 
 CALL = request("tools/call", 1, name="get", arguments={})
@@ -207,33 +207,33 @@ CALL = request("tools/call", 1, name="get", arguments={})
         (b"[1]", None),
     ],
 )
-async def test_a_result_is_that_of_http(body: bytes, structured: Any) -> None:
-    async with talking() as talk:
-        talk.stock.answers["get"] = lambda _: Result(body=body)
-        talk.send(hello() + CALL)
-        await talk.receive()
-        answer = await talk.receive()
-    told = {"content": [{"type": "text", "text": body.decode()}], "isError": False}
-    assert answer["result"] == (told if structured is None else {**told, "structuredContent": structured})
+async def test_results_equal_those_over_http(body: bytes, structured: Any) -> None:
+    async with serve_pipes() as client:
+        client.stock.answers["get"] = lambda _: Result(body=body)
+        client.send(initialize() + CALL)
+        await client.receive()
+        response = await client.receive()
+    expected = {"content": [{"type": "text", "text": body.decode()}], "isError": False}
+    assert response["result"] == (expected if structured is None else {**expected, "structuredContent": structured})
 
 
-async def test_a_stateless_request_is_answered_without_a_handshake() -> None:
-    async with talking() as talk:
-        talk.send(request("tools/call", 5, name="get", arguments={}, _meta=META))
-        answer = await talk.receive()
-    assert (answer["id"], answer["result"]["resultType"]) == (5, "complete")
-    assert answer["result"]["structuredContent"] == {}
+async def test_stateless_request_needs_no_handshake() -> None:
+    async with serve_pipes() as client:
+        client.send(request("tools/call", 5, name="get", arguments={}, _meta=META))
+        response = await client.receive()
+    assert (response["id"], response["result"]["resultType"]) == (5, "complete")
+    assert response["result"]["structuredContent"] == {}
 
 
-async def test_our_own_failure_tells_no_details(caplog: pytest.LogCaptureFixture) -> None:
+async def test_internal_error_hides_details(caplog: pytest.LogCaptureFixture) -> None:
     def fail(_: Any) -> None:
         raise RuntimeError("a detail")
 
-    async with talking() as talk:
-        talk.stock.answers["get"] = fail
-        talk.send(hello() + CALL)
-        await talk.receive()
-        error = (await talk.receive())["error"]
+    async with serve_pipes() as client:
+        client.stock.answers["get"] = fail
+        client.send(initialize() + CALL)
+        await client.receive()
+        error = (await client.receive())["error"]
     assert (error["code"], error["message"]) == (-32603, "Internal error")
     assert error["data"]["request_id"] in caplog.text
     assert "a detail" in caplog.text
@@ -252,56 +252,54 @@ async def test_our_own_failure_tells_no_details(caplog: pytest.LogCaptureFixture
         (b"x" * 10_001, -32600, "the message is larger than 10000 bytes"),
     ],
 )
-async def test_a_line_that_is_no_message_is_answered_and_the_next_is_served(
-    line: bytes, code: int, message: str
-) -> None:
-    async with talking() as talk:
-        await asyncio.to_thread(talk.send, b"\n \r\n" + line + b"\n" + request("ping", 3).replace(b"\n", b"\r\n"))
-        refusal, pong = await talk.receive(), await talk.receive()
-    assert (refusal["id"], refusal["error"]) == (None, {"code": code, "message": message})
+async def test_invalid_line_gets_an_error_and_serving_continues(line: bytes, code: int, message: str) -> None:
+    async with serve_pipes() as client:
+        await asyncio.to_thread(client.send, b"\n \r\n" + line + b"\n" + request("ping", 3).replace(b"\n", b"\r\n"))
+        error_response, pong = await client.receive(), await client.receive()
+    assert (error_response["id"], error_response["error"]) == (None, {"code": code, "message": message})
     assert (pong["id"], pong["result"]) == (3, {})
 
 
-async def test_a_cancelled_call_is_not_waited_for() -> None:
-    begun, gone = asyncio.Event(), asyncio.Event()
+async def test_cancelled_call_does_not_block_shutdown() -> None:
+    call_started, cancelled = asyncio.Event(), asyncio.Event()
 
     async def hang(_: Any) -> None:
-        begun.set()
+        call_started.set()
         try:
             await asyncio.Event().wait()
         finally:
-            gone.set()
+            cancelled.set()
 
-    async with talking() as talk:
-        talk.stock.answers["get"] = hang
-        talk.send(hello())
-        await talk.receive()
-        talk.send(b'{"jsonrpc":"2.0","method":"notifications/initialized"}\n' + CALL)
-        await begun.wait()
-        talk.send(b'{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}\n')
-        await gone.wait()
+    async with serve_pipes() as client:
+        client.stock.answers["get"] = hang
+        client.send(initialize())
+        await client.receive()
+        client.send(b'{"jsonrpc":"2.0","method":"notifications/initialized"}\n' + CALL)
+        await call_started.wait()
+        client.send(b'{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}\n')
+        await cancelled.wait()
 
 
-async def test_calls_run_side_by_side() -> None:
-    first = asyncio.Event()
+async def test_concurrent_calls() -> None:
+    release = asyncio.Event()
 
     async def wait(given: dict[str, Any]) -> dict[str, Any]:
-        await first.wait()
+        await release.wait()
         return given
 
-    async with talking() as talk:
-        talk.stock.answers["get"] = wait
-        talk.send(hello() + CALL + request("ping", 2))
-        assert (await talk.receive())["id"] == 0
-        assert (await talk.receive())["id"] == 2
-        first.set()
-        assert (await talk.receive())["id"] == 1
+    async with serve_pipes() as client:
+        client.stock.answers["get"] = wait
+        client.send(initialize() + CALL + request("ping", 2))
+        assert (await client.receive())["id"] == 0
+        assert (await client.receive())["id"] == 2
+        release.set()
+        assert (await client.receive())["id"] == 1
 
 
-async def test_a_client_that_reads_no_longer_ends_it() -> None:
-    async with talking() as talk:
-        talk.leave()
-        talk.send(hello())
+async def test_closed_output_ends_the_server() -> None:
+    async with serve_pipes() as client:
+        client.close_output()
+        client.send(initialize())
 
 
 MEMBERS = st.dictionaries(
@@ -315,31 +313,33 @@ MEMBERS = st.dictionaries(
         max_leaves=4,
     ),
 )
-NOISE = st.lists(MEMBERS.map(lambda each: json.dumps(each).encode()) | st.binary(max_size=20), min_size=20, max_size=60)
+INPUT = st.lists(MEMBERS.map(lambda item: json.dumps(item).encode()) | st.binary(max_size=20), min_size=20, max_size=60)
 
 
 @settings(max_examples=40, deadline=None)
-@given(NOISE)
-def test_no_noise_ends_it(noise: list[bytes]) -> None:
-    async def talk_on() -> None:
-        async with talking() as talk:
-            await asyncio.to_thread(talk.send, hello("2025-06-18"))
-            await talk.receive()
-            talk.send(b"\n".join(noise) + b"\n" + request("ping", 987_654))
-            while (answer := await talk.receive())["id"] != 987_654:
-                assert "error" in answer or "result" in answer
-            assert answer["result"] == {}
+@given(INPUT)
+def test_any_input_is_handled(lines: list[bytes]) -> None:
+    async def run() -> None:
+        async with serve_pipes() as client:
+            await asyncio.to_thread(client.send, initialize("2025-06-18"))
+            await client.receive()
+            client.send(b"\n".join(lines) + b"\n" + request("ping", 987_654))
+            while (response := await client.receive())["id"] != 987_654:
+                assert "error" in response or "result" in response
+            assert response["result"] == {}
 
-    asyncio.run(talk_on())
-
-
-async def test_an_error_of_the_clients_own_is_not_answered() -> None:
-    async with talking() as talk:
-        talk.send(hello() + b'{"jsonrpc":"2.0","id":null,"error":{"code":1,"message":"m"}}\n' + request("ping", 3))
-        assert [(await talk.receive())["id"] for _ in range(2)] == [0, 3]
+    asyncio.run(run())
 
 
-async def test_a_handler_of_somebody_elses_calls_what_is_not_declared() -> None:
+async def test_error_message_from_client_gets_no_response() -> None:
+    async with serve_pipes() as client:
+        client.send(
+            initialize() + b'{"jsonrpc":"2.0","id":null,"error":{"code":1,"message":"m"}}\n' + request("ping", 3)
+        )
+        assert [(await client.receive())["id"] for _ in range(2)] == [0, 3]
+
+
+async def test_existing_call_handler_keeps_undeclared_tools() -> None:
     async def call(_: Any, params: CallToolRequestParams) -> CallToolResult:
         return CallToolResult(content=[TextContent(type="text", text=f"{params.name} by hand")])
 
@@ -347,20 +347,20 @@ async def test_a_handler_of_somebody_elses_calls_what_is_not_declared() -> None:
         return ListToolsResult(tools=[])
 
     server: Server[None] = Server("hand", on_call_tool=call, on_list_tools=list_tools)
-    add_calls(server, {})
+    add_tool_calls(server, {})
     async with Client(server, mode="legacy") as client:
         result = await client.call_tool("wave", {})
     assert result.content == [TextContent(type="text", text="wave by hand")]
 
 
-async def test_changes_of_the_lists_are_not_promised() -> None:
-    async with talking() as talk:
-        talk.send(hello())
-        assert (await talk.receive())["result"]["capabilities"] == {"tools": {"listChanged": False}}
+async def test_no_list_changed_capability_over_stdio() -> None:
+    async with serve_pipes() as client:
+        client.send(initialize())
+        assert (await client.receive())["result"]["capabilities"] == {"tools": {"listChanged": False}}
 
 
-def test_what_others_print_does_not_reach_the_client(capfd: pytest.CaptureFixture[str]) -> None:
-    with stdio.claimed() as (_, sink):
+def test_stray_output_does_not_reach_the_client(capfd: pytest.CaptureFixture[str]) -> None:
+    with stdio.claim_stdio() as (_, sink):
         os.write(1, b"stray")
         os.write(sink, b"protocol")
         assert os.read(0, 1) == b""

@@ -17,9 +17,8 @@ from mcp.server.lowlevel import Server
 from adapter_host import Plugins, RegisterExposer, hookimpl
 from adapter_host.testing import FakePlugin, Running, running
 from adapter_host_mcp.exposer import McpExposer
-from adapter_host_mcp.http import responses as replies
-from adapter_host_mcp.http import sse as streams
-from adapter_host_mcp.sdk import client_requests as questions
+from adapter_host_mcp.http import responses, sse
+from adapter_host_mcp.sdk import client_requests
 
 ACCEPT = {"Accept": "application/json, text/event-stream"}
 STATELESS = "2026-07-28"
@@ -27,9 +26,9 @@ META = {"io.modelcontextprotocol/protocolVersion": STATELESS, "io.modelcontextpr
 KEY = "ADAPTER_HOST_MCP_KEY"
 
 
-def message(method: str, identity: int | None = 1, **params: Any) -> dict[str, Any]:
-    named = {} if identity is None else {"id": identity}
-    return {"jsonrpc": "2.0", **named, "method": method, "params": params}
+def message(method: str, request_id: int | None = 1, **params: Any) -> dict[str, Any]:
+    id_member = {} if request_id is None else {"id": request_id}
+    return {"jsonrpc": "2.0", **id_member, "method": method, "params": params}
 
 
 def stateless(method: str, **params: Any) -> tuple[dict[str, Any], dict[str, str]]:
@@ -40,48 +39,48 @@ def stateless(method: str, **params: Any) -> tuple[dict[str, Any], dict[str, str
     return message(method, _meta=meta, **params), headers
 
 
-async def begin(session: aiohttp.ClientSession, url: str, **capabilities: Any) -> dict[str, str]:
+async def initialize(session: aiohttp.ClientSession, url: str, **capabilities: Any) -> dict[str, str]:
     """Shake hands; the headers of what follows."""
     client = {"name": "test", "version": "1"}
     hello = message("initialize", protocolVersion="2025-11-25", capabilities=capabilities, clientInfo=client)
-    async with session.post(url, json=hello, headers=ACCEPT) as answer:
-        assert answer.content_type == "application/json"
-        return {**ACCEPT, "Mcp-Session-Id": answer.headers["Mcp-Session-Id"], "MCP-Protocol-Version": "2025-11-25"}
+    async with session.post(url, json=hello, headers=ACCEPT) as response:
+        assert response.content_type == "application/json"
+        return {**ACCEPT, "Mcp-Session-Id": response.headers["Mcp-Session-Id"], "MCP-Protocol-Version": "2025-11-25"}
 
 
-async def read_event(answer: aiohttp.ClientResponse) -> Any:
-    """Return the next message of a stream, a comment as None; `StopAsyncIteration` at its end."""
-    found: Any = StopAsyncIteration
-    async for line in answer.content:
+async def read_event(response: aiohttp.ClientResponse) -> Any:
+    """The next message of a stream, a comment as None; `StopAsyncIteration` at its end."""
+    event: Any = StopAsyncIteration
+    async for line in response.content:
         if line == b":\n":
-            found = None
+            event = None
         elif line.startswith(b"data: "):
-            found = json.loads(line.removeprefix(b"data: "))
+            event = json.loads(line.removeprefix(b"data: "))
         elif line == b"\n":
-            return found
-    return found
+            return event
+    return event
 
 
-async def read_events(answer: aiohttp.ClientResponse) -> list[Any]:
-    assert answer.content_type == "text/event-stream"
+async def read_events(response: aiohttp.ClientResponse) -> list[Any]:
+    assert response.content_type == "text/event-stream"
     events = []
-    while (event := await read_event(answer)) is not StopAsyncIteration:
+    while (event := await read_event(response)) is not StopAsyncIteration:
         events.append(event)
     return events
 
 
-class Gate:
+class PausedCall:
     """An upstream call that waits to be let go on, and tells how it ended."""
 
     def __init__(self) -> None:
         self.began = asyncio.Event()
-        self.go_on = asyncio.Event()
+        self.proceed = asyncio.Event()
         self.cancelled = asyncio.Event()
 
     async def __call__(self, _: dict[str, Any]) -> dict[str, Any]:
         self.began.set()
         try:
-            await self.go_on.wait()
+            await self.proceed.wait()
         except asyncio.CancelledError:
             self.cancelled.set()
             raise
@@ -89,295 +88,295 @@ class Gate:
 
 
 @pytest.fixture
-def gate(shop: Any) -> Gate:
-    shop.stock.answers["list"] = gate = Gate()
-    return gate
+def paused_call(shop: Any) -> PausedCall:
+    shop.stock.answers["list"] = paused_call = PausedCall()
+    return paused_call
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replies, "BEAT", 0.02)
-    monkeypatch.setattr(streams, "BEAT", 0.02)
+def short_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(responses, "HEARTBEAT_INTERVAL", 0.02)
+    monkeypatch.setattr(sse, "KEEP_ALIVE_INTERVAL", 0.02)
 
 
-def exposer(served: Running) -> McpExposer:
+def exposer_of(served: Running) -> McpExposer:
     (status,) = served.host.status()
     assert isinstance(status.exposer, McpExposer)
     return status.exposer
 
 
-async def freed(held: Callable[[], int], ping: Callable[[], Awaitable[Any]]) -> None:
+async def wait_until_released(active_count: Callable[[], int], ping: Callable[[], Awaitable[Any]]) -> None:
     """Come back when nothing is held for clients any longer."""
     async with asyncio.timeout(5):
-        while held():
+        while active_count():
             await ping()
 
 
-@pytest.mark.usefixtures("quick")
-async def test_a_long_call_shows_signs_of_life(shop: Any, gate: Gate) -> None:
+@pytest.mark.usefixtures("short_intervals")
+async def test_long_call_sends_heartbeats(shop: Any, paused_call: PausedCall) -> None:
     call = message("tools/call", name="list-items")
-    async with shop.session.post(shop.url, json=call, headers=ACCEPT) as answer:
-        assert [await read_event(answer) for _ in range(3)] == [None, None, None]
-        gate.go_on.set()
-        events = [event for event in await read_events(answer) if event is not None]
+    async with shop.session.post(shop.url, json=call, headers=ACCEPT) as response:
+        assert [await read_event(response) for _ in range(3)] == [None, None, None]
+        paused_call.proceed.set()
+        events = [event for event in await read_events(response) if event is not None]
     assert [event["result"]["structuredContent"] for event in events] == [{"late": True}]
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("short_intervals")
 @pytest.mark.parametrize("era", ["handshake", "stateless"])
-async def test_a_long_call_tells_its_progress_to_who_asks(shop: Any, gate: Gate, era: str) -> None:
+async def test_heartbeats_are_progress_with_a_progress_token(shop: Any, paused_call: PausedCall, era: str) -> None:
     if era == "stateless":
         call, headers = stateless("tools/call", name="list-items", meta={"progressToken": "p"})
     else:
         call, headers = message("tools/call", name="list-items", _meta={"progressToken": "p"}), ACCEPT
-    async with shop.session.post(shop.url, json=call, headers=headers) as answer:
-        told = [await read_event(answer) for _ in range(3)]
-        gate.go_on.set()
-        result = (await read_events(answer))[-1]["result"]
-    assert {event["method"] for event in told} == {"notifications/progress"}
-    assert {event["params"]["progressToken"] for event in told} == {"p"}
-    progress = [event["params"]["progress"] for event in told]
+    async with shop.session.post(shop.url, json=call, headers=headers) as response:
+        events = [await read_event(response) for _ in range(3)]
+        paused_call.proceed.set()
+        result = (await read_events(response))[-1]["result"]
+    assert {event["method"] for event in events} == {"notifications/progress"}
+    assert {event["params"]["progressToken"] for event in events} == {"p"}
+    progress = [event["params"]["progress"] for event in events]
     assert progress == sorted(set(progress))
     assert result["structuredContent"] == {"late": True}
 
 
-@pytest.mark.usefixtures("quick")
-async def test_who_takes_no_stream_waits_for_the_document(shop: Any, gate: Gate) -> None:
+@pytest.mark.usefixtures("short_intervals")
+async def test_json_only_client_gets_no_heartbeats(shop: Any, paused_call: PausedCall) -> None:
     async def call() -> Any:
         body = message("tools/call", name="list-items", _meta={"progressToken": "p"})
-        async with shop.session.post(shop.url, json=body, headers={"Accept": "application/json"}) as answer:
-            assert answer.content_type == "application/json"
-            return (await answer.json())["result"]["structuredContent"]
+        async with shop.session.post(shop.url, json=body, headers={"Accept": "application/json"}) as response:
+            assert response.content_type == "application/json"
+            return (await response.json())["result"]["structuredContent"]
 
     calling = asyncio.create_task(call())
-    await gate.began.wait()
-    async with shop.session.get(shop.url, headers={"Accept": "text/event-stream"}) as listening:
+    await paused_call.began.wait()
+    async with shop.session.get(shop.url, headers={"Accept": "text/event-stream"}) as subscribe:
         for _ in range(4):
-            await read_event(listening)
-    gate.go_on.set()
+            await read_event(subscribe)
+    paused_call.proceed.set()
     assert await calling == {"late": True}
 
 
-async def test_a_client_cancels_its_call_by_name(shop: Any, gate: Gate) -> None:
-    mine, other = await begin(shop.session, shop.url), await begin(shop.session, shop.url)
+async def test_cancel_by_request_id_within_a_session(shop: Any, paused_call: PausedCall) -> None:
+    session_headers, other_headers = await initialize(shop.session, shop.url), await initialize(shop.session, shop.url)
     call = message("tools/call", 7, name="list-items")
-    calling = asyncio.create_task(sent(shop, call, mine))
-    await gate.began.wait()
-    for headers, request_id in ((other, 7), (mine, 8), ({**ACCEPT}, 7), (mine, "7")):
+    calling = asyncio.create_task(post_raw(shop, call, session_headers))
+    await paused_call.began.wait()
+    for headers, request_id in ((other_headers, 7), (session_headers, 8), ({**ACCEPT}, 7), (session_headers, "7")):
         cancel = message("notifications/cancelled", None, requestId=request_id)
-        assert (await sent(shop, cancel, headers))[0] == 202
-        assert not gate.cancelled.is_set()
-    assert (await sent(shop, message("notifications/cancelled", None, requestId=7), mine))[0] == 202
+        assert (await post_raw(shop, cancel, headers))[0] == 202
+        assert not paused_call.cancelled.is_set()
+    assert (await post_raw(shop, message("notifications/cancelled", None, requestId=7), session_headers))[0] == 202
     async with asyncio.timeout(5):
-        await gate.cancelled.wait()
+        await paused_call.cancelled.wait()
         assert await calling == (202, b"")
 
 
-@pytest.mark.usefixtures("quick")
-async def test_a_cancelled_stream_ends_without_a_result(shop: Any, gate: Gate) -> None:
-    headers = await begin(shop.session, shop.url)
+@pytest.mark.usefixtures("short_intervals")
+async def test_cancelled_stream_ends_without_result(shop: Any, paused_call: PausedCall) -> None:
+    headers = await initialize(shop.session, shop.url)
     call = message("tools/call", 7, name="list-items")
-    async with shop.session.post(shop.url, json=call, headers=headers) as answer:
-        assert await read_event(answer) is None
-        await sent(shop, message("notifications/cancelled", None, requestId=7), headers)
-        assert set(await read_events(answer)) <= {None}
-    assert gate.cancelled.is_set()
+    async with shop.session.post(shop.url, json=call, headers=headers) as response:
+        assert await read_event(response) is None
+        await post_raw(shop, message("notifications/cancelled", None, requestId=7), headers)
+        assert set(await read_events(response)) <= {None}
+    assert paused_call.cancelled.is_set()
 
 
-async def sent(shop: Any, body: Any, headers: Mapping[str, str]) -> tuple[int, bytes]:
-    async with shop.session.post(shop.url, json=body, headers=headers) as answer:
-        return answer.status, await answer.read()
+async def post_raw(shop: Any, body: Any, headers: Mapping[str, str]) -> tuple[int, bytes]:
+    async with shop.session.post(shop.url, json=body, headers=headers) as response:
+        return response.status, await response.read()
 
 
-async def test_any_process_with_the_key_opens_a_session(shop_document: dict[str, Any]) -> None:
+async def test_session_is_shared_between_processes_with_one_key(shop_document: dict[str, Any]) -> None:
     environment = {KEY: "k" * 32}
     async with (
         running(shop_document, environment=environment) as first,
         running(shop_document, environment=environment) as second,
         aiohttp.ClientSession() as session,
     ):
-        headers = await begin(session, first.url("shop"))
-        second.fake("stock").answers["list"] = gate = Gate()
+        headers = await initialize(session, first.url("shop"))
+        second.fake("stock").answers["list"] = paused_call = PausedCall()
         call = message("tools/call", 7, name="list-items")
-        calling = asyncio.create_task(posted(session, second.url("shop"), call, headers))
-        await gate.began.wait()
+        calling = asyncio.create_task(post_status(session, second.url("shop"), call, headers))
+        await paused_call.began.wait()
         cancel = message("notifications/cancelled", None, requestId=7)
-        await posted(session, second.url("shop"), cancel, headers)
+        await post_status(session, second.url("shop"), cancel, headers)
         assert await calling == 202
 
 
-async def posted(session: aiohttp.ClientSession, url: str, body: Any, headers: Mapping[str, str]) -> int:
-    async with session.post(url, json=body, headers=headers) as answer:
-        return answer.status
+async def post_status(session: aiohttp.ClientSession, url: str, body: Any, headers: Mapping[str, str]) -> int:
+    async with session.post(url, json=body, headers=headers) as response:
+        return response.status
 
 
-@pytest.mark.parametrize("spoilt", ["", "x", "v1.AAAA", "other"])
-async def test_an_id_that_tells_nothing_does_no_harm(shop: Any, shop_document: dict[str, Any], spoilt: str) -> None:
-    headers = await begin(shop.session, shop.url)
-    if spoilt == "other":
+@pytest.mark.parametrize("invalid_id", ["", "x", "v1.AAAA", "other"])
+async def test_invalid_session_id_is_ignored(shop: Any, shop_document: dict[str, Any], invalid_id: str) -> None:
+    headers = await initialize(shop.session, shop.url)
+    if invalid_id == "other":
         async with running(shop_document) as other:
-            headers = await begin(shop.session, other.url("shop"))
+            headers = await initialize(shop.session, other.url("shop"))
     else:
-        headers["Mcp-Session-Id"] = spoilt
-    status, answer = await sent(shop, message("tools/call", name="get-item", arguments={"id": 7}), headers)
-    assert (status, json.loads(answer)["result"]["isError"]) == (200, False)
+        headers["Mcp-Session-Id"] = invalid_id
+    status, response = await post_raw(shop, message("tools/call", name="get-item", arguments={"id": 7}), headers)
+    assert (status, json.loads(response)["result"]["isError"]) == (200, False)
 
 
-async def test_a_weak_key_is_refused(shop_document: dict[str, Any]) -> None:
+async def test_short_key_is_rejected(shop_document: dict[str, Any]) -> None:
     with pytest.raises(Exception, match=f"the secret {KEY} is too short"):
         async with running(shop_document, environment={KEY: "short"}):
             pytest.fail("it started")
 
 
-async def test_a_session_that_its_client_ended_is_over(shop: Any) -> None:
-    mine, other = await begin(shop.session, shop.url), await begin(shop.session, shop.url)
-    async with shop.session.delete(shop.url, headers=mine) as answer:
-        assert answer.status == 204
+async def test_deleted_session_is_rejected(shop: Any) -> None:
+    session_headers, other_headers = await initialize(shop.session, shop.url), await initialize(shop.session, shop.url)
+    async with shop.session.delete(shop.url, headers=session_headers) as response:
+        assert response.status == 204
     ping = message("ping")
-    assert [(await sent(shop, ping, headers))[0] for headers in (mine, other)] == [404, 200]
-    async with shop.session.get(shop.url, headers=mine) as answer:
-        assert answer.status == 404
+    assert [(await post_raw(shop, ping, headers))[0] for headers in (session_headers, other_headers)] == [404, 200]
+    async with shop.session.get(shop.url, headers=session_headers) as response:
+        assert response.status == 404
 
 
-async def test_the_session_knows_the_revision(shop: Any) -> None:
+async def test_session_implies_the_version(shop: Any) -> None:
     shop.stock.answers["list"] = lambda _: [1]
-    headers = await begin(shop.session, shop.url)
+    headers = await initialize(shop.session, shop.url)
     del headers["MCP-Protocol-Version"]
-    _, answer = await sent(shop, message("tools/call", name="list-items"), headers)
-    assert "structuredContent" not in json.loads(answer)["result"]
+    _, response = await post_raw(shop, message("tools/call", name="list-items"), headers)
+    assert "structuredContent" not in json.loads(response)["result"]
 
 
 @asynccontextmanager
-async def listening(session: aiohttp.ClientSession, url: str) -> AsyncIterator[aiohttp.ClientResponse]:
-    """Yield a stream for news of the stateless revision, past its acknowledgement."""
+async def subscribe(session: aiohttp.ClientSession, url: str) -> AsyncIterator[aiohttp.ClientResponse]:
+    """A stream for news of the stateless revision, past its acknowledgement."""
     body, headers = stateless("subscriptions/listen", notifications={"toolsListChanged": True})
-    async with session.post(url, json=body, headers=headers) as answer:
-        assert (await read_event(answer))["method"] == "notifications/subscriptions/acknowledged"
-        yield answer
+    async with session.post(url, json=body, headers=headers) as response:
+        assert (await read_event(response))["method"] == "notifications/subscriptions/acknowledged"
+        yield response
 
 
-async def test_changes_are_told_to_who_listens(shop_document: dict[str, Any]) -> None:
+async def test_change_notifications(shop_document: dict[str, Any]) -> None:
     async with running(shop_document) as served, aiohttp.ClientSession() as session:
         url = served.url("shop")
-        async with session.get(url, headers=ACCEPT) as old, listening(session, url) as new:
-            assert await read_event(old) is None
-            exposer(served).notify_reload()
-            told = [(await read_event(old))["method"] for _ in range(3)]
-            assert told == [f"notifications/{kind}/list_changed" for kind in ("tools", "prompts", "resources")]
-            event = await read_event(new)
+        async with session.get(url, headers=ACCEPT) as handshake_stream, subscribe(session, url) as stateless_stream:
+            assert await read_event(handshake_stream) is None
+            exposer_of(served).notify_reload()
+            events = [(await read_event(handshake_stream))["method"] for _ in range(3)]
+            assert events == [f"notifications/{kind}/list_changed" for kind in ("tools", "prompts", "resources")]
+            event = await read_event(stateless_stream)
             assert event["method"] == "notifications/tools/list_changed"
             assert event["params"]["_meta"] == {"io.modelcontextprotocol/subscriptionId": 1}
             async with asyncio.timeout(5):
                 await served.host.drain()
-            assert await read_events(old) == []
-            (end,) = await read_events(new)
+            assert await read_events(handshake_stream) == []
+            (end,) = await read_events(stateless_stream)
             assert end["result"]["resultType"] == "complete"
 
 
-async def test_what_vanished_clients_held_is_freed(shop_document: dict[str, Any]) -> None:
+async def test_disconnected_clients_release_resources(shop_document: dict[str, Any]) -> None:
     async with running(shop_document) as served, aiohttp.ClientSession() as session:
-        url, gate, mcp = served.url("shop"), Gate(), exposer(served)
-        served.fake("stock").answers["list"] = gate
-        calling = asyncio.create_task(posted(session, url, message("tools/call", name="list-items"), ACCEPT))
-        async with session.get(url, headers=ACCEPT) as old, listening(session, url) as new:
-            await gate.began.wait()
-            await read_event(old)
+        url, paused_call, mcp = served.url("shop"), PausedCall(), exposer_of(served)
+        served.fake("stock").answers["list"] = paused_call
+        calling = asyncio.create_task(post_status(session, url, message("tools/call", name="list-items"), ACCEPT))
+        async with session.get(url, headers=ACCEPT) as handshake_stream, subscribe(session, url) as stateless_stream:
+            await paused_call.began.wait()
+            await read_event(handshake_stream)
             # The call and the stateless stream are replies; both streams are streams.
-            assert mcp.held == 4
-            old.close()
-            new.close()
+            assert mcp.active_count == 4
+            handshake_stream.close()
+            stateless_stream.close()
             calling.cancel()
-        await freed(lambda: mcp.held, lambda: posted(session, url, message("ping"), ACCEPT))
-        assert gate.cancelled.is_set()
+        await wait_until_released(lambda: mcp.active_count, lambda: post_status(session, url, message("ping"), ACCEPT))
+        assert paused_call.cancelled.is_set()
 
 
-async def test_streams_are_bounded(shop_document: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "LIMIT", 1)
+async def test_stream_count_limit(shop_document: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "MAX_STREAMS", 1)
     async with running(shop_document) as served, aiohttp.ClientSession() as session:
         url = served.url("shop")
-        async with listening(session, url):
-            async with session.get(url, headers=ACCEPT) as answer:
-                assert answer.status == 503
+        async with subscribe(session, url):
+            async with session.get(url, headers=ACCEPT) as response:
+                assert response.status == 503
             body, headers = stateless("subscriptions/listen", notifications={})
-            async with session.post(url, json=body, headers=headers) as answer:
-                assert (await answer.json())["error"]["message"] == "too many clients listen already"
+            async with session.post(url, json=body, headers=headers) as response:
+                assert (await response.json())["error"]["message"] == "too many clients listen already"
 
 
-async def test_a_stream_ends_when_its_time_is_over(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "LIFETIME", 0.0)
-    async with shop.session.get(shop.url, headers=ACCEPT) as answer:
-        assert await read_events(answer) == [None]
+async def test_stream_lifetime(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "STREAM_LIFETIME", 0.0)
+    async with shop.session.get(shop.url, headers=ACCEPT) as response:
+        assert await read_events(response) == [None]
 
 
-async def test_news_are_bounded() -> None:
-    news = streams.EventQueue()
-    for number in range(3 * streams.BACKLOG):
-        news.put(b"%d" % number)
-    told = [event async for event in news]
-    assert told == [streams.event(b"%d" % number) for number in range(streams.BACKLOG)]
+async def test_event_queue_size_limit() -> None:
+    queue = sse.EventQueue()
+    for number in range(3 * sse.MAX_QUEUED):
+        queue.put(b"%d" % number)
+    events = [event async for event in queue]
+    assert events == [sse.format_event(b"%d" % number) for number in range(sse.MAX_QUEUED)]
 
 
 @pytest.mark.parametrize("accept", ["application/json", "text/html"])
-async def test_who_takes_no_events_hears_none(shop: Any, accept: str) -> None:
-    async with shop.session.get(shop.url, headers={"Accept": accept}) as answer:
-        assert answer.status == 406
+async def test_event_stream_must_be_accepted(shop: Any, accept: str) -> None:
+    async with shop.session.get(shop.url, headers={"Accept": accept}) as response:
+        assert response.status == 406
     body, headers = stateless("subscriptions/listen", notifications={})
-    async with shop.session.post(shop.url, json=body, headers={**headers, "Accept": "application/json"}) as answer:
-        assert answer.status == 406
+    async with shop.session.post(shop.url, json=body, headers={**headers, "Accept": "application/json"}) as response:
+        assert response.status == 406
 
 
-async def test_a_list_has_pages(shop_document: dict[str, Any]) -> None:
+async def test_tools_list_is_paginated(shop_document: dict[str, Any]) -> None:
     capability = shop_document["capability"]
-    (exposed,) = capability["exposes"]
+    (exposer_spec,) = capability["exposes"]
     names = [f"tool-{number}" for number in range(2001)]
     tools = [{"name": name, "description": "One of many", "call": "stock.list"} for name in names]
-    document = {**shop_document, "capability": {**capability, "exposes": [{**exposed, "tools": tools}]}}
+    document = {**shop_document, "capability": {**capability, "exposes": [{**exposer_spec, "tools": tools}]}}
     async with running(document) as served, aiohttp.ClientSession() as session:
         listed, cursor = [], None
         for _ in range(3):
             body = message("tools/list", **({} if cursor is None else {"cursor": cursor}))
-            async with session.post(served.url("shop"), json=body, headers=ACCEPT) as answer:
-                result = (await answer.json())["result"]
+            async with session.post(served.url("shop"), json=body, headers=ACCEPT) as response:
+                result = (await response.json())["result"]
             listed.append([tool["name"] for tool in result["tools"]])
             cursor = result.get("nextCursor")
         assert (listed, cursor) == ([names[:1000], names[1000:2000], names[2000:]], None)
 
 
-@pytest.mark.parametrize("asked", [True, False])
+@pytest.mark.parametrize("requested", [True, False])
 @pytest.mark.parametrize("era", ["handshake", "stateless"])
-async def test_who_asks_for_the_log_gets_it(shop_document: dict[str, Any], era: str, asked: bool) -> None:
+async def test_log_messages_on_request(shop_document: dict[str, Any], era: str, requested: bool) -> None:
     outputs = [{"type": "object", "properties": {"price": {"type": "number", "mapping": "$.price"}}}]
     capability = shop_document["capability"]
-    (exposed,) = capability["exposes"]
+    (exposer_spec,) = capability["exposes"]
     tool = {"name": "price", "description": "A price", "call": "stock.list", "outputParameters": outputs}
-    document = {**shop_document, "capability": {**capability, "exposes": [{**exposed, "tools": [tool]}]}}
+    document = {**shop_document, "capability": {**capability, "exposes": [{**exposer_spec, "tools": [tool]}]}}
     async with running(document) as served, aiohttp.ClientSession() as session:
         served.fake("stock").answers["list"] = lambda _: {"price": "much"}
         url = served.url("shop")
         if era == "stateless":
-            meta = {"io.modelcontextprotocol/logLevel": "info"} if asked else {}
+            meta = {"io.modelcontextprotocol/logLevel": "info"} if requested else {}
             body, headers = stateless("tools/call", name="price", meta=meta)
         else:
-            headers = await begin(session, url)
+            headers = await initialize(session, url)
             body = message("tools/call", name="price")
-            level = message("logging/setLevel", level="warning" if asked else "error")
-            assert await posted(session, url, level, headers) == 200
-        async with session.post(url, json=body, headers=headers) as answer:
-            if not asked:
-                assert answer.content_type == "application/json"
+            level = message("logging/setLevel", level="warning" if requested else "error")
+            assert await post_status(session, url, level, headers) == 200
+        async with session.post(url, json=body, headers=headers) as response:
+            if not requested:
+                assert response.content_type == "application/json"
                 return
-            told, result = await read_events(answer)
-    flaw = "its result is not as its output schema says at $.price"
-    assert told["params"] == {"level": "warning", "logger": "price", "data": flaw}
+            log_message, result = await read_events(response)
+    violation = "its result is not as its output schema says at $.price"
+    assert log_message["params"] == {"level": "warning", "logger": "price", "data": violation}
     assert result["result"]["structuredContent"] == {"price": "much"}
 
 
-class OwnExposer(McpExposer):
+class CustomExposer(McpExposer):
     """Has tools of its own: one asks the client for its roots, one sends it away until it is done, one says much."""
 
     def build_server(self) -> Server[None]:
         server = super().build_server()
-        self.go_on, self.ended = asyncio.Event(), asyncio.Event()
+        self.proceed, self.ended = asyncio.Event(), asyncio.Event()
 
         async def call(
             context: ServerRequestContext[None], params: types.CallToolRequestParams
@@ -394,156 +393,163 @@ class OwnExposer(McpExposer):
         assert context.close_sse_stream is not None
         await context.close_sse_stream()
         try:
-            await self.go_on.wait()
+            await self.proceed.wait()
         finally:
             self.ended.set()
         await context.session.report_progress(1)
         return types.CallToolResult(content=[types.TextContent(text="done")])
 
     async def flood(self, context: ServerRequestContext[None]) -> types.CallToolResult:
-        told = types.LoggingMessageNotificationParams(level="info", data="x" * 1_000_000)
+        params = types.LoggingMessageNotificationParams(level="info", data="x" * 1_000_000)
         try:
             while True:
-                notification = types.LoggingMessageNotification(params=told)
+                notification = types.LoggingMessageNotification(params=params)
                 await context.session.send_notification(notification, related_request_id=context.request_id)
         finally:
             self.ended.set()
 
 
-class OwnPlugin:
+class CustomPlugin:
     @hookimpl
     def register_exposers(self, register: RegisterExposer) -> None:
-        register("mcp", OwnExposer)
+        register("mcp", CustomExposer)
 
 
 @asynccontextmanager
-async def asking(document: dict[str, Any]) -> AsyncIterator[tuple[Running, aiohttp.ClientSession]]:
-    plugins = Plugins({"mcp": OwnPlugin(), "fake": FakePlugin()})
+async def serve_custom_exposer(document: dict[str, Any]) -> AsyncIterator[tuple[Running, aiohttp.ClientSession]]:
+    plugins = Plugins({"mcp": CustomPlugin(), "fake": FakePlugin()})
     async with running(document, plugins=plugins) as served, aiohttp.ClientSession() as session:
         yield served, session
 
 
-async def test_a_handler_asks_its_client(shop_document: dict[str, Any]) -> None:
-    async with asking(shop_document) as (served, session):
+async def test_handler_sends_a_request_to_the_client(shop_document: dict[str, Any]) -> None:
+    async with serve_custom_exposer(shop_document) as (served, session):
         url = served.url("shop")
-        mine, other = await begin(session, url, roots={}), await begin(session, url)
+        session_headers, other_headers = await initialize(session, url, roots={}), await initialize(session, url)
         call = message("tools/call", name="ask")
-        async with session.post(url, json=call, headers=mine) as answer:
-            question = await read_event(answer)
-            assert question["method"] == "roots/list"
-            roots = {"jsonrpc": "2.0", "id": question["id"], "result": {"roots": [{"uri": "file:///home"}]}}
-            for headers, status in ((other, 400), (ACCEPT, 400), (mine, 202), (mine, 400)):
-                assert await posted(session, url, roots, headers) == status
-            (result,) = await read_events(answer)
+        async with session.post(url, json=call, headers=session_headers) as response:
+            client_request = await read_event(response)
+            assert client_request["method"] == "roots/list"
+            roots = {"jsonrpc": "2.0", "id": client_request["id"], "result": {"roots": [{"uri": "file:///home"}]}}
+            for headers, status in (
+                (other_headers, 400),
+                (ACCEPT, 400),
+                (session_headers, 202),
+                (session_headers, 400),
+            ):
+                assert await post_status(session, url, roots, headers) == status
+            (result,) = await read_events(response)
         assert result["result"]["content"] == [{"type": "text", "text": "file:///home"}]
-        assert exposer(served).held == 0
+        assert exposer_of(served).active_count == 0
 
 
-async def test_a_client_that_refuses_or_cannot_be_asked_is_an_error(shop_document: dict[str, Any]) -> None:
-    async with asking(shop_document) as (served, session):
+async def test_client_request_errors(shop_document: dict[str, Any]) -> None:
+    async with serve_custom_exposer(shop_document) as (served, session):
         url = served.url("shop")
-        mine = await begin(session, url, roots={})
+        session_headers = await initialize(session, url, roots={})
         call = message("tools/call", name="ask")
-        async with session.post(url, json=call, headers=mine) as answer:
-            question = await read_event(answer)
-            refusal = {"jsonrpc": "2.0", "id": question["id"], "error": {"code": -1, "message": "no roots"}}
-            assert await posted(session, url, refusal, mine) == 202
-            (result,) = await read_events(answer)
+        async with session.post(url, json=call, headers=session_headers) as response:
+            client_request = await read_event(response)
+            refusal = {"jsonrpc": "2.0", "id": client_request["id"], "error": {"code": -1, "message": "no roots"}}
+            assert await post_status(session, url, refusal, session_headers) == 202
+            (result,) = await read_events(response)
         assert result["error"] == {"code": -1, "message": "no roots"}
-        async with session.post(url, json=call, headers=ACCEPT) as answer:
-            error = (await answer.json())["error"]
+        async with session.post(url, json=call, headers=ACCEPT) as response:
+            error = (await response.json())["error"]
         assert (error["code"], "no back-channel" in error["message"]) == (-32600, True)
 
 
-async def test_a_client_that_does_not_answer_is_not_waited_for(
-    shop_document: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(questions, "PATIENCE", 0.02)
-    async with asking(shop_document) as (served, session):
-        mine = await begin(session, served.url("shop"), roots={})
+async def test_client_request_times_out(shop_document: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_requests, "TIMEOUT", 0.02)
+    async with serve_custom_exposer(shop_document) as (served, session):
+        session_headers = await initialize(session, served.url("shop"), roots={})
         call = message("tools/call", name="ask")
-        async with session.post(served.url("shop"), json=call, headers=mine) as answer:
-            _, result = await read_events(answer)
+        async with session.post(served.url("shop"), json=call, headers=session_headers) as response:
+            _, result = await read_events(response)
         assert result["error"]["message"] == "the client has not answered roots/list"
-        assert exposer(served).held == 0
+        assert exposer_of(served).active_count == 0
 
 
-async def test_a_client_comes_back_for_the_rest_of_a_stream(shop_document: dict[str, Any]) -> None:
-    async with asking(shop_document) as (served, session):
-        url, own = served.url("shop"), exposer(served)
-        assert isinstance(own, OwnExposer)
-        mine, other = await begin(session, url), await begin(session, url)
+async def test_resume_a_detached_stream(shop_document: dict[str, Any]) -> None:
+    async with serve_custom_exposer(shop_document) as (served, session):
+        url, exposer = served.url("shop"), exposer_of(served)
+        assert isinstance(exposer, CustomExposer)
+        session_headers, other_headers = await initialize(session, url), await initialize(session, url)
         call = message("tools/call", name="wait", _meta={"progressToken": "p"})
-        async with session.post(url, json=call, headers=mine) as answer:
-            assert answer.content_type == "text/event-stream"
-            head, retry, data, *_ = (await answer.read()).split(b"\n")
+        async with session.post(url, json=call, headers=session_headers) as response:
+            assert response.content_type == "text/event-stream"
+            head, retry, data, *_ = (await response.read()).split(b"\n")
         assert (head.startswith(b"id: "), retry, data) == (True, b"retry: 500", b"data:")
         token = head.removeprefix(b"id: ").decode()
-        assert (len(token), own.held) == (16, 2)
-        own.go_on.set()
-        async with session.get(url, headers={**mine, "Last-Event-ID": token}) as answer:
-            progress, result = [event for event in await read_events(answer) if event is not None]
+        assert (len(token), exposer.active_count) == (16, 2)
+        exposer.proceed.set()
+        async with session.get(url, headers={**session_headers, "Last-Event-ID": token}) as response:
+            progress, result = [event for event in await read_events(response) if event is not None]
         assert progress["params"] == {"progressToken": "p", "progress": 1}
         assert result["result"]["content"] == [{"type": "text", "text": "done"}]
-        assert own.held == 0
-        for headers in (mine, other):
-            async with session.get(url, headers={**headers, "Last-Event-ID": token}) as answer:
-                assert await read_event(answer) is None
-                own.notify_reload()
-                assert (await read_event(answer))["method"] == "notifications/tools/list_changed"
+        assert exposer.active_count == 0
+        for headers in (session_headers, other_headers):
+            async with session.get(url, headers={**headers, "Last-Event-ID": token}) as response:
+                assert await read_event(response) is None
+                exposer.notify_reload()
+                assert (await read_event(response))["method"] == "notifications/tools/list_changed"
 
 
-async def test_what_goes_on_without_a_connection_is_cancelled_by_name(shop_document: dict[str, Any]) -> None:
-    async with asking(shop_document) as (served, session):
-        url, own = served.url("shop"), exposer(served)
-        assert isinstance(own, OwnExposer)
-        mine = await begin(session, url)
-        async with session.post(url, json=message("tools/call", 7, name="wait"), headers=mine) as answer:
-            await answer.read()
-        await posted(session, url, message("notifications/cancelled", None, requestId=7), mine)
-        await own.ended.wait()
+async def test_cancel_a_detached_call(shop_document: dict[str, Any]) -> None:
+    async with serve_custom_exposer(shop_document) as (served, session):
+        url, exposer = served.url("shop"), exposer_of(served)
+        assert isinstance(exposer, CustomExposer)
+        session_headers = await initialize(session, url)
+        async with session.post(url, json=message("tools/call", 7, name="wait"), headers=session_headers) as response:
+            await response.read()
+        await post_status(session, url, message("notifications/cancelled", None, requestId=7), session_headers)
+        await exposer.ended.wait()
 
 
-async def test_what_goes_on_without_a_connection_ends_with_the_host(shop_document: dict[str, Any]) -> None:
-    async with asking(shop_document) as (served, session):
-        url, own = served.url("shop"), exposer(served)
-        assert isinstance(own, OwnExposer)
-        mine = await begin(session, url)
-        async with session.post(url, json=message("tools/call", name="wait"), headers=mine) as answer:
-            await answer.read()
+async def test_detached_call_ends_with_the_host(shop_document: dict[str, Any]) -> None:
+    async with serve_custom_exposer(shop_document) as (served, session):
+        url, exposer = served.url("shop"), exposer_of(served)
+        assert isinstance(exposer, CustomExposer)
+        session_headers = await initialize(session, url)
+        async with session.post(url, json=message("tools/call", name="wait"), headers=session_headers) as response:
+            await response.read()
         await served.host.stop()
-        await own.ended.wait()
+        await exposer.ended.wait()
 
 
-async def test_a_client_that_reads_nothing_is_cut_off(
+async def test_client_that_stops_reading_is_disconnected(
     shop_document: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streams, "WRITE_TIMEOUT", 0.05)
-    async with asking(shop_document) as (served, session):
-        url, own = served.url("shop"), exposer(served)
-        assert isinstance(own, OwnExposer)
-        async with session.post(url, json=message("tools/call", name="flood"), headers=ACCEPT) as answer:
-            assert answer.status == 200
+    monkeypatch.setattr(sse, "WRITE_TIMEOUT", 0.05)
+    async with serve_custom_exposer(shop_document) as (served, session):
+        url, exposer = served.url("shop"), exposer_of(served)
+        assert isinstance(exposer, CustomExposer)
+        async with session.post(url, json=message("tools/call", name="flood"), headers=ACCEPT) as response:
+            assert response.status == 200
             async with asyncio.timeout(5):
-                await own.ended.wait()
+                await exposer.ended.wait()
             with pytest.raises(aiohttp.ClientError):
-                await answer.read()
-        await freed(lambda: own.held, lambda: posted(session, url, message("ping"), ACCEPT))
+                await response.read()
+        await wait_until_released(
+            lambda: exposer.active_count, lambda: post_status(session, url, message("ping"), ACCEPT)
+        )
 
 
-async def test_a_reload_is_told_and_sessions_outlive_it(shop_document: dict[str, Any]) -> None:
+async def test_reload_notifies_clients_and_keeps_sessions(shop_document: dict[str, Any]) -> None:
     async with running(shop_document) as served, aiohttp.ClientSession() as session:
         url = served.url("shop")
-        mine = await begin(session, url)
-        async with session.get(url, headers=mine) as listening:
-            assert await read_event(listening) is None
+        session_headers = await initialize(session, url)
+        async with session.get(url, headers=session_headers) as stream:
+            assert await read_event(stream) is None
             await served.host.reload(shop_document)
-            told = [event["method"] for event in await read_events(listening)]
-        assert told[0] == "notifications/tools/list_changed"
-        served.fake("stock").answers["list"] = gate = Gate()
-        calling = asyncio.create_task(posted(session, url, message("tools/call", 7, name="list-items"), mine))
-        await gate.began.wait()
-        await posted(session, url, message("notifications/cancelled", None, requestId=7), mine)
+            events = [event["method"] for event in await read_events(stream)]
+        assert events[0] == "notifications/tools/list_changed"
+        served.fake("stock").answers["list"] = paused_call = PausedCall()
+        calling = asyncio.create_task(
+            post_status(session, url, message("tools/call", 7, name="list-items"), session_headers)
+        )
+        await paused_call.began.wait()
+        await post_status(session, url, message("notifications/cancelled", None, requestId=7), session_headers)
         assert await calling == 202
 
 
@@ -559,20 +565,20 @@ class Clock:
 
 
 @pytest.mark.parametrize(("seconds", "content_type"), [((5.0,), "application/json"), ((5.0, 5.0), "text/event-stream")])
-async def test_the_first_sign_of_life_comes_after_5_to_10_seconds(
-    shop: Any, gate: Gate, monkeypatch: pytest.MonkeyPatch, seconds: tuple[float, ...], content_type: str
+async def test_first_heartbeat_after_5_to_10_seconds(
+    shop: Any, paused_call: PausedCall, monkeypatch: pytest.MonkeyPatch, seconds: tuple[float, ...], content_type: str
 ) -> None:
     loop = asyncio.get_running_loop()
     clock = Clock(loop)
     monkeypatch.setattr(loop, "time", clock)
     call = message("tools/call", name="list-items")
     calling = asyncio.create_task(shop.session.post(shop.url, json=call, headers=ACCEPT))
-    await gate.began.wait()
+    await paused_call.began.wait()
     for step in seconds:
         clock.ahead += step
         # The timers that are due run before the response to this request.
         assert (await shop.post(message("ping")))[0] == 200
-    gate.go_on.set()
+    paused_call.proceed.set()
     async with await calling as response:
         assert response.content_type == content_type
         assert b'"late":true' in await response.read()

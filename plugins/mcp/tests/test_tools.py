@@ -30,9 +30,9 @@ LEGAL = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 def host(*tools: Mapping[str, Any], **exposed: Any) -> Host:
-    """Return a host, not started, that exposes these tools."""
-    given = exposed or {"port": 0}
-    exposer = {"type": "mcp", "namespace": "shop", "tools": list(tools), **given}
+    """A host, not started, that exposes these tools."""
+    keys = exposed or {"port": 0}
+    exposer = {"type": "mcp", "namespace": "shop", "tools": list(tools), **keys}
     stock = {"type": "fake", "namespace": "stock", "operations": [{"name": "get"}]}
     document = {
         "naftiko": "1.0.0-alpha2",
@@ -53,12 +53,12 @@ def exposer_of(built: Host) -> McpExposer:
     return status.exposer
 
 
-def names(built: Host) -> list[str]:
-    return [offer.title for offer in exposer_of(built).catalog()]
+def tool_names(built: Host) -> list[str]:
+    return [entry.title for entry in exposer_of(built).catalog()]
 
 
 @pytest.mark.parametrize(
-    ("declared", "offered"),
+    ("declared", "expected"),
     [
         (["get", "Get", "get.v2", "get_it", "g" * 64], ["get", "Get", "get.v2", "get_it", "g" * 64]),
         (["get", "get", "get"], ["get", "get-2", "get-3"]),
@@ -70,20 +70,20 @@ def names(built: Host) -> list[str]:
         ([None, None], ["get", "get-2"]),
     ],
 )
-def test_names_are_kept_or_made_legal_and_unique(declared: list[str | None], offered: list[str]) -> None:
-    assert names(host(*map(tool, declared))) == offered
+def test_tool_names_become_legal_and_unique(declared: list[str | None], expected: list[str]) -> None:
+    assert tool_names(host(*map(tool, declared))) == expected
 
 
 @settings(max_examples=50)
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), max_size=70), max_size=6))
-def test_any_names_come_out_legal_and_unique(declared: list[str]) -> None:
-    offered = names(host(*map(tool, declared)))
-    assert len(set(offered)) == len(offered) == len(declared)
-    assert all(LEGAL.fullmatch(name) for name in offered)
-    assert all(offered[declared.index(name)] == name for name in declared if LEGAL.fullmatch(name))
+def test_any_tool_names_become_legal_and_unique(declared: list[str]) -> None:
+    expected = tool_names(host(*map(tool, declared)))
+    assert len(set(expected)) == len(expected) == len(declared)
+    assert all(LEGAL.fullmatch(name) for name in expected)
+    assert all(expected[declared.index(name)] == name for name in declared if LEGAL.fullmatch(name))
 
 
-def test_a_rename_is_told() -> None:
+def test_warnings_for_renamed_tools() -> None:
     warnings = [str(problem) for problem in host(tool("get"), tool("get"), tool("a b")).warnings]
     assert [warning.partition(".name: ")[2] for warning in warnings] == [
         "tool 'get' is offered as 'get-2': another tool of this exposer has that name",
@@ -91,9 +91,9 @@ def test_a_rename_is_told() -> None:
     ]
 
 
-def test_offers_tell_what_clients_are_told() -> None:
-    (offer,) = exposer_of(host(tool(hints={"destructive": True, "idempotent": False}))).catalog()
-    assert offer.details == {
+def test_catalog_of_tools() -> None:
+    (entry,) = exposer_of(host(tool(hints={"destructive": True, "idempotent": False}))).catalog()
+    assert entry.details == {
         "description": "Gets",
         "inputSchema": {"type": "object", "properties": {}, "additionalProperties": False},
         "annotations": {"destructiveHint": True, "idempotentHint": False},
@@ -108,13 +108,13 @@ def test_offers_tell_what_clients_are_told() -> None:
         ({"port": 70_000}, "'port' must be at most 65535 (given 70000)"),
     ],
 )
-def test_what_cannot_be_served_is_a_problem(exposed: dict[str, Any], message: str) -> None:
+def test_invalid_exposers(exposed: dict[str, Any], message: str) -> None:
     with pytest.raises(ProblemsError, match=re.escape(message)):
         host(tool(), **exposed)
 
 
 @pytest.mark.parametrize(
-    ("authentication", "configured"),
+    ("authentication", "expected"),
     [
         (None, {}),
         ({"type": "bearer", "token": "t"}, {"headers": {"Authorization": "Bearer <token>"}}),
@@ -129,22 +129,22 @@ def test_what_cannot_be_served_is_a_problem(exposed: dict[str, Any], message: st
         ),
     ],
 )
-def test_usage_is_a_configuration_to_paste(authentication: dict[str, str] | None, configured: dict[str, Any]) -> None:
+def test_usage_is_a_client_configuration(authentication: dict[str, str] | None, expected: dict[str, Any]) -> None:
     guarded = {"authentication": authentication} if authentication else {}
     built = exposer_of(host(tool(), port=0, **guarded))
-    server = {"type": "http", "url": "http://127.0.0.1:9090/mcp", **configured}
+    server = {"type": "http", "url": "http://127.0.0.1:9090/mcp", **expected}
     assert json.loads(built.usage("http://127.0.0.1:9090/mcp")) == {"mcpServers": {"shop": server}}
 
 
 def with_output(schema: Mapping[str, Any], data: Any) -> McpExposer:
-    """Return the exposer of one tool, of which the core would know what it gives."""
+    """The exposer of one tool, of which the core would know what it gives."""
 
     async def call(_: Arguments) -> Result:
         return Result(data=data)
 
     built = exposer_of(host(tool()))
-    told = [replace(operation, output_schema=schema, call=call) for operation in built.operations.values()]
-    return McpExposer(built.config, Operations(told), built.context)
+    operations = [replace(operation, output_schema=schema, call=call) for operation in built.operations.values()]
+    return McpExposer(built.config, Operations(operations), built.context)
 
 
 ARRAY = {"type": "array", "items": {"type": "string"}}
@@ -157,7 +157,7 @@ ARRAY = {"type": "array", "items": {"type": "string"}}
         ("2026-07-28", ARRAY, ["a"]),
     ],
 )
-async def test_an_output_that_is_no_object_is_wrapped_where_it_must_be(
+async def test_array_output_is_wrapped_for_handshake_revisions(
     mode: str, schema: dict[str, Any], structured: Any
 ) -> None:
     built = with_output(ARRAY, ["a"])
@@ -169,7 +169,7 @@ async def test_an_output_that_is_no_object_is_wrapped_where_it_must_be(
     assert [content.model_dump(exclude_none=True) for content in result.content] == [{"type": "text", "text": '["a"]'}]
 
 
-async def test_an_output_that_is_an_object_is_told_as_it_is() -> None:
+async def test_object_output_schema_is_unchanged() -> None:
     schema = {"type": "object", "properties": {"a": {"type": "integer"}}}
     built = with_output(schema, {"a": 1})
     async with TestServer(built.build_app()) as server, Client(str(server.make_url("/mcp"))) as client:
@@ -178,13 +178,13 @@ async def test_an_output_that_is_an_object_is_told_as_it_is() -> None:
     assert (listed.output_schema, result.structured_content) == (schema, {"a": 1})
 
 
-def test_a_tool_that_the_protocol_has_no_room_for_is_named_before_anything_is_served() -> None:
+def test_unrepresentable_tool_fails_at_build() -> None:
     built = with_output({"type": "object", "properties": 7}, {})
     with pytest.raises(StartError, match=r"tool 'get-item' cannot be offered over MCP 2025-11-25: its outputSchema"):
         built.build_app()
 
 
-LOOK = """
+INSPECT_SCRIPT = """
 import sys
 from adapter_host import Host, Plugins, Settings
 import adapter_host_mcp
@@ -198,24 +198,24 @@ print(sorted(name for name in sys.modules if name.partition(".")[0] in ("mcp", "
 """
 
 
-def test_a_look_at_a_document_does_not_cost_the_import_of_the_sdk() -> None:
-    looked = subprocess.run([sys.executable, "-c", LOOK], capture_output=True, text=True, check=True)
-    assert looked.stdout == "[]\n"
+def test_catalog_and_usage_do_not_import_the_sdk() -> None:
+    completed = subprocess.run([sys.executable, "-c", INSPECT_SCRIPT], capture_output=True, text=True, check=True)
+    assert completed.stdout == "[]\n"
 
 
-def test_stdio_needs_no_port() -> None:
+def test_stdio_without_port() -> None:
     assert exposer_of(host(tool(), transport="stdio")).stdio
     (warning,) = host(tool(), transport="stdio", port=9090).warnings
     assert warning.message.endswith("'port' has no use with 'transport: stdio'")
 
 
-def test_a_declared_input_is_required_unless_it_says_otherwise() -> None:
+def test_declared_inputs_are_required_by_default() -> None:
     declared = [{"name": "a", "type": "string"}, {"name": "b", "required": False}]
-    (offer,) = exposer_of(host(tool(inputParameters=declared))).catalog()
-    assert offer.details["inputSchema"]["required"] == ["a"]
+    (entry,) = exposer_of(host(tool(inputParameters=declared))).catalog()
+    assert entry.details["inputSchema"]["required"] == ["a"]
 
 
-FORWARDING = tool(
+HEADER_TOOL = tool(
     "who",
     call="stock.whoami",
     inputParameters=[
@@ -235,16 +235,16 @@ WHOAMI = {
 }
 
 
-def forwarding(*more: Mapping[str, Any]) -> dict[str, Any]:
+def header_document(*more: Mapping[str, Any]) -> dict[str, Any]:
     stock = {"type": "fake", "namespace": "stock", "operations": [WHOAMI]}
-    exposer = {"type": "mcp", "namespace": "shop", "port": 0, "tools": [FORWARDING, *more]}
+    exposer = {"type": "mcp", "namespace": "shop", "port": 0, "tools": [HEADER_TOOL, *more]}
     return {"naftiko": "1.0.0-alpha2", "capability": {"consumes": [stock], "exposes": [exposer]}}
 
 
 @pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
-async def test_a_callers_header_is_forwarded_where_the_document_takes_it(mode: str) -> None:
+async def test_declared_header_input_is_forwarded(mode: str) -> None:
     headers = {"x-caller-token": "caller-1", "x-level": "3", "authorization": "Bearer kept", "cookie": "kept=1"}
-    async with running(forwarding()) as served, connected(served.url("shop"), mode, headers) as client:
+    async with running(header_document()) as served, connect(served.url("shop"), mode, headers) as client:
         (listed,) = (await client.list_tools()).tools
         result = await client.call_tool("who", {"verbose": True})
     assert listed.input_schema == {
@@ -258,10 +258,10 @@ async def test_a_callers_header_is_forwarded_where_the_document_takes_it(mode: s
     ]
 
 
-async def test_a_callers_header_is_forwarded_nowhere_by_default() -> None:
+async def test_request_headers_are_not_forwarded_by_default() -> None:
     plain = tool("plain", call="stock.whoami")
     headers = {"authorization": "Bearer caller-1", "level": "3"}
-    async with running(forwarding(plain)) as served, connected(served.url("shop"), "legacy", headers) as client:
+    async with running(header_document(plain)) as served, connect(served.url("shop"), "legacy", headers) as client:
         await client.call_tool("plain", {})
     assert served.fake("stock").calls == [("whoami", {})]
 
@@ -282,10 +282,10 @@ async def test_a_callers_header_is_forwarded_nowhere_by_default() -> None:
         ),
     ],
 )
-async def test_a_header_that_is_not_as_declared_is_told(
+async def test_invalid_header_input_is_a_tool_error(
     headers: dict[str, str], arguments: dict[str, Any], message: str
 ) -> None:
-    async with running(forwarding()) as served, connected(served.url("shop"), "legacy", headers) as client:
+    async with running(header_document()) as served, connect(served.url("shop"), "legacy", headers) as client:
         result = await client.call_tool("who", arguments)
     (content,) = result.content
     assert (result.is_error, content.model_dump()["text"]) == (True, message)
@@ -293,8 +293,8 @@ async def test_a_header_that_is_not_as_declared_is_told(
 
 
 @asynccontextmanager
-async def connected(url: str, mode: str, headers: Mapping[str, str]) -> AsyncIterator[Client]:
-    """Yield the official client, sending these headers with every request."""
+async def connect(url: str, mode: str, headers: Mapping[str, str]) -> AsyncIterator[Client]:
+    """The official client, sending these headers with every request."""
     async with (
         httpx2.AsyncClient(headers=dict(headers)) as http_client,
         Client(streamable_http_client(url, http_client=http_client), mode=mode) as client,
@@ -303,34 +303,34 @@ async def connected(url: str, mode: str, headers: Mapping[str, str]) -> AsyncIte
 
 
 @pytest.mark.parametrize("headers", [{}, {"mcp-protocol-version": "2026-07-28"}])
-async def test_a_result_that_breaks_its_own_schema_is_passed_on_with_a_warning(
+async def test_schema_violation_is_logged_and_passed_on(
     headers: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     schema = {"type": "object", "properties": {"left": {"type": ["array", "null"], "items": {"type": "integer"}}}}
     data = {"left": [1, "a secret"]}
     async with TestServer(with_output(schema, data).build_app()) as server:
-        result = await raw_call(str(server.make_url("/mcp")), headers)
+        result = await call_without_client(str(server.make_url("/mcp")), headers)
     assert (result["isError"], result["structuredContent"]) == (False, data)
     ((_, level, message),) = [each for each in caplog.record_tuples if each[0] == "adapter_host.mcp"]
     assert level == logging.WARNING
     assert message == "tool 'get-item': its result is not as its output schema says at $.left[1]"
 
 
-async def raw_call(url: str, headers: Mapping[str, str]) -> Any:
-    """Return a call without a client, as that of the SDK checks results against the schema itself."""
+async def call_without_client(url: str, headers: Mapping[str, str]) -> Any:
+    """A call without a client, as that of the SDK checks results against the schema itself."""
     body: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "get-item"}}
-    sent = {"accept": "application/json, text/event-stream", **headers}
+    request_headers = {"accept": "application/json, text/event-stream", **headers}
     if headers:
         body["params"]["_meta"] = {
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
             "io.modelcontextprotocol/clientCapabilities": {},
         }
-        sent |= {"mcp-method": "tools/call", "mcp-name": "get-item"}
-    async with aiohttp.ClientSession() as session, session.post(url, json=body, headers=sent) as answer:
-        return (await answer.json())["result"]
+        request_headers |= {"mcp-method": "tools/call", "mcp-name": "get-item"}
+    async with aiohttp.ClientSession() as session, session.post(url, json=body, headers=request_headers) as response:
+        return (await response.json())["result"]
 
 
-async def test_a_result_as_declared_is_no_news(caplog: pytest.LogCaptureFixture) -> None:
+async def test_valid_result_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     built = with_output({"type": "object", "properties": {"a": {"type": ["integer", "null"]}}}, {"a": None})
     async with TestServer(built.build_app()) as server, Client(str(server.make_url("/mcp"))) as client:
         await client.call_tool("get-item")

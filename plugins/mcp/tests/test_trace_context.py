@@ -25,7 +25,7 @@ ACCEPT = {"Accept": "application/json, text/event-stream"}
 
 
 @pytest.mark.parametrize("error", [None, UpstreamUnreachableError("down"), RuntimeError("unexpected")], ids=repr)
-async def test_the_trace_context_is_reset_after_a_call(shop_document: dict[str, Any], error: Exception | None) -> None:
+async def test_trace_context_is_reset_after_a_call(shop_document: dict[str, Any], error: Exception | None) -> None:
     during: list[Mapping[str, str] | None] = []
     after: list[Mapping[str, str] | None] = []
 
@@ -36,7 +36,7 @@ async def test_the_trace_context_is_reset_after_a_call(shop_document: dict[str, 
         return {}
 
     @web.middleware
-    async def note(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def record_context(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = await handler(request)
         after.append(TRACE_CONTEXT.get())
         return response
@@ -44,7 +44,7 @@ async def test_the_trace_context_is_reset_after_a_call(shop_document: dict[str, 
     plugins = Plugins({"mcp": adapter_host_mcp, "fake": FakePlugin()})
     host = Host(shop_document, plugins=plugins, settings=Settings(environment={}))
     Running(host).fake("stock").answers["list"] = call
-    app = web.Application(middlewares=[note])
+    app = web.Application(middlewares=[record_context])
     attach(app, host)
     async with (
         TestClient(TestServer(app)) as client,

@@ -21,7 +21,7 @@ from adapter_host import (
     guess_media_type,
 )
 from adapter_host_mcp.config import McpFileSpec, McpResourceSpec
-from adapter_host_mcp.uri_templates import UriTemplate, below, parse_uri, within
+from adapter_host_mcp.uri_templates import UriTemplate, file_uri, parse_uri, path_in_folder
 
 from .tool_results import decode
 
@@ -54,26 +54,26 @@ class Resource(ABC):
         return {key: value for key, value in members.items() if value is not None}
 
     def media_type(self, result: Result) -> str:
-        """Return the media type that clients see for a result."""
+        """What clients are told that a result is."""
         return self.mime_type or result.media_type.partition(";")[0].strip()
 
     @abstractmethod
     def match(self, uri: str) -> Arguments | None:
-        """Return the arguments that `uri` stands for; None when it is another's. Raises `ArgumentError`."""
+        """The arguments that `uri` stands for; None when it is another's. Raises `ArgumentError`."""
 
     @abstractmethod
     async def entries(self) -> list[dict[str, Any]]:
         """Its entries in the list of resources; one with variables has none."""
 
 
-class CalledResource(Resource):
+class OperationResource(Resource):
     """A resource that an operation gives."""
 
     def match(self, uri: str) -> Arguments | None:
         values = self.uri.match(uri)
         if not values:
             return values
-        inputs = {each.name: each for each in self.operation.inputs}
+        inputs = {item.name: item for item in self.operation.inputs}
         return {name: inputs[name].parse(text) for name, text in values.items()}
 
     async def entries(self) -> list[dict[str, Any]]:
@@ -92,71 +92,73 @@ class FileResource(Resource):
     def match(self, uri: str) -> Arguments | None:
         if uri == self.uri.text:
             return {}
-        path = within(self.uri.text, uri)
+        path = path_in_folder(self.uri.text, uri)
         return None if path is None else {"path": path}
 
     async def entries(self) -> list[dict[str, Any]]:
-        return [self._entry(each.path, each.size) for each in await asyncio.to_thread(self.location.files)]
+        return [self._entry(item.path, item.size) for item in await asyncio.to_thread(self.location.files)]
 
     def _entry(self, path: str, size: int) -> dict[str, Any]:
         if not path:
             return {"uri": self.uri.text, **self.definition, "size": size}
-        own = {"uri": below(self.uri.text, path), "name": f"{self.name}/{path}", "size": size}
-        kind = guess_media_type(path) or self.mime_type
+        members = {"uri": file_uri(self.uri.text, path), "name": f"{self.name}/{path}", "size": size}
+        media_type = guess_media_type(path) or self.mime_type
         title = {"title": f"{self.title}: {path}"} if self.title else {}
-        return {**self.definition, **own, **title, **({"mimeType": kind} if kind else {})}
+        return {**self.definition, **members, **title, **({"mimeType": media_type} if media_type else {})}
 
 
 def prepare_resources(
     specs: Sequence[McpResourceSpec | McpFileSpec], operations: Operations, context: BuildContext
 ) -> tuple[Resource, ...]:
-    """Return the resources in the document's order; what keeps one from being read is a problem."""
+    """The resources in the document's order; what keeps one from being read is a problem."""
     _warn_shadowed(specs, context)
-    return tuple(_prepared(specs, operations, context))
+    return tuple(_build_resources(specs, operations, context))
 
 
-def _prepared(
+def _build_resources(
     specs: Sequence[McpResourceSpec | McpFileSpec], operations: Operations, context: BuildContext
 ) -> Iterator[Resource]:
     for spec in specs:
         if isinstance(spec, McpFileSpec):
-            location = _location(spec, context)
+            location = _find_location(spec, context)
             if location is not None:
-                yield _files(spec, location)
-        elif spec in operations and _can_be_read(spec, operations[spec], context):
+                yield _file_resource(spec, location)
+        elif spec in operations and _check_readable(spec, operations[spec], context):
             uri = parse_uri(spec.uri)
             operation = operations[spec]
-            kind = spec.mime_type or operation.media_type
-            yield CalledResource(_name(spec), spec.label, spec.description, kind, uri, operation, spec.binary)
+            media_type = spec.mime_type or operation.media_type
+            yield OperationResource(
+                _resource_name(spec), spec.label, spec.description, media_type, uri, operation, spec.binary
+            )
 
 
 def _warn_shadowed(specs: Sequence[McpResourceSpec | McpFileSpec], context: BuildContext) -> None:
-    seen = set()
+    uris = set()
     for spec in specs:
-        told = parse_uri(spec.uri).text
-        if told in seen:
-            message = f"another resource of this exposer has the uri {told} already; that one is read"
+        uri = parse_uri(spec.uri).text
+        if uri in uris:
+            message = f"another resource of this exposer has the uri {uri} already; that one is read"
             context.warn(message, spec, "uri", code="shadowed-resource")
-        seen.add(told)
+        uris.add(uri)
 
 
-def _name(spec: McpResourceSpec | McpFileSpec) -> str:
+def _resource_name(spec: McpResourceSpec | McpFileSpec) -> str:
     return spec.name or spec.label or spec.uri
 
 
-def _can_be_read(spec: McpResourceSpec, operation: Operation, context: BuildContext) -> bool:
+def _check_readable(spec: McpResourceSpec, operation: Operation, context: BuildContext) -> bool:
     if spec.binary and not operation.binary:
         message = "'binary: true' wants a consumed operation with 'outputRawFormat: binary'"
         context.problem(message, spec, "binary", code="not-binary")
     variables = parse_uri(spec.uri).variables
-    lacking = [each.name for each in operation.inputs if each.required and each.name not in variables]
-    for name in lacking:
+    missing = [item.name for item in operation.inputs if item.required and item.name not in variables]
+    for name in missing:
         message = f"the resource needs '{name}', and its uri has no {{{name}}} (give it in 'with', or in the uri)"
         context.problem(message, spec, "uri", code="missing-variable")
-    return not lacking
+    return not missing
 
 
-def _location(spec: McpFileSpec, context: BuildContext) -> Location | None:
+def _find_location(spec: McpFileSpec, context: BuildContext) -> Location | None:
     if spec.location is None:
         context.problem("the resource has no 'call', 'steps' or 'location'", spec, code="modes")
         return None
@@ -171,31 +173,31 @@ def _location(spec: McpFileSpec, context: BuildContext) -> Location | None:
     return context.location(spec.location, spec, "location")
 
 
-def _files(spec: McpFileSpec, location: Location) -> FileResource:
+def _file_resource(spec: McpFileSpec, location: Location) -> FileResource:
     async def call(arguments: Arguments) -> Result:
         path = arguments.get("path", "")
         body = await asyncio.to_thread(location.read, path)
         declared, guessed = spec.mime_type, guess_media_type(path or str(spec.location))
-        kind = guessed or declared if path else declared or guessed
-        return Result(body=body, media_type=_honest(kind or "", body))
+        media_type = guessed or declared if path else declared or guessed
+        return Result(body=body, media_type=_actual_media_type(media_type or "", body))
 
-    name = _name(spec)
+    name = _resource_name(spec)
     operation = Operation(name, spec.description, (_PATH,), call, OperationSpec(name=name))
-    kind = spec.mime_type or guess_media_type(str(spec.location))
+    media_type = spec.mime_type or guess_media_type(str(spec.location))
     uri = parse_uri(spec.uri)
-    return FileResource(name, spec.label, spec.description, kind, uri, operation, spec.binary, location)
+    return FileResource(name, spec.label, spec.description, media_type, uri, operation, spec.binary, location)
 
 
-def _honest(kind: str, body: bytes) -> str:
+def _actual_media_type(media_type: str, body: bytes) -> str:
     try:
         body.decode()
     except UnicodeDecodeError:
         # Text by its name alone: its bytes are given as they are.
-        return kind if decode(body, kind) is None else "application/octet-stream"
-    return kind
+        return media_type if decode(body, media_type) is None else "application/octet-stream"
+    return media_type
 
 
-async def warn_missing(locations: Sequence[tuple[str, Location]]) -> None:
+async def warn_missing_locations(locations: Sequence[tuple[str, Location]]) -> None:
     """Warn of the locations where there is nothing (yet)."""
     for name, location in locations:
         if not await asyncio.to_thread(location.exists):

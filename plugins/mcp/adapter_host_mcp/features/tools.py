@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 from adapter_host import ArgumentError, Arguments, BuildContext, Input, Operation, Operations, Semantics
 from adapter_host_mcp.config import McpHints, McpToolSpec
-from adapter_host_mcp.tool_names import named, renamed
+from adapter_host_mcp.tool_names import rename_message, unique_names
 
-from .output_schema import Find, compile_schema
+from .output_schema import FindViolation, compile_schema
 
 log = logging.getLogger("adapter_host.mcp")
 
@@ -35,102 +35,102 @@ class Tool:
     title: str | None
     operation: Operation
     annotations: Mapping[str, Any]
-    uri: str
+    blob_uri: str
     headers: tuple[Input, ...] = ()
-    find_flaw: Find | None = None
+    find_violation: FindViolation | None = None
 
-    def arguments(self, given: Arguments, headers: Mapping[str, str]) -> Arguments:
-        """Return the caller's arguments, those in headers included; raise `ArgumentError`."""
+    def arguments(self, arguments: Arguments, headers: Mapping[str, str]) -> Arguments:
+        """What the caller gives, in its arguments and in its headers; raises `ArgumentError`."""
         if not self.headers:
-            return given
-        taken = {}
-        for each in self.headers:
-            if each.name in given:
-                message = f"'{each.name}' is taken from the HTTP request's header, not from the arguments"
-                raise ArgumentError(each.name, message)
-            if (text := headers.get(each.name)) is not None:
-                taken[each.name] = each.parse(text)
-        return {**given, **taken}
+            return arguments
+        values = {}
+        for header in self.headers:
+            if header.name in arguments:
+                message = f"'{header.name}' is taken from the HTTP request's header, not from the arguments"
+                raise ArgumentError(header.name, message)
+            if (text := headers.get(header.name)) is not None:
+                values[header.name] = header.parse(text)
+        return {**arguments, **values}
 
-    def flaw(self, output: Any) -> str | None:
+    def violation(self, output: Any) -> str | None:
         """Where what it gives is not as its own schema says."""
-        place = self.find_flaw(output) if self.find_flaw is not None else None
-        return None if place is None else f"its result is not as its output schema says at ${place}"
+        path = self.find_violation(output) if self.find_violation is not None else None
+        return None if path is None else f"its result is not as its output schema says at ${path}"
 
-    def note_flaw(self, output: Any) -> None:
+    def log_violation(self, output: Any) -> None:
         """Warn when what it gives is not as its own schema says: the client gets it nevertheless."""
-        if (flaw := self.flaw(output)) is not None:
-            log.warning("tool '%s': %s", self.name, flaw)
+        if (violation := self.violation(output)) is not None:
+            log.warning("tool '%s': %s", self.name, violation)
 
     @property
-    def wraps(self) -> bool:
+    def wraps_output(self) -> bool:
         """Whether the handshake revisions, which know objects alone, get its output in a `result`."""
         schema = self.operation.output_schema
         return schema is not None and schema.get("type") != "object"
 
-    def definition(self, *, any_output: bool) -> dict[str, Any]:
+    def definition(self, *, allow_any_json: bool) -> dict[str, Any]:
         """Its entry in a list of tools; with `any_output` its output need not be an object."""
         members = {
             "name": self.name,
             "title": self.title,
             "description": self.operation.description,
             "inputSchema": self._input_schema(),
-            "outputSchema": self._output_schema(any_output),
+            "outputSchema": self._output_schema(allow_any_json),
             "annotations": self.annotations or None,
         }
         return {key: value for key, value in members.items() if value is not None}
 
     def _input_schema(self) -> Mapping[str, Any]:
-        hidden = {each.name for each in self.headers}
-        if not hidden:
+        header_names = {header.name for header in self.headers}
+        if not header_names:
             return self.operation.input_schema
-        shown = tuple(each for each in self.operation.inputs if each.name not in hidden)
-        return replace(self.operation, inputs=shown).input_schema
+        visible = tuple(item for item in self.operation.inputs if item.name not in header_names)
+        return replace(self.operation, inputs=visible).input_schema
 
-    def _output_schema(self, any_output: bool) -> Mapping[str, Any] | None:
+    def _output_schema(self, allow_any_json: bool) -> Mapping[str, Any] | None:
         schema = self.operation.output_schema
-        if schema is None or any_output or not self.wraps:
+        if schema is None or allow_any_json or not self.wraps_output:
             return schema
         return {"type": "object", "properties": {"result": schema}, "required": ["result"]}
 
 
 def prepare_tools(specs: Sequence[McpToolSpec], operations: Operations, context: BuildContext) -> dict[str, Tool]:
-    """Return the tools by name, in the document's order; says which had to be renamed."""
+    """The tools by name, in the document's order; says which had to be renamed."""
     tools = {}
-    for spec, name in named(specs):
+    for spec, name in unique_names(specs):
         if spec.name is not None and name != spec.name:
-            context.warn(renamed(spec.name, name), spec, "name", code="renamed-tool")
+            context.warn(rename_message(spec.name, name), spec, "name", code="renamed-tool")
         if spec in operations:
-            tools[name] = _tool(name, spec, operations[spec], context.namespace)
+            tools[name] = _build_tool(name, spec, operations[spec], context.namespace)
     return tools
 
 
-def _tool(name: str, spec: McpToolSpec, operation: Operation, namespace: str) -> Tool:
-    declared = {given.name for given in spec.input_parameters if given.in_ == "header"}
+def _build_tool(name: str, spec: McpToolSpec, operation: Operation, namespace: str) -> Tool:
+    header_names = {item.name for item in spec.input_parameters if item.in_ == "header"}
     return Tool(
         name=name,
         title=spec.label,
         operation=operation,
         annotations=_annotations(spec.label, spec.hints, operation.semantics),
-        uri=f"tool://{quote(namespace, safe='')}/{name}",
-        headers=tuple(each for each in operation.inputs if each.name in declared),
-        find_flaw=None if operation.output_schema is None else compile_schema(operation.output_schema),
+        blob_uri=f"tool://{quote(namespace, safe='')}/{name}",
+        headers=tuple(item for item in operation.inputs if item.name in header_names),
+        find_violation=None if operation.output_schema is None else compile_schema(operation.output_schema),
     )
 
 
 def _annotations(label: str | None, hints: McpHints | None, semantics: Semantics | None) -> dict[str, Any]:
     annotations: dict[str, Any] = {"title": label} if label else {}
-    meant = _meant(semantics)
+    semantic_hints = _semantic_hints(semantics)
     for field, key in _HINTS.items():
-        own = getattr(hints, field, None)
-        hint = meant.get(field) if own is None else own
+        declared = getattr(hints, field, None)
+        hint = semantic_hints.get(field) if declared is None else declared
         if hint is not None:
             annotations[key] = hint
     return annotations
 
 
-def _meant(semantics: Semantics | None) -> dict[str, bool | None]:
-    """Return the hints that a function's semantics amount to."""
+def _semantic_hints(semantics: Semantics | None) -> dict[str, bool | None]:
+    """The hints that a function's semantics amount to."""
     if semantics is None:
         return {}
     hints: dict[str, bool | None] = {"read_only": semantics.safe, "idempotent": semantics.idempotent}

@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from adapter_host import bare_media_type
-from adapter_host_mcp.protocol import DEPTH, HANDSHAKE, JSON, META, METHOD, NAME, STATELESS, TRACE, VERSION
+from adapter_host_mcp.protocol import (
+    HANDSHAKE_VERSIONS,
+    JSON_MEDIA_TYPE,
+    MAX_DEPTH,
+    META_PREFIX,
+    METHOD_HEADER,
+    NAME_HEADER,
+    STATELESS_VERSION,
+    TRACE_KEYS,
+    VERSION_HEADER,
+)
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -22,37 +32,37 @@ if TYPE_CHECKING:
     from .sessions import Session
 
 
-_META_VERSION: Final = f"{META}protocolVersion"
+_META_VERSION: Final = f"{META_PREFIX}protocolVersion"
 
 
-_META_CAPABILITIES: Final = f"{META}clientCapabilities"
+_META_CAPABILITIES: Final = f"{META_PREFIX}clientCapabilities"
 
 
-_META_CLIENT: Final = f"{META}clientInfo"
+_META_CLIENT: Final = f"{META_PREFIX}clientInfo"
 
 
-_REQUEST: Final = frozenset({"jsonrpc", "id", "method", "params"})
+_REQUEST_KEYS: Final = frozenset({"jsonrpc", "id", "method", "params"})
 
 
-_NOTIFICATION: Final = frozenset({"jsonrpc", "method", "params"})
+_NOTIFICATION_KEYS: Final = frozenset({"jsonrpc", "method", "params"})
 
 
-_CALL: Final = frozenset({"name", "arguments", "_meta"})
+_CALL_KEYS: Final = frozenset({"name", "arguments", "_meta"})
 
 
-_INITIALIZE: Final = frozenset({"protocolVersion", "capabilities", "clientInfo"})
+_INITIALIZE_KEYS: Final = frozenset({"protocolVersion", "capabilities", "clientInfo"})
 
 
-_OF_SESSION: Final = frozenset({"progressToken", *TRACE})
+_SESSION_META: Final = frozenset({"progressToken", *TRACE_KEYS})
 
 
-_ENVELOPE: Final = frozenset({_META_VERSION, _META_CAPABILITIES, _META_CLIENT, *_OF_SESSION})
+_STATELESS_META: Final = frozenset({_META_VERSION, _META_CAPABILITIES, _META_CLIENT, *_SESSION_META})
 
 
-_CLIENT: Final = frozenset({"name", "title", "version"})
+_CLIENT_INFO_KEYS: Final = frozenset({"name", "title", "version"})
 
 
-_FEATURES: Final[Mapping[str, frozenset[str]]] = {
+_CAPABILITIES: Final[Mapping[str, frozenset[str]]] = {
     "roots": frozenset({"listChanged"}),
     "sampling": frozenset(),
     "elicitation": frozenset({"form", "url"}),
@@ -61,7 +71,7 @@ _FEATURES: Final[Mapping[str, frozenset[str]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class McpRequest:
     """A request that is plainly right, and the session it belongs to."""
 
     id: str | int
@@ -72,25 +82,27 @@ class Message:
     progress_token: str | int | None
 
     @property
-    def name(self) -> tuple[str, str | int] | None:
+    def cancel_key(self) -> tuple[str, str | int] | None:
         """What its client may name it by when it cancels it."""
         return (self.session.id, self.id) if self.session else None
 
 
-def accepts(request: web.Request) -> tuple[bool, bool]:
+def accepted_types(request: web.Request) -> tuple[bool, bool]:
     """Whether the client takes an answer in JSON, and as a stream of events."""
-    return _accepts(request.headers.get("Accept", ""))
+    return _accepted_types(request.headers.get("Accept", ""))
 
 
 @lru_cache(maxsize=256)
-def _accepts(accept: str) -> tuple[bool, bool]:
-    kinds = {bare_media_type(kind) for kind in accept.split(",")}
-    return bool(kinds & {"*/*", "application/*", JSON}), bool(kinds & {"*/*", "text/*", "text/event-stream"})
+def _accepted_types(accept: str) -> tuple[bool, bool]:
+    media_types = {bare_media_type(media_type) for media_type in accept.split(",")}
+    accepts_json = bool(media_types & {"*/*", "application/*", JSON_MEDIA_TYPE})
+    accepts_sse = bool(media_types & {"*/*", "text/*", "text/event-stream"})
+    return accepts_json, accepts_sse
 
 
-def parse(body: bytes) -> Any:
-    """Return the message in a body; None for what is no JSON, or may be nested deeper than it should."""
-    if body.count(b"{") + body.count(b"[") > DEPTH:
+def parse_body(body: bytes) -> Any:
+    """The message in a body; None for what is no JSON, or may be nested deeper than it should."""
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
         return None
     try:
         return orjson.loads(body)
@@ -102,67 +114,69 @@ def is_notification(decoded: Any) -> bool:
     """Whether it is a message that gets no answer, and no answer itself."""
     return (
         isinstance(decoded, dict)
-        and decoded.keys() <= _NOTIFICATION
+        and decoded.keys() <= _NOTIFICATION_KEYS
         and decoded.get("jsonrpc") == "2.0"
         and isinstance(decoded.get("method"), str)
         and isinstance(decoded.get("params", {}), dict)
     )
 
 
-def read(decoded: Any, headers: Mapping[str, str], session: Session | None) -> Message | None:
-    """Return the request, if it is one that is plainly right in every part."""
+def parse_request(decoded: Any, headers: Mapping[str, str], session: Session | None) -> McpRequest | None:
+    """The request, if it is one that is plainly right in every part."""
     if not (
         isinstance(decoded, dict)
-        and decoded.keys() <= _REQUEST
+        and decoded.keys() <= _REQUEST_KEYS
         and decoded.get("jsonrpc") == "2.0"
-        and is_identity(decoded.get("id"))
+        and is_request_id(decoded.get("id"))
     ):
         return None
     method, params = decoded.get("method"), decoded.get("params", {})
     if not (isinstance(method, str) and isinstance(params, dict)):
         return None
-    version = headers.get(VERSION)
+    version = headers.get(VERSION_HEADER)
     meta = params.get("_meta", {})
-    if not isinstance(meta, dict) or ("progressToken" in meta and not is_identity(meta["progressToken"])):
+    if not isinstance(meta, dict) or ("progressToken" in meta and not is_request_id(meta["progressToken"])):
         return None
-    if not all(isinstance(meta.get(key, ""), str) for key in TRACE):
+    if not all(isinstance(meta.get(key, ""), str) for key in TRACE_KEYS):
         return None
-    stateless = version == STATELESS
-    right = _is_enveloped(meta, method, params, headers) if stateless else _is_of_session(version, meta)
-    if not (right and _is_known(method, params, stateless=stateless)):
+    stateless = version == STATELESS_VERSION
+    is_valid = (
+        _is_stateless_request(meta, method, params, headers) if stateless else _is_handshake_request(version, meta)
+    )
+    if not (is_valid and _has_expected_params(method, params, stateless=stateless)):
         return None
-    return Message(decoded["id"], method, params, stateless, session, meta.get("progressToken"))
+    return McpRequest(decoded["id"], method, params, stateless, session, meta.get("progressToken"))
 
 
-def is_identity(value: Any) -> bool:
+def is_request_id(value: Any) -> bool:
     """Whether it may name a request."""
     return type(value) in (str, int)
 
 
-def _is_of_session(version: str | None, meta: Mapping[str, Any]) -> bool:
-    return (version is None or version in HANDSHAKE) and meta.keys() <= _OF_SESSION
+def _is_handshake_request(version: str | None, meta: Mapping[str, Any]) -> bool:
+    return (version is None or version in HANDSHAKE_VERSIONS) and meta.keys() <= _SESSION_META
 
 
-def _is_enveloped(meta: Mapping[str, Any], method: str, params: Mapping[str, Any], headers: Any) -> bool:
+def _is_stateless_request(meta: Mapping[str, Any], method: str, params: Mapping[str, Any], headers: Any) -> bool:
     name = params.get("name") if method == "tools/call" else None
     return (
-        meta.keys() <= _ENVELOPE
-        and meta.get(_META_VERSION) == STATELESS
-        and are_features(meta.get(_META_CAPABILITIES))
-        and (_META_CLIENT not in meta or is_client(meta[_META_CLIENT]))
-        and headers.getall(VERSION) == [STATELESS]
-        and headers.getall(METHOD, []) == [method]
-        and headers.getall(NAME, []) == ([] if name is None else [name])
+        meta.keys() <= _STATELESS_META
+        and meta.get(_META_VERSION) == STATELESS_VERSION
+        and are_capabilities(meta.get(_META_CAPABILITIES))
+        and (_META_CLIENT not in meta or is_client_info(meta[_META_CLIENT]))
+        and headers.getall(VERSION_HEADER) == [STATELESS_VERSION]
+        and headers.getall(METHOD_HEADER, []) == [method]
+        and headers.getall(NAME_HEADER, []) == ([] if name is None else [name])
         # Such a name says what it is in another way.
         and not (isinstance(name, str) and name.startswith("=?"))
     )
 
 
-def _is_known(method: str, params: Mapping[str, Any], *, stateless: bool) -> bool:
+def _has_expected_params(method: str, params: Mapping[str, Any], *, stateless: bool) -> bool:
     match method:
         case "tools/call":
             return (
-                params.keys() <= _CALL
+                params.keys() <= _CALL_KEYS
                 and isinstance(params.get("name"), str)
                 and isinstance(params.get("arguments", {}), dict)
             )
@@ -175,31 +189,34 @@ def _is_known(method: str, params: Mapping[str, Any], *, stateless: bool) -> boo
         case "initialize":
             return (
                 not stateless
-                and params.keys() == _INITIALIZE
-                and params["protocolVersion"] in HANDSHAKE
-                and are_features(params["capabilities"])
-                and is_client(params["clientInfo"])
+                and params.keys() == _INITIALIZE_KEYS
+                and params["protocolVersion"] in HANDSHAKE_VERSIONS
+                and are_capabilities(params["capabilities"])
+                and is_client_info(params["clientInfo"])
             )
     return False
 
 
-def is_client(value: Any) -> bool:
+def is_client_info(value: Any) -> bool:
     """Whether it says who a client is, in the plainest way."""
     return (
         isinstance(value, dict)
-        and value.keys() <= _CLIENT
+        and value.keys() <= _CLIENT_INFO_KEYS
         and value.keys() >= {"name", "version"}
-        and all(isinstance(each, str) for each in value.values())
+        and all(isinstance(item, str) for item in value.values())
     )
 
 
-def are_features(value: Any) -> bool:
+def are_capabilities(value: Any) -> bool:
     """Whether it says what a client can do, in the plainest way."""
     return isinstance(value, dict) and all(
-        name in _FEATURES and isinstance(each, dict) and each.keys() <= _FEATURES[name] and _are_members(each)
-        for name, each in value.items()
+        name in _CAPABILITIES
+        and isinstance(item, dict)
+        and item.keys() <= _CAPABILITIES[name]
+        and _are_capability_members(item)
+        for name, item in value.items()
     )
 
 
-def _are_members(feature: Mapping[str, Any]) -> bool:
-    return all(isinstance(each, bool) if name == "listChanged" else each == {} for name, each in feature.items())
+def _are_capability_members(feature: Mapping[str, Any]) -> bool:
+    return all(isinstance(item, bool) if name == "listChanged" else item == {} for name, item in feature.items())

@@ -10,24 +10,24 @@ import orjson
 from aiohttp import web
 from multidict import CIMultiDict
 
-from adapter_host_mcp.protocol import JSON
+from adapter_host_mcp.protocol import JSON_MEDIA_TYPE
 
-from .sse import COMMENT, EventQueue, EventStream, event
+from .sse import COMMENT, EventQueue, EventStream, format_event
 
 if TYPE_CHECKING:
     from .sessions import Session
 
-RETRY: Final = 500
+RETRY_MS: Final = 500
 """Milliseconds after which a client comes back for the rest of a stream that was ended ahead of the result."""
 
-_HEADERS: Final = CIMultiDict({"Content-Type": JSON})
+_HEADERS: Final = CIMultiDict({"Content-Type": JSON_MEDIA_TYPE})
 
 
 class RequestInfo(Protocol):
     """The request of a reply, as far as that has to know it."""
 
     @property
-    def name(self) -> tuple[str, str | int] | None:
+    def cancel_key(self) -> tuple[str, str | int] | None:
         """What its client may name it by when it cancels it."""
 
     @property
@@ -39,58 +39,58 @@ class RequestInfo(Protocol):
         """The session that it belongs to."""
 
 
-AskedT_co = TypeVar("AskedT_co", bound=RequestInfo, covariant=True)
+RequestT_co = TypeVar("RequestT_co", bound=RequestInfo, covariant=True)
 
 
-class ResponseStream(Generic[AskedT_co]):
+class ResponseStream(Generic[RequestT_co]):
     """One reply in progress. It is undecided, until a message ahead of the result makes it a stream of events.
 
-    `streams` says whether the client takes one. `detached` is set when a handler has the stream ended ahead of the
+    `streams` says whether the client takes one. `parted` is set when a handler has the stream ended ahead of the
     result: the client comes back for the rest.
     """
 
     __slots__ = (
-        "_reported",
+        "_progress_sent",
         "_request",
-        "_rest",
+        "_resumption",
         "_stream",
-        "beats",
+        "accepts_sse",
         "cancelled",
         "detached",
-        "exchange",
-        "streams",
+        "heartbeat_ticks",
+        "request_info",
         "task",
     )
 
-    def __init__(self, request: web.Request, exchange: AskedT_co, *, streams: bool) -> None:
-        self.exchange = exchange
-        self.beats = 0
+    def __init__(self, request: web.Request, request_info: RequestT_co, *, accepts_sse: bool) -> None:
+        self.request_info = request_info
+        self.heartbeat_ticks = 0
         self.cancelled = False
-        self.streams = streams
+        self.accepts_sse = accepts_sse
         self.detached: asyncio.Event | None = None
         self.task = asyncio.current_task()
         self._request = request
-        self._rest: EventQueue | None = None
+        self._resumption: EventQueue | None = None
         self._stream: EventStream | None = None
-        self._reported = False
+        self._progress_sent = False
 
     async def send(self, message: Mapping[str, Any]) -> None:
         """Say something ahead of the result; a client that takes no stream does not hear it."""
-        self._reported = self._reported or message.get("method") == "notifications/progress"
-        if self.streams:
-            await self._say(orjson.dumps(message))
+        self._progress_sent = self._progress_sent or message.get("method") == "notifications/progress"
+        if self.accepts_sse:
+            await self._send_event(orjson.dumps(message))
 
     async def heartbeat(self) -> None:
         """Show that the call goes on: as progress, if the client asked for it and hears none otherwise."""
-        if not self.beatable:
+        if not self.can_heartbeat:
             return
-        token = self.exchange.progress_token
-        if token is None or self._reported:
+        token = self.request_info.progress_token
+        if token is None or self._progress_sent:
             await self._write(COMMENT)
             return
-        params = {"progressToken": token, "progress": self.beats}
+        params = {"progressToken": token, "progress": self.heartbeat_ticks}
         message = {"jsonrpc": "2.0", "method": "notifications/progress", "params": params}
-        await self._write(event(orjson.dumps(message)))
+        await self._write(format_event(orjson.dumps(message)))
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -98,22 +98,22 @@ class ResponseStream(Generic[AskedT_co]):
         return self._request.headers
 
     @property
-    def beatable(self) -> bool:
+    def can_heartbeat(self) -> bool:
         """Whether a sign of life can be sent: the client waits for it, and nothing else is being written."""
-        return self.streams and self._rest is None and (self._stream is None or not self._stream.busy)
+        return self.accepts_sse and self._resumption is None and (self._stream is None or not self._stream.busy)
 
-    async def part(self, token: str, rest: EventQueue) -> None:
+    async def detach(self, token: str, resumption: EventQueue) -> None:
         """End the stream; what is still to be said waits in `rest`, which the client will name by `token`."""
-        await self._write(b"id: %b\nretry: %d\ndata:\n\n" % (token.encode(), RETRY))
-        self._rest = rest
+        await self._write(b"id: %b\nretry: %d\ndata:\n\n" % (token.encode(), RETRY_MS))
+        self._resumption = resumption
         if self.detached is not None:
             self.detached.set()
 
-    async def _say(self, message: bytes) -> None:
-        if self._rest is not None:
-            self._rest.put(message)
+    async def _send_event(self, message: bytes) -> None:
+        if self._resumption is not None:
+            self._resumption.put(message)
         else:
-            await self._write(event(message))
+            await self._write(format_event(message))
 
     async def _write(self, data: bytes) -> None:
         if self._stream is None:
@@ -125,22 +125,22 @@ class ResponseStream(Generic[AskedT_co]):
     ) -> web.StreamResponse:
         """End with the result, or with an error."""
         if self._stream is None:
-            shown = _HEADERS.copy()
+            merged = _HEADERS.copy()
             if headers is not None:
-                shown.update(headers)
-            return web.Response(body=body, status=status, headers=shown)
-        await self._say(body)
+                merged.update(headers)
+            return web.Response(body=body, status=status, headers=merged)
+        await self._send_event(body)
         return await self._stream.end()
 
-    async def abandon(self) -> web.StreamResponse:
+    async def end_without_result(self) -> web.StreamResponse:
         """End without a result: the client has cancelled the request, or comes back for it."""
         return web.Response(status=202) if self._stream is None else await self._stream.end()
 
     def close(self) -> None:
         """Say nothing more."""
-        self.streams = False
-        if self._rest is not None:
-            self._rest.close()
+        self.accepts_sse = False
+        if self._resumption is not None:
+            self._resumption.close()
 
     def cancel(self) -> None:
         """Cancel the call, for the client."""

@@ -9,16 +9,16 @@ from typing import Any, Final
 
 from aiohttp import web
 
-LIMIT: Final = 1000
+MAX_STREAMS: Final = 1000
 """How many streams one exposer holds open for news; each costs a connection and a few KiB."""
 
-LIFETIME: Final = 1800.0
+STREAM_LIFETIME: Final = 1800.0
 """Seconds after which a stream for news is ended; a client that still listens opens another."""
 
-BEAT: Final = 15.0
+KEEP_ALIVE_INTERVAL: Final = 15.0
 """Seconds of silence after which a comment goes out, by which proxies and vanished clients are found."""
 
-BACKLOG: Final = 64
+MAX_QUEUED: Final = 64
 """News that wait for one client; one that is further behind loses its stream, and reads the lists anew."""
 
 WRITE_TIMEOUT: Final = 30.0
@@ -31,12 +31,12 @@ Listener = Callable[[Any], None]
 _HEADERS: Final = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
 
 
-class FullError(Exception):
+class TooManyStreamsError(Exception):
     """No further stream is taken."""
 
 
-def event(message: bytes) -> bytes:
-    """Return a message as a server-sent event."""
+def format_event(message: bytes) -> bytes:
+    """A message as a server-sent event."""
     return b"event: message\ndata: %b\n\n" % message
 
 
@@ -78,12 +78,12 @@ class EventStream:
             self.alive = False
 
     async def end(self) -> web.StreamResponse:
-        """Return the response, for the server to end, once nothing is being written any longer."""
+        """The response, for the server to end, once nothing is being written any longer."""
         async with self._lock:
             return self._response
 
 
-class Streams:
+class ChangeStreams:
     """The streams that are open for news, and the bus that carries news to them."""
 
     def __init__(self) -> None:
@@ -93,10 +93,10 @@ class Streams:
     def __len__(self) -> int:
         return len(self._open)
 
-    def tell(self, news: Any) -> None:
+    def publish(self, change: Any) -> None:
         """Give news to every listener."""
         for listener in list(self._listeners.values()):
-            listener(news)
+            listener(change)
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Have `listener` called with news until the function that this gives is called."""
@@ -109,10 +109,10 @@ class Streams:
         return unsubscribe
 
     @contextmanager
-    def place(self, close: Callable[[], None]) -> Iterator[None]:
+    def track(self, close: Callable[[], None]) -> Iterator[None]:
         """Count a stream in while it is open; `close` ends it. Raises `FullError`."""
-        if len(self._open) >= LIMIT:
-            raise FullError
+        if len(self._open) >= MAX_STREAMS:
+            raise TooManyStreamsError
         token = object()
         self._open[token] = close
         try:
@@ -130,31 +130,31 @@ class EventQueue:
     """What one stream has to say: bounded, and ended by `close`."""
 
     def __init__(self) -> None:
-        self._waiting: asyncio.Queue[bytes | None] = asyncio.Queue(BACKLOG + 1)
+        self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(MAX_QUEUED + 1)
 
     def put(self, message: bytes) -> None:
         """Add a message; the stream ends after those that wait when there are too many."""
-        if self._waiting.qsize() < BACKLOG:
-            self._waiting.put_nowait(message)
+        if self._queue.qsize() < MAX_QUEUED:
+            self._queue.put_nowait(message)
         else:
             self.close()
 
     def close(self) -> None:
         """End the stream after what it still has to say."""
-        if not self._waiting.full():
-            self._waiting.put_nowait(None)
+        if not self._queue.full():
+            self._queue.put_nowait(None)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield the events, with a comment after each silence, until the end."""
+        """The events, with a comment after each silence, until the end."""
         clock = asyncio.get_running_loop().time
-        end = clock() + LIFETIME
+        end = clock() + STREAM_LIFETIME
         while clock() < end and (message := await self._next()) is not None:
             yield message
 
     async def _next(self) -> bytes | None:
         try:
-            async with asyncio.timeout(BEAT):
-                message = await self._waiting.get()
+            async with asyncio.timeout(KEEP_ALIVE_INTERVAL):
+                message = await self._queue.get()
         except TimeoutError:
             return COMMENT
-        return None if message is None else event(message)
+        return None if message is None else format_event(message)

@@ -7,10 +7,10 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from .request import RefusalError
+from .request import HttpError
 from .responses import ActiveResponses
-from .sessions import HEADER, EndedError, Session, Sessions
-from .sse import COMMENT, EventQueue, EventStream, FullError, Streams
+from .sessions import SESSION_HEADER, Session, SessionEndedError, Sessions
+from .sse import COMMENT, ChangeStreams, EventQueue, EventStream, TooManyStreamsError
 
 
 class ServerState:
@@ -20,42 +20,46 @@ class ServerState:
         self.body_limit = body_limit
         self.key = key
         self.sessions = Sessions(key)
-        self.active_responses = ActiveResponses()
-        self.streams = Streams()
+        self.responses = ActiveResponses()
+        self.change_streams = ChangeStreams()
 
     def session(self, request: web.Request) -> Session | None:
-        """Return the session that a request names; raises `RefusalError`."""
-        sealed = request.headers.get(HEADER)
-        if sealed is None:
+        """The session that a request names; raises `Refusal`."""
+        signed_id = request.headers.get(SESSION_HEADER)
+        if signed_id is None:
             return None
         try:
-            return self.sessions.find(sealed)
-        except EndedError:
-            raise RefusalError(404, "this session has been ended by its client") from None
+            return self.sessions.find(signed_id)
+        except SessionEndedError:
+            raise HttpError(404, "this session has been ended by its client") from None
 
     async def listen(self, request: web.Request) -> web.StreamResponse:
         """Tell of changes until either side ends it, or the rest of a reply that its client comes back for."""
         session, token = self.session(request), request.headers.get("Last-Event-ID")
-        rest = self.active_responses.rest(session.id, token) if session is not None and token is not None else None
+        resumption = self.responses.resumption(session.id, token) if session is not None and token is not None else None
         try:
-            return await (self._tell(request, EventQueue()) if rest is None else _send(request, rest))
-        except FullError:
-            raise RefusalError(503, "too many clients listen already") from None
+            return await (
+                self._stream_changes(request, EventQueue())
+                if resumption is None
+                else _stream_events(request, resumption)
+            )
+        except TooManyStreamsError:
+            raise HttpError(503, "too many clients listen already") from None
 
-    async def _tell(self, request: web.Request, news: EventQueue) -> web.StreamResponse:
-        def hear(change: Any) -> None:
+    async def _stream_changes(self, request: web.Request, queue: EventQueue) -> web.StreamResponse:
+        def on_change(change: Any) -> None:
             # What is no name is news for those that have asked the SDK for it.
             if isinstance(change, str):
-                news.put(orjson.dumps({"jsonrpc": "2.0", "method": change}))
+                queue.put(orjson.dumps({"jsonrpc": "2.0", "method": change}))
 
-        unsubscribe = self.streams.subscribe(hear)
+        unsubscribe = self.change_streams.subscribe(on_change)
         try:
-            with self.streams.place(news.close):
-                return await _send(request, news)
+            with self.change_streams.track(queue.close):
+                return await _stream_events(request, queue)
         finally:
             unsubscribe()
 
-    def end(self, request: web.Request) -> web.Response:
+    def end_session(self, request: web.Request) -> web.Response:
         """End a session: nothing is kept of it but that it has ended."""
         session = self.session(request)
         if session is not None:
@@ -63,10 +67,10 @@ class ServerState:
         return web.Response(status=204)
 
 
-async def _send(request: web.Request, news: EventQueue) -> web.StreamResponse:
+async def _stream_events(request: web.Request, queue: EventQueue) -> web.StreamResponse:
     stream = EventStream(request)
     await stream.write(COMMENT)
-    async for event in news:
+    async for event in queue:
         await stream.write(event)
         if not stream.alive:
             break

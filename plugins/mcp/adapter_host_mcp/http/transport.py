@@ -14,25 +14,24 @@ from aiohttp import web
 
 from adapter_host import TRACE_CONTEXT
 from adapter_host_mcp.discovery import ServerInfo
-from adapter_host_mcp.features.tool_results import call_tool, set_trace_context, unexpected
+from adapter_host_mcp.features.tool_results import call_tool, report_internal_error, set_trace_context
 from adapter_host_mcp.features.tools import Tool
-from adapter_host_mcp.protocol import HANDSHAKE, JSON, STATELESS, VERSION
+from adapter_host_mcp.protocol import HANDSHAKE_VERSIONS, JSON_MEDIA_TYPE, STATELESS_VERSION, VERSION_HEADER
 
-from .fast_path import Message, accepts, is_identity, is_notification, parse
-from .fast_path import read as read_message
-from .request import RefusalError, check_headers, read, refusal_response
+from .fast_path import McpRequest, accepted_types, is_notification, is_request_id, parse_body, parse_request
+from .request import HttpError, check_headers, error_response, read_body
 from .response import ResponseStream
-from .sessions import HEADER, Session
+from .sessions import SESSION_HEADER, Session
 from .state import ServerState
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
 
-_UNDERSTOOD: Final = frozenset({None, STATELESS, *HANDSHAKE})
+_SUPPORTED_VERSIONS: Final = frozenset({None, STATELESS_VERSION, *HANDSHAKE_VERSIONS})
 
 
-CHANGES: Final = (
+LIST_CHANGED: Final = (
     "notifications/tools/list_changed",
     "notifications/prompts/list_changed",
     "notifications/resources/list_changed",
@@ -44,13 +43,13 @@ class SdkEndpoint(Protocol):
     """The server built on the SDK, which takes every message that the fast path does not."""
 
     @property
-    def client_requests(self) -> int:
+    def pending_requests(self) -> int:
         """The requests to clients that wait for a response."""
 
     async def post(self, request: web.Request) -> web.StreamResponse:
         """Take one message."""
 
-    async def take(self, request: web.Request, body: bytes, *, streams: bool) -> web.StreamResponse:
+    async def handle(self, request: web.Request, body: bytes, *, accepts_sse: bool) -> web.StreamResponse:
         """Take the message in a body that has been read."""
 
     def stop(self) -> None:
@@ -60,7 +59,7 @@ class SdkEndpoint(Protocol):
 class HttpTransport:
     """Answers each request on its own, by itself or by the endpoint that `make` builds.
 
-    Without a `server_info` everything is the endpoint's. `import_sdk` imports what `make` needs, and runs in a thread.
+    Without a `greeting` everything is the endpoint's. `import_sdk` imports what `make` needs, and runs in a thread.
     """
 
     def __init__(
@@ -68,26 +67,26 @@ class HttpTransport:
         state: ServerState,
         tools: Mapping[str, Tool],
         server_info: ServerInfo | None,
-        make: Callable[[ServerState], SdkEndpoint],
+        build_endpoint: Callable[[ServerState], SdkEndpoint],
         import_sdk: Callable[[], object],
     ) -> None:
         self._state = state
         self._tools = tools
         self._server_info = server_info
-        self._make = make
+        self._build_endpoint = build_endpoint
         self._import_sdk = import_sdk
         self._importing = asyncio.Lock()
         self._endpoint: SdkEndpoint | None = None
         self._path = ""
 
     @property
-    def held(self) -> int:
+    def active_count(self) -> int:
         """What is held for clients: replies in progress, open streams, requests of ours that wait for an answer."""
-        client_requests = self._endpoint.client_requests if self._endpoint is not None else 0
-        return len(self._state.active_responses) + len(self._state.streams) + client_requests
+        pending_requests = self._endpoint.pending_requests if self._endpoint is not None else 0
+        return len(self._state.responses) + len(self._state.change_streams) + pending_requests
 
     def app(self, path: str) -> web.Application:
-        """Return an application that serves it at a path."""
+        """An application that serves it at a path."""
         app = web.Application()
         resource = app.router.add_resource(path)
         resource.add_route("POST", self.post)
@@ -105,26 +104,26 @@ class HttpTransport:
         """Who answers a request, if it is one of those that come most."""
         return self.post if request.method == "POST" and request.rel_url.raw_path == self._path else None
 
-    def load(self) -> SdkEndpoint:
-        """Return the endpoint, built on the SDK; raises `StartError` for tools that it cannot offer."""
-        self._endpoint = self._endpoint or self._make(self._state)
+    def load_sdk(self) -> SdkEndpoint:
+        """The endpoint, built on the SDK; raises `StartError` for tools that it cannot offer."""
+        self._endpoint = self._endpoint or self._build_endpoint(self._state)
         return self._endpoint
 
-    async def _loaded(self) -> SdkEndpoint:
+    async def _sdk_endpoint(self) -> SdkEndpoint:
         if self._endpoint is None:
             async with self._importing:
                 # In a thread, as requests in progress must not wait for it.
                 await asyncio.to_thread(self._import_sdk)
-        return self.load()
+        return self.load_sdk()
 
-    def changed(self) -> None:
+    def notify_changed(self) -> None:
         """Tell the clients that listen that the lists are others now."""
-        for change in CHANGES:
-            self._state.streams.tell(change)
+        for change in LIST_CHANGED:
+            self._state.change_streams.publish(change)
 
     def close(self) -> None:
         """End the streams that are open for news; calls in progress go on."""
-        self._state.streams.close()
+        self._state.change_streams.close()
 
     def stop(self) -> None:
         """Cut off what goes on without a connection."""
@@ -134,98 +133,102 @@ class HttpTransport:
     async def post(self, request: web.Request) -> web.StreamResponse:
         """Take one message."""
         if self._server_info is None:
-            return await (await self._loaded()).post(request)
+            return await (await self._sdk_endpoint()).post(request)
         try:
-            streams = check_headers(request)
-            body = await read(request, self._state.body_limit)
-            decoded = parse(body)
-            if is_notification(decoded) and request.headers.get(VERSION) in _UNDERSTOOD:
+            accepts_sse = check_headers(request)
+            body = await read_body(request, self._state.body_limit)
+            decoded = parse_body(body)
+            if is_notification(decoded) and request.headers.get(VERSION_HEADER) in _SUPPORTED_VERSIONS:
                 return self._handle_notification(decoded, self._state.session(request))
-            message = read_message(decoded, request.headers, self._state.session(request))
-        except RefusalError as refusal:
-            return refusal_response(refusal)
-        answer = None if message is None else self._answer(message, request, self._server_info, streams=streams)
-        if answer is None:
-            return await (await self._loaded()).take(request, body, streams=streams)
-        return answer if isinstance(answer, web.Response) else await answer
+            rpc_request = parse_request(decoded, request.headers, self._state.session(request))
+        except HttpError as error:
+            return error_response(error)
+        response = (
+            None
+            if rpc_request is None
+            else self._respond(rpc_request, request, self._server_info, accepts_sse=accepts_sse)
+        )
+        if response is None:
+            return await (await self._sdk_endpoint()).handle(request, body, accepts_sse=accepts_sse)
+        return response if isinstance(response, web.Response) else await response
 
-    def _answer(
-        self, message: Message, request: web.Request, server_info: ServerInfo, *, streams: bool
+    def _respond(
+        self, rpc_request: McpRequest, request: web.Request, server_info: ServerInfo, *, accepts_sse: bool
     ) -> web.Response | Awaitable[web.StreamResponse] | None:
-        if message.method != "tools/call":
-            return self._tell(message, server_info)
-        tool = self._tools.get(message.params["name"])
-        if tool is None or self._state.sessions.level(message.session) is not None:
+        if rpc_request.method != "tools/call":
+            return self._respond_static(rpc_request, server_info)
+        tool = self._tools.get(rpc_request.params["name"])
+        if tool is None or self._state.sessions.log_level(rpc_request.session) is not None:
             return None
-        reply = ResponseStream(request, message, streams=streams)
-        return self._state.active_responses.finish(reply, self._call(tool, message, reply, server_info))
+        response_stream = ResponseStream(request, rpc_request, accepts_sse=accepts_sse)
+        return self._state.responses.run(response_stream, self._call(tool, rpc_request, response_stream, server_info))
 
     def _handle_notification(self, notification: Mapping[str, Any], session: Session | None) -> web.Response:
         if notification["method"] == "notifications/cancelled" and session is not None:
-            cancelled = notification.get("params", {}).get("requestId")
-            if is_identity(cancelled):
-                self._state.active_responses.cancel(session.id, cancelled)
+            request_id = notification.get("params", {}).get("requestId")
+            if is_request_id(request_id):
+                self._state.responses.cancel(session.id, request_id)
         return web.Response(status=202)
 
-    def _tell(self, message: Message, server_info: ServerInfo) -> web.Response:
+    def _respond_static(self, rpc_request: McpRequest, server_info: ServerInfo) -> web.Response:
         headers = None
-        match message.method:
+        match rpc_request.method:
             case "initialize":
-                version = message.params["protocolVersion"]
-                headers = {HEADER: self._state.sessions.begin(version, message.params["capabilities"])}
-                result = server_info.initialized(version)
+                version = rpc_request.params["protocolVersion"]
+                headers = {SESSION_HEADER: self._state.sessions.create(version, rpc_request.params["capabilities"])}
+                result = server_info.initialize_result(version)
             case "server/discover":
-                result = server_info.discovery
+                result = server_info.discover_result
             case "tools/list":
-                result = server_info.listed(stateless=message.stateless)
+                result = server_info.tools_list(stateless=rpc_request.stateless)
             case _:
                 result = b"{}"
-        return web.Response(body=_result(message, result), headers=headers, content_type=JSON)
+        return web.Response(body=_result_body(rpc_request, result), headers=headers, content_type=JSON_MEDIA_TYPE)
 
     async def _call(
-        self, tool: Tool, message: Message, reply: ResponseStream[Message], server_info: ServerInfo
+        self, tool: Tool, rpc_request: McpRequest, response_stream: ResponseStream[McpRequest], server_info: ServerInfo
     ) -> web.StreamResponse:
-        arguments = message.params.get("arguments", {})
-        token = set_trace_context(message.params)
+        arguments = rpc_request.params.get("arguments", {})
+        token = set_trace_context(rpc_request.params)
         try:
-            members = await call_tool(tool, arguments, reply.headers, any_output=message.stateless)
+            members = await call_tool(tool, arguments, response_stream.headers, allow_any_json=rpc_request.stateless)
         except Exception as error:
             # The edge of the protocol: whatever went wrong, the client is owed an answer, and no details.
-            data = unexpected(message.method, message.params, error)
-            return await reply.finish(orjson.dumps({"jsonrpc": "2.0", "id": message.id, "error": data}))
+            data = report_internal_error(rpc_request.method, rpc_request.params, error)
+            return await response_stream.finish(orjson.dumps({"jsonrpc": "2.0", "id": rpc_request.id, "error": data}))
         finally:
             if token is not None:
                 TRACE_CONTEXT.reset(token)
-        result_meta = server_info.result_meta if message.stateless else b""
-        return await reply.finish(_result(message, b"{%b%b}" % (members, result_meta)))
+        result_meta = server_info.result_meta if rpc_request.stateless else b""
+        return await response_stream.finish(_result_body(rpc_request, b"{%b%b}" % (members, result_meta)))
 
     async def get(self, request: web.Request) -> web.StreamResponse:
         """Tell of changes, to a client of a revision with a handshake, until either side ends it."""
         try:
             _check_handshake(request)
             self._state.session(request)
-            if not accepts(request)[1]:
-                raise RefusalError(406, "the client must accept text/event-stream")
+            if not accepted_types(request)[1]:
+                raise HttpError(406, "the client must accept text/event-stream")
             return await self._state.listen(request)
-        except RefusalError as refusal:
-            return refusal_response(refusal)
+        except HttpError as error:
+            return error_response(error)
 
     async def delete(self, request: web.Request) -> web.StreamResponse:
         """End a session."""
         try:
             _check_handshake(request)
-            return self._state.end(request)
-        except RefusalError as refusal:
-            return refusal_response(refusal)
+            return self._state.end_session(request)
+        except HttpError as error:
+            return error_response(error)
 
 
 def _check_handshake(request: web.Request) -> None:
-    version = request.headers.get(VERSION)
-    if version == STATELESS:
-        raise RefusalError(405, f"the revision {version} knows POST alone")
-    if version is not None and version not in HANDSHAKE:
-        raise RefusalError(400, "Unsupported protocol version")
+    version = request.headers.get(VERSION_HEADER)
+    if version == STATELESS_VERSION:
+        raise HttpError(405, f"the revision {version} knows POST alone")
+    if version is not None and version not in HANDSHAKE_VERSIONS:
+        raise HttpError(400, "Unsupported protocol version")
 
 
-def _result(message: Message, result: bytes) -> bytes:
-    return b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (orjson.dumps(message.id), result)
+def _result_body(rpc_request: McpRequest, result: bytes) -> bytes:
+    return b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (orjson.dumps(rpc_request.id), result)

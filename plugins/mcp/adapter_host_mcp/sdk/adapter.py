@@ -51,10 +51,10 @@ if TYPE_CHECKING:
 LEVELS: Final[tuple[str, ...]] = get_args(types.LoggingLevel)
 """The levels of a log, the least severe first."""
 
-Notice = JSONRPCNotification | JSONRPCResponse | JSONRPCError
+OneWayMessage = JSONRPCNotification | JSONRPCResponse | JSONRPCError
 """A message that gets no answer."""
 
-_NOTICES: Final[Mapping[str, type[Notice]]] = {
+_ONE_WAY_MESSAGES: Final[Mapping[str, type[OneWayMessage]]] = {
     "method": JSONRPCNotification,
     "result": JSONRPCResponse,
     "error": JSONRPCError,
@@ -62,7 +62,7 @@ _NOTICES: Final[Mapping[str, type[Notice]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class ClassifiedRequest:
     """One request and the revision it is answered by; a stateless one brings along who calls."""
 
     request: JSONRPCRequest
@@ -73,7 +73,7 @@ class Exchange:
     client_capabilities: Any = None
 
     @property
-    def name(self) -> tuple[str, RequestId] | None:
+    def cancel_key(self) -> tuple[str, RequestId] | None:
         """What its client may name it by when it cancels it."""
         return (self.session.id, self.request.id) if self.session else None
 
@@ -94,11 +94,11 @@ class Exchange:
         """Whether it is of the revisions that have no handshake."""
         return self.version in MODERN_PROTOCOL_VERSIONS
 
-    def status(self, error: ErrorData) -> int:
-        """Return the HTTP status of an error; the handshake revisions tell it in the body alone."""
+    def http_status(self, error: ErrorData) -> int:
+        """The HTTP status of an error; the handshake revisions tell it in the body alone."""
         return ERROR_CODE_HTTP_STATUS.get(error.code, 200) if self.stateless else 200
 
-    def check(self) -> None:
+    def validate(self) -> None:
         """Raise `MCPError` unless the request is as its revision has it."""
         try:
             wire.validate_client_request(self.request.method, self.version, self.request.params)
@@ -107,10 +107,10 @@ class Exchange:
 
 
 @dataclass(slots=True)
-class _Channel:
+class _OutboundChannel:
     """What the SDK asks of a transport during a request."""
 
-    reply: ResponseStream[Exchange]
+    response: ResponseStream[ClassifiedRequest]
     client_requests: ClientRequests
     log_level: str | None
     request_id: RequestId
@@ -125,32 +125,34 @@ class _Channel:
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> dict[str, Any]:
-        session = self.reply.exchange.session
+        session = self.response.request_info.session
         if session is None or not self.can_send_request:
             raise NoBackChannelError(method)
         timeout = opts.get("timeout") if opts else None
-        return await self.client_requests.ask(session, self.reply.send, method, params, timeout)
+        return await self.client_requests.send(session, self.response.send, method, params, timeout)
 
     async def notify(self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None) -> None:
-        if method == "notifications/message" and not is_wanted(str((params or {}).get("level")), self.log_level):
+        if method == "notifications/message" and not meets_log_level(str((params or {}).get("level")), self.log_level):
             return
         message = {"jsonrpc": "2.0", "method": method}
-        await self.reply.send(message if params is None else {**message, "params": params})
+        await self.response.send(message if params is None else {**message, "params": params})
 
     async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
-        token = self.reply.exchange.progress_token
+        token = self.response.request_info.progress_token
         if token is not None:
-            told = {"progressToken": token, "progress": progress, "total": total, "message": message}
-            params = {key: value for key, value in told.items() if value is not None}
+            members = {"progressToken": token, "progress": progress, "total": total, "message": message}
+            params = {key: value for key, value in members.items() if value is not None}
             await self.notify("notifications/progress", params)
 
 
-def read_message(decoded: Any) -> JSONRPCRequest | Notice:
-    """Return the message in a decoded body; raises `MCPError` for anything else."""
+def read_message(decoded: Any) -> JSONRPCRequest | OneWayMessage:
+    """The message in a decoded body; raises `MCPError` for anything else."""
     try:
         if isinstance(decoded, dict) and ("id" not in decoded or "method" not in decoded):
-            kind = next((kind for key, kind in _NOTICES.items() if key in decoded), JSONRPCNotification)
-            return kind.model_validate(decoded)
+            message_type = next(
+                (message_type for key, message_type in _ONE_WAY_MESSAGES.items() if key in decoded), JSONRPCNotification
+            )
+            return message_type.model_validate(decoded)
         return JSONRPCRequest.model_validate(decoded)
     except ValidationError:
         message = "the body must be a single JSON-RPC request, notification or response"
@@ -158,23 +160,23 @@ def read_message(decoded: Any) -> JSONRPCRequest | Notice:
 
 
 def check_version(headers: Mapping[str, str]) -> str | None:
-    """Return the revision in the header, if any; raises `MCPError` for one that does not exist."""
+    """The revision in the header, if any; raises `MCPError` for one that does not exist."""
     version = headers.get(MCP_PROTOCOL_VERSION_HEADER)
     if version is not None:
         rejection = unsupported_protocol_version_rejection(version, KNOWN_PROTOCOL_VERSIONS)
         if rejection is not None:
-            raise _error(rejection)
+            raise _rejection_error(rejection)
     return version
 
 
-def is_wanted(level: str, least: str | None) -> bool:
+def meets_log_level(level: str, threshold: str | None) -> bool:
     """Whether a log message is as severe as a client wants them at least; none is, if it wants none."""
-    return level in LEVELS and least in LEVELS and LEVELS.index(level) >= LEVELS.index(least)
+    return level in LEVELS and threshold in LEVELS and LEVELS.index(level) >= LEVELS.index(threshold)
 
 
-def may_resume(exchange: Exchange) -> bool:
+def can_resume(request_info: ClassifiedRequest) -> bool:
     """Whether a client of this session and revision comes back for the rest of a stream that the server ends."""
-    return exchange.session is not None and exchange.version == LATEST_HANDSHAKE_VERSION
+    return request_info.session is not None and request_info.version == LATEST_HANDSHAKE_VERSION
 
 
 def is_stateless(version: str | None) -> bool:
@@ -183,7 +185,7 @@ def is_stateless(version: str | None) -> bool:
 
 
 def cancelled_request(notification: JSONRPCNotification) -> RequestId | None:
-    """Return the request that a notification cancels, if it is one of that kind."""
+    """The request that a notification cancels, if it is one of that kind."""
     if notification.method != "notifications/cancelled":
         return None
     return cancelled_request_id_from_params(notification.params)
@@ -191,27 +193,29 @@ def cancelled_request(notification: JSONRPCNotification) -> RequestId | None:
 
 def classify(
     request: JSONRPCRequest, decoded: Mapping[str, Any], headers: Mapping[str, str], session: Session | None
-) -> Exchange:
+) -> ClassifiedRequest:
     """Find the revision to answer by; raises `MCPError` when header and body do not agree on it."""
     version = headers.get(MCP_PROTOCOL_VERSION_HEADER)
     handshake = version is None or version in HANDSHAKE_PROTOCOL_VERSIONS
-    if handshake and (request.method == "initialize" or not _enveloped(request.params)):
+    if handshake and (request.method == "initialize" or not _has_protocol_version(request.params)):
         agreed = session.version if session else types.DEFAULT_NEGOTIATED_VERSION
-        return Exchange(request, version or agreed, headers, session)
+        return ClassifiedRequest(request, version or agreed, headers, session)
     if duplicated := find_duplicated_routing_header(headers.items()):
         raise MCPError(types.HEADER_MISMATCH, f"the header {duplicated} appears more than once")
     route = classify_inbound_request(decoded, headers=headers)
     if isinstance(route, InboundLadderRejection):
-        raise _error(route)
-    return Exchange(request, route.protocol_version, headers, None, route.client_info, route.client_capabilities)
+        raise _rejection_error(route)
+    return ClassifiedRequest(
+        request, route.protocol_version, headers, None, route.client_info, route.client_capabilities
+    )
 
 
-def _enveloped(params: Mapping[str, Any] | None) -> bool:
+def _has_protocol_version(params: Mapping[str, Any] | None) -> bool:
     meta = params.get("_meta") if params else None
     return isinstance(meta, Mapping) and types.PROTOCOL_VERSION_META_KEY in meta
 
 
-def _error(rejection: InboundLadderRejection) -> MCPError:
+def _rejection_error(rejection: InboundLadderRejection) -> MCPError:
     return MCPError(rejection.code, rejection.message, rejection.data)
 
 
@@ -222,33 +226,33 @@ def _protocol_error(error: ValidationError) -> MCPError:
 
 
 def rejection_status(error: ErrorData) -> int:
-    """Return the HTTP status of a message that could not be taken."""
+    """The HTTP status of a message that could not be taken."""
     return ERROR_CODE_HTTP_STATUS.get(error.code, 400)
 
 
-async def serve(
+async def handle_request(
     server: Server[None],
-    reply: ResponseStream[Exchange],
+    response: ResponseStream[ClassifiedRequest],
     client_requests: ClientRequests,
     *,
     log_level: str | None = None,
-    part: Callable[[], Awaitable[None]] | None = None,
+    detach: Callable[[], Awaitable[None]] | None = None,
 ) -> dict[str, Any]:
     """Answer a request by the SDK alone; raises `MCPError`.
 
     No log message below a level is sent; `part` ends the stream ahead of the result, when a handler wants that.
     """
-    exchange = reply.exchange
-    request = exchange.request
-    _check_param_headers(server, exchange)
-    asks = exchange.session is not None and reply.streams
-    channel = _Channel(
-        reply,
+    request_info = response.request_info
+    request = request_info.request
+    _check_param_headers(server, request_info)
+    can_send_request = request_info.session is not None and response.accepts_sse
+    channel = _OutboundChannel(
+        response,
         client_requests,
         log_level,
         request.id,
-        TransportContext(kind="streamable-http", can_send_request=asks, headers=exchange.headers),
-        ServerMessageMetadata(request_context=exchange, close_sse_stream=part),
+        TransportContext(kind="streamable-http", can_send_request=can_send_request, headers=request_info.headers),
+        ServerMessageMetadata(request_context=request_info, close_sse_stream=detach),
     )
     try:
         return await serve_one(
@@ -256,34 +260,36 @@ async def serve(
             channel,
             request.method,
             request.params,
-            connection=_connection(exchange, channel),
+            connection=_connection(request_info, channel),
             lifespan_state=None,
         )
     except ValidationError as error:
         raise _protocol_error(error) from None
 
 
-def _connection(exchange: Exchange, channel: _Channel) -> Connection:
-    if exchange.stateless:
-        return Connection.from_envelope(exchange.version, exchange.client_info, exchange.client_capabilities)
+def _connection(request_info: ClassifiedRequest, channel: _OutboundChannel) -> Connection:
+    if request_info.stateless:
+        return Connection.from_envelope(
+            request_info.version, request_info.client_info, request_info.client_capabilities
+        )
     # What is not about a request rides on its stream nevertheless: it is the one that the client surely reads.
-    capabilities = exchange.session.capabilities if exchange.session else None
-    return Connection.from_envelope(exchange.version, None, capabilities, outbound=channel)
+    capabilities = request_info.session.capabilities if request_info.session else None
+    return Connection.from_envelope(request_info.version, None, capabilities, outbound=channel)
 
 
-def _check_param_headers(server: Server[None], exchange: Exchange) -> None:
-    params = exchange.request.params or {}
+def _check_param_headers(server: Server[None], request_info: ClassifiedRequest) -> None:
+    params = request_info.request.params or {}
     name, arguments = params.get("name"), params.get("arguments")
-    if not exchange.stateless or exchange.request.method != "tools/call" or not isinstance(name, str):
+    if not request_info.stateless or request_info.request.method != "tools/call" or not isinstance(name, str):
         return
     schema = server.get_tool_input_schema(name) if server.get_tool_input_schema else None
     if schema is None or not isinstance(arguments, Mapping):
         return
-    rejection = validate_mcp_param_headers(schema, arguments, exchange.headers)
+    rejection = validate_mcp_param_headers(schema, arguments, request_info.headers)
     if rejection is not None:
-        raise _error(rejection)
+        raise _rejection_error(rejection)
 
 
 def result_meta(server: Server[None]) -> dict[str, Any]:
-    """Return the metadata that stateless revisions require in every result."""
+    """What the stateless revisions want in every result."""
     return {"resultType": "complete", "_meta": {types.SERVER_INFO_META_KEY: server.server_info_stamp}}

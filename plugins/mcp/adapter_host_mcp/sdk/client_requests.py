@@ -12,10 +12,10 @@ from mcp_types import INTERNAL_ERROR, REQUEST_TIMEOUT, JSONRPCError, JSONRPCResp
 
 from adapter_host_mcp.http.sessions import Session
 
-LIMIT: Final = 1000
+MAX_PENDING: Final = 1000
 """Requests of ours that may wait for clients at a time, by exposer."""
 
-PATIENCE: Final = 600.0
+TIMEOUT: Final = 600.0
 """Seconds that a client, and the person before it, may take to answer."""
 
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -25,41 +25,46 @@ class ClientRequests:
     """The requests that wait for a client's answer; they live in this process, so the answer must come to it."""
 
     def __init__(self) -> None:
-        self._waiting: dict[tuple[str, str | int], asyncio.Future[dict[str, Any]]] = {}
+        self._pending: dict[tuple[str, str | int], asyncio.Future[dict[str, Any]]] = {}
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._pending)
 
-    async def ask(
-        self, session: Session, send: Send, method: str, params: Mapping[str, Any] | None, patience: float | None = None
+    async def send(
+        self,
+        session: Session,
+        send_message: Send,
+        method: str,
+        params: Mapping[str, Any] | None,
+        timeout_seconds: float | None = None,
     ) -> dict[str, Any]:
         """Send a request and wait for its result; raises `MCPError`."""
-        if len(self._waiting) >= LIMIT:
+        if len(self._pending) >= MAX_PENDING:
             raise MCPError(INTERNAL_ERROR, "too many requests wait for clients already")
         # Not to be guessed, so that no other client can answer.
-        identity = secrets.token_hex(8)
-        key = (session.id, identity)
-        self._waiting[key] = answered = asyncio.get_running_loop().create_future()
-        message = {"jsonrpc": "2.0", "id": identity, "method": method, "params": params}
+        request_id = secrets.token_hex(8)
+        key = (session.id, request_id)
+        self._pending[key] = future = asyncio.get_running_loop().create_future()
+        message = {"jsonrpc": "2.0", "id": request_id, "method": method, "params": params}
         try:
-            async with asyncio.timeout(PATIENCE if patience is None else patience):
-                await send({name: value for name, value in message.items() if value is not None})
-                result: dict[str, Any] = await answered
+            async with asyncio.timeout(TIMEOUT if timeout_seconds is None else timeout_seconds):
+                await send_message({name: value for name, value in message.items() if value is not None})
+                result: dict[str, Any] = await future
                 return result
         except TimeoutError:
             raise MCPError(REQUEST_TIMEOUT, f"the client has not answered {method}") from None
         finally:
-            del self._waiting[key]
+            del self._pending[key]
 
-    def answer(self, session: Session | None, message: JSONRPCResponse | JSONRPCError) -> bool:
+    def resolve(self, session: Session | None, message: JSONRPCResponse | JSONRPCError) -> bool:
         """Give a client's answer to whom waits for it; false when nobody does."""
         if session is None or message.id is None:
             return False
-        answered = self._waiting.get((session.id, message.id))
-        if answered is None or answered.done():
+        future = self._pending.get((session.id, message.id))
+        if future is None or future.done():
             return False
         if isinstance(message, JSONRPCError):
-            answered.set_exception(MCPError.from_error_data(message.error))
+            future.set_exception(MCPError.from_error_data(message.error))
         else:
-            answered.set_result(message.result)
+            future.set_result(message.result)
         return True

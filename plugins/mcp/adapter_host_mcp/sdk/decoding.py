@@ -8,24 +8,24 @@ import orjson
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_REQUEST, PARSE_ERROR
 
-from adapter_host_mcp.protocol import DEPTH
+from adapter_host_mcp.protocol import MAX_DEPTH
 
 
-def decode(body: bytes) -> Any:
-    """Return the body as plain data; raises `MCPError`."""
+def decode_body(body: bytes) -> Any:
+    """The body as plain data; raises `MCPError`."""
     try:
         decoded = orjson.loads(body)
     except orjson.JSONDecodeError:
         raise MCPError(PARSE_ERROR, "Parse error: the body is not JSON, or is nested too deeply") from None
     # Counting brackets is much faster than walking, and nearly every message has few of them.
-    if body.count(b"{") + body.count(b"[") > DEPTH and _is_deep(decoded):
-        raise MCPError(INVALID_REQUEST, f"the message is nested deeper than {DEPTH} levels")
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _is_deep(decoded):
+        raise MCPError(INVALID_REQUEST, f"the message is nested deeper than {MAX_DEPTH} levels")
     return decoded
 
 
 def _is_deep(decoded: Any) -> bool:
     level = [decoded]
-    for _ in range(DEPTH):
+    for _ in range(MAX_DEPTH):
         level = [
             inner
             for outer in level
@@ -34,4 +34,4 @@ def _is_deep(decoded: Any) -> bool:
         ]
         if not level:
             return False
-    return any(isinstance(each, dict | list) for each in level)
+    return any(isinstance(item, dict | list) for item in level)

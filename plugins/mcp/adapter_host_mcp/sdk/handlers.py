@@ -25,42 +25,57 @@ from adapter_host import (
     Result,
     UpstreamStatusError,
 )
-from adapter_host_mcp.features.completion import MOST, Choices, complete, completes, prompt_choices, resource_choices
+from adapter_host_mcp.features.completion import (
+    MAX_VALUES,
+    Choices,
+    can_complete,
+    complete,
+    prompt_choices,
+    resource_choices,
+)
 from adapter_host_mcp.features.prompts import Prompt
 from adapter_host_mcp.features.resources import Resource
-from adapter_host_mcp.features.tool_results import call_tool, decode, describe_status, set_trace_context, unexpected
+from adapter_host_mcp.features.tool_results import (
+    call_tool,
+    decode,
+    describe_status,
+    report_internal_error,
+    set_trace_context,
+)
 from adapter_host_mcp.features.tools import Tool
-from adapter_host_mcp.tool_names import LONGEST
+from adapter_host_mcp.tool_names import MAX_LENGTH
 
-from .server import Pages
+from .server import PaginatedList
 
 log = logging.getLogger("adapter_host.mcp")
 
 _RESOURCE_NOT_FOUND: Final = -32002
 """The handshake revisions' own code; since 2026-07-28 it is that of wrong parameters."""
 
-_GONE: Final = frozenset({404, 410})
-_SHOWN: Final = 200
+_NOT_FOUND_STATUSES: Final = frozenset({404, 410})
+_MAX_SHOWN: Final = 200
 
 Context = ServerRequestContext[None]
 
 
 def add_resources(server: Server[None], resources: Sequence[Resource]) -> None:
     """Let `server` list and read `resources`."""
-    with_variables = [each for each in resources if each.uri.variables]
-    templates = Pages(
+    with_variables = [resource for resource in resources if resource.uri.variables]
+    templates = PaginatedList(
         [
-            types.ResourceTemplate.model_validate({"uriTemplate": each.uri.text, **each.definition}, by_name=False)
-            for each in with_variables
+            types.ResourceTemplate.model_validate(
+                {"uriTemplate": resource.uri.text, **resource.definition}, by_name=False
+            )
+            for resource in with_variables
         ],
-        [each.uri.text for each in with_variables],
+        [resource.uri.text for resource in with_variables],
     )
 
     async def list_resources(_: Context, params: types.PaginatedRequestParams) -> types.ListResourcesResult:
-        entries = [entry for each in resources for entry in await each.entries()]
-        page, cursor = Pages(entries, [entry["uri"] for entry in entries]).page(params)
-        found = [types.Resource.model_validate(entry, by_name=False) for entry in page]
-        return types.ListResourcesResult(resources=found, next_cursor=cursor)
+        entries = [entry for resource in resources for entry in await resource.entries()]
+        page, cursor = PaginatedList(entries, [entry["uri"] for entry in entries]).page(params)
+        listed = [types.Resource.model_validate(entry, by_name=False) for entry in page]
+        return types.ListResourcesResult(resources=listed, next_cursor=cursor)
 
     async def list_templates(_: Context, params: types.PaginatedRequestParams) -> types.ListResourceTemplatesResult:
         page, cursor = templates.page(params)
@@ -68,7 +83,7 @@ def add_resources(server: Server[None], resources: Sequence[Resource]) -> None:
 
     async def read(context: Context, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
         try:
-            resource, arguments = _find(resources, params.uri)
+            resource, arguments = _find_resource(resources, params.uri)
             result = await resource.operation.call(arguments)
         except OperationError as error:
             raise _resource_error(error, params.uri, context.protocol_version) from error
@@ -79,7 +94,7 @@ def add_resources(server: Server[None], resources: Sequence[Resource]) -> None:
     server.add_request_handler("resources/read", types.ReadResourceRequestParams, read)
 
 
-def _find(resources: Sequence[Resource], uri: str) -> tuple[Resource, Arguments]:
+def _find_resource(resources: Sequence[Resource], uri: str) -> tuple[Resource, Arguments]:
     for resource in resources:
         arguments = resource.match(uri)
         if arguments is not None:
@@ -88,18 +103,18 @@ def _find(resources: Sequence[Resource], uri: str) -> tuple[Resource, Arguments]
 
 
 def _contents(result: Result, uri: str, resource: Resource) -> types.TextResourceContents | types.BlobResourceContents:
-    kind = resource.media_type(result)
+    media_type = resource.media_type(result)
     text = None if resource.binary else decode(result.body, result.media_type)
     if text is None and resource.mime_type and not resource.binary:
         text = decode(result.body, resource.mime_type)
     if text is not None:
-        return types.TextResourceContents(uri=uri, text=text, mime_type=kind or "text/plain")
+        return types.TextResourceContents(uri=uri, text=text, mime_type=media_type or "text/plain")
     blob = base64.b64encode(result.body).decode()
-    return types.BlobResourceContents(uri=uri, blob=blob, mime_type=kind or "application/octet-stream")
+    return types.BlobResourceContents(uri=uri, blob=blob, mime_type=media_type or "application/octet-stream")
 
 
 def _resource_error(error: OperationError, uri: str, version: str) -> MCPError:
-    _note(error, "resource", uri)
+    _log_internal_error(error, "resource", uri)
     data: dict[str, Any] = {"uri": uri}
     message = error.message
     if isinstance(error, UpstreamStatusError):
@@ -107,23 +122,25 @@ def _resource_error(error: OperationError, uri: str, version: str) -> MCPError:
         data["status"] = error.upstream_status
         if error.body and (text := decode(error.body, error.media_type)) is not None:
             data["body"] = text
-    return MCPError(_code(error, version), f"{uri[:_SHOWN]}: {message}", data)
+    return MCPError(_error_code(error, version), f"{uri[:_MAX_SHOWN]}: {message}", data)
 
 
-def _code(error: OperationError, version: str) -> int:
-    if isinstance(error, NotFoundError) or (isinstance(error, UpstreamStatusError) and error.upstream_status in _GONE):
+def _error_code(error: OperationError, version: str) -> int:
+    if isinstance(error, NotFoundError) or (
+        isinstance(error, UpstreamStatusError) and error.upstream_status in _NOT_FOUND_STATUSES
+    ):
         return types.INVALID_PARAMS if version in MODERN_PROTOCOL_VERSIONS else _RESOURCE_NOT_FOUND
     return types.INVALID_PARAMS if isinstance(error, ArgumentError) else types.INTERNAL_ERROR
 
 
-def _note(error: OperationError, kind: str, name: str) -> None:
+def _log_internal_error(error: OperationError, kind: str, name: str) -> None:
     if isinstance(error, InternalError):
         log.error("%s '%s': %s", kind, name, error.message, exc_info=error)
 
 
 def add_prompts(server: Server[None], prompts: Mapping[str, Prompt]) -> None:
     """Let `server` list and give `prompts`."""
-    pages = Pages(
+    pages = PaginatedList(
         [types.Prompt.model_validate(prompt.definition, by_name=False) for prompt in prompts.values()], list(prompts)
     )
 
@@ -131,70 +148,72 @@ def add_prompts(server: Server[None], prompts: Mapping[str, Prompt]) -> None:
         page, cursor = pages.page(params)
         return types.ListPromptsResult(prompts=page, next_cursor=cursor)
 
-    async def give(_: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
+    async def get_prompt(_: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
         prompt = prompts.get(params.name)
         if prompt is None:
-            raise MCPError(types.INVALID_PARAMS, f"Unknown prompt: {params.name[:_SHOWN]}")
+            raise MCPError(types.INVALID_PARAMS, f"Unknown prompt: {params.name[:_MAX_SHOWN]}")
         try:
             result = await prompt.operation.call(params.arguments or {})
         except OperationError as error:
-            _note(error, "prompt", prompt.name)
+            _log_internal_error(error, "prompt", prompt.name)
             code = types.INVALID_PARAMS if isinstance(error, ArgumentError) else types.INTERNAL_ERROR
             raise MCPError(code, error.message) from error
-        given = {"description": prompt.description, "messages": result.data}
-        return types.GetPromptResult.model_validate(given, by_name=False)
+        data = {"description": prompt.description, "messages": result.data}
+        return types.GetPromptResult.model_validate(data, by_name=False)
 
     server.add_request_handler("prompts/list", types.PaginatedRequestParams, list_prompts)
-    server.add_request_handler("prompts/get", types.GetPromptRequestParams, give)
+    server.add_request_handler("prompts/get", types.GetPromptRequestParams, get_prompt)
 
 
 def add_completion(server: Server[None], resources: Sequence[Resource], prompts: Mapping[str, Prompt]) -> None:
     """Let `server` complete arguments, if the document says of any what it may be."""
-    if not completes(resources, prompts.values()):
+    if not can_complete(resources, prompts.values()):
         return
-    of_prompts, of_templates = prompt_choices(prompts.values()), resource_choices(resources)
+    by_prompt, by_template = prompt_choices(prompts.values()), resource_choices(resources)
 
-    async def answer(_: Context, params: types.CompleteRequestParams) -> types.CompleteResult:
+    async def complete_argument(_: Context, params: types.CompleteRequestParams) -> types.CompleteResult:
         if isinstance(params.ref, types.PromptReference):
-            words = _words(of_prompts, params.ref.name, params.argument.name)
+            choices = _find_choices(by_prompt, params.ref.name, params.argument.name)
         else:
-            words = _words(of_templates, params.ref.uri, params.argument.name)
-        found = complete(words, params.argument.value)
-        completion = types.Completion(values=found[:MOST], total=len(found), has_more=len(found) > MOST)
+            choices = _find_choices(by_template, params.ref.uri, params.argument.name)
+        matches = complete(choices, params.argument.value)
+        completion = types.Completion(
+            values=matches[:MAX_VALUES], total=len(matches), has_more=len(matches) > MAX_VALUES
+        )
         return types.CompleteResult(completion=completion)
 
-    server.add_request_handler("completion/complete", types.CompleteRequestParams, answer)
+    server.add_request_handler("completion/complete", types.CompleteRequestParams, complete_argument)
 
 
-def _words(known: Mapping[str, Choices], name: str, argument: str) -> Sequence[str]:
-    if name not in known:
-        raise MCPError(types.INVALID_PARAMS, f"there is nothing to complete at '{name[:_SHOWN]}'")
-    if argument not in known[name]:
-        raise MCPError(types.INVALID_PARAMS, f"'{name[:_SHOWN]}' has no argument '{argument[:_SHOWN]}'")
-    return known[name][argument]
+def _find_choices(choices_by_name: Mapping[str, Choices], name: str, argument: str) -> Sequence[str]:
+    if name not in choices_by_name:
+        raise MCPError(types.INVALID_PARAMS, f"there is nothing to complete at '{name[:_MAX_SHOWN]}'")
+    if argument not in choices_by_name[name]:
+        raise MCPError(types.INVALID_PARAMS, f"'{name[:_MAX_SHOWN]}' has no argument '{argument[:_MAX_SHOWN]}'")
+    return choices_by_name[name][argument]
 
 
-def add_calls(server: Server[None], tools: Mapping[str, Tool]) -> None:
+def add_tool_calls(server: Server[None], tools: Mapping[str, Tool]) -> None:
     """Let `server` itself call tools, where no transport of ours does it past the SDK."""
-    other = server.get_request_handler("tools/call")
+    sdk_handler = server.get_request_handler("tools/call")
 
     async def call(context: Context, params: types.CallToolRequestParams) -> HandlerResult:
         tool = tools.get(params.name)
-        if tool is None and other is not None:
-            return await other.handler(context, params)
+        if tool is None and sdk_handler is not None:
+            return await sdk_handler.handler(context, params)
         if tool is None:
-            raise MCPError(types.INVALID_PARAMS, f"Unknown tool: {params.name[:LONGEST]}")
+            raise MCPError(types.INVALID_PARAMS, f"Unknown tool: {params.name[:MAX_LENGTH]}")
         stateless = context.protocol_version in MODERN_PROTOCOL_VERSIONS
-        members = await call_tool(tool, params.arguments or {}, {}, any_output=stateless)
+        members = await call_tool(tool, params.arguments or {}, {}, allow_any_json=stateless)
         # The standard library's reader: it keeps every digit of a number.
         result = json.loads(b"{%b}" % members)
         return {"resultType": "complete", **result} if stateless else result
 
     server.add_request_handler("tools/call", types.CallToolRequestParams, call)
-    server.middleware.append(_shield)
+    server.middleware.append(_hide_unexpected_errors)
 
 
-async def _shield(ctx: ServerRequestContext[None], call_next: CallNext) -> HandlerResult:
+async def _hide_unexpected_errors(ctx: ServerRequestContext[None], call_next: CallNext) -> HandlerResult:
     token = set_trace_context(ctx.params)
     try:
         return await call_next(ctx)
@@ -202,7 +221,9 @@ async def _shield(ctx: ServerRequestContext[None], call_next: CallNext) -> Handl
         raise
     except Exception as error:
         # The edge of the protocol: the SDK would tell the client what the error says.
-        raise MCPError.from_error_data(types.ErrorData(**unexpected(ctx.method, ctx.params, error))) from None
+        raise MCPError.from_error_data(
+            types.ErrorData(**report_internal_error(ctx.method, ctx.params, error))
+        ) from None
     finally:
         if token is not None:
             TRACE_CONTEXT.reset(token)

@@ -21,23 +21,23 @@ from mcp_types import (
 )
 
 from adapter_host import TRACE_CONTEXT
-from adapter_host_mcp.features.tool_results import call_tool, set_trace_context, unexpected
+from adapter_host_mcp.features.tool_results import call_tool, report_internal_error, set_trace_context
 from adapter_host_mcp.features.tools import Tool
-from adapter_host_mcp.http.request import RefusalError, check_headers, read, refusal_response
+from adapter_host_mcp.http.request import HttpError, check_headers, error_response, read_body
 from adapter_host_mcp.http.response import ResponseStream
-from adapter_host_mcp.http.sessions import HEADER, Session
-from adapter_host_mcp.protocol import JSON
+from adapter_host_mcp.http.sessions import SESSION_HEADER, Session
+from adapter_host_mcp.protocol import JSON_MEDIA_TYPE
 from adapter_host_mcp.sdk import adapter as sdk
-from adapter_host_mcp.tool_names import LONGEST
+from adapter_host_mcp.tool_names import MAX_LENGTH
 
 from .client_requests import ClientRequests
-from .decoding import decode
-from .server import LISTEN, add_listening, add_log_level, seal_state
+from .decoding import decode_body
+from .server import LISTEN, add_log_level, add_subscriptions, seal_state
 
 if TYPE_CHECKING:
     from adapter_host_mcp.http.state import ServerState
 
-Pending = ResponseStream[sdk.Exchange]
+PendingResponse = ResponseStream[sdk.ClassifiedRequest]
 """A reply in progress to a request as the SDK reads it."""
 
 
@@ -48,168 +48,175 @@ class SdkEndpoint:
         self._server = server
         self._tools = tools
         self._state = state
-        self._stamp = b"," + orjson.dumps(sdk.result_meta(server))[1:-1]
+        self._result_meta = b"," + orjson.dumps(sdk.result_meta(server))[1:-1]
         self._client_requests = ClientRequests()
-        self._work: set[asyncio.Task[web.StreamResponse]] = set()
-        add_listening(server, state.streams)
+        self._tasks: set[asyncio.Task[web.StreamResponse]] = set()
+        add_subscriptions(server, state.change_streams)
         add_log_level(server, state.sessions)
         seal_state(server, state.key)
 
     @property
-    def client_requests(self) -> int:
+    def pending_requests(self) -> int:
         """The requests of ours that wait for an answer."""
         return len(self._client_requests)
 
     def stop(self) -> None:
         """Cut off what goes on without a connection."""
-        for work in self._work:
-            work.cancel()
+        for task in self._tasks:
+            task.cancel()
 
     async def post(self, request: web.Request) -> web.StreamResponse:
         """Take one message."""
         try:
-            streams = check_headers(request)
-            body = await read(request, self._state.body_limit)
-        except RefusalError as refusal:
-            return refusal_response(refusal)
-        return await self.take(request, body, streams=streams)
+            accepts_sse = check_headers(request)
+            body = await read_body(request, self._state.body_limit)
+        except HttpError as error:
+            return error_response(error)
+        return await self.handle(request, body, accepts_sse=accepts_sse)
 
-    async def take(self, request: web.Request, body: bytes, *, streams: bool) -> web.StreamResponse:
+    async def handle(self, request: web.Request, body: bytes, *, accepts_sse: bool) -> web.StreamResponse:
         """Take the message in a body; `streams` says whether the client takes a stream of events."""
         try:
-            decoded = decode(body)
+            decoded = decode_body(body)
             message = sdk.read_message(decoded)
             session = self._state.session(request)
             if not isinstance(message, JSONRPCRequest):
-                self._take(message, session, request)
+                self._handle_one_way(message, session, request)
                 return web.Response(status=202)
-        except RefusalError as refusal:
-            return refusal_response(refusal)
+        except HttpError as error:
+            return error_response(error)
         except MCPError as error:
-            return _error(None, error.error, sdk.rejection_status(error.error))
+            return _error_response(None, error.error, sdk.rejection_status(error.error))
         try:
-            exchange = sdk.classify(message, decoded, request.headers, session)
+            request_info = sdk.classify(message, decoded, request.headers, session)
         except MCPError as error:
-            return _error(message.id, error.error, sdk.rejection_status(error.error))
-        if message.method == LISTEN and exchange.stateless and not streams:
-            return refusal_response(RefusalError(406, "the client must accept text/event-stream"))
-        reply = Pending(request, exchange, streams=streams)
-        if streams and message.method == "tools/call" and sdk.may_resume(exchange) and self._tool(exchange) is None:
-            return await self._respond_detached(reply)
-        return await self._reply(reply)
+            return _error_response(message.id, error.error, sdk.rejection_status(error.error))
+        if message.method == LISTEN and request_info.stateless and not accepts_sse:
+            return error_response(HttpError(406, "the client must accept text/event-stream"))
+        response = PendingResponse(request, request_info, accepts_sse=accepts_sse)
+        if (
+            accepts_sse
+            and message.method == "tools/call"
+            and sdk.can_resume(request_info)
+            and self._tool(request_info) is None
+        ):
+            return await self._respond_in_task(response)
+        return await self._respond(response)
 
-    def _tool(self, exchange: sdk.Exchange) -> Tool | None:
-        if exchange.request.method != "tools/call" or not exchange.request.params:
+    def _tool(self, request_info: sdk.ClassifiedRequest) -> Tool | None:
+        if request_info.request.method != "tools/call" or not request_info.request.params:
             return None
-        name = exchange.request.params.get("name")
+        name = request_info.request.params.get("name")
         return self._tools.get(name) if isinstance(name, str) else None
 
-    def _take(self, message: sdk.Notice, session: Session | None, request: web.Request) -> None:
+    def _handle_one_way(self, message: sdk.OneWayMessage, session: Session | None, request: web.Request) -> None:
         version = sdk.check_version(request.headers)
         if isinstance(message, JSONRPCNotification):
-            cancelled = sdk.cancelled_request(message)
-            if session is not None and cancelled is not None:
-                self._state.active_responses.cancel(session.id, cancelled)
-        elif sdk.is_stateless(version) or not self._client_requests.answer(session, message):
+            request_id = sdk.cancelled_request(message)
+            if session is not None and request_id is not None:
+                self._state.responses.cancel(session.id, request_id)
+        elif sdk.is_stateless(version) or not self._client_requests.resolve(session, message):
             raise MCPError(INVALID_REQUEST, "no request waits for this answer here")
 
-    async def _respond_detached(self, reply: Pending) -> web.StreamResponse:
+    async def _respond_in_task(self, response: PendingResponse) -> web.StreamResponse:
         """Reply by a task of its own, which goes on when a handler has the stream ended."""
-        reply.detached = asyncio.Event()
-        reply.task = work = asyncio.create_task(self._reply(reply))
-        self._work.add(work)
-        work.add_done_callback(self._work.discard)
-        detached = asyncio.create_task(reply.detached.wait())
+        response.detached = asyncio.Event()
+        response.task = task = asyncio.create_task(self._respond(response))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        detached = asyncio.create_task(response.detached.wait())
         try:
-            await asyncio.wait({work, detached}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({task, detached}, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
-            work.cancel()
+            task.cancel()
             raise
         finally:
             detached.cancel()
-        return await (reply.abandon() if reply.detached.is_set() else work)
+        return await (response.end_without_result() if response.detached.is_set() else task)
 
-    async def _reply(self, reply: Pending) -> web.StreamResponse:
-        token = set_trace_context(reply.exchange.request.params)
+    async def _respond(self, response: PendingResponse) -> web.StreamResponse:
+        token = set_trace_context(response.request_info.request.params)
         try:
-            return await self._state.active_responses.finish(reply, self._answer(reply))
+            return await self._state.responses.run(response, self._finish(response))
         finally:
             if token is not None:
                 TRACE_CONTEXT.reset(token)
 
-    async def _answer(self, reply: Pending) -> web.StreamResponse:
-        exchange = reply.exchange
+    async def _finish(self, response: PendingResponse) -> web.StreamResponse:
+        request_info = response.request_info
         headers = None
         try:
-            if exchange.request.method == "initialize":
-                result, headers = await self._initialize(reply)
+            if request_info.request.method == "initialize":
+                result, headers = await self._initialize(response)
             else:
-                result = await self._result(reply)
+                result = await self._result(response)
         except MCPError as error:
             data = error.error
         except Exception as error:
             # The edge of the protocol: whatever went wrong, the client is owed an answer, and no details.
-            data = ErrorData(**unexpected(exchange.request.method, exchange.request.params, error))
+            data = ErrorData(**report_internal_error(request_info.request.method, request_info.request.params, error))
         else:
-            body = b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (orjson.dumps(exchange.request.id), result)
-            return await reply.finish(body, headers=headers)
-        return await reply.finish(_error_body(exchange.request.id, data), exchange.status(data))
+            body = b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (orjson.dumps(request_info.request.id), result)
+            return await response.finish(body, headers=headers)
+        return await response.finish(_error_body(request_info.request.id, data), request_info.http_status(data))
 
-    async def _initialize(self, reply: Pending) -> tuple[bytes, Mapping[str, str]]:
-        result = await sdk.serve(self._server, reply, self._client_requests)
-        params = reply.exchange.request.params or {}
-        sealed = self._state.sessions.begin(result["protocolVersion"], params["capabilities"])
-        return orjson.dumps(result), {HEADER: sealed}
+    async def _initialize(self, response: PendingResponse) -> tuple[bytes, Mapping[str, str]]:
+        result = await sdk.handle_request(self._server, response, self._client_requests)
+        params = response.request_info.request.params or {}
+        signed_id = self._state.sessions.create(result["protocolVersion"], params["capabilities"])
+        return orjson.dumps(result), {SESSION_HEADER: signed_id}
 
-    async def _result(self, reply: Pending) -> bytes:
-        exchange = reply.exchange
-        params = exchange.request.params or {}
-        tool = self._tool(exchange)
+    async def _result(self, response: PendingResponse) -> bytes:
+        request_info = response.request_info
+        params = request_info.request.params or {}
+        tool = self._tool(request_info)
         if tool is None:
-            return orjson.dumps(await self._serve(reply, params))
+            return orjson.dumps(await self._serve(response, params))
         # Past the SDK's server: it would validate all that is written here a second time, piece by piece. No
         # input schema of ours asks for Mcp-Param headers, so there are none to compare.
-        exchange.check()
+        request_info.validate()
         arguments = params.get("arguments") or {}
-        members = await call_tool(tool, arguments, exchange.headers, any_output=exchange.stateless)
-        if tool.find_flaw is not None:
-            await self._tell_flaw(tool, members, reply)
-        return b"{%b%b}" % (members, self._stamp if exchange.stateless else b"")
+        members = await call_tool(tool, arguments, request_info.headers, allow_any_json=request_info.stateless)
+        if tool.find_violation is not None:
+            await self._send_violation(tool, members, response)
+        return b"{%b%b}" % (members, self._result_meta if request_info.stateless else b"")
 
-    async def _serve(self, reply: Pending, params: Mapping[str, Any]) -> dict[str, Any]:
-        request = reply.exchange.request
+    async def _serve(self, response: PendingResponse, params: Mapping[str, Any]) -> dict[str, Any]:
+        request = response.request_info.request
         if request.method == "tools/call" and self._server.get_request_handler("tools/call") is None:
-            reply.exchange.check()
-            raise MCPError(INVALID_PARAMS, f"Unknown tool: {params['name'][:LONGEST]}")
-        return await sdk.serve(
+            response.request_info.validate()
+            raise MCPError(INVALID_PARAMS, f"Unknown tool: {params['name'][:MAX_LENGTH]}")
+        return await sdk.handle_request(
             self._server,
-            reply,
+            response,
             self._client_requests,
-            log_level=self._handler_level(reply.exchange),
-            part=partial(self._state.active_responses.part, reply) if reply.detached is not None else None,
+            log_level=self._handler_log_level(response.request_info),
+            detach=partial(self._state.responses.detach, response) if response.detached is not None else None,
         )
 
-    def _handler_level(self, exchange: sdk.Exchange) -> str | None:
+    def _handler_log_level(self, request_info: sdk.ClassifiedRequest) -> str | None:
         # Before a client has set a level, the revisions with a handshake leave it to the server what to send.
-        return self._log_level(exchange) or (None if exchange.stateless else "debug")
+        return self._log_level(request_info) or (None if request_info.stateless else "debug")
 
-    def _log_level(self, exchange: sdk.Exchange) -> str | None:
-        """Return the least severe log message that a client has asked for; None when it has not."""
-        return exchange.log_level if exchange.stateless else self._state.sessions.level(exchange.session)
+    def _log_level(self, request_info: sdk.ClassifiedRequest) -> str | None:
+        """The least severe log message that a client has asked for; None when it has not."""
+        return (
+            request_info.log_level if request_info.stateless else self._state.sessions.log_level(request_info.session)
+        )
 
-    async def _tell_flaw(self, tool: Tool, members: bytes, reply: Pending) -> None:
-        if not sdk.is_wanted("warning", self._log_level(reply.exchange)):
+    async def _send_violation(self, tool: Tool, members: bytes, response: PendingResponse) -> None:
+        if not sdk.meets_log_level("warning", self._log_level(response.request_info)):
             return
         output = orjson.loads(b"{%b}" % members).get("structuredContent")
-        if tool.wraps and not reply.exchange.stateless and output is not None:
+        if tool.wraps_output and not response.request_info.stateless and output is not None:
             output = output["result"]
-        if output is not None and (flaw := tool.flaw(output)) is not None:
-            params = {"level": "warning", "logger": tool.name, "data": flaw}
-            await reply.send({"jsonrpc": "2.0", "method": "notifications/message", "params": params})
+        if output is not None and (violation := tool.violation(output)) is not None:
+            params = {"level": "warning", "logger": tool.name, "data": violation}
+            await response.send({"jsonrpc": "2.0", "method": "notifications/message", "params": params})
 
 
-def _error(request_id: RequestId | None, data: ErrorData, status: int) -> web.Response:
-    return web.Response(body=_error_body(request_id, data), status=status, content_type=JSON)
+def _error_response(request_id: RequestId | None, data: ErrorData, status: int) -> web.Response:
+    return web.Response(body=_error_body(request_id, data), status=status, content_type=JSON_MEDIA_TYPE)
 
 
 def _error_body(request_id: RequestId | None, data: ErrorData) -> bytes:

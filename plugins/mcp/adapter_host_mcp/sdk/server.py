@@ -30,23 +30,23 @@ from mcp_types.version import LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION, M
 from pydantic import ValidationError
 
 from adapter_host import StartError
-from adapter_host_mcp.discovery import PAGE, ServerIdentity
+from adapter_host_mcp.discovery import PAGE_SIZE, ServerIdentity
 from adapter_host_mcp.features.tools import Tool
-from adapter_host_mcp.http.sse import BACKLOG, LIFETIME, LIMIT, FullError, Streams
+from adapter_host_mcp.http.sse import MAX_QUEUED, MAX_STREAMS, STREAM_LIFETIME, ChangeStreams, TooManyStreamsError
 
 if TYPE_CHECKING:
     from adapter_host_mcp.http.sessions import Sessions
 
 LISTEN: Final = "subscriptions/listen"
 
-_CHANGES: Final[Mapping[str, ServerEvent]] = {
+_EVENTS: Final[Mapping[str, ServerEvent]] = {
     event_to_notification(event, {}).method: event
     for event in (ToolsListChanged(), PromptsListChanged(), ResourcesListChanged())
 }
 """The SDK's word for each change of which others know the name alone."""
 
 Context = ServerRequestContext[None]
-Features = dict[str, dict[str, Any]] | None
+CapabilityMap = dict[str, dict[str, Any]] | None
 _Entry = TypeVar("_Entry")
 
 
@@ -56,11 +56,11 @@ class McpServer(Server[None]):
     def create_initialization_options(
         self,
         notification_options: NotificationOptions | None = None,
-        experimental_capabilities: Features = None,
-        extensions: Features = None,
+        experimental_capabilities: CapabilityMap = None,
+        extensions: CapabilityMap = None,
     ) -> InitializationOptions:
-        told = self.get_request_handler(LISTEN) is not None
-        changes = NotificationOptions(prompts_changed=told, resources_changed=told, tools_changed=told)
+        supported = self.get_request_handler(LISTEN) is not None
+        changes = NotificationOptions(prompts_changed=supported, resources_changed=supported, tools_changed=supported)
         return super().create_initialization_options(
             notification_options or changes, experimental_capabilities, extensions
         )
@@ -68,8 +68,8 @@ class McpServer(Server[None]):
     def get_capabilities(
         self,
         notification_options: NotificationOptions | None = None,
-        experimental_capabilities: Features = None,
-        extensions: Features = None,
+        experimental_capabilities: CapabilityMap = None,
+        extensions: CapabilityMap = None,
         *,
         protocol_version: str | None = None,
     ) -> types.ServerCapabilities:
@@ -81,32 +81,32 @@ class McpServer(Server[None]):
         return capabilities
 
 
-class Pages(Generic[_Entry]):
+class PaginatedList(Generic[_Entry]):
     """A list in pages; its cursors are its own, and not good for another list."""
 
     def __init__(self, entries: Sequence[_Entry], names: Sequence[str]) -> None:
         self._entries = entries
-        self._mark = hashlib.sha256("\n".join(names).encode("utf-8", "surrogatepass")).digest()[:6]
+        self._fingerprint = hashlib.sha256("\n".join(names).encode("utf-8", "surrogatepass")).digest()[:6]
 
     def page(self, params: types.PaginatedRequestParams | None) -> tuple[list[_Entry], str | None]:
-        """Return the page that a request asks for, and the cursor of the next one; raises `MCPError`."""
+        """The page that a request asks for, and the cursor of the next one; raises `MCPError`."""
         start = self._start(params.cursor) if params and params.cursor is not None else 0
-        end = start + PAGE
+        end = start + PAGE_SIZE
         return list(self._entries[start:end]), self._cursor(end) if end < len(self._entries) else None
 
     def _cursor(self, start: int) -> str:
-        return base64.urlsafe_b64encode(self._mark + start.to_bytes(4, "big")).decode().rstrip("=")
+        return base64.urlsafe_b64encode(self._fingerprint + start.to_bytes(4, "big")).decode().rstrip("=")
 
     def _start(self, cursor: str) -> int:
-        for start in range(PAGE, len(self._entries), PAGE):
+        for start in range(PAGE_SIZE, len(self._entries), PAGE_SIZE):
             if cursor == self._cursor(start):
                 return start
         raise MCPError(types.INVALID_PARAMS, "there is no such page (begin again without a cursor)")
 
 
 def build_server(identity: ServerIdentity, tools: Mapping[str, Tool]) -> Server[None]:
-    """Return a server that lists `tools`."""
-    pages = {era: _list(tools, era) for era in (LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION)}
+    """A server that lists `tools`."""
+    pages = {version: _paginate_tools(tools, version) for version in (LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION)}
 
     async def list_tools(context: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         modern = context.protocol_version in MODERN_PROTOCOL_VERSIONS
@@ -127,77 +127,79 @@ def build_server(identity: ServerIdentity, tools: Mapping[str, Tool]) -> Server[
     return server
 
 
-def _list(tools: Mapping[str, Tool], version: str) -> Pages[types.Tool]:
-    any_output = version in MODERN_PROTOCOL_VERSIONS
-    definitions = [tool.definition(any_output=any_output) for tool in tools.values()]
+def _paginate_tools(tools: Mapping[str, Tool], version: str) -> PaginatedList[types.Tool]:
+    allow_any_json = version in MODERN_PROTOCOL_VERSIONS
+    definitions = [tool.definition(allow_any_json=allow_any_json) for tool in tools.values()]
     for definition in definitions:
-        _check(definition, version)
-    return Pages([types.Tool.model_validate(definition, by_name=False) for definition in definitions], list(tools))
+        _validate_definition(definition, version)
+    return PaginatedList(
+        [types.Tool.model_validate(definition, by_name=False) for definition in definitions], list(tools)
+    )
 
 
-def _check(definition: Mapping[str, Any], version: str) -> None:
+def _validate_definition(definition: Mapping[str, Any], version: str) -> None:
     # One by one and before anything is served: a single tool that is not as it must be spoils the whole list.
     data = {"tools": [definition], "resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
     try:
         wire.validate_server_result("tools/list", version, data)
     except ValidationError as error:
-        place = ".".join(map(str, error.errors()[0]["loc"][2:]))
+        location = ".".join(map(str, error.errors()[0]["loc"][2:]))
         name = definition["name"]
-        raise StartError(f"tool '{name}' cannot be offered over MCP {version}: its {place} is wrong") from error
+        raise StartError(f"tool '{name}' cannot be offered over MCP {version}: its {location} is wrong") from error
 
 
-class _Bus:
+class _SubscriptionBus:
     """The streams as the SDK's subscriptions know them."""
 
-    def __init__(self, streams: Streams) -> None:
+    def __init__(self, streams: ChangeStreams) -> None:
         self._streams = streams
 
     async def publish(self, event: ServerEvent) -> None:
         """Give news to every listener, and let those that wait go on."""
-        name = next((name for name, change in _CHANGES.items() if change == event), None)
-        self._streams.tell(event if name is None else name)
+        name = next((name for name, change in _EVENTS.items() if change == event), None)
+        self._streams.publish(event if name is None else name)
         await asyncio.sleep(0)
 
     def subscribe(self, listener: Callable[[ServerEvent], None]) -> Callable[[], None]:
         """Have `listener` called with news until the function that this gives is called."""
 
-        def hear(news: Any) -> None:
-            listener(_CHANGES[news] if isinstance(news, str) else news)
+        def on_change(change: Any) -> None:
+            listener(_EVENTS[change] if isinstance(change, str) else change)
 
-        return self._streams.subscribe(hear)
+        return self._streams.subscribe(on_change)
 
 
-def add_listening(server: Server[None], streams: Streams) -> None:
+def add_subscriptions(server: Server[None], streams: ChangeStreams) -> None:
     """Have the server tell of changes to those that listen by `subscriptions/listen`."""
-    handler = ListenHandler(_Bus(streams), max_subscriptions=LIMIT, max_buffered_events=BACKLOG)
-    watched = server.get_request_handler("resources/subscribe") is not None
+    handler = ListenHandler(_SubscriptionBus(streams), max_subscriptions=MAX_STREAMS, max_buffered_events=MAX_QUEUED)
+    has_resource_subscriptions = server.get_request_handler("resources/subscribe") is not None
 
-    async def listen(
+    async def handle_listen(
         context: Context, params: types.SubscriptionsListenRequestParams
     ) -> types.SubscriptionsListenResult:
-        if not watched:
+        if not has_resource_subscriptions:
             params.notifications.resource_subscriptions = None
         try:
-            with streams.place(handler.close):
-                async with asyncio.timeout(LIFETIME):
+            with streams.track(handler.close):
+                async with asyncio.timeout(STREAM_LIFETIME):
                     return await handler(context, params)
-        except FullError:
+        except TooManyStreamsError:
             raise MCPError(types.INTERNAL_ERROR, "too many clients listen already") from None
         except TimeoutError:
             return types.SubscriptionsListenResult(meta={SUBSCRIPTION_ID_META_KEY: context.request_id})
 
-    server.add_request_handler(LISTEN, types.SubscriptionsListenRequestParams, listen)
+    server.add_request_handler(LISTEN, types.SubscriptionsListenRequestParams, handle_listen)
 
 
 def add_log_level(server: Server[None], sessions: Sessions) -> None:
     """Have the server take the level of the log messages that a client wants."""
 
-    async def set_level(context: Context, params: types.SetLevelRequestParams) -> types.EmptyResult:
+    async def set_log_level(context: Context, params: types.SetLevelRequestParams) -> types.EmptyResult:
         if context.request is not None and context.request.session is not None:
-            sessions.set_level(context.request.session, params.level)
+            sessions.set_log_level(context.request.session, params.level)
         return types.EmptyResult()
 
-    server.add_request_handler("logging/setLevel", types.SetLevelRequestParams, set_level)
+    server.add_request_handler("logging/setLevel", types.SetLevelRequestParams, set_log_level)
 
 
 def seal_state(server: Server[None], key: bytes) -> None:

@@ -28,22 +28,22 @@ from mcp_types import (
 )
 from pydantic import ValidationError
 
-from .decoding import decode
+from .decoding import decode_body
 
 log = logging.getLogger("adapter_host.mcp")
 
 _CHUNK: Final = 64 * 1024
-_AHEAD: Final = 16
+_READ_AHEAD: Final = 16
 """Chunks that are read before the client's messages are taken up."""
 
 
 @contextmanager
-def claimed() -> Iterator[tuple[int, int]]:
-    """Reserve standard input and output; what other code prints meanwhile goes to standard error."""
+def claim_stdio() -> Iterator[tuple[int, int]]:
+    """Standard input and output, kept from everybody else: what they print meanwhile goes to standard error."""
     sys.stdout.flush()
-    source, sink, nothing = os.dup(0), os.dup(1), os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
+    source, sink, devnull = os.dup(0), os.dup(1), os.open(os.devnull, os.O_RDONLY)
+    os.dup2(devnull, 0)
+    os.close(devnull)
     os.dup2(2, 1)
     try:
         # Neither copy is closed afterwards: a thread may still wait on it, and must not wake on another's file.
@@ -71,13 +71,13 @@ class _Client:
     """The client at the other end of two file descriptors; `scope` is cancelled when it is gone."""
 
     def __init__(self, source: int, sink: int, limit: int, scope: anyio.CancelScope) -> None:
-        self._chunks = _Chunks(source)
+        self._chunks = _InputReader(source)
         self._sink = sink
         self._limit = limit
         self._scope = scope
         self._writing = asyncio.Lock()
-        self._open: set[str] = set()
-        self._settled = asyncio.Event()
+        self._in_progress: set[str] = set()
+        self._request_done = asyncio.Event()
 
     async def receive(self, stream: MemoryObjectSendStream[SessionMessage | Exception]) -> None:
         async with stream:
@@ -87,55 +87,55 @@ class _Client:
                 except MCPError as error:
                     await self._write(JSONRPCError(jsonrpc="2.0", id=None, error=error.error))
                 else:
-                    self._note(message)
+                    self._track(message)
                     await stream.send(SessionMessage(message))
             # The SDK drops what is in progress when the input ends; who pipes requests in wants the answers.
-            while self._open:
-                self._settled.clear()
-                await self._settled.wait()
+            while self._in_progress:
+                self._request_done.clear()
+                await self._request_done.wait()
 
     def _parse(self, line: bytes | None) -> JSONRPCMessage:
         if line is None:
             raise MCPError(INVALID_REQUEST, f"the message is larger than {self._limit} bytes")
-        decoded = decode(line)
+        decoded = decode_body(line)
         try:
             return jsonrpc_message_adapter.validate_python(decoded, by_name=False)
         except ValidationError:
             raise MCPError(INVALID_REQUEST, "the line must be a single JSON-RPC message") from None
 
-    def _note(self, message: JSONRPCMessage) -> None:
+    def _track(self, message: JSONRPCMessage) -> None:
         if isinstance(message, JSONRPCRequest):
-            self._open.add(str(message.id))
+            self._in_progress.add(str(message.id))
         elif isinstance(message, JSONRPCNotification) and message.method == "notifications/cancelled":
             # It is never answered.
-            self._settle((message.params or {}).get("requestId"))
+            self._mark_done((message.params or {}).get("requestId"))
 
-    def _settle(self, request_id: RequestId | None) -> None:
-        self._open.discard(str(request_id))
-        self._settled.set()
+    def _mark_done(self, request_id: RequestId | None) -> None:
+        self._in_progress.discard(str(request_id))
+        self._request_done.set()
 
     async def _lines(self) -> AsyncIterator[bytes | None]:
-        """Yield the lines that are not empty; None for one that is too large."""
-        line, lost = bytearray(), False
+        """The lines that are not empty; None for one that is too large."""
+        line, too_large = bytearray(), False
         async for chunk in self._chunks:
             first, *others = chunk.split(b"\n")
             line += first
             for other in others:
-                if lost or line.strip():
-                    yield None if lost or len(line) > self._limit else bytes(line)
-                line[:], lost = other, False
+                if too_large or line.strip():
+                    yield None if too_large or len(line) > self._limit else bytes(line)
+                line[:], too_large = other, False
             if len(line) > self._limit:
                 line.clear()
-                lost = True
-        if lost or line.strip():
-            yield None if lost else bytes(line)
+                too_large = True
+        if too_large or line.strip():
+            yield None if too_large else bytes(line)
 
     async def send(self, stream: MemoryObjectReceiveStream[SessionMessage]) -> None:
         async with stream:
-            async for each in stream:
-                await self._write(each.message)
-                if isinstance(each.message, JSONRPCResponse | JSONRPCError):
-                    self._settle(each.message.id)
+            async for outgoing in stream:
+                await self._write(outgoing.message)
+                if isinstance(outgoing.message, JSONRPCResponse | JSONRPCError):
+                    self._mark_done(outgoing.message.id)
 
     async def _write(self, message: JSONRPCMessage) -> None:
         data = message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"
@@ -147,35 +147,35 @@ class _Client:
             self._scope.cancel()
 
 
-class _Chunks:
+class _InputReader:
     """What a file descriptor gives. A thread of its own waits for it, which keeps nobody from leaving."""
 
     def __init__(self, source: int) -> None:
         self._source = source
         self._loop = asyncio.get_running_loop()
-        self._read: asyncio.Queue[bytes] = asyncio.Queue()
-        self._room = threading.Semaphore(_AHEAD)
-        threading.Thread(target=self._wait, name="standard input", daemon=True).start()
+        self._queue: asyncio.Queue[bytes] = asyncio.Queue()
+        self._capacity = threading.Semaphore(_READ_AHEAD)
+        threading.Thread(target=self._read_loop, name="standard input", daemon=True).start()
 
-    def _wait(self) -> None:
+    def _read_loop(self) -> None:
         chunk = b"more"
         # The loop may be closed by now: nobody reads any longer.
         with suppress(RuntimeError):
             while chunk:
-                self._room.acquire()
+                self._capacity.acquire()
                 try:
                     chunk = os.read(self._source, _CHUNK)
                 except OSError:
                     chunk = b""
-                self._loop.call_soon_threadsafe(self._read.put_nowait, chunk)
+                self._loop.call_soon_threadsafe(self._queue.put_nowait, chunk)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        while chunk := await self._read.get():
-            self._room.release()
+        while chunk := await self._queue.get():
+            self._capacity.release()
             yield chunk
 
 
 def _write(sink: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(sink, rest) :]
+    remaining = memoryview(data)
+    while remaining:
+        remaining = remaining[os.write(sink, remaining) :]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapter_host_mcp.uri_templates import below, parse_uri, within
+from adapter_host_mcp.uri_templates import file_uri, parse_uri, path_in_folder
 
 
 @pytest.mark.parametrize(
@@ -31,12 +31,12 @@ from adapter_host_mcp.uri_templates import below, parse_uri, within
         ("shop://a.b/{x}", "shop://aab/1", None),
     ],
 )
-def test_a_uri_matches_or_not(template: str, uri: str, values: dict[str, str] | None) -> None:
+def test_uri_template_match(template: str, uri: str, values: dict[str, str] | None) -> None:
     assert parse_uri(template).match(uri) == values
 
 
 @given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=20))
-def test_any_value_comes_through(value: str) -> None:
+def test_uri_template_round_trip(value: str) -> None:
     assert parse_uri("shop://{a}/x").match(f"shop://{quote(value, safe='')}/x") == {"a": value}
 
 
@@ -51,14 +51,14 @@ def test_any_value_comes_through(value: str) -> None:
         ("shop://{a", "'uri' has a brace without its other half (given 'shop://{a')"),
     ],
 )
-def test_what_is_no_template_is_told(text: str, message: str) -> None:
+def test_invalid_uri_templates(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         parse_uri(text)
 
 
 @pytest.mark.parametrize("uri", ["docs://served/%ff", "docs://served//a.txt", "docs://served", "docs://other/a.txt"])
-def test_a_uri_of_nothing_has_no_path(uri: str) -> None:
-    assert within("docs://served", uri) is None
+def test_path_in_folder_of_other_uris(uri: str) -> None:
+    assert path_in_folder("docs://served", uri) is None
 
 
 @given(
@@ -68,6 +68,6 @@ def test_a_uri_of_nothing_has_no_path(uri: str) -> None:
         max_size=5,
     )
 )
-def test_every_path_is_found_by_its_uri(segments: list[str]) -> None:
+def test_file_uri_round_trip(segments: list[str]) -> None:
     path = "/".join(segments)
-    assert within("docs://served", below("docs://served", path)) == path
+    assert path_in_folder("docs://served", file_uri("docs://served", path)) == path

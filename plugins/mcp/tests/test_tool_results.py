@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from adapter_host import Result, UpstreamStatusError
-from adapter_host_mcp.features.tool_results import failure
+from adapter_host_mcp.features.tool_results import error_members
 
 PNG = b"\x89PNG\r\n"
 
@@ -54,20 +54,18 @@ PNG = b"\x89PNG\r\n"
         ),
     ],
 )
-async def test_each_media_type_has_its_content(
-    shop: Any, body: bytes, media_type: str, content: dict[str, Any]
-) -> None:
-    result = await answered(shop, Result(body=body, media_type=media_type))
-    (given,) = result["content"]
-    if given["type"] == "resource":
-        given["resource"]["uri"], _, unique = given["resource"]["uri"].rpartition("/")
+async def test_tool_content_by_media_type(shop: Any, body: bytes, media_type: str, content: dict[str, Any]) -> None:
+    result = await call_tool(shop, Result(body=body, media_type=media_type))
+    (content_item,) = result["content"]
+    if content_item["type"] == "resource":
+        content_item["resource"]["uri"], _, unique = content_item["resource"]["uri"].rpartition("/")
         assert str(UUID(unique)) == unique
     assert result == {"content": [content], "isError": False}
 
 
-async def test_no_two_blobs_have_one_uri(shop: Any) -> None:
+async def test_blob_uris_are_unique(shop: Any) -> None:
     uris = [
-        (await answered(shop, Result(body=b"PK", media_type="application/zip")))["content"][0]["resource"]["uri"]
+        (await call_tool(shop, Result(body=b"PK", media_type="application/zip")))["content"][0]["resource"]["uri"]
         for _ in range(2)
     ]
     assert len(set(uris)) == 2
@@ -89,11 +87,9 @@ async def test_no_two_blobs_have_one_uri(shop: Any) -> None:
         (b'{"a":"\xff"}', None),
     ],
 )
-async def test_json_is_embedded_as_it_came_if_it_is_an_object(
-    shop: Any, body: bytes, structured: Any, version: str | None
-) -> None:
-    answer = Result(body=body, media_type="application/vnd.shop+json; charset=utf-8")
-    result = await answered(shop, answer, version)
+async def test_structured_content_of_json(shop: Any, body: bytes, structured: Any, version: str | None) -> None:
+    response = Result(body=body, media_type="application/vnd.shop+json; charset=utf-8")
+    result = await call_tool(shop, response, version)
     assert result["content"] == [{"type": "text", "text": body.decode(errors="replace")}]
     assert result.get("structuredContent") == structured
 
@@ -115,13 +111,13 @@ async def test_json_is_embedded_as_it_came_if_it_is_an_object(
         ),
     ],
 )
-def test_an_upstream_error_is_told_in_text(error: UpstreamStatusError, text: str) -> None:
-    members = orjson.loads(b"{%b}" % failure(error))
+def test_upstream_error_text(error: UpstreamStatusError, text: str) -> None:
+    members = orjson.loads(b"{%b}" % error_members(error))
     assert members == {"content": [{"type": "text", "text": text}], "isError": True}
 
 
-async def answered(shop: Any, answer: Result, version: str | None = None) -> Any:
-    shop.stock.answers["list"] = lambda _: answer
+async def call_tool(shop: Any, response: Result, version: str | None = None) -> Any:
+    shop.stock.answers["list"] = lambda _: response
     call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "list-items"}}
     status, message = await shop.post(call, mcp_protocol_version=version)
     assert status == 200

@@ -21,7 +21,7 @@ from adapter_host import Plugins, RegisterExposer, hookimpl
 from adapter_host.testing import FakePlugin, running
 from adapter_host_mcp import protocol
 from adapter_host_mcp.exposer import McpExposer
-from adapter_host_mcp.http import fast_path as messages
+from adapter_host_mcp.http import fast_path
 
 Path = tuple[str, ...]
 
@@ -35,7 +35,7 @@ META = {
 CLIENT = {"name": "test", "version": "1", "title": "A test"}
 INITIALIZE = {"protocolVersion": "2025-06-18", "capabilities": {"sampling": {}}, "clientInfo": CLIENT}
 CALL = {"name": "get-item", "arguments": {"id": 7}}
-PLAIN: dict[str, tuple[str, dict[str, Any] | None, bool]] = {
+REQUESTS: dict[str, tuple[str, dict[str, Any] | None, bool]] = {
     "initialize": ("initialize", INITIALIZE, False),
     "ping": ("ping", None, False),
     "list": ("tools/list", {}, False),
@@ -44,10 +44,10 @@ PLAIN: dict[str, tuple[str, dict[str, Any] | None, bool]] = {
     "stateless list": ("tools/list", {"_meta": META}, True),
     "stateless call": ("tools/call", {**CALL, "_meta": META}, True),
 }
-ODD: tuple[Any, ...] = (None, True, 0, 1.5, "", "x", "=?base64?eA==?=", [], {}, {"x": 1}, ["x"])
+ODD_VALUES: tuple[Any, ...] = (None, True, 0, 1.5, "", "x", "=?base64?eA==?=", [], {}, {"x": 1}, ["x"])
 
 
-class BySdk(McpExposer):
+class SdkExposer(McpExposer):
     """Has the SDK answer everything, since it says what its server is."""
 
     def build_server(self) -> Server[None]:
@@ -59,12 +59,12 @@ class SdkPlugin:
 
     @hookimpl
     def register_exposers(self, register: RegisterExposer) -> None:
-        register("sdk", BySdk)
+        register("sdk", SdkExposer)
 
 
 @asynccontextmanager
-async def served(document: dict[str, Any]) -> AsyncIterator[tuple[str, str]]:
-    """Yield a document whose MCP exposer is served twice: at the front, and by the SDK alone."""
+async def serve_twice(document: dict[str, Any]) -> AsyncIterator[tuple[str, str]]:
+    """A document whose MCP exposer is served twice: at the front, and by the SDK alone."""
     both = copy.deepcopy(document)
     (exposer,) = both["capability"]["exposes"]
     both["capability"]["exposes"].append(
@@ -75,46 +75,46 @@ async def served(document: dict[str, Any]) -> AsyncIterator[tuple[str, str]]:
         yield host.url(exposer["namespace"]), host.url(f"{exposer['namespace']}-sdk")
 
 
-async def answers(urls: tuple[str, str], message: Any, headers: dict[str, str]) -> tuple[Any, Any]:
-    """Return the responses of both: status, names of headers, and body."""
-    given = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json", **headers}
-    found = []
+async def post_to_both(urls: tuple[str, str], message: Any, headers: dict[str, str]) -> tuple[Any, Any]:
+    """What both answer: the status, which headers, and the body."""
+    request_headers = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json", **headers}
+    responses = []
     async with aiohttp.ClientSession() as session:
         for url in urls:
-            async with session.post(url, data=json.dumps(message), headers=given) as answer:
-                text = (await answer.text()).replace("shop-sdk", "shop")
-                shown = sorted(set(answer.headers) - {"Date"})
-                found.append((answer.status, shown, json.loads(text) if text else None))
-    return found[0], found[1]
+            async with session.post(url, data=json.dumps(message), headers=request_headers) as response:
+                text = (await response.text()).replace("shop-sdk", "shop")
+                header_names = sorted(set(response.headers) - {"Date"})
+                responses.append((response.status, header_names, json.loads(text) if text else None))
+    return responses[0], responses[1]
 
 
 def request(name: str) -> tuple[dict[str, Any], dict[str, str]]:
-    method, params, stateless = PLAIN[name]
+    method, params, stateless = REQUESTS[name]
     message = {"jsonrpc": "2.0", "id": 1, "method": method, **({} if params is None else {"params": params})}
     if not stateless:
         return copy.deepcopy(message), {}
     headers = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": method}
-    named = {"Mcp-Name": "get-item"} if method == "tools/call" else {}
-    return copy.deepcopy(message), {**headers, **named}
+    name_header = {"Mcp-Name": "get-item"} if method == "tools/call" else {}
+    return copy.deepcopy(message), {**headers, **name_header}
 
 
-def read(message: dict[str, Any], headers: dict[str, str]) -> messages.Message | None:
-    return messages.read(message, CIMultiDict(headers), None)
+def parse_request(message: dict[str, Any], headers: dict[str, str]) -> fast_path.McpRequest | None:
+    return fast_path.parse_request(message, CIMultiDict(headers), None)
 
 
-def test_it_knows_the_revisions() -> None:
-    assert protocol.HANDSHAKE == HANDSHAKE_PROTOCOL_VERSIONS
-    assert (protocol.STATELESS,) == MODERN_PROTOCOL_VERSIONS
+def test_versions_match_the_sdk() -> None:
+    assert protocol.HANDSHAKE_VERSIONS == HANDSHAKE_PROTOCOL_VERSIONS
+    assert (protocol.STATELESS_VERSION,) == MODERN_PROTOCOL_VERSIONS
 
 
-@pytest.mark.parametrize("name", PLAIN)
-def test_what_clients_send_is_plainly_right(name: str) -> None:
-    assert read(*request(name)) is not None
+@pytest.mark.parametrize("name", REQUESTS)
+def test_common_requests_use_the_fast_path(name: str) -> None:
+    assert parse_request(*request(name)) is not None
 
 
 ITEM = {"name": "item", "uri": "stock://{id}", "description": "An item", "call": "stock.get"}
 CHOICE = {"name": "kind", "description": "Which", "required": True}
-MORE: dict[str, dict[str, Any]] = {
+CASES: dict[str, dict[str, Any]] = {
     "tools": {},
     "no description": {"description": None},
     "resources": {"resources": [ITEM]},
@@ -147,77 +147,77 @@ MORE: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("more", MORE)
-async def test_the_front_answers_as_the_sdk_does(shop_document: dict[str, Any], more: str) -> None:
+@pytest.mark.parametrize("case", CASES)
+async def test_fast_path_equals_sdk(shop_document: dict[str, Any], case: str) -> None:
     document = copy.deepcopy(shop_document)
     (exposer,) = document["capability"]["exposes"]
-    exposer |= MORE[more]
+    exposer |= CASES[case]
     exposer.pop("port")
     exposer["port"] = 0
-    async with served(document) as urls:
-        for name in PLAIN:
+    async with serve_twice(document) as urls:
+        for name in REQUESTS:
             message, headers = request(name)
-            for version in ("", *HANDSHAKE_PROTOCOL_VERSIONS) if not PLAIN[name][2] else ("",):
-                told = {"MCP-Protocol-Version": version} if version else {}
-                allowed = {"Authorization": "Bearer secret"}
-                ours, theirs = await answers(urls, message, {**headers, **told, **allowed})
+            for version in ("", *HANDSHAKE_PROTOCOL_VERSIONS) if not REQUESTS[name][2] else ("",):
+                version_header = {"MCP-Protocol-Version": version} if version else {}
+                authorization = {"Authorization": "Bearer secret"}
+                ours, theirs = await post_to_both(urls, message, {**headers, **version_header, **authorization})
                 assert ours == theirs, (name, version)
 
 
 def mutations(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
     """Every place of a message, and each odd value that may stand there instead; the last is nothing at all."""
     if path:
-        yield from ((path, odd) for odd in ODD)
+        yield from ((path, value) for value in ODD_VALUES)
         yield path, ...
     if isinstance(value, dict):
         yield (*path, "extra"), 1
-        for key, each in value.items():
-            yield from mutations(each, (*path, key))
+        for key, mutation in value.items():
+            yield from mutations(mutation, (*path, key))
 
 
-def mutated(message: dict[str, Any], path: Path, odd: Any) -> dict[str, Any]:
+def mutated(message: dict[str, Any], path: Path, value: Any) -> dict[str, Any]:
     changed = copy.deepcopy(message)
-    place = changed
+    target = changed
     for key in path[:-1]:
-        place = place[key]
-    if odd is ...:
-        place.pop(path[-1])
+        target = target[key]
+    if value is ...:
+        target.pop(path[-1])
     else:
-        place[path[-1]] = odd
+        target[path[-1]] = value
     return changed
 
 
-@pytest.mark.parametrize("name", PLAIN)
-async def test_what_the_front_takes_the_sdk_takes_too(shop_document: dict[str, Any], name: str) -> None:
+@pytest.mark.parametrize("name", REQUESTS)
+async def test_fast_path_requests_are_valid_for_the_sdk(shop_document: dict[str, Any], name: str) -> None:
     message, headers = request(name)
-    changed = [mutated(message, path, odd) for path, odd in mutations(message)]
-    taken = [each for each in changed if read(each, headers) is not None]
-    assert 0 < len(taken) < len(changed)
+    changed = [mutated(message, path, value) for path, value in mutations(message)]
+    accepted = [mutation for mutation in changed if parse_request(mutation, headers) is not None]
+    assert 0 < len(accepted) < len(changed)
     document = copy.deepcopy(shop_document)
     document["capability"]["exposes"][0]["port"] = 0
-    async with served(document) as urls:
-        for each in taken:
-            ours, theirs = await answers(urls, each, headers)
-            assert ours == theirs, each
+    async with serve_twice(document) as urls:
+        for mutation in accepted:
+            ours, theirs = await post_to_both(urls, mutation, headers)
+            assert ours == theirs, mutation
 
 
 @pytest.mark.parametrize("name", ["discover", "stateless call"])
 @pytest.mark.parametrize("header", ["MCP-Protocol-Version", "Mcp-Method", "Mcp-Name"])
-async def test_headers_that_do_not_fit_are_not_taken(shop_document: dict[str, Any], name: str, header: str) -> None:
+async def test_mismatched_headers_miss_the_fast_path(shop_document: dict[str, Any], name: str, header: str) -> None:
     message, headers = request(name)
     for value in ("", "x", "2025-11-25"):
-        assert read(message, {**headers, header: value}) is None
+        assert parse_request(message, {**headers, header: value}) is None
     if header in headers:
-        twice = CIMultiDict(headers)
-        twice.add(header, headers[header])
-        assert messages.read(message, twice, None) is None
-        assert read(message, {key: value for key, value in headers.items() if key != header}) is None
+        duplicated = CIMultiDict(headers)
+        duplicated.add(header, headers[header])
+        assert fast_path.parse_request(message, duplicated, None) is None
+        assert parse_request(message, {key: value for key, value in headers.items() if key != header}) is None
 
 
-def test_what_is_nested_deep_is_not_taken() -> None:
-    assert messages.parse(b"[" * 101 + b"]" * 101) is None
-    assert messages.parse(b"[1") is None
-    assert messages.parse(b'{"a": [1]}') == {"a": [1]}
+def test_deep_messages_miss_the_fast_path() -> None:
+    assert fast_path.parse_body(b"[" * 101 + b"]" * 101) is None
+    assert fast_path.parse_body(b"[1") is None
+    assert fast_path.parse_body(b'{"a": [1]}') == {"a": [1]}
 
 
 SESSION = """
@@ -259,9 +259,9 @@ asyncio.run(main())
 """
 
 
-def test_a_session_does_not_cost_the_import_of_the_sdk(shop_document: dict[str, Any]) -> None:
+def test_session_on_the_fast_path_does_not_import_the_sdk(shop_document: dict[str, Any]) -> None:
     """And what only that can say is said nevertheless."""
     command = [sys.executable, "-c", SESSION, json.dumps(shop_document)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == "[]\n"
+    completed = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert completed.returncode == 0, completed.stderr
+    assert completed.stdout == "[]\n"

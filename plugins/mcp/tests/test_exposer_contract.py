@@ -25,8 +25,8 @@ class TestMcp(ExposerContract):
             async def call(operation: str, arguments: Mapping[str, Any]) -> Any:
                 params = {"name": operation, "arguments": arguments}
                 message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
-                async with session.post(url, json=message) as answer:
-                    text = await answer.text()
+                async with session.post(url, json=message) as response:
+                    text = await response.text()
                 result = orjson.loads(text).get("result")
                 if result is None or result["isError"]:
                     raise CallFailedError(text)
@@ -36,7 +36,7 @@ class TestMcp(ExposerContract):
 
     @asynccontextmanager
     async def linger(self, url: str) -> AsyncIterator[None]:
-        """Yield a stream for news, open until either side ends it."""
+        """A stream for news, open until either side ends it."""
         async with ClientSession() as session, session.get(url, headers={"Accept": "text/event-stream"}) as stream:
             assert stream.status == 200
             yield

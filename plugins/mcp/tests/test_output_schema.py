@@ -37,12 +37,12 @@ values: st.SearchStrategy[Any] = st.recursive(
 
 @settings(max_examples=300)
 @given(schemas, values)
-def test_it_finds_a_flaw_exactly_where_there_is_one(schema: dict[str, Any], value: Any) -> None:
+def test_agrees_with_jsonschema(schema: dict[str, Any], value: Any) -> None:
     assert (compile_schema(schema)(value) is None) is Draft202012Validator(schema).is_valid(value)
 
 
 @pytest.mark.parametrize(
-    ("value", "place"),
+    ("value", "path"),
     [
         ({"rows": [{"n": 1}]}, None),
         ({"rows": None}, None),
@@ -52,7 +52,7 @@ def test_it_finds_a_flaw_exactly_where_there_is_one(schema: dict[str, Any], valu
         ({"rows": [{"n": True}]}, ".rows[0].n"),
     ],
 )
-def test_it_says_where(value: Any, place: str | None) -> None:
+def test_path_of_the_violation(value: Any, path: str | None) -> None:
     row = {"type": "object", "properties": {"n": {"type": "number"}}}
     schema = {"type": "object", "properties": {"rows": {"type": ["array", "null"], "items": row}}}
-    assert compile_schema(schema)(value) == place
+    assert compile_schema(schema)(value) == path
