@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 from mcp import Client
 from mcp_types import CacheableResult
+from syrupy.assertion import SnapshotAssertion
 
 from adapter_host import Host, Plugins, Settings
 from adapter_host.testing import FakePlugin, running
@@ -80,7 +81,9 @@ async def test_no_cache_hints_in_handshake_revisions(shop_document: dict[str, An
         assert (await response.json())["result"].keys() == {"tools"}
 
 
-def test_warning_for_public_cache_with_authentication(shop_document: dict[str, Any]) -> None:
+def test_warning_for_public_cache_with_authentication(
+    shop_document: dict[str, Any], snapshot: SnapshotAssertion
+) -> None:
     plugins = Plugins.installed()
     plugins.register("fake", FakePlugin())
     guarded = {"cacheScope": "public", "authentication": {"type": "bearer", "token": "{{env.KEY}}"}}
@@ -89,4 +92,5 @@ def test_warning_for_public_cache_with_authentication(shop_document: dict[str, A
         "binds": [{"namespace": "env", "keys": {"KEY": "KEY"}}],
     }
     (warning,) = Host(document, plugins=plugins, settings=Settings(environment={"KEY": "k"})).warnings
-    assert "lets others have what a caller with credentials was told" in warning.message
+    assert warning.code == "public-cache"
+    assert warning.message == snapshot

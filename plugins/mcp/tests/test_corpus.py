@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from jsonschema import Draft202012Validator
 
-from adapter_host import Host, ProblemsError, Settings
+from adapter_host import Host, Plugins, ProblemsError, Settings
 from adapter_host_mcp.exposer import McpExposer
 
 CORPUS = Path(__file__).parents[4] / "shared" / "corpus"
@@ -22,21 +23,24 @@ META = {
 @pytest.mark.skipif(not CORPUS.is_dir(), reason=f"the corpus is not at {CORPUS}")
 async def test_tools_of_published_documents_are_listed() -> None:
     listed = 0
+    schemas: dict[str, Any] = {}
+    plugins = Plugins.installed()
     for file in sorted(CORPUS.rglob("*.y*ml")):
-        for exposer in mcp_exposers(file):
+        for exposer in mcp_exposers(file, plugins):
             async with TestClient(TestServer(exposer.build_app())) as client:
                 handshake, stateless = await list_tools(client, {}), await list_tools(client, {"_meta": META})
             assert [tool["name"] for tool in handshake] == [tool["name"] for tool in stateless] == list(exposer.tools)
-            for tool in handshake + stateless:
-                Draft202012Validator.check_schema(tool["inputSchema"])
+            schemas |= {json.dumps(tool["inputSchema"]): tool["inputSchema"] for tool in handshake + stateless}
             listed += len(handshake)
+    for schema in schemas.values():
+        Draft202012Validator.check_schema(schema)
     assert listed > 500
 
 
-def mcp_exposers(file: Path) -> list[McpExposer]:
+def mcp_exposers(file: Path, plugins: Plugins) -> list[McpExposer]:
     """The MCP exposers of a file, none when it cannot be built."""
     try:
-        statuses = Host(file, settings=Settings(environment={})).status()
+        statuses = Host(file, plugins=plugins, settings=Settings(environment={})).status()
     except ProblemsError:
         return []
     return [status.exposer for status in statuses if isinstance(status.exposer, McpExposer)]

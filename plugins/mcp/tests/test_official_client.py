@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from mcp import Client, MCPError
 from mcp_types import CallToolResult
+from syrupy.assertion import SnapshotAssertion
 
 from adapter_host import Result, UpstreamStatusError, UpstreamTimeoutError
 
@@ -86,22 +87,19 @@ async def test_empty_result(shop: Any, mode: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({}, "'id' is required"),
-        ({"id": "seven"}, "'id' must be an integer (given \"seven\")"),
-        ({"id": 7, "zebra": 8}, "unknown parameter 'zebra' (known: id, note)"),
-    ],
+    "arguments", [{}, {"id": "seven"}, {"id": 7, "zebra": 8}], ids=["missing", "wrong type", "unknown"]
 )
-async def test_invalid_arguments_are_tool_errors(shop: Any, mode: str, arguments: dict[str, Any], message: str) -> None:
+async def test_invalid_arguments_are_tool_errors(
+    shop: Any, mode: str, arguments: dict[str, Any], snapshot: SnapshotAssertion
+) -> None:
     async with Client(shop.url, mode=mode) as client:
         result = await client.call_tool("get-item", arguments)
     assert result.is_error
-    assert text_of(result) == message
+    assert text_of(result) == snapshot
     assert shop.stock.calls == []
 
 
-async def test_upstream_error_is_a_tool_error(shop: Any, mode: str) -> None:
+async def test_upstream_error_is_a_tool_error(shop: Any, mode: str, snapshot: SnapshotAssertion) -> None:
     def refuse(_: dict[str, Any]) -> None:
         raise UpstreamStatusError(404, b'{"error":"no such item"}', "application/json")
 
@@ -109,17 +107,17 @@ async def test_upstream_error_is_a_tool_error(shop: Any, mode: str) -> None:
     async with Client(shop.url, mode=mode) as client:
         result = await client.call_tool("get-item", {"id": 7})
     assert result.is_error
-    assert text_of(result) == 'the upstream answered 404 (Not Found)\n{"error":"no such item"}'
+    assert text_of(result) == snapshot
 
 
 async def test_upstream_timeout_is_a_tool_error(shop: Any, mode: str) -> None:
     def late(_: dict[str, Any]) -> None:
-        raise UpstreamTimeoutError("the upstream did not answer in 5 s")
+        raise UpstreamTimeoutError("upstream timeout")
 
     shop.stock.answers["get"] = late
     async with Client(shop.url, mode=mode) as client:
         result = await client.call_tool("get-item", {"id": 7})
-    assert (result.is_error, text_of(result)) == (True, "the upstream did not answer in 5 s")
+    assert (result.is_error, text_of(result)) == (True, "upstream timeout")
 
 
 async def test_unknown_tool(shop: Any, mode: str) -> None:

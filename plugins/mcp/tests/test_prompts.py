@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mcp import Client, MCPError
 from mcp_types import PromptReference, ResourceTemplateReference
+from syrupy.assertion import SnapshotAssertion
 
 import adapter_host_mcp
 from adapter_host import Host, Input, Plugins, ProblemsError, Settings
@@ -116,18 +116,22 @@ async def test_omitted_prompt_argument_is_empty(mode: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "arguments", "message"),
+    ("name", "arguments"),
     [
-        ("brew", {}, "'bean-type' is required"),
-        ("brew", {"bean-type": "arabica", "milk": "oat"}, "unknown argument 'milk' (known: bean-type, iced, note)"),
-        ("brew", {"bean-type": "tea"}, "'bean-type' must match the pattern ^(arabica|robusta|Liberica)$"),
-        ("brew", {"bean-type": "arabica", "iced": "so"}, "'iced' must be true or false (given \"so\")"),
-        ("bru", {}, "Unknown prompt: bru"),
+        pytest.param("brew", {}, id="missing argument"),
+        pytest.param("brew", {"bean-type": "arabica", "milk": "oat"}, id="unknown argument"),
+        pytest.param("brew", {"bean-type": "tea"}, id="pattern"),
+        pytest.param("brew", {"bean-type": "arabica", "iced": "so"}, id="type"),
+        pytest.param("bru", {}, id="unknown prompt"),
     ],
 )
-async def test_invalid_prompt_arguments(mode: str, name: str, arguments: dict[str, str], message: str) -> None:
+async def test_invalid_prompt_arguments(
+    mode: str, name: str, arguments: dict[str, str], snapshot: SnapshotAssertion
+) -> None:
     async with serve_cafe(mode, BREW) as client:
-        assert await get_prompt_error(client, name, arguments) == (-32602, message)
+        code, message = await get_prompt_error(client, name, arguments)
+    assert code == -32602
+    assert message == snapshot
 
 
 async def test_file_prompt_is_one_user_message(mode: str, tmp_path: Path) -> None:
@@ -138,12 +142,16 @@ async def test_file_prompt_is_one_user_message(mode: str, tmp_path: Path) -> Non
 
 
 async def test_missing_prompt_file_is_an_internal_error(
-    mode: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    mode: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, snapshot: SnapshotAssertion
 ) -> None:
     prompt = {"name": "brew", "location": "file:///./brew.md"}
     async with serve_cafe(mode, prompt, folder=tmp_path) as client:
-        assert await get_prompt_error(client, "brew", {}) == (-32603, "the prompt's file cannot be read")
-    assert "prompt 'brew': there is nothing at its location" in caplog.text
+        code, message = await get_prompt_error(client, "brew", {})
+    assert code == -32603
+    assert message == snapshot
+    at_start, at_call = [record for record in caplog.records if record.name == "adapter_host.mcp"]
+    assert (at_start.levelname, at_call.levelname) == ("WARNING", "ERROR")
+    assert [at_start.message, at_call.message] == snapshot(name="log")
     assert "file not found" in caplog.text
 
 
@@ -156,30 +164,33 @@ TEMPLATE = [{"role": "user", "content": "Hi {{name}}"}]
 
 
 @pytest.mark.parametrize(
-    ("prompts", "message"),
+    ("prompts", "code", "path"),
     [
-        ([{"name": "p"}], "prompts.0: the prompt has neither 'template' nor 'location' (it needs one of them)"),
-        (
-            [{"name": "p", "template": TEMPLATE, "location": "file:///x"}],
-            "prompts.0: the prompt has both 'template' and 'location' (it needs one of them)",
-        ),
-        ([{"name": "p", "location": "x"}], "prompts.0.location: 'location' must be file:///path or file:///./path"),
-        ([BREW, BREW], "prompts.1.name: prompt 'brew' is declared twice"),
-        ([{"template": TEMPLATE}], "prompts.0: 'name' is missing"),
+        ([{"name": "p"}], "modes", "prompts.0"),
+        ([{"name": "p", "template": TEMPLATE, "location": "file:///x"}], "modes", "prompts.0"),
+        ([{"name": "p", "location": "x"}], "invalid", "prompts.0.location"),
+        ([BREW, BREW], "duplicate-prompt", "prompts.1.name"),
+        ([{"template": TEMPLATE}], "missing-key", "prompts.0"),
         (
             [{"name": "p", "template": [{"role": "system", "content": "x"}]}],
-            "prompts.0.template.0.role: 'role' must be one of 'user' or 'assistant' (given 'system')",
+            "type",
+            "prompts.0.template.0.role",
         ),
     ],
+    ids=["no content", "template and location", "location", "duplicate", "no name", "role"],
 )
-def test_invalid_prompts(prompts: list[dict[str, Any]], message: str) -> None:
-    with pytest.raises(ProblemsError, match=re.escape(message)):
+def test_invalid_prompts(prompts: list[dict[str, Any]], code: str, path: str, snapshot: SnapshotAssertion) -> None:
+    with pytest.raises(ProblemsError) as caught:
         host(*prompts)
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.message.partition(": ")[0]) == (code, f"capability.exposes.0.{path}")
+    assert problem.message == snapshot
 
 
-def test_warning_for_placeholder_without_argument() -> None:
+def test_warning_for_placeholder_without_argument(snapshot: SnapshotAssertion) -> None:
     (warning,) = host({"name": "p", "template": TEMPLATE}).warnings
-    assert warning.message.endswith("'{{name}}' names no argument of the prompt, so it stays as it is")
+    assert warning.code == "unknown-argument"
+    assert warning.message == snapshot
 
 
 def test_catalog_of_prompts() -> None:
@@ -248,18 +259,20 @@ async def test_completion_returns_at_most_100_values(mode: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reference", "argument", "message"),
+    "reference",
     [
-        (PromptReference(type="ref/prompt", name="bru"), "x", "there is nothing to complete at 'bru'"),
-        (PromptReference(type="ref/prompt", name="brew"), "x", "'brew' has no argument 'x'"),
-        (ResourceTemplateReference(type="ref/resource", uri="a://b"), "x", "there is nothing to complete at 'a://b'"),
+        PromptReference(type="ref/prompt", name="bru"),
+        PromptReference(type="ref/prompt", name="brew"),
+        ResourceTemplateReference(type="ref/resource", uri="a://b"),
     ],
+    ids=["prompt", "argument", "template"],
 )
-async def test_unknown_completion_target(mode: str, reference: Any, argument: str, message: str) -> None:
+async def test_unknown_completion_target(mode: str, reference: Any, snapshot: SnapshotAssertion) -> None:
     async with serve_cafe(mode, BREW) as client:
-        with pytest.raises(MCPError, match=re.escape(message)) as caught:
-            await client.complete(reference, {"name": argument, "value": ""})
+        with pytest.raises(MCPError) as caught:
+            await client.complete(reference, {"name": "x", "value": ""})
     assert caught.value.code == -32602
+    assert caught.value.message == snapshot
 
 
 async def test_no_completion_capability_without_choices(mode: str) -> None:

@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from syrupy.assertion import SnapshotAssertion
 from yarl import URL
 
 import adapter_host_mcp
@@ -291,13 +292,13 @@ async def test_request_id_is_echoed(shop: Any, request_id: int | str) -> None:
 
 
 @pytest.mark.parametrize(("levels", "refused"), [(98, False), (99, True), (900, True)])
-async def test_message_depth_limit(shop: Any, levels: int, refused: bool) -> None:
+async def test_message_depth_limit(shop: Any, levels: int, refused: bool, snapshot: SnapshotAssertion) -> None:
     deep = b"[" * (levels - 1) + b"]" * (levels - 1)
     call = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"list-items","arguments":{"a":%b}}}'
     status, response = await shop.post(data=call % deep)
     if refused:
-        message = "the message is nested deeper than 100 levels"
-        assert (status, response["error"]) == (400, {"code": -32600, "message": message})
+        assert (status, response["error"]["code"]) == (400, -32600)
+        assert response["error"] == snapshot
     else:
         assert response["result"]["content"][0]["text"].startswith("unknown parameter 'a'")
 
@@ -336,7 +337,7 @@ async def test_content_type_charset_is_accepted(shop: Any) -> None:
     assert (await shop.post(request("ping"), content_type="application/json; charset=utf-8"))[0] == 200
 
 
-async def test_request_body_size_limit(shop_document: dict[str, Any]) -> None:
+async def test_request_body_size_limit(shop_document: dict[str, Any], snapshot: SnapshotAssertion) -> None:
     async def chunks(size: int) -> Any:
         for _ in range(size):
             yield b" " * 1000
@@ -346,8 +347,7 @@ async def test_request_body_size_limit(shop_document: dict[str, Any]) -> None:
         for data in (b" " * 6000, chunks(6)):
             async with session.post(served.url("shop"), data=data, headers=headers) as response:
                 assert response.status == 413
-                message = (await response.json())["error"]["message"]
-                assert message == "the body is larger than 5000 bytes"
+                assert (await response.json())["error"] == snapshot(name="error")
         padded = json.dumps(request("ping")).encode().ljust(5000)
         async with session.post(served.url("shop"), data=padded, headers=headers) as response:
             assert response.status == 200

@@ -13,8 +13,9 @@ import mcp_types as types
 import pytest
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
+from syrupy.assertion import SnapshotAssertion
 
-from adapter_host import Plugins, RegisterExposer, hookimpl
+from adapter_host import Plugins, ProblemsError, RegisterExposer, hookimpl
 from adapter_host.testing import FakePlugin, Running, running
 from adapter_host_mcp.exposer import McpExposer
 from adapter_host_mcp.http import responses, sse
@@ -222,10 +223,13 @@ async def test_invalid_session_id_is_ignored(shop: Any, shop_document: dict[str,
     assert (status, json.loads(response)["result"]["isError"]) == (200, False)
 
 
-async def test_short_key_is_rejected(shop_document: dict[str, Any]) -> None:
-    with pytest.raises(Exception, match=f"the secret {KEY} is too short"):
+async def test_short_key_is_rejected(shop_document: dict[str, Any], snapshot: SnapshotAssertion) -> None:
+    with pytest.raises(ProblemsError) as caught:
         async with running(shop_document, environment={KEY: "short"}):
             pytest.fail("it started")
+    (problem,) = caught.value.problems
+    assert problem.code == "weak-secret"
+    assert problem.message == snapshot
 
 
 async def test_deleted_session_is_rejected(shop: Any) -> None:
@@ -290,16 +294,21 @@ async def test_disconnected_clients_release_resources(shop_document: dict[str, A
         assert paused_call.cancelled.is_set()
 
 
-async def test_stream_count_limit(shop_document: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_stream_count_limit(
+    shop_document: dict[str, Any], monkeypatch: pytest.MonkeyPatch, snapshot: SnapshotAssertion
+) -> None:
     monkeypatch.setattr(sse, "MAX_STREAMS", 1)
     async with running(shop_document) as served, aiohttp.ClientSession() as session:
         url = served.url("shop")
         async with subscribe(session, url):
             async with session.get(url, headers=ACCEPT) as response:
                 assert response.status == 503
+                assert (await response.json())["error"] == snapshot
             body, headers = stateless("subscriptions/listen", notifications={})
             async with session.post(url, json=body, headers=headers) as response:
-                assert (await response.json())["error"]["message"] == "too many clients listen already"
+                error = (await response.json())["error"]
+        assert error["code"] == -32603
+        assert error == snapshot
 
 
 async def test_stream_lifetime(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -344,7 +353,9 @@ async def test_tools_list_is_paginated(shop_document: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("requested", [True, False])
 @pytest.mark.parametrize("era", ["handshake", "stateless"])
-async def test_log_messages_on_request(shop_document: dict[str, Any], era: str, requested: bool) -> None:
+async def test_log_messages_on_request(
+    shop_document: dict[str, Any], era: str, requested: bool, snapshot: SnapshotAssertion
+) -> None:
     outputs = [{"type": "object", "properties": {"price": {"type": "number", "mapping": "$.price"}}}]
     capability = shop_document["capability"]
     (exposer_spec,) = capability["exposes"]
@@ -366,8 +377,9 @@ async def test_log_messages_on_request(shop_document: dict[str, Any], era: str, 
                 assert response.content_type == "application/json"
                 return
             log_message, result = await read_events(response)
-    violation = "its result is not as its output schema says at $.price"
-    assert log_message["params"] == {"level": "warning", "logger": "price", "data": violation}
+    params = log_message["params"]
+    assert (params["level"], params["logger"]) == ("warning", "price")
+    assert params["data"] == snapshot
     assert result["result"]["structuredContent"] == {"price": "much"}
 
 
@@ -459,14 +471,16 @@ async def test_client_request_errors(shop_document: dict[str, Any]) -> None:
         assert (error["code"], "no back-channel" in error["message"]) == (-32600, True)
 
 
-async def test_client_request_times_out(shop_document: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_client_request_times_out(
+    shop_document: dict[str, Any], monkeypatch: pytest.MonkeyPatch, snapshot: SnapshotAssertion
+) -> None:
     monkeypatch.setattr(client_requests, "TIMEOUT", 0.02)
     async with serve_custom_exposer(shop_document) as (served, session):
         session_headers = await initialize(session, served.url("shop"), roots={})
         call = message("tools/call", name="ask")
         async with session.post(served.url("shop"), json=call, headers=session_headers) as response:
             _, result = await read_events(response)
-        assert result["error"]["message"] == "the client has not answered roots/list"
+        assert result["error"] == snapshot
         assert exposer_of(served).active_count == 0
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from syrupy.assertion import SnapshotAssertion
 
 from adapter_host_mcp.uri_templates import file_uri, parse_uri, path_in_folder
 
@@ -41,19 +41,12 @@ def test_uri_template_round_trip(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("items", "'uri' must begin with a scheme, as 'docs://' does (given 'items')"),
-        ("shop://{+path}", "'uri' may have variables as {name} alone (given '{+path}')"),
-        ("shop://{}", "'uri' may have variables as {name} alone (given '{}')"),
-        ("shop://{a}/{a}", "'uri' has the variable 'a' twice"),
-        ("shop://{a}{b}", "'uri' must have something between the variables 'a' and 'b'"),
-        ("shop://{a", "'uri' has a brace without its other half (given 'shop://{a')"),
-    ],
+    "text", ["items", "shop://{+path}", "shop://{}", "shop://{a}/{a}", "shop://{a}{b}", "shop://{a"]
 )
-def test_invalid_uri_templates(text: str, message: str) -> None:
-    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+def test_invalid_uri_templates(text: str, snapshot: SnapshotAssertion) -> None:
+    with pytest.raises(ValueError, match=r"^'uri' ") as caught:
         parse_uri(text)
+    assert str(caught.value) == snapshot
 
 
 @pytest.mark.parametrize("uri", ["docs://served/%ff", "docs://served//a.txt", "docs://served", "docs://other/a.txt"])
