@@ -173,4 +173,4 @@ class UpstreamStatusError(UpstreamError):
         self.body = body
         self.media_type = media_type
         self.headers: Mapping[str, str] = headers if headers is not None else {}
-        super().__init__(f"the upstream answered {status}")
+        super().__init__(f"the upstream returned {status}")

@@ -434,7 +434,7 @@ def test_call(shop: str, run: Run, upstream: str) -> None:
 def test_call_that_is_answered_with_an_error(shop: str, run: Run, upstream: str) -> None:
     code, out, err = run("call", shop, "api.things.get", "id=404", upstream)
     assert (code, out) == (3, '{"error": "no such thing"}\n')
-    assert err == "adapter-host: the upstream answered 404\n"
+    assert err == "adapter-host: the upstream returned 404\n"
 
 
 def test_call_that_reaches_nobody(shop: str, run: Run) -> None:

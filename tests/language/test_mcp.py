@@ -216,7 +216,7 @@ async def test_resources(serve: Serve, tmp_path: Path) -> None:
         assert (await read("ships://shaped"))[1] == '"/ships"'
         assert (await read("ships://stepped"))[1] == '{"first":"GET"}'
         assert await read("ships://file") == ("text/plain", "Fram")
-        with pytest.raises(MCPError, match="no such resource"):
+        with pytest.raises(MCPError, match="resource not found"):
             await client.read_resource("other://a")
     assert fixed == {"name": "fixed", "title": "Fixed", "uri": "ships://fixed", "description": "One ship"}
     assert [each["name"] for each in others] == ["shaped", "stepped", "file"]

@@ -1,4 +1,4 @@
-"""Exposes capabilities over the Model Context Protocol."""
+"""Exposer for the Model Context Protocol (`type: mcp`)."""
 
 from adapter_host import RegisterExposer, hookimpl
 

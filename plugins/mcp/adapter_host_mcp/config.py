@@ -1,4 +1,4 @@
-"""What a document says of an MCP exposer."""
+"""Configuration of `type: mcp` in a document."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MODES: Final = ("call", "ref", "steps", "outputParameters")
 
 
 class McpHints(Model):
-    """What a client may be told of a tool's nature; it grants nothing."""
+    """Hints about a tool's behaviour, for clients; they grant nothing."""
 
     read_only: bool | None = None
     destructive: bool | None = None
@@ -24,13 +24,13 @@ class McpHints(Model):
 
 
 class McpInputSpec(InputSpec):
-    """A declared input of a tool: required unless it says otherwise."""
+    """An input of a tool; required by default."""
 
     required: bool | None = True
 
 
 class McpToolSpec(OperationSpec):
-    """An operation that is offered as a tool."""
+    """An operation exposed as a tool."""
 
     input_parameters: ListField[McpInputSpec] = ()
     hints: McpHints | None = None
@@ -42,7 +42,7 @@ def _parseable_uri(uri: str) -> str:
 
 
 class McpResourceSpec(OperationSpec):
-    """An operation that is offered as a resource; the variables of its `uri` are inputs."""
+    """An operation exposed as a resource; the variables of its `uri` are inputs."""
 
     uri: str
     mime_type: str | None = None
@@ -64,12 +64,12 @@ class McpResourceSpec(OperationSpec):
 def _variables(uri: Any) -> tuple[str, ...]:
     try:
         return parse_uri(str(uri)).variables
-    except ValueError:  # reported by the check of `uri` itself
+    except ValueError:  # reported by the validator of `uri`
         return ()
 
 
 class McpFileSpec(Model):
-    """A file, or a folder of files, that is offered as resources."""
+    """A file, or a folder of files, exposed as resources."""
 
     name: str | None = None
     label: str | None = None
@@ -93,7 +93,7 @@ ResourceSpec = Annotated[
 
 
 class McpArgumentSpec(Model):
-    """An argument of a prompt; `type` and `pattern` say what it may be, and so what completes it."""
+    """An argument of a prompt; `type` and `pattern` restrict its values and provide its completions."""
 
     name: str
     label: str | None = None
@@ -104,14 +104,14 @@ class McpArgumentSpec(Model):
 
 
 class McpMessageSpec(Model):
-    """One message of a prompt; `{{name}}` stands for an argument."""
+    """One message of a prompt; `{{name}}` is replaced by an argument."""
 
     role: Literal["user", "assistant"]
     content: str
 
 
 class McpPromptSpec(Model):
-    """A prompt: its messages, or the file that has its only one."""
+    """A prompt: a template of messages, or a file with the text of a single message."""
 
     name: str
     label: str | None = None
@@ -122,7 +122,7 @@ class McpPromptSpec(Model):
 
 
 class McpConfig(HttpExposerConfig):
-    """An entry of `exposes` of the type `mcp`; it has a `port` over http."""
+    """An entry of `exposes` with `type: mcp`; `port` is required over HTTP."""
 
     transport: Literal["http", "stdio"] = "http"
     port: int = Field(0, ge=0, le=65535)
@@ -135,9 +135,8 @@ class McpConfig(HttpExposerConfig):
 
     @property
     def binary_limit(self) -> int | None:
-        """What `maxBinarySize` says."""
         return parse_size(self.max_binary_size) if self.max_binary_size else None
 
     def operation_names(self) -> tuple[str, ...]:
-        """The tools' names, as clients know them; resources and prompts have URIs and names of their own kind."""
+        """Return the tools' names as clients see them; resources and prompts are named separately in MCP."""
         return tuple(name for _, name in unique_names(self.tools))

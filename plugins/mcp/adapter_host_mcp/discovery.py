@@ -1,4 +1,4 @@
-"""What every client is told alike: who answers, what it can do, and which tools there are. Written once, as bytes."""
+"""Results of `initialize`, `server/discover` and `tools/list`, serialized once for all clients."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from .features.tools import Tool
 from .protocol import SERVER_INFO_KEY, STATELESS_VERSION
 
 PAGE_SIZE: Final = 1000
-"""Entries on one page of a list: many, as some clients read the first page alone."""
+"""Entries per page of a list; large, as some clients read only the first page."""
 
 _LIST_CAPABILITY: Final = {"listChanged": True}
 
 
 @dataclass(frozen=True, slots=True)
 class ServerIdentity:
-    """Who answers, what it can do, and in which words.
+    """The server's name, version, capabilities and instructions.
 
-    What it tells may be kept for `ttl_ms` milliseconds; in the scope `public`, for other callers too.
+    Clients may cache results for `ttl_ms` milliseconds; in the scope `public`, also for other users.
     """
 
     name: str
@@ -34,12 +34,12 @@ class ServerIdentity:
 
     @property
     def info(self) -> dict[str, str]:
-        """As the protocol has it."""
+        """Return the members of `serverInfo`."""
         return {"name": self.name, "title": self.title, "version": self.version}
 
 
 def server_capabilities(*, resources: bool, prompts: bool, completion: bool) -> dict[str, Any]:
-    """What the server can do, as the protocol has it; tools it always has."""
+    """Return the server's `capabilities`, which always include tools and logging."""
     supported = {"logging": {}, "tools": _LIST_CAPABILITY}
     if resources:
         supported["resources"] = {**_LIST_CAPABILITY, "subscribe": False}
@@ -51,7 +51,7 @@ def server_capabilities(*, resources: bool, prompts: bool, completion: bool) -> 
 
 
 class ServerInfo:
-    """The results that are always the same."""
+    """Results that are equal for all clients of a revision, serialized."""
 
     def __init__(self, identity: ServerIdentity, tools: Sequence[Tool]) -> None:
         self._identity = identity
@@ -60,7 +60,7 @@ class ServerInfo:
         meta = {"_meta": {SERVER_INFO_KEY: identity.info}}
         self._instructions = instructions
         self.result_meta = b"," + orjson.dumps({"resultType": "complete", **meta})[1:-1]
-        """What the stateless revision wants at the end of every result."""
+        """Members that the stateless revision requires in every result."""
         self.discover_result = orjson.dumps(
             {
                 "supportedVersions": [STATELESS_VERSION],
@@ -76,7 +76,7 @@ class ServerInfo:
         )
 
     def initialize_result(self, version: str) -> bytes:
-        """The result of a handshake."""
+        """Return the result of `initialize` for the protocol version `version`."""
         return orjson.dumps(
             {
                 "protocolVersion": version,
@@ -87,12 +87,12 @@ class ServerInfo:
         )
 
     def tools_list(self, *, stateless: bool) -> bytes:
-        """The list of tools, whole."""
+        """Return the result of `tools/list`, which is a single page."""
         return self._stateless_tools if stateless else self._handshake_tools
 
 
 def fit_fast_path(tools: Sequence[Tool]) -> bool:
-    """Whether the tools can be listed as they are, on one page; the SDK says what is wrong with those that cannot."""
+    """Return True if the tools fit on one page and their definitions need no validation by the SDK."""
     return len(tools) <= PAGE_SIZE and all(_is_definition(tool.definition(allow_any_json=False)) for tool in tools)
 
 
@@ -107,7 +107,7 @@ def _is_definition(definition: Mapping[str, Any]) -> bool:
 
 
 def _is_schema(schema: Any) -> bool:
-    """Whether it is the schema of an object, with nothing that the protocol has a word about but these."""
+    """Return True for a schema of an object that has only keywords known to be valid in MCP."""
     return (
         isinstance(schema, dict)
         and schema.keys() <= {"type", "properties", "required", "additionalProperties", "description"}

@@ -1,4 +1,4 @@
-"""Exposes a capability over MCP: what is known without the SDK; the rest is made when it is served."""
+"""The MCP exposer. The SDK is imported only when the exposer is served."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .sdk.http import SdkEndpoint
 
 KEY_VARIABLE: Final = "ADAPTER_HOST_MCP_KEY"
-"""The environment's name of the secret that seals sessions: processes with the same one open each other's."""
+"""Environment variable with the secret that signs session ids; processes with the same secret share sessions."""
 
 _MIN_KEY_LENGTH: Final = 32
 
@@ -40,7 +40,7 @@ _HEADERS: Final = {
 
 
 class McpExposer(HttpExposer[McpConfig]):
-    """Serves `type: mcp`: tools, resources and prompts, to clients of every revision, over HTTP or stdio."""
+    """Exposer for `type: mcp`: tools, resources and prompts over HTTP or stdio, in every MCP revision."""
 
     config_class = McpConfig
     endpoint = "/mcp"
@@ -58,30 +58,30 @@ class McpExposer(HttpExposer[McpConfig]):
     def _session_key(self) -> bytes:
         key = self.context.settings.environment.get(KEY_VARIABLE, "").encode()
         if key and len(key) < _MIN_KEY_LENGTH:
-            message = f"the secret {KEY_VARIABLE} is too short (it needs {_MIN_KEY_LENGTH} characters or more)"
+            message = f"the secret {KEY_VARIABLE} is too short; use {_MIN_KEY_LENGTH} characters or more"
             self.context.problem(message, self.config, code="weak-secret")
         return key or _random_key()
 
     def _check_cache_scope(self) -> None:
         if self.config.cache_scope == "public" and self.config.authentication is not None:
-            message = "'cacheScope: public' lets others have what a caller with credentials was told"
+            message = "'cacheScope: public' lets caches serve results of authenticated clients to others; use 'private'"
             self.context.warn(message, self.config, "cacheScope", code="public-cache")
 
     def _check_port(self) -> None:
         has_port = "port" in self.config.model_fields_set
         if self.stdio and has_port:
-            self.context.warn("'port' has no use with 'transport: stdio'", self.config, "port", code="ignored")
+            self.context.warn("'port' is ignored with 'transport: stdio'", self.config, "port", code="ignored")
         elif not self.stdio and not has_port:
-            message = "'port' is missing (0 takes any free one; 'transport: stdio' needs none)"
+            message = "'port' is missing; set a port, 0 for any free port, or 'transport: stdio'"
             self.context.problem(message, self.config, code="missing-key")
 
     @property
     def stdio(self) -> bool:
-        """Whether the document has it served over standard input and output."""
+        """True with `transport: stdio`."""
         return self.config.transport == "stdio"
 
     def catalog(self) -> Iterable[CatalogEntry]:
-        """The tools, resources and prompts."""
+        """Yield the tools, resources and prompts."""
         for tool in self.tools.values():
             yield CatalogEntry(tool.name, tool.operation, _tool_details(tool))
         for resource in self.resources:
@@ -91,13 +91,13 @@ class McpExposer(HttpExposer[McpConfig]):
             yield CatalogEntry(f"prompt {prompt.name}", prompt.operation)
 
     def usage(self, url: str) -> str:
-        """A client's configuration."""
+        """Return the configuration of a client, as JSON."""
         server = _client_config(url, self.config.authentication)
         document = {"mcpServers": {self.config.namespace: server}}
         return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
 
     async def start(self) -> None:
-        """Look whether the files to serve are there."""
+        """Warn about missing files of resources and prompts."""
         locations = [
             (resource.uri.text, resource.location) for resource in self.resources if isinstance(resource, FileResource)
         ]
@@ -106,8 +106,8 @@ class McpExposer(HttpExposer[McpConfig]):
         await warn_missing_locations(locations)
 
     def build_app(self) -> web.Application:
-        """Its endpoint; the SDK is imported now if it is certain to be needed, else with the first need of it."""
-        # Imported here, with aiohttp: `validate` and `inspect` do without.
+        """Build the endpoint; the SDK is imported now if it is certainly needed, else on first use."""
+        # Imported here, with aiohttp, as `validate` and `inspect` need neither.
         from .http.state import ServerState
         from .http.transport import HttpTransport
 
@@ -120,7 +120,7 @@ class McpExposer(HttpExposer[McpConfig]):
         return self._transport.app(self.endpoint)
 
     def direct_handler(self, request: web.Request) -> Handler | None:
-        """Messages to the endpoint are taken at once."""
+        """Return the handler for POST requests to the endpoint, which bypass the router."""
         return self._transport.direct_handler(request) if self._transport is not None else None
 
     def _build_sdk_endpoint(self, state: ServerState) -> SdkEndpoint:
@@ -145,23 +145,23 @@ class McpExposer(HttpExposer[McpConfig]):
         )
 
     async def drain(self) -> None:
-        """End the streams on which clients wait for news; calls in progress go on."""
+        """Close the streams for change notifications; calls in flight continue."""
         if self._transport is not None:
             self._transport.close()
 
     async def stop(self) -> None:
-        """Cut off what goes on without a connection."""
+        """Cancel the calls that continue without a connection."""
         if self._transport is not None:
             self._transport.stop()
 
     def notify_reload(self) -> None:
-        """Tell the clients that listen to read the lists again, as they do after a reload."""
+        """Notify listening clients that the lists have changed."""
         if self._transport is not None:
             self._transport.notify_changed()
 
     @property
     def active_count(self) -> int:
-        """What is held for clients at this moment: replies in progress, open streams, questions to them."""
+        """The number of responses in progress, open streams and pending requests to clients."""
         return self._transport.active_count if self._transport is not None else 0
 
     async def serve_stdio(self) -> None:
@@ -175,7 +175,7 @@ class McpExposer(HttpExposer[McpConfig]):
             await stdio.serve(server, source, sink, self.context.settings.body_limit)
 
     def build_server(self) -> Server[None]:
-        """The SDK's server with all that is declared; a subclass may add handlers of its own."""
+        """Build the SDK's server with the declared features; override to add handlers."""
         from .sdk import handlers
         from .sdk.server import build_server
 
@@ -194,7 +194,7 @@ def _import_sdk() -> None:
 
 @cache
 def _random_key() -> bytes:
-    # One for the process, made when the first document is built: it outlives reloads, and processes forked share it.
+    # One per process, created before workers are forked, so that sessions survive reloads and work in every worker.
     return secrets.token_bytes(_MIN_KEY_LENGTH)
 
 
@@ -210,6 +210,6 @@ def _client_config(url: str, authentication: Authentication | None) -> dict[str,
         return server
     if authentication.type == "apikey" and authentication.placement == "query":
         return {**server, "url": f"{url}?{authentication.key}=<key>"}
-    # With OAuth 2.0, clients find out by themselves what to do.
+    # With OAuth 2.0, clients discover the authorization server themselves.
     headers = {authentication.key: "<key>"} if authentication.type == "apikey" else _HEADERS.get(authentication.type)
     return {**server, "headers": headers} if headers else server

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 HANDSHAKE_VERSIONS: Final = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
-"""The revisions that begin with a handshake, the oldest first."""
+"""Revisions with an `initialize` handshake, oldest first."""
 
 
 STATELESS_VERSION: Final = "2026-07-28"
-"""The revision without one."""
+"""The revision without a handshake."""
 
 
 JSON_MEDIA_TYPE: Final = "application/json"
@@ -31,15 +31,15 @@ INTERNAL_ERROR: Final = -32603
 
 
 MAX_DEPTH: Final = 100
-"""How deep objects and arrays of a message may be nested; what comes after us may be less patient."""
+"""Maximum nesting of a message; parsers further on may have lower limits."""
 
 
 TRACE_KEYS: Final = ("traceparent", "tracestate", "baggage")
-"""The trace context that a request may bring (SEP-414)."""
+"""Keys of the trace context in `_meta` (SEP-414)."""
 
 
 META_PREFIX: Final = "io.modelcontextprotocol/"
 
 
 SERVER_INFO_KEY: Final = f"{META_PREFIX}serverInfo"
-"""Where the stateless revision tells who answers."""
+"""Key of the server's name and version in `_meta` of stateless results."""

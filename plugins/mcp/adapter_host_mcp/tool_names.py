@@ -1,4 +1,4 @@
-"""The names under which tools are offered: those of the document, made legal, each once."""
+"""Tool names: those of the document, made legal and unique."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from adapter_host import OperationSpec
 
 MAX_LENGTH: Final = 64
-"""The protocol allows 128 characters, the models' own interfaces often no more than these."""
+"""MCP allows 128 characters, APIs of model providers often only 64."""
 
 LEGAL: Final = re.compile(rf"[A-Za-z0-9_.-]{{1,{MAX_LENGTH}}}")
 _ILLEGAL: Final = re.compile(r"[^A-Za-z0-9_.-]+")
@@ -18,8 +18,8 @@ SpecT = TypeVar("SpecT", bound=OperationSpec)
 
 
 def unique_names(specs: Sequence[SpecT]) -> Iterator[tuple[SpecT, str]]:
-    """Each tool with the name under which it is offered, in the document's order."""
-    # A name that stands in the document is never taken by another tool's legal or numbered form of its own.
+    """Yield each tool with its name, in the document's order."""
+    # A declared name is reserved: no name that is generated for another tool may equal it.
     declared = {spec.name for spec in specs}
     used: set[str] = set()
     for spec in specs:
@@ -46,9 +46,9 @@ def _candidates(legal: str) -> Iterator[str]:
 
 
 def rename_message(declared: str, name: str) -> str:
-    """The message for a tool whose name had to be another."""
+    """Return the warning for a renamed tool."""
     if not LEGAL.fullmatch(declared):
-        reason = f"a tool's name has letters, digits, '_', '-' and '.' alone, at most {MAX_LENGTH}"
+        reason = f"use at most {MAX_LENGTH} letters, digits, '_', '-' and '.'"
     else:
-        reason = "another tool of this exposer has that name"
-    return f"tool '{declared}' is offered as '{name}': {reason}"
+        reason = "another tool of this exposer has the same name"
+    return f"tool '{declared}' is renamed to '{name}'; {reason}"

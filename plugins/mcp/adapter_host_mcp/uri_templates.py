@@ -1,4 +1,4 @@
-"""URIs of resources: `docs://{city}/{day}`, matched without ever trying twice."""
+"""URI templates of resources, such as `docs://{city}/{day}`, matched without backtracking."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _MAX_LENGTH: Final = 8192
 
 @dataclass(frozen=True, slots=True)
 class UriTemplate:
-    """A URI whose `{variables}` stand for a part of one segment each; `text` is as clients are told."""
+    """A URI whose `{variables}` match within one segment; `text` is the form that clients see."""
 
     text: str
     variables: tuple[str, ...]
     pattern: re.Pattern[str]
 
     def match(self, uri: str) -> dict[str, str] | None:
-        """The variables' values in `uri`, decoded; None when it is another."""
+        """Return the percent-decoded values of the variables, or None when `uri` does not match."""
         if not self.variables:
             return {} if uri == self.text else None
         match = self.pattern.fullmatch(uri) if len(uri) <= _MAX_LENGTH else None
@@ -37,9 +37,9 @@ class UriTemplate:
 
 
 def parse_uri(text: str) -> UriTemplate:
-    """The template that `text` is, `{{name}}` being as good as `{name}`; raises `ValueError`."""
+    """Parse a URI template, with variables as `{name}` or `{{name}}`; raise `ValueError` for an invalid one."""
     if not _SCHEME.match(text):
-        raise ValueError(f"'uri' must begin with a scheme, as 'docs://' does (given {text!r})")
+        raise ValueError(f"'uri' must start with a scheme such as 'docs://' (given {text!r})")
     literals, variables = _split(text)
     normalized = literals[0] + "".join(
         f"{{{name}}}{after}" for name, after in zip(variables, literals[1:], strict=True)
@@ -54,29 +54,29 @@ def _split(text: str) -> tuple[list[str], list[str]]:
     for match in _EXPRESSION.finditer(text):
         name = match[1] or match[2] or ""
         if not _VARIABLE.fullmatch(name):
-            raise ValueError(f"'uri' may have variables as {{name}} alone (given '{match[0]}')")
+            raise ValueError(f"'uri' must have variables of the form {{name}} (given '{match[0]}')")
         if name in variables:
             raise ValueError(f"'uri' has the variable '{name}' twice")
         if variables and match.start() == end:
-            raise ValueError(f"'uri' must have something between the variables '{variables[-1]}' and '{name}'")
+            raise ValueError(f"'uri' must have a separator between the variables '{variables[-1]}' and '{name}'")
         literals.append(text[end : match.start()])
         variables.append(name)
         end = match.end()
     literals.append(text[end:])
     if any(brace in literal for literal in literals for brace in "{}"):
-        raise ValueError(f"'uri' has a brace without its other half (given {text!r})")
+        raise ValueError(f"'uri' has an unmatched brace (given {text!r})")
     return literals, variables
 
 
 def _patterns(literals: list[str]) -> Iterator[str]:
     yield re.escape(literals[0])
     for literal in literals[1:]:
-        # A value ends where what follows it begins: one reading alone, found in one pass.
+        # A value cannot contain the first character of the literal after it, so matching never backtracks.
         yield rf"([^/?#{re.escape(literal[:1])}]+){re.escape(literal)}"
 
 
 def path_in_folder(folder: str, uri: str) -> str | None:
-    """The path, decoded, that `uri` has below the URI of a folder; None when it has none."""
+    """Return the decoded path of `uri` relative to the URI of a folder, or None when it is not below it."""
     prefix = folder_prefix(folder)
     if not uri.startswith(prefix) or len(uri) > _MAX_LENGTH:
         return None
@@ -90,10 +90,10 @@ def path_in_folder(folder: str, uri: str) -> str | None:
 
 
 def file_uri(folder: str, path: str) -> str:
-    """The URI of a path below the URI of a folder."""
+    """Return the URI of a file in a folder."""
     return folder_prefix(folder) + quote(path)
 
 
 def folder_prefix(folder: str) -> str:
-    """What the URIs of everything in a folder begin with."""
+    """Return the prefix of the URIs of the files in a folder."""
     return folder if folder.endswith("/") else f"{folder}/"

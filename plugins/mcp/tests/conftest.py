@@ -1,4 +1,4 @@
-"""A shop, served: what most tests talk to."""
+"""A served shop, which most tests use."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ SHOP: dict[str, Any] = {
 
 @dataclass
 class Shop:
-    """The served shop, what stands behind it, and how to send it a message."""
+    """The served shop with its fake upstream."""
 
     url: str
     stock: FakeConsumer
@@ -81,7 +81,7 @@ def _stock(served: Running) -> FakeConsumer:
 
 def _poster(url: str, session: aiohttp.ClientSession) -> Callable[..., Awaitable[tuple[int, Any]]]:
     async def post(body: Any = None, *, data: bytes | None = None, **headers: str | None) -> tuple[int, Any]:
-        """Send a message (or raw `data`); a header that is None is left out."""
+        """Send a message or raw `data`; headers with the value None are omitted."""
         defaults = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
         merged = {name.replace("_", "-"): value for name, value in {**defaults, **headers}.items()}
         present = {name: value for name, value in merged.items() if value is not None}

@@ -1,4 +1,4 @@
-"""How long clients may keep what they are told, by the revision that knows of it; the others are told nothing."""
+"""Cache hints in results, which only the stateless revision has."""
 
 from __future__ import annotations
 

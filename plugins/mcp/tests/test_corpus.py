@@ -1,4 +1,4 @@
-"""Declarations found in the wild: every tool of theirs is listed to clients of both eras."""
+"""Published documents: every tool is listed to clients of both protocol generations."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def test_tools_of_published_documents_are_listed() -> None:
 
 
 def mcp_exposers(file: Path, plugins: Plugins) -> list[McpExposer]:
-    """The MCP exposers of a file, none when it cannot be built."""
+    """Return the MCP exposers of a file, or none when it has errors."""
     try:
         statuses = Host(file, plugins=plugins, settings=Settings(environment={})).status()
     except ProblemsError:

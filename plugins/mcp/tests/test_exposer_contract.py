@@ -1,4 +1,4 @@
-"""The MCP exposer keeps the contract of exposers."""
+"""The contract tests for exposers, over MCP."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class TestMcp(ExposerContract):
 
     @asynccontextmanager
     async def linger(self, url: str) -> AsyncIterator[None]:
-        """A stream for news, open until either side ends it."""
+        """Keep a stream for change notifications open."""
         async with ClientSession() as session, session.get(url, headers={"Accept": "text/event-stream"}) as stream:
             assert stream.status == 200
             yield

@@ -1,4 +1,4 @@
-"""What the front answers by itself is what the SDK would have answered; and most servers never import that."""
+"""The fast path: its responses equal those of the SDK, which it does not import."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ ODD_VALUES: tuple[Any, ...] = (None, True, 0, 1.5, "", "x", "=?base64?eA==?=", [
 
 
 class SdkExposer(McpExposer):
-    """Has the SDK answer everything, since it says what its server is."""
+    """An exposer without the fast path, since it overrides `build_server`."""
 
     def build_server(self) -> Server[None]:
         return super().build_server()
 
 
 class SdkPlugin:
-    """Brings it as a type."""
+    """Registers the exposer as `type: sdk`."""
 
     @hookimpl
     def register_exposers(self, register: RegisterExposer) -> None:
@@ -64,7 +64,7 @@ class SdkPlugin:
 
 @asynccontextmanager
 async def serve_twice(document: dict[str, Any]) -> AsyncIterator[tuple[str, str]]:
-    """A document whose MCP exposer is served twice: at the front, and by the SDK alone."""
+    """Serve the MCP exposer of a document twice, with and without the fast path; yield both URLs."""
     both = copy.deepcopy(document)
     (exposer,) = both["capability"]["exposes"]
     both["capability"]["exposes"].append(
@@ -76,7 +76,7 @@ async def serve_twice(document: dict[str, Any]) -> AsyncIterator[tuple[str, str]
 
 
 async def post_to_both(urls: tuple[str, str], message: Any, headers: dict[str, str]) -> tuple[Any, Any]:
-    """What both answer: the status, which headers, and the body."""
+    """Return status, header names and body of both responses."""
     request_headers = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json", **headers}
     responses = []
     async with aiohttp.ClientSession() as session:
@@ -113,7 +113,6 @@ def test_common_requests_use_the_fast_path(name: str) -> None:
 
 
 ITEM = {"name": "item", "uri": "stock://{id}", "description": "An item", "call": "stock.get"}
-CHOICE = {"name": "kind", "description": "Which", "required": True}
 CASES: dict[str, dict[str, Any]] = {
     "tools": {},
     "no description": {"description": None},
@@ -165,7 +164,7 @@ async def test_fast_path_equals_sdk(shop_document: dict[str, Any], case: str) ->
 
 
 def mutations(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """Every place of a message, and each odd value that may stand there instead; the last is nothing at all."""
+    """Yield each path in a message with each odd value to put there; `...` means to remove it."""
     if path:
         yield from ((path, value) for value in ODD_VALUES)
         yield path, ...
@@ -234,10 +233,10 @@ async def main():
         headers = {"Accept": "application/json, text/event-stream"}
         async def post(method, id=1, **params):
             message = {"jsonrpc": "2.0", "method": method, "params": params, **({"id": id} if id else {})}
-            async with session.post(url, json=message, headers=headers) as answer:
-                assert answer.status == (200 if id else 202), await answer.text()
-                headers.setdefault("Mcp-Session-Id", answer.headers.get("Mcp-Session-Id", ""))
-                return await answer.json() if id else None
+            async with session.post(url, json=message, headers=headers) as response:
+                assert response.status == (200 if id else 202), await response.text()
+                headers.setdefault("Mcp-Session-Id", response.headers.get("Mcp-Session-Id", ""))
+                return await response.json() if id else None
         agreed = await post(
             "initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo={"name": "x", "version": "1"}
         )
@@ -260,7 +259,7 @@ asyncio.run(main())
 
 
 def test_session_on_the_fast_path_does_not_import_the_sdk(shop_document: dict[str, Any]) -> None:
-    """And what only that can say is said nevertheless."""
+    """The script then calls an unknown tool, which needs the SDK."""
     command = [sys.executable, "-c", SESSION, json.dumps(shop_document)]
     completed = subprocess.run(command, capture_output=True, text=True, check=False)
     assert completed.returncode == 0, completed.stderr

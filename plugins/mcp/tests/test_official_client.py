@@ -1,4 +1,4 @@
-"""The official client, by the handshake and without it."""
+"""The official client, with the handshake and stateless."""
 
 from __future__ import annotations
 
@@ -141,12 +141,12 @@ async def test_internal_error_hides_details(shop: Any, mode: str, caplog: pytest
 
 
 def content_of(result: CallToolResult) -> list[dict[str, Any]]:
-    """The content of a result, as plain data."""
+    """Return the content of a result as plain data."""
     return [content.model_dump(exclude_none=True) for content in result.content]
 
 
 def text_of(result: CallToolResult) -> str:
-    """The content of a result that is one text."""
+    """Return the text of a result that is a single text."""
     (content,) = content_of(result)
     assert content["type"] == "text"
     return str(content["text"])

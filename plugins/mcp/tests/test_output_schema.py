@@ -1,4 +1,4 @@
-"""The compiled check of outputs agrees with JSON Schema itself."""
+"""The compiled validation of outputs agrees with JSON Schema."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prompts and completion, by the official client in both eras."""
+"""Prompts and completion, with the official client in both protocol generations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Resources, by the official client in both eras: listed, read, and what is not there."""
+"""Resources, with the official client in both protocol generations."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def document(*resources: Mapping[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with files to serve, in which the document will stand."""
+    """Create a folder with files to serve."""
     (tmp_path / "docs" / "deep").mkdir(parents=True)
     (tmp_path / "docs" / "start here.md").write_text("# Début\n")
     (tmp_path / "docs" / "deep" / "logo.png").write_bytes(PNG)
@@ -105,7 +105,7 @@ def folder(tmp_path: Path) -> Path:
 
 @dataclass
 class Shop:
-    """A client of the served resources, and what stands behind them."""
+    """A client of the served resources, and the fake upstream."""
 
     client: Client
     stock: FakeConsumer
@@ -136,7 +136,7 @@ async def read_error(client: Client, uri: str) -> tuple[int, str, Any]:
 
 
 def not_found(mode: str) -> int:
-    """The code of what is not there, which the newest revision changed."""
+    """Return the error code for a missing resource, which the newest revision changed."""
     return -32602 if mode == "auto" else -32002
 
 

@@ -1,4 +1,4 @@
-"""Sealed sessions: what an id tells, to whom, and for how long."""
+"""Signed session ids: validity, expiry and memory limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One client over standard input and output: the real command, the official client, and bytes."""
+"""The stdio transport: the command with the official client, and raw bytes."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ async def test_sigterm_ends_an_idle_server(file: Path) -> None:
 
 
 def http_document(file: Path) -> Path:
-    """The same document, asking to be served over HTTP."""
+    """Write the same document with the HTTP transport."""
     other = file.with_name("cafe-http.yaml")
     other.write_text(file.read_text().replace("transport: stdio", "port: 0"))
     return other
@@ -149,7 +149,7 @@ async def start_command(file: Path) -> asyncio.subprocess.Process:
 
 
 class PipeClient:
-    """Both ends of a served pipe."""
+    """A client that reads and writes the pipes of a served exposer."""
 
     def __init__(self, stock: FakeConsumer, to_server: int, from_server: int) -> None:
         self.stock = stock
@@ -304,9 +304,9 @@ async def test_cancelled_call_does_not_block_shutdown() -> None:
 async def test_concurrent_calls() -> None:
     release = asyncio.Event()
 
-    async def wait(given: dict[str, Any]) -> dict[str, Any]:
+    async def wait(arguments: dict[str, Any]) -> dict[str, Any]:
         await release.wait()
-        return given
+        return arguments
 
     async with serve_pipes() as client:
         client.stock.answers["get"] = wait

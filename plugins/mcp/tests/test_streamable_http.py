@@ -1,4 +1,4 @@
-"""The endpoint as bytes: what any client, well-behaved or not, meets."""
+"""The HTTP endpoint with raw requests, valid and invalid."""
 
 from __future__ import annotations
 
@@ -432,7 +432,7 @@ async def call_tool(session: aiohttp.ClientSession, url: URL) -> Any:
 
 
 async def wait_until_closed(url: URL) -> None:
-    """Come back when nothing listens there any longer."""
+    """Wait until the port is closed."""
     while True:
         try:
             _, writer = await asyncio.open_connection(url.host, url.port)

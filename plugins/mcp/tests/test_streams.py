@@ -1,4 +1,4 @@
-"""What goes on between a request and its answer, and without one: streams of events, sessions, cancelling, limits."""
+"""Event streams, heartbeats, cancellation, sessions, requests to clients, and limits."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def stateless(method: str, **params: Any) -> tuple[dict[str, Any], dict[str, str
 
 
 async def initialize(session: aiohttp.ClientSession, url: str, **capabilities: Any) -> dict[str, str]:
-    """Shake hands; the headers of what follows."""
+    """Send `initialize`; return the headers for further requests."""
     client = {"name": "test", "version": "1"}
     hello = message("initialize", protocolVersion="2025-11-25", capabilities=capabilities, clientInfo=client)
     async with session.post(url, json=hello, headers=ACCEPT) as response:
@@ -50,7 +50,7 @@ async def initialize(session: aiohttp.ClientSession, url: str, **capabilities: A
 
 
 async def read_event(response: aiohttp.ClientResponse) -> Any:
-    """The next message of a stream, a comment as None; `StopAsyncIteration` at its end."""
+    """Return the next message of a stream, None for a comment, `StopAsyncIteration` at the end."""
     event: Any = StopAsyncIteration
     async for line in response.content:
         if line == b":\n":
@@ -71,7 +71,7 @@ async def read_events(response: aiohttp.ClientResponse) -> list[Any]:
 
 
 class PausedCall:
-    """An upstream call that waits to be let go on, and tells how it ended."""
+    """An upstream call that waits for `proceed` and records its cancellation."""
 
     def __init__(self) -> None:
         self.began = asyncio.Event()
@@ -107,7 +107,7 @@ def exposer_of(served: Running) -> McpExposer:
 
 
 async def wait_until_released(active_count: Callable[[], int], ping: Callable[[], Awaitable[Any]]) -> None:
-    """Come back when nothing is held for clients any longer."""
+    """Send pings until `held` returns 0."""
     async with asyncio.timeout(5):
         while active_count():
             await ping()
@@ -252,7 +252,7 @@ async def test_session_implies_the_version(shop: Any) -> None:
 
 @asynccontextmanager
 async def subscribe(session: aiohttp.ClientSession, url: str) -> AsyncIterator[aiohttp.ClientResponse]:
-    """A stream for news of the stateless revision, past its acknowledgement."""
+    """Open a stream of the stateless revision and read its acknowledgement."""
     body, headers = stateless("subscriptions/listen", notifications={"toolsListChanged": True})
     async with session.post(url, json=body, headers=headers) as response:
         assert (await read_event(response))["method"] == "notifications/subscriptions/acknowledged"
@@ -285,7 +285,7 @@ async def test_disconnected_clients_release_resources(shop_document: dict[str, A
         async with session.get(url, headers=ACCEPT) as handshake_stream, subscribe(session, url) as stateless_stream:
             await paused_call.began.wait()
             await read_event(handshake_stream)
-            # The call and the stateless stream are replies; both streams are streams.
+            # Two responses in progress (the call and the stateless stream) and two streams.
             assert mcp.active_count == 4
             handshake_stream.close()
             stateless_stream.close()
@@ -384,7 +384,7 @@ async def test_log_messages_on_request(
 
 
 class CustomExposer(McpExposer):
-    """Has tools of its own: one asks the client for its roots, one sends it away until it is done, one says much."""
+    """An exposer with its own tools: one requests the client's roots, one detaches its stream, one floods it."""
 
     def build_server(self) -> Server[None]:
         server = super().build_server()
@@ -568,7 +568,7 @@ async def test_reload_notifies_clients_and_keeps_sessions(shop_document: dict[st
 
 
 class Clock:
-    """The time of an event loop, which can be moved on."""
+    """The clock of an event loop, which can be advanced."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.ahead = 0.0

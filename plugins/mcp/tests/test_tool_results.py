@@ -1,4 +1,4 @@
-"""Content of every kind, as the members of a result."""
+"""Results of tools by media type."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of declared operations: their names, what is told of them, and what is not allowed."""
+"""Tools: names, definitions, header inputs and output schemas."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LEGAL = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 def host(*tools: Mapping[str, Any], **exposed: Any) -> Host:
-    """A host, not started, that exposes these tools."""
+    """Build a host that exposes these tools, without starting it."""
     keys = exposed or {"port": 0}
     exposer = {"type": "mcp", "namespace": "shop", "tools": list(tools), **keys}
     stock = {"type": "fake", "namespace": "stock", "operations": [{"name": "get"}]}
@@ -143,7 +143,7 @@ def test_usage_is_a_client_configuration(authentication: dict[str, str] | None, 
 
 
 def with_output(schema: Mapping[str, Any], data: Any) -> McpExposer:
-    """The exposer of one tool, of which the core would know what it gives."""
+    """Build the exposer of one tool with this output schema and result."""
 
     async def call(_: Arguments) -> Result:
         return Result(data=data)
@@ -296,7 +296,7 @@ async def test_invalid_header_input_is_a_tool_error(
 
 @asynccontextmanager
 async def connect(url: str, mode: str, headers: Mapping[str, str]) -> AsyncIterator[Client]:
-    """The official client, sending these headers with every request."""
+    """Connect the official client with these headers in every request."""
     async with (
         httpx2.AsyncClient(headers=dict(headers)) as http_client,
         Client(streamable_http_client(url, http_client=http_client), mode=mode) as client,
@@ -313,13 +313,13 @@ async def test_schema_violation_is_logged_and_passed_on(
     async with TestServer(with_output(schema, data).build_app()) as server:
         result = await call_without_client(str(server.make_url("/mcp")), headers)
     assert (result["isError"], result["structuredContent"]) == (False, data)
-    ((_, level, message),) = [each for each in caplog.record_tuples if each[0] == "adapter_host.mcp"]
+    ((_, level, message),) = [record for record in caplog.record_tuples if record[0] == "adapter_host.mcp"]
     assert level == logging.WARNING
     assert message == snapshot
 
 
 async def call_without_client(url: str, headers: Mapping[str, str]) -> Any:
-    """A call without a client, as that of the SDK checks results against the schema itself."""
+    """Call the tool without the SDK's client, which would validate the result."""
     body: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "get-item"}}
     request_headers = {"accept": "application/json, text/event-stream", **headers}
     if headers:
@@ -336,4 +336,4 @@ async def test_valid_result_is_not_logged(caplog: pytest.LogCaptureFixture) -> N
     built = with_output({"type": "object", "properties": {"a": {"type": ["integer", "null"]}}}, {"a": None})
     async with TestServer(built.build_app()) as server, Client(str(server.make_url("/mcp"))) as client:
         await client.call_tool("get-item")
-    assert [each for each in caplog.record_tuples if each[0] == "adapter_host.mcp"] == []
+    assert [record for record in caplog.record_tuples if record[0] == "adapter_host.mcp"] == []

@@ -1,4 +1,4 @@
-"""The trace context that a request brings: set while its tool is called, and reset before the response is sent."""
+"""The trace context of a request: set while its tool is called, and reset before the response is sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""URIs with variables: what matches, and what it gives."""
+"""URI templates: matching, parsing and errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may stand for an argument, where the document itself says it: one of some words, or true or false."""
+"""Completion of arguments whose values the document enumerates: alternations of words, and booleans."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from .prompts import Prompt
 from .resources import Resource
 
 MAX_VALUES: Final = 100
-"""The protocol's limit of one answer."""
+"""The protocol's limit per response."""
 
 _ALTERNATION: Final = re.compile(r"\^\((?:\?:)?([^()]*)\)\$")
 _LITERAL: Final = re.compile(r"(?:[^\\^$.|?*+()\[\]{}]|\\[^A-Za-z0-9])+")
 
 Choices = Mapping[str, tuple[str, ...]]
-"""By an argument's name, what it may be; nothing is known of one with none."""
+"""Possible values by argument name; an empty tuple means that they are not enumerated."""
 
 
 def choices(declared: Input) -> tuple[str, ...]:
-    """What an input may be, in the document's order; nothing when that is not a short list of its own."""
+    """Return the possible values of an input in the document's order, or none when they are not enumerated."""
     if declared.type == "boolean":
         return ("true", "false")
     alternation = _ALTERNATION.fullmatch(declared.pattern or "")
@@ -33,12 +33,12 @@ def choices(declared: Input) -> tuple[str, ...]:
 
 
 def prompt_choices(prompts: Iterable[Prompt]) -> dict[str, Choices]:
-    """The choices of every prompt's arguments, by the prompt's name."""
+    """Return the choices of all prompt arguments, by prompt name."""
     return {prompt.name: {item.name: choices(item) for item in prompt.operation.inputs} for prompt in prompts}
 
 
 def resource_choices(resources: Iterable[Resource]) -> dict[str, Choices]:
-    """The choices of every template's variables, by the template."""
+    """Return the choices of all template variables, by URI template."""
     return {
         resource.uri.text: {
             item.name: choices(item) for item in resource.operation.inputs if item.name in resource.uri.variables
@@ -49,11 +49,11 @@ def resource_choices(resources: Iterable[Resource]) -> dict[str, Choices]:
 
 
 def complete(values: Iterable[str], prefix: str) -> list[str]:
-    """The words that begin so, whatever the case."""
+    """Return the values that start with `prefix`, ignoring case."""
     return [value for value in values if value.casefold().startswith(prefix.casefold())]
 
 
 def can_complete(resources: Iterable[Resource], prompts: Iterable[Prompt]) -> bool:
-    """Whether the document says of any argument what it may be."""
+    """Return True if the values of any argument or variable are enumerated."""
     all_choices = (*prompt_choices(prompts).values(), *resource_choices(resources).values())
     return any(values for choices_of in all_choices for values in choices_of.values())

@@ -1,4 +1,4 @@
-"""Whether data is as a schema of the core's making says: compiled once, to one function a level."""
+"""Validation of results against the output schemas that the core generates, compiled to closures."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any, Final
 from adapter_host import JSON_TYPES
 
 FindViolation = Callable[[Any], str | None]
-"""Finds the first place where data is not as its schema says, as a JSONPath below it; None when there is none."""
+"""Returns the path of the first schema violation, relative to the data, or None for valid data."""
 
 
 def compile_schema(schema: Mapping[str, Any]) -> FindViolation:
-    """The function that finds what breaks `schema`: its `type`, `properties`, `required` and `items`."""
-    # A keyword that is not as JSON Schema has it is left to whoever checks the schema itself.
+    """Compile `type`, `properties`, `required` and `items` of a schema to a function."""
+    # Malformed keywords are ignored here; the SDK reports them when it validates the tool's definition.
     checks = [
         compile_keyword(schema)
         for key, (types, compile_keyword) in _KEYWORDS.items()

@@ -1,4 +1,4 @@
-"""Prompts: their arguments, and their messages with the arguments filled in."""
+"""Prompts: arguments, and messages rendered from templates."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Render = Callable[[Mapping[str, str]], str]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prompt:
-    """A prompt; its operation's call gives the messages as data. `location` has the text of one kept in a file."""
+    """A prompt; its operation returns the messages as data. `location` is the file of a file prompt."""
 
     name: str
     title: str | None
@@ -41,7 +41,7 @@ class Prompt:
 
     @property
     def definition(self) -> dict[str, Any]:
-        """Its entry in the list of prompts."""
+        """Return the entry for `prompts/list`."""
         members = {
             "name": self.name,
             "title": self.title,
@@ -52,11 +52,11 @@ class Prompt:
 
 
 def prepare_prompts(specs: Sequence[McpPromptSpec], context: BuildContext) -> dict[str, Prompt]:
-    """The prompts by name, in the document's order; what keeps one from being given is a problem."""
+    """Build the prompts by name, in the document's order, and report invalid ones."""
     prompts: dict[str, Prompt] = {}
     for spec in specs:
         if spec.name in prompts:
-            message = f"prompt '{spec.name}' is declared twice"
+            message = f"duplicate prompt '{spec.name}'"
             context.problem(message, spec, "name", code="duplicate-prompt")
         elif (prompt := _build_prompt(spec, context)) is not None:
             prompts[spec.name] = prompt
@@ -66,7 +66,7 @@ def prepare_prompts(specs: Sequence[McpPromptSpec], context: BuildContext) -> di
 def _build_prompt(spec: McpPromptSpec, context: BuildContext) -> Prompt | None:
     if bool(spec.template) == bool(spec.location):
         present = "both 'template' and 'location'" if spec.template else "neither 'template' nor 'location'"
-        context.problem(f"the prompt has {present} (it needs one of them)", spec, code="modes")
+        context.problem(f"the prompt has {present}; set one of them", spec, code="modes")
         return None
     location = context.location(spec.location, spec, "location") if spec.location else None
     if spec.location and location is None:
@@ -115,7 +115,7 @@ def _from_template(spec: McpPromptSpec, inputs: Sequence[Input], context: BuildC
     for index, message in enumerate(spec.template):
         for name in dict.fromkeys(_PLACEHOLDER.findall(message.content)):
             if name not in names:
-                text = f"'{{{{{name}}}}}' names no argument of the prompt, so it stays as it is"
+                text = f"'{{{{{name}}}}}' is not an argument of the prompt and is not replaced"
                 context.warn(text, spec, "template", index, "content", code="unknown-argument")
     messages = [(message.role, compile_template(message.content, names)) for message in spec.template]
 
@@ -132,15 +132,15 @@ def _from_file(location: Location, inputs: Sequence[Input]) -> Call:
         try:
             text = (await asyncio.to_thread(location.read)).decode("utf-8-sig")
         except (OperationError, UnicodeDecodeError) as error:
-            # Whose file it is, the caller cannot know: nothing that it gave is wrong.
-            raise InternalError("the prompt's file cannot be read") from error
+            # Not an error of the client, which does not know that there is a file.
+            raise InternalError("cannot read the file of the prompt") from error
         return Result(data=[_prompt_message("user", compile_template(text, names)(arguments))])
 
     return render
 
 
 def compile_template(text: str, names: set[str]) -> Render:
-    """The function that puts values into `{{name}}`, once: what stands in a value is never filled again."""
+    """Compile a template with placeholders `{{name}}`; placeholders within values are not expanded."""
     matches = [match for match in _PLACEHOLDER.finditer(text) if match[1] in names]
     literal_ends = [*(match.start() for match in matches), len(text)]
     first = text[: literal_ends[0]]

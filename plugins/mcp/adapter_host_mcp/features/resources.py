@@ -1,4 +1,4 @@
-"""Resources: what a client is told of them, which of them a URI means, and what it gives."""
+"""Resources: operations and files by URI."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _PATH = Input("path", "string", description="The path of a file below the folder
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Resource(ABC):
-    """What one entry of `resources` offers; its operation gives the content."""
+    """One entry of `resources`; its operation returns the content."""
 
     name: str
     title: str | None
@@ -44,7 +44,7 @@ class Resource(ABC):
 
     @property
     def definition(self) -> dict[str, Any]:
-        """What clients are told, save where it is."""
+        """Return the members that resources and templates have in common, without the URI."""
         members = {
             "name": self.name,
             "title": self.title,
@@ -54,20 +54,20 @@ class Resource(ABC):
         return {key: value for key, value in members.items() if value is not None}
 
     def media_type(self, result: Result) -> str:
-        """What clients are told that a result is."""
+        """Return the media type that clients get for a result."""
         return self.mime_type or result.media_type.partition(";")[0].strip()
 
     @abstractmethod
     def match(self, uri: str) -> Arguments | None:
-        """The arguments that `uri` stands for; None when it is another's. Raises `ArgumentError`."""
+        """Return the arguments in `uri`, or None when it does not match; raise `ArgumentError` for invalid values."""
 
     @abstractmethod
     async def entries(self) -> list[dict[str, Any]]:
-        """Its entries in the list of resources; one with variables has none."""
+        """Return the entries for `resources/list`; none for a template."""
 
 
 class OperationResource(Resource):
-    """A resource that an operation gives."""
+    """A resource whose content comes from a declared operation."""
 
     def match(self, uri: str) -> Arguments | None:
         values = self.uri.match(uri)
@@ -82,7 +82,7 @@ class OperationResource(Resource):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FileResource(Resource):
-    """A file, or every file of a folder; which of the two is seen when it is asked for."""
+    """A file or a folder; which of the two is checked on every access."""
 
     location: Location
 
@@ -110,7 +110,7 @@ class FileResource(Resource):
 def prepare_resources(
     specs: Sequence[McpResourceSpec | McpFileSpec], operations: Operations, context: BuildContext
 ) -> tuple[Resource, ...]:
-    """The resources in the document's order; what keeps one from being read is a problem."""
+    """Build the resources in the document's order, and report invalid ones."""
     _warn_shadowed(specs, context)
     return tuple(_build_resources(specs, operations, context))
 
@@ -137,7 +137,7 @@ def _warn_shadowed(specs: Sequence[McpResourceSpec | McpFileSpec], context: Buil
     for spec in specs:
         uri = parse_uri(spec.uri).text
         if uri in uris:
-            message = f"another resource of this exposer has the uri {uri} already; that one is read"
+            message = f"duplicate uri '{uri}'; only the first resource with it can be read"
             context.warn(message, spec, "uri", code="shadowed-resource")
         uris.add(uri)
 
@@ -148,26 +148,26 @@ def _resource_name(spec: McpResourceSpec | McpFileSpec) -> str:
 
 def _check_readable(spec: McpResourceSpec, operation: Operation, context: BuildContext) -> bool:
     if spec.binary and not operation.binary:
-        message = "'binary: true' wants a consumed operation with 'outputRawFormat: binary'"
+        message = "'binary: true' requires a consumed operation with 'outputRawFormat: binary'"
         context.problem(message, spec, "binary", code="not-binary")
     variables = parse_uri(spec.uri).variables
     missing = [item.name for item in operation.inputs if item.required and item.name not in variables]
     for name in missing:
-        message = f"the resource needs '{name}', and its uri has no {{{name}}} (give it in 'with', or in the uri)"
+        message = f"required input '{name}' is not set; set it in 'with' or add {{{name}}} to 'uri'"
         context.problem(message, spec, "uri", code="missing-variable")
     return not missing
 
 
 def _find_location(spec: McpFileSpec, context: BuildContext) -> Location | None:
     if spec.location is None:
-        context.problem("the resource has no 'call', 'steps' or 'location'", spec, code="modes")
+        context.problem("the resource has no content; set 'call', 'steps' or 'location'", spec, code="modes")
         return None
     if modes := [mode for mode in ("call", "ref", "steps") if mode in (spec.model_extra or {})]:
-        message = f"a resource has one mode; this has 'location' and {' and '.join(map(repr, modes))}"
+        message = f"'location' and {' and '.join(map(repr, modes))} are mutually exclusive"
         context.problem(message, spec, "location", code="modes")
         return None
     if variables := parse_uri(spec.uri).variables:
-        message = f"what has a 'location' has no variables in its uri (given {{{variables[0]}}}); files go below it"
+        message = f"'uri' with 'location' cannot have variables (given {{{variables[0]}}}); files get URIs below it"
         context.problem(message, spec, "uri", code="invalid")
         return None
     return context.location(spec.location, spec, "location")
@@ -192,13 +192,13 @@ def _actual_media_type(media_type: str, body: bytes) -> str:
     try:
         body.decode()
     except UnicodeDecodeError:
-        # Text by its name alone: its bytes are given as they are.
+        # A text type only by its file name: the content is served as bytes.
         return media_type if decode(body, media_type) is None else "application/octet-stream"
     return media_type
 
 
 async def warn_missing_locations(locations: Sequence[tuple[str, Location]]) -> None:
-    """Warn of the locations where there is nothing (yet)."""
+    """Log a warning for each location that does not exist (yet)."""
     for name, location in locations:
         if not await asyncio.to_thread(location.exists):
-            log.warning("%s: there is nothing at its location", name)
+            log.warning("%s: its location does not exist", name)

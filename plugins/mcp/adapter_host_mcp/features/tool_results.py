@@ -1,4 +1,4 @@
-"""What a call gave, as the members of a `tools/call` result: JSON, written as bytes."""
+"""Results of `tools/call`: members of the result object, serialized as JSON."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _CHARSET: Final = re.compile(r""";\s*charset=["']?([^\s;"']+)""", re.IGNORECASE)
 
 
 def success_members(result: Result, tool: Tool, *, allow_any_json: bool) -> bytes:
-    """The members for a call that succeeded; with `any_output` structured content need not be an object."""
+    """Serialize a successful call; with `allow_any_json` structured content may be any JSON, not only an object."""
     bare_type = bare_media_type(result.media_type)
     binary = tool.operation.binary
     content = orjson.dumps(_content(result.body, result.media_type, tool))
@@ -49,13 +49,13 @@ def success_members(result: Result, tool: Tool, *, allow_any_json: bool) -> byte
 
 
 def error_members(error: OperationError) -> bytes:
-    """The members for a call that failed, told in words that a model can act on."""
+    """Serialize a failed call as a tool error, with a text for the model."""
     text = _upstream_text(error) if isinstance(error, UpstreamStatusError) else error.message
     return b'"content":%b,"isError":true' % orjson.dumps([_text_content(text)])
 
 
 def _structured(body: bytes, tool: Tool, allow_any_json: bool) -> bytes:
-    # Parsed here, and not by `Result.data`, whose decoder may be another: these very bytes are embedded.
+    # Not `Result.data`, which may use another parser: these bytes are embedded, so orjson must accept them.
     try:
         data = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -77,13 +77,13 @@ def _content(body: bytes, media_type: str, tool: Tool) -> list[dict[str, Any]]:
     encoded = base64.b64encode(body).decode()
     if (family := bare_type.partition("/")[0]) in ("image", "audio"):
         return [{"type": family, "data": encoded, "mimeType": bare_type}]
-    # Nobody can read it again by its URI, so no two may have one: a client might take them for the same.
+    # The URI cannot be read, but must be unique: a client might treat equal URIs as the same content.
     blob = {"uri": f"{tool.blob_uri}/{uuid4()}", "blob": encoded, "mimeType": bare_type or "application/octet-stream"}
     return [{"type": "resource", "resource": blob}]
 
 
 def decode(body: bytes, media_type: str) -> str | None:
-    """The body as text, or None when it is none; what has no media type is text if it can be."""
+    """Decode a body of a text type, or of no type if it is UTF-8; return None for other bodies."""
     bare_type = bare_media_type(media_type)
     if not bare_type:
         try:
@@ -94,7 +94,7 @@ def decode(body: bytes, media_type: str) -> str | None:
 
 
 def _decode_declared_bytes(body: bytes, media_type: str) -> str | None:
-    """What was declared to be bytes, as text: only what has no other format, and is text to the last byte."""
+    """Decode the body of a binary operation: only `text/*`, and only if every byte is valid."""
     if not bare_media_type(media_type).startswith("text/"):
         return None
     charset = _CHARSET.search(media_type)
@@ -113,13 +113,13 @@ def _decode_lenient(body: bytes, media_type: str) -> str:
 
 
 def describe_status(error: UpstreamStatusError) -> str:
-    """What the upstream answered, without its words, and in which step."""
+    """Return the upstream's status and the step, without the upstream's body."""
     step = "" if error.step is None else f"step '{error.step}': "
     try:
         phrase = f" ({HTTPStatus(error.upstream_status).phrase})"
     except ValueError:
         phrase = ""
-    return f"{step}the upstream answered {error.upstream_status}{phrase}"
+    return f"{step}the upstream returned {error.upstream_status}{phrase}"
 
 
 def _upstream_text(error: UpstreamStatusError) -> str:
@@ -140,7 +140,7 @@ log = logging.getLogger("adapter_host.mcp")
 
 
 async def call_tool(tool: Tool, arguments: Arguments, headers: Mapping[str, str], *, allow_any_json: bool) -> bytes:
-    """The members of the result of a call."""
+    """Call a tool and return the serialized members of the result."""
     try:
         result = await tool.operation.call(tool.arguments(arguments, headers))
         return success_members(result, tool, allow_any_json=allow_any_json)
@@ -149,7 +149,7 @@ async def call_tool(tool: Tool, arguments: Arguments, headers: Mapping[str, str]
 
 
 def set_trace_context(params: Mapping[str, Any] | None) -> Token[Mapping[str, str] | None] | None:
-    """Let what is called know the trace context that a request brings (SEP-414); gives what takes it back."""
+    """Set `TRACE_CONTEXT` from the `_meta` of a request (SEP-414); return the token that resets it."""
     meta = (params or {}).get("_meta")
     if not isinstance(meta, Mapping) or TRACE_KEYS[0] not in meta:
         return None
@@ -157,7 +157,7 @@ def set_trace_context(params: Mapping[str, Any] | None) -> Token[Mapping[str, st
 
 
 def report_internal_error(method: str, params: Mapping[str, Any] | None, error: Exception) -> dict[str, Any]:
-    """Log what nobody foresaw; gives the error that tells the client where to find it, and no details."""
+    """Log an unexpected error; return the JSON-RPC error, which has only the request id of the log entry."""
     request_id = new_request_id()
     subject = (params or {}).get("name") or (params or {}).get("uri") or ""
     log.error("%s %r failed (request %s)", method, subject, request_id, exc_info=error)

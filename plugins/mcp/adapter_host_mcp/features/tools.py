@@ -1,4 +1,4 @@
-"""Tools: what a client is told of each operation, and under which name."""
+"""Tools: operations with the definitions that clients see."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ _HINTS: Final = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tool:
-    """An operation as a tool; `uri` begins those of what it gives when that is neither text, image nor sound.
+    """An operation as a tool.
 
-    `headers` are the inputs that the document takes from the caller's HTTP request and not from the arguments.
+    `blob_uri` is the prefix of the URIs of embedded resources; `headers` are the inputs that come from headers of the
+    HTTP request instead of the arguments.
     """
 
     name: str
@@ -40,36 +41,36 @@ class Tool:
     find_violation: FindViolation | None = None
 
     def arguments(self, arguments: Arguments, headers: Mapping[str, str]) -> Arguments:
-        """What the caller gives, in its arguments and in its headers; raises `ArgumentError`."""
+        """Merge arguments and header inputs; raise `ArgumentError` when an argument has the name of a header input."""
         if not self.headers:
             return arguments
         values = {}
         for header in self.headers:
             if header.name in arguments:
-                message = f"'{header.name}' is taken from the HTTP request's header, not from the arguments"
+                message = f"'{header.name}' is not an argument; send it as an HTTP header"
                 raise ArgumentError(header.name, message)
             if (text := headers.get(header.name)) is not None:
                 values[header.name] = header.parse(text)
         return {**arguments, **values}
 
     def violation(self, output: Any) -> str | None:
-        """Where what it gives is not as its own schema says."""
+        """Return a message for the first violation of the output schema, or None."""
         path = self.find_violation(output) if self.find_violation is not None else None
-        return None if path is None else f"its result is not as its output schema says at ${path}"
+        return None if path is None else f"the result violates the output schema at ${path}"
 
     def log_violation(self, output: Any) -> None:
-        """Warn when what it gives is not as its own schema says: the client gets it nevertheless."""
+        """Log a warning for a result that violates the output schema."""
         if (violation := self.violation(output)) is not None:
             log.warning("tool '%s': %s", self.name, violation)
 
     @property
     def wraps_output(self) -> bool:
-        """Whether the handshake revisions, which know objects alone, get its output in a `result`."""
+        """True if the output is wrapped in `result` for the handshake revisions, which allow only objects."""
         schema = self.operation.output_schema
         return schema is not None and schema.get("type") != "object"
 
     def definition(self, *, allow_any_json: bool) -> dict[str, Any]:
-        """Its entry in a list of tools; with `any_output` its output need not be an object."""
+        """Return the entry for `tools/list`; with `allow_any_json` its output may be any JSON."""
         members = {
             "name": self.name,
             "title": self.title,
@@ -95,7 +96,7 @@ class Tool:
 
 
 def prepare_tools(specs: Sequence[McpToolSpec], operations: Operations, context: BuildContext) -> dict[str, Tool]:
-    """The tools by name, in the document's order; says which had to be renamed."""
+    """Build the tools by name, in the document's order, and warn about renamed ones."""
     tools = {}
     for spec, name in unique_names(specs):
         if spec.name is not None and name != spec.name:
@@ -130,7 +131,6 @@ def _annotations(label: str | None, hints: McpHints | None, semantics: Semantics
 
 
 def _semantic_hints(semantics: Semantics | None) -> dict[str, bool | None]:
-    """The hints that a function's semantics amount to."""
     if semantics is None:
         return {}
     hints: dict[str, bool | None] = {"read_only": semantics.safe, "idempotent": semantics.idempotent}

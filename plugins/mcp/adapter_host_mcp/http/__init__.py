@@ -1,1 +1,1 @@
-"""MCP's Streamable HTTP transport, with a fast path past the SDK. Imports `features` and below."""
+"""MCP's Streamable HTTP transport, with a fast path that bypasses the SDK. Imports `features` and below."""

@@ -1,7 +1,7 @@
-"""Messages that are plainly right: told by their looks, without the SDK.
+"""Recognition of well-formed requests, which are handled without the SDK.
 
-What is not is not wrong for that: it may be right in a way that few clients write. The SDK knows, and has the words for
-what is wrong. But it takes a second to import, and most servers never need it.
+The SDK takes a second to import, and most servers never need it. A message that is not recognized here is not
+necessarily invalid: the SDK decides, and reports what is wrong.
 """
 
 from __future__ import annotations
@@ -67,12 +67,12 @@ _CAPABILITIES: Final[Mapping[str, frozenset[str]]] = {
     "sampling": frozenset(),
     "elicitation": frozenset({"form", "url"}),
 }
-"""What clients can do that is in every revision, each with its members."""
+"""Client capabilities that all revisions share, each with its members."""
 
 
 @dataclass(frozen=True, slots=True)
 class McpRequest:
-    """A request that is plainly right, and the session it belongs to."""
+    """A well-formed request on the fast path, with its session."""
 
     id: str | int
     method: str
@@ -83,12 +83,12 @@ class McpRequest:
 
     @property
     def cancel_key(self) -> tuple[str, str | int] | None:
-        """What its client may name it by when it cancels it."""
+        """The session id and request id that `notifications/cancelled` refers to."""
         return (self.session.id, self.id) if self.session else None
 
 
 def accepted_types(request: web.Request) -> tuple[bool, bool]:
-    """Whether the client takes an answer in JSON, and as a stream of events."""
+    """Return whether the client accepts JSON, and whether it accepts an event stream."""
     return _accepted_types(request.headers.get("Accept", ""))
 
 
@@ -101,7 +101,7 @@ def _accepted_types(accept: str) -> tuple[bool, bool]:
 
 
 def parse_body(body: bytes) -> Any:
-    """The message in a body; None for what is no JSON, or may be nested deeper than it should."""
+    """Parse a body; return None for invalid JSON and for bodies that may exceed the nesting limit."""
     if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
         return None
     try:
@@ -111,7 +111,7 @@ def parse_body(body: bytes) -> Any:
 
 
 def is_notification(decoded: Any) -> bool:
-    """Whether it is a message that gets no answer, and no answer itself."""
+    """Return True for a well-formed notification."""
     return (
         isinstance(decoded, dict)
         and decoded.keys() <= _NOTIFICATION_KEYS
@@ -122,7 +122,7 @@ def is_notification(decoded: Any) -> bool:
 
 
 def parse_request(decoded: Any, headers: Mapping[str, str], session: Session | None) -> McpRequest | None:
-    """The request, if it is one that is plainly right in every part."""
+    """Return the request, or None when it is not well-formed and must go to the SDK."""
     if not (
         isinstance(decoded, dict)
         and decoded.keys() <= _REQUEST_KEYS
@@ -149,7 +149,7 @@ def parse_request(decoded: Any, headers: Mapping[str, str], session: Session | N
 
 
 def is_request_id(value: Any) -> bool:
-    """Whether it may name a request."""
+    """Return True for a valid JSON-RPC request id."""
     return type(value) in (str, int)
 
 
@@ -167,7 +167,7 @@ def _is_stateless_request(meta: Mapping[str, Any], method: str, params: Mapping[
         and headers.getall(VERSION_HEADER) == [STATELESS_VERSION]
         and headers.getall(METHOD_HEADER, []) == [method]
         and headers.getall(NAME_HEADER, []) == ([] if name is None else [name])
-        # Such a name says what it is in another way.
+        # An encoded name, which the SDK has to decode.
         and not (isinstance(name, str) and name.startswith("=?"))
     )
 
@@ -198,7 +198,7 @@ def _has_expected_params(method: str, params: Mapping[str, Any], *, stateless: b
 
 
 def is_client_info(value: Any) -> bool:
-    """Whether it says who a client is, in the plainest way."""
+    """Return True for client information with only the common members."""
     return (
         isinstance(value, dict)
         and value.keys() <= _CLIENT_INFO_KEYS
@@ -208,7 +208,7 @@ def is_client_info(value: Any) -> bool:
 
 
 def are_capabilities(value: Any) -> bool:
-    """Whether it says what a client can do, in the plainest way."""
+    """Return True for client capabilities with only the common members."""
     return isinstance(value, dict) and all(
         name in _CAPABILITIES
         and isinstance(item, dict)

@@ -1,4 +1,4 @@
-"""What HTTP alone has to say of a request: its body, read within a limit, and refusals."""
+"""Checks of HTTP requests before MCP: headers and body size."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .fast_path import accepted_types
 
 
 class HttpError(Exception):
-    """A request that HTTP alone refuses."""
+    """A request that is rejected with an HTTP status."""
 
     def __init__(self, status: int, message: str) -> None:
         self.status = status
@@ -20,18 +20,18 @@ class HttpError(Exception):
 
 
 async def read_body(request: web.Request, limit: int) -> bytes:
-    """The whole body; raises `Refusal` for more than `limit` bytes."""
-    # Not `request.read()`: its limit is that of the outermost application, which may be somebody else's.
+    """Read the body; raise `HttpError` for more than `limit` bytes."""
+    # Not `request.read()`, which applies the limit of the outermost application that the host is mounted in.
     body = bytearray()
     async for chunk in request.content.iter_any():
         body += chunk
         if len(body) > limit:
-            raise HttpError(413, f"the body is larger than {limit} bytes")
+            raise HttpError(413, f"the request body exceeds {limit} bytes")
     return bytes(body)
 
 
 def check_headers(request: web.Request) -> bool:
-    """Whether the client takes a stream of events too; raises `Refusal` when it takes or sends no JSON."""
+    """Return whether the client accepts an event stream; raise `HttpError` unless it accepts and sends JSON."""
     accepts_json, accepts_sse = accepted_types(request)
     if not accepts_json:
         raise HttpError(406, "the client must accept application/json")
@@ -41,7 +41,7 @@ def check_headers(request: web.Request) -> bool:
 
 
 def error_response(error: HttpError) -> web.Response:
-    """The answer to a request that is refused."""
+    """Build the response for a rejected request."""
     data = {"code": INVALID_REQUEST, "message": error.message}
     body = orjson.dumps({"jsonrpc": "2.0", "id": None, "error": data})
     allow = {"Allow": "POST"} if error.status == 405 else None

@@ -1,4 +1,4 @@
-"""The reply to one request: a JSON document, unless something has to be said ahead of the result."""
+"""The response to one request: a JSON document, or an event stream when a message precedes the result."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ if TYPE_CHECKING:
     from .sessions import Session
 
 RETRY_MS: Final = 500
-"""Milliseconds after which a client comes back for the rest of a stream that was ended ahead of the result."""
+"""Milliseconds after which a client reconnects to a stream that was closed before the result."""
 
 _HEADERS: Final = CIMultiDict({"Content-Type": JSON_MEDIA_TYPE})
 
 
 class RequestInfo(Protocol):
-    """The request of a reply, as far as that has to know it."""
+    """The parts of a request that its response needs."""
 
     @property
     def cancel_key(self) -> tuple[str, str | int] | None:
-        """What its client may name it by when it cancels it."""
+        """The session id and request id that `notifications/cancelled` refers to."""
 
     @property
     def progress_token(self) -> str | int | None:
-        """What the client wants progress to be marked with."""
+        """The `progressToken` of the request."""
 
     @property
     def session(self) -> Session | None:
-        """The session that it belongs to."""
+        """The session of the request."""
 
 
 RequestT_co = TypeVar("RequestT_co", bound=RequestInfo, covariant=True)
 
 
 class ResponseStream(Generic[RequestT_co]):
-    """One reply in progress. It is undecided, until a message ahead of the result makes it a stream of events.
+    """One response in progress, which becomes an event stream with the first message before the result.
 
-    `streams` says whether the client takes one. `parted` is set when a handler has the stream ended ahead of the
-    result: the client comes back for the rest.
+    `accepts_sse` says whether the client accepts an event stream. `detached` is set when a handler closes the stream
+    before the result; the client then reconnects to receive the remaining events.
     """
 
     __slots__ = (
@@ -75,13 +75,13 @@ class ResponseStream(Generic[RequestT_co]):
         self._progress_sent = False
 
     async def send(self, message: Mapping[str, Any]) -> None:
-        """Say something ahead of the result; a client that takes no stream does not hear it."""
+        """Send a message before the result; it is dropped when the client accepts no event stream."""
         self._progress_sent = self._progress_sent or message.get("method") == "notifications/progress"
         if self.accepts_sse:
             await self._send_event(orjson.dumps(message))
 
     async def heartbeat(self) -> None:
-        """Show that the call goes on: as progress, if the client asked for it and hears none otherwise."""
+        """Send a heartbeat: a progress notification if the client sent a token and got no other, else a comment."""
         if not self.can_heartbeat:
             return
         token = self.request_info.progress_token
@@ -94,16 +94,16 @@ class ResponseStream(Generic[RequestT_co]):
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """Those of the HTTP request."""
+        """The headers of the HTTP request."""
         return self._request.headers
 
     @property
     def can_heartbeat(self) -> bool:
-        """Whether a sign of life can be sent: the client waits for it, and nothing else is being written."""
+        """True if the client is connected to an event stream and no other write is in progress."""
         return self.accepts_sse and self._resumption is None and (self._stream is None or not self._stream.busy)
 
     async def detach(self, token: str, resumption: EventQueue) -> None:
-        """End the stream; what is still to be said waits in `rest`, which the client will name by `token`."""
+        """Close the stream with the event id `token`; further events are queued in `resumption`."""
         await self._write(b"id: %b\nretry: %d\ndata:\n\n" % (token.encode(), RETRY_MS))
         self._resumption = resumption
         if self.detached is not None:
@@ -123,7 +123,7 @@ class ResponseStream(Generic[RequestT_co]):
     async def finish(
         self, body: bytes, status: int = 200, headers: Mapping[str, str] | None = None
     ) -> web.StreamResponse:
-        """End with the result, or with an error."""
+        """Send the result or error, and end the response."""
         if self._stream is None:
             merged = _HEADERS.copy()
             if headers is not None:
@@ -133,17 +133,17 @@ class ResponseStream(Generic[RequestT_co]):
         return await self._stream.end()
 
     async def end_without_result(self) -> web.StreamResponse:
-        """End without a result: the client has cancelled the request, or comes back for it."""
+        """End without a result, after a cancellation or when the stream is detached."""
         return web.Response(status=202) if self._stream is None else await self._stream.end()
 
     def close(self) -> None:
-        """Say nothing more."""
+        """Drop further messages and close the queue of a detached stream."""
         self.accepts_sse = False
         if self._resumption is not None:
             self._resumption.close()
 
     def cancel(self) -> None:
-        """Cancel the call, for the client."""
+        """Cancel the call on behalf of the client."""
         self.cancelled = True
         if self.task is not None:
             self.task.cancel()

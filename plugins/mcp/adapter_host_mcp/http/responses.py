@@ -1,4 +1,4 @@
-"""The replies in progress: what they have in common."""
+"""All responses in progress: heartbeats, cancellation and detached streams."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from .response import RequestInfo, ResponseStream
 from .sse import EventQueue
 
 HEARTBEAT_INTERVAL: Final = 5.0
-"""Seconds between the signs of life that a client gets while its call takes long; the first comes after one to two."""
+"""Seconds between heartbeats of a long call; the first is sent after one to two intervals."""
 
 RESUME_TIMEOUT: Final = 300.0
-"""Seconds for which the rest of a stream that was ended ahead of the result waits for its client."""
+"""Seconds for which a detached stream waits for its client."""
 
 MAX_RESUMABLE: Final = 1000
-"""How many such rests wait at a time, by exposer."""
+"""Maximum number of detached streams per exposer."""
 
 
 class ActiveResponses:
-    """The replies in progress: shows waiting clients signs of life, and finds the call that a client cancels."""
+    """The responses in progress of one exposer."""
 
     def __init__(self) -> None:
         self._open: set[ResponseStream[RequestInfo]] = set()
@@ -36,7 +36,7 @@ class ActiveResponses:
         return len(self._open) + len(self._resumptions)
 
     def add(self, response: ResponseStream[RequestInfo]) -> None:
-        """Count a reply in."""
+        """Register a response."""
         self._open.add(response)
         if cancel_key := response.request_info.cancel_key:
             self._by_key[cancel_key] = response
@@ -44,7 +44,7 @@ class ActiveResponses:
             self._timer = asyncio.get_running_loop().call_later(HEARTBEAT_INTERVAL, self._send_heartbeats)
 
     def remove(self, response: ResponseStream[RequestInfo]) -> None:
-        """Count a reply out."""
+        """Remove a response and close it."""
         self._open.discard(response)
         response.close()
         cancel_key = response.request_info.cancel_key
@@ -54,7 +54,7 @@ class ActiveResponses:
     async def run(
         self, response: ResponseStream[RequestInfo], handler: Awaitable[web.StreamResponse]
     ) -> web.StreamResponse:
-        """Await the answer of a reply in progress, unless its client cancels it."""
+        """Await the handler of a response; end the response without a result when its client cancels it."""
         self.add(response)
         try:
             return await handler
@@ -67,13 +67,13 @@ class ActiveResponses:
             self.remove(response)
 
     def cancel(self, session: str, request_id: str | int) -> None:
-        """Cancel the call that a client has named; one that is over, or was never here, stays as it is."""
+        """Cancel a request by its id; unknown ids are ignored."""
         response = self._by_key.get((session, request_id))
         if response is not None:
             response.cancel()
 
     async def detach(self, response: ResponseStream[RequestInfo]) -> None:
-        """End a reply's stream and keep the rest of it for a while; it goes on where too many are kept already."""
+        """Close a response's stream and keep its queue for the client; do nothing when too many are kept."""
         session = response.request_info.session
         if (
             session is None
@@ -88,11 +88,11 @@ class ActiveResponses:
         await response.detach(key[1], resumption)
 
     def resumption(self, session: str, token: str) -> EventQueue | None:
-        """The rest of a stream, for the one client that comes back for it."""
+        """Remove and return the queue of a detached stream, or None when there is none."""
         return self._resumptions.pop((session, token), None)
 
     def _send_heartbeats(self) -> None:
-        # One timer for all: a timer a call would cost more than all the rest of this.
+        # One timer for all responses, as one per call would be expensive.
         self._timer = (
             asyncio.get_running_loop().call_later(HEARTBEAT_INTERVAL, self._send_heartbeats) if self._open else None
         )

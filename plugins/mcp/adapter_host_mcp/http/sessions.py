@@ -1,4 +1,4 @@
-"""Sessions of the revisions with a handshake: the client keeps what was agreed, sealed, in the session's id."""
+"""Sessions of the handshake revisions. The state of a session is in its id, signed and stored by the client."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ SESSION_HEADER: Final = "Mcp-Session-Id"
 
 
 LIFETIME: Final = 7 * 24 * 3600.0
-"""Seconds for which an id tells anything; after that its requests are served as those without one."""
+"""Seconds until a session id expires; requests with an expired id are served as requests without one."""
 
 
 MAX_REMEMBERED: Final = 10_000
-"""Sessions of which the process remembers that they ended, or the level of their log; the oldest are forgotten."""
+"""Maximum number of deleted sessions, and of log levels, in memory; the oldest are dropped."""
 
 
 _CACHE_SIZE: Final = 1000
@@ -34,12 +34,12 @@ _Value = TypeVar("_Value")
 
 
 class SessionEndedError(Exception):
-    """The client itself has ended this session."""
+    """The client has deleted this session."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a handshake agreed on; `id` is the same for every request of one client."""
+    """The result of a handshake; `id` identifies the client."""
 
     id: str
     version: str
@@ -48,7 +48,7 @@ class Session:
 
 
 class Sessions:
-    """Seals and opens sessions: any process with the same key opens what another has sealed."""
+    """Signs and verifies session ids, which are valid in all processes with the same key."""
 
     def __init__(self, key: bytes) -> None:
         self._signer = Signer(hmac.digest(key, b"mcp session", "sha256"))
@@ -57,8 +57,8 @@ class Sessions:
         self._log_levels: dict[str, str] = {}
 
     def create(self, version: str, capabilities: Mapping[str, Any]) -> str:
-        """The sealed id of a new session."""
-        # Capabilities of a client's own invention may be of any size; no handler of the SDK asks for those.
+        """Return the signed id of a new session."""
+        # Non-standard capabilities may have any size, and no handler of the SDK uses them.
         stored = (
             capabilities
             if len(orjson.dumps(capabilities)) <= _MAX_CAPABILITIES_SIZE
@@ -68,7 +68,7 @@ class Sessions:
         return self._signer.sign(orjson.dumps(members))
 
     def find(self, signed_id: str) -> Session | None:
-        """The session of an id; None for one that is too old or of another key. Raises `EndedError`."""
+        """Return the session of an id, or None for an invalid or expired id; raise `SessionEndedError`."""
         session = self._cache[signed_id] if signed_id in self._cache else self._verify(signed_id)
         if session is None or session.expires < time.time():
             return None
@@ -87,16 +87,16 @@ class Sessions:
         return session
 
     def end(self, session: Session) -> None:
-        """Have every further request of this session refused."""
+        """Mark a session as deleted: its further requests are rejected."""
         self._log_levels.pop(session.id, None)
         _remember(self._ended, session.id, None, MAX_REMEMBERED)
 
     def log_level(self, session: Session | None) -> str | None:
-        """The level that a client has set for its log, if any."""
+        """Return the log level that the client has set, if any."""
         return self._log_levels.get(session.id) if session else None
 
     def set_log_level(self, session: Session, log_level: str) -> None:
-        """Keep the level that a client asks for."""
+        """Store the log level of a client."""
         _remember(self._log_levels, session.id, log_level, MAX_REMEMBERED)
 
 
@@ -114,31 +114,31 @@ _DIGEST: Final = "sha256"
 
 
 _MAC_SIZE: Final = 32
-"""Bytes of the mark."""
+"""Bytes of the message authentication code."""
 
 
 class SignatureError(Exception):
-    """The text is not one that was sealed with this key."""
+    """The text was not signed with this key."""
 
 
 class Signer:
-    """Marks what is handed out, so that it is known when it comes back (HMAC, RFC 2104)."""
+    """Signs content with HMAC-SHA-256 (RFC 2104)."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
 
     def sign(self, content: bytes) -> str:
-        """`content` with its mark, in characters that a header and a URL may have."""
+        """Return the signature and content in URL-safe base64."""
         return urlsafe_b64encode(hmac.digest(self._key, content, _DIGEST) + content).rstrip(b"=").decode()
 
     def verify(self, signed: str) -> bytes:
-        """What was sealed; raises `SealError`."""
+        """Return the signed content; raise `SignatureError`."""
         try:
             raw = urlsafe_b64decode(signed + "=" * (-len(signed) % 4))
         except (binascii.Error, ValueError):
             raise SignatureError from None
         mac, content = raw[:_MAC_SIZE], raw[_MAC_SIZE:]
-        # Said in the very same letters too: what decodes to the same bytes is not yet the same text.
+        # Compare the text as well: base64 decoding ignores some characters.
         if not hmac.compare_digest(mac, hmac.digest(self._key, content, _DIGEST)) or self.sign(content) != signed:
             raise SignatureError
         return content

@@ -1,4 +1,4 @@
-"""Open streams: server-sent events, and the news that they carry until client or server ends them."""
+"""Server-sent events: streams, event queues, and the bus for change notifications."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Any, Final
 from aiohttp import web
 
 MAX_STREAMS: Final = 1000
-"""How many streams one exposer holds open for news; each costs a connection and a few KiB."""
+"""Maximum number of change streams per exposer; each costs a connection and a few KiB."""
 
 STREAM_LIFETIME: Final = 1800.0
-"""Seconds after which a stream for news is ended; a client that still listens opens another."""
+"""Seconds after which a change stream is closed; clients then open another."""
 
 KEEP_ALIVE_INTERVAL: Final = 15.0
-"""Seconds of silence after which a comment goes out, by which proxies and vanished clients are found."""
+"""Seconds without events until a comment is sent, to keep proxies from closing and to detect lost clients."""
 
 MAX_QUEUED: Final = 64
-"""News that wait for one client; one that is further behind loses its stream, and reads the lists anew."""
+"""Maximum number of events queued for one client; beyond it the stream is closed."""
 
 WRITE_TIMEOUT: Final = 30.0
-"""Seconds that a client may leave its stream unread before the connection is cut."""
+"""Seconds that a write may block before the connection is aborted."""
 
 COMMENT: Final = b":\n\n"
 
@@ -32,16 +32,16 @@ _HEADERS: Final = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering
 
 
 class TooManyStreamsError(Exception):
-    """No further stream is taken."""
+    """The maximum number of streams is open."""
 
 
 def format_event(message: bytes) -> bytes:
-    """A message as a server-sent event."""
+    """Format a message as a server-sent event."""
     return b"event: message\ndata: %b\n\n" % message
 
 
 class EventStream:
-    """An answer of server-sent events; once its client is gone, what is written to it is lost."""
+    """A response of server-sent events; writes are dropped once the client is disconnected."""
 
     def __init__(self, request: web.Request) -> None:
         self.alive = True
@@ -52,16 +52,16 @@ class EventStream:
 
     @property
     def busy(self) -> bool:
-        """Whether something is being written."""
+        """True while a write is in progress."""
         return self._lock.locked()
 
     async def write(self, data: bytes) -> None:
-        """Send `data`, and the head before the first; a client that reads nothing is cut off."""
+        """Send `data`, with the response headers on first use; abort when the client does not read."""
         async with self._lock:
             if self.alive:
                 await self._write(data)
             else:
-                # Whoever writes on and on must let the loop come to cancelling it.
+                # A handler that writes in a loop must yield to be cancelled.
                 await asyncio.sleep(0)
 
     async def _write(self, data: bytes) -> None:
@@ -78,13 +78,13 @@ class EventStream:
             self.alive = False
 
     async def end(self) -> web.StreamResponse:
-        """The response, for the server to end, once nothing is being written any longer."""
+        """Return the response for aiohttp to end, after pending writes."""
         async with self._lock:
             return self._response
 
 
 class ChangeStreams:
-    """The streams that are open for news, and the bus that carries news to them."""
+    """The open change streams, and the bus that publishes changes to them."""
 
     def __init__(self) -> None:
         self._listeners: dict[object, Listener] = {}
@@ -94,12 +94,12 @@ class ChangeStreams:
         return len(self._open)
 
     def publish(self, change: Any) -> None:
-        """Give news to every listener."""
+        """Call every listener with `change`."""
         for listener in list(self._listeners.values()):
             listener(change)
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Have `listener` called with news until the function that this gives is called."""
+        """Add a listener; return the function that removes it."""
         token = object()
         self._listeners[token] = listener
 
@@ -110,7 +110,7 @@ class ChangeStreams:
 
     @contextmanager
     def track(self, close: Callable[[], None]) -> Iterator[None]:
-        """Count a stream in while it is open; `close` ends it. Raises `FullError`."""
+        """Register an open stream with the function that closes it; raise `TooManyStreamsError`."""
         if len(self._open) >= MAX_STREAMS:
             raise TooManyStreamsError
         token = object()
@@ -121,31 +121,31 @@ class ChangeStreams:
             del self._open[token]
 
     def close(self) -> None:
-        """End every stream; each says what it still has to say."""
+        """Close every stream after its queued events."""
         for close in list(self._open.values()):
             close()
 
 
 class EventQueue:
-    """What one stream has to say: bounded, and ended by `close`."""
+    """The bounded event queue of one stream."""
 
     def __init__(self) -> None:
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(MAX_QUEUED + 1)
 
     def put(self, message: bytes) -> None:
-        """Add a message; the stream ends after those that wait when there are too many."""
+        """Add a message; close the stream after the queued events when the queue is full."""
         if self._queue.qsize() < MAX_QUEUED:
             self._queue.put_nowait(message)
         else:
             self.close()
 
     def close(self) -> None:
-        """End the stream after what it still has to say."""
+        """Close the stream after the queued events."""
         if not self._queue.full():
             self._queue.put_nowait(None)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """The events, with a comment after each silence, until the end."""
+        """Yield the events, and comments as keep-alive, until the stream is closed or its lifetime ends."""
         clock = asyncio.get_running_loop().time
         end = clock() + STREAM_LIFETIME
         while clock() < end and (message := await self._next()) is not None:

@@ -1,4 +1,4 @@
-"""State that the requests of one server share."""
+"""State shared by the requests of one server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .sse import COMMENT, ChangeStreams, EventQueue, EventStream, TooManyStreams
 
 
 class ServerState:
-    """What requests leave behind for each other, whoever answers them: little, the rest is with the clients."""
+    """State shared by the fast path and the SDK endpoint: sessions, responses in progress and change streams."""
 
     def __init__(self, body_limit: int, key: bytes) -> None:
         self.body_limit = body_limit
@@ -24,17 +24,17 @@ class ServerState:
         self.change_streams = ChangeStreams()
 
     def session(self, request: web.Request) -> Session | None:
-        """The session that a request names; raises `Refusal`."""
+        """Return the session of a request, if any; raise `HttpError` for a deleted one."""
         signed_id = request.headers.get(SESSION_HEADER)
         if signed_id is None:
             return None
         try:
             return self.sessions.find(signed_id)
         except SessionEndedError:
-            raise HttpError(404, "this session has been ended by its client") from None
+            raise HttpError(404, "the session was deleted; send 'initialize' again") from None
 
     async def listen(self, request: web.Request) -> web.StreamResponse:
-        """Tell of changes until either side ends it, or the rest of a reply that its client comes back for."""
+        """Stream change notifications, or the remaining events of the detached stream in `Last-Event-ID`."""
         session, token = self.session(request), request.headers.get("Last-Event-ID")
         resumption = self.responses.resumption(session.id, token) if session is not None and token is not None else None
         try:
@@ -44,11 +44,11 @@ class ServerState:
                 else _stream_events(request, resumption)
             )
         except TooManyStreamsError:
-            raise HttpError(503, "too many clients listen already") from None
+            raise HttpError(503, "too many open streams; retry later") from None
 
     async def _stream_changes(self, request: web.Request, queue: EventQueue) -> web.StreamResponse:
         def on_change(change: Any) -> None:
-            # What is no name is news for those that have asked the SDK for it.
+            # Other events belong to subscriptions of the SDK.
             if isinstance(change, str):
                 queue.put(orjson.dumps({"jsonrpc": "2.0", "method": change}))
 
@@ -60,7 +60,7 @@ class ServerState:
             unsubscribe()
 
     def end_session(self, request: web.Request) -> web.Response:
-        """End a session: nothing is kept of it but that it has ended."""
+        """Delete the session of a request."""
         session = self.session(request)
         if session is not None:
             self.sessions.end(session)

@@ -1,6 +1,6 @@
-"""The endpoint `/mcp`: Streamable HTTP, of every revision.
+"""The endpoint `/mcp`: Streamable HTTP in every revision.
 
-What is plainly right is answered here. The rest is the SDK's, which is imported when the first of it comes.
+Well-formed requests are handled here. All others go to the SDK endpoint, which is loaded on first use.
 """
 
 from __future__ import annotations
@@ -36,30 +36,31 @@ LIST_CHANGED: Final = (
     "notifications/prompts/list_changed",
     "notifications/resources/list_changed",
 )
-"""What is told after a reload: every list may be another one."""
+"""Notifications after a reload, when every list may have changed."""
 
 
 class SdkEndpoint(Protocol):
-    """The server built on the SDK, which takes every message that the fast path does not."""
+    """The endpoint built on the SDK, for messages that the fast path does not handle."""
 
     @property
     def pending_requests(self) -> int:
-        """The requests to clients that wait for a response."""
+        """The number of requests to clients that wait for a response."""
 
     async def post(self, request: web.Request) -> web.StreamResponse:
-        """Take one message."""
+        """Handle a POST request."""
 
     async def handle(self, request: web.Request, body: bytes, *, accepts_sse: bool) -> web.StreamResponse:
-        """Take the message in a body that has been read."""
+        """Handle the message in a body that is already read."""
 
     def stop(self) -> None:
-        """Cancel what goes on without a connection."""
+        """Cancel the calls that continue without a connection."""
 
 
 class HttpTransport:
-    """Answers each request on its own, by itself or by the endpoint that `make` builds.
+    """Handles requests on the fast path, or by the endpoint that `build_endpoint` returns.
 
-    Without a `greeting` everything is the endpoint's. `import_sdk` imports what `make` needs, and runs in a thread.
+    Without `server_info` all requests go to that endpoint. `import_sdk` imports what `build_endpoint` needs; it runs in
+    a thread.
     """
 
     def __init__(
@@ -81,12 +82,12 @@ class HttpTransport:
 
     @property
     def active_count(self) -> int:
-        """What is held for clients: replies in progress, open streams, requests of ours that wait for an answer."""
+        """The number of responses in progress, open streams and pending requests to clients."""
         pending_requests = self._endpoint.pending_requests if self._endpoint is not None else 0
         return len(self._state.responses) + len(self._state.change_streams) + pending_requests
 
     def app(self, path: str) -> web.Application:
-        """An application that serves it at a path."""
+        """Build the application that serves the endpoint at `path`."""
         app = web.Application()
         resource = app.router.add_resource(path)
         resource.add_route("POST", self.post)
@@ -94,44 +95,44 @@ class HttpTransport:
         resource.add_route("DELETE", self.delete)
 
         async def find_path(_: web.Application) -> None:
-            # Where it is mounted is known once it starts.
+            # The prefix of the mount is known only at start-up.
             self._path = resource.canonical
 
         app.on_startup.append(find_path)
         return app
 
     def direct_handler(self, request: web.Request) -> Handler | None:
-        """Who answers a request, if it is one of those that come most."""
+        """Return the handler for POST requests to the endpoint, else None."""
         return self.post if request.method == "POST" and request.rel_url.raw_path == self._path else None
 
     def load_sdk(self) -> SdkEndpoint:
-        """The endpoint, built on the SDK; raises `StartError` for tools that it cannot offer."""
+        """Return the SDK endpoint, building it on first use; raise `StartError` for an invalid tool definition."""
         self._endpoint = self._endpoint or self._build_endpoint(self._state)
         return self._endpoint
 
     async def _sdk_endpoint(self) -> SdkEndpoint:
         if self._endpoint is None:
             async with self._importing:
-                # In a thread, as requests in progress must not wait for it.
+                # In a thread, so that the import does not block other requests.
                 await asyncio.to_thread(self._import_sdk)
         return self.load_sdk()
 
     def notify_changed(self) -> None:
-        """Tell the clients that listen that the lists are others now."""
+        """Notify listening clients that the lists have changed."""
         for change in LIST_CHANGED:
             self._state.change_streams.publish(change)
 
     def close(self) -> None:
-        """End the streams that are open for news; calls in progress go on."""
+        """Close the change streams; calls in flight continue."""
         self._state.change_streams.close()
 
     def stop(self) -> None:
-        """Cut off what goes on without a connection."""
+        """Cancel the calls that continue without a connection."""
         if self._endpoint is not None:
             self._endpoint.stop()
 
     async def post(self, request: web.Request) -> web.StreamResponse:
-        """Take one message."""
+        """Handle a POST request."""
         if self._server_info is None:
             return await (await self._sdk_endpoint()).post(request)
         try:
@@ -193,7 +194,7 @@ class HttpTransport:
         try:
             members = await call_tool(tool, arguments, response_stream.headers, allow_any_json=rpc_request.stateless)
         except Exception as error:
-            # The edge of the protocol: whatever went wrong, the client is owed an answer, and no details.
+            # The protocol boundary: the client must get a response, without details of the error.
             data = report_internal_error(rpc_request.method, rpc_request.params, error)
             return await response_stream.finish(orjson.dumps({"jsonrpc": "2.0", "id": rpc_request.id, "error": data}))
         finally:
@@ -203,7 +204,7 @@ class HttpTransport:
         return await response_stream.finish(_result_body(rpc_request, b"{%b%b}" % (members, result_meta)))
 
     async def get(self, request: web.Request) -> web.StreamResponse:
-        """Tell of changes, to a client of a revision with a handshake, until either side ends it."""
+        """Stream change notifications to a client of a handshake revision."""
         try:
             _check_handshake(request)
             self._state.session(request)
@@ -214,7 +215,7 @@ class HttpTransport:
             return error_response(error)
 
     async def delete(self, request: web.Request) -> web.StreamResponse:
-        """End a session."""
+        """Delete the session of a client."""
         try:
             _check_handshake(request)
             return self._state.end_session(request)
@@ -225,9 +226,9 @@ class HttpTransport:
 def _check_handshake(request: web.Request) -> None:
     version = request.headers.get(VERSION_HEADER)
     if version == STATELESS_VERSION:
-        raise HttpError(405, f"the revision {version} knows POST alone")
+        raise HttpError(405, f"MCP {version} has only POST requests")
     if version is not None and version not in HANDSHAKE_VERSIONS:
-        raise HttpError(400, "Unsupported protocol version")
+        raise HttpError(400, "unsupported protocol version")
 
 
 def _result_body(rpc_request: McpRequest, result: bytes) -> bytes:

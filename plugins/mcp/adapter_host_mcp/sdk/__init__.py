@@ -1,1 +1,1 @@
-"""The official SDK's server: handlers, HTTP and stdio. Imports `features` and below."""
+"""The server on the official SDK: handlers, HTTP and stdio. Imports `features` and below."""

@@ -1,6 +1,6 @@
-"""The protocol, by the official SDK; no other module imports its less advertised parts.
+"""Adapter to the official SDK; the only module that imports its less public parts.
 
-It costs a second to import, so nothing imports this module before something is served.
+The SDK takes a second to import, so this module is imported only when an exposer is served.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ if TYPE_CHECKING:
     from .client_requests import ClientRequests
 
 LEVELS: Final[tuple[str, ...]] = get_args(types.LoggingLevel)
-"""The levels of a log, the least severe first."""
+"""Log levels, least severe first."""
 
 OneWayMessage = JSONRPCNotification | JSONRPCResponse | JSONRPCError
-"""A message that gets no answer."""
+"""A message that gets no response."""
 
 _ONE_WAY_MESSAGES: Final[Mapping[str, type[OneWayMessage]]] = {
     "method": JSONRPCNotification,
@@ -63,7 +63,7 @@ _ONE_WAY_MESSAGES: Final[Mapping[str, type[OneWayMessage]]] = {
 
 @dataclass(frozen=True, slots=True)
 class ClassifiedRequest:
-    """One request and the revision it is answered by; a stateless one brings along who calls."""
+    """A request with its protocol version; stateless requests carry the client's information."""
 
     request: JSONRPCRequest
     version: str
@@ -74,32 +74,32 @@ class ClassifiedRequest:
 
     @property
     def cancel_key(self) -> tuple[str, RequestId] | None:
-        """What its client may name it by when it cancels it."""
+        """The session id and request id that `notifications/cancelled` refers to."""
         return (self.session.id, self.request.id) if self.session else None
 
     @property
     def progress_token(self) -> str | int | None:
-        """What the client wants progress to be marked with."""
+        """The `progressToken` of the request."""
         return progress_token_from_params(self.request.params)
 
     @property
     def log_level(self) -> str | None:
-        """The least severe log message that a stateless request asks for."""
+        """The minimum level of log messages that a stateless request asks for."""
         meta = (self.request.params or {}).get("_meta")
         level = meta.get(types.LOG_LEVEL_META_KEY) if isinstance(meta, Mapping) else None
         return level if level in LEVELS else None
 
     @property
     def stateless(self) -> bool:
-        """Whether it is of the revisions that have no handshake."""
+        """True for revisions without a handshake."""
         return self.version in MODERN_PROTOCOL_VERSIONS
 
     def http_status(self, error: ErrorData) -> int:
-        """The HTTP status of an error; the handshake revisions tell it in the body alone."""
+        """Return the HTTP status of an error; it is 200 in the handshake revisions."""
         return ERROR_CODE_HTTP_STATUS.get(error.code, 200) if self.stateless else 200
 
     def validate(self) -> None:
-        """Raise `MCPError` unless the request is as its revision has it."""
+        """Raise `MCPError` unless the request is valid in its revision."""
         try:
             wire.validate_client_request(self.request.method, self.version, self.request.params)
         except ValidationError as error:
@@ -108,7 +108,7 @@ class ClassifiedRequest:
 
 @dataclass(slots=True)
 class _OutboundChannel:
-    """What the SDK asks of a transport during a request."""
+    """The SDK's outbound channel during a request: requests and notifications to the client."""
 
     response: ResponseStream[ClassifiedRequest]
     client_requests: ClientRequests
@@ -146,7 +146,7 @@ class _OutboundChannel:
 
 
 def read_message(decoded: Any) -> JSONRPCRequest | OneWayMessage:
-    """The message in a decoded body; raises `MCPError` for anything else."""
+    """Validate a decoded body as a JSON-RPC message; raise `MCPError` for anything else."""
     try:
         if isinstance(decoded, dict) and ("id" not in decoded or "method" not in decoded):
             message_type = next(
@@ -160,7 +160,7 @@ def read_message(decoded: Any) -> JSONRPCRequest | OneWayMessage:
 
 
 def check_version(headers: Mapping[str, str]) -> str | None:
-    """The revision in the header, if any; raises `MCPError` for one that does not exist."""
+    """Return the protocol version in the header, if any; raise `MCPError` for an unknown one."""
     version = headers.get(MCP_PROTOCOL_VERSION_HEADER)
     if version is not None:
         rejection = unsupported_protocol_version_rejection(version, KNOWN_PROTOCOL_VERSIONS)
@@ -170,22 +170,22 @@ def check_version(headers: Mapping[str, str]) -> str | None:
 
 
 def meets_log_level(level: str, threshold: str | None) -> bool:
-    """Whether a log message is as severe as a client wants them at least; none is, if it wants none."""
+    """Return True if `level` is at least `threshold`; always False without a threshold."""
     return level in LEVELS and threshold in LEVELS and LEVELS.index(level) >= LEVELS.index(threshold)
 
 
 def can_resume(request_info: ClassifiedRequest) -> bool:
-    """Whether a client of this session and revision comes back for the rest of a stream that the server ends."""
+    """Return True if the client can reconnect to a detached stream."""
     return request_info.session is not None and request_info.version == LATEST_HANDSHAKE_VERSION
 
 
 def is_stateless(version: str | None) -> bool:
-    """Whether a revision is of those without a handshake."""
+    """Return True for revisions without a handshake."""
     return version in MODERN_PROTOCOL_VERSIONS
 
 
 def cancelled_request(notification: JSONRPCNotification) -> RequestId | None:
-    """The request that a notification cancels, if it is one of that kind."""
+    """Return the id of the request that a notification cancels, or None for other notifications."""
     if notification.method != "notifications/cancelled":
         return None
     return cancelled_request_id_from_params(notification.params)
@@ -194,14 +194,14 @@ def cancelled_request(notification: JSONRPCNotification) -> RequestId | None:
 def classify(
     request: JSONRPCRequest, decoded: Mapping[str, Any], headers: Mapping[str, str], session: Session | None
 ) -> ClassifiedRequest:
-    """Find the revision to answer by; raises `MCPError` when header and body do not agree on it."""
+    """Determine the protocol version of a request; raise `MCPError` when headers and body contradict each other."""
     version = headers.get(MCP_PROTOCOL_VERSION_HEADER)
     handshake = version is None or version in HANDSHAKE_PROTOCOL_VERSIONS
     if handshake and (request.method == "initialize" or not _has_protocol_version(request.params)):
         agreed = session.version if session else types.DEFAULT_NEGOTIATED_VERSION
         return ClassifiedRequest(request, version or agreed, headers, session)
     if duplicated := find_duplicated_routing_header(headers.items()):
-        raise MCPError(types.HEADER_MISMATCH, f"the header {duplicated} appears more than once")
+        raise MCPError(types.HEADER_MISMATCH, f"duplicate header {duplicated}")
     route = classify_inbound_request(decoded, headers=headers)
     if isinstance(route, InboundLadderRejection):
         raise _rejection_error(route)
@@ -226,7 +226,7 @@ def _protocol_error(error: ValidationError) -> MCPError:
 
 
 def rejection_status(error: ErrorData) -> int:
-    """The HTTP status of a message that could not be taken."""
+    """Return the HTTP status for a rejected message."""
     return ERROR_CODE_HTTP_STATUS.get(error.code, 400)
 
 
@@ -238,9 +238,9 @@ async def handle_request(
     log_level: str | None = None,
     detach: Callable[[], Awaitable[None]] | None = None,
 ) -> dict[str, Any]:
-    """Answer a request by the SDK alone; raises `MCPError`.
+    """Handle a request by the SDK's server; raise `MCPError`.
 
-    No log message below a level is sent; `part` ends the stream ahead of the result, when a handler wants that.
+    Log messages below `log_level` are dropped; `detach` closes the stream before the result, for handlers.
     """
     request_info = response.request_info
     request = request_info.request
@@ -272,7 +272,7 @@ def _connection(request_info: ClassifiedRequest, channel: _OutboundChannel) -> C
         return Connection.from_envelope(
             request_info.version, request_info.client_info, request_info.client_capabilities
         )
-    # What is not about a request rides on its stream nevertheless: it is the one that the client surely reads.
+    # Messages unrelated to the request use its stream as well, as the client certainly reads that one.
     capabilities = request_info.session.capabilities if request_info.session else None
     return Connection.from_envelope(request_info.version, None, capabilities, outbound=channel)
 
@@ -291,5 +291,5 @@ def _check_param_headers(server: Server[None], request_info: ClassifiedRequest) 
 
 
 def result_meta(server: Server[None]) -> dict[str, Any]:
-    """What the stateless revisions want in every result."""
+    """Return the members that the stateless revisions require in every result."""
     return {"resultType": "complete", "_meta": {types.SERVER_INFO_META_KEY: server.server_info_stamp}}

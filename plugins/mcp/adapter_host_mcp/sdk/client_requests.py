@@ -1,4 +1,4 @@
-"""Requests of ours to clients, which only the revisions with a handshake know, and their answers."""
+"""Requests from the server to clients (sampling, elicitation, roots), in the handshake revisions."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from mcp_types import INTERNAL_ERROR, REQUEST_TIMEOUT, JSONRPCError, JSONRPCResp
 from adapter_host_mcp.http.sessions import Session
 
 MAX_PENDING: Final = 1000
-"""Requests of ours that may wait for clients at a time, by exposer."""
+"""Maximum number of pending requests per exposer."""
 
 TIMEOUT: Final = 600.0
-"""Seconds that a client, and the person before it, may take to answer."""
+"""Seconds to wait for a response, which may need a person."""
 
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 
 class ClientRequests:
-    """The requests that wait for a client's answer; they live in this process, so the answer must come to it."""
+    """Pending requests to clients; the responses must arrive in the same process."""
 
     def __init__(self) -> None:
         self._pending: dict[tuple[str, str | int], asyncio.Future[dict[str, Any]]] = {}
@@ -38,10 +38,10 @@ class ClientRequests:
         params: Mapping[str, Any] | None,
         timeout_seconds: float | None = None,
     ) -> dict[str, Any]:
-        """Send a request and wait for its result; raises `MCPError`."""
+        """Send a request by `send_message` and wait for its result; raise `MCPError`."""
         if len(self._pending) >= MAX_PENDING:
-            raise MCPError(INTERNAL_ERROR, "too many requests wait for clients already")
-        # Not to be guessed, so that no other client can answer.
+            raise MCPError(INTERNAL_ERROR, "too many pending requests to clients; retry later")
+        # Unguessable, so that no other client can send the response.
         request_id = secrets.token_hex(8)
         key = (session.id, request_id)
         self._pending[key] = future = asyncio.get_running_loop().create_future()
@@ -52,12 +52,12 @@ class ClientRequests:
                 result: dict[str, Any] = await future
                 return result
         except TimeoutError:
-            raise MCPError(REQUEST_TIMEOUT, f"the client has not answered {method}") from None
+            raise MCPError(REQUEST_TIMEOUT, f"the client sent no response to {method} in time") from None
         finally:
             del self._pending[key]
 
     def resolve(self, session: Session | None, message: JSONRPCResponse | JSONRPCError) -> bool:
-        """Give a client's answer to whom waits for it; false when nobody does."""
+        """Resolve the pending request of a response; return False when there is none."""
         if session is None or message.id is None:
             return False
         future = self._pending.get((session.id, message.id))

@@ -1,4 +1,4 @@
-"""The body of a request, decoded for the SDK, which is less patient with what is nested deep."""
+"""Decoding of request bodies for the SDK, with a nesting limit."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from adapter_host_mcp.protocol import MAX_DEPTH
 
 
 def decode_body(body: bytes) -> Any:
-    """The body as plain data; raises `MCPError`."""
+    """Parse a JSON body; raise `MCPError` for invalid JSON and for deep nesting."""
     try:
         decoded = orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise MCPError(PARSE_ERROR, "Parse error: the body is not JSON, or is nested too deeply") from None
-    # Counting brackets is much faster than walking, and nearly every message has few of them.
+        raise MCPError(PARSE_ERROR, "Parse error: invalid JSON, or nested too deeply") from None
+    # Counting brackets is much faster than walking the data, and nearly every message has few.
     if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _is_deep(decoded):
-        raise MCPError(INVALID_REQUEST, f"the message is nested deeper than {MAX_DEPTH} levels")
+        raise MCPError(INVALID_REQUEST, f"the message exceeds {MAX_DEPTH} levels of nesting")
     return decoded
 
 

@@ -1,4 +1,4 @@
-"""What the SDK's server answers besides the list of tools: resources, prompts and completion."""
+"""Handlers of the SDK's server: resources, prompts, completion and tool calls."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ from .server import PaginatedList
 log = logging.getLogger("adapter_host.mcp")
 
 _RESOURCE_NOT_FOUND: Final = -32002
-"""The handshake revisions' own code; since 2026-07-28 it is that of wrong parameters."""
+"""The code in the handshake revisions; 2026-07-28 uses that of invalid params."""
 
 _NOT_FOUND_STATUSES: Final = frozenset({404, 410})
 _MAX_SHOWN: Final = 200
@@ -59,7 +59,7 @@ Context = ServerRequestContext[None]
 
 
 def add_resources(server: Server[None], resources: Sequence[Resource]) -> None:
-    """Let `server` list and read `resources`."""
+    """Add handlers that list and read resources."""
     with_variables = [resource for resource in resources if resource.uri.variables]
     templates = PaginatedList(
         [
@@ -99,7 +99,7 @@ def _find_resource(resources: Sequence[Resource], uri: str) -> tuple[Resource, A
         arguments = resource.match(uri)
         if arguments is not None:
             return resource, arguments
-    raise NotFoundError("there is no such resource")
+    raise NotFoundError("resource not found")
 
 
 def _contents(result: Result, uri: str, resource: Resource) -> types.TextResourceContents | types.BlobResourceContents:
@@ -139,7 +139,7 @@ def _log_internal_error(error: OperationError, kind: str, name: str) -> None:
 
 
 def add_prompts(server: Server[None], prompts: Mapping[str, Prompt]) -> None:
-    """Let `server` list and give `prompts`."""
+    """Add handlers that list and render prompts."""
     pages = PaginatedList(
         [types.Prompt.model_validate(prompt.definition, by_name=False) for prompt in prompts.values()], list(prompts)
     )
@@ -166,7 +166,7 @@ def add_prompts(server: Server[None], prompts: Mapping[str, Prompt]) -> None:
 
 
 def add_completion(server: Server[None], resources: Sequence[Resource], prompts: Mapping[str, Prompt]) -> None:
-    """Let `server` complete arguments, if the document says of any what it may be."""
+    """Add the completion handler if the values of any argument are enumerated."""
     if not can_complete(resources, prompts.values()):
         return
     by_prompt, by_template = prompt_choices(prompts.values()), resource_choices(resources)
@@ -187,14 +187,14 @@ def add_completion(server: Server[None], resources: Sequence[Resource], prompts:
 
 def _find_choices(choices_by_name: Mapping[str, Choices], name: str, argument: str) -> Sequence[str]:
     if name not in choices_by_name:
-        raise MCPError(types.INVALID_PARAMS, f"there is nothing to complete at '{name[:_MAX_SHOWN]}'")
+        raise MCPError(types.INVALID_PARAMS, f"no completion for '{name[:_MAX_SHOWN]}'")
     if argument not in choices_by_name[name]:
-        raise MCPError(types.INVALID_PARAMS, f"'{name[:_MAX_SHOWN]}' has no argument '{argument[:_MAX_SHOWN]}'")
+        raise MCPError(types.INVALID_PARAMS, f"unknown argument '{argument[:_MAX_SHOWN]}' of '{name[:_MAX_SHOWN]}'")
     return choices_by_name[name][argument]
 
 
 def add_tool_calls(server: Server[None], tools: Mapping[str, Tool]) -> None:
-    """Let `server` itself call tools, where no transport of ours does it past the SDK."""
+    """Add the handler that calls tools, for transports without a fast path."""
     sdk_handler = server.get_request_handler("tools/call")
 
     async def call(context: Context, params: types.CallToolRequestParams) -> HandlerResult:
@@ -205,7 +205,7 @@ def add_tool_calls(server: Server[None], tools: Mapping[str, Tool]) -> None:
             raise MCPError(types.INVALID_PARAMS, f"Unknown tool: {params.name[:MAX_LENGTH]}")
         stateless = context.protocol_version in MODERN_PROTOCOL_VERSIONS
         members = await call_tool(tool, params.arguments or {}, {}, allow_any_json=stateless)
-        # The standard library's reader: it keeps every digit of a number.
+        # The standard library's parser keeps integers of any size.
         result = json.loads(b"{%b}" % members)
         return {"resultType": "complete", **result} if stateless else result
 
@@ -220,7 +220,7 @@ async def _hide_unexpected_errors(ctx: ServerRequestContext[None], call_next: Ca
     except (MCPError, ValidationError):
         raise
     except Exception as error:
-        # The edge of the protocol: the SDK would tell the client what the error says.
+        # The protocol boundary: the SDK would send the error's message to the client.
         raise MCPError.from_error_data(
             types.ErrorData(**report_internal_error(ctx.method, ctx.params, error))
         ) from None

@@ -1,4 +1,4 @@
-"""The endpoint on the SDK: everything that is not plainly right at the front, and all that it alone can do."""
+"""The endpoint built on the SDK: requests off the fast path, and features that only the SDK has."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
     from adapter_host_mcp.http.state import ServerState
 
 PendingResponse = ResponseStream[sdk.ClassifiedRequest]
-"""A reply in progress to a request as the SDK reads it."""
+"""A response in progress to a request that the SDK has parsed."""
 
 
 class SdkEndpoint:
-    """Answers each request on its own, by the SDK."""
+    """Handles requests with the SDK's server."""
 
     def __init__(self, server: Server[None], tools: Mapping[str, Tool], state: ServerState) -> None:
         self._server = server
@@ -57,16 +57,16 @@ class SdkEndpoint:
 
     @property
     def pending_requests(self) -> int:
-        """The requests of ours that wait for an answer."""
+        """The number of requests to clients that wait for a response."""
         return len(self._client_requests)
 
     def stop(self) -> None:
-        """Cut off what goes on without a connection."""
+        """Cancel the calls that continue without a connection."""
         for task in self._tasks:
             task.cancel()
 
     async def post(self, request: web.Request) -> web.StreamResponse:
-        """Take one message."""
+        """Handle a POST request."""
         try:
             accepts_sse = check_headers(request)
             body = await read_body(request, self._state.body_limit)
@@ -75,7 +75,7 @@ class SdkEndpoint:
         return await self.handle(request, body, accepts_sse=accepts_sse)
 
     async def handle(self, request: web.Request, body: bytes, *, accepts_sse: bool) -> web.StreamResponse:
-        """Take the message in a body; `streams` says whether the client takes a stream of events."""
+        """Handle the message in a body; `accepts_sse` says whether the client accepts an event stream."""
         try:
             decoded = decode_body(body)
             message = sdk.read_message(decoded)
@@ -116,10 +116,10 @@ class SdkEndpoint:
             if session is not None and request_id is not None:
                 self._state.responses.cancel(session.id, request_id)
         elif sdk.is_stateless(version) or not self._client_requests.resolve(session, message):
-            raise MCPError(INVALID_REQUEST, "no request waits for this answer here")
+            raise MCPError(INVALID_REQUEST, "no pending request for this response")
 
     async def _respond_in_task(self, response: PendingResponse) -> web.StreamResponse:
-        """Reply by a task of its own, which goes on when a handler has the stream ended."""
+        """Run the response in a task that continues when a handler detaches the stream."""
         response.detached = asyncio.Event()
         response.task = task = asyncio.create_task(self._respond(response))
         self._tasks.add(task)
@@ -153,7 +153,7 @@ class SdkEndpoint:
         except MCPError as error:
             data = error.error
         except Exception as error:
-            # The edge of the protocol: whatever went wrong, the client is owed an answer, and no details.
+            # The protocol boundary: the client must get a response, without details of the error.
             data = ErrorData(**report_internal_error(request_info.request.method, request_info.request.params, error))
         else:
             body = b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (orjson.dumps(request_info.request.id), result)
@@ -172,8 +172,8 @@ class SdkEndpoint:
         tool = self._tool(request_info)
         if tool is None:
             return orjson.dumps(await self._serve(response, params))
-        # Past the SDK's server: it would validate all that is written here a second time, piece by piece. No
-        # input schema of ours asks for Mcp-Param headers, so there are none to compare.
+        # Bypass the SDK's server, which would validate the result again. The generated input schemas never ask for
+        # Mcp-Param headers, so there are none to compare.
         request_info.validate()
         arguments = params.get("arguments") or {}
         members = await call_tool(tool, arguments, request_info.headers, allow_any_json=request_info.stateless)
@@ -195,11 +195,11 @@ class SdkEndpoint:
         )
 
     def _handler_log_level(self, request_info: sdk.ClassifiedRequest) -> str | None:
-        # Before a client has set a level, the revisions with a handshake leave it to the server what to send.
+        # In the handshake revisions the server chooses the level until the client sets one.
         return self._log_level(request_info) or (None if request_info.stateless else "debug")
 
     def _log_level(self, request_info: sdk.ClassifiedRequest) -> str | None:
-        """The least severe log message that a client has asked for; None when it has not."""
+        """Return the minimum level of log messages that the client has asked for, or None."""
         return (
             request_info.log_level if request_info.stateless else self._state.sessions.log_level(request_info.session)
         )

@@ -1,4 +1,4 @@
-"""The SDK's server: the list of tools, pages, and what transports add: news of changes, log levels, sealed state."""
+"""The SDK's server: tools, pagination, subscriptions to changes, log levels and sealed request state."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _EVENTS: Final[Mapping[str, ServerEvent]] = {
     event_to_notification(event, {}).method: event
     for event in (ToolsListChanged(), PromptsListChanged(), ResourcesListChanged())
 }
-"""The SDK's word for each change of which others know the name alone."""
+"""The SDK's event for each notification of a changed list."""
 
 Context = ServerRequestContext[None]
 CapabilityMap = dict[str, dict[str, Any]] | None
@@ -51,7 +51,7 @@ _Entry = TypeVar("_Entry")
 
 
 class McpServer(Server[None]):
-    """Tells truly what clients may subscribe to: lists where changes are told, a resource if a handler takes it."""
+    """Server that advertises only supported subscriptions: changes of lists, and resources if a handler exists."""
 
     def create_initialization_options(
         self,
@@ -82,14 +82,14 @@ class McpServer(Server[None]):
 
 
 class PaginatedList(Generic[_Entry]):
-    """A list in pages; its cursors are its own, and not good for another list."""
+    """A paginated list; cursors are valid only for a list of the same entries."""
 
     def __init__(self, entries: Sequence[_Entry], names: Sequence[str]) -> None:
         self._entries = entries
         self._fingerprint = hashlib.sha256("\n".join(names).encode("utf-8", "surrogatepass")).digest()[:6]
 
     def page(self, params: types.PaginatedRequestParams | None) -> tuple[list[_Entry], str | None]:
-        """The page that a request asks for, and the cursor of the next one; raises `MCPError`."""
+        """Return the requested page and the cursor of the next; raise `MCPError` for an unknown cursor."""
         start = self._start(params.cursor) if params and params.cursor is not None else 0
         end = start + PAGE_SIZE
         return list(self._entries[start:end]), self._cursor(end) if end < len(self._entries) else None
@@ -101,11 +101,11 @@ class PaginatedList(Generic[_Entry]):
         for start in range(PAGE_SIZE, len(self._entries), PAGE_SIZE):
             if cursor == self._cursor(start):
                 return start
-        raise MCPError(types.INVALID_PARAMS, "there is no such page (begin again without a cursor)")
+        raise MCPError(types.INVALID_PARAMS, "unknown cursor; start again without a cursor")
 
 
 def build_server(identity: ServerIdentity, tools: Mapping[str, Tool]) -> Server[None]:
-    """A server that lists `tools`."""
+    """Build a server that lists `tools`."""
     pages = {version: _paginate_tools(tools, version) for version in (LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION)}
 
     async def list_tools(context: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
@@ -122,7 +122,7 @@ def build_server(identity: ServerIdentity, tools: Mapping[str, Tool]) -> Server[
         cache_hints=dict.fromkeys(get_args(CacheableMethod), hint),
         on_list_tools=list_tools,
     )
-    # The SDK's tracing, which costs time on each request even when nothing collects it.
+    # Removes the SDK's tracing, which slows down requests even when nothing collects the traces.
     server.middleware.clear()
     return server
 
@@ -138,30 +138,30 @@ def _paginate_tools(tools: Mapping[str, Tool], version: str) -> PaginatedList[ty
 
 
 def _validate_definition(definition: Mapping[str, Any], version: str) -> None:
-    # One by one and before anything is served: a single tool that is not as it must be spoils the whole list.
+    # Validated one by one at start, as a single invalid tool would make the whole list fail.
     data = {"tools": [definition], "resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
     try:
         wire.validate_server_result("tools/list", version, data)
     except ValidationError as error:
         location = ".".join(map(str, error.errors()[0]["loc"][2:]))
         name = definition["name"]
-        raise StartError(f"tool '{name}' cannot be offered over MCP {version}: its {location} is wrong") from error
+        raise StartError(f"tool '{name}' is not valid in MCP {version}: invalid '{location}'") from error
 
 
 class _SubscriptionBus:
-    """The streams as the SDK's subscriptions know them."""
+    """`ChangeStreams` with the interface of the SDK's subscription bus."""
 
     def __init__(self, streams: ChangeStreams) -> None:
         self._streams = streams
 
     async def publish(self, event: ServerEvent) -> None:
-        """Give news to every listener, and let those that wait go on."""
+        """Publish an event to all listeners and yield to them."""
         name = next((name for name, change in _EVENTS.items() if change == event), None)
         self._streams.publish(event if name is None else name)
         await asyncio.sleep(0)
 
     def subscribe(self, listener: Callable[[ServerEvent], None]) -> Callable[[], None]:
-        """Have `listener` called with news until the function that this gives is called."""
+        """Add a listener; return the function that removes it."""
 
         def on_change(change: Any) -> None:
             listener(_EVENTS[change] if isinstance(change, str) else change)
@@ -170,7 +170,7 @@ class _SubscriptionBus:
 
 
 def add_subscriptions(server: Server[None], streams: ChangeStreams) -> None:
-    """Have the server tell of changes to those that listen by `subscriptions/listen`."""
+    """Add the handler of `subscriptions/listen`, which streams change notifications."""
     handler = ListenHandler(_SubscriptionBus(streams), max_subscriptions=MAX_STREAMS, max_buffered_events=MAX_QUEUED)
     has_resource_subscriptions = server.get_request_handler("resources/subscribe") is not None
 
@@ -184,7 +184,7 @@ def add_subscriptions(server: Server[None], streams: ChangeStreams) -> None:
                 async with asyncio.timeout(STREAM_LIFETIME):
                     return await handler(context, params)
         except TooManyStreamsError:
-            raise MCPError(types.INTERNAL_ERROR, "too many clients listen already") from None
+            raise MCPError(types.INTERNAL_ERROR, "too many open streams; retry later") from None
         except TimeoutError:
             return types.SubscriptionsListenResult(meta={SUBSCRIPTION_ID_META_KEY: context.request_id})
 
@@ -192,7 +192,7 @@ def add_subscriptions(server: Server[None], streams: ChangeStreams) -> None:
 
 
 def add_log_level(server: Server[None], sessions: Sessions) -> None:
-    """Have the server take the level of the log messages that a client wants."""
+    """Add the handler of `logging/setLevel`."""
 
     async def set_log_level(context: Context, params: types.SetLevelRequestParams) -> types.EmptyResult:
         if context.request is not None and context.request.session is not None:
@@ -203,6 +203,6 @@ def add_log_level(server: Server[None], sessions: Sessions) -> None:
 
 
 def seal_state(server: Server[None], key: bytes) -> None:
-    """Have what a handler leaves with a client between two rounds sealed, and checked when it comes back."""
+    """Seal the state that handlers store with clients between two rounds of a request."""
     security = RequestStateSecurity(keys=[hmac.digest(key, b"mcp request state", "sha256")])
     server.middleware.append(RequestStateBoundary(security, default_audience=server.name))

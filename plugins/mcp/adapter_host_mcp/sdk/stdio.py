@@ -1,4 +1,4 @@
-"""One client over standard input and output: a JSON-RPC message a line, and nothing else."""
+"""The stdio transport: one client, one JSON-RPC message per line."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ log = logging.getLogger("adapter_host.mcp")
 
 _CHUNK: Final = 64 * 1024
 _READ_AHEAD: Final = 16
-"""Chunks that are read before the client's messages are taken up."""
+"""Maximum number of chunks read ahead of processing."""
 
 
 @contextmanager
 def claim_stdio() -> Iterator[tuple[int, int]]:
-    """Standard input and output, kept from everybody else: what they print meanwhile goes to standard error."""
+    """Reserve standard input and output for the client; other output goes to standard error."""
     sys.stdout.flush()
     source, sink, devnull = os.dup(0), os.dup(1), os.open(os.devnull, os.O_RDONLY)
     os.dup2(devnull, 0)
     os.close(devnull)
     os.dup2(2, 1)
     try:
-        # Neither copy is closed afterwards: a thread may still wait on it, and must not wake on another's file.
+        # The copies stay open: a thread may still read from one, and must not read from a reused descriptor.
         yield source, sink
     finally:
         sys.stdout.flush()
@@ -55,20 +55,20 @@ def claim_stdio() -> Iterator[tuple[int, int]]:
 
 
 async def serve(server: Server[None], source: int, sink: int, limit: int) -> None:
-    """Serve one client until it ends its input and every request of it has its answer."""
+    """Serve one client until its input ends and all its requests have responses."""
     read_in, read_out = anyio.create_memory_object_stream[SessionMessage | Exception]()
     write_in, write_out = anyio.create_memory_object_stream[SessionMessage]()
     async with anyio.create_task_group() as tasks:
         client = _Client(source, sink, limit, tasks.cancel_scope)
         tasks.start_soon(client.receive, read_in)
         tasks.start_soon(client.send, write_out)
-        # Nobody here is told of a change of the lists, so it is not promised.
+        # Changes of lists are not sent over stdio, so they are not advertised.
         options = server.create_initialization_options(NotificationOptions())
         await server.run(read_out, write_in, options)
 
 
 class _Client:
-    """The client at the other end of two file descriptors; `scope` is cancelled when it is gone."""
+    """The client at the other end of two file descriptors; `scope` is cancelled when it disconnects."""
 
     def __init__(self, source: int, sink: int, limit: int, scope: anyio.CancelScope) -> None:
         self._chunks = _InputReader(source)
@@ -89,14 +89,14 @@ class _Client:
                 else:
                     self._track(message)
                     await stream.send(SessionMessage(message))
-            # The SDK drops what is in progress when the input ends; who pipes requests in wants the answers.
+            # The SDK cancels requests in progress when the input ends; piped requests need their responses.
             while self._in_progress:
                 self._request_done.clear()
                 await self._request_done.wait()
 
     def _parse(self, line: bytes | None) -> JSONRPCMessage:
         if line is None:
-            raise MCPError(INVALID_REQUEST, f"the message is larger than {self._limit} bytes")
+            raise MCPError(INVALID_REQUEST, f"the message exceeds {self._limit} bytes")
         decoded = decode_body(line)
         try:
             return jsonrpc_message_adapter.validate_python(decoded, by_name=False)
@@ -107,7 +107,7 @@ class _Client:
         if isinstance(message, JSONRPCRequest):
             self._in_progress.add(str(message.id))
         elif isinstance(message, JSONRPCNotification) and message.method == "notifications/cancelled":
-            # It is never answered.
+            # A cancelled request gets no response.
             self._mark_done((message.params or {}).get("requestId"))
 
     def _mark_done(self, request_id: RequestId | None) -> None:
@@ -115,7 +115,7 @@ class _Client:
         self._request_done.set()
 
     async def _lines(self) -> AsyncIterator[bytes | None]:
-        """The lines that are not empty; None for one that is too large."""
+        """Yield the lines that are not empty, and None for a line that is too long."""
         line, too_large = bytearray(), False
         async for chunk in self._chunks:
             first, *others = chunk.split(b"\n")
@@ -143,12 +143,12 @@ class _Client:
             async with self._writing:
                 await asyncio.to_thread(_write, self._sink, data)
         except OSError as error:
-            log.info("the client is gone: %s", error.strerror)
+            log.info("client disconnected: %s", error.strerror)
             self._scope.cancel()
 
 
 class _InputReader:
-    """What a file descriptor gives. A thread of its own waits for it, which keeps nobody from leaving."""
+    """Reads a file descriptor in a daemon thread, which does not block the exit of the process."""
 
     def __init__(self, source: int) -> None:
         self._source = source
@@ -159,7 +159,7 @@ class _InputReader:
 
     def _read_loop(self) -> None:
         chunk = b"more"
-        # The loop may be closed by now: nobody reads any longer.
+        # The event loop may be closed already.
         with suppress(RuntimeError):
             while chunk:
                 self._capacity.acquire()
