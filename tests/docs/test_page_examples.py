@@ -76,7 +76,7 @@ async def test_every_example_is_served(page: Path, folder: Path, collector: str)
 
 
 async def answers(status: ExposerStatus, file: Path) -> None:
-    """Return an exposer answers callers; where it asks for authentication, it refuses those without."""
+    """Check that an exposer responds, and rejects requests without the credentials it requires."""
     wanted = 200 if status.authentication == "none" else 401
     if status.url is None:
         await answers_on_standard_output(file)
@@ -100,14 +100,14 @@ async def status_of(url: str) -> int:
 
 
 async def answers_on_standard_output(file: Path) -> None:
-    """Return the command serves the document to a client that starts it."""
+    """Check that the command serves the document to a client that starts it."""
     words = ["-m", "adapter_host", "serve", "--mock", "--stdio", str(file)]
     async with Client(stdio_client(StdioServerParameters(command=sys.executable, args=words))) as client:
         await lists(client)
 
 
 async def lists(client: Client) -> None:
-    """Return a client is told what there is, and gets a prompt and what is read without a variable."""
+    """Check that a client can list everything, get a prompt and read a resource without variables."""
     offered = client.server_capabilities
     tools = (await client.list_tools()).tools if offered.tools else []
     resources = (await client.list_resources()).resources if offered.resources else []

@@ -248,3 +248,16 @@ def test_there_is_no_state_of_a_module() -> None:
         if isinstance(node, ast.Call) and (getattr(node.func, "id", "") or getattr(node.func, "attr", "")) in makers
     ]
     assert made == []
+
+
+def test_docstrings_do_not_return_what_a_function_does_not() -> None:
+    """A docstring that begins with Return or Yield belongs to a function that is not annotated with None."""
+    wrong = []
+    for path in (path for base in ("core", "plugins", "tests") for path in (ROOT / base).rglob("*.py")):
+        if "node_modules" in path.parts:
+            continue
+        for function, _ in functions(path):
+            returns_nothing = isinstance(function.returns, ast.Constant) and function.returns.value is None
+            if returns_nothing and (ast.get_docstring(function) or "").startswith(("Return ", "Yield ")):
+                wrong.append(f"{path.relative_to(ROOT)}:{function.lineno} {function.name}")
+    assert wrong == []

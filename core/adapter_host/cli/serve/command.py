@@ -164,7 +164,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 def _refuse_unknown_namespaces(host: Host, options: argparse.Namespace) -> None:
-    """Return an override that meets nothing is a typing error, and would go unseen."""
+    """Raise `UsageError` for an override of a namespace that does not exist."""
     exposers = {status.namespace for status in host.status()}
     consumers = {consumer.config.namespace for plan in host.plans for consumer in plan.consumers}
     for option, given, known in (

@@ -80,7 +80,7 @@ SKILL_KEYS = {
 
 
 def mcp_port(value: dict[str, Any], at: Loc, findings: Findings) -> None:
-    """Return a port belongs to the transport http, and to it alone."""
+    """Check that a port is declared with the transport http only."""
     transport = value.get("transport", "http")
     if transport == "stdio" and "port" in value:
         findings.add((*at, "port"), "'port' has no use with 'transport: stdio'", "conflicting-keys", key=True)

@@ -43,7 +43,7 @@ CAPABILITY = obj({}, SECTIONS, any_of("exposes", "consumes"))
 
 
 def one_section(value: dict[str, Any], at: Loc, findings: Findings) -> None:
-    """Return a document is a capability, or it shares one section with others."""
+    """Check that a document is a capability, or shares exactly one section."""
     shared = [key for key in SECTIONS if key in value]
     if "capability" in value:
         return

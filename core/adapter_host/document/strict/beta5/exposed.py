@@ -72,7 +72,7 @@ def rest_outputs(value: Any, at: Loc, findings: Findings) -> None:
 
 
 def one_answer(value: dict[str, Any], at: Loc, findings: Findings) -> None:
-    """Return a binary answer is declared in one of two ways."""
+    """Check that a binary response is declared in one of the two ways."""
     if "responses" in value and "responseBinary" in value:
         findings.conflict(at, "responses", "responseBinary")
 

@@ -91,7 +91,7 @@ class Reader:
             raise MalformedResponseError("more than one answer")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Return a field has come, of the head or of the trailer."""
+        """Store a header, or reject an unexpected trailer."""
         if self.complete:
             raise MalformedResponseError("a trailer where there is none")
         if self._answer.status:
@@ -101,7 +101,7 @@ class Reader:
             self._pairs.append((name, value))
 
     def on_headers_complete(self) -> None:
-        """Return the head has come."""
+        """Check the complete head and pass it to the response."""
         status = self._parser.get_status_code()
         if not 100 <= status <= 599 or status == 101 or self._parser.get_http_version() not in _VERSIONS:
             raise MalformedResponseError("an answer of another protocol")
@@ -114,7 +114,7 @@ class Reader:
             self._begin(status)
 
     def on_body(self, data: bytes) -> None:
-        """Return a piece of the body has come."""
+        """Pass a piece of the body to the response."""
         if self.complete:
             raise MalformedResponseError("a body where there is none")
         self._extra -= len(data)
@@ -122,7 +122,7 @@ class Reader:
         self._answer.more(data)
 
     def on_message_complete(self) -> None:
-        """Return the answer has ended."""
+        """Note that the response is complete."""
         if self._interim:
             self._interim = False
         elif not self.complete:

@@ -79,13 +79,13 @@ class NativeResponse(Response):
     # The connection's side.
 
     def head(self, status: int, pairs: list[Pair], media_type: bytes) -> None:
-        """Return the head has come."""
+        """Store the status and the headers."""
         self.status = status
         self.headers = Fields(pairs)
         self.media_type = media_type.decode("utf-8", "surrogateescape").strip()
 
     def expect(self, length: int | None, coding: bytes) -> None:
-        """Return a body will come; raises `MalformedResponseError` for a coding that is not known."""
+        """Prepare for a body; raise `MalformedResponseError` for an unknown coding."""
         if coding and coding != b"identity" and self._decoded:
             self._inflater = Inflater(coding)
         elif length is not None and length > self._most:
@@ -93,7 +93,7 @@ class NativeResponse(Response):
             self._eager = True
 
     def more(self, data: bytes) -> None:
-        """Return a piece of the body has come."""
+        """Store a piece of the body."""
         self.size += len(data)
         self._chunks.append(data)
 
