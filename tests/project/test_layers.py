@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Iterator, Mapping
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -76,6 +77,7 @@ def imported(path: Path, modules: Collection[str]) -> set[str]:
     return found & set(modules) - {module}
 
 
+@cache
 def import_graph(folder: Path) -> dict[str, set[str]]:
     files = {module_of(path): path for path in folder.rglob("*.py") if "templates" not in path.parts}
     return {module: imported(path, files) for module, path in files.items()}

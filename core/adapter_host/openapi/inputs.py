@@ -53,8 +53,7 @@ def _misplaced(name: str, place: str) -> str | None:
         return "has braces in its name"
     if place in ("header", "cookie") and not is_token(name):
         return f"has a name that no {place} can have"
-    lower = name.lower() if place == "header" else ""
-    if lower in _SET_ELSEWHERE:
+    if place == "header" and name.lower() in _SET_ELSEWHERE:
         return "is not a parameter: the media types and the authentication set it"
     if place == "header" and is_connection_header(name):
         return "belongs to the connection"

@@ -39,7 +39,7 @@ def read_proto(text: str, name: str) -> FileDescriptorProto:
     reader = _Reader(text)
     file = FileDescriptorProto(name=name)
     while word := reader.next():
-        reader.loaded(word, file)
+        reader.read_statement(word, file)
     return file
 
 
@@ -55,7 +55,7 @@ class _Reader:
         self._line, word = next(self._words, (self._line, ""))
         return word
 
-    def loaded(self, word: str, file: FileDescriptorProto) -> None:
+    def read_statement(self, word: str, file: FileDescriptorProto) -> None:
         """Take what a word at the top begins."""
         if word == "syntax":
             self._expect("=")

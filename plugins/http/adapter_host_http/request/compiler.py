@@ -26,8 +26,6 @@ from .scope import Unit, declared_inputs
 from .templates import Constant, TemplateCompiler, TemplateLocation, Value
 from .url import PLACEHOLDER, Path, Piece, Placeholder, parse_path
 
-"""Headers that belong to the connection; a document that sets one could break the request apart."""
-
 _BODILESS: Final = frozenset({"GET", "HEAD", "DELETE"})
 
 
@@ -47,7 +45,7 @@ class Compiler:
         self._body_fields: list[InputSpec] = []
 
     def compile(self) -> RequestPlan:
-        """Return the plan; what is wrong is reported to the provision."""
+        """Return the plan; problems are reported to the context."""
         self._add_credential()
         path = self._compile_path()
         for spec in self._declared:

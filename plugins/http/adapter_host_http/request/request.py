@@ -18,6 +18,7 @@ CODINGS: Final = "gzip, deflate"
 
 # A handshake gives the first, and the second is about the body as it is sent.
 _SEPARATE: Final = frozenset({"authorization", "content-length"})
+_NOT_PREPARED: Final = _SEPARATE | CONNECTION_HEADERS
 
 
 Pair = tuple[str, str]
@@ -64,8 +65,7 @@ class Request:
     def of(cls, target: str, headers: CIMultiDict[str], body: Payload, *, as_is: bool, codings: bool) -> Request:
         """One whose headers were put together for it alone; those that are the connection's are left out."""
         own = {name.lower(): (name, value) for name, value in headers.items() if name.lower() in _SEPARATE}
-        others = _SEPARATE | CONNECTION_HEADERS
-        pairs = [(name, value) for name, value in headers.items() if name.lower() not in others]
+        pairs = [(name, value) for name, value in headers.items() if name.lower() not in _NOT_PREPARED]
         return cls(target, Prepared(pairs, codings=codings), own, body, as_is)
 
     def at(self, target: str) -> Request:
