@@ -63,3 +63,8 @@ def authorization_value(request: web.Request, scheme: str) -> str:
     """Return the value after `scheme` (in lower case) in the Authorization header, or an empty string."""
     sent_scheme, _, value = request.headers.get("Authorization", "").partition(" ")
     return value.strip() if sent_scheme.lower() == scheme else ""
+
+
+def sent_bytes(text: str) -> bytes:
+    """Return the bytes that a client sent for a header or parameter, which aiohttp decoded with surrogates."""
+    return text.encode("utf-8", "surrogateescape")

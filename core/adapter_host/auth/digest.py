@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from .credentials import Credentials, Principal, Refusal, Verdict, authorization_value
+from .credentials import Credentials, Principal, Refusal, Verdict, authorization_value, sent_bytes
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -77,13 +77,13 @@ class DigestCredentials(Credentials):
         if not (self._has_secrets and well_formed and parameters.get("cnonce") and parameters.get("nonce")):
             return False
         digest = _HASHES[name]
-        request_digest = digest(f"{request.method}:{parameters.get('uri', '')}".encode("utf-8", "surrogateescape"))
+        request_digest = digest(sent_bytes(f"{request.method}:{parameters.get('uri', '')}"))
         message = ":".join(
             (self._accounts[name], parameters["nonce"], parameters["nc"], parameters["cnonce"], "auth", request_digest)
         )
-        expected = digest(message.encode("utf-8", "surrogateescape"))
+        expected = digest(sent_bytes(message))
         same_user = hmac.compare_digest(_username(parameters), self._username)
-        same_response = hmac.compare_digest(_bytes(parameters.get("response", "").lower()), expected.encode())
+        same_response = hmac.compare_digest(sent_bytes(parameters.get("response", "").lower()), expected.encode())
         return same_user and same_response and _is_for_target(parameters.get("uri", ""), request)
 
     def _refusal(self, detail: str, *, stale: bool = False) -> Refusal:
@@ -113,7 +113,7 @@ def _username(parameters: Mapping[str, str]) -> bytes:
     charset, _, rest = extended.partition("'")
     if charset.upper() == "UTF-8":
         return unquote_to_bytes(rest.partition("'")[2])
-    return _bytes(parameters.get("username", ""))
+    return sent_bytes(parameters.get("username", ""))
 
 
 def _is_for_target(uri: str, request: web.Request) -> bool:
@@ -126,10 +126,6 @@ def _is_for_target(uri: str, request: web.Request) -> bool:
         return False
     relative = f"{parts.path}?{parts.query}" if parts.query else parts.path
     return bool(parts.scheme) and relative == request.raw_path
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
 
 
 class Nonces:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from adapter_host.capability.spec import Authentication
 from adapter_host.plugin.context import BuildContext
 
-from .credentials import Credentials, Principal, Refusal, Verdict, authorization_value
+from .credentials import Credentials, Principal, Refusal, Verdict, authorization_value, sent_bytes
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -56,7 +56,7 @@ class BearerCredentials(_SharedSecret):
         self._token = token
 
     def _accepts(self, request: web.Request) -> bool:
-        return _equal(_bytes(authorization_value(request, "bearer")), self._token)
+        return _equal(sent_bytes(authorization_value(request, "bearer")), self._token)
 
 
 class ApiKeyCredentials(_SharedSecret):
@@ -70,7 +70,7 @@ class ApiKeyCredentials(_SharedSecret):
 
     def _accepts(self, request: web.Request) -> bool:
         parameters = request.query if self._in_query else request.headers
-        return _equal(_bytes(parameters.get(self._key, "")), self._value)
+        return _equal(sent_bytes(parameters.get(self._key, "")), self._value)
 
 
 class BasicCredentials(_SharedSecret):
@@ -89,7 +89,3 @@ class BasicCredentials(_SharedSecret):
         except (binascii.Error, ValueError):
             return False
         return _equal(decoded, self._expected)
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")

@@ -13,7 +13,7 @@ from urllib.parse import quote_plus
 
 import aiohttp
 
-from adapter_host.auth.credentials import Principal
+from adapter_host.auth.credentials import Principal, sent_bytes
 
 from .authorization_server import AuthorizationServer
 from .claims import ExpectedClaims, InvalidTokenError, expiry
@@ -114,4 +114,4 @@ def _principal_or_raise(result: Principal | str) -> Principal:
 
 def _key(token: str) -> bytes:
     # Do not store tokens in the cache.
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+    return hashlib.sha256(sent_bytes(token)).digest()
