@@ -17,7 +17,7 @@ def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
-def _plain_is_json(value: Any) -> Any:
+def _wrap_json(value: Any) -> Any:
     if isinstance(value, str | list) or (isinstance(value, dict) and not {"type", "data"} <= value.keys()):
         return {"type": "json", "data": value}
     return value
@@ -64,8 +64,8 @@ class MultipartBody(Model):
 
 
 AnyBody = JsonBody | TextBody | FormBody | MultipartBody
-Structured = Annotated[AnyBody, Field(discriminator="type")]
-Body = Annotated[Structured | None, BeforeValidator(_plain_is_json)]
+TaggedBody = Annotated[AnyBody, Field(discriminator="type")]
+Body = Annotated[TaggedBody | None, BeforeValidator(_wrap_json)]
 
 
 class HttpOperationSpec(Model):
@@ -114,4 +114,4 @@ class HttpConfig(ConsumerConfig):
     authentication: Authentication | None = None
     resources: ListField[HttpResource] = ()
     timeout: Timeouts = Field(default_factory=Timeouts, alias="x-timeout")
-    transport: Literal["lean", "aiohttp"] = Field("lean", alias="x-transport")
+    transport: Literal["native", "aiohttp"] = Field("native", alias="x-transport")

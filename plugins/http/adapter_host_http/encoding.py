@@ -23,29 +23,29 @@ _SPARQL_ESCAPES: Final = str.maketrans({"\\": "\\\\", '"': '\\"', "'": "\\'", "\
 _DECODINGS: Final = 3
 
 
-def listed(value: Any) -> str:
+def comma_joined(value: Any) -> str:
     """As `text_of`, but an array's elements stand between commas."""
     return ",".join(map(text_of, value)) if isinstance(value, list | tuple) else text_of(value)
 
 
-def percent(text: str) -> str:
+def percent_encode(text: str) -> str:
     """Text for a path segment or a query: only unreserved characters stay."""
     if _UNRESERVED.fullmatch(text):
         return text
     return quote(text, safe="", errors="replace")
 
 
-def form(text: str) -> str:
+def form_encode(text: str) -> str:
     """Text for a field of a form."""
-    return percent(text).replace("%20", "+")
+    return percent_encode(text).replace("%20", "+")
 
 
-def cookie(text: str) -> str:
+def cookie_encode(text: str) -> str:
     """Text for a cookie's value: what could end it is percent-encoded."""
     return quote(text, safe=_COOKIE_SAFE, errors="replace")
 
 
-def header(name: str, text: str) -> str:
+def header_value(name: str, text: str) -> str:
     """Text for a header; raises `ArgumentError` naming the input."""
     if not text.isascii():
         raise ArgumentError(name, f"'{name}' is sent in a header and may hold only ASCII characters")
@@ -64,7 +64,7 @@ def json_inner(value: Any) -> str:
     return orjson.dumps(text_of(value)).decode()[1:-1]
 
 
-def xml(value: Any) -> str:
+def xml_escape(value: Any) -> str:
     """Return a value as XML text or attribute."""
     return escape(text_of(value), {'"': "&quot;", "'": "&apos;"})
 
@@ -82,7 +82,7 @@ def sparql_bare(name: str, value: Any) -> str:
     return text
 
 
-def climbs(segment: str) -> bool:
+def has_dot_segment(segment: str) -> bool:
     """Whether a recipient that decodes a path segment could read `.` or `..` in it."""
     if segment in (".", ".."):
         return True

@@ -109,6 +109,6 @@ async def test_secrets_are_in_no_repr_and_no_log(start: Any, api: Any, caplog: p
     with pytest.raises(Exception, match="cannot be reached") as caught:
         await call()
     logged = "".join(record.getMessage() for record in caplog.records if record.name.startswith("adapter_host"))
-    shown = f"{logged}{caught.value}{call.operation.unit!r}"
+    shown = f"{logged}{caught.value}{call.operation.scope!r}"
     assert "cannot be reached" in shown
     assert "s3" not in shown

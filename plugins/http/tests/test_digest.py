@@ -14,7 +14,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from adapter_host import UpstreamStatusError
-from adapter_host_http.auth.digest import Account, Challenge, choose, parse
+from adapter_host_http.auth.digest import Account, Challenge, choose_challenge, parse_challenges
 
 DIGEST = {"type": "digest", "username": "me", "password": "{{PASSWORD}}"}
 SECRETS = {"PASSWORD": "s3:c&t é"}
@@ -153,7 +153,7 @@ async def test_it_is_shown_without_its_password(start: Any) -> None:
     call = await start(authentication=DIGEST, secrets=SECRETS)
     assert call.operation.describe()["authentication"] == "digest me:{{env.PASSWORD}}"
     assert call.operation.preview({})["headers"]["Authorization"] == "Digest me:{{env.PASSWORD}}"
-    assert "s3" not in repr(call.operation.unit)
+    assert "s3" not in repr(call.operation.scope)
 
 
 RFC = 'realm="http-auth@example.org", qop="auth, auth-int", nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS"'  # noqa: E501
@@ -167,7 +167,7 @@ RFC = 'realm="http-auth@example.org", qop="auth, auth-int", nonce="7ypf/xlj9XXwf
     ],
 )
 def test_the_examples_of_the_rfc(algorithm: str, response: str) -> None:
-    challenge = choose([f"Digest {RFC}, algorithm={algorithm}"])
+    challenge = choose_challenge([f"Digest {RFC}, algorithm={algorithm}"])
     assert challenge is not None
     account = Account("Mufasa", "Circle of Life")
     header = challenge.header(account, "GET", "/dir/index.html", 1, "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ")
@@ -176,7 +176,7 @@ def test_the_examples_of_the_rfc(algorithm: str, response: str) -> None:
 
 
 def test_a_user_may_be_hidden() -> None:
-    challenge = Challenge("r", "n", "SHA-256", "auth", hides_user=True)
+    challenge = Challenge("r", "n", "SHA-256", "auth", userhash=True)
     header = challenge.header(Account("me", "p"), "GET", "/", 1, "c")
     assert f'username="{hashlib.sha256(b"me:r").hexdigest()}"' in header
     assert "userhash=true" in header
@@ -199,10 +199,10 @@ def test_a_user_may_be_hidden() -> None:
     ],
 )
 def test_challenges(headers: list[str], chosen: str | None) -> None:
-    challenge = choose(headers)
+    challenge = choose_challenge(headers)
     assert (challenge and challenge.algorithm) == chosen
 
 
 def test_parsing() -> None:
     text = 'A, B c=d , e = "f\\\\g, h=i" C x=1'
-    assert list(parse(text)) == [("a", {}), ("b", {"c": "d", "e": "f\\g, h=i"}), ("c", {"x": "1"})]
+    assert list(parse_challenges(text)) == [("a", {}), ("b", {"c": "d", "e": "f\\g, h=i"}), ("c", {"x": "1"})]

@@ -333,8 +333,8 @@ async def test_secrets_and_tokens_are_shown_nowhere(
     masked = f"Bearer (a token of {issuer.url}/token for {{{{env.ID}}}})"
     assert call.operation.describe()["authentication"] == masked.replace("Bearer", "oauth2")
     assert call.operation.preview({})["headers"]["Authorization"] == masked
-    shown = f"{[r.getMessage() for r in caplog.records]}{call.operation.unit!r}{call.operation.unit.credential!r}"
-    auth_flow = call.operation.unit.credential.auth_flow
+    shown = f"{[r.getMessage() for r in caplog.records]}{call.operation.scope!r}{call.operation.scope.credential!r}"
+    auth_flow = call.operation.scope.credential.auth_flow
     shown += f"{auth_flow.grant!r}{auth_flow._token!r}"
     assert not any(secret in shown for secret in ("s3", "'t1'", "Bearer t1"))
 

@@ -17,7 +17,7 @@ from aiohttp import web
 from adapter_host import UpstreamInvalidError, UpstreamStatusError, UpstreamTimeoutError, UpstreamUnreachableError
 
 
-@pytest.fixture(params=["lean", "aiohttp"])
+@pytest.fixture(params=["native", "aiohttp"])
 def start(start: Any, request: pytest.FixtureRequest) -> Any:
     """Return a function that starts a host whose consumer sends over each transport in turn."""
     return partial(start, **{"x-transport": request.param})
@@ -411,4 +411,4 @@ async def test_proxies_of_the_environment(start: Any, api: Any, environment: dic
 
 def test_a_transport_that_is_not_known(problems: Any) -> None:
     (problem,) = problems(**{"x-transport": "fast"})
-    assert problem.message.endswith("'x-transport' must be one of 'lean' or 'aiohttp' (given 'fast')")
+    assert problem.message.endswith("'x-transport' must be one of 'native' or 'aiohttp' (given 'fast')")

@@ -29,14 +29,14 @@ Encode = Callable[[Any], bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """A format as its label names it; `module` compiles it, with what `needs` says installed."""
+class FormatInfo:
+    """A format as its label names it; `module` compiles it, with what `requires` says installed."""
 
     title: str
     media_types: tuple[str, ...]
     module: str | None = None
-    needs: str | None = None
-    lax: bool = False
+    requires: str | None = None
+    ambiguous: bool = False
     """Whether nearly everything could be in it, so that the media type has to tell."""
 
 
@@ -44,27 +44,27 @@ class Kind:
 class Format:
     """A format compiled for one operation; what it converts goes to callers as JSON."""
 
-    kind: Kind
+    info: FormatInfo
     decode: Callable[[bytes], Any] = orjson.loads
     checked: bool = True
     convert: Convert | None = None
     encode: Encode = orjson.dumps
-    empty: bool = False
+    allows_empty: bool = False
     """Whether no bytes at all are an answer too."""
 
     @property
     def media_type(self) -> str:
         """What an answer that does not say is taken for."""
-        return self.kind.media_types[0]
+        return self.info.media_types[0]
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
+class FormatDeclaration:
     """What a format is compiled from: the operation, and where to say what is wrong with it."""
 
     spec: HttpOperationSpec
     context: BuildContext
-    kind: Kind
+    info: FormatInfo
 
     @property
     def schema(self) -> str:
@@ -77,17 +77,17 @@ class Declared:
 
 
 FORMATS: Final = {
-    "json": Kind("JSON", (JSON,)),
-    "xml": Kind("XML", ("application/xml", "text/xml"), "xml"),
-    "csv": Kind("CSV", ("text/csv",), "separated", lax=True),
-    "tsv": Kind("TSV", ("text/tab-separated-values",), "separated", lax=True),
-    "psv": Kind("PSV", ("text/plain",), "separated", lax=True),
-    "yaml": Kind("YAML", ("application/yaml", "application/x-yaml", "text/yaml"), "yaml"),
-    "html": Kind("HTML", ("text/html", "application/xhtml+xml"), "html", "lxml and cssselect", lax=True),
-    "markdown": Kind("Markdown", ("text/markdown",), "markdown", "markdown-it-py", lax=True),
-    "avro": Kind("Avro", ("application/avro", "avro/binary"), "avro", "fastavro"),
-    "protobuf": Kind("Protobuf", ("application/protobuf", "application/x-protobuf"), "protobuf", "protobuf"),
-    "binary": Kind("bytes", ("application/octet-stream",)),
+    "json": FormatInfo("JSON", (JSON,)),
+    "xml": FormatInfo("XML", ("application/xml", "text/xml"), "xml"),
+    "csv": FormatInfo("CSV", ("text/csv",), "separated", ambiguous=True),
+    "tsv": FormatInfo("TSV", ("text/tab-separated-values",), "separated", ambiguous=True),
+    "psv": FormatInfo("PSV", ("text/plain",), "separated", ambiguous=True),
+    "yaml": FormatInfo("YAML", ("application/yaml", "application/x-yaml", "text/yaml"), "yaml"),
+    "html": FormatInfo("HTML", ("text/html", "application/xhtml+xml"), "html", "lxml and cssselect", ambiguous=True),
+    "markdown": FormatInfo("Markdown", ("text/markdown",), "markdown", "markdown-it-py", ambiguous=True),
+    "avro": FormatInfo("Avro", ("application/avro", "avro/binary"), "avro", "fastavro"),
+    "protobuf": FormatInfo("Protobuf", ("application/protobuf", "application/x-protobuf"), "protobuf", "protobuf"),
+    "binary": FormatInfo("bytes", ("application/octet-stream",)),
 }
 
 
@@ -95,46 +95,46 @@ def _as_text(body: bytes) -> str:
     return b64encode(body).decode()
 
 
-_AS_IT_IS: Final = {
+_BUILT_IN: Final = {
     "json": Format(FORMATS["json"]),
     "binary": Format(FORMATS["binary"], decode=_as_text, checked=False),
 }
 
 
-def accept_of(label: str) -> str:
+def accept_header(label: str) -> str:
     """Return the Accept header for a format; an API that knows only another name of it may still answer."""
     if label == "binary":
         return "*/*"
-    kind = FORMATS.get(label, FORMATS["json"])
-    return JSON if kind.module is None else ", ".join((*kind.media_types, "*/*;q=0.1"))
+    info = FORMATS.get(label, FORMATS["json"])
+    return JSON if info.module is None else ", ".join((*info.media_types, "*/*;q=0.1"))
 
 
 def compile_format(spec: HttpOperationSpec, context: BuildContext) -> Format:
     """Return format of an operation's answers; what is wrong is reported, and JSON stands for it. May read a schema."""
     label = spec.output_raw_format
-    kind = FORMATS.get(label)
-    if kind is None:
-        context.problem(_unknown(label), spec, "outputRawFormat", code="unknown-format")
-        return _AS_IT_IS["json"]
-    if kind.module is None:
-        return _AS_IT_IS[label]
-    declared = Declared(spec, context, kind)
+    info = FORMATS.get(label)
+    if info is None:
+        context.problem(_unknown_format_message(label), spec, "outputRawFormat", code="unknown-format")
+        return _BUILT_IN["json"]
+    if info.module is None:
+        return _BUILT_IN[label]
+    declared = FormatDeclaration(spec, context, info)
     try:
-        compiled: Format | None = import_module(f"{__package__}.{kind.module}").compile_format(declared)
+        compiled: Format | None = import_module(f"{__package__}.{info.module}").compile_format(declared)
     except ImportError as error:
         command = "pip install 'adapter-host-http[formats]'"
-        message = f"outputRawFormat '{label}' needs {kind.needs}, which cannot be imported ({error.msg}; {command})"
+        message = f"outputRawFormat '{label}' needs {info.requires}, which cannot be imported ({error.msg}; {command})"
         declared.problem(message, "outputRawFormat", code="missing-package")
         compiled = None
-    return compiled or _AS_IT_IS["json"]
+    return compiled or _BUILT_IN["json"]
 
 
-def refuse(reason: str) -> NoReturn:
+def reject(reason: str) -> NoReturn:
     """Refuse an answer; the reason holds nothing of it."""
     raise FormatError(reason)
 
 
-def _unknown(label: str) -> str:
+def _unknown_format_message(label: str) -> str:
     close = get_close_matches(label, FORMATS, 1, 0.6)
     hint = f"; did you mean '{close[0]}'?" if close else ""
     return f"unknown outputRawFormat '{label}'{hint} (known: {', '.join(FORMATS)})"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from .format import Declared
+from .format import FormatDeclaration
 
 MAX_BYTES: Final = 1024 * 1024
 
 
-def read_schema(declared: Declared, suffix: str) -> tuple[Path, bytes] | None:
+def read_schema(declared: FormatDeclaration, suffix: str) -> tuple[Path, bytes] | None:
     """Return the schema file of an operation, and what it says; None with a problem reported."""
     name = declared.schema
     if not name:

@@ -10,10 +10,10 @@ import orjson
 from multidict import CIMultiDict
 
 from adapter_host import ABSENT, ArgumentError, Arguments, Input, text_of
-from adapter_host_http.encoding import cookie, header, listed, percent
+from adapter_host_http.encoding import comma_joined, cookie_encode, header_value, percent_encode
 
-from .body import MakeBody, several
-from .request import CONTENT_TYPE, Pair, Prepared, Request
+from .body import BodyBuilder, as_list
+from .request import CONTENT_TYPE, Pair, PreparedHeaders, Request
 from .templates import Constant, Value, render
 from .url import Path
 
@@ -28,7 +28,7 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
+class Parameter:
     """Where the request carries an input, and under what name; `whole` is the whole body."""
 
     input: str
@@ -47,7 +47,7 @@ class RequestParts:
     query: tuple[Field, ...]
     headers: tuple[Field, ...]
     cookies: tuple[Field, ...]
-    body: MakeBody | None
+    body: BodyBuilder | None
 
 
 class RequestPlan:
@@ -57,11 +57,11 @@ class RequestPlan:
         "_body",
         "_cookies",
         "_defaults",
+        "_has_content_type",
         "_headers",
         "_prepared",
         "_query",
         "_required",
-        "_typed",
         "inputs",
         "method",
         "path",
@@ -71,7 +71,7 @@ class RequestPlan:
         self.method = parts.method
         self.path = parts.path
         self.inputs = inputs
-        self._query = tuple(_query_piece(field) for field in parts.query)
+        self._query = tuple(_compile_query_field(field) for field in parts.query)
         self._headers = tuple(
             (field.name, field.name.lower(), field.value, field.input)
             for field in parts.headers
@@ -80,24 +80,26 @@ class RequestPlan:
         self._cookies = parts.cookies
         self._body = parts.body
         self._required = tuple(i.name for i in inputs if i.required and i.in_ != "path")
-        self._divide(parts)
+        self._split_headers(parts)
 
-    def _divide(self, parts: RequestParts) -> None:
+    def _split_headers(self, parts: RequestParts) -> None:
         """Part the constant headers into those that stay, and those that a call's own may replace."""
-        constants = [(f.name, listed(f.value.value)) for f in parts.headers if isinstance(f.value, Constant)]
+        constants = [(f.name, comma_joined(f.value.value)) for f in parts.headers if isinstance(f.value, Constant)]
         changing = {lower for _, lower, _, _ in self._headers} | ({"cookie"} if parts.cookies else set())
-        codings = not any(name == "accept-encoding" for name in changing | {name.lower() for name, _ in constants})
+        accept_codings = not any(
+            name == "accept-encoding" for name in changing | {name.lower() for name, _ in constants}
+        )
         fixed = [pair for pair in constants if pair[0].lower() not in changing]
-        self._prepared = Prepared(fixed, codings=codings)
+        self._prepared = PreparedHeaders(fixed, accept_codings=accept_codings)
         self._defaults = {name.lower(): (name, value) for name, value in constants if name.lower() in changing}
-        self._typed = any(name.lower() == "content-type" for name, _ in fixed)
+        self._has_content_type = any(name.lower() == "content-type" for name, _ in fixed)
 
     def build(self, arguments: Arguments) -> Request:
         """Return the request of one call; raises `ArgumentError`."""
         try:
             return self._build(arguments)
         except orjson.JSONEncodeError:
-            raise _beyond_json(arguments) from None
+            raise _json_error(arguments) from None
 
     def _build(self, arguments: Arguments) -> Request:
         for name in self._required:
@@ -106,19 +108,19 @@ class RequestPlan:
         target = self.path.render(arguments)
         if self._query:
             target += self._query_text(arguments)
-        own = self._defaults.copy()
+        call_headers = self._defaults.copy()
         for name, lower, value, input_name in self._headers:
-            given = value(arguments)
-            if given is not ABSENT and given is not None:
-                own[lower] = name, header(input_name, listed(given))
+            rendered = value(arguments)
+            if rendered is not ABSENT and rendered is not None:
+                call_headers[lower] = name, header_value(input_name, comma_joined(rendered))
         if self._cookies:
-            self._add_cookies(own, arguments)
-        made = self._body(arguments) if self._body else None
-        if made is None:
-            return Request(target, self._prepared, own, None)
-        if not self._typed and "content-type" not in own:
-            own["content-type"] = CONTENT_TYPE, made[1]
-        return Request(target, self._prepared, own, made[0])
+            self._add_cookies(call_headers, arguments)
+        body = self._body(arguments) if self._body else None
+        if body is None:
+            return Request(target, self._prepared, call_headers, None)
+        if not self._has_content_type and "content-type" not in call_headers:
+            call_headers["content-type"] = CONTENT_TYPE, body[1]
+        return Request(target, self._prepared, call_headers, body[0])
 
     def constant_headers(self) -> Mapping[str, str]:
         """Return the headers that hold for every call that gives none of its own."""
@@ -133,17 +135,17 @@ class RequestPlan:
         pieces = [text for piece in self._query if (text := piece if isinstance(piece, str) else piece(arguments))]
         return f"?{'&'.join(pieces)}" if pieces else ""
 
-    def _add_cookies(self, own: dict[str, Pair], arguments: Arguments) -> None:
+    def _add_cookies(self, call_headers: dict[str, Pair], arguments: Arguments) -> None:
         pairs = (
-            f"{field.name}={cookie(text_of(value))}"
+            f"{field.name}={cookie_encode(text_of(value))}"
             for field in self._cookies
             if (value := render(field.value, arguments)) is not ABSENT and value is not None
         )
         if text := "; ".join(pairs):
-            own["cookie"] = "Cookie", text
+            call_headers["cookie"] = "Cookie", text
 
 
-def _beyond_json(arguments: Arguments) -> ArgumentError:
+def _json_error(arguments: Arguments) -> ArgumentError:
     """Return the error that names the argument with a value that JSON cannot carry."""
     for name, value in arguments.items():
         try:
@@ -153,15 +155,15 @@ def _beyond_json(arguments: Arguments) -> ArgumentError:
     return ArgumentError("", "the request holds a value that JSON cannot carry")
 
 
-def _query_piece(field: Field) -> str | Callable[[Arguments], str]:
-    prefix = f"{percent(field.name)}="
+def _compile_query_field(field: Field) -> str | Callable[[Arguments], str]:
+    prefix = f"{percent_encode(field.name)}="
     value = field.value
     if isinstance(value, Constant):
-        return _pairs(prefix, value.value)
-    return lambda arguments: _pairs(prefix, value(arguments))
+        return _query_pairs(prefix, value.value)
+    return lambda arguments: _query_pairs(prefix, value(arguments))
 
 
-def _pairs(prefix: str, value: Any) -> str:
+def _query_pairs(prefix: str, value: Any) -> str:
     if isinstance(value, str):
-        return prefix + percent(value)
-    return "&".join(prefix + percent(text_of(item)) for item in several(value))
+        return prefix + percent_encode(value)
+    return "&".join(prefix + percent_encode(text_of(item)) for item in as_list(value))

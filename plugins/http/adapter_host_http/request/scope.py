@@ -16,7 +16,7 @@ USER_AGENT: Final = f"adapter-host/{metadata.version('adapter-host-core')}"
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class OperationScope:
     """One operation with everything above it that says how it is called."""
 
     config: HttpConfig
@@ -32,17 +32,17 @@ class Unit:
         return self.resource.path if self.spec.path is None else self.spec.path
 
     @property
-    def path_spot(self) -> TemplateLocation:
+    def path_location(self) -> TemplateLocation:
         """Where the path's text stands."""
         return TemplateLocation("path", self.resource if self.spec.path is None else self.spec, ("path",))
 
 
-def declared_inputs(unit: Unit) -> list[InputSpec]:
+def effective_inputs(scope: OperationScope) -> list[InputSpec]:
     """Return the declared inputs of every level; of those with one name and place, the innermost."""
-    found: dict[tuple[str, str | None], InputSpec] = {}
-    for level in (unit.config, unit.resource, unit.spec):
+    inputs: dict[tuple[str, str | None], InputSpec] = {}
+    for level in (scope.config, scope.resource, scope.spec):
         for spec in level.input_parameters:
             name = spec.name.lower() if spec.in_ == "header" else spec.name
-            found.pop((name, spec.in_), None)
-            found[name, spec.in_] = spec
-    return list(found.values())
+            inputs.pop((name, spec.in_), None)
+            inputs[name, spec.in_] = spec
+    return list(inputs.values())

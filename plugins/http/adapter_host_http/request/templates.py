@@ -39,7 +39,7 @@ class TemplateLocation:
         return TemplateLocation(self.in_, self.model, (*self.keys, key), self.name)
 
 
-class Masked(Template):
+class MaskedTemplate(Template):
     """A template that shows its secrets by name."""
 
     __slots__ = ()
@@ -60,48 +60,48 @@ class TemplateCompiler:
     def __init__(
         self, context: BuildContext, names: Set[str], constants: Mapping[str, str], *, masked: bool = False
     ) -> None:
-        self._provision = context
+        self._context = context
         self._names = names
         self._constants = constants
         self._masked = masked
-        self.found: dict[str, TemplateLocation] = {}
+        self.inputs: dict[str, TemplateLocation] = {}
         self.secrets: set[str] = set()
 
-    def template(self, text: str, spot: TemplateLocation, *, own: str = "") -> Template:
-        """Compile a text that may name declared constants, but not the constant that it is the value of (`own`)."""
+    def template(self, text: str, location: TemplateLocation, *, exclude: str = "") -> Template:
+        """Compile a text that may name declared constants, but not the constant that it is the value of (`exclude`)."""
         if self._constants:
-            known = {name: value for name, value in self._constants.items() if name != own}
-            text = TAG.sub(lambda tag: known.get(tag[1] or tag[2], tag[0]), text)
-        template = self._provision.template(text, spot.model, *spot.keys, inputs=self._names)
+            replacements = {name: value for name, value in self._constants.items() if name != exclude}
+            text = TAG.sub(lambda tag: replacements.get(tag[1] or tag[2], tag[0]), text)
+        template = self._context.template(text, location.model, *location.keys, inputs=self._names)
         for name in template.inputs:
-            self.found.setdefault(name, spot)
+            self.inputs.setdefault(name, location)
         self.secrets.update(template.secrets)
-        return Masked(template) if self._masked else template
+        return MaskedTemplate(template) if self._masked else template
 
-    def value(self, data: Any, spot: TemplateLocation, *, own: str = "") -> Value:
+    def value(self, data: Any, location: TemplateLocation, *, exclude: str = "") -> Value:
         """Compile plain data: a leaf of one tag gives the argument itself, and an absent one is left out."""
         if isinstance(data, str):
-            return value_of(self.template(data, spot, own=own))
-        return self.tree(data, spot, lambda text, spot: self.value(text, spot, own=own))
+            return value_of(self.template(data, location, exclude=exclude))
+        return self.tree(data, location, lambda text, location: self.value(text, location, exclude=exclude))
 
-    def tree(self, data: Any, spot: TemplateLocation, leaf: Callable[[str, TemplateLocation], Value]) -> Value:
+    def tree(self, data: Any, location: TemplateLocation, leaf: Callable[[str, TemplateLocation], Value]) -> Value:
         """Compile plain data, its texts by `leaf`."""
         if isinstance(data, str):
-            return leaf(data, spot)
+            return leaf(data, location)
         if isinstance(data, dict):
-            return _mapping({key: self.tree(child, spot / key, leaf) for key, child in data.items()})
+            return _mapping({key: self.tree(child, location / key, leaf) for key, child in data.items()})
         if isinstance(data, list | tuple):
-            return _sequence([self.tree(child, spot / index, leaf) for index, child in enumerate(data)])
+            return _sequence([self.tree(child, location / index, leaf) for index, child in enumerate(data)])
         return Constant(data)
 
-    def joined(
-        self, text: str, spot: TemplateLocation, encode: Callable[[str, bool], Encode], quotes: str = ""
+    def text(
+        self, text: str, location: TemplateLocation, encode: Callable[[str, bool], Encode], quotes: str = ""
     ) -> Value:
         """Compile a text whose tags are each encoded by `encode(name, within quotes)`."""
         pieces: list[str | tuple[Value, Encode]] = []
         for piece, is_tag, quoted in split_tags(text, quotes):
             if is_tag:
-                template = self.template(piece, spot)
+                template = self.template(piece, location)
                 pieces.append((value_of(template), encode(template.single or piece, quoted)))
             else:
                 pieces.append(piece)

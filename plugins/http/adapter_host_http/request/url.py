@@ -12,7 +12,7 @@ from yarl import URL
 
 from adapter_host import ABSENT, ArgumentError, Arguments, BuildContext, Template
 from adapter_host_http.config import HttpConfig
-from adapter_host_http.encoding import CONTROL, climbs, listed, percent
+from adapter_host_http.encoding import CONTROL, comma_joined, has_dot_segment, percent_encode
 
 from .templates import Constant, Value, render
 
@@ -61,10 +61,10 @@ class Segment:
             else:
                 text = _text(piece, arguments)
                 raw += text
-                encoded += percent(text)
+                encoded += percent_encode(text)
         if not raw:
             raise ArgumentError(self._name, f"'{self._name}' is part of the path and may not be empty")
-        if climbs(raw):
+        if has_dot_segment(raw):
             raise ArgumentError(self._name, f"'{self._name}' may not make a '.' or '..' of a part of the path")
         return encoded
 
@@ -76,7 +76,7 @@ def _text(piece: Placeholder, arguments: Arguments) -> str:
     value = render(piece.value, arguments)
     if value is None or value is ABSENT:
         raise ArgumentError(piece.name, f"'{piece.name}' is required")
-    text = listed(value)
+    text = comma_joined(value)
     if CONTROL.search(text):
         raise ArgumentError(piece.name, f"'{piece.name}' may hold no control characters")
     return text
@@ -92,7 +92,7 @@ class Path:
         for segment in segments:
             parts.append("/")
             parts.append(_segment(segment))
-        self._parts = tuple(_fused(parts))
+        self._parts = tuple(_merge_literals(parts))
 
     def render(self, arguments: Arguments) -> str:
         """Return the path in one call."""
@@ -110,7 +110,7 @@ class Path:
 
 def _segment(pieces: list[Piece]) -> str | Segment:
     if all(isinstance(p, str) or isinstance(p.value, Constant) for p in pieces):
-        return "".join(literal(p) if isinstance(p, str) else percent(_text(p, {})) for p in pieces)
+        return "".join(literal(p) if isinstance(p, str) else percent_encode(_text(p, {})) for p in pieces)
     return Segment(pieces)
 
 
@@ -118,14 +118,14 @@ def _pattern(segment: str) -> str:
     return re.sub(r"\\\{.+?\\\}", "[^/]+?", re.escape(segment))
 
 
-def _fused(parts: list[str | Segment]) -> list[str | Segment]:
-    fused: list[str | Segment] = []
+def _merge_literals(parts: list[str | Segment]) -> list[str | Segment]:
+    merged: list[str | Segment] = []
     for part in parts:
-        if isinstance(part, str) and fused and isinstance(fused[-1], str):
-            fused[-1] += part
+        if isinstance(part, str) and merged and isinstance(merged[-1], str):
+            merged[-1] += part
         else:
-            fused.append(part)
-    return fused
+            merged.append(part)
+    return merged
 
 
 def parse_path(text: str, value_of: Callable[[str], Placeholder]) -> list[list[Piece]]:
@@ -146,7 +146,7 @@ def parse_path(text: str, value_of: Callable[[str], Placeholder]) -> list[list[P
     return segments
 
 
-def passed_path(raw: str) -> str:
+def forwarded_path(raw: str) -> str:
     """Return a caller's own path, to be appended to a base: encoded as it came, and what is not encoded made so.
 
     Raises `ArgumentError` for one that could lead out of the base.
@@ -157,14 +157,14 @@ def passed_path(raw: str) -> str:
     if "" in segments[:-1]:
         raise ArgumentError("path", "the path may hold no '//'")
     for segment in segments:
-        if climbs(segment):
+        if has_dot_segment(segment):
             raise ArgumentError("path", "the path may hold no '.' or '..' as a segment")
         if CONTROL.search(unquote(segment)):
             raise ArgumentError("path", "the path may hold no control characters")
     return "/" + "/".join(map(_escaped, segments))
 
 
-def passed_query(raw: str) -> str:
+def forwarded_query(raw: str) -> str:
     """Return a caller's own query, from its `?`: as it came, and what is not encoded made so."""
     return f"?{_escaped(raw, _RAW_QUERY)}" if raw else ""
 
@@ -174,7 +174,7 @@ def _escaped(raw: str, safe: str = _RAW) -> str:
     return quote(raw.encode("utf-8", "surrogateescape"), safe=safe)
 
 
-def relative(location: str, base: str, path: str) -> str:
+def relative_location(location: str, base: str, path: str) -> str:
     """Where an answer to `path` below the base leads, seen from that path: then it is right below any other base too.
 
     What leads out of the base, or is relative already, stays.
@@ -186,13 +186,13 @@ def relative(location: str, base: str, path: str) -> str:
         there = root.join(URL(location, encoded=True))
     except ValueError:
         return location
-    below = root.raw_path.rstrip("/")
-    if there.origin() != root.origin() or not f"{there.raw_path}/".startswith(f"{below}/"):
+    base_path = root.raw_path.rstrip("/")
+    if there.origin() != root.origin() or not f"{there.raw_path}/".startswith(f"{base_path}/"):
         return location
-    return _steps(path, there.raw_path[len(below) :] or "/") + _after_path(location)
+    return _relative_path(path, there.raw_path[len(base_path) :] or "/") + _after_path(location)
 
 
-def _steps(start: str, end: str) -> str:
+def _relative_path(start: str, end: str) -> str:
     """Return the relative path between two absolute ones."""
     here, there = start.split("/")[:-1], end.split("/")
     same = 0
@@ -204,14 +204,14 @@ def _steps(start: str, end: str) -> str:
 
 
 def _after_path(location: str) -> str:
-    found = re.search(r"[?#]", location)
-    return location[found.start() :] if found else ""
+    match = re.search(r"[?#]", location)
+    return location[match.start() :] if match else ""
 
 
 def compile_base(config: HttpConfig, context: BuildContext) -> Template | None:
     """Where the API is: what the person running the host says, or the document; None with a problem reported."""
-    stated = config.base_uri or None
-    given = context.base_uri or stated
+    declared = config.base_uri or None
+    given = context.base_uri or declared
     if given is None:
         if not context.settings.mock:
             context.problem(
@@ -223,13 +223,13 @@ def compile_base(config: HttpConfig, context: BuildContext) -> Template | None:
         return None
     template = context.secret(given, config, "baseUri")
     unset = any(name in context.loaded.secrets.unresolved for name in template.secrets)
-    if (wrong := None if unset else _wrong(template)) is not None:
-        origin = "baseUri" if given is stated else "--base-uri"
-        context.problem(f"{origin} {wrong}", config, "baseUri", code="base-uri")
+    if (error := None if unset else _base_error(template)) is not None:
+        origin = "baseUri" if given is declared else "--base-uri"
+        context.problem(f"{origin} {error}", config, "baseUri", code="base-uri")
     return template
 
 
-def _wrong(template: Template) -> str | None:
+def _base_error(template: Template) -> str | None:
     """Return the reason why a text is not a base URL, or nothing."""
     base = template.constant or ""
     given = f"(given {template.masked()})"
@@ -246,8 +246,8 @@ def _wrong(template: Template) -> str | None:
     return None
 
 
-def normal_base(template: Template | None) -> str:
+def normalized_base(template: Template | None) -> str:
     """Return base as requests are built on it: no trailing slash, host and path encoded; empty when there is none."""
-    if template is None or _wrong(template) is not None:
+    if template is None or _base_error(template) is not None:
         return ""
     return str(URL((template.constant or "").rstrip("/"))).rstrip("/")

@@ -12,7 +12,7 @@ from multidict import MultiMapping
 
 from adapter_host_http.request.request import Request
 
-CONNECTIONS: Final = 100
+MAX_CONNECTIONS: Final = 100
 """So many connections to one origin at once; further calls wait for one."""
 
 
@@ -36,7 +36,7 @@ class Origin:
     host: str
     port: int
     authority: str
-    context: SSLContext | None = None
+    ssl_context: SSLContext | None = None
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.authority}"
@@ -46,9 +46,9 @@ class Origin:
 class Limits:
     """How long, in seconds: for a connection, and between two pieces of an answer that is streamed."""
 
-    connect: float
-    idle: float
-    connections: int = CONNECTIONS
+    connect_timeout: float
+    idle_timeout: float
+    max_connections: int = MAX_CONNECTIONS
 
 
 class Response(ABC):
@@ -66,7 +66,7 @@ class Response(ABC):
     body: bytes | None
 
     @abstractmethod
-    async def take(self, limit: int) -> bytes | None:
+    async def read(self, limit: int) -> bytes | None:
         """All of the body before the deadline; None, and closed, when it is larger than `limit` bytes."""
 
     @abstractmethod
@@ -90,9 +90,9 @@ class Transport(ABC):
         """End every connection; calls that are in progress fail."""
 
     @abstractmethod
-    async def send(self, method: str, request: Request, *, deadline: float, held: int) -> Response:
+    async def send(self, method: str, request: Request, *, deadline: float, buffer_limit: int) -> Response:
         """Send a request whose target begins at the root of the origin, and wait for the head of its answer.
 
-        A body of at most `held` bytes is waited for too. `deadline` is by the loop's clock. Raises `TransportError`,
-        and `TimeoutError` when the deadline has passed.
+        Wait for a body of at most `buffer_limit` bytes, too. `deadline` is a time of the event loop's clock. Raises
+        `TransportError`, and `TimeoutError` after the deadline.
         """

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from adapter_host_http.request.request import Payload, Prepared, Request
+from adapter_host_http.request.request import Payload, PreparedHeaders, Request
 from adapter_host_http.transport.aiohttp import AiohttpTransport
 from adapter_host_http.transport.base import Limits, Origin, Response, Transport
 from adapter_host_http.transport.native import NativeTransport
@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [item for item in items if "[uvloop-aiohttp" not in item.name]
 
 
-TRANSPORTS = {"lean": NativeTransport, "aiohttp": AiohttpTransport}
+TRANSPORTS = {"native": NativeTransport, "aiohttp": AiohttpTransport}
 
 
 class Peer:
@@ -177,16 +177,18 @@ class Client:
         *,
         headers: Mapping[str, str] | None = None,
         body: Payload = None,
-        held: int = 2**20,
+        buffer_limit: int = 2**20,
         seconds: float = 20,
-        codings: bool = True,
-        as_is: bool = False,
+        accept_codings: bool = True,
+        pass_through: bool = False,
     ) -> Response:
         """Send a request that has `seconds` for its answer."""
         own = {name.lower(): (name, value) for name, value in (headers or {}).items()}
-        request = Request(target, Prepared((("X-Fixed", "1"),), codings=codings), own, body, as_is)
+        request = Request(
+            target, PreparedHeaders((("X-Fixed", "1"),), accept_codings=accept_codings), own, body, pass_through
+        )
         deadline = asyncio.get_running_loop().time() + seconds
-        return await self.transport.send(method, request, deadline=deadline, held=held)
+        return await self.transport.send(method, request, deadline=deadline, buffer_limit=buffer_limit)
 
     async def body(self, *given: Any, **wanted: Any) -> bytes:
         """Return the whole body of the answer to a request."""

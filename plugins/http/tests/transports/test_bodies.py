@@ -54,12 +54,12 @@ async def read(answer: Any) -> bytes:
 
 
 @FRAMED
-@pytest.mark.parametrize("held", [0, 1, 1000, 64 * 1024, len(BODY) - 1])
-async def test_a_body_that_is_not_held_is_streamed(framed: Any, held: int, serve: Any, client: Any) -> None:
+@pytest.mark.parametrize("buffer_limit", [0, 1, 1000, 64 * 1024, len(BODY) - 1])
+async def test_a_body_that_is_not_held_is_streamed(framed: Any, buffer_limit: int, serve: Any, client: Any) -> None:
     server = await serve(always(framed(BODY), close=framed is until_closed))
     to = await client(server)
     for _ in range(2):
-        answer = await to.send(held=held)
+        answer = await to.send(buffer_limit=buffer_limit)
         assert answer.body is None
         assert await read(answer) == BODY
     await turns(3)
@@ -70,17 +70,17 @@ async def test_a_body_that_is_not_held_is_streamed(framed: Any, held: int, serve
 @pytest.mark.parametrize("length", [0, 1, 1000, len(BODY)])
 async def test_a_body_as_large_as_is_held_is_held(framed: Any, length: int, serve: Any, client: Any) -> None:
     to = await client(await serve(always(framed(BODY[:length]), close=framed is until_closed)))
-    assert (await to.send(held=length or 1)).body == BODY[:length]
+    assert (await to.send(buffer_limit=length or 1)).body == BODY[:length]
 
 
 @FRAMED
-@pytest.mark.parametrize("held", [0, 1000])
-async def test_the_rest_is_taken_up_to_a_limit(framed: Any, held: int, serve: Any, client: Any) -> None:
+@pytest.mark.parametrize("buffer_limit", [0, 1000])
+async def test_the_rest_is_taken_up_to_a_limit(framed: Any, buffer_limit: int, serve: Any, client: Any) -> None:
     server = await serve(always(framed(BODY), close=framed is until_closed))
     to = await client(server)
-    assert await (await to.send(held=held)).take(len(BODY)) == BODY
-    assert await (await to.send(held=held)).take(len(BODY) - 1) is None
-    assert await (await to.send(held=held)).take(len(BODY) + 1) == BODY
+    assert await (await to.send(buffer_limit=buffer_limit)).read(len(BODY)) == BODY
+    assert await (await to.send(buffer_limit=buffer_limit)).read(len(BODY) - 1) is None
+    assert await (await to.send(buffer_limit=buffer_limit)).read(len(BODY) + 1) == BODY
 
 
 async def test_an_answer_is_there_with_its_head(serve: Any, client: Any) -> None:
@@ -95,7 +95,7 @@ async def test_an_answer_is_there_with_its_head(serve: Any, client: Any) -> None
         await peer.send(b"xt")
 
     to = await client(await serve(handle))
-    answer = await to.send(held=0)
+    answer = await to.send(buffer_limit=0)
     assert answer.status == 200
     async with aclosing(answer.chunks()) as chunks:
         go_on.set()
@@ -105,23 +105,23 @@ async def test_an_answer_is_there_with_its_head(serve: Any, client: Any) -> None
 async def test_what_unpacks_to_more_than_the_limit(serve: Any, client: Any) -> None:
     answer = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(BOMB) + BOMB
     to = await client(await serve(always(answer)))
-    taken = await to.send(held=MEBIBYTE)
+    taken = await to.send(buffer_limit=MEBIBYTE)
     assert taken.body is None
-    assert await taken.take(MEBIBYTE) is None
-    assert sum(map(len, [chunk async for chunk in (await to.send(held=1)).chunks()])) == 64 * MEBIBYTE
+    assert await taken.read(MEBIBYTE) is None
+    assert sum(map(len, [chunk async for chunk in (await to.send(buffer_limit=1)).chunks()])) == 64 * MEBIBYTE
 
 
 async def test_what_unpacks_to_much_comes_in_pieces(serve: Any, client: Any) -> None:
     answer = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(BOMB) + BOMB
     to = await client(await serve(always(answer)))
-    async with aclosing((await to.send(held=1)).chunks()) as chunks:
+    async with aclosing((await to.send(buffer_limit=1)).chunks()) as chunks:
         assert max([len(chunk) async for chunk in chunks]) <= MEBIBYTE
 
 
 async def test_as_it_is_it_stays_packed(serve: Any, client: Any) -> None:
     server = await serve(always(packed(BODY)))
     to = await client(server)
-    answer = await to.send(as_is=True, codings=False, headers={"Accept-Encoding": "br, gzip"})
+    answer = await to.send(pass_through=True, accept_codings=False, headers={"Accept-Encoding": "br, gzip"})
     assert gzip.decompress(answer.body or b"") == BODY
     assert b"Accept-Encoding: br, gzip\r\n" in server.requests[0]
 
@@ -147,7 +147,7 @@ async def test_a_reader_that_is_slow_slows_the_origin(serve: Any, client: Any) -
         stalled.set()
 
     to = await client(await serve(handle))
-    answer = await to.send(held=1000)
+    answer = await to.send(buffer_limit=1000)
     async with aclosing(answer.chunks()) as chunks:
         first = await anext(chunks)
         await stalled.wait()
@@ -170,7 +170,7 @@ async def test_a_stream_that_is_closed_ends_the_answer(read: int, serve: Any, cl
             ended.set()
 
     to = await client(await serve(handle))
-    answer = await to.send(held=1000)
+    answer = await to.send(buffer_limit=1000)
     chunks = answer.chunks()
     for _ in range(read):
         await anext(chunks)
@@ -191,7 +191,7 @@ async def test_a_stream_may_last_but_not_stall(serve: Any, client: Any) -> None:
         await peer.ended()
 
     to = await client(await serve(handle), idle=0.2)
-    async with aclosing((await to.send(held=0, seconds=0.2)).chunks()) as chunks:
+    async with aclosing((await to.send(buffer_limit=0, seconds=0.2)).chunks()) as chunks:
         assert b"".join([await anext(chunks) for _ in range(6)]) == b"x" * 6
         with pytest.raises(TimeoutError):
             await anext(chunks)
@@ -209,7 +209,7 @@ async def test_a_stream_that_breaks_says_so(framed: Any, end: str, serve: Any, c
 
     to = await client(await serve(handle))
     with pytest.raises(TransportError) as caught:
-        await read(await to.send(held=0))
+        await read(await to.send(buffer_limit=0))
     assert not isinstance(caught.value, MalformedResponseError)
 
 
@@ -365,7 +365,7 @@ async def test_a_body_and_its_answer_at_once(serve: Any, client: Any) -> None:
 
     to = await client(await serve(echo))
     said.put_nowait(b"a")
-    answer = await to.send("POST", body=talk(), held=0)
+    answer = await to.send("POST", body=talk(), buffer_limit=0)
     async with aclosing(answer.chunks()) as chunks:
         assert await anext(chunks) == b"a"
         said.put_nowait(b"b")
@@ -391,6 +391,6 @@ async def test_an_answer_may_last_while_its_request_is_still_open(serve: Any, cl
         await peer.ended()
 
     to = await client(await serve(handle), idle=0.3)
-    answer = await to.send("POST", body=open_ended(), held=0, seconds=0.3)
+    answer = await to.send("POST", body=open_ended(), buffer_limit=0, seconds=0.3)
     assert await read(answer) == b"x" * 8
     over.set()

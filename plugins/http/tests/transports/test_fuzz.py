@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapter_host_http.request.request import Prepared, Request
+from adapter_host_http.request.request import PreparedHeaders, Request
 from adapter_host_http.transport.aiohttp import AiohttpTransport
 from adapter_host_http.transport.base import Limits, Origin, Transport, TransportError
 from adapter_host_http.transport.native import NativeTransport
@@ -98,11 +98,11 @@ class Both:
                     break
         writer.close()
 
-    async def read(self, name: str, *, held: int) -> Any:
-        request = Request("/", Prepared(), {}, None)
+    async def read(self, name: str, *, buffer_limit: int) -> Any:
+        request = Request("/", PreparedHeaders(), {}, None)
         deadline = asyncio.get_running_loop().time() + 20
         try:
-            answer = await self.transports[name].send("GET", request, deadline=deadline, held=held)
+            answer = await self.transports[name].send("GET", request, deadline=deadline, buffer_limit=buffer_limit)
             body = b"".join([chunk async for chunk in answer.chunks()]) if answer.body is None else answer.body
         except TransportError as error:
             return type(error)
@@ -115,7 +115,7 @@ async def both() -> AsyncIterator[Both]:
     both = Both()
     server = await asyncio.start_server(both.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    for name, kind in (("lean", NativeTransport), ("aiohttp", AiohttpTransport)):
+    for name, kind in (("native", NativeTransport), ("aiohttp", AiohttpTransport)):
         both.transports[name] = kind(Origin("http", "127.0.0.1", port, f"127.0.0.1:{port}"), Limits(5, 20))
         await both.transports[name].open()
     yield both
@@ -130,12 +130,12 @@ FIXTURE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], 
 
 
 @FIXTURE
-@given(sent=answers(), held=st.sampled_from([0, 10, 2**20]))
-async def test_answers_are_read_as_by_aiohttp(both: Both, sent: Sent, held: int) -> None:
+@given(sent=answers(), buffer_limit=st.sampled_from([0, 10, 2**20]))
+async def test_answers_are_read_as_by_aiohttp(both: Both, sent: Sent, buffer_limit: int) -> None:
     both.sent = sent
-    lean = await both.read("lean", held=held)
-    assert isinstance(lean, tuple)
-    assert lean == await both.read("aiohttp", held=held)
+    native = await both.read("native", buffer_limit=buffer_limit)
+    assert isinstance(native, tuple)
+    assert native == await both.read("aiohttp", buffer_limit=buffer_limit)
 
 
 @FIXTURE
@@ -147,9 +147,9 @@ async def test_a_damaged_answer_is_read_or_refused_and_never_more(
     start %= len(sent.data) + 1
     data = sent.data[:start] + new + sent.data[start + length :]
     both.sent = Sent(data, sent.cuts, closes=True)
-    found = await both.read("lean", held=2**20)
+    found = await both.read("native", buffer_limit=2**20)
     both.sent = Sent(data, tuple(range(len(data))), closes=True)
-    again = await both.read("lean", held=2**20)
+    again = await both.read("native", buffer_limit=2**20)
     assert found == again
     if isinstance(found, tuple):
         assert 200 <= found[0] <= 599

@@ -62,7 +62,7 @@ async def test_a_request_without_a_body(method: str, length: bytes | None, serve
 
 async def test_other_codings_may_be_asked_for(serve: Any, client: Any) -> None:
     server = await serve(always(OK))
-    await (await client(server)).send(codings=False, headers={"Accept-Encoding": "identity"})
+    await (await client(server)).send(accept_codings=False, headers={"Accept-Encoding": "identity"})
     assert fields(server.requests[0])[b"accept-encoding"] == b"identity"
 
 

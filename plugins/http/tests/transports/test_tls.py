@@ -47,7 +47,7 @@ class Shown:
 
 def context_of(server: Any, host: str) -> ssl.SSLContext:
     """Return the TLS context of a client that trusts this server."""
-    context = origin_of(f"https://{server.authority(host)}").context
+    context = origin_of(f"https://{server.authority(host)}").ssl_context
     assert context is not None
     return context
 

@@ -8,13 +8,16 @@ from adapter_host_http.request.request import Payload
 
 
 @dataclass(slots=True)
-class Outgoing:
-    """A request as it is sent; `deadline` is by the loop's clock, `held` how much of a body its caller waits for."""
+class OutgoingRequest:
+    """A request as it is sent.
+
+    `deadline` is a time of the event loop's clock; a response body of at most `buffer_limit` bytes is read completely.
+    """
 
     method: str
     head: bytes
     body: Payload
     deadline: float
-    held: int
-    decoded: bool
+    buffer_limit: int
+    decompress: bool
     length: int | None = None

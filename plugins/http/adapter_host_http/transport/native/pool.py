@@ -12,13 +12,13 @@ import aiohappyeyeballs
 
 from adapter_host_http.transport.base import ConnectTimeoutError, Limits, Origin, TransportError
 
-from .connection import Connection, ConnectionSettings
+from .connection import Connection, ConnectionContext
 from .deadlines import Deadlines
 
-KEPT: Final = 15.0
+KEEP_ALIVE: Final = 15.0
 """A connection that has not been used for so many seconds is closed."""
 
-_NEXT_ADDRESS: Final = 0.25
+_HAPPY_EYEBALLS_DELAY: Final = 0.25
 """So many seconds pass before another address of the origin is tried as well (RFC 8305, 8)."""
 
 
@@ -30,15 +30,17 @@ class Pool:
         self._limits = limits
         self._loop = asyncio.get_running_loop()
         self._deadlines = Deadlines(self._loop)
-        self._surroundings = ConnectionSettings(self._loop, self._deadlines, limits.idle, self._release, self._lose)
+        self._context = ConnectionContext(
+            self._loop, self._deadlines, limits.idle_timeout, self._release, self._on_close
+        )
         self._idle: list[Connection] = []
         self._all: set[Connection] = set()
         self._waiting: deque[asyncio.Future[Connection | None]] = deque()
-        self._taken = 0
+        self._opened = 0
         self._sweep: asyncio.TimerHandle | None = None
-        self._ended: asyncio.Future[None] | None = None
+        self._closed: asyncio.Future[None] | None = None
 
-    def take(self) -> Connection | None:
+    def pop_idle(self) -> Connection | None:
         """Return a connection that is free, if there is one."""
         while self._idle:
             connection = self._idle.pop()
@@ -46,15 +48,15 @@ class Pool:
                 return connection
         return None
 
-    async def get(self, deadline: float, *, fresh: bool = False) -> Connection:
-        """Return a connection before the deadline; a `fresh` one where that is to be had without waiting."""
+    async def acquire(self, deadline: float, *, new: bool = False) -> Connection:
+        """Return a connection before the deadline; a `new` one where that is to be had without waiting."""
         while True:
-            if not fresh and (kept := self.take()) is not None:
-                return kept
-            if self._taken < self._limits.connections or self._drop_idle():
-                self._taken += 1
+            if not new and (idle := self.pop_idle()) is not None:
+                return idle
+            if self._opened < self._limits.max_connections or self._evict_idle():
+                self._opened += 1
                 return await self._connect(deadline)
-            connection = await self._queue(deadline)
+            connection = await self._wait_for_connection(deadline)
             if connection is None:
                 return await self._connect(deadline)
             if connection.usable:
@@ -62,19 +64,19 @@ class Pool:
 
     async def close(self) -> None:
         """End every connection, and wait until they have ended."""
-        self._ended = self._loop.create_future()
+        self._closed = self._loop.create_future()
         if self._sweep is not None:
             self._sweep.cancel()
         for waiter in self._waiting:
             if not waiter.done():
                 waiter.set_exception(TransportError("the connections were closed"))
         for connection in tuple(self._all):
-            connection.end()
+            connection.close()
         if self._all:
-            await self._ended
+            await self._closed
         self._deadlines.close()
 
-    async def _queue(self, deadline: float) -> Connection | None:
+    async def _wait_for_connection(self, deadline: float) -> Connection | None:
         """Return a connection that another call is done with, or leave to open one."""
         waiter: asyncio.Future[Connection | None] = self._loop.create_future()
         self._waiting.append(waiter)
@@ -90,11 +92,11 @@ class Pool:
 
     def _return(self, connection: Connection | None) -> None:
         if connection is None:
-            self._leave()
+            self._release_slot()
         elif connection.usable:
             self._release(connection)
 
-    def _next(self) -> asyncio.Future[Connection | None] | None:
+    def _next_waiter(self) -> asyncio.Future[Connection | None] | None:
         while self._waiting:
             waiter = self._waiting.popleft()
             if not waiter.done():
@@ -102,86 +104,86 @@ class Pool:
         return None
 
     def _release(self, connection: Connection) -> None:
-        if self._ended is not None:
+        if self._closed is not None:
             connection.abort()
-        elif (waiter := self._next()) is not None:
+        elif (waiter := self._next_waiter()) is not None:
             waiter.set_result(connection)
         else:
-            connection.since = self._loop.time()
+            connection.last_used = self._loop.time()
             self._idle.append(connection)
             if self._sweep is None:
-                self._sweep = self._loop.call_later(KEPT, self._close_old)
+                self._sweep = self._loop.call_later(KEEP_ALIVE, self._close_expired)
 
-    def _leave(self) -> None:
+    def _release_slot(self) -> None:
         """Give leave for one more connection to the next call that waits, or take it back."""
-        if (waiter := self._next()) is not None:
+        if (waiter := self._next_waiter()) is not None:
             waiter.set_result(None)
         else:
-            self._taken -= 1
+            self._opened -= 1
 
-    def _lose(self, connection: Connection) -> None:
+    def _on_close(self, connection: Connection) -> None:
         if connection not in self._all:
             # It ended before it was anybody's; whoever opened it gives back the leave to.
             return
         self._all.remove(connection)
         with suppress(ValueError):
             self._idle.remove(connection)
-        self._leave()
-        if self._ended is not None and not self._all and not self._ended.done():
-            self._ended.set_result(None)
+        self._release_slot()
+        if self._closed is not None and not self._all and not self._closed.done():
+            self._closed.set_result(None)
 
-    def _drop_idle(self) -> bool:
+    def _evict_idle(self) -> bool:
         """Make room for a fresh connection in the place of one that was kept."""
         if not self._idle:
             return False
         self._idle.pop(0).abort()
         return True
 
-    def _close_old(self) -> None:
+    def _close_expired(self) -> None:
         self._sweep = None
-        oldest = self._loop.time() - KEPT
-        while self._idle and self._idle[0].since <= oldest:
+        expired_before = self._loop.time() - KEEP_ALIVE
+        while self._idle and self._idle[0].last_used <= expired_before:
             self._idle.pop(0).abort()
         if self._idle:
-            self._sweep = self._loop.call_at(self._idle[0].since + KEPT, self._close_old)
+            self._sweep = self._loop.call_at(self._idle[0].last_used + KEEP_ALIVE, self._close_expired)
 
     async def _connect(self, deadline: float) -> Connection:
         try:
             return await self._open_before(deadline)
         except BaseException:
-            self._leave()
+            self._release_slot()
             raise
 
     async def _open_before(self, deadline: float) -> Connection:
-        latest = self._loop.time() + self._limits.connect
+        latest = self._loop.time() + self._limits.connect_timeout
         try:
             async with asyncio.timeout_at(min(latest, deadline)):
                 connection = await self._open()
         except TimeoutError:
             if deadline <= latest:
                 raise
-            raise ConnectTimeoutError(f"no connection to {self._place} in time") from None
+            raise ConnectTimeoutError(f"no connection to {self._address} in time") from None
         except OSError as error:
-            raise TransportError(f"cannot connect to {self._place} ({error})") from error
+            raise TransportError(f"cannot connect to {self._address} ({error})") from error
         if not connection.usable:
-            raise TransportError(f"{self._place} closed the connection at once")
+            raise TransportError(f"{self._address} closed the connection at once")
         self._all.add(connection)
-        if self._ended is not None:
+        if self._closed is not None:
             connection.abort()
         return connection
 
     async def _open(self) -> Connection:
         origin, loop = self._origin, self._loop
         addresses = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
-        opened = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=_NEXT_ADDRESS, loop=loop)
+        sock = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=_HAPPY_EYEBALLS_DELAY, loop=loop)
         _, connection = await loop.create_connection(
-            lambda: Connection(self._surroundings),
-            sock=opened,
-            ssl=origin.context,
-            server_hostname=origin.host.rstrip(".") if origin.context else None,
+            lambda: Connection(self._context),
+            sock=sock,
+            ssl=origin.ssl_context,
+            server_hostname=origin.host.rstrip(".") if origin.ssl_context else None,
         )
         return connection
 
     @property
-    def _place(self) -> str:
+    def _address(self) -> str:
         return f"{self._origin.host}:{self._origin.port}"
