@@ -42,11 +42,11 @@ class HttpConsumer(Consumer[HttpConfig]):
 
     @property
     def base_uri(self) -> str:
-        """Where it calls, once started."""
+        """Return the URL that requests go to, once started."""
         return self._upstream.base
 
     def operations(self) -> Sequence[ConsumedOperation]:
-        """Every operation of every resource; the files that they name are read here, where a build may."""
+        """Return the operations of all resources; read their schema files, which is allowed during a build."""
         for operation in self._operations:
             _ = operation.format
         return self._operations
@@ -56,9 +56,9 @@ class HttpConsumer(Consumer[HttpConfig]):
         return HttpPassThroughOperation(self.config, self.context, self._credential, self._upstream, self._masked)
 
     async def start(self) -> None:
-        """Open the session; with the stand-in, serve that first."""
+        """Open the transport; with `mock`, start the mock server first."""
         if self.context.settings.mock:
-            # Imported here: it is a server, which `validate` and most who serve do without.
+            # Imported late: only `--mock` needs a server.
             from .mock.server import MockServer
 
             self._mock_server = MockServer(self._operations, self._credential)
@@ -67,7 +67,7 @@ class HttpConsumer(Consumer[HttpConfig]):
             await self._upstream.open(self._base)
 
     async def stop(self) -> None:
-        """Close the session, then the stand-in."""
+        """Close the transport, then stop the mock server."""
         await self._upstream.close()
         mock_server, self._mock_server = self._mock_server, None
         if mock_server is not None:

@@ -1,4 +1,4 @@
-"""What proves to an API who is calling: fixed text, or what has to be worked out with its help."""
+"""Credentials of a consumer: fixed values, and authentication flows that compute a header for each request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AUTHORIZATION: Final = "Authorization"
 
 @dataclass(frozen=True, slots=True)
 class AuthTransport:
-    """What a handshake may send requests of its own with; `mock_url` takes the place of every server."""
+    """Means of an authentication flow to send its own requests; `mock_url` replaces the authorization server."""
 
     session: aiohttp.ClientSession
     proxy: Callable[[URL], str | None]
@@ -29,32 +29,32 @@ class AuthTransport:
 
 
 class AuthFlow(ABC):
-    """Gives the `Authorization` header of each request; what it learns is kept while its consumer is started."""
+    """Computes the `Authorization` header of each request; its state lasts while the consumer is started."""
 
     @abstractmethod
-    def open(self, wire: AuthTransport) -> None:
-        """Begin, knowing nothing."""
+    def open(self, transport: AuthTransport) -> None:
+        """Start without state."""
 
     @abstractmethod
     async def close(self) -> None:
-        """End what is in progress."""
+        """Cancel requests in progress."""
 
     @abstractmethod
     async def header(self, method: str, target: str) -> str | None:
-        """Return the header for a request, or None while there is none; raises `UpstreamError`."""
+        """Return the header of a request, or None if there is none yet; raise `UpstreamError`."""
 
     @abstractmethod
     async def retry_header(
         self, method: str, target: str, rejected: str | None, challenges: Sequence[str]
     ) -> str | None:
-        """Return the header to try once more with after a 401, or None to leave it at that; raises `UpstreamError`."""
+        """Return the header of a second attempt after a 401, or None to keep the 401; raise `UpstreamError`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What goes into one header or query parameter of every request; `masked` names its secrets only.
+    """A header or query parameter of every request; `masked` is its value with secrets by name.
 
-    With a `auth_flow` the value is nothing: that gives one to each request.
+    With an `auth_flow` the value is empty: the flow computes it for each request.
     """
 
     in_: str
@@ -65,7 +65,7 @@ class Credential:
     auth_flow: AuthFlow | None = None
 
     def matches(self, in_: str | None, name: str) -> bool:
-        """Whether a parameter is the very one that carries the credential."""
+        """Return whether a parameter carries the credential."""
         if in_ != self.in_:
             return False
         return name == self.name or (in_ == "header" and name.lower() == self.name.lower())
@@ -74,10 +74,10 @@ class Credential:
 def read_secret(
     authentication: Authentication, key: str, context: BuildContext, *, ascii_only: bool = True
 ) -> Template | None:
-    """Return the text that a key of an authentication holds, or None with a problem reported."""
+    """Return the value of an authentication's key, or None after reporting a problem."""
     text: str | None = getattr(authentication, key)
     if text is None:
-        message = f"'{key}' is missing (authentication '{authentication.type}' needs it)"
+        message = f"'{key}' is missing; authentication '{authentication.type}' needs it"
         context.problem(message, authentication, key, code="missing-key")
         return None
     return compile_secret(text, authentication, (key,), context, ascii_only=ascii_only)
@@ -86,13 +86,13 @@ def read_secret(
 def read_account(
     authentication: Authentication, context: BuildContext, *, ascii_only: bool
 ) -> tuple[Template, Template] | None:
-    """Return the user name (in ASCII or not) and the password of an authentication, or None with a problem reported."""
+    """Return user name and password of an authentication, or None after reporting a problem."""
     user = read_secret(authentication, "username", context, ascii_only=ascii_only)
     password = read_secret(authentication, "password", context, ascii_only=False)
     if user is None or password is None:
         return None
     if ":" in (user.constant or ""):
-        context.problem("a user name may hold no ':'", authentication, "username", code="credential")
+        context.problem("a user name must not contain ':'", authentication, "username", code="credential")
         return None
     return user, password
 
@@ -100,15 +100,15 @@ def read_account(
 def compile_secret(
     text: str, authentication: Authentication, keys: Sequence[str], context: BuildContext, *, ascii_only: bool = True
 ) -> Template | None:
-    """Return the text at a place of an authentication, or None with a problem reported."""
+    """Return a text of an authentication as a template without inputs, or None after reporting a problem."""
     template = context.secret(text, authentication, *keys)
     label = ", ".join(f"secret '{name}'" for name in template.secrets) or f"'{keys[-1]}'"
     value = template.constant or ""
     error = None
     if CONTROL.search(value):
-        error = f"{label} holds a control character"
+        error = f"{label} contains a control character"
     elif not value.isascii() and ascii_only:
-        error = f"{label} may hold only ASCII characters"
+        error = f"{label} must be ASCII text"
     elif not value and not template.secrets:
         error = f"'{keys[-1]}' is empty"
     if error is None:

@@ -1,4 +1,4 @@
-"""Passing callers' requests on to the API as they come."""
+"""Pass callers' requests through to the API."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _FIXED_LOCATIONS: Final = frozenset({"header", "query", "cookie"})
 
 
 class HttpPassThroughOperation(PassThroughOperation):
-    """Gives each request what the document says of all: fixed headers, cookies and parameters, the credential."""
+    """Adds the API's fixed headers, cookies, query parameters and credential to each request."""
 
     def __init__(
         self,
@@ -50,16 +50,16 @@ class HttpPassThroughOperation(PassThroughOperation):
     ) -> None:
         self.namespace = config.namespace
         fixed = tuple(filter(_is_fixed, config.input_parameters))
-        own = config.model_copy(update={"input_parameters": fixed})
+        fixed_config = config.model_copy(update={"input_parameters": fixed})
         spec = HttpOperationSpec(name=self.name, method="GET")
-        self._scope = OperationScope(own, HttpResource(), spec, context, credential, _DEFAULTS)
+        self._scope = OperationScope(fixed_config, HttpResource(), spec, context, credential, _DEFAULTS)
         self._constant = RequestCompiler(self._scope).compile().build({})
         self._base = base
         self._limit = context.settings.body_limit
         self._writers = context.header_writers
         self._upstream = upstream
         self._may_resend = credential is not None and credential.auth_flow is not None
-        names = {in_: {each.name for each in fixed if each.in_ == in_} for in_ in _FIXED_LOCATIONS}
+        names = {in_: {input_.name for input_ in fixed if input_.in_ == in_} for in_ in _FIXED_LOCATIONS}
         if credential is not None:
             names[credential.in_].add(credential.name)
         cookies = {"cookie"} if names["cookie"] else set()
@@ -67,12 +67,12 @@ class HttpPassThroughOperation(PassThroughOperation):
         self.own_query = frozenset(names["query"])
 
     async def call(self, arguments: Arguments, *, stream: bool = False) -> Result:
-        """Pass a request on."""
+        """Send a request to the API."""
         method, request = arguments["method"], self._request(arguments, self._constant)
         if self._writers:
             request = request.apply_writers(self._writers)
         if self._may_resend and isinstance(request.body, AsyncIterable):
-            # It may have to be sent twice.
+            # The authentication flow may have to send it twice.
             buffered = await read_at_most(self._limit, request.body)
             if buffered is None:
                 raise ArgumentError("body", f"the body must be at most {self._limit} bytes")
@@ -87,7 +87,7 @@ class HttpPassThroughOperation(PassThroughOperation):
 
     def _request(self, arguments: Arguments, constant: Request) -> Request:
         if not is_token(arguments["method"]):
-            raise ArgumentError("method", "'method' is no method")
+            raise ArgumentError("method", "'method' is not a valid method")
         caller_headers: CIMultiDict[str] = CIMultiDict(arguments.get("headers") or {})
         for name, value in caller_headers.items():
             _check(name, value)
@@ -106,12 +106,12 @@ class HttpPassThroughOperation(PassThroughOperation):
         target = forwarded_path(arguments.get("path", "")) + self._query(arguments.get("query", ""), constant)
         return Request.from_headers(target, headers, body, pass_through=True, accept_codings=False)
 
-    def _query(self, caller_headers: str, constant: Request) -> str:
+    def _query(self, caller_query: str, constant: Request) -> str:
         fixed = constant.target.partition("?")[2]
-        return forwarded_query("&".join(text for text in (caller_headers, fixed) if text))
+        return forwarded_query("&".join(text for text in (caller_query, fixed) if text))
 
     def describe(self) -> Mapping[str, Any]:
-        """Return the parts of every request, secrets by name."""
+        """Return the fixed parts of every request, with secrets by name."""
         authentication, credential = self._scope.config.authentication, self._scope.credential
         headers = self._plain_headers(self._masked.headers)
         hidden = {name for name, _ in _DEFAULTS} | ({credential.name} if credential else set())
@@ -125,7 +125,7 @@ class HttpPassThroughOperation(PassThroughOperation):
         return described
 
     def preview(self, arguments: Arguments) -> Mapping[str, Any]:
-        """Return the request that is passed on, but for its body, secrets by name."""
+        """Return the request without its body, with secrets by name."""
         request = self._request(arguments, self._masked)
         return {
             "method": arguments["method"],
@@ -139,12 +139,12 @@ class HttpPassThroughOperation(PassThroughOperation):
 
     @staticmethod
     def _plain_headers(headers: Mapping[str, str]) -> dict[str, str]:
-        # The names of a multidict are a subclass of str, which orjson refuses as keys.
+        # Names of a multidict are a subclass of str, which orjson rejects as keys.
         return {"".join(name): value for name, value in headers.items()}
 
 
 def _is_fixed(spec: InputSpec) -> bool:
-    """Whether a declared input is one that no call gives, in a place that every request has."""
+    """Return whether no caller supplies an input, and every request has its location."""
     return spec.in_ == "environment" or (spec.value is not None and spec.in_ in _FIXED_LOCATIONS)
 
 

@@ -1,4 +1,4 @@
-"""One consumed operation over HTTP."""
+"""A consumed operation over HTTP."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _IS_JSON: Final = re.compile(r"application/([^;]*\+)?json\s*(;.*)?", re.IGNORECA
 
 
 class HttpOperation(ConsumedOperation):
-    """One request of a consumed HTTP API."""
+    """An operation of a consumed HTTP API."""
 
     def __init__(self, scope: OperationScope, upstream: Upstream, base: str) -> None:
         spec = scope.spec
@@ -50,11 +50,11 @@ class HttpOperation(ConsumedOperation):
 
     @cached_property
     def format(self) -> Format:
-        """The format of its answers; the first look may read a file, and reports what is wrong."""
+        """Return the format of responses; the first access may read a schema file and reports its problems."""
         return compile_format(self.scope.spec, self.scope.context)
 
     async def call(self, arguments: Arguments, *, stream: bool = False) -> Result:
-        """Call the API; with `stream` an answer of more than 64 KiB comes as a stream."""
+        """Call the API; with `stream`, return a response of more than 64 KiB as a stream."""
         request = self.plan.build(arguments)
         if self._writers:
             request = request.apply_writers(self._writers)
@@ -66,7 +66,7 @@ class HttpOperation(ConsumedOperation):
         return result
 
     def describe(self) -> Mapping[str, Any]:
-        """Return the request as the document declares it, secrets by name."""
+        """Return the request as declared, with secrets by name."""
         compiler = RequestCompiler(self.scope, masked=True)
         plan = compiler.compile()
         authentication, credential = self.scope.config.authentication, self.scope.credential
@@ -87,25 +87,24 @@ class HttpOperation(ConsumedOperation):
         return {**described, **self._documentation()}
 
     def _documentation(self) -> dict[str, Any]:
-        """Return the document's own description of the operation."""
-        shown = {"label", "description", "tags"}
-        resource = self.scope.resource.model_dump(mode="json", include=shown, exclude_defaults=True)
-        own = self.scope.spec.model_dump(mode="json", include=shown - {"description"}, exclude_defaults=True)
-        return {**own, **({"resource": resource} if resource else {})}
+        keys = {"label", "description", "tags"}
+        resource = self.scope.resource.model_dump(mode="json", include=keys, exclude_defaults=True)
+        documentation = self.scope.spec.model_dump(mode="json", include=keys - {"description"}, exclude_defaults=True)
+        return {**documentation, **({"resource": resource} if resource else {})}
 
     def preview(self, arguments: Arguments) -> Mapping[str, Any]:
-        """Return the very request that `arguments` make, secrets by name."""
+        """Return the request for `arguments`, with secrets by name."""
         compiler = RequestCompiler(self.scope, masked=True)
         request = compiler.compile().build(arguments)
         secrets = self._secrets(compiler)
-        shown: dict[str, Any] = {
+        preview: dict[str, Any] = {
             "method": self.plan.method,
             "url": _unquote_tags(self._base + request.target, secrets),
             "headers": _plain_headers(request.headers),
         }
         if request.body is not None:
-            shown["body"] = _preview_body(request, secrets)
-        return shown
+            preview["body"] = _preview_body(request, secrets)
+        return preview
 
     def _secrets(self, compiler: RequestCompiler) -> set[str]:
         credential = self.scope.credential
@@ -113,24 +112,24 @@ class HttpOperation(ConsumedOperation):
 
 
 def _effective_media_type(scope: OperationScope) -> str | None:
-    """Return the declared media type of responses; warn about keys that have no effect here."""
+    """Return the declared media type of responses; warn about keys without effect."""
     spec, context = scope.spec, scope.context
     raw, media_type = spec.output_raw_format, spec.output_media_type
     if raw != "binary" and spec.max_binary_size is not None:
-        message = "'maxBinarySize' is for 'outputRawFormat: binary' alone, so it is ignored"
+        message = "'maxBinarySize' is ignored without 'outputRawFormat: binary'"
         context.warn(message, spec, "maxBinarySize", code="ignored")
     if raw == "binary" and spec.output_parameters:
-        message = "the answers are bytes, of which nothing is mapped: 'outputParameters' is ignored"
+        message = "'outputParameters' is ignored with 'outputRawFormat: binary'"
         context.warn(message, spec, "outputParameters", code="ignored")
     if media_type is not None and raw not in ("json", "binary") and not _IS_JSON.fullmatch(media_type):
-        message = f"what is {raw} is passed on as JSON, not as '{media_type}': 'outputMediaType' is ignored"
+        message = f"{raw} is converted to JSON, not to '{media_type}'; 'outputMediaType' is ignored"
         context.warn(message, spec, "outputMediaType", code="ignored")
         return None
     return media_type
 
 
 def _plain_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    # The names of a multidict are a subclass of str, which orjson refuses as keys.
+    # Names of a multidict are a subclass of str, which orjson rejects as keys.
     return {"".join(name): value for name, value in headers.items()}
 
 

@@ -1,4 +1,4 @@
-"""The wire: one session per consumed API, redirects, limits, and what can go wrong."""
+"""Call a consumed API: one transport for each API, redirects, limits and errors."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _LOG: Final = logging.getLogger("adapter_host.http")
 
 MAX_REDIRECTS: Final = 5
 STREAM_THRESHOLD: Final = 64 * 1024
-"""An answer of at most so many bytes is never streamed."""
+"""Responses of at most so many bytes are never streamed."""
 
 Send = Callable[[Request], Awaitable[Response]]
 
@@ -56,7 +56,7 @@ _MEDIA_TYPE: Final = re.compile(r"[\w.+/-]{1,80}")
 
 
 class Upstream:
-    """One consumed API on the wire."""
+    """A consumed API."""
 
     def __init__(self, context: BuildContext, config: HttpConfig, auth_flow: AuthFlow | None = None) -> None:
         settings = context.settings
@@ -73,7 +73,7 @@ class Upstream:
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self, base: str, *, direct: bool = False) -> None:
-        """Be ready to call the API at `base`; `direct` goes past any proxy."""
+        """Prepare to call the API at `base`; `direct` bypasses any proxy."""
         self.base = base
         url = URL(base)
         self._path = url.raw_path.rstrip("/")
@@ -86,7 +86,7 @@ class Upstream:
             self._open_auth_flow(self._auth_flow, limits, direct=direct)
 
     def _make_transport(self, limits: Limits, proxy: str | None) -> Transport:
-        # Imported here, as `validate` needs neither, and who calls most often one.
+        # Imported late: `validate` needs no transport, and serving usually one of them.
         if self._native and proxy is None:
             from .transport.native import NativeTransport
 
@@ -96,7 +96,7 @@ class Upstream:
         return AiohttpTransport(self._origin, limits, proxy)
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close all connections."""
         transport, self._transport = self._transport, None
         session, self._session = self._session, None
         if self._auth_flow is not None:
@@ -109,7 +109,10 @@ class Upstream:
     async def call(
         self, method: str, request: Request, response_format: Format, *, stream: bool, max_size: int | None = None
     ) -> Result:
-        """Send a request and read its answer, if it is not a stream up to `max_size` bytes; raises `UpstreamError`."""
+        """Send a request and return its response; read at most `max_size` bytes of a response that is not streamed.
+
+        Raises `UpstreamError`.
+        """
         max_size = None if stream and response_format.convert is None else max_size or self._response_limit
         try:
             response = await self._send(method, request, STREAM_THRESHOLD if max_size is None else max_size)
@@ -122,9 +125,10 @@ class Upstream:
             raise self._upstream_error(error) from error
 
     async def forward(self, method: str, request: Request, *, stream: bool) -> Result:
-        """Pass a request on, and give its answer as it comes, whatever its status; raises `UpstreamError`.
+        """Pass a request through and return the response as received, whatever its status.
 
-        What reading the request's body raises is raised as it is. While that keeps us waiting, the API's time stops.
+        Raises `UpstreamError`, and errors of reading the request body unchanged. The timeout of the API is suspended
+        while the next piece of the body is awaited.
         """
         try:
             response = await self._send(method, request, 0 if stream else self._response_limit)
@@ -153,7 +157,7 @@ class Upstream:
         auth_flow.open(AuthTransport(self._session, proxy, self._total_timeout, self.base if direct else None))
 
     async def _send(self, method: str, request: Request, buffer_limit: int) -> Response:
-        """Return the answer, redirects followed."""
+        """Send a request and follow redirects."""
         transport, auth_flow = self._transport, self._auth_flow
         if transport is None:
             raise UpstreamUnreachableError(f"the upstream '{self._namespace}' is not open")
@@ -223,16 +227,16 @@ class Upstream:
 
     def _format_error(self, response_format: Format, result: Result, error: Exception) -> UpstreamInvalidError:
         match = _MEDIA_TYPE.match(result.media_type)
-        # Other errors may quote what was sent.
+        # Other errors may quote the response.
         reason = f"; {error}" if isinstance(error, FormatError) else ""
-        received = f"it sent {match[0] if match else '?'}{reason}"
+        received = f"received {match[0] if match else '?'}{reason}"
         return UpstreamInvalidError(
-            f"the upstream '{self._namespace}' did not answer {response_format.info.title} ({received})"
+            f"the response of the upstream '{self._namespace}' is not {response_format.info.title} ({received})"
         )
 
     async def _chunks(self, response: Response) -> AsyncIterator[bytes]:
         try:
-            # Taken at once, so that closing the stream unread ends the answer too.
+            # The caller advances to this point at once, so that closing an unread stream closes the response, too.
             yield b""
             async for chunk in response.chunks():
                 yield chunk
@@ -253,22 +257,24 @@ class Upstream:
 
     @staticmethod
     def _too_large(limit: int) -> UpstreamInvalidError:
-        return UpstreamInvalidError(f"the upstream's answer is larger than {limit} bytes")
+        return UpstreamInvalidError(f"the response of the upstream is larger than {limit} bytes")
 
     def _upstream_error(self, error: Exception) -> UpstreamError:
         name = self._namespace
         _LOG.warning("upstream '%s': %s", name, str(error) or type(error).__name__)
         if isinstance(error, ConnectTimeoutError):
-            return UpstreamTimeoutError(f"the upstream '{name}' took no connection within {self._connect_timeout:g} s")
+            return UpstreamTimeoutError(
+                f"the upstream '{name}' did not accept a connection within {self._connect_timeout:g} s"
+            )
         if isinstance(error, TimeoutError):
-            return UpstreamTimeoutError(f"the upstream '{name}' did not answer within {self._total_timeout:g} s")
+            return UpstreamTimeoutError(f"the upstream '{name}' did not respond within {self._total_timeout:g} s")
         if isinstance(error, MalformedResponseError):
-            return UpstreamInvalidError(f"the upstream '{name}' did not answer in HTTP")
+            return UpstreamInvalidError(f"the upstream '{name}' did not respond in HTTP")
         return UpstreamUnreachableError(f"the upstream '{name}' cannot be reached")
 
 
 def origin_of(base: str) -> Origin:
-    """Return the origin of a base; the environment's certificate authorities (`SSL_CERT_FILE`) are read with it."""
+    """Return the origin of a base URL; for `https`, load the certificate authorities (`SSL_CERT_FILE`)."""
     url = URL(base)
     context = None
     if url.scheme == "https":
@@ -279,7 +285,7 @@ def origin_of(base: str) -> Origin:
 
 
 def proxy_of(base: URL, settings: Settings) -> str | None:
-    """Return the proxy that the environment names for a base, if any (`https_proxy`, `no_proxy`)."""
+    """Return the environment's proxy for a base URL, if any (`https_proxy`, `no_proxy`)."""
     environment = settings.environment
     proxy, excluded = (
         environment.get(name) or environment.get(name.upper()) for name in (f"{base.scheme}_proxy", "no_proxy")
@@ -296,7 +302,7 @@ def _is_excluded(base: URL, excluded: str) -> bool:
 async def _send_authenticated(
     auth_flow: AuthFlow, send: Send, method: str, request: Request, *, deadline: float
 ) -> Response:
-    """Return the answer to a request with what the handshake gives; sent once more where that is refused."""
+    """Send a request with the header of its authentication flow; after a 401, try once more."""
     async with asyncio.timeout_at(deadline):
         authorization = await auth_flow.header(method, request.target)
     response = await send(_with_authorization(request, authorization))

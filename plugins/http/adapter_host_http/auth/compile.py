@@ -1,4 +1,4 @@
-"""How a consumer proves who it is to the API it calls."""
+"""Compile the authentication of a consumer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .digest import compile_digest
 
 
 def compile_authentication(authentication: Authentication | None, context: BuildContext) -> Credential | None:
-    """Return the credential that a consumer declares; None for none, or with a problem reported."""
+    """Return the credential of a consumer, or None without one and after reporting a problem."""
     if authentication is None:
         return None
     compilers = {
@@ -25,7 +25,7 @@ def compile_authentication(authentication: Authentication | None, context: Build
 
 
 def describe_authentication(authentication: Authentication, credential: Credential) -> str:
-    """Return the authentication for people, secrets by name."""
+    """Return a description of the authentication, with secrets by name."""
     if authentication.type == "apikey":
         return f"apikey {credential.masked} as {credential.in_} '{credential.name}'"
     if authentication.type == "oauth2":
@@ -47,7 +47,7 @@ def _api_key(authentication: Authentication, context: BuildContext) -> Credentia
         return None
     name = key.constant or ""
     if authentication.placement == "header" and name and not is_token(name):
-        context.problem(f"'{key.masked()}' is no name of a header", authentication, "key", code="header-name")
+        context.problem(f"'{key.masked()}' is not a valid header name", authentication, "key", code="header-name")
         return None
     return Credential(authentication.placement, name, value.constant or "", value.masked(), value.secrets)
 
@@ -63,7 +63,7 @@ def _basic(authentication: Authentication, context: BuildContext) -> Credential 
 
 
 def _oauth2(authentication: Authentication, context: BuildContext) -> Credential | None:
-    # Imported here, as it brings a client of authorization servers, which few documents need.
+    # Imported late: few documents need a client of authorization servers.
     from .oauth2 import compile_oauth2
 
     return compile_oauth2(authentication, context)

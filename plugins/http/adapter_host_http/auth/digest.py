@@ -1,4 +1,4 @@
-"""Digest authentication as RFC 7616 says, `auth` alone: with SHA-256 where the API offers it, else MD5."""
+"""Digest authentication (RFC 7616) with `qop=auth`: SHA-256 if the API offers it, else MD5."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _BETWEEN: Final = re.compile(r"[\s,]*")
 _ESCAPED: Final = re.compile(r"\\(.)")
 _PRINTABLE: Final = re.compile(r"[ -~]*")
 
-# The strongest first; a name with `-sess` means the same hash.
+# Strongest first; names with `-sess` use the same hash.
 _HASHES: Final[dict[str, Callable[[bytes], hashlib._Hash]]] = {"sha-256": hashlib.sha256, "md5": hashlib.md5}
 _SESSION: Final = "-sess"
 
 
 def compile_digest(authentication: Authentication, context: BuildContext) -> Credential | None:
-    """Return the credential of a name and a password; None with a problem reported."""
+    """Return the credential of a user name and password, or None after reporting a problem."""
     account_templates = read_account(authentication, context, ascii_only=True)
     if account_templates is None:
         return None
@@ -39,7 +39,7 @@ def compile_digest(authentication: Authentication, context: BuildContext) -> Cre
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who proves what."""
+    """Credentials of a user."""
 
     user: str
     password: str = field(repr=False)
@@ -47,7 +47,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """What an API asks for, understood; `qop` is `auth`, or nothing as in the days before it."""
+    """A parsed challenge; `qop` is `auth`, or empty for servers that follow RFC 2069."""
 
     realm: str
     nonce: str
@@ -58,7 +58,7 @@ class Challenge:
     stale: bool = False
 
     def header(self, account: Account, method: str, target: str, count: int, cnonce: str) -> str:
-        """Return the `Authorization` header that answers it."""
+        """Return the `Authorization` header for a request."""
         username = self._hash(f"{account.user}:{self.realm}") if self.userhash else account.user
         quoted = {"username": username, "realm": self.realm, "nonce": self.nonce, "uri": target}
         quoted["response"] = self.response(account, method, target, f"{count:08x}", cnonce)
@@ -75,7 +75,7 @@ class Challenge:
         return f"Digest {', '.join([*pairs, *(f'{name}={value}' for name, value in bare.items())])}"
 
     def response(self, account: Account, method: str, target: str, count: str, cnonce: str) -> str:
-        """Return the proof that the account's password is known."""
+        """Return the `response` parameter, which proves knowledge of the password."""
         a1 = self._hash(f"{account.user}:{self.realm}:{account.password}")
         if self.algorithm.lower().endswith(_SESSION):
             a1 = self._hash(f"{a1}:{self.nonce}:{cnonce}")
@@ -88,7 +88,7 @@ class Challenge:
 
 
 class DigestFlow(AuthFlow):
-    """Answers the last challenge; each use of its nonce is counted."""
+    """Authorizes requests with the last challenge; counts the uses of its nonce."""
 
     def __init__(self, account: Account, namespace: str) -> None:
         self.account = account
@@ -97,24 +97,24 @@ class DigestFlow(AuthFlow):
         self._count = 0
 
     def open(self, transport: AuthTransport) -> None:
-        """Wait for the API's first challenge."""
+        """Discard the challenge of an earlier start."""
         self._challenge = None
 
     async def close(self) -> None:
-        """Nothing is in progress between calls."""
+        """Do nothing: no request is in progress between calls."""
 
     async def header(self, method: str, target: str) -> str | None:
-        """Return the answer to the last challenge, if there was one."""
+        """Return the header for the last challenge, or None before the first."""
         return None if self._challenge is None else self._authorize(self._challenge, method, target)
 
     async def retry_header(
         self, method: str, target: str, rejected: str | None, challenges: Sequence[str]
     ) -> str | None:
-        """Return the answer to a new challenge; a refusal of the right nonce is one of the password."""
+        """Return the header for a new challenge, or None if the server rejected the password."""
         challenge = choose_challenge(challenges)
         if challenge is None:
             _LOG.warning(
-                "upstream '%s': it asks for no digest that is supported (auth; SHA-256 or MD5)", self._namespace
+                "upstream '%s': no supported digest challenge (needs qop=auth with SHA-256 or MD5)", self._namespace
             )
             return None
         current = self._challenge
@@ -130,15 +130,17 @@ class DigestFlow(AuthFlow):
 
 
 def choose_challenge(headers: Iterable[str]) -> Challenge | None:
-    """Return strongest of the digest challenges that `WWW-Authenticate` headers hold, of those that can be answered."""
+    """Return the strongest supported digest challenge of `WWW-Authenticate` headers, or None."""
     offered = (parameters for text in headers for scheme, parameters in parse_challenges(text) if scheme == "digest")
     usable = [challenge for parameters in offered if (challenge := _parse_challenge(parameters)) is not None]
     strengths = list(_HASHES)
-    return min(usable, key=lambda each: strengths.index(each.algorithm.lower().removesuffix(_SESSION)), default=None)
+    return min(
+        usable, key=lambda challenge: strengths.index(challenge.algorithm.lower().removesuffix(_SESSION)), default=None
+    )
 
 
 def parse_challenges(text: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield the schemes and their parameters of a header, all names in lower case."""
+    """Yield each scheme of a header with its parameters, names in lower case."""
     scheme, parameters, position = "", dict[str, str](), 0
     while position < len(text):
         position = _BETWEEN.match(text, position).end()  # type: ignore[union-attr]
@@ -158,11 +160,11 @@ def parse_challenges(text: str) -> Iterator[tuple[str, dict[str, str]]]:
 
 def _parse_challenge(parameters: Mapping[str, str]) -> Challenge | None:
     algorithm = parameters.get("algorithm", "MD5")
-    offered = [each.strip().lower() for each in parameters.get("qop", "").split(",") if each.strip()]
+    offered = [option.strip().lower() for option in parameters.get("qop", "").split(",") if option.strip()]
     current = algorithm.lower().removesuffix(_SESSION) in _HASHES and (not offered or "auth" in offered)
     if not current or not parameters.get("nonce") or "realm" not in parameters:
         return None
-    # It comes back in our own header, which can hold no more.
+    # The values are repeated in the Authorization header, which allows printable ASCII only.
     if not all(_PRINTABLE.fullmatch(value) for value in parameters.values()):
         return None
     return Challenge(

@@ -1,4 +1,4 @@
-"""OAuth 2.0 client credentials: one token for a consumer, fetched once however many calls wait for it."""
+"""OAuth 2.0 client credentials: concurrent calls of a consumer share one token and one request for it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .token_endpoint import Grant, TokenEndpointClient
 _LOG: Final = logging.getLogger("adapter_host.http")
 
 REFRESH_MARGIN: Final = 30.0
-"""A token is fetched anew so many seconds before it expires, or at half of a shorter life."""
+"""A token is replaced so many seconds before it expires, or after half of a shorter lifetime."""
 
 _RETRY_DELAY: Final = 5.0
 _USER: Final = re.compile(r"//[^/]*@")
@@ -28,7 +28,7 @@ _CLIENT: Final = "x-client"
 
 
 class ClientConfig(Model):
-    """The `x-client` of an authentication: who asks for tokens, and how it proves that."""
+    """The `x-client` of an authentication: the client's credentials and how it sends them."""
 
     id: str = "{{CLIENT_ID}}"
     secret: str = Field("{{CLIENT_SECRET}}", repr=False)
@@ -36,7 +36,7 @@ class ClientConfig(Model):
 
 
 def compile_oauth2(authentication: Authentication, context: BuildContext) -> Credential | None:
-    """Return the credential of a client of an authorization server; None with a problem reported."""
+    """Return the credential of a client of an authorization server, or None after reporting a problem."""
     client = context.read_extension(_CLIENT, authentication, ClientConfig)
     if client is None and _CLIENT in (authentication.model_extra or {}):
         return None
@@ -58,13 +58,13 @@ def compile_oauth2(authentication: Authentication, context: BuildContext) -> Cre
     flow = ClientCredentialsFlow(
         TokenEndpointClient(context.namespace, source.url, discovered=source.discovered), grant
     )
-    masked = f"Bearer (a token of {source.masked} for {identity.masked()})"
+    masked = f"Bearer (token of {source.masked} for {identity.masked()})"
     return Credential("header", AUTHORIZATION, "", masked, auth_flow=flow)
 
 
 @dataclass(frozen=True, slots=True)
 class _TokenSource:
-    """Where tokens come from; with `discovered` that is looked up there first."""
+    """URL of a token endpoint, or of an issuer whose metadata names it (`discovered`)."""
 
     url: str
     masked: str
@@ -75,17 +75,17 @@ def _token_source(authentication: Authentication, context: BuildContext) -> _Tok
     key = "tokenEndpoint" if authentication.token_endpoint else "authorizationServerUri"
     text = authentication.token_endpoint or authentication.authorization_server_uri
     if not text:
-        message = "'authorizationServerUri' is missing (authentication 'oauth2' needs it, or 'tokenEndpoint')"
+        message = "'authorizationServerUri' is missing; authentication 'oauth2' needs it or 'tokenEndpoint'"
         context.problem(message, authentication, key, code="missing-key")
         return None
     template = compile_secret(text, authentication, (key,), context)
     if template is None:
         return None
     url = template.constant or ""
-    # A secret of the stand-in is no address, and none is asked for.
+    # With `mock` secrets are made up, so they are not URLs, and the mock server replaces this one.
     if not is_secure(url) and not (context.settings.mock and template.secrets):
         masked_url = _USER.sub("//...@", template.masked())
-        message = f"'{key}' must be an https:// address, or one of the loopback (given '{masked_url}')"
+        message = f"'{key}' must be an https:// or loopback URL (given '{masked_url}')"
         context.problem(message, authentication, key, code="insecure")
         return None
     return _TokenSource(url, template.masked(), discovered=not authentication.token_endpoint)
@@ -99,7 +99,7 @@ def _optional(authentication: Authentication, key: str, context: BuildContext) -
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An access token, and when it is to be replaced and ends, by the monotonic clock."""
+    """An access token; `refresh_at` and `expires_at` are times of the monotonic clock."""
 
     value: str = field(repr=False)
     refresh_at: float
@@ -116,18 +116,18 @@ class ClientCredentialsFlow(AuthFlow):
         self._fetching: asyncio.Task[Token] | None = None
 
     def open(self, transport: AuthTransport) -> None:
-        """Wait for the first call."""
+        """Discard the token of an earlier start."""
         self._token = None
         self._endpoint.open(transport)
 
     async def close(self) -> None:
-        """End a fetch that is in progress."""
+        """Cancel a token request in progress."""
         if self._fetching is not None:
             self._fetching.cancel()
             await asyncio.wait([self._fetching])
 
     async def header(self, method: str, target: str) -> str:
-        """Return the token, fetched when there is none or it is due."""
+        """Return the header with the token; request a token if there is none or it is due."""
         token = self._token
         if token is None or monotonic() >= token.refresh_at:
             token = await self._refresh(token)
@@ -136,10 +136,10 @@ class ClientCredentialsFlow(AuthFlow):
     async def retry_header(
         self, method: str, target: str, rejected: str | None, challenges: Sequence[str]
     ) -> str | None:
-        """Another token than the refused one."""
+        """Return the header with another token than the rejected one, or None."""
         token = self._token
         if token is None or _bearer(token) == rejected:
-            # Others that were refused with it wait for the same fetch.
+            # Calls rejected at the same time wait for the same request.
             self._token = None
             token = await self._fetch_once()
         return None if _bearer(token) == rejected else _bearer(token)
@@ -151,7 +151,7 @@ class ClientCredentialsFlow(AuthFlow):
             now = monotonic()
             if token is None or now >= token.expires_at:
                 raise
-            # It serves to its end; not every call until then need ask.
+            # The token is valid until it expires; not every call until then needs a new request.
             self._token = Token(token.value, min(now + _RETRY_DELAY, token.expires_at), token.expires_at)
             return self._token
 
@@ -159,7 +159,7 @@ class ClientCredentialsFlow(AuthFlow):
         if self._fetching is None:
             self._fetching = asyncio.create_task(self._fetch())
             self._fetching.add_done_callback(self._on_fetched)
-        # A caller that goes away must not take the token from those that wait with it.
+        # Cancelling one caller must not cancel the request for the others.
         return await asyncio.shield(self._fetching)
 
     async def _fetch(self) -> Token:
@@ -171,7 +171,7 @@ class ClientCredentialsFlow(AuthFlow):
 
     def _on_fetched(self, task: asyncio.Task[Token]) -> None:
         self._fetching = None
-        # Asked for, so that a failure that nobody waits for any more is not reported by the loop.
+        # Retrieve the exception: without a waiting caller the event loop would report it.
         if not task.cancelled() and (error := task.exception()) is not None:
             _LOG.warning("%s", error)
 

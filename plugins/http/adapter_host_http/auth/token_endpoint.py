@@ -1,4 +1,4 @@
-"""An authorization server: found by its issuer, asked for tokens."""
+"""Client of an authorization server: discovers its token endpoint and requests tokens."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from adapter_host_http.request.body import FORM, JSON
 _LOG: Final = logging.getLogger("adapter_host.http")
 
 TOKEN_PATH: Final = "/.mock/token"
-"""Where a stand-in gives tokens."""
+"""Path of the token endpoint of a mock server."""
 
 _LIMIT: Final = 64 * 1024
 _TOKEN: Final = re.compile(r"[!-~]{1,16384}")
@@ -40,7 +40,7 @@ _CODE: Final = re.compile(r"[a-z_]{1,40}")
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a client asks for, and who it is; without a `method` the server's own list decides, else `basic`."""
+    """A token request; without a `method` the server's metadata selects it, by default `basic`."""
 
     client: str
     secret: str = field(repr=False)
@@ -52,7 +52,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class TokenResponse:
-    """A token as it was given, and for how long."""
+    """An access token and its lifetime in seconds."""
 
     access_token: str = field(repr=False)
     expires_in: float
@@ -62,11 +62,11 @@ class TokenResponse:
 class _Endpoint:
     url: str
     posts_secret: bool = False
-    """Whether it takes the client's secret in the form alone."""
+    """Whether the server accepts the client's secret only in the form."""
 
 
 class TokenEndpointClient:
-    """One authorization server, by its token endpoint, or `discovered` by its issuer."""
+    """Client of the token endpoint at `url`, or of the endpoint that the issuer `url` publishes (`discovered`)."""
 
     def __init__(self, namespace: str, url: str, *, discovered: bool) -> None:
         self._name = f"the authorization server of '{namespace}'"
@@ -76,17 +76,17 @@ class TokenEndpointClient:
         self._transport: AuthTransport | None = None
 
     def open(self, transport: AuthTransport) -> None:
-        """Be ready to ask; nothing is sent yet."""
+        """Set the transport; nothing is sent yet."""
         self._transport = transport
         self._endpoint = None
 
     async def token(self, grant: Grant) -> TokenResponse:
-        """Return a new token; raises `UpstreamError`."""
+        """Request a token; raise `UpstreamError`."""
         transport = self._transport
         if transport is None:
             raise UpstreamUnreachableError(f"{self._name} is not open")
         try:
-            # Half of a call's time, so that the call itself can still tell which of the two was slow.
+            # Half of the call's timeout, so that the error names the server that was slow.
             async with asyncio.timeout(transport.timeout / 2):
                 endpoint = self._endpoint = self._endpoint or await self._discover(transport)
                 return await self._request_token(transport, endpoint, grant)
@@ -94,7 +94,7 @@ class TokenEndpointClient:
             self._endpoint = None
             raise
         except TimeoutError as error:
-            raise UpstreamTimeoutError(f"{self._name} did not answer within {transport.timeout / 2:g} s") from error
+            raise UpstreamTimeoutError(f"{self._name} did not respond within {transport.timeout / 2:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
             _LOG.warning("%s: %s", self._name, type(error).__name__)
             raise UpstreamUnreachableError(f"{self._name} cannot be reached") from error
@@ -110,15 +110,15 @@ class TokenEndpointClient:
             ) as response:
                 if response.status == 200:
                     return self._endpoint_from_metadata(await self._read(response))
-        raise UpstreamInvalidError(f"{self._name} does not describe itself (name its 'tokenEndpoint')")
+        raise UpstreamInvalidError(f"{self._name} has no metadata; set 'tokenEndpoint'")
 
     def _endpoint_from_metadata(self, data: Mapping[str, Any]) -> _Endpoint:
-        # Another issuer's description may send our secret anywhere.
+        # Metadata of another issuer could send the secret anywhere.
         if str(data.get("issuer")).rstrip("/") != self._url.rstrip("/"):
-            raise UpstreamInvalidError(f"{self._name} describes another issuer")
+            raise UpstreamInvalidError(f"{self._name} has metadata of another issuer")
         url = data.get("token_endpoint")
         if not isinstance(url, str) or not is_secure(url):
-            raise UpstreamInvalidError(f"{self._name} names no safe token endpoint")
+            raise UpstreamInvalidError(f"{self._name} has no https:// token endpoint in its metadata")
         methods = data.get("token_endpoint_auth_methods_supported")
         supported = methods if isinstance(methods, list) else []
         return _Endpoint(url, "client_secret_post" in supported and "client_secret_basic" not in supported)
@@ -142,15 +142,15 @@ class TokenEndpointClient:
             url, data=body.encode(), headers=headers, allow_redirects=False, proxy=transport.proxy(url)
         ) as response:
             if response.status != 200:
-                raise UpstreamInvalidError(f"{self._name} gave no token ({await _failure_reason(response)})")
+                raise UpstreamInvalidError(f"{self._name} issued no token ({await _failure_reason(response)})")
             return self._parse_response(await self._read(response))
 
     def _parse_response(self, data: Mapping[str, Any]) -> TokenResponse:
         token = data.get("access_token")
         if not isinstance(token, str) or not _TOKEN.fullmatch(token):
-            raise UpstreamInvalidError(f"{self._name} answered without a token")
+            raise UpstreamInvalidError(f"{self._name} responded without a valid token")
         if str(data.get("token_type", "bearer")).lower() != "bearer":
-            raise UpstreamInvalidError(f"{self._name} gave a token of another type than Bearer")
+            raise UpstreamInvalidError(f"{self._name} issued a token that is not a Bearer token")
         return TokenResponse(token, _seconds(data.get("expires_in")))
 
     async def _read(self, response: aiohttp.ClientResponse) -> Mapping[str, Any]:
@@ -159,7 +159,7 @@ class TokenEndpointClient:
         except orjson.JSONDecodeError:
             data = None
         if not isinstance(data, dict):
-            raise UpstreamInvalidError(f"{self._name} did not answer a JSON object")
+            raise UpstreamInvalidError(f"{self._name} did not respond with a JSON object")
         return data
 
 
@@ -168,13 +168,13 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
 
 
 async def _failure_reason(response: aiohttp.ClientResponse) -> str:
-    """Return the status, and the error's code where it is one: the server's own words may quote what it was sent."""
+    """Return the status and a well-formed error code; the server's own text may quote the request."""
     try:
         code = orjson.loads(await _body(response)).get("error")
     except (orjson.JSONDecodeError, AttributeError):
         code = None
-    known = isinstance(code, str) and _CODE.fullmatch(code)
-    return f"it answered {response.status}: {code}" if known else f"it answered {response.status}"
+    is_code = isinstance(code, str) and _CODE.fullmatch(code)
+    return f"status {response.status}: {code}" if is_code else f"status {response.status}"
 
 
 def _seconds(value: Any) -> float:

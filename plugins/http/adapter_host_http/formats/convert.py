@@ -1,4 +1,4 @@
-"""Answers in other formats, as JSON."""
+"""Convert responses in other formats to JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from adapter_host_http.formats import Convert, Format, FormatError
 from adapter_host_http.request.body import JSON
 
 THREAD_THRESHOLD: Final = 64 * 1024
-"""An answer of more bytes is converted in a thread, so that other calls go on."""
+"""Larger responses are converted in a thread, so that the event loop is not blocked."""
 
 _BODY_HEADERS: Final = ("Content-Disposition", "Content-Encoding", "Content-Length", "Content-Type", "ETag")
 _OTHER_MEDIA_TYPES: Final = frozenset({JSON, "application/problem+json", "application/xml", "text/html", "text/xml"})
@@ -22,11 +22,11 @@ _CHARSET: Final = re.compile(r""";\s*charset=["']?([\w.:-]{1,40})""", re.IGNOREC
 
 
 async def convert_result(result: Result, response_format: Format, convert: Convert) -> Result:
-    """Return an answer's data as a JSON answer of its own; raises `ValueError`. One without a body stays as it is."""
+    """Return the data of a response as a JSON response, and one without a body unchanged; raise `ValueError`."""
     if not result.body and (result.status == 204 or not response_format.allows_empty):
         return result
     if response_format.info.ambiguous and _is_other_format(result.media_type, response_format):
-        raise FormatError("that is another format")
+        raise FormatError("another media type")
     if len(result.body) <= THREAD_THRESHOLD:
         return _convert(result, convert)
     return await asyncio.to_thread(_convert, result, convert)
@@ -46,8 +46,8 @@ def _convert(result: Result, convert: Convert) -> Result:
         status=result.status, data=convert(result.body, charset[1] if charset else None), headers=headers
     )
     try:
-        # Written here, and kept, so that what JSON cannot hold is the upstream's failure.
+        # Encode now and keep the result, so that a value beyond JSON is an error of the upstream.
         _ = converted.body
     except orjson.JSONEncodeError:
-        raise FormatError("it holds what JSON cannot") from None
+        raise FormatError("a value cannot be represented in JSON") from None
     return converted

@@ -1,4 +1,4 @@
-"""The formats by their labels, each compiled for one operation; only those that are declared are imported."""
+"""Formats by label, each compiled for one operation; only declared formats are imported."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ JSON: Final = "application/json"
 
 
 class FormatError(ValueError):
-    """An answer, or a schema, that is not as its format asks; the message holds nothing of an answer."""
+    """A response or schema that is not in its format; the message never quotes a response."""
 
 
 Convert = Callable[[bytes, str | None], Any]
-"""Gives an answer's data, by its bytes and their declared charset; raises `ValueError`."""
+"""Return a response's data from its bytes and their declared charset; raise `ValueError`."""
 
 Encode = Callable[[Any], bytes]
-"""Writes data in a format, for the stand-in."""
+"""Encode data in a format, for the mock server."""
 
 
 @dataclass(frozen=True, slots=True)
 class FormatInfo:
-    """A format as its label names it; `module` compiles it, with what `requires` says installed."""
+    """A format by its label; `module` compiles it and needs the packages that `requires` names."""
 
     title: str
     media_types: tuple[str, ...]
     module: str | None = None
     requires: str | None = None
     ambiguous: bool = False
-    """Whether nearly everything could be in it, so that the media type has to tell."""
+    """Whether nearly any content is valid, so that the media type must match."""
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A format compiled for one operation; what it converts goes to callers as JSON."""
+    """A format compiled for one operation; converted responses are sent to callers as JSON."""
 
     info: FormatInfo
     decode: Callable[[bytes], Any] = orjson.loads
@@ -50,17 +50,17 @@ class Format:
     convert: Convert | None = None
     encode: Encode = orjson.dumps
     allows_empty: bool = False
-    """Whether no bytes at all are an answer too."""
+    """Whether an empty body is a valid response."""
 
     @property
     def media_type(self) -> str:
-        """What an answer that does not say is taken for."""
+        """Return the media type of a response without `Content-Type`."""
         return self.info.media_types[0]
 
 
 @dataclass(frozen=True, slots=True)
 class FormatDeclaration:
-    """What a format is compiled from: the operation, and where to say what is wrong with it."""
+    """The declaration of a format: the operation, and the context to report problems to."""
 
     spec: HttpOperationSpec
     context: BuildContext
@@ -68,11 +68,11 @@ class FormatDeclaration:
 
     @property
     def schema(self) -> str:
-        """The text of `outputSchema`; nothing when there is none."""
+        """Return the text of `outputSchema`, or an empty text."""
         return (self.spec.output_schema or "").strip()
 
     def problem(self, message: str, key: str = "outputSchema", *, code: str = "output-schema") -> None:
-        """Report what keeps the operation from running."""
+        """Report a problem of the operation."""
         self.context.problem(message, self.spec, key, code=code)
 
 
@@ -102,7 +102,7 @@ _BUILT_IN: Final = {
 
 
 def accept_header(label: str) -> str:
-    """Return the Accept header for a format; an API that knows only another name of it may still answer."""
+    """Return the Accept header for a format; an API that knows the format by another name may still respond."""
     if label == "binary":
         return "*/*"
     info = FORMATS.get(label, FORMATS["json"])
@@ -110,7 +110,7 @@ def accept_header(label: str) -> str:
 
 
 def compile_format(spec: HttpOperationSpec, context: BuildContext) -> Format:
-    """Return format of an operation's answers; what is wrong is reported, and JSON stands for it. May read a schema."""
+    """Compile the response format of an operation; report problems and fall back to JSON. May read a schema."""
     label = spec.output_raw_format
     info = FORMATS.get(label)
     if info is None:
@@ -123,14 +123,16 @@ def compile_format(spec: HttpOperationSpec, context: BuildContext) -> Format:
         compiled: Format | None = import_module(f"{__package__}.{info.module}").compile_format(declared)
     except ImportError as error:
         command = "pip install 'adapter-host-http[formats]'"
-        message = f"outputRawFormat '{label}' needs {info.requires}, which cannot be imported ({error.msg}; {command})"
+        message = (
+            f"outputRawFormat '{label}' needs {info.requires}, which cannot be imported ({error.msg}); run {command}"
+        )
         declared.problem(message, "outputRawFormat", code="missing-package")
         compiled = None
     return compiled or _BUILT_IN["json"]
 
 
 def reject(reason: str) -> NoReturn:
-    """Refuse an answer; the reason holds nothing of it."""
+    """Raise `FormatError`; the reason must not quote the response."""
     raise FormatError(reason)
 
 

@@ -1,4 +1,4 @@
-"""HTML: its tables, the cells' text by the names that their headers give."""
+"""HTML: tables as lists of objects."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ _BREAKS: Final = frozenset({"br", "dd", "div", "dt", "hr", "li", "p", "table", "
 
 
 def compile_format(declared: FormatDeclaration) -> Format | None:
-    """HTML; `outputSchema` is a CSS selector for the tables, or for what holds them."""
+    """Compile HTML; `outputSchema` is a CSS selector for tables, or for elements that contain them."""
     try:
         select = CSSSelector(declared.schema or "table", translator="html")
     except SelectorError as error:
-        declared.problem(f"'{declared.schema}' is no CSS selector ({error})")
+        declared.problem(f"'{declared.schema}' is not a valid CSS selector ({error})")
         return None
     return Format(declared.info, convert=partial(from_html, select=select), encode=to_html)
 
 
 def from_html(body: bytes, charset: str | None, select: CSSSelector) -> dict[str, Any]:
-    """Return the selected tables that have headers, each as the objects of its rows."""
+    """Return the selected tables that have headers, each as one object for a row."""
     root = _parse(body, charset)
     tables: list[list[dict[str, str]]] = []
     cells_left = MAX_CELLS
@@ -51,7 +51,7 @@ def from_html(body: bytes, charset: str | None, select: CSSSelector) -> dict[str
 
 
 def to_html(data: Any) -> bytes:
-    """Return the `tables` of data, or objects as one table."""
+    """Encode the `tables` of data, or objects as one table."""
     tables = data.get("tables", [[data]]) if isinstance(data, dict) else [data]
     return "".join(_table([row for row in rows if isinstance(row, dict)]) for rows in tables).encode()
 
@@ -59,11 +59,11 @@ def to_html(data: Any) -> bytes:
 def _parse(body: bytes, charset: str | None) -> Any:
     declared = _CHARSET.search(body[:_HEAD])
     text = read_text(body, charset or (declared[1].decode() if declared else None))
-    # Its limits on depth and size stay on; what goes beyond them it would leave out silently.
+    # Keep the parser's limits on depth and size; check its log, as it drops content beyond them silently.
     parser = etree.HTMLParser(encoding="utf-8", no_network=True)
     root = etree.fromstring(text.encode(errors="replace"), parser) if text.strip() else None
     if root is None:
-        reject("it holds no element")
+        reject("no element")
     if any(entry.level == etree.ErrorLevels.FATAL for entry in parser.error_log):
         reject("nested too deeply, or too large")
     return root
@@ -79,7 +79,7 @@ def _selected(root: Any, select: CSSSelector) -> Iterator[Any]:
 
 
 def _read(table: Any) -> tuple[list[str], list[list[str]]]:
-    """Return the names of the columns, and the rows below them; tables within cells are not its own."""
+    """Return column names and rows of a table; skip tables in its cells."""
     rows = list(_rows(table))
     header = next((cells for part, cells in rows if part == "thead"), None)
     if header is None and rows and any(cell.tag == "th" for cell in rows[0][1]):

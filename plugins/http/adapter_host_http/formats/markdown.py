@@ -1,4 +1,4 @@
-"""Markdown: front matter, tables, and the text below each heading."""
+"""Markdown: front matter, tables, and the text of each section."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from .yaml import read_yaml
 MAX_CELLS: Final = 1_000_000
 MAX_LENGTH: Final = 2 * 1024 * 1024
 MAX_INLINE: Final = 10_000
-"""A longer run of text keeps its marks: reading them may take the square of its length."""
+"""Longer inline text keeps its markup: parsing may take quadratic time."""
 
 _FENCE: Final = "---\n"
 _TEXTS: Final = {"softbreak": "\n", "hardbreak": "\n", "html_inline": ""}
 
 
 def compile_format(declared: FormatDeclaration) -> Format:
-    """Markdown; `outputSchema` is how the heading begins whose part is taken, with or without its `#`s."""
+    """Compile Markdown; `outputSchema` is the beginning of a heading that selects sections, with or without `#`."""
     heading = declared.schema.lstrip("#").strip()
     return Format(declared.info, convert=partial(from_markdown, heading=heading), encode=to_markdown)
 
 
 def from_markdown(body: bytes, charset: str | None, heading: str = "") -> dict[str, Any]:
-    """Return the document's `frontMatter`, if any, its `tables` and its `sections`."""
+    """Return the `frontMatter` if there is one, the `tables` and the `sections` of a document."""
     front, text = _split(read_text(body, charset).replace("\r\n", "\n"))
     if len(text) > MAX_LENGTH:
         reject(f"longer than {MAX_LENGTH:,} characters")
@@ -48,14 +48,14 @@ def from_markdown(body: bytes, charset: str | None, heading: str = "") -> dict[s
 
 
 def to_markdown(data: Any) -> bytes:
-    """Return the `tables` of data, or objects as one table."""
+    """Encode the `tables` of data, or objects as one table."""
     tables = data.get("tables", [[data]]) if isinstance(data, dict) else [data]
     return "\n\n".join(_table([row for row in rows if isinstance(row, dict)]) for rows in tables).encode()
 
 
 @dataclass(slots=True)
 class _Section:
-    """A heading and what stands below it, up to the next one; level 0 is what stands before the first."""
+    """A heading and its content up to the next heading; level 0 is content before the first heading."""
 
     heading: str = ""
     level: int = 0
@@ -74,7 +74,7 @@ class _Reader:
         self._inlines = MarkdownIt("commonmark")
 
     def read(self, text: str) -> None:
-        """Take the blocks; a table counts only outside of other blocks."""
+        """Read the blocks; tables inside other blocks do not count."""
         blocks = MarkdownIt("commonmark", {"maxNesting": 100}).enable("table").disable("inline")
         tokens = iter(blocks.parse(text, self._links))
         for token in tokens:
@@ -113,7 +113,7 @@ class _Reader:
 
 
 def _split(text: str) -> tuple[str | None, str]:
-    """Return the front matter's text, and the rest."""
+    """Return the text of the front matter, and the rest."""
     if not text.startswith(_FENCE):
         return None, text
     front, mark, rest = text[len(_FENCE) :].partition(f"\n{_FENCE}")
@@ -121,7 +121,7 @@ def _split(text: str) -> tuple[str | None, str]:
 
 
 def _select_sections(sections: Iterable[_Section], heading: str) -> list[_Section]:
-    """Return the parts whose heading begins so, each with those of its own lesser headings."""
+    """Return the sections whose heading begins with `heading`, with their subsections."""
     selected: list[_Section] = []
     open_level = 0
     for section in sections:

@@ -1,4 +1,4 @@
-"""Files in the Protocol Buffers language (`syntax` 2 and 3), read as far as decoding needs."""
+"""Parser of the Protocol Buffers language (`syntax` 2 and 3), as far as decoding needs it."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ class _Reader:
         self._presence = False
 
     def next(self) -> str:
-        """Return the next word, or nothing at the end."""
+        """Return the next token, or an empty text at the end."""
         self._line, word = next(self._tokens, (self._line, ""))
         return word
 
     def read_statement(self, word: str, file: FileDescriptorProto) -> None:
-        """Take what a word at the top begins."""
+        """Read the top-level statement that a token begins."""
         if word == "syntax":
             self._expect("=")
             self._read_syntax(file)
@@ -97,7 +97,7 @@ class _Reader:
         self._expect("{")
         while (word := self.next()) != "}":
             self._member(word, message)
-        # Those of optional fields come after the declared ones.
+        # The implicit oneofs of optional fields must follow the declared ones.
         for field in message.field:
             if field.proto3_optional:
                 field.oneof_index = len(message.oneof_decl)
@@ -153,7 +153,7 @@ class _Reader:
 
     def _enum(self, enum: EnumDescriptorProto) -> None:
         enum.name = self._match(_NAME)
-        # Two names of one number are told apart by no one here.
+        # Aliases do not matter for decoding.
         enum.options.allow_alias = True
         self._expect("{")
         while (word := self.next()) != "}":
@@ -186,7 +186,7 @@ class _Reader:
             self._unexpected(text)
 
     def _end(self) -> None:
-        """To the end of a statement, past its options: none of them changes what is decoded."""
+        """Read to the end of a statement and skip its options, which do not change decoding."""
         word = self.next()
         if word == "[":
             self._skip_to("]")
@@ -195,7 +195,7 @@ class _Reader:
             self._unexpected(word)
 
     def _skip(self) -> None:
-        """Past a statement, or past its block."""
+        """Skip a statement or a block."""
         while (word := self.next()) != ";":
             if word in _OPENING:
                 self._skip_to(_OPENING[word])
@@ -226,16 +226,16 @@ class _Reader:
             self._unexpected(word)
 
     def _unexpected(self, word: str) -> NoReturn:
-        reject(f"line {self._line}: {word or 'the end'} is not understood")
+        reject(f"line {self._line}: unexpected {repr(word) if word else 'end of file'}")
 
 
 def _tokenize(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the words with their lines."""
+    """Yield each token with its line."""
     position, line = 0, 1
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None:
-            reject(f"line {line}: {text[position]!r} is not understood")
+            reject(f"line {line}: unexpected {text[position]!r}")
         if match[1]:
             yield line, match[1]
         line += match[0].count("\n")

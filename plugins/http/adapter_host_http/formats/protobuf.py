@@ -1,4 +1,4 @@
-"""Protocol Buffers: one message, the first of the .proto file that `outputSchema` names."""
+"""Protocol Buffers: one message, the first of the .proto file in `outputSchema`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _KNOWN: Final = "google/protobuf/"
 
 
 def compile_format(declared: FormatDeclaration) -> Format | None:
-    """Protocol Buffers; the schema and what it imports are read here, and once."""
+    """Compile Protocol Buffers; read the schema and its imports once."""
     file = read_schema(declared, ".proto")
     if file is None:
         return None
@@ -34,7 +34,7 @@ def compile_format(declared: FormatDeclaration) -> Format | None:
         message = _SchemaFiles(path.parent).root(path.name, text)
     except (FormatError, OSError, TypeError, KeyError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        declared.problem(f"'{declared.schema}' cannot be used: {reason}")
+        declared.problem(f"'{declared.schema}' is not usable: {reason}")
         return None
     return Format(
         declared.info,
@@ -45,17 +45,17 @@ def compile_format(declared: FormatDeclaration) -> Format | None:
 
 
 def from_protobuf(body: bytes, charset: str | None, message: type[Message]) -> Any:
-    """Return the fields of a message by their names; what has a default and is not set has that."""
+    """Return the fields of a message by name; unset fields without presence have their defaults."""
     instance = message()
     try:
         instance.ParseFromString(body)
     except DecodeError:
-        reject("it is not as its schema says")
+        reject("it does not match the schema")
     return _Reader().message(instance)
 
 
 def to_protobuf(data: Any, message: type[Message]) -> bytes:
-    """Write data as a message, as far as it fits."""
+    """Encode the data that fits the message."""
     instance = message()
     try:
         ParseDict(data, instance, ignore_unknown_fields=True)
@@ -65,7 +65,7 @@ def to_protobuf(data: Any, message: type[Message]) -> bytes:
 
 
 class _SchemaFiles:
-    """The files of one schema, taken from one folder and from those that come with the language."""
+    """The files of one schema: from one folder, and the ones bundled with Protocol Buffers."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -107,7 +107,7 @@ class _SchemaFiles:
         try:
             module = import_module(f"google.protobuf.{PurePosixPath(name).stem}_pb2")
         except ImportError:
-            reject(f"there is no '{name}'")
+            reject(f"'{name}' does not exist")
         for dependency in module.DESCRIPTOR.dependencies:
             if dependency.name not in self._loaded:
                 self._import(dependency.name)
@@ -115,16 +115,18 @@ class _SchemaFiles:
 
 
 class _Reader:
-    """Messages as data; counts, since a message without bytes still has all of its defaults."""
+    """Converts messages to data; counts values, since an empty message still has all of its defaults."""
 
     def __init__(self) -> None:
         self._left = MAX_VALUES
 
     def message(self, message: Message) -> Any:
-        """One message; those that come with the language as they are in JSON."""
+        """Return a message as data; bundled types as their JSON form."""
         if message.DESCRIPTOR.full_name.startswith("google.protobuf."):
             return MessageToDict(message)
-        fields = [each for each in message.DESCRIPTOR.fields if not each.has_presence or message.HasField(each.name)]
+        fields = [
+            field for field in message.DESCRIPTOR.fields if not field.has_presence or message.HasField(field.name)
+        ]
         self._left -= len(fields)
         if self._left < 0:
             reject(f"more than {MAX_VALUES:,} values")
@@ -134,9 +136,9 @@ class _Reader:
         inner = field.message_type
         if inner is not None and inner.GetOptions().map_entry:
             value_field = inner.fields_by_name["value"]
-            return {_key(key): self._value(value_field, each) for key, each in value.items()}
+            return {_key(key): self._value(value_field, item) for key, item in value.items()}
         if field.is_repeated:
-            return [self._value(field, each) for each in value]
+            return [self._value(field, item) for item in value]
         return self._value(field, value)
 
     def _value(self, field: Any, value: Any) -> Any:

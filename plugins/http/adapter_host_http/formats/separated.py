@@ -1,4 +1,4 @@
-"""CSV and its kin: rows of text under a header."""
+"""CSV, TSV and PSV: rows of text below a header."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SEPARATORS: Final = {"csv": ",", "tsv": "\t", "psv": "|"}
 
 
 def compile_format(declared: FormatDeclaration) -> Format:
-    """Return the format by its separator."""
+    """Compile the format of the label's separator."""
     separator = _SEPARATORS[declared.spec.output_raw_format]
     return Format(
         declared.info,
@@ -27,7 +27,7 @@ def compile_format(declared: FormatDeclaration) -> Format:
 
 
 def from_separated(body: bytes, charset: str | None, separator: str) -> list[dict[str, str]]:
-    """Return the rows by the names that the first one gives; every cell is text."""
+    """Return the rows as objects by the names in the first row; every cell is text."""
     reader = csv.reader(StringIO(read_text(body, charset), newline=""), delimiter=separator, strict=True)
     try:
         rows = (row for row in reader if row)
@@ -38,7 +38,7 @@ def from_separated(body: bytes, charset: str | None, separator: str) -> list[dic
 
 
 def to_separated(data: Any, separator: str) -> bytes:
-    """Objects as rows under the names of all of them."""
+    """Encode objects as rows below the names of all of them."""
     objects = [row for row in (data if isinstance(data, list) else [data]) if isinstance(row, dict)]
     names = list(dict.fromkeys(name for row in objects for name in row))
     out = StringIO(newline="")

@@ -1,4 +1,4 @@
-"""Text formats: bytes as text, whatever the charset."""
+"""Decode text in any charset."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ _BYTE_ORDER_MARKS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-# What Python calls encodings but no answer is written in; some take quadratic time.
+# Python codecs that are not charsets of responses; some take quadratic time.
 _EXCLUDED_CODECS: Final = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"})
 
 
 def read_text(body: bytes, charset: str | None) -> str:
-    """Return the text of an answer: by its byte order mark, else its charset, else UTF-8; raises `ValueError`."""
+    """Return the text of a response: by byte order mark, charset or UTF-8; raise `ValueError`."""
     bom_charset = next((name for mark, name in _BYTE_ORDER_MARKS if body.startswith(mark)), None)
     return decode(body, bom_charset or charset or "utf-8")
 
 
 def decode(body: bytes, charset: str) -> str:
-    """Bytes as text; raises `ValueError`."""
+    """Return bytes as text; raise `ValueError`."""
     try:
         if codecs.lookup(charset).name.replace("_", "-") not in _EXCLUDED_CODECS:
             return body.decode(charset)
     except LookupError:
-        reject("its charset is unknown")
-    return reject("its charset is unknown")
+        reject("unknown charset")
+    return reject("unknown charset")
 
 
 def unique_names(names: Iterable[str]) -> list[str]:
-    """Return the names of columns, no two the same: a second `total` becomes `total_2`."""
+    """Return column names without duplicates: a second `total` becomes `total_2`."""
     names_seen: dict[str, None] = {}
     counts: dict[str, int] = {}
     for name in names:

@@ -1,4 +1,4 @@
-"""XML: elements as objects. No document type, and so no entity of its own, is read."""
+"""XML: elements as objects. Document types are rejected, and with them entity definitions."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from .text import decode
 
 MAX_DEPTH: Final = 100
 TEXT: Final = ""
-"""The key of an element's text beside its attributes and children."""
+"""The key of an element's text next to its attributes and children."""
 
 _NAMESPACE: Final = "xmlns"
 
 
 def compile_format(declared: FormatDeclaration) -> Format:
-    """XML needs nothing more."""
+    """Compile XML, which has no options."""
     return Format(declared.info, convert=from_xml, encode=to_xml)
 
 
 def from_xml(body: bytes, charset: str | None) -> Any:
-    """Return the root element's members: attributes and elements by name, what is repeated as an array."""
-    # Text is parsed as UTF-8 whatever its declaration says: what HTTP says of the charset counts for more.
+    """Return the members of the root element: attributes and elements by name, repeated ones as an array."""
+    # The charset of HTTP takes precedence over the XML declaration, which expat ignores for text.
     source = decode(body, charset) if charset else body
     reader = _Reader()
     parser = expat.ParserCreate()
@@ -41,12 +41,12 @@ def from_xml(body: bytes, charset: str | None) -> Any:
 
 
 def to_xml(data: Any) -> bytes:
-    """Write data as XML; `@` has no meaning, so everything is an element."""
-    return f"<answer>{_element('value', data) if isinstance(data, list) else _inner(data)}</answer>".encode()
+    """Encode data as XML, everything as elements."""
+    return f"<response>{_element('value', data) if isinstance(data, list) else _inner(data)}</response>".encode()
 
 
 class _Element:
-    """An element whose end has not come yet; `texts` are the runs of text between its children."""
+    """An open element; `texts` are the runs of text between its children."""
 
     __slots__ = ("members", "name", "texts")
 
@@ -59,7 +59,7 @@ class _Element:
                 self.add(_local(key), value)
 
     def add(self, name: str, value: Any) -> None:
-        """Add a member; the second of a name makes an array."""
+        """Add a member; the second of the same name makes an array."""
         current = self.members.get(name)
         if current is None:
             self.members[name] = value
@@ -69,7 +69,7 @@ class _Element:
             self.members[name] = [current, value]
 
     def value(self, *, root: bool = False) -> Any:
-        """Return the whole element as data: only text is a string."""
+        """Return the element as data; an element that only has text is a string."""
         if not self.members and not root:
             return "".join(self.texts)
         if runs := [text for text in self.texts if text.strip()]:
@@ -107,7 +107,7 @@ class _Reader:
 
 
 def _reject_doctype(*_: Any) -> None:
-    reject("a document type (<!DOCTYPE) is not read")
+    reject("document types (<!DOCTYPE) are not allowed")
 
 
 def _local(name: str) -> str:
@@ -122,5 +122,5 @@ def _inner(data: Any) -> str:
 
 def _element(name: str, data: Any) -> str:
     if isinstance(data, list):
-        return "".join(_element(name, each) for each in data)
+        return "".join(_element(name, item) for item in data)
     return f"<{name}>{_inner(data)}</{name}>" if name else _inner(data)

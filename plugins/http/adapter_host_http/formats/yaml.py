@@ -1,4 +1,4 @@
-"""YAML by the 1.2 core schema: the parser's events to data, without recursion, aliases within bounds."""
+"""YAML 1.2 (core schema): convert parser events to data without recursion, and limit aliases."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NO_KEY: Final = object()
 
 
 def compile_format(declared: FormatDeclaration) -> Format:
-    """YAML needs nothing more."""
+    """Compile YAML, which has no options."""
     return Format(declared.info, convert=from_yaml, encode=to_yaml)
 
 
@@ -38,7 +38,7 @@ def from_yaml(body: bytes, charset: str | None) -> Any:
 
 
 def read_yaml(text: str) -> Any:
-    """Return the data of YAML text; raises `FormatError`."""
+    """Return the data of YAML text; raise `FormatError`."""
     reader = _Reader()
     try:
         for event in yaml.parse(text, Loader=_LOADER):
@@ -47,17 +47,17 @@ def read_yaml(text: str) -> Any:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         reject(f"{line}{error.problem}")
     except (yaml.YAMLError, OverflowError):
-        reject("a character is not allowed")
+        reject("invalid character")
     return reader.data
 
 
 def to_yaml(data: Any) -> bytes:
-    """Write data as YAML; JSON is YAML already."""
+    """Encode data as YAML; JSON is YAML already."""
     return orjson.dumps(data)
 
 
 class _OpenCollection:
-    """A collection whose end has not come yet; `size` counts aliases as what they stand for."""
+    """An open collection; `size` counts aliases as the values they repeat."""
 
     __slots__ = ("anchor", "key", "merged", "size", "value")
 
@@ -91,7 +91,7 @@ class _Reader:
         elif isinstance(event, yaml.AliasEvent):
             self._add(*self._anchored(event.anchor))
         elif isinstance(event, yaml.DocumentStartEvent) and self._documents:
-            reject("it holds more than one document")
+            reject("more than one document")
 
     def _end(self) -> None:
         closed = self._stack.pop()
@@ -102,7 +102,7 @@ class _Reader:
 
     def _anchored(self, anchor: str | None) -> tuple[Any, int]:
         anchored = self._anchors.get(anchor or "")
-        return anchored or reject("an alias stands for nothing complete")
+        return anchored or reject("an alias to an incomplete or missing anchor")
 
     def _store_anchor(self, anchor: str | None, value: Any, size: int) -> None:
         if anchor is not None:
@@ -112,7 +112,7 @@ class _Reader:
         parent = self._stack[-1]
         parent.size += size
         if parent.size > MAX_VALUES:
-            reject(f"more than {MAX_VALUES:,} values, aliases in full")
+            reject(f"more than {MAX_VALUES:,} values, including aliases")
         if isinstance(parent.value, list):
             parent.value.append(value)
         elif parent.key is _NO_KEY:
@@ -124,7 +124,7 @@ class _Reader:
         key, parent.key = parent.key, _NO_KEY
         if key == _MERGE and isinstance(value, dict):
             parent.merged.append(value)
-        elif key == _MERGE and isinstance(value, list) and all(isinstance(each, dict) for each in value):
+        elif key == _MERGE and isinstance(value, list) and all(isinstance(item, dict) for item in value):
             parent.merged += value
         else:
             parent.value[key] = value
@@ -136,7 +136,7 @@ def _is_plain(event: Any) -> bool:
 
 def _key(value: Any) -> str:
     if isinstance(value, dict | list):
-        reject("a key is a collection")
+        reject("a key is not a scalar")
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 

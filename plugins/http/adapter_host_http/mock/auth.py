@@ -1,4 +1,4 @@
-"""How the stand-in checks who is calling, as the API and its authorization server would."""
+"""Check credentials in the mock server, as the API and its authorization server would."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from adapter_host_http.auth.token_endpoint import TOKEN_PATH
 from adapter_host_http.credential import AUTHORIZATION, Credential
 from adapter_host_http.encoding import form_encode
 
-_REALM: Final = "stand-in"
+_REALM: Final = "mock"
 _TOKEN_LIFETIME: Final = 3600
 
 
@@ -29,14 +29,14 @@ class MockAuthenticator(ABC):
 
     @abstractmethod
     def accepts(self, request: web.Request) -> bool:
-        """Whether a request proves who is calling."""
+        """Return whether a request carries the credential."""
 
     def challenge(self) -> Mapping[str, str]:
-        """Return the headers of a refusal."""
+        """Return the headers of a 401 response."""
         return {}
 
     async def handle(self, request: web.Request) -> web.Response | None:
-        """Return the answer to a request that asks for proof and not for the API, or None for any other."""
+        """Return the response to a request for a token, or None for any other request."""
         return None
 
 
@@ -54,7 +54,6 @@ def mock_authenticator(credential: Credential) -> MockAuthenticator:
 
 class _FixedAuthenticator(MockAuthenticator):
     def accepts(self, request: web.Request) -> bool:
-        """Whether it has the very text."""
         parameters: Mapping[str, str] = request.headers if self.credential.in_ == "header" else request.query
         return parameters.get(self.credential.name) == self.credential.value
 
@@ -66,7 +65,6 @@ class _DigestAuthenticator(MockAuthenticator):
         self._digest_challenge = Challenge(_REALM, token_hex(16), "SHA-256", "auth")
 
     def accepts(self, request: web.Request) -> bool:
-        """Whether it answers the challenge."""
         for scheme, parameters in parse_challenges(request.headers.get(AUTHORIZATION, "")):
             count, cnonce, target = parameters.get("nc", ""), parameters.get("cnonce", ""), request.rel_url.raw_path_qs
             expected = self._digest_challenge.response(self._account, request.method, target, count, cnonce)
@@ -76,7 +74,6 @@ class _DigestAuthenticator(MockAuthenticator):
         return False
 
     def challenge(self) -> Mapping[str, str]:
-        """Return the challenge."""
         challenge = self._digest_challenge
         names = f'realm="{challenge.realm}", nonce="{challenge.nonce}", qop="{challenge.qop}"'
         return {"WWW-Authenticate": f"Digest {names}, algorithm={challenge.algorithm}"}
@@ -89,15 +86,12 @@ class _TokenAuthenticator(MockAuthenticator):
         self._token = token_urlsafe(16)
 
     def accepts(self, request: web.Request) -> bool:
-        """Whether it has the token that was given."""
         return request.headers.get(AUTHORIZATION) == f"Bearer {self._token}"
 
     def challenge(self) -> Mapping[str, str]:
-        """Return the scheme."""
         return {"WWW-Authenticate": "Bearer"}
 
     async def handle(self, request: web.Request) -> web.Response | None:
-        """Return a token for the client."""
         if request.path != TOKEN_PATH:
             return None
         form = dict(pair.partition("=")[::2] for pair in (await request.text()).split("&"))

@@ -1,4 +1,4 @@
-"""Sample data made from what a document says of an API's answers."""
+"""Generate sample data from the declared outputs of an operation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Step = str | int
 
 
 def sample_of(outputs: Sequence[OutputSpec]) -> Any:
-    """Return data in which every mapping finds a value, or None when the mappings do not say what."""
+    """Return data in which every mapping finds a value, or None for outputs without mappings."""
     root: Any = None
     for output in outputs:
         path = _path(output)
@@ -53,13 +53,13 @@ def _element(items: OutputSpec) -> Any:
 def _object(properties: dict[str, OutputSpec]) -> Any:
     root: Any = {}
     for name, output in properties.items():
-        named = output if output.name else output.model_copy(update={"name": name})
-        root = _insert(root, _path(output) or [name], _value(named))
+        output = output if output.name else output.model_copy(update={"name": name})
+        root = _insert(root, _path(output) or [name], _value(output))
     return root
 
 
 def _insert(root: Any, path: Sequence[Step], value: Any) -> Any:
-    """`root` with `value` put at `path`; what is there already stays unless both are objects."""
+    """Return `root` with `value` at `path`; keep existing values, and merge objects."""
     if not path:
         return _merge(root, value)
     step, rest = path[0], path[1:]

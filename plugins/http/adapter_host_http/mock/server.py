@@ -1,4 +1,4 @@
-"""The stand-in for a consumed API: a real server on the loopback that checks what the API would."""
+"""A mock server for a consumed API: a real server on the loopback that validates requests as the API would."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _EXAMPLE_KEYS: Final = frozenset({"status", "body"})
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One operation as the stand-in serves it."""
+    """An operation as the mock server serves it."""
 
     pattern: re.Pattern[str]
     fixed: int
@@ -39,14 +39,14 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A request, read."""
+    """A request that was read completely."""
 
     request: web.Request
     body: bytes
     data: Any
 
     def has(self, parameters: Parameter) -> bool:
-        """Whether a declared input came."""
+        """Return whether a declared input was received."""
         if parameters.in_ == "query":
             return parameters.name in self.request.query
         if parameters.in_ == "header":
@@ -59,7 +59,7 @@ class Received:
 
 
 class MockServer:
-    """Serves the declared operations of one consumer until it is stopped."""
+    """Serves the operations of one consumer until it is stopped."""
 
     def __init__(self, operations: Sequence[HttpOperation], credential: Credential | None) -> None:
         self._authenticator = mock_authenticator(credential) if credential else None
@@ -68,7 +68,7 @@ class MockServer:
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> str:
-        """Serve on a free port of the loopback; gives the base to call."""
+        """Serve on a free port of the loopback; return the base URL."""
         app = web.Application(client_max_size=_BODY_LIMIT)
         app.router.add_route("*", "/{path:.*}", self._serve)
         self._runner = web.AppRunner(app, access_log=None)
@@ -88,7 +88,7 @@ class MockServer:
             return response
         matching = [route for route in self._routes if route.pattern.fullmatch(request.rel_url.raw_path)]
         if not matching:
-            return _error(404, f"there is no {unquote(request.rel_url.raw_path)}")
+            return _error(404, f"no operation at {unquote(request.rel_url.raw_path)}")
         match = next((route for route in matching if route.operation.method == request.method), None)
         if match is None:
             allowed = ", ".join(sorted({str(route.operation.method) for route in matching}))
@@ -99,7 +99,7 @@ class MockServer:
         authenticator = self._authenticator
         if authenticator is not None and not authenticator.accepts(request):
             credential = authenticator.credential
-            message = f"the {credential.in_} '{credential.name}' does not hold the credential"
+            message = f"the {credential.in_} '{credential.name}' does not match the credential"
             return _error(401, message, authenticator.challenge())
         body = await request.read()
         data = None
@@ -150,10 +150,10 @@ def _example_response(operation: HttpOperation, received: Received) -> web.Respo
 
 
 def _encode_response(operation: HttpOperation, status: int, data: Any) -> web.Response:
-    """Return the answer in its format; text is taken for that already where it is not JSON."""
+    """Return a response in the operation's format; text is in that format already, unless the format is JSON."""
     response_format = operation.format
-    if operation.binary and (given := _data_url(data)) is not None:
-        return web.Response(status=status, body=given[1], headers={"Content-Type": given[0]})
+    if operation.binary and (content := _data_url(data)) is not None:
+        return web.Response(status=status, body=content[1], headers={"Content-Type": content[0]})
     if status >= 300 or response_format.media_type == _JSON:
         return _json(status, data)
     body = data.encode() if isinstance(data, str) else response_format.encode(data)
@@ -161,7 +161,7 @@ def _encode_response(operation: HttpOperation, status: int, data: Any) -> web.Re
 
 
 def _data_url(example: Any) -> tuple[str, bytes] | None:
-    """Return the media type and the bytes of a `data:` URL in base 64 (RFC 2397): an example in YAML is text."""
+    """Return the media type and bytes of a base64 `data:` URL (RFC 2397), which is how YAML examples hold bytes."""
     match = _DATA_URL.fullmatch(example) if isinstance(example, str) else None
     return None if match is None else (match[1] or "text/plain", b64decode(match[2]))
 

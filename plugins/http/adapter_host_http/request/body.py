@@ -1,4 +1,4 @@
-"""Bodies of requests: compiled, each with its Content-Type."""
+"""Compile request bodies with their Content-Type."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
 
 BodyBuilder = Callable[[Arguments], tuple[bytes, str] | None]
-"""Gives the body of one call and its Content-Type, or None for no body."""
+"""Returns body and Content-Type of one call, or None for no body."""
 
-# A character that no text of people holds marks the tags that stood outside of quotes.
+# Marks tags outside of quotes; a private-use character, which texts do not contain.
 _UNQUOTED: Final = "\ue000"
 _CONTENT_TYPES: Final = {
     "text": "text/plain; charset=utf-8",
@@ -31,7 +31,7 @@ _TEXT_ENCODERS: Final[dict[str, Encode]] = {"text": text_of, "xml": xml_escape}
 
 
 def compile_body(body: AnyBody, templates: TemplateCompiler, in_: str) -> BodyBuilder:
-    """Compile the body that an operation declares."""
+    """Compile the declared body of an operation."""
     location = TemplateLocation(in_, body, ("data",))
     if isinstance(body, JsonBody):
         if isinstance(body.data, str):
@@ -45,13 +45,13 @@ def compile_body(body: AnyBody, templates: TemplateCompiler, in_: str) -> BodyBu
 
 
 def whole_tag(body: AnyBody) -> str | None:
-    """Return the text of a JSON body that is one tag and nothing else."""
+    """Return the text of a JSON body that consists of one tag, or None."""
     text = body.data.strip() if isinstance(body, JsonBody) and isinstance(body.data, str) else ""
     return text if TAG.fullmatch(text) else None
 
 
 def json_body(value: Value) -> BodyBuilder:
-    """Return a JSON body that is this value; an absent one is no body."""
+    """Return a builder of a JSON body; an absent value makes no body."""
     if isinstance(value, Constant):
         encoded = orjson.dumps(value.value), JSON
         return lambda arguments: encoded
@@ -64,7 +64,7 @@ def json_body(value: Value) -> BodyBuilder:
 
 
 def json_fields(fields: dict[str, Value], *, empty: bool) -> BodyBuilder:
-    """Return a JSON object of the fields that are given; with `empty`, one without any is sent too."""
+    """Return a builder of a JSON object with the present fields; `empty` allows an empty object."""
     items = tuple(fields.items())
 
     def make(arguments: Arguments) -> tuple[bytes, str] | None:
@@ -100,14 +100,13 @@ def _json_as_text(text: str, templates: TemplateCompiler, location: TemplateLoca
 
 
 def _has_tags_in_keys(data: Any) -> bool:
-    """Whether a key of an object has a tag in it."""
     if isinstance(data, dict):
         return any(TAG.search(key) or _has_tags_in_keys(child) for key, child in data.items())
     return isinstance(data, list) and any(map(_has_tags_in_keys, data))
 
 
 def _json_constant(value: Value) -> Value:
-    """Return a constant that stood outside of quotes is JSON where it can be."""
+    """Return an unquoted constant as JSON data if it is JSON."""
     if not isinstance(value, Constant):
         return value
     try:
@@ -167,7 +166,7 @@ def _form_text(value: Any) -> str:
 
 
 def as_list(value: Any) -> list[Any]:
-    """Return the values that one field is sent with: an array's elements, nothing for null and absent."""
+    """Return the values to send for one field: the elements of an array, none for null and absent."""
     values = value if isinstance(value, list | tuple) else [value]
     return [value for value in values if value is not None and value is not ABSENT]
 
@@ -178,7 +177,7 @@ def _multipart(body: MultipartBody, templates: TemplateCompiler, in_: str) -> Bo
     )
 
     def make(arguments: Arguments) -> tuple[bytes, str]:
-        # A boundary that cannot be foreseen cannot be written into a value.
+        # An unpredictable boundary cannot occur in a value.
         boundary = uuid4().hex
         pieces = [
             f"--{boundary}\r\n{head}\r\n\r\n{text_of(item)}\r\n"

@@ -1,4 +1,4 @@
-"""From an operation's declaration to the plan of its requests."""
+"""Compile the declaration of an operation to the plan of its requests."""
 
 from __future__ import annotations
 
@@ -26,13 +26,11 @@ from .scope import OperationScope, effective_inputs
 from .templates import Constant, TemplateCompiler, TemplateLocation, Value
 from .url import PLACEHOLDER, Path, Piece, Placeholder, parse_path
 
-"""Headers that belong to the connection; a document that sets one could break the request apart."""
-
 _BODILESS: Final = frozenset({"GET", "HEAD", "DELETE"})
 
 
 class RequestCompiler:
-    """Compiles one operation; a masked plan shows secrets by name, for people."""
+    """Compiles one operation; a masked plan shows secrets by name."""
 
     def __init__(self, scope: OperationScope, *, masked: bool = False) -> None:
         self._scope = scope
@@ -47,7 +45,7 @@ class RequestCompiler:
         self._body_fields: list[InputSpec] = []
 
     def compile(self) -> RequestPlan:
-        """Return the plan; what is wrong is reported to the provision."""
+        """Return the plan; report problems to the context."""
         self._add_credential()
         path = self._compile_path()
         for spec in self._declared:
@@ -56,7 +54,7 @@ class RequestCompiler:
         for name, location in self.templates.inputs.items():
             self._add_parameter(Input(name, in_=location.in_, required=location.in_ == "path"), location.name or name)
         self._add_default_headers()
-        fields = {in_: tuple(found) for in_, found in self._fields.items()}
+        fields = {in_: tuple(fields) for in_, fields in self._fields.items()}
         parts = RequestParts(self._scope.spec.method, path, fields["query"], fields["header"], fields["cookie"], body)
         return RequestPlan(parts, tuple(self._inputs.values()))
 
@@ -66,15 +64,15 @@ class RequestCompiler:
     def _warn(self, message: str, model: Model, *keys: str | int, code: str) -> None:
         self._scope.context.warn(message, model, *keys, code=code)
 
-    def _add_parameter(self, given: Input, name: str) -> None:
-        self._inputs.setdefault(given.name, given)
-        self.parameters.append(Parameter(given.name, given.in_ or "", name, given.required, given.whole))
+    def _add_parameter(self, input_: Input, name: str) -> None:
+        self._inputs.setdefault(input_.name, input_)
+        self.parameters.append(Parameter(input_.name, input_.in_ or "", name, input_.required, input_.whole))
 
     def _compile_path(self) -> Path:
         text, mark, query = self._scope.path.partition("?")
         if "#" in PLACEHOLDER.sub("", self._scope.path):
             location = self._scope.path_location
-            self._problem("a path may hold no fragment ('#')", location.model, *location.keys, code="path")
+            self._problem("a path must not contain a fragment ('#')", location.model, *location.keys, code="path")
         segments = parse_path(text, self._placeholder)
         segments += [[self._append_segment(spec)] for spec in self._inputs_without_placeholder(segments)]
         for segment in segments:
@@ -118,21 +116,21 @@ class RequestCompiler:
 
     def _inputs_without_placeholder(self, segments: list[list[Piece]]) -> Iterator[InputSpec]:
         placed = {piece.name for segment in segments for piece in segment if isinstance(piece, Placeholder)}
-        own = (*self._scope.resource.input_parameters, *self._scope.spec.input_parameters)
+        levels = (*self._scope.resource.input_parameters, *self._scope.spec.input_parameters)
         for spec in self._declared:
-            if spec.in_ == "path" and spec.name not in placed and any(spec is given for given in own):
+            if spec.in_ == "path" and spec.name not in placed and any(spec is other for other in levels):
                 yield spec
 
     def _append_segment(self, spec: InputSpec) -> Placeholder:
-        message = f"the path has no place for '{spec.name}', so it is sent as the last segment"
-        self._warn(f"{message} (write {self._scope.path}/{{{spec.name}}})", spec, "name", code="unplaced-input")
+        message = f"the path has no placeholder for '{spec.name}', which is sent as the last segment"
+        self._warn(f"{message}; write {self._scope.path}/{{{spec.name}}}", spec, "name", code="unplaced-input")
         return self._path_value(spec)
 
     def _check_literal(self, segment: list[Piece]) -> None:
         fixed = [_constant_text(piece) for piece in segment]
         if has_dot_segment("".join(text for text in fixed if text is not None)) and None not in fixed:
             location = self._scope.path_location
-            self._problem("a path may hold no '.' or '..' as a segment", location.model, *location.keys, code="path")
+            self._problem("a path must not contain '.' or '..' segments", location.model, *location.keys, code="path")
 
     def _add_query_pair(self, pair: str) -> None:
         name, _, text = pair.partition("=")
@@ -147,7 +145,7 @@ class RequestCompiler:
         if credential is None:
             return
         text = credential.masked if self._masked else credential.value
-        # What a handshake gives is added on the wire, to the request that does not have it.
+        # An authentication flow adds its header later, unless the call has the header.
         default = text if text or credential.auth_flow is None else ABSENT
         value: Value = Constant(default)
         if override := next((s for s in self._declared if s.value is None and self._is_credential(s)), None):
@@ -168,7 +166,7 @@ class RequestCompiler:
         elif spec.in_ is None:
             self._check_has_location(spec)
         elif spec.in_ == "header" and is_connection_header(spec.name):
-            message = f"header '{spec.name}' belongs to the connection, so it is not sent"
+            message = f"header '{spec.name}' belongs to the connection and is not sent"
             self._warn(message, spec, "name", code="dropped-header")
         elif self._is_credential(spec):
             self._add_override(spec)
@@ -182,33 +180,31 @@ class RequestCompiler:
                 self._fields["header"].append(Field(name, Constant(value), name))
 
     def _check_environment(self, spec: InputSpec) -> None:
-        if (
-            spec.value is None
-            and self.templates.template("{{" + spec.name + "}}", TemplateLocation("", spec, ("name",))).inputs
-        ):
+        location = TemplateLocation("", spec, ("name",))
+        if spec.value is None and self.templates.template("{{" + spec.name + "}}", location).inputs:
             self.templates.inputs.pop(spec.name, None)
-            message = f"nothing gives '{spec.name}' its value (add value: '{{{{A_BOUND_VARIABLE}}}}')"
+            message = f"input '{spec.name}' has no value; add value: '{{{{A_BOUND_VARIABLE}}}}'"
             self._problem(message, spec, "name", code="environment")
 
     def _check_has_location(self, spec: InputSpec) -> None:
         if spec.name not in self._inputs:
-            message = f"input '{spec.name}' says not where it goes (in: path, query, header, cookie or body)"
+            message = f"input '{spec.name}' has no 'in'; add in: path, query, header, cookie or body"
             self._problem(message, spec, code="missing-key")
 
     def _add_override(self, spec: InputSpec) -> None:
         if spec.value is not None:
-            message = f"'{spec.name}' is what the authentication sets, so this value is not sent"
+            message = f"'{spec.name}' is set by the authentication; this value is not sent"
             self._warn(message, spec, "value", code="authentication")
         else:
             self._add_parameter(_input(spec, required=False, implicit=False), spec.name)
 
     def _add_field(self, spec: InputSpec, in_: str) -> None:
         if in_ != "query" and not is_token(spec.name):
-            self._problem(f"'{spec.name}' is no name of a {in_}", spec, "name", code=f"{in_}-name")
+            self._problem(f"'{spec.name}' is not a valid {in_} name", spec, "name", code=f"{in_}-name")
             return
         value = self._value(spec, in_)
         if in_ == "query" and spec.type == "array" and "comma-separated" in (spec.description or "").lower():
-            # The language has no word for it; the documents that mean it say so here, and only here.
+            # The language has no key for it; documents only state it in the description.
             value = _comma_joined_value(value)
         if in_ == "header" and isinstance(value, Constant):
             self._check_header(spec, text_of(value.value))
@@ -218,7 +214,7 @@ class RequestCompiler:
 
     def _check_header(self, spec: InputSpec, text: str) -> None:
         if CONTROL.search(text) or not text.isascii():
-            message = f"the value of header '{spec.name}' may hold only ASCII characters and no control characters"
+            message = f"the value of header '{spec.name}' must be ASCII text without control characters"
             self._problem(message, spec, "value", code="header-value")
 
     def _value(self, spec: InputSpec, in_: str) -> Value:
@@ -251,18 +247,18 @@ class RequestCompiler:
         return json_fields(values, empty=spec.method not in _BODILESS)
 
     def _compile_declared_body(self, body: AnyBody) -> BodyBuilder:
-        made = compile_body(body, self.templates, "body")
+        builder = compile_body(body, self.templates, "body")
         tag = whole_tag(body)
         whole = self.templates.template(tag, TemplateLocation("body", body, ("data",))).single if tag else None
         for field in self._body_fields:
             if field.value is None and field.name in self.templates.inputs:
                 self._add_parameter(_input(field, whole=field.name == whole), field.name)
             elif field.value is None:
-                message = f"the body has no place for '{field.name}', so it is not sent"
+                message = f"the body does not use '{field.name}', which is not sent"
                 self._warn(message, field, "name", code="unplaced-input")
         if whole:
             self._inputs.setdefault(whole, Input(whole, in_="body", whole=True))
-        return made
+        return builder
 
 
 def _argument(name: str) -> Value:
@@ -281,8 +277,8 @@ def _comma_joined(value: Any) -> Any:
 
 def _argument_or(name: str, default: Any) -> Value:
     def value(arguments: Arguments) -> Any:
-        given = arguments.get(name)
-        return default if given is None or given is ABSENT else given
+        argument = arguments.get(name)
+        return default if argument is None or argument is ABSENT else argument
 
     return value
 
@@ -300,7 +296,7 @@ def _input(spec: InputSpec, **changes: Any) -> Input:
 
 
 def _constant_text(piece: Piece) -> str | None:
-    """Return the text of a part of a path that no call changes."""
+    """Return the text of a piece of a path that is the same in every call, or None."""
     if isinstance(piece, str):
         return piece
     return text_of(piece.value.value) if isinstance(piece.value, Constant) else None

@@ -1,4 +1,4 @@
-"""Requests: a plan compiled once, and what it makes of the arguments of a call."""
+"""Plans, which build the request of a call from its arguments."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .url import Path
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One named value of a request; `input` is whom to blame for a wrong one."""
+    """A named value of a request; `input` is the name that errors report."""
 
     name: str
     value: Value
@@ -29,7 +29,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """Where the request carries an input, and under what name; `whole` is the whole body."""
+    """Location and name of an input in the request; `whole` means the complete body."""
 
     input: str
     in_: str
@@ -40,7 +40,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class RequestParts:
-    """What a request is made of, by place."""
+    """The parts of a request by location."""
 
     method: str
     path: Path
@@ -51,7 +51,7 @@ class RequestParts:
 
 
 class RequestPlan:
-    """Makes requests. Constants are encoded already; a call appends its own values."""
+    """Builds requests; constants are encoded in advance."""
 
     __slots__ = (
         "_body",
@@ -83,7 +83,7 @@ class RequestPlan:
         self._split_headers(parts)
 
     def _split_headers(self, parts: RequestParts) -> None:
-        """Part the constant headers into those that stay, and those that a call's own may replace."""
+        """Separate constant headers into prepared ones, and defaults that a call can replace."""
         constants = [(f.name, comma_joined(f.value.value)) for f in parts.headers if isinstance(f.value, Constant)]
         changing = {lower for _, lower, _, _ in self._headers} | ({"cookie"} if parts.cookies else set())
         accept_codings = not any(
@@ -95,7 +95,7 @@ class RequestPlan:
         self._has_content_type = any(name.lower() == "content-type" for name, _ in fixed)
 
     def build(self, arguments: Arguments) -> Request:
-        """Return the request of one call; raises `ArgumentError`."""
+        """Return the request of a call; raise `ArgumentError`."""
         try:
             return self._build(arguments)
         except orjson.JSONEncodeError:
@@ -123,11 +123,11 @@ class RequestPlan:
         return Request(target, self._prepared, call_headers, body[0])
 
     def constant_headers(self) -> Mapping[str, str]:
-        """Return the headers that hold for every call that gives none of its own."""
+        """Return the headers of a call without header arguments."""
         return CIMultiDict((*self._prepared.pairs, *self._defaults.values()))
 
     def constant_query(self) -> str:
-        """Return the query that no call changes, from its `?`."""
+        """Return the constant part of the query, with its `?`."""
         pieces = [piece for piece in self._query if isinstance(piece, str)]
         return f"?{'&'.join(pieces)}" if pieces else ""
 
@@ -146,13 +146,13 @@ class RequestPlan:
 
 
 def _json_error(arguments: Arguments) -> ArgumentError:
-    """Return the error that names the argument with a value that JSON cannot carry."""
+    """Return the error for the argument that JSON cannot represent."""
     for name, value in arguments.items():
         try:
             orjson.dumps(value)
         except orjson.JSONEncodeError:
-            return ArgumentError(name, f"'{name}' holds a value that JSON cannot carry")
-    return ArgumentError("", "the request holds a value that JSON cannot carry")
+            return ArgumentError(name, f"'{name}' has a value that JSON cannot represent")
+    return ArgumentError("", "the request has a value that JSON cannot represent")
 
 
 def _compile_query_field(field: Field) -> str | Callable[[Arguments], str]:

@@ -1,4 +1,4 @@
-"""An HTTP request as it is sent."""
+"""An HTTP request."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CONTENT_TYPE: Final = "Content-Type"
 ACCEPTED_CODINGS: Final = "gzip, deflate"
 
 
-# A handshake gives the first, and the second is about the body as it is sent.
+# An authentication flow sets the first; the transport checks the second against the body.
 _PER_CALL: Final = frozenset({"authorization", "content-length"})
 
 
@@ -27,9 +27,9 @@ Payload = bytes | AsyncIterable[bytes] | None
 
 
 class PreparedHeaders:
-    """The headers that no call changes; `lines` are all of them as they are sent.
+    """Headers that are the same in every call; `lines` is their wire format.
 
-    With `accept_codings` they say which codings of an answer are understood.
+    `accept_codings` adds the content codings that the transport can decode.
     """
 
     __slots__ = ("accept_codings", "count", "lines", "pairs")
@@ -44,9 +44,10 @@ class PreparedHeaders:
 
 @dataclass(slots=True)
 class Request:
-    """What one call sends; `target` is the path and query, `call_headers` are its own headers by lower-case name.
+    """The request of one call.
 
-    One that is `pass_through` is passed on: its answer is neither decoded nor followed elsewhere.
+    `target` is path and query, `call_headers` are its own headers by lower-case name. The response to a `pass_through`
+    request is not decoded, and its redirects are not followed.
     """
 
     target: str
@@ -57,25 +58,25 @@ class Request:
 
     @property
     def headers(self) -> CIMultiDict[str]:
-        """All of its headers that are not the connection's."""
+        """Return all headers except those of the connection."""
         return CIMultiDict((*self.prepared.pairs, *self.call_headers.values()))
 
     @classmethod
     def from_headers(
         cls, target: str, headers: CIMultiDict[str], body: Payload, *, pass_through: bool, accept_codings: bool
     ) -> Request:
-        """One whose headers were put together for it alone; those that are the connection's are left out."""
+        """Return a request with headers of its own; drop headers of the connection."""
         call_headers = {name.lower(): (name, value) for name, value in headers.items() if name.lower() in _PER_CALL}
         others = _PER_CALL | CONNECTION_HEADERS
         pairs = [(name, value) for name, value in headers.items() if name.lower() not in others]
         return cls(target, PreparedHeaders(pairs, accept_codings=accept_codings), call_headers, body, pass_through)
 
     def with_target(self, target: str) -> Request:
-        """Return the same with another target."""
+        """Return a copy with another target."""
         return Request(target, self.prepared, self.call_headers, self.body, self.pass_through)
 
     def apply_writers(self, writers: Iterable[HeaderWriter]) -> Request:
-        """Return the same with what plugins write into its headers."""
+        """Return a copy with the headers that plugins write."""
         headers = self.headers
         for write in writers:
             write(headers)
@@ -86,9 +87,9 @@ class Request:
 
     @property
     def repeatable(self) -> bool:
-        """Whether it can be sent twice: a body that is read as it is sent cannot."""
+        """Return whether it can be sent twice: a streamed body cannot."""
         return self.body is None or isinstance(self.body, bytes)
 
     def with_header(self, name: str, value: str) -> Request:
-        """Return the same with another header, which none of the prepared ones may be."""
+        """Return a copy with another header, which must not be a prepared one."""
         return replace(self, call_headers={**self.call_headers, name.lower(): (name, value)})

@@ -1,4 +1,4 @@
-"""One declared operation, together with what the levels above it say."""
+"""A declared operation with the declarations that apply to it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ USER_AGENT: Final = f"adapter-host/{metadata.version('adapter-host-core')}"
 
 @dataclass(frozen=True, slots=True)
 class OperationScope:
-    """One operation with everything above it that says how it is called."""
+    """A declared operation with its resource, API and credential; `headers` are defaults."""
 
     config: HttpConfig
     resource: HttpResource
@@ -28,17 +28,15 @@ class OperationScope:
 
     @property
     def path(self) -> str:
-        """The path's text."""
         return self.resource.path if self.spec.path is None else self.spec.path
 
     @property
     def path_location(self) -> TemplateLocation:
-        """Where the path's text stands."""
         return TemplateLocation("path", self.resource if self.spec.path is None else self.spec, ("path",))
 
 
 def effective_inputs(scope: OperationScope) -> list[InputSpec]:
-    """Return the declared inputs of every level; of those with one name and place, the innermost."""
+    """Return the declared inputs of all levels; of the same name and location, the innermost."""
     inputs: dict[tuple[str, str | None], InputSpec] = {}
     for level in (scope.config, scope.resource, scope.spec):
         for spec in level.input_parameters:

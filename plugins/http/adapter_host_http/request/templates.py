@@ -1,4 +1,4 @@
-"""Templates of one operation: compiled, and the inputs that they name noted."""
+"""Compile the templates of an operation and record the inputs that they reference."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ TAG: Final = re.compile(r"\{\{\{\s*([^{}]+?)\s*\}\}\}|\{\{\s*&?\s*([^{}]+?)\s*\}
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A value that no call changes."""
+    """A value that is the same in every call."""
 
     value: Any
 
 
 Render = Callable[[Arguments], Any]
-"""Gives a value of one call, or `ABSENT`."""
+"""Returns the value of one call, or `ABSENT`."""
 
 Value = Constant | Render
 
 
 @dataclass(frozen=True, slots=True)
 class TemplateLocation:
-    """Where a text stands in the document, and where the request carries what it says (under `name`, if it has one)."""
+    """The position of a text in the document, and the location (and `name`) of its value in the request."""
 
     in_: str
     model: Model
@@ -50,12 +50,12 @@ class MaskedTemplate(Template):
             self.constant = self.masked()
 
     def text(self, arguments: Mapping[str, Any], encode: Callable[[str], str] = str) -> str:
-        """Return the text with every reference filled and every secret by name."""
+        """Return the text with references filled in and secrets by name."""
         return self.preview(arguments, encode)
 
 
 class TemplateCompiler:
-    """Compiles the texts of one operation; `constants` are declared values by name, as the document's text."""
+    """Compiles the texts of one operation; `constants` are the texts of declared values by name."""
 
     def __init__(
         self, context: BuildContext, names: Set[str], constants: Mapping[str, str], *, masked: bool = False
@@ -68,7 +68,7 @@ class TemplateCompiler:
         self.secrets: set[str] = set()
 
     def template(self, text: str, location: TemplateLocation, *, exclude: str = "") -> Template:
-        """Compile a text that may name declared constants, but not the constant that it is the value of (`exclude`)."""
+        """Compile a text; it can reference declared constants, except the one that it defines (`exclude`)."""
         if self._constants:
             replacements = {name: value for name, value in self._constants.items() if name != exclude}
             text = TAG.sub(lambda tag: replacements.get(tag[1] or tag[2], tag[0]), text)
@@ -79,13 +79,13 @@ class TemplateCompiler:
         return MaskedTemplate(template) if self._masked else template
 
     def value(self, data: Any, location: TemplateLocation, *, exclude: str = "") -> Value:
-        """Compile plain data: a leaf of one tag gives the argument itself, and an absent one is left out."""
+        """Compile plain data: a leaf of one tag becomes the typed argument, an absent leaf is left out."""
         if isinstance(data, str):
             return value_of(self.template(data, location, exclude=exclude))
         return self.tree(data, location, lambda text, location: self.value(text, location, exclude=exclude))
 
     def tree(self, data: Any, location: TemplateLocation, leaf: Callable[[str, TemplateLocation], Value]) -> Value:
-        """Compile plain data, its texts by `leaf`."""
+        """Compile plain data; compile its texts with `leaf`."""
         if isinstance(data, str):
             return leaf(data, location)
         if isinstance(data, dict):
@@ -97,7 +97,7 @@ class TemplateCompiler:
     def text(
         self, text: str, location: TemplateLocation, encode: Callable[[str, bool], Encode], quotes: str = ""
     ) -> Value:
-        """Compile a text whose tags are each encoded by `encode(name, within quotes)`."""
+        """Compile a text; encode each tag with `encode(name, in quotes)`."""
         pieces: list[str | tuple[Value, Encode]] = []
         for piece, is_tag, quoted in split_tags(text, quotes):
             if is_tag:
@@ -114,12 +114,12 @@ def value_of(template: Template) -> Value:
 
 
 def render(value: Value, arguments: Arguments) -> Any:
-    """Return the value in one call."""
+    """Return a value in one call."""
     return value.value if isinstance(value, Constant) else value(arguments)
 
 
 def split_tags(text: str, quotes: str = "") -> Iterator[tuple[str, bool, bool]]:
-    """Yield the parts of a text in order: each with whether it is a tag, and whether it stands within `quotes`."""
+    """Yield the pieces of a text: each with whether it is a tag, and whether it is inside `quotes`."""
     end, quote = 0, ""
     for tag in TAG.finditer(text):
         literal = text[end : tag.start()]

@@ -1,4 +1,4 @@
-"""The transport that is aiohttp's client; it goes through proxies too."""
+"""A transport over aiohttp's client, which also supports proxies."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from adapter_host_http.request.request import ACCEPTED_CODINGS, Payload, Request
 from .base import ConnectTimeoutError, Limits, MalformedResponseError, Origin, Response, Transport, TransportError
 
 _FILE_THRESHOLD: Final = 2**20
-"""aiohttp wants a larger body as a file, to send it piece by piece."""
+"""aiohttp sends larger bodies in pieces only from a file object."""
 
 
 def open_session(origin: Origin, limits: Limits) -> aiohttp.ClientSession:
-    """Return a session that keeps no cookies, and adds no headers but the connection's."""
+    """Return a session without cookies, and without headers other than the connection's."""
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=limits.max_connections, ssl=origin.ssl_context or True),
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers=("Content-Type",),
-        # A stream may last; only a pause in it counts.
+        # A stream may take any time; only its pauses are limited.
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=limits.connect_timeout, sock_read=limits.idle_timeout),
     )
 
 
 class AiohttpTransport(Transport):
-    """Sends requests with a session of aiohttp, through a `proxy` where one is given."""
+    """Sends requests with an aiohttp session, through `proxy` if there is one."""
 
     def __init__(self, origin: Origin, limits: Limits, proxy: str | None = None) -> None:
         self._origin = origin
@@ -42,17 +42,17 @@ class AiohttpTransport(Transport):
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
-        """Be ready to send; nothing is opened yet."""
+        """Create the session; open no connection yet."""
         self._session = open_session(self._origin, self._limits)
 
     async def close(self) -> None:
-        """End every connection; calls that are in progress fail."""
+        """Close all connections; calls in progress fail."""
         session, self._session = self._session, None
         if session is not None:
             await session.close()
 
     async def send(self, method: str, request: Request, *, deadline: float, buffer_limit: int) -> Response:
-        """Send a request, and wait for the head of its answer and for as much of the body as is held."""
+        """Send a request; see `Transport.send`."""
         if self._session is None:
             raise TransportError("the transport is not open")
         upload: Upload | None = None
@@ -91,7 +91,7 @@ class AiohttpTransport(Transport):
         )
         if not 200 <= response.status <= 599 or response.version not in (HttpVersion10, HttpVersion11):
             response.close()
-            raise MalformedResponseError("an answer of another protocol")
+            raise MalformedResponseError("a response of another protocol")
         return response
 
 
@@ -110,7 +110,7 @@ class AiohttpResponse(Response):
         self._pending = b""
 
     async def buffer(self, limit: int) -> None:
-        """Make `body` of what comes, unless that is more than `limit` bytes."""
+        """Set `body` if the response has at most `limit` bytes."""
         read, complete = await self._read(limit)
         if complete:
             self.body = read
@@ -118,7 +118,7 @@ class AiohttpResponse(Response):
             self._pending = read
 
     async def read(self, limit: int) -> bytes | None:
-        """All of the body before the deadline; None, and closed, when it is larger than `limit` bytes."""
+        """Return the body before the deadline, or None and close if it has more than `limit` bytes."""
         try:
             with _translate_errors():
                 async with asyncio.timeout_at(self._deadline):
@@ -132,7 +132,7 @@ class AiohttpResponse(Response):
         return None
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the body as it comes; from now on it has no deadline, only pauses are bounded."""
+        """Yield the body in pieces; only pauses between them are limited from now on."""
         try:
             if self._pending:
                 yield self._pending
@@ -143,11 +143,11 @@ class AiohttpResponse(Response):
             self.close()
 
     def close(self) -> None:
-        """Be done with it."""
+        """Close the response."""
         self._response.close()
 
     async def _read(self, limit: int) -> tuple[bytes, bool]:
-        """Return the bytes read, at most about `limit`, and whether they are all of the body."""
+        """Read up to about `limit` bytes; return them, and whether the body is complete."""
         response = self._response
         length = None if "Content-Encoding" in response.headers else response.content_length
         if length is not None and response.method != "HEAD" and length - len(self._pending) > limit:
@@ -164,7 +164,7 @@ class AiohttpResponse(Response):
 
 
 class Upload(AsyncIterable[bytes]):
-    """A body on its way; `timeout` runs only while it is the origin that keeps us waiting, `seconds` from then on."""
+    """A streamed request body; suspends `timeout` while the next piece is awaited, then sets it to `seconds`."""
 
     def __init__(self, body: AsyncIterable[bytes], timeout: asyncio.Timeout, seconds: float) -> None:
         self._body = body
@@ -187,7 +187,7 @@ class Upload(AsyncIterable[bytes]):
             raise
 
     def _reschedule(self, when: float | None) -> None:
-        # The origin may answer before it has read everything; there is nothing to wait for then.
+        # After an early response the timeout context is left, and must not be rescheduled.
         with suppress(RuntimeError):
             self._timeout.reschedule(when)
 
@@ -204,7 +204,7 @@ async def _buffered(response: AiohttpResponse, buffer_limit: int) -> AiohttpResp
 
 @contextmanager
 def _translate_errors() -> Iterator[None]:
-    """Return the transport's error for one that aiohttp raised, without details of the request."""
+    """Raise the transport's error for an error of aiohttp, without details of the request."""
     try:
         yield
     except aiohttp.ConnectionTimeoutError as error:

@@ -1,4 +1,4 @@
-"""One connection: what is sent on it, and the one answer that is expected."""
+"""A connection with at most one request in progress."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _JOIN_LIMIT: Final = 64 * 1024
 
 
 class StaleConnectionError(TransportError):
-    """A connection that was kept ended before any of the answer came."""
+    """A reused connection was closed before the first byte of a response."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionContext:
-    """What the connections of one transport share; `idle_timeout` is how long, in seconds, an answer may pause."""
+    """Shared by the connections of a transport; `idle_timeout` is the longest pause in a response, in seconds."""
 
     loop: asyncio.AbstractEventLoop
     deadlines: Deadlines
@@ -34,7 +34,7 @@ class ConnectionContext:
 
 
 class Connection(asyncio.Protocol):
-    """Speaks HTTP/1.1 with an origin, one request after the other; `last_used` is when it was last used."""
+    """An HTTP/1.1 connection; `last_used` is a time of the event loop's clock."""
 
     __slots__ = (
         "_context",
@@ -66,11 +66,11 @@ class Connection(asyncio.Protocol):
 
     @property
     def usable(self) -> bool:
-        """Whether what is sent on it may arrive."""
+        """Return whether a request can be sent on it."""
         return not self.closed and not self._transport.is_closing()
 
     def send(self, outgoing: OutgoingRequest) -> NativeResponse:
-        """Send a request; gives the answer that is to come."""
+        """Send a request; return its response, of which nothing was received yet."""
         context, body = self._context, outgoing.body
         response = self._response = NativeResponse(self, context.deadlines, context.loop, outgoing)
         context.deadlines.add(response, outgoing.deadline, response.expire)
@@ -88,53 +88,53 @@ class Connection(asyncio.Protocol):
         return response
 
     def abandon(self, response: NativeResponse) -> None:
-        """Go without the rest of an answer, which nobody can tell from the next one's beginning."""
+        """Close the connection, as the rest of the response would be read as the next response."""
         if self._response is response:
             self._response = None
             self.abort()
 
     def fail(self, response: NativeResponse, error: Exception) -> None:
-        """End with an error, unless the answer has ended."""
+        """Fail the response and close the connection, unless the response is complete."""
         if self._response is response:
             self._response = None
             self.abort()
             response.fail(error)
 
     def close(self) -> None:
-        """End, whatever is in progress."""
+        """Close the connection; fail a response in progress."""
         if self._response is not None:
             self.fail(self._response, TransportError("the connection was closed"))
         self.abort()
 
     def abort(self) -> None:
-        """Close it at once."""
+        """Close the connection without failing its response."""
         self.closed = True
         self._stop_upload()
         self._transport.abort()
 
     def resume(self) -> None:
-        """Read on."""
+        """Continue reading."""
         if self._paused and not self.closed:
             self._paused = False
             self._transport.resume_reading()
 
     def write(self, data: bytes) -> None:
-        """Send a piece of a body."""
+        """Send a piece of a request body."""
         self._transport.write(data)
 
     async def drain(self) -> None:
-        """Wait until what was sent is on its way."""
+        """Wait until the write buffer has room."""
         if self._writable is not None:
             await self._writable
 
-    # What follows is called by the loop.
+    # Called by the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport of the open connection."""
+        """Keep the transport."""
         self._transport = transport  # type: ignore[assignment]
 
     def data_received(self, data: bytes) -> None:
-        """Something has come; what comes without being asked for belongs to nobody."""
+        """Parse received data; close the connection if no response is expected."""
         response, parser = self._response, self._parser
         if response is None:
             self.abort()
@@ -153,7 +153,7 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def eof_received(self) -> None:
-        """Nothing more will come; the loop closes it."""
+        """Let the event loop close the connection."""
         self.closed = True
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -170,11 +170,11 @@ class Connection(asyncio.Protocol):
         self._context.on_close(self)
 
     def pause_writing(self) -> None:
-        """Nothing more can be sent for now."""
+        """Make `drain` wait."""
         self._writable = self._context.loop.create_future()
 
     def resume_writing(self) -> None:
-        """More can be sent again."""
+        """Let `drain` return."""
         writable, self._writable = self._writable, None
         if writable is not None and not writable.done():
             writable.set_result(None)
@@ -182,16 +182,16 @@ class Connection(asyncio.Protocol):
     def _lost_error(self) -> TransportError:
         if self._parser.received_nothing:
             kind = StaleConnectionError if self.served else TransportError
-            return kind("the connection ended without an answer")
-        return TransportError("the connection ended within the answer")
+            return kind("the connection was closed before the response")
+        return TransportError("the connection was closed within the response")
 
     def _finish(self, response: NativeResponse) -> None:
         self._response = None
         self._parser.release()
         self.served += 1
-        sent = self._upload is None or self._upload.done
-        # An answer that came before all of the request was sent leaves the rest of it in the way.
-        if self._parser.keep_alive and sent and self.usable and not self._transport.get_write_buffer_size():
+        request_sent = self._upload is None or self._upload.done
+        # After an early response the rest of the request would be read as the next request.
+        if self._parser.keep_alive and request_sent and self.usable and not self._transport.get_write_buffer_size():
             self._stop_upload()
             self._context.on_release(self)
         else:

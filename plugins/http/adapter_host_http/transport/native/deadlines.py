@@ -1,4 +1,4 @@
-"""Deadlines by the thousand, with one timer for nearly all of them."""
+"""Many deadlines with one timer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Expire = Callable[[], None]
 
 
 class Deadlines:
-    """Calls what is due. Calls that may last equally long end in the order they began, so only the first is watched."""
+    """Calls back at deadlines. Equal timeouts expire in the order they began, so only the first needs a timer."""
 
     __slots__ = ("_latest", "_loop", "_out_of_order", "_timer", "_waiting")
 
@@ -21,9 +21,9 @@ class Deadlines:
         self._latest = 0.0
 
     def add(self, key: object, when: float, expire: Expire) -> None:
-        """Call `expire` at a time of the loop's clock, unless `key` is discarded before."""
+        """Call `expire` at a time of the event loop's clock, unless `key` is discarded before."""
         if when < self._latest:
-            # It was added out of order (its call has waited for something else first).
+            # Out of order: its call waited for something else before.
             self._out_of_order[key] = self._loop.call_at(when, self._expire, key, expire)
             return
         self._latest = when
@@ -32,12 +32,12 @@ class Deadlines:
             self._timer = self._loop.call_at(when, self._run)
 
     def discard(self, key: object) -> None:
-        """Forget one that was met; it may be unknown."""
+        """Remove a deadline, if it exists."""
         if self._waiting.pop(key, None) is None and (timer := self._out_of_order.pop(key, None)) is not None:
             timer.cancel()
 
     def close(self) -> None:
-        """Forget all."""
+        """Remove all deadlines."""
         for timer in (self._timer, *self._out_of_order.values()):
             if timer is not None:
                 timer.cancel()

@@ -1,4 +1,4 @@
-"""The header fields of an answer."""
+"""Header fields of a response."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Pair = tuple[bytes, bytes]
 
 
 class ResponseHeaders(MultiMapping[str]):
-    """Header fields as they came, read when somebody asks for one; names in any case."""
+    """Header fields as received, decoded on first access; names are case-insensitive."""
 
     __slots__ = ("_decoded_pairs", "_index", "_pairs")
 
@@ -22,7 +22,7 @@ class ResponseHeaders(MultiMapping[str]):
 
     @property
     def decoded_pairs(self) -> list[tuple[str, str]]:
-        """Every name with its value, in order."""
+        """Return names and values in order."""
         if self._decoded_pairs is None:
             self._decoded_pairs = [(_text(name), _text(value).strip(" \t")) for name, value in self._pairs]
         return self._decoded_pairs
@@ -48,21 +48,21 @@ class ResponseHeaders(MultiMapping[str]):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {', '.join(self)}>"
 
-    # A name may come twice, and then each time with its own value.
+    # Unlike a plain mapping, a multidict repeats a name for each of its values.
     def keys(self) -> KeysView[str]:
-        """Every name, in order."""
+        """Return all names in order, repeated ones too."""
         return self._by_name.keys()
 
     def values(self) -> ValuesView[str]:
-        """Every value, in order."""
+        """Return all values in order."""
         return self._by_name.values()
 
     def items(self) -> ItemsView[str, str]:
-        """Every name with its value, in order."""
+        """Return names and values in order."""
         return _Items(self)
 
     def getall(self, key: str, *default: Any) -> Any:
-        """Every value of a name, in order."""
+        """Return all values of a name in order."""
         return self._by_name.getall(key, *default)
 
     def getone(self, key: str, *default: Any) -> Any:

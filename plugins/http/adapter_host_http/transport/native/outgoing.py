@@ -1,4 +1,4 @@
-"""A request as a connection sends it."""
+"""A request in wire format."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from adapter_host_http.request.request import Payload
 
 @dataclass(slots=True)
 class OutgoingRequest:
-    """A request as it is sent.
+    """A request to send on a connection.
 
     `deadline` is a time of the event loop's clock; a response body of at most `buffer_limit` bytes is read completely.
     """

@@ -1,4 +1,4 @@
-"""The connections to one origin: opened, kept, shared out in the order of asking."""
+"""A pool of connections to one origin."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from .connection import Connection, ConnectionContext
 from .deadlines import Deadlines
 
 KEEP_ALIVE: Final = 15.0
-"""A connection that has not been used for so many seconds is closed."""
+"""Idle connections are closed after so many seconds."""
 
 _HAPPY_EYEBALLS_DELAY: Final = 0.25
-"""So many seconds pass before another address of the origin is tried as well (RFC 8305, 8)."""
+"""Seconds before the next address of the origin is tried in parallel (RFC 8305, 8)."""
 
 
 class Pool:
-    """Keeps connections; the one that was used last is used first, so that those too many grow old."""
+    """A pool that reuses the connection used last, so that surplus connections expire."""
 
     def __init__(self, origin: Origin, limits: Limits) -> None:
         self._origin = origin
@@ -41,7 +41,7 @@ class Pool:
         self._closed: asyncio.Future[None] | None = None
 
     def pop_idle(self) -> Connection | None:
-        """Return a connection that is free, if there is one."""
+        """Return an idle connection, if there is one."""
         while self._idle:
             connection = self._idle.pop()
             if connection.usable:
@@ -49,7 +49,7 @@ class Pool:
         return None
 
     async def acquire(self, deadline: float, *, new: bool = False) -> Connection:
-        """Return a connection before the deadline; a `new` one where that is to be had without waiting."""
+        """Return a connection before the deadline; with `new`, open one if that needs no waiting."""
         while True:
             if not new and (idle := self.pop_idle()) is not None:
                 return idle
@@ -63,7 +63,7 @@ class Pool:
                 return connection
 
     async def close(self) -> None:
-        """End every connection, and wait until they have ended."""
+        """Close all connections and wait until they are closed."""
         self._closed = self._loop.create_future()
         if self._sweep is not None:
             self._sweep.cancel()
@@ -77,7 +77,7 @@ class Pool:
         self._deadlines.close()
 
     async def _wait_for_connection(self, deadline: float) -> Connection | None:
-        """Return a connection that another call is done with, or leave to open one."""
+        """Return the connection that another call releases, or None as permission to open one."""
         waiter: asyncio.Future[Connection | None] = self._loop.create_future()
         self._waiting.append(waiter)
         try:
@@ -115,7 +115,7 @@ class Pool:
                 self._sweep = self._loop.call_later(KEEP_ALIVE, self._close_expired)
 
     def _release_slot(self) -> None:
-        """Give leave for one more connection to the next call that waits, or take it back."""
+        """Let the next waiting call open a connection, or lower the count of connections."""
         if (waiter := self._next_waiter()) is not None:
             waiter.set_result(None)
         else:
@@ -123,7 +123,7 @@ class Pool:
 
     def _on_close(self, connection: Connection) -> None:
         if connection not in self._all:
-            # It ended before it was anybody's; whoever opened it gives back the leave to.
+            # It was closed while connecting; `_connect` releases its slot.
             return
         self._all.remove(connection)
         with suppress(ValueError):
@@ -133,7 +133,7 @@ class Pool:
             self._closed.set_result(None)
 
     def _evict_idle(self) -> bool:
-        """Make room for a fresh connection in the place of one that was kept."""
+        """Close the connection that has been idle longest, to open another."""
         if not self._idle:
             return False
         self._idle.pop(0).abort()
@@ -166,7 +166,7 @@ class Pool:
         except OSError as error:
             raise TransportError(f"cannot connect to {self._address} ({error})") from error
         if not connection.usable:
-            raise TransportError(f"{self._address} closed the connection at once")
+            raise TransportError(f"{self._address} closed the connection immediately")
         self._all.add(connection)
         if self._closed is not None:
             connection.abort()

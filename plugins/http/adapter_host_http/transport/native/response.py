@@ -1,4 +1,4 @@
-"""One answer, from the request on its way to the last byte of the body."""
+"""A response from sending its request to the last byte of its body."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from .outgoing import OutgoingRequest
 
 HIGH_WATER: Final = 64 * 1024
-"""So much of a streamed body is kept for a reader that is slower than the wire."""
+"""Bytes of a streamed body that are buffered for a slow reader."""
 
 
 class ResponseConnection(Protocol):
-    """What a response asks of the connection that it arrives on; `idle_timeout` is in seconds."""
+    """The methods of a connection that a response calls; `idle_timeout` is in seconds."""
 
     idle_timeout: float
 
@@ -28,14 +28,14 @@ class ResponseConnection(Protocol):
         """End the response with an error."""
 
     def abandon(self, response: NativeResponse) -> None:
-        """Give up the rest of the response."""
+        """Discard the rest of the response."""
 
     def resume(self) -> None:
-        """Read on."""
+        """Continue reading."""
 
 
 class NativeResponse(Response):
-    """What a connection fills, and its caller waits for and reads."""
+    """A response that its connection fills and its caller reads."""
 
     __slots__ = (
         "_buffer_limit",
@@ -80,16 +80,15 @@ class NativeResponse(Response):
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = loop.create_future()
 
-    # The connection's side.
+    # Called by the connection.
 
     def set_head(self, status: int, pairs: list[Pair], media_type: bytes) -> None:
-        """Return the head has come."""
         self.status = status
         self.headers = ResponseHeaders(pairs)
         self.media_type = media_type.decode("utf-8", "surrogateescape").strip()
 
     def expect_body(self, length: int | None, coding: bytes) -> None:
-        """Return a body will come; raises `MalformedResponseError` for a coding that is not known."""
+        """Expect a body; raise `MalformedResponseError` for an unknown coding."""
         if coding and coding != b"identity" and self._decompress:
             self._decompressor = Decompressor(coding)
         elif length is not None and length > self._buffer_limit:
@@ -97,24 +96,23 @@ class NativeResponse(Response):
             self._eager = True
 
     def add_chunk(self, data: bytes) -> None:
-        """Return a piece of the body has come."""
         self.size += len(data)
         self._chunks.append(data)
 
     def notify_progress(self) -> bool:
-        """Something has come; whether that is enough for now."""
+        """Wake the reader if it can continue; return whether the connection should pause reading."""
         if (self._eager and self.status) or self.size > self._buffer_limit:
             self._wake()
         return self.size > self._buffer_limit
 
     def finish(self) -> None:
-        """All of it has come."""
+        """Mark the body as complete."""
         self.ended = True
         self._deadlines.discard(self)
         self._wake()
 
     def fail(self, error: Exception) -> None:
-        """No more will come."""
+        """Raise `error` in the reader."""
         self._deadlines.discard(self)
         self._error = error
         waiter = self._waiter
@@ -122,31 +120,31 @@ class NativeResponse(Response):
             waiter.set_exception(error)
 
     def expire(self) -> None:
-        """Too much time has passed."""
+        """Fail with `TimeoutError`."""
         self._connection.fail(self, TimeoutError())
 
     def suspend_deadline(self) -> None:
-        """Suspend the deadline while the origin is not the one to wait for."""
+        """Suspend the deadline while the caller delays the request."""
         if not self._pause_timeout:
             self._deadlines.discard(self)
 
     def restart_deadline(self) -> None:
-        """From now on it is, for as long as a call may take."""
+        """Restart the deadline when the request continues."""
         if not self._pause_timeout and not self.ended and self._error is None:
             self._deadlines.discard(self)
             self._deadlines.add(self, self._loop.time() + self._connection.idle_timeout, self.expire)
 
-    # The caller's side.
+    # Called by the caller.
 
     async def wait_ready(self) -> None:
-        """Wait for the head, and for a body that is held; raises `TransportError`, `TimeoutError`."""
+        """Wait for the head, and for a buffered body; raise `TransportError` and `TimeoutError`."""
         buffer_limit = self._buffer_limit
         await self._wait()
         if self.ended:
             self._buffer_body(buffer_limit)
 
     async def read(self, limit: int) -> bytes | None:
-        """All of the body before the deadline; None, and closed, when it is larger than `limit` bytes."""
+        """Return the body before the deadline, or None and close if it has more than `limit` bytes."""
         pieces: list[bytes] = []
         left = limit if self._length is None or self._length <= limit else -1
         while left >= 0 and (chunk := await self._read_chunk()):
@@ -158,7 +156,7 @@ class NativeResponse(Response):
         return b"".join(pieces)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the body as it comes; from now on it has no deadline, only pauses are bounded."""
+        """Yield the body in pieces; only pauses between them are limited from now on."""
         self._deadlines.discard(self)
         self._pause_timeout = self._connection.idle_timeout
         self._buffer_limit = HIGH_WATER
@@ -169,12 +167,12 @@ class NativeResponse(Response):
             self.close()
 
     def close(self) -> None:
-        """Be done with it, and with its connection where that has not come to an end of its own."""
+        """Close the response; close its connection too, unless the response is complete."""
         self._deadlines.discard(self)
         self._connection.abandon(self)
 
     def _buffer_body(self, buffer_limit: int) -> None:
-        """Make `body` of what has come, unless it unpacks to more than is held."""
+        """Set `body` from the received data, unless it is larger than the limit once decoded."""
         chunks, decompressor = self._chunks, self._decompressor
         if decompressor is None and self.size > buffer_limit:
             return
@@ -191,7 +189,7 @@ class NativeResponse(Response):
             self.body = body
 
     async def _read_chunk(self) -> bytes:
-        """Return the next piece, decoded; nothing at the end."""
+        """Return the next decoded piece, or nothing at the end."""
         self._eager = True
         while True:
             if chunk := self._pending_chunk():
@@ -205,7 +203,7 @@ class NativeResponse(Response):
             await self._wait()
 
     def _pending_chunk(self) -> bytes:
-        """Return the data that has arrived."""
+        """Return decoded data that was received already."""
         if self._pending:
             chunk, self._pending = self._pending, b""
             return chunk

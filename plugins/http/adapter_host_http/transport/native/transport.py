@@ -1,4 +1,4 @@
-"""The transport: heads of requests, and what is tried again."""
+"""Send requests over pooled connections, and retry on stale ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TARGET: Final = re.compile(r"/[!-~]*").fullmatch
 
 
 class NativeTransport(Transport):
-    """Sends a request in one piece, over a connection of its own pool."""
+    """Sends each request in one write, over its own pool of connections."""
 
     def __init__(self, origin: Origin, limits: Limits) -> None:
         self._origin = origin
@@ -28,17 +28,17 @@ class NativeTransport(Transport):
         self._pool: Pool | None = None
 
     async def open(self) -> None:
-        """Be ready to send; nothing is opened yet."""
+        """Create the pool; open no connection yet."""
         self._pool = Pool(self._origin, self._limits)
 
     async def close(self) -> None:
-        """End every connection; calls that are in progress fail."""
+        """Close all connections; calls in progress fail."""
         pool, self._pool = self._pool, None
         if pool is not None:
             await pool.close()
 
     async def send(self, method: str, request: Request, *, deadline: float, buffer_limit: int) -> Response:
-        """Send a request, and wait for the head of its answer and for as much of the body as is held."""
+        """Send a request; see `Transport.send`."""
         pool = self._pool
         if pool is None:
             raise TransportError("the transport is not open")
@@ -62,24 +62,24 @@ class NativeTransport(Transport):
             connection = await pool.acquire(deadline, new=True)
 
     def _head(self, method: str, request: Request) -> bytes:
-        """Return the head of a request; raises `ValueError` for what would not stay in its place."""
+        """Return the head of a request; raise `ValueError` for line breaks or spaces in its fields."""
         prepared, call_headers = request.prepared, request.call_headers
         lines = "".join([f"{name}: {value}\r\n" for name, value in call_headers.values()])
         length = _length_line(method, request)
         head = f"{method} {request.target}{self._line}{prepared.lines}{lines}{length}\r\n"
-        # All of it was checked where it came from; this is where a mistake would do harm.
+        # All values were checked before; a mistake there would allow request smuggling here.
         count = prepared.count + len(call_headers) + (4 if length else 3)
         if head.count("\n") != count or head.count("\r") != count or "\0" in head or not _TARGET(request.target):
-            raise ValueError("a request with a line break, a NUL or a space out of place")
+            raise ValueError("a request with an unexpected line break, NUL or space")
         return head.encode()
 
 
 def _length_line(method: str, request: Request) -> str:
-    """Return the line that says how long the body is."""
+    """Return the header line that states the length of the body."""
     body = request.body
     if (declared := request.call_headers.get("content-length")) is not None:
         if isinstance(body, bytes) and declared[1] != str(len(body)):
-            raise ValueError("a request whose body is not as long as it says")
+            raise ValueError("a request whose body differs from its Content-Length")
         return ""
     if isinstance(body, bytes):
         return f"Content-Length: {len(body)}\r\n"

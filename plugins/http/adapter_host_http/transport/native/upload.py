@@ -1,4 +1,4 @@
-"""A request's body on its way."""
+"""A streamed request body."""
 
 from __future__ import annotations
 
@@ -13,20 +13,23 @@ if TYPE_CHECKING:
 
 
 class UploadConnection(Protocol):
-    """What an upload asks of the connection that it is sent on."""
+    """The methods of a connection that an upload calls."""
 
     def fail(self, response: NativeResponse, error: Exception) -> None:
-        """End the response to the request with an error."""
+        """Fail the response to the request."""
 
     def write(self, data: bytes) -> None:
         """Send a piece of the body."""
 
     async def drain(self) -> None:
-        """Wait until the connection can take more."""
+        """Wait until the write buffer has room."""
 
 
 class Upload:
-    """Sends a body piece by piece: in chunks, or as long as was said. What reading it raises ends the call as it is."""
+    """Sends a body in pieces, chunked or with its declared length.
+
+    Errors of reading the body fail the call unchanged.
+    """
 
     def __init__(self, body: AsyncIterable[bytes], response: NativeResponse, length: int | None) -> None:
         self.done = False
@@ -36,18 +39,16 @@ class Upload:
         self._task: asyncio.Task[None] | None = None
 
     def start(self, connection: UploadConnection) -> None:
-        """Begin to send."""
         self._task = asyncio.create_task(self._run(connection))
 
     def stop(self) -> None:
-        """Send no more."""
         if self._task is not None:
             self._task.cancel()
 
     async def _run(self, connection: UploadConnection) -> None:
         try:
             await self._send(connection)
-        # Whoever gives the body knows its own errors, and waits for the answer.
+        # The caller, who supplies the body, waits for the response and gets its own error.
         except Exception as error:
             connection.fail(self._response, error)
 
@@ -66,7 +67,7 @@ class Upload:
         if self._remaining is None:
             connection.write(b"0\r\n\r\n")
         elif self._remaining:
-            raise TransportError("the request's body is shorter than was said")
+            raise TransportError("the request body is shorter than its Content-Length")
         self.done = True
 
     def _frame(self, piece: bytes) -> bytes:
@@ -74,5 +75,5 @@ class Upload:
             return b"%x\r\n%b\r\n" % (len(piece), piece)
         self._remaining -= len(piece)
         if self._remaining < 0:
-            raise TransportError("the request's body is longer than was said")
+            raise TransportError("the request body is longer than its Content-Length")
         return piece
