@@ -28,9 +28,28 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.Abstrac
     return {name: factory for name, factory in loops.items() if factory is not None}
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "smoke(uvloop, aiohttp): run only these parameters on a variant")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Deselect aiohttp on uvloop, which is not our code."""
-    items[:] = [item for item in items if "[uvloop-aiohttp" not in item.name]
+    """Run all tests with the native transport on asyncio, and fewer cases on the other variants (see `smoke`).
+
+    The variants are the native transport on uvloop and aiohttp on asyncio; aiohttp on uvloop is not our code.
+    """
+    items[:] = [item for item in items if _is_selected(item)]
+
+
+def _is_selected(item: pytest.Item) -> bool:
+    if "[uvloop-aiohttp" in item.name:
+        return False
+    marker = item.get_closest_marker("smoke")
+    if marker is None or not isinstance(item, pytest.Function):
+        return True
+    parameters = item.callspec.params
+    variant = "uvloop" if "[uvloop" in item.name else str(parameters.get("name"))
+    selected = marker.kwargs.get(variant)
+    return selected is None or any(value in selected for value in parameters.values())
 
 
 TRANSPORTS = {"native": NativeTransport, "aiohttp": AiohttpTransport}

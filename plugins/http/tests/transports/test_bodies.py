@@ -53,6 +53,7 @@ async def read(response: Any) -> bytes:
         return b"".join([chunk async for chunk in chunks])
 
 
+@pytest.mark.smoke(uvloop=(plain, until_closed))
 @FRAMED
 @pytest.mark.parametrize("buffer_limit", [0, 1, 1000, 64 * 1024, len(BODY) - 1])
 async def test_body_over_the_buffer_limit_is_streamed(framed: Any, buffer_limit: int, serve: Any, connect: Any) -> None:
@@ -66,6 +67,7 @@ async def test_body_over_the_buffer_limit_is_streamed(framed: Any, buffer_limit:
     assert server.connections == (2 if framed is until_closed else 1)
 
 
+@pytest.mark.smoke(uvloop=(plain, until_closed))
 @FRAMED
 @pytest.mark.parametrize("length", [0, 1, 1000, len(BODY)])
 async def test_body_at_the_buffer_limit_is_buffered(framed: Any, length: int, serve: Any, connect: Any) -> None:
@@ -180,6 +182,7 @@ async def test_closing_a_stream_ends_the_response(read: int, serve: Any, connect
     await asyncio.wait_for(ended.wait(), 10)
 
 
+@pytest.mark.smoke(uvloop=())
 async def test_stream_may_be_long_but_not_stall(serve: Any, connect: Any) -> None:
     async def handle(peer: Peer) -> None:
         await peer.request()
@@ -287,6 +290,7 @@ async def test_errors_of_the_request_body_are_raised(serve: Any, connect: Any) -
     await asyncio.wait_for(ended.wait(), 10)
 
 
+@pytest.mark.smoke(uvloop=())
 async def test_slow_request_body_suspends_the_timeout(serve: Any, connect: Any) -> None:
     async def slow() -> AsyncIterator[bytes]:
         for _ in range(4):
@@ -374,6 +378,7 @@ async def test_bidirectional_streaming(serve: Any, connect: Any) -> None:
         assert [chunk async for chunk in chunks] == []
 
 
+@pytest.mark.smoke(uvloop=())
 async def test_long_response_while_the_request_is_open(serve: Any, connect: Any) -> None:
     over = asyncio.Event()
 

@@ -134,6 +134,7 @@ async def both_transports() -> AsyncIterator[BothTransports]:
 FIXTURE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100)
 
 
+@pytest.mark.smoke(uvloop=())
 @FIXTURE
 @given(sent_response=responses(), buffer_limit=st.sampled_from([0, 10, 2**20]))
 async def test_native_and_aiohttp_read_the_same(
@@ -145,6 +146,7 @@ async def test_native_and_aiohttp_read_the_same(
     assert native == await both_transports.read("aiohttp", buffer_limit=buffer_limit)
 
 
+@pytest.mark.smoke(uvloop=())
 @FIXTURE
 @given(sent_response=responses(), change=st.tuples(st.integers(0, 4000), st.binary(max_size=3), st.integers(0, 3)))
 async def test_damaged_response_is_read_or_rejected(

@@ -34,6 +34,7 @@ async def test_request(serve: Any, connect: Any) -> None:
     }
 
 
+@pytest.mark.smoke(uvloop=("POST",))
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize("body", [b"", b"text", b"x" * 300_000])
 async def test_request_with_body(method: str, body: bytes, serve: Any, connect: Any) -> None:
@@ -48,6 +49,7 @@ async def test_request_with_body(method: str, body: bytes, serve: Any, connect: 
     assert b"expect" not in headers
 
 
+@pytest.mark.smoke(uvloop=("POST",))
 @pytest.mark.parametrize(
     ("method", "length"), [("GET", None), ("HEAD", None), ("POST", b"0"), ("PUT", b"0"), ("PATCH", b"0")]
 )
@@ -66,6 +68,7 @@ async def test_accept_encoding_of_the_call(serve: Any, connect: Any) -> None:
     assert fields(server.requests[0])[b"accept-encoding"] == b"identity"
 
 
+@pytest.mark.smoke(uvloop=())
 @pytest.mark.parametrize("breaking", ["\r\nX-Evil: 1", "\n", "\r", "a\r\n\r\nGET / HTTP/1.1", "\0"])
 async def test_header_injection_is_rejected(breaking: str, serve: Any, connect: Any) -> None:
     server = await serve(always_respond(OK))
@@ -78,6 +81,7 @@ async def test_header_injection_is_rejected(breaking: str, serve: Any, connect: 
     assert await client.body() == b"ok"
 
 
+@pytest.mark.smoke(uvloop=())
 @pytest.mark.parametrize("target", ["/a b", "/a\r\nX-Evil: 1", "/a HTTP/1.1\r\nHost: evil", "/\0"])
 async def test_target_injection_is_rejected(target: str, serve: Any, connect: Any, known_difference: Any) -> None:
     if " " in target:

@@ -122,6 +122,23 @@ AIOHTTP_RESPONSES = {
 }
 
 
+# The parser gets the same bytes from every event loop, and the parser of aiohttp is not ours.
+FRAMINGS = {
+    "a length",
+    "several chunks",
+    "until the connection closes",
+    "a connection that closes",
+    "HEAD with a length",
+    "204",
+    "100 before it",
+    "a second response after it",
+    "data after chunks",
+    "gzip",
+    "gzip until the connection closes",
+}
+
+
+@pytest.mark.smoke(uvloop=FRAMINGS, aiohttp=FRAMINGS | AIOHTTP_RESPONSES.keys())
 @pytest.mark.parametrize("title", RESPONSES)
 @pytest.mark.parametrize("sending", ["whole", "byte by byte"])
 async def test_response(title: str, sending: str, serve: Any, connect: Any, known_difference: Any) -> None:
@@ -242,6 +259,7 @@ AIOHTTP_MALFORMED = {
 }
 
 
+@pytest.mark.smoke(uvloop={"another protocol", "a length and chunks", "a head too large", "gzip that is cut short"})
 @pytest.mark.parametrize("title", MALFORMED)
 async def test_malformed_responses(title: str, serve: Any, connect: Any, known_difference: Any) -> None:
     if title in AIOHTTP_MALFORMED:
