@@ -20,7 +20,7 @@ from aiohttp import web
 from yarl import URL
 
 from adapter_host.testing import running
-from adapter_host_http.request.request import Prepared, Request
+from adapter_host_http.request.request import PreparedHeaders, Request
 from adapter_host_http.transport.base import Limits, Origin
 from adapter_host_http.transport.native import NativeTransport
 
@@ -130,23 +130,25 @@ async def niquests(url: str, headers: Mapping[str, str]) -> Forward:
     return forward
 
 
-async def lean(url: str, headers: Mapping[str, str]) -> Forward:
+async def native(url: str, headers: Mapping[str, str]) -> Forward:
     target = URL(url)
     origin = Origin("http", target.raw_host or "", target.port or 0, target.host_port_subcomponent or "")
-    transport = NativeTransport(origin, Limits(connect=5, idle=60))
+    transport = NativeTransport(origin, Limits(connect_timeout=5, idle_timeout=60))
     await transport.open()
-    prepared = Prepared(headers.items())
+    prepared = PreparedHeaders(headers.items())
 
     async def forward(body: bytes) -> bytes:
         deadline = asyncio.get_running_loop().time() + 60
-        answer = await transport.send("POST", Request("/orders", prepared, {}, body), deadline=deadline, held=2**20)
-        return answer.body or b""
+        response = await transport.send(
+            "POST", Request("/orders", prepared, {}, body), deadline=deadline, buffer_limit=2**20
+        )
+        return response.body or b""
 
     return forward
 
 
 CLIENTS: Final = {
-    "lean": lean,
+    "native": native,
     "aiohttp": aiohttp_client,
     "pyreqwest": pyreqwest,
     "wreq": wreq,
@@ -154,7 +156,7 @@ CLIENTS: Final = {
     "niquests": niquests,
 }
 HOST: Final = "adapter-host, "
-CONTENDERS: Final = ("nothing", *CLIENTS, f"{HOST}aiohttp", f"{HOST}lean")
+CONTENDERS: Final = ("nothing", *CLIENTS, f"{HOST}aiohttp", f"{HOST}native")
 
 
 def document(base: str, transport: str) -> dict[str, Any]:
@@ -189,8 +191,8 @@ async def serve(contender: str, base: str) -> None:
 
     async def handle(request: web.Request) -> web.Response:
         body = await request.read()
-        answer = await forward(body) if forward is not None else ITEM
-        return web.Response(body=answer, content_type="application/json")
+        response = await forward(body) if forward is not None else ITEM
+        return web.Response(body=response, content_type="application/json")
 
     app = web.Application()
     app.router.add_post("/orders", handle)

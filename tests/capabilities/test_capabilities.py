@@ -179,7 +179,7 @@ CALLS: dict[str, list[Rest | Tool | Resource | Prompt | Photograph]] = {
     "depot-rest": [
         Rest("/depot/articles/A-1", sent("/articles/A-1")),
         Rest("/depot/stock/A-1", sent("/articles/A-1")),
-        Rest("/depot/suppliers", {"error": "there is no /suppliers"}, status=404),
+        Rest("/depot/suppliers", {"error": "no operation at /suppliers"}, status=404),
     ],
     "ferries-rest": [Rest("/harbours/OSL/departures?day=2026-05-19", DEPARTURES)],
     "ferries-mcp": [Tool("list-departures", DEPARTURES, {"harbour": "OSL"})],

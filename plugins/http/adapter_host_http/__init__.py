@@ -1,4 +1,4 @@
-"""Lets capabilities consume HTTP APIs: serves the type `http` of `consumes`."""
+"""Consume HTTP APIs: the type `http` of `consumes`."""
 
 from adapter_host import RegisterConsumer, hookimpl
 

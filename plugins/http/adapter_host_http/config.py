@@ -1,4 +1,4 @@
-"""The YAML of `type: http` under `consumes`, as models."""
+"""Models of `type: http` under `consumes`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
-def _plain_is_json(value: Any) -> Any:
+def _wrap_json(value: Any) -> Any:
     if isinstance(value, str | list) or (isinstance(value, dict) and not {"type", "data"} <= value.keys()):
         return {"type": "json", "data": value}
     return value
@@ -27,28 +27,28 @@ Method = Annotated[Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPT
 
 
 class JsonBody(Model):
-    """A JSON body: data with templates in its leaves, or the JSON's text. What has no `type` is one too."""
+    """A JSON body: data with templates in its leaves, or JSON text. A body without `type` is JSON, too."""
 
     type: Literal["json"]
     data: Any
 
 
 class TextBody(Model):
-    """A body that is text."""
+    """A text body."""
 
     type: Literal["text", "xml", "sparql"]
     data: str
 
 
 class FormBody(Model):
-    """A form's fields, or their text."""
+    """The fields of a form, or a form as text."""
 
     type: Literal["formUrlEncoded"]
     data: str | dict[str, Any]
 
 
 class Part(Model):
-    """One part of a multipart form."""
+    """A part of a multipart form."""
 
     name: str
     value: Any
@@ -57,19 +57,19 @@ class Part(Model):
 
 
 class MultipartBody(Model):
-    """A form in parts."""
+    """A multipart form."""
 
     type: Literal["multipartForm"]
     data: tuple[Part, ...]
 
 
 AnyBody = JsonBody | TextBody | FormBody | MultipartBody
-Structured = Annotated[AnyBody, Field(discriminator="type")]
-Body = Annotated[Structured | None, BeforeValidator(_plain_is_json)]
+TaggedBody = Annotated[AnyBody, Field(discriminator="type")]
+Body = Annotated[TaggedBody | None, BeforeValidator(_wrap_json)]
 
 
 class HttpOperationSpec(Model):
-    """One request that the API takes; its own path replaces its resource's."""
+    """One operation; its own path replaces the path of its resource."""
 
     name: str
     method: Method
@@ -88,7 +88,7 @@ class HttpOperationSpec(Model):
 
 
 class HttpResource(Model):
-    """A path of the API and the operations on it."""
+    """A path of the API and its operations."""
 
     name: str | None = None
     path: str = ""
@@ -100,7 +100,7 @@ class HttpResource(Model):
 
 
 class Timeouts(Model):
-    """How long the API may take, in seconds."""
+    """Timeouts of the API, in seconds."""
 
     connect: float | None = Field(None, gt=0)
     total: float | None = Field(None, gt=0)
@@ -114,4 +114,4 @@ class HttpConfig(ConsumerConfig):
     authentication: Authentication | None = None
     resources: ListField[HttpResource] = ()
     timeout: Timeouts = Field(default_factory=Timeouts, alias="x-timeout")
-    transport: Literal["lean", "aiohttp"] = Field("lean", alias="x-transport")
+    transport: Literal["native", "aiohttp"] = Field("native", alias="x-transport")

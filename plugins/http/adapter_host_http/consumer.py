@@ -9,11 +9,11 @@ from adapter_host import BuildContext, ConsumedOperation, Consumer, PassThroughO
 
 from .auth.compile import compile_authentication
 from .config import HttpConfig, HttpOperationSpec, HttpResource
-from .formats import accept_of
-from .forwarding import HttpForwarding
+from .formats import accept_header
+from .forwarding import HttpPassThroughOperation
 from .operation import HttpOperation
-from .request.scope import USER_AGENT, Unit
-from .request.url import compile_base, normal_base
+from .request.scope import USER_AGENT, OperationScope
+from .request.url import compile_base, normalized_base
 from .upstream import Upstream
 
 if TYPE_CHECKING:
@@ -28,37 +28,37 @@ class HttpConsumer(Consumer[HttpConfig]):
     def __init__(self, config: HttpConfig, context: BuildContext) -> None:
         super().__init__(config, context)
         base = compile_base(config, context)
-        self._base = normal_base(base)
+        self._base = normalized_base(base)
         self._mock_server: MockServer | None = None
         self._credential = compile_authentication(config.authentication, context)
         auth_flow = self._credential.auth_flow if self._credential else None
         self._upstream = Upstream(context, config, auth_flow)
         self._masked = base.masked().rstrip("/") if base else ""
         self._operations = tuple(
-            HttpOperation(self._unit(resource, spec), self._upstream, self._masked)
+            HttpOperation(self._scope(resource, spec), self._upstream, self._masked)
             for resource in config.resources
             for spec in resource.operations
         )
 
     @property
     def base_uri(self) -> str:
-        """Where it calls, once started."""
+        """Return the URL that requests go to, once started."""
         return self._upstream.base
 
     def operations(self) -> Sequence[ConsumedOperation]:
-        """Every operation of every resource; the files that they name are read here, where a build may."""
+        """Return the operations of all resources; read their schema files, which is allowed during a build."""
         for operation in self._operations:
             _ = operation.format
         return self._operations
 
     def forwarding(self) -> PassThroughOperation:
         """Return the operation that passes requests through with the API's own inputs and credentials."""
-        return HttpForwarding(self.config, self.context, self._credential, self._upstream, self._masked)
+        return HttpPassThroughOperation(self.config, self.context, self._credential, self._upstream, self._masked)
 
     async def start(self) -> None:
-        """Open the session; with the stand-in, serve that first."""
+        """Open the transport; with `mock`, start the mock server first."""
         if self.context.settings.mock:
-            # Imported here: it is a server, which `validate` and most who serve do without.
+            # Imported late: only `--mock` needs a server.
             from .mock.server import MockServer
 
             self._mock_server = MockServer(self._operations, self._credential)
@@ -67,12 +67,12 @@ class HttpConsumer(Consumer[HttpConfig]):
             await self._upstream.open(self._base)
 
     async def stop(self) -> None:
-        """Close the session, then the stand-in."""
+        """Close the transport, then stop the mock server."""
         await self._upstream.close()
         mock_server, self._mock_server = self._mock_server, None
         if mock_server is not None:
             await mock_server.stop()
 
-    def _unit(self, resource: HttpResource, spec: HttpOperationSpec) -> Unit:
-        headers = (("Accept", accept_of(spec.output_raw_format)), ("User-Agent", USER_AGENT))
-        return Unit(self.config, resource, spec, self.context, self._credential, headers)
+    def _scope(self, resource: HttpResource, spec: HttpOperationSpec) -> OperationScope:
+        headers = (("Accept", accept_header(spec.output_raw_format)), ("User-Agent", USER_AGENT))
+        return OperationScope(self.config, resource, spec, self.context, self._credential, headers)

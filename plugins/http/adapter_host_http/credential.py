@@ -1,4 +1,4 @@
-"""What proves to an API who is calling: fixed text, or what has to be worked out with its help."""
+"""Credentials of a consumer: fixed values, and authentication flows that compute a header for each request."""
 
 from __future__ import annotations
 
@@ -20,39 +20,41 @@ AUTHORIZATION: Final = "Authorization"
 
 @dataclass(frozen=True, slots=True)
 class AuthTransport:
-    """What a handshake may send requests of its own with; `mock_server` takes the place of every server."""
+    """Means of an authentication flow to send its own requests; `mock_url` replaces the authorization server."""
 
     session: aiohttp.ClientSession
     proxy: Callable[[URL], str | None]
-    seconds: float
-    mock_server: str | None = None
+    timeout: float
+    mock_url: str | None = None
 
 
 class AuthFlow(ABC):
-    """Gives the `Authorization` header of each request; what it learns is kept while its consumer is started."""
+    """Computes the `Authorization` header of each request; its state lasts while the consumer is started."""
 
     @abstractmethod
-    def open(self, wire: AuthTransport) -> None:
-        """Begin, knowing nothing."""
+    def open(self, transport: AuthTransport) -> None:
+        """Start without state."""
 
     @abstractmethod
     async def close(self) -> None:
-        """End what is in progress."""
+        """Cancel requests in progress."""
 
     @abstractmethod
     async def header(self, method: str, target: str) -> str | None:
-        """Return the header for a request, or None while there is none; raises `UpstreamError`."""
+        """Return the header of a request, or None if there is none yet; raise `UpstreamError`."""
 
     @abstractmethod
-    async def again(self, method: str, target: str, refused: str | None, challenges: Sequence[str]) -> str | None:
-        """Return the header to try once more with after a 401, or None to leave it at that; raises `UpstreamError`."""
+    async def retry_header(
+        self, method: str, target: str, rejected: str | None, challenges: Sequence[str]
+    ) -> str | None:
+        """Return the header of a second attempt after a 401, or None to keep the 401; raise `UpstreamError`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What goes into one header or query parameter of every request; `masked` names its secrets only.
+    """A header or query parameter of every request; `masked` is its value with secrets by name.
 
-    With a `auth_flow` the value is nothing: that gives one to each request.
+    With an `auth_flow` the value is empty: the flow computes it for each request.
     """
 
     in_: str
@@ -62,54 +64,54 @@ class Credential:
     secrets: tuple[str, ...] = ()
     auth_flow: AuthFlow | None = None
 
-    def takes(self, place: str | None, name: str) -> bool:
-        """Whether a parameter is the very one that carries the credential."""
-        if place != self.in_:
+    def matches(self, in_: str | None, name: str) -> bool:
+        """Return whether a parameter carries the credential."""
+        if in_ != self.in_:
             return False
-        return name == self.name or (place == "header" and name.lower() == self.name.lower())
+        return name == self.name or (in_ == "header" and name.lower() == self.name.lower())
 
 
-def declared_secret(
-    declared: Authentication, key: str, context: BuildContext, *, ascii_only: bool = True
+def read_secret(
+    authentication: Authentication, key: str, context: BuildContext, *, ascii_only: bool = True
 ) -> Template | None:
-    """Return the text that a key of an authentication holds, or None with a problem reported."""
-    text: str | None = getattr(declared, key)
+    """Return the value of an authentication's key, or None after reporting a problem."""
+    text: str | None = getattr(authentication, key)
     if text is None:
-        message = f"'{key}' is missing (authentication '{declared.type}' needs it)"
-        context.problem(message, declared, key, code="missing-key")
+        message = f"'{key}' is missing; authentication '{authentication.type}' needs it"
+        context.problem(message, authentication, key, code="missing-key")
         return None
-    return secret(text, declared, (key,), context, ascii_only=ascii_only)
+    return compile_secret(text, authentication, (key,), context, ascii_only=ascii_only)
 
 
-def declared_account(
-    declared: Authentication, context: BuildContext, *, ascii_only: bool
+def read_account(
+    authentication: Authentication, context: BuildContext, *, ascii_only: bool
 ) -> tuple[Template, Template] | None:
-    """Return the user name (in ASCII or not) and the password of an authentication, or None with a problem reported."""
-    user = declared_secret(declared, "username", context, ascii_only=ascii_only)
-    password = declared_secret(declared, "password", context, ascii_only=False)
+    """Return user name and password of an authentication, or None after reporting a problem."""
+    user = read_secret(authentication, "username", context, ascii_only=ascii_only)
+    password = read_secret(authentication, "password", context, ascii_only=False)
     if user is None or password is None:
         return None
     if ":" in (user.constant or ""):
-        context.problem("a user name may hold no ':'", declared, "username", code="credential")
+        context.problem("a user name must not contain ':'", authentication, "username", code="credential")
         return None
     return user, password
 
 
-def secret(
-    text: str, declared: Authentication, keys: Sequence[str], context: BuildContext, *, ascii_only: bool = True
+def compile_secret(
+    text: str, authentication: Authentication, keys: Sequence[str], context: BuildContext, *, ascii_only: bool = True
 ) -> Template | None:
-    """Return the text at a place of an authentication, or None with a problem reported."""
-    template = context.secret(text, declared, *keys)
-    named = ", ".join(f"secret '{name}'" for name in template.secrets) or f"'{keys[-1]}'"
+    """Return a text of an authentication as a template without inputs, or None after reporting a problem."""
+    template = context.secret(text, authentication, *keys)
+    label = ", ".join(f"secret '{name}'" for name in template.secrets) or f"'{keys[-1]}'"
     value = template.constant or ""
-    flaw = None
+    error = None
     if CONTROL.search(value):
-        flaw = f"{named} holds a control character"
+        error = f"{label} contains a control character"
     elif not value.isascii() and ascii_only:
-        flaw = f"{named} may hold only ASCII characters"
+        error = f"{label} must be ASCII text"
     elif not value and not template.secrets:
-        flaw = f"'{keys[-1]}' is empty"
-    if flaw is None:
+        error = f"'{keys[-1]}' is empty"
+    if error is None:
         return template
-    context.problem(flaw, declared, *keys, code="credential")
+    context.problem(error, authentication, *keys, code="credential")
     return None

@@ -1,4 +1,4 @@
-"""Values as text, encoded so that none leaves its place in a request."""
+"""Encode values as text, so that no value leaves its position in a request."""
 
 from __future__ import annotations
 
@@ -23,34 +23,34 @@ _SPARQL_ESCAPES: Final = str.maketrans({"\\": "\\\\", '"': '\\"', "'": "\\'", "\
 _DECODINGS: Final = 3
 
 
-def listed(value: Any) -> str:
-    """As `text_of`, but an array's elements stand between commas."""
+def comma_joined(value: Any) -> str:
+    """Return the text of a value; join the elements of an array with commas."""
     return ",".join(map(text_of, value)) if isinstance(value, list | tuple) else text_of(value)
 
 
-def percent(text: str) -> str:
-    """Text for a path segment or a query: only unreserved characters stay."""
+def percent_encode(text: str) -> str:
+    """Encode text for a path segment or a query: only unreserved characters stay."""
     if _UNRESERVED.fullmatch(text):
         return text
     return quote(text, safe="", errors="replace")
 
 
-def form(text: str) -> str:
-    """Text for a field of a form."""
-    return percent(text).replace("%20", "+")
+def form_encode(text: str) -> str:
+    """Encode text for a form field."""
+    return percent_encode(text).replace("%20", "+")
 
 
-def cookie(text: str) -> str:
-    """Text for a cookie's value: what could end it is percent-encoded."""
+def cookie_encode(text: str) -> str:
+    """Encode text for a cookie value; percent-encode characters that could end it."""
     return quote(text, safe=_COOKIE_SAFE, errors="replace")
 
 
-def header(name: str, text: str) -> str:
-    """Text for a header; raises `ArgumentError` naming the input."""
+def header_value(name: str, text: str) -> str:
+    """Return text for a header; raise `ArgumentError` for non-ASCII and control characters."""
     if not text.isascii():
-        raise ArgumentError(name, f"'{name}' is sent in a header and may hold only ASCII characters")
+        raise ArgumentError(name, f"'{name}' is sent in a header and must be ASCII text")
     if CONTROL.search(text):
-        raise ArgumentError(name, f"'{name}' is sent in a header and may hold no control characters")
+        raise ArgumentError(name, f"'{name}' is sent in a header and must not contain control characters")
     return text
 
 
@@ -60,30 +60,30 @@ def json_text(value: Any) -> str:
 
 
 def json_inner(value: Any) -> str:
-    """Return a value as text inside a JSON string's quotes."""
+    """Return a value as the content of a JSON string."""
     return orjson.dumps(text_of(value)).decode()[1:-1]
 
 
-def xml(value: Any) -> str:
-    """Return a value as XML text or attribute."""
+def xml_escape(value: Any) -> str:
+    """Return a value as XML text or attribute value."""
     return escape(text_of(value), {'"': "&quot;", "'": "&apos;"})
 
 
 def sparql_inner(value: Any) -> str:
-    """Return a value as text inside a SPARQL string's quotes."""
+    """Return a value as the content of a SPARQL string."""
     return text_of(value).translate(_SPARQL_ESCAPES)
 
 
 def sparql_bare(name: str, value: Any) -> str:
-    """Return a value as a bare word of SPARQL; raises `ArgumentError` for anything more."""
+    """Return a value as an unquoted SPARQL word; raise `ArgumentError` for other characters."""
     text = text_of(value)
     if not _SPARQL_BARE.fullmatch(text):
-        raise ArgumentError(name, f"'{name}' may hold only letters, digits and .:/#+~@?&=%-_ in this query")
+        raise ArgumentError(name, f"'{name}' must contain only letters, digits and .:/#+~@?&=%-_ in this query")
     return text
 
 
-def climbs(segment: str) -> bool:
-    """Whether a recipient that decodes a path segment could read `.` or `..` in it."""
+def has_dot_segment(segment: str) -> bool:
+    """Return whether a recipient that decodes the path segment could read `.` or `..` in it."""
     if segment in (".", ".."):
         return True
     if segment.isalnum():

@@ -1,4 +1,4 @@
-"""The wire: one session per consumed API, redirects, limits, and what can go wrong."""
+"""Call a consumed API: one transport for each API, redirects, limits and errors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from adapter_host import (
 from .config import HttpConfig
 from .credential import AUTHORIZATION, AuthFlow, AuthTransport
 from .formats import Convert, Format, FormatError
-from .formats.convert import converted
+from .formats.convert import convert_result
 from .request.request import Request
 from .transport.base import (
     ConnectTimeoutError,
@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 _LOG: Final = logging.getLogger("adapter_host.http")
 
 MAX_REDIRECTS: Final = 5
-HELD: Final = 64 * 1024
-"""An answer of at most so many bytes is never streamed."""
+STREAM_THRESHOLD: Final = 64 * 1024
+"""Responses of at most so many bytes are never streamed."""
 
 Send = Callable[[Request], Awaitable[Response]]
 
@@ -56,38 +56,38 @@ _MEDIA_TYPE: Final = re.compile(r"[\w.+/-]{1,80}")
 
 
 class Upstream:
-    """One consumed API on the wire."""
+    """A consumed API."""
 
     def __init__(self, context: BuildContext, config: HttpConfig, auth_flow: AuthFlow | None = None) -> None:
         settings = context.settings
         self._namespace = context.namespace
         self._settings = settings
-        self._limit = settings.response_limit
-        self._connect = config.timeout.connect or settings.connect_timeout
-        self._total = config.timeout.total or settings.total_timeout
-        self._lean = config.transport == "lean"
-        self._handshake = auth_flow
+        self._response_limit = settings.response_limit
+        self._connect_timeout = config.timeout.connect or settings.connect_timeout
+        self._total_timeout = config.timeout.total or settings.total_timeout
+        self._native = config.transport == "native"
+        self._auth_flow = auth_flow
         self.base = ""
         self._path = ""
         self._transport: Transport | None = None
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self, base: str, *, direct: bool = False) -> None:
-        """Be ready to call the API at `base`; `direct` goes past any proxy."""
+        """Prepare to call the API at `base`; `direct` bypasses any proxy."""
         self.base = base
         url = URL(base)
         self._path = url.raw_path.rstrip("/")
         self._origin = origin_of(base)
-        limits = Limits(connect=self._connect, idle=self._total)
+        limits = Limits(connect_timeout=self._connect_timeout, idle_timeout=self._total_timeout)
         proxy = None if direct else proxy_of(url, self._settings)
         self._transport = self._make_transport(limits, proxy)
         await self._transport.open()
-        if self._handshake is not None:
-            self._open_handshake(self._handshake, limits, direct=direct)
+        if self._auth_flow is not None:
+            self._open_auth_flow(self._auth_flow, limits, direct=direct)
 
     def _make_transport(self, limits: Limits, proxy: str | None) -> Transport:
-        # Imported here, as `validate` needs neither, and who calls most often one.
-        if self._lean and proxy is None:
+        # Imported late: `validate` needs no transport, and serving usually one of them.
+        if self._native and proxy is None:
             from .transport.native import NativeTransport
 
             return NativeTransport(self._origin, limits)
@@ -96,141 +96,159 @@ class Upstream:
         return AiohttpTransport(self._origin, limits, proxy)
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close all connections."""
         transport, self._transport = self._transport, None
         session, self._session = self._session, None
-        if self._handshake is not None:
-            await self._handshake.close()
+        if self._auth_flow is not None:
+            await self._auth_flow.close()
         if session is not None:
             await session.close()
         if transport is not None:
             await transport.close()
 
     async def call(
-        self, method: str, request: Request, raw_format: Format, *, stream: bool, most: int | None = None
+        self, method: str, request: Request, response_format: Format, *, stream: bool, max_size: int | None = None
     ) -> Result:
-        """Send a request and read its answer, if it is not a stream up to `most` bytes; raises `UpstreamError`."""
-        most = None if stream and raw_format.convert is None else most or self._limit
+        """Send a request and return its response; read at most `max_size` bytes of a response that is not streamed.
+
+        Raises `UpstreamError`.
+        """
+        max_size = None if stream and response_format.convert is None else max_size or self._response_limit
         try:
-            answer = await self._send(method, request, HELD if most is None else most)
+            response = await self._send(method, request, STREAM_THRESHOLD if max_size is None else max_size)
             try:
-                return await self._read(answer, raw_format, most)
+                return await self._read(response, response_format, max_size)
             except BaseException:
-                answer.close()
+                response.close()
                 raise
         except (TimeoutError, TransportError) as error:
-            raise self._failure(error) from error
+            raise self._upstream_error(error) from error
 
     async def forward(self, method: str, request: Request, *, stream: bool) -> Result:
-        """Pass a request on, and give its answer as it comes, whatever its status; raises `UpstreamError`.
+        """Pass a request through and return the response as received, whatever its status.
 
-        What reading the request's body raises is raised as it is. While that keeps us waiting, the API's time stops.
+        Raises `UpstreamError`, and errors of reading the request body unchanged. The timeout of the API is suspended
+        while the next piece of the body is awaited.
         """
         try:
-            answer = await self._send(method, request, 0 if stream else self._limit)
-            body = answer.body if stream or answer.body is not None else await answer.take(self._limit)
+            response = await self._send(method, request, 0 if stream else self._response_limit)
+            body = response.body if stream or response.body is not None else await response.read(self._response_limit)
         except (TimeoutError, TransportError) as error:
-            raise self._failure(error) from error
-        given: dict[str, Any] = {"status": answer.status, "media_type": answer.media_type, "headers": answer.headers}
+            raise self._upstream_error(error) from error
+        fields: dict[str, Any] = {
+            "status": response.status,
+            "media_type": response.media_type,
+            "headers": response.headers,
+        }
         if stream:
-            chunks = self._chunks(answer)
+            chunks = self._chunks(response)
             await anext(chunks)
-            return Result(**given, stream=chunks)
+            return Result(**fields, stream=chunks)
         if body is None:
-            raise self._too_large(self._limit)
-        return Result(**given, body=body)
+            raise self._too_large(self._response_limit)
+        return Result(**fields, body=body)
 
-    def _open_handshake(self, auth_flow: AuthFlow, limits: Limits, *, direct: bool) -> None:
+    def _open_auth_flow(self, auth_flow: AuthFlow, limits: Limits, *, direct: bool) -> None:
         settings = self._settings
         proxy = (lambda url: None) if direct else (lambda url: proxy_of(url, settings))
         from .transport.aiohttp import open_session
 
         self._session = open_session(self._origin, limits)
-        auth_flow.open(AuthTransport(self._session, proxy, self._total, self.base if direct else None))
+        auth_flow.open(AuthTransport(self._session, proxy, self._total_timeout, self.base if direct else None))
 
-    async def _send(self, method: str, request: Request, held: int) -> Response:
-        """Return the answer, redirects followed."""
-        transport, auth_flow = self._transport, self._handshake
+    async def _send(self, method: str, request: Request, buffer_limit: int) -> Response:
+        """Send a request and follow redirects."""
+        transport, auth_flow = self._transport, self._auth_flow
         if transport is None:
             raise UpstreamUnreachableError(f"the upstream '{self._namespace}' is not open")
         target = self._path + request.target
-        request = request.at(target if target.startswith("/") else f"/{target}")
-        deadline = asyncio.get_running_loop().time() + self._total
-        send = partial(transport.send, method, deadline=deadline, held=held)
-        if auth_flow is not None and AUTHORIZATION.lower() in request.own:
+        request = request.with_target(target if target.startswith("/") else f"/{target}")
+        deadline = asyncio.get_running_loop().time() + self._total_timeout
+        send = partial(transport.send, method, deadline=deadline, buffer_limit=buffer_limit)
+        if auth_flow is not None and AUTHORIZATION.lower() in request.call_headers:
             auth_flow = None
-        left = MAX_REDIRECTS if method in ("GET", "HEAD") and not request.as_is else 0
+        redirects_left = MAX_REDIRECTS if method in ("GET", "HEAD") and not request.pass_through else 0
         while True:
             if auth_flow is None:
-                answer = await send(request)
+                response = await send(request)
             else:
-                answer = await _proven(auth_flow, send, method, request, deadline=deadline)
-            found = self._redirected(request.target, answer) if left and answer.status in _REDIRECTS else None
-            if found is None:
-                return answer
-            answer.close()
-            request = request.at(found)
-            left -= 1
+                response = await _send_authenticated(auth_flow, send, method, request, deadline=deadline)
+            redirect = (
+                self._redirect_target(request.target, response)
+                if redirects_left and response.status in _REDIRECTS
+                else None
+            )
+            if redirect is None:
+                return response
+            response.close()
+            request = request.with_target(redirect)
+            redirects_left -= 1
 
-    async def _read(self, answer: Response, raw_format: Format, most: int | None) -> Result:
-        headers, body, media_type = answer.headers, answer.body, answer.media_type
-        if answer.status >= 300:
-            body = await answer.take(self._limit) if body is None else body
-            raise UpstreamStatusError(answer.status, body or b"", media_type, headers)
-        media_type = media_type or raw_format.media_type
-        if body is None and most is None:
-            chunks = self._chunks(answer)
+    async def _read(self, response: Response, response_format: Format, max_size: int | None) -> Result:
+        headers, body, media_type = response.headers, response.body, response.media_type
+        if response.status >= 300:
+            body = await response.read(self._response_limit) if body is None else body
+            raise UpstreamStatusError(response.status, body or b"", media_type, headers)
+        media_type = media_type or response_format.media_type
+        if body is None and max_size is None:
+            chunks = self._chunks(response)
             await anext(chunks)
             return Result(
-                status=answer.status, media_type=media_type, headers=headers, decode=raw_format.decode, stream=chunks
+                status=response.status,
+                media_type=media_type,
+                headers=headers,
+                decode=response_format.decode,
+                stream=chunks,
             )
         if body is None:
-            body = await answer.take(most or 0)
+            body = await response.read(max_size or 0)
         if body is None:
-            raise self._too_large(most or 0)
+            raise self._too_large(max_size or 0)
         result = Result(
-            status=answer.status, media_type=media_type, body=body, headers=headers, decode=raw_format.decode
+            status=response.status, media_type=media_type, body=body, headers=headers, decode=response_format.decode
         )
-        if raw_format.convert is not None:
-            return await self._converted(result, raw_format, raw_format.convert)
-        if raw_format.checked:
-            self._check(result, raw_format)
+        if response_format.convert is not None:
+            return await self._convert(result, response_format, response_format.convert)
+        if response_format.checked:
+            self._check(result, response_format)
         return result
 
-    def _check(self, result: Result, raw_format: Format) -> None:
+    def _check(self, result: Result, response_format: Format) -> None:
         try:
             _ = result.data
         except UpstreamInvalidError as error:
-            raise self._not(raw_format, result, error) from None
+            raise self._format_error(response_format, result, error) from None
 
-    async def _converted(self, result: Result, raw_format: Format, convert: Convert) -> Result:
+    async def _convert(self, result: Result, response_format: Format, convert: Convert) -> Result:
         try:
-            return await converted(result, raw_format, convert)
+            return await convert_result(result, response_format, convert)
         except ValueError as error:
-            raise self._not(raw_format, result, error) from None
+            raise self._format_error(response_format, result, error) from None
 
-    def _not(self, raw_format: Format, result: Result, error: Exception) -> UpstreamInvalidError:
-        named = _MEDIA_TYPE.match(result.media_type)
-        # Other errors may quote what was sent.
+    def _format_error(self, response_format: Format, result: Result, error: Exception) -> UpstreamInvalidError:
+        match = _MEDIA_TYPE.match(result.media_type)
+        # Other errors may quote the response.
         reason = f"; {error}" if isinstance(error, FormatError) else ""
-        sent = f"it sent {named[0] if named else '?'}{reason}"
-        return UpstreamInvalidError(f"the upstream '{self._namespace}' did not answer {raw_format.kind.title} ({sent})")
+        received = f"received {match[0] if match else '?'}{reason}"
+        return UpstreamInvalidError(
+            f"the response of the upstream '{self._namespace}' is not {response_format.info.title} ({received})"
+        )
 
-    async def _chunks(self, answer: Response) -> AsyncIterator[bytes]:
+    async def _chunks(self, response: Response) -> AsyncIterator[bytes]:
         try:
-            # Taken at once, so that closing the stream unread ends the answer too.
+            # The caller advances to this point at once, so that closing an unread stream closes the response, too.
             yield b""
-            async for chunk in answer.chunks():
+            async for chunk in response.chunks():
                 yield chunk
         except (TimeoutError, TransportError) as error:
-            raise self._failure(error) from error
+            raise self._upstream_error(error) from error
         finally:
-            answer.close()
+            response.close()
 
-    def _redirected(self, target: str, answer: Response) -> str | None:
+    def _redirect_target(self, target: str, response: Response) -> str | None:
         """Return the target of a redirect within the same origin."""
         here = URL(f"{self._origin}{target}", encoded=True)
-        location = answer.headers.get("Location", "").partition("#")[0]
+        location = response.headers.get("Location", "").partition("#")[0]
         with suppress(ValueError):
             there = here.join(URL(location, encoded=_ENCODED.fullmatch(location) is not None))
             if location and _same_origin(there, here):
@@ -239,22 +257,24 @@ class Upstream:
 
     @staticmethod
     def _too_large(limit: int) -> UpstreamInvalidError:
-        return UpstreamInvalidError(f"the upstream's answer is larger than {limit} bytes")
+        return UpstreamInvalidError(f"the response of the upstream is larger than {limit} bytes")
 
-    def _failure(self, error: Exception) -> UpstreamError:
+    def _upstream_error(self, error: Exception) -> UpstreamError:
         name = self._namespace
         _LOG.warning("upstream '%s': %s", name, str(error) or type(error).__name__)
         if isinstance(error, ConnectTimeoutError):
-            return UpstreamTimeoutError(f"the upstream '{name}' took no connection within {self._connect:g} s")
+            return UpstreamTimeoutError(
+                f"the upstream '{name}' did not accept a connection within {self._connect_timeout:g} s"
+            )
         if isinstance(error, TimeoutError):
-            return UpstreamTimeoutError(f"the upstream '{name}' did not answer within {self._total:g} s")
+            return UpstreamTimeoutError(f"the upstream '{name}' did not respond within {self._total_timeout:g} s")
         if isinstance(error, MalformedResponseError):
-            return UpstreamInvalidError(f"the upstream '{name}' did not answer in HTTP")
+            return UpstreamInvalidError(f"the upstream '{name}' did not respond in HTTP")
         return UpstreamUnreachableError(f"the upstream '{name}' cannot be reached")
 
 
 def origin_of(base: str) -> Origin:
-    """Return the origin of a base; the environment's certificate authorities (`SSL_CERT_FILE`) are read with it."""
+    """Return the origin of a base URL; for `https`, load the certificate authorities (`SSL_CERT_FILE`)."""
     url = URL(base)
     context = None
     if url.scheme == "https":
@@ -265,7 +285,7 @@ def origin_of(base: str) -> Origin:
 
 
 def proxy_of(base: URL, settings: Settings) -> str | None:
-    """Return the proxy that the environment names for a base, if any (`https_proxy`, `no_proxy`)."""
+    """Return the environment's proxy for a base URL, if any (`https_proxy`, `no_proxy`)."""
     environment = settings.environment
     proxy, excluded = (
         environment.get(name) or environment.get(name.upper()) for name in (f"{base.scheme}_proxy", "no_proxy")
@@ -279,28 +299,30 @@ def _is_excluded(base: URL, excluded: str) -> bool:
     return "*" in names or any(name in (host, f"{host}:{base.port}") or host.endswith(f".{name}") for name in names)
 
 
-async def _proven(auth_flow: AuthFlow, send: Send, method: str, request: Request, *, deadline: float) -> Response:
-    """Return the answer to a request with what the handshake gives; sent once more where that is refused."""
+async def _send_authenticated(
+    auth_flow: AuthFlow, send: Send, method: str, request: Request, *, deadline: float
+) -> Response:
+    """Send a request with the header of its authentication flow; after a 401, try once more."""
     async with asyncio.timeout_at(deadline):
-        proof = await auth_flow.header(method, request.target)
-    answer = await send(_with(request, proof))
-    if answer.status != 401 or not request.repeatable:
-        return answer
+        authorization = await auth_flow.header(method, request.target)
+    response = await send(_with_authorization(request, authorization))
+    if response.status != 401 or not request.repeatable:
+        return response
     try:
-        challenges = answer.headers.getall("WWW-Authenticate", ())
+        challenges = response.headers.getall("WWW-Authenticate", ())
         async with asyncio.timeout_at(deadline):
-            proof = await auth_flow.again(method, request.target, proof, challenges)
+            authorization = await auth_flow.retry_header(method, request.target, authorization, challenges)
     except BaseException:
-        answer.close()
+        response.close()
         raise
-    if proof is None:
-        return answer
-    answer.close()
-    return await send(_with(request, proof))
+    if authorization is None:
+        return response
+    response.close()
+    return await send(_with_authorization(request, authorization))
 
 
-def _with(request: Request, proof: str | None) -> Request:
-    return request if proof is None else request.having(AUTHORIZATION, proof)
+def _with_authorization(request: Request, authorization: str | None) -> Request:
+    return request if authorization is None else request.with_header(AUTHORIZATION, authorization)
 
 
 def _same_origin(there: URL, here: URL) -> bool:

@@ -1,4 +1,4 @@
-"""An API that answers as told, on a real socket, and a host that calls it."""
+"""An API on a real socket with configurable responses, and a host that calls it."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ Reply = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass
-class Seen:
-    """One request as the API got it."""
+class RecordedRequest:
+    """A request that the API received."""
 
     method: str
     target: str
@@ -43,21 +43,23 @@ class Seen:
 
 @dataclass
 class Api:
-    """The API: every request it got, and how it replies."""
+    """The API: the requests it received, and the function that responds."""
 
     url: str = ""
-    seen: list[Seen] = field(default_factory=list)
+    requests: list[RecordedRequest] = field(default_factory=list)
     reply: Reply | None = None
     closed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
-    def last(self) -> Seen:
-        return self.seen[-1]
+    def last(self) -> RecordedRequest:
+        return self.requests[-1]
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         target = request.raw_path if request.raw_path.startswith("/") else str(request.rel_url)
         headers = CIMultiDict(request.headers)
-        self.seen.append(Seen(request.method, target, MultiDict(request.query), headers, await request.read()))
+        self.requests.append(
+            RecordedRequest(request.method, target, MultiDict(request.query), headers, await request.read())
+        )
         try:
             if self.reply is not None:
                 return await self.reply(request)
@@ -67,19 +69,19 @@ class Api:
         return web.json_response({"ok": True})
 
 
-class Silent(Exposer[ExposerConfig]):
-    """An exposer that serves nothing: a document needs one."""
+class NullExposer(Exposer[ExposerConfig]):
+    """An exposer that serves nothing, as a document needs an exposer."""
 
     @hookimpl
     @staticmethod
     def register_exposers(register: RegisterExposer) -> None:
         for name in ("silent", "rest", "mcp"):
-            register(name, Silent)
+            register(name, NullExposer)
 
 
 def plugins() -> Plugins:
-    """Return the consumer under test and the silent exposer."""
-    return Plugins({"http": adapter_host_http, "silent": Silent})
+    """Return the consumer under test and the null exposer."""
+    return Plugins({"http": adapter_host_http, "silent": NullExposer})
 
 
 def document(consumer: Mapping[str, Any], binds: Mapping[str, str]) -> dict[str, Any]:
@@ -96,7 +98,7 @@ def document(consumer: Mapping[str, Any], binds: Mapping[str, str]) -> dict[str,
 
 
 @dataclass
-class Calling:
+class StartedHost:
     """A started host with one consumer."""
 
     host: Host
@@ -121,12 +123,12 @@ class Calling:
         return (await self.operation.call(arguments)).data
 
 
-Start = Callable[..., Awaitable[Calling]]
+Start = Callable[..., Awaitable[StartedHost]]
 
 
 @pytest.fixture
 async def api() -> AsyncIterator[Api]:
-    """Yield an API that answers `{"ok": true}` until told otherwise."""
+    """Yield an API that responds with `{"ok": true}` by default."""
     api = Api()
     app = web.Application(client_max_size=2**26)
     app.router.add_route("*", "/{path:.*}", api.serve)
@@ -145,7 +147,9 @@ def load() -> Callable[..., Host]:
     return lambda file, **settings: Host(file, plugins=plugins(), settings=Settings(**settings))
 
 
-def one(operation: Mapping[str, Any] | None = None, *, path: str = "/things", **consumer: Any) -> dict[str, Any]:
+def single_operation(
+    operation: Mapping[str, Any] | None = None, *, path: str = "/things", **consumer: Any
+) -> dict[str, Any]:
     """Return a consumer with one operation."""
     declared = {"name": "do", "method": "GET", **(operation or {})}
     return {"resources": [{"name": "things", "path": path, "operations": [declared]}], **consumer}
@@ -163,16 +167,16 @@ async def start(api: Api) -> AsyncIterator[Start]:
             secrets: Mapping[str, str] | None = None,
             settings: Mapping[str, Any] | None = None,
             **consumer: Any,
-        ) -> Calling:
+        ) -> StartedHost:
             secrets = secrets or {}
-            declared = {"baseUri": api.url, **one(operation, path=path, **consumer)}
+            declared = {"baseUri": api.url, **single_operation(operation, path=path, **consumer)}
             host = Host(
                 document(declared, {name: name for name in secrets}),
                 plugins=plugins(),
                 settings=Settings(**{"environment": secrets, **(settings or {})}),
             )
             await stack.enter_async_context(host)
-            return Calling(host)
+            return StartedHost(host)
 
         yield start
 
@@ -190,10 +194,10 @@ def problems() -> Callable[..., list[Problem]]:
         **consumer: Any,
     ) -> list[Problem]:
         secrets = secrets or {}
-        declared = {"baseUri": "http://127.0.0.1:1", **one(operation, path=path, **consumer)}
-        made = document(declared, {name: name for name in secrets})
+        declared = {"baseUri": "http://127.0.0.1:1", **single_operation(operation, path=path, **consumer)}
+        document_ = document(declared, {name: name for name in secrets})
         try:
-            host = Host(made, plugins=plugins(), settings=Settings(**{"environment": secrets, **(settings or {})}))
+            host = Host(document_, plugins=plugins(), settings=Settings(**{"environment": secrets, **(settings or {})}))
         except ProblemsError as error:
             return list(error.problems)
         return list(host.warnings)

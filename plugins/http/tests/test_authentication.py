@@ -1,4 +1,4 @@
-"""What proves who is calling: sent with every request, never a caller's to replace."""
+"""Credentials: sent with every request, and callers cannot replace them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from base64 import b64encode
 from typing import Any
 
 import pytest
+from syrupy.assertion import SnapshotAssertion
 
 BEARER = {"type": "bearer", "token": "{{TOKEN}}"}
 HEADER_KEY = {"type": "apikey", "key": "X-Key", "value": "{{TOKEN}}"}
@@ -34,11 +35,11 @@ async def test_credentials(start: Any, api: Any, authentication: Any, header: di
     assert api.last.target == f"/things{query}"
 
 
-async def test_an_input_in_its_place_replaces_it_only_when_it_is_given(start: Any, api: Any) -> None:
+async def test_header_input_overrides_the_credential_when_present(start: Any, api: Any) -> None:
     named = {"name": "authorization", "in": "header", "required": True}
     call = await start({"inputParameters": [named]}, authentication=BEARER, secrets=SECRETS)
-    (given,) = call.operation.inputs
-    assert (given.name, given.implicit, given.required) == ("authorization", False, False)
+    (input_,) = call.operation.inputs
+    assert (input_.name, input_.implicit, input_.required) == ("authorization", False, False)
     for absent in ({}, {"authorization": None}):
         await call(**absent)
         assert api.last.headers.getall("Authorization") == ["Bearer s3/c&t"]
@@ -46,10 +47,10 @@ async def test_an_input_in_its_place_replaces_it_only_when_it_is_given(start: An
     assert api.last.headers.getall("Authorization") == ["Bearer of the document's own with"]
 
 
-async def test_so_does_one_in_the_query(start: Any, api: Any) -> None:
+async def test_query_input_overrides_the_credential_when_present(start: Any, api: Any) -> None:
     named = {"name": "access_token", "in": "query"}
     call = await start({"inputParameters": [named]}, authentication=QUERY_KEY, secrets=SECRETS)
-    assert [given.implicit for given in call.operation.inputs] == [False]
+    assert [input_.implicit for input_ in call.operation.inputs] == [False]
     await call()
     assert api.last.target == "/things?access_token=s3%2Fc%26t"
     await call(access_token="other")
@@ -57,50 +58,54 @@ async def test_so_does_one_in_the_query(start: Any, api: Any) -> None:
 
 
 @pytest.mark.parametrize("value", ["fixed", "{{evil}}", "{{TOKEN}}-x"])
-async def test_no_value_of_the_document_takes_its_place(start: Any, api: Any, value: str) -> None:
+async def test_constant_value_does_not_override_the_credential(start: Any, api: Any, value: str) -> None:
     inputs = [{"name": "AUTHORIZATION", "in": "header", "value": value}]
     call = await start(authentication=BEARER, inputParameters=inputs, secrets=SECRETS)
-    assert any("'AUTHORIZATION' is what the authentication sets" in text for text in call.warnings)
+    assert any("'AUTHORIZATION' is set by the authentication" in text for text in call.warnings)
     await call(evil="evil", AUTHORIZATION="evil")
     assert api.last.headers.getall("Authorization") == ["Bearer s3/c&t"]
 
 
-async def test_arguments_cannot_name_secrets(start: Any, api: Any) -> None:
+async def test_arguments_cannot_reference_secrets(start: Any, api: Any) -> None:
     call = await start({"inputParameters": [{"name": "q", "in": "query"}]}, path="/{id}", secrets=SECRETS)
     await call(q="{{TOKEN}}", id="{{env.TOKEN}}", TOKEN="x")
     assert api.last.target == "/%7B%7Benv.TOKEN%7D%7D?q=%7B%7BTOKEN%7D%7D"
 
 
 @pytest.mark.parametrize(
-    ("authentication", "message"),
+    ("authentication", "code"),
     [
-        ({"type": "bearer"}, "'token' is missing (authentication 'bearer' needs it)"),
-        ({"type": "bearer", "token": ""}, "'token' is empty"),
-        ({"type": "apikey", "value": "x"}, "'key' is missing (authentication 'apikey' needs it)"),
-        ({"type": "apikey", "key": "a b", "value": "x"}, "'a b' is no name of a header"),
-        ({"type": "basic", "username": "a:b", "password": "x"}, "a user name may hold no ':'"),
-        ({"type": "digest", "username": "a:b", "password": "x"}, "a user name may hold no ':'"),
-        ({"type": "digest", "username": "a"}, "'password' is missing (authentication 'digest' needs it)"),
+        pytest.param({"type": "bearer"}, "missing-key", id="no token"),
+        pytest.param({"type": "bearer", "token": ""}, "credential", id="empty token"),
+        pytest.param({"type": "apikey", "value": "x"}, "missing-key", id="no key"),
+        pytest.param({"type": "apikey", "key": "a b", "value": "x"}, "header-name", id="key is no header name"),
+        pytest.param({"type": "basic", "username": "a:b", "password": "x"}, "credential", id="basic user with colon"),
+        pytest.param({"type": "digest", "username": "a:b", "password": "x"}, "credential", id="digest user with colon"),
+        pytest.param({"type": "digest", "username": "a"}, "missing-key", id="no password"),
     ],
 )
-def test_problems(problems: Any, authentication: dict[str, str], message: str) -> None:
-    found = problems(authentication=authentication)
-    assert [problem.message.split(": ", 1)[1] for problem in found] == [message]
+def test_invalid_authentication(
+    problems: Any, authentication: dict[str, str], code: str, snapshot: SnapshotAssertion
+) -> None:
+    (problem,) = problems(authentication=authentication)
+    assert problem.code == code
+    assert problem.message == snapshot
 
 
 @pytest.mark.parametrize("secret", ["line\nfeed", "nul\x00", "carriage\r\n"])
 @pytest.mark.parametrize("authentication", [BEARER, HEADER_KEY, QUERY_KEY, BASIC])
-def test_a_secret_that_could_break_a_header_is_named_and_not_shown(
+def test_secret_with_control_characters_is_reported_by_name(
     problems: Any, authentication: dict[str, str], secret: str
 ) -> None:
-    (found,) = problems(authentication=authentication, secrets={"TOKEN": secret})
-    assert found.message.endswith("secret 'env.TOKEN' holds a control character")
-    assert secret.split()[0] not in found.message
+    (reported,) = problems(authentication=authentication, secrets={"TOKEN": secret})
+    assert (reported.code, "'env.TOKEN'" in reported.message) == ("credential", True)
+    assert secret.split()[0] not in reported.message
 
 
-def test_a_secret_that_no_header_can_hold_is_named(problems: Any) -> None:
-    (found,) = problems(authentication=BEARER, secrets={"TOKEN": "sécret"})
-    assert found.message.endswith("secret 'env.TOKEN' may hold only ASCII characters")
+def test_non_ascii_secret_is_reported_by_name(problems: Any) -> None:
+    (reported,) = problems(authentication=BEARER, secrets={"TOKEN": "sécret"})
+    assert (reported.code, "'env.TOKEN'" in reported.message) == ("credential", True)
+    assert "sécret" not in reported.message
 
 
 async def test_secrets_are_in_no_repr_and_no_log(start: Any, api: Any, caplog: pytest.LogCaptureFixture) -> None:
@@ -109,6 +114,6 @@ async def test_secrets_are_in_no_repr_and_no_log(start: Any, api: Any, caplog: p
     with pytest.raises(Exception, match="cannot be reached") as caught:
         await call()
     logged = "".join(record.getMessage() for record in caplog.records if record.name.startswith("adapter_host"))
-    shown = f"{logged}{caught.value}{call.operation.unit!r}"
-    assert "cannot be reached" in shown
-    assert "s3" not in shown
+    output = f"{logged}{caught.value}{call.operation.scope!r}"
+    assert "cannot be reached" in output
+    assert "s3" not in output

@@ -1,4 +1,4 @@
-"""Bodies of every declared type, and that values stay inside them."""
+"""Request bodies of every declared type; values stay inside of them."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ async def post(start: Any, body: Any = None, *inputs: dict[str, Any], **more: An
 
 
 @pytest.mark.parametrize("value", [{"a": 1}, [1], "text", 5, True, None, {}])
-async def test_an_input_named_body_is_the_whole_body(start: Any, api: Any, value: Any) -> None:
+async def test_input_named_body_is_the_complete_body(start: Any, api: Any, value: Any) -> None:
     call = await post(start, None, body_input("body", type=None))
     await call(body=value)
     assert json.loads(api.last.body) == value
     assert api.last.headers["Content-Type"] == "application/json"
 
 
-async def test_without_it_there_is_no_body(start: Any, api: Any) -> None:
+async def test_missing_body_input_sends_no_body(start: Any, api: Any) -> None:
     call = await post(start, None, body_input("body"))
     await call()
     assert (api.last.body, "Content-Type" in api.last.headers) == (b"", False)
 
 
-async def test_body_inputs_are_fields(start: Any, api: Any) -> None:
+async def test_body_inputs_are_json_fields(start: Any, api: Any) -> None:
     call = await post(start, None, body_input("body"), body_input("n", type="integer"), body_input("c", value=1))
     assert call.operation.inputs == (Input("body", in_="body"), Input("n", "integer", in_="body"))
     await call(body={"x": None}, n=3)
@@ -61,7 +61,7 @@ async def test_body_inputs_are_fields(start: Any, api: Any) -> None:
     assert json.loads(api.last.body) == {"c": 1}
 
 
-async def test_an_object_of_which_nothing_is_given(start: Any, api: Any) -> None:
+async def test_empty_object_depends_on_method(start: Any, api: Any) -> None:
     call = await start({"method": "POST", "inputParameters": [body_input("n")]})
     await call()
     assert api.last.body == b"{}"
@@ -81,7 +81,7 @@ DATA = {
 
 
 @pytest.mark.parametrize("body", [{"type": "json", "data": DATA}, DATA])
-async def test_leaves_take_typed_values_and_absent_ones_are_left_out(start: Any, api: Any, body: Any) -> None:
+async def test_leaves_have_typed_values_and_absent_leaves_are_left_out(start: Any, api: Any, body: Any) -> None:
     call = await post(start, body, body_input("n", type="integer"), secrets={"KEY": 'k"'})
     assert call.operation.inputs == (
         Input("n", "integer", in_="body"),
@@ -102,7 +102,7 @@ TEXT = '{"imo": "{{imo}}", "note": "<{{note}}>", "ids": {{ids}}, "port": {{PORT}
 
 @pytest.mark.parametrize("body", [TEXT, {"type": "json", "data": TEXT}])
 @pytest.mark.parametrize("value", NASTY)
-async def test_json_as_text_is_built_as_a_value(start: Any, api: Any, body: Any, value: str) -> None:
+async def test_json_text_cannot_be_injected(start: Any, api: Any, body: Any, value: str) -> None:
     call = await post(start, body, secrets={"PORT": "80", "NAME": 'n"'})
     await call(imo=value, note=value, ids=[value, 2])
     expected = {"imo": value, "note": f"<{value}>", "ids": [value, 2], "port": 80, "name": 'n"'}
@@ -114,14 +114,14 @@ async def test_json_as_text_is_built_as_a_value(start: Any, api: Any, body: Any,
 
 @pytest.mark.parametrize("text", ['{"a": "x{{a}}", {{name}}: {{b}}}', '{"a": "x{{a}}", "{{name}}": {{b}}}'])
 @pytest.mark.parametrize("value", NASTY)
-async def test_tags_in_keys_of_json_as_text(start: Any, api: Any, text: str, value: str) -> None:
+async def test_tags_in_keys_of_json_text(start: Any, api: Any, text: str, value: str) -> None:
     call = await post(start, text)
     await call(a=value, name=value, b={"c": value})
     assert json.loads(api.last.body) == {"a": f"x{value}", value: {"c": value}}
 
 
 @pytest.mark.parametrize("value", NASTY)
-async def test_text_that_is_no_json_by_itself(start: Any, api: Any, value: str) -> None:
+async def test_text_that_is_not_one_json_value(start: Any, api: Any, value: str) -> None:
     kind = {"name": "Content-Type", "in": "header", "value": "application/x-ndjson"}
     call = await post(start, '{"a": "\\"{{a}}", "key": "{{KEY}}"}\n{{b}}\n', kind, secrets={"KEY": 'k"'})
     await call(a=value, b={"c": value})
@@ -132,7 +132,7 @@ async def test_text_that_is_no_json_by_itself(start: Any, api: Any, value: str) 
 
 
 @pytest.mark.parametrize("body", ["{{payload}}", {"type": "json", "data": " {{tools.payload}} "}])
-async def test_a_body_of_one_tag_is_whole(start: Any, api: Any, body: Any) -> None:
+async def test_body_of_one_tag_is_the_complete_body(start: Any, api: Any, body: Any) -> None:
     call = await post(start, body)
     assert call.operation.inputs == (Input("payload", in_="body", whole=True),)
     await call(payload=[{"a": "b"}])
@@ -142,15 +142,15 @@ async def test_a_body_of_one_tag_is_whole(start: Any, api: Any, body: Any) -> No
     assert call.operation.inputs == (whole,)
 
 
-async def test_a_declared_body_input_without_place_is_told(start: Any, api: Any) -> None:
+async def test_warning_for_unused_body_input(start: Any, api: Any) -> None:
     call = await post(start, {"a": 1}, body_input("lost"))
     assert call.operation.inputs == ()
-    assert any("the body has no place for 'lost', so it is not sent" in text for text in call.warnings)
+    assert any("the body does not use 'lost'" in text for text in call.warnings)
     await call()
     assert api.last.body == b'{"a":1}'
 
 
-async def test_a_content_type_input_wins(start: Any, api: Any) -> None:
+async def test_content_type_input_takes_precedence(start: Any, api: Any) -> None:
     kind = {"name": "content-type", "in": "header", "value": "application/merge-patch+json"}
     call = await post(start, {"a": "{{a}}"}, kind)
     await call(a=1)
@@ -158,7 +158,7 @@ async def test_a_content_type_input_wins(start: Any, api: Any) -> None:
 
 
 @pytest.mark.parametrize("value", NASTY)
-async def test_text(start: Any, api: Any, value: str) -> None:
+async def test_text_body(start: Any, api: Any, value: str) -> None:
     call = await post(start, {"type": "text", "data": "hello {{name}}"})
     await call(name=value)
     assert api.last.body.decode() == f"hello {value}"
@@ -166,7 +166,7 @@ async def test_text(start: Any, api: Any, value: str) -> None:
 
 
 @pytest.mark.parametrize("value", [value for value in NASTY if "\x00" not in value and "\r" not in value])
-async def test_xml(start: Any, api: Any, value: str) -> None:
+async def test_xml_body(start: Any, api: Any, value: str) -> None:
     call = await post(start, {"type": "xml", "data": '<r a="{{v}}"><t>{{v}}</t><n>{{n}}</n></r>'})
     await call(v=value, n=5)
     root = ElementTree.fromstring(api.last.body.decode())
@@ -174,7 +174,7 @@ async def test_xml(start: Any, api: Any, value: str) -> None:
     assert api.last.headers["Content-Type"] == "application/xml"
 
 
-async def test_sparql(start: Any, api: Any) -> None:
+async def test_sparql_body(start: Any, api: Any) -> None:
     call = await post(start, {"type": "sparql", "data": "SELECT * { ?s ?p \"{{a}}\" , '{{a}}' } LIMIT {{n}}"})
     await call(a="x\"'\\\n} DROP", n=5)
     escaped = "x\\\"\\'\\\\\\n} DROP"
@@ -186,7 +186,7 @@ async def test_sparql(start: Any, api: Any) -> None:
 
 
 @pytest.mark.parametrize("value", NASTY)
-async def test_forms(start: Any, api: Any, value: str) -> None:
+async def test_form_bodies(start: Any, api: Any, value: str) -> None:
     call = await post(
         start, {"type": "formUrlEncoded", "data": {"a b": "{{a}}", "l": "{{l}}", "fixed": 1, "no": "{{no}}"}}
     )
@@ -200,7 +200,7 @@ async def test_forms(start: Any, api: Any, value: str) -> None:
 
 
 @pytest.mark.parametrize("value", [value for value in NASTY if "\r" not in value])
-async def test_multipart(start: Any, api: Any, value: str) -> None:
+async def test_multipart_body(start: Any, api: Any, value: str) -> None:
     data = [
         {"name": 'a"b', "value": "{{a}}"},
         {"name": "file", "value": "{{a}}", "filename": "f.txt", "contentType": "text/csv"},
@@ -217,16 +217,16 @@ async def test_multipart(start: Any, api: Any, value: str) -> None:
 
 
 @pytest.mark.parametrize("value", [2**70, "\ud800", [{"a": 2**70}]])
-async def test_a_value_that_json_cannot_carry_is_the_callers_mistake(start: Any, api: Any, value: Any) -> None:
+async def test_values_beyond_json_are_argument_errors(start: Any, api: Any, value: Any) -> None:
     call = await post(start, {"a": "{{a}}", "b": "{{b}}"})
-    with pytest.raises(ArgumentError, match="'b' holds a value that JSON cannot carry") as caught:
+    with pytest.raises(ArgumentError, match="'b' has a value that JSON cannot represent") as caught:
         await call(a=1, b=value)
-    assert (caught.value.parameter, api.seen) == ("b", [])
+    assert (caught.value.parameter, api.requests) == ("b", [])
 
 
-def test_problems_of_bodies(problems: Any) -> None:
-    found = problems({"method": "POST", "body": {"type": "yaml", "data": "x"}})
-    assert len(found) == 1
-    assert "body" in found[0].message
-    found = problems({"method": "POST", "body": {"a": "{{nobody.X}}"}})
-    assert "there is no bind 'nobody'" in found[0].message
+def test_invalid_bodies(problems: Any) -> None:
+    reported = problems({"method": "POST", "body": {"type": "yaml", "data": "x"}})
+    assert len(reported) == 1
+    assert "body" in reported[0].message
+    reported = problems({"method": "POST", "body": {"a": "{{nobody.X}}"}})
+    assert "there is no bind 'nobody'" in reported[0].message

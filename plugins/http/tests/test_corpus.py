@@ -1,4 +1,4 @@
-"""Documents that people wrote: every operation they consume compiles, and its request reaches the stand-in."""
+"""Published documents: every consumed operation compiles, and its request reaches the mock server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people are shown of a request: all of it, but no secret."""
+"""Descriptions and previews of requests contain no secrets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 SECRETS = {"TOKEN": "s3cret", "TEAM": "team-x", "BASE": "base-x"}
 
 
-async def described(start: Any, authentication: Any = None) -> Any:
+async def start_described(start: Any, authentication: Any = None) -> Any:
     operation = {
         "method": "POST",
         "inputParameters": [
@@ -31,10 +31,10 @@ async def described(start: Any, authentication: Any = None) -> Any:
     )
 
 
-async def test_the_request_as_declared(start: Any) -> None:
-    call = await described(start)
-    shown = call.operation.describe()
-    assert orjson.loads(orjson.dumps(shown)) == {
+async def test_describe_request(start: Any) -> None:
+    call = await start_described(start)
+    description = call.operation.describe()
+    assert orjson.loads(orjson.dumps(description)) == {
         "method": "POST",
         "url": "https://{{env.BASE}}.example.org/v1/{{env.TEAM}}/things/{id}?team={{env.TEAM}}",
         "inputs": [
@@ -51,23 +51,23 @@ async def test_the_request_as_declared(start: Any) -> None:
     }
 
 
-async def test_the_very_request(start: Any) -> None:
-    call = await described(start)
-    shown = call.operation.preview({"id": "a b", "limit": 5, "note": "n", "X-Trace": "t"})
-    assert {name: shown["headers"][name] for name in ("Authorization", "X-Team", "X-Trace", "Content-Type")} == {
+async def test_preview_request(start: Any) -> None:
+    call = await start_described(start)
+    description = call.operation.preview({"id": "a b", "limit": 5, "note": "n", "X-Trace": "t"})
+    assert {name: description["headers"][name] for name in ("Authorization", "X-Team", "X-Trace", "Content-Type")} == {
         "Authorization": "Bearer {{env.TOKEN}}",
         "X-Team": "{{env.TEAM}}",
         "X-Trace": "t",
         "Content-Type": "application/json",
     }
     url = "https://{{env.BASE}}.example.org/v1/{{env.TEAM}}/things/a%20b?limit=5&team={{env.TEAM}}"
-    assert (shown["method"], shown["url"]) == ("POST", url)
-    assert shown["body"] == {"team": "{{env.TEAM}}", "note": "n"}
-    assert orjson.loads(orjson.dumps(shown)) == shown
+    assert (description["method"], description["url"]) == ("POST", url)
+    assert description["body"] == {"team": "{{env.TEAM}}", "note": "n"}
+    assert orjson.loads(orjson.dumps(description)) == description
 
 
 @pytest.mark.parametrize(
-    ("authentication", "shown"),
+    ("authentication", "expected"),
     [
         ({"type": "bearer", "token": "{{TOKEN}}"}, "bearer {{env.TOKEN}}"),
         ({"type": "basic", "username": "me", "password": "{{TOKEN}}"}, "basic me:{{env.TOKEN}}"),
@@ -78,17 +78,17 @@ async def test_the_very_request(start: Any) -> None:
         ),
     ],
 )
-async def test_no_secret_is_shown(start: Any, authentication: Any, shown: str) -> None:
-    call = await described(start, authentication)
+async def test_descriptions_contain_no_secrets(start: Any, authentication: Any, expected: str) -> None:
+    call = await start_described(start, authentication)
     description = call.operation.describe()
     preview = call.operation.preview({"id": "1", "note": "n"})
-    assert description["authentication"] == shown
+    assert description["authentication"] == expected
     assert "{{env.TOKEN}}" in str(preview)
     for secret in SECRETS.values():
         assert secret not in f"{description}{preview}{call.operation!r}{call.consumer!r}"
 
 
-async def test_a_form_is_shown_as_text(start: Any) -> None:
+async def test_preview_of_a_form_is_text(start: Any) -> None:
     body = {"type": "formUrlEncoded", "data": {"key": "{{TOKEN}}", "a": "{{a}}"}}
     call = await start({"method": "POST", "body": body}, secrets=SECRETS)
     assert call.operation.preview({"a": "b c"})["body"] == "key={{env.TOKEN}}&a=b+c"

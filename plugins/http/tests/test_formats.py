@@ -1,7 +1,8 @@
-"""Answers in other formats than JSON: what callers get of them, and what is refused."""
+"""Responses in other formats: conversion to JSON, and rejected responses."""
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import orjson
 import pytest
 from aiohttp import web
+from syrupy.assertion import SnapshotAssertion
 
 from adapter_host import UpstreamInvalidError, UpstreamStatusError
 
@@ -73,6 +75,7 @@ SECTIONS = [
     {"heading": "Night", "level": 2, "content": "calm"},
     {"heading": "Day two", "level": 1, "content": ""},
 ]
+MANY_ALIASES = "a0: &a0 [1]\n" + "".join(f"a{n}: &a{n} [{f'*a{n - 1},' * 9}]\n" for n in range(1, 9))
 FLEET = [[{"ship": "Fram", "tons": "402"}, {"ship": "Gjøa", "tons": ""}]]
 
 
@@ -87,16 +90,16 @@ def sending(body: str | bytes, content_type: str | None = None, **rest: Any) -> 
 
 @pytest.fixture
 def convert(start: Any, api: Any) -> Callable[..., Awaitable[Any]]:
-    async def convert(format: str, body: str | bytes, content_type: str | None = None, schema: str = "") -> Any:
+    async def convert(raw_format: str, body: str | bytes, content_type: str | None = None, schema: str = "") -> Any:
         api.reply = sending(body, content_type)
-        call = await start({"outputRawFormat": format, **({"outputSchema": schema} if schema else {})})
+        call = await start({"outputRawFormat": raw_format, **({"outputSchema": schema} if schema else {})})
         return await call()
 
     return convert
 
 
 @pytest.mark.parametrize(
-    ("format", "body", "data"),
+    ("raw_format", "body", "data"),
     [
         ("xml", CALENDAR.encode("latin-1"), SHIPS),
         ("XML", "<a>hello</a>", {"": "hello"}),
@@ -120,23 +123,23 @@ def convert(start: Any, api: Any) -> Callable[..., Awaitable[Any]]:
         ("yaml", "- 0x1F\n- 0o17\n- -3\n- .5\n- !!str 1\n- 'null'\n- FALSE", [31, 15, -3, 0.5, "1", "null", False]),
     ],
 )  # fmt: skip
-async def test_data(convert: Any, format: str, body: str | bytes, data: Any) -> None:
-    assert await convert(format, body) == data
+async def test_conversion_to_json(convert: Any, raw_format: str, body: str | bytes, data: Any) -> None:
+    assert await convert(raw_format, body) == data
 
 
 @pytest.mark.parametrize("selector", ["", "table", "table, section"])
-async def test_the_tables_of_a_page(convert: Any, selector: str) -> None:
+async def test_html_tables(convert: Any, selector: str) -> None:
     pytest.importorskip("lxml")
     pytest.importorskip("cssselect")
     assert await convert("html", PAGE.encode("cp1252"), "text/html", selector) == {"tables": TABLES}
 
 
-async def test_a_selector_takes_some_of_them(convert: Any) -> None:
+async def test_html_selector(convert: Any) -> None:
     pytest.importorskip("cssselect")
     assert await convert("html", PAGE.encode(), "text/html; charset=utf-8", "#a") == {"tables": TABLES[:1]}
 
 
-async def test_the_parts_of_a_text(convert: Any) -> None:
+async def test_markdown_sections(convert: Any) -> None:
     pytest.importorskip("markdown_it")
     front = {"title": "Log", "tags": ["a", "b"]}
     assert await convert("markdown", NOTES) == {"frontMatter": front, "tables": FLEET, "sections": SECTIONS}
@@ -147,10 +150,10 @@ async def test_the_parts_of_a_text(convert: Any) -> None:
     ("heading", "tables", "sections"),
     [("## Night", [], SECTIONS[1:2]), ("Day one", FLEET, SECTIONS[:2]), ("# Day", FLEET, SECTIONS), ("Week", [], [])],
 )
-async def test_a_heading_takes_what_is_below_it(convert: Any, heading: str, tables: Any, sections: Any) -> None:
+async def test_markdown_heading_selects_sections(convert: Any, heading: str, tables: Any, sections: Any) -> None:
     pytest.importorskip("markdown_it")
-    found = await convert("markdown", NOTES, None, heading)
-    assert (found["tables"], found["sections"]) == (tables, sections)
+    reported = await convert("markdown", NOTES, None, heading)
+    assert (reported["tables"], reported["sections"]) == (tables, sections)
 
 
 @pytest.mark.parametrize(
@@ -165,46 +168,50 @@ async def test_charsets(convert: Any, content_type: str, codec: str) -> None:
     assert await convert("csv", "navn\nVardø\n".encode(codec), content_type) == [{"navn": "Vardø"}]
 
 
-async def test_the_charset_of_http_counts_for_more_than_that_of_xml(convert: Any) -> None:
+async def test_http_charset_overrides_xml_declaration(convert: Any) -> None:
     text = '<?xml version="1.0" encoding="us-ascii"?><a><b>Vardø</b></a>'
     assert await convert("xml", text.encode("latin-1"), "text/xml; charset=latin-1") == {"b": "Vardø"}
 
 
 @pytest.mark.parametrize(
-    ("format", "body", "content_type", "reason"),
+    ("raw_format", "body", "content_type"),
     [
-        ("xml", '{"a": 1}', "application/json", "XML (it sent application/json; line 1: not well-formed"),
-        ("xml", '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "text/xml", "a document type (<!DOCTYPE) is not read)"),
-        ("xml", '<!DOCTYPE a SYSTEM "file:///etc/passwd"><a/>', "text/xml", "a document type"),
-        ("xml", "<a>" * 101 + "</a>" * 101, "text/xml", "nested deeper than 100 levels"),
-        ("xml", "<a>&b;</a>", "text/xml", "undefined entity"),
-        ("csv", "a,b\n1,2,3\n", "text/csv", "CSV (it sent text/csv; line 2 has more cells than the header)"),
-        ("csv", 'a\n"x"y\n', "text/csv", "line 2: "),
-        ("csv", "<html>log in", "text/html", "CSV (it sent text/html; that is another format)"),
-        ("csv", b"a\n\xff\n", "text/csv", "CSV (it sent text/csv)"),
-        ("csv", "a\n", "text/csv; charset=none", "its charset is unknown"),
-        ("csv", "a\n", "text/csv; charset=idna", "its charset is unknown"),
-        ("csv", "a\n", "text/csv; charset=zip", "its charset is unknown"),
-        ("yaml", "a: [1}", "text/yaml", "line 1: "),
-        ("yaml", "a: &a [*a]", "text/yaml", "an alias stands for nothing complete"),
-        ("yaml", "--- 1\n--- 2", "text/yaml", "it holds more than one document"),
-        ("yaml", "[1]: 2", "text/yaml", "a key is a collection"),
-        ("yaml", "[" * 300 + "]" * 300, "text/yaml", "it holds what JSON cannot"),
-        ("yaml", "a0: &a0 [1]\n" + "".join(f"a{n}: &a{n} [{f'*a{n - 1},' * 9}]\n" for n in range(1, 9)), "text/yaml",
-         "more than 1,000,000 values, aliases in full"),
+        pytest.param("xml", '{"a": 1}', "application/json", id="xml: JSON"),
+        pytest.param("xml", '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "text/xml", id="xml: entity"),
+        pytest.param(
+            "xml", '<!DOCTYPE a SYSTEM "file:///etc/passwd"><a/>', "text/xml", id="xml: external document type"
+        ),
+        pytest.param("xml", "<a>" * 101 + "</a>" * 101, "text/xml", id="xml: too deep"),
+        pytest.param("xml", "<a>&b;</a>", "text/xml", id="xml: undefined entity"),
+        pytest.param("csv", "a,b\n1,2,3\n", "text/csv", id="csv: too many cells"),
+        pytest.param("csv", 'a\n"x"y\n', "text/csv", id="csv: quotes"),
+        pytest.param("csv", "<html>log in", "text/html", id="csv: HTML"),
+        pytest.param("csv", b"a\n\xff\n", "text/csv", id="csv: not UTF-8"),
+        pytest.param("csv", "a\n", "text/csv; charset=none", id="csv: unknown charset"),
+        pytest.param("csv", "a\n", "text/csv; charset=idna", id="csv: text codec"),
+        pytest.param("csv", "a\n", "text/csv; charset=zip", id="csv: binary codec"),
+        pytest.param("yaml", "a: [1}", "text/yaml", id="yaml: syntax"),
+        pytest.param("yaml", "a: &a [*a]", "text/yaml", id="yaml: recursive alias"),
+        pytest.param("yaml", "--- 1\n--- 2", "text/yaml", id="yaml: two documents"),
+        pytest.param("yaml", "[1]: 2", "text/yaml", id="yaml: key is a list"),
+        pytest.param("yaml", "[" * 300 + "]" * 300, "text/yaml", id="yaml: too deep"),
+        pytest.param("yaml", MANY_ALIASES, "text/yaml", id="yaml: many aliases"),
     ],
-)  # fmt: skip
-async def test_what_is_not_in_the_format_is_the_upstreams_failure(
-    convert: Any, format: str, body: str | bytes, content_type: str, reason: str
+)
+async def test_invalid_responses(
+    convert: Any, raw_format: str, body: str | bytes, content_type: str, snapshot: SnapshotAssertion
 ) -> None:
     with pytest.raises(UpstreamInvalidError) as caught:
-        await convert(format, body, content_type)
-    assert caught.value.message.startswith("the upstream 'api' did not answer ")
-    assert reason in caught.value.message
+        await convert(raw_format, body, content_type)
+    message = caught.value.message
+    if raw_format in ("csv", "yaml"):
+        # The words of these parsers differ between their versions.
+        message = re.sub(r"(line \d+): .*\)$", r"\1: ...)", message)
+    assert message == snapshot
 
 
 @pytest.mark.parametrize(
-    ("format", "body", "content_type"),
+    ("raw_format", "body", "content_type"),
     [
         ("html", '{"a": 1}', "application/json"),
         ("html", "", "text/html"),
@@ -215,16 +222,16 @@ async def test_what_is_not_in_the_format_is_the_upstreams_failure(
         ("markdown", "{}", "application/json"),
     ],
 )
-async def test_so_is_what_goes_beyond_limits(convert: Any, format: str, body: str, content_type: str) -> None:
-    pytest.importorskip({"html": "cssselect", "markdown": "markdown_it"}[format])
-    with pytest.raises(UpstreamInvalidError, match=r"did not answer (HTML|Markdown)"):
-        await convert(format, body or "<!-- -->", content_type)
+async def test_responses_beyond_limits(convert: Any, raw_format: str, body: str, content_type: str) -> None:
+    pytest.importorskip({"html": "cssselect", "markdown": "markdown_it"}[raw_format])
+    with pytest.raises(UpstreamInvalidError, match=r"is not (HTML|Markdown) "):
+        await convert(raw_format, body or "<!-- -->", content_type)
 
 
-async def test_long_runs_of_markdown_are_not_read_for_marks(convert: Any) -> None:
+async def test_long_inline_markdown_keeps_its_markup(convert: Any) -> None:
     pytest.importorskip("markdown_it")
-    found = await convert("markdown", f"# A\n\n{'[' * 50_000}")
-    assert found["sections"][0]["content"] == "[" * 50_000
+    reported = await convert("markdown", f"# A\n\n{'[' * 50_000}")
+    assert reported["sections"][0]["content"] == "[" * 50_000
 
 
 async def test_callers_get_json(start: Any, api: Any) -> None:
@@ -237,7 +244,7 @@ async def test_callers_get_json(start: Any, api: Any) -> None:
         assert (result.headers.get("link"), result.headers.keys() & {"ETag", "Content-Disposition"}) == ("<x>", set())
 
 
-async def test_a_large_answer_is_converted_whole(start: Any, api: Any) -> None:
+async def test_large_response_is_converted_completely(start: Any, api: Any) -> None:
     rows = [{"id": str(number), "text": "x" * 90} for number in range(2000)]
     api.reply = sending("id,text\n" + "".join(f"{row['id']},{row['text']}\n" for row in rows), "text/csv")
     result = await (await start({"outputRawFormat": "csv"})).operation.call({}, stream=True)
@@ -245,13 +252,13 @@ async def test_a_large_answer_is_converted_whole(start: Any, api: Any) -> None:
 
 
 @pytest.mark.parametrize("status", [200, 204])
-async def test_an_empty_answer_stays_empty(start: Any, api: Any, status: int) -> None:
+async def test_empty_response_stays_empty(start: Any, api: Any, status: int) -> None:
     api.reply = sending(b"", "text/csv", status=status)
     result = await (await start({"outputRawFormat": "csv"})).operation.call({})
     assert (result.status, result.body, result.data) == (status, b"", None)
 
 
-async def test_an_error_is_not_converted(start: Any, api: Any) -> None:
+async def test_error_response_is_not_converted(start: Any, api: Any) -> None:
     api.reply = sending("<a/>", "text/xml", status=404)
     with pytest.raises(UpstreamStatusError) as caught:
         await (await start({"outputRawFormat": "xml"}))()
@@ -259,7 +266,7 @@ async def test_an_error_is_not_converted(start: Any, api: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("format", "accept"),
+    ("raw_format", "accept"),
     [
         ("json", "application/json"),
         ("binary", "*/*"),
@@ -269,27 +276,21 @@ async def test_an_error_is_not_converted(start: Any, api: Any) -> None:
         ("yaml", "application/yaml, application/x-yaml, text/yaml, */*;q=0.1"),
     ],
 )
-async def test_what_is_asked_for(start: Any, api: Any, format: str, accept: str) -> None:
-    api.reply = sending("<a/>") if format == "xml" else sending("{}")
-    await (await start({"outputRawFormat": format})).operation.call({})
+async def test_accept_header(start: Any, api: Any, raw_format: str, accept: str) -> None:
+    api.reply = sending("<a/>") if raw_format == "xml" else sending("{}")
+    await (await start({"outputRawFormat": raw_format})).operation.call({})
     assert api.last.headers["Accept"] == accept
 
 
-@pytest.mark.parametrize(
-    ("label", "message"),
-    [
-        ("xlm", "unknown outputRawFormat 'xlm'; did you mean 'xml'? (known: json, xml, csv, tsv, psv, yaml, html, "),
-        ("Mark-Down", "unknown outputRawFormat 'mark-down'; did you mean 'markdown'?"),
-        ("pdf", "unknown outputRawFormat 'pdf' (known: json, "),
-    ],
-)
-def test_an_unknown_format(problems: Any, label: str, message: str) -> None:
-    (found,) = problems({"outputRawFormat": label})
-    assert (found.code, message in found.message) == ("unknown-format", True)
+@pytest.mark.parametrize("label", ["xlm", "Mark-Down", "pdf"])
+def test_unknown_format(problems: Any, label: str, snapshot: SnapshotAssertion) -> None:
+    (problem,) = problems({"outputRawFormat": label})
+    assert problem.code == "unknown-format"
+    assert problem.message == snapshot
 
 
 @pytest.mark.parametrize(
-    ("format", "module", "needs"),
+    ("raw_format", "module", "needs"),
     [
         ("html", "lxml.cssselect", "lxml and cssselect"),
         ("markdown", "markdown_it", "markdown-it-py"),
@@ -297,18 +298,18 @@ def test_an_unknown_format(problems: Any, label: str, message: str) -> None:
         ("protobuf", "google.protobuf.json_format", "protobuf"),
     ],
 )
-def test_a_missing_package(
-    problems: Any, monkeypatch: pytest.MonkeyPatch, format: str, module: str, needs: str
+def test_missing_package(
+    problems: Any, monkeypatch: pytest.MonkeyPatch, raw_format: str, module: str, needs: str
 ) -> None:
-    monkeypatch.delitem(sys.modules, f"adapter_host_http.formats.{format}", raising=False)
+    monkeypatch.delitem(sys.modules, f"adapter_host_http.formats.{raw_format}", raising=False)
     monkeypatch.setitem(sys.modules, module, None)
-    (found,) = problems({"outputRawFormat": format, "outputSchema": "x"})
-    assert found.code == "missing-package"
-    assert f"outputRawFormat '{format}' needs {needs}, which cannot be imported (" in found.message
-    assert found.message.endswith("; pip install 'adapter-host-http[formats]')")
+    (reported,) = problems({"outputRawFormat": raw_format, "outputSchema": "x"})
+    assert reported.code == "missing-package"
+    assert f"outputRawFormat '{raw_format}' needs {needs}, which cannot be imported (" in reported.message
+    assert reported.message.endswith("; run pip install 'adapter-host-http[formats]'")
 
 
-def test_a_selector_that_is_none(problems: Any) -> None:
+def test_invalid_selector(problems: Any) -> None:
     pytest.importorskip("cssselect")
-    (found,) = problems({"outputRawFormat": "html", "outputSchema": "table["})
-    assert "'table[' is no CSS selector (" in found.message
+    (reported,) = problems({"outputRawFormat": "html", "outputSchema": "table["})
+    assert (reported.code, "'table['" in reported.message) == ("output-schema", True)

@@ -1,4 +1,4 @@
-"""The stand-in: it checks what the API would, over the real wire."""
+"""The mock server validates requests as the API would."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from adapter_host import UpstreamStatusError
 MOCK = {"mock": True}
 
 
-def given(name: str, place: str, **more: Any) -> dict[str, Any]:
-    return {"name": name, "in": place, **more}
+def input_(name: str, in_: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "in": in_, **more}
 
 
-async def refused(call: Any, **arguments: Any) -> tuple[int, bytes]:
+async def call_rejected(call: Any, **arguments: Any) -> tuple[int, bytes]:
     with pytest.raises(UpstreamStatusError) as caught:
         await call(**arguments)
     return caught.value.upstream_status, caught.value.body
@@ -31,8 +31,8 @@ async def fetch(method: str, url: str, body: bytes | None = None, kind: str = ""
         return response.status, response.headers.get("Allow"), await response.read()
 
 
-async def test_it_says_what_it_received(start: Any, api: Any) -> None:
-    inputs = [given("limit", "query"), given("X-Trace", "header"), given("body", "body"), given("s", "cookie")]
+async def test_echo_of_the_request(start: Any, api: Any) -> None:
+    inputs = [input_("limit", "query"), input_("X-Trace", "header"), input_("body", "body"), input_("s", "cookie")]
     call = await start(
         {"method": "POST", "inputParameters": inputs},
         path="/users/{id}",
@@ -40,8 +40,8 @@ async def test_it_says_what_it_received(start: Any, api: Any) -> None:
         secrets={"TOKEN": "unused"},
         authentication={"type": "apikey", "key": "token", "value": "{{TOKEN}}", "placement": "query"},
     )
-    answer = await call(id="a/b", limit=["1", "2"], body={"a": 1}, **{"X-Trace": "t"})
-    assert answer == {
+    result = await call(id="a/b", limit=["1", "2"], body={"a": 1}, **{"X-Trace": "t"})
+    assert result == {
         "received": {
             "method": "POST",
             "path": "/users/a/b",
@@ -50,11 +50,11 @@ async def test_it_says_what_it_received(start: Any, api: Any) -> None:
             "body": {"a": 1},
         }
     }
-    assert api.seen == []
+    assert api.requests == []
 
 
 @pytest.mark.parametrize("base", [None, "", "https://api.example.org/v1"])
-async def test_it_needs_no_base(start: Any, base: str | None) -> None:
+async def test_no_base_uri_needed(start: Any, base: str | None) -> None:
     call = await start(settings=MOCK, baseUri=base)
     assert (await call())["received"]["path"] == "/things"
 
@@ -69,15 +69,15 @@ async def test_it_needs_no_base(start: Any, base: str | None) -> None:
         ({"status": 204}, 204, None),
     ],
 )
-async def test_an_example_is_the_answer(start: Any, example: Any, status: int, data: Any) -> None:
+async def test_example_response(start: Any, example: Any, status: int, data: Any) -> None:
     call = await start({"method": "POST", "x-example": example}, settings=MOCK)
     result = await call.operation.call({})
     assert (result.status, result.data) == (status, data)
 
 
-async def test_an_example_may_be_an_error(start: Any) -> None:
+async def test_example_of_an_error(start: Any) -> None:
     call = await start({"x-example": {"status": 409, "body": {"error": "taken"}}}, settings=MOCK)
-    assert await refused(call) == (409, b'{"error":"taken"}')
+    assert await call_rejected(call) == (409, b'{"error":"taken"}')
 
 
 @pytest.mark.parametrize(
@@ -125,17 +125,17 @@ async def test_an_example_may_be_an_error(start: Any) -> None:
         ),
     ],
 )
-async def test_declared_outputs_make_a_sample(start: Any, outputs: Any, data: Any) -> None:
+async def test_sample_of_declared_outputs(start: Any, outputs: Any, data: Any) -> None:
     call = await start({"outputParameters": outputs}, settings=MOCK)
     assert await call() == data
 
 
-async def test_outputs_that_say_nothing_make_none(start: Any) -> None:
+async def test_no_sample_without_mappings(start: Any) -> None:
     call = await start({"outputParameters": [{"name": "result", "type": "object", "value": "$."}]}, settings=MOCK)
     assert "received" in await call()
 
 
-async def test_binary_is_bytes(start: Any) -> None:
+async def test_binary_example(start: Any) -> None:
     call = await start({"outputRawFormat": "binary", "x-example": "bytes"}, settings=MOCK)
     result = await call.operation.call({})
     assert (result.body, result.media_type) == (b"bytes", "application/octet-stream")
@@ -150,19 +150,19 @@ AUTHENTICATIONS = [
 
 
 @pytest.mark.parametrize("authentication", AUTHENTICATIONS)
-async def test_it_asks_for_the_credential(start: Any, authentication: Any) -> None:
+async def test_missing_credential_is_rejected(start: Any, authentication: Any) -> None:
     call = await start(authentication=authentication, secrets={"TOKEN": "unused"}, settings=MOCK)
     assert "unused" not in str(await call())
     status, _, _ = await fetch("GET", f"{call.consumer.base_uri}/things")
     assert status == 401
 
 
-async def test_another_credential_is_refused(start: Any) -> None:
-    inputs = [given("Authorization", "header")]
+async def test_wrong_credential_is_rejected(start: Any) -> None:
+    inputs = [input_("Authorization", "header")]
     call = await start(
         {"inputParameters": inputs}, authentication=AUTHENTICATIONS[0], secrets={"TOKEN": "t"}, settings=MOCK
     )
-    status, _ = await refused(call, Authorization="Bearer other")
+    status, _ = await call_rejected(call, Authorization="Bearer other")
     assert status == 401
 
 
@@ -170,14 +170,14 @@ async def test_another_credential_is_refused(start: Any) -> None:
     ("method", "target", "status"),
     [("GET", "/nowhere", 404), ("GET", "/things/1/2", 404), ("PATCH", "/things/1", 405), ("GET", "/things/", 404)],
 )
-async def test_it_knows_only_what_is_declared(start: Any, method: str, target: str, status: int) -> None:
+async def test_undeclared_requests_are_rejected(start: Any, method: str, target: str, status: int) -> None:
     call = await start(path="/things/{id}", settings=MOCK)
-    got, allowed, body = await fetch(method, f"{call.consumer.base_uri}{target}")
-    assert (got, allowed) == (status, "GET" if status == 405 else None)
+    received, allowed, body = await fetch(method, f"{call.consumer.base_uri}{target}")
+    assert (received, allowed) == (status, "GET" if status == 405 else None)
     assert body.startswith(b'{"error":')
 
 
-async def test_a_fixed_path_goes_before_one_with_a_placeholder(start: Any) -> None:
+async def test_literal_path_takes_precedence_over_placeholder(start: Any) -> None:
     operations = [
         {"name": "one", "method": "GET", "path": "/u/{id}", "x-example": "one"},
         {"name": "me", "method": "GET", "path": "/u/me", "x-example": "me"},
@@ -195,29 +195,29 @@ async def test_a_fixed_path_goes_before_one_with_a_placeholder(start: Any) -> No
         ("application/json", b'{"n": 1}', 200),
     ],
 )
-async def test_it_reads_json_bodies(start: Any, content_type: str, body: bytes, status: int) -> None:
-    call = await start({"method": "POST", "inputParameters": [given("n", "body", required=True)]}, settings=MOCK)
-    got, _, _ = await fetch("POST", f"{call.consumer.base_uri}/things", body, content_type)
-    assert got == status
+async def test_json_bodies_are_validated(start: Any, content_type: str, body: bytes, status: int) -> None:
+    call = await start({"method": "POST", "inputParameters": [input_("n", "body", required=True)]}, settings=MOCK)
+    received, _, _ = await fetch("POST", f"{call.consumer.base_uri}/things", body, content_type)
+    assert received == status
 
 
-@pytest.mark.parametrize("place", ["query", "header", "cookie"])
-async def test_it_asks_for_what_is_required(start: Any, place: str) -> None:
-    call = await start({"inputParameters": [given("needed", place, required=True)]}, settings=MOCK)
-    status, body = await refused(call, needed=None)
-    assert (status, body) == (400, f'{{"error":"\'needed\' is required in {place}"}}'.encode())
+@pytest.mark.parametrize("in_", ["query", "header", "cookie"])
+async def test_missing_inputs_are_rejected(start: Any, in_: str) -> None:
+    call = await start({"inputParameters": [input_("needed", in_, required=True)]}, settings=MOCK)
+    status, body = await call_rejected(call, needed=None)
+    assert (status, body) == (400, f'{{"error":"\'needed\' is required in {in_}"}}'.encode())
     assert "received" in await call(needed="x")
 
 
-async def test_a_required_whole_body_may_hold_anything(start: Any) -> None:
-    whole = given("body", "body", type="object", required=True)
+async def test_required_complete_body(start: Any) -> None:
+    whole = input_("body", "body", type="object", required=True)
     call = await start({"method": "POST", "inputParameters": [whole]}, settings=MOCK)
     assert (await call(body={"a": 1}))["received"]["body"] == {"a": 1}
     status, _, body = await fetch("POST", f"{call.consumer.base_uri}/things")
     assert (status, body) == (400, b'{"error":"\'body\' is required in body"}')
 
 
-async def test_it_stops_with_the_consumer(start: Any) -> None:
+async def test_mock_server_stops_with_the_consumer(start: Any) -> None:
     call = await start(settings=MOCK)
     base = call.consumer.base_uri
     await call.consumer.stop()
@@ -232,7 +232,7 @@ SHIPS = [{"name": "Fram & co", "tons": "402"}, {"name": 'G|ø"a', "tons": ""}]
 
 
 @pytest.mark.parametrize(
-    ("format", "example", "data"),
+    ("raw_format", "example", "data"),
     [
         ("xml", {"ship": SHIPS, "port": {"name": "Oslo"}}, {"ship": SHIPS, "port": {"name": "Oslo"}}),
         ("xml", "<a><b>1</b></a>", {"b": "1"}),
@@ -247,33 +247,33 @@ SHIPS = [{"name": "Fram & co", "tons": "402"}, {"name": 'G|ø"a', "tons": ""}]
         ("csv", {"status": 200, "body": SHIPS}, SHIPS),
     ],
 )
-async def test_it_answers_in_the_declared_format(start: Any, format: str, example: Any, data: Any) -> None:
-    pytest.importorskip({"html": "cssselect", "markdown": "markdown_it"}.get(format, "yaml"))
-    call = await start({"outputRawFormat": format, "x-example": example}, settings=MOCK)
+async def test_example_in_the_declared_format(start: Any, raw_format: str, example: Any, data: Any) -> None:
+    pytest.importorskip({"html": "cssselect", "markdown": "markdown_it"}.get(raw_format, "yaml"))
+    call = await start({"outputRawFormat": raw_format, "x-example": example}, settings=MOCK)
     assert await call() == data
 
 
-@pytest.mark.parametrize("format", ["xml", "csv", "tsv", "psv", "yaml", "html", "markdown"])
-async def test_so_it_does_without_an_example(start: Any, format: str) -> None:
-    pytest.importorskip({"html": "cssselect", "markdown": "markdown_it"}.get(format, "yaml"))
-    answer = await (await start({"outputRawFormat": format}, settings=MOCK))()
-    assert "received" in str(answer)
-    assert "/things" in str(answer)
+@pytest.mark.parametrize("raw_format", ["xml", "csv", "tsv", "psv", "yaml", "html", "markdown"])
+async def test_echo_in_the_declared_format(start: Any, raw_format: str) -> None:
+    pytest.importorskip({"html": "cssselect", "markdown": "markdown_it"}.get(raw_format, "yaml"))
+    result = await (await start({"outputRawFormat": raw_format}, settings=MOCK))()
+    assert "received" in str(result)
+    assert "/things" in str(result)
 
 
-async def test_an_example_of_an_error_is_json_whatever_the_format(start: Any) -> None:
+async def test_example_of_an_error_is_json_in_any_format(start: Any) -> None:
     example = {"status": 404, "body": {"error": "no"}}
     call = await start({"outputRawFormat": "xml", "x-example": example}, settings=MOCK)
-    assert await refused(call) == (404, b'{"error":"no"}')
+    assert await call_rejected(call) == (404, b'{"error":"no"}')
 
 
-async def test_it_asks_for_a_digest(start: Any) -> None:
+async def test_digest_is_checked(start: Any) -> None:
     digest = {"type": "digest", "username": "me", "password": "{{PASSWORD}}"}
     call = await start(authentication=digest, secrets={"PASSWORD": "p"}, settings=MOCK)
     for _ in range(2):
         assert (await call())["received"]["headers"] == {}
     status, _, body = await fetch("GET", f"{call.consumer.base_uri}/things")
-    assert (status, body) == (401, b'{"error":"the header \'Authorization\' does not hold the credential"}')
-    named = {"inputParameters": [given("Authorization", "header")]}
+    assert (status, body) == (401, b'{"error":"the header \'Authorization\' does not match the credential"}')
+    named = {"inputParameters": [input_("Authorization", "header")]}
     call = await start(named, authentication=digest, secrets={"PASSWORD": "p"}, settings=MOCK)
-    assert (await refused(call, Authorization='Digest nonce="x", response="y"'))[0] == 401
+    assert (await call_rejected(call, Authorization='Digest nonce="x", response="y"'))[0] == 401

@@ -47,9 +47,9 @@ async def token_endpoint() -> AsyncIterator[str]:
         yield str(server.make_url("/token"))
 
 
-@pytest.mark.parametrize("transport", ["lean", "aiohttp"])
+@pytest.mark.parametrize("transport", ["native", "aiohttp"])
 @pytest.mark.parametrize("kind", ["digest", "oauth2"])
-async def test_a_streamed_body_is_not_sent_again(
+async def test_streamed_body_is_not_sent_again(
     start: Any, api: Any, token_endpoint: str, kind: str, transport: str
 ) -> None:
     """The second request would have an empty body."""
@@ -58,21 +58,21 @@ async def test_a_streamed_body_is_not_sent_again(
     authentication = DIGEST if kind == "digest" else oauth2
     call = await start(authentication=authentication, secrets={"PASSWORD": "p"}, **{"x-transport": transport})
     body = Body()
-    request = Request.of("/things", CIMultiDict(), body, as_is=True, codings=False)
+    request = Request.from_headers("/things", CIMultiDict(), body, pass_through=True, accept_codings=False)
     result = await call.consumer._upstream.forward("POST", request, stream=False)
     assert result.status == 401
-    assert [seen.body for seen in api.seen] == [b"onetwo"]
+    assert [seen.body for seen in api.requests] == [b"onetwo"]
     assert body.reads == 1
 
 
 @pytest.mark.parametrize("kind", ["digest", "oauth2"])
-async def test_a_forwarded_body_is_held_and_sent_again(start: Any, api: Any, token_endpoint: str, kind: str) -> None:
-    """Forwarding reads the whole body first, so that the second request has it too."""
+async def test_forwarded_body_is_buffered_and_sent_again(start: Any, api: Any, token_endpoint: str, kind: str) -> None:
+    """The complete body is read first, so that the second request has it, too."""
     api.reply = reject
     oauth2 = {"type": "oauth2", "tokenEndpoint": token_endpoint, "x-client": CLIENT}
     call = await start(authentication=DIGEST if kind == "digest" else oauth2, secrets={"PASSWORD": "p"})
     body = Body()
     result = await call.consumer.forwarding().call({"method": "POST", "path": "/things", "body": body})
     assert result.status == 401
-    assert [seen.body for seen in api.seen] == [b"onetwo", b"onetwo"]
+    assert [seen.body for seen in api.requests] == [b"onetwo", b"onetwo"]
     assert body.reads == 1

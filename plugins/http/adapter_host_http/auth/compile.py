@@ -1,18 +1,18 @@
-"""How a consumer proves who it is to the API it calls."""
+"""Compile the authentication of a consumer."""
 
 from __future__ import annotations
 
 from base64 import b64encode
 
 from adapter_host import Authentication, BuildContext, is_token
-from adapter_host_http.credential import AUTHORIZATION, Credential, declared_account, declared_secret
+from adapter_host_http.credential import AUTHORIZATION, Credential, read_account, read_secret
 
 from .digest import compile_digest
 
 
-def compile_authentication(declared: Authentication | None, context: BuildContext) -> Credential | None:
-    """Return the credential that a consumer declares; None for none, or with a problem reported."""
-    if declared is None:
+def compile_authentication(authentication: Authentication | None, context: BuildContext) -> Credential | None:
+    """Return the credential of a consumer, or None without one and after reporting a problem."""
+    if authentication is None:
         return None
     compilers = {
         "bearer": _bearer,
@@ -21,39 +21,39 @@ def compile_authentication(declared: Authentication | None, context: BuildContex
         "digest": compile_digest,
         "oauth2": _oauth2,
     }
-    return compilers[declared.type](declared, context)
+    return compilers[authentication.type](authentication, context)
 
 
-def describe_authentication(declared: Authentication, credential: Credential) -> str:
-    """Return the authentication for people, secrets by name."""
-    if declared.type == "apikey":
+def describe_authentication(authentication: Authentication, credential: Credential) -> str:
+    """Return a description of the authentication, with secrets by name."""
+    if authentication.type == "apikey":
         return f"apikey {credential.masked} as {credential.in_} '{credential.name}'"
-    if declared.type == "oauth2":
+    if authentication.type == "oauth2":
         return credential.masked.replace("Bearer", "oauth2", 1)
     return credential.masked[:1].lower() + credential.masked[1:]
 
 
-def _bearer(declared: Authentication, context: BuildContext) -> Credential | None:
-    token = declared_secret(declared, "token", context)
+def _bearer(authentication: Authentication, context: BuildContext) -> Credential | None:
+    token = read_secret(authentication, "token", context)
     if token is None:
         return None
     return Credential("header", AUTHORIZATION, f"Bearer {token.constant}", f"Bearer {token.masked()}", token.secrets)
 
 
-def _api_key(declared: Authentication, context: BuildContext) -> Credential | None:
-    key = declared_secret(declared, "key", context)
-    value = declared_secret(declared, "value", context)
+def _api_key(authentication: Authentication, context: BuildContext) -> Credential | None:
+    key = read_secret(authentication, "key", context)
+    value = read_secret(authentication, "value", context)
     if key is None or value is None:
         return None
     name = key.constant or ""
-    if declared.placement == "header" and name and not is_token(name):
-        context.problem(f"'{key.masked()}' is no name of a header", declared, "key", code="header-name")
+    if authentication.placement == "header" and name and not is_token(name):
+        context.problem(f"'{key.masked()}' is not a valid header name", authentication, "key", code="header-name")
         return None
-    return Credential(declared.placement, name, value.constant or "", value.masked(), value.secrets)
+    return Credential(authentication.placement, name, value.constant or "", value.masked(), value.secrets)
 
 
-def _basic(declared: Authentication, context: BuildContext) -> Credential | None:
-    account = declared_account(declared, context, ascii_only=False)
+def _basic(authentication: Authentication, context: BuildContext) -> Credential | None:
+    account = read_account(authentication, context, ascii_only=False)
     if account is None:
         return None
     user, password = account
@@ -62,8 +62,8 @@ def _basic(declared: Authentication, context: BuildContext) -> Credential | None
     return Credential("header", AUTHORIZATION, f"Basic {encoded}", masked)
 
 
-def _oauth2(declared: Authentication, context: BuildContext) -> Credential | None:
-    # Imported here, as it brings a client of authorization servers, which few documents need.
+def _oauth2(authentication: Authentication, context: BuildContext) -> Credential | None:
+    # Imported late: few documents need a client of authorization servers.
     from .oauth2 import compile_oauth2
 
-    return compile_oauth2(declared, context)
+    return compile_oauth2(authentication, context)

@@ -1,4 +1,4 @@
-"""An authorization server: found by its issuer, asked for tokens."""
+"""Client of an authorization server: discovers its token endpoint and requests tokens."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from adapter_host import (
     read_at_most,
 )
 from adapter_host_http.credential import AUTHORIZATION, AuthTransport
-from adapter_host_http.encoding import form
+from adapter_host_http.encoding import form_encode
 from adapter_host_http.request.body import FORM, JSON
 
 _LOG: Final = logging.getLogger("adapter_host.http")
 
 TOKEN_PATH: Final = "/.mock/token"
-"""Where a stand-in gives tokens."""
+"""Path of the token endpoint of a mock server."""
 
 _LIMIT: Final = 64 * 1024
 _TOKEN: Final = re.compile(r"[!-~]{1,16384}")
@@ -40,7 +40,7 @@ _CODE: Final = re.compile(r"[a-z_]{1,40}")
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a client asks for, and who it is; without a `method` the server's own list decides, else `basic`."""
+    """A token request; without a `method` the server's metadata selects it, by default `basic`."""
 
     client: str
     secret: str = field(repr=False)
@@ -52,78 +52,78 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class TokenResponse:
-    """A token as it was given, and for how long."""
+    """An access token and its lifetime in seconds."""
 
-    token: str = field(repr=False)
-    seconds: float
+    access_token: str = field(repr=False)
+    expires_in: float
 
 
 @dataclass(frozen=True, slots=True)
 class _Endpoint:
     url: str
-    posts: bool = False
-    """Whether it takes the client's secret in the form alone."""
+    posts_secret: bool = False
+    """Whether the server accepts the client's secret only in the form."""
 
 
-class TokenEndpoint:
-    """One authorization server, by its token endpoint, or `discovered` by its issuer."""
+class TokenEndpointClient:
+    """Client of the token endpoint at `url`, or of the endpoint that the issuer `url` publishes (`discovered`)."""
 
     def __init__(self, namespace: str, url: str, *, discovered: bool) -> None:
         self._name = f"the authorization server of '{namespace}'"
         self._url = url
         self._discovered = discovered
         self._endpoint: _Endpoint | None = None
-        self._wire: AuthTransport | None = None
+        self._transport: AuthTransport | None = None
 
-    def open(self, wire: AuthTransport) -> None:
-        """Be ready to ask; nothing is sent yet."""
-        self._wire = wire
+    def open(self, transport: AuthTransport) -> None:
+        """Set the transport; nothing is sent yet."""
+        self._transport = transport
         self._endpoint = None
 
     async def token(self, grant: Grant) -> TokenResponse:
-        """Return a new token; raises `UpstreamError`."""
-        wire = self._wire
-        if wire is None:
+        """Request a token; raise `UpstreamError`."""
+        transport = self._transport
+        if transport is None:
             raise UpstreamUnreachableError(f"{self._name} is not open")
         try:
-            # Half of a call's time, so that the call itself can still tell which of the two was slow.
-            async with asyncio.timeout(wire.seconds / 2):
-                endpoint = self._endpoint = self._endpoint or await self._find(wire)
-                return await self._ask(wire, endpoint, grant)
+            # Half of the call's timeout, so that the error names the server that was slow.
+            async with asyncio.timeout(transport.timeout / 2):
+                endpoint = self._endpoint = self._endpoint or await self._discover(transport)
+                return await self._request_token(transport, endpoint, grant)
         except UpstreamError:
             self._endpoint = None
             raise
         except TimeoutError as error:
-            raise UpstreamTimeoutError(f"{self._name} did not answer within {wire.seconds / 2:g} s") from error
+            raise UpstreamTimeoutError(f"{self._name} did not respond within {transport.timeout / 2:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
             _LOG.warning("%s: %s", self._name, type(error).__name__)
             raise UpstreamUnreachableError(f"{self._name} cannot be reached") from error
 
-    async def _find(self, wire: AuthTransport) -> _Endpoint:
-        if wire.mock_server is not None:
-            return _Endpoint(wire.mock_server + TOKEN_PATH)
+    async def _discover(self, transport: AuthTransport) -> _Endpoint:
+        if transport.mock_url is not None:
+            return _Endpoint(transport.mock_url + TOKEN_PATH)
         if not self._discovered:
             return _Endpoint(self._url)
         for url in map(URL, metadata_urls(self._url)):
-            async with wire.session.get(
-                url, headers={"Accept": JSON}, allow_redirects=False, proxy=wire.proxy(url)
+            async with transport.session.get(
+                url, headers={"Accept": JSON}, allow_redirects=False, proxy=transport.proxy(url)
             ) as response:
                 if response.status == 200:
-                    return self._described(await self._read(response))
-        raise UpstreamInvalidError(f"{self._name} does not describe itself (name its 'tokenEndpoint')")
+                    return self._endpoint_from_metadata(await self._read(response))
+        raise UpstreamInvalidError(f"{self._name} has no metadata; set 'tokenEndpoint'")
 
-    def _described(self, data: Mapping[str, Any]) -> _Endpoint:
-        # Another issuer's description may send our secret anywhere.
+    def _endpoint_from_metadata(self, data: Mapping[str, Any]) -> _Endpoint:
+        # Metadata of another issuer could send the secret anywhere.
         if str(data.get("issuer")).rstrip("/") != self._url.rstrip("/"):
-            raise UpstreamInvalidError(f"{self._name} describes another issuer")
+            raise UpstreamInvalidError(f"{self._name} has metadata of another issuer")
         url = data.get("token_endpoint")
         if not isinstance(url, str) or not is_secure(url):
-            raise UpstreamInvalidError(f"{self._name} names no safe token endpoint")
+            raise UpstreamInvalidError(f"{self._name} has no https:// token endpoint in its metadata")
         methods = data.get("token_endpoint_auth_methods_supported")
-        listed = methods if isinstance(methods, list) else []
-        return _Endpoint(url, "client_secret_post" in listed and "client_secret_basic" not in listed)
+        supported = methods if isinstance(methods, list) else []
+        return _Endpoint(url, "client_secret_post" in supported and "client_secret_basic" not in supported)
 
-    async def _ask(self, wire: AuthTransport, endpoint: _Endpoint, grant: Grant) -> TokenResponse:
+    async def _request_token(self, transport: AuthTransport, endpoint: _Endpoint, grant: Grant) -> TokenResponse:
         fields = {
             "grant_type": "client_credentials",
             "scope": grant.scope,
@@ -131,26 +131,26 @@ class TokenEndpoint:
             "audience": grant.audience,
         }
         headers = {"Accept": JSON, "Content-Type": FORM}
-        if grant.method == "post" or (grant.method is None and endpoint.posts):
+        if grant.method == "post" or (grant.method is None and endpoint.posts_secret):
             fields |= {"client_id": grant.client, "client_secret": grant.secret}
         else:
-            pair = f"{form(grant.client)}:{form(grant.secret)}"
+            pair = f"{form_encode(grant.client)}:{form_encode(grant.secret)}"
             headers[AUTHORIZATION] = f"Basic {b64encode(pair.encode()).decode()}"
-        body = "&".join(f"{name}={form(value)}" for name, value in fields.items() if value)
+        body = "&".join(f"{name}={form_encode(value)}" for name, value in fields.items() if value)
         url = URL(endpoint.url)
-        async with wire.session.post(
-            url, data=body.encode(), headers=headers, allow_redirects=False, proxy=wire.proxy(url)
+        async with transport.session.post(
+            url, data=body.encode(), headers=headers, allow_redirects=False, proxy=transport.proxy(url)
         ) as response:
             if response.status != 200:
-                raise UpstreamInvalidError(f"{self._name} gave no token ({await _reason(response)})")
-            return self._answer(await self._read(response))
+                raise UpstreamInvalidError(f"{self._name} issued no token ({await _failure_reason(response)})")
+            return self._parse_response(await self._read(response))
 
-    def _answer(self, data: Mapping[str, Any]) -> TokenResponse:
+    def _parse_response(self, data: Mapping[str, Any]) -> TokenResponse:
         token = data.get("access_token")
         if not isinstance(token, str) or not _TOKEN.fullmatch(token):
-            raise UpstreamInvalidError(f"{self._name} answered without a token")
+            raise UpstreamInvalidError(f"{self._name} responded without a valid token")
         if str(data.get("token_type", "bearer")).lower() != "bearer":
-            raise UpstreamInvalidError(f"{self._name} gave a token of another type than Bearer")
+            raise UpstreamInvalidError(f"{self._name} issued a token that is not a Bearer token")
         return TokenResponse(token, _seconds(data.get("expires_in")))
 
     async def _read(self, response: aiohttp.ClientResponse) -> Mapping[str, Any]:
@@ -159,7 +159,7 @@ class TokenEndpoint:
         except orjson.JSONDecodeError:
             data = None
         if not isinstance(data, dict):
-            raise UpstreamInvalidError(f"{self._name} did not answer a JSON object")
+            raise UpstreamInvalidError(f"{self._name} did not respond with a JSON object")
         return data
 
 
@@ -167,14 +167,14 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
     return await read_at_most(_LIMIT, response.content.iter_any()) or b""
 
 
-async def _reason(response: aiohttp.ClientResponse) -> str:
-    """Return the status, and the error's code where it is one: the server's own words may quote what it was sent."""
+async def _failure_reason(response: aiohttp.ClientResponse) -> str:
+    """Return the status and a well-formed error code; the server's own text may quote the request."""
     try:
         code = orjson.loads(await _body(response)).get("error")
     except (orjson.JSONDecodeError, AttributeError):
         code = None
-    known = isinstance(code, str) and _CODE.fullmatch(code)
-    return f"it answered {response.status}: {code}" if known else f"it answered {response.status}"
+    is_code = isinstance(code, str) and _CODE.fullmatch(code)
+    return f"status {response.status}: {code}" if is_code else f"status {response.status}"
 
 
 def _seconds(value: Any) -> float:

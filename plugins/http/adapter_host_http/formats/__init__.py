@@ -1,5 +1,5 @@
-"""Formats of answers: what an operation may declare, and how an answer in it becomes data."""
+"""Formats of responses: what an operation may declare, and how a response is converted to data."""
 
-from .format import FORMATS, Convert, Format, FormatError, accept_of, compile_format
+from .format import FORMATS, Convert, Format, FormatError, accept_header, compile_format
 
-__all__ = ["FORMATS", "Convert", "Format", "FormatError", "accept_of", "compile_format"]
+__all__ = ["FORMATS", "Convert", "Format", "FormatError", "accept_header", "compile_format"]

@@ -1,4 +1,4 @@
-"""Avro: one record in binary, as the schema in `outputSchema` says."""
+"""Avro: one binary record, described by the schema in `outputSchema`."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ import orjson
 from fastavro.schema import SchemaParseException, UnknownType
 from fastavro.utils import generate_one
 
-from .format import Declared, Format, refuse
+from .format import Format, FormatDeclaration, reject
 from .schema_file import read_schema
 
 
-def compile_format(declared: Declared) -> Format | None:
-    """Avro; the schema is read here, and once."""
-    found = read_schema(declared, ".avsc")
-    if found is None:
+def compile_format(declared: FormatDeclaration) -> Format | None:
+    """Compile Avro; read the schema once."""
+    file = read_schema(declared, ".avsc")
+    if file is None:
         return None
     try:
-        schema = fastavro.parse_schema(orjson.loads(found[1]))
+        schema = fastavro.parse_schema(orjson.loads(file[1]))
     except (ValueError, LookupError, TypeError, SchemaParseException, UnknownType) as error:
-        declared.problem(f"'{declared.schema}' is no Avro schema ({type(error).__name__}: {error})")
+        declared.problem(f"'{declared.schema}' is not a valid Avro schema ({type(error).__name__}: {error})")
         return None
-    if (name := _recursive(schema, ())) is not None:
-        declared.problem(f"'{declared.schema}': '{name}' holds itself, which is not supported")
+    if (name := _find_recursion(schema, ())) is not None:
+        declared.problem(f"'{declared.schema}': '{name}' contains itself; recursive records are not supported")
         return None
-    if _repeats_nothing(schema):
-        declared.problem(f"'{declared.schema}': an array of what takes no bytes has no bounds")
+    if _has_unbounded_array(schema):
+        declared.problem(f"'{declared.schema}': an array of elements of zero bytes has no size limit")
         return None
-    return Format(declared.kind, convert=partial(from_avro, schema=schema), encode=partial(to_avro, schema=schema))
+    return Format(declared.info, convert=partial(from_avro, schema=schema), encode=partial(to_avro, schema=schema))
 
 
 def from_avro(body: bytes, charset: str | None, schema: Any) -> Any:
@@ -43,61 +43,60 @@ def from_avro(body: bytes, charset: str | None, schema: Any) -> Any:
     try:
         data = fastavro.schemaless_reader(stream, schema, None)
     except (EOFError, LookupError, TypeError, OverflowError, MemoryError):
-        refuse("it is not as its schema says")
+        reject("it does not match the schema")
     if stream.tell() != len(body):
-        refuse("there is more in it than its schema says")
-    return _plain(data)
+        reject("data after the record")
+    return _to_json(data)
 
 
 def to_avro(data: Any, schema: Any) -> bytes:
-    """Write data as one record; an empty one that the schema allows when there is no data."""
+    """Encode data as one record; encode a generated record if the data does not match the schema."""
     out = BytesIO()
     fits = fastavro.validate(data, schema, raise_errors=False)
     fastavro.schemaless_writer(out, schema, data if fits else generate_one(schema))
     return out.getvalue()
 
 
-def _repeats_nothing(schema: Any) -> bool:
-    """Whether an array somewhere may be of any length in no bytes at all."""
+def _has_unbounded_array(schema: Any) -> bool:
+    """Return whether an array could have any number of elements of zero bytes."""
     if isinstance(schema, list):
-        return any(map(_repeats_nothing, schema))
+        return any(map(_has_unbounded_array, schema))
     if not isinstance(schema, Mapping):
         return False
-    return ("items" in schema and _takes_nothing(schema["items"])) or _repeats_nothing(_parts(schema))
+    return ("items" in schema and _is_zero_length(schema["items"])) or _has_unbounded_array(_subschemas(schema))
 
 
-def _takes_nothing(schema: Any) -> bool:
+def _is_zero_length(schema: Any) -> bool:
     if not isinstance(schema, Mapping):
         return bool(schema == "null")
     if schema["type"] == "fixed":
         return bool(schema["size"] == 0)
-    return schema["type"] == "null" or ("fields" in schema and all(map(_takes_nothing, _parts(schema))))
+    return schema["type"] == "null" or ("fields" in schema and all(map(_is_zero_length, _subschemas(schema))))
 
 
-def _recursive(schema: Any, above: tuple[str, ...]) -> str | None:
-    """Return the name of a record within itself: how deep an answer nests would be the upstream's to say."""
+def _find_recursion(schema: Any, above: tuple[str, ...]) -> str | None:
+    """Return the name of a record that contains itself; an upstream could nest it without a limit."""
     if isinstance(schema, str):
         return schema if schema in above else None
     if isinstance(schema, list):
-        return next((name for each in schema if (name := _recursive(each, above))), None)
+        return next((name for member in schema if (name := _find_recursion(member, above))), None)
     if not isinstance(schema, Mapping):
         return None
     inner = (*above, schema["name"]) if "fields" in schema else above
-    return _recursive(_parts(schema), inner)
+    return _find_recursion(_subschemas(schema), inner)
 
 
-def _parts(schema: Mapping[str, Any]) -> list[Any]:
-    """Return the schemas within a schema."""
+def _subschemas(schema: Mapping[str, Any]) -> list[Any]:
     fields = [field["type"] for field in schema.get("fields", ())]
     return [*fields, *(schema[key] for key in ("items", "values") if key in schema)]
 
 
-def _plain(data: Any) -> Any:
-    """As JSON has it: bytes in base 64, moments and decimals as text."""
+def _to_json(data: Any) -> Any:
+    """Return data as JSON types: bytes in base64, dates, times and decimals as text."""
     if isinstance(data, dict):
-        return {name: _plain(value) for name, value in data.items()}
+        return {name: _to_json(value) for name, value in data.items()}
     if isinstance(data, list):
-        return [_plain(each) for each in data]
+        return [_to_json(element) for element in data]
     if isinstance(data, bytes):
         return b64encode(data).decode()
     if isinstance(data, date | datetime | time):

@@ -1,4 +1,4 @@
-"""HTML: its tables, the cells' text by the names that their headers give."""
+"""HTML: tables as lists of objects."""
 
 from __future__ import annotations
 
@@ -13,59 +13,59 @@ from lxml.cssselect import CSSSelector, SelectorError  # type: ignore[import-unt
 
 from adapter_host import text_of
 
-from .format import Declared, Format, refuse
-from .text import distinct, read_text
+from .format import Format, FormatDeclaration, reject
+from .text import read_text, unique_names
 
 MAX_CELLS: Final = 1_000_000
 
 _CHARSET: Final = re.compile(rb"""<meta\s[^>]{0,200}?charset=["']?([\w-]{1,40})""", re.IGNORECASE)
 _HEAD: Final = 1024
 _SPACE: Final = re.compile(r"\s+")
-_PARTS: Final = frozenset({"thead", "tbody", "tfoot"})
+_ROW_GROUPS: Final = frozenset({"thead", "tbody", "tfoot"})
 _BREAKS: Final = frozenset({"br", "dd", "div", "dt", "hr", "li", "p", "table", "td", "th", "tr"})
 
 
-def compile_format(declared: Declared) -> Format | None:
-    """HTML; `outputSchema` is a CSS selector for the tables, or for what holds them."""
+def compile_format(declared: FormatDeclaration) -> Format | None:
+    """Compile HTML; `outputSchema` is a CSS selector for tables, or for elements that contain them."""
     try:
         select = CSSSelector(declared.schema or "table", translator="html")
     except SelectorError as error:
-        declared.problem(f"'{declared.schema}' is no CSS selector ({error})")
+        declared.problem(f"'{declared.schema}' is not a valid CSS selector ({error})")
         return None
-    return Format(declared.kind, convert=partial(from_html, select=select), encode=to_html)
+    return Format(declared.info, convert=partial(from_html, select=select), encode=to_html)
 
 
 def from_html(body: bytes, charset: str | None, select: CSSSelector) -> dict[str, Any]:
-    """Return the selected tables that have headers, each as the objects of its rows."""
+    """Return the selected tables that have headers, each as one object for a row."""
     root = _parse(body, charset)
     tables: list[list[dict[str, str]]] = []
-    left = MAX_CELLS
+    cells_left = MAX_CELLS
     for table in _selected(root, select):
         names, rows = _read(table)
-        left -= len(names) * (1 + len(rows))
-        if left < 0:
-            refuse(f"more than {MAX_CELLS:,} cells")
+        cells_left -= len(names) * (1 + len(rows))
+        if cells_left < 0:
+            reject(f"more than {MAX_CELLS:,} cells")
         if any(names):
-            tables.append([_named(names, row) for row in rows])
+            tables.append([_row_object(names, row) for row in rows])
     return {"tables": tables}
 
 
 def to_html(data: Any) -> bytes:
-    """Return the `tables` of data, or objects as one table."""
+    """Encode the `tables` of data, or objects as one table."""
     tables = data.get("tables", [[data]]) if isinstance(data, dict) else [data]
     return "".join(_table([row for row in rows if isinstance(row, dict)]) for rows in tables).encode()
 
 
 def _parse(body: bytes, charset: str | None) -> Any:
-    written = _CHARSET.search(body[:_HEAD])
-    text = read_text(body, charset or (written[1].decode() if written else None))
-    # Its limits on depth and size stay on; what goes beyond them it would leave out silently.
+    declared = _CHARSET.search(body[:_HEAD])
+    text = read_text(body, charset or (declared[1].decode() if declared else None))
+    # Keep the parser's limits on depth and size; check its log, as it drops content beyond them silently.
     parser = etree.HTMLParser(encoding="utf-8", no_network=True)
     root = etree.fromstring(text.encode(errors="replace"), parser) if text.strip() else None
     if root is None:
-        refuse("it holds no element")
+        reject("no element")
     if any(entry.level == etree.ErrorLevels.FATAL for entry in parser.error_log):
-        refuse("nested too deeply, or too large")
+        reject("nested too deeply, or too large")
     return root
 
 
@@ -79,15 +79,15 @@ def _selected(root: Any, select: CSSSelector) -> Iterator[Any]:
 
 
 def _read(table: Any) -> tuple[list[str], list[list[str]]]:
-    """Return the names of the columns, and the rows below them; tables within cells are not its own."""
+    """Return column names and rows of a table; skip tables in its cells."""
     rows = list(_rows(table))
     header = next((cells for part, cells in rows if part == "thead"), None)
     if header is None and rows and any(cell.tag == "th" for cell in rows[0][1]):
         header = rows[0][1]
-    below = (cells for part, cells in rows if part != "thead" and cells is not header)
+    body_rows = (cells for part, cells in rows if part != "thead" and cells is not header)
     return (
         [_text(cell) for cell in header or ()],
-        [[_text(cell) for cell in cells] for cells in below if any(cell.tag == "td" for cell in cells)],
+        [[_text(cell) for cell in cells] for cells in body_rows if any(cell.tag == "td" for cell in cells)],
     )
 
 
@@ -95,7 +95,7 @@ def _rows(table: Any) -> Iterator[tuple[str | None, list[Any]]]:
     for part in table:
         if part.tag == "tr":
             yield None, _cells(part)
-        elif part.tag in _PARTS:
+        elif part.tag in _ROW_GROUPS:
             yield from ((part.tag, _cells(row)) for row in part.iterchildren("tr"))
 
 
@@ -115,8 +115,8 @@ def _text(cell: Any) -> str:
     return _SPACE.sub(" ", "".join(pieces)).strip()
 
 
-def _named(names: list[str], row: list[str]) -> dict[str, str]:
-    return dict(zip(distinct(names), [*row, *[""] * len(names)], strict=False))
+def _row_object(names: list[str], row: list[str]) -> dict[str, str]:
+    return dict(zip(unique_names(names), [*row, *[""] * len(names)], strict=False))
 
 
 def _table(rows: list[dict[str, Any]]) -> str:

@@ -1,4 +1,4 @@
-"""Markdown: front matter, tables, and the text below each heading."""
+"""Markdown: front matter, tables, and the text of each section."""
 
 from __future__ import annotations
 
@@ -13,99 +13,99 @@ from markdown_it.token import Token
 
 from adapter_host import text_of
 
-from .format import Declared, Format, refuse
-from .text import distinct, read_text
+from .format import Format, FormatDeclaration, reject
+from .text import read_text, unique_names
 from .yaml import read_yaml
 
 MAX_CELLS: Final = 1_000_000
 MAX_LENGTH: Final = 2 * 1024 * 1024
 MAX_INLINE: Final = 10_000
-"""A longer run of text keeps its marks: reading them may take the square of its length."""
+"""Longer inline text keeps its markup: parsing may take quadratic time."""
 
-_MARK: Final = "---\n"
+_FENCE: Final = "---\n"
 _TEXTS: Final = {"softbreak": "\n", "hardbreak": "\n", "html_inline": ""}
 
 
-def compile_format(declared: Declared) -> Format:
-    """Markdown; `outputSchema` is how the heading begins whose part is taken, with or without its `#`s."""
+def compile_format(declared: FormatDeclaration) -> Format:
+    """Compile Markdown; `outputSchema` is the beginning of a heading that selects sections, with or without `#`."""
     heading = declared.schema.lstrip("#").strip()
-    return Format(declared.kind, convert=partial(from_markdown, heading=heading), encode=to_markdown)
+    return Format(declared.info, convert=partial(from_markdown, heading=heading), encode=to_markdown)
 
 
 def from_markdown(body: bytes, charset: str | None, heading: str = "") -> dict[str, Any]:
-    """Return the document's `frontMatter`, if any, its `tables` and its `sections`."""
+    """Return the `frontMatter` if there is one, the `tables` and the `sections` of a document."""
     front, text = _split(read_text(body, charset).replace("\r\n", "\n"))
     if len(text) > MAX_LENGTH:
-        refuse(f"longer than {MAX_LENGTH:,} characters")
+        reject(f"longer than {MAX_LENGTH:,} characters")
     reader = _Reader()
     reader.read(text)
-    parts = _below(reader.parts, heading) if heading else reader.parts
+    sections = _select_sections(reader.sections, heading) if heading else reader.sections
     return {
         **({} if front is None else {"frontMatter": read_yaml(front)}),
-        "tables": [table for part in parts for table in part.tables],
-        "sections": [part.section() for part in parts if part.level],
+        "tables": [table for section in sections for table in section.tables],
+        "sections": [section.to_dict() for section in sections if section.level],
     }
 
 
 def to_markdown(data: Any) -> bytes:
-    """Return the `tables` of data, or objects as one table."""
+    """Encode the `tables` of data, or objects as one table."""
     tables = data.get("tables", [[data]]) if isinstance(data, dict) else [data]
     return "\n\n".join(_table([row for row in rows if isinstance(row, dict)]) for rows in tables).encode()
 
 
 @dataclass(slots=True)
-class _Part:
-    """A heading and what stands below it, up to the next one; level 0 is what stands before the first."""
+class _Section:
+    """A heading and its content up to the next heading; level 0 is content before the first heading."""
 
     heading: str = ""
     level: int = 0
     texts: list[str] = field(default_factory=list)
     tables: list[list[dict[str, str]]] = field(default_factory=list)
 
-    def section(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return {"heading": self.heading, "level": self.level, "content": "\n".join(self.texts)}
 
 
 class _Reader:
     def __init__(self) -> None:
-        self.parts = [_Part()]
+        self.sections = [_Section()]
         self._cells = 0
         self._links: dict[str, Any] = {}
         self._inlines = MarkdownIt("commonmark")
 
     def read(self, text: str) -> None:
-        """Take the blocks; a table counts only outside of other blocks."""
+        """Read the blocks; tables inside other blocks do not count."""
         blocks = MarkdownIt("commonmark", {"maxNesting": 100}).enable("table").disable("inline")
         tokens = iter(blocks.parse(text, self._links))
         for token in tokens:
             if token.type == "table_open":
                 rows = list(takewhile(lambda inner: inner.type != "table_close", tokens))
                 if token.level == 0:
-                    self._take_table(rows)
+                    self._read_table(rows)
             elif token.type == "heading_open" and token.level == 0:
-                self.parts.append(_Part(self._plain(next(tokens)), int(token.tag[1:])))
+                self.sections.append(_Section(self._plain_text(next(tokens)), int(token.tag[1:])))
             else:
-                self._take_text(token)
+                self._read_text_block(token)
 
-    def _take_text(self, token: Token) -> None:
-        text = self._plain(token) if token.type == "inline" else token.content.rstrip("\n")
+    def _read_text_block(self, token: Token) -> None:
+        text = self._plain_text(token) if token.type == "inline" else token.content.rstrip("\n")
         if text and token.type in ("inline", "fence", "code_block"):
-            self.parts[-1].texts.append(text)
+            self.sections[-1].texts.append(text)
 
-    def _take_table(self, tokens: Sequence[Token]) -> None:
+    def _read_table(self, tokens: Sequence[Token]) -> None:
         rows: list[list[str]] = []
         for token in tokens:
             if token.type == "tr_open":
                 rows.append([])
             elif token.type == "inline":
-                rows[-1].append(self._plain(token))
+                rows[-1].append(self._plain_text(token))
         self._cells += len(rows) * len(rows[0])
         if self._cells > MAX_CELLS:
-            refuse(f"more than {MAX_CELLS:,} cells")
-        names = distinct(rows[0])
-        self.parts[-1].tables.append([dict(zip(names, row, strict=False)) for row in rows[1:]])
+            reject(f"more than {MAX_CELLS:,} cells")
+        names = unique_names(rows[0])
+        self.sections[-1].tables.append([dict(zip(names, row, strict=False)) for row in rows[1:]])
 
-    def _plain(self, inline: Token) -> str:
+    def _plain_text(self, inline: Token) -> str:
         if len(inline.content) > MAX_INLINE:
             return inline.content
         tokens = self._inlines.parseInline(inline.content, self._links)[0].children or ()
@@ -113,25 +113,25 @@ class _Reader:
 
 
 def _split(text: str) -> tuple[str | None, str]:
-    """Return the front matter's text, and the rest."""
-    if not text.startswith(_MARK):
+    """Return the text of the front matter, and the rest."""
+    if not text.startswith(_FENCE):
         return None, text
-    front, mark, rest = text[len(_MARK) :].partition(f"\n{_MARK}")
+    front, mark, rest = text[len(_FENCE) :].partition(f"\n{_FENCE}")
     return (front, rest) if mark else (None, text)
 
 
-def _below(parts: Iterable[_Part], heading: str) -> list[_Part]:
-    """Return the parts whose heading begins so, each with those of its own lesser headings."""
-    found: list[_Part] = []
-    above = 0
-    for part in parts:
-        if part.level and part.heading.startswith(heading) and not 0 < above < part.level:
-            above = part.level
-        elif part.level <= above:
-            above = 0
-        if above:
-            found.append(part)
-    return found
+def _select_sections(sections: Iterable[_Section], heading: str) -> list[_Section]:
+    """Return the sections whose heading begins with `heading`, with their subsections."""
+    selected: list[_Section] = []
+    open_level = 0
+    for section in sections:
+        if section.level and section.heading.startswith(heading) and not 0 < open_level < section.level:
+            open_level = section.level
+        elif section.level <= open_level:
+            open_level = 0
+        if open_level:
+            selected.append(section)
+    return selected
 
 
 def _table(rows: list[dict[str, Any]]) -> str:

@@ -1,4 +1,4 @@
-"""Files in the Protocol Buffers language (`syntax` 2 and 3), read as far as decoding needs."""
+"""Parser of the Protocol Buffers language (`syntax` 2 and 3), as far as decoding needs it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from google.protobuf.descriptor_pb2 import (
     FileDescriptorProto,
 )
 
-from .format import refuse
+from .format import reject
 
-_WORDS: Final = re.compile(
+_TOKEN: Final = re.compile(
     r"""//[^\n]*|/\*.*?\*/|\s+|("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|[.\w]+|[-+{}\[\]()<>=;,:/])""", re.DOTALL
 )
 _NAME: Final = re.compile(r"[A-Za-z_]\w*")
@@ -45,26 +45,26 @@ def read_proto(text: str, name: str) -> FileDescriptorProto:
 
 class _Reader:
     def __init__(self, text: str) -> None:
-        self._words = _split(text)
+        self._tokens = _tokenize(text)
         self._line = 1
         self._depth = 0
         self._presence = False
 
     def next(self) -> str:
-        """Return the next word, or nothing at the end."""
-        self._line, word = next(self._words, (self._line, ""))
+        """Return the next token, or an empty text at the end."""
+        self._line, word = next(self._tokens, (self._line, ""))
         return word
 
     def read_statement(self, word: str, file: FileDescriptorProto) -> None:
-        """Take what a word at the top begins."""
+        """Read the top-level statement that a token begins."""
         if word == "syntax":
             self._expect("=")
-            self._take_syntax(file)
+            self._read_syntax(file)
         elif word == "package":
             file.package = self._match(_TYPE)
             self._expect(";")
         elif word == "import":
-            self._take_import(file)
+            self._read_import(file)
         elif word == "message":
             self._message(file.message_type.add())
         elif word == "enum":
@@ -72,17 +72,17 @@ class _Reader:
         elif word in ("option", "service", "extend"):
             self._skip()
         elif word != ";":
-            self._wrong(word)
+            self._unexpected(word)
 
-    def _take_syntax(self, file: FileDescriptorProto) -> None:
+    def _read_syntax(self, file: FileDescriptorProto) -> None:
         syntax = self.next().strip("\"'")
         if syntax not in ("proto2", "proto3"):
-            self._wrong(syntax)
+            self._unexpected(syntax)
         file.syntax = syntax
         self._presence = syntax == "proto3"
         self._expect(";")
 
-    def _take_import(self, file: FileDescriptorProto) -> None:
+    def _read_import(self, file: FileDescriptorProto) -> None:
         word = self.next()
         if word == "public":
             file.public_dependency.append(len(file.dependency))
@@ -92,12 +92,12 @@ class _Reader:
     def _message(self, message: DescriptorProto) -> None:
         self._depth += 1
         if self._depth > _DEPTH:
-            refuse(f"line {self._line}: nested deeper than {_DEPTH} levels")
+            reject(f"line {self._line}: nested deeper than {_DEPTH} levels")
         message.name = self._match(_NAME)
         self._expect("{")
         while (word := self.next()) != "}":
             self._member(word, message)
-        # Those of optional fields come after the declared ones.
+        # The implicit oneofs of optional fields must follow the declared ones.
         for field in message.field:
             if field.proto3_optional:
                 field.oneof_index = len(message.oneof_decl)
@@ -153,7 +153,7 @@ class _Reader:
 
     def _enum(self, enum: EnumDescriptorProto) -> None:
         enum.name = self._match(_NAME)
-        # Two names of one number are told apart by no one here.
+        # Aliases do not matter for decoding.
         enum.options.allow_alias = True
         self._expect("{")
         while (word := self.next()) != "}":
@@ -170,7 +170,7 @@ class _Reader:
         elif word != "group" and _TYPE.fullmatch(word):
             field.type_name = word
         else:
-            self._wrong(word)
+            self._unexpected(word)
 
     def _end_field(self, field: FieldDescriptorProto) -> None:
         self._expect("=")
@@ -183,26 +183,26 @@ class _Reader:
         try:
             return int(text, 0)
         except ValueError:
-            self._wrong(text)
+            self._unexpected(text)
 
     def _end(self) -> None:
-        """To the end of a statement, past its options: none of them changes what is decoded."""
+        """Read to the end of a statement and skip its options, which do not change decoding."""
         word = self.next()
         if word == "[":
             self._skip_to("]")
             word = self.next()
         if word != ";":
-            self._wrong(word)
+            self._unexpected(word)
 
     def _skip(self) -> None:
-        """Past a statement, or past its block."""
+        """Skip a statement or a block."""
         while (word := self.next()) != ";":
             if word in _OPENING:
                 self._skip_to(_OPENING[word])
                 if word == "{":
                     return
             elif not word:
-                self._wrong(word)
+                self._unexpected(word)
 
     def _skip_to(self, end: str) -> None:
         ends = [end]
@@ -213,30 +213,30 @@ class _Reader:
             elif word == ends[-1]:
                 ends.pop()
             elif not word:
-                self._wrong(word)
+                self._unexpected(word)
 
     def _match(self, pattern: re.Pattern[str]) -> str:
         word = self.next()
         if not pattern.fullmatch(word):
-            self._wrong(word)
+            self._unexpected(word)
         return word
 
-    def _expect(self, wanted: str) -> None:
-        if (word := self.next()) != wanted:
-            self._wrong(word)
+    def _expect(self, expected: str) -> None:
+        if (word := self.next()) != expected:
+            self._unexpected(word)
 
-    def _wrong(self, word: str) -> NoReturn:
-        refuse(f"line {self._line}: {word or 'the end'} is not understood")
+    def _unexpected(self, word: str) -> NoReturn:
+        reject(f"line {self._line}: unexpected {repr(word) if word else 'end of file'}")
 
 
-def _split(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the words with their lines."""
-    at, line = 0, 1
-    while at < len(text):
-        found = _WORDS.match(text, at)
-        if found is None:
-            refuse(f"line {line}: {text[at]!r} is not understood")
-        if found[1]:
-            yield line, found[1]
-        line += found[0].count("\n")
-        at = found.end()
+def _tokenize(text: str) -> Iterator[tuple[int, str]]:
+    """Yield each token with its line."""
+    position, line = 0, 1
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        if match is None:
+            reject(f"line {line}: unexpected {text[position]!r}")
+        if match[1]:
+            yield line, match[1]
+        line += match[0].count("\n")
+        position = match.end()

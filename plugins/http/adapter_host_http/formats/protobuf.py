@@ -1,4 +1,4 @@
-"""Protocol Buffers: one message, the first of the .proto file that `outputSchema` names."""
+"""Protocol Buffers: one message, the first of the .proto file in `outputSchema`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
-from .format import Declared, Format, FormatError, refuse
+from .format import Format, FormatDeclaration, FormatError, reject
 from .proto import read_proto
 from .schema_file import read_schema, read_within
 
@@ -24,73 +24,73 @@ MAX_FILES: Final = 100
 _KNOWN: Final = "google/protobuf/"
 
 
-def compile_format(declared: Declared) -> Format | None:
-    """Protocol Buffers; the schema and what it imports are read here, and once."""
-    found = read_schema(declared, ".proto")
-    if found is None:
+def compile_format(declared: FormatDeclaration) -> Format | None:
+    """Compile Protocol Buffers; read the schema and its imports once."""
+    file = read_schema(declared, ".proto")
+    if file is None:
         return None
-    path, text = found
+    path, text = file
     try:
-        message = _Files(path.parent).root(path.name, text)
+        message = _SchemaFiles(path.parent).root(path.name, text)
     except (FormatError, OSError, TypeError, KeyError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        declared.problem(f"'{declared.schema}' cannot be used: {reason}")
+        declared.problem(f"'{declared.schema}' is not usable: {reason}")
         return None
     return Format(
-        declared.kind,
+        declared.info,
         convert=partial(from_protobuf, message=message),
         encode=partial(to_protobuf, message=message),
-        empty=True,
+        allows_empty=True,
     )
 
 
 def from_protobuf(body: bytes, charset: str | None, message: type[Message]) -> Any:
-    """Return the fields of a message by their names; what has a default and is not set has that."""
-    made = message()
+    """Return the fields of a message by name; unset fields without presence have their defaults."""
+    instance = message()
     try:
-        made.ParseFromString(body)
+        instance.ParseFromString(body)
     except DecodeError:
-        refuse("it is not as its schema says")
-    return _Reader().message(made)
+        reject("it does not match the schema")
+    return _Reader().message(instance)
 
 
 def to_protobuf(data: Any, message: type[Message]) -> bytes:
-    """Write data as a message, as far as it fits."""
-    made = message()
+    """Encode the data that fits the message."""
+    instance = message()
     try:
-        ParseDict(data, made, ignore_unknown_fields=True)
+        ParseDict(data, instance, ignore_unknown_fields=True)
     except ParseError:
-        made = message()
-    return made.SerializePartialToString()
+        instance = message()
+    return instance.SerializePartialToString()
 
 
-class _Files:
-    """The files of one schema, taken from one folder and from those that come with the language."""
+class _SchemaFiles:
+    """The files of one schema: from one folder, and the ones bundled with Protocol Buffers."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._pool = DescriptorPool()
-        self._taken: set[str] = set()
+        self._loaded: set[str] = set()
         self._open: list[str] = []
 
     def root(self, name: str, text: bytes) -> type[Message]:
         """Return the first message of a file."""
-        file = self._take(name, text)
+        file = self._load(name, text)
         if not file.message_type:
-            refuse("it declares no message")
+            reject("it declares no message")
         full = ".".join(filter(None, (file.package, file.message_type[0].name)))
         return GetMessageClass(self._pool.FindMessageTypeByName(full))
 
-    def _take(self, name: str, text: bytes) -> FileDescriptorProto:
-        self._taken.add(name)
-        if len(self._taken) > MAX_FILES:
-            refuse(f"it imports more than {MAX_FILES} files")
+    def _load(self, name: str, text: bytes) -> FileDescriptorProto:
+        self._loaded.add(name)
+        if len(self._loaded) > MAX_FILES:
+            reject(f"it imports more than {MAX_FILES} files")
         file = read_proto(text.decode(), name)
         self._open.append(name)
         for imported in file.dependency:
             if imported in self._open:
-                refuse(f"'{imported}' imports itself")
-            if imported not in self._taken:
+                reject(f"'{imported}' imports itself")
+            if imported not in self._loaded:
                 self._import(imported)
         self._open.pop()
         self._pool.Add(file)
@@ -99,52 +99,54 @@ class _Files:
     def _import(self, name: str) -> None:
         if not name.startswith(_KNOWN):
             try:
-                self._take(name, read_within(self._folder, name)[1])
+                self._load(name, read_within(self._folder, name)[1])
             except OSError as error:
-                refuse(f"cannot read '{name}': {error.strerror or error}")
+                reject(f"cannot read '{name}': {error.strerror or error}")
             return
-        self._taken.add(name)
+        self._loaded.add(name)
         try:
             module = import_module(f"google.protobuf.{PurePosixPath(name).stem}_pb2")
         except ImportError:
-            refuse(f"there is no '{name}'")
+            reject(f"'{name}' does not exist")
         for dependency in module.DESCRIPTOR.dependencies:
-            if dependency.name not in self._taken:
+            if dependency.name not in self._loaded:
                 self._import(dependency.name)
         self._pool.AddSerializedFile(module.DESCRIPTOR.serialized_pb)
 
 
 class _Reader:
-    """Messages as data; counts, since a message without bytes still has all of its defaults."""
+    """Converts messages to data; counts values, since an empty message still has all of its defaults."""
 
     def __init__(self) -> None:
         self._left = MAX_VALUES
 
     def message(self, message: Message) -> Any:
-        """One message; those that come with the language as they are in JSON."""
+        """Return a message as data; bundled types as their JSON form."""
         if message.DESCRIPTOR.full_name.startswith("google.protobuf."):
             return MessageToDict(message)
-        fields = [each for each in message.DESCRIPTOR.fields if not each.has_presence or message.HasField(each.name)]
+        fields = [
+            field for field in message.DESCRIPTOR.fields if not field.has_presence or message.HasField(field.name)
+        ]
         self._left -= len(fields)
         if self._left < 0:
-            refuse(f"more than {MAX_VALUES:,} values")
+            reject(f"more than {MAX_VALUES:,} values")
         return {field.name: self._field(field, getattr(message, field.name)) for field in fields}
 
     def _field(self, field: Any, value: Any) -> Any:
         inner = field.message_type
         if inner is not None and inner.GetOptions().map_entry:
-            of = inner.fields_by_name["value"]
-            return {_key(key): self._value(of, each) for key, each in value.items()}
+            value_field = inner.fields_by_name["value"]
+            return {_key(key): self._value(value_field, item) for key, item in value.items()}
         if field.is_repeated:
-            return [self._value(field, each) for each in value]
+            return [self._value(field, item) for item in value]
         return self._value(field, value)
 
     def _value(self, field: Any, value: Any) -> Any:
         if field.message_type is not None:
             return self.message(value)
         if field.enum_type is not None:
-            known = field.enum_type.values_by_number.get(value)
-            return value if known is None else known.name
+            enum_value = field.enum_type.values_by_number.get(value)
+            return value if enum_value is None else enum_value.name
         return b64encode(value).decode() if isinstance(value, bytes) else value
 
 

@@ -1,20 +1,22 @@
-"""Files that `outputSchema` names: beside the document or below, and nowhere else."""
+"""Read schema files, which must be in the document's folder or below."""
 
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from .format import Declared
+from .format import FormatDeclaration
 
 MAX_BYTES: Final = 1024 * 1024
 
 
-def read_schema(declared: Declared, suffix: str) -> tuple[Path, bytes] | None:
-    """Return the schema file of an operation, and what it says; None with a problem reported."""
+def read_schema(declared: FormatDeclaration, suffix: str) -> tuple[Path, bytes] | None:
+    """Return path and content of an operation's schema file, or None after reporting a problem."""
     name = declared.schema
     if not name:
-        declared.problem(f"'outputSchema' is missing (a {suffix} file, relative to the document)", code="missing-key")
+        declared.problem(
+            f"'outputSchema' is missing; name a {suffix} file, relative to the document", code="missing-key"
+        )
         return None
     source = declared.context.loaded.source
     folder = Path(source.where(declared.context.loaded.loc(declared.spec))[0]).parent
@@ -28,15 +30,15 @@ def read_schema(declared: Declared, suffix: str) -> tuple[Path, bytes] | None:
 
 
 def read_within(folder: Path, name: str) -> tuple[Path, bytes]:
-    """Return a file below a folder; raises `OSError`, also for what leads out of it."""
+    """Return path and content of a file below a folder; raise `OSError`, also for a path outside."""
     parts = PurePosixPath(name)
     path = folder / parts
     if parts.is_absolute() or "\\" in name or "\0" in name or not path.resolve().is_relative_to(folder.resolve()):
-        raise PermissionError(None, "a schema stands in the document's folder or below")
+        raise PermissionError(None, "a schema must be in the document's folder or below")
     if not path.is_file():
-        raise FileNotFoundError(None, "there is no such file")
+        raise FileNotFoundError(None, "file not found")
     with path.open("rb") as stream:
         text = stream.read(MAX_BYTES + 1)
     if len(text) > MAX_BYTES:
-        raise OSError(None, f"it is larger than {MAX_BYTES} bytes")
+        raise OSError(None, f"larger than {MAX_BYTES} bytes")
     return path, text

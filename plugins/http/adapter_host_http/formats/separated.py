@@ -1,4 +1,4 @@
-"""CSV and its kin: rows of text under a header."""
+"""CSV, TSV and PSV: rows of text below a header."""
 
 from __future__ import annotations
 
@@ -10,47 +10,47 @@ from typing import Any, Final
 
 from adapter_host import text_of
 
-from .format import Declared, Format, refuse
-from .text import distinct, read_text
+from .format import Format, FormatDeclaration, reject
+from .text import read_text, unique_names
 
 _SEPARATORS: Final = {"csv": ",", "tsv": "\t", "psv": "|"}
 
 
-def compile_format(declared: Declared) -> Format:
-    """Return the format by its separator."""
+def compile_format(declared: FormatDeclaration) -> Format:
+    """Compile the format of the label's separator."""
     separator = _SEPARATORS[declared.spec.output_raw_format]
     return Format(
-        declared.kind,
+        declared.info,
         convert=partial(from_separated, separator=separator),
         encode=partial(to_separated, separator=separator),
     )
 
 
 def from_separated(body: bytes, charset: str | None, separator: str) -> list[dict[str, str]]:
-    """Return the rows by the names that the first one gives; every cell is text."""
+    """Return the rows as objects by the names in the first row; every cell is text."""
     reader = csv.reader(StringIO(read_text(body, charset), newline=""), delimiter=separator, strict=True)
     try:
         rows = (row for row in reader if row)
-        names = distinct(next(rows, []))
-        return [_named(names, row, reader.line_num) for row in rows]
+        names = unique_names(next(rows, []))
+        return [_row_object(names, row, reader.line_num) for row in rows]
     except csv.Error as error:
-        return refuse(f"line {reader.line_num}: {error}")
+        return reject(f"line {reader.line_num}: {error}")
 
 
 def to_separated(data: Any, separator: str) -> bytes:
-    """Objects as rows under the names of all of them."""
-    objects = [each for each in (data if isinstance(data, list) else [data]) if isinstance(each, dict)]
-    names = list(dict.fromkeys(name for each in objects for name in each))
+    """Encode objects as rows below the names of all of them."""
+    objects = [row for row in (data if isinstance(data, list) else [data]) if isinstance(row, dict)]
+    names = list(dict.fromkeys(name for row in objects for name in row))
     out = StringIO(newline="")
     writer = csv.writer(out, delimiter=separator)
     writer.writerow(names)
-    writer.writerows(_cells(each, names) for each in objects)
+    writer.writerows(_cells(row, names) for row in objects)
     return out.getvalue().encode()
 
 
-def _named(names: list[str], row: list[str], line: int) -> dict[str, str]:
+def _row_object(names: list[str], row: list[str], line: int) -> dict[str, str]:
     if any(row[len(names) :]):
-        refuse(f"line {line} has more cells than the header")
+        reject(f"line {line} has more cells than the header")
     return dict(zip(names, row, strict=False))
 
 

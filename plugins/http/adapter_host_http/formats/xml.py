@@ -1,4 +1,4 @@
-"""XML: elements as objects. No document type, and so no entity of its own, is read."""
+"""XML: elements as objects. Document types are rejected, and with them entity definitions."""
 
 from __future__ import annotations
 
@@ -7,46 +7,46 @@ from typing import Any, Final
 from xml.parsers import expat
 from xml.sax.saxutils import escape
 
-from .format import Declared, Format, refuse
-from .text import decoded
+from .format import Format, FormatDeclaration, reject
+from .text import decode
 
-DEPTH: Final = 100
+MAX_DEPTH: Final = 100
 TEXT: Final = ""
-"""The key of an element's text beside its attributes and children."""
+"""The key of an element's text next to its attributes and children."""
 
 _NAMESPACE: Final = "xmlns"
 
 
-def compile_format(declared: Declared) -> Format:
-    """XML needs nothing more."""
-    return Format(declared.kind, convert=from_xml, encode=to_xml)
+def compile_format(declared: FormatDeclaration) -> Format:
+    """Compile XML, which has no options."""
+    return Format(declared.info, convert=from_xml, encode=to_xml)
 
 
 def from_xml(body: bytes, charset: str | None) -> Any:
-    """Return the root element's members: attributes and elements by name, what is repeated as an array."""
-    # Text is parsed as UTF-8 whatever its declaration says: what HTTP says of the charset counts for more.
-    source = decoded(body, charset) if charset else body
+    """Return the members of the root element: attributes and elements by name, repeated ones as an array."""
+    # The charset of HTTP takes precedence over the XML declaration, which expat ignores for text.
+    source = decode(body, charset) if charset else body
     reader = _Reader()
     parser = expat.ParserCreate()
     parser.buffer_text = True
     parser.StartElementHandler = reader.start
     parser.EndElementHandler = reader.end
     parser.CharacterDataHandler = reader.text
-    parser.StartDoctypeDeclHandler = _refuse_doctype
+    parser.StartDoctypeDeclHandler = _reject_doctype
     try:
         parser.Parse(source, True)
     except expat.ExpatError as error:
-        refuse(f"line {error.lineno}: {expat.errors.messages[error.code]}")
+        reject(f"line {error.lineno}: {expat.errors.messages[error.code]}")
     return reader.root
 
 
 def to_xml(data: Any) -> bytes:
-    """Write data as XML; `@` has no meaning, so everything is an element."""
-    return f"<answer>{_written('value', data) if isinstance(data, list) else _inner(data)}</answer>".encode()
+    """Encode data as XML, everything as elements."""
+    return f"<response>{_element('value', data) if isinstance(data, list) else _inner(data)}</response>".encode()
 
 
 class _Element:
-    """An element whose end has not come yet; `texts` are the runs of text between its children."""
+    """An open element; `texts` are the runs of text between its children."""
 
     __slots__ = ("members", "name", "texts")
 
@@ -59,17 +59,17 @@ class _Element:
                 self.add(_local(key), value)
 
     def add(self, name: str, value: Any) -> None:
-        """Add a member; the second of a name makes an array."""
-        known = self.members.get(name)
-        if known is None:
+        """Add a member; the second of the same name makes an array."""
+        current = self.members.get(name)
+        if current is None:
             self.members[name] = value
-        elif isinstance(known, list):
-            known.append(value)
+        elif isinstance(current, list):
+            current.append(value)
         else:
-            self.members[name] = [known, value]
+            self.members[name] = [current, value]
 
     def value(self, *, root: bool = False) -> Any:
-        """Return the whole element as data: only text is a string."""
+        """Return the element as data; an element that only has text is a string."""
         if not self.members and not root:
             return "".join(self.texts)
         if runs := [text for text in self.texts if text.strip()]:
@@ -81,17 +81,17 @@ class _Reader:
     def __init__(self) -> None:
         self.root: Any = None
         self._open: list[_Element] = []
-        self._follows = False
+        self._in_text = False
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
-        if len(self._open) == DEPTH:
-            refuse(f"nested deeper than {DEPTH} levels")
+        if len(self._open) == MAX_DEPTH:
+            reject(f"nested deeper than {MAX_DEPTH} levels")
         self._open.append(_Element(name, attributes))
-        self._follows = False
+        self._in_text = False
 
     def end(self, _: str) -> None:
         element = self._open.pop()
-        self._follows = False
+        self._in_text = False
         if self._open:
             self._open[-1].add(element.name, element.value())
         else:
@@ -99,15 +99,15 @@ class _Reader:
 
     def text(self, text: str) -> None:
         texts = self._open[-1].texts
-        if self._follows:
+        if self._in_text:
             texts[-1] += text
         else:
             texts.append(text)
-            self._follows = True
+            self._in_text = True
 
 
-def _refuse_doctype(*_: Any) -> None:
-    refuse("a document type (<!DOCTYPE) is not read")
+def _reject_doctype(*_: Any) -> None:
+    reject("document types (<!DOCTYPE) are not allowed")
 
 
 def _local(name: str) -> str:
@@ -116,11 +116,11 @@ def _local(name: str) -> str:
 
 def _inner(data: Any) -> str:
     if isinstance(data, dict):
-        return "".join(_written(name, value) for name, value in data.items())
+        return "".join(_element(name, value) for name, value in data.items())
     return escape("" if data is None else data if isinstance(data, str) else str(data))
 
 
-def _written(name: str, data: Any) -> str:
+def _element(name: str, data: Any) -> str:
     if isinstance(data, list):
-        return "".join(_written(name, each) for each in data)
+        return "".join(_element(name, item) for item in data)
     return f"<{name}>{_inner(data)}</{name}>" if name else _inner(data)

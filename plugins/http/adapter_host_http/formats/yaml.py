@@ -1,4 +1,4 @@
-"""YAML by the 1.2 core schema: the parser's events to data, without recursion, aliases within bounds."""
+"""YAML 1.2 (core schema): convert parser events to data without recursion, and limit aliases."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any, Final
 import orjson
 import yaml
 
-from .format import Declared, Format, refuse
+from .format import Format, FormatDeclaration, reject
 from .text import read_text
 
 MAX_VALUES: Final = 1_000_000
 
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_WORDS: Final[dict[str, bool | None]] = {
+_KEYWORDS: Final[dict[str, bool | None]] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
@@ -27,9 +27,9 @@ _MERGE: Final = "<<"
 _NO_KEY: Final = object()
 
 
-def compile_format(declared: Declared) -> Format:
-    """YAML needs nothing more."""
-    return Format(declared.kind, convert=from_yaml, encode=to_yaml)
+def compile_format(declared: FormatDeclaration) -> Format:
+    """Compile YAML, which has no options."""
+    return Format(declared.info, convert=from_yaml, encode=to_yaml)
 
 
 def from_yaml(body: bytes, charset: str | None) -> Any:
@@ -38,26 +38,26 @@ def from_yaml(body: bytes, charset: str | None) -> Any:
 
 
 def read_yaml(text: str) -> Any:
-    """Return the data of YAML text; raises `FormatError`."""
+    """Return the data of YAML text; raise `FormatError`."""
     reader = _Reader()
     try:
         for event in yaml.parse(text, Loader=_LOADER):
-            reader.take(event)
+            reader.handle(event)
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        refuse(f"{line}{error.problem}")
+        reject(f"{line}{error.problem}")
     except (yaml.YAMLError, OverflowError):
-        refuse("a character is not allowed")
+        reject("invalid character")
     return reader.data
 
 
 def to_yaml(data: Any) -> bytes:
-    """Write data as YAML; JSON is YAML already."""
+    """Encode data as YAML; JSON is YAML already."""
     return orjson.dumps(data)
 
 
-class _Open:
-    """A collection whose end has not come yet; `size` counts aliases as what they stand for."""
+class _OpenCollection:
+    """An open collection; `size` counts aliases as the values they repeat."""
 
     __slots__ = ("anchor", "key", "merged", "size", "value")
 
@@ -72,62 +72,62 @@ class _Open:
 class _Reader:
     def __init__(self) -> None:
         self._documents: list[Any] = []
-        self._stack = [_Open(self._documents, None)]
+        self._stack = [_OpenCollection(self._documents, None)]
         self._anchors: dict[str, tuple[Any, int]] = {}
 
     @property
     def data(self) -> Any:
         return self._documents[0] if self._documents else None
 
-    def take(self, event: Any) -> None:
+    def handle(self, event: Any) -> None:
         if isinstance(event, yaml.ScalarEvent):
-            value = _plain(event.value) if _is_plain(event) else event.value
-            self._remember(event.anchor, value, 1)
-            self._put(value, 1)
+            value = _resolve_scalar(event.value) if _is_plain(event) else event.value
+            self._store_anchor(event.anchor, value, 1)
+            self._add(value, 1)
         elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
-            self._stack.append(_Open({} if isinstance(event, yaml.MappingStartEvent) else [], event.anchor))
+            self._stack.append(_OpenCollection({} if isinstance(event, yaml.MappingStartEvent) else [], event.anchor))
         elif isinstance(event, yaml.CollectionEndEvent):
             self._end()
         elif isinstance(event, yaml.AliasEvent):
-            self._put(*self._anchored(event.anchor))
+            self._add(*self._anchored(event.anchor))
         elif isinstance(event, yaml.DocumentStartEvent) and self._documents:
-            refuse("it holds more than one document")
+            reject("more than one document")
 
     def _end(self) -> None:
-        done = self._stack.pop()
-        for merged in done.merged:
-            done.value = {**merged, **done.value}
-        self._remember(done.anchor, done.value, done.size)
-        self._put(done.value, done.size)
+        closed = self._stack.pop()
+        for merged in closed.merged:
+            closed.value = {**merged, **closed.value}
+        self._store_anchor(closed.anchor, closed.value, closed.size)
+        self._add(closed.value, closed.size)
 
     def _anchored(self, anchor: str | None) -> tuple[Any, int]:
-        known = self._anchors.get(anchor or "")
-        return known or refuse("an alias stands for nothing complete")
+        anchored = self._anchors.get(anchor or "")
+        return anchored or reject("an alias to an incomplete or missing anchor")
 
-    def _remember(self, anchor: str | None, value: Any, size: int) -> None:
+    def _store_anchor(self, anchor: str | None, value: Any, size: int) -> None:
         if anchor is not None:
             self._anchors[anchor] = value, size
 
-    def _put(self, value: Any, size: int) -> None:
-        into = self._stack[-1]
-        into.size += size
-        if into.size > MAX_VALUES:
-            refuse(f"more than {MAX_VALUES:,} values, aliases in full")
-        if isinstance(into.value, list):
-            into.value.append(value)
-        elif into.key is _NO_KEY:
-            into.key = _key(value)
+    def _add(self, value: Any, size: int) -> None:
+        parent = self._stack[-1]
+        parent.size += size
+        if parent.size > MAX_VALUES:
+            reject(f"more than {MAX_VALUES:,} values, including aliases")
+        if isinstance(parent.value, list):
+            parent.value.append(value)
+        elif parent.key is _NO_KEY:
+            parent.key = _key(value)
         else:
-            self._put_member(into, value)
+            self._add_member(parent, value)
 
-    def _put_member(self, into: _Open, value: Any) -> None:
-        key, into.key = into.key, _NO_KEY
+    def _add_member(self, parent: _OpenCollection, value: Any) -> None:
+        key, parent.key = parent.key, _NO_KEY
         if key == _MERGE and isinstance(value, dict):
-            into.merged.append(value)
-        elif key == _MERGE and isinstance(value, list) and all(isinstance(each, dict) for each in value):
-            into.merged += value
+            parent.merged.append(value)
+        elif key == _MERGE and isinstance(value, list) and all(isinstance(item, dict) for item in value):
+            parent.merged += value
         else:
-            into.value[key] = value
+            parent.value[key] = value
 
 
 def _is_plain(event: Any) -> bool:
@@ -136,13 +136,13 @@ def _is_plain(event: Any) -> bool:
 
 def _key(value: Any) -> str:
     if isinstance(value, dict | list):
-        refuse("a key is a collection")
+        reject("a key is not a scalar")
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
-def _plain(text: str) -> Any:
-    if text in _WORDS:
-        return _WORDS[text]
+def _resolve_scalar(text: str) -> Any:
+    if text in _KEYWORDS:
+        return _KEYWORDS[text]
     if _DECIMAL.fullmatch(text) or _BASED.fullmatch(text):
         number = int(text, 0 if text[:2] in ("0o", "0x") else 10)
         return number if -_LARGEST <= number < 2 * _LARGEST else float(text)

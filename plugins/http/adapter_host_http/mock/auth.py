@@ -1,4 +1,4 @@
-"""How the stand-in checks who is calling, as the API and its authorization server would."""
+"""Check credentials in the mock server, as the API and its authorization server would."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from urllib.parse import unquote_plus
 
 from aiohttp import web
 
-from adapter_host_http.auth.digest import Challenge, Digest, parse
-from adapter_host_http.auth.oauth2 import Tokens
+from adapter_host_http.auth.digest import Challenge, DigestFlow, parse_challenges
+from adapter_host_http.auth.oauth2 import ClientCredentialsFlow
 from adapter_host_http.auth.token_endpoint import TOKEN_PATH
 from adapter_host_http.credential import AUTHORIZATION, Credential
-from adapter_host_http.encoding import form as encoded
+from adapter_host_http.encoding import form_encode
 
-_REALM: Final = "stand-in"
-_LIFE: Final = 3600
+_REALM: Final = "mock"
+_TOKEN_LIFETIME: Final = 3600
 
 
 class MockAuthenticator(ABC):
@@ -28,81 +28,78 @@ class MockAuthenticator(ABC):
         self.credential = credential
 
     @abstractmethod
-    def holds(self, request: web.Request) -> bool:
-        """Whether a request proves who is calling."""
+    def accepts(self, request: web.Request) -> bool:
+        """Return whether a request carries the credential."""
 
     def challenge(self) -> Mapping[str, str]:
-        """Return the headers of a refusal."""
+        """Return the headers of a 401 response."""
         return {}
 
-    async def answer(self, request: web.Request) -> web.Response | None:
-        """Return the answer to a request that asks for proof and not for the API, or None for any other."""
+    async def handle(self, request: web.Request) -> web.Response | None:
+        """Return the response to a request for a token, or None for any other request."""
         return None
 
 
 def mock_authenticator(credential: Credential) -> MockAuthenticator:
     """Return the authenticator for a credential."""
     auth_flow = credential.auth_flow
-    if isinstance(auth_flow, Digest):
+    if isinstance(auth_flow, DigestFlow):
         return _DigestAuthenticator(credential, auth_flow)
     return (
-        _TokenAuthenticator(credential, auth_flow) if isinstance(auth_flow, Tokens) else _FixedAuthenticator(credential)
+        _TokenAuthenticator(credential, auth_flow)
+        if isinstance(auth_flow, ClientCredentialsFlow)
+        else _FixedAuthenticator(credential)
     )
 
 
 class _FixedAuthenticator(MockAuthenticator):
-    def holds(self, request: web.Request) -> bool:
-        """Whether it has the very text."""
-        given: Mapping[str, str] = request.headers if self.credential.in_ == "header" else request.query
-        return given.get(self.credential.name) == self.credential.value
+    def accepts(self, request: web.Request) -> bool:
+        parameters: Mapping[str, str] = request.headers if self.credential.in_ == "header" else request.query
+        return parameters.get(self.credential.name) == self.credential.value
 
 
 class _DigestAuthenticator(MockAuthenticator):
-    def __init__(self, credential: Credential, digest: Digest) -> None:
+    def __init__(self, credential: Credential, flow: DigestFlow) -> None:
         super().__init__(credential)
-        self._account = digest.account
-        self._asked = Challenge(_REALM, token_hex(16), "SHA-256", "auth")
+        self._account = flow.account
+        self._digest_challenge = Challenge(_REALM, token_hex(16), "SHA-256", "auth")
 
-    def holds(self, request: web.Request) -> bool:
-        """Whether it answers the challenge."""
-        for scheme, given in parse(request.headers.get(AUTHORIZATION, "")):
-            count, cnonce, target = given.get("nc", ""), given.get("cnonce", ""), request.rel_url.raw_path_qs
-            wanted = self._asked.response(self._account, request.method, target, count, cnonce)
-            if scheme == "digest" and (given.get("nonce"), given.get("response")) == (self._asked.nonce, wanted):
+    def accepts(self, request: web.Request) -> bool:
+        for scheme, parameters in parse_challenges(request.headers.get(AUTHORIZATION, "")):
+            count, cnonce, target = parameters.get("nc", ""), parameters.get("cnonce", ""), request.rel_url.raw_path_qs
+            expected = self._digest_challenge.response(self._account, request.method, target, count, cnonce)
+            received = parameters.get("nonce"), parameters.get("response")
+            if scheme == "digest" and received == (self._digest_challenge.nonce, expected):
                 return True
         return False
 
     def challenge(self) -> Mapping[str, str]:
-        """Return the challenge."""
-        asked = self._asked
-        text = f'Digest realm="{asked.realm}", nonce="{asked.nonce}", algorithm={asked.algorithm}, qop="{asked.qop}"'
-        return {"WWW-Authenticate": text}
+        challenge = self._digest_challenge
+        names = f'realm="{challenge.realm}", nonce="{challenge.nonce}", qop="{challenge.qop}"'
+        return {"WWW-Authenticate": f"Digest {names}, algorithm={challenge.algorithm}"}
 
 
 class _TokenAuthenticator(MockAuthenticator):
-    def __init__(self, credential: Credential, tokens: Tokens) -> None:
+    def __init__(self, credential: Credential, flow: ClientCredentialsFlow) -> None:
         super().__init__(credential)
-        self._grant = tokens.grant
+        self._grant = flow.grant
         self._token = token_urlsafe(16)
 
-    def holds(self, request: web.Request) -> bool:
-        """Whether it has the token that was given."""
+    def accepts(self, request: web.Request) -> bool:
         return request.headers.get(AUTHORIZATION) == f"Bearer {self._token}"
 
     def challenge(self) -> Mapping[str, str]:
-        """Return the scheme."""
         return {"WWW-Authenticate": "Bearer"}
 
-    async def answer(self, request: web.Request) -> web.Response | None:
-        """Return a token for the client."""
+    async def handle(self, request: web.Request) -> web.Response | None:
         if request.path != TOKEN_PATH:
             return None
         form = dict(pair.partition("=")[::2] for pair in (await request.text()).split("&"))
         posted = tuple(unquote_plus(form.get(name, "")) for name in ("client_id", "client_secret"))
-        if posted != (self._grant.client, self._grant.secret) and not self._knows(request):
+        if posted != (self._grant.client, self._grant.secret) and not self._has_client_credentials(request):
             return web.json_response({"error": "invalid_client"}, status=401)
-        return web.json_response({"access_token": self._token, "token_type": "Bearer", "expires_in": _LIFE})
+        return web.json_response({"access_token": self._token, "token_type": "Bearer", "expires_in": _TOKEN_LIFETIME})
 
-    def _knows(self, request: web.Request) -> bool:
-        pair = ":".join(encoded(text) for text in (self._grant.client, self._grant.secret))
+    def _has_client_credentials(self, request: web.Request) -> bool:
+        pair = ":".join(form_encode(text) for text in (self._grant.client, self._grant.secret))
         return request.headers.get(AUTHORIZATION) == f"Basic {b64encode(pair.encode()).decode()}"

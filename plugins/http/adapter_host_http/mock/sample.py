@@ -1,4 +1,4 @@
-"""Sample data made from what a document says of an API's answers."""
+"""Generate sample data from the declared outputs of an operation."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Step = str | int
 
 
 def sample_of(outputs: Sequence[OutputSpec]) -> Any:
-    """Return data in which every mapping finds a value, or None when the mappings do not say what."""
+    """Return data in which every mapping finds a value, or None for outputs without mappings."""
     root: Any = None
     for output in outputs:
         path = _path(output)
         if path or output.properties or output.items:
-            root = _placed(root, path, _value(output))
+            root = _insert(root, path, _value(output))
     return root
 
 
@@ -47,30 +47,30 @@ def _value(output: OutputSpec) -> Any:
 
 
 def _element(items: OutputSpec) -> Any:
-    return _placed(None, _path(items), _value(items))
+    return _insert(None, _path(items), _value(items))
 
 
 def _object(properties: dict[str, OutputSpec]) -> Any:
     root: Any = {}
     for name, output in properties.items():
-        named = output if output.name else output.model_copy(update={"name": name})
-        root = _placed(root, _path(output) or [name], _value(named))
+        output = output if output.name else output.model_copy(update={"name": name})
+        root = _insert(root, _path(output) or [name], _value(output))
     return root
 
 
-def _placed(root: Any, path: Sequence[Step], value: Any) -> Any:
-    """`root` with `value` put at `path`; what is there already stays unless both are objects."""
+def _insert(root: Any, path: Sequence[Step], value: Any) -> Any:
+    """Return `root` with `value` at `path`; keep existing values, and merge objects."""
     if not path:
-        return _merged(root, value)
+        return _merge(root, value)
     step, rest = path[0], path[1:]
     if step == 0:
         elements = root if isinstance(root, list) and root else [None]
-        return [_placed(elements[0], rest, value)]
-    known = root if isinstance(root, dict) else {}
-    return {**known, str(step): _placed(known.get(str(step)), rest, value)}
+        return [_insert(elements[0], rest, value)]
+    members = root if isinstance(root, dict) else {}
+    return {**members, str(step): _insert(members.get(str(step)), rest, value)}
 
 
-def _merged(old: Any, new: Any) -> Any:
+def _merge(old: Any, new: Any) -> Any:
     if isinstance(old, dict) and isinstance(new, dict):
         return {**old, **new}
     return new if old is None else old

@@ -1,4 +1,4 @@
-"""The stand-in for a consumed API: a real server on the loopback that checks what the API would."""
+"""A mock server for a consumed API: a real server on the loopback that validates requests as the API would."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aiohttp import web
 
 from adapter_host import text_of
 from adapter_host_http.credential import Credential
-from adapter_host_http.request.plan import Carried
+from adapter_host_http.request.plan import Parameter
 
 from .auth import mock_authenticator
 from .sample import sample_of
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 _JSON: Final = "application/json"
 _BODY_LIMIT: Final = 64 * 1024 * 1024
 _DATA_URL: Final = re.compile(r"data:([^,]*);base64,([A-Za-z0-9+/=\s]*)")
-_REST_OF_EXAMPLE: Final = frozenset({"status", "body"})
+_EXAMPLE_KEYS: Final = frozenset({"status", "body"})
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One operation as the stand-in serves it."""
+    """An operation as the mock server serves it."""
 
     pattern: re.Pattern[str]
     fixed: int
@@ -39,36 +39,36 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A request, read."""
+    """A request that was read completely."""
 
     request: web.Request
     body: bytes
     data: Any
 
-    def has(self, carried: Carried) -> bool:
-        """Whether a declared input came."""
-        if carried.in_ == "query":
-            return carried.name in self.request.query
-        if carried.in_ == "header":
-            return carried.name in self.request.headers
-        if carried.in_ == "cookie":
-            return carried.name in self.request.cookies
-        if carried.in_ == "body" and not carried.whole and isinstance(self.data, dict):
-            return carried.name in self.data
-        return carried.in_ == "path" or bool(self.body)
+    def has(self, parameters: Parameter) -> bool:
+        """Return whether a declared input was received."""
+        if parameters.in_ == "query":
+            return parameters.name in self.request.query
+        if parameters.in_ == "header":
+            return parameters.name in self.request.headers
+        if parameters.in_ == "cookie":
+            return parameters.name in self.request.cookies
+        if parameters.in_ == "body" and not parameters.whole and isinstance(self.data, dict):
+            return parameters.name in self.data
+        return parameters.in_ == "path" or bool(self.body)
 
 
 class MockServer:
-    """Serves the declared operations of one consumer until it is stopped."""
+    """Serves the operations of one consumer until it is stopped."""
 
     def __init__(self, operations: Sequence[HttpOperation], credential: Credential | None) -> None:
-        self._proof = mock_authenticator(credential) if credential else None
+        self._authenticator = mock_authenticator(credential) if credential else None
         routes = [_route(operation) for operation in operations]
         self._routes = sorted(routes, key=lambda route: -route.fixed)
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> str:
-        """Serve on a free port of the loopback; gives the base to call."""
+        """Serve on a free port of the loopback; return the base URL."""
         app = web.Application(client_max_size=_BODY_LIMIT)
         app.router.add_route("*", "/{path:.*}", self._serve)
         self._runner = web.AppRunner(app, access_log=None)
@@ -84,23 +84,23 @@ class MockServer:
             await self._runner.cleanup()
 
     async def _serve(self, request: web.Request) -> web.Response:
-        if self._proof is not None and (own := await self._proof.answer(request)) is not None:
-            return own
+        if self._authenticator is not None and (response := await self._authenticator.handle(request)) is not None:
+            return response
         matching = [route for route in self._routes if route.pattern.fullmatch(request.rel_url.raw_path)]
         if not matching:
-            return _error(404, f"there is no {unquote(request.rel_url.raw_path)}")
-        found = next((route for route in matching if route.operation.method == request.method), None)
-        if found is None:
+            return _error(404, f"no operation at {unquote(request.rel_url.raw_path)}")
+        match = next((route for route in matching if route.operation.method == request.method), None)
+        if match is None:
             allowed = ", ".join(sorted({str(route.operation.method) for route in matching}))
             return _error(405, f"{request.method} is not allowed here", {"Allow": allowed})
-        return await self._answer(found.operation, request)
+        return await self._respond(match.operation, request)
 
-    async def _answer(self, operation: HttpOperation, request: web.Request) -> web.Response:
-        proof = self._proof
-        if proof is not None and not proof.holds(request):
-            credential = proof.credential
-            message = f"the {credential.in_} '{credential.name}' does not hold the credential"
-            return _error(401, message, proof.challenge())
+    async def _respond(self, operation: HttpOperation, request: web.Request) -> web.Response:
+        authenticator = self._authenticator
+        if authenticator is not None and not authenticator.accepts(request):
+            credential = authenticator.credential
+            message = f"the {credential.in_} '{credential.name}' does not match the credential"
+            return _error(401, message, authenticator.challenge())
         body = await request.read()
         data = None
         if body and _sends_json(operation):
@@ -111,10 +111,10 @@ class MockServer:
             except ValueError:
                 return _error(400, "the body is not JSON")
         received = Received(request, body, data)
-        for carried in operation.carried:
-            if carried.required and not received.has(carried):
-                return _error(400, f"'{carried.name}' is required in {carried.in_}")
-        return _example(operation, received)
+        for parameters in operation.parameters:
+            if parameters.required and not received.has(parameters):
+                return _error(400, f"'{parameters.name}' is required in {parameters.in_}")
+        return _example_response(operation, received)
 
 
 def _route(operation: HttpOperation) -> Route:
@@ -124,7 +124,7 @@ def _route(operation: HttpOperation) -> Route:
 
 
 def _sends_json(operation: HttpOperation) -> bool:
-    body = operation.unit.spec.body
+    body = operation.scope.spec.body
     return body is None or body.type == "json"
 
 
@@ -137,44 +137,44 @@ def _json(status: int, data: Any, headers: Mapping[str, str] | None = None) -> w
     return web.Response(status=status, body=body, content_type=_JSON, headers=headers)
 
 
-def _example(operation: HttpOperation, received: Received) -> web.Response:
-    spec = operation.unit.spec
+def _example_response(operation: HttpOperation, received: Received) -> web.Response:
+    spec = operation.scope.spec
     example = spec.example
     if example is None:
         example = sample_of(spec.output_parameters)
-    if isinstance(example, dict) and "status" in example and example.keys() <= _REST_OF_EXAMPLE:
-        return _formed(operation, int(example["status"]), example.get("body"))
+    if isinstance(example, dict) and "status" in example and example.keys() <= _EXAMPLE_KEYS:
+        return _encode_response(operation, int(example["status"]), example.get("body"))
     if example is None:
         example = {"received": _echo(operation, received)}
-    return _formed(operation, 200, example)
+    return _encode_response(operation, 200, example)
 
 
-def _formed(operation: HttpOperation, status: int, data: Any) -> web.Response:
-    """Return the answer in its format; text is taken for that already where it is not JSON."""
-    raw_format = operation.format
-    if operation.binary and (given := _data_url(data)) is not None:
-        return web.Response(status=status, body=given[1], headers={"Content-Type": given[0]})
-    if status >= 300 or raw_format.media_type == _JSON:
+def _encode_response(operation: HttpOperation, status: int, data: Any) -> web.Response:
+    """Return a response in the operation's format; text is in that format already, unless the format is JSON."""
+    response_format = operation.format
+    if operation.binary and (content := _data_url(data)) is not None:
+        return web.Response(status=status, body=content[1], headers={"Content-Type": content[0]})
+    if status >= 300 or response_format.media_type == _JSON:
         return _json(status, data)
-    body = data.encode() if isinstance(data, str) else raw_format.encode(data)
-    return web.Response(status=status, body=body, content_type=raw_format.media_type)
+    body = data.encode() if isinstance(data, str) else response_format.encode(data)
+    return web.Response(status=status, body=body, content_type=response_format.media_type)
 
 
 def _data_url(example: Any) -> tuple[str, bytes] | None:
-    """Return the media type and the bytes of a `data:` URL in base 64 (RFC 2397): an example in YAML is text."""
-    found = _DATA_URL.fullmatch(example) if isinstance(example, str) else None
-    return None if found is None else (found[1] or "text/plain", b64decode(found[2]))
+    """Return the media type and bytes of a base64 `data:` URL (RFC 2397), which is how YAML examples hold bytes."""
+    match = _DATA_URL.fullmatch(example) if isinstance(example, str) else None
+    return None if match is None else (match[1] or "text/plain", b64decode(match[2]))
 
 
 def _echo(operation: HttpOperation, received: Received) -> dict[str, Any]:
     request = received.request
-    credential = operation.unit.credential
+    credential = operation.scope.credential
     query: dict[str, Any] = {}
     for name in request.query:
-        if not (credential and credential.takes("query", name)):
+        if not (credential and credential.matches("query", name)):
             values = request.query.getall(name)
             query[name] = values if len(values) > 1 else values[0]
-    declared = {c.name for c in operation.carried if c.in_ == "header"}
+    declared = {c.name for c in operation.parameters if c.in_ == "header"}
     body = received.data if received.data is not None else received.body.decode(errors="replace") or None
     return {
         "method": request.method,
@@ -183,7 +183,7 @@ def _echo(operation: HttpOperation, received: Received) -> dict[str, Any]:
         "headers": {
             name: text_of(request.headers[name])
             for name in sorted(declared)
-            if name in request.headers and not (credential and credential.takes("header", name))
+            if name in request.headers and not (credential and credential.matches("header", name))
         },
         "body": body,
     }

@@ -1,4 +1,4 @@
-"""Bodies of requests: compiled, each with its Content-Type."""
+"""Compile request bodies with their Content-Type."""
 
 from __future__ import annotations
 
@@ -10,51 +10,51 @@ import orjson
 
 from adapter_host import ABSENT, Arguments, text_of
 from adapter_host_http.config import AnyBody, FormBody, JsonBody, MultipartBody, Part, TextBody
-from adapter_host_http.encoding import Encode, form, json_inner, json_text, sparql_bare, sparql_inner, xml
+from adapter_host_http.encoding import Encode, form_encode, json_inner, json_text, sparql_bare, sparql_inner, xml_escape
 
 from .templates import TAG, Constant, TemplateCompiler, TemplateLocation, Value, render, split_tags, value_of
 
 JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
 
-MakeBody = Callable[[Arguments], tuple[bytes, str] | None]
-"""Gives the body of one call and its Content-Type, or None for no body."""
+BodyBuilder = Callable[[Arguments], tuple[bytes, str] | None]
+"""Returns body and Content-Type of one call, or None for no body."""
 
-# A character that no text of people holds marks the tags that stood outside of quotes.
-_BARE: Final = "\ue000"
+# Marks tags outside of quotes; a private-use character, which texts do not contain.
+_UNQUOTED: Final = "\ue000"
 _CONTENT_TYPES: Final = {
     "text": "text/plain; charset=utf-8",
     "xml": "application/xml",
     "sparql": "application/sparql-query",
 }
-_TEXT_ENCODERS: Final[dict[str, Encode]] = {"text": text_of, "xml": xml}
+_TEXT_ENCODERS: Final[dict[str, Encode]] = {"text": text_of, "xml": xml_escape}
 
 
-def compile_body(body: AnyBody, texts: TemplateCompiler, place: str) -> MakeBody:
-    """Compile the body that an operation declares."""
-    spot = TemplateLocation(place, body, ("data",))
+def compile_body(body: AnyBody, templates: TemplateCompiler, in_: str) -> BodyBuilder:
+    """Compile the declared body of an operation."""
+    location = TemplateLocation(in_, body, ("data",))
     if isinstance(body, JsonBody):
         if isinstance(body.data, str):
-            return _json_written(body.data, texts, spot)
-        return json_body(texts.value(body.data, spot))
+            return _json_from_text(body.data, templates, location)
+        return json_body(templates.value(body.data, location))
     if isinstance(body, FormBody):
-        return _form(body, texts, spot)
+        return _form(body, templates, location)
     if isinstance(body, MultipartBody):
-        return _multipart(body, texts, place)
-    return _text(body, texts, spot)
+        return _multipart(body, templates, in_)
+    return _text(body, templates, location)
 
 
 def whole_tag(body: AnyBody) -> str | None:
-    """Return the text of a JSON body that is one tag and nothing else."""
+    """Return the text of a JSON body that consists of one tag, or None."""
     text = body.data.strip() if isinstance(body, JsonBody) and isinstance(body.data, str) else ""
     return text if TAG.fullmatch(text) else None
 
 
-def json_body(value: Value) -> MakeBody:
-    """Return a JSON body that is this value; an absent one is no body."""
+def json_body(value: Value) -> BodyBuilder:
+    """Return a builder of a JSON body; an absent value makes no body."""
     if isinstance(value, Constant):
-        written = orjson.dumps(value.value), JSON
-        return lambda arguments: written
+        encoded = orjson.dumps(value.value), JSON
+        return lambda arguments: encoded
 
     def make(arguments: Arguments) -> tuple[bytes, str] | None:
         data = value(arguments)
@@ -63,8 +63,8 @@ def json_body(value: Value) -> MakeBody:
     return make
 
 
-def json_fields(fields: dict[str, Value], *, empty: bool) -> MakeBody:
-    """Return a JSON object of the fields that are given; with `empty`, one without any is sent too."""
+def json_fields(fields: dict[str, Value], *, empty: bool) -> BodyBuilder:
+    """Return a builder of a JSON object with the present fields; `empty` allows an empty object."""
     items = tuple(fields.items())
 
     def make(arguments: Arguments) -> tuple[bytes, str] | None:
@@ -75,39 +75,38 @@ def json_fields(fields: dict[str, Value], *, empty: bool) -> MakeBody:
     return make
 
 
-def _json_written(text: str, texts: TemplateCompiler, spot: TemplateLocation) -> MakeBody:
+def _json_from_text(text: str, templates: TemplateCompiler, location: TemplateLocation) -> BodyBuilder:
     marked = "".join(
-        f'"{_BARE}{piece}"' if is_tag and not quoted else piece for piece, is_tag, quoted in split_tags(text, '"')
+        f'"{_UNQUOTED}{piece}"' if is_tag and not quoted else piece for piece, is_tag, quoted in split_tags(text, '"')
     )
     try:
         data = orjson.loads(marked)
     except ValueError:
-        return _json_joined(text, texts, spot)
-    if _names_keys(data):
-        return _json_joined(text, texts, spot)
+        return _json_as_text(text, templates, location)
+    if _has_tags_in_keys(data):
+        return _json_as_text(text, templates, location)
 
-    def leaf(text: str, spot: TemplateLocation) -> Value:
-        if text.startswith(_BARE):
-            return _typed(value_of(texts.template(text[1:], spot)))
-        return _quoted(texts, text, spot)
+    def leaf(text: str, location: TemplateLocation) -> Value:
+        if text.startswith(_UNQUOTED):
+            return _json_constant(value_of(templates.template(text[1:], location)))
+        return _quoted(templates, text, location)
 
-    return json_body(texts.tree(data, spot, leaf))
+    return json_body(templates.tree(data, location, leaf))
 
 
-def _json_joined(text: str, texts: TemplateCompiler, spot: TemplateLocation) -> MakeBody:
+def _json_as_text(text: str, templates: TemplateCompiler, location: TemplateLocation) -> BodyBuilder:
     encoders: tuple[Encode, Encode] = (json_text, json_inner)
-    return _written(texts.joined(text, spot, lambda name, quoted: encoders[quoted], '"'), JSON)
+    return _text_body(templates.text(text, location, lambda name, quoted: encoders[quoted], '"'), JSON)
 
 
-def _names_keys(data: Any) -> bool:
-    """Whether a key of an object has a tag in it."""
+def _has_tags_in_keys(data: Any) -> bool:
     if isinstance(data, dict):
-        return any(TAG.search(key) or _names_keys(child) for key, child in data.items())
-    return isinstance(data, list) and any(map(_names_keys, data))
+        return any(TAG.search(key) or _has_tags_in_keys(child) for key, child in data.items())
+    return isinstance(data, list) and any(map(_has_tags_in_keys, data))
 
 
-def _typed(value: Value) -> Value:
-    """Return a constant that stood outside of quotes is JSON where it can be."""
+def _json_constant(value: Value) -> Value:
+    """Return an unquoted constant as JSON data if it is JSON."""
     if not isinstance(value, Constant):
         return value
     try:
@@ -116,8 +115,8 @@ def _typed(value: Value) -> Value:
         return value
 
 
-def _quoted(texts: TemplateCompiler, text: str, spot: TemplateLocation) -> Value:
-    template = texts.template(text, spot)
+def _quoted(templates: TemplateCompiler, text: str, location: TemplateLocation) -> Value:
+    template = templates.template(text, location)
     name = template.single
     if name is None:
         return value_of(template)
@@ -129,7 +128,7 @@ def _quoted(texts: TemplateCompiler, text: str, spot: TemplateLocation) -> Value
     return quoted
 
 
-def _written(value: Value, content_type: str) -> MakeBody:
+def _text_body(value: Value, content_type: str) -> BodyBuilder:
     return lambda arguments: (_utf8(render(value, arguments)), content_type)
 
 
@@ -137,53 +136,53 @@ def _utf8(text: str) -> bytes:
     return text.encode(errors="replace")
 
 
-def _text(body: TextBody, texts: TemplateCompiler, spot: TemplateLocation) -> MakeBody:
+def _text(body: TextBody, templates: TemplateCompiler, location: TemplateLocation) -> BodyBuilder:
     if body.type == "sparql":
-        value = texts.joined(body.data, spot, _sparql, "\"'")
+        value = templates.text(body.data, location, _sparql, "\"'")
     else:
         encode = _TEXT_ENCODERS[body.type]
-        value = texts.joined(body.data, spot, lambda name, quoted: encode)
-    return _written(value, _CONTENT_TYPES[body.type])
+        value = templates.text(body.data, location, lambda name, quoted: encode)
+    return _text_body(value, _CONTENT_TYPES[body.type])
 
 
 def _sparql(name: str, quoted: bool) -> Encode:
     return sparql_inner if quoted else lambda value: sparql_bare(name, value)
 
 
-def _form(body: FormBody, texts: TemplateCompiler, spot: TemplateLocation) -> MakeBody:
+def _form(body: FormBody, templates: TemplateCompiler, location: TemplateLocation) -> BodyBuilder:
     if isinstance(body.data, str):
-        return _written(texts.joined(body.data, spot, lambda name, quoted: _form_text), FORM)
-    fields = tuple((form(name), texts.value(data, spot / name)) for name, data in body.data.items())
+        return _text_body(templates.text(body.data, location, lambda name, quoted: _form_text), FORM)
+    fields = tuple((form_encode(name), templates.value(data, location / name)) for name, data in body.data.items())
 
     def make(arguments: Arguments) -> tuple[bytes, str]:
-        pairs = (f"{name}={_form_text(item)}" for name, value in fields for item in several(render(value, arguments)))
+        pairs = (f"{name}={_form_text(item)}" for name, value in fields for item in as_list(render(value, arguments)))
         return "&".join(pairs).encode(), FORM
 
     return make
 
 
 def _form_text(value: Any) -> str:
-    return form(text_of(value))
+    return form_encode(text_of(value))
 
 
-def several(value: Any) -> list[Any]:
-    """Return the values that one field is sent with: an array's elements, nothing for null and absent."""
+def as_list(value: Any) -> list[Any]:
+    """Return the values to send for one field: the elements of an array, none for null and absent."""
     values = value if isinstance(value, list | tuple) else [value]
     return [value for value in values if value is not None and value is not ABSENT]
 
 
-def _multipart(body: MultipartBody, texts: TemplateCompiler, place: str) -> MakeBody:
+def _multipart(body: MultipartBody, templates: TemplateCompiler, in_: str) -> BodyBuilder:
     parts = tuple(
-        (_part_head(part), texts.value(part.value, TemplateLocation(place, part, ("value",)))) for part in body.data
+        (_part_head(part), templates.value(part.value, TemplateLocation(in_, part, ("value",)))) for part in body.data
     )
 
     def make(arguments: Arguments) -> tuple[bytes, str]:
-        # A boundary that cannot be foreseen cannot be written into a value.
+        # An unpredictable boundary cannot occur in a value.
         boundary = uuid4().hex
         pieces = [
             f"--{boundary}\r\n{head}\r\n\r\n{text_of(item)}\r\n"
             for head, value in parts
-            for item in several(render(value, arguments))
+            for item in as_list(render(value, arguments))
         ]
         return _utf8(f"{''.join(pieces)}--{boundary}--\r\n"), f"multipart/form-data; boundary={boundary}"
 

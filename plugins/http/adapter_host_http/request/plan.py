@@ -1,4 +1,4 @@
-"""Requests: a plan compiled once, and what it makes of the arguments of a call."""
+"""Plans, which build the request of a call from its arguments."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import orjson
 from multidict import CIMultiDict
 
 from adapter_host import ABSENT, ArgumentError, Arguments, Input, text_of
-from adapter_host_http.encoding import cookie, header, listed, percent
+from adapter_host_http.encoding import comma_joined, cookie_encode, header_value, percent_encode
 
-from .body import MakeBody, several
-from .request import CONTENT_TYPE, Pair, Prepared, Request
+from .body import BodyBuilder, as_list
+from .request import CONTENT_TYPE, Pair, PreparedHeaders, Request
 from .templates import Constant, Value, render
 from .url import Path
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One named value of a request; `input` is whom to blame for a wrong one."""
+    """A named value of a request; `input` is the name that errors report."""
 
     name: str
     value: Value
@@ -28,8 +28,8 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
-    """Where the request carries an input, and under what name; `whole` is the whole body."""
+class Parameter:
+    """Location and name of an input in the request; `whole` means the complete body."""
 
     input: str
     in_: str
@@ -40,28 +40,28 @@ class Carried:
 
 @dataclass(frozen=True, slots=True)
 class RequestParts:
-    """What a request is made of, by place."""
+    """The parts of a request by location."""
 
     method: str
     path: Path
     query: tuple[Field, ...]
     headers: tuple[Field, ...]
     cookies: tuple[Field, ...]
-    body: MakeBody | None
+    body: BodyBuilder | None
 
 
 class RequestPlan:
-    """Makes requests. Constants are encoded already; a call appends its own values."""
+    """Builds requests; constants are encoded in advance."""
 
     __slots__ = (
         "_body",
         "_cookies",
         "_defaults",
+        "_has_content_type",
         "_headers",
         "_prepared",
         "_query",
         "_required",
-        "_typed",
         "inputs",
         "method",
         "path",
@@ -71,7 +71,7 @@ class RequestPlan:
         self.method = parts.method
         self.path = parts.path
         self.inputs = inputs
-        self._query = tuple(_query_piece(field) for field in parts.query)
+        self._query = tuple(_compile_query_field(field) for field in parts.query)
         self._headers = tuple(
             (field.name, field.name.lower(), field.value, field.input)
             for field in parts.headers
@@ -80,24 +80,26 @@ class RequestPlan:
         self._cookies = parts.cookies
         self._body = parts.body
         self._required = tuple(i.name for i in inputs if i.required and i.in_ != "path")
-        self._divide(parts)
+        self._split_headers(parts)
 
-    def _divide(self, parts: RequestParts) -> None:
-        """Part the constant headers into those that stay, and those that a call's own may replace."""
-        constants = [(f.name, listed(f.value.value)) for f in parts.headers if isinstance(f.value, Constant)]
+    def _split_headers(self, parts: RequestParts) -> None:
+        """Separate constant headers into prepared ones, and defaults that a call can replace."""
+        constants = [(f.name, comma_joined(f.value.value)) for f in parts.headers if isinstance(f.value, Constant)]
         changing = {lower for _, lower, _, _ in self._headers} | ({"cookie"} if parts.cookies else set())
-        codings = not any(name == "accept-encoding" for name in changing | {name.lower() for name, _ in constants})
+        accept_codings = not any(
+            name == "accept-encoding" for name in changing | {name.lower() for name, _ in constants}
+        )
         fixed = [pair for pair in constants if pair[0].lower() not in changing]
-        self._prepared = Prepared(fixed, codings=codings)
+        self._prepared = PreparedHeaders(fixed, accept_codings=accept_codings)
         self._defaults = {name.lower(): (name, value) for name, value in constants if name.lower() in changing}
-        self._typed = any(name.lower() == "content-type" for name, _ in fixed)
+        self._has_content_type = any(name.lower() == "content-type" for name, _ in fixed)
 
     def build(self, arguments: Arguments) -> Request:
-        """Return the request of one call; raises `ArgumentError`."""
+        """Return the request of a call; raise `ArgumentError`."""
         try:
             return self._build(arguments)
         except orjson.JSONEncodeError:
-            raise _beyond_json(arguments) from None
+            raise _json_error(arguments) from None
 
     def _build(self, arguments: Arguments) -> Request:
         for name in self._required:
@@ -106,26 +108,26 @@ class RequestPlan:
         target = self.path.render(arguments)
         if self._query:
             target += self._query_text(arguments)
-        own = self._defaults.copy()
+        call_headers = self._defaults.copy()
         for name, lower, value, input_name in self._headers:
-            given = value(arguments)
-            if given is not ABSENT and given is not None:
-                own[lower] = name, header(input_name, listed(given))
+            rendered = value(arguments)
+            if rendered is not ABSENT and rendered is not None:
+                call_headers[lower] = name, header_value(input_name, comma_joined(rendered))
         if self._cookies:
-            self._add_cookies(own, arguments)
-        made = self._body(arguments) if self._body else None
-        if made is None:
-            return Request(target, self._prepared, own, None)
-        if not self._typed and "content-type" not in own:
-            own["content-type"] = CONTENT_TYPE, made[1]
-        return Request(target, self._prepared, own, made[0])
+            self._add_cookies(call_headers, arguments)
+        body = self._body(arguments) if self._body else None
+        if body is None:
+            return Request(target, self._prepared, call_headers, None)
+        if not self._has_content_type and "content-type" not in call_headers:
+            call_headers["content-type"] = CONTENT_TYPE, body[1]
+        return Request(target, self._prepared, call_headers, body[0])
 
     def constant_headers(self) -> Mapping[str, str]:
-        """Return the headers that hold for every call that gives none of its own."""
+        """Return the headers of a call without header arguments."""
         return CIMultiDict((*self._prepared.pairs, *self._defaults.values()))
 
     def constant_query(self) -> str:
-        """Return the query that no call changes, from its `?`."""
+        """Return the constant part of the query, with its `?`."""
         pieces = [piece for piece in self._query if isinstance(piece, str)]
         return f"?{'&'.join(pieces)}" if pieces else ""
 
@@ -133,35 +135,35 @@ class RequestPlan:
         pieces = [text for piece in self._query if (text := piece if isinstance(piece, str) else piece(arguments))]
         return f"?{'&'.join(pieces)}" if pieces else ""
 
-    def _add_cookies(self, own: dict[str, Pair], arguments: Arguments) -> None:
+    def _add_cookies(self, call_headers: dict[str, Pair], arguments: Arguments) -> None:
         pairs = (
-            f"{field.name}={cookie(text_of(value))}"
+            f"{field.name}={cookie_encode(text_of(value))}"
             for field in self._cookies
             if (value := render(field.value, arguments)) is not ABSENT and value is not None
         )
         if text := "; ".join(pairs):
-            own["cookie"] = "Cookie", text
+            call_headers["cookie"] = "Cookie", text
 
 
-def _beyond_json(arguments: Arguments) -> ArgumentError:
-    """Return the error that names the argument with a value that JSON cannot carry."""
+def _json_error(arguments: Arguments) -> ArgumentError:
+    """Return the error for the argument that JSON cannot represent."""
     for name, value in arguments.items():
         try:
             orjson.dumps(value)
         except orjson.JSONEncodeError:
-            return ArgumentError(name, f"'{name}' holds a value that JSON cannot carry")
-    return ArgumentError("", "the request holds a value that JSON cannot carry")
+            return ArgumentError(name, f"'{name}' has a value that JSON cannot represent")
+    return ArgumentError("", "the request has a value that JSON cannot represent")
 
 
-def _query_piece(field: Field) -> str | Callable[[Arguments], str]:
-    prefix = f"{percent(field.name)}="
+def _compile_query_field(field: Field) -> str | Callable[[Arguments], str]:
+    prefix = f"{percent_encode(field.name)}="
     value = field.value
     if isinstance(value, Constant):
-        return _pairs(prefix, value.value)
-    return lambda arguments: _pairs(prefix, value(arguments))
+        return _query_pairs(prefix, value.value)
+    return lambda arguments: _query_pairs(prefix, value(arguments))
 
 
-def _pairs(prefix: str, value: Any) -> str:
+def _query_pairs(prefix: str, value: Any) -> str:
     if isinstance(value, str):
-        return prefix + percent(value)
-    return "&".join(prefix + percent(text_of(item)) for item in several(value))
+        return prefix + percent_encode(value)
+    return "&".join(prefix + percent_encode(text_of(item)) for item in as_list(value))

@@ -1,4 +1,4 @@
-"""An HTTP request as it is sent."""
+"""An HTTP request."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from adapter_host import CONNECTION_HEADERS, HeaderWriter
 CONTENT_TYPE: Final = "Content-Type"
 
 
-CODINGS: Final = "gzip, deflate"
+ACCEPTED_CODINGS: Final = "gzip, deflate"
 
 
-# A handshake gives the first, and the second is about the body as it is sent.
-_SEPARATE: Final = frozenset({"authorization", "content-length"})
-_NOT_PREPARED: Final = _SEPARATE | CONNECTION_HEADERS
+# An authentication flow sets the first; the transport checks the second against the body.
+_PER_CALL: Final = frozenset({"authorization", "content-length"})
+_NOT_PREPARED: Final = _PER_CALL | CONNECTION_HEADERS
 
 
 Pair = tuple[str, str]
@@ -27,64 +27,69 @@ Pair = tuple[str, str]
 Payload = bytes | AsyncIterable[bytes] | None
 
 
-class Prepared:
-    """The headers that no call changes; `lines` are all of them as they are sent.
+class PreparedHeaders:
+    """Headers that are the same in every call; `lines` is their wire format.
 
-    With `codings` they say which codings of an answer are understood.
+    `accept_codings` adds the content codings that the transport can decode.
     """
 
-    __slots__ = ("codings", "count", "lines", "pairs")
+    __slots__ = ("accept_codings", "count", "lines", "pairs")
 
-    def __init__(self, pairs: Iterable[Pair] = (), *, codings: bool = True) -> None:
+    def __init__(self, pairs: Iterable[Pair] = (), *, accept_codings: bool = True) -> None:
         self.pairs = tuple(pairs)
-        self.codings = codings
-        accepted = f"Accept-Encoding: {CODINGS}\r\n" if codings else ""
+        self.accept_codings = accept_codings
+        accepted = f"Accept-Encoding: {ACCEPTED_CODINGS}\r\n" if accept_codings else ""
         self.lines = "".join(f"{name}: {value}\r\n" for name, value in self.pairs) + accepted
         self.count = len(self.pairs) + bool(accepted)
 
 
 @dataclass(slots=True)
 class Request:
-    """What one call sends; `target` is the path and query, `own` are its own headers by lower-case name.
+    """The request of one call.
 
-    One that is `as_is` is passed on: its answer is neither decoded nor followed elsewhere.
+    `target` is path and query, `call_headers` are its own headers by lower-case name. The response to a `pass_through`
+    request is not decoded, and its redirects are not followed.
     """
 
     target: str
-    prepared: Prepared
-    own: dict[str, Pair]
+    prepared: PreparedHeaders
+    call_headers: dict[str, Pair]
     body: Payload
-    as_is: bool = False
+    pass_through: bool = False
 
     @property
     def headers(self) -> CIMultiDict[str]:
-        """All of its headers that are not the connection's."""
-        return CIMultiDict((*self.prepared.pairs, *self.own.values()))
+        """Return all headers except those of the connection."""
+        return CIMultiDict((*self.prepared.pairs, *self.call_headers.values()))
 
     @classmethod
-    def of(cls, target: str, headers: CIMultiDict[str], body: Payload, *, as_is: bool, codings: bool) -> Request:
-        """One whose headers were put together for it alone; those that are the connection's are left out."""
-        own = {name.lower(): (name, value) for name, value in headers.items() if name.lower() in _SEPARATE}
+    def from_headers(
+        cls, target: str, headers: CIMultiDict[str], body: Payload, *, pass_through: bool, accept_codings: bool
+    ) -> Request:
+        """Return a request with headers of its own; drop headers of the connection."""
+        call_headers = {name.lower(): (name, value) for name, value in headers.items() if name.lower() in _PER_CALL}
         pairs = [(name, value) for name, value in headers.items() if name.lower() not in _NOT_PREPARED]
-        return cls(target, Prepared(pairs, codings=codings), own, body, as_is)
+        return cls(target, PreparedHeaders(pairs, accept_codings=accept_codings), call_headers, body, pass_through)
 
-    def at(self, target: str) -> Request:
-        """Return the same with another target."""
-        return Request(target, self.prepared, self.own, self.body, self.as_is)
+    def with_target(self, target: str) -> Request:
+        """Return a copy with another target."""
+        return Request(target, self.prepared, self.call_headers, self.body, self.pass_through)
 
-    def written(self, writers: Iterable[HeaderWriter]) -> Request:
-        """Return the same with what plugins write into its headers."""
+    def apply_writers(self, writers: Iterable[HeaderWriter]) -> Request:
+        """Return a copy with the headers that plugins write."""
         headers = self.headers
         for write in writers:
             write(headers)
-        codings = self.prepared.codings and "Accept-Encoding" not in headers
-        return Request.of(self.target, headers, self.body, as_is=self.as_is, codings=codings)
+        accept_codings = self.prepared.accept_codings and "Accept-Encoding" not in headers
+        return Request.from_headers(
+            self.target, headers, self.body, pass_through=self.pass_through, accept_codings=accept_codings
+        )
 
     @property
     def repeatable(self) -> bool:
-        """Whether it can be sent twice: a body that is read as it is sent cannot."""
+        """Return whether it can be sent twice: a streamed body cannot."""
         return self.body is None or isinstance(self.body, bytes)
 
-    def having(self, name: str, value: str) -> Request:
-        """Return the same with another header, which none of the prepared ones may be."""
-        return replace(self, own={**self.own, name.lower(): (name, value)})
+    def with_header(self, name: str, value: str) -> Request:
+        """Return a copy with another header, which must not be a prepared one."""
+        return replace(self, call_headers={**self.call_headers, name.lower(): (name, value)})

@@ -1,4 +1,4 @@
-"""One declared operation, together with what the levels above it say."""
+"""A declared operation with the declarations that apply to it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ USER_AGENT: Final = f"adapter-host/{metadata.version('adapter-host-core')}"
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
-    """One operation with everything above it that says how it is called."""
+class OperationScope:
+    """A declared operation with its resource, API and credential; `headers` are defaults."""
 
     config: HttpConfig
     resource: HttpResource
@@ -28,21 +28,19 @@ class Unit:
 
     @property
     def path(self) -> str:
-        """The path's text."""
         return self.resource.path if self.spec.path is None else self.spec.path
 
     @property
-    def path_spot(self) -> TemplateLocation:
-        """Where the path's text stands."""
+    def path_location(self) -> TemplateLocation:
         return TemplateLocation("path", self.resource if self.spec.path is None else self.spec, ("path",))
 
 
-def declared_inputs(unit: Unit) -> list[InputSpec]:
-    """Return the declared inputs of every level; of those with one name and place, the innermost."""
-    found: dict[tuple[str, str | None], InputSpec] = {}
-    for level in (unit.config, unit.resource, unit.spec):
+def effective_inputs(scope: OperationScope) -> list[InputSpec]:
+    """Return the declared inputs of all levels; of the same name and location, the innermost."""
+    inputs: dict[tuple[str, str | None], InputSpec] = {}
+    for level in (scope.config, scope.resource, scope.spec):
         for spec in level.input_parameters:
             name = spec.name.lower() if spec.in_ == "header" else spec.name
-            found.pop((name, spec.in_), None)
-            found[name, spec.in_] = spec
-    return list(found.values())
+            inputs.pop((name, spec.in_), None)
+            inputs[name, spec.in_] = spec
+    return list(inputs.values())

@@ -1,4 +1,4 @@
-"""Templates of one operation: compiled, and the inputs that they name noted."""
+"""Compile the templates of an operation and record the inputs that they reference."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ TAG: Final = re.compile(r"\{\{\{\s*([^{}]+?)\s*\}\}\}|\{\{\s*&?\s*([^{}]+?)\s*\}
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A value that no call changes."""
+    """A value that is the same in every call."""
 
     value: Any
 
 
 Render = Callable[[Arguments], Any]
-"""Gives a value of one call, or `ABSENT`."""
+"""Returns the value of one call, or `ABSENT`."""
 
 Value = Constant | Render
 
 
 @dataclass(frozen=True, slots=True)
 class TemplateLocation:
-    """Where a text stands in the document, and where the request carries what it says (under `name`, if it has one)."""
+    """The position of a text in the document, and the location (and `name`) of its value in the request."""
 
     in_: str
     model: Model
@@ -39,7 +39,7 @@ class TemplateLocation:
         return TemplateLocation(self.in_, self.model, (*self.keys, key), self.name)
 
 
-class Masked(Template):
+class MaskedTemplate(Template):
     """A template that shows its secrets by name."""
 
     __slots__ = ()
@@ -50,58 +50,58 @@ class Masked(Template):
             self.constant = self.masked()
 
     def text(self, arguments: Mapping[str, Any], encode: Callable[[str], str] = str) -> str:
-        """Return the text with every reference filled and every secret by name."""
+        """Return the text with references filled in and secrets by name."""
         return self.preview(arguments, encode)
 
 
 class TemplateCompiler:
-    """Compiles the texts of one operation; `constants` are declared values by name, as the document's text."""
+    """Compiles the texts of one operation; `constants` are the texts of declared values by name."""
 
     def __init__(
         self, context: BuildContext, names: Set[str], constants: Mapping[str, str], *, masked: bool = False
     ) -> None:
-        self._provision = context
+        self._context = context
         self._names = names
         self._constants = constants
         self._masked = masked
-        self.found: dict[str, TemplateLocation] = {}
+        self.inputs: dict[str, TemplateLocation] = {}
         self.secrets: set[str] = set()
 
-    def template(self, text: str, spot: TemplateLocation, *, own: str = "") -> Template:
-        """Compile a text that may name declared constants, but not the constant that it is the value of (`own`)."""
+    def template(self, text: str, location: TemplateLocation, *, exclude: str = "") -> Template:
+        """Compile a text; it can reference declared constants, except the one that it defines (`exclude`)."""
         if self._constants:
-            known = {name: value for name, value in self._constants.items() if name != own}
-            text = TAG.sub(lambda tag: known.get(tag[1] or tag[2], tag[0]), text)
-        template = self._provision.template(text, spot.model, *spot.keys, inputs=self._names)
+            replacements = {name: value for name, value in self._constants.items() if name != exclude}
+            text = TAG.sub(lambda tag: replacements.get(tag[1] or tag[2], tag[0]), text)
+        template = self._context.template(text, location.model, *location.keys, inputs=self._names)
         for name in template.inputs:
-            self.found.setdefault(name, spot)
+            self.inputs.setdefault(name, location)
         self.secrets.update(template.secrets)
-        return Masked(template) if self._masked else template
+        return MaskedTemplate(template) if self._masked else template
 
-    def value(self, data: Any, spot: TemplateLocation, *, own: str = "") -> Value:
-        """Compile plain data: a leaf of one tag gives the argument itself, and an absent one is left out."""
+    def value(self, data: Any, location: TemplateLocation, *, exclude: str = "") -> Value:
+        """Compile plain data: a leaf of one tag becomes the typed argument, an absent leaf is left out."""
         if isinstance(data, str):
-            return value_of(self.template(data, spot, own=own))
-        return self.tree(data, spot, lambda text, spot: self.value(text, spot, own=own))
+            return value_of(self.template(data, location, exclude=exclude))
+        return self.tree(data, location, lambda text, location: self.value(text, location, exclude=exclude))
 
-    def tree(self, data: Any, spot: TemplateLocation, leaf: Callable[[str, TemplateLocation], Value]) -> Value:
-        """Compile plain data, its texts by `leaf`."""
+    def tree(self, data: Any, location: TemplateLocation, leaf: Callable[[str, TemplateLocation], Value]) -> Value:
+        """Compile plain data; compile its texts with `leaf`."""
         if isinstance(data, str):
-            return leaf(data, spot)
+            return leaf(data, location)
         if isinstance(data, dict):
-            return _mapping({key: self.tree(child, spot / key, leaf) for key, child in data.items()})
+            return _mapping({key: self.tree(child, location / key, leaf) for key, child in data.items()})
         if isinstance(data, list | tuple):
-            return _sequence([self.tree(child, spot / index, leaf) for index, child in enumerate(data)])
+            return _sequence([self.tree(child, location / index, leaf) for index, child in enumerate(data)])
         return Constant(data)
 
-    def joined(
-        self, text: str, spot: TemplateLocation, encode: Callable[[str, bool], Encode], quotes: str = ""
+    def text(
+        self, text: str, location: TemplateLocation, encode: Callable[[str, bool], Encode], quotes: str = ""
     ) -> Value:
-        """Compile a text whose tags are each encoded by `encode(name, within quotes)`."""
+        """Compile a text; encode each tag with `encode(name, in quotes)`."""
         pieces: list[str | tuple[Value, Encode]] = []
         for piece, is_tag, quoted in split_tags(text, quotes):
             if is_tag:
-                template = self.template(piece, spot)
+                template = self.template(piece, location)
                 pieces.append((value_of(template), encode(template.single or piece, quoted)))
             else:
                 pieces.append(piece)
@@ -114,12 +114,12 @@ def value_of(template: Template) -> Value:
 
 
 def render(value: Value, arguments: Arguments) -> Any:
-    """Return the value in one call."""
+    """Return a value in one call."""
     return value.value if isinstance(value, Constant) else value(arguments)
 
 
 def split_tags(text: str, quotes: str = "") -> Iterator[tuple[str, bool, bool]]:
-    """Yield the parts of a text in order: each with whether it is a tag, and whether it stands within `quotes`."""
+    """Yield the pieces of a text: each with whether it is a tag, and whether it is inside `quotes`."""
     end, quote = 0, ""
     for tag in TAG.finditer(text):
         literal = text[end : tag.start()]

@@ -1,4 +1,4 @@
-"""Where a request goes: the base and the path, compiled; no value leaves its segment."""
+"""Compile base URLs and paths, so that no value leaves its path segment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from yarl import URL
 
 from adapter_host import ABSENT, ArgumentError, Arguments, BuildContext, Template
 from adapter_host_http.config import HttpConfig
-from adapter_host_http.encoding import CONTROL, climbs, listed, percent
+from adapter_host_http.encoding import CONTROL, comma_joined, has_dot_segment, percent_encode
 
 from .templates import Constant, Value, render
 
@@ -28,7 +28,7 @@ _ENCODED: Final = re.compile(r"[!-~]+")
 
 @dataclass(frozen=True, slots=True)
 class Placeholder:
-    """A value in a path, and the name of the input that it is."""
+    """A value in a path, and the name of its input."""
 
     name: str
     value: Value
@@ -38,12 +38,12 @@ Piece = str | Placeholder
 
 
 def literal(text: str) -> str:
-    """Text of the document in a path."""
+    """Encode text of the document for a path."""
     return quote(text, safe=_LITERAL)
 
 
 class Segment:
-    """One segment of a path that has values of the call in it."""
+    """A path segment with values of the call."""
 
     __slots__ = ("_name", "_pieces")
 
@@ -52,7 +52,7 @@ class Segment:
         self._name = next(piece.name for piece in pieces if isinstance(piece, Placeholder))
 
     def render(self, arguments: Arguments) -> str:
-        """Return the segment, encoded; raises `ArgumentError` for what would not stay in it."""
+        """Return the encoded segment; raise `ArgumentError` for a value that would leave it."""
         raw, encoded = "", ""
         for piece in self._pieces:
             if isinstance(piece, str):
@@ -61,11 +61,11 @@ class Segment:
             else:
                 text = _text(piece, arguments)
                 raw += text
-                encoded += percent(text)
+                encoded += percent_encode(text)
         if not raw:
-            raise ArgumentError(self._name, f"'{self._name}' is part of the path and may not be empty")
-        if climbs(raw):
-            raise ArgumentError(self._name, f"'{self._name}' may not make a '.' or '..' of a part of the path")
+            raise ArgumentError(self._name, f"'{self._name}' is part of the path and must not be empty")
+        if has_dot_segment(raw):
+            raise ArgumentError(self._name, f"'{self._name}' must not result in a '.' or '..' path segment")
         return encoded
 
     def __str__(self) -> str:
@@ -76,14 +76,14 @@ def _text(piece: Placeholder, arguments: Arguments) -> str:
     value = render(piece.value, arguments)
     if value is None or value is ABSENT:
         raise ArgumentError(piece.name, f"'{piece.name}' is required")
-    text = listed(value)
+    text = comma_joined(value)
     if CONTROL.search(text):
-        raise ArgumentError(piece.name, f"'{piece.name}' may hold no control characters")
+        raise ArgumentError(piece.name, f"'{piece.name}' must not contain control characters")
     return text
 
 
 class Path:
-    """A path, compiled; always begins with a slash unless it is empty."""
+    """A compiled path; it is empty or begins with a slash."""
 
     __slots__ = ("_parts",)
 
@@ -92,14 +92,13 @@ class Path:
         for segment in segments:
             parts.append("/")
             parts.append(_segment(segment))
-        self._parts = tuple(_fused(parts))
+        self._parts = tuple(_merge_literals(parts))
 
     def render(self, arguments: Arguments) -> str:
-        """Return the path in one call."""
         return "".join(part if isinstance(part, str) else part.render(arguments) for part in self._parts)
 
     def pattern(self) -> re.Pattern[str]:
-        """Return the pattern of every rendered path, percent-encoding included."""
+        """Return a pattern that matches every rendered path, percent-encoded."""
         return re.compile(
             "".join(re.escape(part) if isinstance(part, str) else _pattern(str(part)) for part in self._parts)
         )
@@ -110,7 +109,7 @@ class Path:
 
 def _segment(pieces: list[Piece]) -> str | Segment:
     if all(isinstance(p, str) or isinstance(p.value, Constant) for p in pieces):
-        return "".join(literal(p) if isinstance(p, str) else percent(_text(p, {})) for p in pieces)
+        return "".join(literal(p) if isinstance(p, str) else percent_encode(_text(p, {})) for p in pieces)
     return Segment(pieces)
 
 
@@ -118,18 +117,18 @@ def _pattern(segment: str) -> str:
     return re.sub(r"\\\{.+?\\\}", "[^/]+?", re.escape(segment))
 
 
-def _fused(parts: list[str | Segment]) -> list[str | Segment]:
-    fused: list[str | Segment] = []
+def _merge_literals(parts: list[str | Segment]) -> list[str | Segment]:
+    merged: list[str | Segment] = []
     for part in parts:
-        if isinstance(part, str) and fused and isinstance(fused[-1], str):
-            fused[-1] += part
+        if isinstance(part, str) and merged and isinstance(merged[-1], str):
+            merged[-1] += part
         else:
-            fused.append(part)
-    return fused
+            merged.append(part)
+    return merged
 
 
 def parse_path(text: str, value_of: Callable[[str], Placeholder]) -> list[list[Piece]]:
-    """Return the segments of a path's text; `value_of` says what a placeholder means, given as `{x}` or `{{x}}`."""
+    """Return the segments of a path; `value_of` resolves a placeholder, written `{x}` or `{{x}}`."""
     segments: list[list[Piece]] = []
     stripped = text.lstrip("/")
     for segment in stripped.split("/") if text else ():
@@ -146,38 +145,35 @@ def parse_path(text: str, value_of: Callable[[str], Placeholder]) -> list[list[P
     return segments
 
 
-def passed_path(raw: str) -> str:
-    """Return a caller's own path, to be appended to a base: encoded as it came, and what is not encoded made so.
-
-    Raises `ArgumentError` for one that could lead out of the base.
-    """
+def forwarded_path(raw: str) -> str:
+    """Return a caller's path, percent-encoded where it was not; raise `ArgumentError` if it could leave the base."""
     if not raw:
         return ""
     segments = raw.removeprefix("/").split("/")
     if "" in segments[:-1]:
-        raise ArgumentError("path", "the path may hold no '//'")
+        raise ArgumentError("path", "the path must not contain '//'")
     for segment in segments:
-        if climbs(segment):
-            raise ArgumentError("path", "the path may hold no '.' or '..' as a segment")
+        if has_dot_segment(segment):
+            raise ArgumentError("path", "the path must not contain '.' or '..' segments")
         if CONTROL.search(unquote(segment)):
-            raise ArgumentError("path", "the path may hold no control characters")
+            raise ArgumentError("path", "the path must not contain control characters")
     return "/" + "/".join(map(_escaped, segments))
 
 
-def passed_query(raw: str) -> str:
-    """Return a caller's own query, from its `?`: as it came, and what is not encoded made so."""
+def forwarded_query(raw: str) -> str:
+    """Return a caller's query with its `?`, percent-encoded where it was not."""
     return f"?{_escaped(raw, _RAW_QUERY)}" if raw else ""
 
 
 def _escaped(raw: str, safe: str = _RAW) -> str:
-    # Bytes that are no UTF-8 arrive as surrogates.
+    # Bytes that are not UTF-8 arrive as surrogates.
     return quote(raw.encode("utf-8", "surrogateescape"), safe=safe)
 
 
-def relative(location: str, base: str, path: str) -> str:
-    """Where an answer to `path` below the base leads, seen from that path: then it is right below any other base too.
+def relative_location(location: str, base: str, path: str) -> str:
+    """Return a Location below the base relative to `path`, so that it holds below any other base, too.
 
-    What leads out of the base, or is relative already, stays.
+    A location outside of the base, and one that is relative, stays unchanged.
     """
     if not path or not _ABSOLUTE.match(location) or not _ENCODED.fullmatch(location):
         return location
@@ -186,68 +182,67 @@ def relative(location: str, base: str, path: str) -> str:
         there = root.join(URL(location, encoded=True))
     except ValueError:
         return location
-    below = root.raw_path.rstrip("/")
-    if there.origin() != root.origin() or not f"{there.raw_path}/".startswith(f"{below}/"):
+    base_path = root.raw_path.rstrip("/")
+    if there.origin() != root.origin() or not f"{there.raw_path}/".startswith(f"{base_path}/"):
         return location
-    return _steps(path, there.raw_path[len(below) :] or "/") + _after_path(location)
+    return _relative_path(path, there.raw_path[len(base_path) :] or "/") + _after_path(location)
 
 
-def _steps(start: str, end: str) -> str:
-    """Return the relative path between two absolute ones."""
+def _relative_path(start: str, end: str) -> str:
+    """Return the relative path from one absolute path to another."""
     here, there = start.split("/")[:-1], end.split("/")
     same = 0
     while same < min(len(here), len(there) - 1) and here[same] == there[same]:
         same += 1
     text = "../" * (len(here) - same) + "/".join(there[same:])
-    # Else the first segment would be read as a scheme, as a host, or as nothing.
+    # Without `./` the first segment could be read as a scheme, as a host, or as empty.
     return text if text and ":" not in text.split("/")[0] and not text.startswith("/") else f"./{text}"
 
 
 def _after_path(location: str) -> str:
-    found = re.search(r"[?#]", location)
-    return location[found.start() :] if found else ""
+    match = re.search(r"[?#]", location)
+    return location[match.start() :] if match else ""
 
 
 def compile_base(config: HttpConfig, context: BuildContext) -> Template | None:
-    """Where the API is: what the person running the host says, or the document; None with a problem reported."""
-    stated = config.base_uri or None
-    given = context.base_uri or stated
-    if given is None:
+    """Return the base URL of `--base-uri` or the document, or None after reporting a problem."""
+    declared = config.base_uri or None
+    base_uri = context.base_uri or declared
+    if base_uri is None:
         if not context.settings.mock:
             context.problem(
-                f"'{config.namespace}' has no baseUri (set it, or call it elsewhere with"
-                f" --base-uri {config.namespace}=URL)",
+                f"'{config.namespace}' has no baseUri; set it or use --base-uri {config.namespace}=URL",
                 config,
                 code="no-base-uri",
             )
         return None
-    template = context.secret(given, config, "baseUri")
+    template = context.secret(base_uri, config, "baseUri")
     unset = any(name in context.loaded.secrets.unresolved for name in template.secrets)
-    if (wrong := None if unset else _wrong(template)) is not None:
-        origin = "baseUri" if given is stated else "--base-uri"
-        context.problem(f"{origin} {wrong}", config, "baseUri", code="base-uri")
+    if (error := None if unset else _base_error(template)) is not None:
+        origin = "baseUri" if base_uri is declared else "--base-uri"
+        context.problem(f"{origin} {error}", config, "baseUri", code="base-uri")
     return template
 
 
-def _wrong(template: Template) -> str | None:
-    """Return the reason why a text is not a base URL, or nothing."""
+def _base_error(template: Template) -> str | None:
+    """Return the reason why a text is not a valid base URL, or None."""
     base = template.constant or ""
-    given = f"(given {template.masked()})"
+    quoted = f"(given {template.masked()})"
     try:
         url = URL(base)
     except ValueError:
-        return f"is not a URL {given}"
+        return f"is not a URL {quoted}"
     if not _SCHEME.match(base) or not url.raw_host or re.search(r"[\s\x00-\x1f\x7f\\]", base):
-        return f"must be an http or https URL {given}"
+        return f"must be an http or https URL {quoted}"
     if "@" in base.split("/")[2]:
-        return "may hold no user or password (use authentication)"
+        return "must not contain a user or password; use 'authentication'"
     if "?" in base or "#" in base:
-        return f"may hold no query and no fragment {given}"
+        return f"must not contain a query or fragment {quoted}"
     return None
 
 
-def normal_base(template: Template | None) -> str:
-    """Return base as requests are built on it: no trailing slash, host and path encoded; empty when there is none."""
-    if template is None or _wrong(template) is not None:
+def normalized_base(template: Template | None) -> str:
+    """Return the base URL without a trailing slash, host and path encoded; empty without a valid base."""
+    if template is None or _base_error(template) is not None:
         return ""
     return str(URL((template.constant or "").rstrip("/"))).rstrip("/")

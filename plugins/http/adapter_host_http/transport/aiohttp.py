@@ -1,4 +1,4 @@
-"""The transport that is aiohttp's client; it goes through proxies too."""
+"""A transport over aiohttp's client, which also supports proxies."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from aiohttp.http import HttpProcessingError, HttpVersion10, HttpVersion11
 from aiohttp.http_exceptions import ContentEncodingError
 from yarl import URL
 
-from adapter_host_http.request.request import CODINGS, Payload, Request
+from adapter_host_http.request.request import ACCEPTED_CODINGS, Payload, Request
 
 from .base import ConnectTimeoutError, Limits, MalformedResponseError, Origin, Response, Transport, TransportError
 
-_AT_ONCE: Final = 2**20
-"""aiohttp wants a larger body as a file, to send it piece by piece."""
+_FILE_THRESHOLD: Final = 2**20
+"""aiohttp sends larger bodies in pieces only from a file object."""
 
 
 def open_session(origin: Origin, limits: Limits) -> aiohttp.ClientSession:
-    """Return a session that keeps no cookies, and adds no headers but the connection's."""
+    """Return a session without cookies, and without headers other than the connection's."""
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=limits.connections, ssl=origin.context or True),
+        connector=aiohttp.TCPConnector(limit=limits.max_connections, ssl=origin.ssl_context or True),
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers=("Content-Type",),
-        # A stream may last; only a pause in it counts.
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=limits.connect, sock_read=limits.idle),
+        # A stream may take any time; only its pauses are limited.
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=limits.connect_timeout, sock_read=limits.idle_timeout),
     )
 
 
 class AiohttpTransport(Transport):
-    """Sends requests with a session of aiohttp, through a `proxy` where one is given."""
+    """Sends requests with an aiohttp session, through `proxy` if there is one."""
 
     def __init__(self, origin: Origin, limits: Limits, proxy: str | None = None) -> None:
         self._origin = origin
@@ -42,29 +42,29 @@ class AiohttpTransport(Transport):
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
-        """Be ready to send; nothing is opened yet."""
+        """Create the session; open no connection yet."""
         self._session = open_session(self._origin, self._limits)
 
     async def close(self) -> None:
-        """End every connection; calls that are in progress fail."""
+        """Close all connections; calls in progress fail."""
         session, self._session = self._session, None
         if session is not None:
             await session.close()
 
-    async def send(self, method: str, request: Request, *, deadline: float, held: int) -> Response:
-        """Send a request, and wait for the head of its answer and for as much of the body as is held."""
+    async def send(self, method: str, request: Request, *, deadline: float, buffer_limit: int) -> Response:
+        """Send a request; see `Transport.send`."""
         if self._session is None:
             raise TransportError("the transport is not open")
         upload: Upload | None = None
         try:
-            with _translated():
+            with _translate_errors():
                 async with asyncio.timeout_at(deadline) as timeout:
                     body = request.body
                     if body is not None and not isinstance(body, bytes):
-                        body = upload = Upload(body, timeout, self._limits.idle)
+                        body = upload = Upload(body, timeout, self._limits.idle_timeout)
                     response = await self._request(self._session, method, request, body)
-                    until = timeout.when() or asyncio.get_running_loop().time() + self._limits.idle
-                    return await _held(AiohttpResponse(response, until), held)
+                    read_deadline = timeout.when() or asyncio.get_running_loop().time() + self._limits.idle_timeout
+                    return await _buffered(AiohttpResponse(response, read_deadline), buffer_limit)
         except (TimeoutError, TransportError):
             if upload is not None and upload.error is not None:
                 raise upload.error from None
@@ -78,27 +78,27 @@ class AiohttpTransport(Transport):
         body: Payload,
     ) -> aiohttp.ClientResponse:
         headers = request.headers
-        if request.prepared.codings:
-            headers["Accept-Encoding"] = CODINGS
+        if request.prepared.accept_codings:
+            headers["Accept-Encoding"] = ACCEPTED_CODINGS
         response = await session.request(
             method,
             URL(f"{self._origin}{request.target}", encoded=True),
             headers=headers,
-            data=BytesIO(body) if isinstance(body, bytes) and len(body) > _AT_ONCE else body,
+            data=BytesIO(body) if isinstance(body, bytes) and len(body) > _FILE_THRESHOLD else body,
             allow_redirects=False,
-            auto_decompress=not request.as_is,
+            auto_decompress=not request.pass_through,
             proxy=self._proxy,
         )
         if not 200 <= response.status <= 599 or response.version not in (HttpVersion10, HttpVersion11):
             response.close()
-            raise MalformedResponseError("an answer of another protocol")
+            raise MalformedResponseError("a response of another protocol")
         return response
 
 
 class AiohttpResponse(Response):
     """A response of aiohttp."""
 
-    __slots__ = ("_deadline", "_ready", "_response")
+    __slots__ = ("_deadline", "_pending", "_response")
 
     def __init__(self, response: aiohttp.ClientResponse, deadline: float) -> None:
         self.status = response.status
@@ -107,50 +107,50 @@ class AiohttpResponse(Response):
         self.body: bytes | None = None
         self._response = response
         self._deadline = deadline
-        self._ready = b""
+        self._pending = b""
 
-    async def hold(self, limit: int) -> None:
-        """Make `body` of what comes, unless that is more than `limit` bytes."""
+    async def buffer(self, limit: int) -> None:
+        """Set `body` if the response has at most `limit` bytes."""
         read, complete = await self._read(limit)
         if complete:
             self.body = read
         else:
-            self._ready = read
+            self._pending = read
 
-    async def take(self, limit: int) -> bytes | None:
-        """All of the body before the deadline; None, and closed, when it is larger than `limit` bytes."""
+    async def read(self, limit: int) -> bytes | None:
+        """Return the body before the deadline, or None and close if it has more than `limit` bytes."""
         try:
-            with _translated():
+            with _translate_errors():
                 async with asyncio.timeout_at(self._deadline):
-                    rest, complete = await self._read(limit - len(self._ready))
+                    rest, complete = await self._read(limit - len(self._pending))
         except BaseException:
             self.close()
             raise
         if complete:
-            return self._ready + rest
+            return self._pending + rest
         self.close()
         return None
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the body as it comes; from now on it has no deadline, only pauses are bounded."""
+        """Yield the body in pieces; only pauses between them are limited from now on."""
         try:
-            if self._ready:
-                yield self._ready
-            with _translated():
+            if self._pending:
+                yield self._pending
+            with _translate_errors():
                 async for chunk in self._response.content.iter_any():
                     yield chunk
         finally:
             self.close()
 
     def close(self) -> None:
-        """Be done with it."""
+        """Close the response."""
         self._response.close()
 
     async def _read(self, limit: int) -> tuple[bytes, bool]:
-        """Return the bytes read, at most about `limit`, and whether they are all of the body."""
+        """Read up to about `limit` bytes; return them, and whether the body is complete."""
         response = self._response
         length = None if "Content-Encoding" in response.headers else response.content_length
-        if length is not None and response.method != "HEAD" and length - len(self._ready) > limit:
+        if length is not None and response.method != "HEAD" and length - len(self._pending) > limit:
             return b"", False
         chunks: list[bytes] = []
         size = 0
@@ -164,7 +164,7 @@ class AiohttpResponse(Response):
 
 
 class Upload(AsyncIterable[bytes]):
-    """A body on its way; `timeout` runs only while it is the origin that keeps us waiting, `seconds` from then on."""
+    """A streamed request body; suspends `timeout` while the next piece is awaited, then sets it to `seconds`."""
 
     def __init__(self, body: AsyncIterable[bytes], timeout: asyncio.Timeout, seconds: float) -> None:
         self._body = body
@@ -176,9 +176,9 @@ class Upload(AsyncIterable[bytes]):
         pieces = aiter(self._body)
         try:
             while True:
-                self._stop_at(None)
+                self._reschedule(None)
                 piece = await anext(pieces, None)
-                self._stop_at(asyncio.get_running_loop().time() + self._seconds)
+                self._reschedule(asyncio.get_running_loop().time() + self._seconds)
                 if piece is None:
                     return
                 yield piece
@@ -186,25 +186,25 @@ class Upload(AsyncIterable[bytes]):
             self.error = error
             raise
 
-    def _stop_at(self, when: float | None) -> None:
-        # The origin may answer before it has read everything; there is nothing to wait for then.
+    def _reschedule(self, when: float | None) -> None:
+        # After an early response the timeout context is left, and must not be rescheduled.
         with suppress(RuntimeError):
             self._timeout.reschedule(when)
 
 
-async def _held(answer: AiohttpResponse, held: int) -> AiohttpResponse:
-    if held:
+async def _buffered(response: AiohttpResponse, buffer_limit: int) -> AiohttpResponse:
+    if buffer_limit:
         try:
-            await answer.hold(held)
+            await response.buffer(buffer_limit)
         except BaseException:
-            answer.close()
+            response.close()
             raise
-    return answer
+    return response
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
-    """Return the transport's error for one that aiohttp raised, without details of the request."""
+def _translate_errors() -> Iterator[None]:
+    """Raise the transport's error for an error of aiohttp, without details of the request."""
     try:
         yield
     except aiohttp.ConnectionTimeoutError as error:

@@ -1,4 +1,4 @@
-"""How requests reach an origin: what every transport offers, and what can go wrong on the way."""
+"""Interface and errors of transports, which send requests to one origin."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from multidict import MultiMapping
 
 from adapter_host_http.request.request import Request
 
-CONNECTIONS: Final = 100
-"""So many connections to one origin at once; further calls wait for one."""
+MAX_CONNECTIONS: Final = 100
+"""Connections to one origin at the same time; further calls wait."""
 
 
 class TransportError(Exception):
-    """No answer: there was no connection, or it broke. The text may be logged: it holds nothing of a request."""
+    """No response: connecting failed, or the connection broke. The text can be logged: it never quotes a request."""
 
 
 class ConnectTimeoutError(TransportError):
-    """No connection in the time that one may take."""
+    """No connection was established in time."""
 
 
 class MalformedResponseError(TransportError):
-    """What came is no answer in HTTP/1.1, or is in a coding that nobody asked for."""
+    """The response is not HTTP/1.1, or in a coding that was not requested."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a transport leads, as RFC 9110 says (4.3.1); `host` is without brackets, `authority` as in `Host`."""
+    """An origin (RFC 9110, 4.3.1); `host` has no brackets, `authority` is the value of `Host`."""
 
     scheme: str
     host: str
     port: int
     authority: str
-    context: SSLContext | None = None
+    ssl_context: SSLContext | None = None
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.authority}"
@@ -44,18 +44,18 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long, in seconds: for a connection, and between two pieces of an answer that is streamed."""
+    """Limits of a transport; timeouts are in seconds, `idle_timeout` applies between two pieces of a stream."""
 
-    connect: float
-    idle: float
-    connections: int = CONNECTIONS
+    connect_timeout: float
+    idle_timeout: float
+    max_connections: int = MAX_CONNECTIONS
 
 
 class Response(ABC):
-    """An answer whose head has come. `body` is all of its body, decoded, where that was held.
+    """A response whose head was received; `body` is the decoded body if it was buffered.
 
-    `media_type` is its Content-Type, which may be missing. Whoever gets one reads it to its end or closes it; closed
-    before its end, it ends its connection too.
+    `media_type` is the Content-Type, or empty. Read a response to its end or close it; closing it earlier closes its
+    connection, too.
     """
 
     __slots__ = ("body", "headers", "media_type", "status")
@@ -66,33 +66,33 @@ class Response(ABC):
     body: bytes | None
 
     @abstractmethod
-    async def take(self, limit: int) -> bytes | None:
-        """All of the body before the deadline; None, and closed, when it is larger than `limit` bytes."""
+    async def read(self, limit: int) -> bytes | None:
+        """Return the body before the deadline, or None and close if it has more than `limit` bytes."""
 
     @abstractmethod
     def chunks(self) -> AsyncIterator[bytes]:
-        """Return the body as it comes; from now on it has no deadline, only pauses are bounded."""
+        """Return the body in pieces; only pauses between them are limited from now on."""
 
     @abstractmethod
     def close(self) -> None:
-        """Be done with it."""
+        """Close the response."""
 
 
 class Transport(ABC):
-    """Sends requests to one origin, and follows nothing: a redirect is an answer."""
+    """Sends requests to one origin; does not follow redirects."""
 
     @abstractmethod
     async def open(self) -> None:
-        """Be ready to send."""
+        """Prepare to send requests."""
 
     @abstractmethod
     async def close(self) -> None:
-        """End every connection; calls that are in progress fail."""
+        """Close all connections; calls in progress fail."""
 
     @abstractmethod
-    async def send(self, method: str, request: Request, *, deadline: float, held: int) -> Response:
-        """Send a request whose target begins at the root of the origin, and wait for the head of its answer.
+    async def send(self, method: str, request: Request, *, deadline: float, buffer_limit: int) -> Response:
+        """Send a request whose target begins at the root of the origin, and receive the head of its response.
 
-        A body of at most `held` bytes is waited for too. `deadline` is by the loop's clock. Raises `TransportError`,
-        and `TimeoutError` when the deadline has passed.
+        Also receive a body of at most `buffer_limit` bytes. `deadline` is a time of the event loop's clock. Raises
+        `TransportError`, and `TimeoutError` after the deadline.
         """

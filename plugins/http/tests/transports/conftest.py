@@ -1,4 +1,4 @@
-"""Servers on raw sockets that behave, and misbehave, as told; and every transport to call them with."""
+"""Raw servers with scripted behaviour, and transports that call them."""
 
 from __future__ import annotations
 
@@ -15,29 +15,48 @@ from typing import Any
 
 import pytest
 
-from adapter_host_http.request.request import Payload, Prepared, Request
+from adapter_host_http.request.request import Payload, PreparedHeaders, Request
 from adapter_host_http.transport.aiohttp import AiohttpTransport
 from adapter_host_http.transport.base import Limits, Origin, Response, Transport
 from adapter_host_http.transport.native import NativeTransport
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Both of the loops that a host runs on: asyncio's own, and uvloop where it is installed."""
+    """Return the event loops of the host: asyncio, and uvloop if it is installed."""
     uvloop = import_module("uvloop").new_event_loop if find_spec("uvloop") else None
     loops = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop}
     return {name: factory for name, factory in loops.items() if factory is not None}
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "smoke(uvloop, aiohttp): run only these parameters on a variant")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out what is neither of ours: aiohttp on uvloop."""
-    items[:] = [item for item in items if "[uvloop-aiohttp" not in item.name]
+    """Run all tests with the native transport on asyncio, and fewer cases on the other variants (see `smoke`).
+
+    The variants are the native transport on uvloop and aiohttp on asyncio; aiohttp on uvloop is not our code.
+    """
+    items[:] = [item for item in items if _is_selected(item)]
 
 
-TRANSPORTS = {"lean": NativeTransport, "aiohttp": AiohttpTransport}
+def _is_selected(item: pytest.Item) -> bool:
+    if "[uvloop-aiohttp" in item.name:
+        return False
+    marker = item.get_closest_marker("smoke")
+    if marker is None or not isinstance(item, pytest.Function):
+        return True
+    parameters = item.callspec.params
+    variant = "uvloop" if "[uvloop" in item.name else str(parameters.get("name"))
+    selected = marker.kwargs.get(variant)
+    return selected is None or any(value in selected for value in parameters.values())
+
+
+TRANSPORTS = {"native": NativeTransport, "aiohttp": AiohttpTransport}
 
 
 class Peer:
-    """The server's end of one connection; `number` counts connections from 1."""
+    """The server side of a connection; `number` counts connections from 1."""
 
     def __init__(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.number = number
@@ -45,7 +64,7 @@ class Peer:
         self.writer = writer
 
     async def request(self) -> bytes:
-        """Return the next request, with its body where that has a length."""
+        """Return the next request, with its body if it has a Content-Length."""
         head = await self.reader.readuntil(b"\r\n\r\n")
         for line in head.lower().split(b"\r\n"):
             if line.startswith(b"content-length:"):
@@ -53,20 +72,20 @@ class Peer:
         return head
 
     async def send(self, data: bytes) -> None:
-        """Send it, all of it."""
+        """Send data in one write."""
         self.writer.write(data)
         await self.writer.drain()
 
     async def drip(self, data: bytes) -> None:
-        """Send it byte by byte, each in a packet of its own."""
+        """Send data byte by byte, in packets of one byte."""
         for byte in data:
             await self.send(bytes((byte,)))
-            await turns(2)
+            await let_loop_run(2)
 
     def reset(self) -> None:
-        """End the connection with a reset, as a server does that is killed."""
-        opened = self.writer.get_extra_info("socket")
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        """Reset the connection, as the kernel does for a killed server."""
+        sock = self.writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
 
     async def ended(self) -> None:
@@ -81,7 +100,7 @@ Handle = Callable[[Peer], Awaitable[None]]
 
 @dataclass
 class Server:
-    """A server, what it was sent, and how many connections it has had."""
+    """A server with the requests it received and its number of connections."""
 
     host: str = "127.0.0.1"
     port: int = 0
@@ -92,19 +111,19 @@ class Server:
         return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
 
-async def turns(count: int) -> None:
-    """Let everything that is due happen, so many times over."""
+async def let_loop_run(count: int) -> None:
+    """Run `count` iterations of the event loop."""
     for _ in range(count):
         await asyncio.sleep(0)
 
 
-def always(answer: bytes, *, close: bool = False) -> Handle:
-    """Answers every request on a connection, or the first one alone."""
+def always_respond(response: bytes, *, close: bool = False) -> Handle:
+    """Return a handler that responds to every request of a connection, or with `close` to the first only."""
 
     async def handle(peer: Peer) -> None:
         while True:
             await peer.request()
-            await peer.send(answer)
+            await peer.send(response)
             if close:
                 return
 
@@ -149,10 +168,10 @@ async def serve() -> AsyncIterator[Callable[..., Awaitable[Server]]]:
                     writer.transport.abort()
                 for task in tasks:
                     task.cancel()
-                for found in await asyncio.gather(*tasks, return_exceptions=True):
-                    if isinstance(found, Exception):
-                        raise found
-                await turns(2)
+                for result in await asyncio.gather(*tasks, return_exceptions=True):
+                    if isinstance(result, Exception):
+                        raise result
+                await let_loop_run(2)
                 # Python 3.12 and newer wait for every connection, so they have to be aborted before.
                 await listening.wait_closed()
 
@@ -177,61 +196,67 @@ class Client:
         *,
         headers: Mapping[str, str] | None = None,
         body: Payload = None,
-        held: int = 2**20,
+        buffer_limit: int = 2**20,
         seconds: float = 20,
-        codings: bool = True,
-        as_is: bool = False,
+        accept_codings: bool = True,
+        pass_through: bool = False,
     ) -> Response:
-        """Send a request that has `seconds` for its answer."""
-        own = {name.lower(): (name, value) for name, value in (headers or {}).items()}
-        request = Request(target, Prepared((("X-Fixed", "1"),), codings=codings), own, body, as_is)
+        """Send a request with a timeout of `seconds`."""
+        call_headers = {name.lower(): (name, value) for name, value in (headers or {}).items()}
+        request = Request(
+            target,
+            PreparedHeaders((("X-Fixed", "1"),), accept_codings=accept_codings),
+            call_headers,
+            body,
+            pass_through,
+        )
         deadline = asyncio.get_running_loop().time() + seconds
-        return await self.transport.send(method, request, deadline=deadline, held=held)
+        return await self.transport.send(method, request, deadline=deadline, buffer_limit=buffer_limit)
 
-    async def body(self, *given: Any, **wanted: Any) -> bytes:
-        """Return the whole body of the answer to a request."""
-        answer = await self.send(*given, **wanted)
-        assert answer.body is not None
-        return answer.body
+    async def body(self, *args: Any, **kwargs: Any) -> bytes:
+        """Return the buffered body of a response."""
+        response = await self.send(*args, **kwargs)
+        assert response.body is not None
+        return response.body
 
 
 @pytest.fixture(params=TRANSPORTS)
 def name(request: pytest.FixtureRequest) -> str:
-    """Each transport in turn."""
+    """Return the name of each transport in turn."""
     return str(request.param)
 
 
 @pytest.fixture
-async def client(name: str) -> AsyncIterator[Callable[..., Awaitable[Client]]]:
+async def connect(name: str) -> AsyncIterator[Callable[..., Awaitable[Client]]]:
     """Return a function that opens a transport to a server."""
     async with AsyncExitStack() as stack:
 
-        async def client(
+        async def connect(
             server: Server,
             *,
             host: str = "",
-            connect: float = 5,
-            idle: float = 20,
-            connections: int = 100,
+            connect_timeout: float = 5,
+            idle_timeout: float = 20,
+            max_connections: int = 100,
             context: SSLContext | None = None,
             transport: str = name,
         ) -> Client:
             host = host or server.host
             origin = Origin("https" if context else "http", host, server.port, server.authority(host), context)
-            opened: Transport = TRANSPORTS[transport](origin, Limits(connect, idle, connections))
+            opened: Transport = TRANSPORTS[transport](origin, Limits(connect_timeout, idle_timeout, max_connections))
             await opened.open()
             stack.push_async_callback(opened.close)
             return Client(opened)
 
-        yield client
+        yield connect
 
 
 @pytest.fixture
-def differs(name: str, request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+def known_difference(name: str, request: pytest.FixtureRequest) -> Callable[[str, str], None]:
     """Return a function that marks a known difference of a transport as an expected failure."""
 
-    def differs(transport: str, reason: str) -> None:
+    def known_difference(transport: str, reason: str) -> None:
         if transport == name:
             request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
 
-    return differs
+    return known_difference

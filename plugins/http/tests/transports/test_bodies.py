@@ -1,4 +1,4 @@
-"""Bodies that are large, that come and go as streams, or that unpack to more than they are; for every transport."""
+"""Large, streamed and compressed bodies, for every transport."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from adapter_host_http.transport.base import MalformedResponseError, TransportError
 
-from .conftest import OK, Peer, always, turns
+from .conftest import OK, Peer, always_respond, let_loop_run
 
 MEBIBYTE = 2**20
 BODY = bytes(range(256)) * 4096
@@ -48,42 +48,44 @@ def until_closed(body: bytes) -> bytes:
 FRAMED = pytest.mark.parametrize("framed", [plain, in_chunks, packed, deflated, until_closed])
 
 
-async def read(answer: Any) -> bytes:
-    async with aclosing(answer.chunks()) as chunks:
+async def read(response: Any) -> bytes:
+    async with aclosing(response.chunks()) as chunks:
         return b"".join([chunk async for chunk in chunks])
 
 
+@pytest.mark.smoke(uvloop=(plain, until_closed))
 @FRAMED
-@pytest.mark.parametrize("held", [0, 1, 1000, 64 * 1024, len(BODY) - 1])
-async def test_a_body_that_is_not_held_is_streamed(framed: Any, held: int, serve: Any, client: Any) -> None:
-    server = await serve(always(framed(BODY), close=framed is until_closed))
-    to = await client(server)
+@pytest.mark.parametrize("buffer_limit", [0, 1, 1000, 64 * 1024, len(BODY) - 1])
+async def test_body_over_the_buffer_limit_is_streamed(framed: Any, buffer_limit: int, serve: Any, connect: Any) -> None:
+    server = await serve(always_respond(framed(BODY), close=framed is until_closed))
+    client = await connect(server)
     for _ in range(2):
-        answer = await to.send(held=held)
-        assert answer.body is None
-        assert await read(answer) == BODY
-    await turns(3)
+        response = await client.send(buffer_limit=buffer_limit)
+        assert response.body is None
+        assert await read(response) == BODY
+    await let_loop_run(3)
     assert server.connections == (2 if framed is until_closed else 1)
 
 
+@pytest.mark.smoke(uvloop=(plain, until_closed))
 @FRAMED
 @pytest.mark.parametrize("length", [0, 1, 1000, len(BODY)])
-async def test_a_body_as_large_as_is_held_is_held(framed: Any, length: int, serve: Any, client: Any) -> None:
-    to = await client(await serve(always(framed(BODY[:length]), close=framed is until_closed)))
-    assert (await to.send(held=length or 1)).body == BODY[:length]
+async def test_body_at_the_buffer_limit_is_buffered(framed: Any, length: int, serve: Any, connect: Any) -> None:
+    client = await connect(await serve(always_respond(framed(BODY[:length]), close=framed is until_closed)))
+    assert (await client.send(buffer_limit=length or 1)).body == BODY[:length]
 
 
 @FRAMED
-@pytest.mark.parametrize("held", [0, 1000])
-async def test_the_rest_is_taken_up_to_a_limit(framed: Any, held: int, serve: Any, client: Any) -> None:
-    server = await serve(always(framed(BODY), close=framed is until_closed))
-    to = await client(server)
-    assert await (await to.send(held=held)).take(len(BODY)) == BODY
-    assert await (await to.send(held=held)).take(len(BODY) - 1) is None
-    assert await (await to.send(held=held)).take(len(BODY) + 1) == BODY
+@pytest.mark.parametrize("buffer_limit", [0, 1000])
+async def test_read_with_a_limit(framed: Any, buffer_limit: int, serve: Any, connect: Any) -> None:
+    server = await serve(always_respond(framed(BODY), close=framed is until_closed))
+    client = await connect(server)
+    assert await (await client.send(buffer_limit=buffer_limit)).read(len(BODY)) == BODY
+    assert await (await client.send(buffer_limit=buffer_limit)).read(len(BODY) - 1) is None
+    assert await (await client.send(buffer_limit=buffer_limit)).read(len(BODY) + 1) == BODY
 
 
-async def test_an_answer_is_there_with_its_head(serve: Any, client: Any) -> None:
+async def test_response_is_available_after_its_head(serve: Any, connect: Any) -> None:
     go_on = asyncio.Event()
 
     async def handle(peer: Peer) -> None:
@@ -94,41 +96,41 @@ async def test_an_answer_is_there_with_its_head(serve: Any, client: Any) -> None
         await go_on.wait()
         await peer.send(b"xt")
 
-    to = await client(await serve(handle))
-    answer = await to.send(held=0)
-    assert answer.status == 200
-    async with aclosing(answer.chunks()) as chunks:
+    client = await connect(await serve(handle))
+    response = await client.send(buffer_limit=0)
+    assert response.status == 200
+    async with aclosing(response.chunks()) as chunks:
         go_on.set()
         assert await anext(chunks) in (b"te", b"text")
 
 
-async def test_what_unpacks_to_more_than_the_limit(serve: Any, client: Any) -> None:
-    answer = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(BOMB) + BOMB
-    to = await client(await serve(always(answer)))
-    taken = await to.send(held=MEBIBYTE)
-    assert taken.body is None
-    assert await taken.take(MEBIBYTE) is None
-    assert sum(map(len, [chunk async for chunk in (await to.send(held=1)).chunks()])) == 64 * MEBIBYTE
+async def test_decoded_body_over_the_limit(serve: Any, connect: Any) -> None:
+    response = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(BOMB) + BOMB
+    client = await connect(await serve(always_respond(response)))
+    response = await client.send(buffer_limit=MEBIBYTE)
+    assert response.body is None
+    assert await response.read(MEBIBYTE) is None
+    assert sum(map(len, [chunk async for chunk in (await client.send(buffer_limit=1)).chunks()])) == 64 * MEBIBYTE
 
 
-async def test_what_unpacks_to_much_comes_in_pieces(serve: Any, client: Any) -> None:
-    answer = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(BOMB) + BOMB
-    to = await client(await serve(always(answer)))
-    async with aclosing((await to.send(held=1)).chunks()) as chunks:
+async def test_decoded_body_is_streamed_in_pieces(serve: Any, connect: Any) -> None:
+    response = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(BOMB) + BOMB
+    client = await connect(await serve(always_respond(response)))
+    async with aclosing((await client.send(buffer_limit=1)).chunks()) as chunks:
         assert max([len(chunk) async for chunk in chunks]) <= MEBIBYTE
 
 
-async def test_as_it_is_it_stays_packed(serve: Any, client: Any) -> None:
-    server = await serve(always(packed(BODY)))
-    to = await client(server)
-    answer = await to.send(as_is=True, codings=False, headers={"Accept-Encoding": "br, gzip"})
-    assert gzip.decompress(answer.body or b"") == BODY
+async def test_passed_through_body_stays_compressed(serve: Any, connect: Any) -> None:
+    server = await serve(always_respond(packed(BODY)))
+    client = await connect(server)
+    response = await client.send(pass_through=True, accept_codings=False, headers={"Accept-Encoding": "br, gzip"})
+    assert gzip.decompress(response.body or b"") == BODY
     assert b"Accept-Encoding: br, gzip\r\n" in server.requests[0]
 
 
-async def test_a_reader_that_is_slow_slows_the_origin(serve: Any, client: Any) -> None:
+async def test_slow_reader_slows_the_origin(serve: Any, connect: Any) -> None:
     stalled = asyncio.Event()
-    most = 64 * MEBIBYTE
+    limit = 64 * MEBIBYTE
     sent = 0
 
     async def handle(peer: Peer) -> None:
@@ -137,26 +139,26 @@ async def test_a_reader_that_is_slow_slows_the_origin(serve: Any, client: Any) -
         await peer.send(b"HTTP/1.1 200 OK\r\n\r\n")
         with socket.fromfd(peer.writer.get_extra_info("socket").fileno(), socket.AF_INET, socket.SOCK_STREAM) as raw:
             refused = 0
-            while refused < 100 and sent < most:
+            while refused < 100 and sent < limit:
                 try:
                     sent += raw.send(b"x" * 2**16)
                     refused = 0
                 except BlockingIOError:
                     refused += 1
-                await turns(1)
+                await let_loop_run(1)
         stalled.set()
 
-    to = await client(await serve(handle))
-    answer = await to.send(held=1000)
-    async with aclosing(answer.chunks()) as chunks:
+    client = await connect(await serve(handle))
+    response = await client.send(buffer_limit=1000)
+    async with aclosing(response.chunks()) as chunks:
         first = await anext(chunks)
         await stalled.wait()
-        assert sent < most
+        assert sent < limit
         assert len(first) + sum([len(chunk) async for chunk in chunks]) == sent
 
 
 @pytest.mark.parametrize("read", [0, 1, 3])
-async def test_a_stream_that_is_closed_ends_the_answer(read: int, serve: Any, client: Any) -> None:
+async def test_closing_a_stream_ends_the_response(read: int, serve: Any, connect: Any) -> None:
     ended = asyncio.Event()
 
     async def handle(peer: Peer) -> None:
@@ -165,33 +167,34 @@ async def test_a_stream_that_is_closed_ends_the_answer(read: int, serve: Any, cl
             await peer.send(b"HTTP/1.1 200 OK\r\n\r\n")
             while not peer.writer.transport.is_closing():
                 await peer.send(b"x" * 2**16)
-                await turns(1)
+                await let_loop_run(1)
         finally:
             ended.set()
 
-    to = await client(await serve(handle))
-    answer = await to.send(held=1000)
-    chunks = answer.chunks()
+    client = await connect(await serve(handle))
+    response = await client.send(buffer_limit=1000)
+    chunks = response.chunks()
     for _ in range(read):
         await anext(chunks)
     await chunks.aclose()
-    answer.close()
-    answer.close()
+    response.close()
+    response.close()
     await asyncio.wait_for(ended.wait(), 10)
 
 
-async def test_a_stream_may_last_but_not_stall(serve: Any, client: Any) -> None:
+@pytest.mark.smoke(uvloop=())
+async def test_stream_may_be_long_but_not_stall(serve: Any, connect: Any) -> None:
     async def handle(peer: Peer) -> None:
         await peer.request()
         await peer.send(b"HTTP/1.1 200 OK\r\n\r\n")
         for _ in range(6):
             await peer.send(b"x")
-            # The stream's own pace, shorter than a pause may be and in all longer than a call may last.
+            # Shorter than the idle timeout, and in total longer than the timeout of the call.
             await asyncio.sleep(0.05)
         await peer.ended()
 
-    to = await client(await serve(handle), idle=0.2)
-    async with aclosing((await to.send(held=0, seconds=0.2)).chunks()) as chunks:
+    client = await connect(await serve(handle), idle_timeout=0.2)
+    async with aclosing((await client.send(buffer_limit=0, seconds=0.2)).chunks()) as chunks:
         assert b"".join([await anext(chunks) for _ in range(6)]) == b"x" * 6
         with pytest.raises(TimeoutError):
             await anext(chunks)
@@ -199,28 +202,28 @@ async def test_a_stream_may_last_but_not_stall(serve: Any, client: Any) -> None:
 
 @pytest.mark.parametrize("framed", [plain, in_chunks, packed, deflated])
 @pytest.mark.parametrize("end", ["closed", "reset"])
-async def test_a_stream_that_breaks_says_so(framed: Any, end: str, serve: Any, client: Any, differs: Any) -> None:
+async def test_broken_stream_raises(framed: Any, end: str, serve: Any, connect: Any, known_difference: Any) -> None:
     async def handle(peer: Peer) -> None:
         await peer.request()
         await peer.send(framed(BODY)[:3000])
-        await turns(5)
+        await let_loop_run(5)
         if end == "reset":
             peer.reset()
 
-    to = await client(await serve(handle))
+    client = await connect(await serve(handle))
     with pytest.raises(TransportError) as caught:
-        await read(await to.send(held=0))
+        await read(await client.send(buffer_limit=0))
     assert not isinstance(caught.value, MalformedResponseError)
 
 
-async def pieces(*given: bytes) -> AsyncIterator[bytes]:
-    for piece in given:
-        await turns(2)
+async def pieces(*items: bytes) -> AsyncIterator[bytes]:
+    for piece in items:
+        await let_loop_run(2)
         yield piece
 
 
-async def received(peer: Peer) -> bytes:
-    """Return a request with its body in chunks, whole."""
+async def receive_chunked(peer: Peer) -> bytes:
+    """Return the chunked body of a request."""
     head = await peer.reader.readuntil(b"\r\n\r\n")
     assert b"Transfer-Encoding: chunked\r\n" in head
     assert b"content-length" not in head.lower()
@@ -232,28 +235,28 @@ async def received(peer: Peer) -> bytes:
     return body
 
 
-async def test_a_body_that_is_sent_in_pieces(serve: Any, client: Any) -> None:
+async def test_chunked_request_body(serve: Any, connect: Any) -> None:
     bodies: list[bytes] = []
 
     async def handle(peer: Peer) -> None:
         while True:
-            bodies.append(await received(peer))
+            bodies.append(await receive_chunked(peer))
             await peer.send(OK)
 
     server = await serve(handle)
-    to = await client(server)
-    assert await to.body("POST", body=pieces(b"a", b"", b"bc", b"d" * 100_000)) == b"ok"
-    assert await to.body("PUT", body=pieces()) == b"ok"
+    client = await connect(server)
+    assert await client.body("POST", body=pieces(b"a", b"", b"bc", b"d" * 100_000)) == b"ok"
+    assert await client.body("PUT", body=pieces()) == b"ok"
     assert bodies == [b"abc" + b"d" * 100_000, b""]
     assert server.connections == 1
 
 
-async def test_a_body_in_pieces_of_a_known_length(serve: Any, client: Any) -> None:
-    server = await serve(always(OK))
-    to = await client(server)
+async def test_streamed_request_body_with_content_length(serve: Any, connect: Any) -> None:
+    server = await serve(always_respond(OK))
+    client = await connect(server)
     headers = {"Content-Length": "6"}
     for _ in range(2):
-        assert await to.body("POST", headers=headers, body=pieces(b"abc", b"def")) == b"ok"
+        assert await client.body("POST", headers=headers, body=pieces(b"abc", b"def")) == b"ok"
     assert server.requests[0].endswith(b"\r\n\r\nabcdef")
     assert server.requests[0].lower().count(b"content-length") == 1
     assert b"transfer-encoding" not in server.requests[0].lower()
@@ -261,16 +264,16 @@ async def test_a_body_in_pieces_of_a_known_length(serve: Any, client: Any) -> No
 
 
 @pytest.mark.parametrize("length", ["5", "7"])
-async def test_a_body_of_another_length_than_was_said_is_not_sent(
-    length: str, serve: Any, client: Any, differs: Any
+async def test_wrong_content_length_of_a_streamed_body(
+    length: str, serve: Any, connect: Any, known_difference: Any
 ) -> None:
-    differs("aiohttp", "it sends what there is, and waits for an answer")
-    to = await client(await serve(always(OK)), idle=0.5)
+    known_difference("aiohttp", "it sends the body and waits for a response")
+    client = await connect(await serve(always_respond(OK)), idle_timeout=0.5)
     with pytest.raises(TransportError):
-        await to.send("POST", headers={"Content-Length": length}, body=pieces(b"abc", b"def"), seconds=1)
+        await client.send("POST", headers={"Content-Length": length}, body=pieces(b"abc", b"def"), seconds=1)
 
 
-async def test_what_giving_the_body_raises_is_raised(serve: Any, client: Any) -> None:
+async def test_errors_of_the_request_body_are_raised(serve: Any, connect: Any) -> None:
     ended = asyncio.Event()
 
     async def broken() -> AsyncIterator[bytes]:
@@ -281,29 +284,30 @@ async def test_what_giving_the_body_raises_is_raised(serve: Any, client: Any) ->
         await peer.ended()
         ended.set()
 
-    to = await client(await serve(handle))
+    client = await connect(await serve(handle))
     with pytest.raises(LookupError, match="gone"):
-        await to.send("POST", body=broken())
+        await client.send("POST", body=broken())
     await asyncio.wait_for(ended.wait(), 10)
 
 
-async def test_a_body_that_is_slow_does_not_use_up_the_origins_time(serve: Any, client: Any) -> None:
+@pytest.mark.smoke(uvloop=())
+async def test_slow_request_body_suspends_the_timeout(serve: Any, connect: Any) -> None:
     async def slow() -> AsyncIterator[bytes]:
         for _ in range(4):
             yield b"a"
-            # The caller's own pace.
+            # The caller is slow; in total longer than the timeout of the call.
             await asyncio.sleep(0.1)
 
     async def handle(peer: Peer) -> None:
         while True:
-            await received(peer)
+            await receive_chunked(peer)
             await peer.send(OK)
 
-    to = await client(await serve(handle), idle=0.2)
-    assert await to.body("POST", body=slow(), seconds=0.2) == b"ok"
+    client = await connect(await serve(handle), idle_timeout=0.2)
+    assert await client.body("POST", body=slow(), seconds=0.2) == b"ok"
 
 
-async def test_an_origin_that_does_not_read_slows_the_body_and_then_fails_it(serve: Any, client: Any) -> None:
+async def test_origin_that_stops_reading_times_out(serve: Any, connect: Any) -> None:
     sent = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -316,22 +320,22 @@ async def test_an_origin_that_does_not_read_slows_the_body_and_then_fails_it(ser
         peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
         await asyncio.Event().wait()
 
-    to = await client(await serve(handle), idle=0.2)
+    client = await connect(await serve(handle), idle_timeout=0.2)
     with pytest.raises(TimeoutError):
-        await to.send("POST", body=endless(), seconds=0.2)
+        await client.send("POST", body=endless(), seconds=0.2)
     assert sent < 64
 
 
-async def test_an_answer_while_the_body_is_sent_ends_it(serve: Any, client: Any) -> None:
-    given_up = asyncio.Event()
+async def test_early_response_ends_a_streamed_request(serve: Any, connect: Any) -> None:
+    upload_ended = asyncio.Event()
 
     async def endless() -> AsyncIterator[bytes]:
         try:
             while True:
                 yield b"x"
-                await turns(1)
+                await let_loop_run(1)
         finally:
-            given_up.set()
+            upload_ended.set()
 
     async def handle(peer: Peer) -> None:
         await peer.reader.readuntil(b"\r\n\r\n")
@@ -340,14 +344,14 @@ async def test_an_answer_while_the_body_is_sent_ends_it(serve: Any, client: Any)
             await peer.ended()
 
     server = await serve(handle)
-    to = await client(server)
-    assert await to.body("POST", body=endless()) == b"ok"
-    await asyncio.wait_for(given_up.wait(), 10)
-    assert await to.body("GET") == b"ok"
+    client = await connect(server)
+    assert await client.body("POST", body=endless()) == b"ok"
+    await asyncio.wait_for(upload_ended.wait(), 10)
+    assert await client.body("GET") == b"ok"
     assert server.connections == 2
 
 
-async def test_a_body_and_its_answer_at_once(serve: Any, client: Any) -> None:
+async def test_bidirectional_streaming(serve: Any, connect: Any) -> None:
     async def echo(peer: Peer) -> None:
         await peer.reader.readuntil(b"\r\n\r\n")
         await peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -357,24 +361,25 @@ async def test_a_body_and_its_answer_at_once(serve: Any, client: Any) -> None:
             if line == b"0\r\n":
                 return
 
-    said: asyncio.Queue[bytes] = asyncio.Queue()
+    messages: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def talk() -> AsyncIterator[bytes]:
-        while piece := await said.get():
+        while piece := await messages.get():
             yield piece
 
-    to = await client(await serve(echo))
-    said.put_nowait(b"a")
-    answer = await to.send("POST", body=talk(), held=0)
-    async with aclosing(answer.chunks()) as chunks:
+    client = await connect(await serve(echo))
+    messages.put_nowait(b"a")
+    response = await client.send("POST", body=talk(), buffer_limit=0)
+    async with aclosing(response.chunks()) as chunks:
         assert await anext(chunks) == b"a"
-        said.put_nowait(b"b")
+        messages.put_nowait(b"b")
         assert await anext(chunks) == b"b"
-        said.put_nowait(b"")
+        messages.put_nowait(b"")
         assert [chunk async for chunk in chunks] == []
 
 
-async def test_an_answer_may_last_while_its_request_is_still_open(serve: Any, client: Any) -> None:
+@pytest.mark.smoke(uvloop=())
+async def test_long_response_while_the_request_is_open(serve: Any, connect: Any) -> None:
     over = asyncio.Event()
 
     async def open_ended() -> AsyncIterator[bytes]:
@@ -385,12 +390,12 @@ async def test_an_answer_may_last_while_its_request_is_still_open(serve: Any, cl
         await peer.reader.readuntil(b"\r\n\r\n")
         await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n")
         for _ in range(8):
-            # The origin's own pace, in all longer than a call may last.
+            # The origin is slow; in total longer than the timeout of the call.
             await asyncio.sleep(0.05)
             await peer.send(b"x")
         await peer.ended()
 
-    to = await client(await serve(handle), idle=0.3)
-    answer = await to.send("POST", body=open_ended(), held=0, seconds=0.3)
-    assert await read(answer) == b"x" * 8
+    client = await connect(await serve(handle), idle_timeout=0.3)
+    response = await client.send("POST", body=open_ended(), buffer_limit=0, seconds=0.3)
+    assert await read(response) == b"x" * 8
     over.set()

@@ -1,4 +1,4 @@
-"""Answers in any pieces: each transport reads from them what the other does, however they are cut."""
+"""Responses split at any byte: both transports read the same."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapter_host_http.request.request import Prepared, Request
+from adapter_host_http.request.request import PreparedHeaders, Request
 from adapter_host_http.transport.aiohttp import AiohttpTransport
 from adapter_host_http.transport.base import Limits, Origin, Transport, TransportError
 from adapter_host_http.transport.native import NativeTransport
 
-from .conftest import turns
+from .conftest import let_loop_run
 
 NAMES = st.text("abcXYZ-019", min_size=1, max_size=12).map(lambda name: f"X-{name}".encode())
 VALUES = st.text('abc ,;="é\t', max_size=20).map(lambda value: value.strip(" \t").encode())
@@ -30,8 +30,8 @@ PACK: dict[bytes, Callable[[bytes], bytes]] = {b"gzip": gzip.compress, b"deflate
 
 
 @dataclass(frozen=True)
-class Sent:
-    """An answer in pieces, and whether the connection ends with it."""
+class SentResponse:
+    """A response in pieces, and whether the connection is closed after it."""
 
     data: bytes
     cuts: tuple[int, ...]
@@ -44,8 +44,8 @@ class Sent:
 
 
 @st.composite
-def answers(draw: Any) -> Sent:
-    """Answers as RFC 9112 allows them."""
+def responses(draw: Any) -> SentResponse:
+    """Generate responses that RFC 9112 allows."""
     status = draw(st.sampled_from([200, 201, 204, 304, 404, 500]))
     lines = [name + b": " + value for name, value in draw(st.lists(st.tuples(NAMES, VALUES), max_size=5))]
     body = draw(BODIES) if status not in (204, 304) else b""
@@ -65,12 +65,12 @@ def answers(draw: Any) -> Sent:
     )
     data = interim + b"\r\n".join([b"HTTP/1.1 %d Some reason" % status, *lines, b"", b""]) + body
     cuts = draw(st.lists(st.integers(0, 4000), max_size=8)) if draw(st.booleans()) else range(len(data))
-    return Sent(data, tuple(cuts), closes=framing == "end" or draw(st.booleans()))
+    return SentResponse(data, tuple(cuts), closes=framing == "end" or draw(st.booleans()))
 
 
 @st.composite
 def chunked(draw: Any, body: bytes) -> bytes:
-    """Return a body in chunks, some with extensions."""
+    """Generate a chunked body, some chunks with extensions."""
     framed = b""
     while body:
         size = draw(st.integers(1, len(body)))
@@ -80,76 +80,85 @@ def chunked(draw: Any, body: bytes) -> bytes:
     return framed + b"0\r\n" + trailer + b"\r\n"
 
 
-class Both:
-    """A server that sends what it is told, and what each transport makes of it."""
+class BothTransports:
+    """A server that sends a given response, and both transports."""
 
     def __init__(self) -> None:
-        self.sent = Sent(b"", (), closes=True)
+        self.sent_response = SentResponse(b"", (), closes=True)
         self.transports: dict[str, Transport] = {}
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 await reader.readuntil(b"\r\n\r\n")
-                for piece in self.sent.pieces:
+                for piece in self.sent_response.pieces:
                     writer.write(piece)
-                    await turns(2)
-                if self.sent.closes:
+                    await let_loop_run(2)
+                if self.sent_response.closes:
                     break
         writer.close()
 
-    async def read(self, name: str, *, held: int) -> Any:
-        request = Request("/", Prepared(), {}, None)
+    async def read(self, name: str, *, buffer_limit: int) -> Any:
+        request = Request("/", PreparedHeaders(), {}, None)
         deadline = asyncio.get_running_loop().time() + 20
         try:
-            answer = await self.transports[name].send("GET", request, deadline=deadline, held=held)
-            body = b"".join([chunk async for chunk in answer.chunks()]) if answer.body is None else answer.body
+            response = await self.transports[name].send("GET", request, deadline=deadline, buffer_limit=buffer_limit)
+            body = b"".join([chunk async for chunk in response.chunks()]) if response.body is None else response.body
         except TransportError as error:
             return type(error)
-        return answer.status, answer.media_type, [(name.lower(), value) for name, value in answer.headers.items()], body
+        return (
+            response.status,
+            response.media_type,
+            [(name.lower(), value) for name, value in response.headers.items()],
+            body,
+        )
 
 
 @pytest.fixture
-async def both() -> AsyncIterator[Both]:
+async def both_transports() -> AsyncIterator[BothTransports]:
     """Yield the server, and a transport of each kind."""
-    both = Both()
-    server = await asyncio.start_server(both.serve, "127.0.0.1", 0)
+    both_transports = BothTransports()
+    server = await asyncio.start_server(both_transports.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    for name, kind in (("lean", NativeTransport), ("aiohttp", AiohttpTransport)):
-        both.transports[name] = kind(Origin("http", "127.0.0.1", port, f"127.0.0.1:{port}"), Limits(5, 20))
-        await both.transports[name].open()
-    yield both
-    for transport in both.transports.values():
+    for name, kind in (("native", NativeTransport), ("aiohttp", AiohttpTransport)):
+        both_transports.transports[name] = kind(Origin("http", "127.0.0.1", port, f"127.0.0.1:{port}"), Limits(5, 20))
+        await both_transports.transports[name].open()
+    yield both_transports
+    for transport in both_transports.transports.values():
         await transport.close()
     server.close()
     await server.wait_closed()
-    await turns(5)
+    await let_loop_run(5)
 
 
 FIXTURE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100)
 
 
+@pytest.mark.smoke(uvloop=())
 @FIXTURE
-@given(sent=answers(), held=st.sampled_from([0, 10, 2**20]))
-async def test_answers_are_read_as_by_aiohttp(both: Both, sent: Sent, held: int) -> None:
-    both.sent = sent
-    lean = await both.read("lean", held=held)
-    assert isinstance(lean, tuple)
-    assert lean == await both.read("aiohttp", held=held)
+@given(sent_response=responses(), buffer_limit=st.sampled_from([0, 10, 2**20]))
+async def test_native_and_aiohttp_read_the_same(
+    both_transports: BothTransports, sent_response: SentResponse, buffer_limit: int
+) -> None:
+    both_transports.sent_response = sent_response
+    native = await both_transports.read("native", buffer_limit=buffer_limit)
+    assert isinstance(native, tuple)
+    assert native == await both_transports.read("aiohttp", buffer_limit=buffer_limit)
 
 
+@pytest.mark.smoke(uvloop=())
 @FIXTURE
-@given(sent=answers(), change=st.tuples(st.integers(0, 4000), st.binary(max_size=3), st.integers(0, 3)))
-async def test_a_damaged_answer_is_read_or_refused_and_never_more(
-    both: Both, sent: Sent, change: tuple[int, bytes, int]
+@given(sent_response=responses(), change=st.tuples(st.integers(0, 4000), st.binary(max_size=3), st.integers(0, 3)))
+async def test_damaged_response_is_read_or_rejected(
+    both_transports: BothTransports, sent_response: SentResponse, change: tuple[int, bytes, int]
 ) -> None:
     start, new, length = change
-    start %= len(sent.data) + 1
-    data = sent.data[:start] + new + sent.data[start + length :]
-    both.sent = Sent(data, sent.cuts, closes=True)
-    found = await both.read("lean", held=2**20)
-    both.sent = Sent(data, tuple(range(len(data))), closes=True)
-    again = await both.read("lean", held=2**20)
-    assert found == again
-    if isinstance(found, tuple):
-        assert 200 <= found[0] <= 599
+    start %= len(sent_response.data) + 1
+    data = sent_response.data[:start] + new + sent_response.data[start + length :]
+    both_transports.sent_response = SentResponse(data, sent_response.cuts, closes=True)
+    first = await both_transports.read("native", buffer_limit=2**20)
+    both_transports.sent_response = SentResponse(data, tuple(range(len(data))), closes=True)
+    second = await both_transports.read("native", buffer_limit=2**20)
+    assert first == second
+    if isinstance(first, tuple):
+        assert 200 <= first[0] <= 599

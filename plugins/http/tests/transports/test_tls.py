@@ -1,4 +1,4 @@
-"""TLS: whom to trust, and what is said; the same list for every transport."""
+"""Certificates and TLS, for every transport."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from adapter_host import UpstreamUnreachableError
 from adapter_host_http.transport.base import TransportError
 from adapter_host_http.upstream import origin_of
 
-from .conftest import OK, Peer, always, turns
+from .conftest import OK, Peer, always_respond, let_loop_run
 
 
 @pytest.fixture(scope="session")
 def authority() -> trustme.CA:
-    """Somebody whom clients trust once they are told."""
+    """Return a certificate authority that clients do not trust by default."""
     return trustme.CA()
 
 
 @pytest.fixture
 def trusted(authority: trustme.CA, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Has the environment trust the authority, as a person does who runs the host."""
+    """Add the authority to `SSL_CERT_FILE`."""
     file = tmp_path / "authorities.pem"
     authority.cert_pem.write_to_path(file)
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
 
 
-class Shown:
-    """A server's side of TLS, and what clients said."""
+class TlsServer:
+    """The TLS settings of a server, and the values that clients sent."""
 
     def __init__(self, authority: trustme.CA, *names: str, protocols: tuple[str, ...] = ("http/1.1",)) -> None:
         self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -42,118 +42,122 @@ class Shown:
 
     async def __call__(self, peer: Peer) -> None:
         self.protocols.append(peer.writer.get_extra_info("ssl_object").selected_alpn_protocol())
-        await always(OK)(peer)
+        await always_respond(OK)(peer)
 
 
 def context_of(server: Any, host: str) -> ssl.SSLContext:
     """Return the TLS context of a client that trusts this server."""
-    context = origin_of(f"https://{server.authority(host)}").context
+    context = origin_of(f"https://{server.authority(host)}").ssl_context
     assert context is not None
     return context
 
 
 @pytest.mark.usefixtures("trusted")
-async def test_who_is_trusted(authority: trustme.CA, serve: Any, client: Any) -> None:
-    shown = Shown(authority, "localhost", protocols=("h2", "http/1.1"))
-    server = await serve(shown, context=shown.context)
-    to = await client(server, host="localhost", context=context_of(server, "localhost"))
+async def test_trusted_certificate(authority: trustme.CA, serve: Any, connect: Any) -> None:
+    tls_server = TlsServer(authority, "localhost", protocols=("h2", "http/1.1"))
+    server = await serve(tls_server, context=tls_server.context)
+    client = await connect(server, host="localhost", context=context_of(server, "localhost"))
     for _ in range(3):
-        assert await to.body("POST", body=b"x" * 100_000) == b"ok"
-    assert (shown.names, shown.protocols) == (["localhost"], ["http/1.1"])
+        assert await client.body("POST", body=b"x" * 100_000) == b"ok"
+    assert (tls_server.names, tls_server.protocols) == (["localhost"], ["http/1.1"])
     assert server.connections == 1
 
 
 @pytest.mark.usefixtures("trusted")
-async def test_an_address_in_the_certificate(authority: trustme.CA, serve: Any, client: Any) -> None:
-    shown = Shown(authority, "127.0.0.1")
-    server = await serve(shown, context=shown.context)
-    to = await client(server, context=context_of(server, "127.0.0.1"))
-    assert await to.body() == b"ok"
+async def test_certificate_for_an_address(authority: trustme.CA, serve: Any, connect: Any) -> None:
+    tls_server = TlsServer(authority, "127.0.0.1")
+    server = await serve(tls_server, context=tls_server.context)
+    client = await connect(server, context=context_of(server, "127.0.0.1"))
+    assert await client.body() == b"ok"
 
 
 @pytest.mark.usefixtures("trusted")
 @pytest.mark.parametrize("names", [("another.example",), ("127.0.0.2",), ("*.localhost",)])
-async def test_another_name_than_was_called(
-    names: tuple[str, ...], authority: trustme.CA, serve: Any, client: Any
+async def test_certificate_for_another_name(
+    names: tuple[str, ...], authority: trustme.CA, serve: Any, connect: Any
 ) -> None:
-    shown = Shown(authority, *names)
-    server = await serve(shown, context=shown.context)
-    to = await client(server, host="localhost", context=context_of(server, "localhost"))
+    tls_server = TlsServer(authority, *names)
+    server = await serve(tls_server, context=tls_server.context)
+    client = await connect(server, host="localhost", context=context_of(server, "localhost"))
     with pytest.raises(TransportError):
-        await to.send()
+        await client.send()
     assert server.requests == []
 
 
-async def test_who_is_not_trusted(authority: trustme.CA, serve: Any, client: Any) -> None:
-    shown = Shown(authority, "localhost")
-    server = await serve(shown, context=shown.context)
-    to = await client(server, host="localhost", context=context_of(server, "localhost"), connections=1)
+async def test_untrusted_certificate(authority: trustme.CA, serve: Any, connect: Any) -> None:
+    tls_server = TlsServer(authority, "localhost")
+    server = await serve(tls_server, context=tls_server.context)
+    client = await connect(server, host="localhost", context=context_of(server, "localhost"), max_connections=1)
     for _ in range(2):
         with pytest.raises(TransportError, match=r"(?i)certificate"):
-            await to.send()
+            await client.send()
     assert server.requests == []
 
 
 @pytest.mark.usefixtures("trusted")
-async def test_who_speaks_no_tls(serve: Any, client: Any) -> None:
+async def test_server_without_tls(serve: Any, connect: Any) -> None:
     async def handle(peer: Peer) -> None:
         await peer.reader.read(1)
         await peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
     server = await serve(handle)
-    to = await client(server, host="localhost", context=context_of(server, "localhost"))
+    client = await connect(server, host="localhost", context=context_of(server, "localhost"))
     with pytest.raises(TransportError):
-        await to.send()
+        await client.send()
 
 
 @pytest.mark.usefixtures("trusted")
-@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nte"])
-async def test_a_connection_that_breaks(answer: bytes, authority: trustme.CA, serve: Any, client: Any) -> None:
-    shown = Shown(authority, "localhost")
+@pytest.mark.parametrize("response", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nte"])
+async def test_tls_connection_that_breaks(response: bytes, authority: trustme.CA, serve: Any, connect: Any) -> None:
+    tls_server = TlsServer(authority, "localhost")
 
     async def handle(peer: Peer) -> None:
         await peer.request()
-        await peer.send(answer)
-        await turns(3)
+        await peer.send(response)
+        await let_loop_run(3)
         peer.writer.transport.abort()
 
-    server = await serve(handle, context=shown.context)
-    to = await client(server, host="localhost", context=context_of(server, "localhost"))
+    server = await serve(handle, context=tls_server.context)
+    client = await connect(server, host="localhost", context=context_of(server, "localhost"))
     with pytest.raises(TransportError):
-        await to.send("POST")
+        await client.send("POST")
 
 
 @pytest.mark.usefixtures("trusted")
-async def test_nothing_is_kept_from_closing(authority: trustme.CA, serve: Any, client: Any) -> None:
+async def test_close_does_not_wait_for_the_peer(authority: trustme.CA, serve: Any, connect: Any) -> None:
     async def handle(peer: Peer) -> None:
         await peer.request()
         await peer.send(OK)
-        # It never says goodbye in its turn.
+        # The peer never closes its side.
         peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
         await peer.reader.read(1)
 
-    shown = Shown(authority, "localhost")
-    server = await serve(handle, context=shown.context)
-    to = await client(server, host="localhost", context=context_of(server, "localhost"))
-    assert await to.body() == b"ok"
-    await to.transport.close()
+    tls_server = TlsServer(authority, "localhost")
+    server = await serve(handle, context=tls_server.context)
+    client = await connect(server, host="localhost", context=context_of(server, "localhost"))
+    assert await client.body() == b"ok"
+    await client.transport.close()
 
 
 @pytest.mark.usefixtures("trusted")
-async def test_a_consumer_trusts_whom_the_environment_does(
+async def test_consumer_trusts_authorities_of_the_environment(
     authority: trustme.CA, name: str, serve: Any, start: Any
 ) -> None:
-    shown = Shown(authority, "localhost")
-    server = await serve(always(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ntrue"), context=shown.context)
+    tls_server = TlsServer(authority, "localhost")
+    server = await serve(
+        always_respond(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ntrue"), context=tls_server.context
+    )
     call = await start(baseUri=f"https://localhost:{server.port}/v1", **{"x-transport": name})
     assert await call() is True
-    assert shown.names == ["localhost"]
+    assert tls_server.names == ["localhost"]
     assert server.requests[0].startswith(b"GET /v1/things HTTP/1.1\r\n")
 
 
-async def test_a_consumer_trusts_nobody_else(authority: trustme.CA, name: str, serve: Any, start: Any) -> None:
-    shown = Shown(authority, "localhost")
-    server = await serve(shown, context=shown.context)
+async def test_consumer_rejects_untrusted_certificates(
+    authority: trustme.CA, name: str, serve: Any, start: Any
+) -> None:
+    tls_server = TlsServer(authority, "localhost")
+    server = await serve(tls_server, context=tls_server.context)
     call = await start(baseUri=f"https://localhost:{server.port}", **{"x-transport": name})
     with pytest.raises(UpstreamUnreachableError, match=r"^the upstream 'api' cannot be reached$"):
         await call()

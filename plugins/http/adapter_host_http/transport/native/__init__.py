@@ -1,4 +1,4 @@
-"""A transport of our own: HTTP/1.1 on asyncio protocols, and no more work for a request than it needs."""
+"""A transport on asyncio protocols that does only what HTTP/1.1 requires for a request."""
 
 from .transport import NativeTransport
 

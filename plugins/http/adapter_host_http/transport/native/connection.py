@@ -1,4 +1,4 @@
-"""One connection: what is sent on it, and the one answer that is expected."""
+"""A connection with at most one request in progress."""
 
 from __future__ import annotations
 
@@ -10,193 +10,193 @@ from typing import Final
 from adapter_host_http.transport.base import MalformedResponseError, TransportError
 
 from .deadlines import Deadlines
-from .outgoing import Outgoing
-from .parser import Reader
+from .outgoing import OutgoingRequest
+from .parser import ResponseParser
 from .response import NativeResponse
 from .upload import Upload
 
-_JOINED: Final = 64 * 1024
+_JOIN_LIMIT: Final = 64 * 1024
 
 
 class StaleConnectionError(TransportError):
-    """A connection that was kept ended before any of the answer came."""
+    """A reused connection was closed before the first byte of a response."""
 
 
 @dataclass(frozen=True, slots=True)
-class ConnectionSettings:
-    """What the connections of one transport share; `idle` is how long, in seconds, an answer may pause."""
+class ConnectionContext:
+    """Shared by the connections of a transport; `idle_timeout` is the longest pause in a response, in seconds."""
 
     loop: asyncio.AbstractEventLoop
     deadlines: Deadlines
-    idle: float
-    released: Callable[[Connection], None]
-    lost: Callable[[Connection], None]
+    idle_timeout: float
+    on_release: Callable[[Connection], None]
+    on_close: Callable[[Connection], None]
 
 
 class Connection(asyncio.Protocol):
-    """Speaks HTTP/1.1 with an origin, one request after the other; `since` is when it was last used."""
+    """An HTTP/1.1 connection; `last_used` is a time of the event loop's clock."""
 
     __slots__ = (
-        "_answer",
+        "_context",
+        "_parser",
         "_paused",
-        "_reader",
-        "_settings",
+        "_response",
         "_transport",
         "_upload",
         "_writable",
         "closed",
-        "idle",
+        "idle_timeout",
+        "last_used",
         "served",
-        "since",
     )
 
     _transport: asyncio.Transport
 
-    def __init__(self, settings: ConnectionSettings) -> None:
+    def __init__(self, context: ConnectionContext) -> None:
         self.closed = False
-        self.idle = settings.idle
+        self.idle_timeout = context.idle_timeout
         self.served = 0
-        self.since = 0.0
-        self._settings = settings
-        self._reader = Reader()
-        self._answer: NativeResponse | None = None
+        self.last_used = 0.0
+        self._context = context
+        self._parser = ResponseParser()
+        self._response: NativeResponse | None = None
         self._upload: Upload | None = None
         self._paused = False
         self._writable: asyncio.Future[None] | None = None
 
     @property
     def usable(self) -> bool:
-        """Whether what is sent on it may arrive."""
+        """Return whether a request can be sent on it."""
         return not self.closed and not self._transport.is_closing()
 
-    def ask(self, outgoing: Outgoing) -> NativeResponse:
-        """Send a request; gives the answer that is to come."""
-        around, body = self._settings, outgoing.body
-        answer = self._answer = NativeResponse(self, around.deadlines, around.loop, outgoing)
-        around.deadlines.add(answer, outgoing.deadline, answer.expire)
-        self._reader.expect(answer, head=outgoing.method == "HEAD")
+    def send(self, outgoing: OutgoingRequest) -> NativeResponse:
+        """Send a request; return its response, of which nothing was received yet."""
+        context, body = self._context, outgoing.body
+        response = self._response = NativeResponse(self, context.deadlines, context.loop, outgoing)
+        context.deadlines.add(response, outgoing.deadline, response.expire)
+        self._parser.start(response, is_head=outgoing.method == "HEAD")
         if body is None:
             self._transport.write(outgoing.head)
         elif not isinstance(body, bytes):
             self._transport.write(outgoing.head)
-            self._upload = Upload(body, answer, outgoing.length)
+            self._upload = Upload(body, response, outgoing.length)
             self._upload.start(self)
-        elif len(body) < _JOINED:
+        elif len(body) < _JOIN_LIMIT:
             self._transport.write(outgoing.head + body)
         else:
             self._transport.writelines((outgoing.head, body))
-        return answer
+        return response
 
-    def leave(self, answer: NativeResponse) -> None:
-        """Go without the rest of an answer, which nobody can tell from the next one's beginning."""
-        if self._answer is answer:
-            self._answer = None
+    def abandon(self, response: NativeResponse) -> None:
+        """Close the connection, as the rest of the response would be read as the next response."""
+        if self._response is response:
+            self._response = None
             self.abort()
 
-    def fail(self, answer: NativeResponse, error: Exception) -> None:
-        """End with an error, unless the answer has ended."""
-        if self._answer is answer:
-            self._answer = None
+    def fail(self, response: NativeResponse, error: Exception) -> None:
+        """Fail the response and close the connection, unless the response is complete."""
+        if self._response is response:
+            self._response = None
             self.abort()
-            answer.fail(error)
+            response.fail(error)
 
-    def end(self) -> None:
-        """End, whatever is in progress."""
-        if self._answer is not None:
-            self.fail(self._answer, TransportError("the connection was closed"))
+    def close(self) -> None:
+        """Close the connection; fail a response in progress."""
+        if self._response is not None:
+            self.fail(self._response, TransportError("the connection was closed"))
         self.abort()
 
     def abort(self) -> None:
-        """Close it at once."""
+        """Close the connection without failing its response."""
         self.closed = True
         self._stop_upload()
         self._transport.abort()
 
     def resume(self) -> None:
-        """Read on."""
+        """Continue reading."""
         if self._paused and not self.closed:
             self._paused = False
             self._transport.resume_reading()
 
     def write(self, data: bytes) -> None:
-        """Send a piece of a body."""
+        """Send a piece of a request body."""
         self._transport.write(data)
 
-    async def drained(self) -> None:
-        """Wait until what was sent is on its way."""
+    async def drain(self) -> None:
+        """Wait until the write buffer has room."""
         if self._writable is not None:
             await self._writable
 
-    # What follows is called by the loop.
+    # Called by the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport of the open connection."""
+        """Keep the transport."""
         self._transport = transport  # type: ignore[assignment]
 
     def data_received(self, data: bytes) -> None:
-        """Something has come; what comes without being asked for belongs to nobody."""
-        answer, reader = self._answer, self._reader
-        if answer is None:
+        """Parse received data; close the connection if no response is expected."""
+        response, parser = self._response, self._parser
+        if response is None:
             self.abort()
             return
         try:
-            reader.feed(data)
+            parser.feed(data)
         except MalformedResponseError as error:
-            if not reader.complete:
-                self.fail(answer, error)
+            if not parser.complete:
+                self.fail(response, error)
                 return
-            reader.keeps = False
-        if reader.complete:
-            self._finish(answer)
-        elif answer.progress():
+            parser.keep_alive = False
+        if parser.complete:
+            self._finish(response)
+        elif response.notify_progress():
             self._paused = True
             self._transport.pause_reading()
 
     def eof_received(self) -> None:
-        """Nothing more will come; the loop closes it."""
+        """Let the event loop close the connection."""
         self.closed = True
 
     def connection_lost(self, error: Exception | None) -> None:
         """Fail the response in progress and release the connection."""
         self.closed = True
-        answer, self._answer = self._answer, None
-        if answer is not None:
-            if error is None and self._reader.endless:
-                answer.end()
+        response, self._response = self._response, None
+        if response is not None:
+            if error is None and self._parser.until_close:
+                response.finish()
             else:
-                answer.fail(self._broken())
+                response.fail(self._lost_error())
         self._stop_upload()
         self.resume_writing()
-        self._settings.lost(self)
+        self._context.on_close(self)
 
     def pause_writing(self) -> None:
-        """Nothing more can be sent for now."""
-        self._writable = self._settings.loop.create_future()
+        """Make `drain` wait."""
+        self._writable = self._context.loop.create_future()
 
     def resume_writing(self) -> None:
-        """More can be sent again."""
+        """Let `drain` return."""
         writable, self._writable = self._writable, None
         if writable is not None and not writable.done():
             writable.set_result(None)
 
-    def _broken(self) -> TransportError:
-        if self._reader.silent:
+    def _lost_error(self) -> TransportError:
+        if self._parser.received_nothing:
             kind = StaleConnectionError if self.served else TransportError
-            return kind("the connection ended without an answer")
-        return TransportError("the connection ended within the answer")
+            return kind("the connection was closed before the response")
+        return TransportError("the connection was closed within the response")
 
-    def _finish(self, answer: NativeResponse) -> None:
-        self._answer = None
-        self._reader.forget()
+    def _finish(self, response: NativeResponse) -> None:
+        self._response = None
+        self._parser.release()
         self.served += 1
-        sent = self._upload is None or self._upload.done
-        # An answer that came before all of the request was sent leaves the rest of it in the way.
-        if self._reader.keeps and sent and self.usable and not self._transport.get_write_buffer_size():
+        request_sent = self._upload is None or self._upload.done
+        # After an early response the rest of the request would be read as the next request.
+        if self._parser.keep_alive and request_sent and self.usable and not self._transport.get_write_buffer_size():
             self._stop_upload()
-            self._settings.released(self)
+            self._context.on_release(self)
         else:
             self.abort()
-        answer.end()
+        response.finish()
 
     def _stop_upload(self) -> None:
         if self._upload is not None:

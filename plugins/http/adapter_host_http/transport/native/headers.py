@@ -1,4 +1,4 @@
-"""The header fields of an answer."""
+"""Header fields of a response."""
 
 from __future__ import annotations
 
@@ -10,76 +10,76 @@ from multidict import CIMultiDict, MultiMapping
 Pair = tuple[bytes, bytes]
 
 
-class Fields(MultiMapping[str]):
-    """Header fields as they came, read when somebody asks for one; names in any case."""
+class ResponseHeaders(MultiMapping[str]):
+    """Header fields as received, decoded on first access; names are case-insensitive."""
 
-    __slots__ = ("_looked_up", "_pairs", "_read")
+    __slots__ = ("_decoded_pairs", "_index", "_pairs")
 
     def __init__(self, pairs: list[Pair]) -> None:
         self._pairs = pairs
-        self._read: list[tuple[str, str]] | None = None
-        self._looked_up: CIMultiDict[str] | None = None
+        self._decoded_pairs: list[tuple[str, str]] | None = None
+        self._index: CIMultiDict[str] | None = None
 
     @property
-    def texts(self) -> list[tuple[str, str]]:
-        """Every name with its value, in order."""
-        if self._read is None:
-            self._read = [(_text(name), _text(value).strip(" \t")) for name, value in self._pairs]
-        return self._read
+    def decoded_pairs(self) -> list[tuple[str, str]]:
+        """Return names and values in order."""
+        if self._decoded_pairs is None:
+            self._decoded_pairs = [(_text(name), _text(value).strip(" \t")) for name, value in self._pairs]
+        return self._decoded_pairs
 
     @property
-    def _fields(self) -> CIMultiDict[str]:
-        if self._looked_up is None:
-            self._looked_up = CIMultiDict(self.texts)
-        return self._looked_up
+    def _by_name(self) -> CIMultiDict[str]:
+        if self._index is None:
+            self._index = CIMultiDict(self.decoded_pairs)
+        return self._index
 
     def __getitem__(self, name: str) -> str:
-        return self._fields[name]
+        return self._by_name[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._fields)
+        return iter(self._by_name)
 
     def __len__(self) -> int:
         return len(self._pairs)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._fields
+        return name in self._by_name
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {', '.join(self)}>"
 
-    # A name may come twice, and then each time with its own value.
+    # Unlike a plain mapping, a multidict repeats a name for each of its values.
     def keys(self) -> KeysView[str]:
-        """Every name, in order."""
-        return self._fields.keys()
+        """Return all names in order, repeated ones too."""
+        return self._by_name.keys()
 
     def values(self) -> ValuesView[str]:
-        """Every value, in order."""
-        return self._fields.values()
+        """Return all values in order."""
+        return self._by_name.values()
 
     def items(self) -> ItemsView[str, str]:
-        """Every name with its value, in order."""
+        """Return names and values in order."""
         return _Items(self)
 
     def getall(self, key: str, *default: Any) -> Any:
-        """Every value of a name, in order."""
-        return self._fields.getall(key, *default)
+        """Return all values of a name in order."""
+        return self._by_name.getall(key, *default)
 
     def getone(self, key: str, *default: Any) -> Any:
         """Return the first value of a name."""
-        return self._fields.getone(key, *default)
+        return self._by_name.getone(key, *default)
 
 
 class _Items(ItemsView[str, str]):
-    def __init__(self, fields: Fields) -> None:
-        super().__init__(fields)
-        self._fields = fields
+    def __init__(self, headers: ResponseHeaders) -> None:
+        super().__init__(headers)
+        self._by_name = headers
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
-        return iter(self._fields.texts)
+        return iter(self._by_name.decoded_pairs)
 
     def __contains__(self, item: object) -> bool:
-        return item in self._fields.texts
+        return item in self._by_name.decoded_pairs
 
 
 def _text(raw: bytes) -> str:

@@ -1,4 +1,4 @@
-"""A request as a connection sends it."""
+"""A request in wire format."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from adapter_host_http.request.request import Payload
 
 
 @dataclass(slots=True)
-class Outgoing:
-    """A request as it is sent; `deadline` is by the loop's clock, `held` how much of a body its caller waits for."""
+class OutgoingRequest:
+    """A request to send on a connection.
+
+    `deadline` is a time of the event loop's clock; a response body of at most `buffer_limit` bytes is read completely.
+    """
 
     method: str
     head: bytes
     body: Payload
     deadline: float
-    held: int
-    decoded: bool
+    buffer_limit: int
+    decompress: bool
     length: int | None = None

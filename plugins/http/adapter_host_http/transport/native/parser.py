@@ -1,4 +1,4 @@
-"""From bytes to answers, by RFC 9112: httptools splits them up, and what it takes too easily is refused."""
+"""Parse responses (RFC 9112) with httptools, and reject what it accepts too leniently."""
 
 from __future__ import annotations
 
@@ -11,62 +11,64 @@ from adapter_host_http.transport.base import MalformedResponseError
 from .headers import Pair
 from .response import NativeResponse
 
-EXTRA_LIMIT: Final = 64 * 1024
-"""So many bytes may come that are not of the body, and 16 more for each one that is."""
+OVERHEAD_LIMIT: Final = 64 * 1024
+"""Bytes that may arrive outside of the body, plus 16 for each byte of the body."""
 
-FIELDS_LIMIT: Final = 512
+MAX_HEADERS: Final = 512
 
-_READ: Final = frozenset({b"connection", b"content-encoding", b"content-length", b"content-type", b"transfer-encoding"})
+_FRAMING_HEADERS: Final = frozenset(
+    {b"connection", b"content-encoding", b"content-length", b"content-type", b"transfer-encoding"}
+)
 _BODILESS: Final = frozenset({204, 304})
 _VERSIONS: Final = ("1.1", "1.0")
 
 
-class Reader:
-    """Reads one answer after the other.
+class ResponseParser:
+    """Parses the responses of a connection, one after the other.
 
-    `silent` is that nothing of the answer has come yet, `complete` that all of it has, `endless` that its body ends
-    with the connection, `keeps` that the connection may be used again.
+    `received_nothing` is true until the first byte of a response, `complete` after its last. With `until_close` the
+    body ends with the connection; with `keep_alive` the connection can be reused.
     """
 
     __slots__ = (
-        "_answer",
-        "_extra",
-        "_head",
+        "_body_size",
+        "_exhausted",
         "_interim",
+        "_is_head",
+        "_overhead",
         "_pairs",
         "_parser",
-        "_received",
-        "_spent",
+        "_response",
         "complete",
-        "endless",
-        "keeps",
-        "silent",
+        "keep_alive",
+        "received_nothing",
+        "until_close",
     )
 
     def __init__(self) -> None:
-        self._spent = True
+        self._exhausted = True
 
-    def expect(self, answer: NativeResponse, *, head: bool) -> None:
-        """Read the answer to a request next; with `head` it has no body, whatever it says of one."""
-        self._answer = answer
-        self._head = head
+    def start(self, response: NativeResponse, *, is_head: bool) -> None:
+        """Expect a response; the response to HEAD (`is_head`) has no body, whatever its headers say."""
+        self._response = response
+        self._is_head = is_head
         self._pairs: list[Pair] = []
         self._interim = False
-        self._extra = self._received = 0
-        self.complete = self.endless = self.keeps = False
-        self.silent = True
-        if self._spent:
+        self._overhead = self._body_size = 0
+        self.complete = self.until_close = self.keep_alive = False
+        self.received_nothing = True
+        if self._exhausted:
             self._parser = HttpResponseParser(self)
-            # RFC 9112 lets a recipient take a bare LF (2.2); some servers pad the sizes of chunks.
+            # RFC 9112, 2.2 allows a recipient to accept a bare LF; some servers pad chunk sizes with spaces.
             self._parser.set_dangerous_leniencies(
                 lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
             )
-            self._spent = False
+            self._exhausted = False
 
     def feed(self, data: bytes) -> None:
-        """Read on; raises `MalformedResponseError`, also when what is wrong comes behind a complete answer."""
-        self.silent = False
-        self._extra += len(data)
+        """Parse data; raise `MalformedResponseError`, also for data after a complete response."""
+        self.received_nothing = False
+        self._overhead += len(data)
         try:
             self._parser.feed_data(data)
         except HttpParserCallbackError as error:
@@ -74,80 +76,80 @@ class Reader:
                 raise error.__context__ from None
             raise
         except (HttpParserError, HttpParserUpgrade) as error:
-            raise MalformedResponseError(f"no answer in HTTP/1.1 ({error})") from None
-        if self._extra > EXTRA_LIMIT + 16 * self._received:
+            raise MalformedResponseError(f"not an HTTP/1.1 response ({error})") from None
+        if self._overhead > OVERHEAD_LIMIT + 16 * self._body_size:
             self.complete = False
-            raise MalformedResponseError("an answer with too much besides its body")
+            raise MalformedResponseError("a response with too much data outside of its body")
 
-    def forget(self) -> None:
-        """Let go of an answer that is complete: a connection that is kept would keep its body too."""
-        del self._answer
+    def release(self) -> None:
+        """Drop a complete response, which an idle connection would keep in memory."""
+        del self._response
 
-    # What follows is called by the parser.
+    # Called by httptools.
 
     def on_message_begin(self) -> None:
-        """Another answer begins."""
+        """Reject a second response."""
         if self.complete:
-            raise MalformedResponseError("more than one answer")
+            raise MalformedResponseError("more than one response")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Store a header, or reject an unexpected trailer."""
+        """Collect a header field; ignore a trailer field."""
         if self.complete:
-            raise MalformedResponseError("a trailer where there is none")
-        if self._answer.status:
-            # A trailer may be read by those who know what it means; here nobody does.
-            self._spent = True
+            raise MalformedResponseError("an unexpected trailer")
+        if self._response.status:
+            # Trailer fields are ignored; the next response gets a new parser.
+            self._exhausted = True
         else:
             self._pairs.append((name, value))
 
     def on_headers_complete(self) -> None:
-        """Check the complete head and pass it to the response."""
+        """Skip an interim response, or start the response."""
         status = self._parser.get_status_code()
         if not 100 <= status <= 599 or status == 101 or self._parser.get_http_version() not in _VERSIONS:
-            raise MalformedResponseError("an answer of another protocol")
-        if len(self._pairs) > FIELDS_LIMIT:
-            raise MalformedResponseError("an answer with too many header fields")
+            raise MalformedResponseError("a response of another protocol")
+        if len(self._pairs) > MAX_HEADERS:
+            raise MalformedResponseError("a response with too many header fields")
         if status < 200:
             self._interim = True
             self._pairs = []
         else:
-            self._begin(status)
+            self._start_response(status)
 
     def on_body(self, data: bytes) -> None:
         """Pass a piece of the body to the response."""
         if self.complete:
-            raise MalformedResponseError("a body where there is none")
-        self._extra -= len(data)
-        self._received += len(data)
-        self._answer.more(data)
+            raise MalformedResponseError("an unexpected body")
+        self._overhead -= len(data)
+        self._body_size += len(data)
+        self._response.add_chunk(data)
 
     def on_message_complete(self) -> None:
-        """Note that the response is complete."""
+        """Mark the response as complete."""
         if self._interim:
             self._interim = False
         elif not self.complete:
             self.complete = True
-            self.keeps = self._parser.should_keep_alive()
+            self.keep_alive = self._parser.should_keep_alive()
 
-    def _begin(self, status: int) -> None:
+    def _start_response(self, status: int) -> None:
         framing: dict[bytes, bytes] = {}
         for name, value in self._pairs:
             lower = name.lower()
-            if lower in _READ:
+            if lower in _FRAMING_HEADERS:
                 framing[lower] = framing[lower] + b"," + value if lower in framing else value
-        length, coded = framing.get(b"content-length"), framing.get(b"transfer-encoding")
-        if coded is not None and coded.strip().lower() != b"chunked":
-            raise MalformedResponseError("an answer in a transfer coding that was not asked for")
-        answer = self._answer
-        answer.head(status, self._pairs, framing.get(b"content-type", b""))
-        if self._head:
-            self._end_head(framing.get(b"connection", b""))
+        length, transfer_encoding = framing.get(b"content-length"), framing.get(b"transfer-encoding")
+        if transfer_encoding is not None and transfer_encoding.strip().lower() != b"chunked":
+            raise MalformedResponseError("a response in a transfer coding that was not requested")
+        response = self._response
+        response.set_head(status, self._pairs, framing.get(b"content-type", b""))
+        if self._is_head:
+            self._finish_head_response(framing.get(b"connection", b""))
         elif status not in _BODILESS:
-            self.endless = length is None and coded is None
+            self.until_close = length is None and transfer_encoding is None
             coding = framing.get(b"content-encoding", b"").strip().lower()
-            answer.expect(None if length is None else int(length), coding)
+            response.expect_body(None if length is None else int(length), coding)
 
-    def _end_head(self, connection: bytes) -> None:
-        # The parser takes the length for that of a body to come, so it is of no use any more.
-        self._spent = self.complete = True
-        self.keeps = self._parser.get_http_version() == "1.1" and b"close" not in connection.lower()
+    def _finish_head_response(self, connection: bytes) -> None:
+        # httptools expects a body of the stated length, so it cannot be reused.
+        self._exhausted = self.complete = True
+        self.keep_alive = self._parser.get_http_version() == "1.1" and b"close" not in connection.lower()

@@ -1,4 +1,4 @@
-"""The connections to one origin: opened, kept, shared out in the order of asking."""
+"""A pool of connections to one origin."""
 
 from __future__ import annotations
 
@@ -12,70 +12,72 @@ import aiohappyeyeballs
 
 from adapter_host_http.transport.base import ConnectTimeoutError, Limits, Origin, TransportError
 
-from .connection import Connection, ConnectionSettings
+from .connection import Connection, ConnectionContext
 from .deadlines import Deadlines
 
-KEPT: Final = 15.0
-"""A connection that has not been used for so many seconds is closed."""
+KEEP_ALIVE: Final = 15.0
+"""Idle connections are closed after so many seconds."""
 
-_NEXT_ADDRESS: Final = 0.25
-"""So many seconds pass before another address of the origin is tried as well (RFC 8305, 8)."""
+_HAPPY_EYEBALLS_DELAY: Final = 0.25
+"""Seconds before the next address of the origin is tried in parallel (RFC 8305, 8)."""
 
 
 class Pool:
-    """Keeps connections; the one that was used last is used first, so that those too many grow old."""
+    """A pool that reuses the connection used last, so that surplus connections expire."""
 
     def __init__(self, origin: Origin, limits: Limits) -> None:
         self._origin = origin
         self._limits = limits
         self._loop = asyncio.get_running_loop()
         self._deadlines = Deadlines(self._loop)
-        self._surroundings = ConnectionSettings(self._loop, self._deadlines, limits.idle, self._release, self._lose)
+        self._context = ConnectionContext(
+            self._loop, self._deadlines, limits.idle_timeout, self._release, self._on_close
+        )
         self._idle: list[Connection] = []
         self._all: set[Connection] = set()
         self._waiting: deque[asyncio.Future[Connection | None]] = deque()
-        self._taken = 0
+        self._opened = 0
         self._sweep: asyncio.TimerHandle | None = None
-        self._ended: asyncio.Future[None] | None = None
+        self._closed: asyncio.Future[None] | None = None
 
-    def take(self) -> Connection | None:
-        """Return a connection that is free, if there is one."""
+    def pop_idle(self) -> Connection | None:
+        """Return an idle connection, if there is one."""
         while self._idle:
             connection = self._idle.pop()
             if connection.usable:
                 return connection
         return None
 
-    async def get(self, deadline: float, *, fresh: bool = False) -> Connection:
-        """Return a connection before the deadline; a `fresh` one where that is to be had without waiting."""
+    async def acquire(self, deadline: float, *, new: bool = False) -> Connection:
+        """Return a connection before the deadline; with `new`, open one if that needs no waiting."""
         while True:
-            if not fresh and (kept := self.take()) is not None:
-                return kept
-            if self._taken < self._limits.connections or self._drop_idle():
-                self._taken += 1
+            if not new and (idle := self.pop_idle()) is not None:
+                return idle
+            if self._opened < self._limits.max_connections or self._evict_idle():
+                self._opened += 1
                 return await self._connect(deadline)
-            connection = await self._queue(deadline)
+            connection = await self._wait_for_connection(deadline)
             if connection is None:
                 return await self._connect(deadline)
             if connection.usable:
                 return connection
 
     async def close(self) -> None:
-        """End every connection, and wait until they have ended."""
-        self._ended = self._loop.create_future()
+        """Close all connections and wait until they are closed."""
+        self._closed = self._loop.create_future()
         if self._sweep is not None:
             self._sweep.cancel()
         for waiter in self._waiting:
             if not waiter.done():
                 waiter.set_exception(TransportError("the connections were closed"))
         for connection in tuple(self._all):
-            connection.end()
+            connection.close()
         if self._all:
-            await self._ended
+            await self._closed
         self._deadlines.close()
 
-    async def _queue(self, deadline: float) -> Connection | None:
-        """Return a connection that another call is done with, or leave to open one."""
+    async def _wait_for_connection(self, deadline: float) -> Connection | None:
+        """Return the connection that another call releases, or None as permission to open one."""
         waiter: asyncio.Future[Connection | None] = self._loop.create_future()
         self._waiting.append(waiter)
         try:
@@ -90,11 +92,11 @@ class Pool:
 
     def _return(self, connection: Connection | None) -> None:
         if connection is None:
-            self._leave()
+            self._release_slot()
         elif connection.usable:
             self._release(connection)
 
-    def _next(self) -> asyncio.Future[Connection | None] | None:
+    def _next_waiter(self) -> asyncio.Future[Connection | None] | None:
         while self._waiting:
             waiter = self._waiting.popleft()
             if not waiter.done():
@@ -102,86 +104,86 @@ class Pool:
         return None
 
     def _release(self, connection: Connection) -> None:
-        if self._ended is not None:
+        if self._closed is not None:
             connection.abort()
-        elif (waiter := self._next()) is not None:
+        elif (waiter := self._next_waiter()) is not None:
             waiter.set_result(connection)
         else:
-            connection.since = self._loop.time()
+            connection.last_used = self._loop.time()
             self._idle.append(connection)
             if self._sweep is None:
-                self._sweep = self._loop.call_later(KEPT, self._close_old)
+                self._sweep = self._loop.call_later(KEEP_ALIVE, self._close_expired)
 
-    def _leave(self) -> None:
-        """Give leave for one more connection to the next call that waits, or take it back."""
-        if (waiter := self._next()) is not None:
+    def _release_slot(self) -> None:
+        """Let the next waiting call open a connection, or lower the count of connections."""
+        if (waiter := self._next_waiter()) is not None:
             waiter.set_result(None)
         else:
-            self._taken -= 1
+            self._opened -= 1
 
-    def _lose(self, connection: Connection) -> None:
+    def _on_close(self, connection: Connection) -> None:
         if connection not in self._all:
-            # It ended before it was anybody's; whoever opened it gives back the leave to.
+            # It was closed while connecting; `_connect` releases its slot.
             return
         self._all.remove(connection)
         with suppress(ValueError):
             self._idle.remove(connection)
-        self._leave()
-        if self._ended is not None and not self._all and not self._ended.done():
-            self._ended.set_result(None)
+        self._release_slot()
+        if self._closed is not None and not self._all and not self._closed.done():
+            self._closed.set_result(None)
 
-    def _drop_idle(self) -> bool:
-        """Make room for a fresh connection in the place of one that was kept."""
+    def _evict_idle(self) -> bool:
+        """Close the connection that has been idle longest, to open another."""
         if not self._idle:
             return False
         self._idle.pop(0).abort()
         return True
 
-    def _close_old(self) -> None:
+    def _close_expired(self) -> None:
         self._sweep = None
-        oldest = self._loop.time() - KEPT
-        while self._idle and self._idle[0].since <= oldest:
+        expired_before = self._loop.time() - KEEP_ALIVE
+        while self._idle and self._idle[0].last_used <= expired_before:
             self._idle.pop(0).abort()
         if self._idle:
-            self._sweep = self._loop.call_at(self._idle[0].since + KEPT, self._close_old)
+            self._sweep = self._loop.call_at(self._idle[0].last_used + KEEP_ALIVE, self._close_expired)
 
     async def _connect(self, deadline: float) -> Connection:
         try:
             return await self._open_before(deadline)
         except BaseException:
-            self._leave()
+            self._release_slot()
             raise
 
     async def _open_before(self, deadline: float) -> Connection:
-        latest = self._loop.time() + self._limits.connect
+        latest = self._loop.time() + self._limits.connect_timeout
         try:
             async with asyncio.timeout_at(min(latest, deadline)):
                 connection = await self._open()
         except TimeoutError:
             if deadline <= latest:
                 raise
-            raise ConnectTimeoutError(f"no connection to {self._place} in time") from None
+            raise ConnectTimeoutError(f"no connection to {self._address} in time") from None
         except OSError as error:
-            raise TransportError(f"cannot connect to {self._place} ({error})") from error
+            raise TransportError(f"cannot connect to {self._address} ({error})") from error
         if not connection.usable:
-            raise TransportError(f"{self._place} closed the connection at once")
+            raise TransportError(f"{self._address} closed the connection immediately")
         self._all.add(connection)
-        if self._ended is not None:
+        if self._closed is not None:
             connection.abort()
         return connection
 
     async def _open(self) -> Connection:
         origin, loop = self._origin, self._loop
         addresses = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
-        opened = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=_NEXT_ADDRESS, loop=loop)
+        sock = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=_HAPPY_EYEBALLS_DELAY, loop=loop)
         _, connection = await loop.create_connection(
-            lambda: Connection(self._surroundings),
-            sock=opened,
-            ssl=origin.context,
-            server_hostname=origin.host.rstrip(".") if origin.context else None,
+            lambda: Connection(self._context),
+            sock=sock,
+            ssl=origin.ssl_context,
+            server_hostname=origin.host.rstrip(".") if origin.ssl_context else None,
         )
         return connection
 
     @property
-    def _place(self) -> str:
+    def _address(self) -> str:
         return f"{self._origin.host}:{self._origin.port}"

@@ -1,4 +1,4 @@
-"""One answer, from the request on its way to the last byte of the body."""
+"""A response from sending its request to the last byte of its body."""
 
 from __future__ import annotations
 
@@ -8,55 +8,59 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from adapter_host_http.transport.base import Response
 
-from .content_coding import Inflater
+from .content_coding import Decompressor
 from .deadlines import Deadlines
-from .headers import Fields, Pair
+from .headers import Pair, ResponseHeaders
 
 if TYPE_CHECKING:
-    from .outgoing import Outgoing
+    from .outgoing import OutgoingRequest
 
-WATER: Final = 64 * 1024
-"""So much of a streamed body is kept for a reader that is slower than the wire."""
+HIGH_WATER: Final = 64 * 1024
+"""Bytes of a streamed body that are buffered for a slow reader."""
 
 
 class ResponseConnection(Protocol):
-    """What a response asks of the connection that it arrives on; `idle` is in seconds."""
+    """The methods of a connection that a response calls; `idle_timeout` is in seconds."""
 
-    idle: float
+    idle_timeout: float
 
-    def fail(self, answer: NativeResponse, error: Exception) -> None:
+    def fail(self, response: NativeResponse, error: Exception) -> None:
         """End the response with an error."""
 
-    def leave(self, answer: NativeResponse) -> None:
-        """Give up the rest of the response."""
+    def abandon(self, response: NativeResponse) -> None:
+        """Discard the rest of the response."""
 
     def resume(self) -> None:
-        """Read on."""
+        """Continue reading."""
 
 
 class NativeResponse(Response):
-    """What a connection fills, and its caller waits for and reads."""
+    """A response that its connection fills and its caller reads."""
 
     __slots__ = (
+        "_buffer_limit",
         "_chunks",
         "_connection",
         "_deadlines",
-        "_decoded",
+        "_decompress",
+        "_decompressor",
         "_eager",
         "_error",
-        "_idle",
-        "_inflater",
         "_length",
         "_loop",
-        "_most",
-        "_ready",
+        "_pause_timeout",
+        "_pending",
         "_waiter",
         "ended",
         "size",
     )
 
     def __init__(
-        self, connection: ResponseConnection, deadlines: Deadlines, loop: asyncio.AbstractEventLoop, outgoing: Outgoing
+        self,
+        connection: ResponseConnection,
+        deadlines: Deadlines,
+        loop: asyncio.AbstractEventLoop,
+        outgoing: OutgoingRequest,
     ) -> None:
         self.status = 0
         self.body = None
@@ -65,52 +69,50 @@ class NativeResponse(Response):
         self._connection = connection
         self._deadlines = deadlines
         self._loop = loop
-        self._most = outgoing.held
-        self._eager = not outgoing.held
-        self._decoded = outgoing.decoded
-        self._idle = 0.0
+        self._buffer_limit = outgoing.buffer_limit
+        self._eager = not outgoing.buffer_limit
+        self._decompress = outgoing.decompress
+        self._pause_timeout = 0.0
         self._chunks: list[bytes] = []
-        self._ready = b""
-        self._inflater: Inflater | None = None
+        self._pending = b""
+        self._decompressor: Decompressor | None = None
         self._length: int | None = None
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = loop.create_future()
 
-    # The connection's side.
+    # Called by the connection.
 
-    def head(self, status: int, pairs: list[Pair], media_type: bytes) -> None:
-        """Store the status and the headers."""
+    def set_head(self, status: int, pairs: list[Pair], media_type: bytes) -> None:
         self.status = status
-        self.headers = Fields(pairs)
+        self.headers = ResponseHeaders(pairs)
         self.media_type = media_type.decode("utf-8", "surrogateescape").strip()
 
-    def expect(self, length: int | None, coding: bytes) -> None:
-        """Prepare for a body; raise `MalformedResponseError` for an unknown coding."""
-        if coding and coding != b"identity" and self._decoded:
-            self._inflater = Inflater(coding)
-        elif length is not None and length > self._most:
+    def expect_body(self, length: int | None, coding: bytes) -> None:
+        """Expect a body; raise `MalformedResponseError` for an unknown coding."""
+        if coding and coding != b"identity" and self._decompress:
+            self._decompressor = Decompressor(coding)
+        elif length is not None and length > self._buffer_limit:
             self._length = length
             self._eager = True
 
-    def more(self, data: bytes) -> None:
-        """Store a piece of the body."""
+    def add_chunk(self, data: bytes) -> None:
         self.size += len(data)
         self._chunks.append(data)
 
-    def progress(self) -> bool:
-        """Something has come; whether that is enough for now."""
-        if (self._eager and self.status) or self.size > self._most:
+    def notify_progress(self) -> bool:
+        """Wake the reader if it can continue; return whether the connection should pause reading."""
+        if (self._eager and self.status) or self.size > self._buffer_limit:
             self._wake()
-        return self.size > self._most
+        return self.size > self._buffer_limit
 
-    def end(self) -> None:
-        """All of it has come."""
+    def finish(self) -> None:
+        """Mark the body as complete."""
         self.ended = True
         self._deadlines.discard(self)
         self._wake()
 
     def fail(self, error: Exception) -> None:
-        """No more will come."""
+        """Raise `error` in the reader."""
         self._deadlines.discard(self)
         self._error = error
         waiter = self._waiter
@@ -118,107 +120,107 @@ class NativeResponse(Response):
             waiter.set_exception(error)
 
     def expire(self) -> None:
-        """Too much time has passed."""
+        """Fail with `TimeoutError`."""
         self._connection.fail(self, TimeoutError())
 
-    def suspend(self) -> None:
-        """Suspend the deadline while the origin is not the one to wait for."""
-        if not self._idle:
+    def suspend_deadline(self) -> None:
+        """Suspend the deadline while the caller delays the request."""
+        if not self._pause_timeout:
             self._deadlines.discard(self)
 
-    def renew(self) -> None:
-        """From now on it is, for as long as a call may take."""
-        if not self._idle and not self.ended and self._error is None:
+    def restart_deadline(self) -> None:
+        """Restart the deadline when the request continues."""
+        if not self._pause_timeout and not self.ended and self._error is None:
             self._deadlines.discard(self)
-            self._deadlines.add(self, self._loop.time() + self._connection.idle, self.expire)
+            self._deadlines.add(self, self._loop.time() + self._connection.idle_timeout, self.expire)
 
-    # The caller's side.
+    # Called by the caller.
 
-    async def begin(self) -> None:
-        """Wait for the head, and for a body that is held; raises `TransportError`, `TimeoutError`."""
-        held = self._most
+    async def wait_ready(self) -> None:
+        """Wait for the head, and for a buffered body; raise `TransportError` and `TimeoutError`."""
+        buffer_limit = self._buffer_limit
         await self._wait()
         if self.ended:
-            self._hold(held)
+            self._buffer_body(buffer_limit)
 
-    async def take(self, limit: int) -> bytes | None:
-        """All of the body before the deadline; None, and closed, when it is larger than `limit` bytes."""
+    async def read(self, limit: int) -> bytes | None:
+        """Return the body before the deadline, or None and close if it has more than `limit` bytes."""
         pieces: list[bytes] = []
         left = limit if self._length is None or self._length <= limit else -1
-        while left >= 0 and (piece := await self._piece()):
-            pieces.append(piece)
-            left -= len(piece)
+        while left >= 0 and (chunk := await self._read_chunk()):
+            pieces.append(chunk)
+            left -= len(chunk)
         if left < 0:
             self.close()
             return None
         return b"".join(pieces)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the body as it comes; from now on it has no deadline, only pauses are bounded."""
+        """Yield the body in pieces; only pauses between them are limited from now on."""
         self._deadlines.discard(self)
-        self._idle = self._connection.idle
-        self._most = WATER
+        self._pause_timeout = self._connection.idle_timeout
+        self._buffer_limit = HIGH_WATER
         try:
-            while piece := await self._piece():
-                yield piece
+            while chunk := await self._read_chunk():
+                yield chunk
         finally:
             self.close()
 
     def close(self) -> None:
-        """Be done with it, and with its connection where that has not come to an end of its own."""
+        """Close the response; close its connection too, unless the response is complete."""
         self._deadlines.discard(self)
-        self._connection.leave(self)
+        self._connection.abandon(self)
 
-    def _hold(self, held: int) -> None:
-        """Make `body` of what has come, unless it unpacks to more than is held."""
-        chunks, inflater = self._chunks, self._inflater
-        if inflater is None and self.size > held:
+    def _buffer_body(self, buffer_limit: int) -> None:
+        """Set `body` from the received data, unless it is larger than the limit once decoded."""
+        chunks, decompressor = self._chunks, self._decompressor
+        if decompressor is None and self.size > buffer_limit:
             return
         data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         chunks.clear()
-        if inflater is None:
+        if decompressor is None:
             self.body = data
             return
-        body = inflater.feed(data, held + 1)
-        if inflater.pending or len(body) > held:
-            self._ready = body
+        body = decompressor.feed(data, buffer_limit + 1)
+        if decompressor.pending or len(body) > buffer_limit:
+            self._pending = body
         else:
-            inflater.finish()
+            decompressor.finish()
             self.body = body
 
-    async def _piece(self) -> bytes:
-        """Return the next piece, decoded; nothing at the end."""
+    async def _read_chunk(self) -> bytes:
+        """Return the next decoded piece, or nothing at the end."""
         self._eager = True
         while True:
-            if piece := self._next():
-                return piece
+            if chunk := self._pending_chunk():
+                return chunk
             if self._error is not None:
                 raise self._error
             if self.ended:
-                if self._inflater is not None:
-                    self._inflater.finish()
+                if self._decompressor is not None:
+                    self._decompressor.finish()
                 return b""
             await self._wait()
 
-    def _next(self) -> bytes:
-        """Return the data that has arrived."""
-        if self._ready:
-            piece, self._ready = self._ready, b""
-            return piece
-        inflater = self._inflater
-        if inflater is not None and inflater.pending:
-            return inflater.feed(b"", WATER)
-        piece = b"".join(self._chunks)
+    def _pending_chunk(self) -> bytes:
+        """Return decoded data that was received already."""
+        if self._pending:
+            chunk, self._pending = self._pending, b""
+            return chunk
+        decompressor = self._decompressor
+        if decompressor is not None and decompressor.pending:
+            return decompressor.feed(b"", HIGH_WATER)
+        chunk = b"".join(self._chunks)
         self._chunks.clear()
         self.size = 0
         if not self.ended:
             self._connection.resume()
-        return piece if inflater is None else inflater.feed(piece, WATER)
+        return chunk if decompressor is None else decompressor.feed(chunk, HIGH_WATER)
 
     async def _wait(self) -> None:
         waiter = self._waiter = self._waiter or self._loop.create_future()
-        if self._idle:
-            self._deadlines.add(self, self._loop.time() + self._idle, self.expire)
+        if self._pause_timeout:
+            self._deadlines.add(self, self._loop.time() + self._pause_timeout, self.expire)
         try:
             await waiter
         except BaseException:
@@ -226,7 +228,7 @@ class NativeResponse(Response):
             raise
         finally:
             self._waiter = None
-            if self._idle:
+            if self._pause_timeout:
                 self._deadlines.discard(self)
 
     def _wake(self) -> None:

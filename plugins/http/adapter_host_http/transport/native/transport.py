@@ -1,4 +1,4 @@
-"""The transport: heads of requests, and what is tried again."""
+"""Send requests over pooled connections, and retry on stale ones."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from adapter_host_http.request.request import Request
 from adapter_host_http.transport.base import Limits, Origin, Response, Transport, TransportError
 
 from .connection import StaleConnectionError
-from .outgoing import Outgoing
+from .outgoing import OutgoingRequest
 from .pool import Pool
 
-_REPEATABLE: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PUT", "TRACE"})
+_IDEMPOTENT: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PUT", "TRACE"})
 _WITH_BODY: Final = frozenset({"PATCH", "POST", "PUT"})
-_TRIES: Final = 3
+_MAX_ATTEMPTS: Final = 3
 _TARGET: Final = re.compile(r"/[!-~]*").fullmatch
 
 
 class NativeTransport(Transport):
-    """Sends a request in one piece, over a connection of its own pool."""
+    """Sends each request in one write, over its own pool of connections."""
 
     def __init__(self, origin: Origin, limits: Limits) -> None:
         self._origin = origin
@@ -28,56 +28,58 @@ class NativeTransport(Transport):
         self._pool: Pool | None = None
 
     async def open(self) -> None:
-        """Be ready to send; nothing is opened yet."""
+        """Create the pool; open no connection yet."""
         self._pool = Pool(self._origin, self._limits)
 
     async def close(self) -> None:
-        """End every connection; calls that are in progress fail."""
+        """Close all connections; calls in progress fail."""
         pool, self._pool = self._pool, None
         if pool is not None:
             await pool.close()
 
-    async def send(self, method: str, request: Request, *, deadline: float, held: int) -> Response:
-        """Send a request, and wait for the head of its answer and for as much of the body as is held."""
+    async def send(self, method: str, request: Request, *, deadline: float, buffer_limit: int) -> Response:
+        """Send a request; see `Transport.send`."""
         pool = self._pool
         if pool is None:
             raise TransportError("the transport is not open")
-        outgoing = Outgoing(method, self._head(method, request), request.body, deadline, held, not request.as_is)
-        if (said := request.own.get("content-length")) is not None:
-            outgoing.length = int(said[1])
-        tries = _TRIES if method in _REPEATABLE and request.repeatable else 1
-        connection = pool.take() or await pool.get(deadline)
+        outgoing = OutgoingRequest(
+            method, self._head(method, request), request.body, deadline, buffer_limit, not request.pass_through
+        )
+        if (declared := request.call_headers.get("content-length")) is not None:
+            outgoing.length = int(declared[1])
+        attempts = _MAX_ATTEMPTS if method in _IDEMPOTENT and request.repeatable else 1
+        connection = pool.pop_idle() or await pool.acquire(deadline)
         while True:
-            answer = connection.ask(outgoing)
+            response = connection.send(outgoing)
             try:
-                await answer.begin()
+                await response.wait_ready()
             except StaleConnectionError:
-                tries -= 1
-                if not tries:
+                attempts -= 1
+                if not attempts:
                     raise
             else:
-                return answer
-            connection = await pool.get(deadline, fresh=True)
+                return response
+            connection = await pool.acquire(deadline, new=True)
 
     def _head(self, method: str, request: Request) -> bytes:
-        """Return the head of a request; raises `ValueError` for what would not stay in its place."""
-        prepared, own = request.prepared, request.own
-        lines = "".join([f"{name}: {value}\r\n" for name, value in own.values()])
-        length = _length(method, request)
+        """Return the head of a request; raise `ValueError` for line breaks or spaces in its fields."""
+        prepared, call_headers = request.prepared, request.call_headers
+        lines = "".join([f"{name}: {value}\r\n" for name, value in call_headers.values()])
+        length = _length_line(method, request)
         head = f"{method} {request.target}{self._line}{prepared.lines}{lines}{length}\r\n"
-        # All of it was checked where it came from; this is where a mistake would do harm.
-        count = prepared.count + len(own) + (4 if length else 3)
+        # All values were checked before; a mistake there would allow request smuggling here.
+        count = prepared.count + len(call_headers) + (4 if length else 3)
         if head.count("\n") != count or head.count("\r") != count or "\0" in head or not _TARGET(request.target):
-            raise ValueError("a request with a line break, a NUL or a space out of place")
+            raise ValueError("a request with an unexpected line break, NUL or space")
         return head.encode()
 
 
-def _length(method: str, request: Request) -> str:
-    """Return the line that says how long the body is."""
+def _length_line(method: str, request: Request) -> str:
+    """Return the header line that states the length of the body."""
     body = request.body
-    if (said := request.own.get("content-length")) is not None:
-        if isinstance(body, bytes) and said[1] != str(len(body)):
-            raise ValueError("a request whose body is not as long as it says")
+    if (declared := request.call_headers.get("content-length")) is not None:
+        if isinstance(body, bytes) and declared[1] != str(len(body)):
+            raise ValueError("a request whose body differs from its Content-Length")
         return ""
     if isinstance(body, bytes):
         return f"Content-Length: {len(body)}\r\n"

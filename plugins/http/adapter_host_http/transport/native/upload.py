@@ -1,4 +1,4 @@
-"""A request's body on its way."""
+"""A streamed request body."""
 
 from __future__ import annotations
 
@@ -13,66 +13,67 @@ if TYPE_CHECKING:
 
 
 class UploadConnection(Protocol):
-    """What an upload asks of the connection that it is sent on."""
+    """The methods of a connection that an upload calls."""
 
-    def fail(self, answer: NativeResponse, error: Exception) -> None:
-        """End the response to the request with an error."""
+    def fail(self, response: NativeResponse, error: Exception) -> None:
+        """Fail the response to the request."""
 
     def write(self, data: bytes) -> None:
         """Send a piece of the body."""
 
-    async def drained(self) -> None:
-        """Wait until the connection can take more."""
+    async def drain(self) -> None:
+        """Wait until the write buffer has room."""
 
 
 class Upload:
-    """Sends a body piece by piece: in chunks, or as long as was said. What reading it raises ends the call as it is."""
+    """Sends a body in pieces, chunked or with its declared length.
 
-    def __init__(self, body: AsyncIterable[bytes], answer: NativeResponse, length: int | None) -> None:
+    Errors of reading the body fail the call unchanged.
+    """
+
+    def __init__(self, body: AsyncIterable[bytes], response: NativeResponse, length: int | None) -> None:
         self.done = False
         self._body = body
-        self._answer = answer
-        self._left = length
+        self._response = response
+        self._remaining = length
         self._task: asyncio.Task[None] | None = None
 
     def start(self, connection: UploadConnection) -> None:
-        """Begin to send."""
         self._task = asyncio.create_task(self._run(connection))
 
     def stop(self) -> None:
-        """Send no more."""
         if self._task is not None:
             self._task.cancel()
 
     async def _run(self, connection: UploadConnection) -> None:
         try:
             await self._send(connection)
-        # Whoever gives the body knows its own errors, and waits for the answer.
+        # The caller, who supplies the body, waits for the response and gets its own error.
         except Exception as error:
-            connection.fail(self._answer, error)
+            connection.fail(self._response, error)
 
     async def _send(self, connection: UploadConnection) -> None:
         pieces = aiter(self._body)
         while True:
-            self._answer.suspend()
+            self._response.suspend_deadline()
             piece = await anext(pieces, None)
-            self._answer.renew()
+            self._response.restart_deadline()
             if piece is None:
                 break
             if piece:
-                connection.write(self._framed(piece))
-                self.done = self._left == 0
-                await connection.drained()
-        if self._left is None:
+                connection.write(self._frame(piece))
+                self.done = self._remaining == 0
+                await connection.drain()
+        if self._remaining is None:
             connection.write(b"0\r\n\r\n")
-        elif self._left:
-            raise TransportError("the request's body is shorter than was said")
+        elif self._remaining:
+            raise TransportError("the request body is shorter than its Content-Length")
         self.done = True
 
-    def _framed(self, piece: bytes) -> bytes:
-        if self._left is None:
+    def _frame(self, piece: bytes) -> bytes:
+        if self._remaining is None:
             return b"%x\r\n%b\r\n" % (len(piece), piece)
-        self._left -= len(piece)
-        if self._left < 0:
-            raise TransportError("the request's body is longer than was said")
+        self._remaining -= len(piece)
+        if self._remaining < 0:
+            raise TransportError("the request body is longer than its Content-Length")
         return piece

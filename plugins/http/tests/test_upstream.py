@@ -1,4 +1,4 @@
-"""Answers, and everything that can go wrong on the wire."""
+"""Responses and errors of an upstream."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from aiohttp import web
 from adapter_host import UpstreamInvalidError, UpstreamStatusError, UpstreamTimeoutError, UpstreamUnreachableError
 
 
-@pytest.fixture(params=["lean", "aiohttp"])
+@pytest.fixture(params=["native", "aiohttp"])
 def start(start: Any, request: pytest.FixtureRequest) -> Any:
     """Return a function that starts a host whose consumer sends over each transport in turn."""
     return partial(start, **{"x-transport": request.param})
 
 
-def answering(**response: Any) -> Callable[[web.Request], Awaitable[web.Response]]:
+def responding(**response: Any) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def reply(_: web.Request) -> web.Response:
         return web.Response(**response)
 
     return reply
 
 
-async def test_an_answer(start: Any, api: Any) -> None:
+async def test_response(start: Any, api: Any) -> None:
     headers = {"X-Rate": "5"}
-    api.reply = answering(status=201, body=b'{"a": 1}', content_type="application/problem+json", headers=headers)
+    api.reply = responding(status=201, body=b'{"a": 1}', content_type="application/problem+json", headers=headers)
     call = await start()
     result = await call.operation.call({})
     assert (result.status, result.media_type) == (201, "application/problem+json")
@@ -40,34 +40,34 @@ async def test_an_answer(start: Any, api: Any) -> None:
 
 
 @pytest.mark.parametrize("status", [200, 204])
-async def test_an_empty_answer(start: Any, api: Any, status: int) -> None:
-    api.reply = answering(status=status)
+async def test_empty_response(start: Any, api: Any, status: int) -> None:
+    api.reply = responding(status=status)
     result = await (await start()).operation.call({})
     assert (result.status, result.body, result.data) == (status, b"", None)
 
 
 async def test_head_has_no_body(start: Any, api: Any) -> None:
-    api.reply = answering(body=b"x" * 100)
+    api.reply = responding(body=b"x" * 100)
     result = await (await start({"method": "HEAD"}, settings={"response_limit": 10})).operation.call({})
     assert (result.status, result.body) == (200, b"")
 
 
-async def test_json_that_says_it_is_text_is_taken(start: Any, api: Any) -> None:
-    api.reply = answering(body=b"[1]", content_type="text/plain")
+async def test_json_with_a_text_media_type_is_accepted(start: Any, api: Any) -> None:
+    api.reply = responding(body=b"[1]", content_type="text/plain")
     assert await (await start())() == [1]
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"{", b"NaN", b'{"a": Infinity}', b'"\xff"'])
 @pytest.mark.parametrize("media_type", ["text/html", "application/json"])
-async def test_what_is_no_json_is_refused(start: Any, api: Any, body: bytes, media_type: str) -> None:
-    api.reply = answering(body=body, content_type=media_type)
+async def test_invalid_json_is_rejected(start: Any, api: Any, body: bytes, media_type: str) -> None:
+    api.reply = responding(body=body, content_type=media_type)
     call = await start()
-    with pytest.raises(UpstreamInvalidError, match=f"'api' did not answer JSON .it sent {media_type}"):
+    with pytest.raises(UpstreamInvalidError, match=f"'api' is not JSON .received {media_type}"):
         await call()
 
 
-async def test_binary_is_taken_as_it_is(start: Any, api: Any) -> None:
-    api.reply = answering(body=b"\x00\xff", content_type="video/mp4")
+async def test_binary_response_is_unchanged(start: Any, api: Any) -> None:
+    api.reply = responding(body=b"\x00\xff", content_type="video/mp4")
     call = await start({"outputRawFormat": "binary"})
     result = await call.operation.call({})
     assert (result.body, result.data, result.media_type) == (b"\x00\xff", "AP8=", "video/mp4")
@@ -75,9 +75,9 @@ async def test_binary_is_taken_as_it_is(start: Any, api: Any) -> None:
 
 
 @pytest.mark.parametrize("status", [300, 304, 400, 404, 429, 500, 503])
-async def test_an_error_is_kept_whole(start: Any, api: Any, status: int) -> None:
+async def test_error_response_is_kept(start: Any, api: Any, status: int) -> None:
     body = b"" if status == 304 else b"no <b>such</b> thing"
-    api.reply = answering(status=status, body=body, headers={"Retry-After": "3", "Content-Type": "text/html"})
+    api.reply = responding(status=status, body=body, headers={"Retry-After": "3", "Content-Type": "text/html"})
     with pytest.raises(UpstreamStatusError) as caught:
         await (await start())()
     assert (caught.value.upstream_status, caught.value.body) == (status, body)
@@ -98,16 +98,16 @@ def chunked(total: int, *, status: int = 200, compressed: bool = False) -> Any:
     return reply
 
 
-@pytest.mark.parametrize("reply", [answering(body=b"0" * 101), chunked(101), chunked(100_000, compressed=True)])
-async def test_an_answer_over_the_limit_is_refused(start: Any, api: Any, reply: Any) -> None:
+@pytest.mark.parametrize("reply", [responding(body=b"0" * 101), chunked(101), chunked(100_000, compressed=True)])
+async def test_response_over_the_limit_is_rejected(start: Any, api: Any, reply: Any) -> None:
     api.reply = reply
     call = await start(settings={"response_limit": 100})
-    with pytest.raises(UpstreamInvalidError, match="the upstream's answer is larger than 100 bytes"):
+    with pytest.raises(UpstreamInvalidError, match="larger than 100 bytes"):
         await call()
 
 
-@pytest.mark.parametrize("reply", [answering(body=b"0" * 101, status=500), chunked(101, status=500)])
-async def test_an_error_over_the_limit_keeps_its_status(start: Any, api: Any, reply: Any) -> None:
+@pytest.mark.parametrize("reply", [responding(body=b"0" * 101, status=500), chunked(101, status=500)])
+async def test_error_response_over_the_limit_keeps_its_status(start: Any, api: Any, reply: Any) -> None:
     api.reply = reply
     call = await start(settings={"response_limit": 100})
     with pytest.raises(UpstreamStatusError) as caught:
@@ -115,23 +115,25 @@ async def test_an_error_over_the_limit_keeps_its_status(start: Any, api: Any, re
     assert (caught.value.upstream_status, caught.value.body) == (500, b"")
 
 
-@pytest.mark.parametrize("reply", [answering(body=b"[" + b" " * 99 + b"]"), answering(body=b"1" * 100)])
-async def test_an_answer_at_the_limit_is_taken(start: Any, api: Any, reply: Any) -> None:
+@pytest.mark.parametrize("reply", [responding(body=b"[" + b" " * 99 + b"]"), responding(body=b"1" * 100)])
+async def test_response_at_the_limit_is_accepted(start: Any, api: Any, reply: Any) -> None:
     api.reply = reply
     call = await start({"outputRawFormat": "binary"}, settings={"response_limit": 101})
     assert len(await call()) >= 100
 
 
-@pytest.mark.parametrize("reply", [answering(body=b"0" * 200_000), chunked(200_000), chunked(200_000, compressed=True)])
-async def test_a_large_answer_is_streamed_when_asked_for(start: Any, api: Any, reply: Any) -> None:
+@pytest.mark.parametrize(
+    "reply", [responding(body=b"0" * 200_000), chunked(200_000), chunked(200_000, compressed=True)]
+)
+async def test_large_response_is_streamed_on_request(start: Any, api: Any, reply: Any) -> None:
     api.reply = reply
     call = await start(settings={"response_limit": 100})
     result = await call.operation.call({}, stream=True)
     assert b"".join([chunk async for chunk in result.stream]) == b"0" * 200_000
 
 
-@pytest.mark.parametrize("reply", [answering(body=b"1" * 10), chunked(1)])
-async def test_a_small_answer_is_held_even_then(start: Any, api: Any, reply: Any) -> None:
+@pytest.mark.parametrize("reply", [responding(body=b"1" * 10), chunked(1)])
+async def test_small_response_is_never_streamed(start: Any, api: Any, reply: Any) -> None:
     api.reply = reply
     result = await (await start()).operation.call({}, stream=True)
     assert result.stream is None
@@ -153,7 +155,7 @@ def endless(released: asyncio.Event) -> Any:
 
 
 @pytest.mark.parametrize("read", [0, 1, 3])
-async def test_a_stream_that_is_closed_ends_the_answer(start: Any, api: Any, read: int) -> None:
+async def test_closing_a_stream_ends_the_response(start: Any, api: Any, read: int) -> None:
     released = asyncio.Event()
     api.reply = endless(released)
     result = await (await start()).operation.call({}, stream=True)
@@ -163,7 +165,7 @@ async def test_a_stream_that_is_closed_ends_the_answer(start: Any, api: Any, rea
     await asyncio.wait_for(released.wait(), 5)
 
 
-async def test_a_stream_that_breaks_says_so(start: Any, api: Any) -> None:
+async def test_broken_stream_raises(start: Any, api: Any) -> None:
     async def reply(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Length": "200000"})
         await response.prepare(request)
@@ -179,50 +181,52 @@ async def test_a_stream_that_breaks_says_so(start: Any, api: Any) -> None:
             pass
 
 
-async def hold(_: web.Request) -> web.Response:
+async def never_respond(_: web.Request) -> web.Response:
     await asyncio.Event().wait()
     raise AssertionError
 
 
-async def hold_body(request: web.Request) -> web.StreamResponse:
+async def never_finish_body(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Length": "10"})
     await response.prepare(request)
     await response.write(b"1")
-    return await hold(request)
+    return await never_respond(request)
 
 
-@pytest.mark.parametrize("reply", [hold, hold_body])
-@pytest.mark.parametrize("given", [{"settings": {"total_timeout": 0.05}}, {"x-timeout": {"total": 0.05}}])
-async def test_no_answer_in_time(start: Any, api: Any, reply: Any, given: Any) -> None:
+@pytest.mark.parametrize("reply", [never_respond, never_finish_body])
+@pytest.mark.parametrize("options", [{"settings": {"total_timeout": 0.05}}, {"x-timeout": {"total": 0.05}}])
+async def test_response_timeout(start: Any, api: Any, reply: Any, options: Any) -> None:
     api.reply = reply
-    call = await start(**given)
-    with pytest.raises(UpstreamTimeoutError, match=r"the upstream 'api' did not answer within 0\.05 s"):
+    call = await start(**options)
+    with pytest.raises(UpstreamTimeoutError, match=r"the upstream 'api' did not respond within 0\.05 s"):
         await call()
     await asyncio.wait_for(api.closed.wait(), 5)
 
 
-async def test_no_connection_in_time(start: Any) -> None:
+async def test_connect_timeout(start: Any) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
         waiting = [socket.socket() for _ in range(4)]
-        for one in waiting:
-            one.setblocking(False)
-            one.connect_ex(listener.getsockname())
+        for client in waiting:
+            client.setblocking(False)
+            client.connect_ex(listener.getsockname())
         base = "http://{}:{}".format(*listener.getsockname())
         call = await start(baseUri=base, **{"x-timeout": {"connect": 0.05}})
-        with pytest.raises(UpstreamTimeoutError, match=r"the upstream 'api' took no connection within 0\.05 s"):
+        with pytest.raises(
+            UpstreamTimeoutError, match=r"the upstream 'api' did not accept a connection within 0\.05 s"
+        ):
             await call()
-        for one in waiting:
-            one.close()
+        for client in waiting:
+            client.close()
 
 
-async def test_a_stream_may_last_but_not_stall(start: Any, api: Any) -> None:
+async def test_stream_may_be_long_but_not_stall(start: Any, api: Any) -> None:
     async def reply(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
         await response.write(b"0" * 100_000)
-        return await hold(request)
+        return await never_respond(request)
 
     api.reply = reply
     call = await start(settings={"total_timeout": 0.1})
@@ -232,12 +236,12 @@ async def test_a_stream_may_last_but_not_stall(start: Any, api: Any) -> None:
             pass
 
 
-async def test_a_cancelled_call_closes_its_request(start: Any, api: Any) -> None:
+async def test_cancelled_call_closes_its_request(start: Any, api: Any) -> None:
     arrived = asyncio.Event()
 
     async def reply(request: web.Request) -> web.StreamResponse:
         arrived.set()
-        return await hold(request)
+        return await never_respond(request)
 
     api.reply = reply
     call = await start()
@@ -249,7 +253,7 @@ async def test_a_cancelled_call_closes_its_request(start: Any, api: Any) -> None
     await asyncio.wait_for(api.closed.wait(), 5)
 
 
-async def test_nobody_there(start: Any, caplog: pytest.LogCaptureFixture) -> None:
+async def test_connection_refused(start: Any, caplog: pytest.LogCaptureFixture) -> None:
     call = await start({"inputParameters": [{"name": "q", "in": "query"}]}, baseUri="http://127.0.0.1:9")
     with pytest.raises(UpstreamUnreachableError, match=r"^the upstream 'api' cannot be reached$"):
         await call(q="private")
@@ -261,7 +265,7 @@ async def test_nobody_there(start: Any, caplog: pytest.LogCaptureFixture) -> Non
 
 @asynccontextmanager
 async def raw_server(handle: Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]) -> AsyncIterator[str]:
-    """Yield a server that reads one request at a time and does with the connection what `handle` says."""
+    """Yield a server that passes each request of a connection to `handle`."""
     writers: list[asyncio.StreamWriter] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -285,18 +289,18 @@ async def raw_server(handle: Callable[[bytes, asyncio.StreamWriter], Awaitable[N
                 writer.close()
 
 
-async def test_what_is_not_http_is_refused(start: Any) -> None:
+async def test_non_http_response_is_rejected(start: Any) -> None:
     async def handle(_: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(b"SSH-2.0-OpenSSH\r\n\r\n")
 
     async with raw_server(handle) as url:
         call = await start(baseUri=url)
-        with pytest.raises(UpstreamInvalidError, match="the upstream 'api' did not answer in HTTP"):
+        with pytest.raises(UpstreamInvalidError, match="the upstream 'api' did not respond in HTTP"):
             await call()
 
 
 @pytest.mark.parametrize(("method", "calls"), [("GET", 3), ("POST", 2)])
-async def test_a_stale_connection_is_replaced_only_where_that_is_safe(start: Any, method: str, calls: int) -> None:
+async def test_stale_connection_is_replaced_for_idempotent_methods(start: Any, method: str, calls: int) -> None:
     seen: list[bytes] = []
 
     async def handle(request: bytes, writer: asyncio.StreamWriter) -> None:
@@ -331,7 +335,7 @@ AUTHENTICATED = {"authentication": {"type": "bearer", "token": "{{TOKEN}}"}, "se
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("absolute", [True, False])
-async def test_a_redirect_within_the_origin_is_followed(start: Any, api: Any, status: int, absolute: bool) -> None:
+async def test_redirect_within_the_origin_is_followed(start: Any, api: Any, status: int, absolute: bool) -> None:
     api.reply = redirecting(f"{api.url if absolute else ''}/there?x=%2F#part", status)
     call = await start(**AUTHENTICATED)
     assert await call() == {"there": True}
@@ -342,7 +346,7 @@ async def test_a_redirect_within_the_origin_is_followed(start: Any, api: Any, st
 @pytest.mark.parametrize(
     "location", ["{other}/there", "//{host}.example/there", "ftp://x/", "http://u:p@{host}/there", "http://[", ""]
 )
-async def test_any_other_redirect_is_an_error_that_says_where_to(start: Any, api: Any, location: str) -> None:
+async def test_other_redirects_are_errors_with_location(start: Any, api: Any, location: str) -> None:
     host = api.url.removeprefix("http://")
     location = location.format(other=api.url.replace("127.0.0.1", "localhost"), host=host)
     api.reply = redirecting(location)
@@ -350,41 +354,41 @@ async def test_any_other_redirect_is_an_error_that_says_where_to(start: Any, api
     with pytest.raises(UpstreamStatusError) as caught:
         await call()
     assert (caught.value.upstream_status, caught.value.headers["Location"]) == (302, location)
-    assert len(api.seen) == 1
+    assert len(api.requests) == 1
 
 
-async def test_a_location_that_is_not_encoded_is(start: Any, api: Any) -> None:
+async def test_location_is_percent_encoded(start: Any, api: Any) -> None:
     api.reply = redirecting("/there?q=a b")
     await (await start())()
     assert api.last.target == "/there?q=a+b"
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-async def test_only_reading_requests_follow(start: Any, api: Any, method: str) -> None:
+async def test_redirects_are_followed_for_safe_methods_only(start: Any, api: Any, method: str) -> None:
     api.reply = redirecting("/there")
     with pytest.raises(UpstreamStatusError):
         await (await start({"method": method}))()
-    assert len(api.seen) == 1
+    assert len(api.requests) == 1
 
 
-async def test_a_circle_of_redirects_ends(start: Any, api: Any) -> None:
+async def test_redirect_loop_ends(start: Any, api: Any) -> None:
     api.reply = redirecting("/again")
     with pytest.raises(UpstreamStatusError):
         await (await start())()
-    assert len(api.seen) == 6
+    assert len(api.requests) == 6
 
 
-async def test_cookies_of_the_api_are_not_kept(start: Any, api: Any) -> None:
-    api.reply = answering(body=b"{}", headers={"Set-Cookie": "session=1; Path=/"})
+async def test_cookies_are_not_stored(start: Any, api: Any) -> None:
+    api.reply = responding(body=b"{}", headers={"Set-Cookie": "session=1; Path=/"})
     call = await start()
     await call()
     await call()
     assert "Cookie" not in api.last.headers
 
 
-async def test_a_compressed_answer_is_unpacked(start: Any, api: Any) -> None:
+async def test_compressed_response_is_decoded(start: Any, api: Any) -> None:
     body = gzip.compress(b'{"a": 1}')
-    api.reply = answering(body=body, content_type="application/json", headers={"Content-Encoding": "gzip"})
+    api.reply = responding(body=body, content_type="application/json", headers={"Content-Encoding": "gzip"})
     assert await (await start())() == {"a": 1}
 
 
@@ -409,6 +413,6 @@ async def test_proxies_of_the_environment(start: Any, api: Any, environment: dic
             await call()
 
 
-def test_a_transport_that_is_not_known(problems: Any) -> None:
+def test_unknown_transport(problems: Any) -> None:
     (problem,) = problems(**{"x-transport": "fast"})
-    assert problem.message.endswith("'x-transport' must be one of 'lean' or 'aiohttp' (given 'fast')")
+    assert problem.message.endswith("'x-transport' must be one of 'native' or 'aiohttp' (given 'fast')")
