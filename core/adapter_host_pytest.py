@@ -28,7 +28,7 @@ def fake_plugins() -> Callable[..., Plugins]:
     from adapter_host import Plugins
     from adapter_host.testing import FakePlugin
 
-    def plugins(**given: object) -> Plugins:
-        return Plugins({"fake": FakePlugin(), **given})
+    def plugins(**others: object) -> Plugins:
+        return Plugins({"fake": FakePlugin(), **others})
 
     return plugins

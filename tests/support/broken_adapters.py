@@ -35,7 +35,7 @@ from adapter_host import (
 from adapter_host.testing import CallFailedError, ConsumerContract, Example, ExposerContract, Hold
 from adapter_host_echo.exposer import EchoConfig, EchoExposer
 
-PATIENCE = 0.8
+TIMEOUT = 0.8
 
 
 # Exposers
@@ -199,7 +199,7 @@ EXPOSERS: Mapping[str, type[EchoExposer]] = {
 
 
 class Exposing(ExposerContract):
-    patience = PATIENCE
+    timeout = TIMEOUT
     adapter: ClassVar[type[EchoExposer]] = EchoExposer
 
     def plugins(self) -> Plugins:
@@ -425,7 +425,7 @@ CONSUMERS: Mapping[str, type[Station]] = {
 
 
 class Consuming(ConsumerContract):
-    patience = PATIENCE
+    timeout = TIMEOUT
     adapter: ClassVar[type[Station]] = Station
     examples: ClassVar[Sequence[Example]] = (
         Example("read", {"id": 7}, {"id": 7}),

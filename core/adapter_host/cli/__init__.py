@@ -30,10 +30,10 @@ COMMANDS = {
 _MODULES = {"import": "import_", "serve": "serve.command"}
 
 
-LOADING = (100_000, 50, 50)
+GC_WHILE_LOADING = (100_000, 50, 50)
 """When garbage is looked for while all that comes to be is kept: hardly ever."""
 
-SERVING = (10_000, 10, 10)
+GC_WHILE_SERVING = (10_000, 10, 10)
 """When it is looked for while serving: what requests leave behind, and what a reload has replaced."""
 
 
@@ -45,20 +45,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; gives its exit code."""
     # What is imported and compiled stays: to look through all of it for garbage, again and again as it grows, takes
     # a quarter of a start.
-    gc.set_threshold(*LOADING)
+    gc.set_threshold(*GC_WHILE_LOADING)
     parser = argparse.ArgumentParser(
         prog="adapter-host", description="One declaration of an HTTP API, served over several protocols."
     )
     version = metadata.version("adapter-host-core")
     parser.add_argument("--version", action="version", version=f"adapter-host {version}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    for name, purpose in COMMANDS.items():
-        command = commands.add_parser(name, help=purpose, description=purpose[0].upper() + purpose[1:] + ".")
-        if name in given[:1]:
+    args = list(sys.argv[1:] if arguments is None else arguments)
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        if name in args[:1]:
             # Only the command that is asked for is imported: each brings what it needs and no more.
             _module(name).add_options(command)
-    options = parser.parse_args(given)
+    options = parser.parse_args(args)
     try:
         return int(_module(options.command).run(options))
     except UsageError as error:
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"adapter-host: {error}", file=sys.stderr)
         return 2
     except ProblemsError as error:
-        show_problems(error)
+        print_problems(error)
         return 1
     except AdapterHostError as error:
         print(f"adapter-host: {error}", file=sys.stderr)
@@ -83,7 +83,7 @@ def _module(command: str) -> Any:
     return import_module(f"adapter_host.cli.{_MODULES.get(command, command)}")
 
 
-def show_problems(error: ProblemsError) -> None:
+def print_problems(error: ProblemsError) -> None:
     """Print problems, each once, warnings last."""
     for problem in dict.fromkeys(sorted(error.problems, key=lambda problem: problem.warning)):
         print(problem, file=sys.stderr)

@@ -12,12 +12,12 @@ from adapter_host.cli import UsageError
 from adapter_host.openapi import Documents, Notes, read_api, write_capability
 from adapter_host.openapi.documents import is_url
 
-from .table import deliver, printable
+from .table import printable, write_output
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("form", choices=("openapi",), help="what is imported")
+    parser.add_argument("format", choices=("openapi",), help="what is imported")
     parser.add_argument("source", metavar="SRC", help="a file, JSON or YAML; a URL with --allow-remote")
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="where to write it (default standard output)")
     parser.add_argument(
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
         for problem in notes.problems:
             print(printable(str(problem)), file=sys.stderr)
     text = write_capability(api, _name(options.source))
-    deliver(text, options.output)
+    write_output(text, options.output)
     return 0
 
 

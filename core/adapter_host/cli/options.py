@@ -15,11 +15,11 @@ from adapter_host.cli import UsageError
 from adapter_host.settings import Settings
 
 
-def pair(text: str, form: str = "NAME=VALUE") -> tuple[str, str]:
+def pair(text: str, syntax: str = "NAME=VALUE") -> tuple[str, str]:
     """`NAME=VALUE` in two."""
     name, equals, value = text.partition("=")
     if not equals or not name:
-        raise argparse.ArgumentTypeError(f"'{text}' is not {form}")
+        raise argparse.ArgumentTypeError(f"'{text}' is not {syntax}")
     return name, value
 
 
@@ -88,27 +88,27 @@ def add_upstream_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def settings(options: argparse.Namespace, **more: Any) -> Settings:
+def build_settings(options: argparse.Namespace, **overrides: Any) -> Settings:
     """Return the settings that the upstream options ask for."""
     return Settings(
         base_uris=dict(options.base_uri),
         mock=options.mock,
-        environment=environment(options.env_file),
+        environment=read_environment(options.env_file),
         connect_timeout=options.connect_timeout,
         total_timeout=options.timeout,
-        **more,
+        **overrides,
     )
 
 
-def environment(env_file: str | None) -> Mapping[str, str]:
+def read_environment(env_file: str | None) -> Mapping[str, str]:
     """Return the process's environment, with what only the file has."""
     if env_file is None:
         return os.environ
     if not Path(env_file).is_file():
         raise UsageError(f"--env-file: there is no file '{env_file}'")
     try:
-        values = dotenv_values(env_file, interpolate=False)
+        variables = dotenv_values(env_file, interpolate=False)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise UsageError(f"--env-file: cannot read '{env_file}': {reason}") from error
-    return {**{name: value for name, value in values.items() if value is not None}, **os.environ}
+    return {**{name: value for name, value in variables.items() if value is not None}, **os.environ}

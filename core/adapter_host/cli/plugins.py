@@ -14,20 +14,20 @@ import orjson
 from adapter_host.plugin.api_version import API_VERSION
 from adapter_host.plugin.manager import PluginInfo, Plugins
 
-from .scaffold import KINDS, write
+from .scaffold import KINDS, write_plugin
 from .table import table
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument("--format", choices=("text", "json"), default="text")
-    parser.set_defaults(action=_show)
+    parser.set_defaults(action=_list)
     actions = parser.add_subparsers(metavar="ACTION")
     new = actions.add_parser("new", help="write a plugin's package", description="Write a plugin's whole package.")
     new.add_argument("name", metavar="NAME", help="of the plugin and its type; the distribution is adapter-host-NAME")
     new.add_argument("--kind", choices=tuple(KINDS), required=True)
     new.add_argument("--into", metavar="DIR", type=Path, help="the folder to make (default ./NAME)")
-    new.set_defaults(action=_new)
+    new.set_defaults(action=_create)
 
 
 WRAPPERS: Final = ("consumer_wrapper", "operation_wrapper")
@@ -40,15 +40,15 @@ def run(options: argparse.Namespace) -> int:
     return action(options)
 
 
-def _new(options: argparse.Namespace) -> int:
+def _create(options: argparse.Namespace) -> int:
     folder = options.into or Path(options.name)
-    for path in write(options.name, options.kind, folder):
+    for path in write_plugin(options.name, options.kind, folder):
         print(path)
     print(f"next: pip install --editable '{folder}[dev]'; adapter-host plugins; cd {folder}; pytest", file=sys.stderr)
     return 0
 
 
-def _show(options: argparse.Namespace) -> int:
+def _list(options: argparse.Namespace) -> int:
     """List the plugins; 1 when one failed."""
     plugins = Plugins.installed()
     if options.format == "json":

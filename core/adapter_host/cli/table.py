@@ -15,9 +15,12 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [tuple(map(printable, row)) for row in (head, *rows)]
     widths = [max(map(width, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
-        "  ".join(cell + " " * (wanted - width(cell)) for cell, wanted in zip(line, widths, strict=True)).rstrip()
-        for line in lines
+        "  ".join(_pad(cell, columns) for cell, columns in zip(line, widths, strict=True)).rstrip() for line in lines
     )
+
+
+def _pad(cell: str, columns: int) -> str:
+    return cell + " " * (columns - width(cell))
 
 
 def width(text: str) -> int:
@@ -32,7 +35,7 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else " " for char in text)
 
 
-def deliver(text: str, output: Path | None) -> None:
+def write_output(text: str, output: Path | None) -> None:
     """Write `text` to a file, or to standard output; raises `AdapterHostError`."""
     if output is None:
         sys.stdout.write(text)

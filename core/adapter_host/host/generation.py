@@ -51,11 +51,11 @@ class Generation:
     @property
     def step_types(self) -> dict[str, tuple[StepType[Any], ...]]:
         """What does the steps that plugins bring, by type."""
-        found: dict[str, tuple[StepType[Any], ...]] = {}
+        by_type: dict[str, tuple[StepType[Any], ...]] = {}
         for plan in self.plans:
             for name, step_type in plan.step_types.items():
-                found[name] = (*found.get(name, ()), step_type)
-        return found
+                by_type[name] = (*by_type.get(name, ()), step_type)
+        return by_type
 
     def operation(self, name: str) -> Operation | ConsumedOperation:
         """Return the exposed, or else the consumed, operation `namespace.name`; raise `NotFoundError`."""
@@ -66,11 +66,11 @@ class Generation:
             if name == f"{exposer_plan.exposer.config.namespace}.{operation.name}"
         ]
         consumed = [operation for plan in self.plans for operation in plan.consumed if name in operation.names]
-        found: Sequence[Operation | ConsumedOperation] = exposed or consumed
-        if len(found) != 1:
-            reason = "several operations are" if found else "no operation is"
+        matches: Sequence[Operation | ConsumedOperation] = exposed or consumed
+        if len(matches) != 1:
+            reason = "several operations are" if matches else "no operation is"
             raise NotFoundError(f"{reason} named '{name}'")
-        return found[0]
+        return matches[0]
 
     @property
     def limiters(self) -> list[CallLimiter]:
@@ -108,33 +108,33 @@ class Generation:
                 self._started.append(exposer_plan.exposer.stop)
                 await exposer_plan.exposer.start()
         except BaseException as error:
-            note(error, await self.stop_all())
+            add_notes(error, await self.stop_all())
             raise
 
-    async def mounted(self, mounts: Sequence[ExposerMount], address: str | None) -> dict[str, MountedApp]:
+    async def start_apps(self, mounts: Sequence[ExposerMount], address: str | None) -> dict[str, MountedApp]:
         """Return the applications of the mounts, started, by prefix, and what describes them under `WELL_KNOWN`."""
-        found = {}
+        apps = {}
         for mount in mounts:
-            mounted = mount.mounted(self._settings, address, self.requests, self._register_app)
+            mounted = mount.build_app(self._settings, address, self.requests, self._register_app)
             self._started.append(mounted.app.cleanup)
             await mounted.app.startup()
-            found[mount.prefix] = mounted
-        described = metadata_app(mounts, self._settings, address, self.requests)
-        return found if described is None else {**found, WELL_KNOWN: described}
+            apps[mount.prefix] = mounted
+        metadata = metadata_app(mounts, self._settings, address, self.requests)
+        return apps if metadata is None else {**apps, WELL_KNOWN: metadata}
 
-    async def pause(self) -> None:
+    async def release_listeners(self) -> None:
         """Free what exposers that listen for themselves hold, for those of another generation."""
-        for exposer_plan in self._own_listeners():
+        for exposer_plan in self._self_listening():
             await exposer_plan.exposer.drain()
             await exposer_plan.exposer.stop()
 
-    async def resume(self) -> None:
-        """Take back what `pause` gave up."""
-        for exposer_plan in self._own_listeners():
+    async def reopen_listeners(self) -> None:
+        """Take back what `release_listeners` gave up."""
+        for exposer_plan in self._self_listening():
             await exposer_plan.exposer.start()
 
-    def _own_listeners(self) -> list[ExposerPlan]:
-        return [each for each in self.exposers if not isinstance(each.exposer, HttpExposer)]
+    def _self_listening(self) -> list[ExposerPlan]:
+        return [plan for plan in self.exposers if not isinstance(plan.exposer, HttpExposer)]
 
     async def drain_and_stop(self) -> None:
         """End what a newer generation has replaced: requests in progress end first, up to the drain timeout."""
@@ -154,19 +154,19 @@ class Generation:
         """Take nothing new and wait, up to the drain timeout, until `idle`: by default, for the calls in progress."""
         await self._drain_exposers()
         if idle is None:
-            self._close()
+            self._refuse_calls()
         try:
             async with asyncio.timeout(self._settings.drain_timeout):
-                await (idle or self._calls_idle)()
+                await (idle or self._wait_for_calls)()
         except TimeoutError:
             _log.warning("drain timeout: %d calls in progress are cut off", self.calls)
 
-    def _close(self) -> None:
+    def _refuse_calls(self) -> None:
         self.draining = True
         for limiter in self.limiters:
             limiter.close()
 
-    async def _calls_idle(self) -> None:
+    async def _wait_for_calls(self) -> None:
         for limiter in self.limiters:
             await limiter.idle()
 
@@ -178,13 +178,13 @@ class Generation:
             except Exception:
                 _log.exception("exposer '%s' failed to drain", exposer_plan.exposer.config.namespace)
 
-    def stop_with(self, stop: Callable[[], Awaitable[None]]) -> None:
+    def add_stop(self, stop: Callable[[], Awaitable[None]]) -> None:
         """Stop something more when this is unwound, before all else."""
         self._started.append(stop)
 
     async def stop_all(self) -> list[BaseException]:
         """Stop what had started, newest first; an error, or being cancelled, keeps none of it from being stopped."""
-        self._close()
+        self._refuse_calls()
         errors: list[BaseException] = []
         while self._started:
             stop = self._started.pop()
@@ -195,7 +195,7 @@ class Generation:
         return errors
 
 
-def note(error: BaseException, others: Sequence[BaseException]) -> None:
+def add_notes(error: BaseException, others: Sequence[BaseException]) -> None:
     """Attach what else went wrong to the error that is raised."""
     for other in others:
         error.add_note(f"and while stopping: {type(other).__name__}: {other}")

@@ -23,9 +23,9 @@ from adapter_host.server.mounts import Attachment
 from adapter_host.server.shared_ports import SharedPorts
 from adapter_host.settings import Settings
 
-from .generation import Generation, note
+from .generation import Generation, add_notes
 from .loading import Document, compile_documents
-from .reloads import Reloader, Reloads
+from .reloads import Reloader, ReloadQueue
 from .status import ExposerStatus, exposer_statuses
 
 _log = logging.getLogger("adapter_host")
@@ -42,7 +42,7 @@ class Host:
         self.settings = settings or Settings()
         self.plugins = plugins or Plugins.installed()
         self._documents = documents
-        self._kept: dict[str, Any] = {}
+        self._shared_state: dict[str, Any] = {}
         self._generation = self._build(documents, self.settings)
         self._running = False
         self._draining = False
@@ -52,12 +52,12 @@ class Host:
         self._reserved_listeners: list[Listener] = []
         self._attachment: Attachment | None = None
         self._reloader = Reloader()
-        self._reloads = Reloads()
+        self._reload_queue = ReloadQueue()
         self._draining_generations: set[asyncio.Task[None]] = set()
 
     def _build(self, documents: Sequence[Document], settings: Settings) -> Generation:
         return Generation(
-            compile_documents(documents, self.plugins, settings, self._kept), settings, self._register_app
+            compile_documents(documents, self.plugins, settings, self._shared_state), settings, self._register_app
         )
 
     def _register_app(self, app: web.Application) -> None:
@@ -135,7 +135,7 @@ class Host:
                 message = f"'{status.namespace}' ({status.type}) listens for itself, so one process has to serve it"
                 raise StartError(message)
         self._reserved_listeners, self._ports = plan_listeners(self.plans, self.settings), ports
-        return ports.take(self._reserved_listeners)
+        return ports.reserve(self._reserved_listeners)
 
     async def start(self, *, listen: bool = True, reloader: Reloader | None = None) -> None:
         """Start consumers, then exposers, then listeners; stop what had started when one fails.
@@ -149,33 +149,35 @@ class Host:
         self._running, self._draining = True, False
         try:
             await self._generation.start()
-            await self._serve(self._generation, plan_listeners(self.plans, self.settings) if listen else [])
+            await self._switch_to(self._generation, plan_listeners(self.plans, self.settings) if listen else [])
         except BaseException as error:
-            note(error, await self._stop_all())
+            add_notes(error, await self._stop_all())
             raise
         self._started = datetime.now(UTC)
 
-    async def _serve(self, generation: Generation, wanted: Sequence[Listener]) -> None:
+    async def _switch_to(self, generation: Generation, listeners: Sequence[Listener]) -> None:
         """Let listeners, and an application that the host is attached to, serve a generation from now on."""
         opened = []
         open_listener = self._ports.open if self._ports else Listener.open
         try:
-            for listener in wanted:
+            for listener in listeners:
                 if listener.key not in self._listeners:
                     open_listener(listener)
                     opened.append(listener)
-            mounted = {listener.key: await generation.mounted(listener.mounts, listener.address) for listener in wanted}
-            attached = self._attachment.mounts(generation.plans) if self._attachment else []
-            mounted_here = await generation.mounted(attached, None)
+            apps = {
+                listener.key: await generation.start_apps(listener.mounts, listener.address) for listener in listeners
+            }
+            mounts = self._attachment.mounts(generation.plans) if self._attachment else []
+            attached_apps = await generation.start_apps(mounts, None)
         except BaseException:
             for listener in opened:
                 await listener.stop()
             raise
         # From here on nothing fails and nothing waits until every switch has been thrown.
-        for listener in wanted:
-            self._listeners.setdefault(listener.key, listener).serve(listener.mounts, mounted[listener.key])
+        for listener in listeners:
+            self._listeners.setdefault(listener.key, listener).serve(listener.mounts, apps[listener.key])
         if self._attachment:
-            self._attachment.router.mount(mounted_here)
+            self._attachment.router.mount(attached_apps)
         for listener in opened:
             await listener.start(self.settings)
 
@@ -193,7 +195,7 @@ class Host:
 
     async def reload_here(self, *documents: Document) -> None:
         """Reload as `reload` does, in this process only."""
-        await self._reloads.run(lambda: self._replace(documents))
+        await self._reload_queue.run(lambda: self._replace(documents))
 
     async def _replace(self, documents: Sequence[Document]) -> None:
         if not self.ready:
@@ -202,29 +204,29 @@ class Host:
         settings = self._reloader.next_settings(self.settings)
         new = await asyncio.to_thread(self._build, documents or self._documents, settings)
         new.require_secrets()
-        wanted = plan_listeners(new.plans, settings) if listen else []
-        await old.pause()
+        listeners = plan_listeners(new.plans, settings) if listen else []
+        await old.release_listeners()
         try:
             await new.start()
-            await self._serve(new, wanted)
+            await self._switch_to(new, listeners)
         except BaseException as error:
-            note(error, await new.stop_all())
-            await old.resume()
+            add_notes(error, await new.stop_all())
+            await old.reopen_listeners()
             raise
         self._generation, self.settings = new, settings
         self._documents = tuple(documents) or self._documents
-        dropped = self._drop_listeners_but({listener.key for listener in wanted})
-        for listener in dropped:
-            old.stop_with(listener.stop)
-        retiring = asyncio.create_task(old.drain_and_stop())
-        self._draining_generations.add(retiring)
-        retiring.add_done_callback(self._draining_generations.discard)
-        for listener in dropped:
+        removed = self._remove_listeners_except({listener.key for listener in listeners})
+        for listener in removed:
+            old.add_stop(listener.stop)
+        draining = asyncio.create_task(old.drain_and_stop())
+        self._draining_generations.add(draining)
+        draining.add_done_callback(self._draining_generations.discard)
+        for listener in removed:
             await listener.stop_accepting()
         self._reloader.reloaded(self.status())
 
-    def _drop_listeners_but(self, wanted: Collection[Key]) -> list[Listener]:
-        return [self._listeners.pop(key) for key in list(self._listeners) if key not in wanted]
+    def _remove_listeners_except(self, listeners: Collection[Key]) -> list[Listener]:
+        return [self._listeners.pop(key) for key in list(self._listeners) if key not in listeners]
 
     async def drain(self) -> None:
         """Take nothing new and wait, up to the drain timeout, for the calls in progress to end.
@@ -233,7 +235,7 @@ class Host:
         host (`HttpExposer.monitors_host`) may do so until it stops.
         """
         self._draining = True
-        await self._reloads.end()
+        await self._reload_queue.cancel()
         if self.settings.drain_delay and self._listeners:
             await asyncio.sleep(self.settings.drain_delay)
         for listener in self._listeners.values():
@@ -245,12 +247,12 @@ class Host:
         """Stop everything, newest first; all is stopped before the first error is raised."""
         errors = await self._stop_all()
         if errors:
-            note(errors[0], errors[1:])
+            add_notes(errors[0], errors[1:])
             raise errors[0]
 
     async def _stop_all(self) -> list[BaseException]:
         errors: list[BaseException] = []
-        await self._reloads.end()
+        await self._reload_queue.cancel()
         self._started = None
         while self._listeners:
             _, listener = self._listeners.popitem()

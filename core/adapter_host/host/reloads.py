@@ -32,18 +32,18 @@ class Reloader:
         """Report what is served after a reload."""
 
 
-class Reloads:
+class ReloadQueue:
     """Runs reloads in turn; one goes on when whoever waits for it is cancelled."""
 
     def __init__(self) -> None:
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, reload: Callable[[], Awaitable[None]]) -> None:
         """Run one in its turn; raises what it raises, and `StartError` when it is ended."""
 
         async def run_in_turn() -> None:
-            async with self._turn:
+            async with self._lock:
                 await reload()
 
         task = asyncio.create_task(run_in_turn())
@@ -54,10 +54,10 @@ class Reloads:
         except asyncio.CancelledError:
             if task.cancelled():
                 raise StartError("the host stops, so nothing is reloaded") from None
-            task.add_done_callback(_tell)
+            task.add_done_callback(_log_failure)
             raise
 
-    async def end(self) -> None:
+    async def cancel(self) -> None:
         """End those in progress; what they were to replace stays."""
         tasks = list(self._tasks)
         for task in tasks:
@@ -65,6 +65,6 @@ class Reloads:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _tell(task: asyncio.Task[None]) -> None:
+def _log_failure(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         _log.error("not reloaded, what was served goes on:\n%s", error)

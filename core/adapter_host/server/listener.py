@@ -36,7 +36,7 @@ class Listener:
         """Begin to accept on the open socket."""
         root = web.Application(middlewares=[pass_through], client_max_size=settings.body_limit)
         self.router.register(root)
-        root.router.add_route("*", "/{path:.*}", _nothing_here)
+        root.router.add_route("*", "/{path:.*}", _not_found)
         self._runner = web.AppRunner(root, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
         await self._runner.setup()
         server = self._runner.server
@@ -74,16 +74,18 @@ class Listener:
     def _cannot_listen(self, error: OSError | OverflowError | UnicodeError) -> str:
         config, loaded = self.mounts[0].exposer.config, self.mounts[0].plan.loaded
         reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else "no such host or port"
-        of_port = isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES)
-        other = f"port with --port {config.namespace}=PORT, 0 for any" if of_port else "address with --address"
-        message = f"cannot listen on {self.address}:{self.port}: {reason} (choose another {other})"
-        loc = loaded.loc(config, "port" if of_port else "address")
+        concerns_port = isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES)
+        alternative = (
+            f"port with --port {config.namespace}=PORT, 0 for any" if concerns_port else "address with --address"
+        )
+        message = f"cannot listen on {self.address}:{self.port}: {reason} (choose another {alternative})"
+        loc = loaded.loc(config, "port" if concerns_port else "address")
         return str(loaded.source.problem(loc, message, code="cannot-listen"))
 
-    def serve(self, mounts: list[ExposerMount], mounted: Mapping[str, MountedApp]) -> None:
+    def serve(self, mounts: list[ExposerMount], apps: Mapping[str, MountedApp]) -> None:
         """Serve other applications from now on; requests in progress stay where they are."""
         self.mounts = mounts
-        self.router.mount(mounted)
+        self.router.mount(apps)
 
     @property
     def serving(self) -> bool:
@@ -117,5 +119,5 @@ class Listener:
         return f"http://{host}:{self.port}{mount.prefix}{mount.exposer.endpoint}"
 
 
-async def _nothing_here(_: web.Request) -> web.Response:
+async def _not_found(_: web.Request) -> web.Response:
     return problem_response(404, "there is nothing at this path")

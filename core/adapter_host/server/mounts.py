@@ -20,21 +20,21 @@ from .access import access_middleware
 from .router import MountedApp, RootRouter, freeze_at
 
 
-def namespace_clashes(mounted: Sequence[ExposerMount], where: str) -> list[Problem]:
+def namespace_clashes(mounts: Sequence[ExposerMount], location: str) -> list[Problem]:
     """Exposers that would be served under the same URL."""
-    found = []
+    problems = []
     first: dict[str, LoadedCapability] = {}
-    for mount in mounted:
+    for mount in mounts:
         config, loaded = mount.exposer.config, mount.plan.loaded
         other = first.setdefault(config.namespace, loaded)
         if other is not loaded:
             message = (
-                f"'{config.namespace}' is served {where} by {other.source.file} already"
+                f"'{config.namespace}' is served {location} by {other.source.file} already"
                 " (serve one of them by another host, or under another namespace)"
             )
             loc = loaded.loc(config, "namespace")
-            found.append(loaded.source.problem(loc, message, code="namespace-clash"))
-    return found
+            problems.append(loaded.source.problem(loc, message, code="namespace-clash"))
+    return problems
 
 
 @dataclass(slots=True)
@@ -46,7 +46,7 @@ class ExposerMount:
     exposer: HttpExposer[Any]
     prefix: str = ""
 
-    def mounted(
+    def build_app(
         self,
         settings: Settings,
         address: str | None,
@@ -62,14 +62,16 @@ class ExposerMount:
             app.middlewares.insert(0, middleware)
         freeze_at(app, self.prefix)
         # What plugins put there may ask a request for its application, which a shortcut does not take it to.
-        takes_shortcut = not middlewares and _has_shortcut(type(self.exposer))
-        return MountedApp(app, own_access, self.exposer.direct_handler if takes_shortcut else None)
+        allows_shortcut = not middlewares and _has_shortcut(type(self.exposer))
+        return MountedApp(app, own_access, self.exposer.direct_handler if allows_shortcut else None)
 
 
 def _has_shortcut(exposer: type[HttpExposer[Any]]) -> bool:
     """Whether `direct_handler` is made for the very application that `build_app` gives."""
-    known = [next(each for each in exposer.mro() if name in vars(each)) for name in ("direct_handler", "build_app")]
-    return known[0] is not HttpExposer and issubclass(known[0], known[1])
+    owners = [
+        next(parent for parent in exposer.mro() if name in vars(parent)) for name in ("direct_handler", "build_app")
+    ]
+    return owners[0] is not HttpExposer and issubclass(owners[0], owners[1])
 
 
 def metadata_app(
@@ -84,13 +86,13 @@ def metadata_app(
     if not documents:
         return None
 
-    async def show(request: web.Request) -> web.Response:
+    async def serve_document(request: web.Request) -> web.Response:
         return web.Response(body=documents[request.path], content_type="application/json")
 
     own_access = access_middleware(None, settings, address, requests)
     app = web.Application(middlewares=[own_access])
     for path in documents:
-        app.router.add_get(path, show)
+        app.router.add_get(path, serve_document)
     app.freeze()
     return MountedApp(app, own_access)
 
@@ -120,8 +122,8 @@ class Attachment:
 
     def mounts(self, plans: Iterable[Plan]) -> list[ExposerMount]:
         """Return HTTP exposers of the plans, each below its namespace; raises `ProblemsError` when two would be one."""
-        attached = mounts(plans)
-        if found := namespace_clashes(attached, "in one application"):
-            raise ProblemsError(found)
-        set_prefixes(attached, self.prefix)
-        return attached
+        http_mounts = mounts(plans)
+        if problems := namespace_clashes(http_mounts, "in one application"):
+            raise ProblemsError(problems)
+        set_prefixes(http_mounts, self.prefix)
+        return http_mounts

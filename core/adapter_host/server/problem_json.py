@@ -34,6 +34,6 @@ def problem_response(
         **members,
     }
     # The server's name without its version, which would tell an attacker more than it tells anybody else.
-    own = {"Server": "adapter-host", "X-Content-Type-Options": "nosniff", "X-Request-Id": request_id}
-    shown = {**own, **(headers or {})}
-    return web.Response(status=status, body=orjson.dumps(body), content_type=PROBLEM_JSON, headers=shown)
+    default_headers = {"Server": "adapter-host", "X-Content-Type-Options": "nosniff", "X-Request-Id": request_id}
+    all_headers = {**default_headers, **(headers or {})}
+    return web.Response(status=status, body=orjson.dumps(body), content_type=PROBLEM_JSON, headers=all_headers)

@@ -33,18 +33,18 @@ class PrefixRouter(web.AbstractResource):
         super().__init__()
         self._root = root
         self._depth = 0
-        self._mounted: Mapping[str, MountedApp] = {}
+        self._apps: Mapping[str, MountedApp] = {}
 
-    def mount(self, mounted: Mapping[str, MountedApp]) -> None:
+    def mount(self, apps: Mapping[str, MountedApp]) -> None:
         """Replace everything by `mounted`, by prefix; all prefixes are as deep as each other."""
-        self._mounted, self._depth = mounted, max((prefix.count("/") for prefix in mounted), default=0)
+        self._apps, self._depth = apps, max((prefix.count("/") for prefix in apps), default=0)
 
-    def find(self, request: web.Request) -> MountedApp | None:
+    def find_app(self, request: web.Request) -> MountedApp | None:
         """Return the application that is mounted at a request's path."""
         if not self._depth:
-            return self._mounted.get("")
+            return self._apps.get("")
         depth = self._depth + 1
-        return self._mounted.get("/".join(request.rel_url.raw_path.split("/", depth)[:depth]))
+        return self._apps.get("/".join(request.rel_url.raw_path.split("/", depth)[:depth]))
 
     @property
     def canonical(self) -> str:
@@ -53,7 +53,7 @@ class PrefixRouter(web.AbstractResource):
 
     async def resolve(self, request: web.Request) -> Any:
         """Return the match of the mounted application, as aiohttp wants it from a resource."""
-        mounted = self.find(request)
+        mounted = self.find_app(request)
         if mounted is None:
             return None, set()
         match = await mounted.app.router.resolve(request)
@@ -89,33 +89,33 @@ class RootRouter:
     """All that an outer application hands to the host: what is below a root, and what describes it, where all look."""
 
     def __init__(self, root: str) -> None:
-        self._below = PrefixRouter(root)
-        self._described = PrefixRouter(WELL_KNOWN)
+        self._exposers = PrefixRouter(root)
+        self._metadata = PrefixRouter(WELL_KNOWN)
 
     def register(self, app: web.Application) -> None:
         """Make it part of the outer application."""
-        app.router.register_resource(self._described)
-        app.router.register_resource(self._below)
+        app.router.register_resource(self._metadata)
+        app.router.register_resource(self._exposers)
 
-    def mount(self, mounted: Mapping[str, MountedApp]) -> None:
+    def mount(self, apps: Mapping[str, MountedApp]) -> None:
         """Replace everything by `mounted`; that of `WELL_KNOWN` has the descriptions, by their whole paths."""
-        below = dict(mounted)
-        description = below.pop(WELL_KNOWN, None)
-        self._described.mount({"": description} if description is not None else {})
-        self._below.mount(below)
+        exposers = dict(apps)
+        metadata = exposers.pop(WELL_KNOWN, None)
+        self._metadata.mount({"": metadata} if metadata is not None else {})
+        self._exposers.mount(exposers)
 
-    def handler(self, otherwise: Handler) -> Handler:
-        """Return a handler that takes the shortcuts there are; `otherwise` is the outer application's."""
+    def handler(self, fallback: Handler) -> Handler:
+        """Return a handler that takes the shortcuts there are; `fallback` is the outer application's."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            mounted = self._below.find(request)
+            mounted = self._exposers.find_app(request)
             # A client that waits for leave to send its body gets it from the application.
             if mounted is None or mounted.shortcut is None or hdrs.EXPECT in request.headers:
-                return await otherwise(request)
-            if self._described.find(request) is not None and request.rel_url.raw_path.startswith(WELL_KNOWN):
-                return await otherwise(request)
+                return await fallback(request)
+            if self._metadata.find_app(request) is not None and request.rel_url.raw_path.startswith(WELL_KNOWN):
+                return await fallback(request)
             handler = mounted.shortcut(request)
-            return await (otherwise(request) if handler is None else mounted.access(request, handler))
+            return await (fallback(request) if handler is None else mounted.access(request, handler))
 
         return handle
 

@@ -21,21 +21,25 @@ class SharedPorts:
         self._workers = workers
         self._sockets: dict[Key, list[socket.socket]] = {}
 
-    def take(self, listeners: Sequence[Listener]) -> dict[str, list[int]]:
+    def reserve(self, listeners: Sequence[Listener]) -> dict[str, list[int]]:
         """Take the ports of these, keep those taken before, and give back all others; raises `StartError`.
 
         Gives those of what watches each worker, by namespace.
         """
-        wanted = {listener.key for listener in listeners}
-        for key in [key for key in self._sockets if key not in wanted]:
-            for taken in self._sockets.pop(key):
-                taken.close()
+        keys = {listener.key for listener in listeners}
+        for key in [key for key in self._sockets if key not in keys]:
+            for reserved in self._sockets.pop(key):
+                reserved.close()
         for listener in listeners:
             if listener.key not in self._sockets:
                 self._sockets[listener.key] = list(self._bind(listener))
             listener.port = self.port(listener)
-        watching = [listener for listener in listeners if listener.monitors_host]
-        return {mount.exposer.config.namespace: self._ports(each) for each in watching for mount in each.mounts}
+        monitoring = [listener for listener in listeners if listener.monitors_host]
+        return {
+            mount.exposer.config.namespace: self._ports(listener)
+            for listener in monitoring
+            for mount in listener.mounts
+        }
 
     def open(self, listener: Listener) -> None:
         """Bind a listener's socket to its port in this process; raises `StartError`."""
@@ -52,13 +56,13 @@ class SharedPorts:
 
     def _ports(self, listener: Listener) -> list[int]:
         """Return the port of a listener, or those that the workers have for it in turn."""
-        return [taken.getsockname()[1] for taken in self._sockets.get(listener.key, ())]
+        return [reserved.getsockname()[1] for reserved in self._sockets.get(listener.key, ())]
 
     def port(self, listener: Listener) -> int:
         """Return the port of a listener in this process; raises `StartError` where each would take any other."""
         index = self.worker - 1 if listener.monitors_host else 0
-        if known := self._ports(listener):
-            return known[index]
+        if ports := self._ports(listener):
+            return ports[index]
         if not listener.port:
             message = "several workers cannot agree on any free port after the start (name a port, or start anew)"
             raise StartError(listener.locate(message))

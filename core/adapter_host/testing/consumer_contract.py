@@ -15,13 +15,13 @@ import orjson
 
 from adapter_host import ArgumentError, ConsumedOperation, Consumer, Host, OperationError, Result, UpstreamError
 
-from .contract import Contract, item, left_over
+from .contract import Contract, contract_test, remaining_tasks
 from .fake import Hold
-from .running import built
+from .running import build_host
 
-_MANY: Final = 8
+_CONCURRENT_CALLS: Final = 8
 _TYPES: Final = frozenset({None, "string", "integer", "number", "boolean", "array", "object", "binary"})
-_STRANGER: Final = "an-argument-that-nobody-declared"
+_UNDECLARED: Final = "an-argument-that-nobody-declared"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class ConsumerContract(Contract, ABC):
             yield host
 
     def _built(self, entry: Mapping[str, Any]) -> Host:
-        return built(self._document(entry), plugins=self.plugins(), **self.given)
+        return build_host(self._document(entry), plugins=self.plugins(), **self.host_settings)
 
     def _document(self, entry: Mapping[str, Any]) -> dict[str, Any]:
         names = dict.fromkeys(example.operation for example in self.examples)
@@ -87,13 +87,13 @@ class ConsumerContract(Contract, ABC):
         """The contract has something to go by."""
         assert self.examples, "give at least one Example in 'examples'"
 
-    @item
+    @contract_test
     async def test_building_touches_nothing(self) -> None:
         """Making a consumer needs no event loop."""
         async with self.api() as entry:
             await asyncio.to_thread(self._built, entry)
 
-    @item
+    @contract_test
     async def test_operations_say_what_they_take(self) -> None:
         """Every operation has its namespace, a name of its own, and inputs of known types, each once."""
         async with self.api() as entry:
@@ -101,12 +101,12 @@ class ConsumerContract(Contract, ABC):
             names = [operation.names[-1] for operation in operations]
             assert len(set(names)) == len(names), f"two operations have one name: {names}"
             for operation in operations:
-                inputs = [given.name for given in operation.inputs]
+                inputs = [parameter.name for parameter in operation.inputs]
                 assert operation.namespace == entry["namespace"]
                 assert len(set(inputs)) == len(inputs), f"two inputs of '{operation.name}' have one name: {inputs}"
-                assert {given.type for given in operation.inputs} <= _TYPES
+                assert {parameter.type for parameter in operation.inputs} <= _TYPES
 
-    @item
+    @contract_test
     async def test_a_call_gives_a_result(self, example: Example) -> None:
         """A call gives a `Result` with the data of the example; so does the next."""
         async with self._started() as host:
@@ -115,62 +115,62 @@ class ConsumerContract(Contract, ABC):
                 assert isinstance(result, Result)
                 assert result.data == example.data
 
-    @item
+    @contract_test
     async def test_an_exposed_operation_calls_it(self, example: Example) -> None:
         """What callers of an exposer may give, as the operation's inputs declare it, is what the call takes."""
         async with self._started() as host:
             result = await host.call(f"front.{example.operation}", example.arguments)
             assert result.data == example.data
 
-    @item
+    @contract_test
     async def test_arguments_are_left_alone(self, example: Example) -> None:
         """A call does not change the arguments that it is given."""
         async with self._started() as host:
             await _operation(host, example).call(MappingProxyType(dict(example.arguments)))
 
-    @item
+    @contract_test
     async def test_what_is_not_declared_is_not_sent(self, example: Example) -> None:
         """An argument that the operation does not declare changes nothing, or is refused as an `ArgumentError`."""
         async with self._started() as host:
             try:
-                result = await _operation(host, example).call({**example.arguments, _STRANGER: "x"})
+                result = await _operation(host, example).call({**example.arguments, _UNDECLARED: "x"})
             except ArgumentError:
                 return
             assert result.data == example.data
 
-    @item
+    @contract_test
     async def test_a_failure_is_an_upstream_error(self, failure: type[UpstreamError]) -> None:
         """When the API fails, a call raises the error that says how."""
         async with self._started() as host:
             await self.fail(failure)
-            calling = _operation(host, self._first).call(self._first.arguments)
-            (outcome,) = await asyncio.gather(calling, return_exceptions=True)
+            task = _operation(host, self._first).call(self._first.arguments)
+            (outcome,) = await asyncio.gather(task, return_exceptions=True)
             assert type(outcome) is failure, f"{failure.__name__} was told as {outcome!r}"
 
-    @item
+    @contract_test
     async def test_a_call_can_be_cancelled(self) -> None:
         """When a call is cancelled the API is told, or at least left, and it can be called again."""
         async with self._started() as host:
-            held = await self.hold()
+            hold = await self.hold()
             call = _operation(host, self._first).call
-            calling = asyncio.ensure_future(call(self._first.arguments))
-            await held.entered.wait()
-            calling.cancel()
-            await asyncio.wait([calling])
-            assert calling.cancelled(), "the call went on"
-            await held.cancelled.wait()
-            held.release.set()
+            task = asyncio.ensure_future(call(self._first.arguments))
+            await hold.entered.wait()
+            task.cancel()
+            await asyncio.wait([task])
+            assert task.cancelled(), "the call went on"
+            await hold.cancelled.wait()
+            hold.release.set()
             await call(self._first.arguments)
 
-    @item
+    @contract_test
     async def test_calls_do_not_mix(self) -> None:
         """Of many calls at once each gets its own answer."""
-        examples = [*self.examples] * _MANY
+        examples = [*self.examples] * _CONCURRENT_CALLS
         async with self._started() as host:
             results = await asyncio.gather(*(_operation(host, each).call(each.arguments) for each in examples))
-            assert [result.data for result in results] == [each.data for each in examples]
+            assert [result.data for result in results] == [example.data for example in examples]
 
-    @item
+    @contract_test
     async def test_a_call_without_a_start_fails_in_order(self) -> None:
         """Before the start and after the stop a call is answered all the same, or raises an `OperationError`."""
         async with self.api() as entry:
@@ -183,7 +183,7 @@ class ConsumerContract(Contract, ABC):
             with suppress(OperationError):
                 await call(self._first.arguments)
 
-    @item
+    @contract_test
     async def test_a_stop_is_possible_at_any_time(self) -> None:
         """A stop does no harm before the start, nor twice."""
         async with self.api() as entry:
@@ -193,7 +193,7 @@ class ConsumerContract(Contract, ABC):
                 pass
             await _consumer(host).stop()
 
-    @item
+    @contract_test
     async def test_it_starts_again(self) -> None:
         """A host that was stopped can be started again, and again."""
         async with self.api() as entry:
@@ -202,16 +202,16 @@ class ConsumerContract(Contract, ABC):
                 async with host:
                     assert (await _operation(host, self._first).call(self._first.arguments)).data == self._first.data
 
-    @item
+    @contract_test
     async def test_a_stop_leaves_nothing(self) -> None:
         """No task goes on after the stop."""
         async with self.api() as entry:
             before = asyncio.all_tasks()
             async with self._built(entry) as host:
                 await _operation(host, self._first).call(self._first.arguments)
-            assert await left_over(before) == []
+            assert await remaining_tasks(before) == []
 
-    @item
+    @contract_test
     async def test_two_hosts_share_nothing(self) -> None:
         """Two hosts in one process call each for itself, and one goes on when the other has stopped."""
         async with self.api() as entry, self._built(entry) as one:
@@ -219,7 +219,7 @@ class ConsumerContract(Contract, ABC):
                 assert (await _operation(other, self._first).call(self._first.arguments)).data == self._first.data
             assert (await _operation(one, self._first).call(self._first.arguments)).data == self._first.data
 
-    @item
+    @contract_test
     async def test_it_describes_its_requests(self, example: Example) -> None:
         """`describe` and `preview` give plain data, without a start."""
         async with self.api() as entry:

@@ -27,9 +27,9 @@ class CallFailedError(Exception):
 
 
 class Contract:
-    """What a contract needs: `patience`, the seconds that anything may take, and `settings`, those of `Settings`."""
+    """What a contract needs: `timeout`, the seconds that anything may take, and `settings`, those of `Settings`."""
 
-    patience: ClassVar[float] = 5.0
+    timeout: ClassVar[float] = 5.0
     settings: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
     def plugins(self) -> Plugins:
@@ -37,31 +37,31 @@ class Contract:
         return Plugins.installed()
 
     @property
-    def given(self) -> dict[str, Any]:
+    def host_settings(self) -> dict[str, Any]:
         """The settings to test with."""
-        return {"drain_timeout": self.patience, **self.settings}
+        return {"drain_timeout": self.timeout, **self.settings}
 
 
 ContractT = TypeVar("ContractT", bound=Contract)
 P = ParamSpec("P")
 
 
-def item(
+def contract_test(
     check: Callable[Concatenate[ContractT, P], Coroutine[Any, Any, None]],
 ) -> Callable[Concatenate[ContractT, P], None]:
     """Return a contract's test with a timeout and its own event loop, so that no pytest plugin is needed."""
 
     @wraps(check)
-    def run(contract: ContractT, /, *given: P.args, **named: P.kwargs) -> None:
+    def run(contract: ContractT, /, *args: P.args, **kwargs: P.kwargs) -> None:
         async def bounded() -> None:
-            async with asyncio.timeout(contract.patience):
-                await check(contract, *given, **named)
-            await _settle()
+            async with asyncio.timeout(contract.timeout):
+                await check(contract, *args, **kwargs)
+            await _let_connections_close()
 
         try:
             asyncio.run(bounded())
         except TimeoutError as error:
-            raise AssertionError(f"not within {contract.patience:g} s: {check.__doc__}") from error
+            raise AssertionError(f"not within {contract.timeout:g} s: {check.__doc__}") from error
 
     return run
 
@@ -74,7 +74,7 @@ def error_tree(root: type[OperationError]) -> Iterator[type[OperationError]]:
             yield from error_tree(error)
 
 
-async def refused(call: Awaitable[Any]) -> bool:
+async def is_refused(call: Awaitable[Any]) -> bool:
     """Whether a call comes to nothing: it is told so, or it has no connection any more."""
     try:
         await call
@@ -86,7 +86,7 @@ async def refused(call: Awaitable[Any]) -> bool:
     return False
 
 
-async def left_over(before: Collection[asyncio.Task[Any]] = ()) -> list[asyncio.Task[Any]]:
+async def remaining_tasks(before: Collection[asyncio.Task[Any]] = ()) -> list[asyncio.Task[Any]]:
     """Return the tasks that go on after all has been stopped, but those of `before`; they may take a moment to end."""
     others = asyncio.all_tasks() - {asyncio.current_task(), *before}
     if not others:
@@ -95,8 +95,8 @@ async def left_over(before: Collection[asyncio.Task[Any]] = ()) -> list[asyncio.
     return list(pending)
 
 
-async def _settle() -> None:
+async def _let_connections_close() -> None:
     """Let connections that are being closed end before the loop does, or they would be reported as left open."""
-    await left_over()
+    await remaining_tasks()
     for _ in range(_TURNS):
         await asyncio.sleep(0)

@@ -25,7 +25,7 @@ from adapter_host import (
     hookimpl,
 )
 
-Answer = Callable[[dict[str, Any]], Any | Awaitable[Any]]
+ResponseFactory = Callable[[dict[str, Any]], Any | Awaitable[Any]]
 
 
 class FakeOperationSpec(Model):
@@ -60,13 +60,13 @@ class FakeOperation(ConsumedOperation):
         self._consumer = consumer
 
     async def call(self, arguments: Arguments, *, stream: bool = False) -> Result:
-        given = dict(arguments)
-        self._consumer.calls.append((self.name, given))
-        answer = self._consumer.answers.get(self.name)
-        found = given if answer is None else answer(given)
-        if isinstance(found, Awaitable):
-            found = await found
-        return found if isinstance(found, Result) else Result(data=found)
+        copy = dict(arguments)
+        self._consumer.calls.append((self.name, copy))
+        respond = self._consumer.answers.get(self.name)
+        response = copy if respond is None else respond(copy)
+        if isinstance(response, Awaitable):
+            response = await response
+        return response if isinstance(response, Result) else Result(data=response)
 
 
 class Hold:
@@ -102,14 +102,14 @@ class FakeConsumer(Consumer[FakeConfig]):
     def __init__(self, config: FakeConfig, context: BuildContext) -> None:
         super().__init__(config, context)
         self.calls: list[tuple[str, dict[str, Any]]] = []
-        self.answers: dict[str, Answer] = {}
+        self.answers: dict[str, ResponseFactory] = {}
         self.running = False
 
     def hold(self, operation: str) -> Hold:
         """Hold the calls of an operation from now on; then they give their arguments."""
-        held = Hold()
-        self.answers[operation] = held
-        return held
+        hold = Hold()
+        self.answers[operation] = hold
+        return hold
 
     def operations(self) -> Sequence[ConsumedOperation]:
         return [FakeOperation(spec, self) for spec in self.config.operations]

@@ -44,11 +44,11 @@ async def running(
 
     `type: fake` is at hand besides the installed plugins, or besides `plugins`.
     """
-    async with built(document, plugins=plugins, **settings) as host:
+    async with build_host(document, plugins=plugins, **settings) as host:
         yield Running(host)
 
 
-def built(document: Mapping[str, Any] | str | Path, *, plugins: Plugins | None = None, **settings: Any) -> Host:
+def build_host(document: Mapping[str, Any] | str | Path, *, plugins: Plugins | None = None, **settings: Any) -> Host:
     """Return the host that `running` starts."""
     plugins = plugins or Plugins.installed()
     if "fake" not in plugins.consumers:

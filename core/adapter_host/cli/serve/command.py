@@ -16,17 +16,17 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from adapter_host.cli import SERVING, UsageError
-from adapter_host.cli.logging import LEVELS, set_up
-from adapter_host.cli.options import add_upstream_options, network, port_pair, seconds, settings
+from adapter_host.cli import GC_WHILE_SERVING, UsageError
+from adapter_host.cli.logging import LEVELS, configure_logging
+from adapter_host.cli.options import add_upstream_options, build_settings, network, port_pair, seconds
 from adapter_host.errors import StartError
 from adapter_host.host.host import Host
 from adapter_host.plugin.exposer import Exposer
 from adapter_host.server.shared_ports import SharedPorts
 
-from .ready_file import ReadyFile, summary
+from .ready_file import ReadyFile, startup_message
 from .reloading import ProcessReloader, ReloadTriggers
-from .supervisor import Supervisor, Worker, WorkerSpec
+from .supervisor import Supervisor, WorkerProcess, WorkerSpec
 from .worker import run_worker
 
 _log = logging.getLogger("adapter_host")
@@ -70,28 +70,28 @@ def run(options: argparse.Namespace) -> int:
     paths = [*options.capability, *options.paths]
     if not paths:
         raise UsageError("serve: name a capability (adapter-host serve --capability FILE_OR_DIR)")
-    set_up(options.log_format, options.log_level)
-    host = _build(paths, options)
+    configure_logging(options.log_format, options.log_level)
+    host = _build_host(paths, options)
     if not host.status():
         raise StartError(f"nothing is exposed by {', '.join(paths)}")
-    stdio_exposer = _find_stdio_exposer(host, wanted=options.stdio)
-    _refuse_unknown_namespaces(host, options)
+    stdio_exposer = _find_stdio_exposer(host, required=options.stdio)
+    _check_namespaces(host, options)
     for problem in dict.fromkeys(host.warnings):
         print(problem, file=sys.stderr)
     ready = ReadyFile(options.ready_file)
     if options.workers > 1:
         return _serve_by_workers(host, paths, options, ready, stdio_exposer)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        triggers = ReloadTriggers(host, lambda: _watched(host, paths, options))
+        triggers = ReloadTriggers(host, lambda: _watched_files(host, paths, options))
         reloader = ProcessReloader(options.env_file, ready)
         runner.run(_serve(host, triggers, reloader, ready, stdio_exposer, listen=not options.stdio))
     return 0
 
 
-def _build(paths: Sequence[str], options: argparse.Namespace) -> Host:
+def _build_host(paths: Sequence[str], options: argparse.Namespace) -> Host:
     return Host(
         *paths,
-        settings=settings(
+        settings=build_settings(
             options,
             ports=dict(options.port),
             address=options.address,
@@ -121,38 +121,42 @@ def _serve_by_workers(
         raise StartError("--workers needs processes that share a port (fork, SO_REUSEPORT), which this system has not")
     host.require_secrets()
     ports = SharedPorts(options.workers)
-    for namespace, found in host.reserve_ports(ports).items():
-        _log.info("'%s' watches each worker at a port of its own: %s", namespace, ", ".join(map(str, found)))
+    for namespace, ports_of_workers in host.reserve_ports(ports).items():
+        _log.info("'%s' watches each worker at a port of its own: %s", namespace, ", ".join(map(str, ports_of_workers)))
 
     def build() -> Host:
-        built = _build(paths, options)
-        built.require_secrets()
-        built.reserve_ports(ports)
-        return built
+        host = _build_host(paths, options)
+        host.require_secrets()
+        host.reserve_ports(ports)
+        return host
 
     def serve(host: Host, number: int, link: socket.socket) -> int:
-        set_up(options.log_format, options.log_level, worker=number)
+        configure_logging(options.log_format, options.log_level, worker=number)
         ports.worker = number
-        gc.set_threshold(*SERVING)
+        gc.set_threshold(*GC_WHILE_SERVING)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(run_worker(host, link, options.env_file))
         return 0
 
-    def watched(host: Host) -> list[str]:
-        return _watched(host, paths, options)
+    def watched_files(host: Host) -> list[str]:
+        return _watched_files(host, paths, options)
 
-    workers = [Worker(number) for number in range(1, options.workers + 1)]
-    return Supervisor(host, WorkerSpec(build, serve, watched, ready), workers).run()
+    workers = [WorkerProcess(number) for number in range(1, options.workers + 1)]
+    return Supervisor(host, WorkerSpec(build, serve, watched_files, ready), workers).run()
 
 
-def _find_stdio_exposer(host: Host, *, wanted: bool) -> Exposer[Any] | None:
+def _find_stdio_exposer(host: Host, *, required: bool) -> Exposer[Any] | None:
     """Return the one exposer to serve over standard input and output, if any."""
     exposers = [status.exposer for status in host.status()]
-    able = [each for each in exposers if each.stdio or (wanted and type(each).serve_stdio is not Exposer.serve_stdio)]
-    if len(able) > 1 or (wanted and not able):
-        names = ", ".join(each.config.namespace for each in able) or "none"
+    candidates = [
+        exposer
+        for exposer in exposers
+        if exposer.stdio or (required and type(exposer).serve_stdio is not Exposer.serve_stdio)
+    ]
+    if len(candidates) > 1 or (required and not candidates):
+        names = ", ".join(exposer.config.namespace for exposer in candidates) or "none"
         raise StartError(f"one exposer can be served over standard input and output (there are: {names})")
-    return able[0] if able else None
+    return candidates[0] if candidates else None
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -163,18 +167,18 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return factory
 
 
-def _refuse_unknown_namespaces(host: Host, options: argparse.Namespace) -> None:
+def _check_namespaces(host: Host, options: argparse.Namespace) -> None:
     """Return an override that meets nothing is a typing error, and would go unseen."""
     exposers = {status.namespace for status in host.status()}
     consumers = {consumer.config.namespace for plan in host.plans for consumer in plan.consumers}
-    for option, given, known in (
+    for option, pairs, namespaces in (
         ("--port", options.port, exposers),
         ("--base-uri", options.base_uri, consumers),
     ):
-        for namespace, _ in given:
-            if namespace not in known:
-                listed = ", ".join(sorted(known)) or "none"
-                raise UsageError(f"{option}: there is no namespace '{namespace}' (there are: {listed})")
+        for namespace, _ in pairs:
+            if namespace not in namespaces:
+                choices = ", ".join(sorted(namespaces)) or "none"
+                raise UsageError(f"{option}: there is no namespace '{namespace}' (there are: {choices})")
 
 
 async def _serve(
@@ -186,24 +190,24 @@ async def _serve(
     *,
     listen: bool,
 ) -> None:
-    stopped = _first_signal()
+    stop_requested = _stop_signal()
     await host.start(listen=listen, reloader=reloader)
     # What is compiled stays for good: the garbage collector need not walk through it again and again.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*SERVING)
+    gc.set_threshold(*GC_WHILE_SERVING)
     stdio_session = (
         asyncio.ensure_future(stdio_exposer.serve_stdio())
         if stdio_exposer
         else asyncio.get_running_loop().create_future()
     )
     try:
-        statuses = [each for each in host.status() if each.url or each.exposer is stdio_exposer]
-        print(summary(statuses, mock=host.settings.mock), file=sys.stderr, flush=True)
+        statuses = [status for status in host.status() if status.url or status.exposer is stdio_exposer]
+        print(startup_message(statuses, mock=host.settings.mock), file=sys.stderr, flush=True)
         ready.write(statuses)
         _log.info("serving")
         triggers.start()
-        await asyncio.wait((stopped, stdio_session), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((stop_requested, stdio_session), return_when=asyncio.FIRST_COMPLETED)
         triggers.stop()
         ready.remove()
         _log.info("draining: %d calls in progress", host.calls)
@@ -211,24 +215,24 @@ async def _serve(
     finally:
         ready.remove()
         try:
-            await _end(stdio_session)
+            await _end_session(stdio_session)
         finally:
             await host.stop()
     _log.info("stopped")
 
 
-def _watched(host: Host, paths: Sequence[str], options: argparse.Namespace) -> list[str]:
+def _watched_files(host: Host, paths: Sequence[str], options: argparse.Namespace) -> list[str]:
     """Return the files whose change asks for a reload."""
-    declarations = [plan.loaded for plan in host.plans]
-    files = [file for each in declarations for file in each.secret_files]
+    capabilities = [plan.loaded for plan in host.plans]
+    files = [file for capability in capabilities for file in capability.secret_files]
     if options.env_file:
         files.append(options.env_file)
     if options.reload:
-        files += [*paths, *(file for each in declarations for file in each.files)]
+        files += [*paths, *(file for capability in capabilities for file in capability.files)]
     return files
 
 
-async def _end(stdio_session: asyncio.Future[None]) -> None:
+async def _end_session(stdio_session: asyncio.Future[None]) -> None:
     """End the talk over standard input and output; an error that ended it by itself is raised."""
     if not stdio_session.cancel():
         stdio_session.result()
@@ -237,16 +241,16 @@ async def _end(stdio_session: asyncio.Future[None]) -> None:
         await stdio_session
 
 
-def _first_signal() -> asyncio.Future[None]:
+def _stop_signal() -> asyncio.Future[None]:
     """Done at the first SIGTERM or SIGINT; a second one ends the process at once."""
     loop = asyncio.get_running_loop()
-    stopped: asyncio.Future[None] = loop.create_future()
+    stop_requested: asyncio.Future[None] = loop.create_future()
 
-    def received(number: int) -> None:
-        if stopped.done():
+    def on_signal(number: int) -> None:
+        if stop_requested.done():
             os._exit(128 + number)
-        stopped.set_result(None)
+        stop_requested.set_result(None)
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, received, number)
-    return stopped
+        loop.add_signal_handler(number, on_signal, number)
+    return stop_requested

@@ -8,14 +8,14 @@ import signal
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from adapter_host.cli.options import environment
+from adapter_host.cli.options import read_environment
 from adapter_host.errors import AdapterHostError
 from adapter_host.host.host import Host
 from adapter_host.host.reloads import Reloader
 from adapter_host.host.status import ExposerStatus
 from adapter_host.settings import Settings
 
-from .file_watcher import changed, snapshot
+from .file_watcher import snapshot, wait_for_change
 from .ready_file import ReadyFile, announce_reload
 
 _log = logging.getLogger("adapter_host")
@@ -29,7 +29,7 @@ class CommandReloader(Reloader):
 
     def next_settings(self, current: Settings) -> Settings:
         """Return the settings with the environment as it is now."""
-        return replace(current, environment=environment(self._env_file))
+        return replace(current, environment=read_environment(self._env_file))
 
 
 class ProcessReloader(CommandReloader):
@@ -47,19 +47,19 @@ class ProcessReloader(CommandReloader):
 class ReloadTriggers:
     """Reload a host on SIGHUP and when a watched file changes; documents that cannot run leave the old ones serving."""
 
-    def __init__(self, host: Host, watched: Callable[[], Iterable[str]]) -> None:
+    def __init__(self, host: Host, watched_files: Callable[[], Iterable[str]]) -> None:
         self._host = host
-        self._watched = watched
-        self._wanted = asyncio.Event()
+        self._watched_files = watched_files
+        self._reload_requested = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         # Taken before the start, which may be long: what changes meanwhile is seen.
-        self._state = snapshot(watched())
+        self._state = snapshot(watched_files())
 
     def start(self) -> None:
         """Begin to wait for what asks for a reload."""
         if hasattr(signal, "SIGHUP"):
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._wanted.set)
-        self._tasks.append(asyncio.create_task(self._reload_when_wanted()))
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload_requested.set)
+        self._tasks.append(asyncio.create_task(self._reload_on_request()))
         self._tasks.append(asyncio.create_task(self._watch()))
 
     def stop(self) -> None:
@@ -69,13 +69,13 @@ class ReloadTriggers:
 
     async def _watch(self) -> None:
         while True:
-            self._state = await changed(self._watched, self._state)
-            self._wanted.set()
+            self._state = await wait_for_change(self._watched_files, self._state)
+            self._reload_requested.set()
 
-    async def _reload_when_wanted(self) -> None:
+    async def _reload_on_request(self) -> None:
         while True:
-            await self._wanted.wait()
-            self._wanted.clear()
+            await self._reload_requested.wait()
+            self._reload_requested.clear()
             try:
                 await self._host.reload()
             except AdapterHostError as error:
