@@ -145,7 +145,7 @@ METADATA = "/.well-known/oauth-authorization-server"
     ],
 )
 async def test_unusable_responses(issuer: Issuer, path: str, response: web.Response) -> None:
-    issuer.answers[path] = response
+    issuer.responses[path] = response
     async with serving(issuer) as url:
         assert (await answer(url, issuer.token()))[0] == 503
         requests = issuer.asked.total()
@@ -395,9 +395,9 @@ async def test_failed_introspection_rejects(issuer: Issuer, change: str) -> None
     elif change == "client":
         more["x-client-secret"] = "other"
     elif change == "answer":
-        issuer.answers["/introspect"] = web.Response(text="active")
+        issuer.responses["/introspect"] = web.Response(text="active")
     else:
-        issuer.answers["/introspect"] = web.Response(status=503)
+        issuer.responses["/introspect"] = web.Response(status=503)
     async with serving(issuer, **more) as url:
         assert (await answer(url, "t0ken"))[0] == 503
 
@@ -407,12 +407,12 @@ async def test_failed_fetch_discards_the_metadata(issuer: Issuer) -> None:
     tokens = JwtVerifier(server, AUDIENCE)
     await server.start()
     try:
-        issuer.answers["/keys"] = web.Response(status=404)
+        issuer.responses["/keys"] = web.Response(status=404)
         with pytest.raises(UnavailableError):
             await tokens._fetch()
         issuer.metadata["jwks_uri"] = issuer.metadata["introspection_endpoint"].replace("introspect", "moved")
         server._not_before = 0.0
-        issuer.answers["/moved"] = web.json_response({"keys": issuer.keys})
+        issuer.responses["/moved"] = web.json_response({"keys": issuer.keys})
         assert await tokens._fetch() == {"keys": issuer.keys}
     finally:
         await tokens.stop()

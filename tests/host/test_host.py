@@ -142,7 +142,7 @@ async def test_a_call_in_progress_ends_and_a_new_one_is_refused(session: aiohttp
     ping = {"name": "ping", "outputParameters": [{"type": "string", "value": "pong"}]}
     served = host(document(plain({"name": "get", "call": "api.get"}, ping)))
     held = Held()
-    fake(served).answers["get"] = held
+    fake(served).responses["get"] = held
     async with served:
         url = f"{served.status()[0].url}/get"
         call = asyncio.create_task(fetch(session, url))
@@ -186,7 +186,7 @@ async def test_draining_refuses_tools_as_their_protocol_does() -> None:
     mcp = {"type": "mcp", "namespace": "tools", "port": 0, "tools": [tool]}
     async with running(document(mcp)) as served, aiohttp.ClientSession() as session, aiohttp.ClientSession() as other:
         held = Held()
-        served.fake("api").answers["get"] = held
+        served.fake("api").responses["get"] = held
         url = served.url("tools")
         assert (await message(other, url))["result"]["tools"][0]["name"] == "get"
         call = asyncio.create_task(message(session, url, "tools/call", {"name": "get", "arguments": {}}))
@@ -213,7 +213,7 @@ async def message(
 async def test_the_drain_has_its_time(session: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture) -> None:
     served = host(document(plain()), drain_timeout=0.01)
     held = Held()
-    fake(served).answers["get"] = held
+    fake(served).responses["get"] = held
     async with served:
         call = asyncio.create_task(fetch(session, f"{served.status()[0].url}/get"))
         await held.began.wait()
@@ -236,7 +236,7 @@ async def test_an_exposer_that_fails_to_drain_does_not_cut_off_the_others(
 async def test_as_many_calls_at_once_as_the_settings_say(session: aiohttp.ClientSession) -> None:
     served = host(document(plain()), call_limit=1)
     held = Held()
-    fake(served).answers["get"] = held
+    fake(served).responses["get"] = held
     async with served:
         url = f"{served.status()[0].url}/get"
         call = asyncio.create_task(fetch(session, url))
@@ -254,7 +254,7 @@ async def test_a_call_that_fails_is_counted_out() -> None:
     def fail(arguments: dict[str, Any]) -> None:
         raise RuntimeError("unforeseen")
 
-    fake(served).answers["get"] = fail
+    fake(served).responses["get"] = fail
     async with served:
         with pytest.raises(RuntimeError):
             await served.call("front.get")
@@ -275,7 +275,7 @@ def streamed(chunks: list[bytes], closed: list[str]) -> Callable[[dict[str, Any]
 async def test_a_stream_counts_until_it_ends() -> None:
     served = host(document(plain()))
     closed: list[str] = []
-    fake(served).answers["get"] = streamed([b"[1,", b"2]"], closed)
+    fake(served).responses["get"] = streamed([b"[1,", b"2]"], closed)
     async with served:
         (operation,) = served.status()[0].exposer.operations.values()
         result = await operation.call({})
@@ -293,12 +293,12 @@ async def test_a_stream_counts_until_it_ends() -> None:
 
 async def test_call_holds_a_stream() -> None:
     served = host(document(plain()), response_limit=8)
-    fake(served).answers["get"] = streamed([b"[1,", b"2]"], [])
+    fake(served).responses["get"] = streamed([b"[1,", b"2]"], [])
     async with served:
         result = await served.call("front.get")
         assert (result.body, result.data, result.stream) == (b"[1,2]", [1, 2], None)
         closed: list[str] = []
-        fake(served).answers["get"] = streamed([b"x" * 9], closed)
+        fake(served).responses["get"] = streamed([b"x" * 9], closed)
         with pytest.raises(UpstreamInvalidError, match="larger than 8 bytes"):
             await served.call("front.get")
         assert (served.calls, closed) == (0, ["closed"])
@@ -404,8 +404,8 @@ def test_two_documents_cannot_have_one_namespace_on_one_port() -> None:
 
 async def test_two_hosts_in_one_process(session: aiohttp.ClientSession) -> None:
     async with host(document(plain())) as one, host(document(plain())) as two:
-        fake(one).answers["get"] = lambda arguments: "one"
-        fake(two).answers["get"] = lambda arguments: "two"
+        fake(one).responses["get"] = lambda arguments: "one"
+        fake(two).responses["get"] = lambda arguments: "two"
         assert await fetch(session, f"{one.status()[0].url}/get") == (200, b'"one"')
         assert await fetch(session, f"{two.status()[0].url}/get") == (200, b'"two"')
         await one.drain()

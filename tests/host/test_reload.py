@@ -117,7 +117,7 @@ async def test_a_call_in_progress_ends_where_it_began(session: aiohttp.ClientSes
 
     async with host(document(plain())) as served:
         url, old = served.status()[0].url, fake(served)
-        old.answers["get"] = held
+        old.responses["get"] = held
         call = asyncio.create_task(ask(session, url))
         await began.wait()
         await served.reload()

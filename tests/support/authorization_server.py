@@ -66,7 +66,7 @@ class Issuer:
         self.metadata: dict[str, Any] = {}
         self.keys: list[dict[str, Any]] = [public_jwk(private_key("P-256"), "ES256", kid="one")]
         self.introspected: dict[str, dict[str, Any]] = {}
-        self.answers: dict[str, web.Response] = {}
+        self.responses: dict[str, web.Response] = {}
         self.asked: Counter[str] = Counter()
         self.forms: list[dict[str, Any]] = []
         self.reached = asyncio.Event()
@@ -121,7 +121,7 @@ class Issuer:
         self.asked[request.path] += 1
         self.reached.set()
         await self.open.wait()
-        if answer := self.answers.get(request.path):
+        if answer := self.responses.get(request.path):
             return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
         response: web.StreamResponse = await handler(request)
         return response

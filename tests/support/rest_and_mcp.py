@@ -89,7 +89,7 @@ class Offered:
     api: Api
     served: Running
 
-    def answers(self, data: Any, *, status: int = 200, media_type: str = "application/json") -> None:
+    def respond_with(self, data: Any, *, status: int = 200, media_type: str = "application/json") -> None:
         """Set the API's responses from now on: bytes and text unchanged, other values as JSON."""
         body = data if isinstance(data, bytes) else data.encode() if isinstance(data, str) else orjson.dumps(data)
 

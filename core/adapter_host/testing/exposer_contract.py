@@ -106,7 +106,7 @@ class ExposerContract(Contract, ABC):
     async def test_a_result_is_that_of_a_direct_call(self, value: Any) -> None:
         """A client gets the data that a direct call gives."""
         async with self._served() as (served, url), self.connect(url) as call:
-            served.fake("api").answers["read"] = lambda _: value
+            served.fake("api").responses["read"] = lambda _: value
             namespace = served.host.status()[0].namespace
             direct = await served.host.call(f"{namespace}.read", {"id": 7})
             assert await call("read", {"id": 7}) == direct.data
@@ -120,7 +120,7 @@ class ExposerContract(Contract, ABC):
             raise raised from RuntimeError(_DETAIL)
 
         async with self._served() as (served, url), self.connect(url) as call:
-            served.fake("api").answers["read"] = respond
+            served.fake("api").responses["read"] = respond
             text = await _error_text(call, {"id": 7})
             assert raised.message in text or _MESSAGE in text, f"{error.__name__} was told as: {text}"
             assert _DETAIL not in text
@@ -133,7 +133,7 @@ class ExposerContract(Contract, ABC):
             raise RuntimeError(_DETAIL)
 
         async with self._served() as (served, url):
-            served.fake("api").answers["read"] = respond
+            served.fake("api").responses["read"] = respond
             async with self.connect(url) as call:
                 text = await _error_text(call, {"id": 7})
                 assert _DETAIL not in text
@@ -185,7 +185,7 @@ class ExposerContract(Contract, ABC):
 
         async with AsyncExitStack() as stack:
             served, url = await stack.enter_async_context(self._served())
-            served.fake("api").answers["read"] = respond
+            served.fake("api").responses["read"] = respond
             callers = [await stack.enter_async_context(self.connect(url)) for _ in turns]
             tasks = [asyncio.ensure_future(call("read", {"id": i})) for i, call in enumerate(callers)]
             await all_entered.wait()
@@ -258,9 +258,9 @@ class ExposerContract(Contract, ABC):
     async def test_two_hosts_share_nothing(self) -> None:
         """Two hosts in one process serve each its own, and one goes on when the other has stopped."""
         async with self._served() as (one, url), self.connect(url) as call:
-            one.fake("api").answers["read"] = lambda _: {"host": 1}
+            one.fake("api").responses["read"] = lambda _: {"host": 1}
             async with self._served() as (two, other_url), self.connect(other_url) as other:
-                two.fake("api").answers["read"] = lambda _: {"host": 2}
+                two.fake("api").responses["read"] = lambda _: {"host": 2}
                 assert await call("read", {"id": 7}) == {"host": 1}
                 assert await other("read", {"id": 7}) == {"host": 2}
             assert await call("read", {"id": 7}) == {"host": 1}

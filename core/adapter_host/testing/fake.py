@@ -62,7 +62,7 @@ class FakeOperation(ConsumedOperation):
     async def call(self, arguments: Arguments, *, stream: bool = False) -> Result:
         copy = dict(arguments)
         self._consumer.calls.append((self.name, copy))
-        respond = self._consumer.answers.get(self.name)
+        respond = self._consumer.responses.get(self.name)
         response = copy if respond is None else respond(copy)
         if isinstance(response, Awaitable):
             response = await response
@@ -93,7 +93,7 @@ class Hold:
 class FakeConsumer(Consumer[FakeConfig]):
     """A consumed API in memory.
 
-    `calls` are the calls it got, in order; `answers` tells by operation name what to give: a function of the arguments
+    `calls` are the calls it got, in order; `responses` are the responses by operation name: a function of the arguments
     (plain or asynchronous) that returns data or a `Result`, or raises.
     """
 
@@ -102,13 +102,13 @@ class FakeConsumer(Consumer[FakeConfig]):
     def __init__(self, config: FakeConfig, context: BuildContext) -> None:
         super().__init__(config, context)
         self.calls: list[tuple[str, dict[str, Any]]] = []
-        self.answers: dict[str, ResponseFactory] = {}
+        self.responses: dict[str, ResponseFactory] = {}
         self.running = False
 
     def hold(self, operation: str) -> Hold:
         """Hold the calls of an operation from now on; then they give their arguments."""
         hold = Hold()
-        self.answers[operation] = hold
+        self.responses[operation] = hold
         return hold
 
     def operations(self) -> Sequence[ConsumedOperation]:

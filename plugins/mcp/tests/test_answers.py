@@ -121,7 +121,7 @@ def test_an_upstream_error_is_told_in_text(error: UpstreamStatusError, text: str
 
 
 async def answered(shop: Any, answer: Result, version: str | None = None) -> Any:
-    shop.stock.answers["list"] = lambda _: answer
+    shop.stock.responses["list"] = lambda _: answer
     call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "list-items"}}
     status, message = await shop.post(call, mcp_protocol_version=version)
     assert status == 200

@@ -53,7 +53,7 @@ async def test_tools_are_listed_as_declared(shop: Any, mode: str) -> None:
 
 async def test_an_object_comes_as_text_and_as_structure(shop: Any, mode: str) -> None:
     body = b'{ "id": 7, "price": 1.50, "left": null }'
-    shop.stock.answers["get"] = lambda _: Result(body=body)
+    shop.stock.responses["get"] = lambda _: Result(body=body)
     async with Client(shop.url, mode=mode) as client:
         result = await client.call_tool("get-item", {"id": 7, "note": "n"})
     assert not result.is_error
@@ -64,7 +64,7 @@ async def test_an_object_comes_as_text_and_as_structure(shop: Any, mode: str) ->
 
 @pytest.mark.parametrize(("mode", "structured"), [("legacy", None), ("2026-07-28", [1, 2])])
 async def test_an_array_is_structure_where_the_revision_allows_it(shop: Any, mode: str, structured: Any) -> None:
-    shop.stock.answers["list"] = lambda _: [1, 2]
+    shop.stock.responses["list"] = lambda _: [1, 2]
     async with Client(shop.url, mode=mode) as client:
         result = await client.call_tool("list-items")
     assert text(result) == "[1,2]"
@@ -72,14 +72,14 @@ async def test_an_array_is_structure_where_the_revision_allows_it(shop: Any, mod
 
 
 async def test_an_image_comes_as_an_image(shop: Any, mode: str) -> None:
-    shop.stock.answers["list"] = lambda _: Result(body=b"\x89PNG", media_type="image/png")
+    shop.stock.responses["list"] = lambda _: Result(body=b"\x89PNG", media_type="image/png")
     async with Client(shop.url, mode=mode) as client:
         result = await client.call_tool("list-items")
     assert told(result) == [{"type": "image", "mime_type": "image/png", "data": "iVBORw=="}]
 
 
 async def test_nothing_is_no_error(shop: Any, mode: str) -> None:
-    shop.stock.answers["list"] = lambda _: Result(status=204, body=b"", media_type="")
+    shop.stock.responses["list"] = lambda _: Result(status=204, body=b"", media_type="")
     async with Client(shop.url, mode=mode) as client:
         result = await client.call_tool("list-items")
     assert (result.content, result.structured_content, result.is_error) == ([], None, False)
@@ -107,7 +107,7 @@ async def test_an_upstream_error_keeps_its_status_and_body(shop: Any, mode: str)
     def refuse(_: dict[str, Any]) -> None:
         raise UpstreamStatusError(404, b'{"error":"no such item"}', "application/json")
 
-    shop.stock.answers["get"] = refuse
+    shop.stock.responses["get"] = refuse
     async with Client(shop.url, mode=mode) as client:
         result = await client.call_tool("get-item", {"id": 7})
     assert result.is_error
@@ -118,7 +118,7 @@ async def test_another_failure_is_told_in_its_words(shop: Any, mode: str) -> Non
     def late(_: dict[str, Any]) -> None:
         raise UpstreamTimeoutError("the upstream did not answer in 5 s")
 
-    shop.stock.answers["get"] = late
+    shop.stock.responses["get"] = late
     async with Client(shop.url, mode=mode) as client:
         result = await client.call_tool("get-item", {"id": 7})
     assert (result.is_error, text(result)) == (True, "the upstream did not answer in 5 s")
@@ -135,7 +135,7 @@ async def test_our_own_failure_tells_no_details(shop: Any, mode: str, caplog: py
     def fail(_: dict[str, Any]) -> None:
         raise RuntimeError("a detail")
 
-    shop.stock.answers["get"] = fail
+    shop.stock.responses["get"] = fail
     async with Client(shop.url, mode=mode) as client:
         with pytest.raises(MCPError) as caught:
             await client.call_tool("get-item", {"id": 7})

@@ -383,7 +383,7 @@ async def test_a_client_that_leaves_ends_its_call(shop: Any) -> None:
         finally:
             ended.set()
 
-    shop.stock.answers["list"] = wait
+    shop.stock.responses["list"] = wait
     body, headers = stateless("tools/call", name="list-items")
     call = asyncio.create_task(shop.post(body, **headers))
     await began.wait()
@@ -413,7 +413,7 @@ async def test_a_call_in_progress_ends_while_draining(shop_document: dict[str, A
         return {"late": True}
 
     async with running(shop_document) as served, aiohttp.ClientSession() as session:
-        served.fake("stock").answers["list"] = wait
+        served.fake("stock").responses["list"] = wait
         url = URL(served.url("shop"))
         calling = asyncio.create_task(called(session, url))
         await began.wait()

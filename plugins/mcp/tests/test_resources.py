@@ -189,13 +189,13 @@ async def test_variables_are_decoded_and_may_stand_in_with(mode: str) -> None:
 )
 async def test_an_answer_keeps_its_media_type(mode: str, answer: Result, found: dict[str, str]) -> None:
     async with shop(mode, ITEMS) as served:
-        served.stock.answers["list"] = lambda _: answer
+        served.stock.responses["list"] = lambda _: answer
         assert await read(served.client, "shop://items") == {"uri": "shop://items", **found}
 
 
 async def test_the_declared_media_type_wins(mode: str) -> None:
     async with shop(mode, {**ITEMS, "mimeType": "text/markdown"}) as served:
-        served.stock.answers["list"] = lambda _: Result(body=b"# A", media_type="application/octet-stream")
+        served.stock.responses["list"] = lambda _: Result(body=b"# A", media_type="application/octet-stream")
         assert await read(served.client, "shop://items") == {
             "uri": "shop://items",
             "mime_type": "text/markdown",
@@ -233,7 +233,7 @@ async def test_what_the_upstream_has_not_is_not_there(mode: str) -> None:
         raise UpstreamStatusError(404, b'{"error":"sold"}', "application/json")
 
     async with shop(mode, ITEM) as served:
-        served.stock.answers["get"] = lack
+        served.stock.responses["get"] = lack
         assert await refused(served.client, "shop://items/7") == (
             not_found(mode),
             "shop://items/7: the upstream answered 404 (Not Found)",
@@ -253,7 +253,7 @@ async def test_an_upstream_failure_keeps_its_status(mode: str, error: Exception,
         raise error
 
     async with shop(mode, ITEMS) as served:
-        served.stock.answers["list"] = fail
+        served.stock.responses["list"] = fail
         assert await refused(served.client, "shop://items") == (
             -32603,
             f"shop://items: {message}",

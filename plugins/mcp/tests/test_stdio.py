@@ -209,7 +209,7 @@ CALL = request("tools/call", 1, name="get", arguments={})
 )
 async def test_a_result_is_that_of_http(body: bytes, structured: Any) -> None:
     async with talking() as talk:
-        talk.stock.answers["get"] = lambda _: Result(body=body)
+        talk.stock.responses["get"] = lambda _: Result(body=body)
         talk.send(hello() + CALL)
         await talk.receive()
         answer = await talk.receive()
@@ -230,7 +230,7 @@ async def test_our_own_failure_tells_no_details(caplog: pytest.LogCaptureFixture
         raise RuntimeError("a detail")
 
     async with talking() as talk:
-        talk.stock.answers["get"] = fail
+        talk.stock.responses["get"] = fail
         talk.send(hello() + CALL)
         await talk.receive()
         error = (await talk.receive())["error"]
@@ -273,7 +273,7 @@ async def test_a_cancelled_call_is_not_waited_for() -> None:
             gone.set()
 
     async with talking() as talk:
-        talk.stock.answers["get"] = hang
+        talk.stock.responses["get"] = hang
         talk.send(hello())
         await talk.receive()
         talk.send(b'{"jsonrpc":"2.0","method":"notifications/initialized"}\n' + CALL)
@@ -290,7 +290,7 @@ async def test_calls_run_side_by_side() -> None:
         return given
 
     async with talking() as talk:
-        talk.stock.answers["get"] = wait
+        talk.stock.responses["get"] = wait
         talk.send(hello() + CALL + request("ping", 2))
         assert (await talk.receive())["id"] == 0
         assert (await talk.receive())["id"] == 2

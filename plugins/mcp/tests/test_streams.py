@@ -90,7 +90,7 @@ class Gate:
 
 @pytest.fixture
 def gate(shop: Any) -> Gate:
-    shop.stock.answers["list"] = gate = Gate()
+    shop.stock.responses["list"] = gate = Gate()
     return gate
 
 
@@ -197,7 +197,7 @@ async def test_any_process_with_the_key_opens_a_session(shop_document: dict[str,
         aiohttp.ClientSession() as session,
     ):
         headers = await begin(session, first.url("shop"))
-        second.fake("stock").answers["list"] = gate = Gate()
+        second.fake("stock").responses["list"] = gate = Gate()
         call = message("tools/call", 7, name="list-items")
         calling = asyncio.create_task(posted(session, second.url("shop"), call, headers))
         await gate.began.wait()
@@ -240,7 +240,7 @@ async def test_a_session_that_its_client_ended_is_over(shop: Any) -> None:
 
 
 async def test_the_session_knows_the_revision(shop: Any) -> None:
-    shop.stock.answers["list"] = lambda _: [1]
+    shop.stock.responses["list"] = lambda _: [1]
     headers = await begin(shop.session, shop.url)
     del headers["MCP-Protocol-Version"]
     _, answer = await sent(shop, message("tools/call", name="list-items"), headers)
@@ -277,7 +277,7 @@ async def test_changes_are_told_to_who_listens(shop_document: dict[str, Any]) ->
 async def test_what_vanished_clients_held_is_freed(shop_document: dict[str, Any]) -> None:
     async with running(shop_document) as served, aiohttp.ClientSession() as session:
         url, gate, mcp = served.url("shop"), Gate(), exposer(served)
-        served.fake("stock").answers["list"] = gate
+        served.fake("stock").responses["list"] = gate
         calling = asyncio.create_task(posted(session, url, message("tools/call", name="list-items"), ACCEPT))
         async with session.get(url, headers=ACCEPT) as old, listening(session, url) as new:
             await gate.began.wait()
@@ -352,7 +352,7 @@ async def test_who_asks_for_the_log_gets_it(shop_document: dict[str, Any], era: 
     tool = {"name": "price", "description": "A price", "call": "stock.list", "outputParameters": outputs}
     document = {**shop_document, "capability": {**capability, "exposes": [{**exposed, "tools": [tool]}]}}
     async with running(document) as served, aiohttp.ClientSession() as session:
-        served.fake("stock").answers["list"] = lambda _: {"price": "much"}
+        served.fake("stock").responses["list"] = lambda _: {"price": "much"}
         url = served.url("shop")
         if era == "stateless":
             meta = {"io.modelcontextprotocol/logLevel": "info"} if asked else {}
@@ -540,7 +540,7 @@ async def test_a_reload_is_told_and_sessions_outlive_it(shop_document: dict[str,
             await served.host.reload(shop_document)
             told = [event["method"] for event in await read_events(listening)]
         assert told[0] == "notifications/tools/list_changed"
-        served.fake("stock").answers["list"] = gate = Gate()
+        served.fake("stock").responses["list"] = gate = Gate()
         calling = asyncio.create_task(posted(session, url, message("tools/call", 7, name="list-items"), mine))
         await gate.began.wait()
         await posted(session, url, message("notifications/cancelled", None, requestId=7), mine)
