@@ -18,7 +18,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from .support.adapters import Recorder
-from .support.command import DOCUMENT, SECRET, Serve, Serving, Upstream, appears
+from .support.command import DOCUMENT, SECRET, Serve, Serving, Upstream, wait_for_file
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -88,11 +88,11 @@ def recorder() -> Recorder:
 async def upstream() -> AsyncIterator[Upstream]:
     api = Upstream()
     app = web.Application()
-    app.router.add_get("/things", api.answer)
+    app.router.add_get("/things", api.respond)
     async with TestServer(app) as server:
         api.url = str(server.make_url("")).rstrip("/")
         yield api
-        api.let_go.set()
+        api.release.set()
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def serve(tmp_path: Path, upstream: Upstream) -> Serve:
             stdout=PIPE, stderr=PIPE, cwd=tmp_path, env={**os.environ, **secrets},
         )  # fmt: skip
         try:
-            await appears(ready, process)
+            await wait_for_file(ready, process)
             yield Serving(process, ready)
         finally:
             if process.returncode is None:

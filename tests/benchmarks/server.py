@@ -70,14 +70,14 @@ class Server:
         connection = http.client.HTTPConnection("127.0.0.1", request.port, timeout=PATIENCE)
         try:
             connection.request(request.method, request.path, request.body or None, request.wire)
-            answer = connection.getresponse()
-            body = answer.read()
+            response = connection.getresponse()
+            body = response.read()
         except http.client.HTTPException as error:
             raise ConnectionError(str(error)) from error
         finally:
             connection.close()
-        if answer.status != 200 or request.answered not in body or request.refused in body:
-            raise UnfitError(f"{self.name} answers {request.path} with {answer.status}: {body[:500]!r}")
+        if response.status != 200 or request.answered not in body or request.refused in body:
+            raise UnfitError(f"{self.name} answers {request.path} with {response.status}: {body[:500]!r}")
 
     @property
     def usage(self) -> Usage:

@@ -138,9 +138,9 @@ class Served:
         (content,) = result.content
         assert isinstance(content, TextContent)
         assert not result.is_error, content.text
-        answer = orjson.loads(content.text)
-        assert result.structured_content in (answer, {"result": answer})
-        return answer
+        expected = orjson.loads(content.text)
+        assert result.structured_content in (expected, {"result": expected})
+        return expected
 
     async def request(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """Return the response of a REST request."""
@@ -174,7 +174,7 @@ class Case:
     """A call, what it asks of the upstreams, and its answer; `path` makes it a REST request."""
 
     name: str
-    answer: Any
+    expected: Any
     asks: tuple[str, ...] = ()
     arguments: Mapping[str, Any] = field(default_factory=dict)
     path: str = ""
@@ -267,27 +267,27 @@ def rewritten(number: int, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("number", TOOLS)
-async def test_the_tools(number: int, document: Callable[[int], Path]) -> None:
+async def test_tools(number: int, document: Callable[[int], Path]) -> None:
     async with served(number, document(number)) as step:
         async with step.client() as client:
             offered = {tool.name: tool for tool in (await client.list_tools()).tools}
         assert offered.keys() == {case.name for case in TOOLS[number]}
         for case in TOOLS[number]:
-            assert await step.tool(case.name, case.arguments) == case.answer
+            assert await step.tool(case.name, case.arguments) == case.expected
             assert asked(step, case) == case.asks
 
 
 @pytest.mark.parametrize("number", REQUESTS)
-async def test_the_routes(number: int, document: Callable[[int], Path]) -> None:
+async def test_routes(number: int, document: Callable[[int], Path]) -> None:
     async with served(number, document(number)) as step:
         for case in REQUESTS[number]:
-            answer = await step.request(case.name, case.path, case.arguments or None)
-            assert answer == (case.status, case.answer)
+            expected = await step.request(case.name, case.path, case.arguments or None)
+            assert expected == (case.status, case.expected)
             assert asked(step, case) == case.asks
 
 
 @pytest.mark.parametrize("number", TOOLS)
-async def test_the_later_language_offers_the_same(number: int, tmp_path: Path) -> None:
+async def test_later_version_has_the_same_operations(number: int, tmp_path: Path) -> None:
     offered = []
     for path in (DOCUMENTS[number], rewritten(number, tmp_path)):
         async with served(number, path) as step, step.client() as client:
@@ -297,7 +297,7 @@ async def test_the_later_language_offers_the_same(number: int, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("number", [7, 8, 9, 10, 11])
-async def test_the_skills(number: int, document: Callable[[int], Path]) -> None:
+async def test_skills(number: int, document: Callable[[int], Path]) -> None:
     async with served(number, document(number)) as step, step.client() as client, aiohttp.ClientSession() as session:
         url = step.host.url("shipyard-skills")
         async with session.get(f"{url}/skills") as response:
@@ -319,7 +319,7 @@ async def test_the_skills(number: int, document: Callable[[int], Path]) -> None:
 
 
 @pytest.mark.parametrize("number", range(3, 12))
-async def test_a_caller_needs_the_token(number: int) -> None:
+async def test_token_is_required(number: int) -> None:
     async with served(number) as step, aiohttp.ClientSession() as session:
         for headers in ({}, {"Authorization": "Bearer {{MCP_SERVER_TOKEN}}"}):
             async with session.post(step.host.url(MCP), json={}, headers=headers) as response:
@@ -327,7 +327,7 @@ async def test_a_caller_needs_the_token(number: int) -> None:
 
 
 @pytest.mark.parametrize("number", [7, 9, 11])
-async def test_a_ship_that_there_is_not(number: int) -> None:
+async def test_unknown_ship(number: int) -> None:
     async with served(number) as step, step.client() as client:
         result = await client.call_tool("get-ship-with-crew", {"imo": "IMO-0000000"})
     (content,) = result.content
@@ -338,7 +338,7 @@ async def test_a_ship_that_there_is_not(number: int) -> None:
     assert orjson.loads(body) == {"error": "not_found", "message": "Ship with IMO number IMO-0000000 not found"}
 
 
-async def test_hints_come_of_semantics() -> None:
+async def test_tool_hints_from_semantics() -> None:
     async with served(9) as step, step.client() as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
     resolved = tools["get-ship-with-crew"]

@@ -137,12 +137,12 @@ class Upstream(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.seen.append((self.command, self.path, self.headers.get("Authorization"), body))
         missing = self.path.startswith("/v1/things/404")
-        answer = b'{"error": "no such thing"}' if missing else b'{"ok": true, "blank": "' + b" " * 100_000 + b'"}'
+        response = b'{"error": "no such thing"}' if missing else b'{"ok": true, "blank": "' + b" " * 100_000 + b'"}'
         self.send_response(404 if missing else 200)
         self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(answer)))
+        self.send_header("Content-Length", str(len(response)))
         self.end_headers()
-        self.wfile.write(answer)
+        self.wfile.write(response)
 
     do_GET = do_POST = do_PUT = _answer  # noqa: N815 -- the names are the library's
 
@@ -214,7 +214,7 @@ def test_validate(shop: str, run: Run) -> None:
     assert run("validate", shop) == (0, "1 capability: 1 can run with 3 operations; 0 problems, 0 warnings\n", "")
 
 
-def test_validate_says_what_is_wrong(shop: str, run: Run) -> None:
+def test_validate_reports_problems(shop: str, run: Run) -> None:
     Path("bad.yaml").write_text(DOCUMENT.replace("call: api.add", "call: api.ad").replace("port: 8080", "prot: 8080"))
     code, out, err = run("validate", "bad.yaml", shop)
     assert code == 1
@@ -231,7 +231,7 @@ def test_validate_says_what_is_wrong(shop: str, run: Run) -> None:
     assert out.endswith("; 0 problems, 1 warning\n")
 
 
-def test_validate_as_json(shop: str, run: Run) -> None:
+def test_validate_json(shop: str, run: Run) -> None:
     Path("bad.yaml").write_text(DOCUMENT.replace("call: api.add", "call: api.ad"))
     code, out, err = run("validate", "--format", "json", "bad.yaml", shop)
     assert (code, err) == (1, "")
@@ -257,12 +257,12 @@ def test_validate_strict(shop: str, run: Run) -> None:
     assert run("validate", "--strict", "strict.yaml")[0] == 0
 
 
-def test_validate_needs_no_secret_and_touches_nothing(shop: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_validate_needs_no_secret(shop: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SHOP_TOKEN")
     assert run("validate", shop)[0] == 0
 
 
-def test_validate_a_folder(shop: str, run: Run) -> None:
+def test_validate_folder(shop: str, run: Run) -> None:
     for name in ("empty", "sub/shared", ".git"):
         Path(name).mkdir(parents=True)
     Path("sub/other.yml").write_text(DOCUMENT)
@@ -280,7 +280,7 @@ def test_validate_a_folder(shop: str, run: Run) -> None:
     assert err.startswith("sub/broken.yaml:")
 
 
-def test_validate_a_shared_fragment(run: Run, shop: str) -> None:
+def test_validate_fragment(run: Run, shop: str) -> None:
     consumes = DOCUMENT[DOCUMENT.index("  consumes") : DOCUMENT.index("  exposes")]
     fragment = "naftiko: 1.0.0-alpha2\n" + "\n".join(line[2:] for line in consumes.splitlines()) + "\n"
     Path("fragment.yaml").write_text(f"{fragment}binds:\n  - namespace: env\n    keys: {{TOKEN: SHOP_TOKEN}}\n")
@@ -293,7 +293,7 @@ def test_validate_a_shared_fragment(run: Run, shop: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["validate", "inspect", "serve"])
-def test_a_file_that_is_not_there(command: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_file(command: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     code, _, err = run(command, "shpo.yaml")
     assert (code, err) == (1, "shpo.yaml: cannot read: No such file or directory\n")
@@ -312,14 +312,14 @@ def test_inspect(shop: str, run: Run) -> None:
     assert lines[-1] == "secrets: env.TOKEN"
 
 
-def test_inspect_as_json(shop: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_inspect_json(shop: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SHOP_TOKEN")
     code, out, _ = run("inspect", "--format", "json", shop)
     assert code == 0
-    shown = json.loads(out)
-    assert (shown["capability"], shown["file"]) == ("Shop", "shop.yaml")
-    assert shown["secrets"] == {"env.TOKEN": False}
-    rest, mcp = shown["exposers"]
+    output = json.loads(out)
+    assert (output["capability"], output["file"]) == ("Shop", "shop.yaml")
+    assert output["secrets"] == {"env.TOKEN": False}
+    rest, mcp = output["exposers"]
     assert [offer["title"] for offer in rest["catalog"]] == ["GET /things/{id}", "POST /orders"]
     assert (rest["namespace"], rest["type"], rest["authentication"]) == ("shop", "rest", "bearer")
     (upstream,) = rest["catalog"][0]["upstream"]
@@ -331,7 +331,7 @@ def test_inspect_as_json(shop: str, run: Run, monkeypatch: pytest.MonkeyPatch) -
     assert run("inspect", shop)[1].splitlines()[-1] == "secrets: env.TOKEN (not set)"
 
 
-def test_inspect_shows_what_a_document_says_of_itself(shop: str, run: Run) -> None:
+def test_inspect_shows_metadata(shop: str, run: Run) -> None:
     text = DOCUMENT.replace("info: {label: Shop}\n", ABOUT).replace(
         "- namespace: env", "- namespace: env\n      description: Ours"
     )
@@ -350,7 +350,7 @@ def test_inspect_shows_what_a_document_says_of_itself(shop: str, run: Run) -> No
     ]
 
 
-def test_inspect_calls_elsewhere(shop: str, run: Run) -> None:
+def test_inspect_with_base_uri(shop: str, run: Run) -> None:
     _, out, _ = run("inspect", shop, "--base-uri", "api=https://staging.example.com/x")
     assert "https://staging.example.com/x/things/" in out
 
@@ -358,20 +358,20 @@ def test_inspect_calls_elsewhere(shop: str, run: Run) -> None:
 def dry(run: Run, *arguments: str) -> dict[str, Any]:
     code, out, err = run("call", "shop.yaml", *arguments, "--dry-run")
     assert (code, err) == (0, "")
-    shown: dict[str, Any] = json.loads(out)
-    return shown
+    output: dict[str, Any] = json.loads(out)
+    return output
 
 
 def test_call_dry_run(shop: str, run: Run) -> None:
-    shown = dry(run, "get-thing", "id=7", "deep=true")
-    assert shown["method"] == "GET"
-    assert shown["url"].startswith("http://api.example.com/v1/things/7?")
-    assert "deep=true" in shown["url"]
-    assert shown["headers"]["Authorization"] == "Bearer {{env.TOKEN}}"
+    output = dry(run, "get-thing", "id=7", "deep=true")
+    assert output["method"] == "GET"
+    assert output["url"].startswith("http://api.example.com/v1/things/7?")
+    assert "deep=true" in output["url"]
+    assert output["headers"]["Authorization"] == "Bearer {{env.TOKEN}}"
 
 
 @pytest.mark.parametrize("name", ["api.things.get", "shop.get-thing", "get-thing"])
-def test_call_by_every_name(name: str, shop: str, run: Run) -> None:
+def test_call_names(name: str, shop: str, run: Run) -> None:
     assert dry(run, name, "id=7")["url"].startswith("http://api.example.com/v1/things/7")
 
 
@@ -384,17 +384,15 @@ def test_call_by_every_name(name: str, shop: str, run: Run) -> None:
         (('body={"a": 2}',), {"a": 2}),
     ],
 )
-def test_call_with_a_body(
-    body: tuple[str, ...], sent: Any, shop: str, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_call_body(body: tuple[str, ...], sent: Any, shop: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("order.json").write_text('{"from": "file"}')
     monkeypatch.setattr(sys, "stdin", io.StringIO('{"from": "stdin"}'))
     assert dry(run, "add-order", *body)["body"] == sent
 
 
-def test_call_with_fields_of_a_body(shop: str, run: Run) -> None:
-    shown = dry(run, "put-part", "size=5", "--body", '{"colour": "5"}')
-    assert shown["body"] == {"size": 5, "colour": "5"}
+def test_call_body_fields(shop: str, run: Run) -> None:
+    output = dry(run, "put-part", "size=5", "--body", '{"colour": "5"}')
+    assert output["body"] == {"size": 5, "colour": "5"}
 
 
 @pytest.mark.parametrize(
@@ -413,7 +411,7 @@ def test_call_with_fields_of_a_body(shop: str, run: Run) -> None:
     ],
 )
 @pytest.mark.parametrize("dry_run", [("--dry-run",), ()])
-def test_call_wrongly(
+def test_call_errors(
     arguments: tuple[str, ...], message: str, dry_run: tuple[str, ...], shop: str, run: Run, upstream: str
 ) -> None:
     code, out, err = run("call", shop, *arguments, upstream, *dry_run)
@@ -431,19 +429,19 @@ def test_call(shop: str, run: Run, upstream: str) -> None:
     assert (method, path, authorization, body) == ("GET", "/v1/things/7?sign=s3cr3t", "Bearer s3cr3t", b"")
 
 
-def test_call_that_is_answered_with_an_error(shop: str, run: Run, upstream: str) -> None:
+def test_call_upstream_error(shop: str, run: Run, upstream: str) -> None:
     code, out, err = run("call", shop, "api.things.get", "id=404", upstream)
     assert (code, out) == (3, '{"error": "no such thing"}\n')
     assert err == "adapter-host: the upstream answered 404\n"
 
 
-def test_call_that_reaches_nobody(shop: str, run: Run) -> None:
+def test_call_unreachable_upstream(shop: str, run: Run) -> None:
     code, out, err = run("call", shop, "get-thing", "id=7", "--base-uri", "api=http://127.0.0.1:9")
     assert (code, out) == (3, "")
     assert err.endswith("adapter-host: the upstream 'api' cannot be reached\n")
 
 
-def test_call_without_its_secret(shop: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_call_missing_secret(shop: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SHOP_TOKEN")
     code, out, err = run("call", shop, "get-thing", "id=7")
     assert (code, out) == (1, "")
@@ -455,7 +453,7 @@ def test_call_without_its_secret(shop: str, run: Run, monkeypatch: pytest.Monkey
     assert dry(run, "get-thing", "id=7", "--env-file", ".env")["method"] == "GET"
 
 
-def test_call_with_stand_ins(shop: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_call_mock(shop: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SHOP_TOKEN")
     code, out, err = run("call", shop, "get-thing", "id=7", "--mock")
     assert (code, err) == (0, "")

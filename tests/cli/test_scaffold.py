@@ -70,7 +70,7 @@ def package(request: pytest.FixtureRequest, packages: Mapping[str, Path]) -> Pat
     return packages[request.param]
 
 
-def test_the_projects_own_example_is_written_by_it(tmp_path: Path) -> None:
+def test_echo_plugin_matches_the_template(tmp_path: Path) -> None:
     assert main(["plugins", "new", "echo", "--kind", "exposer", "--into", str(tmp_path / "echo")]) == 0
     written, own = files(tmp_path / "echo"), files(ECHO)
     assert own.keys() - written.keys() == ECHOS_OWN
@@ -82,18 +82,18 @@ def test_the_projects_own_example_is_written_by_it(tmp_path: Path) -> None:
         assert path.read_text() == text, f"{name} is not as the template writes it"
 
 
-def test_it_is_clean(packages: Mapping[str, Path]) -> None:
+def test_ruff_passes(packages: Mapping[str, Path]) -> None:
     folder = packages["exposer"].parent
     run("ruff", "check", "--no-cache", cwd=folder)
     run("ruff", "format", "--check", "--no-cache", cwd=folder)
 
 
-def test_it_is_typed(packages: Mapping[str, Path]) -> None:
+def test_mypy_passes(packages: Mapping[str, Path]) -> None:
     settings = ["--config-file", ROOT / "pyproject.toml", "--cache-dir", ROOT / ".mypy_cache/scaffold"]
     run("mypy", *settings, "--explicit-package-bases", *packages, cwd=packages["exposer"].parent)
 
 
-def test_its_settings_are_the_projects(package: Path) -> None:
+def test_tool_settings_match_the_project(package: Path) -> None:
     own, written = (tomllib.loads((folder / "pyproject.toml").read_text()) for folder in (ROOT, package))
     assert written["build-system"]["build-backend"] == own["build-system"]["build-backend"]
     assert set(written["build-system"]["requires"]) < set(own["build-system"]["requires"])
@@ -117,7 +117,7 @@ def leaf(table: Any, path: tuple[str, ...]) -> Any:
     return table
 
 
-def test_it_installs_and_passes_its_tests(package: Path, tmp_path: Path) -> None:
+def test_package_installs_and_its_tests_pass(package: Path, tmp_path: Path) -> None:
     install = ["uv", "pip", "install", "--quiet", "--offline", "--no-deps", "--no-build-isolation"]
     run(*install, "--python", sys.executable, "--target", tmp_path, package, cwd=package)
     (tmp_path / "serving.py").write_text(SERVING)
@@ -126,15 +126,15 @@ def test_it_installs_and_passes_its_tests(package: Path, tmp_path: Path) -> None
     assert re.search(rf"^my-{package.name} +adapter-host-my-{package.name} +0\.1\.0 ", listing, re.MULTILINE)
     passed = run("pytest", "-q", "-p", "no:cacheprovider", cwd=package, PYTHONPATH=path)
     assert re.search(r"^[1-9]\d* passed in", passed, re.MULTILINE)
-    told = run("adapter_host", "validate", "example.yaml", cwd=package, PYTHONPATH=path)
-    assert "1 can run with 1 operation; 0 problems, 0 warnings" in told
+    output = run("adapter_host", "validate", "example.yaml", cwd=package, PYTHONPATH=path)
+    assert "1 can run with 1 operation; 0 problems, 0 warnings" in output
     example = (package / "example.yaml").read_text().replace("/run/secrets", str(tmp_path))
     (tmp_path / "example.yaml").write_text(example)
     (tmp_path / "weather-token").write_text("a-secret")
     assert re.match(r"(http|tcp)://127\.0\.0\.1:\d+\n", run("serving", cwd=tmp_path, PYTHONPATH=path))
 
 
-def test_its_ci_does_what_its_readme_says(package: Path) -> None:
+def test_ci_runs_the_commands_of_the_readme(package: Path) -> None:
     ci = yaml.safe_load((package / ".github/workflows/ci.yml").read_text())
     commands = [step["run"] for step in ci["jobs"]["test"]["steps"] if "run" in step]
     readme = (package / "README.md").read_text()
@@ -143,17 +143,17 @@ def test_its_ci_does_what_its_readme_says(package: Path) -> None:
         assert command in readme
 
 
-def test_it_names_the_api_that_it_is_written_for(package: Path) -> None:
+def test_requires_api(package: Path) -> None:
     (module,) = package.glob("adapter_host_*/__init__.py")
     assert f'requires_api = "{API_VERSION}"' in module.read_text()
 
 
-def test_nothing_is_left_to_fill_in(package: Path) -> None:
+def test_no_placeholders_remain(package: Path) -> None:
     for path in files(package).values():
         assert not re.search(r"<<|>>|TODO|FIXME", path.read_text()), path
 
 
-def test_it_says_what_it_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+def test_output_lists_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["plugins", "new", "timing", "--kind", "wrapper"]) == 0
     printed = capsys.readouterr()
@@ -162,25 +162,25 @@ def test_it_says_what_it_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 
 
 @pytest.mark.parametrize("name", ["Lines", "2lines", "my_lines", "my--lines", "../lines", "lines-"])
-def test_a_bad_name_is_refused(name: str, tmp_path: Path, capsys: Any) -> None:
+def test_invalid_name(name: str, tmp_path: Path, capsys: Any) -> None:
     assert main(["plugins", "new", name, "--kind", "wrapper", "--into", str(tmp_path / "x")]) == 2
     assert f"'{name}' is no name for a plugin" in capsys.readouterr().err
     assert not (tmp_path / "x").exists()
 
 
-def test_nothing_is_overwritten(tmp_path: Path, capsys: Any) -> None:
+def test_existing_files_are_not_overwritten(tmp_path: Path, capsys: Any) -> None:
     (tmp_path / "README.md").write_text("mine")
     assert main(["plugins", "new", "lines", "--kind", "wrapper", "--into", str(tmp_path)]) == 2
     assert "is there already, and not empty" in capsys.readouterr().err
     assert files(tmp_path).keys() == {"README.md"}
 
 
-def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
+def test_empty_folder_is_used(tmp_path: Path) -> None:
     assert main(["plugins", "new", "lines", "--kind", "wrapper", "--into", str(tmp_path)]) == 0
     assert (tmp_path / "pyproject.toml").exists()
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, capsys: Any) -> None:
+def test_folder_that_cannot_be_created(tmp_path: Path, capsys: Any) -> None:
     (tmp_path / "file").write_text("")
     assert main(["plugins", "new", "lines", "--kind", "wrapper", "--into", str(tmp_path / "file/lines")]) == 2
     assert "cannot write" in capsys.readouterr().err
@@ -189,15 +189,13 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, capsys: Any) -> No
 @pytest.mark.parametrize(
     ("installed", "range"), [("0.1.0", ">=0.1,<0.2"), ("0.12.3", ">=0.12,<0.13"), ("2.3.4", ">=2.3,<3")]
 )
-def test_it_asks_for_cores_that_are_compatible(
-    installed: str, range: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_core_version_range(installed: str, range: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metadata, "version", lambda _: installed)
     assert main(["plugins", "new", "lines", "--kind", "wrapper", "--into", str(tmp_path)]) == 0
     project = tomllib.loads((tmp_path / "pyproject.toml").read_text())["project"]
     assert project["dependencies"] == [f"adapter-host-core{range}"]
 
 
-def test_the_command_alone_still_lists(capsys: Any) -> None:
+def test_plugins_without_action_lists(capsys: Any) -> None:
     assert main(["plugins"]) == (1 if Plugins.installed().failed else 0)
     assert capsys.readouterr().out.startswith("plugin ")

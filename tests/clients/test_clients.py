@@ -66,11 +66,11 @@ async def told(*command: str) -> Any:
 
 
 @pytest.mark.parametrize("package", ["sdk", "client"])
-async def test_the_typescript_client(target: list[str], package: str) -> None:
+async def test_typescript_client(target: list[str], package: str) -> None:
     assert await told(node(), str(NODE_PACKAGES / "client.mjs"), package, *target) == EXPECTED
 
 
-async def test_the_fastmcp_client(target: list[str]) -> None:
+async def test_fastmcp_client(target: list[str]) -> None:
     assert await told(str(FASTMCP), str(HERE / "fastmcp_client.py"), *target) == EXPECTED
 
 
@@ -97,7 +97,7 @@ async def test_the_fastmcp_client(target: list[str]) -> None:
         ),
     ],
 )
-async def test_the_inspector(target: list[str], method: str, options: list[str], expected: Any, tmp_path: Path) -> None:
+async def test_inspector(target: list[str], method: str, options: list[str], expected: Any, tmp_path: Path) -> None:
     first, *rest = target
     server = {"type": "stdio", "command": first, "args": rest} if rest else {"type": "http", "url": first}
     config = tmp_path / "servers.json"

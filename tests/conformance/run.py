@@ -33,7 +33,7 @@ ANSWERS: Final = {
 }
 
 
-async def answer(request: web.Request) -> web.Response:
+async def response(request: web.Request) -> web.Response:
     status, kind, body = ANSWERS[request.match_info["kind"]]
     return web.Response(status=status, content_type=kind, body=body)
 
@@ -47,7 +47,7 @@ async def upstream() -> AsyncIterator[str]:
     """Yield the API behind the capability; gives its URL."""
     app = web.Application()
     app.router.add_get("/data/{id}", find)
-    app.router.add_get("/{kind}", answer)
+    app.router.add_get("/{kind}", response)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

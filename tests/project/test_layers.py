@@ -133,7 +133,7 @@ def test_packages_import_in_no_circle(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", TREES, ids=lambda folder: folder.name)
-def test_packages_say_what_they_are_for(folder: Path) -> None:
+def test_packages_have_a_one_line_docstring(folder: Path) -> None:
     """In one line, with what they may import."""
     for init in folder.glob("*/__init__.py"):
         first = (ast.get_docstring(ast.parse(init.read_text())) or "").split("\n\n")[0]
@@ -170,7 +170,7 @@ def late_imports(path: Path) -> Iterator[tuple[str, str, str]]:
                 yield str(path.relative_to(CORE)), function.name, node.func.id
 
 
-def test_nothing_is_imported_late() -> None:
+def test_imports_are_at_the_top() -> None:
     assert {found for path in FILES for found in late_imports(path)} == LATE_IMPORTS
 
 
@@ -184,7 +184,7 @@ def size(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return (function.end_lineno or 0) - function.lineno + 1
 
 
-def test_functions_fit_in_one_look() -> None:
+def test_functions_are_short() -> None:
     sizes = {f"{name_of(path)}.{function.name}": size(function) for path in FILES for function, _ in functions(path)}
     ordered = sorted(sizes.values())
     assert [name for name, lines in sizes.items() if lines > 50] == []
@@ -225,7 +225,7 @@ def test_public_functions_are_documented() -> None:
     assert bare == []
 
 
-def test_there_is_no_state_of_a_module() -> None:
+def test_modules_have_no_state() -> None:
     """Two hosts in one process share nothing: no module makes a registry, session or lock at its top."""
     makers = {
         "PluginManager",

@@ -62,15 +62,15 @@ class Upstream:
         self.authorizations: list[str | None] = []
         self.peers: set[tuple[str, int]] = set()
         self.reached = asyncio.Event()
-        self.let_go = asyncio.Event()
-        self.let_go.set()
+        self.release = asyncio.Event()
+        self.release.set()
 
-    async def answer(self, request: web.Request) -> web.Response:
+    async def respond(self, request: web.Request) -> web.Response:
         self.authorizations.append(request.headers.get("Authorization"))
         assert request.transport is not None
         self.peers.add(request.transport.get_extra_info("peername"))
         self.reached.set()
-        await self.let_go.wait()
+        await self.release.wait()
         return web.json_response(["one", "two"])
 
 
@@ -85,10 +85,10 @@ class Serving:
 
     async def get(self, path: str = "/things") -> tuple[int, Any]:
         """Ask the REST exposer over a connection of its own."""
-        async with aiohttp.ClientSession() as session, session.get(f"{self.urls['shop']}{path}") as answer:
-            return answer.status, await answer.json()
+        async with aiohttp.ClientSession() as session, session.get(f"{self.urls['shop']}{path}") as response:
+            return response.status, await response.json()
 
-    async def says(self, text: str, times: int = 1) -> str:
+    async def wait_for_log(self, text: str, times: int = 1) -> str:
         """Wait until as many lines of what it says have this in them; gives the last of them."""
         assert self.process.stderr is not None
         line = b""
@@ -99,7 +99,7 @@ class Serving:
             times -= text in line.decode()
         return line.decode()
 
-    async def ended(self) -> tuple[int, str]:
+    async def wait_until_exit(self) -> tuple[int, str]:
         """Its exit code, once it has ended, and all that it said."""
         out, err = await self.process.communicate()
         err = self._heard + err
@@ -108,7 +108,7 @@ class Serving:
         return self.process.returncode or 0, err.decode()
 
 
-async def appears(file: Path, process: Process) -> None:
+async def wait_for_file(file: Path, process: Process) -> None:
     """Wait for a process's file: there is no event for it."""
     async with asyncio.timeout(20):
         while not file.exists():  # noqa: ASYNC240

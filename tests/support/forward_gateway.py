@@ -12,7 +12,7 @@ from aiohttp import ClientSession
 from adapter_host import Host
 from adapter_host.testing import running
 
-from .upstream import Answer, Api, send, serving_api
+from .upstream import Api, Response, send, serving_api
 
 
 def gateway(*trusted: str, base: str = "http://127.0.0.1:1", path: str = "/{path}", **keys: Any) -> dict[str, Any]:
@@ -41,7 +41,7 @@ class CallLimiter:
     api: Api
     session: ClientSession
 
-    async def __call__(self, method: str, path: str, **sent: Any) -> Answer:
+    async def __call__(self, method: str, path: str, **sent: Any) -> Response:
         return await send(self.session, method, self.url + path, **sent)
 
 

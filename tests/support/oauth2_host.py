@@ -43,7 +43,7 @@ async def serving(issuer: Issuer, **more: Any) -> AsyncIterator[str]:
         yield f"{served.status()[0].url}/get"
 
 
-async def answer(url: str, token: str | None = None) -> tuple[int, str, Mapping[str, str]]:
+async def post(url: str, token: str | None = None) -> tuple[int, str, Mapping[str, str]]:
     """Status, WWW-Authenticate and all headers; no refusal shows the token."""
     headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
     async with aiohttp.ClientSession() as session, session.post(url, headers=headers) as response:

@@ -17,7 +17,7 @@ from yarl import URL
 
 
 @dataclass
-class Seen:
+class RecordedRequest:
     """One request as the API got it; `target` is its path and query, to the letter."""
 
     method: str
@@ -34,17 +34,17 @@ class Api:
     """
 
     url: str = ""
-    seen: list[Seen] = field(default_factory=list)
+    seen: list[RecordedRequest] = field(default_factory=list)
     reply: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None
     stream: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None
 
     @property
-    def last(self) -> Seen:
+    def last(self) -> RecordedRequest:
         return self.seen[-1]
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         target = request.raw_path if request.raw_path.startswith("/") else str(request.rel_url)
-        seen = Seen(request.method, target, CIMultiDict(request.headers), b"")
+        seen = RecordedRequest(request.method, target, CIMultiDict(request.headers), b"")
         self.seen.append(seen)
         if self.stream is not None:
             return await self.stream(request)
@@ -66,7 +66,7 @@ async def serving_api() -> AsyncIterator[Api]:
 
 
 @dataclass
-class Answer:
+class Response:
     """What came back."""
 
     status: int
@@ -78,11 +78,11 @@ class Answer:
         return orjson.loads(self.body)
 
 
-async def send(session: ClientSession, method: str, url: str, **given: Any) -> Answer:
+async def send(session: ClientSession, method: str, url: str, **given: Any) -> Response:
     """Send a request to a URL as it is written, and follow nothing."""
     given.setdefault("allow_redirects", False)
     async with session.request(method, URL(url, encoded=True), **given) as response:
-        return Answer(response.status, response.headers, await response.read())
+        return Response(response.status, response.headers, await response.read())
 
 
 async def send_raw(url: str, request: bytes) -> bytes:
@@ -91,7 +91,7 @@ async def send_raw(url: str, request: bytes) -> bytes:
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     writer.write(request.replace(b"{host}", parts.netloc.encode()))
     await writer.drain()
-    answer = await reader.read()
+    response = await reader.read()
     writer.close()
     await writer.wait_closed()
-    return answer
+    return response

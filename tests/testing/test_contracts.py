@@ -48,25 +48,25 @@ def broken(prefix: str, item: str) -> str:
 
 
 @pytest.mark.parametrize("name", ["TestGoodExposer", "TestGoodConsumer"])
-def test_a_good_adapter_passes(failed: Failed, name: str) -> None:
+def test_good_adapters_pass(failed: Failed, name: str) -> None:
     assert failed[name] == set()
 
 
 @pytest.mark.parametrize("item", items(ExposerContract))
-def test_an_exposer_that_breaks_an_item_fails_it_alone(failed: Failed, item: str) -> None:
+def test_broken_exposer_fails_exactly_one_test(failed: Failed, item: str) -> None:
     assert failed[broken("Exposing", item)] == {item}
 
 
-@pytest.mark.parametrize("item", [name for name in items(ConsumerContract) if name != "test_there_are_examples"])
-def test_a_consumer_that_breaks_an_item_fails_it_alone(failed: Failed, item: str) -> None:
+@pytest.mark.parametrize("item", [name for name in items(ConsumerContract) if name != "test_examples_exist"])
+def test_broken_consumer_fails_exactly_one_test(failed: Failed, item: str) -> None:
     assert failed[broken("Consuming", item)] == {item}
 
 
-def test_a_contract_without_examples_says_so(failed: Failed) -> None:
-    assert failed["TestWithoutExamples"] == {"test_there_are_examples"}
+def test_contract_without_examples(failed: Failed) -> None:
+    assert failed["TestWithoutExamples"] == {"test_examples_exist"}
 
 
-def test_every_error_is_tried() -> None:
+def test_every_error_type_is_covered() -> None:
     tried: list[type[OperationError]] = []
 
     class Metafunc:
@@ -81,29 +81,29 @@ def test_every_error_is_tried() -> None:
     }
 
 
-def test_the_fixtures_need_no_import(running: object, fake_plugins: object) -> None:
+def test_fixtures_need_no_import(running: object, fake_plugins: object) -> None:
     assert callable(running)
     assert callable(fake_plugins)
 
 
 @pytest.mark.parametrize("contract", [ExposerContract, ConsumerContract])
-def test_the_guide_names_every_item(contract: type) -> None:
+def test_guide_lists_every_test(contract: type) -> None:
     assert [item for item in items(contract) if f"| `{item}` |" not in GUIDE.read_text()] == []
 
 
-@pytest.mark.parametrize(("type", "contract"), [("words", "ExposerContract"), ("dice", "ConsumerContract")])
-def test_the_guides_adapters_keep_their_contract(type: str, contract: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("type_name", "contract"), [("words", "ExposerContract"), ("dice", "ConsumerContract")])
+def test_adapters_of_the_guide(type_name: str, contract: str, tmp_path: Path) -> None:
     written = [block.text for block in blocks(GUIDE, "python")]
-    (adapter,) = [text for text in written if f'register("{type}"' in text]
+    (adapter,) = [text for text in written if f'register("{type_name}"' in text]
     (tests,) = [text for text in written if f"({contract}):" in text]
-    taken = f"""
+    plugins_method = f"""
     def plugins(self):
         import sys
         from adapter_host import Plugins
 
-        return Plugins({{"{type}": sys.modules[__name__]}})
+        return Plugins({{"{type_name}": sys.modules[__name__]}})
 """
-    (tmp_path / "test_guide.py").write_text(adapter + tests + taken)
+    (tmp_path / "test_guide.py").write_text(adapter + tests + plugins_method)
     # Without the plugin for asynchronous tests: a contract needs none.
     run = [sys.executable, "-m", "pytest", "-q", "-p", "no:asyncio", "-p", "no:cacheprovider", "-W", "error", "."]
     done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, timeout=50, check=False)

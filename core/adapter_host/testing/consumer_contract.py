@@ -83,18 +83,18 @@ class ConsumerContract(Contract, ABC):
         front = {"type": "fake", "namespace": "front", "operations": exposed}
         return {"naftiko": "1.0.0-alpha2", "capability": {"consumes": [entry], "exposes": [front]}}
 
-    def test_there_are_examples(self) -> None:
+    def test_examples_exist(self) -> None:
         """The contract has something to go by."""
         assert self.examples, "give at least one Example in 'examples'"
 
     @contract_test
-    async def test_building_touches_nothing(self) -> None:
+    async def test_building_has_no_side_effects(self) -> None:
         """Making a consumer needs no event loop."""
         async with self.api() as entry:
             await asyncio.to_thread(self._built, entry)
 
     @contract_test
-    async def test_operations_say_what_they_take(self) -> None:
+    async def test_operations_declare_inputs(self) -> None:
         """Every operation has its namespace, a name of its own, and inputs of known types, each once."""
         async with self.api() as entry:
             operations = _consumer(self._built(entry)).operations()
@@ -107,7 +107,7 @@ class ConsumerContract(Contract, ABC):
                 assert {parameter.type for parameter in operation.inputs} <= _TYPES
 
     @contract_test
-    async def test_a_call_gives_a_result(self, example: Example) -> None:
+    async def test_calls_return_results(self, example: Example) -> None:
         """A call gives a `Result` with the data of the example; so does the next."""
         async with self._started() as host:
             for _ in range(2):
@@ -116,20 +116,20 @@ class ConsumerContract(Contract, ABC):
                 assert result.data == example.data
 
     @contract_test
-    async def test_an_exposed_operation_calls_it(self, example: Example) -> None:
+    async def test_exposed_operations_call_upstream(self, example: Example) -> None:
         """What callers of an exposer may give, as the operation's inputs declare it, is what the call takes."""
         async with self._started() as host:
             result = await host.call(f"front.{example.operation}", example.arguments)
             assert result.data == example.data
 
     @contract_test
-    async def test_arguments_are_left_alone(self, example: Example) -> None:
+    async def test_arguments_are_not_modified(self, example: Example) -> None:
         """A call does not change the arguments that it is given."""
         async with self._started() as host:
             await _operation(host, example).call(MappingProxyType(dict(example.arguments)))
 
     @contract_test
-    async def test_what_is_not_declared_is_not_sent(self, example: Example) -> None:
+    async def test_undeclared_arguments_are_not_sent(self, example: Example) -> None:
         """An argument that the operation does not declare changes nothing, or is refused as an `ArgumentError`."""
         async with self._started() as host:
             try:
@@ -139,7 +139,7 @@ class ConsumerContract(Contract, ABC):
             assert result.data == example.data
 
     @contract_test
-    async def test_a_failure_is_an_upstream_error(self, failure: type[UpstreamError]) -> None:
+    async def test_failures_are_upstream_errors(self, failure: type[UpstreamError]) -> None:
         """When the API fails, a call raises the error that says how."""
         async with self._started() as host:
             await self.fail(failure)
@@ -148,7 +148,7 @@ class ConsumerContract(Contract, ABC):
             assert type(outcome) is failure, f"{failure.__name__} was told as {outcome!r}"
 
     @contract_test
-    async def test_a_call_can_be_cancelled(self) -> None:
+    async def test_calls_can_be_cancelled(self) -> None:
         """When a call is cancelled the API is told, or at least left, and it can be called again."""
         async with self._started() as host:
             hold = await self.hold()
@@ -163,7 +163,7 @@ class ConsumerContract(Contract, ABC):
             await call(self._first.arguments)
 
     @contract_test
-    async def test_calls_do_not_mix(self) -> None:
+    async def test_concurrent_calls_are_isolated(self) -> None:
         """Of many calls at once each gets its own answer."""
         examples = [*self.examples] * _CONCURRENT_CALLS
         async with self._started() as host:
@@ -171,7 +171,7 @@ class ConsumerContract(Contract, ABC):
             assert [result.data for result in results] == [example.data for example in examples]
 
     @contract_test
-    async def test_a_call_without_a_start_fails_in_order(self) -> None:
+    async def test_calls_outside_start_and_stop(self) -> None:
         """Before the start and after the stop a call is answered all the same, or raises an `OperationError`."""
         async with self.api() as entry:
             host = self._built(entry)
@@ -184,7 +184,7 @@ class ConsumerContract(Contract, ABC):
                 await call(self._first.arguments)
 
     @contract_test
-    async def test_a_stop_is_possible_at_any_time(self) -> None:
+    async def test_stop_is_idempotent(self) -> None:
         """A stop does no harm before the start, nor twice."""
         async with self.api() as entry:
             host = self._built(entry)
@@ -194,7 +194,7 @@ class ConsumerContract(Contract, ABC):
             await _consumer(host).stop()
 
     @contract_test
-    async def test_it_starts_again(self) -> None:
+    async def test_restart(self) -> None:
         """A host that was stopped can be started again, and again."""
         async with self.api() as entry:
             host = self._built(entry)
@@ -203,7 +203,7 @@ class ConsumerContract(Contract, ABC):
                     assert (await _operation(host, self._first).call(self._first.arguments)).data == self._first.data
 
     @contract_test
-    async def test_a_stop_leaves_nothing(self) -> None:
+    async def test_stop_leaves_no_tasks(self) -> None:
         """No task goes on after the stop."""
         async with self.api() as entry:
             before = asyncio.all_tasks()
@@ -212,7 +212,7 @@ class ConsumerContract(Contract, ABC):
             assert await remaining_tasks(before) == []
 
     @contract_test
-    async def test_two_hosts_share_nothing(self) -> None:
+    async def test_two_hosts_are_isolated(self) -> None:
         """Two hosts in one process call each for itself, and one goes on when the other has stopped."""
         async with self.api() as entry, self._built(entry) as one:
             async with self._built(entry) as other:
@@ -220,7 +220,7 @@ class ConsumerContract(Contract, ABC):
             assert (await _operation(one, self._first).call(self._first.arguments)).data == self._first.data
 
     @contract_test
-    async def test_it_describes_its_requests(self, example: Example) -> None:
+    async def test_requests_are_described(self, example: Example) -> None:
         """`describe` and `preview` give plain data, without a start."""
         async with self.api() as entry:
             operation = _operation(self._built(entry), example)

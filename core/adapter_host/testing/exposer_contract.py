@@ -88,7 +88,7 @@ class ExposerContract(Contract, ABC):
         }
 
     @contract_test
-    async def test_building_touches_nothing(self) -> None:
+    async def test_building_has_no_side_effects(self) -> None:
         """Making an exposer needs no event loop and opens nothing; it has no URL before it is started."""
         host = await asyncio.to_thread(build_host, self._document(), plugins=self.plugins(), **self.host_settings)
         assert host.status()[0].url is None, "an exposer that is not started has a URL"
@@ -103,7 +103,7 @@ class ExposerContract(Contract, ABC):
                 assert served.fake("api").calls[-1:] == [(name, arguments)]
 
     @contract_test
-    async def test_a_result_is_that_of_a_direct_call(self, value: Any) -> None:
+    async def test_results_equal_direct_calls(self, value: Any) -> None:
         """A client gets the data that a direct call gives."""
         async with self._served() as (served, url), self.connect(url) as call:
             served.fake("api").responses["read"] = lambda _: value
@@ -112,7 +112,7 @@ class ExposerContract(Contract, ABC):
             assert await call("read", {"id": 7}) == direct.data
 
     @contract_test
-    async def test_an_error_is_told(self, error: type[OperationError]) -> None:
+    async def test_errors_reach_the_client(self, error: type[OperationError]) -> None:
         """Each error of a call reaches the client as an error, with its message and without what caused it."""
         raised = _make_error(error)
 
@@ -126,7 +126,7 @@ class ExposerContract(Contract, ABC):
             assert _DETAIL not in text
 
     @contract_test
-    async def test_what_nobody_foresaw_is_told_without_details(self) -> None:
+    async def test_unexpected_errors_hide_details(self) -> None:
         """Any other exception reaches the client as an error without its text, and the next call is served."""
 
         def respond(_: Mapping[str, Any]) -> None:
@@ -142,7 +142,7 @@ class ExposerContract(Contract, ABC):
                 assert await call("write", {"id": 7}) == {"id": 7}
 
     @contract_test
-    async def test_a_callers_mistake_is_named(self, mistake: tuple[str, Mapping[str, Any]]) -> None:
+    async def test_invalid_arguments_are_named(self, mistake: tuple[str, Mapping[str, Any]]) -> None:
         """A wrong argument is told by its name, and nothing is called."""
         name, arguments = mistake
         async with self._served() as (served, url), self.connect(url) as call:
@@ -151,7 +151,7 @@ class ExposerContract(Contract, ABC):
             assert served.fake("api").calls == []
 
     @contract_test
-    async def test_an_unknown_argument_is_named(self) -> None:
+    async def test_unknown_arguments_are_named(self) -> None:
         """An argument that the operation does not take is told by its name, or ignored; it is never passed on."""
         async with self._served() as (served, url), self.connect(url) as call:
             if self.ignores_unknown:
@@ -162,7 +162,7 @@ class ExposerContract(Contract, ABC):
                 assert served.fake("api").calls == []
 
     @contract_test
-    async def test_callers_are_asked_who_they_are_or_nothing_is_served(self) -> None:
+    async def test_authentication_is_enforced_or_rejected(self) -> None:
         """An exposer whose document has `authentication` refuses the document, or callers without credentials."""
         document = self._document(authentication={"type": "bearer", "token": "{{env.TOKEN}}"})
         try:
@@ -174,7 +174,7 @@ class ExposerContract(Contract, ABC):
             assert Running(host).fake("api").calls == []
 
     @contract_test
-    async def test_calls_do_not_mix(self) -> None:
+    async def test_concurrent_calls_are_isolated(self) -> None:
         """Of many calls at once, which end in another order than they came, each gets its own answer."""
         all_entered, turns = asyncio.Barrier(_CONCURRENT_CALLS + 1), [asyncio.Event() for _ in range(_CONCURRENT_CALLS)]
 
@@ -195,7 +195,7 @@ class ExposerContract(Contract, ABC):
             assert [await task for task in tasks] == [{"id": i} for i in range(_CONCURRENT_CALLS)]
 
     @contract_test
-    async def test_a_caller_that_goes_away_cancels_its_call(self) -> None:
+    async def test_disconnect_cancels_the_call(self) -> None:
         """When a client closes its connection, the call that it waited for is cancelled."""
         async with self._served() as (served, url):
             hold = served.fake("api").hold("read")
@@ -207,7 +207,7 @@ class ExposerContract(Contract, ABC):
             await hold.cancelled.wait()
 
     @contract_test
-    async def test_draining_takes_no_new_calls(self) -> None:
+    async def test_drain_refuses_new_calls(self) -> None:
         """Once draining, a call on a connection that is open is refused."""
         async with self._served() as (served, url), self.connect(url) as call:
             assert await call("ping", {"id": 1}) == {"id": 1}
@@ -216,7 +216,7 @@ class ExposerContract(Contract, ABC):
             assert served.fake("api").calls == [("ping", {"id": 1})]
 
     @contract_test
-    async def test_draining_lets_a_call_in_progress_end(self) -> None:
+    async def test_drain_completes_calls_in_flight(self) -> None:
         """A call that is in progress when draining begins is answered."""
         async with self._served() as (served, url), self.connect(url) as call:
             hold = served.fake("api").hold("read")
@@ -229,7 +229,7 @@ class ExposerContract(Contract, ABC):
             await draining
 
     @contract_test
-    async def test_what_is_open_does_not_hold_up_the_stop(self) -> None:
+    async def test_idle_connections_do_not_delay_stop(self) -> None:
         """Connections and streams that are open and idle are closed by the stop, at once."""
         async with self._served() as (served, url), self.open_idle_connection(url), self.connect(url) as call:
             assert await call("ping", {"id": 1}) == {"id": 1}
@@ -239,7 +239,7 @@ class ExposerContract(Contract, ABC):
             assert await is_refused(call("ping", {"id": 1})), "a stopped exposer answered"
 
     @contract_test
-    async def test_a_stop_leaves_nothing(self) -> None:
+    async def test_stop_leaves_no_tasks(self) -> None:
         """No task goes on after the stop, and there is no URL any more."""
         async with self._served() as (served, url), self.connect(url) as call:
             assert await call("ping", {"id": 1}) == {"id": 1}
@@ -247,7 +247,7 @@ class ExposerContract(Contract, ABC):
         assert await remaining_tasks() == []
 
     @contract_test
-    async def test_it_starts_again(self) -> None:
+    async def test_restart(self) -> None:
         """A host that was stopped can be started again, and again."""
         host = build_host(self._document(), plugins=self.plugins(), **self.host_settings)
         for number in range(3):
@@ -255,7 +255,7 @@ class ExposerContract(Contract, ABC):
                 assert await call("read", {"id": number}) == {"id": number}
 
     @contract_test
-    async def test_two_hosts_share_nothing(self) -> None:
+    async def test_two_hosts_are_isolated(self) -> None:
         """Two hosts in one process serve each its own, and one goes on when the other has stopped."""
         async with self._served() as (one, url), self.connect(url) as call:
             one.fake("api").responses["read"] = lambda _: {"host": 1}
