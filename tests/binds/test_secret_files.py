@@ -365,7 +365,7 @@ async def test_a_file_that_becomes_unusable_leaves_what_is_served(tmp_path: Path
     async with shop(tmp_path) as served:
         served.secrets.unlink()
         log = await served.wait_for_log("'secrets.yaml' does not exist")
-        assert "not reloaded, what was served goes on" in log
+        assert "reload failed; still serving the previous version" in log
         await served.sends("one")
         served.secrets.write_text("token: two\n")
         await served.sends("two")

@@ -185,19 +185,19 @@ def test_every_command_has_help(command: str, run: Run) -> None:
         (("sreve",), "invalid choice: 'sreve'"),
         (("validate",), "required: FILE_OR_DIR"),
         (("validate", "--strikt", "a.yaml"), "unrecognized arguments: --strikt"),
-        (("serve",), "serve: name a capability"),
-        (("serve", "shop.yaml", "--port", "shop=http"), "'http' is not a port (0 to 65535, 0 for any free one)"),
+        (("serve",), "serve: no capability"),
+        (("serve", "shop.yaml", "--port", "shop=http"), "'http' is not a port; use 0 to 65535 (0: any free port)"),
         (("serve", "shop.yaml", "--port", "shop=70000"), "'70000' is not a port"),
         (("serve", "shop.yaml", "--port", "0"), "'0' is not NAMESPACE=PORT"),
-        (("serve", "shop.yaml", "--port", "shopp=0"), "--port: there is no namespace 'shopp' (there are: shop, tools)"),
-        (("serve", "shop.yaml", "--base-uri", "apis=http://a"), "there is no namespace 'apis' (there are: api)"),
+        (("serve", "shop.yaml", "--port", "shopp=0"), "--port: unknown namespace 'shopp' (known: shop, tools)"),
+        (("serve", "shop.yaml", "--base-uri", "apis=http://a"), "unknown namespace 'apis' (known: api)"),
         (("serve", "shop.yaml", "--base-uri", "api=ftp://a"), "'ftp://a' is not an http or https URL"),
         (("serve", "shop.yaml", "--drain-timeout", "soon"), "'soon' is not a number of seconds"),
         (("serve", "shop.yaml", "--drain-timeout", "-1"), "'-1' is not a number of seconds"),
         (("serve", "shop.yaml", "--drain-timeout", "nan"), "'nan' is not a number of seconds"),
-        (("serve", "shop.yaml", "--env-file", "none.env"), "--env-file: there is no file 'none.env'"),
-        (("serve", "shop.yaml", "--env-file", "latin.env"), "--env-file: cannot read 'latin.env': it is not UTF-8"),
-        (("serve", "shop.yaml", "--trusted-proxy", "proxy"), "'proxy' is not an address or a network"),
+        (("serve", "shop.yaml", "--env-file", "none.env"), "--env-file: 'none.env' does not exist"),
+        (("serve", "shop.yaml", "--env-file", "latin.env"), "--env-file: cannot read 'latin.env': not UTF-8"),
+        (("serve", "shop.yaml", "--trusted-proxy", "proxy"), "'proxy' is not an IP address or network"),
         (("serve", "shop.yaml", "--call-limit", "few"), "few"),
         (("call", "shop.yaml", "get-thing", "id"), "'id' is not NAME=VALUE"),
     ],
@@ -273,7 +273,7 @@ def test_validate_folder(shop: str, run: Run) -> None:
     assert (code, err) == (0, "")
     assert out.startswith("2 capabilities: 2 can run with 6 operations")
     code, out, err = run("validate", "empty", shop)
-    assert (code, err) == (1, "empty: there is no capability in this folder\n")
+    assert (code, err) == (1, "empty: no capability in this folder\n")
     Path("sub/broken.yaml").write_text("a: [")
     code, out, err = run("validate", ".")
     assert code == 1
@@ -398,14 +398,14 @@ def test_call_body_fields(shop: str, run: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("get-thnig", "id=7"), "there is no operation 'get-thnig'; did you mean 'get-thing'?"),
-        (("zzz",), "there is no operation 'zzz' (there are: get-thing, add-order, put-part, "),
-        (("api.get",), "several operations are named 'api.get' (name one of: api.things.get, api.parts.get)"),
+        (("get-thnig", "id=7"), "unknown operation 'get-thnig'; did you mean 'get-thing'?"),
+        (("zzz",), "unknown operation 'zzz' (known: get-thing, add-order, put-part, "),
+        (("api.get",), "operation 'api.get' is ambiguous; use one of: api.things.get, api.parts.get"),
         (("get-thing",), "'id' is required"),
         (("get-thing", "id=seven"), "'id' must be an integer (given \"seven\")"),
         (("get-thing", "id=7", "deep=maybe"), "'deep' must be true or false (given \"maybe\")"),
         (("get-thing", "id=7", "dep=1"), "unknown parameter 'dep'; did you mean 'deep'?"),
-        (("add-order", "--body", "{"), "--body is not JSON"),
+        (("add-order", "--body", "{"), "--body is not valid JSON"),
         (("add-order", "--body", "@none.json"), "--body: cannot read 'none.json': No such file or directory"),
         (("put-part", "--body", "[1]"), "--body is not a JSON object"),
     ],

@@ -69,7 +69,7 @@ async def test_not_ready_during_drain_delay(serve: Serve, workers: str) -> None:
 async def test_control_port_of_each_worker(serve: Serve, upstream: Upstream) -> None:
     watched = DOCUMENT.replace("  exposes:\n", "  exposes:\n    - {type: control, port: 0}\n")
     async with serve("--workers", "2", document=watched) as served:
-        line = await served.wait_for_log("watches each worker at a port of its own")
+        line = await served.wait_for_log("has a port for each worker")
         ports = [int(port) for port in line.rpartition(": ")[2].split(",")]
         assert len(set(ports)) == 2
         while len(upstream.peers) < 2:

@@ -164,14 +164,14 @@ def test_output_lists_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 @pytest.mark.parametrize("name", ["Lines", "2lines", "my_lines", "my--lines", "../lines", "lines-"])
 def test_invalid_name(name: str, tmp_path: Path, capsys: Any) -> None:
     assert main(["plugins", "new", name, "--kind", "wrapper", "--into", str(tmp_path / "x")]) == 2
-    assert f"'{name}' is no name for a plugin" in capsys.readouterr().err
+    assert f"'{name}' is not a valid plugin name" in capsys.readouterr().err
     assert not (tmp_path / "x").exists()
 
 
 def test_existing_files_are_not_overwritten(tmp_path: Path, capsys: Any) -> None:
     (tmp_path / "README.md").write_text("mine")
     assert main(["plugins", "new", "lines", "--kind", "wrapper", "--into", str(tmp_path)]) == 2
-    assert "is there already, and not empty" in capsys.readouterr().err
+    assert "already exists and is not empty" in capsys.readouterr().err
     assert files(tmp_path).keys() == {"README.md"}
 
 

@@ -39,7 +39,7 @@ async def test_serve_until_signal(serve: Serve, upstream: Upstream) -> None:
         assert f"curl {served.urls['shop']}/things" in err
         assert '"mcpServers"' in err
         events = [line.rpartition("adapter_host: ")[2] for line in err.splitlines() if " INFO adapter_host: " in line]
-        assert events == ["serving", "draining: 0 calls in progress", "stopped"]
+        assert events == ["serving", "draining: 0 calls in flight", "stopped"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -55,7 +55,7 @@ async def test_signal_completes_calls_in_flight(number: signal.Signals, serve: S
         assert await call == (200, ["one", "two"])
         code, err = await served.wait_until_exit()
         assert code == 0
-        assert "draining: 1 calls in progress" in err
+        assert "draining: 1 calls in flight" in err
 
 
 async def wait_until_refused(served: Serving) -> None:
@@ -117,7 +117,7 @@ async def test_options(serve: Serve, upstream: Upstream, tmp_path: Path) -> None
     ]
     assert [line["message"] for line in lines if line["level"] == "info"] == [
         "serving",
-        "draining: 0 calls in progress",
+        "draining: 0 calls in flight",
         "stopped",
     ]
     assert all(set(line) == {"time", "level", "logger", "message"} for line in lines)
@@ -153,7 +153,7 @@ def test_port_in_use(shop: Path, command: Command) -> None:
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == (
         f"adapter-host: shop.yaml:27:13: cannot listen on 127.0.0.1:{port}: address already in use"
-        " (choose another port with --port tools=PORT, 0 for any)\n"
+        "; choose another port with --port tools=PORT, 0 for any free port\n"
     )
 
 

@@ -81,7 +81,7 @@ async def test_dead_worker_is_replaced(serve: Serve, upstream: Upstream) -> None
         assert len(before) == 2
         victim = min(before)
         os.kill(victim, signal.SIGKILL)
-        await served.wait_for_log(f"(process {victim}) ended: signal SIGKILL; it is replaced")
+        await served.wait_for_log(f"(pid {victim}) exited: signal SIGKILL; restarting")
         await call_both_workers(served, upstream)
         after = set(children(served))
         assert len(after) == 2
@@ -102,7 +102,7 @@ async def test_all_workers_reload(serve: Serve, tmp_path: Path) -> None:
         file = tmp_path / "shop.yaml"
         file.write_text(DOCUMENT.replace("call: api.list}", "call: api.lst}"))
         served.process.send_signal(signal.SIGHUP)
-        await served.wait_for_log("not reloaded, what was served goes on")
+        await served.wait_for_log("reload failed; still serving the previous version")
         assert (await served.get())[0] == 200
         file.write_text(DOCUMENT.replace("- path: /things\n          operations:\n            - {method", MOVED))
         served.process.send_signal(signal.SIGHUP)
@@ -177,8 +177,8 @@ async def test_second_command_cannot_take_the_port(serve: Serve, tmp_path: Path,
 @pytest.mark.parametrize(
     ("options", "code", "reason"),
     [
-        (("--workers", "0"), 2, "'0' is not a number of processes"),
-        (("--workers", "2", "--stdio"), 1, "is served by one process, not by --workers"),
+        (("--workers", "0"), 2, "'0' is not a positive number"),
+        (("--workers", "2", "--stdio"), 1, "--workers cannot be used with standard input and output"),
     ],
 )
 def test_options_that_exclude_workers(
@@ -194,7 +194,7 @@ def test_exposer_with_own_listener(tmp_path: Path, command: Command) -> None:
     (tmp_path / "lines.yaml").write_text(LINES)
     result = command("serve", "lines.yaml", "--workers", "2")
     assert result.returncode == 1
-    assert result.stderr == "adapter-host: 'lines' (echo) listens for itself, so one process has to serve it\n"
+    assert result.stderr == "adapter-host: 'lines' (echo) has its own listener; serve it without --workers\n"
 
 
 LINES = """\

@@ -310,16 +310,16 @@ async def test_forwarded_host_of_trusted_proxy(proxies: tuple[str, ...], forward
 async def test_rejection_log_names_the_option(caplog: pytest.LogCaptureFixture) -> None:
     async with serving() as url:
         status, _, body = await post(url, Host="evil\u00e9.example:80")
-        assert (status, body["detail"]) == (421, "this Host is not allowed here")
+        assert (status, body["detail"]) == (421, "Host header is not allowed")
         status, _, body = await post(url, Origin="https://evil.example")
-        assert (status, body["detail"]) == (403, "this Origin is not allowed here")
+        assert (status, body["detail"]) == (403, "Origin header is not allowed")
     host, origin = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
     assert origin == (
-        "refused a request with Origin 'https://evil.example' (allow it with --allowed-origin 'https://evil.example')"
+        "rejected a request with Origin 'https://evil.example'; allow it with --allowed-origin 'https://evil.example'"
     )
     assert host.isascii()
     assert host.isprintable()
-    assert host.startswith("refused a request with Host 'evil")
+    assert host.startswith("rejected a request with Host 'evil")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`adapter-host call`: one operation, without a server."""
+"""`adapter-host call`: call one operation without a server."""
 
 from __future__ import annotations
 
@@ -25,19 +25,30 @@ from .options import add_upstream_options, build_settings, pair
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("file", metavar="FILE")
+    parser.add_argument("file", metavar="FILE", help="capability file")
     parser.add_argument(
-        "operation", metavar="OPERATION", help="its name, or NAMESPACE.NAME of an exposer or a consumed API"
+        "operation",
+        metavar="OPERATION",
+        help="operation name, or NAMESPACE.NAME with the namespace of an exposer or consumed API",
     )
-    parser.add_argument("arguments", nargs="*", default=[], type=pair, metavar="key=value")
-    parser.add_argument("--body", metavar="JSON|@FILE|-", help="the request's whole body")
-    parser.add_argument("--dry-run", action="store_true", help="print the upstream request, secrets masked")
+    parser.add_argument(
+        "arguments",
+        nargs="*",
+        default=[],
+        type=pair,
+        metavar="key=value",
+        help="argument of the operation (repeatable)",
+    )
+    parser.add_argument("--body", metavar="JSON|@FILE|-", help="request body: JSON, @FILE, or - for standard input")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print the upstream request, with masked secrets, instead of sending it"
+    )
     add_upstream_options(parser)
 
 
 @dataclass(frozen=True, slots=True)
 class CallTarget:
-    """Something of a capability that can be called."""
+    """An exposed or consumed operation that can be called."""
 
     names: tuple[str, ...]
     inputs: tuple[Input, ...]
@@ -47,7 +58,7 @@ class CallTarget:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Call; 3 when the answer is an error."""
+    """Call the operation; return 3 if the response is an error."""
     host = Host(options.file, settings=build_settings(options))
     target = _find_target(options.operation, list(_call_targets(host)))
     try:
@@ -107,7 +118,7 @@ def _call_targets(host: Host) -> Sequence[CallTarget]:
             exposer = exposer_plan.exposer
             for operation in exposer.operations.values():
                 names = (operation.name, f"{exposer.config.namespace}.{operation.name}")
-                # Without an upstream, each is its own: two of one name are two different things.
+                # Operations without an upstream are distinct, even if they have the same name.
                 upstream = tuple(id(target) for target in operation.upstream) or (id(operation),)
                 targets.append(CallTarget(names, operation.inputs, operation.call, operation.preview, upstream))
         for consumed in plan.consumed:
@@ -122,12 +133,10 @@ def _find_target(name: str, targets: Sequence[CallTarget]) -> CallTarget:
     if not matches:
         names = [target.names[0] for target in targets]
         choices = ", ".join(dict.fromkeys(names[:10]))
-        raise UsageError(
-            f"call: there is no operation '{name}'{did_you_mean(name, names) or f' (there are: {choices})'}"
-        )
+        raise UsageError(f"call: unknown operation '{name}'{did_you_mean(name, names) or f' (known: {choices})'}")
     if len({target.upstream for target in matches}) > 1:
         qualified_names = ", ".join(target.names[-1] for target in matches[:10])
-        raise UsageError(f"call: several operations are named '{name}' (name one of: {qualified_names})")
+        raise UsageError(f"call: operation '{name}' is ambiguous; use one of: {qualified_names}")
     return matches[0]
 
 
@@ -148,7 +157,7 @@ def _read_body(option: str, inputs: Sequence[Input]) -> dict[str, Any]:
     except OSError as error:
         raise UsageError(f"call: --body: cannot read '{option[1:]}': {error.strerror}") from error
     except ValueError as error:
-        raise UsageError("call: --body is not JSON") from error
+        raise UsageError("call: --body is not valid JSON") from error
     body_input = next((parameter for parameter in inputs if parameter.whole), None)
     if body_input is not None:
         return {body_input.name: body}

@@ -1,4 +1,4 @@
-"""What a document says of itself, for people."""
+"""The metadata of a document, as data and as text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _VERSION_KEYS = ("created", "modified", "version")
 
 
 def document_summary(capability: Capability) -> dict[str, Any]:
-    """Return the document's own words, and nothing of what its secrets are or where they are kept."""
+    """Return the metadata of a document, without values and locations of secrets."""
     return {
         "info": _dump(capability.info),
         "binds": [
@@ -37,7 +37,7 @@ def _dump(model: Model, *keys: str) -> dict[str, Any]:
 
 
 def summary_lines(summary: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the same as text; what only programs look for is left out."""
+    """Yield the descriptions in a summary as lines of text."""
     info = summary["info"]
     if info.get("description"):
         yield f"  {printable(info['description'])}"

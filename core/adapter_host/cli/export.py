@@ -1,4 +1,4 @@
-"""`adapter-host export openapi`: the OpenAPI document of what a capability exposes."""
+"""`adapter-host export openapi`: write the OpenAPI document of an exposer."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from .table import write_output
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("format", choices=("openapi",), help="what is written")
-    parser.add_argument("file", metavar="FILE")
-    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="where to write it (default standard output)")
-    parser.add_argument("--exposer", metavar="NAMESPACE", help="which exposer's, when several have one")
+    parser.add_argument("format", choices=("openapi",), help="output format")
+    parser.add_argument("file", metavar="FILE", help="capability file")
+    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="output file (default: standard output)")
+    parser.add_argument("--exposer", metavar="NAMESPACE", help="exposer to export, if the capability has several")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -35,11 +35,11 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _openapi_documents(host: Host) -> dict[str, Mapping[str, Any]]:
-    """Return the documents of the exposers that have one, by namespace."""
+    """Return the OpenAPI documents of the exposers that have one, by namespace."""
     documents = {}
     for listener in plan_listeners(host.plans, host.settings):
         for mount in listener.mounts:
-            # A port that is taken when the host starts is nothing to write down.
+            # The port is unknown before the start if it is 0, so write a relative URL.
             url = listener.url(mount) if listener.port else mount.prefix or "/"
             if (document := mount.exposer.openapi(url)) is not None:
                 documents[mount.exposer.config.namespace] = document
@@ -52,9 +52,9 @@ def _select(documents: Mapping[str, Mapping[str, Any]], namespace: str | None, f
     if namespace is not None and namespace in documents:
         return documents[namespace]
     if not documents:
-        raise UsageError(f"export: '{file}' exposes nothing that OpenAPI describes (type rest does)")
+        raise UsageError(f"export: '{file}' has no exposer with an OpenAPI document; add one of type rest")
     names = ", ".join(documents)
     if namespace is None:
-        raise UsageError(f"export: '{file}' has several exposers (choose one with --exposer: {names})")
-    hint = did_you_mean(namespace, documents) or f" (there are: {names})"
-    raise UsageError(f"export: no exposer with a document is '{namespace}'{hint}")
+        raise UsageError(f"export: '{file}' has several exposers; choose one with --exposer: {names}")
+    hint = did_you_mean(namespace, documents) or f" (known: {names})"
+    raise UsageError(f"export: unknown exposer '{namespace}'{hint}")

@@ -1,4 +1,4 @@
-"""`adapter-host inspect`: what callers will see, and the upstream request of each operation."""
+"""`adapter-host inspect`: show operations as clients see them, with their upstream requests."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from adapter_host.operation.operation import Operation
 from adapter_host.plugin.exposer import CatalogEntry
 
 from .describe import document_summary, summary_lines
-from .options import add_upstream_options, build_settings
+from .options import add_format_option, add_upstream_options, build_settings
 from .table import printable
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("file", metavar="FILE")
-    parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.add_argument("file", metavar="FILE", help="capability file")
+    add_format_option(parser)
     add_upstream_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Show a capability as callers see it."""
+    """Show a capability as clients see it."""
     host = Host(options.file, settings=build_settings(options))
     listing = [_describe_plan(plan) for plan in host.plans]
     if options.format == "json":

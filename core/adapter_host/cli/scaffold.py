@@ -1,4 +1,4 @@
-"""A plugin's whole package, written from templates."""
+"""Create the package of a plugin from templates."""
 
 from __future__ import annotations
 
@@ -14,22 +14,24 @@ from adapter_host.plugin.api_version import API_VERSION
 
 KINDS: Final = {
     "exposer": "Exposes adapter-host capabilities line by line over TCP",
-    "consumer": "Lets adapter-host capabilities consume services that answer line by line over TCP",
+    "consumer": "Lets adapter-host capabilities consume line-based services over TCP",
     "wrapper": "Logs the calls of adapter-host capabilities",
-    "binds": "Gives adapter-host capabilities secrets from a folder of files",
+    "binds": "Reads secrets of adapter-host capabilities from a folder of files",
 }
-"""What can be written, each with its distribution's description."""
+"""The kinds of plugins, with the description of their distribution."""
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _SUFFIX: Final = ".tmpl"
 
 
 def write_plugin(name: str, kind: str, folder: Path) -> list[Path]:
-    """Write the package of a plugin; gives its files. Raises `UsageError` and writes nothing when it cannot."""
+    """Write the package of a plugin and return its files; raise `UsageError`."""
     if not _NAME.fullmatch(name):
-        raise UsageError(f"'{name}' is no name for a plugin (lower-case letters and digits, with - between words)")
+        raise UsageError(
+            f"'{name}' is not a valid plugin name; use lower-case letters and digits, with '-' between words"
+        )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"'{folder}' is there already, and not empty (choose another with --into)")
+        raise UsageError(f"'{folder}' already exists and is not empty; choose another folder with --into")
     values = _template_values(name, kind)
     files = {folder / target: _fill(text, values) for target, text in _templates(kind, values["package"])}
     try:
@@ -54,7 +56,7 @@ def _template_values(name: str, kind: str) -> Mapping[str, str]:
 
 
 def _compatible_versions(version: str) -> str:
-    """Return the versions of the core that are compatible with this one and later than it."""
+    """Return the version range of compatible cores, from this one on."""
     major, minor = map(int, version.split(".")[:2])
     return f">={major}.{minor},<{major + 1}" if major else f">=0.{minor},<0.{minor + 1}"
 

@@ -1,4 +1,4 @@
-"""`adapter-host validate`: load, validate and build, without starting."""
+"""`adapter-host validate`: load and compile capabilities without starting a server."""
 
 from __future__ import annotations
 
@@ -17,23 +17,25 @@ from adapter_host.errors import Problem, ProblemsError
 from adapter_host.plugin.manager import Plugins
 from adapter_host.settings import Settings
 
-from .options import base_uri_pair
+from .options import add_format_option, base_uri_pair
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("paths", nargs="+", metavar="FILE_OR_DIR", help="a directory means every capability in it")
-    parser.add_argument("--strict", action="store_true", help="hold the documents to the official schema")
-    parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.add_argument(
+        "paths", nargs="+", metavar="FILE_OR_DIR", help="capability file, or directory of capabilities (repeatable)"
+    )
+    parser.add_argument("--strict", action="store_true", help="also validate against the official JSON schema")
+    add_format_option(parser)
     parser.add_argument(
         "--base-uri", action="append", default=[], type=base_uri_pair, metavar="NAMESPACE=URL",
-        help="where a consumed API will be called instead",
+        help="base URL of a consumed API, instead of the one in the document (repeatable)",
     )  # fmt: skip
 
 
 @dataclass(slots=True)
 class Report:
-    """What was found, document by document."""
+    """The results of validating documents."""
 
     documents: int = 0
     refused: int = 0
@@ -41,7 +43,7 @@ class Report:
     problems: dict[Problem, None] = field(default_factory=dict)
 
     def validate(self, document: Source | Path, plugins: Plugins, settings: Settings, *, strict: bool) -> None:
-        """Load and build one document and keep what is wrong with it."""
+        """Load and compile a document and record its problems."""
         self.documents += 1
         try:
             source = document if isinstance(document, Source) else Source.read(document)
@@ -59,19 +61,19 @@ class Report:
         self.problems.update(dict.fromkeys(ordered))
 
     def count(self, *, warning: bool) -> int:
-        """How many problems, or warnings."""
+        """Return the number of problems, or of warnings."""
         return sum(problem.warning is warning for problem in self.problems)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Validate; 1 when a document has problems."""
+    """Validate; return 1 if a document has problems."""
     plugins = Plugins.installed()
     settings = Settings(base_uris=dict(options.base_uri))
     report = Report()
     for path in options.paths:
         documents = list(find_documents([path]))
         if not documents:
-            report.problems[Problem("there is no capability in this folder", path, code="no-capability")] = None
+            report.problems[Problem("no capability in this folder", path, code="no-capability")] = None
         for document in documents:
             report.validate(document, plugins, settings, strict=options.strict)
     _print_json(report) if options.format == "json" else _print_text(report)

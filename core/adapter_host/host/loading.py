@@ -1,4 +1,4 @@
-"""From documents to plans: every one of them, and all their problems at once."""
+"""Load and compile all documents of a host, and collect all problems."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from adapter_host.server.mounts import namespace_clashes
 from adapter_host.settings import Settings
 
 Document = str | Path | Mapping[str, Any] | Capability
-"""A capability to serve: a file, a folder of files, or the document itself, as data or as a model."""
+"""A capability to serve: a file, a folder of files, or a document as data or as a model."""
 
 
 def compile_documents(
@@ -27,7 +27,7 @@ def compile_documents(
     settings: Settings,
     shared_state: MutableMapping[str, Any] | None = None,
 ) -> tuple[Plan, ...]:
-    """Return the plans of all documents; raises `ProblemsError` with everything that is wrong with any of them."""
+    """Return the plans of all documents; raise `ProblemsError` with all their problems."""
     shared_state = {} if shared_state is None else shared_state
     problems: list[Problem] = []
     plans: list[Plan] = []
@@ -53,7 +53,7 @@ def _sources(documents: Sequence[Document], problems: list[Problem]) -> list[Sou
             continue
         files = list(find_documents([document]))
         if not files:
-            problems.append(Problem("there is no capability in this folder", str(document), code="no-capability"))
+            problems.append(Problem("no capability in this folder", str(document), code="no-capability"))
         for file in files:
             try:
                 sources.append(file if isinstance(file, Source) else Source.read(file))

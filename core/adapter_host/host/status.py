@@ -1,4 +1,4 @@
-"""What a host serves, as others see it."""
+"""The status of the exposers of a host."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from adapter_host.server.listener import Listener
 
 @dataclass(frozen=True, slots=True)
 class ExposerStatus:
-    """One exposer as it is served: `url` is None for what has none, `serving` says whether it takes requests now."""
+    """The status of an exposer; `serving` is True while it accepts requests."""
 
     capability: str
     namespace: str

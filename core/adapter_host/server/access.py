@@ -1,4 +1,4 @@
-"""The door of an HTTP exposer: where a request may come from (Host, Origin) and who may call."""
+"""The access check of HTTP exposers: the Host and Origin headers, and credentials."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from adapter_host.settings import Settings
 from .problem_json import problem_response
 
 PRINCIPAL: Final = web.RequestKey("adapter_host_principal", Principal)
-"""Where a request keeps who sent it; absent where an exposer asks for no authentication."""
+"""The key of the authenticated caller in a request; absent if the exposer has no authentication."""
 
 _log = logging.getLogger("adapter_host")
 
@@ -29,9 +29,9 @@ _log = logging.getLogger("adapter_host")
 def access_middleware(
     credentials: Credentials | None, settings: Settings, address: str | None, requests: InFlightCounter
 ) -> Middleware:
-    """Return the middleware before an exposer's application; `requests` counts those inside.
+    """Return middleware that checks Host, Origin and credentials, and counts requests in flight in `requests`.
 
-    `address` is where its listener listens; None when another application listens for it, and checks places itself.
+    `address` is that of the listener; None for an attached exposer, whose outer application checks Host and Origin.
     """
     check_origin = _origin_check(settings, address) if address is not None else None
 
@@ -59,7 +59,7 @@ def _origin_check(settings: Settings, address: str) -> Callable[[web.Request], w
     loopback = is_loopback(address)
     host_of = _host_reader(settings.trusted_proxies)
 
-    # Clients send the same few hosts again and again; what strangers make up is bounded.
+    # Clients send the same few hosts; the limit bounds the memory for invented ones.
     @lru_cache(maxsize=256)
     def is_known(host: str) -> bool:
         name = host_name(host)
@@ -78,7 +78,7 @@ def _origin_check(settings: Settings, address: str) -> Callable[[web.Request], w
 
 
 def _host_reader(trusted_proxies: Sequence[str]) -> Callable[[web.Request], str]:
-    """Return the function from a request to the host it was meant for; only a trusted proxy may say another."""
+    """Return a function that returns the host of a request; only trusted proxies may override the Host header."""
     networks = [ipaddress.ip_network(proxy, strict=False) for proxy in trusted_proxies]
 
     def read(request: web.Request) -> str:
@@ -105,19 +105,19 @@ def _is_origin_allowed(origin: str, host: str, loopback: bool, settings: Setting
 
 
 def is_host_allowed(host: str, settings: Settings) -> bool:
-    """Whether a Host header names us as far as the settings say."""
+    """Return True if the settings allow a Host header."""
     return not settings.allowed_hosts or host_name(host) in settings.allowed_hosts
 
 
 def _reject(status: int, header: str, received: str, option: str, value: str) -> web.Response:
-    # The headers are a stranger's: `ascii` keeps them from steering a terminal.
-    _log.warning("refused a request with %s %a (allow it with %s %a)", header, received[:100], option, value[:100])
-    return problem_response(status, f"this {header} is not allowed here")
+    # The headers are untrusted: `ascii` escapes terminal control sequences.
+    _log.warning("rejected a request with %s %a; allow it with %s %a", header, received[:100], option, value[:100])
+    return problem_response(status, f"{header} header is not allowed")
 
 
 def _reject_credentials(refusal: Refusal) -> web.Response:
     response = problem_response(refusal.status, refusal.detail)
-    # One line for each, since not every client finds the second of two in one.
+    # One header line each: some clients ignore a second challenge in the same line.
     for challenge in refusal.challenges:
         response.headers.add("WWW-Authenticate", challenge)
     if refusal.retry_after is not None:

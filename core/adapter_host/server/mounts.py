@@ -21,7 +21,7 @@ from .router import MountedApp, RootRouter, freeze_at
 
 
 def namespace_clashes(mounts: Sequence[ExposerMount], location: str) -> list[Problem]:
-    """Exposers that would be served under the same URL."""
+    """Return a problem for each exposer that would have the URL of another."""
     problems = []
     first: dict[str, LoadedCapability] = {}
     for mount in mounts:
@@ -29,8 +29,8 @@ def namespace_clashes(mounts: Sequence[ExposerMount], location: str) -> list[Pro
         other = first.setdefault(config.namespace, loaded)
         if other is not loaded:
             message = (
-                f"'{config.namespace}' is served {location} by {other.source.file} already"
-                " (serve one of them by another host, or under another namespace)"
+                f"namespace '{config.namespace}' is already served {location} by {other.source.file};"
+                " rename one, or serve it by another host"
             )
             loc = loaded.loc(config, "namespace")
             problems.append(loaded.source.problem(loc, message, code="namespace-clash"))
@@ -39,7 +39,7 @@ def namespace_clashes(mounts: Sequence[ExposerMount], location: str) -> list[Pro
 
 @dataclass(slots=True)
 class ExposerMount:
-    """An exposer below its prefix; `prefix` is empty at the root."""
+    """An exposer at a URL prefix, which is empty at the root."""
 
     plan: Plan
     exposer_plan: ExposerPlan
@@ -53,7 +53,7 @@ class ExposerMount:
         requests: InFlightCounter,
         register_app: Callable[[web.Application], None],
     ) -> MountedApp:
-        """Its application with its door and what plugins put behind it, introduced to the host, ready to be mounted."""
+        """Return the exposer's application with the access check and the middlewares of plugins, frozen."""
         app = self.exposer.build_app()
         register_app(app)
         own_access = access_middleware(self.exposer_plan.credentials, settings, address, requests)
@@ -61,13 +61,13 @@ class ExposerMount:
         for middleware in (*reversed(middlewares), own_access):
             app.middlewares.insert(0, middleware)
         freeze_at(app, self.prefix)
-        # What plugins put there may ask a request for its application, which a shortcut does not take it to.
-        allows_shortcut = not middlewares and _has_shortcut(type(self.exposer))
-        return MountedApp(app, own_access, self.exposer.direct_handler if allows_shortcut else None)
+        # A middleware may need `request.app`, which a direct handler does not set.
+        use_direct_handler = not middlewares and _has_direct_handler(type(self.exposer))
+        return MountedApp(app, own_access, self.exposer.direct_handler if use_direct_handler else None)
 
 
-def _has_shortcut(exposer: type[HttpExposer[Any]]) -> bool:
-    """Whether `direct_handler` is made for the very application that `build_app` gives."""
+def _has_direct_handler(exposer: type[HttpExposer[Any]]) -> bool:
+    """Return True if `direct_handler` is not older in the class hierarchy than `build_app`."""
     owners = [
         next(parent for parent in exposer.mro() if name in vars(parent)) for name in ("direct_handler", "build_app")
     ]
@@ -98,7 +98,7 @@ def metadata_app(
 
 
 def mounts(plans: Iterable[Plan]) -> list[ExposerMount]:
-    """Every HTTP exposer of the plans, at its root."""
+    """Return a mount at the root for each HTTP exposer."""
     return [
         ExposerMount(plan, exposer_plan, exposer_plan.exposer)
         for plan in plans
@@ -108,20 +108,20 @@ def mounts(plans: Iterable[Plan]) -> list[ExposerMount]:
 
 
 def set_prefixes(mounts: Sequence[ExposerMount], root: str = "") -> None:
-    """Put each mount below its namespace."""
+    """Set the prefix of each mount to its namespace, below `root`."""
     for mount in mounts:
         mount.prefix = f"{root}/{mount.exposer.config.namespace}"
 
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """An application that serves the host's exposers below a prefix."""
+    """The router of an outer application, and the prefix of the host in it."""
 
     router: RootRouter
     prefix: str
 
     def mounts(self, plans: Iterable[Plan]) -> list[ExposerMount]:
-        """Return HTTP exposers of the plans, each below its namespace; raises `ProblemsError` when two would be one."""
+        """Return a mount below its namespace for each HTTP exposer; raise `ProblemsError` for namespace clashes."""
         http_mounts = mounts(plans)
         if problems := namespace_clashes(http_mounts, "in one application"):
             raise ProblemsError(problems)

@@ -1,4 +1,4 @@
-"""The list of all that an exposer has to keep."""
+"""The contract tests of exposers."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from adapter_host import ArgumentError, OperationError, ProblemsError, Unavailab
 from .contract import Caller, CallFailedError, Contract, contract_test, error_tree, is_refused, remaining_tasks
 from .running import Running, build_host
 
-_MESSAGE: Final = "what the caller may know"
-_DETAIL: Final = "the inmost detail"
+_MESSAGE: Final = "the public message"
+_DETAIL: Final = "the internal detail"
 _CONCURRENT_CALLS: Final = 8
 _TYPES: Final = ({"name": "id", "type": "integer", "required": True}, {"name": "note", "type": "string"})
 _NAMES: Final = ("read", "write", "ping")
@@ -35,25 +35,28 @@ _MISTAKES: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
 
 
 class ExposerContract(Contract, ABC):
-    """Every test that an exposer has to pass: subclass it in a test module and say how to expose and how to call.
+    """The tests that every exposer must pass; subclass it in a test module, and define `exposes` and `connect`.
 
-    Each test serves operations of an API in memory on a free port, and calls them as a client of the protocol does.
-    Set `ignores_unknown` for a protocol whose callers may send more than an operation takes, as HTTP's may.
+    Each test serves operations of an API in memory on a free port, and calls them with a client of the protocol. Set
+    `ignores_unknown` if the protocol ignores unknown arguments, such as query parameters in HTTP.
     """
 
     ignores_unknown: ClassVar[bool] = False
 
     @abstractmethod
     def exposes(self, operations: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-        """Return the entry of `exposes` that offers `operations` (each with `name`, `description` and `call`)."""
+        """Return the entry of `exposes` for `operations` (each with `name`, `description` and `call`)."""
 
     @abstractmethod
     def connect(self, url: str) -> AbstractAsyncContextManager[Caller]:
-        """Return client of its own at `url`: a function of operation and arguments, which raises `CallFailedError`."""
+        """Connect a new client to `url` and yield a function that calls an operation with arguments.
+
+        The function raises `CallFailedError`.
+        """
 
     @asynccontextmanager
     async def open_idle_connection(self, url: str) -> AsyncIterator[None]:
-        """Keep something open that says nothing: by default a connection; a stream, if the protocol has such."""
+        """Keep an idle connection open; override it to open a stream if the protocol has streams."""
         parts = urlsplit(url)
         _, writer = await asyncio.open_connection(parts.hostname, parts.port)
         try:
@@ -63,7 +66,7 @@ class ExposerContract(Contract, ABC):
 
     @classmethod
     def pytest_generate_tests(cls, metafunc: Any) -> None:
-        """Make one test of each error, value and mistake."""
+        """Parametrize tests by errors, values and mistakes."""
         errors = {error.__name__: error for error in error_tree(OperationError)}
         for name, cases in (("error", errors), ("value", _VALUES), ("mistake", _MISTAKES)):
             if name in metafunc.fixturenames:
@@ -89,13 +92,13 @@ class ExposerContract(Contract, ABC):
 
     @contract_test
     async def test_building_has_no_side_effects(self) -> None:
-        """Making an exposer needs no event loop and opens nothing; it has no URL before it is started."""
+        """An exposer is created without an event loop, and has no URL before the start."""
         host = await asyncio.to_thread(build_host, self._document(), plugins=self.plugins(), **self.host_settings)
-        assert host.status()[0].url is None, "an exposer that is not started has a URL"
+        assert host.status()[0].url is None, "the exposer has a URL before the start"
 
     @contract_test
     async def test_each_operation_is_served(self) -> None:
-        """Each operation is served under its name, with the arguments as they were given."""
+        """Each operation is served under its name, and receives the arguments unchanged."""
         async with self._served() as (served, url), self.connect(url) as call:
             for name in _NAMES:
                 arguments = {"id": 7, "note": name}
@@ -104,7 +107,7 @@ class ExposerContract(Contract, ABC):
 
     @contract_test
     async def test_results_equal_direct_calls(self, value: Any) -> None:
-        """A client gets the data that a direct call gives."""
+        """A client receives the data of a direct call."""
         async with self._served() as (served, url), self.connect(url) as call:
             served.fake("api").responses["read"] = lambda _: value
             namespace = served.host.status()[0].namespace
@@ -113,7 +116,7 @@ class ExposerContract(Contract, ABC):
 
     @contract_test
     async def test_errors_reach_the_client(self, error: type[OperationError]) -> None:
-        """Each error of a call reaches the client as an error, with its message and without what caused it."""
+        """Each error of a call reaches the client, with its message and without its cause."""
         raised = _make_error(error)
 
         def respond(_: Mapping[str, Any]) -> None:
@@ -122,12 +125,12 @@ class ExposerContract(Contract, ABC):
         async with self._served() as (served, url), self.connect(url) as call:
             served.fake("api").responses["read"] = respond
             text = await _error_text(call, {"id": 7})
-            assert raised.message in text or _MESSAGE in text, f"{error.__name__} was told as: {text}"
+            assert raised.message in text or _MESSAGE in text, f"no message of {error.__name__} in: {text}"
             assert _DETAIL not in text
 
     @contract_test
     async def test_unexpected_errors_hide_details(self) -> None:
-        """Any other exception reaches the client as an error without its text, and the next call is served."""
+        """Any other exception reaches the client as an error without its text, and the next call succeeds."""
 
         def respond(_: Mapping[str, Any]) -> None:
             raise RuntimeError(_DETAIL)
@@ -143,7 +146,7 @@ class ExposerContract(Contract, ABC):
 
     @contract_test
     async def test_invalid_arguments_are_named(self, mistake: tuple[str, Mapping[str, Any]]) -> None:
-        """A wrong argument is told by its name, and nothing is called."""
+        """The error of an invalid argument contains its name, and nothing is called."""
         name, arguments = mistake
         async with self._served() as (served, url), self.connect(url) as call:
             text = await _error_text(call, arguments)
@@ -152,7 +155,7 @@ class ExposerContract(Contract, ABC):
 
     @contract_test
     async def test_unknown_arguments_are_named(self) -> None:
-        """An argument that the operation does not take is told by its name, or ignored; it is never passed on."""
+        """An unknown argument is an error with its name, or ignored; it is never passed on."""
         async with self._served() as (served, url), self.connect(url) as call:
             if self.ignores_unknown:
                 assert await call("read", {"id": 7, "nmae": "x"}) == {"id": 7}
@@ -163,19 +166,19 @@ class ExposerContract(Contract, ABC):
 
     @contract_test
     async def test_authentication_is_enforced_or_rejected(self) -> None:
-        """An exposer whose document has `authentication` refuses the document, or callers without credentials."""
+        """With `authentication`, calls without credentials fail, or the document is invalid."""
         document = self._document(authentication={"type": "bearer", "token": "{{env.TOKEN}}"})
         try:
             host = build_host(document, plugins=self.plugins(), environment={"TOKEN": "a-secret"}, **self.host_settings)
         except ProblemsError:
             return
         async with host, self.connect(host.status()[0].url or "") as call:
-            assert await is_refused(call("read", {"id": 7})), "who has no credentials was served"
+            assert await is_refused(call("read", {"id": 7})), "a call without credentials succeeded"
             assert Running(host).fake("api").calls == []
 
     @contract_test
     async def test_concurrent_calls_are_isolated(self) -> None:
-        """Of many calls at once, which end in another order than they came, each gets its own answer."""
+        """Concurrent calls return their own results, in any order."""
         all_entered, turns = asyncio.Barrier(_CONCURRENT_CALLS + 1), [asyncio.Event() for _ in range(_CONCURRENT_CALLS)]
 
         async def respond(arguments: Mapping[str, Any]) -> Any:
@@ -196,7 +199,7 @@ class ExposerContract(Contract, ABC):
 
     @contract_test
     async def test_disconnect_cancels_the_call(self) -> None:
-        """When a client closes its connection, the call that it waited for is cancelled."""
+        """Closing the connection cancels the call."""
         async with self._served() as (served, url):
             hold = served.fake("api").hold("read")
             async with self.connect(url) as call:
@@ -208,16 +211,16 @@ class ExposerContract(Contract, ABC):
 
     @contract_test
     async def test_drain_refuses_new_calls(self) -> None:
-        """Once draining, a call on a connection that is open is refused."""
+        """While draining, calls on open connections are refused."""
         async with self._served() as (served, url), self.connect(url) as call:
             assert await call("ping", {"id": 1}) == {"id": 1}
             await served.host.drain()
-            assert await is_refused(call("read", {"id": 7})), "a new call was answered"
+            assert await is_refused(call("read", {"id": 7})), "a new call succeeded"
             assert served.fake("api").calls == [("ping", {"id": 1})]
 
     @contract_test
     async def test_drain_completes_calls_in_flight(self) -> None:
-        """A call that is in progress when draining begins is answered."""
+        """A call in flight completes while draining."""
         async with self._served() as (served, url), self.connect(url) as call:
             hold = served.fake("api").hold("read")
             task = asyncio.ensure_future(call("read", {"id": 7}))
@@ -230,25 +233,25 @@ class ExposerContract(Contract, ABC):
 
     @contract_test
     async def test_idle_connections_do_not_delay_stop(self) -> None:
-        """Connections and streams that are open and idle are closed by the stop, at once."""
+        """The stop closes idle connections and streams immediately."""
         async with self._served() as (served, url), self.open_idle_connection(url), self.connect(url) as call:
             assert await call("ping", {"id": 1}) == {"id": 1}
             async with asyncio.timeout(self.timeout / 2):
                 await served.host.drain()
                 await served.host.stop()
-            assert await is_refused(call("ping", {"id": 1})), "a stopped exposer answered"
+            assert await is_refused(call("ping", {"id": 1})), "a call to a stopped exposer succeeded"
 
     @contract_test
     async def test_stop_leaves_no_tasks(self) -> None:
-        """No task goes on after the stop, and there is no URL any more."""
+        """No task is running after the stop, and the exposer has no URL."""
         async with self._served() as (served, url), self.connect(url) as call:
             assert await call("ping", {"id": 1}) == {"id": 1}
-        assert served.host.status()[0].url is None, "an exposer that was stopped has a URL"
+        assert served.host.status()[0].url is None, "the exposer has a URL after the stop"
         assert await remaining_tasks() == []
 
     @contract_test
     async def test_restart(self) -> None:
-        """A host that was stopped can be started again, and again."""
+        """A stopped host can be started again, repeatedly."""
         host = build_host(self._document(), plugins=self.plugins(), **self.host_settings)
         for number in range(3):
             async with host, self.connect(host.status()[0].url or "") as call:
@@ -256,7 +259,7 @@ class ExposerContract(Contract, ABC):
 
     @contract_test
     async def test_two_hosts_are_isolated(self) -> None:
-        """Two hosts in one process serve each its own, and one goes on when the other has stopped."""
+        """Two hosts in one process are separate, and one continues after the other stops."""
         async with self._served() as (one, url), self.connect(url) as call:
             one.fake("api").responses["read"] = lambda _: {"host": 1}
             async with self._served() as (two, other_url), self.connect(other_url) as other:
@@ -284,7 +287,7 @@ async def _error_text(call: Caller, arguments: Mapping[str, Any]) -> str:
 
 
 async def _wait_until_refusing(served: Running) -> None:
-    """Wait until the host takes no new calls."""
+    """Wait until the host refuses new calls."""
     namespace = served.host.status()[0].namespace
     while True:
         try:

@@ -1,4 +1,4 @@
-"""A consumer that calls nothing: `type: fake`. Its operations echo their arguments until told otherwise."""
+"""A consumed API in memory: `type: fake`. By default, operations return their arguments."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ResponseFactory = Callable[[dict[str, Any]], Any | Awaitable[Any]]
 
 
 class FakeOperationSpec(Model):
-    """One operation: its name, where it stands, what it takes and what it says of its answers."""
+    """An operation: name, method and path, inputs and outputs."""
 
     name: str
     method: str | None = None
@@ -46,7 +46,7 @@ class FakeConfig(ConsumerConfig):
 
 
 class FakeOperation(ConsumedOperation):
-    """Echoes its arguments, or gives what its consumer was told to."""
+    """Returns its arguments, or the response that is set in its consumer."""
 
     def __init__(self, spec: FakeOperationSpec, consumer: FakeConsumer) -> None:
         self.namespace = consumer.config.namespace
@@ -70,9 +70,9 @@ class FakeOperation(ConsumedOperation):
 
 
 class Hold:
-    """The calls of one operation, held: `entered` is set once one has come in, and each ends after `release` is set.
+    """A response that blocks calls: `entered` is set by the first call, and setting `release` completes all calls.
 
-    `cancelled` is set when whoever called has given up.
+    `cancelled` is set when a call is cancelled.
     """
 
     def __init__(self) -> None:
@@ -93,8 +93,8 @@ class Hold:
 class FakeConsumer(Consumer[FakeConfig]):
     """A consumed API in memory.
 
-    `calls` are the calls it got, in order; `responses` are the responses by operation name: a function of the arguments
-    (plain or asynchronous) that returns data or a `Result`, or raises.
+    `calls` are the received calls, in order. `responses` maps names of operations to functions of the arguments, plain
+    or asynchronous, that return data or a `Result`, or raise an error.
     """
 
     config_class = FakeConfig
@@ -106,7 +106,7 @@ class FakeConsumer(Consumer[FakeConfig]):
         self.running = False
 
     def hold(self, operation: str) -> Hold:
-        """Hold the calls of an operation from now on; then they give their arguments."""
+        """Block the calls of an operation from now on; they return their arguments after the release."""
         hold = Hold()
         self.responses[operation] = hold
         return hold
@@ -128,13 +128,13 @@ class FakeExposerConfig(ExposerConfig):
 
 
 class FakeExposer(Exposer[FakeExposerConfig]):
-    """Offers its operations to `Host.call` alone: it is served nowhere."""
+    """An exposer without a server, for `Host.call` only."""
 
     config_class = FakeExposerConfig
 
 
 class FakePlugin:
-    """The plugin that brings `type: fake`, to consume and to expose."""
+    """The plugin of `type: fake`, a consumer and an exposer."""
 
     @hookimpl
     def register_consumers(self, register: RegisterConsumer) -> None:

@@ -1,4 +1,4 @@
-"""What `serve` tells: the table of what is served, and the ready file."""
+"""The output of `serve`: the table of exposers, and the ready file."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _log = logging.getLogger("adapter_host")
 
 
 class ReadyFile:
-    """The file that tells scripts that the host serves, and where."""
+    """The file with the URLs of exposers; it exists while the host is ready."""
 
     def __init__(self, path: str | None) -> None:
         self._path = Path(path) if path else None
         self.remove()
 
     def write(self, statuses: Sequence[ExposerStatus]) -> None:
-        """Write it whole: whoever sees the file sees all of it."""
+        """Write the file atomically; raise `StartError`."""
         if self._path is None:
             return
         listing = [{"namespace": status.namespace, "type": status.type, "url": status.url} for status in statuses]
@@ -37,7 +37,7 @@ class ReadyFile:
             raise StartError(f"--ready-file: cannot write '{self._path}': {error.strerror}") from error
 
     def remove(self) -> None:
-        """Take it away: one from before would lie."""
+        """Remove the file, also one of an earlier process; raise `StartError`."""
         try:
             if self._path is not None:
                 self._path.unlink(missing_ok=True)
@@ -46,7 +46,7 @@ class ReadyFile:
 
 
 def status_table(statuses: Sequence[ExposerStatus]) -> str:
-    """Return the table of what is served."""
+    """Return the table of exposers."""
     head = ("capability", "exposer", "type", "url", "authentication", "operations")
     rows = [
         (status.capability, status.namespace, status.type, status.url or "-", status.authentication, _count(status))
@@ -60,19 +60,19 @@ def _count(status: ExposerStatus) -> str:
 
 
 def startup_message(statuses: Sequence[ExposerStatus], *, mock: bool) -> str:
-    """Return the table, and one line of each type to try it with."""
+    """Return the table of exposers, and an example for each type."""
     usage_by_type = {}
     for status in statuses:
         if status.type not in usage_by_type and status.url and (usage := status.exposer.usage(status.url)):
             usage_by_type[status.type] = usage
     paragraphs = [status_table(statuses), *usage_by_type.values()]
     if mock and any(status.authentication != "none" for status in statuses):
-        paragraphs.append("with --mock every secret is 'mock-' and the name of its key")
+        paragraphs.append("with --mock, the value of each secret is 'mock-' followed by its key")
     return "\n\n".join(paragraphs) + "\n"
 
 
 def announce_reload(statuses: Sequence[ExposerStatus], ready: ReadyFile, event: str) -> None:
-    """Say what is served after a reload; a ready file that cannot be written does not end what is served."""
+    """Log a reload, print the table and update the ready file; log an error if that fails."""
     try:
         ready.write(statuses)
     except StartError as error:

@@ -1,4 +1,4 @@
-"""How the command reloads: what asks for it, and what is read and announced again."""
+"""Reloads of the command: their triggers, settings and output."""
 
 from __future__ import annotations
 
@@ -22,54 +22,55 @@ _log = logging.getLogger("adapter_host")
 
 
 class CommandReloader(Reloader):
-    """Reads the environment and the file of secrets (`--env-file`) again with each reload."""
+    """A reloader that rereads the environment and `--env-file`."""
 
     def __init__(self, env_file: str | None) -> None:
         self._env_file = env_file
 
     def next_settings(self, current: Settings) -> Settings:
-        """Return the settings with the environment as it is now."""
+        """Return the settings with the current environment."""
         return replace(current, environment=read_environment(self._env_file))
 
 
 class ProcessReloader(CommandReloader):
-    """The reloader of a process that serves without workers: it announces what is served from now on."""
+    """The reloader of a process without workers."""
 
     def __init__(self, env_file: str | None, ready: ReadyFile) -> None:
         super().__init__(env_file)
         self._ready = ready
 
     def reloaded(self, statuses: Sequence[ExposerStatus]) -> None:
-        """Print the table of what is served, and rewrite the ready file."""
+        """Print the table of exposers, and rewrite the ready file."""
         announce_reload(statuses, self._ready, "reloaded")
 
 
 class ReloadTriggers:
-    """Reload a host on SIGHUP and when a watched file changes; documents that cannot run leave the old ones serving."""
+    """Reloads a host on SIGHUP and when a watched file changes; a failed reload changes nothing."""
 
-    def __init__(self, host: Host, watched_files: Callable[[], Iterable[str]]) -> None:
+    def __init__(self, host: Host, watched_files: Callable[[], Iterable[str]], interval: float) -> None:
         self._host = host
         self._watched_files = watched_files
+        self._interval = interval
         self._reload_requested = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        # Taken before the start, which may be long: what changes meanwhile is seen.
+        # Taken before the start, which may take long, so that changes during the start are detected.
         self._state = snapshot(watched_files())
 
     def start(self) -> None:
-        """Begin to wait for what asks for a reload."""
+        """Start to wait for the triggers."""
         if hasattr(signal, "SIGHUP"):
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload_requested.set)
         self._tasks.append(asyncio.create_task(self._reload_on_request()))
         self._tasks.append(asyncio.create_task(self._watch()))
 
     def stop(self) -> None:
-        """Reload no more."""
+        """Stop to wait for the triggers."""
         for task in self._tasks:
             task.cancel()
 
     async def _watch(self) -> None:
         while True:
-            self._state = await wait_for_change(self._watched_files, self._state)
+            self._state = await wait_for_change(self._watched_files, self._state, self._interval)
             self._reload_requested.set()
 
     async def _reload_on_request(self) -> None:
@@ -79,4 +80,4 @@ class ReloadTriggers:
             try:
                 await self._host.reload()
             except AdapterHostError as error:
-                _log.error("not reloaded, what was served goes on:\n%s", error)
+                _log.error("reload failed; still serving the previous version:\n%s", error)

@@ -1,8 +1,8 @@
-"""`adapter-host serve --workers N`: processes that share the ports, and the one that looks after them.
+"""`adapter-host serve --workers N`: the supervisor of worker processes that share ports.
 
-Workers are forked from a process that has read and compiled everything, and go by what it says over a socket of their
-own: a letter asks for a reload, its end for a drain; a worker asks by the same letter for a reload of all. It serves
-nothing, and has neither threads nor an event loop, which would not survive a fork.
+The supervisor loads and compiles everything and then forks the workers. It controls each worker over a socket pair, the
+link: one byte requests a reload, closing the link requests a drain; a worker sends the same byte to request a reload of
+all workers. The supervisor serves no requests and has no threads and no event loop, which would not survive a fork.
 """
 
 from __future__ import annotations
@@ -23,24 +23,27 @@ from typing import Final
 from adapter_host.errors import AdapterHostError, StartError
 from adapter_host.host.host import Host
 
-from .file_watcher import INTERVAL, snapshot
+from .file_watcher import snapshot
 from .ready_file import ReadyFile, announce_reload, startup_message
 from .worker import READY, RELOAD
 
 _log = logging.getLogger("adapter_host")
 
 EXIT_GRACE: Final = 10.0
-"""Seconds beyond the drain timeout after which a worker that has not ended is killed."""
+"""Seconds after the drain timeout until workers that are still running are killed."""
 
 MAX_RESTART_DELAY: Final = 30.0
-"""Seconds between two attempts to replace a worker that keeps ending before it serves."""
+"""Maximum seconds until the restart of a worker that repeatedly exits before it is ready."""
+
+MAX_WAIT: Final = 0.25
+"""Maximum seconds between two checks for restarts that are due."""
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
 
 @dataclass(slots=True)
 class WorkerProcess:
-    """One process, as the one that looks after it knows it; `failures` counts the ends before it served."""
+    """The supervisor's state of a worker; `failures` counts consecutive exits before it was ready."""
 
     number: int
     pid: int = 0
@@ -52,20 +55,22 @@ class WorkerProcess:
 
 @dataclass(frozen=True, slots=True)
 class WorkerSpec:
-    """What `serve` is asked for: how a host is built, how a process serves it, and the files whose change reloads it.
+    """How to build a host, how to serve it in a worker, and which files to watch.
 
-    `build` raises `AdapterHostError` for what cannot run. `serve` gives the exit code of the worker of a number.
+    `build` raises `AdapterHostError`. `serve` receives a host, the worker's number and its link, and returns the exit
+    code. `watch_interval` is in seconds.
     """
 
     build: Callable[[], Host]
     serve: Callable[[Host, int, socket.socket], int]
     watched_files: Callable[[Host], Iterable[str]]
     ready: ReadyFile
+    watch_interval: float
 
 
 @dataclass(slots=True)
 class Supervisor:
-    """Starts workers, replaces those that end, reloads and drains them."""
+    """Starts, restarts, reloads and drains workers."""
 
     host: Host
     spec: WorkerSpec
@@ -75,16 +80,16 @@ class Supervisor:
     _stopping: bool = False
 
     def run(self) -> int:
-        """Serve until a signal comes; gives the exit code. Raises `StartError` when a worker cannot begin to serve."""
+        """Serve until a signal and return the exit code; raise `StartError` if a worker cannot start."""
         wake, woken = socket.socketpair()
         for end in (wake, woken):
             end.setblocking(False)
         signal.set_wakeup_fd(woken.fileno(), warn_on_full_buffer=False)
         for number in _SIGNALS:
-            # The number that arrives at `wake` is all that is wanted of a signal.
+            # The signal number arrives at `wake`; the handler has nothing to do.
             signal.signal(number, lambda *_: None)
         self._selector.register(wake, selectors.EVENT_READ, None)
-        # Pages that no process writes are shared: a collection in a worker must not touch what is there already.
+        # Memory pages stay shared until a process writes to them, so exclude compiled plans from garbage collection.
         gc.collect()
         gc.freeze()
         try:
@@ -95,14 +100,14 @@ class Supervisor:
 
     def _supervise(self, wake: socket.socket) -> int:
         state = snapshot(self.spec.watched_files(self.host))
-        next_check = time.monotonic() + INTERVAL
-        # The first one tells whether it can be done at all; what is wrong is told by one process, once.
+        next_check = time.monotonic() + self.spec.watch_interval
+        # Start one worker first, so that a failed start is reported once.
         self._start(self.workers[0])
         while not self._stopping:
             self._start_due()
             self._process_events(wake, self._on_message)
             if time.monotonic() >= next_check:
-                next_check = time.monotonic() + INTERVAL
+                next_check = time.monotonic() + self.spec.watch_interval
                 now = snapshot(self.spec.watched_files(self.host))
                 if now != state:
                     state = now
@@ -110,8 +115,8 @@ class Supervisor:
         return self._drain(wake)
 
     def _process_events(self, wake: socket.socket, on_message: Callable[[WorkerProcess], None]) -> None:
-        """Take what comes in a moment: signals, what workers say, and their ends."""
-        for key, _ in self._selector.select(INTERVAL / 4):
+        """Handle signals, messages and exits of workers that arrive within a moment."""
+        for key, _ in self._selector.select(min(MAX_WAIT, self.spec.watch_interval / 4)):
             if key.data is None:
                 self._handle_signals(wake.recv(4096))
             else:
@@ -122,7 +127,7 @@ class Supervisor:
         if not self.workers[0].ready and not self._announced:
             return
         for worker in self.workers:
-            # One whose link has ended may not have: it is replaced once it has.
+            # A worker may still run after its link is closed; replace it after its exit.
             if not worker.pid and time.monotonic() >= worker.next_start:
                 self._start(worker)
 
@@ -139,13 +144,13 @@ class Supervisor:
         self._selector.register(link, selectors.EVENT_READ, worker)
 
     def _run_child(self, worker: WorkerProcess, link: socket.socket) -> None:
-        """Be a worker from here on; does not return."""
+        """Run a worker in the forked process; does not return."""
         code = 1
         try:
             signal.set_wakeup_fd(-1)
             for number in _SIGNALS:
                 signal.signal(number, signal.SIG_DFL)
-            # A terminal's Ctrl-C and hang-up reach every process; what they mean is said over the link.
+            # Ctrl-C and hang-up in a terminal reach every process; the supervisor forwards them over the link.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
             self._selector.close()
@@ -156,7 +161,7 @@ class Supervisor:
         except AdapterHostError as error:
             print(f"adapter-host: {error}", file=sys.stderr)
         except BaseException:
-            _log.exception("a worker failed")
+            _log.exception("worker failed")
         finally:
             sys.stderr.flush()
             os._exit(code)
@@ -165,7 +170,7 @@ class Supervisor:
         assert worker.link is not None
         messages = worker.link.recv(64)
         if messages == b"":
-            self._close_link(worker)  # it has ended, or is about to: `_reap` says so
+            self._close_link(worker)  # it has exited or will exit; `_reap` handles that
             return
         if RELOAD in messages:
             self._reload()
@@ -191,12 +196,12 @@ class Supervisor:
             if self._stopping:
                 continue
             if not self._announced:
-                raise StartError(f"worker {worker.number} ended before it served ({_describe_exit(status)})")
+                raise StartError(f"worker {worker.number} exited before it was ready ({_describe_exit(status)})")
             worker.failures = 0 if worker.ready else worker.failures + 1
             delay = min(MAX_RESTART_DELAY, 2.0**worker.failures) if worker.failures else 0.0
             worker.next_start = time.monotonic() + delay
-            action = f"replaced in {delay:g} s" if delay else "replaced"
-            _log.error("worker %d (process %d) ended: %s; it is %s", worker.number, pid, _describe_exit(status), action)
+            action = f"restarting in {delay:g} s" if delay else "restarting"
+            _log.error("worker %d (pid %d) exited: %s; %s", worker.number, pid, _describe_exit(status), action)
 
     def _close_link(self, worker: WorkerProcess) -> None:
         if worker.link is not None:
@@ -215,17 +220,17 @@ class Supervisor:
                 self._reload()
 
     def _reload(self) -> None:
-        """Have everything read anew, first here: what cannot run leaves the old serving."""
+        """Rebuild the host here, then reload all workers; a failed reload changes nothing."""
         try:
             self.host = self.spec.build()
         except AdapterHostError as error:
-            _log.error("not reloaded, what was served goes on:\n%s", error)
+            _log.error("reload failed; still serving the previous version:\n%s", error)
             return
         gc.collect()
         gc.freeze()
         for worker in self.workers:
             if worker.link is not None:
-                with suppress(OSError):  # one that has just ended is replaced, from what is new
+                with suppress(OSError):  # a worker that just exited restarts with the new host
                     worker.link.send(RELOAD)
         announce_reload(self.host.status(), self.spec.ready, "reloading")
 
@@ -234,7 +239,7 @@ class Supervisor:
         _log.info("draining")
         for worker in self.workers:
             if worker.link is not None:
-                # Only our side: what a worker still says is read to its end.
+                # Close only this side, to still read messages of the worker.
                 worker.link.shutdown(socket.SHUT_WR)
         settings = self.host.settings
         deadline = time.monotonic() + settings.drain_delay + settings.drain_timeout + EXIT_GRACE
@@ -242,7 +247,7 @@ class Supervisor:
             self._process_events(wake, self._on_message_while_draining)
         cut_off = [worker.number for worker in self.workers if worker.pid]
         if cut_off:
-            _log.warning("workers that did not end are killed: %s", ", ".join(map(str, cut_off)))
+            _log.warning("killing workers that did not stop: %s", ", ".join(map(str, cut_off)))
         _log.info("stopped")
         return 1 if cut_off else 0
 

@@ -1,4 +1,4 @@
-"""One process of `adapter-host serve --workers N`: it serves, and goes by what comes over its link."""
+"""A worker process of `adapter-host serve --workers N`, controlled over its link."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ RELOAD: Final = b"r"
 READY: Final = b"y"
 
 RELOAD_TIMEOUT: Final = 60.0
-"""Seconds that a worker waits for the reload that it has asked for."""
+"""Seconds until a requested reload fails."""
 
 
 async def run_worker(host: Host, link: socket.socket, env_file: str | None) -> None:
-    """Serve as a worker until the link or SIGTERM says to drain."""
+    """Serve until the link is closed or SIGTERM arrives, then drain."""
     loop = asyncio.get_running_loop()
     link.setblocking(False)
     drain = asyncio.Event()
@@ -38,16 +38,16 @@ async def run_worker(host: Host, link: socket.socket, env_file: str | None) -> N
         await asyncio.wait((messages, stop), return_when=asyncio.FIRST_COMPLETED)
         for task in (messages, stop):
             task.cancel()
-        reloader.fail_pending(StartError("the host drains"))
+        reloader.fail_pending(StartError("the host is draining"))
         if host.calls:
-            _log.info("draining: %d calls in progress", host.calls)
+            _log.info("draining: %d calls in flight", host.calls)
         await host.drain()
     finally:
         await host.stop()
 
 
 class WorkerReloader(CommandReloader):
-    """The reloader of a worker: it asks for a reload over the link, and reloads when the link says so."""
+    """The reloader of a worker: requests reloads over the link, and reloads when the supervisor says so."""
 
     def __init__(self, host: Host, link: socket.socket, env_file: str | None) -> None:
         super().__init__(env_file)
@@ -56,7 +56,7 @@ class WorkerReloader(CommandReloader):
         self._pending_reloads: list[asyncio.Future[None]] = []
 
     async def process_messages(self) -> None:
-        """Do what the link says, to its end."""
+        """Reload on each message, until the link is closed."""
         while messages := await asyncio.get_running_loop().sock_recv(self._link, 64):
             if RELOAD in messages:
                 await self._reload()
@@ -68,11 +68,11 @@ class WorkerReloader(CommandReloader):
             _log.info("reloaded")
             _complete(futures, None)
         except AdapterHostError as error:
-            _log.error("not reloaded, what was served goes on:\n%s", error)
+            _log.error("reload failed; still serving the previous version:\n%s", error)
             _complete(futures, error)
 
     async def reload(self, reload_here: Callable[[], Awaitable[None]]) -> None:
-        """Have every worker reload, and wait for this one; raise what keeps it from that."""
+        """Request a reload of all workers and wait for this one; raise `ProblemsError` or `StartError`."""
         problems = await asyncio.to_thread(self._host.check)
         if not all(problem.warning for problem in problems):
             raise ProblemsError(problems)
@@ -84,10 +84,10 @@ class WorkerReloader(CommandReloader):
             async with asyncio.timeout(RELOAD_TIMEOUT):
                 await reloaded
         except TimeoutError:
-            raise StartError("no reload has come of it (the log may say why)") from None
+            raise StartError("the reload did not complete; see the log") from None
 
     def fail_pending(self, reason: AdapterHostError) -> None:
-        """Let nobody wait any longer."""
+        """Fail all requested reloads."""
         futures, self._pending_reloads = self._pending_reloads, []
         _complete(futures, reason)
 
