@@ -1,4 +1,4 @@
-"""A clean environment, no network but loopback, and the command as people run it."""
+"""Fixtures of all tests: a clean environment, no network but loopback, and the command as a process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _KEPT_PREFIXES = ("COV", "HYPOTHESIS", "LC_", "PYTEST", "PYTHON")
 
 
 def _refuse_network(event: str, arguments: tuple[Any, ...]) -> None:
-    """Let sockets reach this machine alone; an audit hook cannot be taken away again, so it holds for every test."""
+    """Allow connections to loopback only; an audit hook cannot be removed, so it holds for every test."""
     if event == "socket.getaddrinfo":
         host = arguments[0]
     elif event in ("socket.connect", "socket.sendto") and isinstance(arguments[1], tuple):
@@ -54,7 +54,7 @@ sys.addaudithook(_refuse_network)
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No secret, proxy or setting of whoever runs the tests gets into them."""
+    """Remove secrets, proxies and settings of the user from the environment."""
     for name in list(os.environ):
         if name not in _KEPT and not name.startswith(_KEPT_PREFIXES):
             monkeypatch.delenv(name)
@@ -62,7 +62,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def command(tmp_path: Path) -> Command:
-    """Run `adapter-host` in a process of its own, in an empty folder; `environment` is added to a clean one."""
+    """Run `adapter-host` in a new process and an empty folder; `environment` extends a clean one."""
 
     def run(*arguments: str | Path, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -80,7 +80,7 @@ def command(tmp_path: Path) -> Command:
 
 @pytest.fixture
 def recorder() -> Recorder:
-    """Return a plugin whose adapters note what is done with them."""
+    """Return a plugin whose adapters record events."""
     return Recorder()
 
 
@@ -97,7 +97,7 @@ async def upstream() -> AsyncIterator[Upstream]:
 
 @pytest.fixture
 def serve(tmp_path: Path, upstream: Upstream) -> Serve:
-    """Serve the shop in a process of its own, until the block ends."""
+    """Serve the shop in a new process until the block ends."""
 
     @asynccontextmanager
     async def serving(

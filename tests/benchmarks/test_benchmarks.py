@@ -1,4 +1,4 @@
-"""The benchmark's arithmetic and its report; what it measures is not for tests."""
+"""Tests of the arithmetic and the report of the benchmark, not of its measurements."""
 
 from __future__ import annotations
 

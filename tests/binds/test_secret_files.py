@@ -1,4 +1,4 @@
-"""Secrets in files: what is read, what is told of what cannot be, and that a file that changes is read again."""
+"""Tests of secrets in files: formats, errors, and reloads when a file changes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TUTORIAL = SHARED / "tutorial"
 
 
 def document(location: str) -> str:
-    """Return the shop, its secret kept in a file."""
+    """Return the shop document with its secret in a file."""
     keys = f"location: {location}\n      keys: {{TOKEN: token, TEAM: team}}"
     return DOCUMENT.replace("keys: {TOKEN: SHOP_TOKEN}", keys)
 
@@ -277,7 +277,7 @@ async def test_a_reload_reads_the_file_again(folder: Path) -> None:
 
 
 class Shop:
-    """The command as it serves a shop, and the API behind it."""
+    """A process that serves a shop, and the API behind it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -291,14 +291,14 @@ class Shop:
         return web.json_response([])
 
     async def sends(self, token: str) -> None:
-        """Wait until calls carry a token; every call is answered."""
+        """Send requests until one contains a token; each must succeed."""
         async with asyncio.timeout(20), aiohttp.ClientSession() as session:
             while self.sent[-1:] != [f"Bearer {token}"]:
                 async with session.get(f"{self.url}/things") as response:
                     assert response.status == 200
 
     async def wait_for_log(self, text: str) -> str:
-        """Wait for a line of its log that holds a text; gives all from the one before on."""
+        """Wait for a line of the log that contains a text, and return the lines up to it."""
         assert self.process.stderr
         read = ""
         async with asyncio.timeout(20):
@@ -311,7 +311,7 @@ class Shop:
 
 @asynccontextmanager
 async def shop(folder: Path, *options: str) -> AsyncIterator[Shop]:
-    """Serve until the block ends."""
+    """Serve the shop until the block ends."""
     served = Shop(folder)
     (folder / "shop.yaml").write_text(document("file:///./secrets.yaml"))
     app = web.Application()

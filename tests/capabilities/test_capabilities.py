@@ -1,4 +1,4 @@
-"""Every example validates and is served, and each of its exposers answers as its file says."""
+"""Tests of the example capabilities: each validates, is served, and returns the expected responses."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.support.paths import ROOT
 FOLDER = ROOT / "capabilities"
 FILES = sorted(FOLDER.glob("*.yaml"))
 LOOSE = {"forecast.yaml", "lighthouses.yaml", "netbird-checkout.yaml", "rentals.yaml"}
-"""What `--strict` cannot accept: keys of the later language, `x-example`, and the dialect of NetBird."""
+"""Keys that `--strict` rejects: of later versions, `x-example`, and the NetBird dialect."""
 
 CHECKOUT = {"session_id": "cs_example_51H8", "url": "https://checkout.example.com/c/pay/cs_example_51H8"}
 CONTROL = {"Authorization": "Bearer mock-BUSES_CONTROL_TOKEN"}
@@ -43,7 +43,7 @@ ORDERED = {
 
 @dataclass(frozen=True)
 class Rest:
-    """A request, and the answer it gets."""
+    """A request and the expected response."""
 
     path: str
     expected: Any
@@ -62,7 +62,7 @@ class Rest:
 
 @dataclass(frozen=True)
 class Tool:
-    """A tool call, and the result it gives; both are JSON."""
+    """A tool call and the expected result; both are JSON."""
 
     name: str
     expected: Any
@@ -80,7 +80,7 @@ class Tool:
 
 @dataclass(frozen=True)
 class Resource:
-    """A resource that is read, and its text: a string, or JSON."""
+    """A resource and its expected content: a string, or JSON."""
 
     uri: str
     expected: Any
@@ -94,7 +94,7 @@ class Resource:
 
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt that is asked for, and the text of its only message."""
+    """A prompt and the expected text of its only message."""
 
     name: str
     expected: str
@@ -109,7 +109,7 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Photograph:
-    """A request, a tool call or the URI of a resource, each of which gives the same PNG."""
+    """A request, a tool call or the URI of a resource, each with the same PNG as the result."""
 
     path: str = ""
     tool: str = ""
@@ -337,7 +337,7 @@ async def _call_each(served: Running) -> None:
 def test_ports_and_namespaces_are_unique() -> None:
     exposers = [exposer for path in FILES for exposer in Source.read(path).data["capability"]["exposes"]]
     for key in ("port", "namespace"):
-        # The language gives a control exposer no namespace; its type is as good.
+        # The control exposer of the language has no namespace; use its type.
         assert len({exposer.get(key, exposer["type"]) for exposer in exposers}) == len(exposers)
 
 

@@ -1,4 +1,4 @@
-"""Every capability that people have published, served whole: each unit calls the endpoint that its file means."""
+"""Tests with published capabilities: each operation calls the endpoint that its file describes."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ from tests.support.corpus_expectations import (
 pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason="the published capabilities are not at ../shared/corpus")
 
 NAMES = capabilities()
-# The protocol's revision, and whether inputs are given that are not required.
+# The protocol revision, and whether optional inputs are set.
 TOOL_CALLS = (("legacy", True), ("2026-07-28", True), ("2026-07-28", False))
 UNRESOLVED = ["upbound/0a5f721/platform-engineering.yaml", "upbound/6a78e5c/platform-engineering.yaml"]
 LEGAL_TARGET = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-F]{2})*")
 
 
 class Received(NamedTuple):
-    """A request as it reached the upstream."""
+    """A request that the upstream received."""
 
     method: str
     target: str
@@ -56,7 +56,7 @@ class Received(NamedTuple):
 
 
 class Upstream:
-    """Records what it is asked; no two of its answers are alike."""
+    """Records requests; all responses are different."""
 
     def __init__(self) -> None:
         self.received: list[Received] = []
@@ -75,7 +75,7 @@ class Upstream:
 
 @dataclass
 class Tally:
-    """What has been called in this run."""
+    """The operations that were called in this run."""
 
     capabilities: list[str] = field(default_factory=list)
     operations: int = 0
@@ -120,7 +120,7 @@ async def test_each_operation_calls_the_expected_upstream(
 
 
 class Check:
-    """Calls every unit of a served document and notes whatever is not as expected."""
+    """Calls every operation of a served document and records differences."""
 
     def __init__(self, document: Document, upstream: Upstream, tally: Tally) -> None:
         self.wrong: list[str] = []
@@ -211,7 +211,7 @@ def _by_name(query: Query) -> dict[str, list[str]]:
 
 
 def _body(received: Received) -> str | None:
-    """Return the JSON that came, exact to the types; something else when it is not JSON."""
+    """Return a JSON value with exact types, or a marker if it is not JSON."""
     if not received.body:
         return None
     kind = received.headers.get("Content-Type", "").partition(";")[0]
@@ -224,7 +224,7 @@ def _exact(data: Any) -> str:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_ambiguous_names_resolve_to_the_best_match(name: str, tally: Tally) -> None:
-    """Whatever made the choice of the expectations, all else that the file tells agrees with it."""
+    """The chosen endpoint agrees with all other information in the file."""
     for unit in read(name).resolved:
         assert unit.target is not None
         if len(unit.candidates) > 1:

@@ -1,4 +1,4 @@
-"""The tutorial, every step of it: served over MCP and REST against stand-ins of its two upstreams."""
+"""Tests of the tutorial: every step is served over MCP and REST, with mock servers for its two upstreams."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ FLAT_MANIFEST = {
 
 @dataclass(frozen=True)
 class Served:
-    """A step of the tutorial, served."""
+    """A served step of the tutorial."""
 
     host: Running
     registry: Upstream
@@ -132,7 +132,7 @@ class Served:
                 yield client
 
     async def tool(self, name: str, arguments: Mapping[str, Any]) -> Any:
-        """Return a tool's result, the same in structured content and in text."""
+        """Return a tool's result, which is equal in structured content and in text."""
         async with self.client() as client:
             result = await client.call_tool(name, dict(arguments))
         (content,) = result.content
@@ -156,10 +156,10 @@ def api(name: str) -> Any:
 
 @asynccontextmanager
 async def served(step: int, document: Path | None = None) -> AsyncIterator[Served]:
-    """Serve a step of the tutorial. Its upstreams want the token and the key of `shared/secrets.yaml`."""
+    """Serve a step of the tutorial; its upstreams require the token and the key of `shared/secrets.yaml`."""
     registry = {"Authorization": "Bearer dummy-token", "Registry-Version": "1.0.0-alpha2"} if step > 2 else {}
     if step == 11:
-        # The last step's file has the names of its secrets without braces, which makes them constants.
+        # The last step's file has the names of its secrets without braces, so they are constants.
         registry = {"Authorization": "Bearer REGISTRY_TOKEN", "Registry-Version": "REGISTRY_VERSION"}
     async with AsyncExitStack() as stack:
         ships = await stack.enter_async_context(upstream(api("maritime-registry"), registry))
@@ -171,7 +171,7 @@ async def served(step: int, document: Path | None = None) -> AsyncIterator[Serve
 
 @dataclass(frozen=True)
 class Case:
-    """A call, what it asks of the upstreams, and its answer; `path` makes it a REST request."""
+    """A call with its expected upstream requests and response; `path` makes it a REST request."""
 
     name: str
     expected: Any
@@ -231,7 +231,7 @@ ROUTES = [
     Case("POST", PLANNED, ("POST /voyages",), VOYAGE, path="/voyages", status=201),
 ]
 REQUESTS = {
-    # Step 7 maps the legacy list as if it had no parent, which step 10 mends.
+    # Step 7 maps the legacy list as if it had no parent, which step 10 fixes.
     7: [route for route in ROUTES if not route.path.startswith("/legacy")],
     10: ROUTES,
     11: [*ROUTES, Case("GET", FLAT_MANIFEST, MANIFEST_REQUESTS, path="/voyages/VOY-2026-042/manifest")],
@@ -239,7 +239,7 @@ REQUESTS = {
 
 
 def asked(step: Served, case: Case) -> tuple[str, ...]:
-    """Return the requests that the upstreams got; what was written is what the caller gave."""
+    """Return the requests that the upstreams received; arguments are passed on unchanged."""
     received = [*step.registry.take(), *step.dockyard.take()]
     for method, _, body in received:
         assert body == (case.arguments if method == "POST" else None)
@@ -248,14 +248,14 @@ def asked(step: Served, case: Case) -> tuple[str, ...]:
 
 @pytest.fixture(params=["as it is", "in the words of 1.0.0-beta5"])
 def document(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[int], Path]:
-    """Return a step as it is published, and another that says the same in the later language."""
+    """Return a step as published, and another version of it in the forms of 1.0.0-beta5."""
     if request.param == "as it is":
         return DOCUMENTS.__getitem__
     return lambda number: rewritten(number, tmp_path)
 
 
 def rewritten(number: int, folder: Path) -> Path:
-    """Return the step and what it imports, said in the later language, in a folder of their own."""
+    """Return the step and its imports in the forms of 1.0.0-beta5, in a new folder."""
     (folder / "shared").mkdir()
     for path in (TUTORIAL / "shared").iterdir():
         data = Source.read(path).data
@@ -311,7 +311,7 @@ async def test_skills(number: int, document: Callable[[int], Path]) -> None:
         for skill in listed["skills"]:
             async with session.get(f"{url}/skills/{skill['name']}") as response:
                 tools = (await response.json())["tools"]
-            # What the catalogue says is where an agent finds it.
+            # The files of the catalog are where an agent looks for them.
             assert [tool["invocationRef"] for tool in tools] == [
                 {"targetNamespace": MCP, "action": name, "mode": "mcp"} for name in skill["tools"]
             ]

@@ -1,4 +1,4 @@
-"""The commands that serve nothing: validate, inspect, call and plugins."""
+"""Tests of the commands without a server: validate, inspect, call and plugins."""
 
 from __future__ import annotations
 
@@ -111,8 +111,8 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command in this process: exit code, standard output, standard error. No secret is in either."""
-    # `serve` sets up the log, which is this process's.
+    """Return a function that runs a command in this process: exit code, output and errors, without secrets."""
+    # `serve` configures logging, which belongs to this process.
     monkeypatch.setattr(logging, "basicConfig", lambda **_: None)
 
     def command(*arguments: str) -> tuple[int, str, str]:
@@ -129,7 +129,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
 
 class Upstream(BaseHTTPRequestHandler):
-    """Answers with what it was asked; `/v1/things/404` is not there."""
+    """Responds with JSON; `/v1/things/404` does not exist."""
 
     seen: ClassVar[list[tuple[str, str, str | None, bytes]]]
 
@@ -147,12 +147,12 @@ class Upstream(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = _answer  # noqa: N815 -- the names are the library's
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
 def upstream() -> Iterator[str]:
-    """Yield a consumed API on a thread of its own; gives the option that calls it."""
+    """Serve a consumed API in a thread; yield the option that calls it."""
     Upstream.seen = []
     with ThreadingHTTPServer(("127.0.0.1", 0), Upstream) as server:
         thread = Thread(target=server.serve_forever, args=(0.01,))

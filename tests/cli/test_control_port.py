@@ -1,4 +1,4 @@
-"""The real command with a control port: one process or several, reloads that are asked for there, and the drain."""
+"""Tests of the command with a control port: reloads, and the drain, with one process and with workers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def workers(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 async def ask(served: Serving, method: str, path: str) -> tuple[int, Any]:
-    """Ask the control exposer over a connection of its own."""
+    """Send a request to the control exposer on a new connection."""
     url = served.urls["control"]
     async with aiohttp.ClientSession() as session, session.request(method, f"{url}{path}") as response:
         return response.status, await response.json(content_type=None)

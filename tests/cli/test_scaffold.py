@@ -1,4 +1,4 @@
-"""`adapter-host plugins new`: what it writes installs, passes its own tests and is up to the project's own standard."""
+"""Tests of `adapter-host plugins new`: the package installs, passes its tests and meets the project's standards."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from tests.support.paths import ROOT
 
 ECHO = ROOT / "plugins/echo"
 ECHOS_OWN = {"LICENSE"}
-"""What the project's own plugin has besides: it says under which licence it is, as a stranger's has to decide."""
+"""Files of the project's own plugin only: the author of another plugin chooses the license."""
 INDEX_METADATA = re.compile(
     r"^(?:(?:license|keywords)\b.*\n|\[project\.urls\]\n(?:.+\n)+\n"
     r'|    "(?:Intended Audience|Topic|Programming Language :: Python :: (?:3\.\d+|Implementation)) ?.*\n)',
     re.MULTILINE,
 )
-"""Lines of its pyproject.toml that the author of another plugin has to choose."""
+"""Lines of its pyproject.toml that the author of another plugin chooses."""
 SERVING = """
 import asyncio
 from adapter_host.testing import running
@@ -48,7 +48,7 @@ def files(folder: Path) -> dict[str, Path]:
 
 
 def run(*words: object, cwd: Path, **environment: str) -> str:
-    """Return the output of a command, which has to succeed."""
+    """Run a command that must succeed, and return its output."""
     command = [sys.executable, "-m", *map(str, words)]
     environment = {**os.environ, **environment}
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=50, check=False)
@@ -58,7 +58,7 @@ def run(*words: object, cwd: Path, **environment: str) -> str:
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
-    """Return a package of each kind, in folders that are next to each other."""
+    """Create a package of each kind in adjacent folders."""
     folder = tmp_path_factory.mktemp("packages")
     for kind in KINDS:
         assert main(["plugins", "new", f"my-{kind}", "--kind", kind, "--into", str(folder / kind)]) == 0

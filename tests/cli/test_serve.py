@@ -1,4 +1,4 @@
-"""The real command: what it prints, its ready file, its signals and exit codes."""
+"""Tests of `adapter-host serve`: output, ready file, signals and exit codes."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def test_signal_completes_calls_in_flight(number: signal.Signals, serve: S
 
 
 async def wait_until_refused(served: Serving) -> None:
-    """Wait until no new connection is taken."""
+    """Wait until new connections are refused."""
     host, port = served.urls["shop"].removeprefix("http://").split(":")
     async with asyncio.timeout(10):
         while True:
@@ -70,7 +70,7 @@ async def wait_until_refused(served: Serving) -> None:
             except ConnectionRefusedError:
                 return
             except ConnectionResetError:
-                continue  # taken by the system, and not by the host
+                continue  # accepted by the kernel, but not by the host
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

@@ -1,4 +1,4 @@
-"""Several processes that serve together: one table, one drain, none missed when it ends."""
+"""Tests of `adapter-host serve --workers`: shared ports, one table, one drain, restarts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def test_workers_share_ports(serve: Serve, upstream: Upstream) -> None:
 
 
 async def call_both_workers(served: Serving, upstream: Upstream) -> None:
-    """Ask until two processes have called the API: each has connections of its own."""
+    """Send requests until two processes have called the API, each over its own connections."""
     upstream.peers.clear()
     async with asyncio.timeout(20):
         while len(upstream.peers) < 2:
@@ -91,7 +91,7 @@ async def test_dead_worker_is_replaced(serve: Serve, upstream: Upstream) -> None
 async def test_workers_exit_with_the_supervisor(serve: Serve) -> None:
     async with serve("--workers", "2") as served:
         served.process.kill()
-        # Their standard error is closed once the last of them has ended.
+        # Their standard error closes when the last of them exits.
         code, err = await served.wait_until_exit()
     assert code == -signal.SIGKILL
     assert "Traceback" not in err
@@ -131,7 +131,7 @@ INITIALIZE = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo":
 async def ask(
     served: Serving, method: str, params: dict[str, Any], headers: dict[str, str] | None = None
 ) -> tuple[dict[str, Any], Any]:
-    """Ask the MCP exposer over a connection of its own."""
+    """Send a request to the MCP exposer on a new connection."""
     message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
     sent = {"Accept": "application/json, text/event-stream", **(headers or {})}
     async with (

@@ -1,4 +1,4 @@
-"""The host: start in order, unwind when one fails, drain, stop, start again; ports, callers, other applications."""
+"""Tests of the host: start and stop order, drain, restart, ports, calls, attached applications."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ NOTED = [{"type": "noted", "namespace": name} for name in ("one", "two")]
 
 
 def host(*documents: Any, recorder: Recorder | None = None, **settings: Any) -> Host:
-    """Return a host of plain documents with nothing of the process's environment."""
+    """Return a host of documents with an empty environment."""
     plugins = plain_plugins(**({"noted": recorder} if recorder else {}))
     return Host(*documents, plugins=plugins, settings=Settings(**{"environment": {}, **settings}))
 
@@ -51,7 +51,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 class Held:
-    """An answer that waits until it is let go; `entered` tells that a call is in it."""
+    """A response that blocks until `release` is set; `entered` is set when a call arrives."""
 
     def __init__(self) -> None:
         self.entered = asyncio.Event()
@@ -150,7 +150,7 @@ async def test_drain_completes_calls_and_refuses_new_ones(session: aiohttp.Clien
         assert served.calls == 1
 
         async with aiohttp.ClientSession() as other:
-            # The connection is open before the drain: its next request is refused, and not the connection.
+            # The connection is open before the drain: the host refuses its next request, but not the connection.
             async with other.post(url.replace("/get", "/ping")) as response:
                 assert response.status == 200
             drain = asyncio.create_task(served.drain())
@@ -175,7 +175,7 @@ async def fetch(session: aiohttp.ClientSession, url: str) -> tuple[int, bytes]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Let the others go on until something holds."""
+    """Yield to other tasks until a condition holds."""
     async with asyncio.timeout(5):
         while not condition():  # noqa: ASYNC110 -- what is waited for is not this test's to signal
             await asyncio.sleep(0)

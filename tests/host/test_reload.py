@@ -1,4 +1,4 @@
-"""Reloading: other documents are served without failing a request, or what was served goes on."""
+"""Tests of reloads: new documents are served without failing a request, or the old ones continue."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.adapters import Recorder, document, plain, plain_plugins
 
 
 def saying(word: str, **more: Any) -> dict[str, Any]:
-    """Return a document whose operation answers with one word, without a consumed API."""
+    """Return a document with an operation that returns a constant, without a consumed API."""
     output = {"type": "string", "value": word}
     return document(plain({"name": "get", "outputParameters": [output]}, **more))
 
@@ -163,7 +163,7 @@ async def test_concurrent_reloads_run_in_order(session: aiohttp.ClientSession) -
 
 
 async def test_requests_succeed_during_reloads() -> None:
-    """Sixty-four connections ask without a pause while fifty reloads happen."""
+    """Sixty-four connections send requests continuously during fifty reloads."""
     async with host(saying("0")) as served:
         url = served.status()[0].url
         done = asyncio.Event()

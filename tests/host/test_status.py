@@ -1,4 +1,4 @@
-"""What a host says of itself to those who watch it, and reloads that others ask for than who runs it."""
+"""Tests of the host's status, and of reloads requested through the host itself."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ANSWER = {"name": "get", "outputParameters": [{"type": "string", "value": "one"}
 
 
 class WatchingExposer(PlainExposer):
-    """`type: watching`: shows whether its host is ready, and reloads it."""
+    """`type: watching`: reports whether its host is ready, and reloads it."""
 
     monitors_host = True
 
@@ -37,7 +37,7 @@ class WatchingExposer(PlainExposer):
 
 
 class FailingExposer(Exposer[Any]):
-    """`type: failing`: has lost what it listens on."""
+    """`type: failing`: reports a failure."""
 
     @property
     def failure(self) -> str | None:
@@ -45,7 +45,7 @@ class FailingExposer(Exposer[Any]):
 
 
 class Watching:
-    """Brings `type: watching` and `type: failing`."""
+    """The plugin of `type: watching` and `type: failing`."""
 
     @hookimpl
     def register_exposers(self, register: RegisterExposer) -> None:
@@ -54,7 +54,7 @@ class Watching:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Let the others go on until something holds."""
+    """Yield to other tasks until a condition holds."""
     async with asyncio.timeout(5):
         while not condition():  # noqa: ASYNC110 -- what is waited for is not this test's to signal
             await asyncio.sleep(0)
@@ -139,7 +139,7 @@ async def test_drain_delay_is_skipped_without_listeners() -> None:
 
 
 async def test_reload_from_a_request(session: aiohttp.ClientSession, tmp_path: Path) -> None:
-    """The request that asks for it is answered, although its port is no longer served then."""
+    """The request that triggers the reload gets a response, although its port is closed by the reload."""
     file = tmp_path / "a.yaml"
     text = """naftiko: 1.0.0-alpha2
 capability:
@@ -163,7 +163,7 @@ capability:
 
 
 class Slow:
-    """A plugin whose build waits until it may go on."""
+    """A plugin that blocks compilation until `go_on` is set."""
 
     def __init__(self) -> None:
         self.entered, self.go_on = asyncio.Event(), asyncio.Event()
@@ -178,7 +178,7 @@ class Slow:
 
 
 async def give_up(served: Host, wanted: dict[str, Any], slow: Slow) -> None:
-    """Ask for a reload, and wait for it no longer than until it is in progress."""
+    """Request a reload, and cancel the request once the reload is in progress."""
     slow.entered.clear()
     slow.go_on.clear()
     asked = asyncio.create_task(served.reload(document(wanted)))

@@ -1,4 +1,4 @@
-"""What every test here relies on: no network but loopback, and nothing of whoever runs the tests."""
+"""Tests of the test environment: no network but loopback, and no variables of the user."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def free_port() -> int:
 
 
 def test_commands_of_the_guide(machine: CleanEnvironment) -> None:
-    """Every command of the guide is typed, in its order, and gives what the guide shows."""
+    """Every command of the guide succeeds in order, with the output that the guide shows."""
     port, shell = free_port(), ["set -e", "trap 'kill $(jobs -p) 2> /dev/null || true' EXIT"]
     typed, expected_outputs = [], []
     for block in blocks(GUIDE, "console"):
@@ -53,12 +53,12 @@ def test_commands_of_the_guide(machine: CleanEnvironment) -> None:
             if command in NEEDS_A_NETWORK:
                 continue
             if command.startswith("adapter-host serve"):
-                # The port that the example names may be in use where this runs.
+                # The port of the example may be in use on this machine.
                 shell.append(f"sed -i s/7070/{port}/ example.yaml")
                 shell.append(command.removesuffix("&") + "--ready-file ready &")
                 shell.append("until [ -e ready ]; do sleep 0.05; done")
             elif "telnet://" in command:
-                # A client that ends by its own time limit says so in its exit code.
+                # curl reports its time limit by exit code 28.
                 shell.append(f"{command.replace('7070', str(port))} || [ $? = 28 ]")
             else:
                 shell.append(command)

@@ -1,4 +1,4 @@
-"""Imports between the core's modules run one way, and its modules stay small and typed."""
+"""Tests of the layers: imports run one way, and modules are short and typed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PACKAGES = (
     "document",
     "expressions",
 )
-"""The packages of the core from the top to the bottom: each imports only those that stand after it."""
+"""The packages of the core from top to bottom; each imports only the packages after it."""
 
 LATE_IMPORTS = {
     ("__init__.py", "__getattr__", "_import_module"),
@@ -41,12 +41,12 @@ LATE_IMPORTS = {
     ("cli/serve/command.py", "_loop_factory", "import_module"),
     ("auth/oauth2/compiler.py", "_jwt_verifier", "import_module"),
 }
-"""Imports inside a function that have their reason: a command brings what it needs alone; others may be missing."""
+"""Imports inside functions: commands import only what they need, and optional packages may be missing."""
 
 LONGEST = 500
 LOOK_HARD = 300
 LONG = {"testing.exposer_contract"}
-"""Modules that have been looked at, and are longer for a reason."""
+"""Modules that are longer for a good reason."""
 
 
 def name_of(path: Path) -> str:
@@ -61,7 +61,7 @@ def module_of(path: Path) -> str:
 
 
 def imported(path: Path, modules: Collection[str]) -> set[str]:
-    """Return the modules of `modules` that a module imports: at its top, in functions and for type checkers alike."""
+    """Return the modules of `modules` that a module imports, at the top, in functions or for type checkers."""
     module = module_of(path)
     package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
     found = set()
@@ -82,7 +82,7 @@ def import_graph(folder: Path) -> dict[str, set[str]]:
 
 
 def circle(graph: Mapping[str, Collection[str]]) -> list[str]:
-    """Return the nodes of one circle, or nothing."""
+    """Return the nodes of a cycle, or an empty list."""
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -103,7 +103,7 @@ def test_packages_import_downwards() -> None:
             target = other.split(".")[1] if "." in other else ""
             if own in ground and target not in ground:
                 wrong.append(f"{module} imports {other}")
-            # The test kit uses what plugins use: the public names.
+            # The test kit imports the public names, like plugins.
             upwards = own in heights and target not in ground | {own} and heights.get(target, -1) <= heights[own]
             if upwards and own != "testing":
                 wrong.append(f"{module} imports {other}")
@@ -112,14 +112,14 @@ def test_packages_import_downwards() -> None:
 
 @pytest.mark.parametrize("folder", TREES, ids=lambda folder: folder.name)
 def test_modules_import_in_no_circle(folder: Path) -> None:
-    # The package itself imports all of its public names, for type checkers.
+    # The package itself imports all public names for type checkers.
     graph = {module: others - {folder.name} for module, others in import_graph(folder).items() if module != folder.name}
     assert circle(graph) == []
 
 
 @pytest.mark.parametrize("folder", TREES, ids=lambda folder: folder.name)
 def test_packages_import_in_no_circle(folder: Path) -> None:
-    """No package of a tree imports, by way of others, itself: at every depth."""
+    """No package imports itself through others, at any depth."""
     graph = import_graph(folder)
     for package in {module.rpartition(".")[0] for module in graph if "." in module}:
         depth = package.count(".") + 2
@@ -134,7 +134,7 @@ def test_packages_import_in_no_circle(folder: Path) -> None:
 
 @pytest.mark.parametrize("folder", TREES, ids=lambda folder: folder.name)
 def test_packages_have_a_one_line_docstring(folder: Path) -> None:
-    """In one line, with what they may import."""
+    """The docstring names the imports that are allowed."""
     for init in folder.glob("*/__init__.py"):
         first = (ast.get_docstring(ast.parse(init.read_text())) or "").split("\n\n")[0]
         assert "\n" not in first, init
@@ -142,7 +142,7 @@ def test_packages_have_a_one_line_docstring(folder: Path) -> None:
 
 
 def functions(path: Path) -> Iterator[tuple[ast.FunctionDef | ast.AsyncFunctionDef, bool]]:
-    """Every function of a module, and whether it is in the public contract by its own name and its class's."""
+    """Yield every function of a module, and whether it is public."""
 
     def walk(node: ast.AST, public: bool) -> Iterator[tuple[ast.FunctionDef | ast.AsyncFunctionDef, bool]]:
         for child in ast.iter_child_nodes(node):
@@ -226,7 +226,7 @@ def test_public_functions_are_documented() -> None:
 
 
 def test_modules_have_no_state() -> None:
-    """Two hosts in one process share nothing: no module makes a registry, session or lock at its top."""
+    """Two hosts in one process share nothing: no module creates a registry, session or lock."""
     makers = {
         "PluginManager",
         "Plugins",

@@ -1,4 +1,4 @@
-"""What `adapter_host` offers to plugins and to applications: all of it named, documented and importable, no more."""
+"""Tests of the public API: every public name is listed, documented and importable, and no other."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.paths import ROOT
 
 
 def in_order(names: list[str]) -> list[str]:
-    """Constants, classes, functions, each by name, as the formatter has them."""
+    """Sort constants, classes and functions, each by name."""
     return sorted(names, key=lambda name: (not name.isupper(), name[0].islower(), name))
 
 
@@ -53,7 +53,7 @@ def test_lazy_exports_match_type_checking_imports() -> None:
 
 
 def test_validate_imports_no_server() -> None:
-    """What only a server needs is imported by who serves: it would take most of the time that `validate` takes."""
+    """Imports that only a server needs would take most of the time of `validate`."""
     program = (
         "import sys; from adapter_host.cli import main; code = main(sys.argv[1:]);"
         "print(*{'aiohttp', 'mcp', 'mcp_types', 'uvloop', 'jsonpath'} & sys.modules.keys()); sys.exit(code)"
@@ -110,7 +110,7 @@ def documented_values() -> set[str]:
 
 
 def imports(path: Path) -> Iterator[tuple[str, str]]:
-    """Every `from module import name` and `import module` (name empty) of the host's packages."""
+    """Yield every `from module import name` and `import module` (with an empty name) of first-party packages."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and not node.level:
             yield from ((node.module or "", alias.name) for alias in node.names)

@@ -1,4 +1,4 @@
-"""Who may call, and from where: the Host and Origin headers, and the callers' authentication."""
+"""Tests of the access check: the Host and Origin headers, and authentication."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ QUERY = {**HEADER, "key": "key", "placement": "query"}
 async def serving(
     authentication: dict[str, Any] | None = None, *, address: str = "localhost", **settings: Any
 ) -> AsyncIterator[str]:
-    """Yield a host of one plain operation; gives its URL."""
+    """Serve a host of one plain operation; yield its URL."""
     exposed = plain(address=address, authentication=authentication)
     host = Host(
         document(exposed, binds=BINDS),
@@ -43,7 +43,7 @@ async def serving(
 
 
 async def post(url: str, **headers: str) -> tuple[int, str, dict[str, Any]]:
-    """Status, WWW-Authenticate and body."""
+    """Return the status, WWW-Authenticate and body of a response."""
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     async with aiohttp.ClientSession() as session, session.post(url, headers=sent) as response:
         return response.status, response.headers.get("WWW-Authenticate", ""), await response.json(content_type=None)
@@ -137,7 +137,7 @@ async def test_empty_secret_rejects_everyone(authentication: dict[str, Any]) -> 
 
 
 class Asked:
-    """As much of a request as credentials look at."""
+    """The attributes of a request that credentials read."""
 
     def __init__(self, headers: dict[str, str]) -> None:
         self.headers = headers
@@ -170,7 +170,7 @@ async def test_constant_time_comparison(
 
 
 class Greeter(PlainExposer):
-    """Answers who calls."""
+    """Responds with the principal of the request."""
 
     def build_app(self) -> web.Application:
         async def greet(request: web.Request) -> web.Response:
@@ -184,7 +184,7 @@ class Greeter(PlainExposer):
 
 
 class GreeterPlugin:
-    """Brings `type: greeter`."""
+    """The plugin of `type: greeter`."""
 
     @hookimpl
     def register_exposers(self, register: RegisterExposer) -> None:

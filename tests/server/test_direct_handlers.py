@@ -1,4 +1,4 @@
-"""An exposer's shortcut past its application: taken where it may be, through the same door, and nowhere else."""
+"""Tests of direct handlers, which bypass an exposer's application but not its access check."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AUTHORIZED = {"Authorization": "Bearer s3cr3t"}
 
 
 class Quick(HttpExposer[HttpExposerConfig]):
-    """Says which way a request came; `/slow` has no shortcut, and `/held` waits."""
+    """Reports which way a request took; `/slow` has no direct handler, and `/held` blocks."""
 
     config_class = HttpExposerConfig
 
@@ -53,7 +53,7 @@ class Quick(HttpExposer[HttpExposerConfig]):
 
 
 class Guarded(Quick):
-    """Overrides the application alone."""
+    """Overrides only the application."""
 
     def build_app(self) -> web.Application:
         app = super().build_app()
@@ -79,7 +79,7 @@ async def pass_on(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 class QuickPlugin:
-    """Brings the exposers."""
+    """The plugin of the exposers."""
 
     @hookimpl
     def register_exposers(self, register: RegisterExposer) -> None:
@@ -89,7 +89,7 @@ class QuickPlugin:
 
 
 class MiddlewarePlugin:
-    """Puts something behind every door."""
+    """Adds a middleware to every exposer."""
 
     @hookimpl
     def http_middlewares(self) -> Iterable[Middleware]:

@@ -235,7 +235,7 @@ class StationConfig(ConsumerConfig):
 
 
 class Read(ConsumedOperation):
-    """Reads a station: a line of JSON goes out, and comes back."""
+    """Reads a station: sends a line of JSON, and receives it."""
 
     name = "read"
     inputs = (Input("id", "integer", required=True),)
@@ -262,7 +262,7 @@ class Read(ConsumedOperation):
 
 
 class Station(Consumer[StationConfig]):
-    """A consumer that keeps its contract."""
+    """A consumer that passes its contract."""
 
     config_class = StationConfig
     operation: ClassVar[type[Read]] = Read
@@ -477,7 +477,7 @@ class TestWithoutExamples(Consuming):
 
 
 def of(contract: type[Any], item: str, adapter: type[Any]) -> type[Any]:
-    """Return the contract of a broken adapter."""
+    """Return the contract tests of a broken adapter."""
     name = f"Test{contract.__name__}{item.removeprefix('test').title().replace('_', '')}"
     return type(name, (contract,), {"adapter": adapter, "__module__": __name__})
 

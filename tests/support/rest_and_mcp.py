@@ -99,7 +99,7 @@ class Offered:
         self.api.reply = reply
 
     async def rest(self, method: str, path: str, **sent: Any) -> Response:
-        """Call a route."""
+        """Send a request to a route."""
         async with aiohttp.ClientSession() as session:
             return await send(session, method, self.served.url("site") + path, **sent)
 
@@ -123,7 +123,7 @@ async def offering(
     folder: Path | None = None,
     **keys: Any,
 ) -> AsyncIterator[Offered]:
-    """Serve a document; with `folder` as a file of it. What else is given is as of `document`."""
+    """Serve a document, as a file in `folder` if set; other arguments are those of `document`."""
     async with serving_api() as api:
         made: Any = document(api.url + below, resources, **keys)
         if folder is not None:

@@ -1,4 +1,4 @@
-"""An API to consume, on a real socket: it notes what it gets, and answers as told."""
+"""A mock upstream API on a real socket: it records requests, and sends configurable responses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from yarl import URL
 
 @dataclass
 class RecordedRequest:
-    """One request as the API got it; `target` is its path and query, to the letter."""
+    """A recorded request; `target` is its path and query, unchanged."""
 
     method: str
     target: str
@@ -54,7 +54,7 @@ class Api:
 
 @asynccontextmanager
 async def serving_api() -> AsyncIterator[Api]:
-    """Yield an API on a free port of the loopback."""
+    """Serve an API on a free loopback port."""
     api = Api()
     app = web.Application(client_max_size=2**26)
     app.router.add_route("*", "/{path:[\\s\\S]*}", api.serve)
@@ -67,7 +67,7 @@ async def serving_api() -> AsyncIterator[Api]:
 
 @dataclass
 class Response:
-    """What came back."""
+    """A received response."""
 
     status: int
     headers: CIMultiDictProxy[str]
@@ -79,14 +79,14 @@ class Response:
 
 
 async def send(session: ClientSession, method: str, url: str, **given: Any) -> Response:
-    """Send a request to a URL as it is written, and follow nothing."""
+    """Send a request to a URL as written, without following redirects."""
     given.setdefault("allow_redirects", False)
     async with session.request(method, URL(url, encoded=True), **given) as response:
         return Response(response.status, response.headers, await response.read())
 
 
 async def send_raw(url: str, request: bytes) -> bytes:
-    """Send bytes to where a URL is, `{host}` filled in, and read until the connection closes."""
+    """Send bytes to the address of a URL, with `{host}` filled in, and read until the connection closes."""
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     writer.write(request.replace(b"{host}", parts.netloc.encode()))

@@ -1,4 +1,4 @@
-"""The contracts for adapters: a good adapter passes, and each item finds the adapter that breaks it, and it alone."""
+"""Tests of the contracts: good adapters pass, and each broken adapter fails exactly the test that covers it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ GUIDE = ROOT / "docs/writing-a-plugin.md"
 BROKEN = ROOT / "tests/support/broken_adapters.py"
 
 Failed = Mapping[str, set[str]]
-"""The names of the tests that failed, by their class; a class all of whose tests passed has an empty set."""
+"""The names of the failed tests by class; empty for a class without failures."""
 
 
 @pytest.fixture(scope="module")
 def failed(tmp_path_factory: pytest.TempPathFactory) -> Failed:
     report = tmp_path_factory.mktemp("kit") / "report.xml"
-    # What a broken adapter leaves behind is not this run's business.
+    # Warnings about what a broken adapter leaves behind are expected.
     options = ["-q", "--tb=native", "-p", "no:cacheprovider", "-o", "filterwarnings=ignore", f"--junitxml={report}"]
     run = [sys.executable, "-m", "pytest", *options, str(BROKEN)]
     done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, timeout=55, check=False)
@@ -104,7 +104,7 @@ def test_adapters_of_the_guide(type_name: str, contract: str, tmp_path: Path) ->
         return Plugins({{"{type_name}": sys.modules[__name__]}})
 """
     (tmp_path / "test_guide.py").write_text(adapter + tests + plugins_method)
-    # Without the plugin for asynchronous tests: a contract needs none.
+    # Without pytest-asyncio: a contract does not need it.
     run = [sys.executable, "-m", "pytest", "-q", "-p", "no:asyncio", "-p", "no:cacheprovider", "-W", "error", "."]
     done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, timeout=50, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""The least that aiohttp can do: read a body, answer."""
+"""The minimum with aiohttp: read a body, send a response."""
 
 import json
 import sys
