@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ipaddress
+import logging
 import os
 import subprocess
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+
+from adapter_host.cli import main
 
 from .support.adapters import Recorder
 from .support.command import DOCUMENT, SECRET, Serve, Serving, Upstream, wait_for_file
@@ -61,21 +65,29 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def command(tmp_path: Path) -> Command:
-    """Run `adapter-host` in a new process and an empty folder; `environment` extends a clean one."""
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
+    """Return a function that runs `adapter-host` in this process and an empty folder; `environment` is added."""
+    # `serve` configures logging, which belongs to this process.
+    monkeypatch.setattr(logging, "basicConfig", lambda **_: None)
 
     def run(*arguments: str | Path, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "adapter_host", *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            env={**os.environ, **(environment or {})},
-            timeout=30,
-            check=False,
-        )
+        words = list(map(str, arguments))
+        with monkeypatch.context() as patch:
+            patch.chdir(tmp_path)
+            for name, value in (environment or {}).items():
+                patch.setenv(name, value)
+            try:
+                code = main(words)
+            except SystemExit as usage:
+                code = int(usage.code or 0)
+        output = capsys.readouterr()
+        return subprocess.CompletedProcess(words, code, output.out, output.err)
 
-    return run
+    thresholds = gc.get_threshold()
+    yield run
+    # The command adjusts the garbage collector of its process.
+    gc.set_threshold(*thresholds)
+    gc.unfreeze()
 
 
 @pytest.fixture
@@ -108,7 +120,7 @@ def serve(tmp_path: Path, upstream: Upstream) -> Serve:
         secrets = SECRET if environment is None else environment
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "adapter_host", "serve", "shop.yaml",
-            "--base-uri", f"api={upstream.url}", "--ready-file", str(ready), *options,
+            "--base-uri", f"api={upstream.url}", "--ready-file", str(ready), "--watch-interval", "0.05", *options,
             stdout=PIPE, stderr=PIPE, cwd=tmp_path, env={**os.environ, **secrets},
         )  # fmt: skip
         try:

@@ -318,7 +318,8 @@ async def shop(folder: Path, *options: str) -> AsyncIterator[Shop]:
     app.router.add_get("/things", served.response)
     async with TestServer(app) as upstream:
         served.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "adapter_host", "serve", "shop.yaml", "--ready-file", "ready.json",
+            sys.executable, "-m", "adapter_host", "serve", "shop.yaml",
+            "--ready-file", "ready.json", "--watch-interval", "0.05",
             "--base-uri", f"api={str(upstream.make_url('')).rstrip('/')}", *options,
             stderr=PIPE, cwd=folder,
         )  # fmt: skip

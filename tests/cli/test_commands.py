@@ -429,6 +429,15 @@ def test_call(shop: str, run: Run, upstream: str) -> None:
     assert (method, path, authorization, body) == ("GET", "/v1/things/7?sign=s3cr3t", "Bearer s3cr3t", b"")
 
 
+def test_environment_overrides_env_file(shop: str, run: Run, upstream: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("SHOP_TOKEN=from-the-file\n")
+    arguments = ("call", shop, "get-thing", "id=7", upstream, "--env-file", ".env")
+    assert run(*arguments)[0] == 0
+    monkeypatch.delenv("SHOP_TOKEN")
+    assert run(*arguments)[0] == 0
+    assert [authorization for _, _, authorization, _ in Upstream.seen] == ["Bearer s3cr3t", "Bearer from-the-file"]
+
+
 def test_call_upstream_error(shop: str, run: Run, upstream: str) -> None:
     code, out, err = run("call", shop, "api.things.get", "id=404", upstream)
     assert (code, out) == (3, '{"error": "no such thing"}\n')

@@ -31,11 +31,13 @@ INDEX_METADATA = re.compile(
 """Lines of its pyproject.toml that the author of another plugin chooses."""
 SERVING = """
 import asyncio
+import sys
 from adapter_host.testing import running
 
 async def serve():
-    async with running("example.yaml") as served:
-        print(served.host.status()[0].url)
+    for file in sys.argv[1:]:
+        async with running(file) as served:
+            print(served.host.status()[0].url, len(served.host.warnings))
 
 asyncio.run(serve())
 """
@@ -51,7 +53,7 @@ def run(*words: object, cwd: Path, **environment: str) -> str:
     """Run a command that must succeed, and return its output."""
     command = [sys.executable, "-m", *map(str, words)]
     environment = {**os.environ, **environment}
-    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=50, check=False)
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -117,21 +119,46 @@ def leaf(table: Any, path: tuple[str, ...]) -> Any:
     return table
 
 
-def test_package_installs_and_its_tests_pass(package: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def installed(packages: Mapping[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    """Install all packages into one folder; return the environment that has them."""
+    target = tmp_path_factory.mktemp("installed")
     install = ["uv", "pip", "install", "--quiet", "--offline", "--no-deps", "--no-build-isolation"]
-    run(*install, "--python", sys.executable, "--target", tmp_path, package, cwd=package)
+    run(*install, "--python", sys.executable, "--target", target, *packages.values(), cwd=target)
+    return {"PYTHONPATH": os.pathsep.join(filter(None, (str(target), os.environ.get("PYTHONPATH"))))}
+
+
+def test_installed_packages_are_listed(packages: Mapping[str, Path], installed: Mapping[str, str]) -> None:
+    listing = run("adapter_host", "plugins", cwd=packages["exposer"], **installed)
+    for kind in packages:
+        assert re.search(rf"^my-{kind} +adapter-host-my-{kind} +0\.1\.0 ", listing, re.MULTILINE)
+
+
+def test_tests_of_installed_packages_pass(packages: Mapping[str, Path], installed: Mapping[str, str]) -> None:
+    """The settings of pytest are the same in all packages, so that one run covers all of them."""
+    settings = packages["exposer"] / "pyproject.toml"
+    folder = packages["exposer"].parent
+    folders = [path / "tests" for path in packages.values()]
+    options = ["-v", "-p", "no:cacheprovider", "-c", settings, "--rootdir", folder]
+    output = run("pytest", *options, *folders, cwd=folder, **installed)
+    for kind, path in packages.items():
+        for file in (path / "tests").glob("test_*.py"):
+            assert f"{kind}/tests/{file.name}::" in output
+    assert "FAILED" not in output
+
+
+def test_examples_of_installed_packages_are_served(
+    packages: Mapping[str, Path], installed: Mapping[str, str], tmp_path: Path
+) -> None:
     (tmp_path / "serving.py").write_text(SERVING)
-    path = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
-    listing = run("adapter_host", "plugins", cwd=package, PYTHONPATH=path)
-    assert re.search(rf"^my-{package.name} +adapter-host-my-{package.name} +0\.1\.0 ", listing, re.MULTILINE)
-    passed = run("pytest", "-q", "-p", "no:cacheprovider", cwd=package, PYTHONPATH=path)
-    assert re.search(r"^[1-9]\d* passed in", passed, re.MULTILINE)
-    output = run("adapter_host", "validate", "example.yaml", cwd=package, PYTHONPATH=path)
-    assert "1 can run with 1 operation; 0 problems, 0 warnings" in output
-    example = (package / "example.yaml").read_text().replace("/run/secrets", str(tmp_path))
-    (tmp_path / "example.yaml").write_text(example)
     (tmp_path / "weather-token").write_text("a-secret")
-    assert re.match(r"(http|tcp)://127\.0\.0\.1:\d+\n", run("serving", cwd=tmp_path, PYTHONPATH=path))
+    for kind, path in packages.items():
+        example = (path / "example.yaml").read_text().replace("/run/secrets", str(tmp_path))
+        (tmp_path / f"{kind}.yaml").write_text(example)
+    lines = run("serving", *(f"{kind}.yaml" for kind in packages), cwd=tmp_path, **installed).splitlines()
+    assert len(lines) == len(packages)
+    for line in lines:
+        assert re.fullmatch(r"(http|tcp)://127\.0\.0\.1:\d+ 0", line), line
 
 
 def test_ci_runs_the_commands_of_the_readme(package: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import re
 import signal
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -123,13 +124,6 @@ async def test_options(serve: Serve, upstream: Upstream, tmp_path: Path) -> None
     assert all(set(line) == {"time", "level", "logger", "message"} for line in lines)
 
 
-async def test_environment_overrides_env_file(serve: Serve, upstream: Upstream, tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("SHOP_TOKEN=from-the-file\n")
-    async with serve("--env-file", ".env") as served:
-        assert (await served.get())[0] == 200
-        assert upstream.authorizations == ["Bearer s3cr3t"]
-
-
 async def test_exposers_share_a_port(serve: Serve) -> None:
     port = free_port()
     async with serve("--port", f"shop={port}", "--port", f"tools={port}") as served:
@@ -190,9 +184,10 @@ def test_unwritable_ready_file(shop: Path, command: Command, tmp_path: Path) -> 
         assert "Traceback" not in result.stderr
 
 
-def test_script_runs_the_module(command: Command) -> None:
+def test_script_runs_the_module() -> None:
     script = Path(sys.executable).with_name("adapter-host")
     assert script.read_text().count("adapter_host.cli") == 1
-    result = command("--version")
-    assert result.returncode == 0
+    result = subprocess.run(
+        [sys.executable, "-m", "adapter_host", "--version"], capture_output=True, text=True, check=True
+    )
     assert result.stdout.startswith("adapter-host ")

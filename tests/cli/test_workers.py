@@ -98,7 +98,7 @@ async def test_workers_exit_with_the_supervisor(serve: Serve) -> None:
 
 
 async def test_all_workers_reload(serve: Serve, tmp_path: Path) -> None:
-    async with serve("--workers", "2", "--reload") as served:
+    async with serve("--workers", "2") as served:
         file = tmp_path / "shop.yaml"
         file.write_text(DOCUMENT.replace("call: api.list}", "call: api.lst}"))
         served.process.send_signal(signal.SIGHUP)
@@ -110,6 +110,16 @@ async def test_all_workers_reload(serve: Serve, tmp_path: Path) -> None:
         for _ in range(10):
             assert (await served.get("/moved"))[0] == 200
             assert (await served.get("/things"))[0] == 404
+
+
+async def test_workers_reload_when_a_file_changes(serve: Serve, tmp_path: Path) -> None:
+    async with serve("--workers", "2", "--reload") as served:
+        fresh = tmp_path / "fresh"
+        fresh.write_text(DOCUMENT.replace("- path: /things\n          operations:\n            - {method", MOVED))
+        fresh.rename(tmp_path / "shop.yaml")
+        await served.wait_for_log("reloaded", times=2)
+        for _ in range(10):
+            assert (await served.get("/moved"))[0] == 200
 
 
 MOVED = "- path: /moved\n          operations:\n            - {method"
@@ -169,7 +179,7 @@ async def test_second_command_cannot_take_the_port(serve: Serve, tmp_path: Path,
     async with serve("--workers", "2") as served:
         port = served.urls["shop"].rpartition(":")[2]
         options = ("--workers", "2", "--port", f"shop={port}")
-        result = await asyncio.to_thread(command, "serve", "shop.yaml", *options, environment=SECRET)
+        result = command("serve", "shop.yaml", *options, environment=SECRET)
     assert result.returncode == 1
     assert f"cannot listen on 127.0.0.1:{port}: address already in use" in result.stderr
 

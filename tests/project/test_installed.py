@@ -31,7 +31,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> CleanEnvironment:
     wheels = folder / "wheels"
     for name in OURS:
         build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(wheels)]
-        subprocess.run(build, cwd=ROOT / name, capture_output=True, timeout=50, check=True)
+        subprocess.run(build, cwd=ROOT / name, capture_output=True, check=True)
     made = CleanEnvironment(folder, ["adapter-host-core", "adapter-host-http", *TOOLS], wheels, pip=True)
     made.run("pip install --quiet adapter-host-core adapter-host-http")
     return made
@@ -43,6 +43,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+# Installs, tests and checks a package, in an environment that is created first.
+@pytest.mark.timeout(300)
 def test_commands_of_the_guide(machine: CleanEnvironment) -> None:
     """Every command of the guide succeeds in order, with the output that the guide shows."""
     port, shell = free_port(), ["set -e", "trap 'kill $(jobs -p) 2> /dev/null || true' EXIT"]
