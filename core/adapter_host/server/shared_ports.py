@@ -42,6 +42,13 @@ class SharedPorts:
             for mount in listener.mounts
         }
 
+    def close(self) -> None:
+        """Release all ports in this process."""
+        for sockets in self._sockets.values():
+            for reserved in sockets:
+                reserved.close()
+        self._sockets.clear()
+
     def open(self, listener: Listener) -> None:
         """Open a listener on its port in this process; raise `StartError`."""
         listener.port = self.port(listener)

@@ -82,7 +82,13 @@ def _serve_by_workers(
     if not hasattr(os, "fork") or not hasattr(socket, "SO_REUSEPORT"):
         raise StartError("--workers is not supported on this system; it needs fork and SO_REUSEPORT")
     host.require_secrets()
-    ports = SharedPorts(options.workers)
+    with contextlib.closing(SharedPorts(options.workers)) as ports:
+        return _supervise(host, paths, options, ready, ports)
+
+
+def _supervise(
+    host: Host, paths: Sequence[str], options: argparse.Namespace, ready: ReadyFile, ports: SharedPorts
+) -> int:
     for namespace, ports_of_workers in host.reserve_ports(ports).items():
         _log.info("exposer '%s' has a port for each worker: %s", namespace, ", ".join(map(str, ports_of_workers)))
 
