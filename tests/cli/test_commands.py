@@ -13,6 +13,7 @@ from threading import Thread
 from typing import Any, ClassVar
 
 import pytest
+from syrupy.assertion import SnapshotAssertion
 
 from adapter_host.cli import COMMANDS, main
 from tests.support.command import HEAD
@@ -179,55 +180,69 @@ def test_every_command_has_help(command: str, run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "fragment"),
     [
         ((), "required: COMMAND"),
-        (("sreve",), "invalid choice: 'sreve'"),
+        (("sreve",), "'sreve'"),
         (("validate",), "required: FILE_OR_DIR"),
-        (("validate", "--strikt", "a.yaml"), "unrecognized arguments: --strikt"),
-        (("serve",), "serve: no capability"),
-        (("serve", "shop.yaml", "--port", "shop=http"), "'http' is not a port; use 0 to 65535 (0: any free port)"),
-        (("serve", "shop.yaml", "--port", "shop=70000"), "'70000' is not a port"),
-        (("serve", "shop.yaml", "--port", "0"), "'0' is not NAMESPACE=PORT"),
-        (("serve", "shop.yaml", "--port", "shopp=0"), "--port: unknown namespace 'shopp' (known: shop, tools)"),
-        (("serve", "shop.yaml", "--base-uri", "apis=http://a"), "unknown namespace 'apis' (known: api)"),
-        (("serve", "shop.yaml", "--base-uri", "api=ftp://a"), "'ftp://a' is not an http or https URL"),
-        (("serve", "shop.yaml", "--drain-timeout", "soon"), "'soon' is not a number of seconds"),
-        (("serve", "shop.yaml", "--drain-timeout", "-1"), "'-1' is not a number of seconds"),
-        (("serve", "shop.yaml", "--drain-timeout", "nan"), "'nan' is not a number of seconds"),
-        (("serve", "shop.yaml", "--env-file", "none.env"), "--env-file: 'none.env' does not exist"),
-        (("serve", "shop.yaml", "--env-file", "latin.env"), "--env-file: cannot read 'latin.env': not UTF-8"),
-        (("serve", "shop.yaml", "--trusted-proxy", "proxy"), "'proxy' is not an IP address or network"),
-        (("serve", "shop.yaml", "--call-limit", "few"), "few"),
-        (("call", "shop.yaml", "get-thing", "id"), "'id' is not NAME=VALUE"),
+        (("validate", "--strikt", "a.yaml"), "--strikt"),
+        (("serve", "shop.yaml", "--call-limit", "few"), "'few'"),
     ],
 )
-def test_wrong_usage(arguments: tuple[str, ...], message: str, shop: str, run: Run) -> None:
+def test_usage_errors_of_argparse(arguments: tuple[str, ...], fragment: str, run: Run) -> None:
+    """The wording depends on the version of Python."""
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert fragment in err
+    assert err.startswith("usage: adapter-host")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("serve",),
+        ("serve", "shop.yaml", "--port", "shop=http"),
+        ("serve", "shop.yaml", "--port", "shop=70000"),
+        ("serve", "shop.yaml", "--port", "0"),
+        ("serve", "shop.yaml", "--port", "shopp=0"),
+        ("serve", "shop.yaml", "--base-uri", "apis=http://a"),
+        ("serve", "shop.yaml", "--base-uri", "api=ftp://a"),
+        ("serve", "shop.yaml", "--drain-timeout", "soon"),
+        ("serve", "shop.yaml", "--drain-timeout", "-1"),
+        ("serve", "shop.yaml", "--drain-timeout", "nan"),
+        ("serve", "shop.yaml", "--watch-interval", "0"),
+        ("serve", "shop.yaml", "--env-file", "none.env"),
+        ("serve", "shop.yaml", "--env-file", "latin.env"),
+        ("serve", "shop.yaml", "--trusted-proxy", "proxy"),
+        ("call", "shop.yaml", "get-thing", "id"),
+    ],
+    ids=" ".join,
+)
+def test_usage_errors(arguments: tuple[str, ...], shop: str, run: Run, snapshot: SnapshotAssertion) -> None:
     Path("latin.env").write_bytes(b"SHOP_TOKEN=\xe9\n")
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
-    assert message in err
     assert err.startswith("usage: adapter-host")
+    assert err.splitlines()[-1] == snapshot
 
 
 def test_validate(shop: str, run: Run) -> None:
     assert run("validate", shop) == (0, "1 capability: 1 can run with 3 operations; 0 problems, 0 warnings\n", "")
 
 
-def test_validate_reports_problems(shop: str, run: Run) -> None:
+def test_validate_reports_problems(shop: str, run: Run, snapshot: SnapshotAssertion) -> None:
     Path("bad.yaml").write_text(DOCUMENT.replace("call: api.add", "call: api.ad").replace("port: 8080", "prot: 8080"))
     code, out, err = run("validate", "bad.yaml", shop)
     assert code == 1
     assert out == "2 capabilities: 1 can run with 3 operations; 1 problem, 0 warnings\n"
-    assert err == "bad.yaml:41:7: 'port' is missing (given 'prot'; did you mean 'port'?)\n"
+    assert err.startswith("bad.yaml:41:7: ")
+    assert err == snapshot
 
     Path("odd.yaml").write_text(DOCUMENT.replace("info: {", "information: {}\ninfo: {"))
     code, out, err = run("validate", "odd.yaml")
-    assert (code, err) == (
-        0,
-        "odd.yaml:2:1: warning: unknown key 'information' is ignored"
-        " (known: naftiko, info, binds, consumes and capability)\n",
-    )
+    assert code == 0
+    assert err.startswith("odd.yaml:2:1: warning: ")
+    assert err == snapshot
     assert out.endswith("; 0 problems, 1 warning\n")
 
 
@@ -396,28 +411,29 @@ def test_call_body_fields(shop: str, run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    "arguments",
     [
-        (("get-thnig", "id=7"), "unknown operation 'get-thnig'; did you mean 'get-thing'?"),
-        (("zzz",), "unknown operation 'zzz' (known: get-thing, add-order, put-part, "),
-        (("api.get",), "operation 'api.get' is ambiguous; use one of: api.things.get, api.parts.get"),
-        (("get-thing",), "'id' is required"),
-        (("get-thing", "id=seven"), "'id' must be an integer (given \"seven\")"),
-        (("get-thing", "id=7", "deep=maybe"), "'deep' must be true or false (given \"maybe\")"),
-        (("get-thing", "id=7", "dep=1"), "unknown parameter 'dep'; did you mean 'deep'?"),
-        (("add-order", "--body", "{"), "--body is not valid JSON"),
-        (("add-order", "--body", "@none.json"), "--body: cannot read 'none.json': No such file or directory"),
-        (("put-part", "--body", "[1]"), "--body is not a JSON object"),
+        ("get-thnig", "id=7"),
+        ("zzz",),
+        ("api.get",),
+        ("get-thing",),
+        ("get-thing", "id=seven"),
+        ("get-thing", "id=7", "deep=maybe"),
+        ("get-thing", "id=7", "dep=1"),
+        ("add-order", "--body", "{"),
+        ("add-order", "--body", "@none.json"),
+        ("put-part", "--body", "[1]"),
     ],
+    ids=" ".join,
 )
-@pytest.mark.parametrize("dry_run", [("--dry-run",), ()])
 def test_call_errors(
-    arguments: tuple[str, ...], message: str, dry_run: tuple[str, ...], shop: str, run: Run, upstream: str
+    arguments: tuple[str, ...], shop: str, run: Run, upstream: str, snapshot: SnapshotAssertion
 ) -> None:
-    code, out, err = run("call", shop, *arguments, upstream, *dry_run)
+    code, out, err = run("call", shop, *arguments, upstream)
     assert (code, out) == (2, "")
-    assert f"adapter-host: call: {message}" in err
+    assert run("call", shop, *arguments, upstream, "--dry-run") == (code, out, err)
     assert Upstream.seen == []
+    assert err.splitlines()[-1] == snapshot
 
 
 def test_call(shop: str, run: Run, upstream: str) -> None:
@@ -438,26 +454,25 @@ def test_environment_overrides_env_file(shop: str, run: Run, upstream: str, monk
     assert [authorization for _, _, authorization, _ in Upstream.seen] == ["Bearer s3cr3t", "Bearer from-the-file"]
 
 
-def test_call_upstream_error(shop: str, run: Run, upstream: str) -> None:
+def test_call_upstream_error(shop: str, run: Run, upstream: str, snapshot: SnapshotAssertion) -> None:
     code, out, err = run("call", shop, "api.things.get", "id=404", upstream)
     assert (code, out) == (3, '{"error": "no such thing"}\n')
-    assert err == "adapter-host: the upstream answered 404\n"
+    assert "404" in err
+    assert err == snapshot
 
 
-def test_call_unreachable_upstream(shop: str, run: Run) -> None:
+def test_call_unreachable_upstream(shop: str, run: Run, snapshot: SnapshotAssertion) -> None:
     code, out, err = run("call", shop, "get-thing", "id=7", "--base-uri", "api=http://127.0.0.1:9")
     assert (code, out) == (3, "")
-    assert err.endswith("adapter-host: the upstream 'api' cannot be reached\n")
+    assert err.splitlines()[-1] == snapshot
 
 
-def test_call_missing_secret(shop: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_call_missing_secret(shop: str, run: Run, monkeypatch: pytest.MonkeyPatch, snapshot: SnapshotAssertion) -> None:
     monkeypatch.delenv("SHOP_TOKEN")
     code, out, err = run("call", shop, "get-thing", "id=7")
     assert (code, out) == (1, "")
-    assert err == (
-        "shop.yaml:11:45: secret 'env.TOKEN' is not set (bind 'env'; set the environment variable SHOP_TOKEN,"
-        " or name a file that has it with --env-file)\n"
-    )
+    assert err.startswith("shop.yaml:11:45: ")
+    assert err == snapshot
     Path(".env").write_text("SHOP_TOKEN=s3cr3t\n")
     assert dry(run, "get-thing", "id=7", "--env-file", ".env")["method"] == "GET"
 

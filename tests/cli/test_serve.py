@@ -13,6 +13,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from syrupy.assertion import SnapshotAssertion
 
 from tests.conftest import Command
 from tests.support.command import DOCUMENT, SECRET, Serve, Serving, Upstream
@@ -138,35 +139,32 @@ def shop(tmp_path: Path) -> Path:
     return file
 
 
-def test_port_in_use(shop: Path, command: Command) -> None:
+def test_port_in_use(shop: Path, command: Command, snapshot: SnapshotAssertion) -> None:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
         port = listening.getsockname()[1]
         result = command("serve", "shop.yaml", "--port", f"tools={port}", environment=SECRET)
     assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr == (
-        f"adapter-host: shop.yaml:27:13: cannot listen on 127.0.0.1:{port}: address already in use"
-        "; choose another port with --port tools=PORT, 0 for any free port\n"
-    )
+    assert result.stderr.startswith("adapter-host: shop.yaml:27:13: ")
+    assert result.stderr.replace(str(port), "PORT") == snapshot
 
 
-def test_missing_secret(shop: Path, command: Command) -> None:
+def test_missing_secret(shop: Path, command: Command, snapshot: SnapshotAssertion) -> None:
     result = command("serve", "shop.yaml")
     assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr == (
-        "shop.yaml:11:45: secret 'env.TOKEN' is not set (bind 'env'; set the environment variable SHOP_TOKEN,"
-        " or name a file that has it with --env-file)\n"
-    )
+    assert result.stderr.startswith("shop.yaml:11:45: ")
+    assert result.stderr == snapshot
 
 
-def test_invalid_document(shop: Path, command: Command) -> None:
+def test_invalid_document(shop: Path, command: Command, snapshot: SnapshotAssertion) -> None:
     shop.write_text(
         DOCUMENT.replace("method: GET, name", "metod: GET, name").replace("call: api.list}", "call: api.lst}")
     )
     result = command("serve", "shop.yaml", environment=SECRET)
     assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr == "shop.yaml:24:16: 'method' is missing (given 'metod'; did you mean 'method'?)\n"
+    assert result.stderr.startswith("shop.yaml:24:16: ")
+    assert result.stderr == snapshot
     shop.write_text(DOCUMENT.replace("call: api.list}", "call: api.lst}"))
     result = command("serve", "shop.yaml", environment=SECRET)
     assert [line.split(": ")[0] for line in result.stderr.splitlines()] == ["shop.yaml:24:54", "shop.yaml:29:64"]

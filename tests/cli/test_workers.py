@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from syrupy.assertion import SnapshotAssertion
 
 from tests.conftest import Command
 from tests.support.command import DOCUMENT, SECRET, Serve, Serving, Upstream
@@ -184,27 +185,21 @@ async def test_second_command_cannot_take_the_port(serve: Serve, tmp_path: Path,
     assert f"cannot listen on 127.0.0.1:{port}: address already in use" in result.stderr
 
 
-@pytest.mark.parametrize(
-    ("options", "code", "reason"),
-    [
-        (("--workers", "0"), 2, "'0' is not a positive number"),
-        (("--workers", "2", "--stdio"), 1, "--workers cannot be used with standard input and output"),
-    ],
-)
+@pytest.mark.parametrize(("options", "code"), [(("--workers", "0"), 2), (("--workers", "2", "--stdio"), 1)])
 def test_options_that_exclude_workers(
-    options: tuple[str, ...], code: int, reason: str, tmp_path: Path, command: Command
+    options: tuple[str, ...], code: int, tmp_path: Path, command: Command, snapshot: SnapshotAssertion
 ) -> None:
     (tmp_path / "shop.yaml").write_text(DOCUMENT)
     result = command("serve", "shop.yaml", *options, environment=SECRET)
     assert result.returncode == code
-    assert reason in result.stderr
+    assert result.stderr.splitlines()[-1] == snapshot
 
 
-def test_exposer_with_own_listener(tmp_path: Path, command: Command) -> None:
+def test_exposer_with_own_listener(tmp_path: Path, command: Command, snapshot: SnapshotAssertion) -> None:
     (tmp_path / "lines.yaml").write_text(LINES)
     result = command("serve", "lines.yaml", "--workers", "2")
     assert result.returncode == 1
-    assert result.stderr == "adapter-host: 'lines' (echo) has its own listener; serve it without --workers\n"
+    assert result.stderr.splitlines() == snapshot
 
 
 LINES = """\

@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from syrupy.assertion import SnapshotAssertion
 
 from adapter_host import (
     ArgumentError,
@@ -322,16 +323,14 @@ SECRET = {"namespace": "env", "keys": {"TOKEN": "FRONT_TOKEN"}}
 BEARER = {"type": "bearer", "token": "{{env.TOKEN}}"}
 
 
-async def test_missing_secret_prevents_start() -> None:
+async def test_missing_secret_prevents_start(snapshot: SnapshotAssertion) -> None:
     served = host(document(plain(authentication=BEARER), binds=[SECRET]))
     with pytest.raises(ProblemsError) as caught:
         await served.start()
     (problem,) = caught.value.problems
     assert problem.code == "unresolved-secret"
-    assert str(problem) == (
-        "<capability>: capability.exposes.0.authentication.token: secret 'env.TOKEN' is not set (bind 'env'; set the"
-        " environment variable FRONT_TOKEN, or name a file that has it with --env-file)"
-    )
+    assert str(problem).startswith("<capability>: capability.exposes.0.authentication.token: ")
+    assert str(problem) == snapshot
     with pytest.raises(ProblemsError):
         await host(document(plain(authentication=BEARER), binds=[SECRET]), environment={"FRONT_TOKEN": ""}).start()
 
@@ -344,7 +343,7 @@ def taken_port() -> Any:
         yield listening.getsockname()[1]
 
 
-async def test_port_in_use(taken_port: int, recorder: Recorder, tmp_path: Path) -> None:
+async def test_port_in_use(taken_port: int, recorder: Recorder, tmp_path: Path, snapshot: SnapshotAssertion) -> None:
     file = tmp_path / "a.yaml"
     file.write_text(
         "naftiko: 1.0.0-alpha2\ncapability:\n  consumes:\n  - {type: noted, namespace: one}\n"
@@ -353,10 +352,9 @@ async def test_port_in_use(taken_port: int, recorder: Recorder, tmp_path: Path) 
     served = host(file, recorder=recorder)
     with pytest.raises(StartError) as caught:
         await served.start()
-    assert str(caught.value) == (
-        f"{file}:8:11: cannot listen on 127.0.0.1:{taken_port}: address already in use"
-        "; choose another port with --port front=PORT, 0 for any free port"
-    )
+    message = str(caught.value)
+    assert message.startswith(f"{file}:8:11: ")
+    assert message.removeprefix(str(file)).replace(str(taken_port), "PORT") == snapshot
     assert recorder.events == ["make consumer one", "start consumer one", "stop consumer one"]
 
 

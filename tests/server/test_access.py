@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
+from syrupy.assertion import SnapshotAssertion
 
 from adapter_host import PRINCIPAL, Host, Principal, ProblemsError, RegisterExposer, Settings, hookimpl
 from adapter_host.auth.credentials import Refusal
@@ -307,19 +308,20 @@ async def test_forwarded_host_of_trusted_proxy(proxies: tuple[str, ...], forward
         assert (await post(url, Host="inner.example", X_Forwarded_Host=forwarded))[0] == status
 
 
-async def test_rejection_log_names_the_option(caplog: pytest.LogCaptureFixture) -> None:
+async def test_rejection_log_names_the_option(caplog: pytest.LogCaptureFixture, snapshot: SnapshotAssertion) -> None:
     async with serving() as url:
         status, _, body = await post(url, Host="evil\u00e9.example:80")
-        assert (status, body["detail"]) == (421, "Host header is not allowed")
+        assert status == 421
+        assert body["detail"] == snapshot
         status, _, body = await post(url, Origin="https://evil.example")
-        assert (status, body["detail"]) == (403, "Origin header is not allowed")
+        assert status == 403
+        assert body["detail"] == snapshot
     host, origin = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
-    assert origin == (
-        "rejected a request with Origin 'https://evil.example'; allow it with --allowed-origin 'https://evil.example'"
-    )
+    assert "--allowed-origin 'https://evil.example'" in origin
+    assert origin == snapshot
     assert host.isascii()
     assert host.isprintable()
-    assert host.startswith("rejected a request with Host 'evil")
+    assert host == snapshot
 
 
 @pytest.mark.parametrize(
