@@ -1,6 +1,6 @@
-"""Fixtures for the tests of plugins and of applications, found by pytest without an import.
+"""Pytest fixtures for tests of plugins and applications.
 
-It is apart from the package, whose import takes time that the tests of other projects need not spend.
+The module is outside the package because pytest imports it in every project, and the package is slow to import.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def running() -> Callable[..., Any]:
-    """Return the context manager `adapter_host.testing.running`, to be used as `async with`."""
+    """Return `adapter_host.testing.running`, an async context manager."""
     from adapter_host.testing import running
 
     return running
@@ -24,11 +24,11 @@ def running() -> Callable[..., Any]:
 
 @pytest.fixture
 def fake_plugins() -> Callable[..., Plugins]:
-    """Return function that creates plugins for a host: `type: fake` and those passed by name, none of the installed."""
+    """Return a function that creates plugins for a host: `type: fake` and those passed by name."""
     from adapter_host import Plugins
     from adapter_host.testing import FakePlugin
 
-    def plugins(**given: object) -> Plugins:
-        return Plugins({"fake": FakePlugin(), **given})
+    def plugins(**others: object) -> Plugins:
+        return Plugins({"fake": FakePlugin(), **others})
 
     return plugins

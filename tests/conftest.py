@@ -1,14 +1,16 @@
-"""A clean environment, no network but loopback, and the command as people run it."""
+"""Fixtures of all tests: a clean environment, no network but loopback, and the command as a process."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import ipaddress
+import logging
 import os
 import subprocess
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,10 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from adapter_host.cli import main
+
 from .support.adapters import Recorder
-from .support.command import DOCUMENT, SECRET, Serve, Serving, Upstream, appears
+from .support.command import DOCUMENT, SECRET, Serve, Serving, Upstream, wait_for_file
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -27,7 +31,7 @@ _KEPT_PREFIXES = ("COV", "HYPOTHESIS", "LC_", "PYTEST", "PYTHON")
 
 
 def _refuse_network(event: str, arguments: tuple[Any, ...]) -> None:
-    """Let sockets reach this machine alone; an audit hook cannot be taken away again, so it holds for every test."""
+    """Allow connections to loopback only; an audit hook cannot be removed, so it holds for every test."""
     if event == "socket.getaddrinfo":
         host = arguments[0]
     elif event in ("socket.connect", "socket.sendto") and isinstance(arguments[1], tuple):
@@ -54,33 +58,41 @@ sys.addaudithook(_refuse_network)
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No secret, proxy or setting of whoever runs the tests gets into them."""
+    """Remove secrets, proxies and settings of the user from the environment."""
     for name in list(os.environ):
         if name not in _KEPT and not name.startswith(_KEPT_PREFIXES):
             monkeypatch.delenv(name)
 
 
 @pytest.fixture
-def command(tmp_path: Path) -> Command:
-    """Run `adapter-host` in a process of its own, in an empty folder; `environment` is added to a clean one."""
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
+    """Return a function that runs `adapter-host` in this process and an empty folder; `environment` is added."""
+    # `serve` configures logging, which belongs to this process.
+    monkeypatch.setattr(logging, "basicConfig", lambda **_: None)
 
     def run(*arguments: str | Path, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "adapter_host", *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            env={**os.environ, **(environment or {})},
-            timeout=30,
-            check=False,
-        )
+        words = list(map(str, arguments))
+        with monkeypatch.context() as patch:
+            patch.chdir(tmp_path)
+            for name, value in (environment or {}).items():
+                patch.setenv(name, value)
+            try:
+                code = main(words)
+            except SystemExit as usage:
+                code = int(usage.code or 0)
+        output = capsys.readouterr()
+        return subprocess.CompletedProcess(words, code, output.out, output.err)
 
-    return run
+    thresholds = gc.get_threshold()
+    yield run
+    # The command adjusts the garbage collector of its process.
+    gc.set_threshold(*thresholds)
+    gc.unfreeze()
 
 
 @pytest.fixture
 def recorder() -> Recorder:
-    """Return a plugin whose adapters note what is done with them."""
+    """Return a plugin whose adapters record events."""
     return Recorder()
 
 
@@ -88,16 +100,16 @@ def recorder() -> Recorder:
 async def upstream() -> AsyncIterator[Upstream]:
     api = Upstream()
     app = web.Application()
-    app.router.add_get("/things", api.answer)
+    app.router.add_get("/things", api.respond)
     async with TestServer(app) as server:
         api.url = str(server.make_url("")).rstrip("/")
         yield api
-        api.let_go.set()
+        api.release.set()
 
 
 @pytest.fixture
 def serve(tmp_path: Path, upstream: Upstream) -> Serve:
-    """Serve the shop in a process of its own, until the block ends."""
+    """Serve the shop in a new process until the block ends."""
 
     @asynccontextmanager
     async def serving(
@@ -108,11 +120,11 @@ def serve(tmp_path: Path, upstream: Upstream) -> Serve:
         secrets = SECRET if environment is None else environment
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "adapter_host", "serve", "shop.yaml",
-            "--base-uri", f"api={upstream.url}", "--ready-file", str(ready), *options,
+            "--base-uri", f"api={upstream.url}", "--ready-file", str(ready), "--watch-interval", "0.05", *options,
             stdout=PIPE, stderr=PIPE, cwd=tmp_path, env={**os.environ, **secrets},
         )  # fmt: skip
         try:
-            await appears(ready, process)
+            await wait_for_file(ready, process)
             yield Serving(process, ready)
         finally:
             if process.returncode is None:

@@ -1,4 +1,4 @@
-"""`python -m adapter_host` is the command `adapter-host`."""
+"""Run the command `adapter-host` as `python -m adapter_host`."""
 
 import sys
 

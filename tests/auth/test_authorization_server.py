@@ -23,7 +23,7 @@ from adapter_host.auth.oauth2.jwt_verifier import JwtVerifier
 from adapter_host.auth.oauth2.key_set import MAX_AGE, MAX_STALE, MIN_INTERVAL, KeySet
 from tests.support.adapters import plain
 from tests.support.authorization_server import AUDIENCE, CLIENT, Issuer, Now, issuing, private_key, public_jwk, resolved
-from tests.support.oauth2_host import INTROSPECTION, Clock, answer, host, invalid, oauth2, serving
+from tests.support.oauth2_host import INTROSPECTION, Clock, host, invalid, oauth2, post, serving
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_metadata_urls(issuer: str, urls: list[str]) -> None:
 async def test_metadata_discovery(well_known: str) -> None:
     async with issuing("/realms/x", well_known=well_known) as issuer, serving(issuer) as url:
         for _ in range(3):
-            assert (await answer(url, issuer.token()))[0] == 200
+            assert (await post(url, issuer.token()))[0] == 200
         assert issuer.asked[well_known.format(path="/realms/x")] == issuer.asked["/keys"] == 1
 
 
@@ -114,10 +114,10 @@ async def test_host_starts_while_the_server_is_down(caplog: pytest.LogCaptureFix
     async with issuing() as issuer:
         token = issuer.token()
     async with serving(issuer) as url:
-        status, challenge, headers = await answer(url, token)
+        status, challenge, headers = await post(url, token)
         assert (status, challenge) == (503, "")
         assert 1 <= int(headers["Retry-After"]) <= RETRY_AFTER
-        assert (await answer(url))[0] == 401
+        assert (await post(url))[0] == 401
     (record,) = [record for record in caplog.records if record.name == "adapter_host" and record.levelname == "WARNING"]
     assert record.getMessage().startswith(f"authorization server {issuer.url} is unavailable: ")
     assert token not in caplog.text
@@ -145,11 +145,11 @@ METADATA = "/.well-known/oauth-authorization-server"
     ],
 )
 async def test_unusable_responses(issuer: Issuer, path: str, response: web.Response) -> None:
-    issuer.answers[path] = response
+    issuer.responses[path] = response
     async with serving(issuer) as url:
-        assert (await answer(url, issuer.token()))[0] == 503
+        assert (await post(url, issuer.token()))[0] == 503
         requests = issuer.asked.total()
-        assert (await answer(url, issuer.token()))[0] == 503
+        assert (await post(url, issuer.token()))[0] == 503
         assert issuer.asked.total() == requests, "no request until the retry delay is over"
         assert issuer.asked["/elsewhere"] == 0
 
@@ -158,13 +158,13 @@ async def test_unusable_responses(issuer: Issuer, path: str, response: web.Respo
 async def test_unusable_jwks_uri(issuer: Issuer, uri: Any) -> None:
     issuer.metadata["jwks_uri"] = uri
     async with serving(issuer) as url:
-        assert (await answer(url, issuer.token()))[0] == 503
+        assert (await post(url, issuer.token()))[0] == 503
 
 
 async def test_concurrent_requests_fetch_keys_once(issuer: Issuer) -> None:
     issuer.open.clear()
     async with serving(issuer) as url:
-        waiting = [asyncio.create_task(answer(url, issuer.token(sub=f"s{index}"))) for index in range(20)]
+        waiting = [asyncio.create_task(post(url, issuer.token(sub=f"s{index}"))) for index in range(20)]
         await issuer.reached.wait()
         issuer.open.set()
         assert {status for status, _, _ in await asyncio.gather(*waiting)} == {200}
@@ -174,9 +174,9 @@ async def test_concurrent_requests_fetch_keys_once(issuer: Issuer) -> None:
 async def test_cancelled_request_does_not_cancel_the_fetch(issuer: Issuer) -> None:
     issuer.open.clear()
     async with serving(issuer) as url:
-        first = asyncio.create_task(answer(url, issuer.token()))
+        first = asyncio.create_task(post(url, issuer.token()))
         await issuer.reached.wait()
-        second = asyncio.create_task(answer(url, issuer.token()))
+        second = asyncio.create_task(post(url, issuer.token()))
         first.cancel()
         await asyncio.wait([first])
         issuer.open.set()
@@ -188,7 +188,7 @@ async def test_host_stops_during_a_fetch(issuer: Issuer) -> None:
     issuer.open.clear()
     served = host(plain(authentication=oauth2(issuer.url)), drain_timeout=0.01)
     async with served:
-        asking = asyncio.create_task(answer(f"{served.status()[0].url}/get", issuer.token()))
+        asking = asyncio.create_task(post(f"{served.status()[0].url}/get", issuer.token()))
         await issuer.reached.wait()
     with pytest.raises(aiohttp.ClientError):
         await asking
@@ -196,12 +196,12 @@ async def test_host_stops_during_a_fetch(issuer: Issuer) -> None:
 
 async def test_unknown_key_ids_do_not_cause_fetches(issuer: Issuer) -> None:
     async with serving(issuer) as url:
-        assert (await answer(url, issuer.token()))[0] == 200
-        strangers = [answer(url, issuer.token(kid=f"k{index}", name="other")) for index in range(60)]
+        assert (await post(url, issuer.token()))[0] == 200
+        strangers = [post(url, issuer.token(kid=f"k{index}", name="other")) for index in range(60)]
         for status, challenge, _ in await asyncio.gather(*strangers):
             assert (status, challenge) == (401, invalid("the token is signed with an unknown key"))
         assert issuer.asked["/keys"] == 1
-        assert (await answer(url, issuer.token()))[0] == 200
+        assert (await post(url, issuer.token()))[0] == 200
 
 
 # Keys over time
@@ -321,9 +321,9 @@ async def test_introspected_tokens(issuer: Issuer, caplog: pytest.LogCaptureFixt
     issuer.introspected["narrow"] = {"active": True, "aud": AUDIENCE, "scope": "write"}
     async with serving(issuer, **INTROSPECTION) as url:
         for _ in range(3):
-            assert (await answer(url, "good"))[0] == 200
-            assert (await answer(url, "narrow"))[0] == 403
-            status, challenge, _ = await answer(url, "revoked")
+            assert (await post(url, "good"))[0] == 200
+            assert (await post(url, "narrow"))[0] == 403
+            status, challenge, _ = await post(url, "revoked")
             assert (status, challenge) == (401, invalid("the token is not active"))
     assert [form["token"] for form in issuer.forms] == ["good", "narrow", "revoked"]
     for secret in ("good", "narrow", "revoked", CLIENT[1]):
@@ -349,7 +349,7 @@ async def test_introspected_claims_are_checked(
 ) -> None:
     issuer.introspected["t0ken"] = resolved({"active": True, "aud": AUDIENCE, "scope": "read", **claims})
     async with serving(issuer, **INTROSPECTION) as url:
-        status, challenge, _ = await answer(url, "t0ken")
+        status, challenge, _ = await post(url, "t0ken")
     assert status == 401
     assert challenge == snapshot
 
@@ -395,11 +395,11 @@ async def test_failed_introspection_rejects(issuer: Issuer, change: str) -> None
     elif change == "client":
         more["x-client-secret"] = "other"
     elif change == "answer":
-        issuer.answers["/introspect"] = web.Response(text="active")
+        issuer.responses["/introspect"] = web.Response(text="active")
     else:
-        issuer.answers["/introspect"] = web.Response(status=503)
+        issuer.responses["/introspect"] = web.Response(status=503)
     async with serving(issuer, **more) as url:
-        assert (await answer(url, "t0ken"))[0] == 503
+        assert (await post(url, "t0ken"))[0] == 503
 
 
 async def test_failed_fetch_discards_the_metadata(issuer: Issuer) -> None:
@@ -407,12 +407,12 @@ async def test_failed_fetch_discards_the_metadata(issuer: Issuer) -> None:
     tokens = JwtVerifier(server, AUDIENCE)
     await server.start()
     try:
-        issuer.answers["/keys"] = web.Response(status=404)
+        issuer.responses["/keys"] = web.Response(status=404)
         with pytest.raises(UnavailableError):
             await tokens._fetch()
         issuer.metadata["jwks_uri"] = issuer.metadata["introspection_endpoint"].replace("introspect", "moved")
         server._not_before = 0.0
-        issuer.answers["/moved"] = web.json_response({"keys": issuer.keys})
+        issuer.responses["/moved"] = web.json_response({"keys": issuer.keys})
         assert await tokens._fetch() == {"keys": issuer.keys}
     finally:
         await tokens.stop()

@@ -17,7 +17,7 @@ from syrupy.assertion import SnapshotAssertion
 from adapter_host.auth.oauth2.claims import LEEWAY, ExpectedClaims, InvalidTokenError
 from adapter_host.auth.oauth2.key_set import ALGORITHMS
 from tests.support.authorization_server import AUDIENCE, Issuer, Now, issuing, private_key, public_jwk, unsigned
-from tests.support.oauth2_host import WHERE, answer, invalid, serving
+from tests.support.oauth2_host import WHERE, invalid, post, serving
 
 
 @pytest.fixture
@@ -45,8 +45,8 @@ async def issuer() -> AsyncIterator[Issuer]:
 async def test_valid_signatures(issuer: Issuer, kind: str, algorithm: str) -> None:
     issuer.keys = [public_jwk(private_key(kind), algorithm, kid="one", use="sig", alg=algorithm)]
     async with serving(issuer) as url:
-        assert (await answer(url, issuer.token(kind=kind, algorithm=algorithm)))[0] == 200
-        assert (await answer(url, issuer.token(kind=kind, algorithm=algorithm, name="other")))[0] == 401
+        assert (await post(url, issuer.token(kind=kind, algorithm=algorithm)))[0] == 200
+        assert (await post(url, issuer.token(kind=kind, algorithm=algorithm, name="other")))[0] == 401
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ async def test_valid_signatures(issuer: Issuer, kind: str, algorithm: str) -> No
 )
 async def test_valid_claims(issuer: Issuer, claims: dict[str, Any]) -> None:
     async with serving(issuer) as url:
-        assert (await answer(url, issuer.token(**claims)))[0] == 200
+        assert (await post(url, issuer.token(**claims)))[0] == 200
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ async def test_valid_claims(issuer: Issuer, claims: dict[str, Any]) -> None:
 )
 async def test_invalid_claims(issuer: Issuer, claims: dict[str, Any], snapshot: SnapshotAssertion) -> None:
     async with serving(issuer) as url:
-        status, challenge, _ = await answer(url, issuer.token(**claims))
+        status, challenge, _ = await post(url, issuer.token(**claims))
     assert status == 401
     assert challenge == snapshot
 
@@ -103,8 +103,8 @@ async def test_invalid_claims(issuer: Issuer, claims: dict[str, Any], snapshot: 
 async def test_issuer_with_a_trailing_slash(issuer: Issuer) -> None:
     issuer.metadata["issuer"] += "/"
     async with serving(issuer) as url:
-        assert (await answer(url, issuer.token(iss=f"{issuer.url}/")))[0] == 200
-        assert (await answer(url, issuer.token()))[1] == invalid("the token is from another issuer")
+        assert (await post(url, issuer.token(iss=f"{issuer.url}/")))[0] == 200
+        assert (await post(url, issuer.token()))[1] == invalid("the token is from another issuer")
 
 
 async def test_subject_must_be_a_string() -> None:
@@ -116,8 +116,8 @@ async def test_subject_must_be_a_string() -> None:
 @pytest.mark.shows("AuthOAuth2", "resource", "audience")
 async def test_declared_audience(issuer: Issuer) -> None:
     async with serving(issuer, audience="api://orders") as url:
-        assert (await answer(url, issuer.token(aud="api://orders")))[0] == 200
-        assert (await answer(url, issuer.token()))[0] == 401
+        assert (await post(url, issuer.token(aud="api://orders")))[0] == 200
+        assert (await post(url, issuer.token()))[0] == 401
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ async def test_declared_audience(issuer: Issuer) -> None:
 )
 async def test_missing_scope(issuer: Issuer, claims: dict[str, Any]) -> None:
     async with serving(issuer) as url:
-        status, challenge, _ = await answer(url, issuer.token(**claims))
+        status, challenge, _ = await post(url, issuer.token(**claims))
     description = "the token lacks a required scope"
     expected = f'Bearer error="insufficient_scope", error_description="{description}", scope="read", {WHERE}'
     assert (status, challenge) == (403, expected)
@@ -134,10 +134,10 @@ async def test_missing_scope(issuer: Issuer, claims: dict[str, Any]) -> None:
 @pytest.mark.shows("AuthOAuth2", "scopes")
 async def test_all_scopes_are_required(issuer: Issuer) -> None:
     async with serving(issuer, scopes=["read", "write"]) as url:
-        assert (await answer(url, issuer.token(scope="write read more")))[0] == 200
-        assert (await answer(url, issuer.token(scope="read")))[0] == 403
+        assert (await post(url, issuer.token(scope="write read more")))[0] == 200
+        assert (await post(url, issuer.token(scope="read")))[0] == 403
     async with serving(issuer, scopes=[]) as url:
-        assert (await answer(url, issuer.token(scope=None)))[0] == 200
+        assert (await post(url, issuer.token(scope=None)))[0] == 200
 
 
 # Rejected tokens
@@ -163,7 +163,7 @@ async def test_insecure_algorithms_are_rejected(issuer: Issuer) -> None:
     ]
     async with serving(issuer) as url:
         for token in tokens:
-            status, challenge, _ = await answer(url, token)
+            status, challenge, _ = await post(url, token)
             assert status == 401
             assert challenge == invalid("the signing algorithm of the token is not accepted")
         assert issuer.asked.total() == 0, "no request is needed"
@@ -181,20 +181,20 @@ async def test_key_is_used_only_for_its_algorithm(issuer: Issuer) -> None:
         public_jwk(private_key("weak"), "RS256", kid="weak"),
     ]
     async with serving(issuer) as url:
-        assert (await answer(url, issuer.token(kind="RSA", algorithm="RS256")))[0] == 200
+        assert (await post(url, issuer.token(kind="RSA", algorithm="RS256")))[0] == 200
         unknown = invalid("the token is signed with an unknown key")
         for kid, kind, algorithm in (("one", "RSA", "PS256"), ("encrypts", "RSA", "RS256")):
-            assert (await answer(url, issuer.token(kind=kind, algorithm=algorithm, kid=kid)))[1] == unknown
+            assert (await post(url, issuer.token(kind=kind, algorithm=algorithm, kid=kid)))[1] == unknown
         with pytest.warns(jwt.warnings.InsecureKeyLengthWarning):
             weak = issuer.token(kind="weak", algorithm="RS256", kid="weak")
-        assert (await answer(url, weak))[1] == unknown
+        assert (await post(url, weak))[1] == unknown
 
 
 async def test_token_without_a_key_id(issuer: Issuer) -> None:
     issuer.keys.append(public_jwk(private_key("P-256", "second"), "ES256"))
     async with serving(issuer) as url:
         for name, status in (("", 200), ("second", 200), ("third", 401)):
-            assert (await answer(url, issuer.token(kid=None, name=name)))[0] == status
+            assert (await post(url, issuer.token(kid=None, name=name)))[0] == status
 
 
 async def test_wrong_signature_is_rejected(issuer: Issuer) -> None:
@@ -202,13 +202,13 @@ async def test_wrong_signature_is_rejected(issuer: Issuer) -> None:
     other = issuer.token(sub="eve").split(".")[1]
     async with serving(issuer) as url:
         for token in (f"{head}.{other}.{signature}", f"{head}.{body}."):
-            assert (await answer(url, token))[1] == invalid("the signature of the token is invalid")
+            assert (await post(url, token))[1] == invalid("the signature of the token is invalid")
 
 
 @pytest.mark.parametrize("token", ["xyz", "a.b.c", "...", "e30.e30.", "\u00e9.e30.", "W10.e30.e30", "x" * 6000])
 async def test_malformed_tokens_are_rejected(issuer: Issuer, token: str) -> None:
     async with serving(issuer) as url:
-        status, challenge, _ = await answer(url, token)
+        status, challenge, _ = await post(url, token)
         assert status == 401
         assert 'error="invalid_token"' in challenge
         assert issuer.asked.total() == 0
@@ -218,14 +218,14 @@ async def test_malformed_tokens_are_rejected(issuer: Issuer, token: str) -> None
 async def test_signed_payload_must_be_an_object(issuer: Issuer, payload: bytes) -> None:
     token = jwt.PyJWS().encode(payload, private_key("P-256"), "ES256", headers={"kid": "one"})
     async with serving(issuer) as url:
-        assert (await answer(url, token))[1] == invalid("the token is malformed")
+        assert (await post(url, token))[1] == invalid("the token is malformed")
 
 
 async def test_unknown_critical_header_is_rejected(issuer: Issuer) -> None:
     headers = {"kid": "one", "crit": ["exp"], "exp": 1}
     token = jwt.encode(issuer.claims(), private_key("P-256"), "ES256", headers=headers)
     async with serving(issuer) as url:
-        assert (await answer(url, token))[0] == 401
+        assert (await post(url, token))[0] == 401
 
 
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic YTpi", "token"])
@@ -235,5 +235,5 @@ async def test_missing_token(issuer: Issuer, header: str | None) -> None:
         async with session.post(url, headers=headers) as response:
             assert response.status == 401
             assert response.headers["WWW-Authenticate"] == f'Bearer scope="read", {WHERE}'
-        assert (await answer(f"{url}?access_token={issuer.token()}"))[0] == 401
+        assert (await post(f"{url}?access_token={issuer.token()}"))[0] == 401
     assert issuer.asked.total() == 0

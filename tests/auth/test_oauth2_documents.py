@@ -18,7 +18,7 @@ from adapter_host.auth.oauth2.introspection import Client
 from adapter_host.auth.oauth2.metadata import WELL_KNOWN
 from tests.support.adapters import document, plain, plain_plugins
 from tests.support.authorization_server import AUDIENCE, Issuer, issuing
-from tests.support.oauth2_host import INTROSPECTION, answer, host, oauth2, serving
+from tests.support.oauth2_host import INTROSPECTION, host, oauth2, post, serving
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ async def test_protected_resource_metadata(issuer: Issuer) -> None:
         for path in ("", "/orders"):
             assert await described(f"{root}{WELL_KNOWN}{path}") == (200, expected)
         assert (await described(f"{root}{WELL_KNOWN}/other"))[0] == 404
-        assert (await answer(f"{root}{WELL_KNOWN}"))[0] == 405
+        assert (await post(f"{root}{WELL_KNOWN}"))[0] == 405
         headers = {"Host": "evil.example"}
         async with aiohttp.ClientSession() as session, session.get(f"{root}{WELL_KNOWN}", headers=headers) as refused:
             assert refused.status == 421
@@ -64,8 +64,8 @@ async def test_two_exposers_on_one_port(issuer: Issuer) -> None:
         for name in ("first", "second"):
             resource = f"https://api.example/{name}"
             assert (await described(f"{root}{WELL_KNOWN}/{name}"))[1]["resource"] == resource
-            assert (await answer(f"{root}/{name}/get", issuer.token(aud=resource)))[0] == 200
-            assert (await answer(f"{root}/{name}/get", issuer.token()))[0] == 401
+            assert (await post(f"{root}/{name}/get", issuer.token(aud=resource)))[0] == 200
+            assert (await post(f"{root}/{name}/get", issuer.token()))[0] == 401
         assert (await described(f"{root}{WELL_KNOWN}"))[0] == 404
 
 
@@ -78,7 +78,7 @@ async def test_metadata_in_an_outer_application(issuer: Issuer, prefix: str) -> 
         for path in ("/orders", f"{prefix}/front"):
             assert (await described(f"{root}{WELL_KNOWN}{path}"))[1]["resource"] == AUDIENCE
         assert (await described(f"{root}{WELL_KNOWN}/other"))[0] == 404
-        assert (await answer(f"{root}{prefix}/front/get", issuer.token()))[0] == 200
+        assert (await post(f"{root}{prefix}/front/get", issuer.token()))[0] == 200
 
 
 async def test_metadata_after_a_reload(issuer: Issuer) -> None:
@@ -164,7 +164,7 @@ async def test_issuer_from_the_environment(issuer: Issuer) -> None:
     declared = oauth2("{{env.ISSUER}}")
     environment = {"ISSUER": issuer.url}
     async with host(plain(authentication=declared), environment=environment) as served:
-        assert (await answer(f"{served.status()[0].url}/get", issuer.token()))[0] == 200
+        assert (await post(f"{served.status()[0].url}/get", issuer.token()))[0] == 200
     assert host(plain(authentication=declared), mock=True).warnings == ()
     unresolved = host(plain(authentication=declared))
     with pytest.raises(ProblemsError, match=r"secret 'env\.ISSUER' is not set"):

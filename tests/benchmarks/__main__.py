@@ -45,7 +45,7 @@ def options() -> argparse.Namespace:
 
 
 def effort(given: argparse.Namespace) -> Effort:
-    """How much of it."""
+    """Return the sizes of the benchmark."""
     usual = QUICK if given.quick else WHOLE
     return Effort(
         rounds=given.rounds or usual.rounds,
@@ -56,7 +56,7 @@ def effort(given: argparse.Namespace) -> Effort:
 
 
 def measure(given: argparse.Namespace) -> Run:
-    """Run it."""
+    """Run the benchmark."""
     machine.refuse_elsewhere()
     if given.install and machine.missing():
         machine.install(machine.missing())
@@ -79,7 +79,7 @@ def measure(given: argparse.Namespace) -> Run:
 
 
 def main() -> None:
-    """Measure, or read; then show, keep and report."""
+    """Measure or load a run, then print, save and report it."""
     given = options()
     try:
         run = Run.read(given.read) if given.read else measure(given)

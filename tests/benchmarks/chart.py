@@ -1,4 +1,4 @@
-"""A chart: what each request costs, from the cheapest on, as a picture that needs no library."""
+"""The chart of costs per request as SVG, without a library."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LEFT: Final = 330
 _RIGHT: Final = 70
 _TOP: Final = 64
 _LINE: Final = 26
-# Inside an image nothing is known of the page around it but whether the reader prefers it dark.
+# An SVG in a page only knows whether the reader prefers a dark scheme.
 _STYLE: Final = """
   text { font: 13px system-ui, sans-serif; fill: #24292f }
   .note { font-size: 12px; fill: #57606a }
@@ -31,7 +31,7 @@ _STYLE: Final = """
 
 
 class _Scale:
-    """Powers of ten, side by side."""
+    """Powers of ten on an axis."""
 
     def __init__(self, values: Sequence[float]) -> None:
         self._first, self._last = floor(log10(min(values))), ceil(log10(max(values)))

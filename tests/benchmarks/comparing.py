@@ -1,4 +1,4 @@
-"""The comparison: every contender in turn, again and again, so that noise meets all alike."""
+"""The comparison: all contenders in turn, repeatedly, so that noise affects all of them equally."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .workload import ANSWER, TOKEN, Request, order, written
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How long is measured: rounds of so many seconds at each number of connections, and how often is started."""
+    """How long to measure: rounds of seconds at each number of connections, and the number of starts."""
 
     rounds: int
     seconds: int
@@ -29,7 +29,7 @@ class Effort:
 
 @contextmanager
 def api(folder: Path) -> Iterator[int]:
-    """Yield the API behind everything; gives its port."""
+    """Serve the upstream API; yield its port."""
     port = free_port()
     command = (
         nginx.api(folder, port) if found("nginx") else script("api", str(port), str(folder), written(ANSWER).decode())
@@ -44,7 +44,7 @@ def api(folder: Path) -> Iterator[int]:
 
 
 def compare(run: Run, contenders: Sequence[Contender], effort: Effort, folder: Path) -> None:
-    """Measure all contenders; what is found is added to the run."""
+    """Measure all contenders and add the results to the run."""
     servers = {id(each.server): each for each in reversed(contenders)}
     starts: dict[int, list[float]] = {key: [] for key in servers}
     try:

@@ -1,4 +1,4 @@
-"""What is compared: servers, and what each is asked."""
+"""The contenders: servers, and the requests to each."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MAPPED: Final = "aiohttp by hand, mapped"
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """One way to ask one server. `peer` is the hand-written proxy that does the same."""
+    """One way to call a server; `peer` is the hand-written proxy that does the same."""
 
     name: str
     server: Server
@@ -38,12 +38,12 @@ class Contender:
 
     @property
     def ours(self) -> bool:
-        """Whether it is adapter-host."""
+        """Whether the contender is adapter-host."""
         return self.name.startswith("adapter-host")
 
 
 def contenders(folder: Path, upstream: int) -> list[Contender]:
-    """All that can run here, the limits first; a server that is asked in several ways is the same object."""
+    """Return all contenders that can run here; ways to call the same server share one object."""
     return [*_limits(folder, upstream), *_ours(folder, upstream), *_others(folder, upstream)]
 
 

@@ -1,4 +1,4 @@
-"""What becomes of it as the work grows: more capabilities, more operations, larger answers, more workers."""
+"""Growth: more capabilities, more operations, larger responses, more workers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .server import Server, free_port
 from .workload import Request, order, tool_call, written
 
 OPERATIONS: Final = 10
-"""Operations of each capability where capabilities are many: half of them routes, half of them tools."""
+"""The number of operations of each capability in the test with many capabilities; half routes, half tools."""
 
 _CONNECTIONS: Final = 16
 _SECONDS: Final = 2
@@ -30,19 +30,19 @@ _SECONDS: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class _Growth:
-    """What the measurements of a run share."""
+    """The state of a run."""
 
     run: Run
     folder: Path
     upstream: str
 
     def add(self, kind: str, shown: dict[str, str], **measured: float) -> None:
-        """Keep what was found, as numbers and as it is shown."""
+        """Record a result as numbers and as table cells."""
         print(f"{kind}: {', '.join(f'{name} {text}' for name, text in shown.items())}", file=sys.stderr, flush=True)
         self.run.growth.append({"kind": kind, "shown": shown, **measured})
 
     def capabilities(self, count: int) -> None:
-        """So many documents in one host, all on one port."""
+        """Measure many documents in one host, all on one port."""
         port, middle = free_port(), count // 2
         folder = self.folder / f"capabilities-{count}"
         folder.mkdir()
@@ -53,7 +53,7 @@ class _Growth:
         self._serve(f"Capabilities of {OPERATIONS} operations", f"{count:,}", folder, [asked])
 
     def operations(self, count: int) -> None:
-        """One document with so many operations, each a route and a tool."""
+        """Measure one document with many operations, each a route and a tool."""
         port = free_port()
         path = self.folder / f"operations-{count}.yaml"
         path.write_text(_written(many(self.upstream, "all", count, count, port)))
@@ -62,7 +62,7 @@ class _Growth:
         self._serve("Operations of one capability", f"{count:,}", path, [asked, called])
 
     def workers(self, count: int) -> None:
-        """Start processes that share the port."""
+        """Measure worker processes that share the port."""
         port = free_port()
         path = self.folder / f"workers-{count}.yaml"
         path.write_text(_written(many(self.upstream, "all", 1, 1, port)))
@@ -89,7 +89,7 @@ class _Growth:
         self.add(kind, shown, ready=seconds, memory=memory, rate=loads[0].rate, cpu=loads[0].cpu)
 
     def answers(self, sizes: Sequence[int]) -> None:
-        """Answers of the API of so many bytes, passed on and mapped."""
+        """Measure large responses, passed on and mapped."""
         port = free_port()
         (self.folder / "files").mkdir()
         for size in sizes:
@@ -109,7 +109,7 @@ class _Growth:
 
 @dataclass(frozen=True, slots=True)
 class _Fetched:
-    """One answer: what was said, how long it took, and the MiB that the server had at most."""
+    """One response: its body, duration, and the peak MiB of the server."""
 
     status: int
     size: int
@@ -117,7 +117,7 @@ class _Fetched:
     peak: float
 
     def shown(self, name: str) -> dict[str, str]:
-        """Its cells of a table."""
+        """Return the cells of the table."""
         return {
             f"{name}: status": str(self.status),
             f"{name}: bytes": f"{self.size:,}",
@@ -140,13 +140,13 @@ def _fetched(server: Server, port: int, path: str) -> _Fetched:
 
 
 def _written(document: dict[str, Any]) -> str:
-    # By libyaml, as the many documents take their time.
+    # With libyaml, because loading many documents takes long.
     written: str = yaml.dump(document, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False)
     return written
 
 
 def _filler(size: int) -> bytes:
-    """Return a document of just that size."""
+    """Return a document of an exact size."""
     item = written({"sku": "A-100", "quantity": 2, "price": 9.5, "note": "before noon"})
     start, end = b'{"items":[', b'],"end":"%b"}'
     count = (size - len(start) - len(end)) // (len(item) + 1)
@@ -159,7 +159,7 @@ def _shown(size: int) -> str:
 
 
 def grow(run: Run, folder: Path, upstream: int, *, quick: bool) -> None:
-    """Measure; what is found is added to the run."""
+    """Measure growth and add the results to the run."""
     growth = _Growth(run, folder, f"http://127.0.0.1:{upstream}")
     for count in (1, 100) if quick else (1, 100, 1000):
         growth.capabilities(count)

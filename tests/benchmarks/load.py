@@ -1,4 +1,4 @@
-"""Load: so many connections, each with one request at a time, for some seconds."""
+"""Load: a number of connections with one request at a time each, for some seconds."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ end
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What was measured: requests a second, microseconds of a processor for each, and how long they took, in ms."""
+    """A measurement: requests per second, CPU microseconds per request, and latencies in ms."""
 
     rate: float
     cpu: float
@@ -38,7 +38,7 @@ class Load:
 
 
 def load(server: Server, request: Request, connections: int, seconds: int, folder: Path) -> Load:
-    """Load a server; raises `UnfitError` when one request of all is not answered."""
+    """Load a server; raise `UnfitError` if a request fails."""
     server.check(request)
     before = server.usage.cpu
     with pinned(LOADING):
@@ -54,7 +54,7 @@ def load(server: Server, request: Request, connections: int, seconds: int, folde
 def _by_wrk(
     server: Server, request: Request, connections: int, seconds: int, folder: Path
 ) -> tuple[int, float, float, float]:
-    # JSON's way to write a text of these is Lua's too.
+    # The JSON text of these is also valid Lua.
     headers = "\n".join(f"wrk.headers[{json.dumps(k)}] = {json.dumps(v)}" for k, v in request.wire.items())
     body = json.dumps(request.body.decode()) if request.body else "nil"
     path = folder / "request.lua"

@@ -1,4 +1,4 @@
-"""The machine: its two cores, its tools, what it is, and what its processes use."""
+"""The machine: its two cores, its tools, and the resource use of processes."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.support.paths import ROOT
 
 CORES: Final = sorted(os.sched_getaffinity(0))
 SERVED: Final = CORES[0]
-"""The core of what is measured."""
+"""The core of the measured server."""
 
 LOADING: Final = CORES[-1]
-"""The core of what loads it, and of the API behind it."""
+"""The core of the load generator and the upstream API."""
 
 PACKAGES: Final = {"wrk": "wrk", "nginx": "nginx"}
-"""The commands that the benchmark uses besides Python, each with its package of Debian."""
+"""The commands that the benchmark needs in addition to Python, each with its Debian package."""
 
 _TICK: Final = 1_000_000 / os.sysconf("SC_CLK_TCK")
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
@@ -33,7 +33,7 @@ _LOCKED: Final = {"fastmcp": "tests/clients/fastmcp.lock", "httpx": "tests/bench
 
 @contextmanager
 def pinned(*cores: int) -> Iterator[None]:
-    """Run on these cores, and have them inherited by what is started meanwhile."""
+    """Run this process and its children on these cores."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cores)
     try:
@@ -43,20 +43,20 @@ def pinned(*cores: int) -> Iterator[None]:
 
 
 def missing() -> list[str]:
-    """Return the packages of the commands that are not there."""
+    """Return the packages of missing commands."""
     return [package for command, package in PACKAGES.items() if found(command) is None]
 
 
 def found(command: str) -> str | None:
-    """Where a command is; Debian has some outside the path of plain users."""
+    """Return the path of a command; Debian has some outside the PATH of normal users."""
     return shutil.which(command) or shutil.which(command, path="/usr/sbin:/sbin")
 
 
 def install(packages: list[str]) -> None:
-    """Install packages of Debian where this user may; what stays missing is seen by `missing`."""
+    """Install Debian packages if permitted; `missing` shows the rest."""
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         return
-    # No service of theirs is to be started: only a run level that has none keeps Debian from it.
+    # Keep Debian from starting the services of the packages: a run level without services prevents it.
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     for arguments in (["update"], ["install", "--yes", "--no-install-recommends", *packages]):
         command = ["apt-get", "--quiet", "--quiet", *arguments]
@@ -93,7 +93,7 @@ def _locked(name: str, file: str) -> str:
 
 
 class Usage:
-    """What the processes of one group use; a server may be several."""
+    """The resource use of a process group; a server may have several processes."""
 
     def __init__(self, group: int) -> None:
         self._group = group
@@ -103,18 +103,18 @@ class Usage:
             try:
                 fields = (folder / "stat").read_text().rpartition(")")[2].split()
             except OSError:
-                continue  # ended meanwhile
+                continue  # exited meanwhile
             if int(fields[2]) == self._group:
                 yield folder, fields
 
     @property
     def cpu(self) -> float:
-        """Microseconds of a processor so far, for itself and in the kernel."""
+        """Return the CPU microseconds so far, user and kernel."""
         return sum(int(fields[11]) + int(fields[12]) for _, fields in self._members()) * _TICK
 
     @property
     def memory(self) -> float:
-        """MiB that are resident; what several processes share counts once."""
+        """Return the resident MiB; shared memory counts once."""
         members = list(self._members())
         if len(members) == 1:
             return int(members[0][1][21]) * _PAGE / 2**20
@@ -125,17 +125,17 @@ class Usage:
 
     @property
     def peak(self) -> float:
-        """MiB that were resident at most, since `forget_peak`."""
+        """Return the peak resident MiB since `forget_peak`."""
         peaks = [(folder / "status").read_text() for folder, _ in self._members()]
         return sum(int(match[1]) for text in peaks if (match := re.search(r"VmHWM:\s*(\d+)", text))) / 1024
 
     def forget_peak(self) -> None:
-        """Begin to look for a peak anew."""
+        """Reset the peak."""
         for folder, _ in self._members():
             (folder / "clear_refs").write_text("5")
 
 
 def refuse_elsewhere() -> None:
-    """Stop where the system does not say what is to be read here."""
+    """Raise an error if the system does not provide the statistics."""
     if not sys.platform.startswith("linux"):
         sys.exit("the benchmark needs Linux: it pins processes to cores, and reads what they use from /proc")

@@ -1,4 +1,4 @@
-"""nginx: as the API behind everything, and as the reverse proxy that nothing here is faster than."""
+"""nginx as the upstream API, and as the reference reverse proxy."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ _PROXY: Final = """
 
 
 def api(folder: Path, port: int) -> list[str]:
-    """Return the command that answers orders, and serves the files of a folder."""
+    """Return the command that serves orders, and the files of a folder."""
     server = _API.format(port=port, token=TOKEN, answer=json.dumps(ANSWER), folder=folder)
     return _command(folder, "api", server)
 
 
 def proxy(folder: Path, port: int, upstream: int) -> list[str]:
-    """Return the command that passes requests on, with the credential."""
+    """Return the command that proxies requests with the credential."""
     return _command(folder, "proxy", _PROXY.format(port=port, upstream=upstream, token=TOKEN))
 
 
@@ -75,5 +75,5 @@ def _command(folder: Path, name: str, servers: str) -> list[str]:
 
 
 def _user() -> str:
-    # Started by root, it would read nothing of ours as the user that it chooses.
+    # If started by root, nginx would run as a user that cannot read these files.
     return f"{pwd.getpwuid(os.getuid()).pw_name} {grp.getgrgid(os.getgid()).gr_name}"

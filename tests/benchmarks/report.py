@@ -1,4 +1,4 @@
-"""The page that shows the latest run: what is measured stands between markers, the rest is written by people."""
+"""The report page: the results of the latest run stand between markers, everything else is written by hand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAGE: Final = ROOT / "docs/explanation/performance.md"
 
 
 def write(run: Run, page: Path = PAGE) -> None:
-    """Show a run in the page; what it did not measure stays as it was."""
+    """Write a run to the page; sections that it did not measure stay unchanged."""
     text = page.read_text()
     if run.samples:
         page.with_suffix(".svg").write_text(chart(run))
@@ -27,7 +27,7 @@ def write(run: Run, page: Path = PAGE) -> None:
 
 
 def replaced(text: str, section: str, content: str) -> str:
-    """Return a page with a section replaced; raise `ValueError` unless its markers are there once."""
+    """Return a page with a section replaced; raise `ValueError` unless its markers occur once."""
     begin, end = f"<!-- measured: {section} -->", f"<!-- end of {section} -->"
     found, count = re.subn(
         f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: f"{begin}\n{content}\n{end}", text, flags=re.DOTALL

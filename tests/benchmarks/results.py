@@ -1,4 +1,4 @@
-"""What a run has measured: kept as it is, and read as medians, spreads and ratios."""
+"""The results of a run, as raw samples and as medians, spreads and ratios."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Self
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One measurement of one contender. CPU in microseconds a request, times in milliseconds."""
+    """One measurement of one contender: CPU in microseconds per request, times in milliseconds."""
 
     contender: str
     connections: int
@@ -25,7 +25,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One contender outside the rounds: its seconds to a first answer, and the MiB that it has after all of them."""
+    """Startup time in seconds, and memory after all rounds in MiB, of one contender."""
 
     contender: str
     peer: str
@@ -47,24 +47,24 @@ class Run:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Return a run that was kept."""
+        """Load a saved run."""
         data = json.loads(path.read_text())
         data["samples"] = [Sample(**each) for each in data["samples"]]
         data["standings"] = [Standing(**{**each, "starts": tuple(each["starts"])}) for each in data["standings"]]
         return cls(**data)
 
     def write(self, path: Path) -> None:
-        """Keep it."""
+        """Save the run."""
         path.write_text(json.dumps(asdict(self), indent=1) + "\n")
 
     @property
     def connections(self) -> list[int]:
-        """The numbers of connections that were tried."""
+        """Return the tested numbers of connections."""
         return sorted({sample.connections for sample in self.samples})
 
     @property
     def usual(self) -> int:
-        """The number of connections that stands for all."""
+        """Return the number of connections used in summaries."""
         return self.connections[len(self.connections) // 2]
 
     def of(self, contender: str, connections: int) -> list[Sample]:
@@ -72,7 +72,7 @@ class Run:
         return [each for each in self.samples if (each.contender, each.connections) == (contender, connections)]
 
     def ratio(self, contender: str, other: str, connections: int, measure: Callable[[Sample], float]) -> float | None:
-        """How a measure compares: the median of the rounds, in each of which both met the same noise."""
+        """Return the median ratio of a measure, over rounds in which both met the same noise."""
         pairs = zip(self.of(contender, connections), self.of(other, connections), strict=False)
         ratios = [measure(one) / measure(two) for one, two in pairs]
         return statistics.median(ratios) if ratios else None
@@ -84,6 +84,6 @@ def median(samples: Sequence[Sample], measure: Callable[[Sample], float]) -> flo
 
 
 def spread(samples: Sequence[Sample], measure: Callable[[Sample], float]) -> float:
-    """Half of the range of a measure, as a share of its median."""
+    """Return half the range of a measure, relative to its median."""
     found = [measure(sample) for sample in samples]
     return (max(found) - min(found)) / 2 / statistics.median(found)

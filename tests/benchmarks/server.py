@@ -1,4 +1,4 @@
-"""Servers as processes: started on their core, waited for, measured, ended."""
+"""Servers as processes: started on their core, measured and stopped."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from .machine import LOADING, SERVED, Usage, pinned
 from .workload import TOKEN, Request
 
 PATIENCE: Final = 120.0
-"""Seconds until a server has to answer."""
+"""Timeout of the start of a server, in seconds."""
 
 _ENVIRONMENT: Final = {**os.environ, "TOKEN": TOKEN, "PYTHONDONTWRITEBYTECODE": ""}
 
 
 class UnfitError(Exception):
-    """A server that does not start, or does not answer as it should."""
+    """A server does not start, or sends unexpected responses."""
 
 
 class Server:
-    """A command that serves."""
+    """The command of a server."""
 
     def __init__(self, name: str, command: Sequence[str], *, cores: Sequence[int] = (SERVED,)) -> None:
         self.name = name
@@ -38,10 +38,10 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, first: Request) -> float:
-        """Start, and give the seconds until the first answer; raises `UnfitError`."""
+        """Start the server and return the seconds until the first response; raise `UnfitError`."""
         with pinned(*self._cores):
             began = time.perf_counter()
-            # A group of its own, whose processes are measured and ended together.
+            # A process group of its own, to measure and stop all its processes.
             self._process = subprocess.Popen(
                 self._command, env=_ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                 stderr=self._said, start_new_session=True,
@@ -66,27 +66,27 @@ class Server:
         raise UnfitError(f"{self.name} does not start: {told.strip()[-2000:]}")
 
     def check(self, request: Request) -> None:
-        """Raise `UnfitError` unless a request is answered as it should be, `OSError` when there is no answer yet."""
+        """Raise `UnfitError` for an unexpected response, and `OSError` without a response."""
         connection = http.client.HTTPConnection("127.0.0.1", request.port, timeout=PATIENCE)
         try:
             connection.request(request.method, request.path, request.body or None, request.wire)
-            answer = connection.getresponse()
-            body = answer.read()
+            response = connection.getresponse()
+            body = response.read()
         except http.client.HTTPException as error:
             raise ConnectionError(str(error)) from error
         finally:
             connection.close()
-        if answer.status != 200 or request.answered not in body or request.refused in body:
-            raise UnfitError(f"{self.name} answers {request.path} with {answer.status}: {body[:500]!r}")
+        if response.status != 200 or request.answered not in body or request.refused in body:
+            raise UnfitError(f"{self.name} answers {request.path} with {response.status}: {body[:500]!r}")
 
     @property
     def usage(self) -> Usage:
-        """What it uses."""
+        """Return the resource use of the server."""
         assert self._process is not None
         return Usage(self._process.pid)
 
     def stop(self) -> None:
-        """End all of it."""
+        """Stop all processes of the server."""
         if self._process is None or self._process.poll() is not None:
             return
         os.killpg(self._process.pid, signal.SIGTERM)
@@ -98,7 +98,7 @@ class Server:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens at."""
+    """Return a free port."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         port: int = listening.getsockname()[1]
@@ -106,5 +106,5 @@ def free_port() -> int:
 
 
 def script(name: str, *arguments: str, python: Path | None = None) -> list[str]:
-    """Return the command of one of our own servers."""
+    """Return the command of a Python server in this folder."""
     return [str(python or sys.executable), str(Path(__file__).parent / f"servers/{name}.py"), *arguments]

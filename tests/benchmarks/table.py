@@ -1,4 +1,4 @@
-"""Tables, as Markdown that can be read in a terminal too."""
+"""Markdown tables that are also readable in a terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CPU: Final[Callable[[Sample], float]] = attrgetter("cpu")
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Return a table of its rows, the first of which is the head; what is no text stands at the right."""
+    """Return a table of rows, the first of which is the heading; other values than text are right-aligned."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     head, *body = rows
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
@@ -27,7 +27,7 @@ def _line(row: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def comparison(run: Run) -> str:
-    """Return the table of a run that compared."""
+    """Return the table of a comparison."""
     usual = run.usual
     head = ["", "CPU µs", "CPU ±%", "of proxy's", "requests/s", "rate ±%", "of nginx's"]
     head += [f"of proxy's at {n}" for n in run.connections]
@@ -64,7 +64,7 @@ def _latency(samples: Sequence[Sample]) -> str:
 
 
 def growth(records: Sequence[dict[str, Any]]) -> str:
-    """Return the tables of a run that let the work grow: one for each kind."""
+    """Return the tables of a growth run, one for each kind."""
     tables = []
     for kind in dict.fromkeys(record["kind"] for record in records):
         found = [record["shown"] for record in records if record["kind"] == kind]

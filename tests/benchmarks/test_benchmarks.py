@@ -1,4 +1,4 @@
-"""The benchmark's arithmetic and its report; what it measures is not for tests."""
+"""Tests of the arithmetic and the report of the benchmark, not of its measurements."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def run() -> Run:
     return Run("2026-01-02", {"processor": "P-1"}, settings, ["FastMCP"], samples, standings, grown)
 
 
-def test_a_ratio_is_of_the_same_rounds(run: Run) -> None:
+def test_ratios_compare_the_same_rounds(run: Run) -> None:
     assert run.ratio(OURS, MAPPED, 16, attrgetter("cpu")) == pytest.approx(1.1)
     assert run.ratio(OURS, "absent", 16, attrgetter("cpu")) is None
 
@@ -44,12 +44,12 @@ def test_medians_and_spreads(run: Run) -> None:
     assert spread(samples, attrgetter("cpu")) == pytest.approx(300 / 220)
 
 
-def test_a_run_is_kept(run: Run, tmp_path: Path) -> None:
+def test_results_round_trip(run: Run, tmp_path: Path) -> None:
     run.write(tmp_path / "run.json")
     assert Run.read(tmp_path / "run.json") == run
 
 
-def test_the_table_has_a_line_for_each(run: Run) -> None:
+def test_table_has_a_row_for_each_contender(run: Run) -> None:
     head, _, *lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.comparison(run).splitlines()]
     cells = [dict(zip(head, line, strict=True)) for line in lines]
     assert [each[""] for each in cells] == list(COSTS)
@@ -62,13 +62,13 @@ def test_the_table_has_a_line_for_each(run: Run) -> None:
     }  # fmt: skip
 
 
-def test_the_chart_is_a_picture(run: Run) -> None:
+def test_chart_is_svg(run: Run) -> None:
     picture = ElementTree.fromstring(chart(run))
     names = [each.text for each in picture.iter("{http://www.w3.org/2000/svg}text")]
     assert [name for name in names if name in COSTS] == [LIMIT, MAPPED, OURS]
 
 
-def test_the_report_leaves_what_people_wrote(run: Run, tmp_path: Path) -> None:
+def test_report_keeps_other_text(run: Run, tmp_path: Path) -> None:
     page = tmp_path / "performance.md"
     page.write_text(report.PAGE.read_text())
     report.write(run, page)
@@ -82,14 +82,14 @@ def test_the_report_leaves_what_people_wrote(run: Run, tmp_path: Path) -> None:
     assert outside[0] == outside[1]
 
 
-def test_the_report_needs_its_markers(run: Run, tmp_path: Path) -> None:
+def test_report_needs_markers(run: Run, tmp_path: Path) -> None:
     page = tmp_path / "performance.md"
     page.write_text("# Performance\n")
     with pytest.raises(ValueError, match="measured: comparison"):
         report.write(run, page)
 
 
-def test_the_page_shows_the_picture() -> None:
+def test_page_shows_the_chart() -> None:
     page = ROOT / "docs/explanation/performance.md"
     assert "(performance.svg)" in page.read_text()
     assert page.with_suffix(".svg").exists()

@@ -38,7 +38,7 @@ Forward = Callable[[bytes], Awaitable[bytes]]
 
 
 class Api(asyncio.Protocol):
-    """The API: as little as answers a request that comes in one piece."""
+    """The minimal API: sends a response to a request that arrives in one piece."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.WriteTransport, transport)
@@ -52,7 +52,7 @@ class Api(asyncio.Protocol):
 
 
 class Load(asyncio.Protocol):
-    """One connection that asks again as soon as it has an answer."""
+    """A connection that sends the next request as soon as it has a response."""
 
     count = 0
 
@@ -182,7 +182,7 @@ def document(base: str, transport: str) -> dict[str, Any]:
 
 
 async def serve(contender: str, base: str) -> None:
-    """Serve one contender until killed."""
+    """Run one contender until it is killed."""
     if contender.startswith(HOST):
         async with running(document(base, contender.removeprefix(HOST))) as served:
             await announce(served.url("orders"))
@@ -209,14 +209,14 @@ async def announce(url: str) -> None:
 
 
 def used(process: int) -> float:
-    """Return the CPU time that a process has used, in seconds."""
+    """Return the CPU seconds of a process."""
     with open(f"/proc/{process}/stat") as file:
         fields = file.read().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 async def measure(contender: str, base: str, seconds: float) -> float | None:
-    """Microseconds for a request, or None where the client is not installed."""
+    """Return microseconds per request, or None if the client is not installed."""
     server = await asyncio.create_subprocess_exec(sys.executable, __file__, "--serve", contender, base, stdout=PIPE)
     assert server.stdout is not None
     try:
@@ -229,7 +229,7 @@ async def measure(contender: str, base: str, seconds: float) -> float | None:
 
 
 async def load(process: int, port: int, seconds: float) -> float:
-    """Ask without a pause; gives the CPU time of a request in microseconds."""
+    """Send requests continuously, and return the CPU microseconds per request."""
     loop = asyncio.get_running_loop()
     opened = [await loop.create_connection(lambda: Load(port), "127.0.0.1", port) for _ in range(CONNECTIONS)]
     await asyncio.sleep(seconds / 4)
@@ -242,7 +242,7 @@ async def load(process: int, port: int, seconds: float) -> float:
 
 
 async def main(seconds: float, rounds: int, names: list[str]) -> None:
-    """Measure all in turn, and print the least of each: what is more than that is the machine's."""
+    """Measure all clients in turn and print the minimum of each, because anything above is noise."""
     api = await asyncio.get_running_loop().create_server(Api, "127.0.0.1", 0)
     base = f"http://127.0.0.1:{api.sockets[0].getsockname()[1]}"
     least: dict[str, float] = {}

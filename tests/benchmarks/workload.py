@@ -1,4 +1,4 @@
-"""What is asked of everything: take an order, pass it on with a credential, answer with what the API says of it."""
+"""The workload: accept an order, pass it on with a credential, and return the API's response."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 TOKEN: Final = "benchmark-token"
-"""The credential of the API; servers get it as the variable TOKEN of their environment."""
+"""The credential of the API; servers read it from the environment variable TOKEN."""
 
 ORDER: Final = {"sku": "A-100", "quantity": 2, "note": "before noon"}
 ANSWER: Final = {
@@ -34,7 +34,7 @@ STATELESS: Final = "2026-07-28"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request, the same each time, and what its answer must have."""
+    """A constant request, and the expected parts of its response."""
 
     port: int
     path: str
@@ -46,22 +46,22 @@ class Request:
 
     @property
     def wire(self) -> dict[str, str]:
-        """The headers as they are sent."""
+        """Return the headers as text."""
         return {**self.headers, "Content-Type": "application/json"} if self.body else self.headers
 
 
 def written(data: Any) -> bytes:
-    """JSON without spaces, as most write it to each other."""
+    """Return compact JSON."""
     return json.dumps(data, separators=(",", ":")).encode()
 
 
 def order(port: int, path: str) -> Request:
-    """Return an order over REST."""
+    """Return an order as a REST request."""
     return Request(port, path, body=written(ORDER))
 
 
 def tool_call(port: int, tool: str, *, stateless: bool = False, path: str = "/mcp") -> Request:
-    """Return the same as a call of an MCP tool, by a revision with a handshake or by one without."""
+    """Return an order as a call of an MCP tool, in a revision with or without a handshake."""
     params: dict[str, Any] = {"name": tool, "arguments": ORDER}
     headers = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": HANDSHAKE}
     if stateless:
@@ -101,4 +101,4 @@ OPENAPI: Final = {
         }
     },
 }
-"""The API as others take it in."""
+"""The API's OpenAPI document."""

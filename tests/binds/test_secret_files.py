@@ -1,4 +1,4 @@
-"""Secrets in files: what is read, what is told of what cannot be, and that a file that changes is read again."""
+"""Tests of secrets in files: formats, errors, and reloads when a file changes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TUTORIAL = SHARED / "tutorial"
 
 
 def document(location: str) -> str:
-    """Return the shop, its secret kept in a file."""
+    """Return the shop document with its secret in a file."""
     keys = f"location: {location}\n      keys: {{TOKEN: token, TEAM: team}}"
     return DOCUMENT.replace("keys: {TOKEN: SHOP_TOKEN}", keys)
 
@@ -262,8 +262,8 @@ async def test_a_reload_reads_the_file_again(folder: Path) -> None:
     async def status(token: str) -> int:
         headers = {"Authorization": f"Bearer {token}"}
         url = f"{served.url('front')}/get"
-        async with aiohttp.ClientSession() as session, session.post(url, headers=headers) as answer:
-            return answer.status
+        async with aiohttp.ClientSession() as session, session.post(url, headers=headers) as response:
+            return response.status
 
     async with running(written, plugins=plain_plugins()) as served:
         assert [await status(token) for token in ("one", "two")] == [200, 401]
@@ -277,7 +277,7 @@ async def test_a_reload_reads_the_file_again(folder: Path) -> None:
 
 
 class Shop:
-    """The command as it serves a shop, and the API behind it."""
+    """A process that serves a shop, and the API behind it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -286,19 +286,19 @@ class Shop:
         self.process: Process
         self.url = ""
 
-    async def answer(self, request: web.Request) -> web.Response:
+    async def response(self, request: web.Request) -> web.Response:
         self.sent.append(request.headers.get("Authorization"))
         return web.json_response([])
 
     async def sends(self, token: str) -> None:
-        """Wait until calls carry a token; every call is answered."""
+        """Send requests until one contains a token; each must succeed."""
         async with asyncio.timeout(20), aiohttp.ClientSession() as session:
             while self.sent[-1:] != [f"Bearer {token}"]:
-                async with session.get(f"{self.url}/things") as answer:
-                    assert answer.status == 200
+                async with session.get(f"{self.url}/things") as response:
+                    assert response.status == 200
 
-    async def says(self, text: str) -> str:
-        """Wait for a line of its log that holds a text; gives all from the one before on."""
+    async def wait_for_log(self, text: str) -> str:
+        """Wait for a line of the log that contains a text, and return the lines up to it."""
         assert self.process.stderr
         read = ""
         async with asyncio.timeout(20):
@@ -311,24 +311,25 @@ class Shop:
 
 @asynccontextmanager
 async def shop(folder: Path, *options: str) -> AsyncIterator[Shop]:
-    """Serve until the block ends."""
+    """Serve the shop until the block ends."""
     served = Shop(folder)
     (folder / "shop.yaml").write_text(document("file:///./secrets.yaml"))
     app = web.Application()
-    app.router.add_get("/things", served.answer)
+    app.router.add_get("/things", served.response)
     async with TestServer(app) as upstream:
         served.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "adapter_host", "serve", "shop.yaml", "--ready-file", "ready.json",
+            sys.executable, "-m", "adapter_host", "serve", "shop.yaml",
+            "--ready-file", "ready.json", "--watch-interval", "0.05",
             "--base-uri", f"api={str(upstream.make_url('')).rstrip('/')}", *options,
             stderr=PIPE, cwd=folder,
         )  # fmt: skip
         try:
-            await served.says("INFO adapter_host: serving")
+            await served.wait_for_log("INFO adapter_host: serving")
             served.url = json.loads((folder / "ready.json").read_text())["exposers"][0]["url"]
             yield served
             served.process.send_signal(signal.SIGTERM)
-            said = await served.says("stopped")
-            assert "one" not in said.split()
+            log = await served.wait_for_log("stopped")
+            assert "one" not in log.split()
             assert await served.process.wait() == 0
         finally:
             if served.process.returncode is None:
@@ -344,7 +345,7 @@ async def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
         fresh.write_text("token: two\n")
         fresh.rename(served.secrets)
         await served.sends("two")
-        await served.says("reloaded")
+        await served.wait_for_log("reloaded")
 
 
 async def test_a_mounted_volume_that_changes_is_read_again(tmp_path: Path) -> None:
@@ -364,8 +365,8 @@ async def test_a_file_that_becomes_unusable_leaves_what_is_served(tmp_path: Path
     (tmp_path / "secrets.yaml").write_text("token: one\n")
     async with shop(tmp_path) as served:
         served.secrets.unlink()
-        said = await served.says("'secrets.yaml' does not exist")
-        assert "not reloaded, what was served goes on" in said
+        log = await served.wait_for_log("'secrets.yaml' does not exist")
+        assert "reload failed; still serving the previous version" in log
         await served.sends("one")
         served.secrets.write_text("token: two\n")
         await served.sends("two")
@@ -397,7 +398,7 @@ async def test_an_env_file_that_changes_is_read_again(tmp_path: Path) -> None:
     (tmp_path / "secrets.yaml").write_text("token: one\n")
     async with shop(tmp_path, "--env-file", "shop.env") as served:
         (tmp_path / "shop.env").write_text("token=another\n")
-        await served.says("reloaded")
+        await served.wait_for_log("reloaded")
 
 
 async def test_the_tutorial_s_file() -> None:

@@ -1,4 +1,4 @@
-"""Every example validates and is served, and each of its exposers answers as its file says."""
+"""Tests of the example capabilities: each validates, is served, and returns the expected responses."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.support.paths import ROOT
 FOLDER = ROOT / "capabilities"
 FILES = sorted(FOLDER.glob("*.yaml"))
 LOOSE = {"forecast.yaml", "lighthouses.yaml", "netbird-checkout.yaml", "rentals.yaml"}
-"""What `--strict` cannot accept: keys of the later language, `x-example`, and the dialect of NetBird."""
+"""Keys that `--strict` rejects: of later versions, `x-example`, and the NetBird dialect."""
 
 CHECKOUT = {"session_id": "cs_example_51H8", "url": "https://checkout.example.com/c/pay/cs_example_51H8"}
 CONTROL = {"Authorization": "Bearer mock-BUSES_CONTROL_TOKEN"}
@@ -43,10 +43,10 @@ ORDERED = {
 
 @dataclass(frozen=True)
 class Rest:
-    """A request, and the answer it gets."""
+    """A request and the expected response."""
 
     path: str
-    answer: Any
+    expected: Any
     method: str = "GET"
     status: int = 200
     json: Any = None
@@ -57,15 +57,15 @@ class Rest:
             aiohttp.ClientSession(headers=self.headers) as session,
             session.request(self.method, url + self.path, json=self.json) as response,
         ):
-            assert (response.status, await response.json(content_type=None)) == (self.status, self.answer)
+            assert (response.status, await response.json(content_type=None)) == (self.status, self.expected)
 
 
 @dataclass(frozen=True)
 class Tool:
-    """A tool call, and the result it gives; both are JSON."""
+    """A tool call and the expected result; both are JSON."""
 
     name: str
-    answer: Any
+    expected: Any
     arguments: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -75,41 +75,41 @@ class Tool:
         (content,) = result.content
         assert isinstance(content, TextContent)
         assert not result.is_error, content.text
-        assert result.structured_content == self.answer
+        assert result.structured_content == self.expected
 
 
 @dataclass(frozen=True)
 class Resource:
-    """A resource that is read, and its text: a string, or JSON."""
+    """A resource and its expected content: a string, or JSON."""
 
     uri: str
-    answer: Any
+    expected: Any
 
     async def call(self, url: str) -> None:
         async with _client(url, {}) as client:
             (content,) = (await client.read_resource(self.uri)).contents
         assert isinstance(content, TextResourceContents)
-        assert (content.text if isinstance(self.answer, str) else json.loads(content.text)) == self.answer
+        assert (content.text if isinstance(self.expected, str) else json.loads(content.text)) == self.expected
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt that is asked for, and the text of its only message."""
+    """A prompt and the expected text of its only message."""
 
     name: str
-    answer: str
+    expected: str
     arguments: Mapping[str, str]
 
     async def call(self, url: str) -> None:
         async with _client(url, {}) as client:
             (message,) = (await client.get_prompt(self.name, dict(self.arguments))).messages
         assert isinstance(message.content, TextContent)
-        assert message.content.text == self.answer
+        assert message.content.text == self.expected
 
 
 @dataclass(frozen=True)
 class Photograph:
-    """A request, a tool call or the URI of a resource, each of which gives the same PNG."""
+    """A request, a tool call or the URI of a resource, each with the same PNG as the result."""
 
     path: str = ""
     tool: str = ""
@@ -308,7 +308,7 @@ def test_it_runs_without_warnings(file: Path) -> None:
     assert Host(file, settings=Settings(environment={})).warnings == ()
 
 
-def test_it_says_what_it_shows(file: Path) -> None:
+def test_capability_has_a_description(file: Path) -> None:
     assert file.read_text().startswith("# Shows: ")
 
 
@@ -317,12 +317,12 @@ def test_the_official_schema_accepts_it(file: Path, capsys: pytest.CaptureFixtur
     assert (code == 0) is (file.name not in LOOSE), capsys.readouterr().err
 
 
-async def test_each_exposer_answers(file: Path) -> None:
+async def test_each_exposer_responds(file: Path) -> None:
     async with running(file, mock=True) as served:
         await _call_each(served)
 
 
-async def test_the_whole_folder_is_served_at_once() -> None:
+async def test_folder_is_served() -> None:
     async with running(FOLDER, mock=True) as served:
         assert {status.namespace for status in served.host.status()} == CALLS.keys()
         await _call_each(served)
@@ -334,15 +334,15 @@ async def _call_each(served: Running) -> None:
             await call.call(served.url(status.namespace))
 
 
-def test_ports_and_namespaces_are_each_used_once() -> None:
+def test_ports_and_namespaces_are_unique() -> None:
     exposers = [exposer for path in FILES for exposer in Source.read(path).data["capability"]["exposes"]]
     for key in ("port", "namespace"):
-        # The language gives a control exposer no namespace; its type is as good.
+        # The control exposer of the language has no namespace; use its type.
         assert len({exposer.get(key, exposer["type"]) for exposer in exposers}) == len(exposers)
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": encode_basic_auth("reader", "wrong")}])
-async def test_a_stranger_is_refused(headers: dict[str, str]) -> None:
+async def test_missing_credentials_are_rejected(headers: dict[str, str]) -> None:
     async with (
         running(FOLDER / "private-notes.yaml", mock=True) as served,
         aiohttp.ClientSession(headers=headers) as session,
@@ -352,7 +352,7 @@ async def test_a_stranger_is_refused(headers: dict[str, str]) -> None:
         assert response.headers["WWW-Authenticate"].startswith("Basic ")
 
 
-def test_the_checkout_declares_what_was_published() -> None:
+def test_checkout_matches_the_published_file() -> None:
     published = FOLDER.parents[1] / "shared/spec/netbird-checkout.yaml"
     if not published.is_file():
         pytest.skip("the published capability is not at hand")

@@ -1,4 +1,4 @@
-"""Every capability that people have published, served whole: each unit calls the endpoint that its file means."""
+"""Tests with published capabilities: each operation calls the endpoint that its file describes."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ from tests.support.corpus_expectations import (
 pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason="the published capabilities are not at ../shared/corpus")
 
 NAMES = capabilities()
-# The protocol's revision, and whether inputs are given that are not required.
+# The protocol revision, and whether optional inputs are set.
 TOOL_CALLS = (("legacy", True), ("2026-07-28", True), ("2026-07-28", False))
 UNRESOLVED = ["upbound/0a5f721/platform-engineering.yaml", "upbound/6a78e5c/platform-engineering.yaml"]
 LEGAL_TARGET = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-F]{2})*")
 
 
 class Received(NamedTuple):
-    """A request as it reached the upstream."""
+    """A request that the upstream received."""
 
     method: str
     target: str
@@ -56,14 +56,14 @@ class Received(NamedTuple):
 
 
 class Upstream:
-    """Records what it is asked; no two of its answers are alike."""
+    """Records requests; all responses are different."""
 
     def __init__(self) -> None:
         self.received: list[Received] = []
         self.answered = b""
         self._answers = 0
 
-    async def answer(self, request: web.BaseRequest) -> web.Response:
+    async def response(self, request: web.BaseRequest) -> web.Response:
         self.received.append(Received(request.method, request.raw_path, request.headers, await request.read()))
         self._answers += 1
         self.answered = (
@@ -75,7 +75,7 @@ class Upstream:
 
 @dataclass
 class Tally:
-    """What has been called in this run."""
+    """The operations that were called in this run."""
 
     capabilities: list[str] = field(default_factory=list)
     operations: int = 0
@@ -93,12 +93,14 @@ def tally() -> Tally:
 @pytest.fixture
 async def upstream() -> AsyncIterator[tuple[Upstream, str]]:
     recorder = Upstream()
-    async with RawTestServer(recorder.answer) as server:
+    async with RawTestServer(recorder.response) as server:
         yield recorder, str(server.make_url("/"))
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_each_unit_calls_what_its_file_means(name: str, upstream: tuple[Upstream, str], tally: Tally) -> None:
+async def test_each_operation_calls_the_expected_upstream(
+    name: str, upstream: tuple[Upstream, str], tally: Tally
+) -> None:
     document = read(name)
     recorder, url = upstream
     tally.capabilities.append(name)
@@ -118,7 +120,7 @@ async def test_each_unit_calls_what_its_file_means(name: str, upstream: tuple[Up
 
 
 class Check:
-    """Calls every unit of a served document and notes whatever is not as expected."""
+    """Calls every operation of a served document and records differences."""
 
     def __init__(self, document: Document, upstream: Upstream, tally: Tally) -> None:
         self.wrong: list[str] = []
@@ -143,10 +145,10 @@ class Check:
         request = sent(unit, values)
         target = URL(f"{url.rstrip('/')}{request.path}?{urlencode(request.query)}".rstrip("?"), encoded=True)
         body = {} if request.body is None else {"json": request.body}
-        async with session.request(request.method, target, headers=request.headers, **body) as answer:
-            found = await answer.read()
-            if answer.status != 200 or found != self._upstream.answered:
-                self._note(unit, f"answered {answer.status} {found!r}")
+        async with session.request(request.method, target, headers=request.headers, **body) as response:
+            found = await response.read()
+            if response.status != 200 or found != self._upstream.answered:
+                self._note(unit, f"answered {response.status} {found!r}")
 
     async def call_tools(self, served: Running, era: str, *, optional: bool) -> None:
         async with Client(served.url(self._document.exposers["mcp"]), mode=era) as client:
@@ -209,7 +211,7 @@ def _by_name(query: Query) -> dict[str, list[str]]:
 
 
 def _body(received: Received) -> str | None:
-    """Return the JSON that came, exact to the types; something else when it is not JSON."""
+    """Return a JSON value with exact types, or a marker if it is not JSON."""
     if not received.body:
         return None
     kind = received.headers.get("Content-Type", "").partition(";")[0]
@@ -221,8 +223,8 @@ def _exact(data: Any) -> str:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_choice_among_operations_of_one_name_is_the_likeliest(name: str, tally: Tally) -> None:
-    """Whatever made the choice of the expectations, all else that the file tells agrees with it."""
+def test_ambiguous_names_resolve_to_the_best_match(name: str, tally: Tally) -> None:
+    """The chosen endpoint agrees with all other information in the file."""
     for unit in read(name).resolved:
         assert unit.target is not None
         if len(unit.candidates) > 1:
@@ -235,10 +237,10 @@ def test_a_choice_among_operations_of_one_name_is_the_likeliest(name: str, tally
 
 def _validate(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "adapter_host", "validate", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=50, env={"PATH": os.defpath})
+    return subprocess.run(command, capture_output=True, text=True, check=False, env={"PATH": os.defpath})
 
 
-def test_only_calls_that_name_nothing_are_refused() -> None:
+def test_only_unknown_calls_are_rejected() -> None:
     done = _validate("--format", "json", CORPUS)
     report = json.loads(done.stdout)
     problems = [each for each in report["problems"] if each["severity"] == "problem"]
@@ -249,7 +251,7 @@ def test_only_calls_that_name_nothing_are_refused() -> None:
 
 
 @pytest.mark.parametrize("name", UNRESOLVED)
-def test_a_refusal_is_told_with_its_line(name: str) -> None:
+def test_rejections_have_a_line(name: str) -> None:
     done = _validate(CORPUS / name)
     places = [re.match(r"(.+?):(\d+):\d+: ", line) for line in done.stderr.splitlines()]
     assert [place and place.groups() for place in places] == [
@@ -259,7 +261,7 @@ def test_a_refusal_is_told_with_its_line(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", UNRESOLVED)
-async def test_what_is_refused_is_not_served(name: str, upstream: tuple[Upstream, str]) -> None:
+async def test_rejected_operations_are_not_served(name: str, upstream: tuple[Upstream, str]) -> None:
     document = read(name)
     recorder, url = upstream
     base_uris = dict.fromkeys(document.namespaces, url)
@@ -270,12 +272,12 @@ async def test_what_is_refused_is_not_served(name: str, upstream: tuple[Upstream
         for unit in document.unresolved:
             if unit.path:
                 base = served.url(document.exposers["rest"]).rstrip("/")
-                async with session.request(unit.method, base + unit.path.replace("{orgName}", "acme")) as answer:
-                    assert answer.status == 404
+                async with session.request(unit.method, base + unit.path.replace("{orgName}", "acme")) as response:
+                    assert response.status == 404
     assert recorder.received == []
 
 
-def test_the_whole_corpus_was_called(tally: Tally, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_file_of_the_corpus_was_called(tally: Tally, capsys: pytest.CaptureFixture[str]) -> None:
     if len(tally.capabilities) < len(NAMES):
         pytest.skip("only a part of the corpus was asked for")
     with capsys.disabled():

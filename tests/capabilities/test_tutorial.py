@@ -1,4 +1,4 @@
-"""The tutorial, every step of it: served over MCP and REST against stand-ins of its two upstreams."""
+"""Tests of the tutorial: every step is served over MCP and REST, with mock servers for its two upstreams."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ FLAT_MANIFEST = {
 
 @dataclass(frozen=True)
 class Served:
-    """A step of the tutorial, served."""
+    """A served step of the tutorial."""
 
     host: Running
     registry: Upstream
@@ -132,15 +132,15 @@ class Served:
                 yield client
 
     async def tool(self, name: str, arguments: Mapping[str, Any]) -> Any:
-        """Return a tool's result, the same in structured content and in text."""
+        """Return a tool's result, which is equal in structured content and in text."""
         async with self.client() as client:
             result = await client.call_tool(name, dict(arguments))
         (content,) = result.content
         assert isinstance(content, TextContent)
         assert not result.is_error, content.text
-        answer = orjson.loads(content.text)
-        assert result.structured_content in (answer, {"result": answer})
-        return answer
+        expected = orjson.loads(content.text)
+        assert result.structured_content in (expected, {"result": expected})
+        return expected
 
     async def request(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """Return the response of a REST request."""
@@ -156,10 +156,10 @@ def api(name: str) -> Any:
 
 @asynccontextmanager
 async def served(step: int, document: Path | None = None) -> AsyncIterator[Served]:
-    """Serve a step of the tutorial. Its upstreams want the token and the key of `shared/secrets.yaml`."""
+    """Serve a step of the tutorial; its upstreams require the token and the key of `shared/secrets.yaml`."""
     registry = {"Authorization": "Bearer dummy-token", "Registry-Version": "1.0.0-alpha2"} if step > 2 else {}
     if step == 11:
-        # The last step's file has the names of its secrets without braces, which makes them constants.
+        # The last step's file has the names of its secrets without braces, so they are constants.
         registry = {"Authorization": "Bearer REGISTRY_TOKEN", "Registry-Version": "REGISTRY_VERSION"}
     async with AsyncExitStack() as stack:
         ships = await stack.enter_async_context(upstream(api("maritime-registry"), registry))
@@ -171,10 +171,10 @@ async def served(step: int, document: Path | None = None) -> AsyncIterator[Serve
 
 @dataclass(frozen=True)
 class Case:
-    """A call, what it asks of the upstreams, and its answer; `path` makes it a REST request."""
+    """A call with its expected upstream requests and response; `path` makes it a REST request."""
 
     name: str
-    answer: Any
+    expected: Any
     asks: tuple[str, ...] = ()
     arguments: Mapping[str, Any] = field(default_factory=dict)
     path: str = ""
@@ -231,7 +231,7 @@ ROUTES = [
     Case("POST", PLANNED, ("POST /voyages",), VOYAGE, path="/voyages", status=201),
 ]
 REQUESTS = {
-    # Step 7 maps the legacy list as if it had no parent, which step 10 mends.
+    # Step 7 maps the legacy list as if it had no parent, which step 10 fixes.
     7: [route for route in ROUTES if not route.path.startswith("/legacy")],
     10: ROUTES,
     11: [*ROUTES, Case("GET", FLAT_MANIFEST, MANIFEST_REQUESTS, path="/voyages/VOY-2026-042/manifest")],
@@ -239,7 +239,7 @@ REQUESTS = {
 
 
 def asked(step: Served, case: Case) -> tuple[str, ...]:
-    """Return the requests that the upstreams got; what was written is what the caller gave."""
+    """Return the requests that the upstreams received; arguments are passed on unchanged."""
     received = [*step.registry.take(), *step.dockyard.take()]
     for method, _, body in received:
         assert body == (case.arguments if method == "POST" else None)
@@ -248,14 +248,14 @@ def asked(step: Served, case: Case) -> tuple[str, ...]:
 
 @pytest.fixture(params=["as it is", "in the words of 1.0.0-beta5"])
 def document(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[int], Path]:
-    """Return a step as it is published, and another that says the same in the later language."""
+    """Return a step as published, and another version of it in the forms of 1.0.0-beta5."""
     if request.param == "as it is":
         return DOCUMENTS.__getitem__
     return lambda number: rewritten(number, tmp_path)
 
 
 def rewritten(number: int, folder: Path) -> Path:
-    """Return the step and what it imports, said in the later language, in a folder of their own."""
+    """Return the step and its imports in the forms of 1.0.0-beta5, in a new folder."""
     (folder / "shared").mkdir()
     for path in (TUTORIAL / "shared").iterdir():
         data = Source.read(path).data
@@ -267,27 +267,27 @@ def rewritten(number: int, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("number", TOOLS)
-async def test_the_tools(number: int, document: Callable[[int], Path]) -> None:
+async def test_tools(number: int, document: Callable[[int], Path]) -> None:
     async with served(number, document(number)) as step:
         async with step.client() as client:
             offered = {tool.name: tool for tool in (await client.list_tools()).tools}
         assert offered.keys() == {case.name for case in TOOLS[number]}
         for case in TOOLS[number]:
-            assert await step.tool(case.name, case.arguments) == case.answer
+            assert await step.tool(case.name, case.arguments) == case.expected
             assert asked(step, case) == case.asks
 
 
 @pytest.mark.parametrize("number", REQUESTS)
-async def test_the_routes(number: int, document: Callable[[int], Path]) -> None:
+async def test_routes(number: int, document: Callable[[int], Path]) -> None:
     async with served(number, document(number)) as step:
         for case in REQUESTS[number]:
-            answer = await step.request(case.name, case.path, case.arguments or None)
-            assert answer == (case.status, case.answer)
+            expected = await step.request(case.name, case.path, case.arguments or None)
+            assert expected == (case.status, case.expected)
             assert asked(step, case) == case.asks
 
 
 @pytest.mark.parametrize("number", TOOLS)
-async def test_the_later_language_offers_the_same(number: int, tmp_path: Path) -> None:
+async def test_later_version_has_the_same_operations(number: int, tmp_path: Path) -> None:
     offered = []
     for path in (DOCUMENTS[number], rewritten(number, tmp_path)):
         async with served(number, path) as step, step.client() as client:
@@ -297,7 +297,7 @@ async def test_the_later_language_offers_the_same(number: int, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("number", [7, 8, 9, 10, 11])
-async def test_the_skills(number: int, document: Callable[[int], Path]) -> None:
+async def test_skills(number: int, document: Callable[[int], Path]) -> None:
     async with served(number, document(number)) as step, step.client() as client, aiohttp.ClientSession() as session:
         url = step.host.url("shipyard-skills")
         async with session.get(f"{url}/skills") as response:
@@ -311,7 +311,7 @@ async def test_the_skills(number: int, document: Callable[[int], Path]) -> None:
         for skill in listed["skills"]:
             async with session.get(f"{url}/skills/{skill['name']}") as response:
                 tools = (await response.json())["tools"]
-            # What the catalogue says is where an agent finds it.
+            # The files of the catalog are where an agent looks for them.
             assert [tool["invocationRef"] for tool in tools] == [
                 {"targetNamespace": MCP, "action": name, "mode": "mcp"} for name in skill["tools"]
             ]
@@ -319,7 +319,7 @@ async def test_the_skills(number: int, document: Callable[[int], Path]) -> None:
 
 
 @pytest.mark.parametrize("number", range(3, 12))
-async def test_a_caller_needs_the_token(number: int) -> None:
+async def test_token_is_required(number: int) -> None:
     async with served(number) as step, aiohttp.ClientSession() as session:
         for headers in ({}, {"Authorization": "Bearer {{MCP_SERVER_TOKEN}}"}):
             async with session.post(step.host.url(MCP), json={}, headers=headers) as response:
@@ -327,7 +327,7 @@ async def test_a_caller_needs_the_token(number: int) -> None:
 
 
 @pytest.mark.parametrize("number", [7, 9, 11])
-async def test_a_ship_that_there_is_not(number: int) -> None:
+async def test_unknown_ship(number: int) -> None:
     async with served(number) as step, step.client() as client:
         result = await client.call_tool("get-ship-with-crew", {"imo": "IMO-0000000"})
     (content,) = result.content
@@ -338,7 +338,7 @@ async def test_a_ship_that_there_is_not(number: int) -> None:
     assert orjson.loads(body) == {"error": "not_found", "message": "Ship with IMO number IMO-0000000 not found"}
 
 
-async def test_hints_come_of_semantics() -> None:
+async def test_tool_hints_from_semantics() -> None:
     async with served(9) as step, step.client() as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
     resolved = tools["get-ship-with-crew"]

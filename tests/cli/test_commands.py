@@ -1,4 +1,4 @@
-"""The commands that serve nothing: validate, inspect, call and plugins."""
+"""Tests of the commands without a server: validate, inspect, call and plugins."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from threading import Thread
 from typing import Any, ClassVar
 
 import pytest
+from syrupy.assertion import SnapshotAssertion
 
 from adapter_host.cli import COMMANDS, main
 from tests.support.command import HEAD
@@ -111,8 +112,8 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command in this process: exit code, standard output, standard error. No secret is in either."""
-    # `serve` sets up the log, which is this process's.
+    """Return a function that runs a command in this process: exit code, output and errors, without secrets."""
+    # `serve` configures logging, which belongs to this process.
     monkeypatch.setattr(logging, "basicConfig", lambda **_: None)
 
     def command(*arguments: str) -> tuple[int, str, str]:
@@ -129,7 +130,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
 
 class Upstream(BaseHTTPRequestHandler):
-    """Answers with what it was asked; `/v1/things/404` is not there."""
+    """Responds with JSON; `/v1/things/404` does not exist."""
 
     seen: ClassVar[list[tuple[str, str, str | None, bytes]]]
 
@@ -137,22 +138,22 @@ class Upstream(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.seen.append((self.command, self.path, self.headers.get("Authorization"), body))
         missing = self.path.startswith("/v1/things/404")
-        answer = b'{"error": "no such thing"}' if missing else b'{"ok": true, "blank": "' + b" " * 100_000 + b'"}'
+        response = b'{"error": "no such thing"}' if missing else b'{"ok": true, "blank": "' + b" " * 100_000 + b'"}'
         self.send_response(404 if missing else 200)
         self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(answer)))
+        self.send_header("Content-Length", str(len(response)))
         self.end_headers()
-        self.wfile.write(answer)
+        self.wfile.write(response)
 
     do_GET = do_POST = do_PUT = _answer  # noqa: N815 -- the names are the library's
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
 def upstream() -> Iterator[str]:
-    """Yield a consumed API on a thread of its own; gives the option that calls it."""
+    """Serve a consumed API in a thread; yield the option that calls it."""
     Upstream.seen = []
     with ThreadingHTTPServer(("127.0.0.1", 0), Upstream) as server:
         thread = Thread(target=server.serve_forever, args=(0.01,))
@@ -179,59 +180,73 @@ def test_every_command_has_help(command: str, run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "fragment"),
     [
         ((), "required: COMMAND"),
-        (("sreve",), "invalid choice: 'sreve'"),
+        (("sreve",), "'sreve'"),
         (("validate",), "required: FILE_OR_DIR"),
-        (("validate", "--strikt", "a.yaml"), "unrecognized arguments: --strikt"),
-        (("serve",), "serve: name a capability"),
-        (("serve", "shop.yaml", "--port", "shop=http"), "'http' is not a port (0 to 65535, 0 for any free one)"),
-        (("serve", "shop.yaml", "--port", "shop=70000"), "'70000' is not a port"),
-        (("serve", "shop.yaml", "--port", "0"), "'0' is not NAMESPACE=PORT"),
-        (("serve", "shop.yaml", "--port", "shopp=0"), "--port: there is no namespace 'shopp' (there are: shop, tools)"),
-        (("serve", "shop.yaml", "--base-uri", "apis=http://a"), "there is no namespace 'apis' (there are: api)"),
-        (("serve", "shop.yaml", "--base-uri", "api=ftp://a"), "'ftp://a' is not an http or https URL"),
-        (("serve", "shop.yaml", "--drain-timeout", "soon"), "'soon' is not a number of seconds"),
-        (("serve", "shop.yaml", "--drain-timeout", "-1"), "'-1' is not a number of seconds"),
-        (("serve", "shop.yaml", "--drain-timeout", "nan"), "'nan' is not a number of seconds"),
-        (("serve", "shop.yaml", "--env-file", "none.env"), "--env-file: there is no file 'none.env'"),
-        (("serve", "shop.yaml", "--env-file", "latin.env"), "--env-file: cannot read 'latin.env': it is not UTF-8"),
-        (("serve", "shop.yaml", "--trusted-proxy", "proxy"), "'proxy' is not an address or a network"),
-        (("serve", "shop.yaml", "--call-limit", "few"), "few"),
-        (("call", "shop.yaml", "get-thing", "id"), "'id' is not NAME=VALUE"),
+        (("validate", "--strikt", "a.yaml"), "--strikt"),
+        (("serve", "shop.yaml", "--call-limit", "few"), "'few'"),
     ],
 )
-def test_wrong_usage(arguments: tuple[str, ...], message: str, shop: str, run: Run) -> None:
+def test_usage_errors_of_argparse(arguments: tuple[str, ...], fragment: str, run: Run) -> None:
+    """The wording depends on the version of Python."""
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert fragment in err
+    assert err.startswith("usage: adapter-host")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("serve",),
+        ("serve", "shop.yaml", "--port", "shop=http"),
+        ("serve", "shop.yaml", "--port", "shop=70000"),
+        ("serve", "shop.yaml", "--port", "0"),
+        ("serve", "shop.yaml", "--port", "shopp=0"),
+        ("serve", "shop.yaml", "--base-uri", "apis=http://a"),
+        ("serve", "shop.yaml", "--base-uri", "api=ftp://a"),
+        ("serve", "shop.yaml", "--drain-timeout", "soon"),
+        ("serve", "shop.yaml", "--drain-timeout", "-1"),
+        ("serve", "shop.yaml", "--drain-timeout", "nan"),
+        ("serve", "shop.yaml", "--watch-interval", "0"),
+        ("serve", "shop.yaml", "--env-file", "none.env"),
+        ("serve", "shop.yaml", "--env-file", "latin.env"),
+        ("serve", "shop.yaml", "--trusted-proxy", "proxy"),
+        ("call", "shop.yaml", "get-thing", "id"),
+    ],
+    ids=" ".join,
+)
+def test_usage_errors(arguments: tuple[str, ...], shop: str, run: Run, snapshot: SnapshotAssertion) -> None:
     Path("latin.env").write_bytes(b"SHOP_TOKEN=\xe9\n")
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
-    assert message in err
     assert err.startswith("usage: adapter-host")
+    assert err.splitlines()[-1] == snapshot
 
 
 def test_validate(shop: str, run: Run) -> None:
     assert run("validate", shop) == (0, "1 capability: 1 can run with 3 operations; 0 problems, 0 warnings\n", "")
 
 
-def test_validate_says_what_is_wrong(shop: str, run: Run) -> None:
+def test_validate_reports_problems(shop: str, run: Run, snapshot: SnapshotAssertion) -> None:
     Path("bad.yaml").write_text(DOCUMENT.replace("call: api.add", "call: api.ad").replace("port: 8080", "prot: 8080"))
     code, out, err = run("validate", "bad.yaml", shop)
     assert code == 1
     assert out == "2 capabilities: 1 can run with 3 operations; 1 problem, 0 warnings\n"
-    assert err == "bad.yaml:41:7: 'port' is missing (given 'prot'; did you mean 'port'?)\n"
+    assert err.startswith("bad.yaml:41:7: ")
+    assert err == snapshot
 
     Path("odd.yaml").write_text(DOCUMENT.replace("info: {", "information: {}\ninfo: {"))
     code, out, err = run("validate", "odd.yaml")
-    assert (code, err) == (
-        0,
-        "odd.yaml:2:1: warning: unknown key 'information' is ignored"
-        " (known: naftiko, info, binds, consumes and capability)\n",
-    )
+    assert code == 0
+    assert err.startswith("odd.yaml:2:1: warning: ")
+    assert err == snapshot
     assert out.endswith("; 0 problems, 1 warning\n")
 
 
-def test_validate_as_json(shop: str, run: Run) -> None:
+def test_validate_json(shop: str, run: Run) -> None:
     Path("bad.yaml").write_text(DOCUMENT.replace("call: api.add", "call: api.ad"))
     code, out, err = run("validate", "--format", "json", "bad.yaml", shop)
     assert (code, err) == (1, "")
@@ -257,12 +272,12 @@ def test_validate_strict(shop: str, run: Run) -> None:
     assert run("validate", "--strict", "strict.yaml")[0] == 0
 
 
-def test_validate_needs_no_secret_and_touches_nothing(shop: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_validate_needs_no_secret(shop: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SHOP_TOKEN")
     assert run("validate", shop)[0] == 0
 
 
-def test_validate_a_folder(shop: str, run: Run) -> None:
+def test_validate_folder(shop: str, run: Run) -> None:
     for name in ("empty", "sub/shared", ".git"):
         Path(name).mkdir(parents=True)
     Path("sub/other.yml").write_text(DOCUMENT)
@@ -273,14 +288,14 @@ def test_validate_a_folder(shop: str, run: Run) -> None:
     assert (code, err) == (0, "")
     assert out.startswith("2 capabilities: 2 can run with 6 operations")
     code, out, err = run("validate", "empty", shop)
-    assert (code, err) == (1, "empty: there is no capability in this folder\n")
+    assert (code, err) == (1, "empty: no capability in this folder\n")
     Path("sub/broken.yaml").write_text("a: [")
     code, out, err = run("validate", ".")
     assert code == 1
     assert err.startswith("sub/broken.yaml:")
 
 
-def test_validate_a_shared_fragment(run: Run, shop: str) -> None:
+def test_validate_fragment(run: Run, shop: str) -> None:
     consumes = DOCUMENT[DOCUMENT.index("  consumes") : DOCUMENT.index("  exposes")]
     fragment = "naftiko: 1.0.0-alpha2\n" + "\n".join(line[2:] for line in consumes.splitlines()) + "\n"
     Path("fragment.yaml").write_text(f"{fragment}binds:\n  - namespace: env\n    keys: {{TOKEN: SHOP_TOKEN}}\n")
@@ -293,7 +308,7 @@ def test_validate_a_shared_fragment(run: Run, shop: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["validate", "inspect", "serve"])
-def test_a_file_that_is_not_there(command: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_file(command: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     code, _, err = run(command, "shpo.yaml")
     assert (code, err) == (1, "shpo.yaml: cannot read: No such file or directory\n")
@@ -312,14 +327,14 @@ def test_inspect(shop: str, run: Run) -> None:
     assert lines[-1] == "secrets: env.TOKEN"
 
 
-def test_inspect_as_json(shop: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_inspect_json(shop: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SHOP_TOKEN")
     code, out, _ = run("inspect", "--format", "json", shop)
     assert code == 0
-    shown = json.loads(out)
-    assert (shown["capability"], shown["file"]) == ("Shop", "shop.yaml")
-    assert shown["secrets"] == {"env.TOKEN": False}
-    rest, mcp = shown["exposers"]
+    output = json.loads(out)
+    assert (output["capability"], output["file"]) == ("Shop", "shop.yaml")
+    assert output["secrets"] == {"env.TOKEN": False}
+    rest, mcp = output["exposers"]
     assert [offer["title"] for offer in rest["catalog"]] == ["GET /things/{id}", "POST /orders"]
     assert (rest["namespace"], rest["type"], rest["authentication"]) == ("shop", "rest", "bearer")
     (upstream,) = rest["catalog"][0]["upstream"]
@@ -331,7 +346,7 @@ def test_inspect_as_json(shop: str, run: Run, monkeypatch: pytest.MonkeyPatch) -
     assert run("inspect", shop)[1].splitlines()[-1] == "secrets: env.TOKEN (not set)"
 
 
-def test_inspect_shows_what_a_document_says_of_itself(shop: str, run: Run) -> None:
+def test_inspect_shows_metadata(shop: str, run: Run) -> None:
     text = DOCUMENT.replace("info: {label: Shop}\n", ABOUT).replace(
         "- namespace: env", "- namespace: env\n      description: Ours"
     )
@@ -350,7 +365,7 @@ def test_inspect_shows_what_a_document_says_of_itself(shop: str, run: Run) -> No
     ]
 
 
-def test_inspect_calls_elsewhere(shop: str, run: Run) -> None:
+def test_inspect_with_base_uri(shop: str, run: Run) -> None:
     _, out, _ = run("inspect", shop, "--base-uri", "api=https://staging.example.com/x")
     assert "https://staging.example.com/x/things/" in out
 
@@ -358,20 +373,20 @@ def test_inspect_calls_elsewhere(shop: str, run: Run) -> None:
 def dry(run: Run, *arguments: str) -> dict[str, Any]:
     code, out, err = run("call", "shop.yaml", *arguments, "--dry-run")
     assert (code, err) == (0, "")
-    shown: dict[str, Any] = json.loads(out)
-    return shown
+    output: dict[str, Any] = json.loads(out)
+    return output
 
 
 def test_call_dry_run(shop: str, run: Run) -> None:
-    shown = dry(run, "get-thing", "id=7", "deep=true")
-    assert shown["method"] == "GET"
-    assert shown["url"].startswith("http://api.example.com/v1/things/7?")
-    assert "deep=true" in shown["url"]
-    assert shown["headers"]["Authorization"] == "Bearer {{env.TOKEN}}"
+    output = dry(run, "get-thing", "id=7", "deep=true")
+    assert output["method"] == "GET"
+    assert output["url"].startswith("http://api.example.com/v1/things/7?")
+    assert "deep=true" in output["url"]
+    assert output["headers"]["Authorization"] == "Bearer {{env.TOKEN}}"
 
 
 @pytest.mark.parametrize("name", ["api.things.get", "shop.get-thing", "get-thing"])
-def test_call_by_every_name(name: str, shop: str, run: Run) -> None:
+def test_call_names(name: str, shop: str, run: Run) -> None:
     assert dry(run, name, "id=7")["url"].startswith("http://api.example.com/v1/things/7")
 
 
@@ -384,42 +399,41 @@ def test_call_by_every_name(name: str, shop: str, run: Run) -> None:
         (('body={"a": 2}',), {"a": 2}),
     ],
 )
-def test_call_with_a_body(
-    body: tuple[str, ...], sent: Any, shop: str, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_call_body(body: tuple[str, ...], sent: Any, shop: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("order.json").write_text('{"from": "file"}')
     monkeypatch.setattr(sys, "stdin", io.StringIO('{"from": "stdin"}'))
     assert dry(run, "add-order", *body)["body"] == sent
 
 
-def test_call_with_fields_of_a_body(shop: str, run: Run) -> None:
-    shown = dry(run, "put-part", "size=5", "--body", '{"colour": "5"}')
-    assert shown["body"] == {"size": 5, "colour": "5"}
+def test_call_body_fields(shop: str, run: Run) -> None:
+    output = dry(run, "put-part", "size=5", "--body", '{"colour": "5"}')
+    assert output["body"] == {"size": 5, "colour": "5"}
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    "arguments",
     [
-        (("get-thnig", "id=7"), "there is no operation 'get-thnig'; did you mean 'get-thing'?"),
-        (("zzz",), "there is no operation 'zzz' (there are: get-thing, add-order, put-part, "),
-        (("api.get",), "several operations are named 'api.get' (name one of: api.things.get, api.parts.get)"),
-        (("get-thing",), "'id' is required"),
-        (("get-thing", "id=seven"), "'id' must be an integer (given \"seven\")"),
-        (("get-thing", "id=7", "deep=maybe"), "'deep' must be true or false (given \"maybe\")"),
-        (("get-thing", "id=7", "dep=1"), "unknown parameter 'dep'; did you mean 'deep'?"),
-        (("add-order", "--body", "{"), "--body is not JSON"),
-        (("add-order", "--body", "@none.json"), "--body: cannot read 'none.json': No such file or directory"),
-        (("put-part", "--body", "[1]"), "--body is not a JSON object"),
+        ("get-thnig", "id=7"),
+        ("zzz",),
+        ("api.get",),
+        ("get-thing",),
+        ("get-thing", "id=seven"),
+        ("get-thing", "id=7", "deep=maybe"),
+        ("get-thing", "id=7", "dep=1"),
+        ("add-order", "--body", "{"),
+        ("add-order", "--body", "@none.json"),
+        ("put-part", "--body", "[1]"),
     ],
+    ids=" ".join,
 )
-@pytest.mark.parametrize("dry_run", [("--dry-run",), ()])
-def test_call_wrongly(
-    arguments: tuple[str, ...], message: str, dry_run: tuple[str, ...], shop: str, run: Run, upstream: str
+def test_call_errors(
+    arguments: tuple[str, ...], shop: str, run: Run, upstream: str, snapshot: SnapshotAssertion
 ) -> None:
-    code, out, err = run("call", shop, *arguments, upstream, *dry_run)
+    code, out, err = run("call", shop, *arguments, upstream)
     assert (code, out) == (2, "")
-    assert f"adapter-host: call: {message}" in err
+    assert run("call", shop, *arguments, upstream, "--dry-run") == (code, out, err)
     assert Upstream.seen == []
+    assert err.splitlines()[-1] == snapshot
 
 
 def test_call(shop: str, run: Run, upstream: str) -> None:
@@ -431,31 +445,39 @@ def test_call(shop: str, run: Run, upstream: str) -> None:
     assert (method, path, authorization, body) == ("GET", "/v1/things/7?sign=s3cr3t", "Bearer s3cr3t", b"")
 
 
-def test_call_that_is_answered_with_an_error(shop: str, run: Run, upstream: str) -> None:
+def test_environment_overrides_env_file(shop: str, run: Run, upstream: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("SHOP_TOKEN=from-the-file\n")
+    arguments = ("call", shop, "get-thing", "id=7", upstream, "--env-file", ".env")
+    assert run(*arguments)[0] == 0
+    monkeypatch.delenv("SHOP_TOKEN")
+    assert run(*arguments)[0] == 0
+    assert [authorization for _, _, authorization, _ in Upstream.seen] == ["Bearer s3cr3t", "Bearer from-the-file"]
+
+
+def test_call_upstream_error(shop: str, run: Run, upstream: str, snapshot: SnapshotAssertion) -> None:
     code, out, err = run("call", shop, "api.things.get", "id=404", upstream)
     assert (code, out) == (3, '{"error": "no such thing"}\n')
-    assert err == "adapter-host: the upstream returned 404\n"
+    assert "404" in err
+    assert err == snapshot
 
 
-def test_call_that_reaches_nobody(shop: str, run: Run) -> None:
+def test_call_unreachable_upstream(shop: str, run: Run, snapshot: SnapshotAssertion) -> None:
     code, out, err = run("call", shop, "get-thing", "id=7", "--base-uri", "api=http://127.0.0.1:9")
     assert (code, out) == (3, "")
-    assert err.endswith("adapter-host: the upstream 'api' cannot be reached\n")
+    assert err.splitlines()[-1] == snapshot
 
 
-def test_call_without_its_secret(shop: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_call_missing_secret(shop: str, run: Run, monkeypatch: pytest.MonkeyPatch, snapshot: SnapshotAssertion) -> None:
     monkeypatch.delenv("SHOP_TOKEN")
     code, out, err = run("call", shop, "get-thing", "id=7")
     assert (code, out) == (1, "")
-    assert err == (
-        "shop.yaml:11:45: secret 'env.TOKEN' is not set (bind 'env'; set the environment variable SHOP_TOKEN,"
-        " or name a file that has it with --env-file)\n"
-    )
+    assert err.startswith("shop.yaml:11:45: ")
+    assert err == snapshot
     Path(".env").write_text("SHOP_TOKEN=s3cr3t\n")
     assert dry(run, "get-thing", "id=7", "--env-file", ".env")["method"] == "GET"
 
 
-def test_call_with_stand_ins(shop: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_call_mock(shop: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SHOP_TOKEN")
     code, out, err = run("call", shop, "get-thing", "id=7", "--mock")
     assert (code, err) == (0, "")

@@ -1,4 +1,4 @@
-"""`adapter-host plugins new`: what it writes installs, passes its own tests and is up to the project's own standard."""
+"""Tests of `adapter-host plugins new`: the package installs, passes its tests and meets the project's standards."""
 
 from __future__ import annotations
 
@@ -22,20 +22,22 @@ from tests.support.paths import ROOT
 
 ECHO = ROOT / "plugins/echo"
 ECHOS_OWN = {"LICENSE"}
-"""What the project's own plugin has besides: it says under which licence it is, as a stranger's has to decide."""
+"""Files of the project's own plugin only: the author of another plugin chooses the license."""
 INDEX_METADATA = re.compile(
     r"^(?:(?:license|keywords)\b.*\n|\[project\.urls\]\n(?:.+\n)+\n"
     r'|    "(?:Intended Audience|Topic|Programming Language :: Python :: (?:3\.\d+|Implementation)) ?.*\n)',
     re.MULTILINE,
 )
-"""Lines of its pyproject.toml that the author of another plugin has to choose."""
+"""Lines of its pyproject.toml that the author of another plugin chooses."""
 SERVING = """
 import asyncio
+import sys
 from adapter_host.testing import running
 
 async def serve():
-    async with running("example.yaml") as served:
-        print(served.host.status()[0].url)
+    for file in sys.argv[1:]:
+        async with running(file) as served:
+            print(served.host.status()[0].url, len(served.host.warnings))
 
 asyncio.run(serve())
 """
@@ -48,17 +50,17 @@ def files(folder: Path) -> dict[str, Path]:
 
 
 def run(*words: object, cwd: Path, **environment: str) -> str:
-    """Return the output of a command, which has to succeed."""
+    """Run a command that must succeed, and return its output."""
     command = [sys.executable, "-m", *map(str, words)]
     environment = {**os.environ, **environment}
-    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=50, check=False)
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
-    """Return a package of each kind, in folders that are next to each other."""
+    """Create a package of each kind in adjacent folders."""
     folder = tmp_path_factory.mktemp("packages")
     for kind in KINDS:
         assert main(["plugins", "new", f"my-{kind}", "--kind", kind, "--into", str(folder / kind)]) == 0
@@ -70,7 +72,7 @@ def package(request: pytest.FixtureRequest, packages: Mapping[str, Path]) -> Pat
     return packages[request.param]
 
 
-def test_the_projects_own_example_is_written_by_it(tmp_path: Path) -> None:
+def test_echo_plugin_matches_the_template(tmp_path: Path) -> None:
     assert main(["plugins", "new", "echo", "--kind", "exposer", "--into", str(tmp_path / "echo")]) == 0
     written, own = files(tmp_path / "echo"), files(ECHO)
     assert own.keys() - written.keys() == ECHOS_OWN
@@ -82,18 +84,18 @@ def test_the_projects_own_example_is_written_by_it(tmp_path: Path) -> None:
         assert path.read_text() == text, f"{name} is not as the template writes it"
 
 
-def test_it_is_clean(packages: Mapping[str, Path]) -> None:
+def test_ruff_passes(packages: Mapping[str, Path]) -> None:
     folder = packages["exposer"].parent
     run("ruff", "check", "--no-cache", cwd=folder)
     run("ruff", "format", "--check", "--no-cache", cwd=folder)
 
 
-def test_it_is_typed(packages: Mapping[str, Path]) -> None:
+def test_mypy_passes(packages: Mapping[str, Path]) -> None:
     settings = ["--config-file", ROOT / "pyproject.toml", "--cache-dir", ROOT / ".mypy_cache/scaffold"]
     run("mypy", *settings, "--explicit-package-bases", *packages, cwd=packages["exposer"].parent)
 
 
-def test_its_settings_are_the_projects(package: Path) -> None:
+def test_tool_settings_match_the_project(package: Path) -> None:
     own, written = (tomllib.loads((folder / "pyproject.toml").read_text()) for folder in (ROOT, package))
     assert written["build-system"]["build-backend"] == own["build-system"]["build-backend"]
     assert set(written["build-system"]["requires"]) < set(own["build-system"]["requires"])
@@ -117,24 +119,49 @@ def leaf(table: Any, path: tuple[str, ...]) -> Any:
     return table
 
 
-def test_it_installs_and_passes_its_tests(package: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def installed(packages: Mapping[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    """Install all packages into one folder; return the environment that has them."""
+    target = tmp_path_factory.mktemp("installed")
     install = ["uv", "pip", "install", "--quiet", "--offline", "--no-deps", "--no-build-isolation"]
-    run(*install, "--python", sys.executable, "--target", tmp_path, package, cwd=package)
+    run(*install, "--python", sys.executable, "--target", target, *packages.values(), cwd=target)
+    return {"PYTHONPATH": os.pathsep.join(filter(None, (str(target), os.environ.get("PYTHONPATH"))))}
+
+
+def test_installed_packages_are_listed(packages: Mapping[str, Path], installed: Mapping[str, str]) -> None:
+    listing = run("adapter_host", "plugins", cwd=packages["exposer"], **installed)
+    for kind in packages:
+        assert re.search(rf"^my-{kind} +adapter-host-my-{kind} +0\.1\.0 ", listing, re.MULTILINE)
+
+
+def test_tests_of_installed_packages_pass(packages: Mapping[str, Path], installed: Mapping[str, str]) -> None:
+    """The settings of pytest are the same in all packages, so that one run covers all of them."""
+    settings = packages["exposer"] / "pyproject.toml"
+    folder = packages["exposer"].parent
+    folders = [path / "tests" for path in packages.values()]
+    options = ["-v", "-p", "no:cacheprovider", "-c", settings, "--rootdir", folder]
+    output = run("pytest", *options, *folders, cwd=folder, **installed)
+    for kind, path in packages.items():
+        for file in (path / "tests").glob("test_*.py"):
+            assert f"{kind}/tests/{file.name}::" in output
+    assert "FAILED" not in output
+
+
+def test_examples_of_installed_packages_are_served(
+    packages: Mapping[str, Path], installed: Mapping[str, str], tmp_path: Path
+) -> None:
     (tmp_path / "serving.py").write_text(SERVING)
-    path = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
-    listing = run("adapter_host", "plugins", cwd=package, PYTHONPATH=path)
-    assert re.search(rf"^my-{package.name} +adapter-host-my-{package.name} +0\.1\.0 ", listing, re.MULTILINE)
-    passed = run("pytest", "-q", "-p", "no:cacheprovider", cwd=package, PYTHONPATH=path)
-    assert re.search(r"^[1-9]\d* passed in", passed, re.MULTILINE)
-    told = run("adapter_host", "validate", "example.yaml", cwd=package, PYTHONPATH=path)
-    assert "1 can run with 1 operation; 0 problems, 0 warnings" in told
-    example = (package / "example.yaml").read_text().replace("/run/secrets", str(tmp_path))
-    (tmp_path / "example.yaml").write_text(example)
     (tmp_path / "weather-token").write_text("a-secret")
-    assert re.match(r"(http|tcp)://127\.0\.0\.1:\d+\n", run("serving", cwd=tmp_path, PYTHONPATH=path))
+    for kind, path in packages.items():
+        example = (path / "example.yaml").read_text().replace("/run/secrets", str(tmp_path))
+        (tmp_path / f"{kind}.yaml").write_text(example)
+    lines = run("serving", *(f"{kind}.yaml" for kind in packages), cwd=tmp_path, **installed).splitlines()
+    assert len(lines) == len(packages)
+    for line in lines:
+        assert re.fullmatch(r"(http|tcp)://127\.0\.0\.1:\d+ 0", line), line
 
 
-def test_its_ci_does_what_its_readme_says(package: Path) -> None:
+def test_ci_runs_the_commands_of_the_readme(package: Path) -> None:
     ci = yaml.safe_load((package / ".github/workflows/ci.yml").read_text())
     commands = [step["run"] for step in ci["jobs"]["test"]["steps"] if "run" in step]
     readme = (package / "README.md").read_text()
@@ -143,17 +170,17 @@ def test_its_ci_does_what_its_readme_says(package: Path) -> None:
         assert command in readme
 
 
-def test_it_names_the_api_that_it_is_written_for(package: Path) -> None:
+def test_requires_api(package: Path) -> None:
     (module,) = package.glob("adapter_host_*/__init__.py")
     assert f'requires_api = "{API_VERSION}"' in module.read_text()
 
 
-def test_nothing_is_left_to_fill_in(package: Path) -> None:
+def test_no_placeholders_remain(package: Path) -> None:
     for path in files(package).values():
         assert not re.search(r"<<|>>|TODO|FIXME", path.read_text()), path
 
 
-def test_it_says_what_it_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+def test_output_lists_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["plugins", "new", "timing", "--kind", "wrapper"]) == 0
     printed = capsys.readouterr()
@@ -162,25 +189,25 @@ def test_it_says_what_it_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 
 
 @pytest.mark.parametrize("name", ["Lines", "2lines", "my_lines", "my--lines", "../lines", "lines-"])
-def test_a_bad_name_is_refused(name: str, tmp_path: Path, capsys: Any) -> None:
+def test_invalid_name(name: str, tmp_path: Path, capsys: Any) -> None:
     assert main(["plugins", "new", name, "--kind", "wrapper", "--into", str(tmp_path / "x")]) == 2
-    assert f"'{name}' is no name for a plugin" in capsys.readouterr().err
+    assert f"'{name}' is not a valid plugin name" in capsys.readouterr().err
     assert not (tmp_path / "x").exists()
 
 
-def test_nothing_is_overwritten(tmp_path: Path, capsys: Any) -> None:
+def test_existing_files_are_not_overwritten(tmp_path: Path, capsys: Any) -> None:
     (tmp_path / "README.md").write_text("mine")
     assert main(["plugins", "new", "lines", "--kind", "wrapper", "--into", str(tmp_path)]) == 2
-    assert "is there already, and not empty" in capsys.readouterr().err
+    assert "already exists and is not empty" in capsys.readouterr().err
     assert files(tmp_path).keys() == {"README.md"}
 
 
-def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
+def test_empty_folder_is_used(tmp_path: Path) -> None:
     assert main(["plugins", "new", "lines", "--kind", "wrapper", "--into", str(tmp_path)]) == 0
     assert (tmp_path / "pyproject.toml").exists()
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, capsys: Any) -> None:
+def test_folder_that_cannot_be_created(tmp_path: Path, capsys: Any) -> None:
     (tmp_path / "file").write_text("")
     assert main(["plugins", "new", "lines", "--kind", "wrapper", "--into", str(tmp_path / "file/lines")]) == 2
     assert "cannot write" in capsys.readouterr().err
@@ -189,15 +216,13 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, capsys: Any) -> No
 @pytest.mark.parametrize(
     ("installed", "range"), [("0.1.0", ">=0.1,<0.2"), ("0.12.3", ">=0.12,<0.13"), ("2.3.4", ">=2.3,<3")]
 )
-def test_it_asks_for_cores_that_are_compatible(
-    installed: str, range: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_core_version_range(installed: str, range: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metadata, "version", lambda _: installed)
     assert main(["plugins", "new", "lines", "--kind", "wrapper", "--into", str(tmp_path)]) == 0
     project = tomllib.loads((tmp_path / "pyproject.toml").read_text())["project"]
     assert project["dependencies"] == [f"adapter-host-core{range}"]
 
 
-def test_the_command_alone_still_lists(capsys: Any) -> None:
+def test_plugins_without_action_lists(capsys: Any) -> None:
     assert main(["plugins"]) == (1 if Plugins.installed().failed else 0)
     assert capsys.readouterr().out.startswith("plugin ")

@@ -1,4 +1,4 @@
-"""Several processes that serve together: one table, one drain, none missed when it ends."""
+"""Tests of `adapter-host serve --workers`: shared ports, one table, one drain, restarts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from syrupy.assertion import SnapshotAssertion
 
 from tests.conftest import Command
 from tests.support.command import DOCUMENT, SECRET, Serve, Serving, Upstream
@@ -18,11 +19,11 @@ from tests.support.command import DOCUMENT, SECRET, Serve, Serving, Upstream
 pytestmark = pytest.mark.skipif(not hasattr(socket, "SO_REUSEPORT"), reason="processes cannot share a port here")
 
 
-async def test_workers_share_the_ports_and_the_work(serve: Serve, upstream: Upstream) -> None:
+async def test_workers_share_ports(serve: Serve, upstream: Upstream) -> None:
     async with serve("--workers", "2") as served:
-        await met_both(served, upstream)
+        await call_both_workers(served, upstream)
         served.process.send_signal(signal.SIGTERM)
-        code, err = await served.ended()
+        code, err = await served.wait_until_exit()
     assert code == 0
     assert not served.ready.exists()
     assert err.count("capability  ") == err.count("curl ") == 1
@@ -30,8 +31,8 @@ async def test_workers_share_the_ports_and_the_work(serve: Serve, upstream: Upst
     assert events == ["serving with 2 workers", "draining", "stopped"]
 
 
-async def met_both(served: Serving, upstream: Upstream) -> None:
-    """Ask until two processes have called the API: each has connections of its own."""
+async def call_both_workers(served: Serving, upstream: Upstream) -> None:
+    """Send requests until two processes have called the API, each over its own connections."""
     upstream.peers.clear()
     async with asyncio.timeout(20):
         while len(upstream.peers) < 2:
@@ -39,10 +40,10 @@ async def met_both(served: Serving, upstream: Upstream) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_calls_in_progress_end(number: signal.Signals, serve: Serve, upstream: Upstream) -> None:
+async def test_signal_completes_calls_in_flight(number: signal.Signals, serve: Serve, upstream: Upstream) -> None:
     async with serve("--workers", "2") as served:
-        await met_both(served, upstream)
-        upstream.let_go.clear()
+        await call_both_workers(served, upstream)
+        upstream.release.clear()
         asked = len(upstream.authorizations) + 8
         calls = [asyncio.create_task(served.get()) for _ in range(8)]
         while len(upstream.authorizations) < asked:
@@ -51,10 +52,10 @@ async def test_calls_in_progress_end(number: signal.Signals, serve: Serve, upstr
         # A terminal sends its signals to every process of the command.
         for process in (served.process.pid, *children(served)):
             os.kill(process, number)
-        await served.says("draining")
-        upstream.let_go.set()
+        await served.wait_for_log("draining")
+        upstream.release.set()
         assert await asyncio.gather(*calls) == [(200, ["one", "two"])] * 8
-        assert (await served.ended())[0] == 0
+        assert (await served.wait_until_exit())[0] == 0
 
 
 def children(served: Serving) -> list[int]:
@@ -62,54 +63,64 @@ def children(served: Serving) -> list[int]:
     return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
-async def test_a_second_signal_ends_all_at_once(serve: Serve, upstream: Upstream) -> None:
-    upstream.let_go.clear()
+async def test_second_signal_exits_immediately(serve: Serve, upstream: Upstream) -> None:
+    upstream.release.clear()
     async with serve("--workers", "2") as served:
         call = asyncio.create_task(served.get())
         await upstream.reached.wait()
         served.process.send_signal(signal.SIGTERM)
-        await served.says("draining")
+        await served.wait_for_log("draining")
         served.process.send_signal(signal.SIGTERM)
-        assert (await served.ended())[0] == 143
+        assert (await served.wait_until_exit())[0] == 143
         with pytest.raises(aiohttp.ClientError):
             await call
 
 
-async def test_a_worker_that_dies_is_replaced_and_said(serve: Serve, upstream: Upstream) -> None:
+async def test_dead_worker_is_replaced(serve: Serve, upstream: Upstream) -> None:
     async with serve("--workers", "2") as served:
         before = set(children(served))
         assert len(before) == 2
         victim = min(before)
         os.kill(victim, signal.SIGKILL)
-        await served.says(f"(process {victim}) ended: signal SIGKILL; it is replaced")
-        await met_both(served, upstream)
+        await served.wait_for_log(f"(pid {victim}) exited: signal SIGKILL; restarting")
+        await call_both_workers(served, upstream)
         after = set(children(served))
         assert len(after) == 2
         assert before - after == {victim}
 
 
-async def test_workers_end_with_the_process_that_looks_after_them(serve: Serve) -> None:
+async def test_workers_exit_with_the_supervisor(serve: Serve) -> None:
     async with serve("--workers", "2") as served:
         served.process.kill()
-        # Their standard error is closed once the last of them has ended.
-        code, err = await served.ended()
+        # Their standard error closes when the last of them exits.
+        code, err = await served.wait_until_exit()
     assert code == -signal.SIGKILL
     assert "Traceback" not in err
 
 
 async def test_all_workers_reload(serve: Serve, tmp_path: Path) -> None:
-    async with serve("--workers", "2", "--reload") as served:
+    async with serve("--workers", "2") as served:
         file = tmp_path / "shop.yaml"
         file.write_text(DOCUMENT.replace("call: api.list}", "call: api.lst}"))
         served.process.send_signal(signal.SIGHUP)
-        await served.says("not reloaded, what was served goes on")
+        await served.wait_for_log("reload failed; still serving the previous version")
         assert (await served.get())[0] == 200
         file.write_text(DOCUMENT.replace("- path: /things\n          operations:\n            - {method", MOVED))
         served.process.send_signal(signal.SIGHUP)
-        await served.says("reloaded", times=2)
+        await served.wait_for_log("reloaded", times=2)
         for _ in range(10):
             assert (await served.get("/moved"))[0] == 200
             assert (await served.get("/things"))[0] == 404
+
+
+async def test_workers_reload_when_a_file_changes(serve: Serve, tmp_path: Path) -> None:
+    async with serve("--workers", "2", "--reload") as served:
+        fresh = tmp_path / "fresh"
+        fresh.write_text(DOCUMENT.replace("- path: /things\n          operations:\n            - {method", MOVED))
+        fresh.rename(tmp_path / "shop.yaml")
+        await served.wait_for_log("reloaded", times=2)
+        for _ in range(10):
+            assert (await served.get("/moved"))[0] == 200
 
 
 MOVED = "- path: /moved\n          operations:\n            - {method"
@@ -121,8 +132,8 @@ async def test_sessions_work_across_workers(serve: Serve, upstream: Upstream) ->
         session = {"Mcp-Session-Id": headers["Mcp-Session-Id"], "MCP-Protocol-Version": "2025-11-25"}
         async with asyncio.timeout(20):
             while len(upstream.peers) < 2:
-                answer, _ = await ask(served, "tools/call", {"name": "list-things", "arguments": {}}, session)
-                assert answer["result"]["isError"] is False
+                response, _ = await ask(served, "tools/call", {"name": "list-things", "arguments": {}}, session)
+                assert response["result"]["isError"] is False
 
 
 INITIALIZE = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
@@ -131,29 +142,29 @@ INITIALIZE = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo":
 async def ask(
     served: Serving, method: str, params: dict[str, Any], headers: dict[str, str] | None = None
 ) -> tuple[dict[str, Any], Any]:
-    """Ask the MCP exposer over a connection of its own."""
+    """Send a request to the MCP exposer on a new connection."""
     message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
     sent = {"Accept": "application/json, text/event-stream", **(headers or {})}
     async with (
         aiohttp.ClientSession() as session,
-        session.post(served.urls["tools"], json=message, headers=sent) as answer,
+        session.post(served.urls["tools"], json=message, headers=sent) as response,
     ):
-        assert answer.status == 200
-        return await answer.json(), answer.headers
+        assert response.status == 200
+        return await response.json(), response.headers
 
 
 async def test_logs_say_which_worker(serve: Serve, upstream: Upstream) -> None:
     async with serve("--workers", "2", "--log-format", "json") as served:
         headers = {"Host": "evil.example"}
-        async with aiohttp.ClientSession() as session, session.get(served.urls["shop"], headers=headers) as answer:
-            assert answer.status == 421
+        async with aiohttp.ClientSession() as session, session.get(served.urls["shop"], headers=headers) as response:
+            assert response.status == 421
         served.process.send_signal(signal.SIGTERM)
-        _, err = await served.ended()
+        _, err = await served.wait_until_exit()
     (line,) = (line for line in err.splitlines() if "evil.example" in line)
     assert '"worker":1' in line or '"worker":2' in line
 
 
-def test_what_is_wrong_is_said_once(tmp_path: Path, command: Command) -> None:
+def test_start_errors_are_printed_once(tmp_path: Path, command: Command) -> None:
     (tmp_path / "shop.yaml").write_text(DOCUMENT)
     missing = command("serve", "shop.yaml", "--workers", "2")
     assert (missing.returncode, missing.stderr.count("is not set")) == (1, 1)
@@ -165,36 +176,30 @@ def test_what_is_wrong_is_said_once(tmp_path: Path, command: Command) -> None:
     assert (taken.returncode, taken.stderr.count("address already in use")) == (1, 1)
 
 
-async def test_two_commands_do_not_share_a_port(serve: Serve, tmp_path: Path, command: Command) -> None:
+async def test_second_command_cannot_take_the_port(serve: Serve, tmp_path: Path, command: Command) -> None:
     async with serve("--workers", "2") as served:
         port = served.urls["shop"].rpartition(":")[2]
         options = ("--workers", "2", "--port", f"shop={port}")
-        ended = await asyncio.to_thread(command, "serve", "shop.yaml", *options, environment=SECRET)
-    assert ended.returncode == 1
-    assert f"cannot listen on 127.0.0.1:{port}: address already in use" in ended.stderr
+        result = command("serve", "shop.yaml", *options, environment=SECRET)
+    assert result.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{port}: address already in use" in result.stderr
 
 
-@pytest.mark.parametrize(
-    ("options", "code", "reason"),
-    [
-        (("--workers", "0"), 2, "'0' is not a number of processes"),
-        (("--workers", "2", "--stdio"), 1, "is served by one process, not by --workers"),
-    ],
-)
-def test_what_one_process_has_to_do(
-    options: tuple[str, ...], code: int, reason: str, tmp_path: Path, command: Command
+@pytest.mark.parametrize(("options", "code"), [(("--workers", "0"), 2), (("--workers", "2", "--stdio"), 1)])
+def test_options_that_exclude_workers(
+    options: tuple[str, ...], code: int, tmp_path: Path, command: Command, snapshot: SnapshotAssertion
 ) -> None:
     (tmp_path / "shop.yaml").write_text(DOCUMENT)
-    ended = command("serve", "shop.yaml", *options, environment=SECRET)
-    assert ended.returncode == code
-    assert reason in ended.stderr
+    result = command("serve", "shop.yaml", *options, environment=SECRET)
+    assert result.returncode == code
+    assert result.stderr.splitlines()[-1] == snapshot
 
 
-def test_an_exposer_that_listens_for_itself(tmp_path: Path, command: Command) -> None:
+def test_exposer_with_own_listener(tmp_path: Path, command: Command, snapshot: SnapshotAssertion) -> None:
     (tmp_path / "lines.yaml").write_text(LINES)
-    ended = command("serve", "lines.yaml", "--workers", "2")
-    assert ended.returncode == 1
-    assert ended.stderr == "adapter-host: 'lines' (echo) listens for itself, so one process has to serve it\n"
+    result = command("serve", "lines.yaml", "--workers", "2")
+    assert result.returncode == 1
+    assert result.stderr.splitlines() == snapshot
 
 
 LINES = """\

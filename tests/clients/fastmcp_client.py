@@ -1,4 +1,4 @@
-"""Lists, calls, reads and gets by FastMCP's client, and prints what came as JSON: a URL, or a command, is given."""
+"""List, call, read and get with FastMCP's client at a URL or with a command, and print the results as JSON."""
 
 import asyncio
 import json

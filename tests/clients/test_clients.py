@@ -1,4 +1,4 @@
-"""The clients that people use, as they are published: each lists, calls, reads and gets, over HTTP and stdio."""
+"""Tests with published MCP clients: each lists, calls, reads and gets, over HTTP and stdio."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ pytestmark = pytest.mark.skipif(os.environ.get("CLIENTS") != "required", reason=
 
 @pytest.fixture(params=["http", "stdio"])
 async def target(request: pytest.FixtureRequest) -> AsyncIterator[list[str]]:
-    """Where the capability is served: a URL, or the command that serves it."""
+    """Return the location of the served capability: a URL, or the command that serves it."""
     if request.param == "stdio":
         yield COMMAND
     else:
@@ -58,7 +58,7 @@ def node() -> str:
 
 
 async def told(*command: str) -> Any:
-    """Return the JSON that a command prints."""
+    """Return the JSON output of a command."""
     process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE)
     output, errors = await process.communicate()
     assert process.returncode == 0, (output + errors).decode(errors="replace")
@@ -66,11 +66,11 @@ async def told(*command: str) -> Any:
 
 
 @pytest.mark.parametrize("package", ["sdk", "client"])
-async def test_the_typescript_client(target: list[str], package: str) -> None:
+async def test_typescript_client(target: list[str], package: str) -> None:
     assert await told(node(), str(NODE_PACKAGES / "client.mjs"), package, *target) == EXPECTED
 
 
-async def test_the_fastmcp_client(target: list[str]) -> None:
+async def test_fastmcp_client(target: list[str]) -> None:
     assert await told(str(FASTMCP), str(HERE / "fastmcp_client.py"), *target) == EXPECTED
 
 
@@ -97,7 +97,7 @@ async def test_the_fastmcp_client(target: list[str]) -> None:
         ),
     ],
 )
-async def test_the_inspector(target: list[str], method: str, options: list[str], expected: Any, tmp_path: Path) -> None:
+async def test_inspector(target: list[str], method: str, options: list[str], expected: Any, tmp_path: Path) -> None:
     first, *rest = target
     server = {"type": "stdio", "command": first, "args": rest} if rest else {"type": "http", "url": first}
     config = tmp_path / "servers.json"

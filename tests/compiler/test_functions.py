@@ -78,8 +78,8 @@ def operation_of(built: Host) -> Operation:
 async def answer(built: Host, name: str, arguments: dict[str, Any]) -> tuple[Any, list[Any]]:
     """Return the result of an operation, and the calls it made."""
     fake = Running(built).fake("api")
-    fake.answers["ship"] = lambda given: SHIP
-    fake.answers["crew"] = lambda given: ["Erik"]
+    fake.responses["ship"] = lambda given: SHIP
+    fake.responses["crew"] = lambda given: ["Erik"]
     await built.start(listen=False)
     try:
         return (await built.call(f"front.{name}", arguments)).data, fake.calls
@@ -257,8 +257,8 @@ async def test_rest_and_mcp_share_a_function() -> None:
     declared = document(*exposed, consumes=[API], aggregates=ships(STEPS, MOCK))
     async with running(declared) as served, agent(served) as client, aiohttp.ClientSession() as session:
         fake = served.fake("api")
-        fake.answers["ship"] = lambda arguments: SHIP
-        fake.answers["crew"] = lambda arguments: ["Erik"]
+        fake.responses["ship"] = lambda arguments: SHIP
+        fake.responses["crew"] = lambda arguments: ["Erik"]
         (tool,) = (await client.list_tools()).tools
         assert (tool.name, tool.description) == ("crewed", "Gets a ship with its crew")
         result = await client.call_tool("crewed", {"imo": "1"})
@@ -273,7 +273,7 @@ async def test_rest_and_mcp_share_a_function() -> None:
         def missing(arguments: dict[str, Any]) -> Any:
             raise UpstreamStatusError(404, b'{"error":"none"}', "application/json")
 
-        fake.answers["ship"] = missing
+        fake.responses["ship"] = missing
         result = await client.call_tool("crewed", {"imo": "1"})
         (content,) = result.content
         assert isinstance(content, TextContent)
@@ -286,8 +286,8 @@ async def test_resource_refers_to_a_function() -> None:
     resource = {"name": "ship", "uri": "ships://{imo}", "description": "A ship", "ref": "ships.crewed"}
     declared = document({**mcp(), "resources": [resource]}, consumes=[API], aggregates=ships(STEPS))
     async with running(declared) as served, agent(served) as client:
-        served.fake("api").answers["ship"] = lambda arguments: {"name": arguments["imo"]}
-        served.fake("api").answers["crew"] = lambda arguments: ["Erik"]
+        served.fake("api").responses["ship"] = lambda arguments: {"name": arguments["imo"]}
+        served.fake("api").responses["crew"] = lambda arguments: ["Erik"]
         (content,) = (await client.read_resource("ships://7")).contents
     assert isinstance(content, TextResourceContents)
     assert orjson.loads(content.text) == {"name": "7", "crew": ["Erik"]}

@@ -24,7 +24,7 @@ def made(*outputs: dict[str, Any]) -> Host:
 
 async def shape(data: Any, *outputs: dict[str, Any]) -> Any:
     host = made(*outputs)
-    Running(host).fake("api").answers["get"] = lambda arguments: data
+    Running(host).fake("api").responses["get"] = lambda arguments: data
     await host.start(listen=False)
     try:
         return (await host.call("front.get")).data
@@ -96,7 +96,9 @@ async def test_array_of_a_value_that_is_no_array(value: Any, elements: Any) -> N
 async def test_passed_through_response_is_not_parsed() -> None:
     body = b'{"as":   "it came"}'
     host = made(mapping("$."))
-    Running(host).fake("api").answers["get"] = lambda arguments: Result(body=body, media_type="application/vnd.x+json")
+    Running(host).fake("api").responses["get"] = lambda arguments: Result(
+        body=body, media_type="application/vnd.x+json"
+    )
     await host.start(listen=False)
     result = await host.call("front.get")
     assert (result.body, result.media_type) == (body, "application/vnd.x+json")
@@ -107,7 +109,7 @@ async def test_passed_through_response_is_not_parsed() -> None:
 
 async def test_empty_response_stays_empty() -> None:
     host = made(NAME)
-    Running(host).fake("api").answers["get"] = lambda arguments: Result(status=204, body=b"")
+    Running(host).fake("api").responses["get"] = lambda arguments: Result(status=204, body=b"")
     await host.start(listen=False)
     result = await host.call("front.get")
     assert (result.status, result.body) == (204, b"")

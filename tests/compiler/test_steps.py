@@ -86,7 +86,7 @@ async def started(built: Host, **answers: Any) -> AsyncIterator[FakeConsumer]:
     """Start a host whose consumed operations return these results (data, a Result or an exception)."""
     fake = Running(built).fake("api")
     for name, response in answers.items():
-        fake.answers[name] = giving(response)
+        fake.responses[name] = giving(response)
     await built.start(listen=False)
     try:
         yield fake
@@ -548,16 +548,16 @@ async def test_failed_step_over_rest() -> None:
     rest = {"type": "rest", "namespace": "front", "port": 0, "resources": [{"path": "/go", "operations": [operation]}]}
     async with running(document(rest, consumes=[API])) as served, aiohttp.ClientSession() as session:
         fake = served.fake("api")
-        fake.answers["ship"] = giving(UpstreamStatusError(404, b'{"error":"none"}', "application/json"))
+        fake.responses["ship"] = giving(UpstreamStatusError(404, b'{"error":"none"}', "application/json"))
         async with session.get(f"{served.url('front')}/go") as response:
             assert (response.status, await response.json()) == (404, {"error": "none"})
             assert response.headers["X-Failed-Step"] == "ship"
-        fake.answers["ship"] = giving(UpstreamUnreachableError("the upstream 'api' cannot be reached"))
+        fake.responses["ship"] = giving(UpstreamUnreachableError("the upstream 'api' cannot be reached"))
         async with session.get(f"{served.url('front')}/go") as response:
             expected = await response.json()
         assert (response.status, expected["step"]) == (502, "ship")
         assert expected["detail"] == "step 'ship': the upstream 'api' cannot be reached"
-        fake.answers["ship"] = giving({"imo": "1"})
+        fake.responses["ship"] = giving({"imo": "1"})
         async with session.get(f"{served.url('front')}/go") as response:
             assert (await response.json(), "X-Failed-Step" in response.headers) == ({"imo": "1"}, False)
 

@@ -1,4 +1,4 @@
-"""Runs the official MCP conformance suite against the real command, at each revision, and says what it found."""
+"""Run the official MCP conformance suite against the command, for each protocol revision."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ANSWERS: Final = {
 }
 
 
-async def answer(request: web.Request) -> web.Response:
+async def response(request: web.Request) -> web.Response:
     status, kind, body = ANSWERS[request.match_info["kind"]]
     return web.Response(status=status, content_type=kind, body=body)
 
@@ -44,10 +44,10 @@ async def find(request: web.Request) -> web.Response:
 
 @asynccontextmanager
 async def upstream() -> AsyncIterator[str]:
-    """Yield the API behind the capability; gives its URL."""
+    """Serve the upstream API; yield its URL."""
     app = web.Application()
     app.router.add_get("/data/{id}", find)
-    app.router.add_get("/{kind}", answer)
+    app.router.add_get("/{kind}", response)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -59,7 +59,7 @@ async def upstream() -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def served(base_uri: str) -> AsyncIterator[str]:
-    """Yield the capability, served by the installed command; gives its URL."""
+    """Serve the capability with the installed command; yield its URL."""
     command = [str(Path(sys.executable).with_name("adapter-host")), "serve", str(HERE / "capability.yaml")]
     options = ["--base-uri", f"upstream={base_uri}", "--log-level", "warning"]
     process = await asyncio.create_subprocess_exec(*command, *options, env=ENVIRONMENT, stdout=DEVNULL, stderr=PIPE)
@@ -75,7 +75,7 @@ async def served(base_uri: str) -> AsyncIterator[str]:
 
 
 async def found_url(output: asyncio.StreamReader) -> str:
-    """Where it is served, as the command says it."""
+    """Return the URL from the output of the command."""
     async with asyncio.timeout(30):
         async for line in output:
             if match := re.search(rb"http://\S+/mcp", line):
@@ -84,13 +84,13 @@ async def found_url(output: asyncio.StreamReader) -> str:
 
 
 def node() -> str:
-    """Return a Node that the suite runs on: the pinned one, where there is one for this machine."""
+    """Return a Node for the suite: the pinned one if available for this machine."""
     pinned = sorted(HERE.glob("node_modules/node-*/bin/node"))
     return str(pinned[0]) if pinned else "node"
 
 
 async def run(revision: str, url: str, folder: Path) -> tuple[bool, str]:
-    """Run the whole suite: whether it went as expected, and all that it says."""
+    """Run the suite; return whether it passed, and its output."""
     command = [node(), str(SUITE), "server", "--url", url, "--suite", "all", "--spec-version", revision]
     options = ["--expected-failures", str(EXPECTED), "--output-dir", str(folder)]
     process = await asyncio.create_subprocess_exec(*command, *options, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT)
@@ -99,7 +99,7 @@ async def run(revision: str, url: str, folder: Path) -> tuple[bool, str]:
 
 
 def count(folder: Path) -> tuple[Counter[str], list[str]]:
-    """Return the checks of a run by outcome, and those that failed or warn."""
+    """Return the number of checks by outcome, and the failed and warned ones."""
     counts: Counter[str] = Counter()
     remarks = []
     for path in sorted(folder.rglob("checks.json")):
@@ -111,14 +111,14 @@ def count(folder: Path) -> tuple[Counter[str], list[str]]:
 
 
 async def run_all(revisions: Sequence[str]) -> bool:
-    """Run the suite at each revision; whether all went as expected."""
+    """Run the suite for each revision; return whether all passed."""
     well = True
     async with upstream() as base_uri, served(base_uri) as url:
         for revision in revisions:
             with tempfile.TemporaryDirectory() as folder:
                 passed, output = await run(revision, url, Path(folder))
                 counts, remarks = count(Path(folder))
-            # A suite that checks nothing would pass as well.
+            # A suite without checks would also pass.
             passed = passed and counts["SUCCESS"] > 0
             told = ", ".join(f"{number} {outcome.lower()}" for outcome, number in sorted(counts.items()))
             print(f"{revision}: {'as expected' if passed else 'NOT as expected'}: {told}", *remarks, sep="\n")
@@ -129,7 +129,7 @@ async def run_all(revisions: Sequence[str]) -> bool:
 
 
 def unexplained() -> list[str]:
-    """Return the scenarios that may fail and have no comment above them."""
+    """Return the expected failures without a comment above them."""
     lines = [line.strip() for line in EXPECTED.read_text().splitlines()]
     return [line for before, line in pairwise(lines) if line.startswith("- ") and not before.startswith("#")]
 

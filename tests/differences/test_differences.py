@@ -18,7 +18,7 @@ PAGE = ROOT / "docs/explanation/differences.md"
 SHOWN: dict[int, tuple[str, ...]] = {
     1: (
         "test_operations_of_one_name_are_told_apart",
-        "tests/capabilities/test_corpus.py::test_each_unit_calls_what_its_file_means",
+        "tests/capabilities/test_corpus.py::test_each_operation_calls_the_expected_upstream",
         "tests/compiler/test_references.py::test_best_matches",
     ),
     2: (
@@ -64,9 +64,9 @@ SHOWN: dict[int, tuple[str, ...]] = {
         "test_values_without_an_api_have_their_type",
     ),
     17: (
-        "tests/cli/test_serve.py::test_a_port_in_use",
-        "tests/cli/test_serve.py::test_a_secret_that_is_missing",
-        "tests/host/test_host.py::test_when_one_fails_to_start_the_others_are_stopped",
+        "tests/cli/test_serve.py::test_port_in_use",
+        "tests/cli/test_serve.py::test_missing_secret",
+        "tests/host/test_host.py::test_failed_start_stops_the_started",
     ),
     18: (
         "test_inputs_are_checked_before_anything_is_called",
@@ -76,7 +76,7 @@ SHOWN: dict[int, tuple[str, ...]] = {
     ),
     19: (
         "test_the_name_of_a_secret_is_no_secret",
-        "tests/server/test_access.py::test_an_empty_secret_accepts_nobody",
+        "tests/server/test_access.py::test_empty_secret_rejects_everyone",
         "tests/auth/test_digest.py::test_empty_secret_rejects_everyone",
     ),
     20: (
@@ -90,7 +90,7 @@ SHOWN: dict[int, tuple[str, ...]] = {
     ),
     22: (
         "test_an_endpoint_looks_at_where_a_request_comes_from",
-        "tests/server/test_access.py::test_beyond_loopback",
+        "tests/server/test_access.py::test_hosts_and_origins_beyond_loopback",
         "plugins/mcp/tests/test_streams.py::test_invalid_session_id_is_ignored",
         "plugins/mcp/tests/test_sessions.py::test_session_memory_limit",
     ),
@@ -102,7 +102,7 @@ SHOWN: dict[int, tuple[str, ...]] = {
     24: (
         "test_what_nobody_declared_is_refused_and_fills_no_template",
         "test_bodies_and_answers_are_bounded",
-        "tests/host/test_host.py::test_as_many_calls_at_once_as_the_settings_say",
+        "tests/host/test_host.py::test_call_limit",
         "plugins/resilience/tests/test_limits.py::test_rate_limit",
     ),
     25: (

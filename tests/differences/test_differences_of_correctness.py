@@ -72,7 +72,7 @@ async def test_outputs_are_shaped_at_every_depth(output: Any, found: Any) -> Non
     rest = [resource("/a", {"method": "GET", "call": "api.do", "outputParameters": [output]})]
     tools = [tool(call="api.do", outputParameters=[output])]
     async with offering(resource("/a", operation()), rest=rest, tools=tools) as offered:
-        offered.answers({"a": {"b": [{"c": {"d": "4"}}]}})
+        offered.respond_with({"a": {"b": [{"c": {"d": "4"}}]}})
         assert (await offered.rest("GET", "/a")).data == found
         assert (await offered.tool("do")).data == found
 
@@ -184,7 +184,7 @@ async def test_an_error_of_the_api_stays_one(mode: str) -> None:
         tools=[tool(**unit)],
         aggregates=[{"label": "All", "namespace": "all", "functions": [function]}],
     ) as offered:
-        offered.answers({"error": "no such thing"}, status=404)
+        offered.respond_with({"error": "no such thing"}, status=404)
         answer, told = await offered.rest("GET", "/a"), await offered.tool("do")
     assert (answer.status, answer.data) == (404, {"error": "no such thing"})
     assert told.failed
@@ -202,7 +202,7 @@ async def test_formats_are_read_in_steps_and_one_element_may_be_a_list() -> None
         resource("/a", operation(outputRawFormat="xml")),
         tools=[tool("steps", steps=steps, mappings=mappings), tool("list", call="api.do", outputParameters=listed)],
     ) as offered:
-        offered.answers(XML, media_type="application/xml")
+        offered.respond_with(XML, media_type="application/xml")
         assert (await offered.tool("steps")).data == {"id": "1"}
         assert (await offered.tool("list")).data == ["1"]
 
@@ -222,7 +222,7 @@ async def test_steps_use_what_was_looked_up_and_bear_nulls() -> None:
     consumed = [resource("/list", operation("list")), resource("/read/{code}", operation("read"))]
     given_id = [given("id", type="string", description="Which")]
     async with offering(*consumed, tools=[tool(steps=steps, mappings=mappings, inputParameters=given_id)]) as offered:
-        offered.answers([{"id": "1", "code": "A"}, {"id": "2", "code": "B/C", "none": None}])
+        offered.respond_with([{"id": "1", "code": "A"}, {"id": "2", "code": "B/C", "none": None}])
         told = await offered.tool("do", {"id": "2"})
         assert told.data == {"first": "1", "all": {"codes": ["A", "B/C"]}}
         assert offered.api.last.target == "/read/B%2FC"

@@ -108,7 +108,7 @@ async def test_bodies_and_answers_are_bounded() -> None:
     limits = {"body_limit": 1000, "response_limit": 1000}
     async with offering(consumed, rest=rest, tools=[tool(call="api.do")], settings=limits) as offered:
         assert (await offered.rest("POST", "/a", json="x" * 1000)).status == 413
-        offered.answers("x" * 1001)
+        offered.respond_with("x" * 1001)
         told = await offered.tool("do", {"body": 1})
     assert told.failed
     assert "larger than 1000 bytes" in told.text

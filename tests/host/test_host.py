@@ -1,4 +1,4 @@
-"""The host: start in order, unwind when one fails, drain, stop, start again; ports, callers, other applications."""
+"""Tests of the host: start and stop order, drain, restart, ports, calls, attached applications."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from syrupy.assertion import SnapshotAssertion
 
 from adapter_host import (
     ArgumentError,
@@ -35,7 +36,7 @@ NOTED = [{"type": "noted", "namespace": name} for name in ("one", "two")]
 
 
 def host(*documents: Any, recorder: Recorder | None = None, **settings: Any) -> Host:
-    """Return a host of plain documents with nothing of the process's environment."""
+    """Return a host of documents with an empty environment."""
     plugins = plain_plugins(**({"noted": recorder} if recorder else {}))
     return Host(*documents, plugins=plugins, settings=Settings(**{"environment": {}, **settings}))
 
@@ -51,19 +52,19 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 class Held:
-    """An answer that waits until it is let go; `began` tells that a call is in it."""
+    """A response that blocks until `release` is set; `entered` is set when a call arrives."""
 
     def __init__(self) -> None:
-        self.began = asyncio.Event()
-        self.let_go = asyncio.Event()
+        self.entered = asyncio.Event()
+        self.release = asyncio.Event()
 
     async def __call__(self, arguments: dict[str, Any]) -> str:
-        self.began.set()
-        await self.let_go.wait()
+        self.entered.set()
+        await self.release.wait()
         return "done"
 
 
-async def test_it_starts_in_order_and_stops_the_newest_first(recorder: Recorder) -> None:
+async def test_start_order_and_reverse_stop_order(recorder: Recorder) -> None:
     served = host(document(*NOTED, consumes=NOTED), recorder=recorder)
     recorder.events.clear()
     await served.start()
@@ -75,7 +76,7 @@ async def test_it_starts_in_order_and_stops_the_newest_first(recorder: Recorder)
     assert len(recorder.events) == 4
 
 
-async def test_when_one_fails_to_start_the_others_are_stopped(recorder: Recorder) -> None:
+async def test_failed_start_stops_the_started(recorder: Recorder) -> None:
     recorder.fails = {"start exposer one"}
     served = host(document(*NOTED, plain(), consumes=[*NOTED, API]), recorder=recorder)
     recorder.events.clear()
@@ -96,7 +97,7 @@ async def test_when_one_fails_to_start_the_others_are_stopped(recorder: Recorder
 API = {"type": "fake", "namespace": "api", "operations": [{"name": "get"}]}
 
 
-async def test_errors_while_unwinding_hide_neither_the_first_nor_each_other(recorder: Recorder) -> None:
+async def test_errors_while_stopping_become_notes(recorder: Recorder) -> None:
     recorder.fails = {"start exposer two", "stop exposer one", "stop consumer two"}
     served = host(document(*NOTED, consumes=NOTED), recorder=recorder)
     with pytest.raises(OSError, match="start exposer two failed") as caught:
@@ -108,7 +109,7 @@ async def test_errors_while_unwinding_hide_neither_the_first_nor_each_other(reco
     ]
 
 
-async def test_all_is_stopped_before_the_first_error_is_raised(recorder: Recorder) -> None:
+async def test_stop_completes_before_raising(recorder: Recorder) -> None:
     recorder.fails = {"stop exposer two", "stop consumer one"}
     served = host(document(*NOTED, consumes=NOTED), recorder=recorder)
     await served.start()
@@ -118,85 +119,85 @@ async def test_all_is_stopped_before_the_first_error_is_raised(recorder: Recorde
     assert caught.value.__notes__ == ["and while stopping: OSError: stop consumer one failed"]
 
 
-async def test_it_starts_again_after_it_stopped(session: aiohttp.ClientSession) -> None:
+async def test_restart(session: aiohttp.ClientSession) -> None:
     served = host(document(plain()))
     for _ in range(2):
         async with served:
             (status,) = served.status()
-            async with session.post(f"{status.url}/get", json={}) as answer:
-                assert answer.status == 200
+            async with session.post(f"{status.url}/get", json={}) as response:
+                assert response.status == 200
         assert served.status()[0].url is None
     with pytest.raises(UnavailableError):
         await served.call("front.get")
 
 
-async def test_it_starts_once(recorder: Recorder) -> None:
+async def test_second_start_is_an_error(recorder: Recorder) -> None:
     served = host(document(*NOTED), recorder=recorder)
     async with served:
-        with pytest.raises(StartError, match="started already"):
+        with pytest.raises(StartError, match="already started"):
             await served.start()
     assert recorder.events.count("stop exposer one") == 1
 
 
-async def test_a_call_in_progress_ends_and_a_new_one_is_refused(session: aiohttp.ClientSession) -> None:
+async def test_drain_completes_calls_and_refuses_new_ones(session: aiohttp.ClientSession) -> None:
     ping = {"name": "ping", "outputParameters": [{"type": "string", "value": "pong"}]}
     served = host(document(plain({"name": "get", "call": "api.get"}, ping)))
     held = Held()
-    fake(served).answers["get"] = held
+    fake(served).responses["get"] = held
     async with served:
         url = f"{served.status()[0].url}/get"
         call = asyncio.create_task(fetch(session, url))
-        await held.began.wait()
+        await held.entered.wait()
         assert served.calls == 1
 
         async with aiohttp.ClientSession() as other:
-            # The connection is open before the drain: its next request is refused, and not the connection.
-            async with other.post(url.replace("/get", "/ping")) as answer:
-                assert answer.status == 200
+            # The connection is open before the drain: the host refuses its next request, but not the connection.
+            async with other.post(url.replace("/get", "/ping")) as response:
+                assert response.status == 200
             drain = asyncio.create_task(served.drain())
             await until(lambda: served.draining)
-            async with other.post(url) as answer:
-                assert answer.status == 503
+            async with other.post(url) as response:
+                assert response.status == 503
         with pytest.raises(aiohttp.ClientConnectorError):
             await fetch(session, url)
         with pytest.raises(UnavailableError, match="shutting down"):
             await served.call("front.get")
 
         assert not drain.done()
-        held.let_go.set()
+        held.release.set()
         assert await call == (200, b'"done"')
         await drain
         assert served.calls == 0
 
 
 async def fetch(session: aiohttp.ClientSession, url: str) -> tuple[int, bytes]:
-    async with session.post(url) as answer:
-        return answer.status, await answer.read()
+    async with session.post(url) as response:
+        return response.status, await response.read()
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Let the others go on until something holds."""
+    """Yield to other tasks until a condition holds."""
     async with asyncio.timeout(5):
         while not condition():  # noqa: ASYNC110 -- what is waited for is not this test's to signal
             await asyncio.sleep(0)
 
 
-async def test_draining_refuses_tools_as_their_protocol_does() -> None:
+async def test_drain_refuses_mcp_tools_with_a_tool_error() -> None:
     tool = {"name": "get", "description": "Gets", "call": "api.get"}
     mcp = {"type": "mcp", "namespace": "tools", "port": 0, "tools": [tool]}
     async with running(document(mcp)) as served, aiohttp.ClientSession() as session, aiohttp.ClientSession() as other:
         held = Held()
-        served.fake("api").answers["get"] = held
+        served.fake("api").responses["get"] = held
         url = served.url("tools")
         assert (await message(other, url))["result"]["tools"][0]["name"] == "get"
         call = asyncio.create_task(message(session, url, "tools/call", {"name": "get", "arguments": {}}))
-        await held.began.wait()
+        await held.entered.wait()
         drain = asyncio.create_task(served.host.drain())
         await until(lambda: served.host.draining)
         refused = await message(other, url, "tools/call", {"name": "get", "arguments": {}})
         assert refused["result"]["isError"] is True
         assert "shutting down" in refused["result"]["content"][0]["text"]
-        held.let_go.set()
+        held.release.set()
         assert (await call)["result"].get("isError", False) is False
         await drain
 
@@ -206,23 +207,23 @@ async def message(
 ) -> Any:
     body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params or {}}
     headers = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-06-18"}
-    async with session.post(url, json=body, headers=headers) as answer:
-        return await answer.json()
+    async with session.post(url, json=body, headers=headers) as response:
+        return await response.json()
 
 
-async def test_the_drain_has_its_time(session: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture) -> None:
+async def test_drain_timeout_cuts_off_calls(session: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture) -> None:
     served = host(document(plain()), drain_timeout=0.01)
     held = Held()
-    fake(served).answers["get"] = held
+    fake(served).responses["get"] = held
     async with served:
         call = asyncio.create_task(fetch(session, f"{served.status()[0].url}/get"))
-        await held.began.wait()
-    assert "drain timeout: 1 calls in progress are cut off" in caplog.text
+        await held.entered.wait()
+    assert "drain timeout: 1 calls in flight are cancelled" in caplog.text
     with pytest.raises(aiohttp.ClientError):
         await call
 
 
-async def test_an_exposer_that_fails_to_drain_does_not_cut_off_the_others(
+async def test_failed_drain_does_not_affect_other_exposers(
     recorder: Recorder, caplog: pytest.LogCaptureFixture
 ) -> None:
     recorder.fails = {"drain exposer one"}
@@ -233,28 +234,28 @@ async def test_an_exposer_that_fails_to_drain_does_not_cut_off_the_others(
     assert "exposer 'one' failed to drain" in caplog.text
 
 
-async def test_as_many_calls_at_once_as_the_settings_say(session: aiohttp.ClientSession) -> None:
+async def test_call_limit(session: aiohttp.ClientSession) -> None:
     served = host(document(plain()), call_limit=1)
     held = Held()
-    fake(served).answers["get"] = held
+    fake(served).responses["get"] = held
     async with served:
         url = f"{served.status()[0].url}/get"
         call = asyncio.create_task(fetch(session, url))
-        await held.began.wait()
+        await held.entered.wait()
         status, body = await fetch(session, url)
         assert (status, b"concurrency limit reached (1 calls)" in body) == (503, True)
-        held.let_go.set()
+        held.release.set()
         assert (await call)[0] == 200
         assert (await fetch(session, url))[0] == 200
 
 
-async def test_a_call_that_fails_is_counted_out() -> None:
+async def test_failed_call_leaves_the_count() -> None:
     served = host(document(plain()))
 
     def fail(arguments: dict[str, Any]) -> None:
         raise RuntimeError("unforeseen")
 
-    fake(served).answers["get"] = fail
+    fake(served).responses["get"] = fail
     async with served:
         with pytest.raises(RuntimeError):
             await served.call("front.get")
@@ -272,10 +273,10 @@ def streamed(chunks: list[bytes], closed: list[str]) -> Callable[[dict[str, Any]
     return lambda arguments: Result(stream=stream())
 
 
-async def test_a_stream_counts_until_it_ends() -> None:
+async def test_stream_is_in_flight_until_it_ends() -> None:
     served = host(document(plain()))
     closed: list[str] = []
-    fake(served).answers["get"] = streamed([b"[1,", b"2]"], closed)
+    fake(served).responses["get"] = streamed([b"[1,", b"2]"], closed)
     async with served:
         (operation,) = served.status()[0].exposer.operations.values()
         result = await operation.call({})
@@ -291,20 +292,20 @@ async def test_a_stream_counts_until_it_ends() -> None:
         assert (served.calls, closed) == (0, ["closed", "closed"])
 
 
-async def test_call_holds_a_stream() -> None:
+async def test_host_call_buffers_streams() -> None:
     served = host(document(plain()), response_limit=8)
-    fake(served).answers["get"] = streamed([b"[1,", b"2]"], [])
+    fake(served).responses["get"] = streamed([b"[1,", b"2]"], [])
     async with served:
         result = await served.call("front.get")
         assert (result.body, result.data, result.stream) == (b"[1,2]", [1, 2], None)
         closed: list[str] = []
-        fake(served).answers["get"] = streamed([b"x" * 9], closed)
+        fake(served).responses["get"] = streamed([b"x" * 9], closed)
         with pytest.raises(UpstreamInvalidError, match="larger than 8 bytes"):
             await served.call("front.get")
         assert (served.calls, closed) == (0, ["closed"])
 
 
-async def test_call_by_name() -> None:
+async def test_host_call_by_name() -> None:
     get = {"name": "get", "call": "api.get"}
     served = host(document(plain(get), plain(get, get, namespace="double")))
     async with served:
@@ -312,7 +313,7 @@ async def test_call_by_name() -> None:
         assert (await served.call("api.get", {"any": 1})).data == {"any": 1}
         with pytest.raises(ArgumentError, match="unknown parameter 'any'"):
             await served.call("front.get", {"any": 1})
-        with pytest.raises(NotFoundError, match=r"no operation is named 'front\.put'"):
+        with pytest.raises(NotFoundError, match=r"unknown operation 'front\.put'"):
             await served.call("front.put")
         with pytest.raises(NotFoundError, match=r"several operations are named 'double\.get'"):
             await served.call("double.get")
@@ -322,50 +323,47 @@ SECRET = {"namespace": "env", "keys": {"TOKEN": "FRONT_TOKEN"}}
 BEARER = {"type": "bearer", "token": "{{env.TOKEN}}"}
 
 
-async def test_a_secret_that_is_missing_stops_the_start() -> None:
+async def test_missing_secret_prevents_start(snapshot: SnapshotAssertion) -> None:
     served = host(document(plain(authentication=BEARER), binds=[SECRET]))
     with pytest.raises(ProblemsError) as caught:
         await served.start()
     (problem,) = caught.value.problems
     assert problem.code == "unresolved-secret"
-    assert str(problem) == (
-        "<capability>: capability.exposes.0.authentication.token: secret 'env.TOKEN' is not set (bind 'env'; set the"
-        " environment variable FRONT_TOKEN, or name a file that has it with --env-file)"
-    )
+    assert str(problem).startswith("<capability>: capability.exposes.0.authentication.token: ")
+    assert str(problem) == snapshot
     with pytest.raises(ProblemsError):
         await host(document(plain(authentication=BEARER), binds=[SECRET]), environment={"FRONT_TOKEN": ""}).start()
 
 
 @pytest.fixture
-def taken() -> Any:
+def taken_port() -> Any:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
         yield listening.getsockname()[1]
 
 
-async def test_a_port_in_use(taken: int, recorder: Recorder, tmp_path: Path) -> None:
+async def test_port_in_use(taken_port: int, recorder: Recorder, tmp_path: Path, snapshot: SnapshotAssertion) -> None:
     file = tmp_path / "a.yaml"
     file.write_text(
         "naftiko: 1.0.0-alpha2\ncapability:\n  consumes:\n  - {type: noted, namespace: one}\n"
-        f"  exposes:\n  - type: plain\n    namespace: front\n    port: {taken}\n"
+        f"  exposes:\n  - type: plain\n    namespace: front\n    port: {taken_port}\n"
     )
     served = host(file, recorder=recorder)
     with pytest.raises(StartError) as caught:
         await served.start()
-    assert str(caught.value) == (
-        f"{file}:8:11: cannot listen on 127.0.0.1:{taken}: address already in use"
-        " (choose another port with --port front=PORT, 0 for any)"
-    )
+    message = str(caught.value)
+    assert message.startswith(f"{file}:8:11: ")
+    assert message.removeprefix(str(file)).replace(str(taken_port), "PORT") == snapshot
     assert recorder.events == ["make consumer one", "start consumer one", "stop consumer one"]
 
 
 @pytest.mark.parametrize(("address", "reason"), [("192.0.2.1", "cannot assign requested address"), ("a..b", "")])
-async def test_an_address_that_is_not_ours(address: str, reason: str) -> None:
+async def test_foreign_address(address: str, reason: str) -> None:
     with pytest.raises(StartError) as caught:
         await host(document(plain()), address=address).start()
     assert f"cannot listen on {address}:0: {reason}" in str(caught.value)
-    assert "(choose another address with --address)" in str(caught.value)
+    assert "; choose another address with --address" in str(caught.value)
 
 
 def free_port() -> int:
@@ -375,14 +373,14 @@ def free_port() -> int:
         return port
 
 
-async def test_alone_on_a_port_it_is_at_the_root() -> None:
+async def test_single_exposer_is_at_the_root() -> None:
     async with host(document(plain())) as served:
         url = served.status()[0].url or ""
         assert url.startswith("http://127.0.0.1:")
         assert url.count("/") == 2
 
 
-async def test_exposers_that_share_a_port_have_prefixes(session: aiohttp.ClientSession) -> None:
+async def test_shared_port_uses_prefixes(session: aiohttp.ClientSession) -> None:
     port = free_port()
     one = document(plain(port=port, namespace="a"), plain(port=port, namespace="b", address="127.0.0.1"))
     two = document(plain(port=port, namespace="c"))
@@ -394,8 +392,10 @@ async def test_exposers_that_share_a_port_have_prefixes(session: aiohttp.ClientS
         assert (await fetch(session, f"http://127.0.0.1:{port}/get"))[0] == 404
 
 
-def test_two_documents_cannot_have_one_namespace_on_one_port() -> None:
-    with pytest.raises(ProblemsError, match="'front' is served on port 8080 by <capability> already") as caught:
+def test_namespace_clash_on_one_port() -> None:
+    with pytest.raises(
+        ProblemsError, match="namespace 'front' is already served on port 8080 by <capability>"
+    ) as caught:
         host(document(plain(port=8080)), document(plain(port=8080)))
     assert [problem.code for problem in caught.value.problems] == ["namespace-clash"]
     host(document(plain(port=8080)), document(plain(port=8081)))
@@ -404,15 +404,15 @@ def test_two_documents_cannot_have_one_namespace_on_one_port() -> None:
 
 async def test_two_hosts_in_one_process(session: aiohttp.ClientSession) -> None:
     async with host(document(plain())) as one, host(document(plain())) as two:
-        fake(one).answers["get"] = lambda arguments: "one"
-        fake(two).answers["get"] = lambda arguments: "two"
+        fake(one).responses["get"] = lambda arguments: "one"
+        fake(two).responses["get"] = lambda arguments: "two"
         assert await fetch(session, f"{one.status()[0].url}/get") == (200, b'"one"')
         assert await fetch(session, f"{two.status()[0].url}/get") == (200, b'"two"')
         await one.drain()
         assert await fetch(session, f"{two.status()[0].url}/get") == (200, b'"two"')
 
 
-def test_what_cannot_run_may_be_left_out() -> None:
+def test_skip_invalid_omits_operations() -> None:
     good, bad = {"name": "good", "call": "api.get"}, {"name": "bad", "call": "api.nothing"}
     with pytest.raises(ProblemsError, match=r"unknown operation 'api\.nothing'"):
         host(document(plain(good, bad)))
@@ -431,19 +431,19 @@ UNCHECKED = {
 }
 
 
-def test_what_cannot_check_its_callers_is_left_out_whole() -> None:
+def test_skip_invalid_omits_exposer_with_invalid_authentication() -> None:
     served = host(document(plain(authentication=UNCHECKED), plain(namespace="open")), skip_invalid=True)
     assert [status.namespace for status in served.status()] == ["open"]
 
 
-def test_every_problem_of_every_document_at_once() -> None:
+def test_all_problems_of_all_documents_are_reported() -> None:
     with pytest.raises(ProblemsError) as caught:
         host(document(plain({"call": "api.gets"}, authentication=UNCHECKED)), document(plain({"call": "x.get"})))
     assert [problem.code for problem in caught.value.problems] == ["invalid", "unknown-call", "unknown-call"]
 
 
-def test_a_folder_is_every_capability_in_it(tmp_path: Path) -> None:
-    with pytest.raises(ProblemsError, match="there is no capability in this folder"):
+def test_folder_loads_every_capability(tmp_path: Path) -> None:
+    with pytest.raises(ProblemsError, match="no capability in this folder"):
         host(tmp_path)
     text = "naftiko: 1.0.0-alpha2\ncapability: {{exposes: [{{type: plain, namespace: {}, port: 0}}]}}\n"
     for name in ("b", "a"):
@@ -465,8 +465,8 @@ async def test_attached_to_an_application(session: aiohttp.ClientSession) -> Non
     @web.middleware
     async def noting(request: web.Request, handler: Any) -> web.StreamResponse:
         seen.append(request.path)
-        answer: web.StreamResponse = await handler(request)
-        return answer
+        response: web.StreamResponse = await handler(request)
+        return response
 
     async def own(request: web.Request) -> web.Response:
         return web.Response(text="own")
@@ -479,12 +479,12 @@ async def test_attached_to_an_application(session: aiohttp.ClientSession) -> Non
     async with TestServer(app) as server:
         url = str(server.make_url("/")).rstrip("/")
         assert fake(inside).running
-        async with session.get(f"{url}/own") as answer:
-            assert await answer.text() == "own"
+        async with session.get(f"{url}/own") as response:
+            assert await response.text() == "own"
         assert await fetch(session, f"{url}/api/other/get") == (200, b"{}")
         assert (await fetch(session, f"{url}/api/front/get"))[0] == 401
-        async with session.post(f"{url}/api/front/get", headers={"Authorization": "Bearer t"}) as answer:
-            assert answer.status == 200
+        async with session.post(f"{url}/api/front/get", headers={"Authorization": "Bearer t"}) as response:
+            assert response.status == 200
         assert {status.url for status in inside.status()} == {None}
     assert not fake(inside).running
     assert seen == ["/own", "/api/other/get", "/api/front/get", "/api/front/get"]
@@ -492,13 +492,13 @@ async def test_attached_to_an_application(session: aiohttp.ClientSession) -> Non
         await inside.call("other.get")
 
 
-def test_attached_exposers_cannot_share_a_namespace() -> None:
+def test_namespace_clash_when_attached() -> None:
     inside = host(document(plain(port=1)), document(plain(port=2)))
-    with pytest.raises(ProblemsError, match="'front' is served in one application by <capability> already"):
+    with pytest.raises(ProblemsError, match="namespace 'front' is already served in one application by <capability>"):
         attach(web.Application(), inside)
 
 
-def test_exposures_say_what_is_served() -> None:
+def test_status_of_exposers() -> None:
     served = host(document(plain(), plain(namespace="other", authentication={"type": "bearer", "token": "t"})))
     found = [(each.capability, each.namespace, each.type, each.authentication) for each in served.status()]
     assert found == [("front", "front", "plain", "none"), ("front", "other", "plain", "bearer")]
@@ -506,7 +506,7 @@ def test_exposures_say_what_is_served() -> None:
     assert all(isinstance(each.exposer, Exposer) for each in served.status())
 
 
-async def test_nothing_is_left_behind() -> None:
+async def test_stop_leaves_no_tasks() -> None:
     before = asyncio.all_tasks()
     async with host(document(plain())), aiohttp.ClientSession():
         pass
@@ -515,7 +515,7 @@ async def test_nothing_is_left_behind() -> None:
     gc.collect()
 
 
-async def test_a_capability_is_served_as_a_model_too(session: aiohttp.ClientSession) -> None:
+async def test_capability_model_as_document(session: aiohttp.ClientSession) -> None:
     ping = {"name": "ping", "outputParameters": [{"type": "string", "value": "pong"}]}
     (plan,) = host(document(plain(ping))).plans
     async with host(plan.loaded.capability) as served:

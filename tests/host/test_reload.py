@@ -1,4 +1,4 @@
-"""Reloading: other documents are served without failing a request, or what was served goes on."""
+"""Tests of reloads: new documents are served without failing a request, or the old ones continue."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.adapters import Recorder, document, plain, plain_plugins
 
 
 def saying(word: str, **more: Any) -> dict[str, Any]:
-    """Return a document whose operation answers with one word, without a consumed API."""
+    """Return a document with an operation that returns a constant, without a consumed API."""
     output = {"type": "string", "value": word}
     return document(plain({"name": "get", "outputParameters": [output]}, **more))
 
@@ -40,8 +40,8 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 async def ask(session: aiohttp.ClientSession, url: str | None) -> tuple[int, Any]:
-    async with session.post(f"{url}/get") as answer:
-        return answer.status, await (answer.json() if answer.status == 200 else answer.text())
+    async with session.post(f"{url}/get") as response:
+        return response.status, await (response.json() if response.status == 200 else response.text())
 
 
 def free_port() -> int:
@@ -51,7 +51,7 @@ def free_port() -> int:
         return port
 
 
-async def test_another_document_on_the_same_connection(session: aiohttp.ClientSession) -> None:
+async def test_new_document_on_open_connection(session: aiohttp.ClientSession) -> None:
     async with host(saying("one")) as served:
         (before,) = served.status()
         assert await ask(session, before.url) == (200, "one")
@@ -62,7 +62,7 @@ async def test_another_document_on_the_same_connection(session: aiohttp.ClientSe
         assert await ask(session, before.url) == (200, "two")
 
 
-async def test_a_file_is_read_again(session: aiohttp.ClientSession, tmp_path: Path) -> None:
+async def test_reload_rereads_files(session: aiohttp.ClientSession, tmp_path: Path) -> None:
     file = tmp_path / "a.yaml"
     text = """naftiko: 1.0.0-alpha2
 capability:
@@ -81,7 +81,7 @@ capability:
         assert await ask(session, url) == (200, "two")
 
 
-async def test_a_wrong_document_changes_nothing(session: aiohttp.ClientSession) -> None:
+async def test_invalid_document_keeps_the_old_one(session: aiohttp.ClientSession) -> None:
     async with host(document(plain())) as served:
         url = served.status()[0].url
         with pytest.raises(ProblemsError, match=r"unknown operation 'api\.gett'"):
@@ -95,7 +95,7 @@ async def test_a_wrong_document_changes_nothing(session: aiohttp.ClientSession) 
         assert await ask(session, url) == (200, {})
 
 
-async def test_a_port_in_use_changes_nothing(session: aiohttp.ClientSession) -> None:
+async def test_port_in_use_keeps_the_old_document(session: aiohttp.ClientSession) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -107,29 +107,29 @@ async def test_a_port_in_use_changes_nothing(session: aiohttp.ClientSession) -> 
             assert served.status()[0].url == url
 
 
-async def test_a_call_in_progress_ends_where_it_began(session: aiohttp.ClientSession) -> None:
-    began, let_go = asyncio.Event(), asyncio.Event()
+async def test_call_in_flight_completes_in_its_generation(session: aiohttp.ClientSession) -> None:
+    entered, release = asyncio.Event(), asyncio.Event()
 
     async def held(arguments: dict[str, Any]) -> str:
-        began.set()
-        await let_go.wait()
+        entered.set()
+        await release.wait()
         return "old"
 
     async with host(document(plain())) as served:
         url, old = served.status()[0].url, fake(served)
-        old.answers["get"] = held
+        old.responses["get"] = held
         call = asyncio.create_task(ask(session, url))
-        await began.wait()
+        await entered.wait()
         await served.reload()
         assert await ask(session, url) == (200, {})
         assert (old.running, fake(served).running) == (True, True)
-        let_go.set()
+        release.set()
         assert await call == (200, "old")
         await asyncio.gather(*served._draining_generations)
         assert (old.running, fake(served).running) == (False, True)
 
 
-async def test_ports_are_opened_and_closed(session: aiohttp.ClientSession) -> None:
+async def test_reload_opens_and_closes_ports(session: aiohttp.ClientSession) -> None:
     one, two = free_port(), free_port()
     async with host(saying("one", port=one)) as served:
         await served.reload(saying("two", port=two))
@@ -142,7 +142,7 @@ async def test_ports_are_opened_and_closed(session: aiohttp.ClientSession) -> No
         assert (await ask(session, f"http://127.0.0.1:{two}"))[0] == 404
 
 
-async def test_authentication_changes_with_the_document(session: aiohttp.ClientSession) -> None:
+async def test_reload_changes_authentication(session: aiohttp.ClientSession) -> None:
     async with host(saying("open")) as served:
         url = served.status()[0].url
         assert (await ask(session, url))[0] == 200
@@ -150,43 +150,43 @@ async def test_authentication_changes_with_the_document(session: aiohttp.ClientS
         assert (await ask(session, url))[0] == 401
 
 
-async def test_it_must_be_started() -> None:
+async def test_reload_needs_a_started_host() -> None:
     served = host(saying("one"))
     with pytest.raises(StartError, match="not started"):
         await served.reload()
 
 
-async def test_reloads_wait_for_each_other(session: aiohttp.ClientSession) -> None:
+async def test_concurrent_reloads_run_in_order(session: aiohttp.ClientSession) -> None:
     async with host(saying("0")) as served:
         await asyncio.gather(*(served.reload(saying(str(number))) for number in range(1, 6)))
         assert await ask(session, served.status()[0].url) == (200, "5")
 
 
-async def test_no_request_fails_meanwhile() -> None:
-    """Sixty-four connections ask without a pause while fifty reloads happen."""
+async def test_requests_succeed_during_reloads() -> None:
+    """Sixty-four connections send requests continuously during fifty reloads."""
     async with host(saying("0")) as served:
         url = served.status()[0].url
         done = asyncio.Event()
 
         async def keep_asking(own: aiohttp.ClientSession) -> list[tuple[int, Any]]:
-            answers = []
+            responses = []
             while not done.is_set():
-                answers.append(await ask(own, url))
-            return answers
+                responses.append(await ask(own, url))
+            return responses
 
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=64)) as own:
             asking = [asyncio.create_task(keep_asking(own)) for _ in range(64)]
             for number in range(1, 51):
                 await served.reload(saying(str(number)))
             done.set()
-            answers = [answer for answered in await asyncio.gather(*asking) for answer in answered]
+            responses = [response for batch in await asyncio.gather(*asking) for response in batch]
 
-    assert {status for status, _ in answers} == {200}
-    assert {body for _, body in answers} <= {str(number) for number in range(51)}
-    assert len(answers) > 64
+    assert {status for status, _ in responses} == {200}
+    assert {body for _, body in responses} <= {str(number) for number in range(51)}
+    assert len(responses) > 64
 
 
-async def test_what_listens_for_itself_is_handed_over(recorder: Recorder) -> None:
+async def test_exposer_with_own_listener_is_handed_over(recorder: Recorder) -> None:
     noted = {"type": "noted", "namespace": "one"}
     async with host(document(noted), recorder=recorder) as served:
         recorder.events.clear()

@@ -1,4 +1,4 @@
-"""What a host says of itself to those who watch it, and reloads that others ask for than who runs it."""
+"""Tests of the host's status, and of reloads requested through the host itself."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ANSWER = {"name": "get", "outputParameters": [{"type": "string", "value": "one"}
 
 
 class WatchingExposer(PlainExposer):
-    """`type: watching`: shows whether its host is ready, and reloads it."""
+    """`type: watching`: reports whether its host is ready, and reloads it."""
 
     monitors_host = True
 
@@ -37,7 +37,7 @@ class WatchingExposer(PlainExposer):
 
 
 class FailingExposer(Exposer[Any]):
-    """`type: failing`: has lost what it listens on."""
+    """`type: failing`: reports a failure."""
 
     @property
     def failure(self) -> str | None:
@@ -45,7 +45,7 @@ class FailingExposer(Exposer[Any]):
 
 
 class Watching:
-    """Brings `type: watching` and `type: failing`."""
+    """The plugin of `type: watching` and `type: failing`."""
 
     @hookimpl
     def register_exposers(self, register: RegisterExposer) -> None:
@@ -54,7 +54,7 @@ class Watching:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Let the others go on until something holds."""
+    """Yield to other tasks until a condition holds."""
     async with asyncio.timeout(5):
         while not condition():  # noqa: ASYNC110 -- what is waited for is not this test's to signal
             await asyncio.sleep(0)
@@ -83,7 +83,7 @@ def serving(of: Host) -> dict[str, bool]:
     return {status.namespace: status.serving for status in of.status()}
 
 
-async def test_ready_from_the_start_to_the_drain(recorder: Recorder) -> None:
+async def test_ready_between_start_and_drain(recorder: Recorder) -> None:
     served = host(document({"type": "noted", "namespace": "n"}, plain(ANSWER), watching()), recorder=recorder)
     assert (served.ready, served.started, set(serving(served).values())) == (False, None, {False})
     async with served:
@@ -96,13 +96,13 @@ async def test_ready_from_the_start_to_the_drain(recorder: Recorder) -> None:
         assert served.ready
 
 
-async def test_an_exposer_says_itself_that_it_does_not_serve() -> None:
+async def test_exposer_failure_in_status() -> None:
     async with host(document({"type": "failing", "namespace": "lost"}, plain(ANSWER))) as served:
         assert serving(served) == {"lost": False, "front": True}
         assert [status.exposer.failure for status in served.status()] == ["it is lost", None]
 
 
-async def test_those_who_watch_may_come_until_the_stop(session: aiohttp.ClientSession) -> None:
+async def test_monitoring_port_stays_open_while_draining(session: aiohttp.ClientSession) -> None:
     async with host(document(plain(ANSWER), watching())) as served:
         front, watch = (status.url for status in served.status())
         async with session.get(f"{watch}/ready") as response:
@@ -114,7 +114,7 @@ async def test_those_who_watch_may_come_until_the_stop(session: aiohttp.ClientSe
             await session.post(f"{front}/get")
 
 
-async def test_with_a_delay_calls_are_taken_while_it_is_not_ready(session: aiohttp.ClientSession) -> None:
+async def test_drain_delay_keeps_serving_while_not_ready(session: aiohttp.ClientSession) -> None:
     async with host(document(plain(ANSWER)), drain_delay=3600) as served:
         drain = asyncio.create_task(served.drain())
         await until(lambda: not served.ready)
@@ -125,7 +125,7 @@ async def test_with_a_delay_calls_are_taken_while_it_is_not_ready(session: aioht
         served.settings = Settings()
 
 
-async def test_a_host_without_listeners_waits_for_no_load_balancer() -> None:
+async def test_drain_delay_is_skipped_without_listeners() -> None:
     app = web.Application()
     served = host(document(plain(ANSWER)), drain_delay=3600)
     attach(app, served)
@@ -138,8 +138,8 @@ async def test_a_host_without_listeners_waits_for_no_load_balancer() -> None:
     assert served.started is None
 
 
-async def test_a_reload_asked_for_through_the_host_itself(session: aiohttp.ClientSession, tmp_path: Path) -> None:
-    """The request that asks for it is answered, although its port is no longer served then."""
+async def test_reload_from_a_request(session: aiohttp.ClientSession, tmp_path: Path) -> None:
+    """The request that triggers the reload gets a response, although its port is closed by the reload."""
     file = tmp_path / "a.yaml"
     text = """naftiko: 1.0.0-alpha2
 capability:
@@ -163,59 +163,59 @@ capability:
 
 
 class Slow:
-    """A plugin whose build waits until it may go on."""
+    """A plugin that blocks compilation until `go_on` is set."""
 
     def __init__(self) -> None:
-        self.began, self.go_on = asyncio.Event(), asyncio.Event()
+        self.entered, self.go_on = asyncio.Event(), asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self.waits = False
 
     @hookimpl
     def check_capability(self) -> None:
         if self.waits:
-            self._loop.call_soon_threadsafe(self.began.set)
+            self._loop.call_soon_threadsafe(self.entered.set)
             asyncio.run_coroutine_threadsafe(self.go_on.wait(), self._loop).result()
 
 
 async def give_up(served: Host, wanted: dict[str, Any], slow: Slow) -> None:
-    """Ask for a reload, and wait for it no longer than until it is in progress."""
-    slow.began.clear()
+    """Request a reload, and cancel the request once the reload is in progress."""
+    slow.entered.clear()
     slow.go_on.clear()
     asked = asyncio.create_task(served.reload(document(wanted)))
-    await slow.began.wait()
+    await slow.entered.wait()
     asked.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asked
     slow.go_on.set()
 
 
-async def test_a_reload_goes_on_without_whoever_asked_for_it(caplog: pytest.LogCaptureFixture) -> None:
+async def test_reload_survives_cancellation(caplog: pytest.LogCaptureFixture) -> None:
     slow = Slow()
     async with Host(document(plain(ANSWER)), plugins=plugins(slow=slow), settings=Settings(environment={})) as served:
         slow.waits = True
         await give_up(served, plain(ANSWER, namespace="new"), slow)
         await until(lambda: list(serving(served)) == ["new"])
         await give_up(served, plain({"call": "x.y"}, namespace="newer"), slow)
-        await until(lambda: "not reloaded" in caplog.text)
+        await until(lambda: "reload failed" in caplog.text)
         assert serving(served) == {"new": True}
 
 
-async def test_a_drain_ends_a_reload() -> None:
+async def test_drain_cancels_a_reload() -> None:
     slow = Slow()
     async with Host(document(plain(ANSWER)), plugins=plugins(slow=slow), settings=Settings(environment={})) as served:
         slow.waits = True
         asked = asyncio.create_task(served.reload(document(plain(ANSWER, namespace="new"))))
-        await slow.began.wait()
+        await slow.entered.wait()
         await served.drain()
-        with pytest.raises(StartError, match="the host stops, so nothing is reloaded"):
+        with pytest.raises(StartError, match="reload cancelled; the host is stopping"):
             await asked
-        with pytest.raises(StartError, match="the host drains"):
+        with pytest.raises(StartError, match="the host is draining"):
             await served.reload()
         assert list(serving(served)) == ["front"]
         slow.go_on.set()
 
 
-def test_documents_are_checked_as_a_reload_would(tmp_path: Path) -> None:
+def test_check_reports_problems_of_a_reload(tmp_path: Path) -> None:
     file = tmp_path / "a.yaml"
     text = """naftiko: 1.0.0-alpha2
 capability:
@@ -238,7 +238,7 @@ capability:
     assert loaded.warnings == ()
 
 
-def test_secrets_are_masked_in_texts() -> None:
+def test_secrets_are_masked() -> None:
     token = {"type": "bearer", "token": "{{env.TOKEN}}"}
     written = {"type": "basic", "username": "me", "password": "pa55/word"}
     binds = [{"namespace": "env", "keys": {"TOKEN": "TOKEN", "OTHER": "OTHER"}}]

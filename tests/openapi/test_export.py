@@ -109,13 +109,13 @@ def test_of_several_one_is_chosen(tmp_path: Path, capsys: pytest.CaptureFixture[
     path.write_text(yaml.safe_dump(document))
     first = exposes[0]["namespace"]
     assert main(["export", "openapi", str(path)]) == 2
-    assert f"several exposers (choose one with --exposer: {first}, second)" in capsys.readouterr().err
+    assert f"several exposers; choose one with --exposer: {first}, second" in capsys.readouterr().err
     assert main(["export", "openapi", str(path), "--exposer", "secnd"]) == 2
-    assert "no exposer with a document is 'secnd'; did you mean 'second'?" in capsys.readouterr().err
+    assert "unknown exposer 'secnd'; did you mean 'second'?" in capsys.readouterr().err
     assert main(["export", "openapi", str(path), "--exposer", "second"]) == 0
     assert json.loads(capsys.readouterr().out)["servers"] == [{"url": "/"}]
 
 
 def test_without_rest_there_is_none(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", "openapi", str(ROOT / "capabilities/library.yaml")]) == 2
-    assert "exposes nothing that OpenAPI describes (type rest does)" in capsys.readouterr().err
+    assert "has no exposer with an OpenAPI document; add one of type rest" in capsys.readouterr().err

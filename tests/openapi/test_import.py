@@ -263,7 +263,7 @@ def test_it_goes_to_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
     ("arguments", "code", "message"),
     [
         (["--only", "bread"], 1, "no tag or operationId is 'bread' (there are: addPicture, bake_loaf,"),
-        (["--namespace", "a b"], 2, "'a b' is no namespace"),
+        (["--namespace", "a b"], 2, "'a b' is not a valid namespace"),
         (["-o", "/nowhere/at/all.yaml"], 1, "cannot write '/nowhere/at/all.yaml'"),
     ],
 )
@@ -317,7 +317,7 @@ async def remote() -> Any:
 async def test_a_url_is_fetched_when_asked(remote: TestServer, capsys: pytest.CaptureFixture[str]) -> None:
     url = str(remote.make_url("/apis/garden.yaml"))
     assert await asyncio.to_thread(main, ["import", "openapi", url]) == 2
-    assert "SRC is a URL (--allow-remote fetches it)" in capsys.readouterr().err
+    assert "SRC is a URL; add --allow-remote to fetch it" in capsys.readouterr().err
     assert await asyncio.to_thread(main, ["import", "openapi", url, "--allow-remote"]) == 0
     said = capsys.readouterr()
     assert "- children (array of object)" in said.out

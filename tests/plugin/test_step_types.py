@@ -140,7 +140,7 @@ def capability(*steps: dict[str, Any], **operation: Any) -> dict[str, Any]:
 async def given(*steps: dict[str, Any], arguments: Arguments, **operation: Any) -> Any:
     settings = {"environment": {"KEY": "hush"}}
     async with running(capability(*steps, **operation), plugins=plugins(), **settings) as served:
-        served.fake("api").answers["ship"] = lambda called: {
+        served.fake("api").responses["ship"] = lambda called: {
             "imo": called["imo"],
             "crew": [{"name": "Aiko"}],
             "x": None,

@@ -31,7 +31,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> CleanEnvironment:
     wheels = folder / "wheels"
     for name in OURS:
         build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(wheels)]
-        subprocess.run(build, cwd=ROOT / name, capture_output=True, timeout=50, check=True)
+        subprocess.run(build, cwd=ROOT / name, capture_output=True, check=True)
     made = CleanEnvironment(folder, ["adapter-host-core", "adapter-host-http", *TOOLS], wheels, pip=True)
     made.run("pip install --quiet adapter-host-core adapter-host-http")
     return made
@@ -43,31 +43,33 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def test_the_guide_leads_there(machine: CleanEnvironment) -> None:
-    """Every command of the guide is typed, in its order, and gives what the guide shows."""
+# Installs, tests and checks a package, in an environment that is created first.
+@pytest.mark.timeout(300)
+def test_commands_of_the_guide(machine: CleanEnvironment) -> None:
+    """Every command of the guide succeeds in order, with the output that the guide shows."""
     port, shell = free_port(), ["set -e", "trap 'kill $(jobs -p) 2> /dev/null || true' EXIT"]
-    typed, shown = [], []
+    typed, expected_outputs = [], []
     for block in blocks(GUIDE, "console"):
         for command, output in steps(block.text):
             typed.append(command)
             if command in NEEDS_A_NETWORK:
                 continue
             if command.startswith("adapter-host serve"):
-                # The port that the example names may be in use where this runs.
+                # The port of the example may be in use on this machine.
                 shell.append(f"sed -i s/7070/{port}/ example.yaml")
                 shell.append(command.removesuffix("&") + "--ready-file ready &")
                 shell.append("until [ -e ready ]; do sleep 0.05; done")
             elif "telnet://" in command:
-                # A client that ends by its own time limit says so in its exit code.
+                # curl reports its time limit by exit code 28.
                 shell.append(f"{command.replace('7070', str(port))} || [ $? = 28 ]")
             else:
                 shell.append(command)
-            shown += [output] if output else []
+            expected_outputs += [output] if output else []
     assert typed[0] == "pip install adapter-host-core"
     printed = machine.run("\n".join(shell))
-    for output in shown:
+    for output in expected_outputs:
         assert output in printed
-    assert len(shown) >= 1
+    assert len(expected_outputs) >= 1
     assert re.search(r"^lines +adapter-host-lines +0\.1\.0 +exposes lines ", printed, re.MULTILINE)
     assert re.search(r"\b[1-9]\d* passed in", printed)
     assert {path.suffix for path in (machine.home / "lines/dist").iterdir()} >= {".gz", ".whl"}
@@ -119,18 +121,18 @@ capability:
 """
 
 
-def test_a_strangers_package_serves_with_ours(served: int) -> None:
+def test_new_plugin_serves_with_installed_plugins(served: int) -> None:
     with socket.create_connection(("127.0.0.1", served), timeout=20) as line, line.makefile("rw") as talk:
-        for sent, answer in (
+        for sent, response in (
             ('read {"id": 7}', {"result": {"name": "Vardø"}}),
             ('read {"id": "seven"}', {"error": "'id' must be an integer (given \"seven\")", "status": 400}),
         ):
             talk.write(f"{sent}\n")
             talk.flush()
-            assert json.loads(talk.readline()) == answer
+            assert json.loads(talk.readline()) == response
 
 
-def test_it_is_truly_outside(machine: CleanEnvironment) -> None:
+def test_environment_has_only_our_wheels(machine: CleanEnvironment) -> None:
     printed = machine.run("python -c 'import adapter_host, adapter_host_http; print(adapter_host.__file__)'")
     assert printed.startswith(str(machine.root))
     assert "adapter-host-rest" not in machine.run("pip list")

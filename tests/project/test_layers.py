@@ -1,4 +1,4 @@
-"""Imports between the core's modules run one way, and its modules stay small and typed."""
+"""Tests of the layers: imports run one way, and modules are short and typed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PACKAGES = (
     "document",
     "expressions",
 )
-"""The packages of the core from the top to the bottom: each imports only those that stand after it."""
+"""The packages of the core from top to bottom; each imports only the packages after it."""
 
 LATE_IMPORTS = {
     ("__init__.py", "__getattr__", "_import_module"),
@@ -42,12 +42,12 @@ LATE_IMPORTS = {
     ("cli/serve/command.py", "_loop_factory", "import_module"),
     ("auth/oauth2/compiler.py", "_jwt_verifier", "import_module"),
 }
-"""Imports inside a function that have their reason: a command brings what it needs alone; others may be missing."""
+"""Imports inside functions: commands import only what they need, and optional packages may be missing."""
 
 LONGEST = 500
 LOOK_HARD = 300
 LONG = {"testing.exposer_contract"}
-"""Modules that have been looked at, and are longer for a reason."""
+"""Modules that are longer for a good reason."""
 
 
 def name_of(path: Path) -> str:
@@ -62,7 +62,7 @@ def module_of(path: Path) -> str:
 
 
 def imported(path: Path, modules: Collection[str]) -> set[str]:
-    """Return the modules of `modules` that a module imports: at its top, in functions and for type checkers alike."""
+    """Return the modules of `modules` that a module imports, at the top, in functions or for type checkers."""
     module = module_of(path)
     package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
     found = set()
@@ -84,7 +84,7 @@ def import_graph(folder: Path) -> dict[str, set[str]]:
 
 
 def circle(graph: Mapping[str, Collection[str]]) -> list[str]:
-    """Return the nodes of one circle, or nothing."""
+    """Return the nodes of a cycle, or an empty list."""
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -105,7 +105,7 @@ def test_packages_import_downwards() -> None:
             target = other.split(".")[1] if "." in other else ""
             if own in ground and target not in ground:
                 wrong.append(f"{module} imports {other}")
-            # The test kit uses what plugins use: the public names.
+            # The test kit imports the public names, like plugins.
             upwards = own in heights and target not in ground | {own} and heights.get(target, -1) <= heights[own]
             if upwards and own != "testing":
                 wrong.append(f"{module} imports {other}")
@@ -114,14 +114,14 @@ def test_packages_import_downwards() -> None:
 
 @pytest.mark.parametrize("folder", TREES, ids=lambda folder: folder.name)
 def test_modules_import_in_no_circle(folder: Path) -> None:
-    # The package itself imports all of its public names, for type checkers.
+    # The package itself imports all public names for type checkers.
     graph = {module: others - {folder.name} for module, others in import_graph(folder).items() if module != folder.name}
     assert circle(graph) == []
 
 
 @pytest.mark.parametrize("folder", TREES, ids=lambda folder: folder.name)
 def test_packages_import_in_no_circle(folder: Path) -> None:
-    """No package of a tree imports, by way of others, itself: at every depth."""
+    """No package imports itself through others, at any depth."""
     graph = import_graph(folder)
     for package in {module.rpartition(".")[0] for module in graph if "." in module}:
         depth = package.count(".") + 2
@@ -135,8 +135,8 @@ def test_packages_import_in_no_circle(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", TREES, ids=lambda folder: folder.name)
-def test_packages_say_what_they_are_for(folder: Path) -> None:
-    """In one line, with what they may import."""
+def test_packages_have_a_one_line_docstring(folder: Path) -> None:
+    """The docstring names the imports that are allowed."""
     for init in folder.glob("*/__init__.py"):
         first = (ast.get_docstring(ast.parse(init.read_text())) or "").split("\n\n")[0]
         assert "\n" not in first, init
@@ -144,7 +144,7 @@ def test_packages_say_what_they_are_for(folder: Path) -> None:
 
 
 def functions(path: Path) -> Iterator[tuple[ast.FunctionDef | ast.AsyncFunctionDef, bool]]:
-    """Every function of a module, and whether it is in the public contract by its own name and its class's."""
+    """Yield every function of a module, and whether it is public."""
 
     def walk(node: ast.AST, public: bool) -> Iterator[tuple[ast.FunctionDef | ast.AsyncFunctionDef, bool]]:
         for child in ast.iter_child_nodes(node):
@@ -172,7 +172,7 @@ def late_imports(path: Path) -> Iterator[tuple[str, str, str]]:
                 yield str(path.relative_to(CORE)), function.name, node.func.id
 
 
-def test_nothing_is_imported_late() -> None:
+def test_imports_are_at_the_top() -> None:
     assert {found for path in FILES for found in late_imports(path)} == LATE_IMPORTS
 
 
@@ -186,7 +186,7 @@ def size(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return (function.end_lineno or 0) - function.lineno + 1
 
 
-def test_functions_fit_in_one_look() -> None:
+def test_functions_are_short() -> None:
     sizes = {f"{name_of(path)}.{function.name}": size(function) for path in FILES for function, _ in functions(path)}
     ordered = sorted(sizes.values())
     assert [name for name, lines in sizes.items() if lines > 50] == []
@@ -227,8 +227,8 @@ def test_public_functions_are_documented() -> None:
     assert bare == []
 
 
-def test_there_is_no_state_of_a_module() -> None:
-    """Two hosts in one process share nothing: no module makes a registry, session or lock at its top."""
+def test_modules_have_no_state() -> None:
+    """Two hosts in one process share nothing: no module creates a registry, session or lock."""
     makers = {
         "PluginManager",
         "Plugins",

@@ -1,4 +1,4 @@
-"""What `adapter_host` offers to plugins and to applications: all of it named, documented and importable, no more."""
+"""Tests of the public API: every public name is listed, documented and importable, and no other."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.paths import ROOT
 
 
 def in_order(names: list[str]) -> list[str]:
-    """Constants, classes, functions, each by name, as the formatter has them."""
+    """Sort constants, classes and functions, each by name."""
     return sorted(names, key=lambda name: (not name.isupper(), name[0].islower(), name))
 
 
@@ -31,7 +31,7 @@ def test_all_is_sorted() -> None:
 
 
 @pytest.mark.parametrize("module", [adapter_host, adapter_host.testing], ids=lambda module: module.__name__)
-def test_nothing_else_is_offered(module: ModuleType) -> None:
+def test_only_public_names_are_exported(module: ModuleType) -> None:
     submodules = {found.name for found in pkgutil.iter_modules(module.__path__)}
     for name in module.__all__:
         getattr(module, name)
@@ -39,7 +39,7 @@ def test_nothing_else_is_offered(module: ModuleType) -> None:
     assert offered - (submodules - set(module.__all__)) == set(module.__all__)
 
 
-def test_names_come_from_where_type_checkers_think() -> None:
+def test_lazy_exports_match_type_checking_imports() -> None:
     seen = {
         alias.name: node.module
         for node in ast.walk(ast.parse(Path(adapter_host.__file__).read_text()))
@@ -52,8 +52,8 @@ def test_names_come_from_where_type_checkers_think() -> None:
         adapter_host.absent  # noqa: B018
 
 
-def test_a_document_is_validated_without_a_server() -> None:
-    """What only a server needs is imported by who serves: it would take most of the time that `validate` takes."""
+def test_validate_imports_no_server() -> None:
+    """Imports that only a server needs would take most of the time of `validate`."""
     program = (
         "import sys; from adapter_host.cli import main; code = main(sys.argv[1:]);"
         "print(*{'aiohttp', 'mcp', 'mcp_types', 'uvloop', 'jsonpath'} & sys.modules.keys()); sys.exit(code)"
@@ -63,7 +63,7 @@ def test_a_document_is_validated_without_a_server() -> None:
     assert done.stdout.splitlines()[1:] == [""]
 
 
-def test_the_core_validates_without_aiohttp() -> None:
+def test_validate_imports_no_aiohttp() -> None:
     program = "import sys, adapter_host.cli.validate; print(*{'aiohttp', 'jsonpath'} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "\n"
@@ -110,7 +110,7 @@ def documented_values() -> set[str]:
 
 
 def imports(path: Path) -> Iterator[tuple[str, str]]:
-    """Every `from module import name` and `import module` (name empty) of the host's packages."""
+    """Yield every `from module import name` and `import module` (with an empty name) of first-party packages."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and not node.level:
             yield from ((node.module or "", alias.name) for alias in node.names)
@@ -126,14 +126,14 @@ def plugin_files(*, tests: bool) -> list[Path]:
     )
 
 
-def test_plugins_import_the_public_names_alone() -> None:
+def test_plugins_import_only_public_names() -> None:
     files = plugin_files(tests=False)
     assert len(files) > 10
     found = [(path, *each) for path in files for each in imports(path) if each[0].split(".")[0] == "adapter_host"]
     assert [each for each in found if each[1] != "adapter_host" or each[2] not in adapter_host.__all__] == []
 
 
-def test_plugins_tests_import_the_public_names_and_the_kit() -> None:
+def test_plugin_tests_import_only_public_names_and_the_kit() -> None:
     files = plugin_files(tests=True)
     assert len(files) > 5
     found = [(path, *each) for path in files for each in imports(path) if each[0].split(".")[0] == "adapter_host"]
@@ -153,6 +153,6 @@ def test_plugins_do_not_import_each_other() -> None:
         assert others <= {own}, path
 
 
-def test_the_core_names_no_plugin() -> None:
+def test_core_imports_no_plugin() -> None:
     for path in (ROOT / "core/adapter_host").rglob("*.py"):
         assert not [module for module, _ in imports(path) if module.startswith("adapter_host_")], path

@@ -1,4 +1,4 @@
-"""Adapters for these tests: an exposer that is barely one, and adapters that note what is done with them."""
+"""Adapters for tests: a minimal exposer, and adapters that record events."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class PlainExposer(HttpExposer[PlainConfig]):
 
 
 class PlainPlugin:
-    """Brings `type: plain`."""
+    """The plugin of `type: plain`."""
 
     @hookimpl
     def register_exposers(self, register: RegisterExposer) -> None:
@@ -64,19 +64,19 @@ class PlainPlugin:
 
 
 def plain_plugins(**more: object) -> Plugins:
-    """`type: fake` to consume, `type: plain` to expose, and more plugins by name."""
+    """Return plugins with `type: fake` consumers, `type: plain` exposers, and more plugins by name."""
     return Plugins({"fake": FakePlugin(), "plain": PlainPlugin(), **more})
 
 
 class Recorder:
-    """A plugin of a consumer and an exposer, both `type: noted`; `events` is what was done, `fails` what shall fail."""
+    """A plugin with a consumer and an exposer of `type: noted`; it records `events` and raises for those in `fails`."""
 
     def __init__(self) -> None:
         self.events: list[str] = []
         self.fails: set[str] = set()
 
     def note(self, event: str) -> None:
-        """Note an event; raises when it shall fail."""
+        """Record an event; raise `OSError` if it is in `fails`."""
         self.events.append(event)
         if event in self.fails:
             raise OSError(f"{event} failed")
@@ -125,7 +125,7 @@ class Recorder:
 def document(
     *exposed: dict[str, Any], consumes: Sequence[dict[str, Any]] | None = None, **capability: Any
 ) -> dict[str, Any]:
-    """Return a document with these exposers; unless said otherwise it consumes `api.get`, a fake."""
+    """Return a document with these exposers; by default it consumes `api.get` of a fake API."""
     api = {"type": "fake", "namespace": "api", "operations": [{"name": "get"}]}
     return {
         "naftiko": "1.0.0-alpha2",
@@ -134,7 +134,7 @@ def document(
 
 
 def plain(*operations: dict[str, Any], namespace: str = "front", port: int = 0, **more: Any) -> dict[str, Any]:
-    """Return a plain exposer; unless said otherwise with one operation, `get`, that calls `api.get`."""
+    """Return a plain exposer; by default with one operation `get` that calls `api.get`."""
     return {
         "type": "plain",
         "namespace": namespace,

@@ -1,4 +1,4 @@
-"""A small authorization server: metadata, keys, introspection, and a code flow whose user always agrees."""
+"""A small authorization server: metadata, keys, introspection, and a code flow with automatic consent."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ AUDIENCE = "https://api.example/orders"
 
 
 def private_key(kind: str, name: str = "") -> Any:
-    """Return a key; `name` tells those of one kind apart."""
+    """Return a key; `name` distinguishes keys of one kind."""
     return _made(kind, name)
 
 
@@ -40,24 +40,24 @@ def _made(kind: str, _: str) -> Any:
 
 
 def public_jwk(key: Any, algorithm: str, **members: Any) -> dict[str, Any]:
-    """Return a key's public half as it is published."""
+    """Return the public half of a key as a JWK."""
     jwk: dict[str, Any] = get_default_algorithms()[algorithm].to_jwk(key.public_key(), as_dict=True)
     jwk.pop("key_ops", None)
     return {**jwk, **members}
 
 
 class Now(float):
-    """A time in a claim: so many seconds from when the token is made."""
+    """A time in a claim, in seconds from the creation of the token."""
 
 
 def resolved(claims: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the claims with their times; those that are None are left out."""
+    """Return the claims with their times, without those that are None."""
     times = {name: time.time() + value for name, value in claims.items() if isinstance(value, Now)}
     return {name: value for name, value in {**claims, **times}.items() if value is not None}
 
 
 class Issuer:
-    """What it answers may be changed at any time; `asked` counts requests by path, `forms` keeps what was sent."""
+    """A server with configurable `responses`; `asked` counts requests by path, `forms` records their bodies."""
 
     def __init__(self, path: str = "", well_known: str = "/.well-known/oauth-authorization-server{path}") -> None:
         self._path = path
@@ -66,7 +66,7 @@ class Issuer:
         self.metadata: dict[str, Any] = {}
         self.keys: list[dict[str, Any]] = [public_jwk(private_key("P-256"), "ES256", kid="one")]
         self.introspected: dict[str, dict[str, Any]] = {}
-        self.answers: dict[str, web.Response] = {}
+        self.responses: dict[str, web.Response] = {}
         self.asked: Counter[str] = Counter()
         self.forms: list[dict[str, Any]] = []
         self.reached = asyncio.Event()
@@ -104,7 +104,7 @@ class Issuer:
         await self._server.close()
 
     def claims(self, **changed: Any) -> dict[str, Any]:
-        """Return the claims of a token that is right; those changed to None are left out."""
+        """Return the claims of a valid token, without those changed to None."""
         now = int(time.time())
         right = {"iss": self.url, "aud": AUDIENCE, "sub": "ann", "exp": now + 60, "iat": now, "scope": "read write"}
         return resolved({**right, **changed})
@@ -112,7 +112,7 @@ class Issuer:
     def token(
         self, *, kind: str = "P-256", algorithm: str = "ES256", kid: str | None = "one", name: str = "", **changed: Any
     ) -> str:
-        """Return a signed token; `changed` are claims."""
+        """Return a signed token with changed claims."""
         headers = {"kid": kid} if kid is not None else {}
         return jwt.encode(self.claims(**changed), private_key(kind, name), algorithm, headers=headers)
 
@@ -121,7 +121,7 @@ class Issuer:
         self.asked[request.path] += 1
         self.reached.set()
         await self.open.wait()
-        if answer := self.answers.get(request.path):
+        if answer := self.responses.get(request.path):
             return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
         response: web.StreamResponse = await handler(request)
         return response
@@ -158,12 +158,12 @@ class Issuer:
 
 @asynccontextmanager
 async def issuing(path: str = "", **given: Any) -> AsyncIterator[Issuer]:
-    """Yield an authorization server on a loopback port."""
+    """Serve an authorization server on a loopback port."""
     async with Issuer(path, **given) as issuer:
         yield issuer
 
 
 def unsigned(claims: dict[str, Any], **header: Any) -> str:
-    """Return a token in parts: its header as given, and no signature."""
+    """Return an unsigned token with a header."""
     parts = (json.dumps(part).encode() for part in (header, claims))
     return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts) + "."

@@ -1,4 +1,4 @@
-"""A document of 1.0.0-alpha2, said in the words and forms of 1.0.0-beta5."""
+"""Converts a document of 1.0.0-alpha2 to the forms of 1.0.0-beta5."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NAMES = {"label": "display", "functions": "flows", "targetName": "target"}
 
 
 def newer(document: Data) -> Data:
-    """Return the whole document, or a file that others import from."""
+    """Return a complete document, or a file that others import from."""
     rest = {key: value for key, value in document.items() if key not in ("naftiko", "info", "capability")}
     info = {"info": renamed(document["info"])} if "info" in document else {}
     capability = {"capability": sections(document["capability"])} if "capability" in document else {}
@@ -64,7 +64,7 @@ def unit(entry: Data) -> Data:
 
 
 def outputs_by_name(outputs: Data) -> Data:
-    """Return the outputs of steps and of constants go by their names; those of a call have none."""
+    """Return named outputs of steps and of constants; those of a call have no names."""
     if not all(isinstance(each, dict) and "name" in each for each in outputs):
         return outputs
     return by_name(lambda each: changed(each, items=items, properties=properties))(outputs)
@@ -79,7 +79,7 @@ def items(value: Data) -> Data:
 
 
 def by_name(change: Change = lambda entry: entry) -> Change:
-    """From a list of entries with names to a mapping from these; what has no name gets one."""
+    """Return a mapping by name from a list of entries; entries without a name get one."""
 
     def move(entries: Data) -> Data:
         moved = {}

@@ -107,8 +107,6 @@ class CleanEnvironment:
         return self._do(["bash", "-c", command])
 
     def _do(self, command: Sequence[str | Path]) -> str:
-        done = subprocess.run(
-            command, cwd=self.home, env=self.variables, capture_output=True, text=True, timeout=50, check=False
-        )
+        done = subprocess.run(command, cwd=self.home, env=self.variables, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
         return done.stdout

@@ -1,4 +1,4 @@
-"""The real command as it serves a small shop, and the API that the shop consumes."""
+"""A shop capability, its upstream API, and the command as a process that serves it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ capability:
       authentication: {type: bearer, token: "{{env.TOKEN}}"}
       resources:
 """
-"""What begins a document that consumes `api` with a secret; its resources come next."""
+"""The start of a document that consumes `api` with a secret; append resources."""
 
 DOCUMENT = (
     HEAD
@@ -55,27 +55,27 @@ SECRET = {"SHOP_TOKEN": "s3cr3t"}
 
 
 class Upstream:
-    """The consumed API: each request is noted and, while it is held, waits."""
+    """The consumed API; it records requests, and blocks them while `release` is not set."""
 
     def __init__(self) -> None:
         self.url = ""
         self.authorizations: list[str | None] = []
         self.peers: set[tuple[str, int]] = set()
         self.reached = asyncio.Event()
-        self.let_go = asyncio.Event()
-        self.let_go.set()
+        self.release = asyncio.Event()
+        self.release.set()
 
-    async def answer(self, request: web.Request) -> web.Response:
+    async def respond(self, request: web.Request) -> web.Response:
         self.authorizations.append(request.headers.get("Authorization"))
         assert request.transport is not None
         self.peers.add(request.transport.get_extra_info("peername"))
         self.reached.set()
-        await self.let_go.wait()
+        await self.release.wait()
         return web.json_response(["one", "two"])
 
 
 class Serving:
-    """The command as it serves."""
+    """A process that runs `adapter-host serve`."""
 
     def __init__(self, process: Process, ready: Path) -> None:
         self.process = process
@@ -84,12 +84,12 @@ class Serving:
         self.urls = {each["namespace"]: each["url"] for each in json.loads(ready.read_text())["exposers"]}
 
     async def get(self, path: str = "/things") -> tuple[int, Any]:
-        """Ask the REST exposer over a connection of its own."""
-        async with aiohttp.ClientSession() as session, session.get(f"{self.urls['shop']}{path}") as answer:
-            return answer.status, await answer.json()
+        """Send a request to the REST exposer on a new connection."""
+        async with aiohttp.ClientSession() as session, session.get(f"{self.urls['shop']}{path}") as response:
+            return response.status, await response.json()
 
-    async def says(self, text: str, times: int = 1) -> str:
-        """Wait until as many lines of what it says have this in them; gives the last of them."""
+    async def wait_for_log(self, text: str, times: int = 1) -> str:
+        """Wait for lines of the log that contain a text, and return the last one."""
         assert self.process.stderr is not None
         line = b""
         while times:
@@ -99,8 +99,8 @@ class Serving:
             times -= text in line.decode()
         return line.decode()
 
-    async def ended(self) -> tuple[int, str]:
-        """Its exit code, once it has ended, and all that it said."""
+    async def wait_until_exit(self) -> tuple[int, str]:
+        """Wait for the exit, and return the exit code and the log."""
         out, err = await self.process.communicate()
         err = self._heard + err
         assert out == b""
@@ -108,8 +108,8 @@ class Serving:
         return self.process.returncode or 0, err.decode()
 
 
-async def appears(file: Path, process: Process) -> None:
-    """Wait for a process's file: there is no event for it."""
+async def wait_for_file(file: Path, process: Process) -> None:
+    """Wait for a file of a process, for which there is no event."""
     async with asyncio.timeout(20):
         while not file.exists():  # noqa: ASYNC240
             if process.returncode is not None:

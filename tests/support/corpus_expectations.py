@@ -34,11 +34,11 @@ Query = list[tuple[str, str]]
 
 
 class UnreadableError(Exception):
-    """A document says something that these rules do not cover."""
+    """A document contains something that these rules do not cover."""
 
 
 class Input(NamedTuple):
-    """Something that a consumed operation takes."""
+    """An input of a consumed operation."""
 
     name: str
     place: str
@@ -49,7 +49,7 @@ class Input(NamedTuple):
 
 @dataclass(frozen=True)
 class Consumed:
-    """One operation of an upstream API."""
+    """An operation of an upstream API."""
 
     namespace: str
     resource: str
@@ -72,7 +72,7 @@ class Consumed:
 
 @dataclass(frozen=True)
 class Request:
-    """An HTTP request; `path` is percent-encoded, `headers` are those that matter."""
+    """An HTTP request with a percent-encoded path and the relevant headers."""
 
     method: str
     path: str
@@ -83,7 +83,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Unit:
-    """A REST operation (with a path) or an MCP tool: what it calls and with which values this test calls it."""
+    """A REST operation (with a path) or an MCP tool, with the arguments of the test."""
 
     exposer: str
     name: str
@@ -130,7 +130,7 @@ class Document:
 
 
 def capabilities() -> list[str]:
-    """Return the names of the corpus's files that are capabilities; the others are lists of what an API can do."""
+    """Return the names of the capability files of the corpus; the others are lists of operations."""
     paths = sorted(CORPUS.rglob("*.y*ml"))
     return [
         path.relative_to(CORPUS).as_posix() for path in paths if "\ncapability:" in path.read_text(encoding="utf-8")
@@ -139,7 +139,7 @@ def capabilities() -> list[str]:
 
 @cache
 def read(name: str) -> Document:
-    """Return the meaning of a capability of the corpus."""
+    """Return the expectations for a capability of the corpus."""
     path = CORPUS / name
     return _document(path, _load(path))
 
@@ -170,7 +170,7 @@ def _document(path: Path, data: Any) -> Document:
 
 
 def _sources(path: Path, data: Any) -> Iterator[tuple[Any, Mapping[str, str]]]:
-    """Yield the APIs that a document consumes, each with the names that its file binds."""
+    """Yield the consumed APIs of a document, each with the names that its file binds."""
     for consumed in data["capability"]["consumes"]:
         if "import" in consumed:
             other = path.parent / consumed["location"]
@@ -208,7 +208,7 @@ def _consumed(source: Any) -> Iterator[Consumed]:
 
 
 def _variables(source: Any, keys: Mapping[str, str]) -> list[str]:
-    """Return the environment variables that the authentication of an API comes from."""
+    """Return the environment variables of an API's authentication."""
     text = json.dumps(source.get("authentication") or {})
     return [keys.get(name, name) for _, name in _TAG.findall(text)]
 
@@ -240,7 +240,7 @@ def _tools(exposer: Any, node: Any) -> Iterator[Unit]:
 
 
 def _shared(exposer: Any, unit: Any, node: Any) -> dict[str, Any]:
-    """Return the fields that operations and tools share; `given` maps consumed names to the caller's."""
+    """Return the fields that operations and tools share; `given` maps consumed names to exposed names."""
     given = {}
     for name, reference in unit.get("with", {}).items():
         match = _CALLERS.fullmatch(reference)
@@ -264,7 +264,7 @@ def _child(node: Any, key: str) -> Any:
     return next(value for name, value in node.value if name.value == key)
 
 
-# Which operation a `call` means.
+# Resolving `call`
 
 
 def _resolve(unit: Unit, consumed: Sequence[Consumed]) -> Unit:
@@ -293,15 +293,15 @@ def _fold(name: str) -> str:
 
 
 def _shape(path: str) -> str:
-    """Return a path without its version and the names of its variables, in any case."""
+    """Return a path without its version and the names of its variables, case-folded."""
     return _PLACEHOLDER.sub("{}", _VERSION.sub("", path, count=1)).lower()
 
 
-# What is sent, and what must arrive.
+# Expected requests
 
 
 def _inputs(consumed: Consumed) -> dict[str, Input]:
-    """Everything that an operation takes, declared or only named in its path or body."""
+    """Return all inputs of an operation, declared or only named in its path or body."""
     implied = [Input(name, "path", "string", "", True) for name in consumed.placeholders]
     implied += [Input(name, "template", _UNTYPED.get(name, "string"), "", True) for name in _tags(consumed.template)]
     return {**{each.name: each for each in implied}, **consumed.inputs}
@@ -312,7 +312,7 @@ def _tags(template: Any) -> list[str]:
 
 
 def arguments(unit: Unit, *, optional: bool) -> dict[str, Any]:
-    """Return a value of its own for each input, or for each that is required, by the caller's names."""
+    """Return a distinct value for each input, or for each required one, by exposed name."""
     assert unit.target is not None
     inputs = _inputs(unit.target)
     strangers = set(unit.given) - set(inputs)
@@ -345,7 +345,7 @@ def _value(where: str, given: Input, kind: str) -> Any:
 
 
 def sent(unit: Unit, values: Mapping[str, Any]) -> Request:
-    """Return the request to a REST exposer, as somebody would make it who has read the file."""
+    """Return the request to a REST exposer, as a reader of the file would send it."""
     assert unit.target is not None
     inputs = {unit.given.get(each.name, each.name): each for each in _inputs(unit.target).values()}
     segments = {name: _variable(unit, name) for name in unit.variables}
@@ -369,7 +369,7 @@ def sent(unit: Unit, values: Mapping[str, Any]) -> Request:
 
 
 def _variable(unit: Unit, variable: str) -> list[str]:
-    """Return the caller's names that a path variable stands for, with the text between them: usually one name."""
+    """Return the exposed names for a path variable with the text between them; usually one name."""
     assert unit.target is not None
     callers = {_fold(caller): caller for caller in unit.given.values()}
     callers |= {_fold(name): name for name in unit.target.placeholders if name not in unit.given}
@@ -387,7 +387,7 @@ def _encoded(parts: Sequence[str], values: Mapping[str, Any]) -> str:
 
 
 def expected(unit: Unit, values: Mapping[str, Any], secrets: Mapping[str, str]) -> Request:
-    """Return the request that must reach the upstream."""
+    """Return the request that the upstream must receive."""
     assert unit.target is not None
     consumed = unit.target
     callers = {name: unit.given.get(name, name) for name in _inputs(consumed)}
@@ -449,5 +449,5 @@ def as_text(value: Any) -> str:
 
 
 def query_of(target: str) -> Query:
-    """Return the pairs of a request target's query."""
+    """Return the pairs of a query."""
     return parse_qsl(target.partition("?")[2], keep_blank_values=True, strict_parsing="?" in target)

@@ -12,11 +12,11 @@ from aiohttp import ClientSession
 from adapter_host import Host
 from adapter_host.testing import running
 
-from .upstream import Answer, Api, send, serving_api
+from .upstream import Api, Response, send, serving_api
 
 
 def gateway(*trusted: str, base: str = "http://127.0.0.1:1", path: str = "/{path}", **keys: Any) -> dict[str, Any]:
-    """Return a document that forwards; `consumer`, `exposer`, `forward` and `resources` add to their parts of it."""
+    """Return a document that forwards; `consumer`, `exposer`, `forward` and `resources` extend its sections."""
     forward = {"targetNamespace": "api", **({"trustedHeaders": list(trusted)} if trusted else {})}
     resource = {"path": path, "forward": {**forward, **keys.get("forward", {})}, **keys.get("resource", {})}
     resources = [resource, *keys.get("resources", ())]
@@ -34,14 +34,14 @@ def gateway(*trusted: str, base: str = "http://127.0.0.1:1", path: str = "/{path
 
 @dataclass
 class CallLimiter:
-    """A served gateway and the API behind it."""
+    """A served gateway and its upstream API."""
 
     url: str
     host: Host
     api: Api
     session: ClientSession
 
-    async def __call__(self, method: str, path: str, **sent: Any) -> Answer:
+    async def __call__(self, method: str, path: str, **sent: Any) -> Response:
         return await send(self.session, method, self.url + path, **sent)
 
 
@@ -49,7 +49,7 @@ class CallLimiter:
 async def forwarding(
     *trusted: str, below: str = "", settings: dict[str, Any] | None = None, **keys: Any
 ) -> AsyncIterator[CallLimiter]:
-    """Yield a gateway to an API whose base is `below` its root; what else is given is as of `gateway`."""
+    """Serve a gateway to an API with a base path `below`; other arguments are those of `gateway`."""
     async with serving_api() as api:
         document = gateway(*trusted, base=api.url + below, **keys)
         async with (

@@ -1,4 +1,4 @@
-"""A host of one operation whose callers need a token."""
+"""A host with one operation that needs a token."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def host(*exposed: dict[str, Any], **settings: Any) -> Host:
 
 @asynccontextmanager
 async def serving(issuer: Issuer, **more: Any) -> AsyncIterator[str]:
-    """Yield a host of one plain operation; gives its URL."""
+    """Serve a host of one plain operation; yield its URL."""
     async with host(plain(authentication=oauth2(issuer.url, **more))) as served:
         yield f"{served.status()[0].url}/get"
 
 
-async def answer(url: str, token: str | None = None) -> tuple[int, str, Mapping[str, str]]:
-    """Status, WWW-Authenticate and all headers; no refusal shows the token."""
+async def post(url: str, token: str | None = None) -> tuple[int, str, Mapping[str, str]]:
+    """Return the status, WWW-Authenticate and all headers; check that no error contains the token."""
     headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
     async with aiohttp.ClientSession() as session, session.post(url, headers=headers) as response:
         text = await response.text()
@@ -58,7 +58,7 @@ def invalid(description: str) -> str:
 
 
 class Clock:
-    """A clock that stands still until `now` is set."""
+    """A clock that stops until `now` is set."""
 
     def __init__(self) -> None:
         self.now = 1000.0

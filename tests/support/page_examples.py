@@ -1,4 +1,4 @@
-"""What the YAML blocks of pages are as documents: files by their names, and parts of documents, which are completed."""
+"""The YAML blocks of documentation pages as documents: named files, and fragments that are completed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.paths import ROOT
 from .pages import blocks, write
 
 WRONG = "wrong"
-"""The mark of a block that is a mistake; the next block is what is said of it."""
+"""The mark of an invalid block; the next block has the expected problem."""
 
 _PARTS = frozenset({"aggregates", "binds", "consumes", "exposes"})
 _SERVED_ALONE = {
@@ -27,8 +27,8 @@ _SERVED_ALONE = {
 
 
 def documents(page: Path, folder: Path) -> Iterator[Path | dict[str, Any]]:
-    """Yield the documents of a page, one after another, as somebody has them in `folder` who reads the page."""
-    # What is no YAML (a guide, a script) is there from the beginning, wherever the page shows it.
+    """Yield the documents of a page in order, with the files that they need in `folder`."""
+    # Files in other languages (guides, scripts) exist from the start, wherever the page shows them.
     for block in blocks(page):
         if block.file and block.language != "yaml":
             write(block, folder)
@@ -47,14 +47,14 @@ def documents(page: Path, folder: Path) -> Iterator[Path | dict[str, Any]]:
 
 
 def mistakes(page: Path, folder: Path) -> Iterator[tuple[Path, str]]:
-    """Yield the files of a page that are wrong, each with what the page says of it."""
+    """Yield the invalid files of a page, each with the expected problem."""
     for block, said in pairwise(blocks(page)):
         if block.mark == WRONG:
             yield write(block, folder), said.text
 
 
 def _whole(data: Mapping[str, Any], consumes: Any) -> dict[str, Any]:
-    """Return a whole document around a part; missing consumers come from the page or the http plugin."""
+    """Return a complete document for a fragment; missing consumers come from the page or the http plugin."""
     assert data.keys() <= _PARTS
     calls = "'call'" in str(data) or "'targetNamespace'" in str(data)
     secrets = data if data.get("consumes") or not calls else [data, consumes]

@@ -1,4 +1,4 @@
-"""The project's pages: their blocks, and what happens when somebody does as a page says."""
+"""The blocks of documentation pages, and a reader that runs them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _REQUEST_ID = re.compile(r'"request_id":"[0-9a-f]{16}"')
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: its language, what follows that, and its text."""
+    """A fenced block: its language, the rest of its first line, and its text."""
 
     language: str
     mark: str
@@ -44,13 +44,13 @@ class Block:
 
     @property
     def file(self) -> str | None:
-        """The file that a block says it is."""
+        """The name of the file that the block contains."""
         named = _NAMED.match(self.text)
         return named[1] if named else None
 
     @property
     def continued(self) -> bool:
-        """Whether it goes at the end of that file."""
+        """Whether the block is appended to that file."""
         named = _NAMED.match(self.text)
         return bool(named and named[2])
 
@@ -62,7 +62,7 @@ def blocks(page: Path, language: str | None = None) -> list[Block]:
 
 
 def write(block: Block, folder: Path) -> Path:
-    """Return the file that a block is, or goes on, written."""
+    """Write the file of a block, or append to it, and return its path."""
     assert block.file
     path = folder / block.file
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -71,20 +71,20 @@ def write(block: Block, folder: Path) -> Path:
 
 
 def steps(console: str) -> Iterator[tuple[str, str]]:
-    """Yield the commands of a console block, each with the output that it shows."""
+    """Yield the commands of a console block with their expected output."""
     for step in re.split(r"^\$ ", console, flags=re.MULTILINE)[1:]:
         command, _, output = step.partition("\n")
         yield command, output.rstrip("\n")
 
 
 def same(text: str) -> str:
-    """Return a text as it is compared: request ids are never the same."""
+    """Normalize a text for comparison: request ids differ each time."""
     return _REQUEST_ID.sub('"request_id":"..."', text.rstrip("\n"))
 
 
 @dataclass
 class Reader:
-    """Somebody who does, in an empty folder, what a page says, and compares."""
+    """Runs a page in an empty folder and compares the output."""
 
     folder: Path
     served: Served | None = None
@@ -92,7 +92,7 @@ class Reader:
     printed: str = ""
 
     def read(self, page: Path) -> None:
-        """Do all that a page says, from its beginning to its end."""
+        """Run all blocks of a page in order."""
         (self.folder / "capabilities").symlink_to(ROOT / "capabilities")
         with contextlib.chdir(self.folder):
             try:

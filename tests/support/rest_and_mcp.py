@@ -19,7 +19,7 @@ from mcp_types import TextContent
 
 from adapter_host.testing import Running, running
 
-from .upstream import Answer, Api, send, serving_api
+from .upstream import Api, Response, send, serving_api
 
 Data = dict[str, Any]
 
@@ -71,7 +71,7 @@ def tool(name: str = "do", **keys: Any) -> Data:
 
 
 @dataclass
-class Told:
+class ToolResult:
     """What a tool answered."""
 
     failed: bool
@@ -89,7 +89,7 @@ class Offered:
     api: Api
     served: Running
 
-    def answers(self, data: Any, *, status: int = 200, media_type: str = "application/json") -> None:
+    def respond_with(self, data: Any, *, status: int = 200, media_type: str = "application/json") -> None:
         """Set the API's responses from now on: bytes and text unchanged, other values as JSON."""
         body = data if isinstance(data, bytes) else data.encode() if isinstance(data, str) else orjson.dumps(data)
 
@@ -98,12 +98,12 @@ class Offered:
 
         self.api.reply = reply
 
-    async def rest(self, method: str, path: str, **sent: Any) -> Answer:
-        """Call a route."""
+    async def rest(self, method: str, path: str, **sent: Any) -> Response:
+        """Send a request to a route."""
         async with aiohttp.ClientSession() as session:
             return await send(session, method, self.served.url("site") + path, **sent)
 
-    async def tool(self, name: str, arguments: Mapping[str, Any] | None = None) -> Told:
+    async def tool(self, name: str, arguments: Mapping[str, Any] | None = None) -> ToolResult:
         """Call a tool."""
         async with (
             httpx2.AsyncClient() as http_client,
@@ -112,7 +112,7 @@ class Offered:
             result = await client.call_tool(name, dict(arguments or {}))
         (content,) = result.content
         assert isinstance(content, TextContent)
-        return Told(bool(result.is_error), content.text)
+        return ToolResult(bool(result.is_error), content.text)
 
 
 @asynccontextmanager
@@ -123,7 +123,7 @@ async def offering(
     folder: Path | None = None,
     **keys: Any,
 ) -> AsyncIterator[Offered]:
-    """Serve a document; with `folder` as a file of it. What else is given is as of `document`."""
+    """Serve a document, as a file in `folder` if set; other arguments are those of `document`."""
     async with serving_api() as api:
         made: Any = document(api.url + below, resources, **keys)
         if folder is not None:

@@ -1,4 +1,4 @@
-"""The two upstreams of the tutorial, made of their own OpenAPI documents: they answer with the examples in these."""
+"""Mock servers for the two upstreams of the tutorial, from the examples in their OpenAPI documents."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TAG = re.compile(r"\{\{\s*request\.body/(\w+)\s*\}\}")
 
 @dataclass
 class Upstream:
-    """One API on the loopback: it refuses whoever does not send `required`, and notes what it got."""
+    """An API on loopback; it requires the headers in `required`, and records requests."""
 
     document: Mapping[str, Any]
     required: Mapping[str, str]
@@ -24,12 +24,12 @@ class Upstream:
     received: list[tuple[str, str, Any]] = field(default_factory=list)
 
     def take(self) -> list[tuple[str, str, Any]]:
-        """Return the requests since the last look: method, path with query, body."""
+        """Return and clear the recorded requests: method, path with query, body."""
         received, self.received = self.received, []
         return received
 
     async def serve(self, request: web.Request) -> web.Response:
-        """Answer as the document says."""
+        """Respond with an example of the document."""
         body = await request.read()
         self.received.append((request.method, request.path_qs, orjson.loads(body) if body else None))
         for name, value in self.required.items():

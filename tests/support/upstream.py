@@ -1,4 +1,4 @@
-"""An API to consume, on a real socket: it notes what it gets, and answers as told."""
+"""A mock upstream API on a real socket: it records requests, and sends configurable responses."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from yarl import URL
 
 
 @dataclass
-class Seen:
-    """One request as the API got it; `target` is its path and query, to the letter."""
+class RecordedRequest:
+    """A recorded request; `target` is its path and query, unchanged."""
 
     method: str
     target: str
@@ -34,17 +34,17 @@ class Api:
     """
 
     url: str = ""
-    seen: list[Seen] = field(default_factory=list)
+    seen: list[RecordedRequest] = field(default_factory=list)
     reply: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None
     stream: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None
 
     @property
-    def last(self) -> Seen:
+    def last(self) -> RecordedRequest:
         return self.seen[-1]
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         target = request.raw_path if request.raw_path.startswith("/") else str(request.rel_url)
-        seen = Seen(request.method, target, CIMultiDict(request.headers), b"")
+        seen = RecordedRequest(request.method, target, CIMultiDict(request.headers), b"")
         self.seen.append(seen)
         if self.stream is not None:
             return await self.stream(request)
@@ -54,7 +54,7 @@ class Api:
 
 @asynccontextmanager
 async def serving_api() -> AsyncIterator[Api]:
-    """Yield an API on a free port of the loopback."""
+    """Serve an API on a free loopback port."""
     api = Api()
     app = web.Application(client_max_size=2**26)
     app.router.add_route("*", "/{path:[\\s\\S]*}", api.serve)
@@ -66,8 +66,8 @@ async def serving_api() -> AsyncIterator[Api]:
 
 
 @dataclass
-class Answer:
-    """What came back."""
+class Response:
+    """A received response."""
 
     status: int
     headers: CIMultiDictProxy[str]
@@ -78,20 +78,20 @@ class Answer:
         return orjson.loads(self.body)
 
 
-async def send(session: ClientSession, method: str, url: str, **given: Any) -> Answer:
-    """Send a request to a URL as it is written, and follow nothing."""
+async def send(session: ClientSession, method: str, url: str, **given: Any) -> Response:
+    """Send a request to a URL as written, without following redirects."""
     given.setdefault("allow_redirects", False)
     async with session.request(method, URL(url, encoded=True), **given) as response:
-        return Answer(response.status, response.headers, await response.read())
+        return Response(response.status, response.headers, await response.read())
 
 
 async def send_raw(url: str, request: bytes) -> bytes:
-    """Send bytes to where a URL is, `{host}` filled in, and read until the connection closes."""
+    """Send bytes to the address of a URL, with `{host}` filled in, and read until the connection closes."""
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     writer.write(request.replace(b"{host}", parts.netloc.encode()))
     await writer.drain()
-    answer = await reader.read()
+    response = await reader.read()
     writer.close()
     await writer.wait_closed()
-    return answer
+    return response

@@ -1,72 +1,59 @@
-"""The contracts for adapters: a good adapter passes, and each item finds the adapter that breaks it, and it alone."""
+"""Tests of the contracts: good adapters pass, and each broken adapter fails exactly the test that covers it."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from collections import defaultdict
-from collections.abc import Mapping
 from pathlib import Path
-from xml.etree import ElementTree
+from typing import Any
 
 import pytest
 
 from adapter_host import OperationError
 from adapter_host.testing import ConsumerContract, ExposerContract
+from tests.support.broken_adapters import CONSUMERS, EXPOSERS, EchoContract, StationContract, WithoutExamples
+from tests.support.contract_runner import failed_tests
 from tests.support.pages import blocks
 from tests.support.paths import ROOT
 
 GUIDE = ROOT / "docs/writing-a-plugin.md"
-BROKEN = ROOT / "tests/support/broken_adapters.py"
+BROKEN_TIMEOUT = 0.8
+"""Seconds until a test fails that is expected to fail, possibly by timeout."""
 
-Failed = Mapping[str, set[str]]
-"""The names of the tests that failed, by their class; a class all of whose tests passed has an empty set."""
-
-
-@pytest.fixture(scope="module")
-def failed(tmp_path_factory: pytest.TempPathFactory) -> Failed:
-    report = tmp_path_factory.mktemp("kit") / "report.xml"
-    # What a broken adapter leaves behind is not this run's business.
-    options = ["-q", "--tb=native", "-p", "no:cacheprovider", "-o", "filterwarnings=ignore", f"--junitxml={report}"]
-    run = [sys.executable, "-m", "pytest", *options, str(BROKEN)]
-    done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, timeout=55, check=False)
-    assert done.returncode == 1, done.stdout + done.stderr
-    found: defaultdict[str, set[str]] = defaultdict(set)
-    for case in ElementTree.parse(report).iter("testcase"):
-        failures = found[case.attrib["classname"].rsplit(".", 1)[-1]]
-        if case.find("failure") is not None or case.find("error") is not None:
-            failures.add(case.attrib["name"].partition("[")[0])
-    return found
+# Broken adapters leave sockets and tasks behind.
+ignore_leaks = pytest.mark.filterwarnings("ignore")
 
 
-def items(contract: type) -> list[str]:
+def defined_tests(contract: type) -> list[str]:
     return [name for name in vars(contract) if name.startswith("test_")]
 
 
-def broken(prefix: str, item: str) -> str:
-    return f"Test{prefix}{item.removeprefix('test').title().replace('_', '')}"
+def broken(contract: type[Any], adapter: type[Any]) -> type[Any]:
+    return type(adapter.__name__, (contract,), {"adapter": adapter, "__module__": __name__})
 
 
-@pytest.mark.parametrize("name", ["TestGoodExposer", "TestGoodConsumer"])
-def test_a_good_adapter_passes(failed: Failed, name: str) -> None:
-    assert failed[name] == set()
+@pytest.mark.parametrize("contract", [EchoContract, StationContract])
+def test_good_adapters_pass(contract: type[Any]) -> None:
+    assert failed_tests(contract) == set()
 
 
-@pytest.mark.parametrize("item", items(ExposerContract))
-def test_an_exposer_that_breaks_an_item_fails_it_alone(failed: Failed, item: str) -> None:
-    assert failed[broken("Exposing", item)] == {item}
+@ignore_leaks
+@pytest.mark.parametrize("name", defined_tests(ExposerContract))
+def test_broken_exposer_fails_exactly_one_test(name: str) -> None:
+    assert failed_tests(broken(EchoContract, EXPOSERS[name]), {name: BROKEN_TIMEOUT}) == {name}
 
 
-@pytest.mark.parametrize("item", [name for name in items(ConsumerContract) if name != "test_there_are_examples"])
-def test_a_consumer_that_breaks_an_item_fails_it_alone(failed: Failed, item: str) -> None:
-    assert failed[broken("Consuming", item)] == {item}
+@ignore_leaks
+@pytest.mark.parametrize("name", [name for name in defined_tests(ConsumerContract) if name != "test_examples_exist"])
+def test_broken_consumer_fails_exactly_one_test(name: str) -> None:
+    assert failed_tests(broken(StationContract, CONSUMERS[name]), {name: BROKEN_TIMEOUT}) == {name}
 
 
-def test_a_contract_without_examples_says_so(failed: Failed) -> None:
-    assert failed["TestWithoutExamples"] == {"test_there_are_examples"}
+def test_contract_without_examples() -> None:
+    assert failed_tests(WithoutExamples) == {"test_examples_exist"}
 
 
-def test_every_error_is_tried() -> None:
+def test_every_error_type_is_covered() -> None:
     tried: list[type[OperationError]] = []
 
     class Metafunc:
@@ -81,30 +68,30 @@ def test_every_error_is_tried() -> None:
     }
 
 
-def test_the_fixtures_need_no_import(running: object, fake_plugins: object) -> None:
+def test_fixtures_need_no_import(running: object, fake_plugins: object) -> None:
     assert callable(running)
     assert callable(fake_plugins)
 
 
 @pytest.mark.parametrize("contract", [ExposerContract, ConsumerContract])
-def test_the_guide_names_every_item(contract: type) -> None:
-    assert [item for item in items(contract) if f"| `{item}` |" not in GUIDE.read_text()] == []
+def test_guide_lists_every_test(contract: type) -> None:
+    assert [name for name in defined_tests(contract) if f"| `{name}` |" not in GUIDE.read_text()] == []
 
 
-@pytest.mark.parametrize(("type", "contract"), [("words", "ExposerContract"), ("dice", "ConsumerContract")])
-def test_the_guides_adapters_keep_their_contract(type: str, contract: str, tmp_path: Path) -> None:
-    written = [block.text for block in blocks(GUIDE, "python")]
-    (adapter,) = [text for text in written if f'register("{type}"' in text]
-    (tests,) = [text for text in written if f"({contract}):" in text]
-    taken = f"""
+def test_adapters_of_the_guide(tmp_path: Path) -> None:
+    texts = [block.text for block in blocks(GUIDE, "python")]
+    for type_name, contract in (("words", "ExposerContract"), ("dice", "ConsumerContract")):
+        (adapter,) = [text for text in texts if f'register("{type_name}"' in text]
+        (tests,) = [text for text in texts if f"({contract}):" in text]
+        plugins_method = f"""
     def plugins(self):
         import sys
         from adapter_host import Plugins
 
-        return Plugins({{"{type}": sys.modules[__name__]}})
+        return Plugins({{"{type_name}": sys.modules[__name__]}})
 """
-    (tmp_path / "test_guide.py").write_text(adapter + tests + taken)
-    # Without the plugin for asynchronous tests: a contract needs none.
+        (tmp_path / f"test_{type_name}.py").write_text(adapter + tests + plugins_method)
+    # Without pytest-asyncio: a contract does not need it.
     run = [sys.executable, "-m", "pytest", "-q", "-p", "no:asyncio", "-p", "no:cacheprovider", "-W", "error", "."]
-    done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, timeout=50, check=False)
+    done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

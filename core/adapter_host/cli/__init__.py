@@ -1,7 +1,7 @@
 """The command `adapter-host`. Imports `host` and below.
 
-Exit codes: 0 done (warnings included); 1 a document's problems, a plugin that failed, or a start that failed;
-2 wrong usage; 3 `call` was answered with an error; 130 or 143 stopped at once by a second Ctrl-C or SIGTERM.
+Exit codes: 0 success (also with warnings); 1 a document has problems, or a plugin or the start failed; 2 wrong usage;
+3 the response to `call` is an error; 130 or 143 stopped immediately by a second Ctrl-C or SIGTERM.
 """
 
 from __future__ import annotations
@@ -18,47 +18,47 @@ from adapter_host.errors import AdapterHostError, ProblemsError
 
 COMMANDS = {
     "serve": "serve capabilities until stopped",
-    "validate": "say what is wrong with capabilities, without starting anything",
-    "inspect": "show what callers will see, and the upstream request of each operation",
-    "call": "call one operation, without a server",
-    "import": "write a capability from an OpenAPI document",
-    "export": "write the OpenAPI document of what a capability exposes",
-    "plugins": "list the plugins and what failed to load",
+    "validate": "validate capabilities without starting a server",
+    "inspect": "show operations as clients see them, with their upstream requests",
+    "call": "call one operation without a server",
+    "import": "create a capability from an OpenAPI document",
+    "export": "create the OpenAPI document of an exposer",
+    "plugins": "list installed plugins, or create a new one",
 }
 
-# `import` is a word of Python's, which no module can have for its name in a statement.
+# `import` is a keyword, so no module can have this name.
 _MODULES = {"import": "import_", "serve": "serve.command"}
 
 
-LOADING = (100_000, 50, 50)
-"""When garbage is looked for while all that comes to be is kept: hardly ever."""
+GC_WHILE_LOADING = (100_000, 50, 50)
+"""Garbage collector thresholds while loading, when almost nothing becomes garbage."""
 
-SERVING = (10_000, 10, 10)
-"""When it is looked for while serving: what requests leave behind, and what a reload has replaced."""
+GC_WHILE_SERVING = (10_000, 10, 10)
+"""Garbage collector thresholds while serving, for the garbage of requests and reloads."""
 
 
 class UsageError(AdapterHostError):
-    """The command was not called rightly."""
+    """The arguments of the command are invalid."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; gives its exit code."""
-    # What is imported and compiled stays: to look through all of it for garbage, again and again as it grows, takes
-    # a quarter of a start.
-    gc.set_threshold(*LOADING)
+    """Run the command and return its exit code."""
+    # Imported modules and compiled plans stay. Collecting them repeatedly would take a quarter of the start-up time.
+    gc.set_threshold(*GC_WHILE_LOADING)
     parser = argparse.ArgumentParser(
-        prog="adapter-host", description="One declaration of an HTTP API, served over several protocols."
+        prog="adapter-host",
+        description="Serve HTTP APIs as REST routes, MCP tools and skills, from YAML files (capabilities).",
     )
     version = metadata.version("adapter-host-core")
     parser.add_argument("--version", action="version", version=f"adapter-host {version}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    for name, purpose in COMMANDS.items():
-        command = commands.add_parser(name, help=purpose, description=purpose[0].upper() + purpose[1:] + ".")
-        if name in given[:1]:
-            # Only the command that is asked for is imported: each brings what it needs and no more.
+    args = list(sys.argv[1:] if arguments is None else arguments)
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        if name in args[:1]:
+            # Import only the requested command, to start fast.
             _module(name).add_options(command)
-    options = parser.parse_args(given)
+    options = parser.parse_args(args)
     try:
         return int(_module(options.command).run(options))
     except UsageError as error:
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"adapter-host: {error}", file=sys.stderr)
         return 2
     except ProblemsError as error:
-        show_problems(error)
+        print_problems(error)
         return 1
     except AdapterHostError as error:
         print(f"adapter-host: {error}", file=sys.stderr)
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # Whoever read our output has gone; what is left of it has nowhere to go.
+        # The reader of the output has exited; discard the rest.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
@@ -83,7 +83,7 @@ def _module(command: str) -> Any:
     return import_module(f"adapter_host.cli.{_MODULES.get(command, command)}")
 
 
-def show_problems(error: ProblemsError) -> None:
-    """Print problems, each once, warnings last."""
+def print_problems(error: ProblemsError) -> None:
+    """Print problems once each, warnings last."""
     for problem in dict.fromkeys(sorted(error.problems, key=lambda problem: problem.warning)):
         print(problem, file=sys.stderr)

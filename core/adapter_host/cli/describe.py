@@ -1,4 +1,4 @@
-"""What a document says of itself, for people."""
+"""The metadata of a document, as data and as text."""
 
 from __future__ import annotations
 
@@ -10,48 +10,48 @@ from adapter_host.capability.spec import Capability
 
 from .table import printable
 
-_OF_FUNCTION = ("name", "description", "tags", "semantics", "outputMediaType")
-_DATES = ("created", "modified", "version")
+_FUNCTION_KEYS = ("name", "description", "tags", "semantics", "outputMediaType")
+_VERSION_KEYS = ("created", "modified", "version")
 
 
-def about(capability: Capability) -> dict[str, Any]:
-    """Return the document's own words, and nothing of what its secrets are or where they are kept."""
+def document_summary(capability: Capability) -> dict[str, Any]:
+    """Return the metadata of a document, without values and locations of secrets."""
     return {
-        "info": _said(capability.info),
+        "info": _dump(capability.info),
         "binds": [
-            {**_said(bind, "namespace", "description"), "variables": list(bind.keys)} for bind in capability.binds
+            {**_dump(bind, "namespace", "description"), "variables": list(bind.keys)} for bind in capability.binds
         ],
-        "consumes": [_said(consumer, "namespace", "type", "description") for consumer in capability.consumes],
+        "consumes": [_dump(consumer, "namespace", "type", "description") for consumer in capability.consumes],
         "aggregates": [
             {
-                **_said(aggregate, "namespace", "label", "description"),
-                "functions": [_said(each, *_OF_FUNCTION) for each in aggregate.functions],
+                **_dump(aggregate, "namespace", "label", "description"),
+                "functions": [_dump(function, *_FUNCTION_KEYS) for function in aggregate.functions],
             }
             for aggregate in capability.aggregates
         ],
     }
 
 
-def _said(model: Model, *keys: str) -> dict[str, Any]:
+def _dump(model: Model, *keys: str) -> dict[str, Any]:
     return model.model_dump(mode="json", by_alias=True, exclude_unset=True, include=set(keys) or None)
 
 
-def lines(said: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the same as text; what only programs look for is left out."""
-    info = said["info"]
+def summary_lines(summary: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the descriptions in a summary as lines of text."""
+    info = summary["info"]
     if info.get("description"):
         yield f"  {printable(info['description'])}"
     if info.get("tags"):
         yield f"  tags: {printable(', '.join(info['tags']))}"
-    if dates := [f"{key} {printable(info[key])}" for key in _DATES if info.get(key)]:
+    if dates := [f"{key} {printable(info[key])}" for key in _VERSION_KEYS if info.get(key)]:
         yield f"  {', '.join(dates)}"
     for person in info.get("stakeholders") or ():
         yield f"  {printable(_person(person))}"
     for section in ("binds", "consumes", "aggregates"):
-        for each in said[section]:
-            words = each.get("description") or each.get("label")
-            if words:
-                yield f"  {section} {each['namespace']}: {printable(words)}"
+        for entry in summary[section]:
+            text = entry.get("description") or entry.get("label")
+            if text:
+                yield f"  {section} {entry['namespace']}: {printable(text)}"
 
 
 def _person(person: Mapping[str, Any]) -> str:

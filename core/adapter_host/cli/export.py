@@ -1,4 +1,4 @@
-"""`adapter-host export openapi`: the OpenAPI document of what a capability exposes."""
+"""`adapter-host export openapi`: write the OpenAPI document of an exposer."""
 
 from __future__ import annotations
 
@@ -15,46 +15,46 @@ from adapter_host.host.host import Host
 from adapter_host.server.layout import plan_listeners
 from adapter_host.settings import Settings
 
-from .table import deliver
+from .table import write_output
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("form", choices=("openapi",), help="what is written")
-    parser.add_argument("file", metavar="FILE")
-    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="where to write it (default standard output)")
-    parser.add_argument("--exposer", metavar="NAMESPACE", help="which exposer's, when several have one")
+    parser.add_argument("format", choices=("openapi",), help="output format")
+    parser.add_argument("file", metavar="FILE", help="capability file")
+    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="output file (default: standard output)")
+    parser.add_argument("--exposer", metavar="NAMESPACE", help="exposer to export, if the capability has several")
 
 
 def run(options: argparse.Namespace) -> int:
     """Write the document."""
-    found = _documents(Host(options.file, settings=Settings()))
-    document = _chosen(found, options.exposer, options.file)
-    deliver(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n", options.output)
+    documents = _openapi_documents(Host(options.file, settings=Settings()))
+    document = _select(documents, options.exposer, options.file)
+    write_output(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n", options.output)
     return 0
 
 
-def _documents(host: Host) -> dict[str, Mapping[str, Any]]:
-    """Return the documents of the exposers that have one, by namespace."""
-    found = {}
+def _openapi_documents(host: Host) -> dict[str, Mapping[str, Any]]:
+    """Return the OpenAPI documents of the exposers that have one, by namespace."""
+    documents = {}
     for listener in plan_listeners(host.plans, host.settings):
         for mount in listener.mounts:
-            # A port that is taken when the host starts is nothing to write down.
+            # The port is unknown before the start if it is 0, so write a relative URL.
             url = listener.url(mount) if listener.port else mount.prefix or "/"
             if (document := mount.exposer.openapi(url)) is not None:
-                found[mount.exposer.config.namespace] = document
-    return found
+                documents[mount.exposer.config.namespace] = document
+    return documents
 
 
-def _chosen(found: Mapping[str, Mapping[str, Any]], wanted: str | None, file: str) -> Mapping[str, Any]:
-    if wanted is None and len(found) == 1:
-        return next(iter(found.values()))
-    if wanted is not None and wanted in found:
-        return found[wanted]
-    if not found:
-        raise UsageError(f"export: '{file}' exposes nothing that OpenAPI describes (type rest does)")
-    names = ", ".join(found)
-    if wanted is None:
-        raise UsageError(f"export: '{file}' has several exposers (choose one with --exposer: {names})")
-    hint = did_you_mean(wanted, found) or f" (there are: {names})"
-    raise UsageError(f"export: no exposer with a document is '{wanted}'{hint}")
+def _select(documents: Mapping[str, Mapping[str, Any]], namespace: str | None, file: str) -> Mapping[str, Any]:
+    if namespace is None and len(documents) == 1:
+        return next(iter(documents.values()))
+    if namespace is not None and namespace in documents:
+        return documents[namespace]
+    if not documents:
+        raise UsageError(f"export: '{file}' has no exposer with an OpenAPI document; add one of type rest")
+    names = ", ".join(documents)
+    if namespace is None:
+        raise UsageError(f"export: '{file}' has several exposers; choose one with --exposer: {names}")
+    hint = did_you_mean(namespace, documents) or f" (known: {names})"
+    raise UsageError(f"export: unknown exposer '{namespace}'{hint}")

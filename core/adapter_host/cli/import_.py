@@ -1,4 +1,4 @@
-"""`adapter-host import openapi`: a capability from an OpenAPI document."""
+"""`adapter-host import openapi`: create a capability from an OpenAPI document."""
 
 from __future__ import annotations
 
@@ -12,33 +12,37 @@ from adapter_host.cli import UsageError
 from adapter_host.openapi import Documents, Notes, read_api, write_capability
 from adapter_host.openapi.documents import is_url
 
-from .table import deliver, printable
+from .table import printable, write_output
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("form", choices=("openapi",), help="what is imported")
-    parser.add_argument("source", metavar="SRC", help="a file, JSON or YAML; a URL with --allow-remote")
-    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="where to write it (default standard output)")
+    parser.add_argument("format", choices=("openapi",), help="input format")
+    parser.add_argument(
+        "source", metavar="SRC", help="OpenAPI document: a JSON or YAML file, or a URL with --allow-remote"
+    )
+    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="output file (default: standard output)")
     parser.add_argument(
         "--only", action="append", default=[], metavar="TAG|ID",
-        help="import what has this tag or operationId alone (repeatable)",
+        help="import only operations with this tag or operationId (repeatable)",
     )  # fmt: skip
-    parser.add_argument("--namespace", metavar="NAME", type=namespace, help="the API's (default its title)")
-    parser.add_argument("--allow-remote", action="store_true", help="fetch a SRC that is a URL, and remote references")
+    parser.add_argument(
+        "--namespace", metavar="NAME", type=namespace, help="namespace of the API (default: made from its title)"
+    )
+    parser.add_argument("--allow-remote", action="store_true", help="fetch SRC if it is a URL, and remote references")
 
 
 def namespace(text: str) -> str:
-    """Return a namespace as the language has it."""
+    """Return a namespace; raise `ArgumentTypeError` if it is invalid."""
     if not re.fullmatch(r"[A-Za-z0-9-]+", text):
-        raise argparse.ArgumentTypeError(f"'{text}' is no namespace (letters, digits and '-')")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a valid namespace; use letters, digits and '-'")
     return text
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write the capability; what it cannot say goes to standard error."""
+    """Write the capability; report everything that it cannot express on standard error."""
     if is_url(options.source) and not options.allow_remote:
-        raise UsageError("import: SRC is a URL (--allow-remote fetches it)")
+        raise UsageError("import: SRC is a URL; add --allow-remote to fetch it")
     notes = Notes()
     root = Documents(notes, remote=options.allow_remote).open(options.source)
     try:
@@ -47,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
         for problem in notes.problems:
             print(printable(str(problem)), file=sys.stderr)
     text = write_capability(api, _name(options.source))
-    deliver(text, options.output)
+    write_output(text, options.output)
     return 0
 
 

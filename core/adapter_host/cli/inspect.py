@@ -1,4 +1,4 @@
-"""`adapter-host inspect`: what callers will see, and the upstream request of each operation."""
+"""`adapter-host inspect`: show operations as clients see them, with their upstream requests."""
 
 from __future__ import annotations
 
@@ -14,65 +14,70 @@ from adapter_host.operation.inputs import Input
 from adapter_host.operation.operation import Operation
 from adapter_host.plugin.exposer import CatalogEntry
 
-from .describe import about, lines
-from .options import add_upstream_options, settings
+from .describe import document_summary, summary_lines
+from .options import add_format_option, add_upstream_options, build_settings
 from .table import printable
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("file", metavar="FILE")
-    parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.add_argument("file", metavar="FILE", help="capability file")
+    add_format_option(parser)
     add_upstream_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Show a capability as callers see it."""
-    host = Host(options.file, settings=settings(options))
-    listing = [_plan(plan) for plan in host.plans]
+    """Show a capability as clients see it."""
+    host = Host(options.file, settings=build_settings(options))
+    listing = [_describe_plan(plan) for plan in host.plans]
     if options.format == "json":
-        shown = listing[0] if len(listing) == 1 else listing
-        print(orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode())
+        output = listing[0] if len(listing) == 1 else listing
+        print(orjson.dumps(output, option=orjson.OPT_INDENT_2).decode())
     else:
         print("\n\n".join("\n".join(_lines(plan)) for plan in listing))
     return 0
 
 
-def _plan(plan: Plan) -> dict[str, Any]:
+def _describe_plan(plan: Plan) -> dict[str, Any]:
     loaded = plan.loaded
     return {
         "capability": loaded.capability.label,
         "file": loaded.source.file,
-        **about(loaded.capability),
+        **document_summary(loaded.capability),
         "exposers": [
             {
-                "namespace": each.exposer.config.namespace,
-                "type": each.exposer.config.type,
-                **({"description": said} if (said := each.exposer.config.description) else {}),
-                "authentication": each.credentials.kind if each.credentials else "none",
-                "catalog": [_catalog_entry(offer) for offer in each.exposer.catalog()],
+                "namespace": exposer_plan.exposer.config.namespace,
+                "type": exposer_plan.exposer.config.type,
+                **({"description": description} if (description := exposer_plan.exposer.config.description) else {}),
+                "authentication": exposer_plan.credentials.kind if exposer_plan.credentials else "none",
+                "catalog": [_catalog_entry(entry) for entry in exposer_plan.exposer.catalog()],
             }
-            for each in plan.exposers
+            for exposer_plan in plan.exposers
         ],
         "secrets": {name: name not in loaded.secrets.unresolved for name in sorted(loaded.secrets.names)},
     }
 
 
-def _catalog_entry(offer: CatalogEntry) -> dict[str, Any]:
-    operation = offer.operation
+def _catalog_entry(entry: CatalogEntry) -> dict[str, Any]:
+    operation = entry.operation
     return {
-        "title": offer.title,
+        "title": entry.title,
         "description": operation.description if operation else None,
         **({"tags": list(tags)} if operation and (tags := operation.spec.tags) else {}),
-        "inputs": [_input(given) for given in operation.inputs] if operation else [],
-        **offer.details,
+        "inputs": [_input(parameter) for parameter in operation.inputs] if operation else [],
+        **entry.details,
         "upstream": _upstream(operation) if operation else [],
     }
 
 
-def _input(given: Input) -> dict[str, Any]:
-    known = {"name": given.name, "type": given.type, "in": given.in_, "description": given.description}
-    return {**{key: value for key, value in known.items() if value is not None}, "required": given.required}
+def _input(parameter: Input) -> dict[str, Any]:
+    members = {
+        "name": parameter.name,
+        "type": parameter.type,
+        "in": parameter.in_,
+        "description": parameter.description,
+    }
+    return {**{key: value for key, value in members.items() if value is not None}, "required": parameter.required}
 
 
 def _upstream(operation: Operation) -> list[Mapping[str, Any]]:
@@ -81,51 +86,51 @@ def _upstream(operation: Operation) -> list[Mapping[str, Any]]:
 
 def _lines(plan: Mapping[str, Any]) -> Iterator[str]:
     yield f"{plan['capability']} ({plan['file']})"
-    yield from lines(plan)
+    yield from summary_lines(plan)
     for exposer in plan["exposers"]:
         yield ""
-        said = f": {printable(exposer['description'])}" if "description" in exposer else ""
-        yield f"{exposer['namespace']} ({exposer['type']}, authentication: {exposer['authentication']}){said}"
-        for offer in exposer["catalog"]:
-            yield from _offer(offer)
+        description = f": {printable(exposer['description'])}" if "description" in exposer else ""
+        yield f"{exposer['namespace']} ({exposer['type']}, authentication: {exposer['authentication']}){description}"
+        for entry in exposer["catalog"]:
+            yield from _entry_lines(entry)
     if plan["secrets"]:
         yield ""
         names = (f"{name}{'' if is_set else ' (not set)'}" for name, is_set in plan["secrets"].items())
         yield f"secrets: {', '.join(names)}"
 
 
-def _offer(offer: Mapping[str, Any]) -> Iterator[str]:
-    yield f"  {offer['title']}"
-    if offer["description"]:
-        yield f"    {printable(offer['description'])}"
-    for given in offer["inputs"]:
-        words = [given["name"], given.get("type") or "any", "required" if given["required"] else "optional"]
-        yield f"    input {' '.join(words)}{_in(given)}{_described(given)}"
-    for key in sorted(set(offer) - {"title", "description", "inputs", "upstream", "inputSchema"}):
-        yield f"    {key}: {_compact(offer[key])}"
-    if "inputSchema" in offer:
-        yield f"    inputSchema: {_compact(offer['inputSchema'])}"
-    for upstream in offer["upstream"]:
-        yield from _request(upstream)
+def _entry_lines(entry: Mapping[str, Any]) -> Iterator[str]:
+    yield f"  {entry['title']}"
+    if entry["description"]:
+        yield f"    {printable(entry['description'])}"
+    for parameter in entry["inputs"]:
+        words = [parameter["name"], parameter.get("type") or "any", "required" if parameter["required"] else "optional"]
+        yield f"    input {' '.join(words)}{_location_suffix(parameter)}{_description_suffix(parameter)}"
+    for key in sorted(set(entry) - {"title", "description", "inputs", "upstream", "inputSchema"}):
+        yield f"    {key}: {_to_text(entry[key])}"
+    if "inputSchema" in entry:
+        yield f"    inputSchema: {_to_text(entry['inputSchema'])}"
+    for upstream in entry["upstream"]:
+        yield from _upstream_lines(upstream)
 
 
-def _in(given: Mapping[str, Any]) -> str:
-    return f", in {given['in']}" if given.get("in") else ""
+def _location_suffix(parameter: Mapping[str, Any]) -> str:
+    return f", in {parameter['in']}" if parameter.get("in") else ""
 
 
-def _described(given: Mapping[str, Any]) -> str:
-    return f": {printable(given['description'])}" if given.get("description") else ""
+def _description_suffix(parameter: Mapping[str, Any]) -> str:
+    return f": {printable(parameter['description'])}" if parameter.get("description") else ""
 
 
-def _request(upstream: Mapping[str, Any]) -> Iterator[str]:
+def _upstream_lines(upstream: Mapping[str, Any]) -> Iterator[str]:
     words = (upstream.get("method"), upstream.get("url") or upstream["operation"])
     yield f"    -> {' '.join(word for word in words if word)}"
     for key, value in upstream.items():
         if key == "inputs":
-            yield from (f"       {each['name']} -> {each['in']} {each.get('as', '')}".rstrip() for each in value)
+            yield from (f"       {item['name']} -> {item['in']} {item.get('as', '')}".rstrip() for item in value)
         elif key not in ("method", "url", "operation") and value:
-            yield f"       {key}: {_compact(value)}"
+            yield f"       {key}: {_to_text(value)}"
 
 
-def _compact(value: Any) -> str:
+def _to_text(value: Any) -> str:
     return value if isinstance(value, str) else orjson.dumps(value).decode()

@@ -1,4 +1,4 @@
-"""The command's log: one line an event on standard error, as text or as JSON."""
+"""The log of the command: one line per event on standard error, as text or JSON."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import orjson
 LEVELS: Final = ("debug", "info", "warning", "error")
 
 
-def set_up(form: str, level: str, worker: int | None = None) -> None:
-    """Send the log to standard error; of several processes each says in its lines which `worker` it is."""
+def configure_logging(format_name: str, level: str, worker: int | None = None) -> None:
+    """Send the log to standard error; lines of a worker process contain its number."""
     handler = logging.StreamHandler(sys.stderr)
-    if form == "json":
+    if format_name == "json":
         handler.setFormatter(_JsonLines(worker))
     else:
         origin = "%(name)s" if worker is None else f"%(name)s[{worker}]"

@@ -1,4 +1,4 @@
-"""Options that several commands take, and the settings they make."""
+"""Options of several commands, and the settings that they create."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from adapter_host.cli import UsageError
 from adapter_host.settings import Settings
 
 
-def pair(text: str, form: str = "NAME=VALUE") -> tuple[str, str]:
-    """`NAME=VALUE` in two."""
+def pair(text: str, syntax: str = "NAME=VALUE") -> tuple[str, str]:
+    """Parse `NAME=VALUE`."""
     name, equals, value = text.partition("=")
     if not equals or not name:
-        raise argparse.ArgumentTypeError(f"'{text}' is not {form}")
+        raise argparse.ArgumentTypeError(f"'{text}' is not {syntax}")
     return name, value
 
 
 def port_pair(text: str) -> tuple[str, int]:
-    """`NAMESPACE=PORT` in two."""
+    """Parse `NAMESPACE=PORT`."""
     name, value = pair(text, "NAMESPACE=PORT")
     if not value.isdecimal() or int(value) > 65535:
-        raise argparse.ArgumentTypeError(f"'{value}' is not a port (0 to 65535, 0 for any free one)")
+        raise argparse.ArgumentTypeError(f"'{value}' is not a port; use 0 to 65535 (0: any free port)")
     return name, int(value)
 
 
 def base_uri_pair(text: str) -> tuple[str, str]:
-    """`NAMESPACE=URL` in two."""
+    """Parse `NAMESPACE=URL`."""
     name, value = pair(text, "NAMESPACE=URL")
     if not value.startswith(("http://", "https://")):
         raise argparse.ArgumentTypeError(f"'{value}' is not an http or https URL")
@@ -40,15 +40,15 @@ def base_uri_pair(text: str) -> tuple[str, str]:
 
 
 def network(text: str) -> str:
-    """Return an address, or a network as `10.0.0.0/8`."""
+    """Parse an IP address, or a network such as `10.0.0.0/8`."""
     try:
         return str(ipaddress.ip_network(text, strict=False))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"'{text}' is not an address or a network") from None
+        raise argparse.ArgumentTypeError(f"'{text}' is not an IP address or network") from None
 
 
 def seconds(text: str) -> float:
-    """Return a time in seconds."""
+    """Parse a number of seconds."""
     try:
         value = float(text)
     except ValueError:
@@ -59,56 +59,62 @@ def seconds(text: str) -> float:
 
 
 def add_upstream_options(parser: argparse.ArgumentParser) -> None:
-    """Options about the consumed APIs."""
-    parser.add_argument(
+    """Add the options for consumed APIs."""
+    group = parser.add_argument_group("consumed APIs")
+    group.add_argument(
         "--base-uri",
         action="append",
         default=[],
         type=base_uri_pair,
         metavar="NAMESPACE=URL",
-        help="call a consumed API elsewhere: staging, a stand-in (repeatable)",
+        help="base URL of a consumed API, instead of the one in the document (repeatable)",
     )
-    parser.add_argument(
-        "--env-file", metavar="FILE", help="a .env file of secrets; the environment's own variables win"
+    group.add_argument(
+        "--env-file", metavar="FILE", help=".env file with secrets; environment variables take precedence"
     )
-    parser.add_argument("--mock", action="store_true", help="answer for the consumed APIs from inside the host")
-    parser.add_argument(
+    group.add_argument("--mock", action="store_true", help="replace consumed APIs with a built-in mock server")
+    group.add_argument(
         "--connect-timeout",
         type=seconds,
         default=5.0,
         metavar="SECONDS",
-        help="to reach an upstream (default 5)",
+        help="timeout for connecting to an upstream, in seconds (default: 5)",
     )
-    parser.add_argument(
+    group.add_argument(
         "--timeout",
         type=seconds,
         default=60.0,
         metavar="SECONDS",
-        help="for a whole upstream call (default 60)",
+        help="total timeout of an upstream call, in seconds (default: 60)",
     )
 
 
-def settings(options: argparse.Namespace, **more: Any) -> Settings:
-    """Return the settings that the upstream options ask for."""
+def add_format_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option for text or JSON."""
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="output format (default: text)")
+
+
+def build_settings(options: argparse.Namespace, **overrides: Any) -> Settings:
+    """Return the settings from the options for consumed APIs, and from `overrides`."""
     return Settings(
         base_uris=dict(options.base_uri),
         mock=options.mock,
-        environment=environment(options.env_file),
+        environment=read_environment(options.env_file),
         connect_timeout=options.connect_timeout,
         total_timeout=options.timeout,
-        **more,
+        **overrides,
     )
 
 
-def environment(env_file: str | None) -> Mapping[str, str]:
-    """Return the process's environment, with what only the file has."""
+def read_environment(env_file: str | None) -> Mapping[str, str]:
+    """Return the environment variables, supplemented by those of a .env file."""
     if env_file is None:
         return os.environ
     if not Path(env_file).is_file():
-        raise UsageError(f"--env-file: there is no file '{env_file}'")
+        raise UsageError(f"--env-file: '{env_file}' does not exist")
     try:
-        values = dotenv_values(env_file, interpolate=False)
+        variables = dotenv_values(env_file, interpolate=False)
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise UsageError(f"--env-file: cannot read '{env_file}': {reason}") from error
-    return {**{name: value for name, value in values.items() if value is not None}, **os.environ}
+    return {**{name: value for name, value in variables.items() if value is not None}, **os.environ}

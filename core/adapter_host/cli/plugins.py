@@ -1,4 +1,4 @@
-"""`adapter-host plugins`: what is installed, and what failed to load; `plugins new`: a package to begin with."""
+"""`adapter-host plugins`: list installed plugins and failures; `plugins new`: create a plugin."""
 
 from __future__ import annotations
 
@@ -14,42 +14,45 @@ import orjson
 from adapter_host.plugin.api_version import API_VERSION
 from adapter_host.plugin.manager import PluginInfo, Plugins
 
-from .scaffold import KINDS, write
+from .options import add_format_option
+from .scaffold import KINDS, write_plugin
 from .table import table
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("--format", choices=("text", "json"), default="text")
-    parser.set_defaults(action=_show)
-    actions = parser.add_subparsers(metavar="ACTION")
-    new = actions.add_parser("new", help="write a plugin's package", description="Write a plugin's whole package.")
-    new.add_argument("name", metavar="NAME", help="of the plugin and its type; the distribution is adapter-host-NAME")
-    new.add_argument("--kind", choices=tuple(KINDS), required=True)
-    new.add_argument("--into", metavar="DIR", type=Path, help="the folder to make (default ./NAME)")
-    new.set_defaults(action=_new)
+    add_format_option(parser)
+    parser.set_defaults(action=_list)
+    actions = parser.add_subparsers(metavar="ACTION", help="(default: list the plugins)")
+    new = actions.add_parser("new", help="create a plugin", description="Create the package of a new plugin.")
+    new.add_argument(
+        "name", metavar="NAME", help="name of the plugin and its type; the distribution is named adapter-host-NAME"
+    )
+    new.add_argument("--kind", choices=tuple(KINDS), required=True, help="kind of plugin (required)")
+    new.add_argument("--into", metavar="DIR", type=Path, help="folder to create (default: ./NAME)")
+    new.set_defaults(action=_create)
 
 
 WRAPPERS: Final = ("consumer_wrapper", "operation_wrapper")
-"""The hooks whose order callers can tell."""
+"""The hooks whose order matters."""
 
 
 def run(options: argparse.Namespace) -> int:
-    """List the plugins, or write a new one."""
+    """List the plugins, or create a new one."""
     action: Callable[[argparse.Namespace], int] = options.action
     return action(options)
 
 
-def _new(options: argparse.Namespace) -> int:
+def _create(options: argparse.Namespace) -> int:
     folder = options.into or Path(options.name)
-    for path in write(options.name, options.kind, folder):
+    for path in write_plugin(options.name, options.kind, folder):
         print(path)
     print(f"next: pip install --editable '{folder}[dev]'; adapter-host plugins; cd {folder}; pytest", file=sys.stderr)
     return 0
 
 
-def _show(options: argparse.Namespace) -> int:
-    """List the plugins; 1 when one failed."""
+def _list(options: argparse.Namespace) -> int:
+    """List the plugins; return 1 if one failed."""
     plugins = Plugins.installed()
     if options.format == "json":
         listing = {

@@ -1,4 +1,4 @@
-"""A plugin's whole package, written from templates."""
+"""Create the package of a plugin from templates."""
 
 from __future__ import annotations
 
@@ -14,60 +14,62 @@ from adapter_host.plugin.api_version import API_VERSION
 
 KINDS: Final = {
     "exposer": "Exposes adapter-host capabilities line by line over TCP",
-    "consumer": "Lets adapter-host capabilities consume services that answer line by line over TCP",
+    "consumer": "Lets adapter-host capabilities consume line-based services over TCP",
     "wrapper": "Logs the calls of adapter-host capabilities",
-    "binds": "Gives adapter-host capabilities secrets from a folder of files",
+    "binds": "Reads secrets of adapter-host capabilities from a folder of files",
 }
-"""What can be written, each with its distribution's description."""
+"""The kinds of plugins, with the description of their distribution."""
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _SUFFIX: Final = ".tmpl"
 
 
-def write(name: str, kind: str, folder: Path) -> list[Path]:
-    """Write the package of a plugin; gives its files. Raises `UsageError` and writes nothing when it cannot."""
+def write_plugin(name: str, kind: str, folder: Path) -> list[Path]:
+    """Write the package of a plugin and return its files; raise `UsageError`."""
     if not _NAME.fullmatch(name):
-        raise UsageError(f"'{name}' is no name for a plugin (lower-case letters and digits, with - between words)")
+        raise UsageError(
+            f"'{name}' is not a valid plugin name; use lower-case letters and digits, with '-' between words"
+        )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"'{folder}' is there already, and not empty (choose another with --into)")
-    words = _words(name, kind)
-    written = {folder / place: _filled(text, words) for place, text in _templates(kind, words["package"])}
+        raise UsageError(f"'{folder}' already exists and is not empty; choose another folder with --into")
+    values = _template_values(name, kind)
+    files = {folder / target: _fill(text, values) for target, text in _templates(kind, values["package"])}
     try:
-        for path, text in written.items():
+        for path, text in files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"cannot write '{error.filename}': {error.strerror}") from error
-    return sorted(written)
+    return sorted(files)
 
 
-def _words(name: str, kind: str) -> Mapping[str, str]:
+def _template_values(name: str, kind: str) -> Mapping[str, str]:
     return {
         "name": name,
         "Name": "".join(map(str.capitalize, name.split("-"))),
         "package": f"adapter_host_{name.replace('-', '_')}",
         "distribution": f"adapter-host-{name}",
         "description": KINDS[kind],
-        "core": _compatible(metadata.version("adapter-host-core")),
+        "core": _compatible_versions(metadata.version("adapter-host-core")),
         "api": API_VERSION,
     }
 
 
-def _compatible(version: str) -> str:
-    """Return the versions of the core that are compatible with this one and later than it."""
+def _compatible_versions(version: str) -> str:
+    """Return the version range of compatible cores, from this one on."""
     major, minor = map(int, version.split(".")[:2])
     return f">={major}.{minor},<{major + 1}" if major else f">=0.{minor},<0.{minor + 1}"
 
 
 def _templates(kind: str, package: str) -> Iterator[tuple[str, str]]:
     folder = resources.files(__package__) / "templates"
-    for part in ("every", kind):
-        for template in (folder / part).iterdir():
-            yield _place(template, package), template.read_text(encoding="utf-8")
+    for name in ("common", kind):
+        for template in (folder / name).iterdir():
+            yield _target_path(template, package), template.read_text(encoding="utf-8")
     yield f"{package}/py.typed", ""
 
 
-def _place(template: Traversable, package: str) -> str:
+def _target_path(template: Traversable, package: str) -> str:
     name = template.name.removesuffix(_SUFFIX)
     if name == "ci.yml":
         return f".github/workflows/{name}"
@@ -76,5 +78,5 @@ def _place(template: Traversable, package: str) -> str:
     return f"{package}/{name}" if name.endswith(".py") else name
 
 
-def _filled(text: str, words: Mapping[str, str]) -> str:
-    return re.sub("<<([A-Za-z]+)>>", lambda tag: words[tag[1]], text)
+def _fill(text: str, values: Mapping[str, str]) -> str:
+    return re.sub("<<([A-Za-z]+)>>", lambda tag: values[tag[1]], text)

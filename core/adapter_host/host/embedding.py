@@ -1,4 +1,4 @@
-"""Serving a host inside an application of somebody else's."""
+"""Serve a host inside another aiohttp application."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from .host import HOST, Host
 def attach(app: web.Application, host: Host, *, prefix: str = "") -> None:
     """Serve a host's HTTP exposers inside `app`, each below `prefix` and its namespace.
 
-    Start, drain and stop hang on the app's own signals; nothing listens, no signal is taken, no logging is set up.
-    Raises `ProblemsError` when two exposers would be served under one URL.
+    The app's own start-up, shutdown and cleanup signals start, drain and stop the host. The host opens no port, handles
+    no process signals and does not configure logging. Raise `ProblemsError` if two exposers would have the same URL.
     """
     prefix = prefix.rstrip("/")
     attachment = Attachment(RootRouter(prefix), prefix)

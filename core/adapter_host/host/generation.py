@@ -1,4 +1,4 @@
-"""The plans of a host from one load to the next, and what they have started."""
+"""One generation of plans: everything that is started, drained and stopped together."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _log = logging.getLogger("adapter_host")
 
 
 class Generation:
-    """Plans that start, drain and stop together; a reload makes a new one."""
+    """Plans that start, drain and stop together; each reload creates a new generation."""
 
     def __init__(
         self, plans: Sequence[Plan], settings: Settings, register_app: Callable[[web.Application], None]
@@ -40,22 +40,22 @@ class Generation:
 
     @property
     def exposers(self) -> list[ExposerPlan]:
-        """Every exposer of every plan."""
+        """The exposers of all plans."""
         return [exposer_plan for plan in self.plans for exposer_plan in plan.exposers]
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
-        """What is tolerated in the documents."""
+        """The warnings of all documents."""
         return tuple(problem for plan in self.plans for problem in plan.loaded.diagnostics.problems)
 
     @property
     def step_types(self) -> dict[str, tuple[StepType[Any], ...]]:
-        """What does the steps that plugins bring, by type."""
-        found: dict[str, tuple[StepType[Any], ...]] = {}
+        """The step types of plugins, by type; one for each plan that uses it."""
+        by_type: dict[str, tuple[StepType[Any], ...]] = {}
         for plan in self.plans:
             for name, step_type in plan.step_types.items():
-                found[name] = (*found.get(name, ()), step_type)
-        return found
+                by_type[name] = (*by_type.get(name, ()), step_type)
+        return by_type
 
     def operation(self, name: str) -> Operation | ConsumedOperation:
         """Return the exposed, or else the consumed, operation `namespace.name`; raise `NotFoundError`."""
@@ -66,30 +66,29 @@ class Generation:
             if name == f"{exposer_plan.exposer.config.namespace}.{operation.name}"
         ]
         consumed = [operation for plan in self.plans for operation in plan.consumed if name in operation.names]
-        found: Sequence[Operation | ConsumedOperation] = exposed or consumed
-        if len(found) != 1:
-            reason = "several operations are" if found else "no operation is"
-            raise NotFoundError(f"{reason} named '{name}'")
-        return found[0]
+        matches: Sequence[Operation | ConsumedOperation] = exposed or consumed
+        if len(matches) != 1:
+            raise NotFoundError(f"several operations are named '{name}'" if matches else f"unknown operation '{name}'")
+        return matches[0]
 
     @property
     def limiters(self) -> list[CallLimiter]:
-        """The gate of every exposer."""
+        """The call limiters of all exposers."""
         return [exposer_plan.limiter for exposer_plan in self.exposers]
 
     @property
     def calls(self) -> int:
-        """The calls in progress."""
+        """The number of calls in flight."""
         return sum(limiter.calls for limiter in self.limiters)
 
     def require_secrets(self) -> None:
-        """Raise `ProblemsError` when a secret is missing."""
+        """Raise `ProblemsError` if a secret is missing."""
         unresolved = [problem for plan in self.plans for problem in plan.loaded.secrets.unresolved.values()]
         if unresolved:
             raise ProblemsError(dict.fromkeys(unresolved))
 
     async def start(self) -> None:
-        """Start consumers and types of steps, then exposers; what had started is stopped again when one fails."""
+        """Start consumers and step types, then exposers; if one fails, stop those already started."""
         self.draining = False
         for limiter in self.limiters:
             limiter.open()
@@ -108,42 +107,42 @@ class Generation:
                 self._started.append(exposer_plan.exposer.stop)
                 await exposer_plan.exposer.start()
         except BaseException as error:
-            note(error, await self.stop_all())
+            add_notes(error, await self.stop_all())
             raise
 
-    async def mounted(self, mounts: Sequence[ExposerMount], address: str | None) -> dict[str, MountedApp]:
-        """Return the applications of the mounts, started, by prefix, and what describes them under `WELL_KNOWN`."""
-        found = {}
+    async def start_apps(self, mounts: Sequence[ExposerMount], address: str | None) -> dict[str, MountedApp]:
+        """Start the applications of mounts; return them by prefix, with their metadata under `WELL_KNOWN`."""
+        apps = {}
         for mount in mounts:
-            mounted = mount.mounted(self._settings, address, self.requests, self._register_app)
+            mounted = mount.build_app(self._settings, address, self.requests, self._register_app)
             self._started.append(mounted.app.cleanup)
             await mounted.app.startup()
-            found[mount.prefix] = mounted
-        described = metadata_app(mounts, self._settings, address, self.requests)
-        return found if described is None else {**found, WELL_KNOWN: described}
+            apps[mount.prefix] = mounted
+        metadata = metadata_app(mounts, self._settings, address, self.requests)
+        return apps if metadata is None else {**apps, WELL_KNOWN: metadata}
 
-    async def pause(self) -> None:
-        """Free what exposers that listen for themselves hold, for those of another generation."""
-        for exposer_plan in self._own_listeners():
+    async def release_listeners(self) -> None:
+        """Release the ports of exposers with their own listeners, so that another generation can open them."""
+        for exposer_plan in self._self_listening():
             await exposer_plan.exposer.drain()
             await exposer_plan.exposer.stop()
 
-    async def resume(self) -> None:
-        """Take back what `pause` gave up."""
-        for exposer_plan in self._own_listeners():
+    async def reopen_listeners(self) -> None:
+        """Open again the ports that `release_listeners` released."""
+        for exposer_plan in self._self_listening():
             await exposer_plan.exposer.start()
 
-    def _own_listeners(self) -> list[ExposerPlan]:
-        return [each for each in self.exposers if not isinstance(each.exposer, HttpExposer)]
+    def _self_listening(self) -> list[ExposerPlan]:
+        return [plan for plan in self.exposers if not isinstance(plan.exposer, HttpExposer)]
 
     async def drain_and_stop(self) -> None:
-        """End what a newer generation has replaced: requests in progress end first, up to the drain timeout."""
+        """Stop a replaced generation after its requests in flight, at most after the drain timeout."""
         for exposer_plan in self.exposers:
             try:
-                # Foreign code: its error must not keep what is replaced from being stopped.
+                # Third-party code: its error must not prevent the stop.
                 exposer_plan.exposer.notify_reload()
             except Exception:
-                _log.exception("exposer '%s' failed to tell of a reload", exposer_plan.exposer.config.namespace)
+                _log.exception("exposer '%s' failed to announce a reload", exposer_plan.exposer.config.namespace)
         try:
             await self.drain(self.requests.idle)
         finally:
@@ -151,40 +150,40 @@ class Generation:
                 _log.error("an adapter failed to stop after a reload", exc_info=error)
 
     async def drain(self, idle: Callable[[], Awaitable[None]] | None = None) -> None:
-        """Take nothing new and wait, up to the drain timeout, until `idle`: by default, for the calls in progress."""
+        """Refuse new calls and wait for `idle` (default: all calls), at most for the drain timeout."""
         await self._drain_exposers()
         if idle is None:
-            self._close()
+            self._refuse_calls()
         try:
             async with asyncio.timeout(self._settings.drain_timeout):
-                await (idle or self._calls_idle)()
+                await (idle or self._wait_for_calls)()
         except TimeoutError:
-            _log.warning("drain timeout: %d calls in progress are cut off", self.calls)
+            _log.warning("drain timeout: %d calls in flight are cancelled", self.calls)
 
-    def _close(self) -> None:
+    def _refuse_calls(self) -> None:
         self.draining = True
         for limiter in self.limiters:
             limiter.close()
 
-    async def _calls_idle(self) -> None:
+    async def _wait_for_calls(self) -> None:
         for limiter in self.limiters:
             await limiter.idle()
 
     async def _drain_exposers(self) -> None:
         for exposer_plan in self.exposers:
             try:
-                # Foreign code: its error must not cut off the others' calls in progress.
+                # Third-party code: its error must not affect calls of other exposers.
                 await exposer_plan.exposer.drain()
             except Exception:
                 _log.exception("exposer '%s' failed to drain", exposer_plan.exposer.config.namespace)
 
-    def stop_with(self, stop: Callable[[], Awaitable[None]]) -> None:
-        """Stop something more when this is unwound, before all else."""
+    def add_stop(self, stop: Callable[[], Awaitable[None]]) -> None:
+        """Register something to be stopped first by `stop_all`."""
         self._started.append(stop)
 
     async def stop_all(self) -> list[BaseException]:
-        """Stop what had started, newest first; an error, or being cancelled, keeps none of it from being stopped."""
-        self._close()
+        """Stop everything that was started, newest first, and return the errors; also complete if cancelled."""
+        self._refuse_calls()
         errors: list[BaseException] = []
         while self._started:
             stop = self._started.pop()
@@ -195,7 +194,7 @@ class Generation:
         return errors
 
 
-def note(error: BaseException, others: Sequence[BaseException]) -> None:
-    """Attach what else went wrong to the error that is raised."""
+def add_notes(error: BaseException, others: Sequence[BaseException]) -> None:
+    """Attach the other errors as notes to the error that is raised."""
     for other in others:
         error.add_note(f"and while stopping: {type(other).__name__}: {other}")

@@ -1,4 +1,4 @@
-"""The host: runs plans. Start, drain and stop."""
+"""The host: runs plans, from start to stop."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ from adapter_host.server.mounts import Attachment
 from adapter_host.server.shared_ports import SharedPorts
 from adapter_host.settings import Settings
 
-from .generation import Generation, note
+from .generation import Generation, add_notes
 from .loading import Document, compile_documents
-from .reloads import Reloader, Reloads
+from .reloads import Reloader, ReloadQueue
 from .status import ExposerStatus, exposer_statuses
 
 _log = logging.getLogger("adapter_host")
 
 
 class Host:
-    """Capabilities, loaded and built; an async context manager that serves them.
+    """Loaded and compiled capabilities; an async context manager that serves them.
 
-    Raises `ProblemsError` for documents that cannot run, all problems at once; entering it raises `StartError` when a
-    port is taken and `ProblemsError` when a secret is missing.
+    The constructor raises `ProblemsError` with all problems of all documents. Entering raises `StartError` if a port is
+    in use, and `ProblemsError` if a secret is missing.
     """
 
     def __init__(self, *documents: Document, plugins: Plugins | None = None, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
         self.plugins = plugins or Plugins.installed()
         self._documents = documents
-        self._kept: dict[str, Any] = {}
+        self._shared_state: dict[str, Any] = {}
         self._generation = self._build(documents, self.settings)
         self._running = False
         self._draining = False
@@ -52,12 +52,12 @@ class Host:
         self._reserved_listeners: list[Listener] = []
         self._attachment: Attachment | None = None
         self._reloader = Reloader()
-        self._reloads = Reloads()
+        self._reload_queue = ReloadQueue()
         self._draining_generations: set[asyncio.Task[None]] = set()
 
     def _build(self, documents: Sequence[Document], settings: Settings) -> Generation:
         return Generation(
-            compile_documents(documents, self.plugins, settings, self._kept), settings, self._register_app
+            compile_documents(documents, self.plugins, settings, self._shared_state), settings, self._register_app
         )
 
     def _register_app(self, app: web.Application) -> None:
@@ -65,48 +65,48 @@ class Host:
 
     @property
     def plans(self) -> tuple[Plan, ...]:
-        """The capabilities as they are served, compiled."""
+        """The compiled capabilities."""
         return self._generation.plans
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
-        """What was tolerated in the documents."""
+        """The warnings of all documents."""
         return self._generation.warnings
 
     @property
     def started(self) -> datetime | None:
-        """When it began to serve (UTC); None while it does not. A reload changes nothing of it."""
+        """The start time (UTC), or None while the host is not serving; a reload does not change it."""
         return self._started
 
     @property
     def ready(self) -> bool:
-        """Whether to send it new requests: from the start on, and no more as soon as it is to drain."""
+        """Whether load balancers should send requests: True from the start until the drain is requested."""
         return self._started is not None and not self._draining
 
     @property
     def attached(self) -> bool:
-        """Whether it is served inside another application (`attach`), which listens for it."""
+        """Whether the host is served inside another application, by `attach`."""
         return self._attachment is not None
 
     @property
     def calls(self) -> int:
-        """The calls in progress."""
+        """The number of calls in flight."""
         return self._generation.calls
 
     @property
     def draining(self) -> bool:
-        """Whether new calls are refused, since the host drains or is not started."""
+        """Whether new calls are refused, because the host is draining or not started."""
         return not self._running or self._generation.draining
 
     def status(self) -> tuple[ExposerStatus, ...]:
-        """Every exposer with the URL it is served at."""
+        """Return the status of each exposer."""
         state = {"running": self._started is not None, "draining": self.draining, "attached": self.attached}
         return tuple(exposer_statuses(self.plans, self._listeners.values() or self._reserved_listeners, **state))
 
     def check(self) -> tuple[Problem, ...]:
         """Return the problems, warnings included, that a reload of the current documents would report.
 
-        Builds them all and starts nothing. In an event loop, call it in a thread.
+        Compile all documents and start nothing. In an event loop, call it in a thread.
         """
         try:
             generation = self._build(self._documents, self._reloader.next_settings(self.settings))
@@ -117,74 +117,76 @@ class Host:
 
     @property
     def step_types(self) -> Mapping[str, tuple[StepType[Any], ...]]:
-        """What does the steps that plugins bring, by type: one for each capability that has such steps."""
+        """The step types of plugins, by type; one for each capability that uses it."""
         return self._generation.step_types
 
     def require_secrets(self) -> None:
-        """Raise `ProblemsError` when a secret is missing, as a start would."""
+        """Raise `ProblemsError` if a secret is missing."""
         self._generation.require_secrets()
 
     def reserve_ports(self, ports: SharedPorts) -> dict[str, list[int]]:
-        """Take the ports that the capabilities ask for, without listening; whatever is forked from here shares them.
+        """Bind the ports of all capabilities without listening, to share them with forked processes.
 
-        Gives those of what watches each worker, by namespace. Raises `StartError` when one is taken, and for exposers
-        that listen for themselves.
+        Return the ports of monitoring exposers by namespace, one for each worker. Raise `StartError` if a port is in
+        use, and for exposers with their own listeners.
         """
         for status in self.status():
             if not isinstance(status.exposer, HttpExposer):
-                message = f"'{status.namespace}' ({status.type}) listens for itself, so one process has to serve it"
+                message = f"'{status.namespace}' ({status.type}) has its own listener; serve it without --workers"
                 raise StartError(message)
         self._reserved_listeners, self._ports = plan_listeners(self.plans, self.settings), ports
-        return ports.take(self._reserved_listeners)
+        return ports.reserve(self._reserved_listeners)
 
     async def start(self, *, listen: bool = True, reloader: Reloader | None = None) -> None:
-        """Start consumers, then exposers, then listeners; stop what had started when one fails.
+        """Start consumers, then exposers, then listeners; if one fails, stop those already started.
 
-        Until the next start, reloads go through `reloader`.
+        Until the next start, `reloader` handles reloads.
         """
         if self._running:
-            raise StartError("the host is started already")
+            raise StartError("the host is already started")
         self._reloader = reloader or Reloader()
         self.require_secrets()
         self._running, self._draining = True, False
         try:
             await self._generation.start()
-            await self._serve(self._generation, plan_listeners(self.plans, self.settings) if listen else [])
+            await self._switch_to(self._generation, plan_listeners(self.plans, self.settings) if listen else [])
         except BaseException as error:
-            note(error, await self._stop_all())
+            add_notes(error, await self._stop_all())
             raise
         self._started = datetime.now(UTC)
 
-    async def _serve(self, generation: Generation, wanted: Sequence[Listener]) -> None:
-        """Let listeners, and an application that the host is attached to, serve a generation from now on."""
+    async def _switch_to(self, generation: Generation, listeners: Sequence[Listener]) -> None:
+        """Serve a generation through listeners, and through the application that the host is attached to."""
         opened = []
         open_listener = self._ports.open if self._ports else Listener.open
         try:
-            for listener in wanted:
+            for listener in listeners:
                 if listener.key not in self._listeners:
                     open_listener(listener)
                     opened.append(listener)
-            mounted = {listener.key: await generation.mounted(listener.mounts, listener.address) for listener in wanted}
-            attached = self._attachment.mounts(generation.plans) if self._attachment else []
-            mounted_here = await generation.mounted(attached, None)
+            apps = {
+                listener.key: await generation.start_apps(listener.mounts, listener.address) for listener in listeners
+            }
+            mounts = self._attachment.mounts(generation.plans) if self._attachment else []
+            attached_apps = await generation.start_apps(mounts, None)
         except BaseException:
             for listener in opened:
                 await listener.stop()
             raise
-        # From here on nothing fails and nothing waits until every switch has been thrown.
-        for listener in wanted:
-            self._listeners.setdefault(listener.key, listener).serve(listener.mounts, mounted[listener.key])
+        # Nothing below fails or awaits until all routers are switched, so that requests never see both generations.
+        for listener in listeners:
+            self._listeners.setdefault(listener.key, listener).serve(listener.mounts, apps[listener.key])
         if self._attachment:
-            self._attachment.router.mount(mounted_here)
+            self._attachment.router.mount(attached_apps)
         for listener in opened:
             await listener.start(self.settings)
 
     async def reload(self, *documents: Document) -> None:
-        """Serve other documents, or the same ones as they are now, without failing a request.
+        """Serve other documents, or the current state of the same ones, without failing a request.
 
-        All is built and started before anything is exchanged: when that raises (`ProblemsError`, `StartError`), what
-        was served goes on. Calls in progress end in the generation that took them. It goes on when whoever waits for
-        it is cancelled, as a request is whose client has gone.
+        Everything is compiled and started before it replaces the old generation: if that raises `ProblemsError` or
+        `StartError`, the old generation continues. Calls in flight complete in their generation. The reload continues
+        if the task that awaits it is cancelled, for example a request whose client disconnects.
         """
         if documents:
             await self.reload_here(*documents)
@@ -192,48 +194,48 @@ class Host:
             await self._reloader.reload(self.reload_here)
 
     async def reload_here(self, *documents: Document) -> None:
-        """Reload as `reload` does, in this process only."""
-        await self._reloads.run(lambda: self._replace(documents))
+        """Reload in this process only, without the reloader."""
+        await self._reload_queue.run(lambda: self._replace(documents))
 
     async def _replace(self, documents: Sequence[Document]) -> None:
         if not self.ready:
-            raise StartError("the host drains" if self._draining else "the host is not started")
+            raise StartError("the host is draining" if self._draining else "the host is not started")
         old, listen = self._generation, bool(self._listeners)
         settings = self._reloader.next_settings(self.settings)
         new = await asyncio.to_thread(self._build, documents or self._documents, settings)
         new.require_secrets()
-        wanted = plan_listeners(new.plans, settings) if listen else []
-        await old.pause()
+        listeners = plan_listeners(new.plans, settings) if listen else []
+        await old.release_listeners()
         try:
             await new.start()
-            await self._serve(new, wanted)
+            await self._switch_to(new, listeners)
         except BaseException as error:
-            note(error, await new.stop_all())
-            await old.resume()
+            add_notes(error, await new.stop_all())
+            await old.reopen_listeners()
             raise
         self._generation, self.settings = new, settings
         self._documents = tuple(documents) or self._documents
-        dropped = self._drop_listeners_but({listener.key for listener in wanted})
-        for listener in dropped:
-            old.stop_with(listener.stop)
-        retiring = asyncio.create_task(old.drain_and_stop())
-        self._draining_generations.add(retiring)
-        retiring.add_done_callback(self._draining_generations.discard)
-        for listener in dropped:
+        removed = self._remove_listeners_except({listener.key for listener in listeners})
+        for listener in removed:
+            old.add_stop(listener.stop)
+        draining = asyncio.create_task(old.drain_and_stop())
+        self._draining_generations.add(draining)
+        draining.add_done_callback(self._draining_generations.discard)
+        for listener in removed:
             await listener.stop_accepting()
         self._reloader.reloaded(self.status())
 
-    def _drop_listeners_but(self, wanted: Collection[Key]) -> list[Listener]:
-        return [self._listeners.pop(key) for key in list(self._listeners) if key not in wanted]
+    def _remove_listeners_except(self, listeners: Collection[Key]) -> list[Listener]:
+        return [self._listeners.pop(key) for key in list(self._listeners) if key not in listeners]
 
     async def drain(self) -> None:
-        """Take nothing new and wait, up to the drain timeout, for the calls in progress to end.
+        """Refuse new calls and wait for the calls in flight, at most for the drain timeout.
 
-        With a drain delay, new calls are taken until that is over, while `ready` is false already. Those who watch the
-        host (`HttpExposer.monitors_host`) may do so until it stops.
+        During the drain delay, new calls are still accepted while `ready` is already False. Exposers that monitor the
+        host (`HttpExposer.monitors_host`) are served until the stop.
         """
         self._draining = True
-        await self._reloads.end()
+        await self._reload_queue.cancel()
         if self.settings.drain_delay and self._listeners:
             await asyncio.sleep(self.settings.drain_delay)
         for listener in self._listeners.values():
@@ -242,15 +244,15 @@ class Host:
         await self._generation.drain()
 
     async def stop(self) -> None:
-        """Stop everything, newest first; all is stopped before the first error is raised."""
+        """Stop everything, newest first; raise the first error after everything is stopped."""
         errors = await self._stop_all()
         if errors:
-            note(errors[0], errors[1:])
+            add_notes(errors[0], errors[1:])
             raise errors[0]
 
     async def _stop_all(self) -> list[BaseException]:
         errors: list[BaseException] = []
-        await self._reloads.end()
+        await self._reload_queue.cancel()
         self._started = None
         while self._listeners:
             _, listener = self._listeners.popitem()
@@ -280,17 +282,17 @@ class Host:
             await self.stop()
 
     def attach_to(self, attachment: Attachment) -> None:
-        """Be served inside an application from the next start on."""
+        """Serve inside an application from the next start on."""
         self._attachment = attachment
 
     async def call(self, name: str, arguments: Arguments | None = None) -> Result:
-        """Call an operation by `namespace.name`, an exposer's (as its callers do) or a consumed one.
+        """Call an exposed or consumed operation by `namespace.name`.
 
-        Raises `OperationError`; `NotFoundError` when no single operation has that name.
+        Raise `OperationError`; `NotFoundError` if the name is unknown or ambiguous.
         """
         result = await self._generation.operation(name).call(arguments or {})
         return await result.hold(self.settings.response_limit)
 
 
 HOST: Final = web.AppKey("adapter_host", Host)
-"""Where an application keeps its host: one that a host is attached to, and each exposer's own while it is served."""
+"""The key of the host in an application: one that a host is attached to, or the application of a served exposer."""

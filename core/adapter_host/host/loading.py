@@ -1,4 +1,4 @@
-"""From documents to plans: every one of them, and all their problems at once."""
+"""Load and compile all documents of a host, and collect all problems."""
 
 from __future__ import annotations
 
@@ -18,19 +18,22 @@ from adapter_host.server.mounts import namespace_clashes
 from adapter_host.settings import Settings
 
 Document = str | Path | Mapping[str, Any] | Capability
-"""A capability to serve: a file, a folder of files, or the document itself, as data or as a model."""
+"""A capability to serve: a file, a folder of files, or a document as data or as a model."""
 
 
 def compile_documents(
-    documents: Sequence[Document], plugins: Plugins, settings: Settings, kept: MutableMapping[str, Any] | None = None
+    documents: Sequence[Document],
+    plugins: Plugins,
+    settings: Settings,
+    shared_state: MutableMapping[str, Any] | None = None,
 ) -> tuple[Plan, ...]:
-    """Return the plans of all documents; raises `ProblemsError` with everything that is wrong with any of them."""
-    kept = {} if kept is None else kept
+    """Return the plans of all documents; raise `ProblemsError` with all their problems."""
+    shared_state = {} if shared_state is None else shared_state
     problems: list[Problem] = []
     plans: list[Plan] = []
     for source in _sources(documents, problems):
         try:
-            plans.append(compile_capability(load_document(source, plugins, settings), plugins, settings, kept))
+            plans.append(compile_capability(load_document(source, plugins, settings), plugins, settings, shared_state))
         except ProblemsError as error:
             problems.extend(error.problems)
     for listener in plan_listeners(plans, settings):
@@ -48,12 +51,12 @@ def _sources(documents: Sequence[Document], problems: list[Problem]) -> list[Sou
         if isinstance(document, Mapping):
             sources.append(Source.of(document))
             continue
-        found = list(find_documents([document]))
-        if not found:
-            problems.append(Problem("there is no capability in this folder", str(document), code="no-capability"))
-        for each in found:
+        files = list(find_documents([document]))
+        if not files:
+            problems.append(Problem("no capability in this folder", str(document), code="no-capability"))
+        for file in files:
             try:
-                sources.append(each if isinstance(each, Source) else Source.read(each))
+                sources.append(file if isinstance(file, Source) else Source.read(file))
             except ProblemsError as error:
                 problems.extend(error.problems)
     return sources

@@ -1,4 +1,4 @@
-"""Reloads: what the process that runs a host adds to them, and their order."""
+"""Reloads: their order, and what the process of a host adds to them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _log = logging.getLogger("adapter_host")
 
 
 class Reloader:
-    """What the process that runs a host does around a reload; override what it does differently.
+    """Controls reloads for the process of a host; override methods as needed.
 
-    By default a reload concerns the host alone and keeps its settings.
+    By default a reload affects only this host and keeps its settings.
     """
 
     async def reload(self, reload_here: Callable[[], Awaitable[None]]) -> None:
-        """Reload the same documents, in this host by `reload_here`; raise `ProblemsError` and `StartError`."""
+        """Reload the same documents; `reload_here` reloads this host. Raise `ProblemsError` or `StartError`."""
         await reload_here()
 
     def next_settings(self, current: Settings) -> Settings:
@@ -32,18 +32,18 @@ class Reloader:
         """Report what is served after a reload."""
 
 
-class Reloads:
-    """Runs reloads in turn; one goes on when whoever waits for it is cancelled."""
+class ReloadQueue:
+    """Runs reloads one after another; a reload continues if the task that awaits it is cancelled."""
 
     def __init__(self) -> None:
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, reload: Callable[[], Awaitable[None]]) -> None:
-        """Run one in its turn; raises what it raises, and `StartError` when it is ended."""
+        """Run a reload and raise its errors, or `StartError` if `cancel` cancels it."""
 
         async def run_in_turn() -> None:
-            async with self._turn:
+            async with self._lock:
                 await reload()
 
         task = asyncio.create_task(run_in_turn())
@@ -53,18 +53,18 @@ class Reloads:
             await asyncio.shield(task)
         except asyncio.CancelledError:
             if task.cancelled():
-                raise StartError("the host stops, so nothing is reloaded") from None
-            task.add_done_callback(_tell)
+                raise StartError("reload cancelled; the host is stopping") from None
+            task.add_done_callback(_log_failure)
             raise
 
-    async def end(self) -> None:
-        """End those in progress; what they were to replace stays."""
+    async def cancel(self) -> None:
+        """Cancel all reloads; the old generation continues."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _tell(task: asyncio.Task[None]) -> None:
+def _log_failure(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
-        _log.error("not reloaded, what was served goes on:\n%s", error)
+        _log.error("reload failed; still serving the previous version:\n%s", error)

@@ -1,4 +1,4 @@
-"""What a host serves, as others see it."""
+"""The status of the exposers of a host."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from adapter_host.server.listener import Listener
 
 @dataclass(frozen=True, slots=True)
 class ExposerStatus:
-    """One exposer as it is served: `url` is None for what has none, `serving` says whether it takes requests now."""
+    """The status of an exposer; `serving` is True while it accepts requests."""
 
     capability: str
     namespace: str
@@ -31,23 +31,23 @@ def exposer_statuses(
     """Yield the status of each exposer; one without a listener is serving while the host does not drain."""
     mounted = [(mount, listener) for listener in listeners for mount in listener.mounts]
     urls = {id(mount.exposer): listener.url(mount) for mount, listener in mounted}
-    listened = {id(mount.exposer): listener.serving for mount, listener in mounted}
+    accepting_by_listener = {id(mount.exposer): listener.serving for mount, listener in mounted}
     for plan in plans:
         for exposer_plan in plan.exposers:
             exposer = exposer_plan.exposer
-            alone = not isinstance(exposer, HttpExposer) or exposer.stdio
-            reached = listened.get(id(exposer), (alone or attached) and not draining)
+            unmounted = not isinstance(exposer, HttpExposer) or exposer.stdio
+            accepting = accepting_by_listener.get(id(exposer), (unmounted or attached) and not draining)
             yield ExposerStatus(
                 capability=plan.loaded.capability.label,
                 namespace=exposer.config.namespace,
                 type=exposer.config.type,
                 url=urls.get(id(exposer)) or exposer.url,
-                authentication=_kind(exposer_plan),
+                authentication=_authentication(exposer_plan),
                 operations=len(exposer.operations),
-                serving=running and reached and exposer.failure is None,
+                serving=running and accepting and exposer.failure is None,
                 exposer=exposer,
             )
 
 
-def _kind(exposer_plan: ExposerPlan) -> str:
+def _authentication(exposer_plan: ExposerPlan) -> str:
     return exposer_plan.credentials.kind if exposer_plan.credentials else "none"

@@ -1,4 +1,4 @@
-"""The door of an HTTP exposer: where a request may come from (Host, Origin) and who may call."""
+"""The access check of HTTP exposers: the Host and Origin headers, and credentials."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from adapter_host.settings import Settings
 from .problem_json import problem_response
 
 PRINCIPAL: Final = web.RequestKey("adapter_host_principal", Principal)
-"""Where a request keeps who sent it; absent where an exposer asks for no authentication."""
+"""The key of the authenticated caller in a request; absent if the exposer has no authentication."""
 
 _log = logging.getLogger("adapter_host")
 
@@ -29,15 +29,15 @@ _log = logging.getLogger("adapter_host")
 def access_middleware(
     credentials: Credentials | None, settings: Settings, address: str | None, requests: InFlightCounter
 ) -> Middleware:
-    """Return the middleware before an exposer's application; `requests` counts those inside.
+    """Return middleware that checks Host, Origin and credentials, and counts requests in flight in `requests`.
 
-    `address` is where its listener listens; None when another application listens for it, and checks places itself.
+    `address` is that of the listener; None for an attached exposer, whose outer application checks Host and Origin.
     """
-    check_place = _place(settings, address) if address is not None else None
+    check_origin = _origin_check(settings, address) if address is not None else None
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if check_place is not None and (refusal := check_place(request)) is not None:
+        if check_origin is not None and (refusal := check_origin(request)) is not None:
             return refusal
         requests.enter()
         try:
@@ -46,7 +46,7 @@ def access_middleware(
                 if not isinstance(verdict, Principal | Refusal):
                     verdict = await verdict
                 if isinstance(verdict, Refusal):
-                    return _refused(verdict)
+                    return _reject_credentials(verdict)
                 request[PRINCIPAL] = verdict
             return await handler(request)
         finally:
@@ -55,11 +55,11 @@ def access_middleware(
     return middleware
 
 
-def _place(settings: Settings, address: str) -> Callable[[web.Request], web.Response | None]:
+def _origin_check(settings: Settings, address: str) -> Callable[[web.Request], web.Response | None]:
     loopback = is_loopback(address)
     host_of = _host_reader(settings.trusted_proxies)
 
-    # Clients send the same few hosts again and again; what strangers make up is bounded.
+    # Clients send the same few hosts; the limit bounds the memory for invented ones.
     @lru_cache(maxsize=256)
     def is_known(host: str) -> bool:
         name = host_name(host)
@@ -68,17 +68,17 @@ def _place(settings: Settings, address: str) -> Callable[[web.Request], web.Resp
     def check(request: web.Request) -> web.Response | None:
         host = host_of(request)
         if not is_known(host):
-            return _refuse(421, "Host", host, "--allowed-host", host_name(host))
+            return _reject(421, "Host", host, "--allowed-host", host_name(host))
         origin = request.headers.get("Origin")
-        if origin is not None and not _origin_allowed(origin, host, loopback, settings):
-            return _refuse(403, "Origin", origin, "--allowed-origin", origin)
+        if origin is not None and not _is_origin_allowed(origin, host, loopback, settings):
+            return _reject(403, "Origin", origin, "--allowed-origin", origin)
         return None
 
     return check
 
 
 def _host_reader(trusted_proxies: Sequence[str]) -> Callable[[web.Request], str]:
-    """Return the function from a request to the host it was meant for; only a trusted proxy may say another."""
+    """Return a function that returns the host of a request; only trusted proxies may override the Host header."""
     networks = [ipaddress.ip_network(proxy, strict=False) for proxy in trusted_proxies]
 
     def read(request: web.Request) -> str:
@@ -92,7 +92,7 @@ def _host_reader(trusted_proxies: Sequence[str]) -> Callable[[web.Request], str]
     return read
 
 
-def _origin_allowed(origin: str, host: str, loopback: bool, settings: Settings) -> bool:
+def _is_origin_allowed(origin: str, host: str, loopback: bool, settings: Settings) -> bool:
     if origin in settings.allowed_origins:
         return True
     try:
@@ -101,23 +101,23 @@ def _origin_allowed(origin: str, host: str, loopback: bool, settings: Settings) 
         return False
     if loopback and parts.scheme in ("http", "https") and is_loopback(parts.hostname or ""):
         return True
-    return parts.netloc == host and name_allowed(host, settings)
+    return parts.netloc == host and is_host_allowed(host, settings)
 
 
-def name_allowed(host: str, settings: Settings) -> bool:
-    """Whether a Host header names us as far as the settings say."""
+def is_host_allowed(host: str, settings: Settings) -> bool:
+    """Return True if the settings allow a Host header."""
     return not settings.allowed_hosts or host_name(host) in settings.allowed_hosts
 
 
-def _refuse(status: int, header: str, given: str, option: str, value: str) -> web.Response:
-    # The headers are a stranger's: `ascii` keeps them from steering a terminal.
-    _log.warning("refused a request with %s %a (allow it with %s %a)", header, given[:100], option, value[:100])
-    return problem_response(status, f"this {header} is not allowed here")
+def _reject(status: int, header: str, received: str, option: str, value: str) -> web.Response:
+    # The headers are untrusted: `ascii` escapes terminal control sequences.
+    _log.warning("rejected a request with %s %a; allow it with %s %a", header, received[:100], option, value[:100])
+    return problem_response(status, f"{header} header is not allowed")
 
 
-def _refused(refusal: Refusal) -> web.Response:
+def _reject_credentials(refusal: Refusal) -> web.Response:
     response = problem_response(refusal.status, refusal.detail)
-    # One line for each, since not every client finds the second of two in one.
+    # One header line each: some clients ignore a second challenge in the same line.
     for challenge in refusal.challenges:
         response.headers.add("WWW-Authenticate", challenge)
     if refusal.retry_after is not None:

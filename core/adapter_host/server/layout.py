@@ -1,4 +1,4 @@
-"""Which listeners a set of plans needs."""
+"""Plan the listeners of a set of plans."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from .listener import Key, Listener
 from .mounts import mounts, set_prefixes
 
 _ADDRESSES: Final = {"localhost": "127.0.0.1", "[::]": "::", "[::1]": "::1"}
-"""Addresses as a socket takes them: exposers that say one in two ways share it."""
+"""Addresses in the form of sockets, so that exposers share a listener however they write the address."""
 
 
 def plan_listeners(plans: Iterable[Plan], settings: Settings) -> list[Listener]:
-    """Return the listeners that plans need; exposers of one address and port share one, each below its namespace."""
+    """Return the listeners of plans; exposers with the same address and port share one, below their namespaces."""
     listeners: dict[Key, Listener] = {}
     for mount in mounts(plans):
         config = mount.exposer.config
         address = _ADDRESSES.get(settings.address or config.address, settings.address or config.address)
         port = settings.ports.get(config.namespace, config.port)
-        # Two exposers that take any free port do not share one, and keep theirs across reloads.
+        # Exposers on free ports (0) do not share a listener, and keep their ports across reloads.
         key = (address, port or f"{mount.plan.loaded.source.file} {config.namespace}")
         while not port and key in listeners:
             key = (address, f"{key[1]} again")

@@ -1,4 +1,4 @@
-"""Sockets by address and port, each with the applications of the exposers that share it."""
+"""Listeners: sockets with the applications of the exposers that share them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .problem_json import problem_response
 from .router import MountedApp, RootRouter, pass_through
 
 Key = tuple[str, int | str]
-"""What makes a listener the same one after a reload: its address and its port, or who takes any free one."""
+"""The identity of a listener across reloads: its address, and its port or, for a free port, its exposer."""
 
 
 @dataclass(slots=True)
 class Listener:
-    """One address and port, kept across reloads; `port` is the real one once it is open."""
+    """A listener on one address and port, kept across reloads; `port` is the actual one once it is open."""
 
     key: Key
     address: str
@@ -33,26 +33,26 @@ class Listener:
     _runner: web.AppRunner | None = None
 
     async def start(self, settings: Settings) -> None:
-        """Begin to accept on the open socket."""
+        """Accept connections on the open socket."""
         root = web.Application(middlewares=[pass_through], client_max_size=settings.body_limit)
         self.router.register(root)
-        root.router.add_route("*", "/{path:.*}", _nothing_here)
+        root.router.add_route("*", "/{path:.*}", _not_found)
         self._runner = web.AppRunner(root, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
         await self._runner.setup()
         server = self._runner.server
         assert server is not None
-        # Of an application's server both take its own kind of request, which the types do not say.
+        # aiohttp's types do not say that both handlers receive the server's own request class.
         server.request_handler = self.router.handler(server.request_handler)  # type: ignore[assignment]
         assert self._socket is not None
         await web.SockSite(self._runner, self._socket, backlog=1024).start()
 
     def open(self, *, shared: bool = False) -> None:
-        """Bind the socket, which other processes may share; connections wait until `start`. Raises `StartError`."""
+        """Bind the socket; connections wait until `start`. Raise `StartError`."""
         self._socket = self.bind(shared=shared)
         self._socket.setblocking(False)
 
     def bind(self, *, shared: bool = False) -> socket.socket:
-        """Return a socket bound to its address, and its port known; raises `StartError`."""
+        """Return a bound socket and set `port` to the actual port; raise `StartError`."""
         family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
         bound = socket.socket(family, socket.SOCK_STREAM)
         try:
@@ -67,42 +67,46 @@ class Listener:
         return bound
 
     def locate(self, message: str) -> str:
-        """`message` with the place in the document that asks for this listener."""
+        """Return `message` with the document position of this listener."""
         config, loaded = self.mounts[0].exposer.config, self.mounts[0].plan.loaded
         return str(loaded.source.problem(loaded.loc(config, "port"), message, code="cannot-listen"))
 
     def _cannot_listen(self, error: OSError | OverflowError | UnicodeError) -> str:
         config, loaded = self.mounts[0].exposer.config, self.mounts[0].plan.loaded
         reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else "no such host or port"
-        of_port = isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES)
-        other = f"port with --port {config.namespace}=PORT, 0 for any" if of_port else "address with --address"
-        message = f"cannot listen on {self.address}:{self.port}: {reason} (choose another {other})"
-        loc = loaded.loc(config, "port" if of_port else "address")
+        concerns_port = isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES)
+        alternative = (
+            f"port with --port {config.namespace}=PORT, 0 for any free port"
+            if concerns_port
+            else "address with --address"
+        )
+        message = f"cannot listen on {self.address}:{self.port}: {reason}; choose another {alternative}"
+        loc = loaded.loc(config, "port" if concerns_port else "address")
         return str(loaded.source.problem(loc, message, code="cannot-listen"))
 
-    def serve(self, mounts: list[ExposerMount], mounted: Mapping[str, MountedApp]) -> None:
-        """Serve other applications from now on; requests in progress stay where they are."""
+    def serve(self, mounts: list[ExposerMount], apps: Mapping[str, MountedApp]) -> None:
+        """Serve other applications from now on; requests in flight complete in the old ones."""
         self.mounts = mounts
-        self.router.mount(mounted)
+        self.router.mount(apps)
 
     @property
     def serving(self) -> bool:
-        """Whether it takes new connections."""
+        """Whether the listener accepts connections."""
         return self._runner is not None and bool(self._runner.sites)
 
     @property
     def monitors_host(self) -> bool:
-        """Whether it is for those who watch the host alone."""
+        """Whether all its exposers monitor the host."""
         return all(mount.exposer.monitors_host for mount in self.mounts)
 
     async def stop_accepting(self) -> None:
-        """Take no new connections; those that are open go on."""
+        """Accept no new connections; open ones continue."""
         if self._runner is not None:
             for site in list(self._runner.sites):
                 await site.stop()
 
     async def stop(self) -> None:
-        """Close everything."""
+        """Close all connections and the socket."""
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
@@ -111,11 +115,11 @@ class Listener:
             listening.close()
 
     def url(self, mount: ExposerMount) -> str:
-        """Where a mount is reached, as a person types it."""
+        """Return the URL of a mount."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.address, self.address)
         host = f"[{host}]" if ":" in host else host
         return f"http://{host}:{self.port}{mount.prefix}{mount.exposer.endpoint}"
 
 
-async def _nothing_here(_: web.Request) -> web.Response:
-    return problem_response(404, "there is nothing at this path")
+async def _not_found(_: web.Request) -> web.Response:
+    return problem_response(404, "no exposer at this path")

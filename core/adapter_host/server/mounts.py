@@ -20,40 +20,40 @@ from .access import access_middleware
 from .router import MountedApp, RootRouter, freeze_at
 
 
-def namespace_clashes(mounted: Sequence[ExposerMount], where: str) -> list[Problem]:
-    """Exposers that would be served under the same URL."""
-    found = []
+def namespace_clashes(mounts: Sequence[ExposerMount], location: str) -> list[Problem]:
+    """Return a problem for each exposer that would have the URL of another."""
+    problems = []
     first: dict[str, LoadedCapability] = {}
-    for mount in mounted:
+    for mount in mounts:
         config, loaded = mount.exposer.config, mount.plan.loaded
         other = first.setdefault(config.namespace, loaded)
         if other is not loaded:
             message = (
-                f"'{config.namespace}' is served {where} by {other.source.file} already"
-                " (serve one of them by another host, or under another namespace)"
+                f"namespace '{config.namespace}' is already served {location} by {other.source.file};"
+                " rename one, or serve it by another host"
             )
             loc = loaded.loc(config, "namespace")
-            found.append(loaded.source.problem(loc, message, code="namespace-clash"))
-    return found
+            problems.append(loaded.source.problem(loc, message, code="namespace-clash"))
+    return problems
 
 
 @dataclass(slots=True)
 class ExposerMount:
-    """An exposer below its prefix; `prefix` is empty at the root."""
+    """An exposer at a URL prefix, which is empty at the root."""
 
     plan: Plan
     exposer_plan: ExposerPlan
     exposer: HttpExposer[Any]
     prefix: str = ""
 
-    def mounted(
+    def build_app(
         self,
         settings: Settings,
         address: str | None,
         requests: InFlightCounter,
         register_app: Callable[[web.Application], None],
     ) -> MountedApp:
-        """Its application with its door and what plugins put behind it, introduced to the host, ready to be mounted."""
+        """Return the exposer's application with the access check and the middlewares of plugins, frozen."""
         app = self.exposer.build_app()
         register_app(app)
         own_access = access_middleware(self.exposer_plan.credentials, settings, address, requests)
@@ -61,15 +61,17 @@ class ExposerMount:
         for middleware in (*reversed(middlewares), own_access):
             app.middlewares.insert(0, middleware)
         freeze_at(app, self.prefix)
-        # What plugins put there may ask a request for its application, which a shortcut does not take it to.
-        takes_shortcut = not middlewares and _has_shortcut(type(self.exposer))
-        return MountedApp(app, own_access, self.exposer.direct_handler if takes_shortcut else None)
+        # A middleware may need `request.app`, which a direct handler does not set.
+        use_direct_handler = not middlewares and _has_direct_handler(type(self.exposer))
+        return MountedApp(app, own_access, self.exposer.direct_handler if use_direct_handler else None)
 
 
-def _has_shortcut(exposer: type[HttpExposer[Any]]) -> bool:
-    """Whether `direct_handler` is made for the very application that `build_app` gives."""
-    known = [next(each for each in exposer.mro() if name in vars(each)) for name in ("direct_handler", "build_app")]
-    return known[0] is not HttpExposer and issubclass(known[0], known[1])
+def _has_direct_handler(exposer: type[HttpExposer[Any]]) -> bool:
+    """Return True if `direct_handler` is not older in the class hierarchy than `build_app`."""
+    owners = [
+        next(parent for parent in exposer.mro() if name in vars(parent)) for name in ("direct_handler", "build_app")
+    ]
+    return owners[0] is not HttpExposer and issubclass(owners[0], owners[1])
 
 
 def metadata_app(
@@ -84,19 +86,19 @@ def metadata_app(
     if not documents:
         return None
 
-    async def show(request: web.Request) -> web.Response:
+    async def serve_document(request: web.Request) -> web.Response:
         return web.Response(body=documents[request.path], content_type="application/json")
 
     own_access = access_middleware(None, settings, address, requests)
     app = web.Application(middlewares=[own_access])
     for path in documents:
-        app.router.add_get(path, show)
+        app.router.add_get(path, serve_document)
     app.freeze()
     return MountedApp(app, own_access)
 
 
 def mounts(plans: Iterable[Plan]) -> list[ExposerMount]:
-    """Every HTTP exposer of the plans, at its root."""
+    """Return a mount at the root for each HTTP exposer."""
     return [
         ExposerMount(plan, exposer_plan, exposer_plan.exposer)
         for plan in plans
@@ -106,22 +108,22 @@ def mounts(plans: Iterable[Plan]) -> list[ExposerMount]:
 
 
 def set_prefixes(mounts: Sequence[ExposerMount], root: str = "") -> None:
-    """Put each mount below its namespace."""
+    """Set the prefix of each mount to its namespace, below `root`."""
     for mount in mounts:
         mount.prefix = f"{root}/{mount.exposer.config.namespace}"
 
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """An application that serves the host's exposers below a prefix."""
+    """The router of an outer application, and the prefix of the host in it."""
 
     router: RootRouter
     prefix: str
 
     def mounts(self, plans: Iterable[Plan]) -> list[ExposerMount]:
-        """Return HTTP exposers of the plans, each below its namespace; raises `ProblemsError` when two would be one."""
-        attached = mounts(plans)
-        if found := namespace_clashes(attached, "in one application"):
-            raise ProblemsError(found)
-        set_prefixes(attached, self.prefix)
-        return attached
+        """Return a mount below its namespace for each HTTP exposer; raise `ProblemsError` for namespace clashes."""
+        http_mounts = mounts(plans)
+        if problems := namespace_clashes(http_mounts, "in one application"):
+            raise ProblemsError(problems)
+        set_prefixes(http_mounts, self.prefix)
+        return http_mounts

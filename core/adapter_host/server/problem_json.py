@@ -23,7 +23,7 @@ def problem_response(
     headers: Mapping[str, str] | None = None,
     **members: Any,
 ) -> web.Response:
-    """Return an error answer; `members` are extension members (`parameter="limit"`)."""
+    """Return an error response; `members` are extension members (`parameter="limit"`)."""
     request_id = request_id or new_request_id()
     body = {
         "type": "about:blank",
@@ -33,7 +33,7 @@ def problem_response(
         "request_id": request_id,
         **members,
     }
-    # The server's name without its version, which would tell an attacker more than it tells anybody else.
-    own = {"Server": "adapter-host", "X-Content-Type-Options": "nosniff", "X-Request-Id": request_id}
-    shown = {**own, **(headers or {})}
-    return web.Response(status=status, body=orjson.dumps(body), content_type=PROBLEM_JSON, headers=shown)
+    # The version is left out, because it helps only attackers.
+    default_headers = {"Server": "adapter-host", "X-Content-Type-Options": "nosniff", "X-Request-Id": request_id}
+    all_headers = {**default_headers, **(headers or {})}
+    return web.Response(status=status, body=orjson.dumps(body), content_type=PROBLEM_JSON, headers=all_headers)

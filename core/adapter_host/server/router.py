@@ -1,4 +1,4 @@
-"""Which application serves which prefix, exchanged while requests go on."""
+"""Routers from URL prefixes to applications, which can be replaced while requests are in flight."""
 
 from __future__ import annotations
 
@@ -15,45 +15,45 @@ from adapter_host.auth.oauth2.metadata import WELL_KNOWN
 
 @dataclass(frozen=True, slots=True)
 class MountedApp:
-    """An application at its prefix; a request that `shortcut` has a handler for passes `access` only."""
+    """An application and its access check; handlers of `direct_handler` bypass the application, but not the check."""
 
     app: web.Application
     access: Middleware
-    shortcut: Callable[[web.Request], Handler | None] | None = None
+    direct_handler: Callable[[web.Request], Handler | None] | None = None
 
 
 class PrefixRouter(web.AbstractResource):
-    """A resource of an outer application that hands requests to the application mounted at their prefix.
+    """A resource of an outer application that routes requests to applications by prefix.
 
-    aiohttp's own sub-applications are fixed once the outer one runs; here what is mounted may be replaced at any time,
-    and a request in progress stays with the application that took it.
+    aiohttp's own sub-applications are fixed once the outer one runs. These can be replaced at any time; a request in
+    flight completes in its application.
     """
 
     def __init__(self, root: str) -> None:
         super().__init__()
         self._root = root
         self._depth = 0
-        self._mounted: Mapping[str, MountedApp] = {}
+        self._apps: Mapping[str, MountedApp] = {}
 
-    def mount(self, mounted: Mapping[str, MountedApp]) -> None:
-        """Replace everything by `mounted`, by prefix; all prefixes are as deep as each other."""
-        self._mounted, self._depth = mounted, max((prefix.count("/") for prefix in mounted), default=0)
+    def mount(self, apps: Mapping[str, MountedApp]) -> None:
+        """Replace all applications by `apps`, by prefix; all prefixes must have the same number of segments."""
+        self._apps, self._depth = apps, max((prefix.count("/") for prefix in apps), default=0)
 
-    def find(self, request: web.Request) -> MountedApp | None:
+    def find_app(self, request: web.Request) -> MountedApp | None:
         """Return the application that is mounted at a request's path."""
         if not self._depth:
-            return self._mounted.get("")
+            return self._apps.get("")
         depth = self._depth + 1
-        return self._mounted.get("/".join(request.rel_url.raw_path.split("/", depth)[:depth]))
+        return self._apps.get("/".join(request.rel_url.raw_path.split("/", depth)[:depth]))
 
     @property
     def canonical(self) -> str:
-        """Where aiohttp's router begins to ask it."""
+        """The prefix below which aiohttp's router calls `resolve`."""
         return self._root or "/"
 
     async def resolve(self, request: web.Request) -> Any:
-        """Return the match of the mounted application, as aiohttp wants it from a resource."""
-        mounted = self.find(request)
+        """Return the match of the mounted application, in aiohttp's form."""
+        mounted = self.find_app(request)
         if mounted is None:
             return None, set()
         match = await mounted.app.router.resolve(request)
@@ -64,11 +64,11 @@ class PrefixRouter(web.AbstractResource):
 
     def url_for(self, **kwargs: str) -> URL:
         """Raise `RuntimeError`: the resource has no URL."""
-        raise RuntimeError("a switch has no URL of its own")
+        raise RuntimeError("the router has no URL")
 
     def add_prefix(self, prefix: str) -> None:
         """Raise `RuntimeError`: the prefix is fixed."""
-        raise RuntimeError("a switch stays where it was put: attach the host to the outermost application")
+        raise RuntimeError("the prefix is fixed; attach the host to the outermost application")
 
     def get_info(self) -> Any:
         """Return aiohttp's description of the resource."""
@@ -86,42 +86,42 @@ class PrefixRouter(web.AbstractResource):
 
 
 class RootRouter:
-    """All that an outer application hands to the host: what is below a root, and what describes it, where all look."""
+    """Routes that an outer application delegates to the host: one prefix, and metadata below `WELL_KNOWN`."""
 
     def __init__(self, root: str) -> None:
-        self._below = PrefixRouter(root)
-        self._described = PrefixRouter(WELL_KNOWN)
+        self._exposers = PrefixRouter(root)
+        self._metadata = PrefixRouter(WELL_KNOWN)
 
     def register(self, app: web.Application) -> None:
-        """Make it part of the outer application."""
-        app.router.register_resource(self._described)
-        app.router.register_resource(self._below)
+        """Add the routes to the outer application."""
+        app.router.register_resource(self._metadata)
+        app.router.register_resource(self._exposers)
 
-    def mount(self, mounted: Mapping[str, MountedApp]) -> None:
-        """Replace everything by `mounted`; that of `WELL_KNOWN` has the descriptions, by their whole paths."""
-        below = dict(mounted)
-        description = below.pop(WELL_KNOWN, None)
-        self._described.mount({"": description} if description is not None else {})
-        self._below.mount(below)
+    def mount(self, apps: Mapping[str, MountedApp]) -> None:
+        """Replace all applications by `apps`; the one at `WELL_KNOWN` serves metadata by full path."""
+        exposers = dict(apps)
+        metadata = exposers.pop(WELL_KNOWN, None)
+        self._metadata.mount({"": metadata} if metadata is not None else {})
+        self._exposers.mount(exposers)
 
-    def handler(self, otherwise: Handler) -> Handler:
-        """Return a handler that takes the shortcuts there are; `otherwise` is the outer application's."""
+    def handler(self, fallback: Handler) -> Handler:
+        """Return a handler that uses direct handlers where possible, otherwise `fallback`."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            mounted = self._below.find(request)
-            # A client that waits for leave to send its body gets it from the application.
-            if mounted is None or mounted.shortcut is None or hdrs.EXPECT in request.headers:
-                return await otherwise(request)
-            if self._described.find(request) is not None and request.rel_url.raw_path.startswith(WELL_KNOWN):
-                return await otherwise(request)
-            handler = mounted.shortcut(request)
-            return await (otherwise(request) if handler is None else mounted.access(request, handler))
+            mounted = self._exposers.find_app(request)
+            # Only the application responds to `Expect: 100-continue`.
+            if mounted is None or mounted.direct_handler is None or hdrs.EXPECT in request.headers:
+                return await fallback(request)
+            if self._metadata.find_app(request) is not None and request.rel_url.raw_path.startswith(WELL_KNOWN):
+                return await fallback(request)
+            handler = mounted.direct_handler(request)
+            return await (fallback(request) if handler is None else mounted.access(request, handler))
 
         return handle
 
 
 def freeze_at(app: web.Application, prefix: str) -> None:
-    """Make an application ready to be mounted at `prefix`: its routes know where they stand, and it is frozen."""
+    """Add `prefix` to the routes of an application, and freeze it."""
     if prefix:
         for resource in list(app.router.resources()):
             app.router.unindex_resource(resource)
@@ -132,6 +132,6 @@ def freeze_at(app: web.Application, prefix: str) -> None:
 
 @web.middleware
 async def pass_through(request: web.Request, handler: Any) -> web.StreamResponse:
-    """Nothing: an outer application without middlewares would not run those of what is mounted in it."""
+    """Call the handler: without a middleware, an aiohttp application does not run those of mounted ones."""
     response: web.StreamResponse = await handler(request)
     return response

@@ -1,4 +1,4 @@
-"""Ports that several worker processes share."""
+"""Ports that worker processes share."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from .listener import Key, Listener
 
 
 class SharedPorts:
-    """Ports that the processes forked from one share (`SO_REUSEPORT`): taken here, listened on by each of them.
+    """Ports that forked processes share (`SO_REUSEPORT`): bound in the parent, opened by each worker.
 
-    What watches a host watches one process: each has a port of its own for that, the next one for the next `worker`.
+    Monitoring exposers report on one process, so each worker has its own port for them: the declared one and the next
+    ones.
     """
 
     def __init__(self, workers: int) -> None:
@@ -21,24 +22,35 @@ class SharedPorts:
         self._workers = workers
         self._sockets: dict[Key, list[socket.socket]] = {}
 
-    def take(self, listeners: Sequence[Listener]) -> dict[str, list[int]]:
-        """Take the ports of these, keep those taken before, and give back all others; raises `StartError`.
+    def reserve(self, listeners: Sequence[Listener]) -> dict[str, list[int]]:
+        """Bind the ports of listeners, keep those already bound, and release all others; raise `StartError`.
 
-        Gives those of what watches each worker, by namespace.
+        Return the ports of monitoring exposers by namespace, one for each worker.
         """
-        wanted = {listener.key for listener in listeners}
-        for key in [key for key in self._sockets if key not in wanted]:
-            for taken in self._sockets.pop(key):
-                taken.close()
+        keys = {listener.key for listener in listeners}
+        for key in [key for key in self._sockets if key not in keys]:
+            for reserved in self._sockets.pop(key):
+                reserved.close()
         for listener in listeners:
             if listener.key not in self._sockets:
                 self._sockets[listener.key] = list(self._bind(listener))
             listener.port = self.port(listener)
-        watching = [listener for listener in listeners if listener.monitors_host]
-        return {mount.exposer.config.namespace: self._ports(each) for each in watching for mount in each.mounts}
+        monitoring = [listener for listener in listeners if listener.monitors_host]
+        return {
+            mount.exposer.config.namespace: self._ports(listener)
+            for listener in monitoring
+            for mount in listener.mounts
+        }
+
+    def close(self) -> None:
+        """Release all ports in this process."""
+        for sockets in self._sockets.values():
+            for reserved in sockets:
+                reserved.close()
+        self._sockets.clear()
 
     def open(self, listener: Listener) -> None:
-        """Bind a listener's socket to its port in this process; raises `StartError`."""
+        """Open a listener on its port in this process; raise `StartError`."""
         listener.port = self.port(listener)
         listener.open(shared=True)
 
@@ -46,20 +58,20 @@ class SharedPorts:
         first = listener.port
         for index in range(self._workers if listener.monitors_host else 1):
             listener.port = first and first + index
-            # Another host would share its port with us unasked: at first it is bound for us alone.
+            # SO_REUSEPORT would also share the port with another host, so first check that it is free.
             listener.bind().close()
             yield listener.bind(shared=True)
 
     def _ports(self, listener: Listener) -> list[int]:
-        """Return the port of a listener, or those that the workers have for it in turn."""
-        return [taken.getsockname()[1] for taken in self._sockets.get(listener.key, ())]
+        """Return the ports of a listener: one, or one for each worker."""
+        return [reserved.getsockname()[1] for reserved in self._sockets.get(listener.key, ())]
 
     def port(self, listener: Listener) -> int:
-        """Return the port of a listener in this process; raises `StartError` where each would take any other."""
+        """Return the port of a listener in this process; raise `StartError` for port 0 after the start."""
         index = self.worker - 1 if listener.monitors_host else 0
-        if known := self._ports(listener):
-            return known[index]
+        if ports := self._ports(listener):
+            return ports[index]
         if not listener.port:
-            message = "several workers cannot agree on any free port after the start (name a port, or start anew)"
+            message = "with --workers a reload cannot use port 0; set a port, or restart"
             raise StartError(listener.locate(message))
         return listener.port + index

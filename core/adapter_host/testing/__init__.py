@@ -1,6 +1,6 @@
-"""For the tests of plugins and of applications that embed the host. Imports the public names.
+"""Test kit for plugins and for applications that embed the host. Imports the public names.
 
-A consumed API in memory, a host on free ports, and the lists of all that an exposer and a consumer have to keep.
+It has a consumed API in memory, a host on free ports, and the contract tests of exposers and consumers.
 """
 
 from .consumer_contract import ConsumerContract, Example

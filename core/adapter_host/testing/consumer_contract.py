@@ -1,4 +1,4 @@
-"""The list of all that a consumer has to keep."""
+"""The contract tests of consumers."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ import orjson
 
 from adapter_host import ArgumentError, ConsumedOperation, Consumer, Host, OperationError, Result, UpstreamError
 
-from .contract import Contract, item, left_over
+from .contract import Contract, contract_test, remaining_tasks
 from .fake import Hold
-from .running import built
+from .running import build_host
 
-_MANY: Final = 8
+_CONCURRENT_CALLS: Final = 8
 _TYPES: Final = frozenset({None, "string", "integer", "number", "boolean", "array", "object", "binary"})
-_STRANGER: Final = "an-argument-that-nobody-declared"
+_UNDECLARED: Final = "an-argument-that-nobody-declared"
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A call that succeeds: the operation's name, the arguments, and the data that it gives."""
+    """A successful call: the name of the operation, the arguments, and the data of the result."""
 
     operation: str
     arguments: Mapping[str, Any]
@@ -34,9 +34,9 @@ class Example:
 
 
 class ConsumerContract(Contract, ABC):
-    """Every test that a consumer has to pass: subclass it in a test module, with an API to call and some examples.
+    """The tests that every consumer must pass; subclass it in a test module, with an API and some examples.
 
-    `failures` are the errors that `fail` can bring about. Without it, and without `hold`, those tests are skipped.
+    `failures` are the errors that `fail` can cause. Tests that need `fail` or `hold` are skipped if it is not defined.
     """
 
     examples: ClassVar[Sequence[Example]] = ()
@@ -44,15 +44,15 @@ class ConsumerContract(Contract, ABC):
 
     @abstractmethod
     def api(self) -> AbstractAsyncContextManager[Mapping[str, Any]]:
-        """Start the API, or what stands in for it; gives the entry of `consumes` that calls it."""
+        """Start a mock server for the API and yield the entry of `consumes` that calls it."""
 
     async def fail(self, error: type[UpstreamError]) -> None:
         """Make the API fail from now on, so that calls raise `error`."""
-        raise SkipTest("'fail' is not filled in")
+        raise SkipTest("'fail' is not defined")
 
     async def hold(self) -> Hold:
-        """Make the API await the `Hold` that this gives, with the arguments, in each call from now on."""
-        raise SkipTest("'hold' is not filled in")
+        """Return a `Hold` that the API awaits in each call from now on, with the arguments."""
+        raise SkipTest("'hold' is not defined")
 
     @property
     def _first(self) -> Example:
@@ -62,7 +62,7 @@ class ConsumerContract(Contract, ABC):
 
     @classmethod
     def pytest_generate_tests(cls, metafunc: Any) -> None:
-        """Make one test of each example and failure."""
+        """Parametrize tests by the examples and failures."""
         if "example" in metafunc.fixturenames:
             names = [f"{number}-{example.operation}" for number, example in enumerate(cls.examples)]
             metafunc.parametrize("example", cls.examples, ids=names)
@@ -75,7 +75,7 @@ class ConsumerContract(Contract, ABC):
             yield host
 
     def _built(self, entry: Mapping[str, Any]) -> Host:
-        return built(self._document(entry), plugins=self.plugins(), **self.given)
+        return build_host(self._document(entry), plugins=self.plugins(), **self.host_settings)
 
     def _document(self, entry: Mapping[str, Any]) -> dict[str, Any]:
         names = dict.fromkeys(example.operation for example in self.examples)
@@ -83,96 +83,96 @@ class ConsumerContract(Contract, ABC):
         front = {"type": "fake", "namespace": "front", "operations": exposed}
         return {"naftiko": "1.0.0-alpha2", "capability": {"consumes": [entry], "exposes": [front]}}
 
-    def test_there_are_examples(self) -> None:
-        """The contract has something to go by."""
-        assert self.examples, "give at least one Example in 'examples'"
+    def test_examples_exist(self) -> None:
+        """The contract has examples."""
+        assert self.examples, "'examples' is empty; add an Example"
 
-    @item
-    async def test_building_touches_nothing(self) -> None:
-        """Making a consumer needs no event loop."""
+    @contract_test
+    async def test_building_has_no_side_effects(self) -> None:
+        """A consumer is created without an event loop."""
         async with self.api() as entry:
             await asyncio.to_thread(self._built, entry)
 
-    @item
-    async def test_operations_say_what_they_take(self) -> None:
-        """Every operation has its namespace, a name of its own, and inputs of known types, each once."""
+    @contract_test
+    async def test_operations_declare_inputs(self) -> None:
+        """Operations have their namespace, unique names, and unique inputs with known types."""
         async with self.api() as entry:
             operations = _consumer(self._built(entry)).operations()
             names = [operation.names[-1] for operation in operations]
-            assert len(set(names)) == len(names), f"two operations have one name: {names}"
+            assert len(set(names)) == len(names), f"duplicate names of operations: {names}"
             for operation in operations:
-                inputs = [given.name for given in operation.inputs]
+                inputs = [parameter.name for parameter in operation.inputs]
                 assert operation.namespace == entry["namespace"]
-                assert len(set(inputs)) == len(inputs), f"two inputs of '{operation.name}' have one name: {inputs}"
-                assert {given.type for given in operation.inputs} <= _TYPES
+                assert len(set(inputs)) == len(inputs), f"duplicate inputs of '{operation.name}': {inputs}"
+                assert {parameter.type for parameter in operation.inputs} <= _TYPES
 
-    @item
-    async def test_a_call_gives_a_result(self, example: Example) -> None:
-        """A call gives a `Result` with the data of the example; so does the next."""
+    @contract_test
+    async def test_calls_return_results(self, example: Example) -> None:
+        """A call returns a `Result` with the data of the example, also the second time."""
         async with self._started() as host:
             for _ in range(2):
                 result = await _operation(host, example).call(example.arguments)
                 assert isinstance(result, Result)
                 assert result.data == example.data
 
-    @item
-    async def test_an_exposed_operation_calls_it(self, example: Example) -> None:
-        """What callers of an exposer may give, as the operation's inputs declare it, is what the call takes."""
+    @contract_test
+    async def test_exposed_operations_call_upstream(self, example: Example) -> None:
+        """An exposed operation accepts the arguments that the declared inputs allow."""
         async with self._started() as host:
             result = await host.call(f"front.{example.operation}", example.arguments)
             assert result.data == example.data
 
-    @item
-    async def test_arguments_are_left_alone(self, example: Example) -> None:
-        """A call does not change the arguments that it is given."""
+    @contract_test
+    async def test_arguments_are_not_modified(self, example: Example) -> None:
+        """A call does not modify its arguments."""
         async with self._started() as host:
             await _operation(host, example).call(MappingProxyType(dict(example.arguments)))
 
-    @item
-    async def test_what_is_not_declared_is_not_sent(self, example: Example) -> None:
-        """An argument that the operation does not declare changes nothing, or is refused as an `ArgumentError`."""
+    @contract_test
+    async def test_undeclared_arguments_are_not_sent(self, example: Example) -> None:
+        """An undeclared argument has no effect, or raises an `ArgumentError`."""
         async with self._started() as host:
             try:
-                result = await _operation(host, example).call({**example.arguments, _STRANGER: "x"})
+                result = await _operation(host, example).call({**example.arguments, _UNDECLARED: "x"})
             except ArgumentError:
                 return
             assert result.data == example.data
 
-    @item
-    async def test_a_failure_is_an_upstream_error(self, failure: type[UpstreamError]) -> None:
-        """When the API fails, a call raises the error that says how."""
+    @contract_test
+    async def test_failures_are_upstream_errors(self, failure: type[UpstreamError]) -> None:
+        """If the API fails, a call raises the exact `UpstreamError`."""
         async with self._started() as host:
             await self.fail(failure)
-            calling = _operation(host, self._first).call(self._first.arguments)
-            (outcome,) = await asyncio.gather(calling, return_exceptions=True)
-            assert type(outcome) is failure, f"{failure.__name__} was told as {outcome!r}"
+            task = _operation(host, self._first).call(self._first.arguments)
+            (outcome,) = await asyncio.gather(task, return_exceptions=True)
+            assert type(outcome) is failure, f"expected {failure.__name__}, got {outcome!r}"
 
-    @item
-    async def test_a_call_can_be_cancelled(self) -> None:
-        """When a call is cancelled the API is told, or at least left, and it can be called again."""
+    @contract_test
+    async def test_calls_can_be_cancelled(self) -> None:
+        """Cancelling a call releases the API, which can be called again."""
         async with self._started() as host:
-            held = await self.hold()
+            hold = await self.hold()
             call = _operation(host, self._first).call
-            calling = asyncio.ensure_future(call(self._first.arguments))
-            await held.entered.wait()
-            calling.cancel()
-            await asyncio.wait([calling])
-            assert calling.cancelled(), "the call went on"
-            await held.cancelled.wait()
-            held.release.set()
+            task = asyncio.ensure_future(call(self._first.arguments))
+            await hold.entered.wait()
+            task.cancel()
+            await asyncio.wait([task])
+            assert task.cancelled(), "the call was not cancelled"
+            await hold.cancelled.wait()
+            hold.release.set()
             await call(self._first.arguments)
 
-    @item
-    async def test_calls_do_not_mix(self) -> None:
-        """Of many calls at once each gets its own answer."""
-        examples = [*self.examples] * _MANY
+    @contract_test
+    async def test_concurrent_calls_are_isolated(self) -> None:
+        """Concurrent calls return their own results."""
+        examples = [*self.examples] * _CONCURRENT_CALLS
         async with self._started() as host:
             results = await asyncio.gather(*(_operation(host, each).call(each.arguments) for each in examples))
-            assert [result.data for result in results] == [each.data for each in examples]
+            assert [result.data for result in results] == [example.data for example in examples]
 
-    @item
-    async def test_a_call_without_a_start_fails_in_order(self) -> None:
-        """Before the start and after the stop a call is answered all the same, or raises an `OperationError`."""
+    @contract_test
+    async def test_calls_outside_start_and_stop(self) -> None:
+        """Before the start and after the stop, a call returns a result or raises an `OperationError`."""
         async with self.api() as entry:
             host = self._built(entry)
             call = _operation(host, self._first).call
@@ -183,9 +183,9 @@ class ConsumerContract(Contract, ABC):
             with suppress(OperationError):
                 await call(self._first.arguments)
 
-    @item
-    async def test_a_stop_is_possible_at_any_time(self) -> None:
-        """A stop does no harm before the start, nor twice."""
+    @contract_test
+    async def test_stop_is_idempotent(self) -> None:
+        """A consumer can be stopped before the start, and twice."""
         async with self.api() as entry:
             host = self._built(entry)
             await _consumer(host).stop()
@@ -193,35 +193,35 @@ class ConsumerContract(Contract, ABC):
                 pass
             await _consumer(host).stop()
 
-    @item
-    async def test_it_starts_again(self) -> None:
-        """A host that was stopped can be started again, and again."""
+    @contract_test
+    async def test_restart(self) -> None:
+        """A stopped host can be started again, repeatedly."""
         async with self.api() as entry:
             host = self._built(entry)
             for _ in range(3):
                 async with host:
                     assert (await _operation(host, self._first).call(self._first.arguments)).data == self._first.data
 
-    @item
-    async def test_a_stop_leaves_nothing(self) -> None:
-        """No task goes on after the stop."""
+    @contract_test
+    async def test_stop_leaves_no_tasks(self) -> None:
+        """No task is running after the stop."""
         async with self.api() as entry:
             before = asyncio.all_tasks()
             async with self._built(entry) as host:
                 await _operation(host, self._first).call(self._first.arguments)
-            assert await left_over(before) == []
+            assert await remaining_tasks(before) == []
 
-    @item
-    async def test_two_hosts_share_nothing(self) -> None:
-        """Two hosts in one process call each for itself, and one goes on when the other has stopped."""
+    @contract_test
+    async def test_two_hosts_are_isolated(self) -> None:
+        """Two hosts in one process are separate, and one continues after the other stops."""
         async with self.api() as entry, self._built(entry) as one:
             async with self._built(entry) as other:
                 assert (await _operation(other, self._first).call(self._first.arguments)).data == self._first.data
             assert (await _operation(one, self._first).call(self._first.arguments)).data == self._first.data
 
-    @item
-    async def test_it_describes_its_requests(self, example: Example) -> None:
-        """`describe` and `preview` give plain data, without a start."""
+    @contract_test
+    async def test_requests_are_described(self, example: Example) -> None:
+        """`describe` and `preview` return plain data, before the start."""
         async with self.api() as entry:
             operation = _operation(self._built(entry), example)
             assert orjson.dumps([operation.describe(), operation.preview(example.arguments)])
@@ -236,4 +236,4 @@ def _operation(host: Host, example: Example) -> ConsumedOperation:
     for operation in _consumer(host).operations():
         if f"{operation.namespace}.{example.operation}" in operation.names:
             return operation
-    raise AssertionError(f"no operation is named '{example.operation}'")
+    raise AssertionError(f"unknown operation '{example.operation}'")

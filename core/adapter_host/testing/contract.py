@@ -1,4 +1,4 @@
-"""What the contracts of exposers and of consumers share: a contract is a class of tests for others to subclass."""
+"""Shared parts of the contracts: classes of tests that tests of adapters inherit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Concatenate, Final, ParamSpec, TypeVar
 from adapter_host import OperationError, Plugins
 
 Caller = Callable[[str, Mapping[str, Any]], Awaitable[Any]]
-"""Calls an operation by name with arguments; gives the answer as plain data, or raises `CallFailedError`."""
+"""Calls an operation by name with arguments; returns plain data, or raises `CallFailedError`."""
 
 
 _TURNS: Final = 5
@@ -19,7 +19,7 @@ _GRACE: Final = 0.1
 
 
 class CallFailedError(Exception):
-    """A client was told that its call failed; `text` is all that it was told, a status too."""
+    """A call of a client failed; `text` is the complete error that the client received, including a status."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -27,67 +27,67 @@ class CallFailedError(Exception):
 
 
 class Contract:
-    """What a contract needs: `patience`, the seconds that anything may take, and `settings`, those of `Settings`."""
+    """The base of contracts; `timeout` is the limit of a test in seconds, `settings` are fields of `Settings`."""
 
-    patience: ClassVar[float] = 5.0
+    timeout: ClassVar[float] = 5.0
     settings: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
     def plugins(self) -> Plugins:
-        """Return the plugins to test with: those that are installed."""
+        """Return the plugins to test with (default: the installed ones)."""
         return Plugins.installed()
 
     @property
-    def given(self) -> dict[str, Any]:
-        """The settings to test with."""
-        return {"drain_timeout": self.patience, **self.settings}
+    def host_settings(self) -> dict[str, Any]:
+        """The fields of `Settings` to test with."""
+        return {"drain_timeout": self.timeout, **self.settings}
 
 
 ContractT = TypeVar("ContractT", bound=Contract)
 P = ParamSpec("P")
 
 
-def item(
+def contract_test(
     check: Callable[Concatenate[ContractT, P], Coroutine[Any, Any, None]],
 ) -> Callable[Concatenate[ContractT, P], None]:
     """Return a contract's test with a timeout and its own event loop, so that no pytest plugin is needed."""
 
     @wraps(check)
-    def run(contract: ContractT, /, *given: P.args, **named: P.kwargs) -> None:
+    def run(contract: ContractT, /, *args: P.args, **kwargs: P.kwargs) -> None:
         async def bounded() -> None:
-            async with asyncio.timeout(contract.patience):
-                await check(contract, *given, **named)
-            await _settle()
+            async with asyncio.timeout(contract.timeout):
+                await check(contract, *args, **kwargs)
+            await _let_connections_close()
 
         try:
             asyncio.run(bounded())
         except TimeoutError as error:
-            raise AssertionError(f"not within {contract.patience:g} s: {check.__doc__}") from error
+            raise AssertionError(f"timeout after {contract.timeout:g} s: {check.__doc__}") from error
 
     return run
 
 
 def error_tree(root: type[OperationError]) -> Iterator[type[OperationError]]:
-    """Yield an error and all below it that are the host's own; a plugin's are that plugin's to test."""
+    """Yield an error type and its subclasses in the same module, which leaves out those of plugins."""
     yield root
     for error in root.__subclasses__():
         if error.__module__ == root.__module__:
             yield from error_tree(error)
 
 
-async def refused(call: Awaitable[Any]) -> bool:
-    """Whether a call comes to nothing: it is told so, or it has no connection any more."""
+async def is_refused(call: Awaitable[Any]) -> bool:
+    """Return True if a call fails, with an error or with a lost connection."""
     try:
         await call
     except (TimeoutError, asyncio.CancelledError):
         raise
     except Exception:
-        # A client is the plugin author's: what it raises for a lost connection is its own affair.
+        # The client is part of the plugin's tests and may raise any exception for a lost connection.
         return True
     return False
 
 
-async def left_over(before: Collection[asyncio.Task[Any]] = ()) -> list[asyncio.Task[Any]]:
-    """Return the tasks that go on after all has been stopped, but those of `before`; they may take a moment to end."""
+async def remaining_tasks(before: Collection[asyncio.Task[Any]] = ()) -> list[asyncio.Task[Any]]:
+    """Return the tasks that are still running shortly after the stop, except those in `before`."""
     others = asyncio.all_tasks() - {asyncio.current_task(), *before}
     if not others:
         return []
@@ -95,8 +95,8 @@ async def left_over(before: Collection[asyncio.Task[Any]] = ()) -> list[asyncio.
     return list(pending)
 
 
-async def _settle() -> None:
-    """Let connections that are being closed end before the loop does, or they would be reported as left open."""
-    await left_over()
+async def _let_connections_close() -> None:
+    """Let connections close before the loop does, so that they are not reported as open."""
+    await remaining_tasks()
     for _ in range(_TURNS):
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""The list of all that an exposer has to keep."""
+"""The contract tests of exposers."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 
 from adapter_host import ArgumentError, OperationError, ProblemsError, UnavailableError, UpstreamStatusError
 
-from .contract import Caller, CallFailedError, Contract, error_tree, item, left_over, refused
-from .running import Running, built
+from .contract import Caller, CallFailedError, Contract, contract_test, error_tree, is_refused, remaining_tasks
+from .running import Running, build_host
 
-_TOLD: Final = "what the caller may know"
-_DETAIL: Final = "the inmost detail"
-_MANY: Final = 8
+_MESSAGE: Final = "the public message"
+_DETAIL: Final = "the internal detail"
+_CONCURRENT_CALLS: Final = 8
 _TYPES: Final = ({"name": "id", "type": "integer", "required": True}, {"name": "note", "type": "string"})
 _NAMES: Final = ("read", "write", "ping")
 
@@ -35,27 +35,30 @@ _MISTAKES: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
 
 
 class ExposerContract(Contract, ABC):
-    """Every test that an exposer has to pass: subclass it in a test module and say how to expose and how to call.
+    """The tests that every exposer must pass; subclass it in a test module, and define `exposes` and `connect`.
 
-    Each test serves operations of an API in memory on a free port, and calls them as a client of the protocol does.
-    Set `ignores_unknown` for a protocol whose callers may send more than an operation takes, as HTTP's may.
+    Each test serves operations of an API in memory on a free port, and calls them with a client of the protocol. Set
+    `ignores_unknown` if the protocol ignores unknown arguments, such as query parameters in HTTP.
     """
 
     ignores_unknown: ClassVar[bool] = False
 
     @abstractmethod
     def exposes(self, operations: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-        """Return the entry of `exposes` that offers `operations` (each with `name`, `description` and `call`)."""
+        """Return the entry of `exposes` for `operations` (each with `name`, `description` and `call`)."""
 
     @abstractmethod
     def connect(self, url: str) -> AbstractAsyncContextManager[Caller]:
-        """Return client of its own at `url`: a function of operation and arguments, which raises `CallFailedError`."""
+        """Connect a new client to `url` and yield a function that calls an operation with arguments.
+
+        The function raises `CallFailedError`.
+        """
 
     @asynccontextmanager
-    async def linger(self, url: str) -> AsyncIterator[None]:
-        """Keep something open that says nothing: by default a connection; a stream, if the protocol has such."""
-        place = urlsplit(url)
-        _, writer = await asyncio.open_connection(place.hostname, place.port)
+    async def open_idle_connection(self, url: str) -> AsyncIterator[None]:
+        """Keep an idle connection open; override it to open a stream if the protocol has streams."""
+        parts = urlsplit(url)
+        _, writer = await asyncio.open_connection(parts.hostname, parts.port)
         try:
             yield
         finally:
@@ -63,15 +66,15 @@ class ExposerContract(Contract, ABC):
 
     @classmethod
     def pytest_generate_tests(cls, metafunc: Any) -> None:
-        """Make one test of each error, value and mistake."""
+        """Parametrize tests by errors, values and mistakes."""
         errors = {error.__name__: error for error in error_tree(OperationError)}
-        for name, known in (("error", errors), ("value", _VALUES), ("mistake", _MISTAKES)):
+        for name, cases in (("error", errors), ("value", _VALUES), ("mistake", _MISTAKES)):
             if name in metafunc.fixturenames:
-                metafunc.parametrize(name, list(known.values()), ids=list(known))
+                metafunc.parametrize(name, list(cases.values()), ids=list(cases))
 
     @asynccontextmanager
     async def _served(self, **keys: Any) -> AsyncIterator[tuple[Running, str]]:
-        host = built(self._document(**keys), plugins=self.plugins(), **self.given)
+        host = build_host(self._document(**keys), plugins=self.plugins(), **self.host_settings)
         async with host:
             yield Running(host), host.status()[0].url or ""
 
@@ -87,204 +90,204 @@ class ExposerContract(Contract, ABC):
             },
         }
 
-    @item
-    async def test_building_touches_nothing(self) -> None:
-        """Making an exposer needs no event loop and opens nothing; it has no URL before it is started."""
-        host = await asyncio.to_thread(built, self._document(), plugins=self.plugins(), **self.given)
-        assert host.status()[0].url is None, "an exposer that is not started has a URL"
+    @contract_test
+    async def test_building_has_no_side_effects(self) -> None:
+        """An exposer is created without an event loop, and has no URL before the start."""
+        host = await asyncio.to_thread(build_host, self._document(), plugins=self.plugins(), **self.host_settings)
+        assert host.status()[0].url is None, "the exposer has a URL before the start"
 
-    @item
+    @contract_test
     async def test_each_operation_is_served(self) -> None:
-        """Each operation is served under its name, with the arguments as they were given."""
+        """Each operation is served under its name, and receives the arguments unchanged."""
         async with self._served() as (served, url), self.connect(url) as call:
             for name in _NAMES:
-                given = {"id": 7, "note": name}
-                assert await call(name, given) == given
-                assert served.fake("api").calls[-1:] == [(name, given)]
+                arguments = {"id": 7, "note": name}
+                assert await call(name, arguments) == arguments
+                assert served.fake("api").calls[-1:] == [(name, arguments)]
 
-    @item
-    async def test_a_result_is_that_of_a_direct_call(self, value: Any) -> None:
-        """A client gets the data that a direct call gives."""
+    @contract_test
+    async def test_results_equal_direct_calls(self, value: Any) -> None:
+        """A client receives the data of a direct call."""
         async with self._served() as (served, url), self.connect(url) as call:
-            served.fake("api").answers["read"] = lambda _: value
+            served.fake("api").responses["read"] = lambda _: value
             namespace = served.host.status()[0].namespace
             direct = await served.host.call(f"{namespace}.read", {"id": 7})
             assert await call("read", {"id": 7}) == direct.data
 
-    @item
-    async def test_an_error_is_told(self, error: type[OperationError]) -> None:
-        """Each error of a call reaches the client as an error, with its message and without what caused it."""
-        raised = _made(error)
+    @contract_test
+    async def test_errors_reach_the_client(self, error: type[OperationError]) -> None:
+        """Each error of a call reaches the client, with its message and without its cause."""
+        raised = _make_error(error)
 
-        def answer(_: Mapping[str, Any]) -> None:
+        def respond(_: Mapping[str, Any]) -> None:
             raise raised from RuntimeError(_DETAIL)
 
         async with self._served() as (served, url), self.connect(url) as call:
-            served.fake("api").answers["read"] = answer
-            told = await _told(call, {"id": 7})
-            assert raised.message in told or _TOLD in told, f"{error.__name__} was told as: {told}"
-            assert _DETAIL not in told
+            served.fake("api").responses["read"] = respond
+            text = await _error_text(call, {"id": 7})
+            assert raised.message in text or _MESSAGE in text, f"no message of {error.__name__} in: {text}"
+            assert _DETAIL not in text
 
-    @item
-    async def test_what_nobody_foresaw_is_told_without_details(self) -> None:
-        """Any other exception reaches the client as an error without its text, and the next call is served."""
+    @contract_test
+    async def test_unexpected_errors_hide_details(self) -> None:
+        """Any other exception reaches the client as an error without its text, and the next call succeeds."""
 
-        def answer(_: Mapping[str, Any]) -> None:
+        def respond(_: Mapping[str, Any]) -> None:
             raise RuntimeError(_DETAIL)
 
         async with self._served() as (served, url):
-            served.fake("api").answers["read"] = answer
+            served.fake("api").responses["read"] = respond
             async with self.connect(url) as call:
-                told = await _told(call, {"id": 7})
-                assert _DETAIL not in told
-                assert "RuntimeError" not in told
+                text = await _error_text(call, {"id": 7})
+                assert _DETAIL not in text
+                assert "RuntimeError" not in text
             async with self.connect(url) as call:
                 assert await call("write", {"id": 7}) == {"id": 7}
 
-    @item
-    async def test_a_callers_mistake_is_named(self, mistake: tuple[str, Mapping[str, Any]]) -> None:
-        """A wrong argument is told by its name, and nothing is called."""
+    @contract_test
+    async def test_invalid_arguments_are_named(self, mistake: tuple[str, Mapping[str, Any]]) -> None:
+        """The error of an invalid argument contains its name, and nothing is called."""
         name, arguments = mistake
         async with self._served() as (served, url), self.connect(url) as call:
-            told = await _told(call, arguments)
-            assert f"'{name}'" in told, f"'{name}' is not named: {told}"
+            text = await _error_text(call, arguments)
+            assert f"'{name}'" in text, f"'{name}' is not named: {text}"
             assert served.fake("api").calls == []
 
-    @item
-    async def test_an_unknown_argument_is_named(self) -> None:
-        """An argument that the operation does not take is told by its name, or ignored; it is never passed on."""
+    @contract_test
+    async def test_unknown_arguments_are_named(self) -> None:
+        """An unknown argument is an error with its name, or ignored; it is never passed on."""
         async with self._served() as (served, url), self.connect(url) as call:
             if self.ignores_unknown:
                 assert await call("read", {"id": 7, "nmae": "x"}) == {"id": 7}
             else:
-                told = await _told(call, {"id": 7, "nmae": "x"})
-                assert "'nmae'" in told, f"'nmae' is not named: {told}"
+                text = await _error_text(call, {"id": 7, "nmae": "x"})
+                assert "'nmae'" in text, f"'nmae' is not named: {text}"
                 assert served.fake("api").calls == []
 
-    @item
-    async def test_callers_are_asked_who_they_are_or_nothing_is_served(self) -> None:
-        """An exposer whose document has `authentication` refuses the document, or callers without credentials."""
+    @contract_test
+    async def test_authentication_is_enforced_or_rejected(self) -> None:
+        """With `authentication`, calls without credentials fail, or the document is invalid."""
         document = self._document(authentication={"type": "bearer", "token": "{{env.TOKEN}}"})
         try:
-            host = built(document, plugins=self.plugins(), environment={"TOKEN": "a-secret"}, **self.given)
+            host = build_host(document, plugins=self.plugins(), environment={"TOKEN": "a-secret"}, **self.host_settings)
         except ProblemsError:
             return
         async with host, self.connect(host.status()[0].url or "") as call:
-            assert await refused(call("read", {"id": 7})), "who has no credentials was served"
+            assert await is_refused(call("read", {"id": 7})), "a call without credentials succeeded"
             assert Running(host).fake("api").calls == []
 
-    @item
-    async def test_calls_do_not_mix(self) -> None:
-        """Of many calls at once, which end in another order than they came, each gets its own answer."""
-        all_in, turns = asyncio.Barrier(_MANY + 1), [asyncio.Event() for _ in range(_MANY)]
+    @contract_test
+    async def test_concurrent_calls_are_isolated(self) -> None:
+        """Concurrent calls return their own results, in any order."""
+        all_entered, turns = asyncio.Barrier(_CONCURRENT_CALLS + 1), [asyncio.Event() for _ in range(_CONCURRENT_CALLS)]
 
-        async def answer(given: Mapping[str, Any]) -> Any:
-            await all_in.wait()
-            await turns[given["id"]].wait()
-            return given
+        async def respond(arguments: Mapping[str, Any]) -> Any:
+            await all_entered.wait()
+            await turns[arguments["id"]].wait()
+            return arguments
 
         async with AsyncExitStack() as stack:
             served, url = await stack.enter_async_context(self._served())
-            served.fake("api").answers["read"] = answer
+            served.fake("api").responses["read"] = respond
             callers = [await stack.enter_async_context(self.connect(url)) for _ in turns]
-            calls = [asyncio.ensure_future(call("read", {"id": i})) for i, call in enumerate(callers)]
-            await all_in.wait()
-            for turn, calling in reversed(list(zip(turns, calls, strict=True))):
+            tasks = [asyncio.ensure_future(call("read", {"id": i})) for i, call in enumerate(callers)]
+            await all_entered.wait()
+            for turn, task in reversed(list(zip(turns, tasks, strict=True))):
                 turn.set()
-                await calling
-            assert [await calling for calling in calls] == [{"id": i} for i in range(_MANY)]
+                await task
+            assert [await task for task in tasks] == [{"id": i} for i in range(_CONCURRENT_CALLS)]
 
-    @item
-    async def test_a_caller_that_goes_away_cancels_its_call(self) -> None:
-        """When a client closes its connection, the call that it waited for is cancelled."""
+    @contract_test
+    async def test_disconnect_cancels_the_call(self) -> None:
+        """Closing the connection cancels the call."""
         async with self._served() as (served, url):
-            held = served.fake("api").hold("read")
+            hold = served.fake("api").hold("read")
             async with self.connect(url) as call:
-                calling = asyncio.ensure_future(call("read", {"id": 7}))
-                await held.entered.wait()
-                calling.cancel()
-                await asyncio.wait([calling])
-            await held.cancelled.wait()
+                task = asyncio.ensure_future(call("read", {"id": 7}))
+                await hold.entered.wait()
+                task.cancel()
+                await asyncio.wait([task])
+            await hold.cancelled.wait()
 
-    @item
-    async def test_draining_takes_no_new_calls(self) -> None:
-        """Once draining, a call on a connection that is open is refused."""
+    @contract_test
+    async def test_drain_refuses_new_calls(self) -> None:
+        """While draining, calls on open connections are refused."""
         async with self._served() as (served, url), self.connect(url) as call:
             assert await call("ping", {"id": 1}) == {"id": 1}
             await served.host.drain()
-            assert await refused(call("read", {"id": 7})), "a new call was answered"
+            assert await is_refused(call("read", {"id": 7})), "a new call succeeded"
             assert served.fake("api").calls == [("ping", {"id": 1})]
 
-    @item
-    async def test_draining_lets_a_call_in_progress_end(self) -> None:
-        """A call that is in progress when draining begins is answered."""
+    @contract_test
+    async def test_drain_completes_calls_in_flight(self) -> None:
+        """A call in flight completes while draining."""
         async with self._served() as (served, url), self.connect(url) as call:
-            held = served.fake("api").hold("read")
-            calling = asyncio.ensure_future(call("read", {"id": 7}))
-            await held.entered.wait()
+            hold = served.fake("api").hold("read")
+            task = asyncio.ensure_future(call("read", {"id": 7}))
+            await hold.entered.wait()
             draining = asyncio.ensure_future(served.host.drain())
-            await _refusing(served)
-            held.release.set()
-            assert await calling == {"id": 7}
+            await _wait_until_refusing(served)
+            hold.release.set()
+            assert await task == {"id": 7}
             await draining
 
-    @item
-    async def test_what_is_open_does_not_hold_up_the_stop(self) -> None:
-        """Connections and streams that are open and idle are closed by the stop, at once."""
-        async with self._served() as (served, url), self.linger(url), self.connect(url) as call:
+    @contract_test
+    async def test_idle_connections_do_not_delay_stop(self) -> None:
+        """The stop closes idle connections and streams immediately."""
+        async with self._served() as (served, url), self.open_idle_connection(url), self.connect(url) as call:
             assert await call("ping", {"id": 1}) == {"id": 1}
-            async with asyncio.timeout(self.patience / 2):
+            async with asyncio.timeout(self.timeout / 2):
                 await served.host.drain()
                 await served.host.stop()
-            assert await refused(call("ping", {"id": 1})), "a stopped exposer answered"
+            assert await is_refused(call("ping", {"id": 1})), "a call to a stopped exposer succeeded"
 
-    @item
-    async def test_a_stop_leaves_nothing(self) -> None:
-        """No task goes on after the stop, and there is no URL any more."""
+    @contract_test
+    async def test_stop_leaves_no_tasks(self) -> None:
+        """No task is running after the stop, and the exposer has no URL."""
         async with self._served() as (served, url), self.connect(url) as call:
             assert await call("ping", {"id": 1}) == {"id": 1}
-        assert served.host.status()[0].url is None, "an exposer that was stopped has a URL"
-        assert await left_over() == []
+        assert served.host.status()[0].url is None, "the exposer has a URL after the stop"
+        assert await remaining_tasks() == []
 
-    @item
-    async def test_it_starts_again(self) -> None:
-        """A host that was stopped can be started again, and again."""
-        host = built(self._document(), plugins=self.plugins(), **self.given)
+    @contract_test
+    async def test_restart(self) -> None:
+        """A stopped host can be started again, repeatedly."""
+        host = build_host(self._document(), plugins=self.plugins(), **self.host_settings)
         for number in range(3):
             async with host, self.connect(host.status()[0].url or "") as call:
                 assert await call("read", {"id": number}) == {"id": number}
 
-    @item
-    async def test_two_hosts_share_nothing(self) -> None:
-        """Two hosts in one process serve each its own, and one goes on when the other has stopped."""
+    @contract_test
+    async def test_two_hosts_are_isolated(self) -> None:
+        """Two hosts in one process are separate, and one continues after the other stops."""
         async with self._served() as (one, url), self.connect(url) as call:
-            one.fake("api").answers["read"] = lambda _: {"host": 1}
+            one.fake("api").responses["read"] = lambda _: {"host": 1}
             async with self._served() as (two, other_url), self.connect(other_url) as other:
-                two.fake("api").answers["read"] = lambda _: {"host": 2}
+                two.fake("api").responses["read"] = lambda _: {"host": 2}
                 assert await call("read", {"id": 7}) == {"host": 1}
                 assert await other("read", {"id": 7}) == {"host": 2}
             assert await call("read", {"id": 7}) == {"host": 1}
 
 
-def _made(error: type[OperationError]) -> OperationError:
+def _make_error(error: type[OperationError]) -> OperationError:
     if issubclass(error, ArgumentError):
-        return error("id", _TOLD)
+        return error("id", _MESSAGE)
     if issubclass(error, UpstreamStatusError):
-        return error(418, b'{"said": "%b"}' % _TOLD.encode(), "application/json")
-    return error(_TOLD)
+        return error(418, b'{"said": "%b"}' % _MESSAGE.encode(), "application/json")
+    return error(_MESSAGE)
 
 
-async def _told(call: Caller, arguments: Mapping[str, Any]) -> str:
+async def _error_text(call: Caller, arguments: Mapping[str, Any]) -> str:
     """Return the error that a client receives for a failed call."""
     try:
-        answer = await call("read", arguments)
+        result = await call("read", arguments)
     except CallFailedError as failed:
         return failed.text
-    raise AssertionError(f"the call succeeded: {answer!r}")
+    raise AssertionError(f"the call succeeded: {result!r}")
 
 
-async def _refusing(served: Running) -> None:
-    """Wait until the host takes no new calls."""
+async def _wait_until_refusing(served: Running) -> None:
+    """Wait until the host refuses new calls."""
     namespace = served.host.status()[0].namespace
     while True:
         try:

@@ -1,4 +1,4 @@
-"""A consumer that calls nothing: `type: fake`. Its operations echo their arguments until told otherwise."""
+"""A consumed API in memory: `type: fake`. By default, operations return their arguments."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from adapter_host import (
     hookimpl,
 )
 
-Answer = Callable[[dict[str, Any]], Any | Awaitable[Any]]
+ResponseFactory = Callable[[dict[str, Any]], Any | Awaitable[Any]]
 
 
 class FakeOperationSpec(Model):
-    """One operation: its name, where it stands, what it takes and what it says of its answers."""
+    """An operation: name, method and path, inputs and outputs."""
 
     name: str
     method: str | None = None
@@ -46,7 +46,7 @@ class FakeConfig(ConsumerConfig):
 
 
 class FakeOperation(ConsumedOperation):
-    """Echoes its arguments, or gives what its consumer was told to."""
+    """Returns its arguments, or the response that is set in its consumer."""
 
     def __init__(self, spec: FakeOperationSpec, consumer: FakeConsumer) -> None:
         self.namespace = consumer.config.namespace
@@ -60,19 +60,19 @@ class FakeOperation(ConsumedOperation):
         self._consumer = consumer
 
     async def call(self, arguments: Arguments, *, stream: bool = False) -> Result:
-        given = dict(arguments)
-        self._consumer.calls.append((self.name, given))
-        answer = self._consumer.answers.get(self.name)
-        found = given if answer is None else answer(given)
-        if isinstance(found, Awaitable):
-            found = await found
-        return found if isinstance(found, Result) else Result(data=found)
+        copy = dict(arguments)
+        self._consumer.calls.append((self.name, copy))
+        respond = self._consumer.responses.get(self.name)
+        response = copy if respond is None else respond(copy)
+        if isinstance(response, Awaitable):
+            response = await response
+        return response if isinstance(response, Result) else Result(data=response)
 
 
 class Hold:
-    """The calls of one operation, held: `entered` is set once one has come in, and each ends after `release` is set.
+    """A response that blocks calls: `entered` is set by the first call, and setting `release` completes all calls.
 
-    `cancelled` is set when whoever called has given up.
+    `cancelled` is set when a call is cancelled.
     """
 
     def __init__(self) -> None:
@@ -93,8 +93,8 @@ class Hold:
 class FakeConsumer(Consumer[FakeConfig]):
     """A consumed API in memory.
 
-    `calls` are the calls it got, in order; `answers` tells by operation name what to give: a function of the arguments
-    (plain or asynchronous) that returns data or a `Result`, or raises.
+    `calls` are the received calls, in order. `responses` maps names of operations to functions of the arguments, plain
+    or asynchronous, that return data or a `Result`, or raise an error.
     """
 
     config_class = FakeConfig
@@ -102,14 +102,14 @@ class FakeConsumer(Consumer[FakeConfig]):
     def __init__(self, config: FakeConfig, context: BuildContext) -> None:
         super().__init__(config, context)
         self.calls: list[tuple[str, dict[str, Any]]] = []
-        self.answers: dict[str, Answer] = {}
+        self.responses: dict[str, ResponseFactory] = {}
         self.running = False
 
     def hold(self, operation: str) -> Hold:
-        """Hold the calls of an operation from now on; then they give their arguments."""
-        held = Hold()
-        self.answers[operation] = held
-        return held
+        """Block the calls of an operation from now on; they return their arguments after the release."""
+        hold = Hold()
+        self.responses[operation] = hold
+        return hold
 
     def operations(self) -> Sequence[ConsumedOperation]:
         return [FakeOperation(spec, self) for spec in self.config.operations]
@@ -128,13 +128,13 @@ class FakeExposerConfig(ExposerConfig):
 
 
 class FakeExposer(Exposer[FakeExposerConfig]):
-    """Offers its operations to `Host.call` alone: it is served nowhere."""
+    """An exposer without a server, for `Host.call` only."""
 
     config_class = FakeExposerConfig
 
 
 class FakePlugin:
-    """The plugin that brings `type: fake`, to consume and to expose."""
+    """The plugin of `type: fake`, a consumer and an exposer."""
 
     @hookimpl
     def register_consumers(self, register: RegisterConsumer) -> None:

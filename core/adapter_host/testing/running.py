@@ -1,4 +1,4 @@
-"""A host that runs for the length of a test."""
+"""A host that runs during a test."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from .fake import FakeConsumer, FakePlugin
 
 
 class Running:
-    """A served document: its URLs and its fake consumers."""
+    """A served document, with its URLs and fake consumers."""
 
     def __init__(self, host: Host) -> None:
         self.host = host
 
     def url(self, namespace: str) -> str:
-        """Where the exposer of that namespace is served; raises `LookupError`."""
+        """Return the URL of the exposer with a namespace; raise `LookupError`."""
         urls = {status.namespace: status.url for status in self.host.status()}
         url = urls[namespace]
         if url is None:
@@ -28,27 +28,27 @@ class Running:
         return url
 
     def fake(self, namespace: str) -> FakeConsumer:
-        """Return the fake consumer of that namespace; raises `LookupError`."""
+        """Return the fake consumer with a namespace; raise `LookupError`."""
         for plan in self.host.plans:
             for consumer in plan.consumers:
                 if consumer.config.namespace == namespace and isinstance(consumer, FakeConsumer):
                     return consumer
-        raise LookupError(f"no fake consumer is named '{namespace}'")
+        raise LookupError(f"no fake consumer has the namespace '{namespace}'")
 
 
 @asynccontextmanager
 async def running(
     document: Mapping[str, Any] | str | Path, *, plugins: Plugins | None = None, **settings: Any
 ) -> AsyncIterator[Running]:
-    """Serve a document, a file or a folder, every exposer on a free loopback port; `settings` are those of `Settings`.
+    """Serve a document, a file or a folder, with each exposer on a free loopback port.
 
-    `type: fake` is at hand besides the installed plugins, or besides `plugins`.
+    `settings` are fields of `Settings`. `plugins` (default: the installed ones) are supplemented by `type: fake`.
     """
-    async with built(document, plugins=plugins, **settings) as host:
+    async with build_host(document, plugins=plugins, **settings) as host:
         yield Running(host)
 
 
-def built(document: Mapping[str, Any] | str | Path, *, plugins: Plugins | None = None, **settings: Any) -> Host:
+def build_host(document: Mapping[str, Any] | str | Path, *, plugins: Plugins | None = None, **settings: Any) -> Host:
     """Return the host that `running` starts."""
     plugins = plugins or Plugins.installed()
     if "fake" not in plugins.consumers:

@@ -35,7 +35,7 @@ class TestMcp(ExposerContract):
             yield call
 
     @asynccontextmanager
-    async def linger(self, url: str) -> AsyncIterator[None]:
+    async def open_idle_connection(self, url: str) -> AsyncIterator[None]:
         """Keep a stream for change notifications open."""
         async with ClientSession() as session, session.get(url, headers={"Accept": "text/event-stream"}) as stream:
             assert stream.status == 200

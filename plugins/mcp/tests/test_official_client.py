@@ -54,7 +54,7 @@ async def test_list_tools(shop: Any, mode: str) -> None:
 
 async def test_object_result_is_text_and_structured(shop: Any, mode: str) -> None:
     body = b'{ "id": 7, "price": 1.50, "left": null }'
-    shop.stock.answers["get"] = lambda _: Result(body=body)
+    shop.stock.responses["get"] = lambda _: Result(body=body)
     async with Client(shop.url, mode=mode) as client:
         result = await client.call_tool("get-item", {"id": 7, "note": "n"})
     assert not result.is_error
@@ -65,7 +65,7 @@ async def test_object_result_is_text_and_structured(shop: Any, mode: str) -> Non
 
 @pytest.mark.parametrize(("mode", "structured"), [("legacy", None), ("2026-07-28", [1, 2])])
 async def test_array_result_is_structured_in_stateless_revisions(shop: Any, mode: str, structured: Any) -> None:
-    shop.stock.answers["list"] = lambda _: [1, 2]
+    shop.stock.responses["list"] = lambda _: [1, 2]
     async with Client(shop.url, mode=mode) as client:
         result = await client.call_tool("list-items")
     assert text_of(result) == "[1,2]"
@@ -73,14 +73,14 @@ async def test_array_result_is_structured_in_stateless_revisions(shop: Any, mode
 
 
 async def test_image_result(shop: Any, mode: str) -> None:
-    shop.stock.answers["list"] = lambda _: Result(body=b"\x89PNG", media_type="image/png")
+    shop.stock.responses["list"] = lambda _: Result(body=b"\x89PNG", media_type="image/png")
     async with Client(shop.url, mode=mode) as client:
         result = await client.call_tool("list-items")
     assert content_of(result) == [{"type": "image", "mime_type": "image/png", "data": "iVBORw=="}]
 
 
 async def test_empty_result(shop: Any, mode: str) -> None:
-    shop.stock.answers["list"] = lambda _: Result(status=204, body=b"", media_type="")
+    shop.stock.responses["list"] = lambda _: Result(status=204, body=b"", media_type="")
     async with Client(shop.url, mode=mode) as client:
         result = await client.call_tool("list-items")
     assert (result.content, result.structured_content, result.is_error) == ([], None, False)
@@ -103,7 +103,7 @@ async def test_upstream_error_is_a_tool_error(shop: Any, mode: str, snapshot: Sn
     def refuse(_: dict[str, Any]) -> None:
         raise UpstreamStatusError(404, b'{"error":"no such item"}', "application/json")
 
-    shop.stock.answers["get"] = refuse
+    shop.stock.responses["get"] = refuse
     async with Client(shop.url, mode=mode) as client:
         result = await client.call_tool("get-item", {"id": 7})
     assert result.is_error
@@ -114,7 +114,7 @@ async def test_upstream_timeout_is_a_tool_error(shop: Any, mode: str) -> None:
     def late(_: dict[str, Any]) -> None:
         raise UpstreamTimeoutError("upstream timeout")
 
-    shop.stock.answers["get"] = late
+    shop.stock.responses["get"] = late
     async with Client(shop.url, mode=mode) as client:
         result = await client.call_tool("get-item", {"id": 7})
     assert (result.is_error, text_of(result)) == (True, "upstream timeout")
@@ -131,7 +131,7 @@ async def test_internal_error_hides_details(shop: Any, mode: str, caplog: pytest
     def fail(_: dict[str, Any]) -> None:
         raise RuntimeError("a detail")
 
-    shop.stock.answers["get"] = fail
+    shop.stock.responses["get"] = fail
     async with Client(shop.url, mode=mode) as client:
         with pytest.raises(MCPError) as caught:
             await client.call_tool("get-item", {"id": 7})

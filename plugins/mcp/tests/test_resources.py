@@ -189,13 +189,13 @@ async def test_variables_are_decoded_and_used_in_with(mode: str) -> None:
 )
 async def test_resource_content_by_media_type(mode: str, response: Result, expected: dict[str, str]) -> None:
     async with serve_shop(mode, ITEMS) as served:
-        served.stock.answers["list"] = lambda _: response
+        served.stock.responses["list"] = lambda _: response
         assert await read(served.client, "shop://items") == {"uri": "shop://items", **expected}
 
 
 async def test_declared_media_type_overrides_response(mode: str) -> None:
     async with serve_shop(mode, {**ITEMS, "mimeType": "text/markdown"}) as served:
-        served.stock.answers["list"] = lambda _: Result(body=b"# A", media_type="application/octet-stream")
+        served.stock.responses["list"] = lambda _: Result(body=b"# A", media_type="application/octet-stream")
         assert await read(served.client, "shop://items") == {
             "uri": "shop://items",
             "mime_type": "text/markdown",
@@ -232,7 +232,7 @@ async def test_upstream_404_is_resource_not_found(mode: str, snapshot: SnapshotA
         raise UpstreamStatusError(404, b'{"error":"sold"}', "application/json")
 
     async with serve_shop(mode, ITEM) as served:
-        served.stock.answers["get"] = not_found_upstream
+        served.stock.responses["get"] = not_found_upstream
         code, message, data = await read_error(served.client, "shop://items/7")
     assert code == not_found(mode)
     assert data == {"uri": "shop://items/7", "status": 404, "body": '{"error":"sold"}'}
@@ -251,7 +251,7 @@ async def test_upstream_failure_is_an_internal_error(
         raise error
 
     async with serve_shop(mode, ITEMS) as served:
-        served.stock.answers["list"] = fail
+        served.stock.responses["list"] = fail
         code, message, error_data = await read_error(served.client, "shop://items")
     assert (code, error_data) == (-32603, {"uri": "shop://items", **data})
     assert message == snapshot

@@ -227,7 +227,7 @@ CALL = request("tools/call", 1, name="get", arguments={})
 )
 async def test_results_equal_those_over_http(body: bytes, structured: Any) -> None:
     async with serve_pipes() as client:
-        client.stock.answers["get"] = lambda _: Result(body=body)
+        client.stock.responses["get"] = lambda _: Result(body=body)
         client.send(initialize() + CALL)
         await client.receive()
         response = await client.receive()
@@ -248,7 +248,7 @@ async def test_internal_error_hides_details(caplog: pytest.LogCaptureFixture) ->
         raise RuntimeError("a detail")
 
     async with serve_pipes() as client:
-        client.stock.answers["get"] = fail
+        client.stock.responses["get"] = fail
         client.send(initialize() + CALL)
         await client.receive()
         error = (await client.receive())["error"]
@@ -292,7 +292,7 @@ async def test_cancelled_call_does_not_block_shutdown() -> None:
             cancelled.set()
 
     async with serve_pipes() as client:
-        client.stock.answers["get"] = hang
+        client.stock.responses["get"] = hang
         client.send(initialize())
         await client.receive()
         client.send(b'{"jsonrpc":"2.0","method":"notifications/initialized"}\n' + CALL)
@@ -309,7 +309,7 @@ async def test_concurrent_calls() -> None:
         return arguments
 
     async with serve_pipes() as client:
-        client.stock.answers["get"] = wait
+        client.stock.responses["get"] = wait
         client.send(initialize() + CALL + request("ping", 2))
         assert (await client.receive())["id"] == 0
         assert (await client.receive())["id"] == 2

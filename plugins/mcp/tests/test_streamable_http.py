@@ -383,7 +383,7 @@ async def test_disconnect_cancels_the_call(shop: Any) -> None:
         finally:
             ended.set()
 
-    shop.stock.answers["list"] = wait
+    shop.stock.responses["list"] = wait
     body, headers = stateless_request("tools/call", name="list-items")
     call = asyncio.create_task(shop.post(body, **headers))
     await began.wait()
@@ -413,7 +413,7 @@ async def test_drain_waits_for_calls_in_progress(shop_document: dict[str, Any]) 
         return {"late": True}
 
     async with running(shop_document) as served, aiohttp.ClientSession() as session:
-        served.fake("stock").answers["list"] = wait
+        served.fake("stock").responses["list"] = wait
         url = URL(served.url("shop"))
         calling = asyncio.create_task(call_tool(session, url))
         await began.wait()

@@ -90,7 +90,7 @@ class PausedCall:
 
 @pytest.fixture
 def paused_call(shop: Any) -> PausedCall:
-    shop.stock.answers["list"] = paused_call = PausedCall()
+    shop.stock.responses["list"] = paused_call = PausedCall()
     return paused_call
 
 
@@ -197,7 +197,7 @@ async def test_session_is_shared_between_processes_with_one_key(shop_document: d
         aiohttp.ClientSession() as session,
     ):
         headers = await initialize(session, first.url("shop"))
-        second.fake("stock").answers["list"] = paused_call = PausedCall()
+        second.fake("stock").responses["list"] = paused_call = PausedCall()
         call = message("tools/call", 7, name="list-items")
         calling = asyncio.create_task(post_status(session, second.url("shop"), call, headers))
         await paused_call.began.wait()
@@ -243,7 +243,7 @@ async def test_deleted_session_is_rejected(shop: Any) -> None:
 
 
 async def test_session_implies_the_version(shop: Any) -> None:
-    shop.stock.answers["list"] = lambda _: [1]
+    shop.stock.responses["list"] = lambda _: [1]
     headers = await initialize(shop.session, shop.url)
     del headers["MCP-Protocol-Version"]
     _, response = await post_raw(shop, message("tools/call", name="list-items"), headers)
@@ -280,7 +280,7 @@ async def test_change_notifications(shop_document: dict[str, Any]) -> None:
 async def test_disconnected_clients_release_resources(shop_document: dict[str, Any]) -> None:
     async with running(shop_document) as served, aiohttp.ClientSession() as session:
         url, paused_call, mcp = served.url("shop"), PausedCall(), exposer_of(served)
-        served.fake("stock").answers["list"] = paused_call
+        served.fake("stock").responses["list"] = paused_call
         calling = asyncio.create_task(post_status(session, url, message("tools/call", name="list-items"), ACCEPT))
         async with session.get(url, headers=ACCEPT) as handshake_stream, subscribe(session, url) as stateless_stream:
             await paused_call.began.wait()
@@ -362,7 +362,7 @@ async def test_log_messages_on_request(
     tool = {"name": "price", "description": "A price", "call": "stock.list", "outputParameters": outputs}
     document = {**shop_document, "capability": {**capability, "exposes": [{**exposer_spec, "tools": [tool]}]}}
     async with running(document) as served, aiohttp.ClientSession() as session:
-        served.fake("stock").answers["list"] = lambda _: {"price": "much"}
+        served.fake("stock").responses["list"] = lambda _: {"price": "much"}
         url = served.url("shop")
         if era == "stateless":
             meta = {"io.modelcontextprotocol/logLevel": "info"} if requested else {}
@@ -558,7 +558,7 @@ async def test_reload_notifies_clients_and_keeps_sessions(shop_document: dict[st
             await served.host.reload(shop_document)
             events = [event["method"] for event in await read_events(stream)]
         assert events[0] == "notifications/tools/list_changed"
-        served.fake("stock").answers["list"] = paused_call = PausedCall()
+        served.fake("stock").responses["list"] = paused_call = PausedCall()
         calling = asyncio.create_task(
             post_status(session, url, message("tools/call", 7, name="list-items"), session_headers)
         )

@@ -115,7 +115,7 @@ def test_upstream_error_text(error: UpstreamStatusError, snapshot: SnapshotAsser
 
 
 async def call_tool(shop: Any, response: Result, version: str | None = None) -> Any:
-    shop.stock.answers["list"] = lambda _: response
+    shop.stock.responses["list"] = lambda _: response
     call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "list-items"}}
     status, message = await shop.post(call, mcp_protocol_version=version)
     assert status == 200

@@ -43,7 +43,7 @@ async def test_trace_context_is_reset_after_a_call(shop_document: dict[str, Any]
 
     plugins = Plugins({"mcp": adapter_host_mcp, "fake": FakePlugin()})
     host = Host(shop_document, plugins=plugins, settings=Settings(environment={}))
-    Running(host).fake("stock").answers["list"] = call
+    Running(host).fake("stock").responses["list"] = call
     app = web.Application(middlewares=[record_context])
     attach(app, host)
     async with (

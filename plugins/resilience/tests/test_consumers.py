@@ -50,7 +50,7 @@ async def test_only_idempotent_operations_are_retried_without_a_method(served: R
     def fail(_: dict[str, Any]) -> None:
         raise UpstreamUnreachableError
 
-    fake.answers = {"read": fail, "again": fail}
+    fake.responses = {"read": fail, "again": fail}
     for name in ("read", "again"):
         with pytest.raises(UpstreamUnreachableError):
             await served.host.call(f"front.{name}", {})
@@ -59,9 +59,9 @@ async def test_only_idempotent_operations_are_retried_without_a_method(served: R
 
 async def test_error_results_count_as_errors(served: Running, fake: FakeConsumer) -> None:
     answers = [Result(status=503), Result(status=429), Result(data="there")]
-    fake.answers["again"] = lambda _: answers.pop(0)
+    fake.responses["again"] = lambda _: answers.pop(0)
     assert (await served.host.call("front.again", {})).data == "there"
-    fake.answers["again"] = lambda _: Result(status=404, data={"no": "such"}, headers={"Link": "x"})
+    fake.responses["again"] = lambda _: Result(status=404, data={"no": "such"}, headers={"Link": "x"})
     with pytest.raises(UpstreamStatusError) as caught:
         await served.host.call("front.again", {})
     error = caught.value
@@ -75,7 +75,7 @@ async def test_only_the_failed_step_is_retried() -> None:
     async with running(capability, plugins=plugins()) as served:
         fake = served.fake("api")
         answers = [Result(status=503), Result(data="there")]
-        fake.answers["again"] = lambda _: answers.pop(0)
+        fake.responses["again"] = lambda _: answers.pop(0)
         await served.host.call("front.both", {})
         assert [name for name, _ in fake.calls] == ["read", "again", "again"]
 
@@ -84,6 +84,6 @@ async def test_timeout_error_of_the_consumer_is_unchanged(served: Running, fake:
     def fail(_: dict[str, Any]) -> None:
         raise TimeoutError("the consumer's own")
 
-    fake.answers["read"] = fail
+    fake.responses["read"] = fail
     with pytest.raises(TimeoutError, match="own"):
         await served.host.call("front.read", {})

@@ -39,7 +39,7 @@ def returning(result: Any) -> Any:
 
 async def test_result_status_type_and_body_are_sent_unchanged(serve: Any) -> None:
     async with serve(READ) as api:
-        api.up.answers["read"] = returning(Result(status=201, media_type="text/csv", body=b"a;b"))
+        api.up.responses["read"] = returning(Result(status=201, media_type="text/csv", body=b"a;b"))
         response = await api("GET", "/r")
         assert (response.status, response.headers["Content-Type"], response.body) == (201, "text/csv", b"a;b")
         assert response.headers["Server"] == "adapter-host"
@@ -50,7 +50,7 @@ async def test_result_status_type_and_body_are_sent_unchanged(serve: Any) -> Non
 @pytest.mark.parametrize("status", [204, 205])
 async def test_bodiless_statuses(serve: Any, status: int) -> None:
     async with serve(READ) as api:
-        api.up.answers["read"] = returning(Result(status=status, body=b"ignored"))
+        api.up.responses["read"] = returning(Result(status=status, body=b"ignored"))
         response = await api("GET", "/r")
         assert (response.status, response.body) == (status, b"")
         assert "Content-Type" not in response.headers
@@ -70,7 +70,7 @@ async def test_forwarded_upstream_headers(serve: Any) -> None:
     }
     kept_back = {"Set-Cookie": "a=b", "X-Internal": "1", "Connection": "close", "Content-Length": "999"}
     async with serve(READ) as api:
-        api.up.answers["read"] = returning(Result(data=1, headers={**passed, **kept_back}))
+        api.up.responses["read"] = returning(Result(data=1, headers={**passed, **kept_back}))
         response = await api("GET", "/r")
         assert {name: response.headers.get(name) for name in passed} == passed
         assert not {"Set-Cookie", "X-Internal", "Connection"} & set(response.headers)
@@ -103,7 +103,7 @@ async def test_errors_are_problem_json(
     serve: Any, error: OperationError, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with serve(READ) as api:
-        api.up.answers["read"] = raising(error)
+        api.up.responses["read"] = raising(error)
         response = await api("GET", "/r?x=private")
     assert (response.status, response.headers["Content-Type"]) == (status, "application/problem+json")
     request_id = response.headers["X-Request-Id"]
@@ -124,7 +124,7 @@ async def test_errors_are_problem_json(
 
 async def test_unavailable_has_retry_after(serve: Any) -> None:
     async with serve(READ) as api:
-        api.up.answers["read"] = raising(UnavailableError())
+        api.up.responses["read"] = raising(UnavailableError())
         response = await api("GET", "/r")
         assert (response.headers["Retry-After"], response.headers["Connection"]) == ("1", "close")
 
@@ -135,7 +135,7 @@ async def test_upstream_error_is_passed_through(
 ) -> None:
     headers = {"Retry-After": "7", "Set-Cookie": "a=b", "Location": "http://127.0.0.1:9/"}
     async with serve(READ) as api:
-        api.up.answers["read"] = raising(UpstreamStatusError(status, b"<no/>", "text/xml", headers))
+        api.up.responses["read"] = raising(UpstreamStatusError(status, b"<no/>", "text/xml", headers))
         response = await api("GET", "/r", allow_redirects=False)
     assert (response.status, response.body, response.headers["Content-Type"]) == (status, b"<no/>", "text/xml")
     assert response.headers["Retry-After"] == "7"
@@ -150,14 +150,14 @@ async def test_upstream_error_is_passed_through(
 
 async def test_upstream_error_without_body(serve: Any) -> None:
     async with serve(READ) as api:
-        api.up.answers["read"] = raising(UpstreamStatusError(304, headers={"ETag": '"1"'}))
+        api.up.responses["read"] = raising(UpstreamStatusError(304, headers={"ETag": '"1"'}))
         response = await api("GET", "/r")
         assert (response.status, response.body, response.headers["ETag"]) == (304, b"", '"1"')
 
 
 async def test_unexpected_exception_is_only_logged(serve: Any, caplog: pytest.LogCaptureFixture) -> None:
     async with serve(READ) as api:
-        api.up.answers["read"] = raising(KeyError("details"))
+        api.up.responses["read"] = raising(KeyError("details"))
         response = await api("GET", "/r")
     assert (response.status, response.headers["Content-Type"]) == (500, "application/problem+json")
     assert b"details" not in response.body
@@ -193,7 +193,7 @@ class Stream:
 async def test_stream_is_relayed(serve: Any) -> None:
     async with serve(READ) as api:
         stream = Stream(b"one", b"two")
-        api.up.answers["read"] = returning(stream.result(ETag='"s"'))
+        api.up.responses["read"] = returning(stream.result(ETag='"s"'))
         response = await api("GET", "/r")
         assert (response.body, response.headers["Transfer-Encoding"]) == (b"onetwo", "chunked")
         assert (response.headers["Content-Type"], response.headers["ETag"]) == ("text/plain", '"s"')
@@ -210,7 +210,7 @@ async def test_stream_is_relayed(serve: Any) -> None:
 )
 async def test_stream_content_length(serve: Any, headers: dict[str, str], length: str | None) -> None:
     async with serve(READ) as api:
-        api.up.answers["read"] = lambda _: Stream(b"one", b"two").result(**headers)
+        api.up.responses["read"] = lambda _: Stream(b"one", b"two").result(**headers)
         response = await api("GET", "/r")
         assert (response.body, response.headers.get("Content-Length")) == (b"onetwo", length)
         head = await api("HEAD", "/r")
@@ -221,7 +221,7 @@ async def test_stream_of_a_head_request_is_closed(serve: Any) -> None:
     async with serve(READ) as api:
         stream = Stream(b"one")
         source = stream.read()
-        api.up.answers["read"] = returning(Result(stream=source))
+        api.up.responses["read"] = returning(Result(stream=source))
         assert (await api("HEAD", "/r")).body == b""
         assert [chunk async for chunk in source] == []
 
@@ -235,7 +235,7 @@ async def test_broken_stream_aborts_the_connection(
 ) -> None:
     async with serve(READ) as api:
         stream = Stream(b"one", error)
-        api.up.answers["read"] = returning(stream.result())
+        api.up.responses["read"] = returning(stream.result())
         async with api.session.get(f"{api.url}/r") as response:
             assert await response.content.readexactly(3) == b"one"
             stream.go_on.set()
@@ -249,7 +249,7 @@ async def test_broken_stream_aborts_the_connection(
 
 async def test_stream_shorter_than_content_length_aborts_the_connection(serve: Any) -> None:
     async with serve(READ) as api:
-        api.up.answers["read"] = returning(Stream(b"one").result(Content_Length="6"))
+        api.up.responses["read"] = returning(Stream(b"one").result(Content_Length="6"))
         with pytest.raises((ClientError, ConnectionError)):
             await api("GET", "/r")
 
@@ -257,7 +257,7 @@ async def test_stream_shorter_than_content_length_aborts_the_connection(serve: A
 async def test_stream_is_closed_when_the_client_disconnects(serve: Any) -> None:
     async with serve(READ) as api:
         stream = Stream(b"one", UpstreamUnreachableError())
-        api.up.answers["read"] = returning(stream.result())
+        api.up.responses["read"] = returning(stream.result())
         response = await api.session.get(f"{api.url}/r")
         assert await response.content.readexactly(3) == b"one"
         response.close()
@@ -273,7 +273,7 @@ async def test_drain_waits_for_calls_in_flight(serve: Any) -> None:
         return "done"
 
     async with serve(READ) as api:
-        api.up.answers["read"] = wait
+        api.up.responses["read"] = wait
         call = asyncio.create_task(api("GET", "/r"))
         await entered.wait()
         drained = asyncio.create_task(api.host.drain())

@@ -45,7 +45,7 @@ async def test_script_reads_inputs_steps_and_with(serve: Serve, write: Write, la
     script = write(SUMS[language], language, "sum", **{"with": {"given": "{{b}}"}})
     put = {"type": "call", "name": "put", "call": "up.write", "with": {"total": "$.sum.total"}}
     async with serve(READ, script, put) as served:
-        served.fake("up").answers["read"] = lambda arguments: ORDER
+        served.fake("up").responses["read"] = lambda arguments: ORDER
         assert await get(served, b="B") == (200, {"total": 25})
         assert served.fake("up").calls[-1] == ("write", {"total": 25})
         is_error, text = await call(served, a="x", b="B")
@@ -56,7 +56,7 @@ async def test_script_reads_inputs_steps_and_with(serve: Serve, write: Write, la
 @both
 async def test_script_result_is_the_response(serve: Serve, write: Write, language: str) -> None:
     async with serve(READ, write(SUMS[language], language, **{"with": {"given": "front.b"}})) as served:
-        served.fake("up").answers["read"] = lambda arguments: ORDER
+        served.fake("up").responses["read"] = lambda arguments: ORDER
         expected = {"total": 25, "note": "thé", "given": "B", "a": "nothing"}
         assert await get(served, b="B") == (200, expected)
         assert await get(served, b="B", a="1") == (200, {**expected, "a": "1"})

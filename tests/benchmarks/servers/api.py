@@ -1,4 +1,4 @@
-"""The API behind everything where nginx is missing: slower, so that rates say less."""
+"""The upstream API if nginx is missing; slower, so that rates are less conclusive."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""adapter-host in an application of somebody's, below a prefix."""
+"""adapter-host attached to an application, below a prefix."""
 
 import sys
 from pathlib import Path

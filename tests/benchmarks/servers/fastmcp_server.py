@@ -1,4 +1,4 @@
-"""FastMCP's way to serve the same API: from its OpenAPI description, without sessions, answers in JSON."""
+"""The same API served by FastMCP from its OpenAPI document, without sessions, with JSON responses."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A gateway as most are built: Starlette, uvicorn and httpx; in an environment of its own."""
+"""A common gateway stack: Starlette, uvicorn and httpx, in its own environment."""
 
 import os
 import sys

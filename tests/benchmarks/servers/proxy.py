@@ -1,4 +1,4 @@
-"""What one would write by hand: aiohttp on both sides, uvloop and orjson, no check that is not needed."""
+"""A hand-written proxy: aiohttp on both sides, uvloop and orjson, without any extra checks."""
 
 import os
 import sys

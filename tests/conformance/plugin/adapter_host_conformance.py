@@ -161,7 +161,7 @@ async def greet(context: Context, params: Any) -> types.CallToolResult | types.I
 
 
 def require(requests: dict[str, Any], state: str | None = None) -> Handler:
-    """Return a tool of two rounds: it asks for everything at once, and ends when it has it."""
+    """Return a tool with two rounds: it requests all client inputs at once, and then completes."""
 
     async def ask(context: Context, params: Params) -> types.CallToolResult | types.InputRequiredResult:
         given = params.input_responses or {}
@@ -297,7 +297,7 @@ async def agree(context: Context, params: Any) -> types.EmptyResult:
 
 
 def extend(server: Server[None], method: str, key: str, more: list[Any]) -> None:
-    """Add entries of ours to a list of what the document declares."""
+    """Add entries to a list of the document's declarations."""
     entry = server.get_request_handler(method)
     assert entry is not None
 
@@ -309,7 +309,7 @@ def extend(server: Server[None], method: str, key: str, more: list[Any]) -> None
 
 
 def route(server: Server[None], method: str, kind: type[Any], handlers: Mapping[str, Handler]) -> None:
-    """Handle what is ours by name; what is not goes where the document's own goes."""
+    """Handle names of the suite, and delegate all others to the document's handler."""
     entry = server.get_request_handler(method)
 
     async def find(context: Context, params: Any) -> Any:

@@ -1,1 +1,1 @@
-"""`adapter-host serve`: one process or several, file watching, the ready file. Imports `host` and below."""
+"""`adapter-host serve`: processes, file watching, the ready file. Imports `host` and below."""

@@ -1,4 +1,4 @@
-"""`adapter-host serve`: run capabilities until a signal comes."""
+"""`adapter-host serve`: serve capabilities until a signal."""
 
 from __future__ import annotations
 
@@ -16,82 +16,50 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from adapter_host.cli import SERVING, UsageError
-from adapter_host.cli.logging import LEVELS, set_up
-from adapter_host.cli.options import add_upstream_options, network, port_pair, seconds, settings
+from adapter_host.cli import GC_WHILE_SERVING, UsageError
+from adapter_host.cli.logging import configure_logging
+from adapter_host.cli.options import build_settings
 from adapter_host.errors import StartError
 from adapter_host.host.host import Host
 from adapter_host.plugin.exposer import Exposer
 from adapter_host.server.shared_ports import SharedPorts
 
-from .ready_file import ReadyFile, summary
+from .options import add_options as add_options
+from .ready_file import ReadyFile, startup_message
 from .reloading import ProcessReloader, ReloadTriggers
-from .supervisor import Supervisor, Worker, WorkerSpec
+from .supervisor import Supervisor, WorkerProcess, WorkerSpec
 from .worker import run_worker
 
 _log = logging.getLogger("adapter_host")
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the command."""
-    parser.add_argument("paths", nargs="*", metavar="FILE_OR_DIR", help="a directory means every capability in it")
-    parser.add_argument("--capability", action="append", default=[], metavar="FILE_OR_DIR", help="as FILE_OR_DIR")
-    add_upstream_options(parser)
-    parser.add_argument(
-        "--port", action="append", default=[], type=port_pair, metavar="NAMESPACE=PORT",
-        help="serve an exposer on another port; 0 takes any free one (repeatable)",
-    )  # fmt: skip
-    parser.add_argument("--address", help="listen here instead of where the documents say (default: loopback)")
-    parser.add_argument("--allowed-host", action="append", default=[], metavar="NAME", help="accept this Host header")
-    parser.add_argument("--allowed-origin", action="append", default=[], metavar="URL", help="accept this Origin")
-    parser.add_argument(
-        "--trusted-proxy", action="append", default=[], type=network, metavar="ADDRESS",
-        help="believe X-Forwarded-Host from this address or network (repeatable)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--workers", type=_positive, default=1, metavar="N", help="serve by N processes, which share the ports (1)"
-    )
-    parser.add_argument("--stdio", action="store_true", help="serve one client over standard input and output")
-    parser.add_argument("--call-limit", type=int, default=1000, metavar="N", help="calls at once of one exposer (1000)")
-    parser.add_argument("--skip-invalid", action="store_true", help="leave out what cannot run, with a warning")
-    parser.add_argument("--reload", action="store_true", help="reload when any file changes, not secrets alone")
-    parser.add_argument("--drain-timeout", type=seconds, default=30.0, metavar="SECONDS", help="default 30")
-    parser.add_argument(
-        "--drain-delay", type=seconds, default=0.0, metavar="SECONDS",
-        help="go on for so long with a stop asked for, not ready for load balancers (default 0)",
-    )  # fmt: skip
-    parser.add_argument("--log-format", choices=("text", "json"), default="text")
-    parser.add_argument("--log-level", choices=LEVELS, default="info")
-    parser.add_argument("--ready-file", metavar="PATH", help="written whole once serving: JSON with the URLs")
-
-
 def run(options: argparse.Namespace) -> int:
-    """Serve; 0 after a drain that a signal asked for."""
+    """Serve until a signal; return 0 after the drain."""
     paths = [*options.capability, *options.paths]
     if not paths:
-        raise UsageError("serve: name a capability (adapter-host serve --capability FILE_OR_DIR)")
-    set_up(options.log_format, options.log_level)
-    host = _build(paths, options)
+        raise UsageError("serve: no capability; run adapter-host serve FILE_OR_DIR")
+    configure_logging(options.log_format, options.log_level)
+    host = _build_host(paths, options)
     if not host.status():
-        raise StartError(f"nothing is exposed by {', '.join(paths)}")
-    stdio_exposer = _find_stdio_exposer(host, wanted=options.stdio)
-    _refuse_unknown_namespaces(host, options)
+        raise StartError(f"no exposer in {', '.join(paths)}; add one under 'exposes'")
+    stdio_exposer = _find_stdio_exposer(host, required=options.stdio)
+    _check_namespaces(host, options)
     for problem in dict.fromkeys(host.warnings):
         print(problem, file=sys.stderr)
     ready = ReadyFile(options.ready_file)
     if options.workers > 1:
         return _serve_by_workers(host, paths, options, ready, stdio_exposer)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        triggers = ReloadTriggers(host, lambda: _watched(host, paths, options))
+        triggers = ReloadTriggers(host, lambda: _watched_files(host, paths, options), options.watch_interval)
         reloader = ProcessReloader(options.env_file, ready)
         runner.run(_serve(host, triggers, reloader, ready, stdio_exposer, listen=not options.stdio))
     return 0
 
 
-def _build(paths: Sequence[str], options: argparse.Namespace) -> Host:
+def _build_host(paths: Sequence[str], options: argparse.Namespace) -> Host:
     return Host(
         *paths,
-        settings=settings(
+        settings=build_settings(
             options,
             ports=dict(options.port),
             address=options.address,
@@ -106,75 +74,79 @@ def _build(paths: Sequence[str], options: argparse.Namespace) -> Host:
     )
 
 
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a number of processes")
-    return int(text)
-
-
 def _serve_by_workers(
     host: Host, paths: Sequence[str], options: argparse.Namespace, ready: ReadyFile, stdio_exposer: Exposer[Any] | None
 ) -> int:
     if stdio_exposer is not None:
-        raise StartError("one client over standard input and output is served by one process, not by --workers")
+        raise StartError("--workers cannot be used with standard input and output; leave it out")
     if not hasattr(os, "fork") or not hasattr(socket, "SO_REUSEPORT"):
-        raise StartError("--workers needs processes that share a port (fork, SO_REUSEPORT), which this system has not")
+        raise StartError("--workers is not supported on this system; it needs fork and SO_REUSEPORT")
     host.require_secrets()
-    ports = SharedPorts(options.workers)
-    for namespace, found in host.reserve_ports(ports).items():
-        _log.info("'%s' watches each worker at a port of its own: %s", namespace, ", ".join(map(str, found)))
+    with contextlib.closing(SharedPorts(options.workers)) as ports:
+        return _supervise(host, paths, options, ready, ports)
+
+
+def _supervise(
+    host: Host, paths: Sequence[str], options: argparse.Namespace, ready: ReadyFile, ports: SharedPorts
+) -> int:
+    for namespace, ports_of_workers in host.reserve_ports(ports).items():
+        _log.info("exposer '%s' has a port for each worker: %s", namespace, ", ".join(map(str, ports_of_workers)))
 
     def build() -> Host:
-        built = _build(paths, options)
-        built.require_secrets()
-        built.reserve_ports(ports)
-        return built
+        host = _build_host(paths, options)
+        host.require_secrets()
+        host.reserve_ports(ports)
+        return host
 
     def serve(host: Host, number: int, link: socket.socket) -> int:
-        set_up(options.log_format, options.log_level, worker=number)
+        configure_logging(options.log_format, options.log_level, worker=number)
         ports.worker = number
-        gc.set_threshold(*SERVING)
+        gc.set_threshold(*GC_WHILE_SERVING)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(run_worker(host, link, options.env_file))
         return 0
 
-    def watched(host: Host) -> list[str]:
-        return _watched(host, paths, options)
+    def watched_files(host: Host) -> list[str]:
+        return _watched_files(host, paths, options)
 
-    workers = [Worker(number) for number in range(1, options.workers + 1)]
-    return Supervisor(host, WorkerSpec(build, serve, watched, ready), workers).run()
+    workers = [WorkerProcess(number) for number in range(1, options.workers + 1)]
+    return Supervisor(host, WorkerSpec(build, serve, watched_files, ready, options.watch_interval), workers).run()
 
 
-def _find_stdio_exposer(host: Host, *, wanted: bool) -> Exposer[Any] | None:
-    """Return the one exposer to serve over standard input and output, if any."""
+def _find_stdio_exposer(host: Host, *, required: bool) -> Exposer[Any] | None:
+    """Return the exposer to serve over standard input and output, if any; raise `StartError`."""
     exposers = [status.exposer for status in host.status()]
-    able = [each for each in exposers if each.stdio or (wanted and type(each).serve_stdio is not Exposer.serve_stdio)]
-    if len(able) > 1 or (wanted and not able):
-        names = ", ".join(each.config.namespace for each in able) or "none"
-        raise StartError(f"one exposer can be served over standard input and output (there are: {names})")
-    return able[0] if able else None
+    candidates = [
+        exposer
+        for exposer in exposers
+        if exposer.stdio or (required and type(exposer).serve_stdio is not Exposer.serve_stdio)
+    ]
+    if len(candidates) > 1 or (required and not candidates):
+        names = ", ".join(exposer.config.namespace for exposer in candidates) or "none"
+        raise StartError(f"standard input and output can serve exactly one exposer (known: {names})")
+    return candidates[0] if candidates else None
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Uvloop's event loop where it is installed (it does not exist everywhere), else asyncio's own."""
+    """Return the event loop factory of uvloop if installed, else None for asyncio's own."""
     if find_spec("uvloop") is None:
         return None
     factory: Callable[[], asyncio.AbstractEventLoop] = import_module("uvloop").new_event_loop
     return factory
 
 
-def _refuse_unknown_namespaces(host: Host, options: argparse.Namespace) -> None:
-    """Raise `UsageError` for an override of a namespace that does not exist."""
+def _check_namespaces(host: Host, options: argparse.Namespace) -> None:
+    """Raise `UsageError` for an override of an unknown namespace, which would have no effect."""
     exposers = {status.namespace for status in host.status()}
     consumers = {consumer.config.namespace for plan in host.plans for consumer in plan.consumers}
-    for option, given, known in (
+    for option, pairs, namespaces in (
         ("--port", options.port, exposers),
         ("--base-uri", options.base_uri, consumers),
     ):
-        for namespace, _ in given:
-            if namespace not in known:
-                listed = ", ".join(sorted(known)) or "none"
-                raise UsageError(f"{option}: there is no namespace '{namespace}' (there are: {listed})")
+        for namespace, _ in pairs:
+            if namespace not in namespaces:
+                choices = ", ".join(sorted(namespaces)) or "none"
+                raise UsageError(f"{option}: unknown namespace '{namespace}' (known: {choices})")
 
 
 async def _serve(
@@ -186,50 +158,50 @@ async def _serve(
     *,
     listen: bool,
 ) -> None:
-    stopped = _first_signal()
+    stop_requested = _stop_signal()
     await host.start(listen=listen, reloader=reloader)
-    # What is compiled stays for good: the garbage collector need not walk through it again and again.
+    # Compiled plans stay, so exclude them from garbage collection.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*SERVING)
+    gc.set_threshold(*GC_WHILE_SERVING)
     stdio_session = (
         asyncio.ensure_future(stdio_exposer.serve_stdio())
         if stdio_exposer
         else asyncio.get_running_loop().create_future()
     )
     try:
-        statuses = [each for each in host.status() if each.url or each.exposer is stdio_exposer]
-        print(summary(statuses, mock=host.settings.mock), file=sys.stderr, flush=True)
+        statuses = [status for status in host.status() if status.url or status.exposer is stdio_exposer]
+        print(startup_message(statuses, mock=host.settings.mock), file=sys.stderr, flush=True)
         ready.write(statuses)
         _log.info("serving")
         triggers.start()
-        await asyncio.wait((stopped, stdio_session), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((stop_requested, stdio_session), return_when=asyncio.FIRST_COMPLETED)
         triggers.stop()
         ready.remove()
-        _log.info("draining: %d calls in progress", host.calls)
+        _log.info("draining: %d calls in flight", host.calls)
         await host.drain()
     finally:
         ready.remove()
         try:
-            await _end(stdio_session)
+            await _end_session(stdio_session)
         finally:
             await host.stop()
     _log.info("stopped")
 
 
-def _watched(host: Host, paths: Sequence[str], options: argparse.Namespace) -> list[str]:
-    """Return the files whose change asks for a reload."""
-    declarations = [plan.loaded for plan in host.plans]
-    files = [file for each in declarations for file in each.secret_files]
+def _watched_files(host: Host, paths: Sequence[str], options: argparse.Namespace) -> list[str]:
+    """Return the files whose change triggers a reload."""
+    capabilities = [plan.loaded for plan in host.plans]
+    files = [file for capability in capabilities for file in capability.secret_files]
     if options.env_file:
         files.append(options.env_file)
     if options.reload:
-        files += [*paths, *(file for each in declarations for file in each.files)]
+        files += [*paths, *(file for capability in capabilities for file in capability.files)]
     return files
 
 
-async def _end(stdio_session: asyncio.Future[None]) -> None:
-    """End the talk over standard input and output; an error that ended it by itself is raised."""
+async def _end_session(stdio_session: asyncio.Future[None]) -> None:
+    """Cancel the session over standard input and output, or raise the error that ended it."""
     if not stdio_session.cancel():
         stdio_session.result()
         return
@@ -237,16 +209,16 @@ async def _end(stdio_session: asyncio.Future[None]) -> None:
         await stdio_session
 
 
-def _first_signal() -> asyncio.Future[None]:
-    """Done at the first SIGTERM or SIGINT; a second one ends the process at once."""
+def _stop_signal() -> asyncio.Future[None]:
+    """Return a future that the first SIGTERM or SIGINT completes; a second one exits immediately."""
     loop = asyncio.get_running_loop()
-    stopped: asyncio.Future[None] = loop.create_future()
+    stop_requested: asyncio.Future[None] = loop.create_future()
 
-    def received(number: int) -> None:
-        if stopped.done():
+    def on_signal(number: int) -> None:
+        if stop_requested.done():
             os._exit(128 + number)
-        stopped.set_result(None)
+        stop_requested.set_result(None)
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, received, number)
-    return stopped
+        loop.add_signal_handler(number, on_signal, number)
+    return stop_requested

@@ -1,4 +1,4 @@
-"""What `serve` tells: the table of what is served, and the ready file."""
+"""The output of `serve`: the table of exposers, and the ready file."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _log = logging.getLogger("adapter_host")
 
 
 class ReadyFile:
-    """The file that tells scripts that the host serves, and where."""
+    """The file with the URLs of exposers; it exists while the host is ready."""
 
     def __init__(self, path: str | None) -> None:
         self._path = Path(path) if path else None
         self.remove()
 
     def write(self, statuses: Sequence[ExposerStatus]) -> None:
-        """Write it whole: whoever sees the file sees all of it."""
+        """Write the file atomically; raise `StartError`."""
         if self._path is None:
             return
-        listing = [{"namespace": each.namespace, "type": each.type, "url": each.url} for each in statuses]
+        listing = [{"namespace": status.namespace, "type": status.type, "url": status.url} for status in statuses]
         partial = self._path.with_name(f".{self._path.name}.{os.getpid()}")
         try:
             partial.write_bytes(orjson.dumps({"exposers": listing}, option=orjson.OPT_INDENT_2) + b"\n")
@@ -37,7 +37,7 @@ class ReadyFile:
             raise StartError(f"--ready-file: cannot write '{self._path}': {error.strerror}") from error
 
     def remove(self) -> None:
-        """Take it away: one from before would lie."""
+        """Remove the file, also one of an earlier process; raise `StartError`."""
         try:
             if self._path is not None:
                 self._path.unlink(missing_ok=True)
@@ -45,37 +45,37 @@ class ReadyFile:
             raise StartError(f"--ready-file: cannot replace '{self._path}': {error.strerror}") from error
 
 
-def overview(statuses: Sequence[ExposerStatus]) -> str:
-    """Return the table of what is served."""
+def status_table(statuses: Sequence[ExposerStatus]) -> str:
+    """Return the table of exposers."""
     head = ("capability", "exposer", "type", "url", "authentication", "operations")
     rows = [
-        (each.capability, each.namespace, each.type, each.url or "-", each.authentication, str(_count(each)))
-        for each in statuses
+        (status.capability, status.namespace, status.type, status.url or "-", status.authentication, _count(status))
+        for status in statuses
     ]
     return table(head, rows)
 
 
-def _count(status: ExposerStatus) -> int:
-    return sum(1 for _ in status.exposer.catalog())
+def _count(status: ExposerStatus) -> str:
+    return str(sum(1 for _ in status.exposer.catalog()))
 
 
-def summary(statuses: Sequence[ExposerStatus], *, mock: bool) -> str:
-    """Return the table, and one line of each type to try it with."""
-    usages = {}
-    for each in statuses:
-        if each.type not in usages and each.url and (usage := each.exposer.usage(each.url)):
-            usages[each.type] = usage
-    parts = [overview(statuses), *usages.values()]
-    if mock and any(each.authentication != "none" for each in statuses):
-        parts.append("with --mock every secret is 'mock-' and the name of its key")
-    return "\n\n".join(parts) + "\n"
+def startup_message(statuses: Sequence[ExposerStatus], *, mock: bool) -> str:
+    """Return the table of exposers, and an example for each type."""
+    usage_by_type = {}
+    for status in statuses:
+        if status.type not in usage_by_type and status.url and (usage := status.exposer.usage(status.url)):
+            usage_by_type[status.type] = usage
+    paragraphs = [status_table(statuses), *usage_by_type.values()]
+    if mock and any(status.authentication != "none" for status in statuses):
+        paragraphs.append("with --mock, the value of each secret is 'mock-' followed by its key")
+    return "\n\n".join(paragraphs) + "\n"
 
 
 def announce_reload(statuses: Sequence[ExposerStatus], ready: ReadyFile, event: str) -> None:
-    """Say what is served after a reload; a ready file that cannot be written does not end what is served."""
+    """Log a reload, print the table and update the ready file; log an error if that fails."""
     try:
         ready.write(statuses)
     except StartError as error:
         _log.error("%s", error)
     _log.info(event)
-    print(overview(statuses), file=sys.stderr, flush=True)
+    print(status_table(statuses), file=sys.stderr, flush=True)

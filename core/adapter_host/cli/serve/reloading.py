@@ -1,4 +1,4 @@
-"""How the command reloads: what asks for it, and what is read and announced again."""
+"""Reloads of the command: their triggers, settings and output."""
 
 from __future__ import annotations
 
@@ -8,75 +8,76 @@ import signal
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from adapter_host.cli.options import environment
+from adapter_host.cli.options import read_environment
 from adapter_host.errors import AdapterHostError
 from adapter_host.host.host import Host
 from adapter_host.host.reloads import Reloader
 from adapter_host.host.status import ExposerStatus
 from adapter_host.settings import Settings
 
-from .file_watcher import changed, snapshot
+from .file_watcher import snapshot, wait_for_change
 from .ready_file import ReadyFile, announce_reload
 
 _log = logging.getLogger("adapter_host")
 
 
 class CommandReloader(Reloader):
-    """Reads the environment and the file of secrets (`--env-file`) again with each reload."""
+    """A reloader that rereads the environment and `--env-file`."""
 
     def __init__(self, env_file: str | None) -> None:
         self._env_file = env_file
 
     def next_settings(self, current: Settings) -> Settings:
-        """Return the settings with the environment as it is now."""
-        return replace(current, environment=environment(self._env_file))
+        """Return the settings with the current environment."""
+        return replace(current, environment=read_environment(self._env_file))
 
 
 class ProcessReloader(CommandReloader):
-    """The reloader of a process that serves without workers: it announces what is served from now on."""
+    """The reloader of a process without workers."""
 
     def __init__(self, env_file: str | None, ready: ReadyFile) -> None:
         super().__init__(env_file)
         self._ready = ready
 
     def reloaded(self, statuses: Sequence[ExposerStatus]) -> None:
-        """Print the table of what is served, and rewrite the ready file."""
+        """Print the table of exposers, and rewrite the ready file."""
         announce_reload(statuses, self._ready, "reloaded")
 
 
 class ReloadTriggers:
-    """Reload a host on SIGHUP and when a watched file changes; documents that cannot run leave the old ones serving."""
+    """Reloads a host on SIGHUP and when a watched file changes; a failed reload changes nothing."""
 
-    def __init__(self, host: Host, watched: Callable[[], Iterable[str]]) -> None:
+    def __init__(self, host: Host, watched_files: Callable[[], Iterable[str]], interval: float) -> None:
         self._host = host
-        self._watched = watched
-        self._wanted = asyncio.Event()
+        self._watched_files = watched_files
+        self._interval = interval
+        self._reload_requested = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        # Taken before the start, which may be long: what changes meanwhile is seen.
-        self._state = snapshot(watched())
+        # Taken before the start, which may take long, so that changes during the start are detected.
+        self._state = snapshot(watched_files())
 
     def start(self) -> None:
-        """Begin to wait for what asks for a reload."""
+        """Start to wait for the triggers."""
         if hasattr(signal, "SIGHUP"):
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._wanted.set)
-        self._tasks.append(asyncio.create_task(self._reload_when_wanted()))
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload_requested.set)
+        self._tasks.append(asyncio.create_task(self._reload_on_request()))
         self._tasks.append(asyncio.create_task(self._watch()))
 
     def stop(self) -> None:
-        """Reload no more."""
+        """Stop to wait for the triggers."""
         for task in self._tasks:
             task.cancel()
 
     async def _watch(self) -> None:
         while True:
-            self._state = await changed(self._watched, self._state)
-            self._wanted.set()
+            self._state = await wait_for_change(self._watched_files, self._state, self._interval)
+            self._reload_requested.set()
 
-    async def _reload_when_wanted(self) -> None:
+    async def _reload_on_request(self) -> None:
         while True:
-            await self._wanted.wait()
-            self._wanted.clear()
+            await self._reload_requested.wait()
+            self._reload_requested.clear()
             try:
                 await self._host.reload()
             except AdapterHostError as error:
-                _log.error("not reloaded, what was served goes on:\n%s", error)
+                _log.error("reload failed; still serving the previous version:\n%s", error)

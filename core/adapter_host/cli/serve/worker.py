@@ -1,4 +1,4 @@
-"""One process of `adapter-host serve --workers N`: it serves, and goes by what comes over its link."""
+"""A worker process of `adapter-host serve --workers N`, controlled over its link."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _log = logging.getLogger("adapter_host")
 RELOAD: Final = b"r"
 READY: Final = b"y"
 
-RELOAD_PATIENCE: Final = 60.0
-"""Seconds that a worker waits for the reload that it has asked for."""
+RELOAD_TIMEOUT: Final = 60.0
+"""Seconds until a requested reload fails."""
 
 
 async def run_worker(host: Host, link: socket.socket, env_file: str | None) -> None:
-    """Serve as a worker until the link or SIGTERM says to drain."""
+    """Serve until the link is closed or SIGTERM arrives, then drain."""
     loop = asyncio.get_running_loop()
     link.setblocking(False)
     drain = asyncio.Event()
@@ -33,70 +33,70 @@ async def run_worker(host: Host, link: socket.socket, env_file: str | None) -> N
     await host.start(reloader=reloader)
     try:
         await loop.sock_sendall(link, READY)
-        follow = asyncio.ensure_future(reloader.follow())
+        messages = asyncio.ensure_future(reloader.process_messages())
         stop = asyncio.ensure_future(drain.wait())
-        await asyncio.wait((follow, stop), return_when=asyncio.FIRST_COMPLETED)
-        for task in (follow, stop):
+        await asyncio.wait((messages, stop), return_when=asyncio.FIRST_COMPLETED)
+        for task in (messages, stop):
             task.cancel()
-        reloader.end(StartError("the host drains"))
+        reloader.fail_pending(StartError("the host is draining"))
         if host.calls:
-            _log.info("draining: %d calls in progress", host.calls)
+            _log.info("draining: %d calls in flight", host.calls)
         await host.drain()
     finally:
         await host.stop()
 
 
 class WorkerReloader(CommandReloader):
-    """The reloader of a worker: it asks for a reload over the link, and reloads when the link says so."""
+    """The reloader of a worker: requests reloads over the link, and reloads when the supervisor says so."""
 
     def __init__(self, host: Host, link: socket.socket, env_file: str | None) -> None:
         super().__init__(env_file)
         self._host = host
         self._link = link
-        self._waiting: list[asyncio.Future[None]] = []
+        self._pending_reloads: list[asyncio.Future[None]] = []
 
-    async def follow(self) -> None:
-        """Do what the link says, to its end."""
-        while heard := await asyncio.get_running_loop().sock_recv(self._link, 64):
-            if RELOAD in heard:
+    async def process_messages(self) -> None:
+        """Reload on each message, until the link is closed."""
+        while messages := await asyncio.get_running_loop().sock_recv(self._link, 64):
+            if RELOAD in messages:
                 await self._reload()
 
     async def _reload(self) -> None:
-        waiting, self._waiting = self._waiting, []
+        futures, self._pending_reloads = self._pending_reloads, []
         try:
             await self._host.reload_here()
             _log.info("reloaded")
-            _answer(waiting, None)
+            _complete(futures, None)
         except AdapterHostError as error:
-            _log.error("not reloaded, what was served goes on:\n%s", error)
-            _answer(waiting, error)
+            _log.error("reload failed; still serving the previous version:\n%s", error)
+            _complete(futures, error)
 
     async def reload(self, reload_here: Callable[[], Awaitable[None]]) -> None:
-        """Have every worker reload, and wait for this one; raise what keeps it from that."""
+        """Request a reload of all workers and wait for this one; raise `ProblemsError` or `StartError`."""
         problems = await asyncio.to_thread(self._host.check)
         if not all(problem.warning for problem in problems):
             raise ProblemsError(problems)
         loop = asyncio.get_running_loop()
         reloaded: asyncio.Future[None] = loop.create_future()
-        self._waiting.append(reloaded)
+        self._pending_reloads.append(reloaded)
         await loop.sock_sendall(self._link, RELOAD)
         try:
-            async with asyncio.timeout(RELOAD_PATIENCE):
+            async with asyncio.timeout(RELOAD_TIMEOUT):
                 await reloaded
         except TimeoutError:
-            raise StartError("no reload has come of it (the log may say why)") from None
+            raise StartError("the reload did not complete; see the log") from None
 
-    def end(self, reason: AdapterHostError) -> None:
-        """Let nobody wait any longer."""
-        waiting, self._waiting = self._waiting, []
-        _answer(waiting, reason)
+    def fail_pending(self, reason: AdapterHostError) -> None:
+        """Fail all requested reloads."""
+        futures, self._pending_reloads = self._pending_reloads, []
+        _complete(futures, reason)
 
 
-def _answer(waiting: Iterable[asyncio.Future[None]], error: AdapterHostError | None) -> None:
-    for each in waiting:
-        if each.done():
+def _complete(futures: Iterable[asyncio.Future[None]], error: AdapterHostError | None) -> None:
+    for future in futures:
+        if future.done():
             continue
         if error is None:
-            each.set_result(None)
+            future.set_result(None)
         else:
-            each.set_exception(error)
+            future.set_exception(error)

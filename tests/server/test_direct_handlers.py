@@ -1,4 +1,4 @@
-"""An exposer's shortcut past its application: taken where it may be, through the same door, and nowhere else."""
+"""Tests of direct handlers, which bypass an exposer's application but not its access check."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AUTHORIZED = {"Authorization": "Bearer s3cr3t"}
 
 
 class Quick(HttpExposer[HttpExposerConfig]):
-    """Says which way a request came; `/slow` has no shortcut, and `/held` waits."""
+    """Reports which way a request took; `/slow` has no direct handler, and `/held` blocks."""
 
     config_class = HttpExposerConfig
 
@@ -53,7 +53,7 @@ class Quick(HttpExposer[HttpExposerConfig]):
 
 
 class Guarded(Quick):
-    """Overrides the application alone."""
+    """Overrides only the application."""
 
     def build_app(self) -> web.Application:
         app = super().build_app()
@@ -79,7 +79,7 @@ async def pass_on(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 class QuickPlugin:
-    """Brings the exposers."""
+    """The plugin of the exposers."""
 
     @hookimpl
     def register_exposers(self, register: RegisterExposer) -> None:
@@ -89,7 +89,7 @@ class QuickPlugin:
 
 
 class MiddlewarePlugin:
-    """Puts something behind every door."""
+    """Adds a middleware to every exposer."""
 
     @hookimpl
     def http_middlewares(self) -> Iterable[Middleware]:
@@ -112,45 +112,47 @@ async def served(type: str = "quick", more: Plugins | None = None, **entry: Any)
 
 
 async def way(url: str, method: str = "GET", **given: Any) -> tuple[int, Any]:
-    async with aiohttp.ClientSession() as session, session.request(method, url, **given) as answer:
-        return answer.status, (await answer.json(content_type=None) if answer.content_type.endswith("json") else None)
+    async with aiohttp.ClientSession() as session, session.request(method, url, **given) as response:
+        return response.status, (
+            await response.json(content_type=None) if response.content_type.endswith("json") else None
+        )
 
 
-async def test_it_is_taken_for_what_it_is_for() -> None:
+async def test_direct_handler_serves_its_paths() -> None:
     async with served() as (_, url):
         assert await way(f"{url}/x") == (200, {"way": "shortcut", "known": False})
         assert await way(f"{url}/slow") == (200, {"way": "application", "known": False})
-        async with aiohttp.ClientSession() as session, session.head(f"{url}/x") as answer:
-            assert (answer.status, await answer.read(), answer.headers["Content-Length"]) == (200, b"", "35")
+        async with aiohttp.ClientSession() as session, session.head(f"{url}/x") as response:
+            assert (response.status, await response.read(), response.headers["Content-Length"]) == (200, b"", "35")
 
 
-async def test_a_client_that_waits_for_leave_gets_it() -> None:
+async def test_expect_continue_goes_to_the_application() -> None:
     async with served() as (_, url):
         assert (await way(f"{url}/x", "POST", data=b"x" * 1000, expect100=True))[1]["way"] == "application"
 
 
-async def test_it_leads_through_the_same_door() -> None:
+async def test_direct_handler_checks_access() -> None:
     async with served(authentication=BEARER) as (_, url):
         for path in ("x", "slow"):
             assert (await way(f"{url}/{path}"))[0] == 401
             assert (await way(f"{url}/{path}", headers={"Host": "evil.example.com"}))[0] == 421
             assert (await way(f"{url}/{path}", headers={"Origin": "https://evil.example.com"}))[0] == 403
-            status, answer = await way(f"{url}/{path}", headers=AUTHORIZED)
-            assert (status, answer["known"]) == (200, True)
+            status, response = await way(f"{url}/{path}", headers=AUTHORIZED)
+            assert (status, response["known"]) == (200, True)
 
 
 @pytest.mark.parametrize(("type", "status"), [("guarded", 403), ("renewed", 200)])
-async def test_a_subclass_with_an_application_of_its_own_has_none(type: str, status: int) -> None:
+async def test_subclass_with_own_application(type: str, status: int) -> None:
     async with served(type) as (_, url):
         assert (await way(f"{url}/x"))[0] == status
 
 
-async def test_what_plugins_put_behind_the_door_is_not_passed_by() -> None:
+async def test_middlewares_disable_the_direct_handler() -> None:
     async with served(more=plugins(middleware=MiddlewarePlugin())) as (_, url):
         assert (await way(f"{url}/x"))[1]["way"] == "application"
 
 
-async def test_several_share_a_port() -> None:
+async def test_direct_handlers_on_a_shared_port() -> None:
     shared = document("quick", "guarded", "quick")
     async with running(shared, plugins=plugins()) as host:
         port = host.url("quick-0").rpartition(":")[2]
@@ -165,7 +167,7 @@ async def test_several_share_a_port() -> None:
         assert (await way(f"http://127.0.0.1:{port}/"))[0] == 404
 
 
-async def test_a_drain_waits_for_it_and_a_reload_leaves_it_be() -> None:
+async def test_reload_completes_direct_requests() -> None:
     async with served() as (host, url):
         (status,) = host.host.status()
         quick = cast("Quick", status.exposer)
@@ -177,7 +179,7 @@ async def test_a_drain_waits_for_it_and_a_reload_leaves_it_be() -> None:
         assert await calling == (200, {"way": "shortcut", "known": False})
 
 
-async def test_a_caller_that_goes_away_cancels_it() -> None:
+async def test_disconnect_cancels_direct_requests() -> None:
     async with served() as (host, url):
         quick = cast("Quick", host.host.status()[0].exposer)
         calling = asyncio.create_task(way(f"{url}/held"))
@@ -186,7 +188,7 @@ async def test_a_caller_that_goes_away_cancels_it() -> None:
         await asyncio.wait_for(quick.cancelled.wait(), 10)
 
 
-async def test_another_application_keeps_the_whole_way() -> None:
+async def test_attached_host_uses_the_application() -> None:
     app = web.Application()
     attach(app, Host(document("quick"), plugins=plugins()), prefix="/api")
     runner = web.AppRunner(app)

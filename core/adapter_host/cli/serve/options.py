@@ -1,0 +1,94 @@
+"""The options of `adapter-host serve`."""
+
+from __future__ import annotations
+
+import argparse
+
+from adapter_host.cli.logging import LEVELS
+from adapter_host.cli.options import add_upstream_options, network, port_pair, seconds
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument(
+        "paths", nargs="*", metavar="FILE_OR_DIR", help="capability file, or directory of capabilities (repeatable)"
+    )
+    parser.add_argument(
+        "--capability", action="append", default=[], metavar="FILE_OR_DIR",
+        help="capability file or directory, same as the positional argument (repeatable)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--skip-invalid", action="store_true", help="skip invalid operations and exposers with a warning"
+    )
+    add_upstream_options(parser)
+    _add_network_options(parser.add_argument_group("network"))
+    _add_life_cycle_options(parser.add_argument_group("reload and shutdown"))
+    _add_output_options(parser.add_argument_group("output"))
+
+
+def _add_network_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--port", action="append", default=[], type=port_pair, metavar="NAMESPACE=PORT",
+        help="port of an exposer, instead of the one in the document; 0 for any free port (repeatable)",
+    )  # fmt: skip
+    group.add_argument("--address", help="address to listen on (default: from the document, else loopback)")
+    group.add_argument(
+        "--allowed-host", action="append", default=[], metavar="NAME", help="accept this Host header (repeatable)"
+    )
+    group.add_argument(
+        "--allowed-origin", action="append", default=[], metavar="URL", help="accept this Origin header (repeatable)"
+    )
+    group.add_argument(
+        "--trusted-proxy", action="append", default=[], type=network, metavar="ADDRESS",
+        help="trust X-Forwarded-Host from this IP address or network (repeatable)",
+    )  # fmt: skip
+    group.add_argument(
+        "--workers", type=_positive, default=1, metavar="N",
+        help="number of worker processes sharing the ports (default: 1)",
+    )  # fmt: skip
+    group.add_argument(
+        "--stdio", action="store_true", help="serve one client over standard input and output, without ports"
+    )
+    group.add_argument(
+        "--call-limit", type=int, default=1000, metavar="N", help="maximum concurrent calls per exposer (default: 1000)"
+    )
+
+
+def _add_life_cycle_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--reload", action="store_true",
+        help="also reload when a capability file changes; files with secrets are always watched",
+    )  # fmt: skip
+    group.add_argument(
+        "--watch-interval", type=_watch_interval, default=1.0, metavar="SECONDS",
+        help="seconds between two checks of watched files (default: 1)",
+    )  # fmt: skip
+    group.add_argument(
+        "--drain-timeout", type=seconds, default=30.0, metavar="SECONDS",
+        help="seconds to wait for calls in flight on shutdown (default: 30)",
+    )  # fmt: skip
+    group.add_argument(
+        "--drain-delay", type=seconds, default=0.0, metavar="SECONDS",
+        help="seconds to keep serving, but report not ready, before shutdown (default: 0)",
+    )  # fmt: skip
+
+
+def _add_output_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--log-format", choices=("text", "json"), default="text", help="log format (default: text)")
+    group.add_argument("--log-level", choices=LEVELS, default="info", help="log level (default: info)")
+    group.add_argument(
+        "--ready-file", metavar="PATH",
+        help="write a JSON file with the URLs once ready, atomically; removed on shutdown",
+    )  # fmt: skip
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a positive number")
+    return int(text)
+
+
+def _watch_interval(text: str) -> float:
+    if not (interval := seconds(text)):
+        raise argparse.ArgumentTypeError("the interval must be greater than 0")
+    return interval
