@@ -39,8 +39,8 @@ class Problem:
     warning: bool = False
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}:{self.column}: " if self.line else f"{self.file}: "
-        return f"{place if self.file else ''}{'warning: ' if self.warning else ''}{self.message}"
+        position = f"{self.file}:{self.line}:{self.column}: " if self.line else f"{self.file}: "
+        return f"{position if self.file else ''}{'warning: ' if self.warning else ''}{self.message}"
 
 
 class AdapterHostError(Exception):

@@ -29,8 +29,8 @@ from tests.support.paths import SHARED
 TUTORIAL = SHARED / "tutorial"
 
 
-def document(location: str) -> str:
-    """Return the shop, its secret kept in a file."""
+def shop_document(location: str) -> str:
+    """The shop, its secret kept in a file."""
     keys = f"location: {location}\n      keys: {{TOKEN: token, TEAM: team}}"
     return DOCUMENT.replace("keys: {TOKEN: SHOP_TOKEN}", keys)
 
@@ -106,14 +106,14 @@ def test_formats(folder: Path, name: str, text: str, expected: str | None) -> No
         ("a.json", '{"token": ' + "[" * 100_000, "is nested too deep"),
     ],
 )
-def test_what_cannot_be_read(folder: Path, name: str, text: str | bytes, reason: str) -> None:
+def test_unreadable_content(folder: Path, name: str, text: str | bytes, reason: str) -> None:
     with pytest.raises(BindError) as caught:
         value(name, text)
     assert str(caught.value) == f"'{name}' {reason}"
     assert "s3cr3t" not in "".join(traceback.format_exception(caught.value))
 
 
-def test_what_is_no_file(folder: Path) -> None:
+def test_not_a_file(folder: Path) -> None:
     (folder / "pipe").mkdir()
     os.mkfifo(folder / "fifo")
     for name in ("pipe", "fifo"):
@@ -126,7 +126,7 @@ def test_what_is_no_file(folder: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_what_may_not_be_read(folder: Path) -> None:
+def test_permission_denied(folder: Path) -> None:
     (folder / "a.yaml").write_text("token: s3cr3t\n")
     (folder / "a.yaml").chmod(0)
     with pytest.raises(BindError, match=r"^'a\.yaml' cannot be read: Permission denied$"):
@@ -144,7 +144,7 @@ def test_what_may_not_be_read(folder: Path) -> None:
         ("token: {a: s3cr3t}", "'token' in 'a.yaml' must be text, not a mapping"),
     ],
 )
-def test_how_to_set_a_missing_one(folder: Path, values: str, hint: str) -> None:
+def test_hint_for_missing_key(folder: Path, values: str, hint: str) -> None:
     (folder / "a.yaml").write_text(values)
     assert FileSource("file://a.yaml", Path(), {}).hint("token") == hint
 
@@ -153,13 +153,13 @@ def test_how_to_set_a_missing_one(folder: Path, values: str, hint: str) -> None:
     "location",
     ["file:///./up/a.yaml", "file://./up/a.yaml", "file://up/a.yaml", "file:///../at/up/a.yaml", "FILE://{}"],
 )
-def test_a_path_begins_at_the_document(tmp_path: Path, location: str) -> None:
+def test_path_is_relative_to_document(tmp_path: Path, location: str) -> None:
     folder = tmp_path / "at"
     (folder / "up").mkdir(parents=True)
     secrets = folder / "up/a.yaml"
     secrets.write_text("token: s3cr3t\nteam: north\n")
     file = folder / "shop.yaml"
-    file.write_text(document(location.format(secrets)))
+    file.write_text(shop_document(location.format(secrets)))
     host = Host(file, settings=Settings(environment={}))
     loaded = host.plans[0].loaded
     assert loaded.secrets.unresolved == {}
@@ -168,7 +168,7 @@ def test_a_path_begins_at_the_document(tmp_path: Path, location: str) -> None:
     assert loaded.files == (str(file),)
 
 
-def test_a_file_behind_a_link_is_read(folder: Path) -> None:
+def test_symbolic_link_is_followed(folder: Path) -> None:
     (folder / "v1").mkdir()
     (folder / "v1/a.yaml").write_text("token: s3cr3t\n")
     (folder / "data").symlink_to("v1")
@@ -176,20 +176,20 @@ def test_a_file_behind_a_link_is_read(folder: Path) -> None:
     assert FileSource("file://a.yaml", folder, {}).value("token") == "s3cr3t"
 
 
-def test_only_what_is_used_is_read(folder: Path) -> None:
-    (folder / "shop.yaml").write_text(document("file://none.yaml").replace("{{env.TOKEN}}", "open"))
+def test_unused_file_is_not_read(folder: Path) -> None:
+    (folder / "shop.yaml").write_text(shop_document("file://none.yaml").replace("{{env.TOKEN}}", "open"))
     loaded = Host("shop.yaml", settings=Settings(environment={})).plans[0].loaded
     assert (loaded.secrets.unresolved, loaded.secret_files) == ({}, ())
 
 
-def test_with_a_stand_in_nothing_is_read(folder: Path) -> None:
-    (folder / "shop.yaml").write_text(document("file://none.yaml"))
+def test_mock_mode_reads_no_file(folder: Path) -> None:
+    (folder / "shop.yaml").write_text(shop_document("file://none.yaml"))
     loaded = Host("shop.yaml", settings=Settings(environment={}, mock=True)).plans[0].loaded
     assert (loaded.secrets.unresolved, loaded.secret_files) == ({}, ())
 
 
-def test_a_missing_file_stops_the_start_and_not_the_validation(folder: Path, command: Command) -> None:
-    (folder / "shop.yaml").write_text(document("file://./secrets/shop.yaml"))
+def test_missing_file_prevents_start_but_validates(folder: Path, command: Command) -> None:
+    (folder / "shop.yaml").write_text(shop_document("file://./secrets/shop.yaml"))
     validated = command("validate", "shop.yaml")
     assert (validated.returncode, validated.stderr) == (0, "")
     served = command("serve", "shop.yaml")
@@ -206,7 +206,7 @@ def test_a_missing_file_stops_the_start_and_not_the_validation(folder: Path, com
     )
 
 
-async def test_an_imported_api_brings_its_file(folder: Path) -> None:
+async def test_imported_api_brings_its_secrets(folder: Path) -> None:
     (folder / "lib").mkdir()
     (folder / "lib/secrets.json").write_text('{"token": "s3cr3t"}')
     (folder / "lib/api.yaml").write_text(
@@ -240,9 +240,9 @@ async def test_an_imported_api_brings_its_file(folder: Path) -> None:
     ]
 
 
-async def test_a_reload_reads_the_file_again(folder: Path) -> None:
+async def test_reload_reads_file_again(folder: Path) -> None:
     (folder / "a.env").write_text("token=one\n")
-    written = {
+    data = {
         "naftiko": "1.0.0-alpha2",
         "capability": {
             "binds": [{"namespace": "env", "location": "file://a.env", "keys": {"TOKEN": "token"}}],
@@ -262,10 +262,10 @@ async def test_a_reload_reads_the_file_again(folder: Path) -> None:
     async def status(token: str) -> int:
         headers = {"Authorization": f"Bearer {token}"}
         url = f"{served.url('front')}/get"
-        async with aiohttp.ClientSession() as session, session.post(url, headers=headers) as answer:
-            return answer.status
+        async with aiohttp.ClientSession() as session, session.post(url, headers=headers) as response:
+            return response.status
 
-    async with running(written, plugins=plain_plugins()) as served:
+    async with running(data, plugins=plain_plugins()) as served:
         assert [await status(token) for token in ("one", "two")] == [200, 401]
         (folder / "a.env").write_text("token=two\n")
         await served.host.reload()
@@ -286,18 +286,18 @@ class Shop:
         self.process: Process
         self.url = ""
 
-    async def answer(self, request: web.Request) -> web.Response:
+    async def handle(self, request: web.Request) -> web.Response:
         self.sent.append(request.headers.get("Authorization"))
         return web.json_response([])
 
-    async def sends(self, token: str) -> None:
+    async def wait_for_token(self, token: str) -> None:
         """Wait until calls carry a token; every call is answered."""
         async with asyncio.timeout(20), aiohttp.ClientSession() as session:
             while self.sent[-1:] != [f"Bearer {token}"]:
-                async with session.get(f"{self.url}/things") as answer:
-                    assert answer.status == 200
+                async with session.get(f"{self.url}/things") as response:
+                    assert response.status == 200
 
-    async def says(self, text: str) -> str:
+    async def wait_for_log(self, text: str) -> str:
         """Wait for a line of its log that holds a text; gives all from the one before on."""
         assert self.process.stderr
         read = ""
@@ -313,9 +313,9 @@ class Shop:
 async def shop(folder: Path, *options: str) -> AsyncIterator[Shop]:
     """Serve until the block ends."""
     served = Shop(folder)
-    (folder / "shop.yaml").write_text(document("file:///./secrets.yaml"))
+    (folder / "shop.yaml").write_text(shop_document("file:///./secrets.yaml"))
     app = web.Application()
-    app.router.add_get("/things", served.answer)
+    app.router.add_get("/things", served.handle)
     async with TestServer(app) as upstream:
         served.process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "adapter_host", "serve", "shop.yaml", "--ready-file", "ready.json",
@@ -323,12 +323,12 @@ async def shop(folder: Path, *options: str) -> AsyncIterator[Shop]:
             stderr=PIPE, cwd=folder,
         )  # fmt: skip
         try:
-            await served.says("INFO adapter_host: serving")
+            await served.wait_for_log("INFO adapter_host: serving")
             served.url = json.loads((folder / "ready.json").read_text())["exposers"][0]["url"]
             yield served
             served.process.send_signal(signal.SIGTERM)
-            said = await served.says("stopped")
-            assert "one" not in said.split()
+            log = await served.wait_for_log("stopped")
+            assert "one" not in log.split()
             assert await served.process.wait() == 0
         finally:
             if served.process.returncode is None:
@@ -336,71 +336,71 @@ async def shop(folder: Path, *options: str) -> AsyncIterator[Shop]:
             await served.process.communicate()
 
 
-async def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
+async def test_changed_file_is_reloaded(tmp_path: Path) -> None:
     (tmp_path / "secrets.yaml").write_text("token: one\n")
     async with shop(tmp_path) as served:
-        await served.sends("one")
+        await served.wait_for_token("one")
         fresh = tmp_path / "fresh"
         fresh.write_text("token: two\n")
         fresh.rename(served.secrets)
-        await served.sends("two")
-        await served.says("reloaded")
+        await served.wait_for_token("two")
+        await served.wait_for_log("reloaded")
 
 
-async def test_a_mounted_volume_that_changes_is_read_again(tmp_path: Path) -> None:
+async def test_changed_volume_is_reloaded(tmp_path: Path) -> None:
     for version, token in (("v1", "one"), ("v2", "two")):
         (tmp_path / version).mkdir()
         (tmp_path / version / "secrets.yaml").write_text(f"token: {token}\n")
     (tmp_path / "data").symlink_to("v1")
     (tmp_path / "secrets.yaml").symlink_to("data/secrets.yaml")
     async with shop(tmp_path) as served:
-        await served.sends("one")
+        await served.wait_for_token("one")
         (tmp_path / "next").symlink_to("v2")
         (tmp_path / "next").rename(tmp_path / "data")
-        await served.sends("two")
+        await served.wait_for_token("two")
 
 
-async def test_a_file_that_becomes_unusable_leaves_what_is_served(tmp_path: Path) -> None:
+async def test_missing_file_keeps_serving(tmp_path: Path) -> None:
     (tmp_path / "secrets.yaml").write_text("token: one\n")
     async with shop(tmp_path) as served:
         served.secrets.unlink()
-        said = await served.says("'secrets.yaml' does not exist")
-        assert "not reloaded, what was served goes on" in said
-        await served.sends("one")
+        log = await served.wait_for_log("'secrets.yaml' does not exist")
+        assert "not reloaded, what was served goes on" in log
+        await served.wait_for_token("one")
         served.secrets.write_text("token: two\n")
-        await served.sends("two")
+        await served.wait_for_token("two")
 
 
-async def test_a_signal_reads_the_document_and_its_secrets_again(tmp_path: Path) -> None:
+async def test_signal_reloads_document_and_secrets(tmp_path: Path) -> None:
     (tmp_path / "secrets.yaml").write_text("token: one\n")
     (tmp_path / "others.yaml").write_text("token: two\n")
     async with shop(tmp_path) as served:
-        await served.sends("one")
-        (tmp_path / "shop.yaml").write_text(document("file://others.yaml"))
+        await served.wait_for_token("one")
+        (tmp_path / "shop.yaml").write_text(shop_document("file://others.yaml"))
         served.process.send_signal(signal.SIGHUP)
-        await served.sends("two")
+        await served.wait_for_token("two")
         (tmp_path / "others.yaml").write_text("token: three\n")
-        await served.sends("three")
+        await served.wait_for_token("three")
 
 
-async def test_a_document_that_changes_is_read_again_when_asked_for(tmp_path: Path) -> None:
+async def test_changed_document_is_reloaded_with_option(tmp_path: Path) -> None:
     (tmp_path / "secrets.yaml").write_text("token: one\n")
     (tmp_path / "others.yaml").write_text("token: two\n")
     async with shop(tmp_path, "--reload") as served:
-        await served.sends("one")
-        (tmp_path / "shop.yaml").write_text(document("file://others.yaml"))
-        await served.sends("two")
+        await served.wait_for_token("one")
+        (tmp_path / "shop.yaml").write_text(shop_document("file://others.yaml"))
+        await served.wait_for_token("two")
 
 
-async def test_an_env_file_that_changes_is_read_again(tmp_path: Path) -> None:
+async def test_changed_env_file_is_reloaded(tmp_path: Path) -> None:
     (tmp_path / "shop.env").write_text("token=one\n")
     (tmp_path / "secrets.yaml").write_text("token: one\n")
     async with shop(tmp_path, "--env-file", "shop.env") as served:
         (tmp_path / "shop.env").write_text("token=another\n")
-        await served.says("reloaded")
+        await served.wait_for_log("reloaded")
 
 
-async def test_the_tutorial_s_file() -> None:
+async def test_tutorial_secrets() -> None:
     step = TUTORIAL / "step-3-shipyard-auth.yml"
     if not step.exists():
         pytest.skip(f"{step} is not there")

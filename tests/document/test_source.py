@@ -8,21 +8,21 @@ from typing import Any
 
 import pytest
 
-from adapter_host.document import Loc, Source, did_you_mean, listed, shown
+from adapter_host.document import Loc, Source, did_you_mean, format_value, join_words
 from adapter_host.document.nodes import MAX_DEPTH
 from adapter_host.document.source import MAX_BYTES
 from adapter_host.document.yaml_reader import MAX_NODES, MAX_PROBLEMS
 from adapter_host.errors import Problem, ProblemsError
 
 
-def problems_of(text: str | bytes, file: str = "a.yaml") -> list[Problem]:
+def parse_problems(text: str | bytes, file: str = "a.yaml") -> list[Problem]:
     with pytest.raises(ProblemsError) as caught:
         Source.parse(text, file)
     return list(caught.value.problems)
 
 
-def messages_of(text: str | bytes) -> list[str]:
-    return [str(problem) for problem in problems_of(text)]
+def parse_messages(text: str | bytes) -> list[str]:
+    return [str(problem) for problem in parse_problems(text)]
 
 
 @pytest.mark.parametrize(
@@ -69,30 +69,30 @@ def messages_of(text: str | bytes) -> list[str]:
     ],
 )
 def test_scalar(text: str, value: object) -> None:
-    read = Source.parse(f"a: {text}", "a.yaml").data["a"]
-    assert (read, type(read)) == (value, type(value))
+    parsed = Source.parse(f"a: {text}", "a.yaml").data["a"]
+    assert (parsed, type(parsed)) == (value, type(value))
 
 
 def test_not_a_number() -> None:
     assert math.isnan(Source.parse("a: .nan", "a.yaml").data["a"])
 
 
-def test_where() -> None:
+def test_position_of() -> None:
     source = Source.parse("name: x\nlist:\n  - a: 1\n  - b:\n      c: two\n", "a.yaml")
     assert source.data == {"name": "x", "list": [{"a": 1}, {"b": {"c": "two"}}]}
-    assert source.where(()) == ("a.yaml", 1, 1)
-    assert source.where(("name",)) == ("a.yaml", 1, 7)
-    assert source.where(("name",), key=True) == ("a.yaml", 1, 1)
-    assert source.where(("list", 1)) == ("a.yaml", 4, 5)
-    assert source.where(("list", 1), key=True) == ("a.yaml", 4, 5)
-    assert source.where(("list", 1, "b", "c")) == ("a.yaml", 5, 10)
-    assert source.where(("list", 1, "b", "c"), key=True) == ("a.yaml", 5, 7)
+    assert source.position_of(()) == ("a.yaml", 1, 1)
+    assert source.position_of(("name",)) == ("a.yaml", 1, 7)
+    assert source.position_of(("name",), key=True) == ("a.yaml", 1, 1)
+    assert source.position_of(("list", 1)) == ("a.yaml", 4, 5)
+    assert source.position_of(("list", 1), key=True) == ("a.yaml", 4, 5)
+    assert source.position_of(("list", 1, "b", "c")) == ("a.yaml", 5, 10)
+    assert source.position_of(("list", 1, "b", "c"), key=True) == ("a.yaml", 5, 7)
 
 
 @pytest.mark.parametrize("loc", [("list", 7, "x"), ("list", -1), ("list", "0"), ("list", "x", "y")])
-def test_where_nothing_is(loc: Loc) -> None:
+def test_position_of_missing_loc(loc: Loc) -> None:
     source = Source.parse("list:\n  - a: 1\n", "a.yaml")
-    assert source.where(loc) == source.where(loc, key=True) == ("a.yaml", 2, 3)
+    assert source.position_of(loc) == source.position_of(loc, key=True) == ("a.yaml", 2, 3)
 
 
 def test_problem() -> None:
@@ -100,14 +100,14 @@ def test_problem() -> None:
     assert problem == Problem("odd", "a.yaml", 1, 1, "odd", True)
 
 
-def test_alias_has_the_place_of_its_anchor() -> None:
+def test_alias_has_position_of_its_anchor() -> None:
     source = Source.parse("a: &x\n  k: 1\nb: *x\n", "a.yaml")
     assert source.data["b"] == {"k": 1}
-    assert source.where(("b", "k")) == ("a.yaml", 2, 6)
-    assert source.where(("b",), key=True) == ("a.yaml", 3, 1)
+    assert source.position_of(("b", "k")) == ("a.yaml", 2, 6)
+    assert source.position_of(("b",), key=True) == ("a.yaml", 3, 1)
 
 
-def test_anchor_can_be_used_again() -> None:
+def test_anchor_can_be_redefined() -> None:
     assert Source.parse("a: &x 1\nb: *x\nc: &x [&x 2, *x]\nd: *x", "a.yaml").data == {
         "a": 1,
         "b": 1,
@@ -119,7 +119,7 @@ def test_anchor_can_be_used_again() -> None:
 def test_alias_as_key() -> None:
     source = Source.parse("a: &x name\n*x : 1\n", "a.yaml")
     assert source.data == {"a": "name", "name": 1}
-    assert source.where(("name",), key=True) == ("a.yaml", 2, 1)
+    assert source.position_of(("name",), key=True) == ("a.yaml", 2, 1)
 
 
 def test_merge() -> None:
@@ -128,12 +128,12 @@ def test_merge() -> None:
     )
     assert source.data["three"] == {"a": 3, "b": 1, "c": 2}
     assert source.data["one"] == {"a": 1, "b": 1}
-    assert source.where(("three", "c")) == ("a.yaml", 2, 21)
-    assert source.where(("three", "c"), key=True) == ("a.yaml", 2, 18)
+    assert source.position_of(("three", "c")) == ("a.yaml", 2, 21)
+    assert source.position_of(("three", "c"), key=True) == ("a.yaml", 2, 18)
 
 
 def test_byte_order_mark() -> None:
-    assert Source.parse(b"\xef\xbb\xbfa: 1", "a.yaml").where(("a",), key=True) == ("a.yaml", 1, 1)
+    assert Source.parse(b"\xef\xbb\xbfa: 1", "a.yaml").position_of(("a",), key=True) == ("a.yaml", 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -201,23 +201,23 @@ def test_byte_order_mark() -> None:
     ],
 )
 def test_problems(text: str | bytes, messages: list[str]) -> None:
-    assert messages_of(text) == messages
+    assert parse_messages(text) == messages
 
 
 def test_codes() -> None:
     text = "a: 1\na: 2\n2.5: !x 4\nc: 5\n\tb: 1"
-    assert [problem.code for problem in problems_of(text)] == ["duplicate-key", "key-not-text", "tag", "tab"]
+    assert [problem.code for problem in parse_problems(text)] == ["duplicate-key", "key-not-text", "tag", "tab"]
 
 
-def test_not_every_problem_of_a_hopeless_file() -> None:
-    assert len(problems_of("k: 1\n" * 100_000)) == MAX_PROBLEMS
+def test_number_of_problems_is_limited() -> None:
+    assert len(parse_problems("k: 1\n" * 100_000)) == MAX_PROBLEMS
 
 
 def test_depth() -> None:
     opened = "[" * (MAX_DEPTH - 1)
-    assert Source.parse(f"a: {opened}{']' * (MAX_DEPTH - 1)}", "a.yaml").where(("a", 0)) == ("a.yaml", 1, 5)
-    assert messages_of(f"a: {opened}[") == [f"a.yaml:1:{MAX_DEPTH + 3}: nested more than {MAX_DEPTH} deep"]
-    (problem,) = problems_of(f"a: {'[' * 1_000_000}")
+    assert Source.parse(f"a: {opened}{']' * (MAX_DEPTH - 1)}", "a.yaml").position_of(("a", 0)) == ("a.yaml", 1, 5)
+    assert parse_messages(f"a: {opened}[") == [f"a.yaml:1:{MAX_DEPTH + 3}: nested more than {MAX_DEPTH} deep"]
+    (problem,) = parse_problems(f"a: {'[' * 1_000_000}")
     # Whoever notices first says so: libyaml has a limit too, and looks ahead.
     assert (problem.line, problem.message, problem.code) == (1, f"nested more than {MAX_DEPTH} deep", "too-deep")
 
@@ -225,13 +225,13 @@ def test_depth() -> None:
 def test_depth_counts_aliases() -> None:
     half = MAX_DEPTH // 2
     text = f"a: &x {'[' * half}{']' * half}\nb: {'[' * half}*x{']' * half}"
-    assert messages_of(text) == [f"a.yaml:2:{half + 4}: nested more than {MAX_DEPTH} deep"]
+    assert parse_messages(text) == [f"a.yaml:2:{half + 4}: nested more than {MAX_DEPTH} deep"]
 
 
 def test_alias_bomb() -> None:
     lines = ["a0: &a0 [x]"] + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 30)]
     began = process_time()
-    (problem,) = problems_of("\n".join(lines))
+    (problem,) = parse_problems("\n".join(lines))
     assert (problem.line, problem.code) == (7, "too-many-values")
     assert f"{MAX_NODES:,}" in problem.message
     assert process_time() - began < 1
@@ -240,14 +240,14 @@ def test_alias_bomb() -> None:
 def test_merges_count_as_aliases() -> None:
     names = ", ".join(f"k{n}: 1" for n in range(1000))
     text = f"a: &a {{{names}}}\n" + "".join(f"b{n}: {{<<: *a}}\n" for n in range(1000))
-    assert [problem.code for problem in problems_of(text)] == ["too-many-values"]
+    assert [problem.code for problem in parse_problems(text)] == ["too-many-values"]
 
 
 def test_read(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_bytes(b"a: 1\r\nb: \xc3\xa4\r\n")
     assert Source.read(str(path)).data == Source.read(path).data == {"a": 1, "b": "ä"}
-    assert Source.read(path).where(("b",)) == (str(path), 2, 4)
+    assert Source.read(path).position_of(("b",)) == (str(path), 2, 4)
 
 
 def unreadable(path: Path) -> str:
@@ -279,30 +279,30 @@ def test_too_large_is_not_read(tmp_path: Path) -> None:
         Source.read(path)
 
 
-def test_endless_is_not_read() -> None:
+def test_endless_file_is_not_read() -> None:
     with pytest.raises(ProblemsError, match="larger than 10 MiB"):
         Source.read("/dev/zero")
 
 
-def test_of() -> None:
+def test_from_data() -> None:
     given_data: dict[str, Any] = {"a": [{"b": 1}], "c": ("x", None)}
-    source = Source.of(given_data)
+    source = Source.from_data(given_data)
     assert source.data == {"a": [{"b": 1}], "c": ["x", None]}
-    assert source.where(("a", 0, "b"), key=True) == ("<capability>", 0, 0)
+    assert source.position_of(("a", 0, "b"), key=True) == ("<capability>", 0, 0)
     assert str(source.problem(("a",), "odd", code="odd")) == "<capability>: a: odd"
     given_data["a"] = []
     assert source.data["a"] == [{"b": 1}]
 
 
-def test_a_whole_number_as_a_key_is_its_digits() -> None:
+def test_integer_key_is_text() -> None:
     source = Source.parse("200: ok\n'404': gone\n", "a.yaml")
     assert source.data == {"200": "ok", "404": "gone"}
-    assert source.where(("200",), key=True) == ("a.yaml", 1, 1)
+    assert source.position_of(("200",), key=True) == ("a.yaml", 1, 1)
     with pytest.raises(ProblemsError, match=r"a\.yaml:2:1: duplicate key '200'"):
         Source.parse("200: ok\n'200': again\n", "a.yaml")
 
 
-def test_of_what_yaml_cannot_hold() -> None:
+def test_from_data_rejects_other_types() -> None:
     endless: dict[str, Any] = {}
     endless["a"] = endless
     broken: list[tuple[Any, str]] = [
@@ -313,51 +313,51 @@ def test_of_what_yaml_cannot_hold() -> None:
     ]
     for data, message in broken:
         with pytest.raises(ProblemsError) as caught:
-            Source.of(data)
+            Source.from_data(data)
         assert str(caught.value) == message
 
 
-def test_graft() -> None:
+def test_replace_from() -> None:
     source = Source.parse("consumes:\n  - import: x\n  - keep: 1\nother: 1\n", "a.yaml")
     other = Source.parse("\n\nconsumes:\n  - namespace: x\n", "b.yaml")
     before = source.data
-    source.graft(("consumes", 0), other, ("consumes", 0))
+    source.replace_from(("consumes", 0), other, ("consumes", 0))
     assert source.data == {"consumes": [{"namespace": "x"}, {"keep": 1}], "other": 1}
     assert before["consumes"][0] == {"import": "x"}
-    assert source.where(("consumes", 0, "namespace")) == ("b.yaml", 4, 16)
-    assert source.where(("consumes", 0, "namespace"), key=True) == ("b.yaml", 4, 5)
-    assert source.where(("consumes", 0, "missing")) == ("b.yaml", 4, 5)
-    assert source.where(("consumes",), key=True) == ("a.yaml", 1, 1)
-    assert source.where(("consumes", 1, "keep")) == ("a.yaml", 3, 11)
-    source.graft(("other",), other, ())
-    assert source.where(("other",)) == ("b.yaml", 3, 1)
-    source.graft((), other, ("consumes",))
+    assert source.position_of(("consumes", 0, "namespace")) == ("b.yaml", 4, 16)
+    assert source.position_of(("consumes", 0, "namespace"), key=True) == ("b.yaml", 4, 5)
+    assert source.position_of(("consumes", 0, "missing")) == ("b.yaml", 4, 5)
+    assert source.position_of(("consumes",), key=True) == ("a.yaml", 1, 1)
+    assert source.position_of(("consumes", 1, "keep")) == ("a.yaml", 3, 11)
+    source.replace_from(("other",), other, ())
+    assert source.position_of(("other",)) == ("b.yaml", 3, 1)
+    source.replace_from((), other, ("consumes",))
     assert source.data == [{"namespace": "x"}]
 
 
-def test_graft_leaves_aliases() -> None:
+def test_replace_from_keeps_aliases() -> None:
     source = Source.parse("a: &x {b: 1}\nc: *x\n", "a.yaml")
-    source.graft(("a", "b"), Source.parse("d: 2", "b.yaml"), ("d",))
+    source.replace_from(("a", "b"), Source.parse("d: 2", "b.yaml"), ("d",))
     assert source.data == {"a": {"b": 2}, "c": {"b": 1}}
 
 
 @pytest.mark.parametrize(("loc", "other_loc"), [(("b",), ()), (("a", 2), ()), (("a", "x"), ()), (("a",), ("a", 0))])
-def test_graft_where_nothing_is(loc: Loc, other_loc: Loc) -> None:
+def test_replace_from_missing_loc(loc: Loc, other_loc: Loc) -> None:
     source = Source.parse("a: [1, 2]", "a.yaml")
     with pytest.raises(LookupError):
-        source.graft(loc, Source.parse("a: 1", "b.yaml"), other_loc)
+        source.replace_from(loc, Source.parse("a: 1", "b.yaml"), other_loc)
 
 
 @pytest.mark.parametrize("text", ["1", "[1]", "{a: 1}"])
 @pytest.mark.parametrize("part", ["b", 1])
-def test_nothing_to_replace(text: str, part: str | int) -> None:
-    node = Source.parse(f"a: {text}", "a.yaml").path(("a",))[-1]
+def test_with_child_needs_a_child(text: str, part: str | int) -> None:
+    node = Source.parse(f"a: {text}", "a.yaml").nodes_to(("a",))[-1]
     with pytest.raises(LookupError):
-        node.replaced(part, node)
+        node.with_child(part, node)
 
 
 @pytest.mark.parametrize(
-    ("value", "words"),
+    ("value", "text"),
     [
         (True, "true"),
         (1.5, "1.5"),
@@ -369,18 +369,18 @@ def test_nothing_to_replace(text: str, part: str | int) -> None:
         ({}, "a mapping"),
     ],
 )
-def test_shown(value: object, words: str) -> None:
-    assert shown(value) == words
+def test_format_value(value: object, text: str) -> None:
+    assert format_value(value) == text
 
 
 @pytest.mark.parametrize(
-    ("words", "text"), [([], ""), (["a"], "a"), (["a", "b"], "a or b"), (["a", "b", "c"], "a, b or c")]
+    ("words", "expected"), [([], ""), (["a"], "a"), (["a", "b"], "a or b"), (["a", "b", "c"], "a, b or c")]
 )
-def test_listed(words: list[str], text: str) -> None:
-    assert listed(words) == text
+def test_join_words(words: list[str], expected: str) -> None:
+    assert join_words(words) == expected
 
 
-def test_suggest() -> None:
+def test_did_you_mean() -> None:
     words = ["timeout", "baseUri", "namespace"]
     assert did_you_mean("timeot", words) == "; did you mean 'timeout'?"
     assert did_you_mean("BASEURI", words) == "; did you mean 'baseUri'?"

@@ -194,7 +194,7 @@ def test_messages_of_the_later_language() -> None:
 
 def test_sections_of_the_later_language() -> None:
     def messages(**sections: object) -> list[str]:
-        return [problem.message for problem in check_strict(Source.of({"ikanos": BETA5.version, **sections}))]
+        return [problem.message for problem in check_strict(Source.from_data({"ikanos": BETA5.version, **sections}))]
 
     binds = [{"from": "a.yaml", "import": "b"}]
     assert messages(binds=binds) == []
@@ -223,7 +223,9 @@ def test_codes() -> None:
 
 
 def test_document_without_lines() -> None:
-    problems = check_strict(Source.of({"naftiko": ALPHA2.version, "capability": {"consumes": [{"import": "a"}]}}))
+    problems = check_strict(
+        Source.from_data({"naftiko": ALPHA2.version, "capability": {"consumes": [{"import": "a"}]}})
+    )
     assert [str(problem) for problem in problems] == ["<capability>: capability.consumes.0: 'location' is missing"]
 
 
@@ -249,7 +251,7 @@ def test_secrets_are_not_shown(entry: str) -> None:
 def test_too_long() -> None:
     skill = {"name": "a", "description": "x" * 1025}
     exposes = {"type": "skill", "namespace": "a", "port": 1, "skills": [skill]}
-    problems = check_strict(Source.of({"naftiko": ALPHA2.version, "capability": {"exposes": [exposes]}}))
+    problems = check_strict(Source.from_data({"naftiko": ALPHA2.version, "capability": {"exposes": [exposes]}}))
     assert [problem.message for problem in problems] == [
         "capability.exposes.0.skills.0.description: 'description' is longer than 1024 characters (1025)"
     ]

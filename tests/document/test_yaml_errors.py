@@ -66,7 +66,7 @@ def test_syntax_without_libyaml(text: str, message: str) -> None:
     assert str(caught.value) == message
 
 
-def test_libyaml_and_python_read_alike() -> None:
+def test_libyaml_and_python_parse_alike() -> None:
     text = "a: &x {b: [1, two]}\nc: *x\nd: |\n  text\n"
     assert LOADER is yaml.CSafeLoader
     assert read_nodes(text, "a.yaml", yaml.SafeLoader).value == read_nodes(text, "a.yaml").value
@@ -79,5 +79,5 @@ def test_libyaml_and_python_read_alike() -> None:
         (yaml.MarkedYAMLError(problem="odd", problem_mark=MARK), "a.yaml:2:3: not valid YAML: odd"),
     ],
 )
-def test_syntax_error_without_words_of_ours(error: yaml.YAMLError, message: str) -> None:
+def test_unknown_syntax_error(error: yaml.YAMLError, message: str) -> None:
     assert str(syntax_problem(error, "a\n  b", "a.yaml")) == message

@@ -56,7 +56,7 @@ class EnvironmentSource(BindSource):
         return f"set the environment variable {key}, or name a file that has it with --env-file"
 
 
-class Origin:
+class CachedSource:
     """The source of one bind; what makes it unreadable is a problem where the document names it."""
 
     def __init__(self, label: str, source: BindSource, report: Callable[[str], Problem]) -> None:
@@ -69,25 +69,30 @@ class Origin:
     def value(self, key: str) -> str | None:
         """Return the secret of a key; an empty one counts as missing."""
         if key not in self._values and self.failure is None:
-            self._values[key] = self._ask(key)
+            self._values[key] = self._read_once(key)
         return self._values.get(key)
 
-    def _ask(self, key: str) -> str | None:
+    def _read_once(self, key: str) -> str | None:
         try:
-            with foreign(type(self.source)):
+            with wrap_source_errors(type(self.source)):
                 return self.source.value(key) or None
         except BindError as error:
             self.failure = self._report(str(error))
         return None
 
-    def missing(self, key: str) -> str:
+    @property
+    def files(self) -> Sequence[str]:
+        """The files that the source has read."""
+        return self.source.files
+
+    def missing_message(self, key: str) -> str:
         """Why there is no value, and what to do."""
-        with foreign(type(self.source)):
+        with wrap_source_errors(type(self.source)):
             return f"{self.label}; {self.source.hint(key)}"
 
 
 @contextmanager
-def foreign(source: type[BindSource]) -> Iterator[None]:
+def wrap_source_errors(source: type[BindSource]) -> Iterator[None]:
     """Around what a source's own code does."""
     try:
         yield
@@ -95,23 +100,23 @@ def foreign(source: type[BindSource]) -> Iterator[None]:
         raise
     except Exception as error:
         # A plugin's code: the text of what it raises may hold a secret, so its place alone is told.
-        place = extract_tb(error.__traceback__)[-1]
+        frame = extract_tb(error.__traceback__)[-1]
         name = f"{source.__module__}.{source.__qualname__}"
-        message = f"{name}: {type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
+        message = f"{name}: {type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
         raise PluginError(f"{message} (a source of binds raises BindError when it cannot be read)") from None
 
 
 @dataclass(frozen=True, slots=True)
-class BoundName:
+class BindVariable:
     """A variable of a bind: templates say `VARIABLE` or `namespace.VARIABLE`; `key` is the source's own name."""
 
     namespace: str
     variable: str
     key: str
-    origin: Origin = field(repr=False, compare=False)
+    source: CachedSource = field(repr=False, compare=False)
 
     @property
-    def qualified(self) -> str:
+    def qualified_name(self) -> str:
         """The name with its namespace, as messages show it."""
         return f"{self.namespace}.{self.variable}" if self.namespace else self.variable
 
@@ -119,32 +124,32 @@ class BoundName:
 class Binds:
     """The secrets of one capability; a value is never shown, and with `mock` none is read."""
 
-    def __init__(self, names: Iterable[BoundName], environment: Mapping[str, str], *, mock: bool = False) -> None:
-        self._names: dict[str, BoundName] = {}
+    def __init__(self, names: Iterable[BindVariable], environment: Mapping[str, str], *, mock: bool = False) -> None:
+        self._names: dict[str, BindVariable] = {}
         self.namespaces: dict[str, list[str]] = {}
-        self._environment = Origin("environment", EnvironmentSource("", Path(), environment), Problem)
+        self._environment = CachedSource("environment", EnvironmentSource("", Path(), environment), Problem)
         self._mock = mock
         for name in names:
-            self._names[name.qualified] = name
+            self._names[name.qualified_name] = name
             self._names.setdefault(name.variable, name)
             self.namespaces.setdefault(name.namespace, []).append(name.variable)
 
-    def find(self, name: str) -> BoundName | None:
-        """Return the variable that a template's `name` means, or None when no bind declares it."""
+    def find(self, name: str) -> BindVariable | None:
+        """The variable that a template's `name` means, or None when no bind declares it."""
         return self._names.get(name)
 
-    def undeclared(self, name: str) -> BoundName:
-        """Return the environment's variable of a name that no bind declares."""
-        return BoundName("", name, name, self._environment)
+    def environment_variable(self, name: str) -> BindVariable:
+        """The environment's variable of a name that no bind declares."""
+        return BindVariable("", name, name, self._environment)
 
-    def value(self, bound: BoundName) -> str | None:
-        """Return the secret, None when nothing gives it; with a stand-in upstream, a stand-in secret."""
-        return f"mock-{bound.key}" if self._mock else bound.origin.value(bound.key)
+    def value(self, variable: BindVariable) -> str | None:
+        """The secret, None when nothing gives it; with a stand-in upstream, a stand-in secret."""
+        return f"mock-{variable.key}" if self._mock else variable.source.value(variable.key)
 
     @property
     def files(self) -> tuple[str, ...]:
         """The files that secrets were read from."""
-        files = [file for bound in self._names.values() for file in bound.origin.source.files]
+        files = [file for variable in self._names.values() for file in variable.source.files]
         return tuple(dict.fromkeys(files))
 
     def __repr__(self) -> str:

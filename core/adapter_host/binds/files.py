@@ -11,7 +11,7 @@ from typing import Any, Final
 import yaml
 from dotenv import dotenv_values
 
-from adapter_host.document.messages import did_you_mean, kind_of
+from adapter_host.document.messages import describe_type, did_you_mean
 from adapter_host.document.nodes import MAX_DEPTH
 from adapter_host.document.yaml_errors import is_too_deep
 from adapter_host.document.yaml_reader import LOADER
@@ -21,7 +21,7 @@ from .binds import BindSource
 
 MAX_BYTES: Final = 1024 * 1024
 
-_NOTHING: Final = frozenset({"", "~", "null", "Null", "NULL"})
+_NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 
 
 class FileSource(BindSource):
@@ -36,17 +36,17 @@ class FileSource(BindSource):
         self._values: dict[str, Any] | None = None
 
     def value(self, key: str) -> str | None:
-        """Return the text at the top-level key, numbers and booleans as they are written."""
-        return _text(self._read().get(key))
+        """The text at the top-level key, numbers and booleans as they are written."""
+        return _scalar_text(self._read().get(key))
 
     def hint(self, key: str) -> str:
         """Add the key, or give it a value."""
         values = self._read()
         if key not in values:
-            near = did_you_mean(key, (known for known, value in values.items() if _text(value)))
-            return f"'{self._path}' has no key '{key}'{near}{' ' if near else '; '}add it, or mend 'keys'"
+            suggestion = did_you_mean(key, (name for name, value in values.items() if _scalar_text(value)))
+            return f"'{self._path}' has no key '{key}'{suggestion}{' ' if suggestion else '; '}add it, or mend 'keys'"
         if isinstance(values[key], (dict, list)):
-            return f"'{key}' in '{self._path}' must be text, not {kind_of(values[key])}"
+            return f"'{key}' in '{self._path}' must be text, not {describe_type(values[key])}"
         return f"'{key}' in '{self._path}' is empty; give it a value"
 
     @property
@@ -57,12 +57,12 @@ class FileSource(BindSource):
     def _read(self) -> dict[str, Any]:
         if self._values is None:
             try:
-                self._values = _format(self._path)(self._content())
+                self._values = _parser_for(self._path)(self._read_text())
             except BindError as error:
                 raise BindError(f"'{self._path}' {error}") from None
         return self._values
 
-    def _content(self) -> str:
+    def _read_text(self) -> str:
         try:
             if self._path.exists() and not self._path.is_file():
                 raise BindError("is not a file")
@@ -81,25 +81,27 @@ class FileSource(BindSource):
             raise BindError("is not UTF-8") from None
 
 
-def _format(path: Path) -> Callable[[str], dict[str, Any]]:
+def _parser_for(path: Path) -> Callable[[str], dict[str, Any]]:
     if path.suffix == ".json":
-        return _json_values
-    return _env_values if path.suffix == ".env" or path.name.startswith(".env") else _yaml_values
+        return _parse_json
+    return _parse_env if path.suffix == ".env" or path.name.startswith(".env") else _parse_yaml
 
 
-def _text(value: Any) -> str | None:
+def _scalar_text(value: Any) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     return value if isinstance(value, str) and value else None
 
 
-def _env_values(text: str) -> dict[str, Any]:
+def _parse_env(text: str) -> dict[str, Any]:
     return dict(dotenv_values(stream=io.StringIO(text), interpolate=False))
 
 
-def _json_values(text: str) -> dict[str, Any]:
+def _parse_json(text: str) -> dict[str, Any]:
     try:
-        values = json.loads(text, parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_unique)
+        values = json.loads(
+            text, parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_reject_duplicates
+        )
     except json.JSONDecodeError as error:
         raise BindError(f"is not valid JSON at line {error.lineno}, column {error.colno}") from None
     except RecursionError:
@@ -109,17 +111,17 @@ def _json_values(text: str) -> dict[str, Any]:
     return values
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) < len(pairs):
         raise BindError("has a key twice")
     return values
 
 
-def _yaml_values(text: str) -> dict[str, Any]:
+def _parse_yaml(text: str) -> dict[str, Any]:
     values: dict[str, Any] = {}
     try:
-        for key, value, line in _yaml_entries(text):
+        for key, value, line in _iter_entries(text):
             if key in values:
                 raise BindError(f"has a key twice, at line {line} again")
             values[key] = value
@@ -127,16 +129,16 @@ def _yaml_values(text: str) -> dict[str, Any]:
         if is_too_deep(error):
             raise BindError("is nested too deep") from None
         mark: Any = error.problem_mark
-        place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise BindError(f"is not valid YAML{place}") from None
+        position = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise BindError(f"is not valid YAML{position}") from None
     except (yaml.YAMLError, OverflowError, ValueError):
         # Without libyaml, PyYAML lets `chr` fail on an escape beyond Unicode.
         raise BindError("is not valid YAML") from None
     return values
 
 
-def _yaml_entries(text: str) -> Iterator[tuple[str, Any, int]]:
-    """Yield entries of the mapping at the root, each with its line; scalars are text, as PyYAML's own types are not."""
+def _iter_entries(text: str) -> Iterator[tuple[str, Any, int]]:
+    """The entries of the mapping at the root, each with its line; scalars are text, as PyYAML's own types are not."""
     depth, key, roots = 0, "", 0
     is_value = False
     for event in yaml.parse(text, Loader=LOADER):
@@ -148,9 +150,9 @@ def _yaml_entries(text: str) -> Iterator[tuple[str, Any, int]]:
             roots += 1
             _check_root(event, roots)
         elif depth == 1 and is_value:
-            yield key, _yaml_value(event), _line(event)
+            yield key, _entry_value(event), _line(event)
         elif depth == 1:
-            key = str(_yaml_value(event) or "")
+            key = str(_entry_value(event) or "")
         if depth == 1:
             is_value = not is_value
         depth += isinstance(event, yaml.CollectionStartEvent)
@@ -170,9 +172,9 @@ def _check_root(event: Any, roots: int) -> None:
         raise BindError("must be a mapping of keys to values")
 
 
-def _yaml_value(event: Any) -> Any:
+def _entry_value(event: Any) -> Any:
     if event.anchor or getattr(event, "tag", None):
         raise BindError(f"has a value that begins with '&', '*' or '!' at line {_line(event)}; quote it")
     if isinstance(event, yaml.CollectionStartEvent):
         return {} if isinstance(event, yaml.MappingStartEvent) else []
-    return None if event.implicit[0] and event.value in _NOTHING else event.value
+    return None if event.implicit[0] and event.value in _NULLS else event.value

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from adapter_host.binds.binds import Binds, BoundName
+from adapter_host.binds.binds import Binds, BindVariable
 from adapter_host.document.source import Loc, Source
 from adapter_host.errors import Problem
 from adapter_host.expressions.template import Part, Reference, Secret, Template, compile_template
@@ -59,20 +59,20 @@ class LoadedCapability:
 
         `files` and `callers` are those beside the document itself and its own namespaces.
         """
-        own = {exposer.namespace for exposer in capability.exposes}
-        own |= {aggregate.namespace for aggregate in capability.aggregates}
-        models = tuple(_located(capability, base))
+        namespaces = {exposer.namespace for exposer in capability.exposes}
+        namespaces |= {aggregate.namespace for aggregate in capability.aggregates}
+        models = tuple(_locate_models(capability, base))
         secrets = SecretUse()
         for model, _ in models:
             if isinstance(model, Authentication):
-                for key, text in _written(model):
+                for key, text in _literal_secrets(model):
                     if text and "{{" not in text:
                         secrets.add_value(text, key)
         return cls(
             source=source,
             capability=capability,
             binds=binds,
-            callers=CALLER_ALIASES | own | set(callers),
+            callers=CALLER_ALIASES | namespaces | set(callers),
             partial=not base,
             models=models,
             diagnostics=Diagnostics(problems),
@@ -109,27 +109,32 @@ class LoadedCapability:
         return self.secrets.masked(text)
 
     def template(
-        self, text: str, loc: Loc, *, inputs: Collection[str] | None, own: Callable[[str], Part | None] | None = None
+        self,
+        text: str,
+        loc: Loc,
+        *,
+        inputs: Collection[str] | None,
+        resolve_first: Callable[[str], Part | None] | None = None,
     ) -> Template:
         """Compile a template; with `inputs` None no caller's input may stand in it. `own` is asked for a name first."""
 
-        def meaning(name: str) -> Part:
-            found = None if own is None else own(name)
-            return self._meaning(name, loc, inputs) if found is None else found
+        def resolve(name: str) -> Part:
+            part = None if resolve_first is None else resolve_first(name)
+            return self._resolve(name, loc, inputs) if part is None else part
 
-        return compile_template(text, meaning)
+        return compile_template(text, resolve)
 
-    def _meaning(self, name: str, loc: Loc, inputs: Collection[str] | None) -> Part:
+    def _resolve(self, name: str, loc: Loc, inputs: Collection[str] | None) -> Part:
         if name[0] in "#^/!>.":
             self.problem(f"'{{{{{name}}}}}': sections are not supported in templates", loc, code="template")
             return name
-        if bound := self.binds.find(name):
-            return self._secret(bound, loc)
+        if variable := self.binds.find(name):
+            return self._secret(variable, loc)
         qualifier, dot, field = name.partition(".")
         if dot and qualifier in self.callers and qualifier not in self.binds.namespaces:
-            return self._input(name, field, loc, inputs)
+            return self._input_reference(name, field, loc, inputs)
         if dot:
-            return self._unknown(name, qualifier, field, loc)
+            return self._unknown_name(name, qualifier, field, loc)
         if inputs is not None and (name in inputs or not _VARIABLE.fullmatch(name)):
             return Reference(name)
         self.problem(
@@ -138,39 +143,39 @@ class LoadedCapability:
             code="undeclared-variable",
             warning=True,
         )
-        return self._secret(self.binds.undeclared(name), loc)
+        return self._secret(self.binds.environment_variable(name), loc)
 
-    def _input(self, name: str, field: str, loc: Loc, inputs: Collection[str] | None) -> Part:
+    def _input_reference(self, name: str, field: str, loc: Loc, inputs: Collection[str] | None) -> Part:
         if inputs is None:
             message = f"'{{{{{name}}}}}' is a caller's input, which may not stand here (use a bind)"
             self.problem(message, loc, code="caller-input")
             return name
         return Reference(field)
 
-    def _unknown(self, name: str, qualifier: str, field: str, loc: Loc) -> Part:
+    def _unknown_name(self, name: str, qualifier: str, field: str, loc: Loc) -> Part:
         if variables := self.binds.namespaces.get(qualifier):
             message = f"bind '{qualifier}' has no key '{field}' (it has: {', '.join(variables)})"
         else:
-            names = _listed(self.binds.namespaces)
+            names = _join_names(self.binds.namespaces)
             message = f"'{{{{{name}}}}}' names nothing: there is no bind '{qualifier}' (binds: {names})"
         self.problem(message, loc, code="template")
         return name
 
-    def _secret(self, bound: BoundName, loc: Loc) -> Secret:
-        name, value = bound.qualified, self.binds.value(bound)
+    def _secret(self, variable: BindVariable, loc: Loc) -> Secret:
+        name, value = variable.qualified_name, self.binds.value(variable)
         self.secrets.names.add(name)
         if value is not None:
             self.secrets.add_value(value, name)
         elif name not in self.secrets.unresolved:
-            self.secrets.unresolved[name] = bound.origin.failure or self._not_set(bound, loc)
+            self.secrets.unresolved[name] = variable.source.failure or self._unset_problem(variable, loc)
         return Secret(name, value)
 
-    def _not_set(self, bound: BoundName, loc: Loc) -> Problem:
-        message = f"secret '{bound.qualified}' is not set ({bound.origin.missing(bound.key)})"
+    def _unset_problem(self, variable: BindVariable, loc: Loc) -> Problem:
+        message = f"secret '{variable.qualified_name}' is not set ({variable.source.missing_message(variable.key)})"
         return self.source.problem(loc, message, code="unresolved-secret")
 
 
-def _located(capability: Capability, base: Loc) -> Iterator[tuple[Model, Loc]]:
+def _locate_models(capability: Capability, base: Loc) -> Iterator[tuple[Model, Loc]]:
     yield from walk(capability.info, ("info",))
     yield from walk(capability.binds, ("binds",))
     yield from walk(capability.consumes, (*base, "consumes"))
@@ -178,10 +183,10 @@ def _located(capability: Capability, base: Loc) -> Iterator[tuple[Model, Loc]]:
     yield from walk(capability.exposes, (*base, "exposes"))
 
 
-def _written(authentication: Authentication) -> Iterator[tuple[str, str | None]]:
-    """Return the values of the document that may be secrets."""
+def _literal_secrets(authentication: Authentication) -> Iterator[tuple[str, str | None]]:
+    """What may be a secret that the document itself holds."""
     return ((key, getattr(authentication, key)) for key in ("token", "value", "password"))
 
 
-def _listed(names: Iterable[str]) -> str:
+def _join_names(names: Iterable[str]) -> str:
     return ", ".join(names) or "none"

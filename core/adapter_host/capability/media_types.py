@@ -19,19 +19,19 @@ _UNITS: Final = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
 def parse_size(text: str) -> int:
-    """Return the bytes that a size such as `512KiB` or `1.5MiB` is; raises `ValueError`."""
-    found = _SIZE.fullmatch(text)
-    if found is None:
+    """The bytes that a size such as `512KiB` or `1.5MiB` is; raises `ValueError`."""
+    match = _SIZE.fullmatch(text)
+    if match is None:
         raise ValueError(f"a size is a number and B, KiB, MiB or GiB, as 512KiB is (given {text[:60]!r})")
-    return int(float(found[1]) * _UNITS[found[2]])
+    return int(float(match[1]) * _UNITS[match[2]])
 
 
-def _checked_size(text: str) -> str:
+def _validate_size(text: str) -> str:
     parse_size(text)
     return text
 
 
-def _checked_media_type(text: str) -> str:
+def _validate_media_type(text: str) -> str:
     if not is_media_type(text):
         raise ValueError(f"a media type is as image/png or text/plain; charset=utf-8 are (given {text[:60]!r})")
     return text
@@ -54,8 +54,8 @@ def is_text(media_type: str) -> bool:
     return not bare or is_json(bare) or bare.startswith("text/") or bare.endswith(("xml", "yaml"))
 
 
-BinarySize = Annotated[str, AfterValidator(_checked_size)]
+BinarySize = Annotated[str, AfterValidator(_validate_size)]
 """A key of a document's model that says how many bytes there may be: a number and `B`, `KiB`, `MiB` or `GiB`."""
 
-MediaType = Annotated[str, AfterValidator(_checked_media_type)]
+MediaType = Annotated[str, AfterValidator(_validate_media_type)]
 """A key of a document's model that is a media type, with its parameters if it has any."""

@@ -24,13 +24,13 @@ class Model(BaseModel):
     )
 
 
-def _empty_when_empty(value: Any) -> Any:
+def _none_as_empty(value: Any) -> Any:
     return () if value is None else value
 
 
 ItemT = TypeVar("ItemT")
 
-ListField = Annotated[tuple[ItemT, ...], BeforeValidator(_empty_when_empty)]
+ListField = Annotated[tuple[ItemT, ...], BeforeValidator(_none_as_empty)]
 """A list in a document, as a tuple; an empty key (`binds:`) means an empty list, as people write it."""
 
 
@@ -38,7 +38,7 @@ def walk(value: Any, loc: tuple[str | int, ...] = ()) -> Iterator[tuple[Model, t
     """Every model in `value` with its place in the document, outer before inner."""
     if isinstance(value, Model):
         yield value, loc
-        for name, key in _keys(type(value)):
+        for name, key in _field_keys(type(value)):
             child = getattr(value, name)
             # What is text, or empty, has no models; nearly everything is.
             if child and not isinstance(child, str) and isinstance(child, Model | tuple | list | dict):
@@ -52,11 +52,11 @@ def walk(value: Any, loc: tuple[str | int, ...] = ()) -> Iterator[tuple[Model, t
 
 
 @cache
-def _keys(model: type[Model]) -> tuple[tuple[str, str], ...]:
-    """Return the fields of a model, each with its key in the document."""
+def _field_keys(model: type[Model]) -> tuple[tuple[str, str], ...]:
+    """The fields of a model, each with its key in the document."""
     return tuple((name, field.alias or name) for name, field in model.model_fields.items())
 
 
 def known_keys(model: type[Model]) -> list[str]:
-    """Return the keys that a part of a document may have."""
-    return [key for _, key in _keys(model)]
+    """The keys that a part of a document may have."""
+    return [key for _, key in _field_keys(model)]

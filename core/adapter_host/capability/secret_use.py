@@ -27,8 +27,8 @@ class SecretUse:
 
     def masked(self, text: str) -> str:
         """Return `text` with each secret's value, plain or percent-encoded, replaced by the secret's name."""
-        known = {value: name for value, name in self._names_by_value.items() if len(value) >= SHORTEST_MASKED}
-        for value in sorted(known, key=len, reverse=True):
-            for form in (value, quote(value, safe="")):
-                text = text.replace(form, f"{{{{{known[value]}}}}}")
+        maskable = {value: name for value, name in self._names_by_value.items() if len(value) >= SHORTEST_MASKED}
+        for value in sorted(maskable, key=len, reverse=True):
+            for spelling in (value, quote(value, safe="")):
+                text = text.replace(spelling, f"{{{{{maskable[value]}}}}}")
         return text

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationError, ValidationInfo
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from adapter_host.document.dialects import KNOWN, SHAPE
+from adapter_host.document.dialects import CANONICAL_VERSION, KNOWN_VERSIONS
 
 from .media_types import MediaType
 from .model import ListField, Model, walk
@@ -106,7 +106,7 @@ class LookupStepSpec(StepSpec):
     output_parameters: tuple[str, ...] = Field(min_length=1)
 
 
-OWN_STEPS: Final[Mapping[str, type[StepSpec]]] = {"call": CallStepSpec, "lookup": LookupStepSpec}
+BUILTIN_STEPS: Final[Mapping[str, type[StepSpec]]] = {"call": CallStepSpec, "lookup": LookupStepSpec}
 """The steps that need no plugin."""
 
 _STEP_KEYS: Final = {"call": "call", "index": "lookup", "lookupValue": "lookup", "file": "script"}
@@ -117,27 +117,29 @@ class StepModels:
     """The models of the steps that plugins bring, and what to say of a type that none brings: a context to parse in."""
 
     models: Mapping[str, type[StepSpec]]
-    unknown: Callable[[Any], str]
+    unknown_message: Callable[[Any], str]
 
 
-def _parsed_step(step: Any, validation: ValidationInfo) -> Any:
-    """Return a step as the model of its type; one that leaves its type out is of the type whose keys it has."""
+def _parse_step(step: Any, validation: ValidationInfo) -> Any:
+    """A step as the model of its type; one that leaves its type out is of the type whose keys it has."""
     if not isinstance(step, dict):
         return step
     if "type" not in step:
-        step = {"type": next((kind for key, kind in _STEP_KEYS.items() if key in step), "call"), **step}
-    kind, context = step["type"], validation.context
-    known = {**OWN_STEPS, **context.models} if isinstance(context, StepModels) else OWN_STEPS
-    if isinstance(kind, str) and kind in known:
-        return known[kind].model_validate(step, context=context)
+        step = {"type": next((name for key, name in _STEP_KEYS.items() if key in step), "call"), **step}
+    type_name, context = step["type"], validation.context
+    known = {**BUILTIN_STEPS, **context.models} if isinstance(context, StepModels) else BUILTIN_STEPS
+    if isinstance(type_name, str) and type_name in known:
+        return known[type_name].model_validate(step, context=context)
     if isinstance(context, StepModels):
-        message = {"message": context.unknown(kind)}
-        unknown = PydanticCustomError("unknown_step_type", "{message}", message)
-        raise ValidationError.from_exception_data("step", [InitErrorDetails(type=unknown, loc=("type",), input=kind)])
+        message = {"message": context.unknown_message(type_name)}
+        error = PydanticCustomError("unknown_step_type", "{message}", message)
+        raise ValidationError.from_exception_data(
+            "step", [InitErrorDetails(type=error, loc=("type",), input=type_name)]
+        )
     return StepSpec.model_validate(step)
 
 
-_Step = Annotated[SerializeAsAny[StepSpec], BeforeValidator(_parsed_step)]
+_Step = Annotated[SerializeAsAny[StepSpec], BeforeValidator(_parse_step)]
 
 
 class MappingSpec(Model):
@@ -259,13 +261,15 @@ class Capability(Model):
     exposes: tuple[SerializeAsAny[ExposerConfig], ...] = ()
 
     def document(self) -> dict[str, Any]:
-        """Return the data of a document that says the same."""
-        parts = {part: getattr(self, part) for part in ("info", "binds", "consumes", "aggregates", "exposes")}
-        data = {part: _plain(value) for part, value in parts.items() if value}
-        own = {part: data.pop(part) for part in ("consumes", "aggregates", "exposes") if part in data}
+        """The data of a document that says the same."""
+        sections = {
+            section: getattr(self, section) for section in ("info", "binds", "consumes", "aggregates", "exposes")
+        }
+        data = {section: _to_data(value) for section, value in sections.items() if value}
+        adapters = {section: data.pop(section) for section in ("consumes", "aggregates", "exposes") if section in data}
         # Whatever it was written in, the models have the shape of one version.
-        version = SHAPE if self.version in KNOWN else self.version
-        return {"naftiko": version, **data, "capability": own}
+        version = CANONICAL_VERSION if self.version in KNOWN_VERSIONS else self.version
+        return {"naftiko": version, **data, "capability": adapters}
 
     @property
     def label(self) -> str:
@@ -273,11 +277,11 @@ class Capability(Model):
         return self.info.label or self.info.title or (self.exposes[0].namespace if self.exposes else "capability")
 
 
-def _plain(value: Any) -> Any:
+def _to_data(value: Any) -> Any:
     if isinstance(value, Model):
         # Of a union whose members a plugin tells apart by what they hold, pydantic cannot foresee which there is.
         return value.model_dump(mode="json", by_alias=True, exclude_unset=True, warnings=False)
-    return [_plain(each) for each in value]
+    return [_to_data(item) for item in value]
 
 
 def find_operations(config: ExposerConfig) -> Iterator[OperationSpec]:

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from adapter_host.cli import UsageError
-from adapter_host.openapi import Documents, Notes, read_api, write_capability
+from adapter_host.openapi import Documents, WarningCollector, read_api, write_capability
 from adapter_host.openapi.documents import is_url
 
 from .table import deliver, printable
@@ -39,12 +39,12 @@ def run(options: argparse.Namespace) -> int:
     """Write the capability; what it cannot say goes to standard error."""
     if is_url(options.source) and not options.allow_remote:
         raise UsageError("import: SRC is a URL (--allow-remote fetches it)")
-    notes = Notes()
-    root = Documents(notes, remote=options.allow_remote).open(options.source)
+    warnings = WarningCollector()
+    root = Documents(warnings, remote=options.allow_remote).open(options.source)
     try:
         api = read_api(root, only=options.only, namespace=options.namespace)
     finally:
-        for problem in notes.problems:
+        for problem in warnings.problems:
             print(printable(str(problem)), file=sys.stderr)
     text = write_capability(api, _name(options.source))
     deliver(text, options.output)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from adapter_host.errors import Problem, ProblemsError
 
-from .messages import kind_of
+from .messages import describe_type
 
 Loc = tuple[str | int, ...]
 Position = tuple[str, int, int]
@@ -30,17 +30,17 @@ class Node:
         """File, line and column of the value."""
         return self.file, self.line, self.column
 
-    def child(self, part: str | int) -> "Node | None":
-        """Return the node under a key or index, when there is one."""
+    def child(self, key: str | int) -> "Node | None":
+        """The node under a key or index, when there is one."""
         return None
 
-    def key_position(self, part: str | int) -> Position | None:
+    def key_position(self, key: str | int) -> Position | None:
         """File, line and column of a key, when there is one."""
         return None
 
-    def replaced(self, part: str | int, node: "Node") -> "Node":
-        """Return a copy with another node under a key or index that is there; raises LookupError otherwise."""
-        raise LookupError(part)
+    def with_child(self, key: str | int, node: "Node") -> "Node":
+        """A copy with another node under a key or index that is there; raises LookupError otherwise."""
+        raise LookupError(key)
 
 
 @dataclass(slots=True, eq=False)
@@ -51,14 +51,14 @@ class SequenceNode(Node):
 
     items: list[Node]
 
-    def child(self, part: str | int) -> Node | None:
-        return self.items[part] if isinstance(part, int) and 0 <= part < len(self.items) else None
+    def child(self, key: str | int) -> Node | None:
+        return self.items[key] if isinstance(key, int) and 0 <= key < len(self.items) else None
 
-    def replaced(self, part: str | int, node: Node) -> Node:
-        if not isinstance(part, int) or not 0 <= part < len(self.items):
-            raise LookupError(part)
-        value = [*self.value[:part], node.value, *self.value[part + 1 :]]
-        items = [*self.items[:part], node, *self.items[part + 1 :]]
+    def with_child(self, key: str | int, node: Node) -> Node:
+        if not isinstance(key, int) or not 0 <= key < len(self.items):
+            raise LookupError(key)
+        value = [*self.value[:key], node.value, *self.value[key + 1 :]]
+        items = [*self.items[:key], node, *self.items[key + 1 :]]
         return SequenceNode(value, self.file, self.line, self.column, items)
 
 
@@ -71,36 +71,36 @@ class MappingNode(Node):
     entries: dict[str, Node]
     keys: dict[str, tuple[int, int]]
 
-    def child(self, part: str | int) -> Node | None:
-        return self.entries.get(part) if isinstance(part, str) else None
+    def child(self, key: str | int) -> Node | None:
+        return self.entries.get(key) if isinstance(key, str) else None
 
-    def key_position(self, part: str | int) -> Position | None:
-        return (self.file, *self.keys[part]) if isinstance(part, str) and part in self.keys else None
+    def key_position(self, key: str | int) -> Position | None:
+        return (self.file, *self.keys[key]) if isinstance(key, str) and key in self.keys else None
 
-    def replaced(self, part: str | int, node: Node) -> Node:
-        if not isinstance(part, str) or part not in self.entries:
-            raise LookupError(part)
-        value = {**self.value, part: node.value}
-        entries = {**self.entries, part: node}
+    def with_child(self, key: str | int, node: Node) -> Node:
+        if not isinstance(key, str) or key not in self.entries:
+            raise LookupError(key)
+        value = {**self.value, key: node.value}
+        entries = {**self.entries, key: node}
         return MappingNode(value, self.file, self.line, self.column, entries, self.keys)
 
-    def having(self, key: str, node: Node) -> "MappingNode":
-        """Return a copy that has an entry, whatever it had there; a new key has the place of the mapping."""
+    def with_entry(self, key: str, node: Node) -> "MappingNode":
+        """A copy that has an entry, whatever it had there; a new key has the place of the mapping."""
         keys = {key: (self.line, self.column), **self.keys}
         value, entries = {**self.value, key: node.value}, {**self.entries, key: node}
         return MappingNode(value, self.file, self.line, self.column, entries, keys)
 
 
-def node_of(value: Any, file: str, depth: int = 0) -> Node:
-    """Return the node of plain data that was never text: its places have no line; raises ProblemsError."""
+def node_from_data(value: Any, file: str, depth: int = 0) -> Node:
+    """The node of plain data that was never text: its places have no line; raises ProblemsError."""
     if depth > MAX_DEPTH:
         raise ProblemsError([Problem(f"nested more than {MAX_DEPTH} deep", file, code="too-deep")])
     if isinstance(value, Mapping):
-        entries = {_key_of(key, file): node_of(item, file, depth + 1) for key, item in value.items()}
+        entries = {_require_text_key(key, file): node_from_data(item, file, depth + 1) for key, item in value.items()}
         data = {key: node.value for key, node in entries.items()}
         return MappingNode(data, file, 0, 0, entries, dict.fromkeys(entries, (0, 0)))
     if isinstance(value, (list, tuple)):
-        items = [node_of(item, file, depth + 1) for item in value]
+        items = [node_from_data(item, file, depth + 1) for item in value]
         return SequenceNode([item.value for item in items], file, 0, 0, items)
     if value is None or isinstance(value, (str, int, float)):
         return Node(value, file, 0, 0)
@@ -108,8 +108,8 @@ def node_of(value: Any, file: str, depth: int = 0) -> Node:
     raise ProblemsError([Problem(message, file, code="invalid-scalar")])
 
 
-def _key_of(key: object, file: str) -> str:
+def _require_text_key(key: object, file: str) -> str:
     if isinstance(key, str):
         return key
-    message = f"a key must be text, not {kind_of(key)}"
+    message = f"a key must be text, not {describe_type(key)}"
     raise ProblemsError([Problem(message, file, code="key-not-text")])

@@ -56,7 +56,7 @@ class Template:
 
     def __init__(self, parts: tuple[Part, ...]) -> None:
         self.parts = parts
-        self._pieces = tuple(part if isinstance(part, Reference) else _constant(part) for part in parts)
+        self._pieces = tuple(part if isinstance(part, Reference) else _constant_text(part) for part in parts)
         self.inputs = tuple(dict.fromkeys(part.name for part in parts if isinstance(part, Reference)))
         self.single: str | None = self.inputs[0] if len(parts) == 1 and self.inputs else None
         self.constant: str | None = None if self.inputs else "".join(str(piece) for piece in self._pieces)
@@ -128,5 +128,5 @@ def text_of(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
-def _constant(part: str | Secret) -> str:
+def _constant_text(part: str | Secret) -> str:
     return part if isinstance(part, str) else part.value or ""

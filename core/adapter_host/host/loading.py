@@ -46,7 +46,7 @@ def _sources(documents: Sequence[Document], problems: list[Problem]) -> list[Sou
         if isinstance(document, Capability):
             document = document.document()
         if isinstance(document, Mapping):
-            sources.append(Source.of(document))
+            sources.append(Source.from_data(document))
             continue
         found = list(find_documents([document]))
         if not found:

@@ -3,6 +3,6 @@
 from .capability_writer import write_capability
 from .documents import Documents
 from .importer import read_api
-from .warnings import Notes
+from .warnings import WarningCollector
 
-__all__ = ["Documents", "Notes", "read_api", "write_capability"]
+__all__ = ["Documents", "WarningCollector", "read_api", "write_capability"]

@@ -26,11 +26,11 @@ async def _fetch(url: str, limit: int) -> bytes:
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout, trust_env=True) as session,
-            session.get(url, max_redirects=5) as answer,
+            session.get(url, max_redirects=5) as response,
         ):
-            if answer.status != 200:
-                raise FetchError(f"cannot fetch: it answered {answer.status}")
-            return await _read(answer.content, limit)
+            if response.status != 200:
+                raise FetchError(f"cannot fetch: it answered {response.status}")
+            return await _read(response.content, limit)
     except TimeoutError:
         raise FetchError(f"cannot fetch: no answer within {SECONDS:g} seconds") from None
     except (aiohttp.ClientError, ValueError) as error:

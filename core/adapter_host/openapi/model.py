@@ -11,7 +11,7 @@ class Parameter:
     """An input of a request; `value` makes it a constant."""
 
     name: str
-    place: str
+    in_: str
     type: str | None = None
     required: bool = False
     description: str | None = None
@@ -40,7 +40,7 @@ class Body:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """What a request is answered when it succeeds; `example` is None without one."""
 
     format: str = "json"
@@ -58,7 +58,7 @@ class Endpoint:
     description: str
     parameters: tuple[Parameter, ...]
     body: Body | None
-    answer: Answer
+    response: Response
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Api:
     namespace: str
     title: str
     version: str | None
-    form: str
+    spec_version: str
     description: str | None
     base_uri: str
     credentials: Credentials

@@ -22,7 +22,7 @@ def check_strict(source: Source) -> list[Problem]:
     data = source.data
     if header and data[header] in language.nearby:
         findings.problems.append(_no_schema(source, header, language))
-        data = _restated(data, header, language)
+        data = _with_known_version(data, header, language)
     language.document(data, (), findings)
     return sorted(findings.problems, key=lambda problem: (problem.file, problem.line, problem.column))
 
@@ -32,6 +32,6 @@ def _no_schema(source: Source, header: str, language: Language) -> Problem:
     return source.problem((header,), message, code="no-official-schema", warning=True)
 
 
-def _restated(data: dict[str, Any], header: str, language: Language) -> dict[str, Any]:
+def _with_known_version(data: dict[str, Any], header: str, language: Language) -> dict[str, Any]:
     rest = {key: value for key, value in data.items() if key != header}
     return {language.header: language.version, **rest}

@@ -17,7 +17,7 @@ def read_schema(declared: Declared, suffix: str) -> tuple[Path, bytes] | None:
         declared.problem(f"'outputSchema' is missing (a {suffix} file, relative to the document)", code="missing-key")
         return None
     source = declared.context.loaded.source
-    folder = Path(source.where(declared.context.loaded.loc(declared.spec))[0]).parent
+    folder = Path(source.position_of(declared.context.loaded.loc(declared.spec))[0]).parent
     try:
         path, text = read_within(folder, name)
     except OSError as error:
