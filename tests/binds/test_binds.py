@@ -1,4 +1,4 @@
-"""Secrets: where they come from, what no caller can do to them, and that nothing shows them."""
+"""Secrets: sources, precedence over request input, and masking."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_environment_variable_is_the_fallback() -> None:
     assert loaded.template("{{API_TOKEN}}", (), inputs=()).constant == "s3cr3t"
     (warning,) = loaded.diagnostics.problems
     assert warning.warning
-    assert warning.message == "'{{API_TOKEN}}' is declared in no bind; the environment variable API_TOKEN is taken"
+    assert warning.message == "no bind declares '{{API_TOKEN}}'; using the environment variable API_TOKEN"
     assert loaded.template("{{API_TOKEN}}", (), inputs=("API_TOKEN",)).inputs == ("API_TOKEN",)
     assert loaded.template("{{api_token}}", (), inputs=()).inputs == ("api_token",)
     assert loaded.template("{{api_token}}", (), inputs=None).inputs == ()
@@ -214,7 +214,7 @@ async def test_error_names_secret_without_its_value() -> None:
 
 
 class Vault(BindSource):
-    """`vault://PATH`: notes what it is asked, in `requested_keys`; `error` is what it raises."""
+    """`vault://PATH`: records calls in `requested_keys`; raises `error` if set."""
 
     requested_keys: list[str]
     error: Exception | None = None
@@ -232,7 +232,7 @@ class Vault(BindSource):
 
 
 class VaultPlugin:
-    """Brings `vault://`."""
+    """Registers `vault://`."""
 
     def __init__(self, error: Exception | None = None) -> None:
         self.source: type[Vault] = type("FreshVault", (Vault,), {"requested_keys": [], "error": error})
@@ -243,12 +243,12 @@ class VaultPlugin:
 
     @property
     def requested_keys(self) -> list[str]:
-        """What it was asked for."""
+        """The recorded calls."""
         return self.source.requested_keys
 
 
 def vault_host(*secrets: str, location: str = "vault://team/api", plugins: Plugins, mock: bool = False) -> Host:
-    """A host whose calls carry secrets of a vault."""
+    """Return a host whose calls send secrets of a vault."""
     sent = {f"with-{secret}": f"{{{{{secret}}}}}" for secret in secrets}
     inputs = [{"name": name} for name in sent]
     consumes = [{"type": "fake", "namespace": "api", "operations": [{"name": "get", "inputParameters": inputs}]}]
@@ -315,7 +315,7 @@ async def test_mock_mode_reads_no_source() -> None:
         ("valt://x", "unknown bind scheme 'valt://'; did you mean 'vault'? (known: environment, file, vault)"),
         ("k8s://x", "unknown bind scheme 'k8s://' (known: environment, file, vault)"),
         ("secrets.yaml", "'location' of a bind must be a URL, such as file://./secrets.yaml"),
-        ("file://", "'file://' names no file (file://./secrets.yaml would)"),
+        ("file://", "'file://' names no file; use file://./secrets.yaml"),
     ],
 )
 @pytest.mark.parametrize("mock", [False, True])

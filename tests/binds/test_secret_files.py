@@ -1,4 +1,4 @@
-"""Secrets in files: what is read, what is told of what cannot be, and that a file that changes is read again."""
+"""Secret files: formats, errors, and reloading."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TUTORIAL = SHARED / "tutorial"
 
 
 def shop_document(location: str) -> str:
-    """The shop, its secret kept in a file."""
+    """Return the shop's document with its secret in a file."""
     keys = f"location: {location}\n      keys: {{TOKEN: token, TEAM: team}}"
     return DOCUMENT.replace("keys: {TOKEN: SHOP_TOKEN}", keys)
 
@@ -92,18 +92,18 @@ def test_formats(folder: Path, name: str, text: str, expected: str | None) -> No
         ("a.yaml", "token: s3cr3t\nother: s3cr3t: s3cr3t\n", "is not valid YAML at line 2, column 14"),
         ("a.yaml", "token: 's3cr3t\n", "is not valid YAML at line 2, column 1"),
         ("a.yaml", "token: \x01\n", "is not valid YAML"),
-        ("a.yaml", "token: s3cr3t\ntoken: s3cr3t\n", "has a key twice, at line 2 again"),
+        ("a.yaml", "token: s3cr3t\ntoken: s3cr3t\n", "has a duplicate key at line 2"),
         ("a.yaml", "token: *s3cr3t\n", "has a value that begins with '&', '*' or '!' at line 1; quote it"),
         ("a.yaml", "token: !s3cr3t\n", "has a value that begins with '&', '*' or '!' at line 1; quote it"),
         ("a.yaml", "token: &s3cr3t\n", "has a value that begins with '&', '*' or '!' at line 1; quote it"),
-        ("a.yaml", "token: s3cr3t\n---\ntoken: s3cr3t\n", "holds more than one document"),
-        ("a.yaml", "token: " + "[" * 100_000, "is nested too deep"),
+        ("a.yaml", "token: s3cr3t\n---\ntoken: s3cr3t\n", "contains more than one document"),
+        ("a.yaml", "token: " + "[" * 100_000, "is nested too deeply"),
         ("a.yaml", b"token: s3cr3t\xff\n", "is not UTF-8"),
         ("a.yaml", b"#" * (MAX_BYTES + 1), "is larger than 1,048,576 bytes"),
         ("a.json", '"s3cr3t"', "must be an object of keys and values"),
         ("a.json", '{"token": s3cr3t}', "is not valid JSON at line 1, column 11"),
-        ("a.json", '{"token": 1, "token": 2}', "has a key twice"),
-        ("a.json", '{"token": ' + "[" * 100_000, "is nested too deep"),
+        ("a.json", '{"token": 1, "token": 2}', "has a duplicate key"),
+        ("a.json", '{"token": ' + "[" * 100_000, "is nested too deeply"),
     ],
 )
 def test_unreadable_content(folder: Path, name: str, text: str | bytes, reason: str) -> None:
@@ -119,9 +119,9 @@ def test_not_a_file(folder: Path) -> None:
     for name in ("pipe", "fifo"):
         with pytest.raises(BindError, match=rf"^'{name}' is not a file$"):
             FileSource(f"file://{name}", Path(), {}).value("token")
-    with pytest.raises(BindError, match=r"^'none' does not exist; write it$"):
+    with pytest.raises(BindError, match=r"^'none' does not exist; create it$"):
         FileSource("file://none", Path(), {}).value("token")
-    with pytest.raises(BindError, match=r"cannot be read: it is no path$"):
+    with pytest.raises(BindError, match=r"cannot be read: not a valid path$"):
         FileSource("file://a\0b", Path(), {}).value("token")
 
 
@@ -136,10 +136,10 @@ def test_permission_denied(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "hint"),
     [
-        ("tokens: x", "'a.yaml' has no key 'token'; did you mean 'tokens'? add it, or mend 'keys'"),
-        ("tokens:", "'a.yaml' has no key 'token'; add it, or mend 'keys'"),
-        ("token: ''", "'token' in 'a.yaml' is empty; give it a value"),
-        ("token: null", "'token' in 'a.yaml' is empty; give it a value"),
+        ("tokens: x", "'a.yaml' has no key 'token'; did you mean 'tokens'? add it, or correct 'keys'"),
+        ("tokens:", "'a.yaml' has no key 'token'; add it, or correct 'keys'"),
+        ("token: ''", "'token' in 'a.yaml' is empty; set a value"),
+        ("token: null", "'token' in 'a.yaml' is empty; set a value"),
         ("token: [s3cr3t]", "'token' in 'a.yaml' must be text, not a list"),
         ("token: {a: s3cr3t}", "'token' in 'a.yaml' must be text, not a mapping"),
     ],
@@ -195,14 +195,14 @@ def test_missing_file_prevents_start_but_validates(folder: Path, command: Comman
     served = command("serve", "shop.yaml")
     assert (served.returncode, served.stdout) == (1, "")
     assert served.stderr == (
-        "shop.yaml:6:17: bind 'env' cannot be read: 'secrets/shop.yaml' does not exist; write it"
+        "shop.yaml:6:17: bind 'env' cannot be read: 'secrets/shop.yaml' does not exist; create it"
         " (keys: token and team)\n"
     )
     (folder / "secrets").mkdir()
     (folder / "secrets/shop.yaml").write_text("tokn: s3cr3t\n")
     assert command("serve", "shop.yaml").stderr == (
         "shop.yaml:12:45: secret 'env.TOKEN' is not set (bind 'env'; 'secrets/shop.yaml' has no key 'token';"
-        " did you mean 'tokn'? add it, or mend 'keys')\n"
+        " did you mean 'tokn'? add it, or correct 'keys')\n"
     )
 
 
@@ -277,7 +277,7 @@ async def test_reload_reads_file_again(folder: Path) -> None:
 
 
 class Shop:
-    """The command as it serves a shop, and the API behind it."""
+    """The command serving a shop, and the API behind it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -291,14 +291,14 @@ class Shop:
         return web.json_response([])
 
     async def wait_for_token(self, token: str) -> None:
-        """Wait until calls carry a token; every call is answered."""
+        """Call until the upstream receives a token; every call must succeed."""
         async with asyncio.timeout(20), aiohttp.ClientSession() as session:
             while self.sent[-1:] != [f"Bearer {token}"]:
                 async with session.get(f"{self.url}/things") as response:
                     assert response.status == 200
 
     async def wait_for_log(self, text: str) -> str:
-        """Wait for a line of its log that holds a text; gives all from the one before on."""
+        """Read the log up to a line that contains a text."""
         assert self.process.stderr
         read = ""
         async with asyncio.timeout(20):

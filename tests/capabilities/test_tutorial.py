@@ -334,7 +334,7 @@ async def test_a_ship_that_there_is_not(number: int) -> None:
     assert isinstance(content, TextContent)
     assert result.is_error
     first, _, body = content.text.partition("\n")
-    assert first == "step 'get-ship': the upstream answered 404 (Not Found)"
+    assert first == "step 'get-ship': the upstream responded with 404 (Not Found)"
     assert orjson.loads(body) == {"error": "not_found", "message": "Ship with IMO number IMO-0000000 not found"}
 
 

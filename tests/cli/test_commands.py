@@ -434,7 +434,7 @@ def test_call(shop: str, run: Run, upstream: str) -> None:
 def test_call_that_is_answered_with_an_error(shop: str, run: Run, upstream: str) -> None:
     code, out, err = run("call", shop, "api.things.get", "id=404", upstream)
     assert (code, out) == (3, '{"error": "no such thing"}\n')
-    assert err == "adapter-host: the upstream answered 404\n"
+    assert err == "adapter-host: the upstream responded with 404\n"
 
 
 def test_call_that_reaches_nobody(shop: str, run: Run) -> None:
@@ -449,7 +449,7 @@ def test_call_without_its_secret(shop: str, run: Run, monkeypatch: pytest.Monkey
     assert (code, out) == (1, "")
     assert err == (
         "shop.yaml:11:45: secret 'env.TOKEN' is not set (bind 'env'; set the environment variable SHOP_TOKEN,"
-        " or name a file that has it with --env-file)\n"
+        " or pass --env-file with a file that sets it)\n"
     )
     Path(".env").write_text("SHOP_TOKEN=s3cr3t\n")
     assert dry(run, "get-thing", "id=7", "--env-file", ".env")["method"] == "GET"

@@ -162,7 +162,7 @@ def test_a_secret_that_is_missing(shop: Path, command: Command) -> None:
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == (
         "shop.yaml:11:45: secret 'env.TOKEN' is not set (bind 'env'; set the environment variable SHOP_TOKEN,"
-        " or name a file that has it with --env-file)\n"
+        " or pass --env-file with a file that sets it)\n"
     )
 
 

@@ -439,7 +439,7 @@ async def test_upstream_errors_stay_errors(api: Photos, mode: str) -> None:
         result = await call(served, mode)
     (content,) = result.content
     assert isinstance(content, TextContent)
-    assert (result.is_error, content.text) == (True, "the upstream answered 404 (Not Found)\nno such photo")
+    assert (result.is_error, content.text) == (True, "the upstream responded with 404 (Not Found)\nno such photo")
 
 
 # OpenAPI

@@ -277,7 +277,7 @@ async def test_rest_and_mcp_share_a_function() -> None:
         result = await client.call_tool("crewed", {"imo": "1"})
         (content,) = result.content
         assert isinstance(content, TextContent)
-        assert content.text == 'step \'ship\': the upstream answered 404 (Not Found)\n{"error":"none"}'
+        assert content.text == 'step \'ship\': the upstream responded with 404 (Not Found)\n{"error":"none"}'
         async with session.get(f"{served.url('web')}/ships?imo=1") as response:
             assert (response.status, response.headers["X-Failed-Step"]) == (404, "ship")
 

@@ -493,8 +493,8 @@ async def test_cancelled_call_cancels_all_steps() -> None:
 @pytest.mark.parametrize(
     ("failure", "message"),
     [
-        (UpstreamStatusError(404, b"no", "text/plain"), "step 'ships': the upstream answered 404"),
-        (Result(status=404, body=b"no", media_type="text/plain"), "step 'ships': the upstream answered 404"),
+        (UpstreamStatusError(404, b"no", "text/plain"), "step 'ships': the upstream responded with 404"),
+        (Result(status=404, body=b"no", media_type="text/plain"), "step 'ships': the upstream responded with 404"),
         (
             UpstreamUnreachableError("the upstream 'api' cannot be reached"),
             "step 'ships': the upstream 'api' cannot be reached",

@@ -1,6 +1,6 @@
-"""Where this host does what the reference engine does not: at least one test for each, over real sockets.
+"""Differences from the reference engine: at least one test for each, over real sockets.
 
-docs/explanation/differences.md says the same for people, under the same numbers.
+docs/explanation/differences.md lists them for readers, under the same numbers.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ SHOWN: dict[int, tuple[str, ...]] = {
 
 
 def names(path: Path) -> set[str]:
-    """Return the tests of a file, those of classes too."""
+    """Return the tests of a file, including methods."""
     nodes = ast.walk(ast.parse(path.read_text()))
     return {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
 

@@ -1,4 +1,4 @@
-"""Where the reference engine does something else than a document says, and this host does not."""
+"""Cases where the reference engine deviates from the document, and this host does not."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ async def test_multipart_form_has_parts() -> None:
 
 
 async def test_absent_field_is_not_sent() -> None:
-    """Neither does a cookie come from the body."""
+    """A cookie is not read from the body either."""
     inputs = [given("a", "body", type="string"), given("b", "body", type="string"), given("c", "cookie")]
     rest = [resource("/a", {"method": "POST", "call": "api.do", "inputParameters": inputs})]
     async with offering(resource("/a", operation("do", "POST", inputParameters=inputs)), rest=rest) as offered:
@@ -169,7 +169,7 @@ async def test_passwords_and_headers_are_rendered() -> None:
 
 @pytest.mark.parametrize("mode", ["call", "steps", "ref"])
 async def test_upstream_error_is_passed_on(mode: str) -> None:
-    """Whatever would have been made of a success, callers get its status and its own body."""
+    """Clients get the upstream's status and body, regardless of output mappings."""
     shaped: Any = [{"name": "name", "type": "object", "properties": {"name": {"type": "string", "mapping": "$.name"}}}]
     steps = [{"type": "call", "name": "first", "call": "api.do"}]
     function = {"name": "fn", "description": "Does it", "call": "api.do", "outputParameters": shaped}

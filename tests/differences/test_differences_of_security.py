@@ -1,4 +1,4 @@
-"""Where the reference engine is open, and this host is not."""
+"""Cases where the reference engine is insecure, and this host is not."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.rest_and_mcp import document, given, offering, operation, res
 
 
 async def test_template_text_is_not_accepted_as_secret() -> None:
-    """An unset one stops the start; here it is set, and its template's own text opens nothing."""
+    """An unset secret prevents the start; a set one does not accept its template's text."""
     bearer = {"authentication": {"type": "bearer", "token": "{{TOKEN}}"}}
     rest = [resource("/a", {"method": "GET", "call": "api.do"})]
     declared = document("http://127.0.0.1:1", [resource("/a", operation())], rest=rest, exposer=bearer)

@@ -1,4 +1,4 @@
-"""The versions of the language: what is said in the form of one is served like what is said in another's."""
+"""Versions of the language: equivalent documents of all versions are served alike."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ CALLS: Mapping[str, Data] = {"read-station": {"id": "7", "days": 2}, "feel": {"s
 
 
 class Upstream:
-    """Tells what it was asked, and notes it."""
+    """Responds with the request, and records it."""
 
     def __init__(self) -> None:
         self.requests: list[Data] = []
@@ -200,7 +200,7 @@ class Upstream:
 
 
 async def observe(document: Data) -> Data:
-    """All that callers see of a document, and what its API was asked, with what the host warned of."""
+    """Serve a document; return all responses, upstream requests and warnings."""
     upstream = Upstream()
     async with RawTestServer(upstream.handle) as server:
         bases = {"weather": str(server.make_url("/"))}
@@ -252,7 +252,7 @@ async def test_later_language_is_served_alike() -> None:
 
 
 def changed(change: str) -> Data:
-    """The document with one of its parts said otherwise, by the words of either language."""
+    """Return the document with one part in another form."""
     document = copy.deepcopy(OLDER)
     capability = document["capability"]
     if change == "aggregates by namespace":
@@ -470,7 +470,7 @@ def test_fragment_of_binds_validates(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 async def test_renamed_import_keeps_its_own_qualifier(tmp_path: Path) -> None:
-    """What an exposer says of its caller's inputs goes by its own name, whatever it is called here."""
+    """An exposer's inputs are qualified by its own name, whatever the import calls it."""
     path = write_split(tmp_path, newer(OLDER), nested=False)
     document = yaml.safe_load(path.read_text())
     document["capability"]["exposes"][0]["as"] = "renamed"
@@ -518,7 +518,7 @@ capability:
 @pytest.mark.parametrize("anchor", ["BINDS_AT_THE_ROOT", "BINDS_BELOW"])
 @pytest.mark.parametrize("name", ["TOKEN", "mine.TOKEN"])
 async def test_binds_are_imported_at_either_level(anchor: str, name: str, tmp_path: Path) -> None:
-    """Their source is a path from the file that they stand in; only the one that is named comes."""
+    """Paths of sources are relative to the imported file; only the named bind is imported."""
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared/tokens.yaml").write_text("token: t0ken\n")
     (tmp_path / "shared/binds.yaml").write_text(BINDS)
@@ -545,7 +545,7 @@ async def test_binds_are_imported_at_either_level(anchor: str, name: str, tmp_pa
 
 
 async def test_imported_exposer_brings_its_binds(tmp_path: Path) -> None:
-    """Also those that its file has from another one."""
+    """Including binds that its file imports."""
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared/tokens.yaml").write_text("token: t0ken\n")
     (tmp_path / "shared/binds.yaml").write_text(BINDS)
@@ -565,7 +565,7 @@ async def test_imported_exposer_brings_its_binds(tmp_path: Path) -> None:
 
 
 def test_problems_in_data_name_the_path() -> None:
-    """A document that was never text has no lines."""
+    """Plain data has no lines."""
     document = newer(OLDER)
     document["capability"]["exposes"][1]["tools"]["say"] = "hi"
     document["capability"]["exposes"][1]["tools"]["feel"]["label"] = "Feel"
@@ -578,7 +578,7 @@ def test_problems_in_data_name_the_path() -> None:
 
 
 def test_capability_model_round_trips() -> None:
-    """Whatever version a capability was read from, what it is written to is read without a warning."""
+    """The data of a capability of any version loads without warnings."""
     (plan,) = Host(newer(OLDER)).plans
     capability: Capability = plan.loaded.capability
     assert capability.version == "1.0.0-beta5"
@@ -588,13 +588,13 @@ def test_capability_model_round_trips() -> None:
 
 
 class TunnelledConfig(ConsumerConfig):
-    """A consumer that takes a tunnel."""
+    """A consumer with a tunnel."""
 
     tunnel: dict[str, Any] | None = None
 
 
 class TunnelledConsumer(Consumer[TunnelledConfig]):
-    """What a plugin with tunnels would bring."""
+    """A consumer of a plugin that supports tunnels."""
 
     config_class = TunnelledConfig
 
@@ -603,7 +603,7 @@ class TunnelledConsumer(Consumer[TunnelledConfig]):
 
 
 class TunnelPlugin:
-    """Brings a type of API that may be reached through a tunnel."""
+    """Registers a consumer that supports tunnels."""
 
     @hookimpl
     def register_consumers(self, register: RegisterConsumer) -> None:
@@ -630,7 +630,7 @@ VALUES = st.dictionaries(st.sampled_from(["description", "call", "x-note"]), st.
 
 @st.composite
 def collections(draw: st.DrawFn) -> list[Data]:
-    """Entries of one name each, as a list holds them."""
+    """Generate lists of entries with unique names."""
     return [
         {
             "name": name,
@@ -659,7 +659,7 @@ def test_normalized_document_is_unchanged(tools: list[Data]) -> None:
 
 
 def locations(data: Data, at: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    """Where something stands in plain data."""
+    """Yield the location of each value in plain data."""
     for key, value in data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ():
         yield (*at, key)
         yield from locations(value, (*at, key))

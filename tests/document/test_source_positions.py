@@ -1,4 +1,4 @@
-"""The document reader on any text: every place is right, and nothing is raised but problems."""
+"""The document reader on arbitrary text: positions are correct, and errors are problems."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +22,7 @@ VALUES = st.recursive(
 
 
 def expected_positions(node: yaml.Node | None, loc: Loc = ()) -> list[tuple[Loc, bool, int, int]]:
-    """Every place of a document, by PyYAML."""
+    """Return every position of a document, as PyYAML has it."""
     assert node is not None
     positions = [(loc, False, node.start_mark.line + 1, node.start_mark.column + 1)]
     if isinstance(node, yaml.SequenceNode):

@@ -1,4 +1,4 @@
-"""The strict checker: the same verdicts as the official schema, in better words."""
+"""The strict checker agrees with the official schema."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EACH_LANGUAGE = pytest.mark.parametrize("language", [ALPHA2, BETA5], ids=["alpha
 
 
 def same_verdict(data: Any, language: Language) -> bool:
-    """Whether a document is valid, on which the schema and the checker agree."""
+    """Return True for a valid document; assert that the schema and the checker agree."""
     valid: bool = validator_of(language.version).is_valid(data)
     problems = [problem for problem in check_strict(Source.from_data(data)) if not problem.warning]
     assert valid == (not problems), f"{problems[:3] or 'no problem'}: {json.dumps(data)}"
@@ -47,7 +47,7 @@ def test_documents_from_schema_are_valid(language: Language) -> None:
 
 
 def with_known_version(data: dict[str, Any]) -> tuple[dict[str, Any], Language]:
-    """A document and the language it is held to; one of a version nearby is restated in that language."""
+    """Return a document and its language, with a version that has a schema."""
     language, header = language_of(data)
     if data.get(header) not in language.nearby:
         return data, language
@@ -55,7 +55,7 @@ def with_known_version(data: dict[str, Any]) -> tuple[dict[str, Any], Language]:
 
 
 def project_documents() -> Iterator[tuple[dict[str, Any], Language]]:
-    """The project's own documents, and those of its pages, good and bad."""
+    """Yield the documents of the project and of its pages, valid and invalid."""
     paths = [path for folder in ("capabilities", "tests") for path in (ROOT / folder).rglob("*.y*ml")]
     texts = [path.read_bytes() for path in paths if "node_modules" not in path.parts]
     texts += [block.text.encode() for page in PAGES for block in blocks(page, "yaml")]
@@ -122,7 +122,7 @@ KEYS = (
 
 
 def mutate(data: dict[str, Any], choice: random.Random) -> dict[str, Any]:
-    """Return the document with a few things dropped, added, exchanged or changed."""
+    """Return the document with a few random changes."""
     changed: dict[str, dict[str, Any]] = {"document": copy.deepcopy(data)}
     for _ in range(choice.choice([1, 1, 1, 2, 3])):
         locs = [loc for loc in locations(changed) if loc]
@@ -173,7 +173,7 @@ def test_version_without_schema_uses_nearest(header: str, version: str, language
     for seed in seeds(language)[:5]:
         rest = {key: value for key, value in seed.items() if key != language.header}
         (warning,) = check_strict(Source.from_data({header: version, **rest}))
-        message = f"--strict: no official schema for {version} is known here; held to {language.version}"
+        message = f"--strict: no official schema for {version} is available; validated against {language.version}"
         assert (warning.warning, warning.message) == (True, f"{header}: {message}")
         broken = check_strict(Source.from_data({header: version, **rest, "extra": 1}))
         assert [problem.code for problem in broken] == ["no-official-schema", "unknown-key"]

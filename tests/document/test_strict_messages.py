@@ -1,4 +1,4 @@
-"""What the strict checker says, word for word."""
+"""Messages of the strict checker."""
 
 import pytest
 
@@ -84,7 +84,7 @@ MESSAGES = """\
 32:20: unknown key 'name' (known here: type, mapping, const and value)
 33:19: 'properties' is missing
 34:19: 'mapping' or 'value' is missing
-35:47: 'mapping' and 'value' exclude each other; leave one out
+35:47: 'mapping' and 'value' are mutually exclusive; remove one
 36:7: 'port' is missing (needed unless 'transport' is 'stdio')
 39:11: the tool needs 'ref', 'call', 'steps' or 'outputParameters'
 40:11: 'description' is missing (needed with 'call')
@@ -94,13 +94,13 @@ MESSAGES = """\
 41:78: 'match' is missing
 41:78: 'lookupValue' is missing
 41:78: 'outputParameters' is missing
-43:66: 'call' and 'location' exclude each other; leave one out
-44:66: 'call' and 'steps' exclude each other; leave one out
+43:66: 'call' and 'location' are mutually exclusive; remove one
+44:66: 'call' and 'steps' are mutually exclusive; remove one
 46:11: 'template' or 'location' is missing
 47:57: 'template' must not be empty
-47:61: 'template' and 'location' exclude each other; leave one out
+47:61: 'template' and 'location' are mutually exclusive; remove one
 47:71: 'location' must be a file:/// URI (given 'file://x')
-48:37: 'port' has no use with 'transport: stdio'
+48:37: 'port' is not allowed with 'transport: stdio'
 48:43: 'port' must be a whole number from 1 to 65535 (given 0)
 49:14: 'type' must be 'rest', 'mcp', 'skill' or 'control' (given 'grpc')
 50:29: 'port' must be a whole number from 1 to 65535 (given 99999)
@@ -171,9 +171,9 @@ LATER_MESSAGES = """\
 17:47: 'maxBinarySize' must be a size as in 10MiB, in B, KiB, MiB or GiB (given '10MB')
 17:70: 'inputParameters' must be a mapping by name, not a list
 19:45: the flow needs 'call', 'steps' or 'outputParameters'
-28:42: key '20' must be a status or a range of them, as 200 and 2XX
+28:42: key '20' must be a status or a range, such as 200 or 2XX
 28:59: key 'text' must be a media type as in 'text/plain'
-28:72: 'responses' and 'responseBinary' exclude each other; leave one out
+28:72: 'responses' and 'responseBinary' are mutually exclusive; remove one
 28:88: 'mediaType' is missing
 28:97: 'status' must be a whole number from 100 to 599 (given 600)
 29:49: 'mapping' or 'value' is missing
@@ -202,7 +202,7 @@ def test_sections_of_the_later_language() -> None:
         "'capability' is missing (or, in a file to import from, 'binds', 'consumes', 'exposes' or 'aggregates')"
     ]
     assert messages(binds=binds, consumes=binds) == [
-        "consumes: 'binds' and 'consumes' exclude each other; leave one out"
+        "consumes: 'binds' and 'consumes' are mutually exclusive; remove one"
     ]
 
 

@@ -1,4 +1,4 @@
-"""The dialect of JSONPath: what mappings are written in."""
+"""The JSONPath dialect of mappings."""
 
 from __future__ import annotations
 

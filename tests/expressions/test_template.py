@@ -1,4 +1,4 @@
-"""Templates: tags, what they mean, and how they are filled."""
+"""Templates: tags, their parts, and rendering."""
 
 from __future__ import annotations
 

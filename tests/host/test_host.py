@@ -330,7 +330,7 @@ async def test_a_secret_that_is_missing_stops_the_start() -> None:
     assert problem.code == "unresolved-secret"
     assert str(problem) == (
         "<capability>: capability.exposes.0.authentication.token: secret 'env.TOKEN' is not set (bind 'env'; set the"
-        " environment variable FRONT_TOKEN, or name a file that has it with --env-file)"
+        " environment variable FRONT_TOKEN, or pass --env-file with a file that sets it)"
     )
     with pytest.raises(ProblemsError):
         await host(document(plain(authentication=BEARER), binds=[SECRET]), environment={"FRONT_TOKEN": ""}).start()

@@ -1,4 +1,4 @@
-"""Which tests say that they show a field of the language at run time."""
+"""Marks of tests that cover a field of the language at run time."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 FIXTURES = {"convert", "inspect", "serve"}
-"""What says a document in both languages, of those that the tests here have at hand."""
+"""Fixtures that serve a document in both languages."""
 MARK = "shows"
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A test that shows a field; `both` if it says its documents in both languages."""
+    """A test that covers a field; `both_languages` if it serves its documents in both languages."""
 
     test: str
     both_languages: bool

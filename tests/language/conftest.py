@@ -1,4 +1,4 @@
-"""Serves each of these tests' documents in both languages: as it is written, and converted to the later one."""
+"""Serve the documents of these tests in both languages: as written, and converted to the later one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Convert = Callable[[Any], Any]
 
 @pytest.fixture(params=["alpha2", "beta5"])
 def convert(request: pytest.FixtureRequest) -> Convert:
-    """Says a document in a language; one that is written in the later language stays so."""
+    """Return a function that converts a document to the language; later documents stay as they are."""
 
     def convert_document(document: Any) -> Any:
         data = parsed(document)

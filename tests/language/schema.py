@@ -1,4 +1,4 @@
-"""The official schemas, and documents made from them."""
+"""The official schemas, and documents generated from them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Schema = dict[str, Any]
 
 @cache
 def schema_of(version: str) -> Schema:
-    """Return the official schema of a version; skips the test where it is missing."""
+    """Return the official schema of a version; skip the test if it is missing."""
     path = SHARED / "spec" / FILES[version]
     if not path.exists():
         pytest.skip(f"no official schema of {version} beside the repository")
@@ -42,20 +42,20 @@ def validator_of(version: str) -> Any:
 
 
 def published() -> list[Path]:
-    """Every published document beside the repository."""
+    """Return the published documents beside the repository."""
     patterns = ("corpus/**/*.y*ml", "tutorial/*.y*ml", "tutorial/shared/*")
     return sorted(path for pattern in patterns for path in SHARED.glob(pattern))
 
 
 def definitions(version: str) -> Iterator[tuple[str, Schema]]:
-    """Each named object of the language, and the document itself."""
+    """Yield each named object of the language, and the document itself."""
     schema = schema_of(version)
     yield ROOT, {key: value for key, value in schema.items() if key != "$defs"}
     yield from schema["$defs"].items()
 
 
 def fields(version: str) -> set[str]:
-    """Every field of every object, as `Object.field`; objects without a name go by the field they stand in."""
+    """Return every field of every object, as `Object.field`; nameless objects are named by their field."""
     return {field for name, schema in definitions(version) for field in _fields(name, schema)}
 
 
@@ -75,7 +75,7 @@ def _fields(name: str, schema: Any) -> Iterator[str]:
 
 
 def is_same(name: str) -> bool:
-    """Whether an object is defined alike in both versions, whatever is said about it."""
+    """Return True if both versions define an object alike, except for descriptions."""
     first, second = ({name: _bare(schema) for name, schema in definitions(version)}.get(name) for version in FILES)
     return first == second
 
@@ -90,7 +90,7 @@ def _bare(schema: Any) -> Any:
 
 
 def parts(version: str) -> set[str]:
-    """Every part of the language: the fields, and the definitions that have none, as the form of a name."""
+    """Return every part of the language: the fields, and the definitions without fields."""
     properties = fields(version)
     having = {field.partition(".")[0] for field in properties}
     return properties | {name for name, _ in definitions(version) if name not in having}
@@ -104,7 +104,7 @@ TEXTS = [
 
 @dataclass
 class Sampler:
-    """Makes documents by a schema, nearly all of them valid; `seen` are the fields that the valid ones have."""
+    """Generates documents from a schema, most of them valid; `seen` are the fields of the valid ones."""
 
     version: str
     choice: random.Random
@@ -112,7 +112,7 @@ class Sampler:
     _used: set[str] = field(default_factory=set)
 
     def document(self) -> Any:
-        """One document."""
+        """Return one document."""
         self._used = set()
         root = {key: value for key, value in schema_of(self.version).items() if key != "$defs"}
         made = self._value([(ROOT, root)], 0)
@@ -138,7 +138,7 @@ class Sampler:
         return self._scalar(kind, merged)
 
     def _flat(self, name: str, schema: Any, depth: int) -> Iterator[tuple[str, Schema]]:
-        """Yield the parts of a schema, one chosen where there is a choice: near the root any, far from it the first."""
+        """Yield the parts of a schema; of alternatives any one near the root, the first one far from it."""
         if not isinstance(schema, dict):
             return
         yield name, schema

@@ -1,4 +1,4 @@
-"""A document, served: what callers see of it, and what the API behind it is sent."""
+"""A served document: its responses, and the requests that its API receives."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from adapter_host.document import Source
 from adapter_host.testing import Running, running
 
 API = "http://api.test"
-"""Where documents say that the API is."""
+"""The base URI in documents, replaced by the echo's."""
 
 
 @dataclass(frozen=True)
 class RestResponse:
-    """An answer over REST."""
+    """A response over REST."""
 
     status: int
     headers: Mapping[str, str]
@@ -41,7 +41,7 @@ class RestResponse:
 
 @dataclass
 class Echo:
-    """An API that answers with the request that it got, unless its path is one of `says`."""
+    """An API that responds with the request, or with one of `responses` by path."""
 
     responses: Mapping[str, Any]
     url: str = ""
@@ -95,7 +95,7 @@ class Served:
         return self.running.host
 
     async def rest(self, request: str, *, of: str = "web", **sent: Any) -> RestResponse:
-        """Return the answer to a request as in `GET /ships?flag=NO`."""
+        """Return the response to a request such as `GET /ships?flag=NO`."""
         method, _, target = request.partition(" ")
         async with self.session.request(method, self.running.url(of) + target, **sent) as response:
             return RestResponse(response.status, response.headers, await response.text())
@@ -120,7 +120,7 @@ class Served:
             yield client
 
     async def tools(self) -> dict[str, Any]:
-        """Return the tools that are listed, by name, as the protocol has them."""
+        """Return the listed tools by name, in wire format."""
         async with self.client() as client:
             return {tool.name: dumped(tool) for tool in (await client.list_tools()).tools}
 
@@ -134,7 +134,7 @@ class Served:
 
 
 def dumped(model: Any) -> dict[str, Any]:
-    """Return a part of the protocol as it is on the wire."""
+    """Return a model in wire format."""
     return cast(dict[str, Any], model.model_dump(mode="json", by_alias=True, exclude_none=True))
 
 
@@ -147,7 +147,7 @@ async def served(
     files: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> AsyncIterator[Served]:
-    """Serve a document whose API is an echo; from a file in `folder`, with `files` beside it, where there is one."""
+    """Serve a document whose API is an echo; from a file in `folder` with `files` beside it, if given."""
     async with AsyncExitStack() as stack:
         api = await stack.enter_async_context(echo(responses or {}))
         source = _called_at(api.url, document)

@@ -23,7 +23,7 @@ CONSUMES = f"""
 
 
 def aggregates(text: str, *refs: str) -> dict[str, Any]:
-    """Return a document with aggregates, and a tool for each function that is referred to."""
+    """Return a document with aggregates, and a tool for each function in `refs`."""
     tools = [{"name": ref.partition(".")[2], "ref": ref} for ref in refs]
     exposer = {"type": "mcp", "namespace": "agents", "port": 0, "tools": tools}
     data = parsed(f"consumes: {CONSUMES}\naggregates:\n{text}")

@@ -1,4 +1,4 @@
-"""Authentication: what callers have to show, and what the API is shown."""
+"""Authentication of clients, and towards the upstream."""
 
 from __future__ import annotations
 

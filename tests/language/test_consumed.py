@@ -1,4 +1,4 @@
-"""What is consumed: where requests go, what is in them, and what is made of the answers."""
+"""Consumed APIs: URLs, requests and parsed responses."""
 
 from __future__ import annotations
 

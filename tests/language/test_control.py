@@ -1,4 +1,4 @@
-"""The control exposer: what it shows and lets change, and how requests are watched."""
+"""The control exposer: endpoints, management and tracing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .served import API, Served, parsed
 
 
 def control(keys: str = "", **more: Any) -> dict[str, Any]:
-    """Return a document with an operation and a control exposer, of which `keys` says the rest."""
+    """Return a document with an operation and a control exposer with more `keys`."""
     document: dict[str, Any] = parsed(f"""
 naftiko: 1.0.0-alpha2
 info: {{label: Ships, description: All of them}}
@@ -38,7 +38,7 @@ capability:
 
 
 async def status(of: Served, request: str, **sent: Any) -> int:
-    """Return the status that the control exposer answers with."""
+    """Return the status of the control exposer's response."""
     return (await of.rest(request, of="control", **sent)).status
 
 

@@ -1,4 +1,4 @@
-"""The document as a whole: what it says of itself, its secrets, and what it takes from other files."""
+"""The document: info, binds and imports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What only the later language says: tags, bytes, how long clients may keep what they are told, other imports."""
+"""Features of the later language only: tags, binary data, cache hints, imports of all sections."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PHOTOS = {"/photo": b"P" * 1032, "/data": {"a": 1}}
 
 
 def later(exposes: str, aggregates: str = "", *, info: str = "", operation: str = "", resource: str = "") -> Any:
-    """Return a document of the later language; `operation` and `resource` are more keys of what is consumed."""
+    """Return a document of the later language; `operation` and `resource` are more keys of the consumed API."""
     return parsed(f"""
 ikanos: 1.0.0-beta5
 info: {{display: Photos, description: Photos of ships{info}}}
@@ -37,18 +37,18 @@ capability:
 
 
 def rest(operation: str, more: str = "", keys: str = "") -> str:
-    """Exposers in one list: `GET /` is an operation, of which this says the rest."""
+    """Return a REST exposer with `GET /`, as YAML."""
     resource = f"{{path: /, operations: {{show: {{method: GET, {operation}}}}}{more}}}"
     return f"[{{type: rest, namespace: web, port: 0, resources: {{root: {resource}}}{keys}}}]"
 
 
 def mcp(more: str = "", tool: str = "description: A photo, call: api.photo") -> str:
-    """Exposers in one list: MCP with one tool, `show`."""
+    """Return an MCP exposer with one tool, `show`, as YAML."""
     return f"[{{type: mcp, namespace: agents, port: 0, tools: {{show: {{{tool}}}}}{more}}}]"
 
 
 async def content(of: Served) -> tuple[bool, dict[str, Any]]:
-    """Whether the tool fails, and what it says or gives."""
+    """Return the tool's error flag and first content block."""
     async with of.client() as client:
         result = await client.call_tool("show", {})
     return result.is_error, dumped(result.content[0])
@@ -207,7 +207,7 @@ async def test_sections_are_imported(tmp_path: Path) -> None:
     async with served(document, folder=tmp_path, files=files, responses=PHOTOS) as of:
         assert (await of.rest("GET /", of="renamed")).data == {"a": 1}
     used["exposes"][0]["import"] = "nothing"
-    with pytest.raises(ProblemsError, match="exposes nothing named"):
+    with pytest.raises(ProblemsError, match="has no 'nothing' in 'exposes'"):
         async with served(document, folder=tmp_path, files=files):
             pass
     for section in ("exposes", "aggregates"):

@@ -1,4 +1,4 @@
-"""What is exposed over MCP: tools, resources and prompts."""
+"""MCP exposers: tools, resources and prompts."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ GREET = {
 
 
 def mcp(text: str = "", **keys: Any) -> dict[str, Any]:
-    """Return a document that exposes what the text says; at least a tool that greets."""
+    """Return a document with an MCP exposer and at least one tool."""
     document: dict[str, Any] = parsed(SHIPS)
     messages = parsed(text) if text else {}
     exposer = {"type": "mcp", "namespace": "agents", "port": 0, "tools": [GREET], **messages, **keys}

@@ -1,4 +1,4 @@
-"""Outputs: what is made of one answer, or made up without one."""
+"""Outputs: mapped from a response, or constant."""
 
 from __future__ import annotations
 

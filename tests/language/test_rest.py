@@ -1,4 +1,4 @@
-"""What is exposed as REST."""
+"""REST exposers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ capability:
 
 
 def rest(*resources: str, **keys: Any) -> dict[str, Any]:
-    """Return a document that exposes resources, each the YAML of one."""
+    """Return a document that exposes resources, each as YAML."""
     document: dict[str, Any] = parsed(SHIPS)
     exposer = {"type": "rest", "namespace": "web", "port": 0, **keys, "resources": [parsed(item) for item in resources]}
     return {**document, "capability": {**document["capability"], "exposes": [exposer]}}

@@ -16,11 +16,11 @@ FIRST, LATER = FILES
 NOT_YET = {
     "a tunnel needs a plugin": ("TunnelConfig", "TunnelZiti"),
 }
-"""Why objects (or fields) have no test yet; whatever is claimed has to be taken away here."""
+"""Why objects (or fields) have no test yet; remove an entry when a test claims it."""
 
 OBJECTS = {"AggregateFlow": "AggregateFunction", "ImportEntry": "ImportedConsumesHttp"}
 KEYS = {"display": "label", "flows": "functions", "target": "targetName", "ImportEntry.from": "location"}
-"""What the first language calls what the later one renamed."""
+"""The first language's names of renamed objects."""
 
 BOTH = pytest.mark.parametrize("version", [FIRST, LATER])
 
@@ -33,12 +33,12 @@ def earlier(part: str) -> str:
 
 
 def holds(claim: Claim, part: str) -> bool:
-    """Whether a claim of the first language's part is one of the later language's."""
+    """Return True if a claim on the first language's part also covers the later language's."""
     return claim.both_languages or is_same(part.partition(".")[0])
 
 
 def covered(version: str) -> set[str]:
-    """Return the parts of a language that tests show."""
+    """Return the parts of a language that tests cover."""
     claims_by_field, first = claims(), parts(FIRST)
     if version == FIRST:
         return claims_by_field.keys() & first

@@ -1,4 +1,4 @@
-"""Script steps: which file is run, in what language, with which values, and what governs them."""
+"""Script steps: file, language, inputs and governance."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def scripts(tmp_path: Path) -> str:
 
 
 def steps(*operations: list[dict[str, Any]], **governed: Any) -> dict[str, Any]:
-    """Return document whose operations, each its steps, are called by `GET /NUMBER`, and what governs their scripts."""
+    """Return a document whose operations, each a list of steps, are called by `GET /NUMBER`."""
     resources = [
         {"path": f"/{index}", "operations": [{"method": "GET", "name": f"n-{index}", "steps": item}]}
         for index, item in enumerate(operations)
@@ -73,7 +73,7 @@ async def test_scripting_settings(serve: Serve, scripts: str) -> None:
         assert (await served.rest("GET /0")).data == {"sum": 1}
         assert "statementLimit of 77 exceeded" in (await served.rest("GET /1")).data["detail"]
     async with serve(steps([add], [spin], **defaults, timeout=300, statementLimit=10**9)) as served:
-        assert "stopped after 300 ms" in (await served.rest("GET /1")).data["detail"]
+        assert "timeout after 300 ms" in (await served.rest("GET /1")).data["detail"]
 
 
 @pytest.mark.shows("ScriptingManagementSpec", "enabled", "allowedLanguages")

@@ -1,4 +1,4 @@
-"""What is exposed as skills."""
+"""Skill exposers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PLAIN = "{name: plain, description: Says what it is}"
 
 
 def skills(*texts: str, **keys: Any) -> dict[str, Any]:
-    """Return a document that exposes these skills, each the YAML of one, and a tool besides."""
+    """Return a document that exposes skills, each as YAML, and a tool."""
     agents = {"type": "mcp", "namespace": "agents", "port": 0, "tools": [GREET]}
     exposer = {"type": "skill", "namespace": "web", "port": 0, **keys, "skills": [parsed(text) for text in texts]}
     return {"naftiko": "1.0.0-alpha2", "capability": {"exposes": [agents, exposer]}}

@@ -1,4 +1,4 @@
-"""Steps: several calls, look-ups between them, and what is put together of what they give."""
+"""Steps: calls, lookups and mappings of their results."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FLEET = {
 
 
 def steps(*operations: str) -> dict[str, Any]:
-    """Return a document whose operations, each the rest of one as YAML, are called by `GET /NUMBER`."""
+    """Return a document whose operations, each as YAML, are called by `GET /NUMBER`."""
     resources = [
         {"path": f"/{index}", "operations": [{"method": "GET", "name": f"n-{index}", **parsed(item)}]}
         for index, item in enumerate(operations)

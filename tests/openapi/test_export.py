@@ -1,4 +1,4 @@
-"""The OpenAPI documents of capabilities: valid, true, and the same after a round trip."""
+"""Exported OpenAPI documents: valid, complete, and stable in a round trip."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_openapi_of_imported_samples_is_valid(name: str) -> None:
 
 
 def operations(document: Any) -> Any:
-    """What a round trip keeps: operations with their parameters and bodies, without the wording of answers."""
+    """Return the parts that a round trip keeps: operations with parameters and bodies."""
     return {
         (path, method): (
             operation["operationId"],

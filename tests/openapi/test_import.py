@@ -1,4 +1,4 @@
-"""Capabilities from OpenAPI documents: they validate without warnings and answer; what is lost is said."""
+"""Imported OpenAPI documents: they load without warnings and are served; losses are warnings."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NAMES = ("bakery-2.0.json", "trains-3.0.yaml", "garden-3.1.yaml")
 
 
 def imported(document: Any, folder: Path, **options: Any) -> tuple[dict[str, Any], list[str]]:
-    """The capability of a document, and what was said of it."""
+    """Return the capability of a document, and its warnings."""
     source = folder / "api.json"
     source.write_text(json.dumps(document))
     collector = WarningCollector()
@@ -62,7 +62,7 @@ def check_runs(document: Any) -> Host:
 
 @pytest.fixture
 def import_document(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Import a document by the command: the file that it wrote, and its warnings."""
+    """Return a function that imports a document by the command and returns the file and the warnings."""
 
     def write(source: Path | str, *options: str) -> tuple[Path, list[str]]:
         output = tmp_path / "capability.yaml"
@@ -90,29 +90,29 @@ def test_imported_sample_runs_without_warnings(name: str, import_document: Any) 
         (
             "bakery-2.0.json",
             [
-                "#/paths/~1loaves/get/parameters/3: the header parameter 'Accept' is not a parameter",
-                "#/paths/~1loaves~1{id}~1picture/post/parameters/1: a file is sent as the text",
+                "#/paths/~1loaves/get/parameters/3: the header parameter 'Accept' is set by media types",
+                "#/paths/~1loaves~1{id}~1picture/post/parameters/1: a file is sent as text",
             ],
         ),
         (
             "trains-3.0.yaml",
             [
-                "14:5: warning: #/paths/~1trains~1{number}: HEAD is left out",
-                "#/paths/~1trains~1{number}~1seats/get/security: it needs no authentication, and is sent that",
-                "#/paths/~1trains~1{number}/get/parameters/2: the style 'deepObject' is not sent",
-                "#/paths/~1notes/post/callbacks: requests that the API makes itself are left out",
-                "#/paths/~1trains~1{other}/get: its path cannot be called: it cannot be told from /trains/{number}",
-                "#/paths/~1odd?query/get: its path cannot be called: it has a query or a fragment",
-                "9:5: warning: #/servers/1: only the first server is called",
+                "14:5: warning: #/paths/~1trains~1{number}: HEAD is not supported; skipped",
+                "#/paths/~1trains~1{number}~1seats/get/security: it requires no authentication, but is sent that",
+                "#/paths/~1trains~1{number}/get/parameters/2: style 'deepObject' is not supported",
+                "#/paths/~1notes/post/callbacks: requests sent by the API are not supported; skipped",
+                "#/paths/~1trains~1{other}/get: path not supported: it is ambiguous with /trains/{number}",
+                "#/paths/~1odd?query/get: path not supported: it has a query or a fragment",
+                "9:5: warning: #/servers/1: only the first server is used",
             ],
         ),
         (
             "garden-3.1.yaml",
             [
-                "/parameters/1: the reference '../outside.yaml#/Secret' is not followed: it leads out of",
-                "/parameters/2: the reference 'https://elsewhere.example.com/parameters.yaml#/Secret' is not followed: "
-                "it is remote (--allow-remote follows it)",
-                "/parameters/3: the reference '#/components/parameters/Missing' is not followed: nothing is there",
+                "/parameters/1: the reference '../outside.yaml#/Secret' cannot be resolved: it leads out of",
+                "/parameters/2: the reference 'https://elsewhere.example.com/parameters.yaml#/Secret' cannot be resolved: "
+                "it is remote; use --allow-remote",
+                "/parameters/3: the reference '#/components/parameters/Missing' cannot be resolved: target not found",
                 "/parameters/4: the reference '#/components/parameters/Circle' leads back to itself",
             ],
         ),
@@ -264,7 +264,7 @@ def test_output_defaults_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--only", "bread"], 1, "no tag or operationId is 'bread' (there are: addPicture, bake_loaf,"),
+        (["--only", "bread"], 1, "unknown tag or operationId 'bread' (known: addPicture, bake_loaf,"),
         (["--namespace", "a b"], 2, "'a b' is no namespace"),
         (["-o", "/nowhere/at/all.yaml"], 1, "cannot write '/nowhere/at/all.yaml'"),
     ],
@@ -281,12 +281,12 @@ def test_invalid_arguments(arguments: list[str], code: int, message: str, capsys
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("openapi: 4.0.0\npaths: {}\n", "it is no OpenAPI document of version 2.0 or 3.x (given 4.0.0)"),
-        ("naftiko: 1\n", "there is no 'openapi: 3.x' and no 'swagger: \"2.0\"'"),
-        ("openapi: 3.1.0\n", "it has no operation that can be called"),
+        ("openapi: 4.0.0\npaths: {}\n", "not an OpenAPI document of version 2.0 or 3.x (given 4.0.0)"),
+        ("naftiko: 1\n", "no 'openapi: 3.x' or 'swagger: \"2.0\"'"),
+        ("openapi: 3.1.0\n", "no supported operation"),
         ("openapi: 3.1.0\npaths: {a: 1\n", "api.yaml:3:1:"),
         ('{"openapi": "3.1.0",, }', "api.yaml:1:21:"),
-        ("a: &a [*a]\n", "stands inside of what it stands for"),
+        ("a: &a [*a]\n", "is inside its own anchor"),
         ("- 1\n", "a document must be a mapping"),
     ],
 )
@@ -323,11 +323,11 @@ async def test_url_needs_allow_remote(remote: TestServer, capsys: pytest.Capture
     assert await asyncio.to_thread(main, ["import", "openapi", url, "--allow-remote"]) == 0
     output = capsys.readouterr()
     assert "- children (array of object)" in output.out
-    assert "outside.yaml#/Secret' is not followed" in output.err
-    assert "it leads to another host than the document's" in output.err
+    assert "outside.yaml#/Secret' cannot be resolved" in output.err
+    assert "it is on another host than the document" in output.err
     missing = str(remote.make_url("/apis/none.yaml"))
     assert await asyncio.to_thread(main, ["import", "openapi", missing, "--allow-remote"]) == 1
-    assert "none.yaml: cannot fetch: it answered 404" in capsys.readouterr().err
+    assert "none.yaml: cannot fetch: status 404" in capsys.readouterr().err
 
 
 async def test_unreachable_url(capsys: pytest.CaptureFixture[str], unused_tcp_port: int) -> None:
@@ -373,9 +373,7 @@ def test_path_with_template_is_skipped(tmp_path: Path) -> None:
     document["paths"]["/fine"] = {"get": {}}
     converted, warnings = imported(document, tmp_path)
     assert consumed(converted)["name"] == "get-fine"
-    assert warnings == [
-        "#/paths/~1{{HOME}}/get: its path cannot be called: its braces hold no names, so it is left out"
-    ]
+    assert warnings == ["#/paths/~1{{HOME}}/get: path not supported: it has braces without a name; skipped"]
 
 
 def test_names_are_valid_unique_and_short(tmp_path: Path) -> None:
@@ -426,7 +424,7 @@ def test_unsupported_pattern_is_skipped(tmp_path: Path) -> None:
     converted, warnings = imported(minimal({"parameters": [parameter]}), tmp_path)
     assert "pattern" not in consumed(converted)["inputParameters"][0]
     assert len(warnings) == 1
-    assert warnings[0].startswith("#/paths/~1things/get/parameters/0/schema: this pattern is not one of Python's")
+    assert warnings[0].startswith("#/paths/~1things/get/parameters/0/schema: this pattern is not supported by Python")
 
 
 # Anything

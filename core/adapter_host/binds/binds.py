@@ -1,4 +1,4 @@
-"""Named secrets and where they come from."""
+"""Named secrets and their sources."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from adapter_host.errors import BindError, PluginError, Problem
 
 
 class BindSource(ABC):
-    """Where the secrets of a bind come from; a plugin registers one for the scheme of the bind's `location`.
+    """Source of the secrets of a bind; a plugin registers one for the URL scheme of the bind's `location`.
 
-    One is made for each bind whenever a document is loaded. `__init__` touches neither network nor files; a `BindError`
-    that it raises is a mistake of the document. `folder` is the document's.
+    The host creates one for each bind whenever it loads a document. `__init__` must not use the network or read files;
+    a `BindError` that it raises is reported as an error of the document. `folder` is the document's.
     """
 
     def __init__(self, location: str, folder: Path, environment: Mapping[str, str]) -> None:
@@ -26,9 +26,9 @@ class BindSource(ABC):
 
     @abstractmethod
     def value(self, key: str) -> str | None:
-        """Return the secret of a key, None when there is none; each key that is used is asked for once.
+        """Return the secret of a key, or None; called once for each key in use.
 
-        Raises `BindError` when the source cannot be read, and is not asked again.
+        Raise `BindError` when the source cannot be read; the source is then not called again.
         """
 
     def hint(self, key: str) -> str:
@@ -37,7 +37,7 @@ class BindSource(ABC):
 
     @property
     def files(self) -> Sequence[str]:
-        """The files that it has read; when one changes, `serve` loads everything anew."""
+        """The files read so far; `serve` reloads when one of them changes."""
         return ()
 
     def __repr__(self) -> str:
@@ -45,19 +45,19 @@ class BindSource(ABC):
 
 
 class EnvironmentSource(BindSource):
-    """The environment: where the secrets of a bind without a location come from."""
+    """The environment: the source of a bind without a location."""
 
     def value(self, key: str) -> str | None:
-        """Return the variable of that name."""
+        """Return the environment variable named `key`."""
         return self.environment.get(key)
 
     def hint(self, key: str) -> str:
-        """Set the variable."""
-        return f"set the environment variable {key}, or name a file that has it with --env-file"
+        """Name the ways to set the variable."""
+        return f"set the environment variable {key}, or pass --env-file with a file that sets it"
 
 
 class CachedSource:
-    """The source of one bind; what makes it unreadable is a problem where the document names it."""
+    """The source of one bind, with its values cached and its failure reported once."""
 
     def __init__(self, label: str, source: BindSource, report: Callable[[str], Problem]) -> None:
         self.label = label
@@ -82,33 +82,33 @@ class CachedSource:
 
     @property
     def files(self) -> Sequence[str]:
-        """The files that the source has read."""
+        """The files read by the source."""
         return self.source.files
 
     def missing_message(self, key: str) -> str:
-        """Why there is no value, and what to do."""
+        """Return why a key has no value, and how to supply it."""
         with wrap_source_errors(type(self.source)):
             return f"{self.label}; {self.source.hint(key)}"
 
 
 @contextmanager
 def wrap_source_errors(source: type[BindSource]) -> Iterator[None]:
-    """Around what a source's own code does."""
+    """Report an exception of a source's code as `PluginError`, without its text."""
     try:
         yield
     except BindError:
         raise
     except Exception as error:
-        # A plugin's code: the text of what it raises may hold a secret, so its place alone is told.
+        # A plugin's exception may contain a secret in its text, so the message has only its type and location.
         frame = extract_tb(error.__traceback__)[-1]
         name = f"{source.__module__}.{source.__qualname__}"
         message = f"{name}: {type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
-        raise PluginError(f"{message} (a source of binds raises BindError when it cannot be read)") from None
+        raise PluginError(f"{message} (a bind source must raise BindError when it cannot be read)") from None
 
 
 @dataclass(frozen=True, slots=True)
 class BindVariable:
-    """A variable of a bind: templates say `VARIABLE` or `namespace.VARIABLE`; `key` is the source's own name."""
+    """A variable of a bind: templates use `VARIABLE` or `namespace.VARIABLE`, the source uses `key`."""
 
     namespace: str
     variable: str
@@ -117,12 +117,12 @@ class BindVariable:
 
     @property
     def qualified_name(self) -> str:
-        """The name with its namespace, as messages show it."""
+        """The name with its namespace, for messages."""
         return f"{self.namespace}.{self.variable}" if self.namespace else self.variable
 
 
 class Binds:
-    """The secrets of one capability; a value is never shown, and with `mock` none is read."""
+    """The secrets of one capability. Values never appear in its repr; with `mock` no source is read."""
 
     def __init__(self, names: Iterable[BindVariable], environment: Mapping[str, str], *, mock: bool = False) -> None:
         self._names: dict[str, BindVariable] = {}
@@ -135,15 +135,15 @@ class Binds:
             self.namespaces.setdefault(name.namespace, []).append(name.variable)
 
     def find(self, name: str) -> BindVariable | None:
-        """The variable that a template's `name` means, or None when no bind declares it."""
+        """Return the variable that `name` refers to in a template, or None if no bind declares it."""
         return self._names.get(name)
 
     def environment_variable(self, name: str) -> BindVariable:
-        """The environment's variable of a name that no bind declares."""
+        """Return the environment variable of a name that no bind declares."""
         return BindVariable("", name, name, self._environment)
 
     def value(self, variable: BindVariable) -> str | None:
-        """The secret, None when nothing gives it; with a stand-in upstream, a stand-in secret."""
+        """Return the secret, None when it is missing; with `mock`, a placeholder."""
         return f"mock-{variable.key}" if self._mock else variable.source.value(variable.key)
 
     @property

@@ -1,4 +1,4 @@
-"""Files of secrets: flat YAML, JSON or .env. What is wrong with one is told by place, never by what stands there."""
+"""Secret files: flat YAML, JSON or .env. Errors name positions, never values."""
 
 from __future__ import annotations
 
@@ -25,33 +25,35 @@ _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 
 
 class FileSource(BindSource):
-    """`file://`: a file, its format by its suffix. Relative paths begin at the document's folder."""
+    """`file://`: a file whose suffix selects its format. Relative paths start at the document's folder."""
 
     def __init__(self, location: str, folder: Path, environment: Mapping[str, str]) -> None:
         super().__init__(location, folder, environment)
         path = location.partition("://")[2]
         if not path.strip("/"):
-            raise BindError(f"'{location}' names no file (file://./secrets.yaml would)")
+            raise BindError(f"'{location}' names no file; use file://./secrets.yaml")
         self._path = folder / (path[1:] if path.startswith(("/./", "/../")) else path)
         self._values: dict[str, Any] | None = None
 
     def value(self, key: str) -> str | None:
-        """The text at the top-level key, numbers and booleans as they are written."""
+        """Return the text of a top-level key; numbers and booleans as written."""
         return _scalar_text(self._read().get(key))
 
     def hint(self, key: str) -> str:
-        """Add the key, or give it a value."""
+        """Name the closest key of the file, or the type that the value must have."""
         values = self._read()
         if key not in values:
             suggestion = did_you_mean(key, (name for name, value in values.items() if _scalar_text(value)))
-            return f"'{self._path}' has no key '{key}'{suggestion}{' ' if suggestion else '; '}add it, or mend 'keys'"
+            return (
+                f"'{self._path}' has no key '{key}'{suggestion}{' ' if suggestion else '; '}add it, or correct 'keys'"
+            )
         if isinstance(values[key], (dict, list)):
             return f"'{key}' in '{self._path}' must be text, not {describe_type(values[key])}"
-        return f"'{key}' in '{self._path}' is empty; give it a value"
+        return f"'{key}' in '{self._path}' is empty; set a value"
 
     @property
     def files(self) -> Sequence[str]:
-        """The file, once it was read."""
+        """The file, once it has been read."""
         return () if self._values is None else (str(self._path),)
 
     def _read(self) -> dict[str, Any]:
@@ -69,9 +71,9 @@ class FileSource(BindSource):
             with self._path.open("rb") as stream:
                 raw = stream.read(MAX_BYTES + 1)
         except FileNotFoundError:
-            raise BindError("does not exist; write it") from None
+            raise BindError("does not exist; create it") from None
         except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is no path"
+            reason = error.strerror if isinstance(error, OSError) else "not a valid path"
             raise BindError(f"cannot be read: {reason}") from None
         if len(raw) > MAX_BYTES:
             raise BindError(f"is larger than {MAX_BYTES:,} bytes")
@@ -105,7 +107,7 @@ def _parse_json(text: str) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise BindError(f"is not valid JSON at line {error.lineno}, column {error.colno}") from None
     except RecursionError:
-        raise BindError("is nested too deep") from None
+        raise BindError("is nested too deeply") from None
     if not isinstance(values, dict):
         raise BindError("must be an object of keys and values")
     return values
@@ -114,7 +116,7 @@ def _parse_json(text: str) -> dict[str, Any]:
 def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) < len(pairs):
-        raise BindError("has a key twice")
+        raise BindError("has a duplicate key")
     return values
 
 
@@ -123,22 +125,22 @@ def _parse_yaml(text: str) -> dict[str, Any]:
     try:
         for key, value, line in _iter_entries(text):
             if key in values:
-                raise BindError(f"has a key twice, at line {line} again")
+                raise BindError(f"has a duplicate key at line {line}")
             values[key] = value
     except yaml.MarkedYAMLError as error:
         if is_too_deep(error):
-            raise BindError("is nested too deep") from None
+            raise BindError("is nested too deeply") from None
         mark: Any = error.problem_mark
         position = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise BindError(f"is not valid YAML{position}") from None
     except (yaml.YAMLError, OverflowError, ValueError):
-        # Without libyaml, PyYAML lets `chr` fail on an escape beyond Unicode.
+        # Without libyaml, PyYAML's `chr` fails on an escape beyond Unicode.
         raise BindError("is not valid YAML") from None
     return values
 
 
 def _iter_entries(text: str) -> Iterator[tuple[str, Any, int]]:
-    """The entries of the mapping at the root, each with its line; scalars are text, as PyYAML's own types are not."""
+    """Yield key, value and line of each entry of the root mapping; scalars as text, not as PyYAML's types."""
     depth, key, roots = 0, "", 0
     is_value = False
     for event in yaml.parse(text, Loader=LOADER):
@@ -157,7 +159,7 @@ def _iter_entries(text: str) -> Iterator[tuple[str, Any, int]]:
             is_value = not is_value
         depth += isinstance(event, yaml.CollectionStartEvent)
         if depth > MAX_DEPTH:
-            raise BindError("is nested too deep")
+            raise BindError("is nested too deeply")
 
 
 def _line(event: Any) -> int:
@@ -167,7 +169,7 @@ def _line(event: Any) -> int:
 
 def _check_root(event: Any, roots: int) -> None:
     if roots > 1:
-        raise BindError("holds more than one document")
+        raise BindError("contains more than one document")
     if not isinstance(event, yaml.MappingStartEvent):
         raise BindError("must be a mapping of keys to values")
 

@@ -1,4 +1,4 @@
-"""A capability together with its text: where each part of it stands, what its names mean, what is wrong with it."""
+"""A capability with its source text, name resolution and diagnostics."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from .secret_use import SecretUse
 from .spec import Authentication, Capability
 
 CALLER_ALIASES: Final = frozenset({"rest", "tools", "tool", "mcp", "args", "input", "params"})
-"""Qualifiers that mean the current unit's input, besides the exposers' own namespaces."""
+"""Qualifiers of the current unit's input, in addition to the exposers' own namespaces."""
 
 _VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class LoadedCapability:
-    """A capability together with its text: where its parts are, what its names mean, and what is wrong with it.
+    """A capability with its source, binds, secrets and diagnostics.
 
-    `callers` are the qualifiers that mean a caller's input. A `partial` document is
-    for others to import from: the operations that it refers to are theirs. `models` are its parts with the YAML keys
-    that lead to them. `diagnostics`, `secrets` and `files` fill while it is compiled; nothing else changes.
+    `callers` are the qualifiers of a caller's input in templates. A `partial` document is a fragment for others to
+    import: its references to other operations are resolved there. `models` are all models with the YAML keys that
+    lead to them. Only `diagnostics`, `secrets` and `files` change, during compilation.
     """
 
     source: Source
@@ -55,9 +55,9 @@ class LoadedCapability:
         callers: Iterable[str] = (),
         problems: Iterable[Problem] = (),
     ) -> LoadedCapability:
-        """Return a parsed capability with its text; without a `base` it is a partial one.
+        """Return a parsed capability with its source; without a `base` it is a fragment.
 
-        `files` and `callers` are those beside the document itself and its own namespaces.
+        `files` and `callers` are added to the document itself and to its own namespaces.
         """
         namespaces = {exposer.namespace for exposer in capability.exposes}
         namespaces |= {aggregate.namespace for aggregate in capability.aggregates}
@@ -78,34 +78,34 @@ class LoadedCapability:
             diagnostics=Diagnostics(problems),
             secrets=secrets,
             _files=dict.fromkeys((source.file, *files)),
-            # A part that others inherit stands first where it was declared.
+            # An inherited model comes first where it was declared.
             _locs={id(model): loc for model, loc in reversed(models)},
         )
 
     def loc(self, model: Model, *keys: str | int) -> Loc:
-        """Return the YAML keys that lead to a part of the capability, or to the keys below it."""
+        """Return the YAML keys that lead to a model, followed by `keys`."""
         return (*self._locs.get(id(model), ()), *keys)
 
     def problem(self, message: str, loc: Loc, *, code: str, warning: bool = False, key: bool = False) -> None:
-        """Report a problem at a position, once; with `key` it is the key's position, not the value's."""
+        """Report a problem once, at the value of `loc`, or at its key with `key`."""
         self.diagnostics.add(self.source.problem(loc, message, code=code, warning=warning, key=key))
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The files of its text: the document, what it imports, and what plugins have read for it."""
+        """The files of the capability: the document, its imports, and files read by plugins."""
         return tuple(self._files)
 
     def add_file(self, file: str) -> None:
-        """Note a file that was read for the capability: when it changes, `serve --reload` loads everything again."""
+        """Register a file that was read for the capability; `serve --reload` reloads when it changes."""
         self._files[file] = None
 
     @property
     def secret_files(self) -> tuple[str, ...]:
-        """The files that its secrets were read from; `files` are those of its text."""
+        """The files that secrets were read from; not in `files`."""
         return self.binds.files
 
     def masked(self, text: str) -> str:
-        """Return `text` with the value of each secret in it replaced by the secret's name."""
+        """Return `text` with each secret's value replaced by the secret's name."""
         return self.secrets.masked(text)
 
     def template(
@@ -116,7 +116,10 @@ class LoadedCapability:
         inputs: Collection[str] | None,
         resolve_first: Callable[[str], Part | None] | None = None,
     ) -> Template:
-        """Compile a template; with `inputs` None no caller's input may stand in it. `own` is asked for a name first."""
+        """Compile a template; with `inputs` None it must not use request input.
+
+        `resolve_first` is called before the usual resolution of a name, and may return None.
+        """
 
         def resolve(name: str) -> Part:
             part = None if resolve_first is None else resolve_first(name)
@@ -138,7 +141,7 @@ class LoadedCapability:
         if inputs is not None and (name in inputs or not _VARIABLE.fullmatch(name)):
             return Reference(name)
         self.problem(
-            f"'{{{{{name}}}}}' is declared in no bind; the environment variable {name} is taken",
+            f"no bind declares '{{{{{name}}}}}'; using the environment variable {name}",
             loc,
             code="undeclared-variable",
             warning=True,
@@ -147,7 +150,7 @@ class LoadedCapability:
 
     def _input_reference(self, name: str, field: str, loc: Loc, inputs: Collection[str] | None) -> Part:
         if inputs is None:
-            message = f"'{{{{{name}}}}}' is a caller's input, which may not stand here (use a bind)"
+            message = f"'{{{{{name}}}}}' is request input, which is not allowed here; use a bind"
             self.problem(message, loc, code="caller-input")
             return name
         return Reference(field)
@@ -157,7 +160,7 @@ class LoadedCapability:
             message = f"bind '{qualifier}' has no key '{field}' (it has: {', '.join(variables)})"
         else:
             names = _join_names(self.binds.namespaces)
-            message = f"'{{{{{name}}}}}' names nothing: there is no bind '{qualifier}' (binds: {names})"
+            message = f"unknown bind '{qualifier}' in '{{{{{name}}}}}' (binds: {names})"
         self.problem(message, loc, code="template")
         return name
 
@@ -184,7 +187,7 @@ def _locate_models(capability: Capability, base: Loc) -> Iterator[tuple[Model, L
 
 
 def _literal_secrets(authentication: Authentication) -> Iterator[tuple[str, str | None]]:
-    """What may be a secret that the document itself holds."""
+    """Yield the values of an authentication that may be secrets written into the document."""
     return ((key, getattr(authentication, key)) for key in ("token", "value", "password"))
 
 

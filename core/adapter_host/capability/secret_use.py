@@ -1,4 +1,4 @@
-"""The secrets that a capability uses: their names, their values, and those that have none."""
+"""The secrets that a capability uses."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from urllib.parse import quote
 from adapter_host.errors import Problem
 
 SHORTEST_MASKED: Final = 4
-"""Secrets of fewer characters are not masked: they stand in many a word."""
+"""Shorter secrets are not masked: they occur inside ordinary words."""
 
 
 class SecretUse:
-    """The secrets that the templates of one document name; `unresolved` has a problem for each without a value."""
+    """Names and values of the secrets in one document's templates; `unresolved` has a problem for each missing one."""
 
     __slots__ = ("_names_by_value", "names", "unresolved")
 

@@ -1,4 +1,4 @@
-"""Our own words for what pydantic finds wrong with a document."""
+"""Messages for pydantic's validation errors."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _BOUNDS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
 
 
 def validation_problems(error: ValidationError, source: Source, loc: Loc) -> list[Problem]:
-    """What is wrong with one model that stands at `loc`; what may be of several kinds is one problem."""
+    """Return the problems of the model at `loc`; a union that matches no member is one problem."""
     problems: list[Problem] = []
     expected: dict[Loc, list[str]] = {}
     for detail in _relevant_errors(error):
@@ -56,7 +56,7 @@ def validation_problems(error: ValidationError, source: Source, loc: Loc) -> lis
 
 
 def _relevant_errors(error: ValidationError) -> list[dict[str, Any]]:
-    """What is wrong, without the collections that pydantic counts as too short since what is in them is wrong."""
+    """Return the errors without those of collections that are too short only because their items are invalid."""
     details = list(map(dict[str, Any], error.errors(include_url=False)))
     outer = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
     return [detail for detail in details if detail["type"] != "too_short" or detail["loc"] not in outer]
@@ -67,7 +67,7 @@ def _name(location: Loc, source: Source) -> str:
 
 
 def _missing(name: str, data: Any, source: Source, location: Loc) -> Problem:
-    """What is missing may stand there misspelt: then that key is the place."""
+    """Report a missing key, at a misspelt key if there is one."""
     misspelled = closest_match(name, data) if isinstance(data, dict) else None
     if misspelled is None:
         return source.problem(location, f"'{name}' is missing", code="missing-key")
@@ -97,7 +97,7 @@ def _problem(detail: dict[str, Any], source: Source, location: Loc) -> Problem:
 
 
 def _document_loc(pydantic_loc: tuple[str | int, ...], source: Source, loc: Loc) -> Loc:
-    """The part of a pydantic place that is a place of the document: union members' names are left out."""
+    """Return a pydantic location without the names of union members."""
     value: Any = source.data
     for part in loc:
         value = value[part]

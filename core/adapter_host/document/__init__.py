@@ -1,4 +1,4 @@
-"""Read YAML into plain data whose every position is known. Imports `expressions` and the ground modules."""
+"""Read YAML into plain data with the position of every value. Imports `expressions` and the ground modules."""
 
 from .messages import describe_type, did_you_mean, format_value, join_words
 from .nodes import Loc, MappingNode, Node, Position, SequenceNode

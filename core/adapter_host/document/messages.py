@@ -1,4 +1,4 @@
-"""Wording shared by every message about a document."""
+"""Wording shared by messages about documents."""
 
 import difflib
 from collections.abc import Iterable
@@ -8,13 +8,13 @@ _LONGEST_VALUE = 60
 
 
 def did_you_mean(word: str, candidates: Iterable[str]) -> str:
-    """``; did you mean 'timeout'?`` when one of the words is close, or nothing."""
+    """Return ``; did you mean 'timeout'?`` if a candidate is close, else an empty string."""
     match = closest_match(word, candidates)
     return f"; did you mean {match!r}?" if match else ""
 
 
 def closest_match(word: str, candidates: Iterable[str]) -> str | None:
-    """The one of the words that is likely meant by `word`, if any."""
+    """Return the candidate closest to `word`, or None."""
     if len(word) > _LONGEST_WORD:
         return None
     by_casefold = {candidate.casefold(): candidate for candidate in candidates}
@@ -23,7 +23,7 @@ def closest_match(word: str, candidates: Iterable[str]) -> str | None:
 
 
 def join_words(candidates: Iterable[str], conjunction: str = "or") -> str:
-    """``a, b or c``."""
+    """Return the words as ``a, b or c``."""
     items = list(candidates)
     if len(items) < 2:
         return "".join(items)
@@ -31,7 +31,7 @@ def join_words(candidates: Iterable[str], conjunction: str = "or") -> str:
 
 
 def format_value(value: object) -> str:
-    """A value as it may stand in a message: scalars themselves, clipped; of collections only the kind."""
+    """Return a value for a message: a scalar, shortened, or the type of a collection."""
     if isinstance(value, str):
         clipped = value if len(value) <= _LONGEST_VALUE else value[: _LONGEST_VALUE - 3] + "..."
         return repr(clipped)
@@ -45,7 +45,7 @@ def format_value(value: object) -> str:
 
 
 def describe_type(value: object) -> str:
-    """What a value is, in the words of YAML: ``a mapping``, ``text``, ``nothing``."""
+    """Return the type of a value in YAML's words: ``a mapping``, ``text``, ``nothing``."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""The nodes of a document: plain values, each with the place it was read from."""
+"""The nodes of a document: plain values with their positions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ MAX_DEPTH = 100
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """One value and its place; an alias shares its node, so nodes are never changed once read."""
+    """A value and its position. Aliases share nodes, so nodes do not change once read."""
 
     kind: ClassVar[Literal["mapping", "sequence", "scalar"]] = "scalar"
 
@@ -31,15 +31,15 @@ class Node:
         return self.file, self.line, self.column
 
     def child(self, key: str | int) -> "Node | None":
-        """The node under a key or index, when there is one."""
+        """Return the node at a key or index, or None."""
         return None
 
     def key_position(self, key: str | int) -> Position | None:
-        """File, line and column of a key, when there is one."""
+        """Return file, line and column of a key, or None."""
         return None
 
     def with_child(self, key: str | int, node: "Node") -> "Node":
-        """A copy with another node under a key or index that is there; raises LookupError otherwise."""
+        """Return a copy with another node at an existing key or index; raise LookupError if there is none."""
         raise LookupError(key)
 
 
@@ -64,7 +64,7 @@ class SequenceNode(Node):
 
 @dataclass(slots=True, eq=False)
 class MappingNode(Node):
-    """A mapping, the nodes of its values and the line and column of each key."""
+    """A mapping, the nodes of its values, and the line and column of each key."""
 
     kind = "mapping"
 
@@ -85,16 +85,16 @@ class MappingNode(Node):
         return MappingNode(value, self.file, self.line, self.column, entries, self.keys)
 
     def with_entry(self, key: str, node: Node) -> "MappingNode":
-        """A copy that has an entry, whatever it had there; a new key has the place of the mapping."""
+        """Return a copy with an entry set; a new key gets the position of the mapping."""
         keys = {key: (self.line, self.column), **self.keys}
         value, entries = {**self.value, key: node.value}, {**self.entries, key: node}
         return MappingNode(value, self.file, self.line, self.column, entries, keys)
 
 
 def node_from_data(value: Any, file: str, depth: int = 0) -> Node:
-    """The node of plain data that was never text: its places have no line; raises ProblemsError."""
+    """Return the node of plain data, with line 0 everywhere; raise ProblemsError."""
     if depth > MAX_DEPTH:
-        raise ProblemsError([Problem(f"nested more than {MAX_DEPTH} deep", file, code="too-deep")])
+        raise ProblemsError([Problem(f"nested more than {MAX_DEPTH} levels deep", file, code="too-deep")])
     if isinstance(value, Mapping):
         entries = {_require_text_key(key, file): node_from_data(item, file, depth + 1) for key, item in value.items()}
         data = {key: node.value for key, node in entries.items()}
@@ -104,7 +104,7 @@ def node_from_data(value: Any, file: str, depth: int = 0) -> Node:
         return SequenceNode([item.value for item in items], file, 0, 0, items)
     if value is None or isinstance(value, (str, int, float)):
         return Node(value, file, 0, 0)
-    message = f"a document cannot hold a {type(value).__name__}"
+    message = f"a document cannot contain a {type(value).__name__}"
     raise ProblemsError([Problem(message, file, code="invalid-scalar")])
 
 

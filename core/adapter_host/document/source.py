@@ -1,4 +1,4 @@
-"""A document: plain data, and the file, line and column of everything in it."""
+"""A document: plain data with file, line and column of every value."""
 
 import os
 import re
@@ -24,7 +24,7 @@ _NO_TERMS: Mapping[str, str] = MappingProxyType({})
 
 
 class Source:
-    """One document; `data` is plain and read-only, `replace` makes it anew."""
+    """A document; `data` is plain and read-only, `replace` creates it again."""
 
     __slots__ = ("file", "root", "terms")
 
@@ -40,7 +40,7 @@ class Source:
 
     @classmethod
     def read(cls, path: str | Path) -> "Source":
-        """Read a file; raises ProblemsError."""
+        """Read a file; raise ProblemsError."""
         file = str(path)
         try:
             with open(path, "rb") as stream:
@@ -54,7 +54,7 @@ class Source:
 
     @classmethod
     def parse(cls, text: str | bytes, file: str) -> "Source":
-        """Read text; raises ProblemsError."""
+        """Parse text; raise ProblemsError."""
         if len(text) > MAX_BYTES:
             raise _too_large(file)
         decoded = _decode(text, file) if isinstance(text, bytes) else text
@@ -66,11 +66,11 @@ class Source:
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any], file: str = "<capability>") -> "Source":
-        """A document that was never text, copied; raises ProblemsError for what YAML could not hold."""
+        """Return a document from a copy of plain data; raise ProblemsError for types that YAML does not have."""
         return cls(file, node_from_data(data, file))
 
     def position_of(self, loc: Loc, *, key: bool = False) -> Position:
-        """File, line and column of the value (or the key) at `loc`; without one, of what is above it."""
+        """Return file, line and column of the value (or the key) at `loc`, else of the nearest parent."""
         node = self.root
         position = node.position
         for step in loc:
@@ -82,31 +82,31 @@ class Source:
         return position
 
     def problem(self, loc: Loc, message: str, *, code: str, warning: bool = False, key: bool = False) -> Problem:
-        """A problem at a place of this document; the message begins with the path if there are no lines."""
+        """Return a problem at `loc`; without lines the message starts with the path."""
         position = self.position_of(loc, key=key)
         prefix = "" if position[1] or not loc else f"{'.'.join(map(str, loc))}: "
         return Problem(f"{prefix}{message}", *position, code=code, warning=warning)
 
     def term(self, term: str) -> str:
-        """What the document's own version of the language calls something."""
+        """Return the name of a thing in the document's version of the language."""
         return self.terms.get(term, term)
 
     def replace_from(self, loc: Loc, other: "Source", other_loc: Loc) -> None:
-        """Put a node of another document at `loc`; aliases of the replaced node elsewhere keep it.
+        """Replace the node at `loc` by another document's node; other aliases of the old node keep it.
 
-        Raises LookupError when either place does not exist. `data` is a new tree afterwards.
+        Raise LookupError when either location does not exist. `data` is a new tree afterwards.
         """
         self.replace(loc, other.nodes_to(other_loc)[-1])
 
     def replace(self, loc: Loc, node: Node) -> None:
-        """As `replace_from`, for a node at hand."""
+        """Replace the node at `loc`, as `replace_from` does."""
         parents = self.nodes_to(loc)
         for parent, key in zip(parents[-2::-1], loc[::-1], strict=True):
             node = parent.with_child(key, node)
         self.root = node
 
     def nodes_to(self, loc: Loc) -> list[Node]:
-        """The nodes from the root to `loc`; raises LookupError when it does not exist."""
+        """Return the nodes from the root to `loc`; raise LookupError when it does not exist."""
         nodes = [self.root]
         for key in loc:
             child = nodes[-1].child(key)
@@ -135,7 +135,7 @@ def _decode(raw: bytes, file: str) -> str:
 
 def _find_unprintable(text: str, file: str) -> Iterator[Problem]:
     for match in _UNPRINTABLE.finditer(text):
-        message = f"character U+{ord(match[0]):04X} cannot stand in YAML"
+        message = f"character U+{ord(match[0]):04X} is not allowed in YAML"
         yield Problem(message, file, *_line_column(text, match.start()), "unprintable")
 
 

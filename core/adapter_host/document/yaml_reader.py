@@ -1,4 +1,4 @@
-"""YAML text to nodes: one pass over the parser's events, without recursion."""
+"""Parse YAML to nodes in one pass over the parser's events, without recursion."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,13 +24,13 @@ _COLLECTION_TAGS = {"mapping": TAG_PREFIX + "map", "sequence": TAG_PREFIX + "seq
 
 
 def read_nodes(text: str, file: str, loader: Any = LOADER) -> Node:
-    """Return the root mapping of a YAML document; raises ProblemsError with all that can be found wrong."""
+    """Return the root mapping of a YAML document; raise ProblemsError with all errors found."""
     return _Reader(file).read(text, loader)
 
 
 @dataclass(slots=True, eq=False)
 class _Anchor:
-    """What an alias stands for; no node while the anchored collection is still open."""
+    """The target of an alias; `node` is None while the anchored collection is still open."""
 
     node: Node | None = None
     size: int = 1
@@ -39,7 +39,7 @@ class _Anchor:
 
 @dataclass(slots=True, eq=False)
 class _OpenCollection:
-    """A collection whose end has not come yet; `size` and `height` count aliases as what they stand for."""
+    """A collection whose end event has not come yet; `size` and `height` count aliases expanded."""
 
     node: MappingNode | SequenceNode
     anchor: _Anchor | None = None
@@ -75,8 +75,8 @@ class _Reader:
         except yaml.YAMLError as error:
             self._problems.append(syntax_problem(error, text, self._file))
         except (OverflowError, ValueError):
-            # Without libyaml, PyYAML lets `chr` fail on an escape beyond Unicode.
-            self._problems.append(Problem("an escape is no Unicode character", self._file, code="syntax"))
+            # Without libyaml, PyYAML's `chr` fails on an escape beyond Unicode.
+            self._problems.append(Problem("an escape is not a Unicode character", self._file, code="syntax"))
         if not self._problems:
             self._check_root()
         if self._problems:
@@ -113,14 +113,14 @@ class _Reader:
     def _document(self, event: Any) -> None:
         self._documents += 1
         if self._documents > 1:
-            self._abort(event, "a second document begins here; a file holds one", "many-documents")
+            self._abort(event, "a second document starts here; only one is allowed", "many-documents")
 
     def _count(self, event: Any, size: int, height: int = 0) -> None:
         self._size += size
         if self._size > MAX_NODES:
-            self._abort(event, f"more than {MAX_NODES:,} values, aliases in full", "too-many-values")
+            self._abort(event, f"more than {MAX_NODES:,} values with aliases expanded", "too-many-values")
         if len(self._stack) - 1 + height > MAX_DEPTH:
-            self._abort(event, f"nested more than {MAX_DEPTH} deep", "too-deep")
+            self._abort(event, f"nested more than {MAX_DEPTH} levels deep", "too-deep")
 
     def _scalar(self, event: Any) -> None:
         self._count(event, 1)
@@ -145,7 +145,7 @@ class _Reader:
     def _unknown_tag(self, event: Any) -> None:
         core = event.tag.startswith(TAG_PREFIX)
         name = f" {format_value('!!' + event.tag.removeprefix(TAG_PREFIX))}" if core else ""
-        self._report(event, f"the tag{name} does not fit here; quote a value that begins with '!'", "tag")
+        self._report(event, f"unsupported tag{name}; quote a value that begins with '!'", "tag")
 
     def _mapping(self, event: Any) -> None:
         self._start(event, MappingNode({}, self._file, *_line_column(event), {}, {}))
@@ -179,10 +179,10 @@ class _Reader:
             self._add(anchor.node, _line_column(event), anchor.size, anchor.height)
             return
         if anchor is None:
-            message = "nothing above is anchored for this alias; quote a value that begins with '*'"
+            message = "unknown alias; quote a value that begins with '*'"
             self._report(event, message, "unknown-alias")
         else:
-            self._report(event, f"'*{event.anchor}' stands inside of what it stands for", "recursive-alias")
+            self._report(event, f"'*{event.anchor}' is inside its own anchor", "recursive-alias")
         self._add(Node("", self._file, *_line_column(event)), _line_column(event), 1, 0)
 
     def _add(self, node: Node, position: tuple[int, int], size: int, height: int) -> None:
@@ -201,10 +201,10 @@ class _Reader:
 
     def _key(self, node: Node, position: tuple[int, int]) -> str:
         if isinstance(node.value, str):
-            # Documents have the same few keys again and again.
+            # Documents repeat the same few keys.
             return intern(node.value)
         if type(node.value) is int and node.value >= 0:
-            # A status as a key (`200:`) is meant as its digits, and JSON, which schemas speak of, has no other keys.
+            # An integer key is usually a status (`200:`), and JSON schemas only know text keys.
             return str(node.value)
         type_ = describe_type(node.value)
         advice = "quote it" if node.kind == "scalar" else "quote a value that begins with '{{' or '['"

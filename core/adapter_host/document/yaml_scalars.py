@@ -21,14 +21,14 @@ _MAX_DIGITS = 1000
 
 
 def parse_plain(text: str) -> Scalar:
-    """The value of an unquoted scalar; raises ValueError for a number too long to hold."""
+    """Return the value of an unquoted scalar; raise ValueError for a number that is too long."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     return _parse_number(text) if text[0] in _NUMBER_STARTS else text
 
 
 def parse_tagged(text: str, tag: str) -> Scalar:
-    """The value of a scalar with one of TAGS; raises ValueError when the text does not fit it."""
+    """Return the value of a scalar with one of SCALAR_TAGS; raise ValueError when the text does not match it."""
     name = tag.removeprefix(TAG_PREFIX)
     if name == "str":
         return text
@@ -36,7 +36,7 @@ def parse_tagged(text: str, tag: str) -> Scalar:
     if name == "float" and type(value) is int:
         return float(value)
     if name != ("null" if value is None else type(value).__name__):
-        raise ValueError(f"does not fit its tag '!!{name}'")
+        raise ValueError(f"does not match its tag '!!{name}'")
     return value
 
 
@@ -54,5 +54,5 @@ def _parse_number(text: str) -> str | int | float:
 
 def _check_length(digits: str) -> str:
     if len(digits) > _MAX_DIGITS:
-        raise ValueError(f"is a number of more than {_MAX_DIGITS} digits")
+        raise ValueError(f"has more than {_MAX_DIGITS} digits")
     return digits

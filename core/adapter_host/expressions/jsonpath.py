@@ -1,6 +1,6 @@
 """The JSONPath dialect of mappings, compiled once.
 
-`$` and `$.` are the document itself; a leading `$` may be missing; what is not there gives None, never an error.
+`$` and `$.` are the document itself; a leading `$` is optional; a missing value is None, never an error.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _LENGTH_CALL: Final = re.compile(r"\.length\(\)\s*$")
 
 
 def is_identity(path: str) -> bool:
-    """Whether a path means the whole document."""
+    """Return True for a path to the whole document."""
     return path.strip() in _ROOT
 
 
 @lru_cache(maxsize=4096)
 def compile_path(path: str) -> PathGetter:
-    """Compile a path to a function of a document; raises `ValueError` when it is no JSONPath."""
+    """Compile a path to a function of a document; raise `ValueError` for an invalid path."""
     text = path.strip()
     if text in _ROOT:
         return lambda document: document
@@ -46,7 +46,7 @@ def _parse_steps(text: str) -> tuple[str | int, ...]:
 
 
 def member_getter(name: str) -> PathGetter:
-    """The function that gives an object's member; None for what has none."""
+    """Return a function that gets an object's member, or None."""
     return lambda document: document.get(name) if isinstance(document, dict) else None
 
 
@@ -78,7 +78,7 @@ def _length_getter(getter: PathGetter) -> PathGetter:
 
 
 def _full_getter(text: str) -> PathGetter:
-    # Imported here, as most paths are plain: it takes longer than to read a whole document.
+    # Imported here, as it takes longer than reading a document, and most paths do not need it.
     from jsonpath import JSONPath, JSONPathError
 
     query = text if text.startswith("$") else f"${text}" if text.startswith((".", "[")) else f"$.{text}"
@@ -91,7 +91,7 @@ def _full_getter(text: str) -> PathGetter:
     def getter(document: Any) -> Any:
         if not isinstance(document, dict | list):
             return None
-        # An indefinite path (wildcards, slices, filters) gives an array, even an empty one.
+        # An indefinite path (wildcards, slices, filters) returns an array, even an empty one.
         matches = compiled.findall(document)
         return matches if not single else matches[0] if matches else None
 

@@ -1,4 +1,4 @@
-"""Make capabilities from OpenAPI 2.0 (Swagger), 3.0 and 3.1 documents. Imports `document` and below."""
+"""Convert OpenAPI 2.0 (Swagger), 3.0 and 3.1 documents to capabilities. Imports `document` and below."""
 
 from .capability_writer import write_capability
 from .documents import Documents

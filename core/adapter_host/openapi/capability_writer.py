@@ -1,4 +1,4 @@
-"""From an API to the text of a capability."""
+"""Write an API as the YAML of a capability."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Data = dict[str, Any]
 
 
 def write_capability(api: Api, source: str) -> str:
-    """The YAML of a capability that offers all of an API over REST and MCP; `source` names the document."""
+    """Return the YAML of a capability that exposes all of an API over REST and MCP; `source` names the document."""
     sections = [f"# Imported from {_single_line(source)} ({_single_line(api.spec_version)})."]
     for key, value in capability(api).items():
         text = yaml.dump({key: value}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=116)
@@ -39,7 +39,7 @@ def _single_line(text: str) -> str:
 
 
 def capability(api: Api) -> Data:
-    """Return the document as data."""
+    """Return the capability as data."""
     info = {"label": api.title, "description": api.description or f"{api.title}, over REST and MCP."}
     if api.version:
         info["version"] = api.version
@@ -66,7 +66,7 @@ def _consumes(api: Api) -> Data:
 
 
 def _resources(api: Api) -> Iterable[tuple[str, str, Sequence[Endpoint]]]:
-    """Yield the endpoints by their paths, each path under a name of its own."""
+    """Yield name, path and endpoints of each path."""
     by_path: dict[str, list[Endpoint]] = {}
     for endpoint in api.endpoints:
         by_path.setdefault(endpoint.path, []).append(endpoint)
@@ -108,7 +108,7 @@ def _body_inputs(body: Body | None) -> list[Data]:
 
 
 def _body(body: Body | None) -> Data | None:
-    """Return the `body` that is declared; a whole JSON body needs none."""
+    """Return the `body` to declare; a JSON body as one input needs none."""
     if body is None or body.kind == "json":
         return None
     if body.kind == "text":
@@ -161,7 +161,7 @@ def _mcp(api: Api) -> Data:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes as people do: blocks, lists indented, long texts in lines, no anchors."""
+    """Dumps in block style, with indented lists, wrapped lines and no anchors."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> Any:
         return super().increase_indent(flow, False)

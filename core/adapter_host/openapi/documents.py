@@ -1,4 +1,4 @@
-"""OpenAPI documents: read from files and URLs, their references followed."""
+"""Read OpenAPI documents from files and URLs, and resolve their references."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ _OVERRIDING: Final = ("summary", "description")
 
 
 class ReferenceNotFollowedError(AdapterHostError):
-    """A reference that is not followed, and why."""
+    """A reference cannot be resolved; the message has the reason."""
 
 
 def is_url(text: str) -> bool:
-    """Whether a source is a URL, and not a file."""
+    """Return True for a URL, False for a path."""
     return text.lower().startswith(("http://", "https://"))
 
 
 class _TextKeys(LOADER):  # type: ignore[misc]  # PyYAML's loader, with or without libyaml, is chosen at run time
-    """A loader to which every plain key is text: response codes are written as `200:`."""
+    """A loader that reads plain keys as text, such as the response code `200:`."""
 
     def __init__(self, stream: Any) -> None:
         super().__init__(stream)
-        # For each open collection: None for a sequence, else whether a key comes next.
+        # For each open collection: None for a sequence, else True if a key comes next.
         self._key_next: list[bool | None] = []
 
     def get_event(self) -> Any:
@@ -62,14 +62,14 @@ class _TextKeys(LOADER):  # type: ignore[misc]  # PyYAML's loader, with or witho
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One document; `root` has its lines when it was YAML."""
+    """A document; `root` has the lines if it is YAML."""
 
     name: str
     data: Any
     root: Node | None = None
 
     def position_of(self, loc: Loc) -> Position:
-        """File, line and column of what is at `loc`."""
+        """Return file, line and column of the value at `loc`."""
         node = self.root
         if node is None:
             return self.name, 0, 0
@@ -83,10 +83,10 @@ class Document:
 
 @dataclass(slots=True)
 class Documents:
-    """The document that is imported and those that it refers to.
+    """An OpenAPI document and the documents that it refers to.
 
-    Files are read within the folder of the first; URLs only with `remote`, and those that a URL's document refers to
-    only at the same origin.
+    Files must be in the folder of the first one; URLs need `remote`, and references of a URL's document must stay on
+    its origin.
     """
 
     warnings: WarningCollector
@@ -96,7 +96,7 @@ class Documents:
     _origin: tuple[str, str] | None = None
 
     def open(self, source: str) -> Cursor:
-        """The root of the document at a path or URL; raises `ProblemsError`."""
+        """Return the root of the document at a path or URL; raise `ProblemsError`."""
         if is_url(source):
             url_parts = urlsplit(source)
             self._origin = url_parts.scheme.lower(), url_parts.netloc.lower()
@@ -112,19 +112,19 @@ class Documents:
         return self._read[name]
 
     def resolve(self, cursor: Cursor) -> Cursor | None:
-        """What stands at a place, or what it refers to; None, noted, when that cannot be had."""
+        """Return the value with references followed; warn and return None if that fails."""
         first, visited = cursor, set[tuple[str, Loc]]()
         own: dict[str, Any] = {}
         while isinstance(cursor.value, dict) and isinstance(reference := cursor.value.get("$ref"), str):
             own = {**{key: cursor.value[key] for key in _OVERRIDING if key in cursor.value}, **own}
             if cursor.identity in visited:
-                first.warn(f"the reference '{reference}' leads back to itself, so it is left out")
+                first.warn(f"the reference '{reference}' is circular; skipped")
                 return None
             visited.add(cursor.identity)
             try:
                 cursor = self._reference_target(cursor, reference)
             except (ReferenceNotFollowedError, ProblemsError) as error:
-                first.warn(f"the reference '{reference}' is not followed: {error}")
+                first.warn(f"the reference '{reference}' cannot be resolved: {error}")
                 return None
         if own and isinstance(cursor.value, dict):
             return Cursor(cursor.documents, cursor.document, cursor.loc, {**cursor.value, **own})
@@ -141,21 +141,21 @@ class Documents:
             return self._remote(urljoin(base, name) if is_url(base) else name)
         path = (Path(base).parent / unquote(name)).resolve()
         if self._folder is None or not path.is_relative_to(self._folder):
-            raise ReferenceNotFollowedError("it leads out of the document's folder")
+            raise ReferenceNotFollowedError("it is outside the document's folder")
         return str(path)
 
     def _remote(self, url: str) -> str:
         url_parts = urlsplit(url)
         if not self.remote:
-            raise ReferenceNotFollowedError("it is remote (--allow-remote follows it)")
+            raise ReferenceNotFollowedError("it is remote; use --allow-remote")
         if self._origin is not None and (url_parts.scheme.lower(), url_parts.netloc.lower()) != self._origin:
-            raise ReferenceNotFollowedError("it leads to another host than the document's")
+            raise ReferenceNotFollowedError("it is on another host than the document")
         return url
 
 
 def _find_pointer(data: Any, fragment: str) -> tuple[Loc, Any]:
     if fragment and not fragment.startswith("/"):
-        raise ReferenceNotFollowedError("only JSON pointers are understood")
+        raise ReferenceNotFollowedError("only JSON pointers are supported")
     loc: Loc = ()
     for escaped in fragment.split("/")[1:]:
         key = escaped.replace("~1", "/").replace("~0", "~")
@@ -164,7 +164,7 @@ def _find_pointer(data: Any, fragment: str) -> tuple[Loc, Any]:
         elif isinstance(data, list) and key.isdecimal() and int(key) < len(data):
             loc, data = (*loc, int(key)), data[int(key)]
         else:
-            raise ReferenceNotFollowedError("nothing is there")
+            raise ReferenceNotFollowedError("target not found")
     return loc, data
 
 
@@ -188,12 +188,12 @@ def _read_url(url: str) -> bytes:
 
 
 def parse(raw: bytes, name: str) -> Document:
-    """Return a document from JSON or YAML text; raises `ProblemsError`."""
+    """Parse JSON or YAML; raise `ProblemsError`."""
     if raw.lstrip()[:1] == b"{":
         try:
             return Document(name, orjson.loads(raw))
         except orjson.JSONDecodeError:
-            pass  # YAML that begins with a brace, or JSON that is broken: then the YAML reader says where
+            pass  # YAML that starts with a brace, or invalid JSON: the YAML reader reports the position
     try:
         text = raw.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
@@ -208,7 +208,7 @@ def _unreadable(name: str, message: str) -> ProblemsError:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cursor:
-    """A value and where it stands; going down from it follows references."""
+    """A value and its location; the methods that descend from it follow references."""
 
     documents: Documents
     document: Document
@@ -217,39 +217,39 @@ class Cursor:
 
     @property
     def identity(self) -> tuple[str, Loc]:
-        """What tells it from every other place."""
+        """The document and location."""
         return self.document.name, self.loc
 
     def warn(self, message: str) -> None:
-        """Note something that is left out, or not as it was."""
+        """Warn that this value is skipped or changed."""
         self.documents.warnings.add(self.document.position_of(self.loc), self.loc, message)
 
     def get(self, key: str) -> Cursor | None:
-        """What is under a key, references followed; None when there is nothing, or nothing to be had."""
+        """Return the value of a key, references followed, or None."""
         return self._child(key, self.value[key]) if isinstance(self.value, dict) and key in self.value else None
 
     def _child(self, key: str | int, value: Any) -> Cursor | None:
         return self.documents.resolve(Cursor(self.documents, self.document, (*self.loc, key), value))
 
     def mapping(self, key: str) -> Cursor | None:
-        """The mapping under a key; anything else there is noted."""
+        """Return the mapping at a key; warn about other types."""
         return self._of_kind(key, dict, "a mapping")
 
     def named(self, key: str) -> Iterator[tuple[str, Cursor]]:
-        """The names and values of the mapping under a key."""
+        """Yield names and values of the mapping at a key."""
         mapping = self.mapping(key)
         if mapping is not None:
             yield from mapping.children()
 
     def children(self) -> Iterator[tuple[str, Cursor]]:
-        """The names and values of a mapping."""
+        """Yield names and values of this mapping."""
         for name, value in self.value.items():
             child = self._child(name, value)
             if child is not None:
                 yield name, child
 
     def elements(self, key: str) -> Iterator[Cursor]:
-        """What is in the list under a key."""
+        """Yield the items of the list at a key."""
         sequence = self._of_kind(key, list, "a list")
         for index, value in enumerate(sequence.value if sequence else ()):
             child = sequence._child(index, value) if sequence else None
@@ -257,12 +257,12 @@ class Cursor:
                 yield child
 
     def text(self, key: str) -> str | None:
-        """The text under a key, trimmed; None when it is empty."""
+        """Return the text at a key, stripped; None if it is empty."""
         child = self._of_kind(key, str, "text")
         return (child.value.strip() or None) if child else None
 
     def flag(self, key: str) -> bool:
-        """Whether `true` is under a key."""
+        """Return True if the value of a key is true."""
         return isinstance(self.value, dict) and self.value.get(key) is True
 
     def _of_kind(self, key: str, kind: type, expected: str) -> Cursor | None:
@@ -270,6 +270,6 @@ class Cursor:
         if child is None or child.value is None:
             return None
         if not isinstance(child.value, kind):
-            child.warn(f"{expected} is expected here, not {describe_type(child.value)}, so it is left out")
+            child.warn(f"expected {expected}, not {describe_type(child.value)}; skipped")
             return None
         return child

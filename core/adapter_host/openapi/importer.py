@@ -1,4 +1,4 @@
-"""From an OpenAPI document to an API."""
+"""Convert an OpenAPI document to an API."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ METHODS: Final = ("get", "post", "put", "patch", "delete")
 
 _OTHER_METHODS: Final = ("head", "options", "trace")
 _UNSUPPORTED: Final = {
-    "callbacks": "requests that the API makes itself are left out",
-    "webhooks": "requests that the API makes itself are left out",
-    "servers": "an operation has no server of its own: it is called where the others are",
+    "callbacks": "requests sent by the API are not supported; skipped",
+    "webhooks": "requests sent by the API are not supported; skipped",
+    "servers": "servers of single operations are not supported; using the API's server",
 }
 _LONGEST_NAMESPACE: Final = 40
 
 
 class OpenApiVersion(Protocol):
-    """What a version of OpenAPI says in its own way."""
+    """Reader of the parts that differ between versions of OpenAPI."""
 
     def base(self) -> str | None:
-        """Where the API is."""
+        """Return the base URL of the API, or None."""
 
     def schemes(self) -> Mapping[str, Cursor]:
-        """The security schemes by name."""
+        """Return the security schemes by name."""
 
     def parameter(self, cursor: Cursor) -> Parameter | None:
-        """A parameter; None when it cannot be said, or is none of its own."""
+        """Return a parameter; None if it is unsupported, or part of the body."""
 
     def body(self, operation: Cursor, declared: Sequence[Cursor], parameters: Sequence[Parameter]) -> Body | None:
-        """The request's body; its inputs have other names than those taken."""
+        """Return the request's body; its inputs have other names than `parameters`."""
 
     def response(self, operation: Cursor) -> Response:
-        """What a request is answered when it succeeds."""
+        """Return the response to a successful request."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoundOperation:
-    """An operation in the document, under its path and method."""
+    """An operation in the document, with its path and method."""
 
     path: str
     method: str
@@ -58,22 +58,22 @@ class FoundOperation:
 
     @property
     def tags(self) -> set[str]:
-        """Its tags."""
+        """The tags of the operation."""
         tags = self.cursor.value.get("tags")
         return {tag for tag in tags if isinstance(tag, str)} if isinstance(tags, list) else set()
 
     @property
     def id(self) -> str | None:
-        """Its operationId."""
+        """The operationId."""
         return self.cursor.text("operationId")
 
     def is_selected(self, names: Collection[str]) -> bool:
-        """Whether it, or a tag of it, is named; without names every one is."""
+        """Return True if `names` has its operationId or one of its tags, or is empty."""
         return not names or self.id in names or not self.tags.isdisjoint(names)
 
 
 def read_api(root: Cursor, *, only: Collection[str] = (), namespace: str | None = None) -> Api:
-    """The API that a document describes, or what `only` (tags and operationIds) names of it; raises `ProblemsError`."""
+    """Return a document's API, limited to the tags and operationIds in `only`; raise `ProblemsError`."""
     version_reader, spec_version = _select_version(root)
     operations = list(_operations(root))
     _check_only(root, only, operations)
@@ -85,7 +85,7 @@ def read_api(root: Cursor, *, only: Collection[str] = (), namespace: str | None 
     _warn_unsupported(root, "webhooks")
     endpoints = tuple(_EndpointReader(version_reader).endpoints(selected))
     if not endpoints:
-        raise ProblemsError([Problem("it has no operation that can be called", root.document.name, code="openapi")])
+        raise ProblemsError([Problem("no supported operation", root.document.name, code="openapi")])
     return Api(
         namespace=name,
         title=title,
@@ -105,10 +105,10 @@ def _select_version(root: Cursor) -> tuple[OpenApiVersion, str]:
     version = str(value.get("openapi", ""))
     if re.match(r"3\.\d", version):
         if not version.startswith(("3.0", "3.1")):
-            root.warn(f"version {version} is read as if it were 3.1")
+            root.warn(f"version {version} is read as 3.1")
         return Version3(root), f"OpenAPI {version}"
-    detail = f"given {version}" if version else "there is no 'openapi: 3.x' and no 'swagger: \"2.0\"'"
-    raise ProblemsError([Problem(f"it is no OpenAPI document of version 2.0 or 3.x ({detail})", root.document.name)])
+    detail = f"given {version}" if version else "no 'openapi: 3.x' or 'swagger: \"2.0\"'"
+    raise ProblemsError([Problem(f"not an OpenAPI document of version 2.0 or 3.x ({detail})", root.document.name)])
 
 
 def _api_version(info: Cursor) -> str | None:
@@ -120,14 +120,14 @@ def _check_only(root: Cursor, only: Collection[str], operations: Sequence[FoundO
     selectable = {item.id for item in operations}.union(*(item.tags for item in operations))
     if unknown := [name for name in only if name not in selectable]:
         names = ", ".join(sorted(name for name in selectable if name)[:20]) or "none"
-        message = f"no tag or operationId is '{unknown[0]}' (there are: {names})"
+        message = f"unknown tag or operationId '{unknown[0]}' (known: {names})"
         raise ProblemsError([Problem(message, root.document.name, code="only")])
 
 
 def _base(version_reader: OpenApiVersion, root: Cursor) -> str:
     base = version_reader.base()
     if base is None:
-        root.warn("no server says where the API is: baseUri is http://localhost (--base-uri calls it elsewhere)")
+        root.warn("no server URL; baseUri is http://localhost (override with --base-uri)")
         return "http://localhost"
     return base.rstrip("/")
 
@@ -142,7 +142,7 @@ def _operations(root: Cursor) -> Iterator[FoundOperation]:
                 yield FoundOperation(path, method, item, cursor)
         for method in _OTHER_METHODS:
             if method in item.value:
-                item.warn(f"{method.upper()} is left out")
+                item.warn(f"{method.upper()} is not supported; skipped")
 
 
 def _warn_unsupported(cursor: Cursor, *keys: str) -> None:
@@ -152,23 +152,23 @@ def _warn_unsupported(cursor: Cursor, *keys: str) -> None:
 
 
 def _path_error(path: str) -> str | None:
-    """Why a path cannot be a capability's."""
+    """Return why a path is not supported, or None."""
     variables = re.findall(r"\{([^{}]*)\}", path)
     rest = re.sub(r"\{[^{}]*\}", "{}", path)
     if not path.startswith("/"):
-        return "it does not begin with '/'"
+        return "it does not start with '/'"
     if "?" in rest or "#" in rest:
         return "it has a query or a fragment"
     if rest.count("{") != len(variables) or rest.count("}") != len(variables) or not all(map(str.strip, variables)):
-        return "its braces hold no names"
+        return "it has braces without a name"
     if "{}{}" in rest:
-        return "nothing stands between two of its variables"
-    return "a variable stands in it twice" if len(set(variables)) < len(variables) else None
+        return "two of its variables are adjacent"
+    return "it has a variable twice" if len(set(variables)) < len(variables) else None
 
 
 @dataclass(slots=True)
 class _EndpointReader:
-    """Reads the operations of one document; each is offered once, under a name of its own."""
+    """Reads the operations of one document, each with a unique route and name."""
 
     version_reader: OpenApiVersion
     names: UniqueNames = field(default_factory=UniqueNames)
@@ -179,12 +179,12 @@ class _EndpointReader:
             if (reason := _path_error(operation.path) or self._duplicate_error(operation)) is None:
                 yield self._endpoint(operation)
             else:
-                operation.cursor.warn(f"its path cannot be called: {reason}, so it is left out")
+                operation.cursor.warn(f"path not supported: {reason}; skipped")
 
     def _duplicate_error(self, operation: FoundOperation) -> str | None:
         shape = re.sub(r"\{[^{}]*\}", "{}", operation.path)
         first = self.routes.setdefault((operation.method, shape), operation.path)
-        return None if first == operation.path else f"it cannot be told from {first}"
+        return None if first == operation.path else f"it is ambiguous with {first}"
 
     def _endpoint(self, operation: FoundOperation) -> Endpoint:
         cursor, method = operation.cursor, operation.method.upper()
@@ -215,16 +215,16 @@ class _EndpointReader:
             if parameter is None:
                 continue
             if parameter.in_ == "path" and parameter.name not in variables:
-                cursor.warn(f"the path has no variable '{parameter.name}', so it is left out")
+                cursor.warn(f"the path has no variable '{parameter.name}'; skipped")
                 continue
             if any(parameter.name == name for name, _ in parameters):
-                cursor.warn(f"'{parameter.name}' stands in two places of the request; one value fills both")
+                cursor.warn(f"'{parameter.name}' is in two locations of the request; both get the same value")
             parameters[parameter.name, parameter.in_] = parameter
         return tuple(sorted(parameters.values(), key=lambda item: item.in_ != "path"))
 
 
 def _merged_parameters(operation: FoundOperation) -> list[Cursor]:
-    """The parameters of an operation: its own, then those of its path that it does not replace."""
+    """Return an operation's parameters, then those of its path that it does not override."""
     merged: dict[tuple[object, object], Cursor] = {}
     for holder in (operation.cursor, operation.item):
         for cursor in holder.elements("parameters"):

@@ -1,4 +1,4 @@
-"""Parameters and bodies of operations, in what all versions of OpenAPI have in common."""
+"""Parameters and bodies of operations, for all versions of OpenAPI."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ _COMMAS: Final = "Comma-separated."
 
 
 def join_sentences(*texts: str | None) -> str | None:
-    """What several texts say together, each a sentence of its own."""
+    """Join texts, each as a sentence."""
     summary = [text for text in texts if text]
     return " ".join([*(text if text[-1] in ".:!?" else f"{text}." for text in summary[:-1]), *summary[-1:]]) or None
 
 
 def parameter(cursor: Cursor, schema: Cursor | None, *, commas: bool) -> Parameter | None:
-    """A parameter of a request; None, noted, for what cannot be one. `commas` says how an array is written."""
+    """Return a parameter of a request; warn and return None if it is unsupported. `commas` joins arrays."""
     name, in_ = cursor.text("name"), cursor.text("in")
     if name is None or in_ not in LOCATIONS:
-        cursor.warn("a parameter needs a 'name' and an 'in' that is path, query, header or cookie, so this is left out")
+        cursor.warn("a parameter needs a 'name' and an 'in' that is path, query, header or cookie; skipped")
         return None
     if (reason := _parameter_error(name, in_)) is not None:
-        cursor.warn(f"the {in_} parameter '{name}' {reason}, so it is left out")
+        cursor.warn(f"the {in_} parameter '{name}' {reason}; skipped")
         return None
     kind = type_of(schema)
     description = join_sentences(cursor.text("description"), constraints(schema))
@@ -52,24 +52,24 @@ def _parameter_error(name: str, in_: str) -> str | None:
     if "{" in name or "}" in name:
         return "has braces in its name"
     if in_ in ("header", "cookie") and not is_token(name):
-        return f"has a name that no {in_} can have"
+        return "has an invalid name"
     lower_name = name.lower() if in_ == "header" else ""
     if lower_name in _SET_ELSEWHERE:
-        return "is not a parameter: the media types and the authentication set it"
+        return "is set by media types and authentication"
     if in_ == "header" and is_connection_header(name):
-        return "belongs to the connection"
+        return "is a connection header"
     return None
 
 
 def _serialised(description: str | None, commas: bool) -> str | None:
     if commas:
         return join_sentences(description, _COMMAS)
-    # The words make the consumer write an array with commas, which this API does not want.
+    # The consumer joins arrays by commas if the description has this word, which this API does not accept.
     return re.sub("comma-separated", "comma separated", description, flags=re.IGNORECASE) if description else None
 
 
 def whole_body(cursor: Cursor, schema: Cursor | None, media_type: str) -> Body:
-    """The body at a place, as one input; its description says the fields that it has."""
+    """Return a body as one input; its description lists the fields."""
     required = cursor.flag("required")
     summary = join_sentences(cursor.text("description") or description_of(schema), constraints(schema))
     if is_json(media_type):
@@ -85,7 +85,7 @@ def whole_body(cursor: Cursor, schema: Cursor | None, media_type: str) -> Body:
 def form_body(
     form_fields: Iterable[tuple[Field, str | None]], media_type: str, parameters: Sequence[Parameter]
 ) -> Body:
-    """A form; each field comes with the media type of its part, if it has one."""
+    """Return a form body; each field comes with the media type of its part, or None."""
     names = {item.name for item in parameters}
     multipart = media_type == MULTIPART
     converted = []
@@ -102,7 +102,7 @@ def _form_field(field: Field, part_type: str | None, used_names: set[str], *, mu
         name += "-field"
     binary = is_binary(field.schema)
     if binary:
-        field.schema.warn("a file is sent as the text that it is given as: bytes that are no text cannot be said")
+        field.schema.warn("a file is sent as text; binary files are not supported")
     kind = type_of(field.schema)
     lines = field_lines(field.schema) if kind in ("object", "array") else []
     summary = (
@@ -117,18 +117,18 @@ def _form_field(field: Field, part_type: str | None, used_names: set[str], *, mu
 
 
 def is_binary(schema: Cursor) -> bool:
-    """Whether a field of a form is a file."""
+    """Return True if a field of a form is a file."""
     value = schema.value if isinstance(schema.value, dict) else {}
     return value.get("type") == "file" or value.get("format") == "binary" or "contentMediaType" in value
 
 
 def form_from_schema(schema: Cursor | None, media_type: str, parameters: Sequence[Parameter]) -> Body:
-    """The form that an object's schema says."""
+    """Return the form for an object's schema."""
     return form_body([(field, None) for field in fields(schema)], media_type, parameters)
 
 
 def choose_media_type(media_types: Sequence[str], cursor: Cursor) -> str:
-    """The media type that a body is sent in; the others are noted."""
+    """Return the media type to send a body in; warn about the others."""
     ranked = sorted(media_types, key=lambda item: (not is_json(item), item not in (FORM, MULTIPART)))
     others = [item for item in ranked[1:] if item != ranked[0]]
     if others:

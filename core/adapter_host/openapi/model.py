@@ -1,4 +1,4 @@
-"""An API as far as a capability can say it, whatever version of OpenAPI it was written in."""
+"""The parts of an API that a capability can express, for all versions of OpenAPI."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class FormField:
-    """A field of a form: its name there, and the input that it takes."""
+    """A field of a form: its name in the form, and its input."""
 
     name: str
     input: Parameter
@@ -31,7 +31,7 @@ class FormField:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A request's body: JSON or text as one input, or a form's fields; `media_type` where it is not the usual one."""
+    """A request's body: JSON or text as one input, or a form's fields; `media_type` if it is not the default."""
 
     kind: Literal["json", "text", "formUrlEncoded", "multipartForm"]
     whole: Parameter | None = None
@@ -41,7 +41,7 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What a request is answered when it succeeds; `example` is None without one."""
+    """The response to a successful request; `example` is None without one."""
 
     format: str = "json"
     example: Any = None
@@ -63,7 +63,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """How every request proves who sends it: an `authentication`, constants beside it, and the secrets of both."""
+    """The authentication of all requests: `authentication`, constant parameters, and the variables of both."""
 
     authentication: dict[str, Any] | None = None
     constants: tuple[Parameter, ...] = ()
@@ -72,7 +72,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """All of it; `namespace` is what the capability calls it."""
+    """An API; `namespace` is its name in the capability."""
 
     namespace: str
     title: str

@@ -1,4 +1,4 @@
-"""What operations are answered when they succeed, for the stand-in and the outputs' format."""
+"""Successful responses of operations, for the mock server and the output format."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .model import Response
 from .samples import NO_EXAMPLE, declared_example, make_example
 
 _MAX_EXAMPLE_BYTES: Final = 16 * 1024
-"""Bytes of JSON; what is larger would bury the document that it stands in."""
+"""Bytes of JSON; a larger example would dominate the document."""
 
 _WRAPPED: Final = frozenset({"status", "body"})
 
 
 @dataclass(frozen=True, slots=True)
 class ResponseMedia:
-    """One form of an answer; its example is that of `holder`, or `example` itself."""
+    """A media type of a response; its example is in `holder`, or is `example` itself."""
 
     media_type: str
     schema: Cursor | None
@@ -30,7 +30,7 @@ class ResponseMedia:
     example: Cursor | None = None
 
     def make_example(self) -> Any:
-        """An example of it, or NOTHING."""
+        """Return an example, or NO_EXAMPLE."""
         example = declared_example(self.holder) if self.holder else self.example.value if self.example else NO_EXAMPLE
         if example is not NO_EXAMPLE or not is_json(self.media_type):
             return example
@@ -38,7 +38,7 @@ class ResponseMedia:
 
 
 def success_response(operation: Cursor) -> tuple[int, Cursor] | None:
-    """The first of the answers that mean success."""
+    """Return status and value of the first successful response, or None."""
     responses = {code: cursor for code, cursor in operation.named("responses") if isinstance(cursor.value, dict)}
     codes = sorted(code for code in responses if re.fullmatch(r"2\d\d", code))
     code = next((code for code in (*codes, "2XX", "2xx", "default") if code in responses), None)
@@ -46,7 +46,7 @@ def success_response(operation: Cursor) -> tuple[int, Cursor] | None:
 
 
 def make_response(status: int, media: Sequence[ResponseMedia]) -> Response:
-    """The format and the example of an answer."""
+    """Return format and example of a response."""
     if not media:
         return Response(example=None if status == 200 else {"status": status})
     chosen = next((item for item in media if is_json(item.media_type)), media[0])

@@ -1,4 +1,4 @@
-"""Examples of answers: those that a document gives, else made up from its schemas."""
+"""Example responses: declared ones, else generated from schemas."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .documents import Cursor
 from .schemas import Visited, all_of_parts, type_of
 
 NO_EXAMPLE: Final = object()
-"""That there is no example; null may be one."""
+"""Marks a missing example, as null may be one."""
 
 _MAX_DEPTH: Final = 4
 _MAX_VALUES: Final = 100
@@ -27,7 +27,7 @@ _BY_FORMAT: Final = {
 
 
 def declared_example(holder: Cursor) -> Any:
-    """The example that a media type or a schema gives; NOTHING without one."""
+    """Return the declared example of a media type or a schema, or NO_EXAMPLE."""
     if "example" in holder.value:
         example = holder.get("example")
         return NO_EXAMPLE if example is None else example.value
@@ -41,12 +41,12 @@ def declared_example(holder: Cursor) -> Any:
 
 
 def make_example(schema: Cursor | None) -> Any:
-    """An example of a schema, its own or made up; NOTHING when it says nothing."""
+    """Return an example of a schema, declared or generated, or NO_EXAMPLE."""
     return _ExampleBuilder().value(schema, 0, frozenset())
 
 
 class _ExampleBuilder:
-    """Makes one sample; the values in it are counted, as schemas may multiply."""
+    """Builds one example; its values are counted, as schemas may multiply."""
 
     def __init__(self) -> None:
         self._count = 0

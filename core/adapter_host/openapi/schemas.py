@@ -1,4 +1,4 @@
-"""Schemas, as far as a capability's inputs and examples can say them; they may refer to themselves."""
+"""Schemas, as far as inputs and examples can express them; they may be recursive."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Field:
 
 
 def all_of_parts(schema: Cursor | None, visited: Visited = frozenset()) -> Iterator[Cursor]:
-    """A schema and all that `allOf` adds to it."""
+    """Yield a schema and all schemas of its `allOf`."""
     if schema is None or not isinstance(schema.value, dict) or schema.identity in visited:
         return
     yield schema
@@ -51,7 +51,7 @@ def all_of_parts(schema: Cursor | None, visited: Visited = frozenset()) -> Itera
 
 
 def type_of(schema: Cursor | None, visited: Visited = frozenset()) -> str | None:
-    """The one type that values have; None when they may have several, or any."""
+    """Return the type of all values; None if there are several, or any."""
     if schema is None or not isinstance(schema.value, dict) or schema.identity in visited:
         return None
     if (own_type := _own_type(schema.value)) is not None or "type" in schema.value:
@@ -89,7 +89,7 @@ def _is_null(schema: Cursor) -> bool:
 
 
 def fields(schema: Cursor | None) -> list[Field]:
-    """The properties of an object, those of `allOf` and of a sole alternative too."""
+    """Return the writable properties of an object, with those of `allOf` and of a single alternative."""
     properties: dict[str, Cursor] = {}
     required: set[str] = set()
     for schema_part in all_of_parts(_single_alternative(schema)):
@@ -102,7 +102,7 @@ def fields(schema: Cursor | None) -> list[Field]:
 
 
 def _single_alternative(schema: Cursor | None) -> Cursor | None:
-    """A schema, or the only one of its alternatives that is not null."""
+    """Return the only alternative that is not null, else the schema."""
     for key in ("oneOf", "anyOf"):
         if schema is not None and isinstance(schema.value, dict) and not schema.value.keys() & {"properties", "allOf"}:
             alternatives = [schema_part for schema_part in schema.elements(key) if not _is_null(schema_part)]
@@ -112,21 +112,21 @@ def _single_alternative(schema: Cursor | None) -> Cursor | None:
 
 
 def pattern_of(schema: Cursor | None) -> str | None:
-    """The pattern of a text; one that cannot be used is noted."""
+    """Return the pattern of a string; warn if Python does not support it."""
     for schema_part in all_of_parts(schema):
         pattern = schema_part.value.get("pattern")
         if isinstance(pattern, str) and pattern:
             try:
                 re.compile(pattern)
             except (re.error, OverflowError, RecursionError):
-                schema_part.warn("this pattern is not one of Python's, so it is not checked")
+                schema_part.warn("this pattern is not supported by Python; not checked")
                 return None
             return pattern
     return None
 
 
 def constraints(schema: Cursor | None) -> str:
-    """What a description has to say since an input cannot: the values allowed, limits, the format."""
+    """Return the constraints that only a description can express: enum values, limits, the format."""
     sentences: dict[str, None] = {}
     for schema_part in all_of_parts(_single_alternative(schema)):
         sentences.update(dict.fromkeys(_iter_constraints(schema_part)))
@@ -160,7 +160,7 @@ _ORJSON_OPTIONS: Final = orjson.OPT_PASSTHROUGH_SUBCLASS
 
 
 def field_lines(schema: Cursor | None) -> list[str]:
-    """The fields of an object (or of an array's elements), a line each, for a description."""
+    """Return a line for each field of an object (or of an array's items), for a description."""
     lines: list[str] = []
     _add_lines(schema, 0, frozenset(), lines)
     if len(lines) > _MAX_FIELDS:
@@ -178,7 +178,7 @@ def _add_lines(schema: Cursor | None, depth: int, visited: Visited, lines: list[
 
 
 def _array_items(schema: Cursor | None) -> Cursor | None:
-    """An array's elements; of anything else, itself."""
+    """Return the items of an array; any other schema as it is."""
     if type_of(schema) == "array" and schema is not None:
         return next((items for schema_part in all_of_parts(schema) if (items := schema_part.mapping("items"))), None)
     return schema
@@ -193,7 +193,7 @@ def _type_and_required(field: Field) -> str:
 
 
 def description_of(schema: Cursor | None) -> str | None:
-    """What a schema says of itself."""
+    """Return the description of a schema, or None."""
     return next((text for schema_part in all_of_parts(schema) if (text := schema_part.text("description"))), None)
 
 

@@ -1,4 +1,4 @@
-"""How requests prove who sends them: one way for the whole API, with its secrets in a bind."""
+"""Authentication of requests: one for the whole API, with its secrets in a bind."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from .model import Credentials, Parameter
 from .names import variable
 
 BIND: Final = "env"
-"""The namespace of the bind that the secrets come from."""
+"""The namespace of the bind for the secrets."""
 
 _TOKEN: Final = re.compile(TOKEN)
 _KEY_NAMES: Final = {"header": _TOKEN, "cookie": _TOKEN, "query": re.compile(r"[!-z|~]+")}
-"""The names that a key may have, by its place."""
+"""Valid names of an API key by location."""
 
 Requirement = tuple[str, ...]
-"""The schemes that a request needs, all of them."""
+"""Names of the schemes that a request needs together."""
 
 
 def requirements(holder: Cursor) -> list[Requirement] | None:
-    """The alternatives that `security` gives; None when it is not there."""
+    """Return the alternatives in `security`; None if it is absent."""
     if not isinstance(holder.value, dict) or not isinstance(holder.value.get("security"), list):
         return None
     return [tuple(item.value) for item in holder.elements("security") if isinstance(item.value, dict)]
@@ -34,7 +34,7 @@ def requirements(holder: Cursor) -> list[Requirement] | None:
 def read_credentials(
     root: Cursor, operations: Sequence[Cursor], schemes: Mapping[str, Cursor], namespace: str
 ) -> Credentials:
-    """What all of an API's requests carry; operations that want something else are noted."""
+    """Return the credentials of all requests; warn about operations that need others."""
     general = requirements(root)
     own_requirements = [requirements(operation) for operation in operations]
     effective = [general if own is None else own for own in own_requirements]
@@ -47,7 +47,7 @@ def read_credentials(
 
 
 def _scopes(holder: Cursor) -> Mapping[str, Sequence[str]]:
-    """The scopes that `security` asks of each scheme."""
+    """Return the scopes in `security` by scheme."""
     scopes_by_scheme: dict[str, Sequence[str]] = {}
     for item in holder.elements("security"):
         for name, scopes in item.value.items() if isinstance(item.value, dict) else ():
@@ -69,14 +69,14 @@ def _warn_if_different(operation: Cursor, accepted: Sequence[Requirement], requi
     if any(accepted):
         alternatives_text = " or ".join(" and ".join(requirement) for requirement in accepted if requirement)
         cursor.warn(
-            f"it wants another authentication ({alternatives_text}) than is sent ({' and '.join(required) or 'none'})"
+            f"it requires other authentication ({alternatives_text}) than is sent ({' and '.join(required) or 'none'})"
         )
     else:
-        cursor.warn(f"it needs no authentication, and is sent that of the others ({' and '.join(required)})")
+        cursor.warn(f"it requires no authentication, but is sent that of the others ({' and '.join(required)})")
 
 
 class _CredentialsBuilder:
-    """Makes the credentials of an API; `prefix` begins the names of its secrets."""
+    """Builds the credentials of an API; `prefix` starts the names of its secrets."""
 
     def __init__(
         self, schemes: Mapping[str, Cursor], prefix: str, scopes: Sequence[Mapping[str, Sequence[str]]]
@@ -98,7 +98,7 @@ class _CredentialsBuilder:
         if type_name == "apiKey":
             self._add_key(name, scheme)
         elif self._authentication is not None:
-            scheme.warn("only one authentication is sent besides API keys, so this one is left out")
+            scheme.warn("only one authentication can be combined with API keys; skipped")
         else:
             self._authentication = self._declared(name, type_name, scheme)
 
@@ -112,10 +112,10 @@ class _CredentialsBuilder:
             return self._client(name, url)
         if scheme_type in ("oauth2", "openIdConnect"):
             secret = self._secret("TOKEN")
-            scheme.warn(f"the token is not fetched from the authorization server: give one as {self._variables[-1]}")
+            scheme.warn(f"the token is not requested from the authorization server; set it as {self._variables[-1]}")
             return {"type": "bearer", "token": secret}
-        known = "basic, digest, bearer, apiKey, oauth2 and openIdConnect are known"
-        scheme.warn(f"authentication '{scheme_type}' is left out ({known})")
+        known = "known: basic, digest, bearer, apiKey, oauth2 and openIdConnect"
+        scheme.warn(f"authentication '{scheme_type}' is not supported; skipped ({known})")
         return None
 
     def _client(self, name: str, url: str) -> dict[str, Any]:
@@ -130,7 +130,7 @@ class _CredentialsBuilder:
     def _add_key(self, name: str, scheme: Cursor) -> None:
         key, in_ = scheme.text("name"), scheme.text("in")
         if key is None or in_ not in _KEY_NAMES or not _KEY_NAMES[in_].fullmatch(key):
-            scheme.warn("an API key needs an 'in' (header, query or cookie), and a 'name' for it, so this is left out")
+            scheme.warn("an API key needs an 'in' (header, query or cookie), and a 'name' for it; skipped")
         elif in_ != "cookie" and self._authentication is None:
             secret = self._secret("API_KEY")
             self._authentication = {"type": "apikey", "key": key, "value": secret, "placement": in_}
@@ -144,7 +144,7 @@ class _CredentialsBuilder:
 
 
 def _token_url(scheme: Cursor) -> str | None:
-    """Where a client gets a token for itself, if it may and that is safe."""
+    """Return the token endpoint of the client credentials flow if it is https, else None."""
     flows = scheme.mapping("flows")
     flow = flows.mapping("clientCredentials") if flows else scheme if scheme.text("flow") == "application" else None
     url = flow.text("tokenUrl") if flow else None
@@ -152,7 +152,7 @@ def _token_url(scheme: Cursor) -> str | None:
 
 
 def scheme_entries(holder: Cursor | None, key: str) -> dict[str, Any]:
-    """The security schemes under a key, by name."""
+    """Return the security schemes at a key, by name."""
     return (
         {} if holder is None else {name: cursor for name, cursor in holder.named(key) if isinstance(cursor.value, dict)}
     )

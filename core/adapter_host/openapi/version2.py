@@ -1,4 +1,4 @@
-"""What OpenAPI 2.0 (Swagger) says in its own way."""
+"""The parts specific to OpenAPI 2.0 (Swagger)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Version2:
         self._root = root
 
     def base(self) -> str | None:
-        """Return the URL that schemes, host and base path make."""
+        """Return the URL from schemes, host and basePath."""
         source = urlsplit(self._root.document.name)
         fetched = source.scheme in ("http", "https")
         host = self._root.text("host") or (source.netloc if fetched else None)
@@ -37,24 +37,24 @@ class Version2:
         url = f"{scheme}://{host}/{(self._root.text('basePath') or '').lstrip('/')}"
         if BASE.fullmatch(url):
             return url
-        self._root.warn(f"'{url}' is not the http or https URL that a base has to be, so it is left out")
+        self._root.warn(f"'{url}' is not an http or https URL; skipped")
         return None
 
     def schemes(self) -> dict[str, Cursor]:
-        """The security schemes by name."""
+        """Return the security schemes by name."""
         return scheme_entries(self._root, "securityDefinitions")
 
     def parameter(self, cursor: Cursor) -> Parameter | None:
-        """A parameter; None when it cannot be said, or is a part of the body."""
+        """Return a parameter; None if it is unsupported, or part of the body."""
         if cursor.value.get("in") in _BODY_LOCATIONS:
             return None
         collection_format = cursor.value.get("collectionFormat", "csv")
         if cursor.value.get("type") == "array" and collection_format not in ("csv", "multi"):
-            cursor.warn(f"the collection format '{collection_format}' is not sent (an array is joined by commas)")
+            cursor.warn(f"collection format '{collection_format}' is not supported; arrays are joined by commas")
         return parameter(cursor, cursor, commas=collection_format != "multi" and cursor.value.get("in") == "query")
 
     def body(self, operation: Cursor, declared: Sequence[Cursor], parameters: Sequence[Parameter]) -> Body | None:
-        """The request's body."""
+        """Return the request's body."""
         body_parameter = next((cursor for cursor in declared if cursor.value.get("in") == "body"), None)
         form_parameters = [cursor for cursor in declared if cursor.value.get("in") == "formData"]
         types = self._types(operation, "consumes")
@@ -71,7 +71,7 @@ class Version2:
         )
 
     def response(self, operation: Cursor) -> Response:
-        """What a request is answered when it succeeds."""
+        """Return the response to a successful request."""
         success = success_response(operation)
         if success is None:
             return Response()

@@ -1,4 +1,4 @@
-"""What OpenAPI 3.0 and 3.1 say in their own way."""
+"""The parts specific to OpenAPI 3.0 and 3.1."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ class Version3:
         self._root = root
 
     def base(self) -> str | None:
-        """Return the URL of the first server that has one; the others are noted."""
+        """Return the URL of the first valid server; warn about the others."""
         servers = list(self._root.elements("servers"))
         urls = [url for server in servers if (url := _server_url(server, self._root.document.name))]
         for server in servers[1:] if urls else ():
-            server.warn(f"only the first server is called, at {urls[0]} (--base-uri calls another)")
+            server.warn(f"only the first server is used, {urls[0]} (override with --base-uri)")
         return urls[0] if urls else None
 
     def schemes(self) -> dict[str, Cursor]:
-        """The security schemes by name."""
+        """Return the security schemes by name."""
         return scheme_entries(self._root.mapping("components"), "securitySchemes")
 
     def parameter(self, cursor: Cursor) -> Parameter | None:
-        """A parameter; None when it cannot be said, or is none of its own."""
+        """Return a parameter; None if it is unsupported."""
         schema = cursor.get("schema")
         if schema is None:
             content = next(cursor.named("content"), None)
@@ -48,7 +48,7 @@ class Version3:
         return result
 
     def body(self, operation: Cursor, declared: Sequence[Cursor], parameters: Sequence[Parameter]) -> Body | None:
-        """The request's body."""
+        """Return the request's body."""
         cursor = operation.mapping("requestBody")
         media = dict(_content(cursor)) if cursor else {}
         if cursor is None or not media:
@@ -63,7 +63,7 @@ class Version3:
         return whole_body(cursor, schema, media_type)
 
     def response(self, operation: Cursor) -> Response:
-        """What a request is answered when it succeeds."""
+        """Return the response to a successful request."""
         success = success_response(operation)
         if success is None:
             return Response()
@@ -73,11 +73,11 @@ class Version3:
 
 
 def _content(cursor: Cursor) -> Iterator[tuple[str, Cursor]]:
-    """The media types that a body may have; what is none is noted."""
+    """Yield the media types of a body; warn about invalid ones."""
     for name, entry in cursor.named("content"):
         media_type = bare_media_type(name)
         if not is_media_type(media_type) or not isinstance(entry.value, dict):
-            entry.warn("this is no description of a media type, so it is left out")
+            entry.warn("not a media type; skipped")
         else:
             yield media_type, entry
 
@@ -91,9 +91,9 @@ def _check_style(cursor: Cursor, parameter: Parameter) -> None:
     style = cursor.value.get("style")
     default_style = {"query": "form", "cookie": "form"}.get(parameter.in_, "simple")
     if style is not None and style != default_style:
-        cursor.warn(f"the style '{style}' is not sent (an array is repeated or joined by commas, an object is JSON)")
+        cursor.warn(f"style '{style}' is not supported; arrays are repeated or joined by commas, objects are JSON")
     elif parameter.type == "object" and "content" not in cursor.value:
-        cursor.warn("an object is sent as JSON here, not as the parameter's style says")
+        cursor.warn("an object is sent as JSON, not in the parameter's style")
 
 
 def _part_media_type(entry: Cursor, name: str) -> str | None:
@@ -114,5 +114,5 @@ def _server_url(server: Cursor, document: str) -> str | None:
     absolute = urljoin(document, url) if document.startswith(("http://", "https://")) else url
     if BASE.fullmatch(absolute):
         return absolute
-    server.warn(f"'{url}' is not the http or https URL that a base has to be, so it is left out")
+    server.warn(f"'{url}' is not an http or https URL; skipped")
     return None

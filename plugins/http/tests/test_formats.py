@@ -187,11 +187,11 @@ async def test_the_charset_of_http_counts_for_more_than_that_of_xml(convert: Any
         ("csv", "a\n", "text/csv; charset=zip", "its charset is unknown"),
         ("yaml", "a: [1}", "text/yaml", "line 1: "),
         ("yaml", "a: &a [*a]", "text/yaml", "an alias stands for nothing complete"),
-        ("yaml", "--- 1\n--- 2", "text/yaml", "it holds more than one document"),
+        ("yaml", "--- 1\n--- 2", "text/yaml", "it contains more than one document"),
         ("yaml", "[1]: 2", "text/yaml", "a key is a collection"),
         ("yaml", "[" * 300 + "]" * 300, "text/yaml", "it holds what JSON cannot"),
         ("yaml", "a0: &a0 [1]\n" + "".join(f"a{n}: &a{n} [{f'*a{n - 1},' * 9}]\n" for n in range(1, 9)), "text/yaml",
-         "more than 1,000,000 values, aliases in full"),
+         "more than 1,000,000 values with aliases expanded"),
     ],
 )  # fmt: skip
 async def test_what_is_not_in_the_format_is_the_upstreams_failure(

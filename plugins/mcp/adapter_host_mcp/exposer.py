@@ -70,7 +70,7 @@ class McpExposer(HttpExposer[McpConfig]):
     def _check_port(self) -> None:
         given = "port" in self.config.model_fields_set
         if self.stdio and given:
-            self.context.warn("'port' has no use with 'transport: stdio'", self.config, "port", code="ignored")
+            self.context.warn("'port' is not allowed with 'transport: stdio'", self.config, "port", code="ignored")
         elif not self.stdio and not given:
             message = "'port' is missing (0 takes any free one; 'transport: stdio' needs none)"
             self.context.problem(message, self.config, code="missing-key")

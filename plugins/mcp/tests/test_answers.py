@@ -101,17 +101,17 @@ async def test_json_is_embedded_as_it_came_if_it_is_an_object(
 @pytest.mark.parametrize(
     ("error", "text"),
     [
-        (UpstreamStatusError(500), "the upstream answered 500 (Internal Server Error)"),
-        (UpstreamStatusError(599, b"x", "text/plain"), "the upstream answered 599\nx"),
-        (UpstreamStatusError(404, b"<p>", "text/html"), "the upstream answered 404 (Not Found)\n<p>"),
-        (UpstreamStatusError(400, b"why"), "the upstream answered 400 (Bad Request)\nwhy"),
+        (UpstreamStatusError(500), "the upstream responded with 500 (Internal Server Error)"),
+        (UpstreamStatusError(599, b"x", "text/plain"), "the upstream responded with 599\nx"),
+        (UpstreamStatusError(404, b"<p>", "text/html"), "the upstream responded with 404 (Not Found)\n<p>"),
+        (UpstreamStatusError(400, b"why"), "the upstream responded with 400 (Bad Request)\nwhy"),
         (
             UpstreamStatusError(400, b"\xff\x00"),
-            "the upstream answered 400 (Bad Request)\n[2 bytes of unknown content]",
+            "the upstream responded with 400 (Bad Request)\n[2 bytes of unknown content]",
         ),
         (
             UpstreamStatusError(418, PNG, "image/png"),
-            "the upstream answered 418 (I'm a Teapot)\n[6 bytes of image/png]",
+            "the upstream responded with 418 (I'm a Teapot)\n[6 bytes of image/png]",
         ),
     ],
 )

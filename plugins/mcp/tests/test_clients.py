@@ -111,7 +111,7 @@ async def test_an_upstream_error_keeps_its_status_and_body(shop: Any, mode: str)
     async with Client(shop.url, mode=mode) as client:
         result = await client.call_tool("get-item", {"id": 7})
     assert result.is_error
-    assert text(result) == 'the upstream answered 404 (Not Found)\n{"error":"no such item"}'
+    assert text(result) == 'the upstream responded with 404 (Not Found)\n{"error":"no such item"}'
 
 
 async def test_another_failure_is_told_in_its_words(shop: Any, mode: str) -> None:

@@ -236,7 +236,7 @@ async def test_what_the_upstream_has_not_is_not_there(mode: str) -> None:
         served.stock.answers["get"] = lack
         assert await refused(served.client, "shop://items/7") == (
             not_found(mode),
-            "shop://items/7: the upstream answered 404 (Not Found)",
+            "shop://items/7: the upstream responded with 404 (Not Found)",
             {"uri": "shop://items/7", "status": 404, "body": '{"error":"sold"}'},
         )
 
@@ -244,7 +244,7 @@ async def test_what_the_upstream_has_not_is_not_there(mode: str) -> None:
 @pytest.mark.parametrize(
     ("error", "message", "data"),
     [
-        (UpstreamStatusError(503), "the upstream answered 503 (Service Unavailable)", {"status": 503}),
+        (UpstreamStatusError(503), "the upstream responded with 503 (Service Unavailable)", {"status": 503}),
         (UpstreamTimeoutError("the upstream did not answer in 5 s"), "the upstream did not answer in 5 s", {}),
     ],
 )

@@ -206,7 +206,7 @@ def test_a_look_at_a_document_does_not_cost_the_import_of_the_sdk() -> None:
 def test_stdio_needs_no_port() -> None:
     assert exposer_of(host(tool(), transport="stdio")).stdio
     (warning,) = host(tool(), transport="stdio", port=9090).warnings
-    assert warning.message.endswith("'port' has no use with 'transport: stdio'")
+    assert warning.message.endswith("'port' is not allowed with 'transport: stdio'")
 
 
 def test_a_declared_input_is_required_unless_it_says_otherwise() -> None:

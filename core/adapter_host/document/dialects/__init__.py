@@ -1,4 +1,4 @@
-"""The versions of the language: a document of any of them, rewritten to the one shape that the host reads."""
+"""Versions of the language: normalize a document of any version to one shape."""
 
 from adapter_host.document.source import Source
 from adapter_host.errors import Problem
@@ -23,11 +23,11 @@ _LATER_TERMS = {
     "label": "display",
     "targetName": "target",
 }
-"""Of the words in messages, those that the later language has others for."""
+"""Names in messages that the later language renamed."""
 
 
 def normalize(source: Source) -> list[Problem]:
-    """Give a document the shape of 1.0.0-alpha2, whatever version it is of; everything keeps its place."""
+    """Rewrite a document of any version to the shape of 1.0.0-alpha2; nodes keep their positions."""
     dialect = read_dialect(source.data)
     context = RewriteContext(source.root, dialect)
     source.root = rewrite_document(source.root, context)
@@ -36,5 +36,5 @@ def normalize(source: Source) -> list[Problem]:
 
 
 def import_file_key(source: Source) -> str:
-    """The key by which an import of the document says its file."""
+    """Return the key of an import's file in the document's version."""
     return "from" if read_dialect(source.data).is_at_least(FLOWS_VERSION) else "location"

@@ -1,4 +1,4 @@
-"""How a document's nodes are rewritten: what has the right form is left as it is, and everything keeps its place."""
+"""Building blocks to rewrite a document's nodes; unchanged nodes are reused, positions are kept."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .versions import Dialect
 
 
 class RewriteContext:
-    """What is noted while one document is rewritten."""
+    """The document's version, and the problems found while rewriting."""
 
     def __init__(self, root: Node, dialect: Dialect) -> None:
         self.dialect = dialect
@@ -25,20 +25,20 @@ class RewriteContext:
     def report(
         self, node: Node, message: str, code: str, *, key_position: Position | None = None, warning: bool = False
     ) -> None:
-        """Note what is wrong with a node, or at the place of its key."""
+        """Report a problem at a node, or at the position of its key."""
         position = key_position or node.position
         path = "" if position[1] else _path_prefix(self._root, node)
         self._problems.append(Problem(f"{path}{message}", *position, code=code, warning=warning))
 
     def report_outdated(self, node: Node, key_position: Position | None, was: str, now: str, since: str) -> bool:
-        """Whether the document's own version does not have a form any more; then that is noted."""
+        """Return True, and warn, if the document's version no longer has this form."""
         if not self.dialect.is_at_least(since):
             return False
         self._outdated.setdefault((was, f"{now} since {since}"), []).append((node, key_position or node.position))
         return True
 
     def problems(self) -> list[Problem]:
-        """What was noted; a form that stands there many times is told once."""
+        """Return the problems; an outdated form that is used several times is reported once."""
         for (was, now), found in self._outdated.items():
             times = f" ({len(found)} times)" if len(found) > 1 else ""
             self.report(found[0][0], f"{was} is {now}{times}", "outdated", key_position=found[0][1], warning=True)
@@ -46,7 +46,7 @@ class RewriteContext:
 
 
 def _path_prefix(root: Node, node: Node) -> str:
-    """Where a node of data that was never text stands, as messages begin with it."""
+    """Return the keys of a node for a message about data without lines."""
     pending: list[tuple[Node, str]] = [(root, "")]
     while pending:
         current, path = pending.pop()
@@ -60,12 +60,12 @@ def _path_prefix(root: Node, node: Node) -> str:
 
 
 Rewrite = Callable[[Node, RewriteContext], Node]
-"""From a node to the one that takes its place: itself, where it has the right form already."""
+"""Function from a node to its replacement: the node itself if it has the right form already."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRule:
-    """What a key becomes: its name, and what is done with its value; `now` and `since` say which word followed it."""
+    """How a key is rewritten: its new name and its value; `now` and `since` name the key that replaced it."""
 
     name: str
     value: Rewrite | None = None
@@ -75,7 +75,7 @@ class KeyRule:
 
 @dataclass(slots=True)
 class _Changes:
-    """The values and names that the rewriting of one mapping changes."""
+    """The changes to one mapping."""
 
     values: dict[str, Node] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
@@ -83,27 +83,27 @@ class _Changes:
 
 
 def unchanged(node: Node, context: RewriteContext) -> Node:
-    """Leave it as it is."""
+    """Return the node as it is."""
     return node
 
 
 def renamed_key(name: str, *aliases: str, value: Rewrite | None = None) -> dict[str, KeyRule]:
-    """A key that has other names in other versions, and is called `name` here."""
+    """Return rules that rename all aliases of a key to `name`."""
     return {key: KeyRule(name, value) for key in (name, *aliases)}
 
 
 def outdated_key(was: str, name: str, now: str, since: str, value: Rewrite | None = None) -> dict[str, KeyRule]:
-    """A key that is called `now` from a version on, and `name` here."""
+    """Return the rule of a key that is called `now` since a version, and `name` after rewriting."""
     return {was: KeyRule(name, value, now, since)}
 
 
 def same_keys(values: Mapping[str, Rewrite]) -> dict[str, KeyRule]:
-    """Keys that keep their names."""
+    """Return rules for the values of keys that keep their names."""
     return {name: KeyRule(name, value) for name, value in values.items()}
 
 
 def rewrite_mapping(keys: Mapping[str, KeyRule], rest: Rewrite | None = None) -> Rewrite:
-    """A mapping whose keys become what `keys` say, and the values of all others what `rest` makes of them."""
+    """Return a rewrite of a mapping by rules for its keys, and by `rest` for all other values."""
     other = None if rest is None else KeyRule("", rest)
 
     def rewrite(node: Node, context: RewriteContext) -> Node:
@@ -136,23 +136,23 @@ def _apply_changes(node: MappingNode, changes: _Changes, context: RewriteContext
         first = sources.setdefault(new, name)
         if first == name:
             continue
-        # Of two words for one thing the document's own counts.
+        # Of two names of one key, the one of the document's own version wins.
         kept, ignored = (name, first) if first in changes.outdated else (first, name)
         sources[new] = kept
-        message = f"'{ignored}' is ignored: '{kept}' is there too, and means the same"
+        message = f"'{ignored}' is ignored: '{kept}' is also set and means the same"
         context.report(node.entries[ignored], message, "ignored", key_position=node.key_position(ignored), warning=True)
     entries = {new: changes.values.get(name, node.entries[name]) for new, name in sources.items()}
     return mapping_like(node, entries, {new: node.keys[name] for new, name in sources.items()})
 
 
 def mapping_like(node: Node, entries: Mapping[str, Node], keys: Mapping[str, tuple[int, int]]) -> MappingNode:
-    """A mapping in the place of `node`."""
+    """Return a mapping at the position of `node`."""
     data = {name: child.value for name, child in entries.items()}
     return MappingNode(data, node.file, node.line, node.column, dict(entries), dict(keys))
 
 
 def for_items(item: Rewrite) -> Rewrite:
-    """A list, each of whose items is rewritten."""
+    """Return a rewrite of a list by a rewrite of its items."""
 
     def rewrite(node: Node, context: RewriteContext) -> Node:
         if not isinstance(node, SequenceNode):
@@ -166,12 +166,12 @@ def for_items(item: Rewrite) -> Rewrite:
 
 
 def for_values(item: Rewrite) -> Rewrite:
-    """A mapping, each of whose values is rewritten."""
+    """Return a rewrite of a mapping by a rewrite of its values."""
     return rewrite_mapping({}, rest=item)
 
 
 def named_list(item: Rewrite = unchanged, key: str = "name") -> Rewrite:
-    """What goes by a name: a list of mappings that hold theirs, or a mapping from names, which becomes such a list."""
+    """Return a rewrite of named entries to a list; a mapping from names becomes a list of mappings with names."""
     rewrite_list = for_items(item)
 
     def rewrite(node: Node, context: RewriteContext) -> Node:
@@ -184,7 +184,7 @@ def named_list(item: Rewrite = unchanged, key: str = "name") -> Rewrite:
 
 
 def _named_entry(node: MappingNode, name: str, key: str, context: RewriteContext) -> MappingNode | None:
-    """The entry of a name, with its name in it; it stands where the name stands."""
+    """Return the entry as a mapping with its name, at the position of its key."""
     child, key_position = node.entries[name], node.keys[name]
     if child.value is not None and not isinstance(child, MappingNode):
         context.report(child, f"{format_value(name)} must be a mapping, not {describe_type(child.value)}", "type")
@@ -193,7 +193,7 @@ def _named_entry(node: MappingNode, name: str, key: str, context: RewriteContext
     inner = own.entries.get(key) if own else None
     if inner is not None and str(inner.value) != name:
         found = format_value(inner.value)
-        message = f"'{key}' is {found} here, but this stands under the name {format_value(name)}; leave it out"
+        message = f"'{key}' is {found} here, but the entry's key is {format_value(name)}; remove it"
         context.report(inner, message, "name")
     label = Node(name, node.file, *key_position)
     above = Node(None, node.file, *key_position)
@@ -206,7 +206,7 @@ def _named_entry(node: MappingNode, name: str, key: str, context: RewriteContext
 
 
 def named_mapping(item: Rewrite) -> Rewrite:
-    """A mapping from names, or a list of mappings that hold theirs, which becomes such a mapping."""
+    """Return a rewrite of named entries to a mapping; a list of mappings with names becomes a mapping from names."""
     values = for_values(item)
 
     def rewrite(node: Node, context: RewriteContext) -> Node:

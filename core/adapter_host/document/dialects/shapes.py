@@ -1,4 +1,4 @@
-"""What each part of a document is rewritten to: the shape of 1.0.0-alpha2, with what later versions added to it."""
+"""The rewrite of each part of a document to the shape of 1.0.0-alpha2, plus keys added in later versions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .rewriting import (
 )
 from .versions import BINDS_VERSION, CANONICAL_VERSION, FLOWS_VERSION
 
-# Words
+# Keys
 
 LABEL: Final = {**renamed_key("label", "display"), **outdated_key("label", "label", "display", FLOWS_VERSION)}
 VALUE: Final = outdated_key("const", "value", "value", CANONICAL_VERSION)
@@ -34,7 +34,7 @@ MAPPING: Final = {
 
 
 def rewrite_output(node: Node, context: RewriteContext) -> Node:
-    """An output; in the oldest versions its `mapping` may hold its `properties` or `items`."""
+    """Rewrite an output; in the oldest versions `mapping` may contain `properties` or `items`."""
     if isinstance(node, MappingNode) and isinstance(nested := node.entries.get("mapping"), MappingNode):
         entries = {name: child for name, child in node.entries.items() if name != "mapping"}
         keys = {name: at for name, at in node.keys.items() if name != "mapping"}
@@ -43,14 +43,14 @@ def rewrite_output(node: Node, context: RewriteContext) -> Node:
 
 
 def rewrite_array_items(node: Node, context: RewriteContext) -> Node:
-    """An array's elements: one output for each, or outputs by their names."""
+    """Rewrite an array's items: one output, or outputs by name."""
     if isinstance(node, SequenceNode) or _is_by_name(node):
         return OUTPUTS(node, context)
     return rewrite_output(node, context)
 
 
 def _is_by_name(node: Node) -> bool:
-    """Whether a mapping is of outputs by their names, and not one output."""
+    """Return True for a mapping from names to outputs, False for one output."""
     if not isinstance(node, MappingNode) or not node.entries:
         return False
     return all(
@@ -111,7 +111,7 @@ _BUILTIN_TYPES: Final = frozenset({"http", "rest", "mcp", "skill", "control"})
 
 
 def rewrite_adapter(node: Node, context: RewriteContext) -> Node:
-    """An entry of `consumes` or `exposes`."""
+    """Rewrite an entry of `consumes` or `exposes`."""
     type_name = node.value.get("type") if isinstance(node, MappingNode) else None
     if type_name == "api":
         node, type_name = _API(node, context), "rest"
@@ -126,12 +126,12 @@ def _rest_type(node: Node, context: RewriteContext) -> Node:
 
 _API: Final = rewrite_mapping(same_keys({"type": _rest_type}))
 _ADAPTER: Final = rewrite_mapping(ADAPTER)
-# How a plugin's own type calls its operations is not known here, but that they stand in lists.
+# The keys of a plugin's own type are unknown, but its operations are in lists.
 _OTHER_ADAPTER: Final = rewrite_mapping(ADAPTER, rest=for_items(rewrite_mapping(UNIT)))
 
 
 def _rewrite_external_ref(node: Node, context: RewriteContext) -> Node:
-    """What is a bind now, as it was once: its source was a path."""
+    """Rewrite an entry of `externalRefs`, whose source is a path, to a bind."""
     node = _EXTERNAL_REF(node, context)
     if not isinstance(node, MappingNode):
         return node
@@ -157,7 +157,7 @@ _EXTERNAL_REF: Final = rewrite_mapping(
 
 
 def _importable(entry: Rewrite) -> Rewrite:
-    """An entry of a section, or the import that stands for one."""
+    """Return a rewrite of an entry or of an import."""
 
     def rewrite(node: Node, context: RewriteContext) -> Node:
         imported = isinstance(node, MappingNode) and is_import(node.value)
@@ -167,7 +167,7 @@ def _importable(entry: Rewrite) -> Rewrite:
 
 
 def is_import(entry: object) -> bool:
-    """Whether an entry of a section stands for one of another file."""
+    """Return True for an entry that imports another file's entry."""
     if not isinstance(entry, dict) or "import" not in entry or entry.keys() & {"baseUri", "keys"}:
         return False
     return "type" not in entry or not entry.keys().isdisjoint(("from", "location"))

@@ -1,4 +1,4 @@
-"""Which version of the language a document is written in."""
+"""Detection of the version of the language."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ KNOWN_VERSIONS: Final = (
     *(f"1.0.0-alpha{number}" for number in range(1, 5)),
     *(f"1.0.0-beta{number}" for number in range(1, 6)),
 )
-"""The versions of the language, the oldest first."""
+"""The versions of the language, oldest first."""
 
 BINDS_VERSION: Final = "1.0.0-alpha1"
-"""From which on `externalRefs` are `binds`, `type: api` is `rest` and an input's `const` is its `value`."""
+"""Since this version `externalRefs` are `binds`, `type: api` is `rest` and an input's `const` is its `value`."""
 
 FLOWS_VERSION: Final = "1.0.0-alpha3"
-"""From which on `functions` are `flows`, and what goes by a name stands under it."""
+"""Since this version `functions` are `flows`, and named entries are mappings from names."""
 
 CANONICAL_VERSION: Final = "1.0.0-alpha2"
-"""The version whose shape the host reads."""
+"""The version to whose shape documents are rewritten."""
 
 _KEYS: Final = ("naftiko", "ikanos")
 _KNOWN_SUMMARY: Final = "0.4, 0.5, 1.0.0-alpha1 to alpha4, 1.0.0-beta1 to beta5"
@@ -42,29 +42,29 @@ class Dialect:
     version: str
 
     def is_at_least(self, version: str) -> bool:
-        """Whether it is that version or a later one."""
+        """Return True for that version or a later one."""
         return KNOWN_VERSIONS.index(self.version) >= KNOWN_VERSIONS.index(version)
 
 
 def version_key(data: Mapping[str, Any]) -> str | None:
-    """Return the key that says the document's version, if there is one."""
+    """Return the key that declares the version, or None."""
     return next((key for key in _KEYS if key in data), None)
 
 
 def read_dialect(data: Mapping[str, Any]) -> Dialect:
-    """Return the version that a document is read as: its own, or the nearest one."""
+    """Return the version that a document is read as: its own, or the nearest known one."""
     key = version_key(data)
     return Dialect(CANONICAL_VERSION if key is None else _nearest(str(data[key]), key))
 
 
 def read_version(source: Source) -> tuple[str, list[Problem]]:
-    """Return the document's version of the language, and what is wrong with its header."""
+    """Return the declared version, and the problems of the header."""
     data = source.data
     key = version_key(data)
     if key is not None:
         return str(data[key]), [*_unknown_version(source, key), *_second_header(source, key)]
     if "capability" in data:
-        message = f"no 'naftiko' key says the language's version; read as {CANONICAL_VERSION}"
+        message = f"no 'naftiko' key declares the version; read as {CANONICAL_VERSION}"
         return CANONICAL_VERSION, [source.problem((), message, code="missing-version", warning=True)]
     message = f"not a capability: there is no 'naftiko' key (expected 'naftiko: {CANONICAL_VERSION}' and 'capability')"
     return "", [source.problem((), message, code="not-a-capability")]
@@ -82,12 +82,12 @@ def _unknown_version(source: Source, key: str) -> list[Problem]:
 def _second_header(source: Source, key: str) -> list[Problem]:
     if key == _KEYS[-1] or _KEYS[-1] not in source.data:
         return []
-    message = f"'{_KEYS[-1]}' beside '{key}' is ignored: one of them says the language's version"
+    message = f"'{_KEYS[-1]}' is ignored beside '{key}'; only one of them can declare the version"
     return [source.problem((_KEYS[-1],), message, code="ignored", warning=True, key=True)]
 
 
 def _nearest(text: str, key: str) -> str:
-    """The latest known version that is not after `text`; what is no version is the key's last."""
+    """Return the latest known version up to `text`; for an invalid version, the default of the key."""
     wanted = _sort_key(text)
     if wanted is None:
         return CANONICAL_VERSION if key == _KEYS[0] else KNOWN_VERSIONS[-1]
@@ -98,7 +98,7 @@ def _nearest(text: str, key: str) -> str:
 
 
 def _sort_key(text: str) -> tuple[int, ...] | None:
-    """What orders versions: a release comes after its previews."""
+    """Return a sort key, with a release after its previews; None for an invalid version."""
     match = _VERSION_PATTERN.fullmatch(text)
     if match is None:
         return None

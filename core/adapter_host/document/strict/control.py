@@ -1,4 +1,4 @@
-"""The control adapter, of which every version of the language says the same."""
+"""Rules of the control adapter, the same in every version."""
 
 from .grammar import anything, array_of, boolean, by_value_type, enum, integer, number, object_of
 from .terms import ADDRESS, AUTHENTICATION, FILE_URI, LANGUAGE, PORT, STRING, TYPE

@@ -1,4 +1,4 @@
-"""What rules a language is described with; a rule notes everything that breaks it."""
+"""Rules to describe a version of the language; a rule reports everything that breaks it."""
 
 import math
 import re
@@ -12,39 +12,39 @@ from adapter_host.errors import Problem
 
 
 class Findings:
-    """The problems found so far in one document."""
+    """The errors found so far in one document."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
         self.problems: list[Problem] = []
 
     def add(self, loc: Loc, message: str, code: str, *, key: bool = False) -> None:
-        """Note a problem at a place."""
+        """Report an error at a location."""
         self.problems.append(self.source.problem(loc, message, code=code, key=key))
 
     def invalid_value(self, loc: Loc, expected: str, value: object, *, secret: bool = False, hint: str = "") -> None:
-        """Note a value of the right kind that does not fit."""
-        given = "" if secret else f" (given {format_value(value)}{hint})"
-        self.add(loc, f"{_name(loc)} must be {expected}{given}", "invalid-value")
+        """Report an invalid value of the right type."""
+        suffix = "" if secret else f" (given {format_value(value)}{hint})"
+        self.add(loc, f"{_name(loc)} must be {expected}{suffix}", "invalid-value")
 
     def wrong_type(self, loc: Loc, expected: str, value: object, *, secret: bool = False) -> None:
-        """Note a value of the wrong kind."""
+        """Report a value of the wrong type."""
         shows = isinstance(value, (str, int, float)) and not secret
-        given = f" (given {format_value(value)})" if shows else ""
-        self.add(loc, f"{_name(loc)} must be {expected}, not {describe_type(value)}{given}", "wrong-type")
+        suffix = f" (given {format_value(value)})" if shows else ""
+        self.add(loc, f"{_name(loc)} must be {expected}, not {describe_type(value)}{suffix}", "wrong-type")
 
     def missing(self, loc: Loc, key: str, hint: str = "") -> None:
-        """Note a key that is not there."""
+        """Report a missing key."""
         self.add(loc, f"{key!r} is missing{hint}", "missing-key")
 
     def unknown(self, loc: Loc, key: str, known: Iterable[str]) -> None:
-        """Note a key that is not known."""
+        """Report an unknown key."""
         hint = did_you_mean(key, known) or f" (known here: {join_words(known, 'and')})"
         self.add((*loc, key), f"unknown key {format_value(key)}{hint}", "unknown-key", key=True)
 
     def conflict(self, loc: Loc, first: str, second: str) -> None:
-        """Note two keys that cannot both be there."""
-        message = f"{first!r} and {second!r} exclude each other; leave one out"
+        """Report two keys that exclude each other."""
+        message = f"{first!r} and {second!r} are mutually exclusive; remove one"
         self.add((*loc, second), message, "conflicting-keys", key=True)
 
 
@@ -61,16 +61,16 @@ def _name(loc: Loc) -> str:
 
 
 def quote_all(words: Iterable[str], last: str = "or") -> str:
-    """``'a', 'b' or 'c'``."""
+    """Return the words as ``'a', 'b' or 'c'``."""
     return join_words(map(repr, words), last)
 
 
 def anything(value: Any, loc: Loc, findings: Findings) -> None:
-    """Fits whatever there is."""
+    """Accept any value."""
 
 
 def string(pattern: str = "", description: str = "", *, maximum: int | None = None, secret: bool = False) -> Rule:
-    """Text that matches a pattern, which `says` puts in words."""
+    """Return a rule for text that matches a pattern, which `description` puts in words."""
     matches = re.compile(pattern or r"[\s\S]*").fullmatch
 
     def check(value: Any, loc: Loc, findings: Findings) -> None:
@@ -85,7 +85,7 @@ def string(pattern: str = "", description: str = "", *, maximum: int | None = No
 
 
 def enum(*words: str) -> Rule:
-    """One of a few words."""
+    """Return a rule for one of a few words."""
 
     def check(value: Any, loc: Loc, findings: Findings) -> None:
         if not isinstance(value, str):
@@ -98,13 +98,13 @@ def enum(*words: str) -> Rule:
 
 
 def boolean(value: Any, loc: Loc, findings: Findings) -> None:
-    """True or false."""
+    """Accept true and false."""
     if not isinstance(value, bool):
         findings.wrong_type(loc, "true or false", value)
 
 
 def integer(minimum: int | None = None, maximum: int | None = None) -> Rule:
-    """A whole number, in a range that may be open."""
+    """Return a rule for a whole number in a range that may be open."""
     expected = f"a whole number{_range(minimum, maximum)}"
     lowest, highest = -math.inf if minimum is None else minimum, math.inf if maximum is None else maximum
 
@@ -124,7 +124,7 @@ def _range(minimum: int | None, maximum: int | None) -> str:
 
 
 def number(minimum: float, maximum: float) -> Rule:
-    """A number in a range."""
+    """Return a rule for a number in a range."""
     expected = f"a number from {minimum} to {maximum}"
 
     def check(value: Any, loc: Loc, findings: Findings) -> None:
@@ -137,7 +137,7 @@ def number(minimum: float, maximum: float) -> Rule:
 
 
 def array_of(item: Rule, *, minimum: int = 0) -> Rule:
-    """A list whose items follow one rule."""
+    """Return a rule for a list whose items follow one rule."""
 
     def check(value: Any, loc: Loc, findings: Findings) -> None:
         if not isinstance(value, list):
@@ -154,7 +154,7 @@ def array_of(item: Rule, *, minimum: int = 0) -> Rule:
 def mapping_of(
     item: Rule, *, pattern: str = "", description: str = "", minimum: int = 0, expected: str = "a mapping"
 ) -> Rule:
-    """A mapping with free keys that match a pattern, and values that follow one rule."""
+    """Return a rule for a mapping with free keys that match a pattern, and values that follow one rule."""
     matches = re.compile(pattern or r"[\s\S]*").fullmatch
 
     def check(value: Any, loc: Loc, findings: Findings) -> None:
@@ -172,7 +172,7 @@ def mapping_of(
 
 
 def object_of(required: Rules, optional: Rules | None = None, *conditions: Condition) -> Rule:
-    """A mapping with known keys, and conditions on which of them go together."""
+    """Return a rule for a mapping with known keys, and conditions on their combination."""
     known = {**required, **(optional or {})}
 
     def check(value: Any, loc: Loc, findings: Findings) -> None:
@@ -194,7 +194,7 @@ def object_of(required: Rules, optional: Rules | None = None, *conditions: Condi
 
 
 def by_type_key(variants: Rules) -> Rule:
-    """A mapping whose `type` says which rule it follows."""
+    """Return a rule for a mapping whose `type` selects the rule."""
     type_rule = enum(*variants)
 
     def check(value: Any, loc: Loc, findings: Findings) -> None:
@@ -211,7 +211,7 @@ def by_type_key(variants: Rules) -> Rule:
 
 
 def by_value_type(expected: str, rules: Mapping[type, Rule]) -> Rule:
-    """A value whose kind says which rule it follows."""
+    """Return a rule that depends on the Python type of the value."""
 
     def check(value: Any, loc: Loc, findings: Findings) -> None:
         rule = rules.get(type(value))
@@ -224,12 +224,12 @@ def by_value_type(expected: str, rules: Mapping[type, Rule]) -> Rule:
 
 
 def deferred(rule: Callable[[], Rule]) -> Rule:
-    """A rule that is described further down."""
+    """Return a rule that is looked up when it is used, for recursive rules."""
     return lambda value, loc, findings: rule()(value, loc, findings)
 
 
 def any_of(*keys: str) -> Condition:
-    """At least one of the keys is there."""
+    """Require at least one of the keys."""
 
     def check(value: dict[str, Any], loc: Loc, findings: Findings) -> None:
         if not any(key in value for key in keys):
@@ -239,7 +239,7 @@ def any_of(*keys: str) -> Condition:
 
 
 def one_of(first: str, second: str) -> Condition:
-    """Exactly one of two keys is there."""
+    """Require exactly one of two keys."""
     some = any_of(first, second)
 
     def check(value: dict[str, Any], loc: Loc, findings: Findings) -> None:

@@ -1,4 +1,4 @@
-"""The ways for a unit (an operation, a tool, a resource, a function) to run."""
+"""Modes of a unit (an operation, a tool, a resource or a function)."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,7 @@ from .grammar import Condition, Findings, Rule, anything
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """One way to run: the key that asks for it, what more it needs, and the outputs that belong to it."""
+    """A mode: the key that selects it, the keys it needs or excludes, and the rule of its outputs."""
 
     key: str
     needs: tuple[str, ...] = ()
@@ -18,7 +18,7 @@ class Mode:
     excludes: tuple[str, ...] = ()
 
     def violations(self, value: dict[str, Any], loc: Loc, findings: Findings) -> Findings:
-        """What keeps the unit from running this way."""
+        """Return the errors that rule out this mode."""
         found = Findings(findings.source)
         for key in self.needs:
             if key not in value:
@@ -32,7 +32,7 @@ class Mode:
 
 
 def modes(*available: Mode, none_message: str = "", exclusive: bool = False) -> Condition:
-    """One of the modes fits (just one when `single`); `without` is what to say when none is asked for."""
+    """Require one valid mode, and only one if `exclusive`; `none_message` is the error if no mode is selected."""
 
     def check(value: dict[str, Any], loc: Loc, findings: Findings) -> None:
         candidates = [mode for mode in available if not mode.key or mode.key in value]

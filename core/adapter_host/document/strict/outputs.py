@@ -1,4 +1,4 @@
-"""Outputs that are mapped from one answer."""
+"""Rules of outputs that are mapped from one response."""
 
 from .grammar import Rule, anything, array_of, by_type_key, by_value_type, deferred, mapping_of, object_of, one_of
 from .terms import STRING, TYPE

@@ -1,4 +1,4 @@
-"""What every version of the language says in the same words."""
+"""Rules that all versions share."""
 
 from typing import Any
 
@@ -32,15 +32,15 @@ from .terms import (
     WIDE_NAME_PATTERN,
 )
 
-# About the document, and its binds
+# Document and binds
 
 PERSON = object_of({"role": STRING, "fullName": STRING}, {"email": EMAIL})
-# Secret, since some will write the secret itself where the name of its place belongs.
+# Marked secret, as some documents have the secret itself here instead of its key.
 BOUND_KEY = string(WIDE_NAME_PATTERN, WIDE_NAME_DESCRIPTION, secret=True)
 BIND_KEYS = mapping_of(BOUND_KEY, pattern=r"[A-Z][A-Z0-9_]*", description="capital letters, digits and '_'")
 BIND = object_of({"namespace": NAME, "keys": BIND_KEYS}, {"description": STRING, "location": URI})
 
-# What is sent
+# Requests
 
 FORM_PART = object_of({"name": STRING, "value": STRING}, {"filename": STRING, "contentType": STRING})
 TEXT_BODY = object_of({"type": TYPE, "data": STRING})
@@ -61,7 +61,7 @@ WITH = mapping_of(by_value_type("text or a number", {str: anything, int: anythin
 
 
 def step(name_rules: Rules) -> Rule:
-    """A step; `named` is how it is named where it stands in a list."""
+    """Return the rule of a step; `name_rules` are the keys that name it in a list."""
     lookup = {"index": NAME, "match": NAME, "lookupValue": STRING, "outputParameters": array_of(STRING, minimum=1)}
     script = {"language": LANGUAGE, "location": FILE_URI, "dependencies": array_of(NON_EMPTY, minimum=1), "with": WITH}
     return by_type_key(
@@ -73,7 +73,7 @@ def step(name_rules: Rules) -> Rule:
     )
 
 
-# What is offered
+# Exposed operations
 
 FORWARD = object_of({"targetNamespace": NAME}, {"trustedHeaders": array_of(STRING, minimum=1)})
 HINTS = object_of({}, {"readOnly": boolean, "destructive": boolean, "idempotent": boolean, "openWorld": boolean})
@@ -93,16 +93,16 @@ SKILL_KEYS = {
 
 
 def mcp_port(value: dict[str, Any], loc: Loc, findings: Findings) -> None:
-    """A port belongs to the transport http, and to it alone."""
+    """Require a port for the transport http, and reject it for stdio."""
     transport = value.get("transport", "http")
     if transport == "stdio" and "port" in value:
-        findings.add((*loc, "port"), "'port' has no use with 'transport: stdio'", "conflicting-keys", key=True)
+        findings.add((*loc, "port"), "'port' is not allowed with 'transport: stdio'", "conflicting-keys", key=True)
     elif transport == "http" and "port" not in value:
         findings.missing(loc, "port", " (needed unless 'transport' is 'stdio')")
 
 
 def importable(own: Rule, imported: Rule, *, own_key: str, file_key: str = "from") -> Rule:
-    """An entry of its own, which has the key `mark`, or one imported from the file at the key `place`."""
+    """Return the rule of an entry with the key `own_key`, or of an import from the file at `file_key`."""
 
     def check(value: Any, loc: Loc, findings: Findings) -> None:
         is_import = (

@@ -1,4 +1,4 @@
-"""What the whole language is spelled with: names, places, formats, authentication."""
+"""Rules of names, formats and authentication."""
 
 from .grammar import anything, array_of, by_type_key, enum, integer, object_of, string
 
@@ -32,7 +32,7 @@ LANGUAGE = enum("javascript", "python", "groovy")
 INPUT_TYPE = enum("string", "number", "integer", "boolean", "array", "object")
 OUTPUT_TYPE = enum("string", "number", "boolean", "object", "array")
 
-# Authentication, of callers and towards upstreams
+# Authentication of clients, and towards upstreams
 
 LOGIN = object_of({"type": TYPE}, {"username": STRING, "password": SECRET})
 AUTHENTICATION = by_type_key(

@@ -91,7 +91,7 @@ class _Reader:
         elif isinstance(event, yaml.AliasEvent):
             self._put(*self._anchored(event.anchor))
         elif isinstance(event, yaml.DocumentStartEvent) and self._documents:
-            refuse("it holds more than one document")
+            refuse("it contains more than one document")
 
     def _end(self) -> None:
         done = self._stack.pop()
@@ -112,7 +112,7 @@ class _Reader:
         into = self._stack[-1]
         into.size += size
         if into.size > MAX_VALUES:
-            refuse(f"more than {MAX_VALUES:,} values, aliases in full")
+            refuse(f"more than {MAX_VALUES:,} values with aliases expanded")
         if isinstance(into.value, list):
             into.value.append(value)
         elif into.key is _NO_KEY:

@@ -117,7 +117,7 @@ def describe_status(error: UpstreamStatusError) -> str:
         phrase = f" ({HTTPStatus(error.upstream_status).phrase})"
     except ValueError:
         phrase = ""
-    return f"{step}the upstream answered {error.upstream_status}{phrase}"
+    return f"{step}the upstream responded with {error.upstream_status}{phrase}"
 
 
 def _upstream_text(error: UpstreamStatusError) -> str:

@@ -1,4 +1,4 @@
-"""What a capability consumes."""
+"""Rules of `consumes`."""
 
 from adapter_host.document.strict.grammar import array_of, enum, object_of
 from adapter_host.document.strict.parts import BODY, importable

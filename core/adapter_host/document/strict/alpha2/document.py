@@ -1,4 +1,4 @@
-"""A document of 1.0.0-alpha2, as its official schema has it."""
+"""Rules of a 1.0.0-alpha2 document, as in its official schema."""
 
 from adapter_host.document.strict.control import CONTROL
 from adapter_host.document.strict.grammar import any_of, array_of, by_type_key, enum, object_of, one_of

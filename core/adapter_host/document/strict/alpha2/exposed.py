@@ -1,4 +1,4 @@
-"""What a capability exposes: REST, MCP and skills."""
+"""Rules of `exposes`: REST, MCP and skills."""
 
 from adapter_host.document.strict.grammar import any_of, array_of, boolean, enum, object_of, one_of, string
 from adapter_host.document.strict.modes import Mode, modes

@@ -1,4 +1,4 @@
-"""How operations, tools, resources and functions run, and what they put out."""
+"""Rules of operations, tools, resources and functions: execution and outputs."""
 
 from adapter_host.document.strict.grammar import (
     Rule,
@@ -21,10 +21,10 @@ EXECUTION = {
     "with": WITH,
     "steps": STEPS,
     "mappings": MAPPINGS,
-    "outputParameters": anything,  # what it must be, the mode says
+    "outputParameters": anything,  # validated by the mode
 }
 
-# Outputs put together from steps, or made up
+# Outputs of steps, and constant outputs
 
 STEP_SCALAR = object_of({"name": WIDE_NAME, "type": TYPE})
 FROM_STEPS: Rule = by_type_key(

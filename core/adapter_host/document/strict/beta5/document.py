@@ -1,4 +1,4 @@
-"""A document of 1.0.0-beta5, as its official schema has it."""
+"""Rules of a 1.0.0-beta5 document, as in its official schema."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ CAPABILITY = object_of({}, SECTIONS, any_of("exposes", "consumes"))
 
 
 def one_section(value: dict[str, Any], loc: Loc, findings: Findings) -> None:
-    """A document is a capability, or it shares one section with others."""
+    """Require `capability`, or a single section to import from."""
     shared = [key for key in SECTIONS if key in value]
     if "capability" in value:
         return

@@ -1,4 +1,4 @@
-"""What a capability exposes: REST, MCP and skills."""
+"""Rules of `exposes`: REST, MCP and skills."""
 
 from typing import Any
 
@@ -67,18 +67,18 @@ RESPONSE = object_of(
         "content": mapping_of(CONTENT, pattern=MIME_PATTERN, description=MIME_DESCRIPTION, minimum=1),
     },
 )
-RESPONSES = mapping_of(RESPONSE, pattern=r"[1-5][0-9X]{2}", description="a status or a range of them, as 200 and 2XX")
+RESPONSES = mapping_of(RESPONSE, pattern=r"[1-5][0-9X]{2}", description="a status or a range, such as 200 or 2XX")
 RESPONSE_BINARY = object_of({"mediaType": MIME_TYPE}, {"status": integer(100, 599), "description": STRING})
 
 
 def rest_outputs(value: Any, loc: Loc, findings: Findings) -> None:
-    """Where they are a list they are mapped; of anything else the official schema asks nothing."""
+    """Validate a list as mapped outputs; the official schema accepts anything else."""
     if isinstance(value, list):
         MAPPED_LIST(value, loc, findings)
 
 
 def one_binary_response(value: dict[str, Any], loc: Loc, findings: Findings) -> None:
-    """A binary answer is declared in one of two ways."""
+    """Reject `responses` together with `responseBinary`."""
     if "responses" in value and "responseBinary" in value:
         findings.conflict(loc, "responses", "responseBinary")
 

@@ -1,4 +1,4 @@
-"""How operations, tools, resources and flows run, and what they put out."""
+"""Rules of operations, tools, resources and flows: execution and outputs."""
 
 from adapter_host.document.strict.grammar import (
     Rule,
@@ -28,12 +28,12 @@ BY_NAME = "a mapping by name"
 
 
 def by_name(item: Rule) -> Rule:
-    """At least one entry, each below its name."""
+    """Return the rule of a mapping from names, with at least one entry."""
     return mapping_of(item, pattern=NAME_PATTERN, description=NAME_DESCRIPTION, minimum=1, expected=BY_NAME)
 
 
 def by_wide_name(item: Rule) -> Rule:
-    """Any number of entries, each below its name."""
+    """Return the rule of a mapping from names that may contain '_' and '*'."""
     return mapping_of(item, pattern=WIDE_NAME_PATTERN, description=WIDE_NAME_DESCRIPTION, expected=BY_NAME)
 
 
@@ -44,10 +44,10 @@ EXECUTION = {
     "with": WITH,
     "steps": STEPS,
     "mappings": MAPPINGS,
-    "outputParameters": anything,  # what it must be, the mode says
+    "outputParameters": anything,  # validated by the mode
 }
 
-# Outputs put together from steps, or made up
+# Outputs of steps, and constant outputs
 
 STEP_SCALAR = object_of({"type": TYPE})
 FROM_STEPS: Rule = by_type_key(
