@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from syrupy.assertion import SnapshotAssertion
 
 from adapter_host import (
     ArgumentError,
@@ -308,23 +309,14 @@ async def test_mock_mode_reads_no_source() -> None:
         assert host.plans[0].loaded.secrets.unresolved == {}
 
 
-@pytest.mark.parametrize(
-    ("location", "message"),
-    [
-        ("vault://", "'vault://' names no path"),
-        ("valt://x", "unknown bind scheme 'valt://'; did you mean 'vault'? (known: environment, file, vault)"),
-        ("k8s://x", "unknown bind scheme 'k8s://' (known: environment, file, vault)"),
-        ("secrets.yaml", "'location' of a bind must be a URL, such as file://./secrets.yaml"),
-        ("file://", "'file://' names no file; use file://./secrets.yaml"),
-    ],
-)
+@pytest.mark.parametrize("location", ["vault://", "valt://x", "k8s://x", "secrets.yaml", "file://"])
 @pytest.mark.parametrize("mock", [False, True])
-def test_invalid_location(location: str, message: str, mock: bool) -> None:
+def test_invalid_location(location: str, mock: bool, snapshot: SnapshotAssertion) -> None:
     with pytest.raises(ProblemsError) as caught:
         vault_host("TOKEN", location=location, plugins=plain_plugins(vault=VaultPlugin()), mock=mock)
-    assert [str(problem) for problem in caught.value.problems] == [
-        f"<capability>: capability.binds.0.location: {message}"
-    ]
+    (problem,) = caught.value.problems
+    assert (problem.file, problem.message.partition(": ")[0]) == ("<capability>", "capability.binds.0.location")
+    assert problem.message == snapshot
 
 
 def test_scheme_is_case_insensitive() -> None:

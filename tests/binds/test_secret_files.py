@@ -17,6 +17,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from syrupy.assertion import SnapshotAssertion
 
 from adapter_host import BindError, Host, Plugins, ProblemsError, Settings
 from adapter_host.binds.files import MAX_BYTES, FileSource
@@ -85,31 +86,33 @@ def test_formats(folder: Path, name: str, text: str, expected: str | None) -> No
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "reason"),
+    ("name", "text"),
     [
-        ("a.yaml", "- s3cr3t\n", "must be a mapping of keys to values"),
-        ("a.yaml", "s3cr3t", "must be a mapping of keys to values"),
-        ("a.yaml", "token: s3cr3t\nother: s3cr3t: s3cr3t\n", "is not valid YAML at line 2, column 14"),
-        ("a.yaml", "token: 's3cr3t\n", "is not valid YAML at line 2, column 1"),
-        ("a.yaml", "token: \x01\n", "is not valid YAML"),
-        ("a.yaml", "token: s3cr3t\ntoken: s3cr3t\n", "has a duplicate key at line 2"),
-        ("a.yaml", "token: *s3cr3t\n", "has a value that begins with '&', '*' or '!' at line 1; quote it"),
-        ("a.yaml", "token: !s3cr3t\n", "has a value that begins with '&', '*' or '!' at line 1; quote it"),
-        ("a.yaml", "token: &s3cr3t\n", "has a value that begins with '&', '*' or '!' at line 1; quote it"),
-        ("a.yaml", "token: s3cr3t\n---\ntoken: s3cr3t\n", "contains more than one document"),
-        ("a.yaml", "token: " + "[" * 100_000, "is nested too deeply"),
-        ("a.yaml", b"token: s3cr3t\xff\n", "is not UTF-8"),
-        ("a.yaml", b"#" * (MAX_BYTES + 1), "is larger than 1,048,576 bytes"),
-        ("a.json", '"s3cr3t"', "must be an object of keys and values"),
-        ("a.json", '{"token": s3cr3t}', "is not valid JSON at line 1, column 11"),
-        ("a.json", '{"token": 1, "token": 2}', "has a duplicate key"),
-        ("a.json", '{"token": ' + "[" * 100_000, "is nested too deeply"),
+        ("a.yaml", "- s3cr3t\n"),
+        ("a.yaml", "s3cr3t"),
+        ("a.yaml", "token: s3cr3t\nother: s3cr3t: s3cr3t\n"),
+        ("a.yaml", "token: 's3cr3t\n"),
+        ("a.yaml", "token: \x01\n"),
+        ("a.yaml", "token: s3cr3t\ntoken: s3cr3t\n"),
+        ("a.yaml", "token: *s3cr3t\n"),
+        ("a.yaml", "token: !s3cr3t\n"),
+        ("a.yaml", "token: &s3cr3t\n"),
+        ("a.yaml", "token: s3cr3t\n---\ntoken: s3cr3t\n"),
+        ("a.yaml", "token: " + "[" * 100_000),
+        ("a.yaml", b"token: s3cr3t\xff\n"),
+        ("a.yaml", b"#" * (MAX_BYTES + 1)),
+        ("a.json", '"s3cr3t"'),
+        ("a.json", '{"token": s3cr3t}'),
+        ("a.json", '{"token": 1, "token": 2}'),
+        ("a.json", '{"token": ' + "[" * 100_000),
     ],
+    ids=lambda value: ascii(value)[:40],
 )
-def test_unreadable_content(folder: Path, name: str, text: str | bytes, reason: str) -> None:
+def test_unreadable_content(folder: Path, name: str, text: str | bytes, snapshot: SnapshotAssertion) -> None:
     with pytest.raises(BindError) as caught:
         value(name, text)
-    assert str(caught.value) == f"'{name}' {reason}"
+    assert str(caught.value).startswith(f"'{name}' ")
+    assert str(caught.value) == snapshot
     assert "s3cr3t" not in "".join(traceback.format_exception(caught.value))
 
 
@@ -134,19 +137,13 @@ def test_permission_denied(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "hint"),
-    [
-        ("tokens: x", "'a.yaml' has no key 'token'; did you mean 'tokens'? add it, or correct 'keys'"),
-        ("tokens:", "'a.yaml' has no key 'token'; add it, or correct 'keys'"),
-        ("token: ''", "'token' in 'a.yaml' is empty; set a value"),
-        ("token: null", "'token' in 'a.yaml' is empty; set a value"),
-        ("token: [s3cr3t]", "'token' in 'a.yaml' must be text, not a list"),
-        ("token: {a: s3cr3t}", "'token' in 'a.yaml' must be text, not a mapping"),
-    ],
+    "values", ["tokens: x", "tokens:", "token: ''", "token: null", "token: [s3cr3t]", "token: {a: s3cr3t}"]
 )
-def test_hint_for_missing_key(folder: Path, values: str, hint: str) -> None:
+def test_hint_for_missing_key(folder: Path, values: str, snapshot: SnapshotAssertion) -> None:
     (folder / "a.yaml").write_text(values)
-    assert FileSource("file://a.yaml", Path(), {}).hint("token") == hint
+    hint = FileSource("file://a.yaml", Path(), {}).hint("token")
+    assert "s3cr3t" not in hint
+    assert hint == snapshot
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from time import process_time
 from typing import Any
 
 import pytest
+from syrupy.assertion import SnapshotAssertion
 
 from adapter_host.document import Loc, Source, did_you_mean, format_value, join_words
 from adapter_host.document.nodes import MAX_DEPTH
@@ -137,71 +138,45 @@ def test_byte_order_mark() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "messages"),
+    ("text", "expected"),
     [
         (
             "a: 1\nb: 2\na: 3\nc:\n  d: 1\n  d: 2\na: 4\n",
-            [
-                "a.yaml:3:1: duplicate key 'a' (first at line 1)",
-                "a.yaml:6:3: duplicate key 'd' (first at line 5)",
-                "a.yaml:7:1: duplicate key 'a' (first at line 1)",
-            ],
+            [(3, 1, "duplicate-key"), (6, 3, "duplicate-key"), (7, 1, "duplicate-key")],
         ),
-        (
-            "2.5: ok\ntrue: 1\n~: 2\n",
-            [
-                "a.yaml:1:1: a key must be text, not a number; quote it",
-                "a.yaml:2:1: a key must be text, not a boolean; quote it",
-                "a.yaml:3:1: a key must be text, not nothing; quote it",
-            ],
-        ),
-        (
-            "a: {{x}}\n",
-            ["a.yaml:1:5: a key must be text, not a mapping; quote a value that begins with '{{' or '['"],
-        ),
-        ("a: !secret x", ["a.yaml:1:4: unsupported tag; quote a value that begins with '!'"]),
-        ("a: !!set {b}", ["a.yaml:1:4: unsupported tag '!!set'; quote a value that begins with '!'"]),
-        ("a: !!map [b]", ["a.yaml:1:4: unsupported tag '!!map'; quote a value that begins with '!'"]),
-        ("a: !!int x", ["a.yaml:1:4: this value does not match its tag '!!int'"]),
-        ("a: !!bool yes", ["a.yaml:1:4: this value does not match its tag '!!bool'"]),
-        ("a: 1" + "0" * 5000, ["a.yaml:1:4: this value has more than 1000 digits"]),
-        ("a: 0x" + "0" * 5000, ["a.yaml:1:4: this value has more than 1000 digits"]),
-        ("a: *b", ["a.yaml:1:4: unknown alias; quote a value that begins with '*'"]),
-        ("a: &x\n  - *x", ["a.yaml:2:5: '*x' is inside its own anchor"]),
-        (
-            "a: &x\n  <<: *x",
-            [
-                "a.yaml:2:7: '*x' is inside its own anchor",
-                "a.yaml:2:3: '<<' merges mappings, not text",
-            ],
-        ),
-        ("a:\n  <<: [{b: 1}, 1]", ["a.yaml:2:3: '<<' merges mappings, not a number"]),
-        ("a:\n  <<: {b: 1}\n  <<: {c: 1}", ["a.yaml:3:3: duplicate key '<<' (first at line 2)"]),
-        ("", ["a.yaml: the document is empty"]),
-        ("# nothing\n", ["a.yaml: the document is empty"]),
-        ("---\n", ["a.yaml: the document is empty"]),
-        ("- a\n", ["a.yaml:1:1: a document must be a mapping, not a list"]),
-        ("\n  text\n", ["a.yaml:2:3: a document must be a mapping, not text"]),
-        ("a: 1\n---\nb: 2\n", ["a.yaml:2:1: a second document starts here; only one is allowed"]),
-        (
-            "a: 1\na: 2\nb: [\n",
-            ["a.yaml:2:1: duplicate key 'a' (first at line 1)", "a.yaml:4:1: a value is expected here"],
-        ),
-        (b"a: 1\nb: \xc3\xa4\xff", ["a.yaml:2:5: byte 0xff is not UTF-8; save the file as UTF-8"]),
-        ("a: 1".encode("utf-16"), ["a.yaml:1:1: UTF-16 text; save the file as UTF-8"]),
-        (
-            "a: 1\nb: x\0y\x07\n",
-            [
-                "a.yaml:2:5: character U+0000 is not allowed in YAML",
-                "a.yaml:2:7: character U+0007 is not allowed in YAML",
-            ],
-        ),
-        ("a: \ud800", ["a.yaml:1:4: character U+D800 is not allowed in YAML"]),
-        (b"x" * (MAX_BYTES + 1), ["a.yaml: larger than 10 MiB"]),
+        ("2.5: ok\ntrue: 1\n~: 2\n", [(1, 1, "key-not-text"), (2, 1, "key-not-text"), (3, 1, "key-not-text")]),
+        ("a: {{x}}\n", [(1, 5, "key-not-text")]),
+        ("a: !secret x", [(1, 4, "tag")]),
+        ("a: !!set {b}", [(1, 4, "tag")]),
+        ("a: !!map [b]", [(1, 4, "tag")]),
+        ("a: !!int x", [(1, 4, "invalid-scalar")]),
+        ("a: !!bool yes", [(1, 4, "invalid-scalar")]),
+        ("a: 1" + "0" * 5000, [(1, 4, "invalid-scalar")]),
+        ("a: 0x" + "0" * 5000, [(1, 4, "invalid-scalar")]),
+        ("a: *b", [(1, 4, "unknown-alias")]),
+        ("a: &x\n  - *x", [(2, 5, "recursive-alias")]),
+        ("a: &x\n  <<: *x", [(2, 7, "recursive-alias"), (2, 3, "invalid-merge")]),
+        ("a:\n  <<: [{b: 1}, 1]", [(2, 3, "invalid-merge")]),
+        ("a:\n  <<: {b: 1}\n  <<: {c: 1}", [(3, 3, "duplicate-key")]),
+        ("", [(0, 0, "empty")]),
+        ("# nothing\n", [(0, 0, "empty")]),
+        ("---\n", [(0, 0, "empty")]),
+        ("- a\n", [(1, 1, "not-a-mapping")]),
+        ("\n  text\n", [(2, 3, "not-a-mapping")]),
+        ("a: 1\n---\nb: 2\n", [(2, 1, "many-documents")]),
+        ("a: 1\na: 2\nb: [\n", [(2, 1, "duplicate-key"), (4, 1, "syntax")]),
+        (b"a: 1\nb: \xc3\xa4\xff", [(2, 5, "not-utf-8")]),
+        ("a: 1".encode("utf-16"), [(1, 1, "not-utf-8")]),
+        ("a: 1\nb: x\0y\x07\n", [(2, 5, "unprintable"), (2, 7, "unprintable")]),
+        ("a: \ud800", [(1, 4, "unprintable")]),
+        (b"x" * (MAX_BYTES + 1), [(0, 0, "too-large")]),
     ],
+    ids=lambda value: ascii(value)[:30] if isinstance(value, str | bytes) else "",
 )
-def test_problems(text: str | bytes, messages: list[str]) -> None:
-    assert parse_messages(text) == messages
+def test_problems(text: str | bytes, expected: list[tuple[int, int, str]], snapshot: SnapshotAssertion) -> None:
+    problems = parse_problems(text)
+    assert [(problem.line, problem.column, problem.code) for problem in problems] == expected
+    assert [problem.message for problem in problems] == snapshot
 
 
 def test_codes() -> None:
