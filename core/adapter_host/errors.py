@@ -1,23 +1,23 @@
-"""What can go wrong, in one tree.
+"""The exceptions of adapter-host.
 
 ::
 
     AdapterHostError
-    ├── ProblemsError            a document cannot run: every problem with its place
-    ├── PluginError              a plugin could not be taken
-    ├── BindError                a source of secrets cannot be read; the host makes a problem of it
-    ├── StartError               what was built could not be started (a port in use, ...)
+    ├── ProblemsError            a document is invalid: all problems with their positions
+    ├── PluginError              a plugin could not be loaded
+    ├── BindError                a secret source cannot be read; the host reports it as a problem
+    ├── StartError               the host could not start (a port in use, ...)
     └── OperationError           one call failed; `status` is its HTTP status
-        ├── ArgumentError        400  the caller's mistake, naming the parameter
-        ├── RefusedError         403  the caller may not do this
-        ├── NotFoundError        404  there is no such thing
-        ├── InternalError        500  our own mistake
-        ├── UnavailableError     503  draining, or as much in progress as may be
-        └── UpstreamError        502  the consumed API's failure
-            ├── UpstreamUnreachableError  502  no connection, or it broke
-            ├── UpstreamInvalidError      502  not the format declared, too large
-            ├── UpstreamTimeoutError      504  no answer in time
-            └── UpstreamStatusError       its own status (300 to 599) and body
+        ├── ArgumentError        400  an invalid argument; `parameter` is its name
+        ├── RefusedError         403  the caller lacks permission
+        ├── NotFoundError        404  nothing has that name
+        ├── InternalError        500  an error of the host or a plugin
+        ├── UnavailableError     503  draining, or at the concurrency limit
+        └── UpstreamError        502  the consumed API failed
+            ├── UpstreamUnreachableError  502  the connection failed or broke
+            ├── UpstreamInvalidError      502  not the declared format, or too large
+            ├── UpstreamTimeoutError      504  no response in time
+            └── UpstreamStatusError       the upstream's status (300 to 599) and body
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from typing import ClassVar, Self
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong, or tolerated (`warning`), at one place of a document; `code` is stable."""
+    """An error or a `warning` at a position of a document; `code` is stable."""
 
     message: str
     file: str = ""
@@ -39,16 +39,16 @@ class Problem:
     warning: bool = False
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}:{self.column}: " if self.line else f"{self.file}: "
-        return f"{place if self.file else ''}{'warning: ' if self.warning else ''}{self.message}"
+        position = f"{self.file}:{self.line}:{self.column}: " if self.line else f"{self.file}: "
+        return f"{position if self.file else ''}{'warning: ' if self.warning else ''}{self.message}"
 
 
 class AdapterHostError(Exception):
-    """The root of every error that adapter-host raises."""
+    """The base class of all errors of adapter-host."""
 
 
 class ProblemsError(AdapterHostError):
-    """A document cannot run; `problems` has everything that is wrong with it."""
+    """A document is invalid; `problems` has all errors and warnings."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
@@ -56,32 +56,32 @@ class ProblemsError(AdapterHostError):
 
 
 class PluginError(AdapterHostError):
-    """A plugin could not be taken; the message names plugin, distribution, version and reason."""
+    """A plugin could not be loaded; the message names plugin, distribution, version and reason."""
 
 
 class BindError(AdapterHostError):
-    """A source of secrets refuses its location, or cannot be read; the message says why, and holds no secret."""
+    """A secret source rejects its location, or cannot be read; the message has the reason and no secret."""
 
 
 class StartError(AdapterHostError):
-    """A built host could not start; what had started has been stopped again."""
+    """A host could not start; everything already started has been stopped."""
 
 
 class OperationError(AdapterHostError):
-    """A call failed. The message is fit for the caller: no secret, path or internal name."""
+    """A call failed. The message is safe for clients: no secret, path or internal name."""
 
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Internal error"
 
     step: str | None = None
-    """The step that failed, where an operation has steps; the message names it too."""
+    """The step that failed in an operation with steps; also named in the message."""
 
     def __init__(self, message: str = "") -> None:
         self.message = message or self.title
         super().__init__(self.message)
 
     def in_step(self, name: str) -> Self:
-        """Return the same failure, that of a step of an operation."""
+        """Return the same error with the step that it occurred in."""
         error = type(self).__new__(type(self))
         error.__dict__.update(self.__dict__)
         error.step, error.message = name, f"step '{name}': {self.message}"
@@ -90,7 +90,7 @@ class OperationError(AdapterHostError):
 
 
 class ArgumentError(OperationError):
-    """The caller gave something wrong; `parameter` names it."""
+    """An argument is invalid; `parameter` is its name."""
 
     status = 400
     title = "Invalid argument"
@@ -101,27 +101,27 @@ class ArgumentError(OperationError):
 
 
 class RefusedError(OperationError):
-    """The caller may not do this."""
+    """The caller lacks permission."""
 
     status = 403
     title = "Refused"
 
 
 class NotFoundError(OperationError):
-    """There is nothing of that name."""
+    """There is nothing with that name."""
 
     status = 404
     title = "Not found"
 
 
 class InternalError(OperationError):
-    """Our own mistake; the details are in the log alone."""
+    """An error of the host or a plugin; details are only in the log."""
 
 
 class UnavailableError(OperationError):
-    """No call is taken now: the host is draining, or has enough to do.
+    """The host is draining, or at its concurrency limit.
 
-    `retry_after` is in how many seconds another call may be, where that is known: it is the host that goes on then.
+    `retry_after` are the seconds until another call may succeed, if known; the host keeps running then.
     """
 
     status = 503
@@ -140,26 +140,26 @@ class UpstreamError(OperationError):
 
 
 class UpstreamUnreachableError(UpstreamError):
-    """The consumed API could not be reached, or the connection broke."""
+    """The connection to the consumed API failed or broke."""
 
     title = "Upstream unreachable"
 
 
 class UpstreamInvalidError(UpstreamError):
-    """The consumed API answered what was not declared: another format, or too much."""
+    """The response of the consumed API is too large or not in the declared format."""
 
-    title = "Invalid upstream answer"
+    title = "Invalid upstream response"
 
 
 class UpstreamTimeoutError(UpstreamError):
-    """The consumed API did not answer in time."""
+    """The consumed API did not respond in time."""
 
     status = 504
     title = "Upstream timeout"
 
 
 class UpstreamStatusError(UpstreamError):
-    """The consumed API answered with a status that is not a success; all of it is kept.
+    """The consumed API responded with an error status.
 
     `upstream_status` is 300 to 599; `headers` is case-insensitive.
     """

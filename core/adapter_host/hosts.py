@@ -1,4 +1,4 @@
-"""Hosts and paths that several parts must agree on."""
+"""Host names and addresses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ipaddress
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address means this machine alone."""
+    """Return True if a host name or address is this machine's loopback."""
     if host.rstrip(".").lower() == "localhost":
         return True
     try:

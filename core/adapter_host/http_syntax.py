@@ -1,4 +1,4 @@
-"""Facts of HTTP that several packages need: tokens, headers of a connection, bare media types."""
+"""HTTP syntax: tokens, headers of a connection, bare media types."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ HOP_BY_HOP: Final = frozenset(
         "upgrade",
     }
 )
-"""Headers of one connection, in lower case: they say nothing on the next one (RFC 9110, section 7.6.1)."""
+"""Headers of one connection, in lower case, that are not forwarded (RFC 9110, section 7.6.1)."""
 
 CONNECTION_HEADERS: Final = HOP_BY_HOP | {"content-length", "expect", "host"}
-"""Headers that a client sets for each connection and message itself, in lower case."""
+"""Headers that a client sets itself for each connection and message, in lower case."""
 
 
 _TOKEN: Final = re.compile(TOKEN)
 
 
 def is_token(text: str) -> bool:
-    """Return True for a token, as the name of a header or a method is one."""
+    """Return True for a token, such as a header name or a method."""
     return _TOKEN.fullmatch(text) is not None
 
 
 def is_connection_header(name: str) -> bool:
-    """Return True for a header that only the client that sends a request may set, in any case."""
+    """Return True for a header that only the sending client may set, in any case."""
     lower = name.lower()
     return lower in CONNECTION_HEADERS or lower.startswith("proxy-")
 

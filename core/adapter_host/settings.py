@@ -1,4 +1,4 @@
-"""What a person running the host may set; everything else is in the document."""
+"""Settings of a host that are not part of a document."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ MEBIBYTE = 1024 * 1024
 class Settings:
     """Settings of a host. Times are in seconds, sizes in bytes.
 
-    `base_uris` is by consumer namespace, `ports` by exposer namespace (0 takes any free port). `environment` is where
-    secrets without a location come from; nothing else reads the process's environment. `body_limit` bounds a request's
-    body, `response_limit` an upstream answer that has to be held, `call_limit` the calls in progress of one exposer.
-    `allowed_hosts` and `allowed_origins` are accepted in Host and Origin headers besides the loopback's own; what a
-    proxy at one of `trusted_proxies` (addresses or networks) says in X-Forwarded-Host counts as the Host. For
-    `drain_delay` a host that drains goes on as before, while health checks tell load balancers to send nothing more.
+    `base_uris` is by consumer namespace, `ports` by exposer namespace (0 takes any free port). `environment` is the
+    source of binds without a location; nothing else reads the process's environment. `body_limit` bounds a request's
+    body, `response_limit` a buffered upstream response, `call_limit` the concurrent calls of one exposer.
+    `allowed_hosts` and `allowed_origins` are accepted in Host and Origin headers in addition to loopback hosts;
+    X-Forwarded-Host is trusted from `trusted_proxies` (addresses or networks). During `drain_delay` a draining host
+    keeps serving, but reports not ready to load balancers.
     """
 
     base_uris: Mapping[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Tests of secrets in files: formats, errors, and reloads when a file changes."""
+"""Secret files: formats, errors, and reloading."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from syrupy.assertion import SnapshotAssertion
 
 from adapter_host import BindError, Host, Plugins, ProblemsError, Settings
 from adapter_host.binds.files import MAX_BYTES, FileSource
@@ -29,8 +30,8 @@ from tests.support.paths import SHARED
 TUTORIAL = SHARED / "tutorial"
 
 
-def document(location: str) -> str:
-    """Return the shop document with its secret in a file."""
+def shop_document(location: str) -> str:
+    """Return the shop's document with its secret in a file."""
     keys = f"location: {location}\n      keys: {{TOKEN: token, TEAM: team}}"
     return DOCUMENT.replace("keys: {TOKEN: SHOP_TOKEN}", keys)
 
@@ -85,48 +86,50 @@ def test_formats(folder: Path, name: str, text: str, expected: str | None) -> No
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "reason"),
+    ("name", "text"),
     [
-        ("a.yaml", "- s3cr3t\n", "must be a mapping of keys to values"),
-        ("a.yaml", "s3cr3t", "must be a mapping of keys to values"),
-        ("a.yaml", "token: s3cr3t\nother: s3cr3t: s3cr3t\n", "is not valid YAML at line 2, column 14"),
-        ("a.yaml", "token: 's3cr3t\n", "is not valid YAML at line 2, column 1"),
-        ("a.yaml", "token: \x01\n", "is not valid YAML"),
-        ("a.yaml", "token: s3cr3t\ntoken: s3cr3t\n", "has a key twice, at line 2 again"),
-        ("a.yaml", "token: *s3cr3t\n", "has a value that begins with '&', '*' or '!' at line 1; quote it"),
-        ("a.yaml", "token: !s3cr3t\n", "has a value that begins with '&', '*' or '!' at line 1; quote it"),
-        ("a.yaml", "token: &s3cr3t\n", "has a value that begins with '&', '*' or '!' at line 1; quote it"),
-        ("a.yaml", "token: s3cr3t\n---\ntoken: s3cr3t\n", "holds more than one document"),
-        ("a.yaml", "token: " + "[" * 100_000, "is nested too deep"),
-        ("a.yaml", b"token: s3cr3t\xff\n", "is not UTF-8"),
-        ("a.yaml", b"#" * (MAX_BYTES + 1), "is larger than 1,048,576 bytes"),
-        ("a.json", '"s3cr3t"', "must be an object of keys and values"),
-        ("a.json", '{"token": s3cr3t}', "is not valid JSON at line 1, column 11"),
-        ("a.json", '{"token": 1, "token": 2}', "has a key twice"),
-        ("a.json", '{"token": ' + "[" * 100_000, "is nested too deep"),
+        ("a.yaml", "- s3cr3t\n"),
+        ("a.yaml", "s3cr3t"),
+        ("a.yaml", "token: s3cr3t\nother: s3cr3t: s3cr3t\n"),
+        ("a.yaml", "token: 's3cr3t\n"),
+        ("a.yaml", "token: \x01\n"),
+        ("a.yaml", "token: s3cr3t\ntoken: s3cr3t\n"),
+        ("a.yaml", "token: *s3cr3t\n"),
+        ("a.yaml", "token: !s3cr3t\n"),
+        ("a.yaml", "token: &s3cr3t\n"),
+        ("a.yaml", "token: s3cr3t\n---\ntoken: s3cr3t\n"),
+        ("a.yaml", "token: " + "[" * 100_000),
+        ("a.yaml", b"token: s3cr3t\xff\n"),
+        ("a.yaml", b"#" * (MAX_BYTES + 1)),
+        ("a.json", '"s3cr3t"'),
+        ("a.json", '{"token": s3cr3t}'),
+        ("a.json", '{"token": 1, "token": 2}'),
+        ("a.json", '{"token": ' + "[" * 100_000),
     ],
+    ids=lambda value: ascii(value)[:40],
 )
-def test_what_cannot_be_read(folder: Path, name: str, text: str | bytes, reason: str) -> None:
+def test_unreadable_content(folder: Path, name: str, text: str | bytes, snapshot: SnapshotAssertion) -> None:
     with pytest.raises(BindError) as caught:
         value(name, text)
-    assert str(caught.value) == f"'{name}' {reason}"
+    assert str(caught.value).startswith(f"'{name}' ")
+    assert str(caught.value) == snapshot
     assert "s3cr3t" not in "".join(traceback.format_exception(caught.value))
 
 
-def test_what_is_no_file(folder: Path) -> None:
+def test_not_a_file(folder: Path) -> None:
     (folder / "pipe").mkdir()
     os.mkfifo(folder / "fifo")
     for name in ("pipe", "fifo"):
         with pytest.raises(BindError, match=rf"^'{name}' is not a file$"):
             FileSource(f"file://{name}", Path(), {}).value("token")
-    with pytest.raises(BindError, match=r"^'none' does not exist; write it$"):
+    with pytest.raises(BindError, match=r"^'none' does not exist; create it$"):
         FileSource("file://none", Path(), {}).value("token")
-    with pytest.raises(BindError, match=r"cannot be read: it is no path$"):
+    with pytest.raises(BindError, match=r"cannot be read: not a valid path$"):
         FileSource("file://a\0b", Path(), {}).value("token")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_what_may_not_be_read(folder: Path) -> None:
+def test_permission_denied(folder: Path) -> None:
     (folder / "a.yaml").write_text("token: s3cr3t\n")
     (folder / "a.yaml").chmod(0)
     with pytest.raises(BindError, match=r"^'a\.yaml' cannot be read: Permission denied$"):
@@ -134,32 +137,26 @@ def test_what_may_not_be_read(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "hint"),
-    [
-        ("tokens: x", "'a.yaml' has no key 'token'; did you mean 'tokens'? add it, or mend 'keys'"),
-        ("tokens:", "'a.yaml' has no key 'token'; add it, or mend 'keys'"),
-        ("token: ''", "'token' in 'a.yaml' is empty; give it a value"),
-        ("token: null", "'token' in 'a.yaml' is empty; give it a value"),
-        ("token: [s3cr3t]", "'token' in 'a.yaml' must be text, not a list"),
-        ("token: {a: s3cr3t}", "'token' in 'a.yaml' must be text, not a mapping"),
-    ],
+    "values", ["tokens: x", "tokens:", "token: ''", "token: null", "token: [s3cr3t]", "token: {a: s3cr3t}"]
 )
-def test_how_to_set_a_missing_one(folder: Path, values: str, hint: str) -> None:
+def test_hint_for_missing_key(folder: Path, values: str, snapshot: SnapshotAssertion) -> None:
     (folder / "a.yaml").write_text(values)
-    assert FileSource("file://a.yaml", Path(), {}).hint("token") == hint
+    hint = FileSource("file://a.yaml", Path(), {}).hint("token")
+    assert "s3cr3t" not in hint
+    assert hint == snapshot
 
 
 @pytest.mark.parametrize(
     "location",
     ["file:///./up/a.yaml", "file://./up/a.yaml", "file://up/a.yaml", "file:///../at/up/a.yaml", "FILE://{}"],
 )
-def test_a_path_begins_at_the_document(tmp_path: Path, location: str) -> None:
+def test_path_is_relative_to_document(tmp_path: Path, location: str) -> None:
     folder = tmp_path / "at"
     (folder / "up").mkdir(parents=True)
     secrets = folder / "up/a.yaml"
     secrets.write_text("token: s3cr3t\nteam: north\n")
     file = folder / "shop.yaml"
-    file.write_text(document(location.format(secrets)))
+    file.write_text(shop_document(location.format(secrets)))
     host = Host(file, settings=Settings(environment={}))
     loaded = host.plans[0].loaded
     assert loaded.secrets.unresolved == {}
@@ -168,7 +165,7 @@ def test_a_path_begins_at_the_document(tmp_path: Path, location: str) -> None:
     assert loaded.files == (str(file),)
 
 
-def test_a_file_behind_a_link_is_read(folder: Path) -> None:
+def test_symbolic_link_is_followed(folder: Path) -> None:
     (folder / "v1").mkdir()
     (folder / "v1/a.yaml").write_text("token: s3cr3t\n")
     (folder / "data").symlink_to("v1")
@@ -176,37 +173,37 @@ def test_a_file_behind_a_link_is_read(folder: Path) -> None:
     assert FileSource("file://a.yaml", folder, {}).value("token") == "s3cr3t"
 
 
-def test_only_what_is_used_is_read(folder: Path) -> None:
-    (folder / "shop.yaml").write_text(document("file://none.yaml").replace("{{env.TOKEN}}", "open"))
+def test_unused_file_is_not_read(folder: Path) -> None:
+    (folder / "shop.yaml").write_text(shop_document("file://none.yaml").replace("{{env.TOKEN}}", "open"))
     loaded = Host("shop.yaml", settings=Settings(environment={})).plans[0].loaded
     assert (loaded.secrets.unresolved, loaded.secret_files) == ({}, ())
 
 
-def test_with_a_stand_in_nothing_is_read(folder: Path) -> None:
-    (folder / "shop.yaml").write_text(document("file://none.yaml"))
+def test_mock_mode_reads_no_file(folder: Path) -> None:
+    (folder / "shop.yaml").write_text(shop_document("file://none.yaml"))
     loaded = Host("shop.yaml", settings=Settings(environment={}, mock=True)).plans[0].loaded
     assert (loaded.secrets.unresolved, loaded.secret_files) == ({}, ())
 
 
-def test_a_missing_file_stops_the_start_and_not_the_validation(folder: Path, command: Command) -> None:
-    (folder / "shop.yaml").write_text(document("file://./secrets/shop.yaml"))
+def test_missing_file_prevents_start_but_validates(folder: Path, command: Command) -> None:
+    (folder / "shop.yaml").write_text(shop_document("file://./secrets/shop.yaml"))
     validated = command("validate", "shop.yaml")
     assert (validated.returncode, validated.stderr) == (0, "")
     served = command("serve", "shop.yaml")
     assert (served.returncode, served.stdout) == (1, "")
     assert served.stderr == (
-        "shop.yaml:6:17: bind 'env' cannot be read: 'secrets/shop.yaml' does not exist; write it"
+        "shop.yaml:6:17: bind 'env' cannot be read: 'secrets/shop.yaml' does not exist; create it"
         " (keys: token and team)\n"
     )
     (folder / "secrets").mkdir()
     (folder / "secrets/shop.yaml").write_text("tokn: s3cr3t\n")
     assert command("serve", "shop.yaml").stderr == (
         "shop.yaml:12:45: secret 'env.TOKEN' is not set (bind 'env'; 'secrets/shop.yaml' has no key 'token';"
-        " did you mean 'tokn'? add it, or mend 'keys')\n"
+        " did you mean 'tokn'? add it, or correct 'keys')\n"
     )
 
 
-async def test_an_imported_api_brings_its_file(folder: Path) -> None:
+async def test_imported_api_brings_its_secrets(folder: Path) -> None:
     (folder / "lib").mkdir()
     (folder / "lib/secrets.json").write_text('{"token": "s3cr3t"}')
     (folder / "lib/api.yaml").write_text(
@@ -240,9 +237,9 @@ async def test_an_imported_api_brings_its_file(folder: Path) -> None:
     ]
 
 
-async def test_a_reload_reads_the_file_again(folder: Path) -> None:
+async def test_reload_reads_file_again(folder: Path) -> None:
     (folder / "a.env").write_text("token=one\n")
-    written = {
+    data = {
         "naftiko": "1.0.0-alpha2",
         "capability": {
             "binds": [{"namespace": "env", "location": "file://a.env", "keys": {"TOKEN": "token"}}],
@@ -265,7 +262,7 @@ async def test_a_reload_reads_the_file_again(folder: Path) -> None:
         async with aiohttp.ClientSession() as session, session.post(url, headers=headers) as response:
             return response.status
 
-    async with running(written, plugins=plain_plugins()) as served:
+    async with running(data, plugins=plain_plugins()) as served:
         assert [await status(token) for token in ("one", "two")] == [200, 401]
         (folder / "a.env").write_text("token=two\n")
         await served.host.reload()
@@ -277,7 +274,7 @@ async def test_a_reload_reads_the_file_again(folder: Path) -> None:
 
 
 class Shop:
-    """A process that serves a shop, and the API behind it."""
+    """The command serving a shop, and the API behind it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -286,19 +283,19 @@ class Shop:
         self.process: Process
         self.url = ""
 
-    async def response(self, request: web.Request) -> web.Response:
+    async def handle(self, request: web.Request) -> web.Response:
         self.sent.append(request.headers.get("Authorization"))
         return web.json_response([])
 
-    async def sends(self, token: str) -> None:
-        """Send requests until one contains a token; each must succeed."""
+    async def wait_for_token(self, token: str) -> None:
+        """Call until the upstream receives a token; every call must succeed."""
         async with asyncio.timeout(20), aiohttp.ClientSession() as session:
             while self.sent[-1:] != [f"Bearer {token}"]:
                 async with session.get(f"{self.url}/things") as response:
                     assert response.status == 200
 
     async def wait_for_log(self, text: str) -> str:
-        """Wait for a line of the log that contains a text, and return the lines up to it."""
+        """Read the log up to a line that contains a text."""
         assert self.process.stderr
         read = ""
         async with asyncio.timeout(20):
@@ -313,9 +310,9 @@ class Shop:
 async def shop(folder: Path, *options: str) -> AsyncIterator[Shop]:
     """Serve the shop until the block ends."""
     served = Shop(folder)
-    (folder / "shop.yaml").write_text(document("file:///./secrets.yaml"))
+    (folder / "shop.yaml").write_text(shop_document("file:///./secrets.yaml"))
     app = web.Application()
-    app.router.add_get("/things", served.response)
+    app.router.add_get("/things", served.handle)
     async with TestServer(app) as upstream:
         served.process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "adapter_host", "serve", "shop.yaml",
@@ -337,63 +334,63 @@ async def shop(folder: Path, *options: str) -> AsyncIterator[Shop]:
             await served.process.communicate()
 
 
-async def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
+async def test_changed_file_is_reloaded(tmp_path: Path) -> None:
     (tmp_path / "secrets.yaml").write_text("token: one\n")
     async with shop(tmp_path) as served:
-        await served.sends("one")
+        await served.wait_for_token("one")
         fresh = tmp_path / "fresh"
         fresh.write_text("token: two\n")
         fresh.rename(served.secrets)
-        await served.sends("two")
+        await served.wait_for_token("two")
         await served.wait_for_log("reloaded")
 
 
-async def test_a_mounted_volume_that_changes_is_read_again(tmp_path: Path) -> None:
+async def test_changed_volume_is_reloaded(tmp_path: Path) -> None:
     for version, token in (("v1", "one"), ("v2", "two")):
         (tmp_path / version).mkdir()
         (tmp_path / version / "secrets.yaml").write_text(f"token: {token}\n")
     (tmp_path / "data").symlink_to("v1")
     (tmp_path / "secrets.yaml").symlink_to("data/secrets.yaml")
     async with shop(tmp_path) as served:
-        await served.sends("one")
+        await served.wait_for_token("one")
         (tmp_path / "next").symlink_to("v2")
         (tmp_path / "next").rename(tmp_path / "data")
-        await served.sends("two")
+        await served.wait_for_token("two")
 
 
-async def test_a_file_that_becomes_unusable_leaves_what_is_served(tmp_path: Path) -> None:
+async def test_missing_file_keeps_serving(tmp_path: Path) -> None:
     (tmp_path / "secrets.yaml").write_text("token: one\n")
     async with shop(tmp_path) as served:
         served.secrets.unlink()
         log = await served.wait_for_log("'secrets.yaml' does not exist")
         assert "reload failed; still serving the previous version" in log
-        await served.sends("one")
+        await served.wait_for_token("one")
         served.secrets.write_text("token: two\n")
-        await served.sends("two")
+        await served.wait_for_token("two")
 
 
-async def test_a_signal_reads_the_document_and_its_secrets_again(tmp_path: Path) -> None:
+async def test_signal_reloads_document_and_secrets(tmp_path: Path) -> None:
     (tmp_path / "secrets.yaml").write_text("token: one\n")
     (tmp_path / "others.yaml").write_text("token: two\n")
     async with shop(tmp_path) as served:
-        await served.sends("one")
-        (tmp_path / "shop.yaml").write_text(document("file://others.yaml"))
+        await served.wait_for_token("one")
+        (tmp_path / "shop.yaml").write_text(shop_document("file://others.yaml"))
         served.process.send_signal(signal.SIGHUP)
-        await served.sends("two")
+        await served.wait_for_token("two")
         (tmp_path / "others.yaml").write_text("token: three\n")
-        await served.sends("three")
+        await served.wait_for_token("three")
 
 
-async def test_a_document_that_changes_is_read_again_when_asked_for(tmp_path: Path) -> None:
+async def test_changed_document_is_reloaded_with_option(tmp_path: Path) -> None:
     (tmp_path / "secrets.yaml").write_text("token: one\n")
     (tmp_path / "others.yaml").write_text("token: two\n")
     async with shop(tmp_path, "--reload") as served:
-        await served.sends("one")
-        (tmp_path / "shop.yaml").write_text(document("file://others.yaml"))
-        await served.sends("two")
+        await served.wait_for_token("one")
+        (tmp_path / "shop.yaml").write_text(shop_document("file://others.yaml"))
+        await served.wait_for_token("two")
 
 
-async def test_an_env_file_that_changes_is_read_again(tmp_path: Path) -> None:
+async def test_changed_env_file_is_reloaded(tmp_path: Path) -> None:
     (tmp_path / "shop.env").write_text("token=one\n")
     (tmp_path / "secrets.yaml").write_text("token: one\n")
     async with shop(tmp_path, "--env-file", "shop.env") as served:
@@ -401,7 +398,7 @@ async def test_an_env_file_that_changes_is_read_again(tmp_path: Path) -> None:
         await served.wait_for_log("reloaded")
 
 
-async def test_the_tutorial_s_file() -> None:
+async def test_tutorial_secrets() -> None:
     step = TUTORIAL / "step-3-shipyard-auth.yml"
     if not step.exists():
         pytest.skip(f"{step} is not there")

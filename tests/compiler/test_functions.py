@@ -224,7 +224,7 @@ def test_skip_invalid_leaves_out_a_broken_function() -> None:
 def test_capability_document_round_trip() -> None:
     declared = document(plain({"name": "go", "ref": "ships.crewed"}), consumes=[API], aggregates=ships(STEPS))
     plugins = plain_plugins()
-    capability = load_document(Source.of(declared), plugins, Settings(environment={})).capability
+    capability = load_document(Source.from_data(declared), plugins, Settings(environment={})).capability
     assert isinstance(capability, Capability)
     again = capability.document()["capability"]["aggregates"]
     assert again == ships(STEPS)

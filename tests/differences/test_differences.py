@@ -1,6 +1,6 @@
-"""Where this host does what the reference engine does not: at least one test for each, over real sockets.
+"""Differences from the reference engine: at least one test for each, over real sockets.
 
-docs/explanation/differences.md says the same for people, under the same numbers.
+docs/explanation/differences.md lists them for readers, under the same numbers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ PAGE = ROOT / "docs/explanation/differences.md"
 
 SHOWN: dict[int, tuple[str, ...]] = {
     1: (
-        "test_operations_of_one_name_are_told_apart",
+        "test_operations_of_one_name_are_distinct",
         "tests/capabilities/test_corpus.py::test_each_operation_calls_the_expected_upstream",
         "tests/compiler/test_references.py::test_best_matches",
     ),
@@ -25,27 +25,27 @@ SHOWN: dict[int, tuple[str, ...]] = {
         "test_placeholders_of_either_form_are_filled",
         "plugins/http/tests/test_corpus.py::test_every_consumed_operation_can_be_called",
     ),
-    3: ("test_outputs_are_shaped_at_every_depth", "tests/compiler/test_outputs.py::test_output_parameters"),
-    4: ("test_inputs_of_every_place_and_level_are_sent",),
-    5: ("test_bodies_are_what_they_are_called", "test_a_multipart_form_has_parts"),
-    6: ("test_a_field_that_is_left_out_is_left_out",),
+    3: ("test_outputs_are_mapped_at_every_depth", "tests/compiler/test_outputs.py::test_output_parameters"),
+    4: ("test_inputs_of_every_location_and_level_are_sent",),
+    5: ("test_bodies_have_their_declared_type", "test_multipart_form_has_parts"),
+    6: ("test_absent_field_is_not_sent",),
     7: (
-        "test_binds_are_known_to_every_template_by_either_name",
-        "tests/binds/test_binds.py::test_a_plugin_s_source_is_asked_once_for_each_key_that_is_used",
+        "test_binds_resolve_in_every_template",
+        "tests/binds/test_binds.py::test_plugin_source_reads_each_used_key_once",
     ),
-    8: ("test_passwords_and_headers_of_an_api_are_rendered_and_the_innermost_counts",),
-    9: ("test_an_error_of_the_api_stays_one", "tests/compiler/test_steps.py::test_failed_step_over_rest"),
+    8: ("test_passwords_and_headers_are_rendered",),
+    9: ("test_upstream_error_is_passed_on", "tests/compiler/test_steps.py::test_failed_step_over_rest"),
     10: (
-        "test_formats_are_read_in_steps_and_one_element_may_be_a_list",
+        "test_formats_are_parsed_in_steps",
         "plugins/http/tests/test_formats.py::test_callers_get_json",
     ),
     11: (
-        "test_steps_use_what_was_looked_up_and_bear_nulls",
+        "test_steps_use_lookups_and_nulls",
         "tests/compiler/test_steps.py::test_step_results_of_any_json_type",
     ),
-    12: ("test_base_and_path_are_joined_by_one_slash", "test_with_takes_every_way_to_name_an_input"),
+    12: ("test_base_and_path_are_joined_by_one_slash", "test_with_accepts_every_reference_form"),
     13: (
-        "test_rest_knows_head_options_and_405",
+        "test_head_options_and_405",
         "tests/compiler/test_forward.py::test_method_path_query_and_body_are_forwarded",
         "tests/compiler/test_forward.py::test_response_is_returned_unchanged",
     ),
@@ -58,10 +58,10 @@ SHOWN: dict[int, tuple[str, ...]] = {
         "plugins/control/tests/test_endpoints.py::test_reload_returns_status_and_keeps_counters",
         "plugins/control/tests/test_logs.py::test_log_levels",
     ),
-    15: ("test_two_protocols_share_a_function_at_the_same_time",),
+    15: ("test_two_protocols_share_a_function",),
     16: (
-        "test_a_call_that_names_nothing_is_refused_whatever_else_there_is",
-        "test_values_without_an_api_have_their_type",
+        "test_unknown_call_is_an_error",
+        "test_constant_outputs_have_their_type",
     ),
     17: (
         "tests/cli/test_serve.py::test_port_in_use",
@@ -69,13 +69,13 @@ SHOWN: dict[int, tuple[str, ...]] = {
         "tests/host/test_host.py::test_failed_start_stops_the_started",
     ),
     18: (
-        "test_inputs_are_checked_before_anything_is_called",
+        "test_inputs_are_validated_before_the_call",
         "tests/compiler/test_outputs.py::test_coerce_values",
         "tests/compiler/test_invalid_documents.py::test_invalid_document",
-        "tests/document/test_strict.py::test_mutations_have_the_same_verdict",
+        "tests/document/test_strict.py::test_mutated_documents_have_same_verdict",
     ),
     19: (
-        "test_the_name_of_a_secret_is_no_secret",
+        "test_template_text_is_not_accepted_as_secret",
         "tests/server/test_access.py::test_empty_secret_rejects_everyone",
         "tests/auth/test_digest.py::test_empty_secret_rejects_everyone",
     ),
@@ -84,24 +84,24 @@ SHOWN: dict[int, tuple[str, ...]] = {
         "tests/compiler/test_forward.py::test_upstream_credentials_and_constants_take_precedence",
     ),
     21: (
-        "test_a_value_stays_in_its_place",
-        "test_a_quote_in_a_value_stays_in_its_json_string",
+        "test_value_cannot_leave_its_part_of_the_url",
+        "test_value_cannot_leave_its_json_string",
         "tests/compiler/test_forward.py::test_path_cannot_escape_the_base",
     ),
     22: (
-        "test_an_endpoint_looks_at_where_a_request_comes_from",
+        "test_host_and_origin_are_checked",
         "tests/server/test_access.py::test_hosts_and_origins_beyond_loopback",
         "plugins/mcp/tests/test_streams.py::test_invalid_session_id_is_ignored",
         "plugins/mcp/tests/test_sessions.py::test_session_memory_limit",
     ),
     23: (
-        "test_errors_tell_nothing_of_the_inside",
+        "test_errors_hide_internal_details",
         "plugins/mcp/tests/test_stdio.py::test_internal_error_hides_details",
         "plugins/http/tests/test_authentication.py::test_secrets_are_in_no_repr_and_no_log",
     ),
     24: (
-        "test_what_nobody_declared_is_refused_and_fills_no_template",
-        "test_bodies_and_answers_are_bounded",
+        "test_undeclared_arguments_are_rejected",
+        "test_bodies_and_responses_are_limited",
         "tests/host/test_host.py::test_call_limit",
         "plugins/resilience/tests/test_limits.py::test_rate_limit",
     ),
@@ -127,7 +127,7 @@ SHOWN: dict[int, tuple[str, ...]] = {
 
 
 def names(path: Path) -> set[str]:
-    """Return the tests of a file, those of classes too."""
+    """Return the tests of a file, including methods."""
     nodes = ast.walk(ast.parse(path.read_text()))
     return {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
 
@@ -136,17 +136,17 @@ OWN = set().union(*map(names, Path(__file__).parent.glob("test_differences_of_*.
 
 
 @pytest.mark.parametrize("number", SHOWN)
-def test_each_difference_is_shown(number: int) -> None:
+def test_each_difference_has_tests(number: int) -> None:
     assert SHOWN[number]
     for test in SHOWN[number]:
         file, mark, name = test.rpartition("::")
         assert name in (names(ROOT / file) if mark else OWN), test
 
 
-def test_the_page_and_the_tests_have_the_same_numbers() -> None:
+def test_page_and_table_have_same_numbers() -> None:
     numbers = [int(number) for number in re.findall(r"^\| (\d+) \|", PAGE.read_text(), re.MULTILINE)]
     assert numbers == sorted(SHOWN) == list(range(1, 28))
 
 
-def test_each_test_of_a_difference_is_in_the_table() -> None:
+def test_each_test_is_in_the_table() -> None:
     assert {name for name in OWN if name.startswith("test_")} <= {test for tests in SHOWN.values() for test in tests}

@@ -1,4 +1,4 @@
-"""Where the reference engine does something else than a document says, and this host does not."""
+"""Cases where the reference engine deviates from the document, and this host does not."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from adapter_host import Host, ProblemsError
 from tests.support.rest_and_mcp import document, given, offering, operation, resource, tool
 
 
-async def test_operations_of_one_name_are_told_apart() -> None:
+async def test_operations_of_one_name_are_distinct() -> None:
     consumed = [
         resource("/users", operation("get"), name="users"),
         resource("/groups", operation("get"), name="groups"),
@@ -39,7 +39,7 @@ async def test_placeholders_of_either_form_are_filled() -> None:
 
 
 @pytest.mark.parametrize(
-    ("output", "found"),
+    ("output", "expected"),
     [
         ({"type": "object", "mapping": "$."}, {"a": {"b": [{"c": {"d": "4"}}]}}),
         ({"type": "object", "mapping": "$.a", "properties": {"b": {"type": "array"}}}, {"b": [{"c": {"d": "4"}}]}),
@@ -68,16 +68,16 @@ async def test_placeholders_of_either_form_are_filled() -> None:
     ],
     ids=["whole", "mapped", "deep"],
 )
-async def test_outputs_are_shaped_at_every_depth(output: Any, found: Any) -> None:
+async def test_outputs_are_mapped_at_every_depth(output: Any, expected: Any) -> None:
     rest = [resource("/a", {"method": "GET", "call": "api.do", "outputParameters": [output]})]
     tools = [tool(call="api.do", outputParameters=[output])]
     async with offering(resource("/a", operation()), rest=rest, tools=tools) as offered:
         offered.respond_with({"a": {"b": [{"c": {"d": "4"}}]}})
-        assert (await offered.rest("GET", "/a")).data == found
-        assert (await offered.tool("do")).data == found
+        assert (await offered.rest("GET", "/a")).data == expected
+        assert (await offered.tool("do")).data == expected
 
 
-async def test_inputs_of_every_place_and_level_are_sent() -> None:
+async def test_inputs_of_every_location_and_level_are_sent() -> None:
     inputs = [given("field", "body"), given("crumb", "cookie"), given("id", "path", value="7")]
     consumed = resource(
         "/a/{id}", operation("do", "POST", inputParameters=inputs), inputParameters=[given("q", "query")]
@@ -104,14 +104,14 @@ async def test_inputs_of_every_place_and_level_are_sent() -> None:
     ],
     ids=["text", "xml", "form", "json as text", "text alone"],
 )
-async def test_bodies_are_what_they_are_called(body: Any, sent: bytes, media_type: str) -> None:
+async def test_bodies_have_their_declared_type(body: Any, sent: bytes, media_type: str) -> None:
     async with offering(resource("/a", operation("do", "POST", body=body)), tools=[tool(call="api.do")]) as offered:
         assert not (await offered.tool("do", {"x": 'a"b&c'})).failed
         seen = offered.api.last
     assert (seen.body, seen.headers["Content-Type"].partition(";")[0]) == (sent, media_type)
 
 
-async def test_a_multipart_form_has_parts() -> None:
+async def test_multipart_form_has_parts() -> None:
     parts = {"type": "multipartForm", "data": [{"name": "v", "value": "{{x}}", "filename": "a.txt"}]}
     async with offering(resource("/a", operation("do", "POST", body=parts)), tools=[tool(call="api.do")]) as offered:
         await offered.tool("do", {"x": "hello"})
@@ -120,8 +120,8 @@ async def test_a_multipart_form_has_parts() -> None:
     assert re.search(rb'name="v"; filename="a.txt".*\r\n\r\nhello\r\n', seen.body, re.DOTALL)
 
 
-async def test_a_field_that_is_left_out_is_left_out() -> None:
-    """Neither does a cookie come from the body."""
+async def test_absent_field_is_not_sent() -> None:
+    """A cookie is not read from the body either."""
     inputs = [given("a", "body", type="string"), given("b", "body", type="string"), given("c", "cookie")]
     rest = [resource("/a", {"method": "POST", "call": "api.do", "inputParameters": inputs})]
     async with offering(resource("/a", operation("do", "POST", inputParameters=inputs)), rest=rest) as offered:
@@ -130,7 +130,7 @@ async def test_a_field_that_is_left_out_is_left_out() -> None:
     assert (seen.body, seen.headers["Cookie"]) == (b'{"a":"1"}', "c=jar")
 
 
-async def test_binds_are_known_to_every_template_by_either_name(tmp_path: Path) -> None:
+async def test_binds_resolve_in_every_template(tmp_path: Path) -> None:
     (tmp_path / "secrets.yaml").write_text("token: from-file\n")
     binds = [
         {"namespace": "file", "location": "file:///./secrets.yaml", "keys": {"TOKEN": "token"}},
@@ -149,7 +149,7 @@ async def test_binds_are_known_to_every_template_by_either_name(tmp_path: Path) 
     assert (seen.target, seen.headers["X-Token"], seen.headers["X-Short"]) == ("/here", "from-file", "from-file")
 
 
-async def test_passwords_and_headers_of_an_api_are_rendered_and_the_innermost_counts() -> None:
+async def test_passwords_and_headers_are_rendered() -> None:
     consumer = {
         "authentication": {"type": "basic", "username": "us", "password": "{{PASSWORD}}"},
         "inputParameters": [given("X-A", "header", value="{{PASSWORD}}"), given("X-B", "header", value="outer")],
@@ -168,8 +168,8 @@ async def test_passwords_and_headers_of_an_api_are_rendered_and_the_innermost_co
 
 
 @pytest.mark.parametrize("mode", ["call", "steps", "ref"])
-async def test_an_error_of_the_api_stays_one(mode: str) -> None:
-    """Whatever would have been made of a success, callers get its status and its own body."""
+async def test_upstream_error_is_passed_on(mode: str) -> None:
+    """Clients get the upstream's status and body, regardless of output mappings."""
     shaped: Any = [{"name": "name", "type": "object", "properties": {"name": {"type": "string", "mapping": "$.name"}}}]
     steps = [{"type": "call", "name": "first", "call": "api.do"}]
     function = {"name": "fn", "description": "Does it", "call": "api.do", "outputParameters": shaped}
@@ -185,29 +185,29 @@ async def test_an_error_of_the_api_stays_one(mode: str) -> None:
         aggregates=[{"label": "All", "namespace": "all", "functions": [function]}],
     ) as offered:
         offered.respond_with({"error": "no such thing"}, status=404)
-        answer, told = await offered.rest("GET", "/a"), await offered.tool("do")
-    assert (answer.status, answer.data) == (404, {"error": "no such thing"})
-    assert told.failed
-    assert "no such thing" in told.text
+        response, result = await offered.rest("GET", "/a"), await offered.tool("do")
+    assert (response.status, response.data) == (404, {"error": "no such thing"})
+    assert result.failed
+    assert "no such thing" in result.text
 
 
 XML = "<list><item><id>1</id></item></list>"
 
 
-async def test_formats_are_read_in_steps_and_one_element_may_be_a_list() -> None:
+async def test_formats_are_parsed_in_steps() -> None:
     steps = [{"type": "call", "name": "read", "call": "api.do"}]
     mappings = [{"targetName": "id", "value": "$.read.item.id"}]
-    listed = [{"type": "array", "mapping": "$.item", "items": {"type": "string", "mapping": "$.id"}}]
+    outputs = [{"type": "array", "mapping": "$.item", "items": {"type": "string", "mapping": "$.id"}}]
     async with offering(
         resource("/a", operation(outputRawFormat="xml")),
-        tools=[tool("steps", steps=steps, mappings=mappings), tool("list", call="api.do", outputParameters=listed)],
+        tools=[tool("steps", steps=steps, mappings=mappings), tool("list", call="api.do", outputParameters=outputs)],
     ) as offered:
         offered.respond_with(XML, media_type="application/xml")
         assert (await offered.tool("steps")).data == {"id": "1"}
         assert (await offered.tool("list")).data == ["1"]
 
 
-async def test_steps_use_what_was_looked_up_and_bear_nulls() -> None:
+async def test_steps_use_lookups_and_nulls() -> None:
     steps = [
         {"type": "call", "name": "list", "call": "api.list"},
         {"type": "lookup", "name": "found", "index": "list", "match": "id", "lookupValue": "{{id}}",
@@ -223,8 +223,8 @@ async def test_steps_use_what_was_looked_up_and_bear_nulls() -> None:
     given_id = [given("id", type="string", description="Which")]
     async with offering(*consumed, tools=[tool(steps=steps, mappings=mappings, inputParameters=given_id)]) as offered:
         offered.respond_with([{"id": "1", "code": "A"}, {"id": "2", "code": "B/C", "none": None}])
-        told = await offered.tool("do", {"id": "2"})
-        assert told.data == {"first": "1", "all": {"codes": ["A", "B/C"]}}
+        result = await offered.tool("do", {"id": "2"})
+        assert result.data == {"first": "1", "all": {"codes": ["A", "B/C"]}}
         assert offered.api.last.target == "/read/B%2FC"
 
 
@@ -235,7 +235,7 @@ async def test_base_and_path_are_joined_by_one_slash() -> None:
 
 
 @pytest.mark.parametrize("value", ["rest.x", "tools.x", "$this.agent.x", "agent.x", "{{x}}", "x"])
-async def test_with_takes_every_way_to_name_an_input(value: str) -> None:
+async def test_with_accepts_every_reference_form(value: str) -> None:
     inputs = [given("x", type="string", description="It")]
     unit = {**tool(call="api.do", inputParameters=inputs), "with": {"x": value}}
     async with offering(resource("/a", operation(inputParameters=[given("x", "query")])), tools=[unit]) as offered:
@@ -243,7 +243,7 @@ async def test_with_takes_every_way_to_name_an_input(value: str) -> None:
         assert offered.api.last.target == "/a?x=given"
 
 
-async def test_rest_knows_head_options_and_405() -> None:
+async def test_head_options_and_405() -> None:
     async with offering(
         resource("/a", operation()), rest=[resource("/a", {"method": "GET", "call": "api.do"})]
     ) as offered:
@@ -254,7 +254,7 @@ async def test_rest_knows_head_options_and_405() -> None:
     assert (other.status, other.headers["Allow"]) == (405, "GET, HEAD, OPTIONS")
 
 
-async def test_two_protocols_share_a_function_at_the_same_time() -> None:
+async def test_two_protocols_share_a_function() -> None:
     function = {
         "name": "fn",
         "description": "Does it",
@@ -275,14 +275,14 @@ async def test_two_protocols_share_a_function_at_the_same_time() -> None:
     assert asked == {f"/a?x=r{n}" for n in range(20)} | {f"/a?x=t{n}" for n in range(5)}
 
 
-def test_a_call_that_names_nothing_is_refused_whatever_else_there_is() -> None:
+def test_unknown_call_is_an_error() -> None:
     mocked = [{"name": "x", "type": "string", "value": "made up"}]
     rest = [resource("/a", {"method": "GET", "call": "api.nothing", "outputParameters": mocked})]
     with pytest.raises(ProblemsError, match=r"unknown operation 'api\.nothing'"):
         Host(document("http://127.0.0.1:1", [resource("/a", operation())], rest=rest))
 
 
-async def test_values_without_an_api_have_their_type() -> None:
+async def test_constant_outputs_have_their_type() -> None:
     outputs = [
         {"name": "count", "type": "number", "value": "{{n}}"},
         {"name": "on", "type": "boolean", "value": "true"},
@@ -298,12 +298,12 @@ async def test_values_without_an_api_have_their_type() -> None:
     [({"n": "x"}, "n"), ({"n": "1", "code": "abc"}, "code"), ({"code": "AB"}, "n")],
     ids=["type", "pattern", "required"],
 )
-async def test_inputs_are_checked_before_anything_is_called(sent: dict[str, str], parameter: str) -> None:
+async def test_inputs_are_validated_before_the_call(sent: dict[str, str], parameter: str) -> None:
     inputs = [
         given("n", "query", type="integer", required=True),
         given("code", "query", type="string", pattern="^[A-Z]+$"),
     ]
     rest = [resource("/a", {"method": "GET", "call": "api.do", "inputParameters": inputs})]
     async with offering(resource("/a", operation(inputParameters=inputs)), rest=rest) as offered:
-        answer = await offered.rest("GET", "/a?" + "&".join(f"{name}={value}" for name, value in sent.items()))
-        assert (answer.status, answer.data["parameter"], offered.api.seen) == (400, parameter, [])
+        response = await offered.rest("GET", "/a?" + "&".join(f"{name}={value}" for name, value in sent.items()))
+        assert (response.status, response.data["parameter"], offered.api.seen) == (400, parameter, [])

@@ -1,4 +1,4 @@
-"""Where the reference engine is open, and this host is not."""
+"""Cases where the reference engine is insecure, and this host is not."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from adapter_host.testing import running
 from tests.support.rest_and_mcp import document, given, offering, operation, resource, tool
 
 
-async def test_the_name_of_a_secret_is_no_secret() -> None:
-    """An unset one stops the start; here it is set, and its template's own text opens nothing."""
+async def test_template_text_is_not_accepted_as_secret() -> None:
+    """An unset secret prevents the start; a set one does not accept its template's text."""
     bearer = {"authentication": {"type": "bearer", "token": "{{TOKEN}}"}}
     rest = [resource("/a", {"method": "GET", "call": "api.do"})]
     declared = document("http://127.0.0.1:1", [resource("/a", operation())], rest=rest, exposer=bearer)
@@ -28,15 +28,15 @@ async def test_the_name_of_a_secret_is_no_secret() -> None:
 
 
 @pytest.mark.parametrize("value", ["../admin?x=", "a/b", "a?x=1#f", "a&b=c"])
-async def test_a_value_stays_in_its_place(value: str) -> None:
+async def test_value_cannot_leave_its_part_of_the_url(value: str) -> None:
     body = {"type": "json", "data": '{"v": "{{v}}"}'}
     key = {"authentication": {"type": "apikey", "key": "k", "value": "a&b=c", "placement": "query"}}
     inputs = [given("q", "query")]
     consumed = resource("/a/{v}", operation("do", "POST", inputParameters=inputs, body=body))
     async with offering(consumed, tools=[tool(call="api.do")], consumer=key) as offered:
-        told = await offered.tool("do", {"v": value, "q": value})
+        result = await offered.tool("do", {"v": value, "q": value})
         if value.startswith(".."):
-            assert (told.failed, offered.api.seen) == (True, [])
+            assert (result.failed, offered.api.seen) == (True, [])
             return
         seen = offered.api.last
     path, _, query = seen.target.partition("?")
@@ -45,7 +45,7 @@ async def test_a_value_stays_in_its_place(value: str) -> None:
     assert f"k={'a%26b%3Dc'}" in query
 
 
-async def test_a_quote_in_a_value_stays_in_its_json_string() -> None:
+async def test_value_cannot_leave_its_json_string() -> None:
     body = {"type": "json", "data": '{"v": "{{v}}", "admin": false}'}
     async with offering(resource("/a", operation("do", "POST", body=body)), tools=[tool(call="api.do")]) as offered:
         await offered.tool("do", {"v": '", "admin": true, "x": "'})
@@ -57,7 +57,7 @@ async def test_a_quote_in_a_value_stays_in_its_json_string() -> None:
     [({"Host": "evil.example"}, 421), ({"Origin": "https://evil.example"}, 403)],
     ids=["host", "origin"],
 )
-async def test_an_endpoint_looks_at_where_a_request_comes_from(headers: dict[str, str], status: int) -> None:
+async def test_host_and_origin_are_checked(headers: dict[str, str], status: int) -> None:
     async with offering(resource("/a", operation()), tools=[tool(call="api.do")]) as offered:
         message = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
         sent = {"Accept": "application/json, text/event-stream", **headers}
@@ -68,7 +68,7 @@ async def test_an_endpoint_looks_at_where_a_request_comes_from(headers: dict[str
             assert response.status == status
 
 
-async def test_errors_tell_nothing_of_the_inside(caplog: pytest.LogCaptureFixture) -> None:
+async def test_errors_hide_internal_details(caplog: pytest.LogCaptureFixture) -> None:
     secrets = {"environment": {"KEY": "s3cr3t"}}
     key = {
         "baseUri": "http://127.0.0.1:1/inner-path",
@@ -81,14 +81,14 @@ async def test_errors_tell_nothing_of_the_inside(caplog: pytest.LogCaptureFixtur
         consumer=key,
         settings=secrets,
     ) as offered:
-        answer, told = await offered.rest("GET", "/a?x=private"), await offered.tool("do", {"x": "private"})
-    assert (answer.status, answer.data["title"]) == (502, "Upstream unreachable")
-    for text in (answer.body.decode(), told.text):
+        response, result = await offered.rest("GET", "/a?x=private"), await offered.tool("do", {"x": "private"})
+    assert (response.status, response.data["title"]) == (502, "Upstream unreachable")
+    for text in (response.body.decode(), result.text):
         assert not re.search(r"s3cr3t|127\.0\.0\.1|inner-path|private|Traceback|Error\b", text)
     assert not re.search(r"s3cr3t|private", caplog.text)
 
 
-async def test_what_nobody_declared_is_refused_and_fills_no_template() -> None:
+async def test_undeclared_arguments_are_rejected() -> None:
     headers = [given("X-Token", "header", value="{{TOKEN}}")]
     async with offering(
         resource("/a", operation(inputParameters=headers)),
@@ -96,19 +96,19 @@ async def test_what_nobody_declared_is_refused_and_fills_no_template() -> None:
         settings={"environment": {"TOKEN": "ours"}},
         binds=[{"namespace": "env", "keys": {"TOKEN": "TOKEN"}}],
     ) as offered:
-        told = await offered.tool("do", {"TOKEN": "mine"})
-        assert (told.failed, offered.api.seen) == (True, [])
+        result = await offered.tool("do", {"TOKEN": "mine"})
+        assert (result.failed, offered.api.seen) == (True, [])
         await offered.tool("do")
         assert offered.api.last.headers["X-Token"] == "ours"
 
 
-async def test_bodies_and_answers_are_bounded() -> None:
+async def test_bodies_and_responses_are_limited() -> None:
     rest = [resource("/a", {"method": "POST", "call": "api.do"})]
     consumed = resource("/a", operation("do", "POST", inputParameters=[given("body", "body")]))
     limits = {"body_limit": 1000, "response_limit": 1000}
     async with offering(consumed, rest=rest, tools=[tool(call="api.do")], settings=limits) as offered:
         assert (await offered.rest("POST", "/a", json="x" * 1000)).status == 413
         offered.respond_with("x" * 1001)
-        told = await offered.tool("do", {"body": 1})
-    assert told.failed
-    assert "larger than 1000 bytes" in told.text
+        result = await offered.tool("do", {"body": 1})
+    assert result.failed
+    assert "larger than 1000 bytes" in result.text

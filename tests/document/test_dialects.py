@@ -1,4 +1,4 @@
-"""The versions of the language: what is said in the form of one is served like what is said in another's."""
+"""Versions of the language: equivalent documents of all versions are served alike."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from adapter_host import (
     hookimpl,
 )
 from adapter_host.cli import main
-from adapter_host.document.dialects import rewrite
+from adapter_host.document.dialects import normalize
 from adapter_host.document.source import Source
 from adapter_host.testing import FakePlugin, running
 from tests.support.beta5_forms import newer
@@ -186,43 +186,43 @@ CALLS: Mapping[str, Data] = {"read-station": {"id": "7", "days": 2}, "feel": {"s
 
 
 class Upstream:
-    """Tells what it was asked, and notes it."""
+    """Responds with the request, and records it."""
 
     def __init__(self) -> None:
-        self.asked: list[Data] = []
+        self.requests: list[Data] = []
 
-    async def answer(self, request: web.BaseRequest) -> web.Response:
+    async def handle(self, request: web.BaseRequest) -> web.Response:
         query = [{"name": name, "value": value} for name, value in request.query.items()]
         sent = {"path": request.path, "query": query, "near": ["b", "d"], "client": request.headers.get("X-Client")}
-        self.asked.append({"method": request.method, **sent, "body": (await request.read()).decode()})
+        self.requests.append({"method": request.method, **sent, "body": (await request.read()).decode()})
         found = [{"name": name, "celsius": number} for number, name in enumerate("abcd")]
         return web.json_response({**sent, "found": found})
 
 
-async def served(document: Data) -> Data:
-    """All that callers see of a document, and what its API was asked, with what the host warned of."""
+async def observe(document: Data) -> Data:
+    """Serve a document; return all responses, upstream requests and warnings."""
     upstream = Upstream()
-    async with RawTestServer(upstream.answer) as server:
+    async with RawTestServer(upstream.handle) as server:
         bases = {"weather": str(server.make_url("/"))}
         async with running(document, base_uris=bases) as host, aiohttp.ClientSession() as session:
             rest = host.url("front")
             async with session.get(f"{rest}/openapi.json") as response:
-                described = {**await response.json(), "servers": []}
-            answers = [await request(session, rest, *asked) for asked in REQUESTS]
+                description = {**await response.json(), "servers": []}
+            responses = [await request(session, rest, *arguments) for arguments in REQUESTS]
             async with Client(host.url("tools")) as client:
-                offered = await listed(client)
+                mcp = await list_everything(client)
             warnings = [str(warning) for warning in host.host.warnings]
-    asked = sorted(upstream.asked, key=json.dumps)
-    return {"openapi": described, "answers": answers, "mcp": offered, "asked": asked, "warnings": warnings}
+    requests = sorted(upstream.requests, key=json.dumps)
+    return {"openapi": description, "responses": responses, "mcp": mcp, "requests": requests, "warnings": warnings}
 
 
 async def request(session: aiohttp.ClientSession, url: str, method: str, path: str, body: Data) -> Data:
     async with session.request(method, f"{url}{path}", json=body) as response:
-        answer = await response.json(content_type=None)
-        return response.status, answer if response.status < 400 else answer["detail"]
+        data = await response.json(content_type=None)
+        return response.status, data if response.status < 400 else data["detail"]
 
 
-async def listed(client: Client) -> Data:
+async def list_everything(client: Client) -> Data:
     info = client.server_info
     assert info is not None
     called = [(await client.call_tool(name, CALLS[name])).structured_content for name in CALLS]
@@ -234,25 +234,25 @@ async def listed(client: Client) -> Data:
     return {
         "server": (info.name, info.title, info.version),
         "tools": [tool.model_dump() for tool in (await client.list_tools()).tools],
-        "templates": [each.model_dump() for each in (await client.list_resource_templates()).resource_templates],
+        "templates": [item.model_dump() for item in (await client.list_resource_templates()).resource_templates],
         "prompts": [prompt.model_dump() for prompt in (await client.list_prompts()).prompts],
-        "answers": [*called, json.loads(read.text), message.content.text],
+        "responses": [*called, json.loads(read.text), message.content.text],
     }
 
 
-async def test_the_later_language_says_the_same() -> None:
-    older, later = await served(OLDER), await served(newer(OLDER))
+async def test_later_language_is_served_alike() -> None:
+    older, later = await observe(OLDER), await observe(newer(OLDER))
     assert older == later
     assert older["warnings"] == []
-    assert older["answers"][0] == (200, {"path": "/stations/7", "sent": ["3"]})
+    assert older["responses"][0] == (200, {"path": "/stations/7", "sent": ["3"]})
     near = [{"name": "b", "celsius": 1}, {"name": "d", "celsius": 3}]
-    assert older["answers"][2] == (200, {"home": {"path": "/stations/7"}, "near": near})
+    assert older["responses"][2] == (200, {"home": {"path": "/stations/7"}, "near": near})
     assert older["mcp"]["server"] == ("tools", "Weather", "3.1.4")
     assert [tool["title"] for tool in older["mcp"]["tools"]] == ["Read a station", None, None]
 
 
-def both(change: str) -> Data:
-    """Return the document with one of its parts said otherwise, by the words of either language."""
+def changed(change: str) -> Data:
+    """Return the document with one part in another form."""
     document = copy.deepcopy(OLDER)
     capability = document["capability"]
     if change == "aggregates by namespace":
@@ -266,7 +266,7 @@ def both(change: str) -> Data:
         capability["consumes"] = newer(OLDER)["capability"]["consumes"]
     elif change == "properties in a list":
         (output,) = capability["exposes"][0]["resources"][0]["operations"][0]["outputParameters"]
-        output["properties"] = [{"name": name, **each} for name, each in output["properties"].items()]
+        output["properties"] = [{"name": name, **item} for name, item in output["properties"].items()]
     elif change == "properties below the mapping":
         (output,) = capability["exposes"][0]["resources"][0]["operations"][0]["outputParameters"]
         output["mapping"] = {"properties": output.pop("properties")}
@@ -294,9 +294,9 @@ def both(change: str) -> Data:
         "a title",
     ],
 )
-async def test_forms_mix(change: str) -> None:
-    assert both(change) != OLDER
-    assert await served(both(change)) == await served(OLDER)
+async def test_forms_of_both_languages_can_be_mixed(change: str) -> None:
+    assert changed(change) != OLDER
+    assert await observe(changed(change)) == await observe(OLDER)
 
 
 # The header
@@ -322,7 +322,7 @@ def greeting(header: str, **exposer: Data) -> str:
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("key", ["naftiko", "ikanos"])
-def test_every_version_is_known(key: str, version: str, tmp_path: Path) -> None:
+def test_known_versions_load_without_warnings(key: str, version: str, tmp_path: Path) -> None:
     file = tmp_path / "greeting.yaml"
     file.write_text(greeting(f"{key}: {version}"))
     host = Host(file)
@@ -344,7 +344,7 @@ def test_every_version_is_known(key: str, version: str, tmp_path: Path) -> None:
         ("ikanos: ${VERSION}", "1.0.0-beta5"),
     ],
 )
-def test_an_unknown_version_is_read_as_the_nearest(header: str, read_as: str, tmp_path: Path) -> None:
+def test_unknown_version_is_read_as_nearest(header: str, read_as: str, tmp_path: Path) -> None:
     file = tmp_path / "greeting.yaml"
     file.write_text(greeting(header))
     (warning,) = Host(file).warnings
@@ -352,13 +352,13 @@ def test_an_unknown_version_is_read_as_the_nearest(header: str, read_as: str, tm
     assert (warning.line, warning.warning) == (1, True)
 
 
-async def test_the_oldest_words(tmp_path: Path) -> None:
+async def test_oldest_keys_are_read(tmp_path: Path) -> None:
     """`externalRefs`, `type: api` and `const`; a file's path is a bind's location."""
     (tmp_path / "tokens.json").write_text('{"API_TOKEN": "t0ken"}')
-    asked: list[Data] = []
+    requests: list[Data] = []
 
-    async def answer(request: web.BaseRequest) -> web.Response:
-        asked.append((request.headers["Authorization"], request.headers["X-Version"], request.headers["X-User"]))
+    async def handle(request: web.BaseRequest) -> web.Response:
+        requests.append((request.headers["Authorization"], request.headers["X-Version"], request.headers["X-User"]))
         return web.json_response({})
 
     document = """
@@ -391,7 +391,7 @@ async def test_the_oldest_words(tmp_path: Path) -> None:
               operations: [{method: GET, call: api.get-me}]
     """
     (tmp_path / "old.yaml").write_text(document)
-    async with RawTestServer(answer) as server, aiohttp.ClientSession() as session:
+    async with RawTestServer(handle) as server, aiohttp.ClientSession() as session:
         settings: Data = {"base_uris": {"api": str(server.make_url("/"))}, "environment": {"API_USER": "ada"}}
         async with running(tmp_path / "old.yaml", **settings) as host:
             assert host.host.warnings == ()
@@ -399,13 +399,13 @@ async def test_the_oldest_words(tmp_path: Path) -> None:
                 assert (response.status, await response.json()) == (200, "Hello, World!")
             async with session.get(f"{host.url('front')}/me") as response:
                 assert response.status == 200
-    assert asked == [("Bearer t0ken", "2025-09-03", "ada")]
+    assert requests == [("Bearer t0ken", "2025-09-03", "ada")]
 
 
 # Tags
 
 
-async def test_tags_are_those_of_the_openapi_document() -> None:
+async def test_tags_appear_in_openapi_document() -> None:
     document = newer(OLDER)
     resources = document["capability"]["exposes"][0]["resources"]
     resources["station"]["tags"] = ["stations"]
@@ -413,75 +413,75 @@ async def test_tags_are_those_of_the_openapi_document() -> None:
     document["capability"]["exposes"][1]["tools"]["say"]["tags"] = ["words"]
     document["capability"]["consumes"][0]["resources"]["station"]["tags"] = ["raw"]
     document["capability"]["consumes"][0]["resources"]["station"]["operations"]["read"]["tags"] = ["raw"]
-    seen = await served(document)
-    paths = seen["openapi"]["paths"]
+    observed = await observe(document)
+    paths = observed["openapi"]["paths"]
     assert paths["/stations/{id}"]["get"]["tags"] == ["stations"]
     assert paths["/stations/{id}"]["put"]["tags"] == ["stations", "quick"]
     assert paths["/nearby/{id}"]["get"]["tags"] == ["nearby"]
-    assert seen["openapi"]["tags"] == [{"name": "stations"}, {"name": "quick"}, {"name": "nearby"}]
-    assert seen["warnings"] == []
+    assert observed["openapi"]["tags"] == [{"name": "stations"}, {"name": "quick"}, {"name": "nearby"}]
+    assert observed["warnings"] == []
 
 
 # Imports
 
 
-def split(folder: Path, document: Data, *, whole: bool, old: bool = False) -> Path:
-    """Return a document whose sections are imported files, below `capability` if `whole`, else at the root."""
+def write_split(folder: Path, document: Data, *, nested: bool, earlier: bool = False) -> Path:
+    """Write the document and a file for each section, its content below `capability` if `nested`."""
     capability, parts = document["capability"], {}
     for section in ("consumes", "aggregates", "exposes"):
         file = folder / f"{section}.yaml"
-        own = {section: capability[section]}
+        content = {section: capability[section]}
         file.write_text(
-            yaml.safe_dump({"ikanos": "1.0.0-beta5", **({"capability": own} if whole else own)}, sort_keys=False)
+            yaml.safe_dump(
+                {"ikanos": "1.0.0-beta5", **({"capability": content} if nested else content)}, sort_keys=False
+            )
         )
-        where = "location" if old else "from"
-        parts[section] = [{where: f"./{file.name}", "import": each["namespace"]} for each in capability[section]]
-    header = "naftiko" if old else "ikanos"
+        file_key = "location" if earlier else "from"
+        parts[section] = [{file_key: f"./{file.name}", "import": item["namespace"]} for item in capability[section]]
+    header = "naftiko" if earlier else "ikanos"
     assembled = {header: document[header], "info": document["info"], "capability": parts}
     path = folder / "assembled.yaml"
     path.write_text(yaml.safe_dump(assembled, sort_keys=False))
     return path
 
 
-@pytest.mark.parametrize("whole", [True, False])
-async def test_every_section_is_imported(whole: bool, tmp_path: Path) -> None:
-    path = split(tmp_path, newer(OLDER), whole=whole)
-    assert await served(path) == await served(OLDER)
+@pytest.mark.parametrize("nested", [True, False])
+async def test_sections_are_imported(nested: bool, tmp_path: Path) -> None:
+    path = write_split(tmp_path, newer(OLDER), nested=nested)
+    assert await observe(path) == await observe(OLDER)
 
 
-async def test_an_older_document_imports_every_section(tmp_path: Path) -> None:
+async def test_older_document_imports_sections(tmp_path: Path) -> None:
     older = {**newer(OLDER), "naftiko": "1.0.0-alpha2", "info": OLDER["info"]}
-    assert await served(split(tmp_path, older, whole=False, old=True)) == await served(OLDER)
+    assert await observe(write_split(tmp_path, older, nested=False, earlier=True)) == await observe(OLDER)
 
 
 @pytest.mark.parametrize("section", ["consumes", "aggregates", "exposes"])
-def test_a_file_of_one_section_validates_alone(
-    section: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    split(tmp_path, newer(OLDER), whole=False)
+def test_fragment_validates(section: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_split(tmp_path, newer(OLDER), nested=False)
     assert main(["validate", str(tmp_path / f"{section}.yaml")]) == 0
     assert capsys.readouterr().err == ""
 
 
-def test_a_file_of_binds_validates_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_fragment_of_binds_validates(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "binds.yaml").write_text("ikanos: 1.0.0-beta5\nbinds:\n  - {namespace: env, keys: {TOKEN: TOKEN}}\n")
     assert main(["validate", str(tmp_path / "binds.yaml")]) == 0
     assert capsys.readouterr().err == ""
 
 
-async def test_another_name_is_known_by_either(tmp_path: Path) -> None:
-    """What an exposer says of its caller's inputs goes by its own name, whatever it is called here."""
-    path = split(tmp_path, newer(OLDER), whole=False)
+async def test_renamed_import_keeps_its_own_qualifier(tmp_path: Path) -> None:
+    """An exposer's inputs are qualified by its own name, whatever the import calls it."""
+    path = write_split(tmp_path, newer(OLDER), nested=False)
     document = yaml.safe_load(path.read_text())
     document["capability"]["exposes"][0]["as"] = "renamed"
     path.write_text(yaml.safe_dump(document))
     async with (
-        RawTestServer(Upstream().answer) as server,
+        RawTestServer(Upstream().handle) as server,
         running(path, base_uris={"weather": str(server.make_url("/"))}) as host,
         aiohttp.ClientSession() as session,
     ):
-        answer = await request(session, host.url("renamed"), "GET", "/nearby/7", None)
-    assert answer[1]["home"] == {"path": "/stations/7"}
+        response = await request(session, host.url("renamed"), "GET", "/nearby/7", None)
+    assert response[1]["home"] == {"path": "/stations/7"}
 
 
 BINDS = """
@@ -515,24 +515,24 @@ capability:
 """
 
 
-@pytest.mark.parametrize("place", ["BINDS_AT_THE_ROOT", "BINDS_BELOW"])
+@pytest.mark.parametrize("anchor", ["BINDS_AT_THE_ROOT", "BINDS_BELOW"])
 @pytest.mark.parametrize("name", ["TOKEN", "mine.TOKEN"])
-async def test_binds_are_imported_wherever_they_stand(place: str, name: str, tmp_path: Path) -> None:
-    """Their source is a path from the file that they stand in; only the one that is named comes."""
+async def test_binds_are_imported_at_either_level(anchor: str, name: str, tmp_path: Path) -> None:
+    """Paths of sources are relative to the imported file; only the named bind is imported."""
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared/tokens.yaml").write_text("token: t0ken\n")
     (tmp_path / "shared/binds.yaml").write_text(BINDS)
     imported = "binds: [{from: shared/binds.yaml, import: secrets, as: mine}]"
-    text = ASSEMBLED.replace(place, imported).replace("BINDS_AT_THE_ROOT", "").replace("BINDS_BELOW", "")
+    text = ASSEMBLED.replace(anchor, imported).replace("BINDS_AT_THE_ROOT", "").replace("BINDS_BELOW", "")
     (tmp_path / "api.yaml").write_text(text.replace("NAME", name))
-    asked: list[str] = []
+    requests: list[str] = []
 
-    async def answer(request: web.BaseRequest) -> web.Response:
-        asked.append(request.headers["Authorization"])
+    async def handle(request: web.BaseRequest) -> web.Response:
+        requests.append(request.headers["Authorization"])
         return web.json_response({})
 
     async with (
-        RawTestServer(answer) as server,
+        RawTestServer(handle) as server,
         running(tmp_path / "api.yaml", base_uris={"api": str(server.make_url("/"))}) as host,
         aiohttp.ClientSession() as session,
         session.get(f"{host.url('front')}/me") as response,
@@ -541,11 +541,11 @@ async def test_binds_are_imported_wherever_they_stand(place: str, name: str, tmp
         loaded = host.host.plans[0].loaded
     assert list(loaded.binds.namespaces) == ["mine"]
     assert str(tmp_path / "shared/binds.yaml") in loaded.files
-    assert asked == ["Bearer t0ken"]
+    assert requests == ["Bearer t0ken"]
 
 
-async def test_binds_come_along_with_an_exposer(tmp_path: Path) -> None:
-    """Also those that its file has from another one."""
+async def test_imported_exposer_brings_its_binds(tmp_path: Path) -> None:
+    """Including binds that its file imports."""
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared/tokens.yaml").write_text("token: t0ken\n")
     (tmp_path / "shared/binds.yaml").write_text(BINDS)
@@ -564,8 +564,8 @@ async def test_binds_come_along_with_an_exposer(tmp_path: Path) -> None:
 # Places and messages
 
 
-def test_problems_of_data_say_their_path() -> None:
-    """A document that was never text has no lines."""
+def test_problems_in_data_name_the_path() -> None:
+    """Plain data has no lines."""
     document = newer(OLDER)
     document["capability"]["exposes"][1]["tools"]["say"] = "hi"
     document["capability"]["exposes"][1]["tools"]["feel"]["label"] = "Feel"
@@ -577,8 +577,8 @@ def test_problems_of_data_say_their_path() -> None:
     ]
 
 
-def test_a_model_is_data_again() -> None:
-    """Whatever version a capability was read from, what it is written to is read without a warning."""
+def test_capability_model_round_trips() -> None:
+    """The data of a capability of any version loads without warnings."""
     (plan,) = Host(newer(OLDER)).plans
     capability: Capability = plan.loaded.capability
     assert capability.version == "1.0.0-beta5"
@@ -588,13 +588,13 @@ def test_a_model_is_data_again() -> None:
 
 
 class TunnelledConfig(ConsumerConfig):
-    """A consumer that takes a tunnel."""
+    """A consumer with a tunnel."""
 
     tunnel: dict[str, Any] | None = None
 
 
 class TunnelledConsumer(Consumer[TunnelledConfig]):
-    """What a plugin with tunnels would bring."""
+    """A consumer of a plugin that supports tunnels."""
 
     config_class = TunnelledConfig
 
@@ -603,19 +603,19 @@ class TunnelledConsumer(Consumer[TunnelledConfig]):
 
 
 class TunnelPlugin:
-    """Brings a type of API that may be reached through a tunnel."""
+    """Registers a consumer that supports tunnels."""
 
     @hookimpl
     def register_consumers(self, register: RegisterConsumer) -> None:
         register("tunnelled", TunnelledConsumer)
 
 
-@pytest.mark.parametrize(("type", "taken"), [("tunnelled", True), ("fake", False)])
-def test_a_plugin_may_take_a_tunnel(type: str, taken: bool) -> None:
-    api = {"type": type, "namespace": "api", "tunnel": {"type": "ziti"}}
+@pytest.mark.parametrize(("type_name", "supported"), [("tunnelled", True), ("fake", False)])
+def test_tunnel_needs_a_plugin(type_name: str, supported: bool) -> None:
+    api = {"type": type_name, "namespace": "api", "tunnel": {"type": "ziti"}}
     plugins = Plugins({"tunnels": TunnelPlugin(), "fake": FakePlugin()})
     document = {"ikanos": "1.0.0-beta5", "capability": {"consumes": [api]}}
-    if taken:
+    if supported:
         assert Host(document, plugins=plugins).warnings == ()
         return
     with pytest.raises(ProblemsError, match="tunnel type 'ziti' is not supported"):
@@ -630,39 +630,39 @@ VALUES = st.dictionaries(st.sampled_from(["description", "call", "x-note"]), st.
 
 @st.composite
 def collections(draw: st.DrawFn) -> list[Data]:
-    """Entries of one name each, as a list holds them."""
+    """Generate lists of entries with unique names."""
     return [
         {
             "name": name,
             **draw(VALUES),
-            "inputParameters": [{"name": each} for each in draw(st.lists(NAMES, unique=True))],
+            "inputParameters": [{"name": item} for item in draw(st.lists(NAMES, unique=True))],
         }
         for name in draw(st.lists(NAMES, unique=True, max_size=4))
     ]
 
 
 @given(collections())
-def test_a_mapping_becomes_the_list_that_it_was(tools: list[Data]) -> None:
+def test_mapping_is_normalized_to_list(tools: list[Data]) -> None:
     older = {"naftiko": "1.0.0-alpha2", "capability": {"exposes": [{"type": "mcp", "tools": tools}]}}
     source = Source.parse(json.dumps(newer(older)), "later.yaml")
-    assert rewrite(source) == []
+    assert normalize(source) == []
     assert source.data["capability"] == older["capability"]
 
 
 @given(collections())
-def test_what_needs_no_rewriting_is_left_alone(tools: list[Data]) -> None:
+def test_normalized_document_is_unchanged(tools: list[Data]) -> None:
     older = {"naftiko": "1.0.0-alpha2", "capability": {"exposes": [{"type": "mcp", "tools": tools}]}}
     source = Source.parse(json.dumps(older), "older.yaml")
     root = source.root
-    assert rewrite(source) == []
+    assert normalize(source) == []
     assert source.root is root
 
 
-def places(data: Data, at: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    """Where something stands in plain data."""
+def locations(data: Data, at: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Yield the location of each value in plain data."""
     for key, value in data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ():
         yield (*at, key)
-        yield from places(value, (*at, key))
+        yield from locations(value, (*at, key))
 
 
 LATER = newer(OLDER)
@@ -674,9 +674,9 @@ WRONG: tuple[Data, ...] = (
 
 
 @given(st.sampled_from((OLDER, LATER)), st.data(), st.sampled_from(WRONG))
-def test_whatever_stands_anywhere_is_no_more_than_a_problem(document: Data, data: st.DataObject, wrong: Data) -> None:
+def test_wrong_values_anywhere_are_only_problems(document: Data, data: st.DataObject, wrong: Data) -> None:
     document = copy.deepcopy(document)
-    *above, last = data.draw(st.sampled_from(list(places(document))))
+    *above, last = data.draw(st.sampled_from(list(locations(document))))
     within = document
     for part in above:
         within = within[part]
@@ -685,7 +685,7 @@ def test_whatever_stands_anywhere_is_no_more_than_a_problem(document: Data, data
         Host(document, plugins=PLUGINS)
 
 
-def test_everything_keeps_its_place() -> None:
+def test_normalizing_keeps_positions() -> None:
     source = Source.parse(
         "ikanos: 1.0.0-beta5\n"
         "capability:\n"
@@ -697,17 +697,17 @@ def test_everything_keeps_its_place() -> None:
         "          inputParameters: {word: {type: string}, how: }\n",
         "later.yaml",
     )
-    assert rewrite(source) == []
+    assert normalize(source) == []
     tool = ("capability", "exposes", 0, "tools", 0)
     inputs = (*tool, "inputParameters")
-    found = [
-        source.where(tool),
-        source.where((*tool, "name")),
-        source.where((*tool, "label")),
-        source.where((*tool, "label"), key=True),
-        source.where((*inputs, 0)),
-        source.where((*inputs, 0, "type")),
-        source.where((*inputs, 1, "name")),
+    positions = [
+        source.position_of(tool),
+        source.position_of((*tool, "name")),
+        source.position_of((*tool, "label")),
+        source.position_of((*tool, "label"), key=True),
+        source.position_of((*inputs, 0)),
+        source.position_of((*inputs, 0, "type")),
+        source.position_of((*inputs, 1, "name")),
     ]
-    assert [place[1:] for place in found] == [(6, 9), (6, 9), (7, 20), (7, 11), (8, 29), (8, 42), (8, 51)]
+    assert [position[1:] for position in positions] == [(6, 9), (6, 9), (7, 20), (7, 11), (8, 29), (8, 42), (8, 51)]
     assert isinstance(source.problem(tool, "", code=""), Problem)

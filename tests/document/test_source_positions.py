@@ -1,4 +1,4 @@
-"""The document reader on any text: every place is right, and nothing is raised but problems."""
+"""The document reader on arbitrary text: positions are correct, and errors are problems."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,39 +21,39 @@ VALUES = st.recursive(
 )
 
 
-def places(node: yaml.Node | None, loc: Loc = ()) -> list[tuple[Loc, bool, int, int]]:
-    """Every place of a document, by PyYAML."""
+def expected_positions(node: yaml.Node | None, loc: Loc = ()) -> list[tuple[Loc, bool, int, int]]:
+    """Return every position of a document, as PyYAML has it."""
     assert node is not None
-    found = [(loc, False, node.start_mark.line + 1, node.start_mark.column + 1)]
+    positions = [(loc, False, node.start_mark.line + 1, node.start_mark.column + 1)]
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
-            found += places(item, (*loc, index))
+            positions += expected_positions(item, (*loc, index))
     elif isinstance(node, yaml.MappingNode):
         for key, item in node.value:
-            found.append(((*loc, key.value), True, key.start_mark.line + 1, key.start_mark.column + 1))
-            found += places(item, (*loc, key.value))
-    return found
+            positions.append(((*loc, key.value), True, key.start_mark.line + 1, key.start_mark.column + 1))
+            positions += expected_positions(item, (*loc, key.value))
+    return positions
 
 
 @given(st.dictionaries(NAMES, VALUES, min_size=1, max_size=4), st.sampled_from([True, False, None]))
 @settings(deadline=None)
-def test_every_place_is_right(data: dict[str, Any], flow: bool | None) -> None:
+def test_positions_match_pyyaml(data: dict[str, Any], flow: bool | None) -> None:
     text = yaml.safe_dump(data, default_flow_style=flow, allow_unicode=True)
     source = Source.parse(text, "a.yaml")
     assert source.data == data
-    for loc, key, line, column in places(yaml.compose(text, yaml.CSafeLoader)):
-        assert source.where(loc, key=key) == ("a.yaml", line, column)
+    for loc, key, line, column in expected_positions(yaml.compose(text, yaml.CSafeLoader)):
+        assert source.position_of(loc, key=key) == ("a.yaml", line, column)
 
 
-def test_published_documents_are_read() -> None:
+def test_positions_of_published_documents() -> None:
     paths = [*SHARED.glob("corpus/**/*.y*ml"), *SHARED.glob("tutorial/**/*.y*ml")]
     if not paths:
         pytest.skip("no published documents beside the repository")
     for path in paths:
         root = yaml.compose(path.read_text(), yaml.CSafeLoader)
         source = Source.read(path)
-        for loc, key, line, column in places(root):
-            assert source.where(loc, key=key) == (str(path), line, column)
+        for loc, key, line, column in expected_positions(root):
+            assert source.position_of(loc, key=key) == (str(path), line, column)
 
 
 YAMLISH = st.text("ab:- \n\t[]{},&*<!'\"|>#?01xe~\\%.\x85\ufeff", max_size=40)
@@ -68,13 +68,13 @@ def outcome(read: Callable[[], dict[str, Any]]) -> dict[str, Any] | tuple[Proble
 
 @given(YAMLISH | st.text() | st.binary() | st.text().map(str.encode))
 @settings(deadline=None, max_examples=500)
-def test_nothing_but_problems(text: str | bytes) -> None:
+def test_any_text_parses_or_has_problems(text: str | bytes) -> None:
     result = outcome(lambda: Source.parse(text, "a.yaml").data)
     assert isinstance(result, dict) or all(problem.file == "a.yaml" for problem in result)
 
 
 @given(YAMLISH)
 @settings(deadline=None, max_examples=200)
-def test_nothing_but_problems_without_libyaml(text: str) -> None:
+def test_any_text_parses_or_has_problems_without_libyaml(text: str) -> None:
     result = outcome(lambda: read_nodes(text.removeprefix("\ufeff"), "a.yaml", yaml.SafeLoader).value)
     assert isinstance(result, dict) or all(problem.file == "a.yaml" for problem in result)

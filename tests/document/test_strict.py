@@ -1,4 +1,4 @@
-"""The strict checker: the same verdicts as the official schema, in better words."""
+"""The strict checker agrees with the official schema."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from tests.support.paths import ROOT, SHARED
 
 SAMPLES = 500
 MUTATIONS = 2000
-BOTH = pytest.mark.parametrize("language", [ALPHA2, BETA5], ids=["alpha2", "beta5"])
+EACH_LANGUAGE = pytest.mark.parametrize("language", [ALPHA2, BETA5], ids=["alpha2", "beta5"])
 
 
 def same_verdict(data: Any, language: Language) -> bool:
-    """Whether a document is valid, on which the schema and the checker agree."""
+    """Return True for a valid document; assert that the schema and the checker agree."""
     valid: bool = validator_of(language.version).is_valid(data)
-    problems = [problem for problem in check_strict(Source.of(data)) if not problem.warning]
+    problems = [problem for problem in check_strict(Source.from_data(data)) if not problem.warning]
     assert valid == (not problems), f"{problems[:3] or 'no problem'}: {json.dumps(data)}"
     return valid
 
@@ -36,26 +36,26 @@ def same_verdict(data: Any, language: Language) -> bool:
 def seeds(language: Language) -> list[Any]:
     """Return valid documents, generated from the schema, that together have every field."""
     sampler = Sampler(language.version, random.Random(20260430))
-    made = [sampler.document() for _ in range(SAMPLES)]
+    documents = [sampler.document() for _ in range(SAMPLES)]
     assert sampler.seen == fields(language.version)
-    return [data for data in made if same_verdict(data, language)]
+    return [data for data in documents if same_verdict(data, language)]
 
 
-@BOTH
-def test_every_field_is_known(language: Language) -> None:
+@EACH_LANGUAGE
+def test_documents_from_schema_are_valid(language: Language) -> None:
     assert len(seeds(language)) > SAMPLES * 0.9
 
 
-def held(data: dict[str, Any]) -> tuple[dict[str, Any], Language]:
-    """Return a document and the language it is held to; one of a version nearby is restated in that language."""
+def with_known_version(data: dict[str, Any]) -> tuple[dict[str, Any], Language]:
+    """Return a document and its language, with a version that has a schema."""
     language, header = language_of(data)
     if data.get(header) not in language.nearby:
         return data, language
     return {language.header: language.version, **{key: data[key] for key in data if key != header}}, language
 
 
-def own() -> Iterator[tuple[dict[str, Any], Language]]:
-    """Yield the project's own documents, and those of its pages, good and bad."""
+def project_documents() -> Iterator[tuple[dict[str, Any], Language]]:
+    """Yield the documents of the project and of its pages, valid and invalid."""
     paths = [path for folder in ("capabilities", "tests") for path in (ROOT / folder).rglob("*.y*ml")]
     texts = [path.read_bytes() for path in paths if "node_modules" not in path.parts]
     texts += [block.text.encode() for page in PAGES for block in blocks(page, "yaml")]
@@ -65,38 +65,38 @@ def own() -> Iterator[tuple[dict[str, Any], Language]]:
         except ProblemsError:
             continue  # not YAML, on purpose
         if isinstance(data, dict):
-            yield held(data)
+            yield with_known_version(data)
 
 
-def test_own_documents_have_the_same_verdict() -> None:
-    verdicts = [same_verdict(data, language) for data, language in own()]
+def test_project_documents_have_same_verdict() -> None:
+    verdicts = [same_verdict(data, language) for data, language in project_documents()]
     assert verdicts.count(True) > 10
     assert verdicts.count(False) > 50
 
 
-def test_what_can_be_said_in_the_one_language_can_be_said_in_the_other() -> None:
-    capabilities = [data for data, language in own() if language is ALPHA2 and "capability" in data]
+def test_converted_documents_stay_valid() -> None:
+    capabilities = [data for data, language in project_documents() if language is ALPHA2 and "capability" in data]
     assert len(capabilities) > 10
     assert all(same_verdict(as_beta5(data), BETA5) or not same_verdict(data, ALPHA2) for data in capabilities)
 
 
-def test_published_documents_have_the_same_verdict() -> None:
+def test_published_documents_have_same_verdict() -> None:
     for path in published():
-        same_verdict(*held(Source.read(path).data))
+        same_verdict(*with_known_version(Source.read(path).data))
 
 
-def test_the_tutorial_is_valid() -> None:
+def test_tutorial_is_valid() -> None:
     paths = [path for path in published() if path.is_relative_to(SHARED / "tutorial")]
     for data in (Source.read(path).data for path in paths if path.name != "secrets.yaml"):
         assert same_verdict(data, ALPHA2)
         assert same_verdict(as_beta5(data), BETA5)
 
 
-def places(data: Any, loc: Loc = ()) -> Iterator[Loc]:
+def locations(data: Any, loc: Loc = ()) -> Iterator[Loc]:
     yield loc
     items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
-    for part, value in items:
-        yield from places(value, (*loc, part))
+    for key, value in items:
+        yield from locations(value, (*loc, key))
 
 
 WORDS = (
@@ -122,37 +122,37 @@ KEYS = (
 
 
 def mutate(data: dict[str, Any], choice: random.Random) -> dict[str, Any]:
-    """Return the document with a few things dropped, added, exchanged or changed."""
+    """Return the document with a few random changes."""
     changed: dict[str, dict[str, Any]] = {"document": copy.deepcopy(data)}
     for _ in range(choice.choice([1, 1, 1, 2, 3])):
-        every = [loc for loc in places(changed) if loc]
-        *above, last = choice.choice(every)
+        locs = [loc for loc in locations(changed) if loc]
+        *above, last = choice.choice(locs)
         parent: Any = changed
-        for part in above:
-            parent = parent[part]
+        for key in above:
+            parent = parent[key]
         mutate_at(parent, last, changed, choice)
     return changed["document"]
 
 
-def mutate_at(parent: Any, part: Any, everything: Any, choice: random.Random) -> None:
-    act = choice.randrange(5)
-    value = parent[part]
-    if act == 0 and isinstance(value, (dict, list)) and value:
+def mutate_at(parent: Any, key: Any, everything: Any, choice: random.Random) -> None:
+    action = choice.randrange(5)
+    value = parent[key]
+    if action == 0 and isinstance(value, (dict, list)) and value:
         del value[choice.choice(list(value) if isinstance(value, dict) else range(len(value)))]
-    elif act <= 2 and isinstance(value, dict):
+    elif action <= 2 and isinstance(value, dict):
         value[choice.choice(KEYS.split())] = copy.deepcopy(choice.choice(VALUES))
-    elif act == 3:
-        *above, last = choice.choice([loc for loc in places(everything) if loc])
+    elif action == 3:
+        *above, last = choice.choice([loc for loc in locations(everything) if loc])
         other = everything
-        for key in above:
-            other = other[key]
-        parent[part] = copy.deepcopy(other[last])
+        for step in above:
+            other = other[step]
+        parent[key] = copy.deepcopy(other[last])
     else:
-        parent[part] = copy.deepcopy(choice.choice(VALUES))
+        parent[key] = copy.deepcopy(choice.choice(VALUES))
 
 
-@BOTH
-def test_mutations_have_the_same_verdict(language: Language) -> None:
+@EACH_LANGUAGE
+def test_mutated_documents_have_same_verdict(language: Language) -> None:
     choice = random.Random(20260821)
     valid = 0
     for _ in range(MUTATIONS):
@@ -169,16 +169,16 @@ def test_mutations_have_the_same_verdict(language: Language) -> None:
         ("ikanos", "1.0.0-beta4", BETA5),
     ],
 )
-def test_a_version_without_a_schema(header: str, version: str, language: Language) -> None:
+def test_version_without_schema_uses_nearest(header: str, version: str, language: Language) -> None:
     for seed in seeds(language)[:5]:
         rest = {key: value for key, value in seed.items() if key != language.header}
-        (warning,) = check_strict(Source.of({header: version, **rest}))
-        message = f"--strict: no official schema for {version} is known here; held to {language.version}"
+        (warning,) = check_strict(Source.from_data({header: version, **rest}))
+        message = f"--strict: no official schema for {version} is available; validated against {language.version}"
         assert (warning.warning, warning.message) == (True, f"{header}: {message}")
-        broken = check_strict(Source.of({header: version, **rest, "extra": 1}))
+        broken = check_strict(Source.from_data({header: version, **rest, "extra": 1}))
         assert [problem.code for problem in broken] == ["no-official-schema", "unknown-key"]
 
 
 @pytest.mark.parametrize("header", [{"naftiko": BETA5.version}, {"ikanos": ALPHA2.version}, {"ikanos": "1.0.0-beta9"}])
-def test_a_header_of_no_language(header: dict[str, str]) -> None:
-    assert any(not problem.warning for problem in check_strict(Source.of({**header, "binds": [{"from": "a"}]})))
+def test_header_of_unknown_language(header: dict[str, str]) -> None:
+    assert any(not problem.warning for problem in check_strict(Source.from_data({**header, "binds": [{"from": "a"}]})))

@@ -24,7 +24,7 @@ def document(header: str, version: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("header", ["naftiko", "ikanos"])
 @pytest.mark.parametrize("version", ["1.0.0-alpha3", "1.0.0-alpha4", "1.0.0-beta1"])
-def test_functions_are_out_of_date_from_alpha3_on(header: str, version: str) -> None:
+def test_functions_are_outdated_since_alpha3(header: str, version: str) -> None:
     messages = [warning.message for warning in Host(document(header, version)).warnings]
     assert [message for message in messages if "since 1.0.0-alpha3" in message] == messages
     assert len(messages) == 2, messages
@@ -32,5 +32,5 @@ def test_functions_are_out_of_date_from_alpha3_on(header: str, version: str) -> 
 
 @pytest.mark.parametrize("header", ["naftiko", "ikanos"])
 @pytest.mark.parametrize("version", ["1.0.0-alpha1", "1.0.0-alpha2"])
-def test_functions_are_up_to_date_before_alpha3(header: str, version: str) -> None:
+def test_functions_are_current_before_alpha3(header: str, version: str) -> None:
     assert Host(document(header, version)).warnings == ()

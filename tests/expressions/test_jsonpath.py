@@ -1,4 +1,4 @@
-"""The dialect of JSONPath: what mappings are written in."""
+"""The JSONPath dialect of mappings."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ DATA = {
 
 
 @pytest.mark.parametrize("path", ["$", "$.", "", " $ ", " $. "])
-def test_the_document_itself(path: str) -> None:
+def test_identity_paths(path: str) -> None:
     assert is_identity(path)
     assert compile_path(path)(DATA) is DATA
 
 
 @pytest.mark.parametrize(
-    ("path", "found"),
+    ("path", "expected"),
     [
         ("$.id", 7),
         ("id", 7),
@@ -75,20 +75,20 @@ def test_the_document_itself(path: str) -> None:
         ("$.missing[*]", []),
     ],
 )
-def test_paths(path: str, found: Any) -> None:
+def test_paths(path: str, expected: Any) -> None:
     assert not is_identity(path)
-    assert compile_path(path)(DATA) == found
+    assert compile_path(path)(DATA) == expected
 
 
 @pytest.mark.parametrize("document", [None, 5, "text", True, [], {}])
-def test_what_is_not_there_is_nothing(document: Any) -> None:
+def test_missing_values_are_none(document: Any) -> None:
     assert compile_path("$.a.b")(document) is None
     assert compile_path("$[0]")(document) is None
     assert compile_path('$["a"]["b"]')(document) is None
 
 
 @pytest.mark.parametrize("path", ["$[", "$.a[?(", "$.a..", "$..", "$.a.", "$.a,b", "$.a[]", "length()"])
-def test_what_is_no_path(path: str) -> None:
+def test_invalid_paths(path: str) -> None:
     with pytest.raises(ValueError, match="is not a JSONPath") as caught:
         compile_path(path)
     assert f"'{path}'" in str(caught.value)
@@ -101,12 +101,12 @@ NAMES = st.text(st.characters(exclude_characters="'\\", exclude_categories=["C"]
 
 
 @given(st.text(max_size=20), DOCUMENTS)
-def test_any_text_is_a_path_or_is_refused(path: str, document: Any) -> None:
-    find = None
+def test_any_text_compiles_or_raises(path: str, document: Any) -> None:
+    getter = None
     with suppress(ValueError):
-        find = compile_path(path)
-    if find:
-        find(document)
+        getter = compile_path(path)
+    if getter:
+        getter(document)
 
 
 @given(st.dictionaries(NAMES, st.integers(), min_size=1))

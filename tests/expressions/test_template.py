@@ -1,4 +1,4 @@
-"""Templates: tags, what they mean, and how they are filled."""
+"""Templates: tags, their parts, and rendering."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from adapter_host.expressions.template import Reference, Secret, compile_templat
 SECRETS = {"TOKEN": "s3cr3t", "EMPTY": None}
 
 
-def compiled(text: str) -> Template:
+def compile_text(text: str) -> Template:
     return compile_template(text, lambda name: Secret(name, SECRETS[name]) if name in SECRETS else Reference(name))
 
 
 @pytest.mark.parametrize(
-    ("text", "filled"),
+    ("text", "expected"),
     [
         ("plain", "plain"),
         ("", ""),
@@ -45,42 +45,42 @@ def compiled(text: str) -> Template:
         ("{{EMPTY}}", ""),
     ],
 )
-def test_text(text: str, filled: str) -> None:
+def test_text(text: str, expected: str) -> None:
     arguments = {"x": 5, "y": True, "null": None, "a.b-c": "dotted", "list": [1, 2], "map": {"k": "v"}}
-    assert compiled(text).text(arguments) == filled
+    assert compile_text(text).text(arguments) == expected
 
 
-def test_a_value_is_not_a_template() -> None:
-    assert compiled("{{x}}").text({"x": "{{TOKEN}}"}) == "{{TOKEN}}"
+def test_values_are_not_expanded() -> None:
+    assert compile_text("{{x}}").text({"x": "{{TOKEN}}"}) == "{{TOKEN}}"
 
 
-def test_values_are_encoded_and_the_rest_is_not() -> None:
-    template = compiled("/{{x}}/{{TOKEN}}/é")
+def test_only_values_are_encoded() -> None:
+    template = compile_text("/{{x}}/{{TOKEN}}/é")
     assert template.text({"x": "a/b"}, lambda text: text.replace("/", "%2F")) == "/a%2Fb/s3cr3t/é"
 
 
 @pytest.mark.parametrize("value", [5, None, [1], {"a": 1}, "text", False])
-def test_a_template_of_one_tag_gives_the_value_itself(value: Any) -> None:
-    template = compiled("{{x}}")
+def test_single_tag_keeps_value_type(value: Any) -> None:
+    template = compile_text("{{x}}")
     assert template.single == "x"
     assert template.value({"x": value}) == value
     assert template.value({}) is ABSENT
 
 
-def test_what_it_is_made_of() -> None:
-    template = compiled("{{x}}-{{TOKEN}}-{{y}}-{{x}}")
+def test_template_parts() -> None:
+    template = compile_text("{{x}}-{{TOKEN}}-{{y}}-{{x}}")
     assert (template.inputs, template.secrets) == (("x", "y"), ("TOKEN",))
     assert (template.constant, template.single) == (None, None)
     assert template.value({"x": 1, "y": 2}) == "1-s3cr3t-2-1"
-    assert compiled("a{{TOKEN}}").constant == "as3cr3t"
+    assert compile_text("a{{TOKEN}}").constant == "as3cr3t"
 
 
-def test_secrets_are_shown_by_name() -> None:
-    template = compiled("Bearer {{TOKEN}} for {{x}}")
+def test_secrets_are_masked() -> None:
+    template = compile_text("Bearer {{TOKEN}} for {{x}}")
     assert template.masked() == "Bearer {{TOKEN}} for {{x}}"
     assert template.preview({"x": 5}) == "Bearer {{TOKEN}} for 5"
-    for shown in (repr(template), repr(template.parts), str(template), f"{template.parts[1]}"):
-        assert "s3cr3t" not in shown
+    for text in (repr(template), repr(template.parts), str(template), f"{template.parts[1]}"):
+        assert "s3cr3t" not in text
 
 
 @pytest.mark.parametrize(
@@ -102,15 +102,15 @@ def test_text_of(value: Any, text: str) -> None:
 
 @given(st.text())
 def test_any_text_compiles(text: str) -> None:
-    template = compiled(text)
+    template = compile_text(text)
     if not template.inputs and not template.secrets:
         assert template.text({}) == text
-    assert template.text(dict.fromkeys(template.inputs, "")) == compiled(text).text({})
+    assert template.text(dict.fromkeys(template.inputs, "")) == compile_text(text).text({})
 
 
 @given(st.text(alphabet="{}x &"), st.text(alphabet="{}x &"))
-def test_braces_around_a_tag_stay(before: str, after: str) -> None:
+def test_braces_around_tag_are_kept(before: str, after: str) -> None:
     text = f"{before.rstrip('{')}{{{{name}}}}{after}"
-    found = compile_template(text, lambda name: "|" if name == "name" else "")
-    assert "|" in found.text({})
-    assert after.startswith("}") is False or found.text({}).partition("|")[2].startswith("}")
+    template = compile_template(text, lambda name: "|" if name == "name" else "")
+    assert "|" in template.text({})
+    assert after.startswith("}") is False or template.text({}).partition("|")[2].startswith("}")

@@ -1,4 +1,4 @@
-"""Which tests say that they show a field of the language at run time."""
+"""Marks of tests that cover a field of the language at run time."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-FIXTURES = {"inspect", "say", "serve"}
-"""What says a document in both languages, of those that the tests here have at hand."""
+FIXTURES = {"convert", "inspect", "serve"}
+"""Fixtures that serve a document in both languages."""
 MARK = "shows"
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A test that shows a field; `both` if it says its documents in both languages."""
+    """A test that covers a field; `both_languages` if it serves its documents in both languages."""
 
     test: str
-    both: bool
+    both_languages: bool
 
 
 def claims() -> dict[str, list[Claim]]:
@@ -27,16 +27,16 @@ def claims() -> dict[str, list[Claim]]:
 
     Read and not collected, so that it is the same list whichever tests run.
     """
-    found: dict[str, list[Claim]] = {}
+    claims_by_field: dict[str, list[Claim]] = {}
     for path in sorted([*ROOT.glob("tests/**/test_*.py"), *ROOT.glob("plugins/*/tests/test_*.py")]):
         for function in _tests(ast.parse(path.read_text())):
-            claim = Claim(f"{path.relative_to(ROOT)}::{function.name}", _says_both(path, function))
-            for name in _claimed(function):
-                found.setdefault(name, []).append(claim)
-    return found
+            claim = Claim(f"{path.relative_to(ROOT)}::{function.name}", _uses_both_languages(path, function))
+            for name in _claimed_fields(function):
+                claims_by_field.setdefault(name, []).append(claim)
+    return claims_by_field
 
 
-def _says_both(path: Path, function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+def _uses_both_languages(path: Path, function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     return path.parent == HERE and not FIXTURES.isdisjoint(argument.arg for argument in function.args.args)
 
 
@@ -46,7 +46,7 @@ def _tests(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]
             yield node
 
 
-def _claimed(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
+def _claimed_fields(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
     for decorator in function.decorator_list:
         if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == f"pytest.mark.{MARK}":
             of, *fields = (ast.literal_eval(argument) for argument in decorator.args)

@@ -1,4 +1,4 @@
-"""Serves each of these tests' documents in both languages: as it is written, and converted to the later one."""
+"""Serve the documents of these tests in both languages: as written, and converted to the later one."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from .served import Served, inspected, parsed, served
 
 Serve = Callable[..., AbstractAsyncContextManager[Served]]
 Inspect = Callable[[Any], Any]
-Say = Callable[[Any], Any]
+Convert = Callable[[Any], Any]
 
 
 @pytest.fixture(params=["alpha2", "beta5"])
-def say(request: pytest.FixtureRequest) -> Say:
-    """Says a document in a language; one that is written in the later language stays so."""
+def convert(request: pytest.FixtureRequest) -> Convert:
+    """Return a function that converts a document to the language; later documents stay as they are."""
 
-    def said(document: Any) -> Any:
+    def convert_document(document: Any) -> Any:
         data = parsed(document)
         return as_beta5(data) if request.param == "beta5" and "ikanos" not in data else data
 
-    return said
+    return convert_document
 
 
 @pytest.fixture
-def serve(say: Say) -> Serve:
+def serve(convert: Convert) -> Serve:
     """Return a function that serves a document and the documents (`files`) beside it."""
 
-    def serving(
+    def serve_converted(
         document: Any, *, files: Mapping[str, Any] | None = None, **options: Any
     ) -> AbstractAsyncContextManager[Served]:
-        others = {name: say(other) for name, other in (files or {}).items()}
-        return served(say(document), files=others, **options)
+        others = {name: convert(other) for name, other in (files or {}).items()}
+        return served(convert(document), files=others, **options)
 
-    return serving
+    return serve_converted
 
 
 @pytest.fixture
-def inspect(say: Say, tmp_path: Path) -> Inspect:
+def inspect(convert: Convert, tmp_path: Path) -> Inspect:
     """Return the output of `adapter-host inspect` for a document."""
-    return lambda document: inspected(say(document), tmp_path)
+    return lambda document: inspected(convert(document), tmp_path)

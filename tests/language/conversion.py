@@ -1,4 +1,4 @@
-"""A document of 1.0.0-alpha2, said in 1.0.0-beta5: what has a name stands below it."""
+"""Conversion of a 1.0.0-alpha2 document to 1.0.0-beta5, where named entries are mappings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ AS_IT_IS = {"with", "data", "keys", "metadata", "template"}
 
 
 def as_beta5(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the document in the later language; what cannot be said there is kept as it is."""
+    """Return the document in the later language; keys that it does not have are kept."""
     return {"ikanos": "1.0.0-beta5", **_unit({key: document[key] for key in document if key != "naftiko"})}
 
 

@@ -1,4 +1,4 @@
-"""The official schemas, and documents made from them."""
+"""The official schemas, and documents generated from them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Schema = dict[str, Any]
 
 @cache
 def schema_of(version: str) -> Schema:
-    """Return the official schema of a version; skips the test where it is missing."""
+    """Return the official schema of a version; skip the test if it is missing."""
     path = SHARED / "spec" / FILES[version]
     if not path.exists():
         pytest.skip(f"no official schema of {version} beside the repository")
@@ -42,20 +42,20 @@ def validator_of(version: str) -> Any:
 
 
 def published() -> list[Path]:
-    """Every published document beside the repository."""
+    """Return the published documents beside the repository."""
     patterns = ("corpus/**/*.y*ml", "tutorial/*.y*ml", "tutorial/shared/*")
     return sorted(path for pattern in patterns for path in SHARED.glob(pattern))
 
 
 def definitions(version: str) -> Iterator[tuple[str, Schema]]:
-    """Each named object of the language, and the document itself."""
+    """Yield each named object of the language, and the document itself."""
     schema = schema_of(version)
     yield ROOT, {key: value for key, value in schema.items() if key != "$defs"}
     yield from schema["$defs"].items()
 
 
 def fields(version: str) -> set[str]:
-    """Every field of every object, as `Object.field`; objects without a name go by the field they stand in."""
+    """Return every field of every object, as `Object.field`; nameless objects are named by their field."""
     return {field for name, schema in definitions(version) for field in _fields(name, schema)}
 
 
@@ -69,31 +69,31 @@ def _fields(name: str, schema: Any) -> Iterator[str]:
     for key in ("allOf", "anyOf", "oneOf"):
         for option in schema.get(key, ()):
             closed = schema.get("additionalProperties") is False
-            yield from (found for found in _fields(name, option) if not closed or found.split(".")[-1] in own)
+            yield from (field for field in _fields(name, option) if not closed or field.split(".")[-1] in own)
     for key in ("items", "additionalProperties"):
         yield from _fields(name, schema.get(key))
 
 
 def is_same(name: str) -> bool:
-    """Whether an object is defined alike in both versions, whatever is said about it."""
+    """Return True if both versions define an object alike, except for descriptions."""
     first, second = ({name: _bare(schema) for name, schema in definitions(version)}.get(name) for version in FILES)
     return first == second
 
 
 def _bare(schema: Any) -> Any:
     if isinstance(schema, list):
-        return [_bare(each) for each in schema]
+        return [_bare(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     words = ("description", "title", "examples")
-    return {key: _bare(each) for key, each in schema.items() if key not in words or isinstance(each, dict)}
+    return {key: _bare(item) for key, item in schema.items() if key not in words or isinstance(item, dict)}
 
 
 def parts(version: str) -> set[str]:
-    """Every part of the language: the fields, and the definitions that have none, as the form of a name."""
-    known = fields(version)
-    having = {field.partition(".")[0] for field in known}
-    return known | {name for name, _ in definitions(version) if name not in having}
+    """Return every part of the language: the fields, and the definitions without fields."""
+    properties = fields(version)
+    having = {field.partition(".")[0] for field in properties}
+    return properties | {name for name, _ in definitions(version) if name not in having}
 
 
 TEXTS = [
@@ -104,7 +104,7 @@ TEXTS = [
 
 @dataclass
 class Sampler:
-    """Makes documents by a schema, nearly all of them valid; `seen` are the fields that the valid ones have."""
+    """Generates documents from a schema, most of them valid; `seen` are the fields of the valid ones."""
 
     version: str
     choice: random.Random
@@ -112,7 +112,7 @@ class Sampler:
     _used: set[str] = field(default_factory=set)
 
     def document(self) -> Any:
-        """One document."""
+        """Return one document."""
         self._used = set()
         root = {key: value for key, value in schema_of(self.version).items() if key != "$defs"}
         made = self._value([(ROOT, root)], 0)
@@ -138,7 +138,7 @@ class Sampler:
         return self._scalar(kind, merged)
 
     def _flat(self, name: str, schema: Any, depth: int) -> Iterator[tuple[str, Schema]]:
-        """Yield the parts of a schema, one chosen where there is a choice: near the root any, far from it the first."""
+        """Yield the parts of a schema; of alternatives any one near the root, the first one far from it."""
         if not isinstance(schema, dict):
             return
         yield name, schema
@@ -155,18 +155,18 @@ class Sampler:
                     yield name, {"not": {"anyOf": [{"required": [key]} for key in _asked_elsewhere(options, chosen)]}}
 
     def _object(self, parts: list[tuple[str, Schema]], merged: Schema, depth: int) -> dict[str, Any]:
-        known: dict[str, list[tuple[str, Any]]] = {}
+        properties: dict[str, list[tuple[str, Any]]] = {}
         for name, part in parts:
             for key, schema in part.get("properties", {}).items():
-                known.setdefault(key, []).append((name, schema))
+                properties.setdefault(key, []).append((name, schema))
         needed = {key for _, part in parts for key in part.get("required", ())}
         banned = {key for _, part in parts for key in self._banned(part.get("not", {}))}
-        likely = {key for key in known if self._likes(depth) or not self._has_seen(known[key], key)}
-        wanted = [key for key in known if key in needed or key in likely - banned]
+        likely = {key for key in properties if self._likes(depth) or not self._has_seen(properties[key], key)}
+        expected_keys = [key for key in properties if key in needed or key in likely - banned]
         made = {}
-        for key in self.choice.sample(wanted, len(wanted)):
-            self._used |= {f"{name}.{key}" for name, _ in known[key]}
-            made[key] = self._value([(f"{name}.{key}", schema) for name, schema in known[key]], depth + 1)
+        for key in self.choice.sample(expected_keys, len(expected_keys)):
+            self._used |= {f"{name}.{key}" for name, _ in properties[key]}
+            made[key] = self._value([(f"{name}.{key}", schema) for name, schema in properties[key]], depth + 1)
         free = next((part for part in parts if isinstance(part[1].get("additionalProperties"), dict)), None)
         if free:
             names = self._texts(merged.get("propertyNames", {}))
@@ -189,9 +189,9 @@ class Sampler:
     def _texts(self, schema: Schema) -> list[str]:
         if "$ref" in schema:
             schema = schema_of(self.version)["$defs"][schema["$ref"].rpartition("/")[2]]
-        found = [text for text in TEXTS if re.search(schema.get("pattern", ""), text)]
-        assert found, f"no text fits {schema['pattern']}"
-        return found
+        texts = [text for text in TEXTS if re.search(schema.get("pattern", ""), text)]
+        assert texts, f"no text fits {schema['pattern']}"
+        return texts
 
     def _has_seen(self, schemas: list[tuple[str, Any]], key: str) -> bool:
         return self.seen.issuperset(f"{name}.{key}" for name, _ in schemas)

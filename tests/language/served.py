@@ -1,4 +1,4 @@
-"""A document, served: what callers see of it, and what the API behind it is sent."""
+"""A served document: its responses, and the requests that its API receives."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from adapter_host.document import Source
 from adapter_host.testing import Running, running
 
 API = "http://api.test"
-"""Where documents say that the API is."""
+"""The base URI in documents, replaced by the echo's."""
 
 
 @dataclass(frozen=True)
-class Answer:
-    """An answer over REST."""
+class RestResponse:
+    """A response over REST."""
 
     status: int
     headers: Mapping[str, str]
@@ -41,9 +41,9 @@ class Answer:
 
 @dataclass
 class Echo:
-    """An API that answers with the request that it got, unless its path is one of `says`."""
+    """An API that responds with the request, or with one of `responses` by path."""
 
-    says: Mapping[str, Any]
+    responses: Mapping[str, Any]
     url: str = ""
     seen: list[dict[str, Any]] = field(default_factory=list)
 
@@ -62,14 +62,14 @@ class Echo:
                 "body": await request.text(),
             }
         )
-        said = self.says.get(request.path, self.last)
-        return web.Response(body=said) if isinstance(said, bytes) else web.json_response(said)
+        data = self.responses.get(request.path, self.last)
+        return web.Response(body=data) if isinstance(data, bytes) else web.json_response(data)
 
 
 @asynccontextmanager
-async def echo(says: Mapping[str, Any]) -> AsyncIterator[Echo]:
+async def echo(responses: Mapping[str, Any]) -> AsyncIterator[Echo]:
     """Yield the API on a free port."""
-    api = Echo(says)
+    api = Echo(responses)
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", api.serve)
     runner = web.AppRunner(app)
@@ -94,16 +94,16 @@ class Served:
     def host(self) -> Host:
         return self.running.host
 
-    async def rest(self, request: str, *, of: str = "web", **sent: Any) -> Answer:
-        """Return the answer to a request as in `GET /ships?flag=NO`."""
+    async def rest(self, request: str, *, of: str = "web", **sent: Any) -> RestResponse:
+        """Return the response to a request such as `GET /ships?flag=NO`."""
         method, _, target = request.partition(" ")
         async with self.session.request(method, self.running.url(of) + target, **sent) as response:
-            return Answer(response.status, response.headers, await response.text())
+            return RestResponse(response.status, response.headers, await response.text())
 
     async def sent(self, request: str, **sent: Any) -> dict[str, Any]:
         """Return the request that the API receives for a caller's request."""
-        answer = await self.rest(request, **sent)
-        assert answer.status == 200, answer.text
+        response = await self.rest(request, **sent)
+        assert response.status == 200, response.text
         return self.api.last
 
     async def openapi(self) -> Any:
@@ -120,7 +120,7 @@ class Served:
             yield client
 
     async def tools(self) -> dict[str, Any]:
-        """Return the tools that are listed, by name, as the protocol has them."""
+        """Return the listed tools by name, in wire format."""
         async with self.client() as client:
             return {tool.name: dumped(tool) for tool in (await client.list_tools()).tools}
 
@@ -134,7 +134,7 @@ class Served:
 
 
 def dumped(model: Any) -> dict[str, Any]:
-    """Return a part of the protocol as it is on the wire."""
+    """Return a model in wire format."""
     return cast(dict[str, Any], model.model_dump(mode="json", by_alias=True, exclude_none=True))
 
 
@@ -142,22 +142,22 @@ def dumped(model: Any) -> dict[str, Any]:
 async def served(
     document: Any,
     *,
-    says: Mapping[str, Any] | None = None,
+    responses: Mapping[str, Any] | None = None,
     folder: Path | None = None,
     files: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> AsyncIterator[Served]:
-    """Serve a document whose API is an echo; from a file in `folder`, with `files` beside it, where there is one."""
+    """Serve a document whose API is an echo; from a file in `folder` with `files` beside it, if given."""
     async with AsyncExitStack() as stack:
-        api = await stack.enter_async_context(echo(says or {}))
-        given = _called_at(api.url, document)
+        api = await stack.enter_async_context(echo(responses or {}))
+        source = _called_at(api.url, document)
         if folder is not None:
             for name, other in (files or {}).items():
                 (folder / name).write_text(json.dumps(_called_at(api.url, other)))
             file = folder / "capability.yaml"
-            file.write_text(json.dumps(given))
-            given = file
-        host = await stack.enter_async_context(running(given, **settings))
+            file.write_text(json.dumps(source))
+            source = file
+        host = await stack.enter_async_context(running(source, **settings))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         yield Served(host, api, session)
 

@@ -23,18 +23,18 @@ CONSUMES = f"""
 
 
 def aggregates(text: str, *refs: str) -> dict[str, Any]:
-    """Return a document with aggregates, and a tool for each function that is referred to."""
+    """Return a document with aggregates, and a tool for each function in `refs`."""
     tools = [{"name": ref.partition(".")[2], "ref": ref} for ref in refs]
     exposer = {"type": "mcp", "namespace": "agents", "port": 0, "tools": tools}
-    said = parsed(f"consumes: {CONSUMES}\naggregates:\n{text}")
-    return {"naftiko": "1.0.0-alpha2", "capability": {**said, "exposes": [exposer]}}
+    data = parsed(f"consumes: {CONSUMES}\naggregates:\n{text}")
+    return {"naftiko": "1.0.0-alpha2", "capability": {**data, "exposes": [exposer]}}
 
 
 @pytest.mark.shows("Capability", "aggregates")
 @pytest.mark.shows("Aggregate", "namespace", "functions")
 @pytest.mark.shows("AggregateFunction", "name", "description", "inputParameters", "call", "with", "steps", "mappings")
 @pytest.mark.shows("AggregateFunction", "outputParameters")
-async def test_functions_are_shared(serve: Serve) -> None:
+async def test_functions_are_shared_by_ref(serve: Serve) -> None:
     text = """
       - label: Fleet
         namespace: fleet
@@ -59,21 +59,21 @@ async def test_functions_are_shared(serve: Serve) -> None:
     document = aggregates(text, *(f"fleet.{name}" for name in names))
     document["capability"]["exposes"][0]["tools"].append({"name": "others", "ref": "other.mocked"})
     async with serve(document) as served:
-        listed = await served.tools()
+        tools = await served.tools()
         assert (await served.tool("find", ship="Fram"))["query"] == {"q": ["Fram"]}
         assert await served.tool("shaped") == "POST"
         assert await served.tool("stepped") == {"how": "POST"}
         assert (await served.tool("last"))["method"] == "POST"
         assert await served.tool("mocked") == {"a": "b"}
         assert await served.tool("others") == {"a": "other"}
-    assert list(listed) == [*names, "others"]
-    assert listed["find"]["description"] == "Finds a ship"
-    assert listed["find"]["inputSchema"]["properties"] == {"ship": {"type": "string", "description": "Which"}}
+    assert list(tools) == [*names, "others"]
+    assert tools["find"]["description"] == "Finds a ship"
+    assert tools["find"]["inputSchema"]["properties"] == {"ship": {"type": "string", "description": "Which"}}
 
 
 @pytest.mark.shows("AggregateFunction", "semantics")
 @pytest.mark.shows("Semantics", "safe", "idempotent")
-async def test_semantics_are_hints(serve: Serve) -> None:
+async def test_semantics_become_hints(serve: Serve) -> None:
     text = """
       - label: Fleet
         namespace: fleet
@@ -83,8 +83,8 @@ async def test_semantics_are_hints(serve: Serve) -> None:
           - {name: unsafe, description: A, call: api.find, semantics: {safe: false, idempotent: false}}
     """
     async with serve(aggregates(text, "fleet.bare", "fleet.safe", "fleet.unsafe")) as served:
-        listed = {name: tool.get("annotations") for name, tool in (await served.tools()).items()}
-    assert listed == {
+        tools = {name: tool.get("annotations") for name, tool in (await served.tools()).items()}
+    assert tools == {
         "bare": None,
         "safe": {"readOnlyHint": True, "destructiveHint": False, "idempotentHint": True},
         "unsafe": {"readOnlyHint": False, "idempotentHint": False},
@@ -93,12 +93,12 @@ async def test_semantics_are_hints(serve: Serve) -> None:
 
 @pytest.mark.shows("Aggregate", "label")
 @pytest.mark.shows("Semantics", "cacheable")
-def test_inspect_tells_the_rest(inspect: Inspect) -> None:
+def test_inspect_shows_aggregates(inspect: Inspect) -> None:
     text = """
       - label: The fleet
         namespace: fleet
         functions: [{name: find, description: Finds, call: api.find, semantics: {cacheable: true}}]
     """
-    (shown,) = inspect(aggregates(text, "fleet.find"))["aggregates"]
+    (inspected,) = inspect(aggregates(text, "fleet.find"))["aggregates"]
     function = {"name": "find", "description": "Finds", "semantics": {"cacheable": True}}
-    assert shown == {"namespace": "fleet", "label": "The fleet", "functions": [function]}
+    assert inspected == {"namespace": "fleet", "label": "The fleet", "functions": [function]}

@@ -1,4 +1,4 @@
-"""Authentication: what callers have to show, and what the API is shown."""
+"""Authentication of clients, and towards the upstream."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def basic(user: str, password: str) -> str:
 @pytest.mark.shows("AuthBearer", "type", "token")
 @pytest.mark.shows("AuthApiKey", "type", "key", "value", "placement")
 @pytest.mark.shows("ConsumesHttp", "authentication")
-async def test_what_the_api_is_shown(serve: Serve) -> None:
-    async def shown(authentication: dict[str, Any] | None) -> dict[str, Any]:
+async def test_upstream_authentication(serve: Serve) -> None:
+    async def credentials(authentication: dict[str, Any] | None) -> dict[str, Any]:
         async with serve(document(consumed=authentication)) as served:
             return await served.sent("GET /")
 
     async def header(authentication: dict[str, Any] | None, name: str = "authorization") -> str | None:
-        found: str | None = (await shown(authentication))["headers"].get(name)
-        return found
+        headers: str | None = (await credentials(authentication))["headers"].get(name)
+        return headers
 
     assert await header(None) is None
     assert await header({"type": "bearer", "token": "t-1"}) == "Bearer t-1"
@@ -51,7 +51,7 @@ async def test_what_the_api_is_shown(serve: Serve) -> None:
     key = {"type": "apikey", "key": "X-Key", "value": "k-1"}
     assert await header(key, "x-key") == "k-1"
     assert await header({**key, "key": "X-Other", "value": "k-2"}, "x-other") == "k-2"
-    in_query = await shown({**key, "placement": "query"})
+    in_query = await credentials({**key, "placement": "query"})
     assert (in_query["query"], "x-key" in in_query["headers"]) == ({"X-Key": ["k-1"]}, False)
 
 
@@ -78,7 +78,7 @@ async def test_what_the_api_is_shown(serve: Serve) -> None:
     ],
     ids=lambda value: value.get("type"),
 )
-async def test_what_callers_show(
+async def test_client_authentication(
     serve: Serve, authentication: dict[str, Any], right: dict[str, str], wrong: dict[str, str]
 ) -> None:
     async with serve(document(exposed=authentication)) as served:
@@ -88,7 +88,7 @@ async def test_what_callers_show(
 
 
 @pytest.mark.shows("AuthApiKey", "placement")
-async def test_a_key_in_the_query(serve: Serve) -> None:
+async def test_api_key_in_query(serve: Serve) -> None:
     key = {"type": "apikey", "key": "key", "value": "k", "placement": "query"}
     async with serve(document(exposed=key)) as served:
         assert (await served.rest("GET /?key=k")).status == 200
@@ -96,11 +96,11 @@ async def test_a_key_in_the_query(serve: Serve) -> None:
 
 
 @pytest.mark.shows("AuthDigest", "type", "username", "password")
-async def test_callers_prove_a_password(serve: Serve) -> None:
+async def test_digest_authentication(serve: Serve) -> None:
     async def status(user: str, password: str) -> int:
         client = aiohttp.ClientSession(middlewares=[aiohttp.DigestAuthMiddleware(user, password)])
-        async with client as session, session.get(served.running.url("web")) as answer:
-            return answer.status
+        async with client as session, session.get(served.running.url("web")) as response:
+            return response.status
 
     async with serve(document(exposed={"type": "digest", "username": "ann", "password": "b"})) as served:
         assert await status("ann", "b") == 200

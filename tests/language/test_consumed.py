@@ -1,4 +1,4 @@
-"""What is consumed: where requests go, what is in them, and what is made of the answers."""
+"""Consumed APIs: URLs, requests and parsed responses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def consuming(consumes: str, *calls: str, **keys: Any) -> dict[str, Any]:
 @pytest.mark.shows("ConsumesHttp", "baseUri", "resources")
 @pytest.mark.shows("ConsumedHttpResource", "path", "operations")
 @pytest.mark.shows("ConsumedHttpOperation", "name", "method")
-async def test_where_requests_go(serve: Serve) -> None:
+async def test_request_urls(serve: Serve) -> None:
     consumes = """
       resources:
         - name: ships
@@ -51,7 +51,7 @@ async def test_where_requests_go(serve: Serve) -> None:
 
 @pytest.mark.shows("ConsumesHttp", "namespace", "type")
 @pytest.mark.shows("ConsumedHttpResource", "name")
-async def test_names_tell_operations_apart(serve: Serve) -> None:
+async def test_operations_are_found_by_name(serve: Serve) -> None:
     one = """
       resources:
         - {name: ships, path: /ships, operations: [{name: list, method: GET}]}
@@ -75,7 +75,7 @@ async def test_names_tell_operations_apart(serve: Serve) -> None:
 @pytest.mark.shows("ConsumesHttp", "inputParameters")
 @pytest.mark.shows("ConsumedHttpResource", "inputParameters")
 @pytest.mark.shows("ConsumedHttpOperation", "inputParameters")
-async def test_inputs_go_to_their_places(serve: Serve) -> None:
+async def test_inputs_are_sent_by_location(serve: Serve) -> None:
     consumes = """
       inputParameters: [{name: X-Of-All, in: header, value: all}, {name: SECRET, in: environment, value: '{{TOKEN}}'}]
       resources:
@@ -99,8 +99,8 @@ async def test_inputs_go_to_their_places(serve: Serve) -> None:
     binds = [{"namespace": "env", "keys": {"TOKEN": "A_TOKEN"}}]
     document = consuming(consumes, "put-ship", "bare", binds=binds)
     async with serve(document, environment={"A_TOKEN": "s3cret"}) as served:
-        given: dict[str, Any] = {"headers": {"X-Flag": "SE"}, "cookies": {"crumb": "c"}, "json": {"crew": ["Ann"]}}
-        sent = await served.sent("POST /put-ship?imo=7&flag=NO", **given)
+        arguments: dict[str, Any] = {"headers": {"X-Flag": "SE"}, "cookies": {"crumb": "c"}, "json": {"crew": ["Ann"]}}
+        sent = await served.sent("POST /put-ship?imo=7&flag=NO", **arguments)
         bare = await served.sent("POST /bare?flag=NO")
     assert sent["path"] == "/v1/ships/7"
     assert sent["query"] == {"flag": ["NO"], "of-resource": ["resource"]}
@@ -137,8 +137,8 @@ async def test_bodies(serve: Serve) -> None:
     async with serve(consuming(consumes, "none", *bodies)) as served:
         sent = {}
         for name in ("none", *bodies):
-            got = await served.sent(f"POST /{name}", json=None if name == "none" else {"name": "A&B"})
-            sent[name] = (got["headers"].get("content-type", "").partition(";")[0], got["body"])
+            received = await served.sent(f"POST /{name}", json=None if name == "none" else {"name": "A&B"})
+            sent[name] = (received["headers"].get("content-type", "").partition(";")[0], received["body"])
     assert sent == {
         "none": ("", ""),
         "raw": ("application/json", '{"name":"A&B"}'),
@@ -155,7 +155,7 @@ async def test_bodies(serve: Serve) -> None:
 
 @pytest.mark.shows("RequestBodyMultipartForm", "type", "data")
 @pytest.mark.shows("RequestBodyMultipartFormPart", "name", "value", "filename", "contentType")
-async def test_a_form_in_parts(serve: Serve) -> None:
+async def test_multipart_form(serve: Serve) -> None:
     consumes = """
       resources:
         - name: r
@@ -182,7 +182,7 @@ async def test_a_form_in_parts(serve: Serve) -> None:
 
 @pytest.mark.shows("ConsumedHttpOperation", "outputRawFormat")
 async def test_formats(serve: Serve) -> None:
-    said = {
+    data = {
         "json": b'{"name": "Fram"}',
         "xml": b"<ship><name>Fram</name></ship>",
         "csv": b"name\nFram\n",
@@ -190,11 +190,13 @@ async def test_formats(serve: Serve) -> None:
         "psv": b"name|crew\nFram|12\n",
         "yaml": b"name: Fram\n",
     }
-    operations = ", ".join(f"{{name: {name}, path: /{name}, method: GET, outputRawFormat: {name}}}" for name in said)
+    operations = ", ".join(f"{{name: {name}, path: /{name}, method: GET, outputRawFormat: {name}}}" for name in data)
     consumes = f"resources: [{{name: r, path: /r, operations: [{operations}]}}]"
-    async with serve(consuming(consumes, *said), says={f"/v1/{name}": body for name, body in said.items()}) as served:
-        given = {name: (await served.rest(f"POST /{name}")).data for name in said}
-    assert given == {
+    async with serve(
+        consuming(consumes, *data), responses={f"/v1/{name}": body for name, body in data.items()}
+    ) as served:
+        results = {name: (await served.rest(f"POST /{name}")).data for name in data}
+    assert results == {
         "json": {"name": "Fram"},
         "xml": {"name": "Fram"},
         "csv": [{"name": "Fram"}],
@@ -206,7 +208,7 @@ async def test_formats(serve: Serve) -> None:
 
 @pytest.mark.shows("ConsumedHttpOperation", "outputParameters")
 @pytest.mark.shows("ConsumedOutputParameter", "name", "type", "value")
-async def test_steps_get_the_outputs_that_are_declared(serve: Serve) -> None:
+async def test_steps_use_declared_outputs(serve: Serve) -> None:
     consumes = """
       resources:
         - name: ships
@@ -231,7 +233,7 @@ async def test_steps_get_the_outputs_that_are_declared(serve: Serve) -> None:
         for name in ("whole", "parts")
     ]
     ship = {"ship": {"name": "Fram", "size": 39, "more": True}}
-    async with serve(document, says={"/v1/ship": ship}) as served:
+    async with serve(document, responses={"/v1/ship": ship}) as served:
         assert (await served.rest("GET /whole")).data == ship
         assert (await served.rest("GET /parts")).data == {"name": "Fram", "size": 39, "size-text": "39"}
 
@@ -239,7 +241,7 @@ async def test_steps_get_the_outputs_that_are_declared(serve: Serve) -> None:
 @pytest.mark.shows("ConsumesHttp", "description")
 @pytest.mark.shows("ConsumedHttpResource", "label", "description")
 @pytest.mark.shows("ConsumedHttpOperation", "label", "description")
-async def test_what_people_are_told(serve: Serve, inspect: Inspect) -> None:
+async def test_labels_and_descriptions(serve: Serve, inspect: Inspect) -> None:
     consumes = """
       description: The registry of ships
       resources:
@@ -255,15 +257,15 @@ async def test_what_people_are_told(serve: Serve, inspect: Inspect) -> None:
         described = (await served.openapi())["paths"]
         assert described["/told"]["post"]["description"] == "Lists every ship"
         assert "description" not in described["/untold"]["post"]
-    shown = inspect(document)
-    assert shown["consumes"] == [{"type": "http", "namespace": "api", "description": "The registry of ships"}]
-    told, untold = (offer["upstream"][0] for offer in shown["exposers"][0]["catalog"])
-    assert (told["label"], told["resource"]) == ("List ships", {"label": "Ships", "description": "All of them"})
-    assert untold.keys().isdisjoint({"label", "resource"})
+    inspected = inspect(document)
+    assert inspected["consumes"] == [{"type": "http", "namespace": "api", "description": "The registry of ships"}]
+    labelled, bare = (offer["upstream"][0] for offer in inspected["exposers"][0]["catalog"])
+    assert (labelled["label"], labelled["resource"]) == ("List ships", {"label": "Ships", "description": "All of them"})
+    assert bare.keys().isdisjoint({"label", "resource"})
 
 
 @pytest.mark.shows("ConsumedHttpOperation", "outputSchema")
-async def test_a_schema_says_how_an_answer_is_read(serve: Serve) -> None:
+async def test_output_schema(serve: Serve) -> None:
     pytest.importorskip("markdown_it")
     operations = [
         "{name: whole, path: /notes, method: GET, outputRawFormat: markdown}",
@@ -271,7 +273,7 @@ async def test_a_schema_says_how_an_answer_is_read(serve: Serve) -> None:
     ]
     consumes = f"resources: [{{name: r, path: /r, operations: [{', '.join(operations)}]}}]"
     notes = b"# Day\nCalm\n\n# Night\nStorm\n"
-    async with serve(consuming(consumes, "whole", "part"), says={"/v1/notes": notes}) as served:
+    async with serve(consuming(consumes, "whole", "part"), responses={"/v1/notes": notes}) as served:
         whole, part = [(await served.rest(f"POST /{name}")).data["sections"] for name in ("whole", "part")]
     assert [section["heading"] for section in whole] == ["Day", "Night"]
     assert [section["heading"] for section in part] == ["Night"]

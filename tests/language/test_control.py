@@ -1,4 +1,4 @@
-"""The control exposer: what it shows and lets change, and how requests are watched."""
+"""The control exposer: endpoints, management and tracing."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pytest
 
 from adapter_host import Host, Settings, StartError
 
-from .conftest import Say, Serve
+from .conftest import Convert, Serve
 from .served import API, Served, parsed
 
 
 def control(keys: str = "", **more: Any) -> dict[str, Any]:
-    """Return a document with an operation and a control exposer, of which `keys` says the rest."""
+    """Return a document with an operation and a control exposer with more `keys`."""
     document: dict[str, Any] = parsed(f"""
 naftiko: 1.0.0-alpha2
 info: {{label: Ships, description: All of them}}
@@ -38,7 +38,7 @@ capability:
 
 
 async def status(of: Served, request: str, **sent: Any) -> int:
-    """Return the status that the control exposer answers with."""
+    """Return the status of the control exposer's response."""
     return (await of.rest(request, of="control", **sent)).status
 
 
@@ -66,7 +66,7 @@ async def status(of: Served, request: str, **sent: Any) -> int:
         ("GET /traces", "", "observability: {traces: {local: {enabled: false}}}"),
     ],
 )
-async def test_what_is_switched_on_is_there(serve: Serve, request_line: str, on: str, off: str) -> None:
+async def test_endpoints_follow_switches(serve: Serve, request_line: str, on: str, off: str) -> None:
     async with serve(control(on)) as served:
         assert await status(served, request_line) == (400 if "loud" in request_line else 200)
     async with serve(control(off)) as served:
@@ -74,33 +74,33 @@ async def test_what_is_switched_on_is_there(serve: Serve, request_line: str, on:
 
 
 @pytest.mark.shows("ExposesControl", "port", "address", "authentication")
-async def test_where_it_is_and_who_may_ask(say: Say, serve: Serve) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
+async def test_address_and_authentication(convert: Convert, serve: Serve) -> None:
+    with socket.socket() as used_port:
+        used_port.bind(("127.0.0.1", 0))
+        used_port.listen()
+        port = used_port.getsockname()[1]
         with pytest.raises(StartError, match=str(port)):
-            async with Host(say(control(port=port)), settings=Settings(environment={})):
+            async with Host(convert(control(port=port)), settings=Settings(environment={})):
                 pass
-    async with Host(say(control(address="127.0.0.2")), settings=Settings(environment={})) as host:
+    async with Host(convert(control(address="127.0.0.2")), settings=Settings(environment={})) as host:
         url = host.status()[1].url
         assert url is not None
         assert url.startswith("http://127.0.0.2:")
-        async with aiohttp.ClientSession() as session, session.get(f"{url}/health/live") as answer:
-            assert answer.status == 200
+        async with aiohttp.ClientSession() as session, session.get(f"{url}/health/live") as response:
+            assert response.status == 200
     async with serve(control(authentication={"type": "bearer", "token": "let-me-in"})) as served:
         assert await status(served, "GET /metrics") == 401
         assert await status(served, "GET /metrics", headers={"Authorization": "Bearer let-me-in"}) == 200
 
 
 @pytest.mark.shows("ControlLogsEndpointSpec", "max-subscribers")
-async def test_so_many_may_read_the_log(serve: Serve) -> None:
+async def test_log_subscribers_are_limited(serve: Serve) -> None:
     for most in (1, 2):
         keys = f"management: {{logs: {{stream: true, max-subscribers: {most}}}}}"
         async with serve(control(keys)) as served, AsyncExitStack() as stack:
             url = f"{served.running.url('control')}/logs/stream"
             answers = [await stack.enter_async_context(served.session.get(url)) for _ in range(3)]
-            assert [answer.status for answer in answers] == [200] * most + [503] * (3 - most)
+            assert [response.status for response in answers] == [200] * most + [503] * (3 - most)
 
 
 @pytest.mark.shows("ObservabilityTracesSpec", "sampling", "propagation")
@@ -111,8 +111,8 @@ async def test_requests_are_traced(serve: Serve) -> None:
         async with serve(control(keys)) as served:
             for _ in range(11):
                 headers = (await served.sent("GET /"))["headers"].keys()
-            shown = (await served.rest("GET /traces", of="control")).data
-        return (shown["bufferSize"], len(shown["traces"])), headers & {"traceparent", "x-b3-traceid"}
+            spans = (await served.rest("GET /traces", of="control")).data
+        return (spans["bufferSize"], len(spans["traces"])), headers & {"traceparent", "x-b3-traceid"}
 
     assert await traced("{}") == ((100, 11), {"traceparent"})
     assert await traced("{local: {buffer-size: 10}}") == ((10, 10), {"traceparent"})

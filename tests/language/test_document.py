@@ -1,4 +1,4 @@
-"""The document as a whole: what it says of itself, its secrets, and what it takes from other files."""
+"""The document: info, binds and imports."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ capability:
 
 @pytest.mark.shows("Document", "naftiko", "ikanos")
 @pytest.mark.parametrize(("key", "version"), [("naftiko", "1.0.0-alpha2"), ("ikanos", "1.0.0-beta5")])
-def test_the_version(key: str, version: str) -> None:
+def test_version_header(key: str, version: str) -> None:
     document = parsed(f"{HEAD}\ncapability:{GREETING}")
     del document["naftiko"]
 
@@ -63,9 +63,9 @@ def test_the_version(key: str, version: str) -> None:
 
 @pytest.mark.shows("Document", "capability")
 @pytest.mark.shows("Capability", "exposes")
-async def test_the_capability(serve: Serve) -> None:
+async def test_capability_sections(serve: Serve) -> None:
     async with serve(f"{HEAD}\ncapability:{GREETING}") as served:
-        assert [each.namespace for each in served.host.status()] == ["web", "agents"]
+        assert [item.namespace for item in served.host.status()] == ["web", "agents"]
         assert (await served.rest("GET /")).data == "Hello"
     with pytest.raises(ProblemsError, match="'capability' is missing"):
         Host(parsed(HEAD), settings=Settings(environment={}))
@@ -75,7 +75,7 @@ async def test_the_capability(serve: Serve) -> None:
 
 @pytest.mark.shows("Document", "info")
 @pytest.mark.shows("Info", "label", "description")
-async def test_the_label_is_the_title(serve: Serve) -> None:
+async def test_label_is_the_title(serve: Serve) -> None:
     async with serve(f"{HEAD}\ncapability:{GREETING}") as bare:
         described = await bare.openapi()
         assert (described["info"]["title"], "description" in described["info"]) == ("web", False)
@@ -91,18 +91,18 @@ async def test_the_label_is_the_title(serve: Serve) -> None:
 @pytest.mark.shows("Info", "tags", "created", "modified", "stakeholders")
 @pytest.mark.shows("Person", "role", "fullName", "email")
 @pytest.mark.shows("Binding", "description")
-def test_inspect_tells_the_rest(inspect: Inspect) -> None:
+def test_inspect_shows_info(inspect: Inspect) -> None:
     ann = {"role": "owner", "fullName": "Ann Onym", "email": "ann@example.org"}
     dates = {"created": "2026-01-31", "modified": "2026-02-28"}
     info: dict[str, Any] = {"label": "Greetings", "tags": ["polite"], **dates, "stakeholders": [ann]}
     bind = {"namespace": "env", "description": "Ours", "keys": {"TOKEN": "A"}}
     document = {**parsed(f"{HEAD}\ncapability:{GREETING}"), "info": info, "binds": [bind]}
-    shown = inspect(document)
-    assert shown["info"] == info
-    assert shown["binds"] == [{"namespace": "env", "description": "Ours", "variables": ["TOKEN"]}]
+    inspected = inspect(document)
+    assert inspected["info"] == info
+    assert inspected["binds"] == [{"namespace": "env", "description": "Ours", "variables": ["TOKEN"]}]
     del document["info"], document["binds"]
-    shown = inspect(document)
-    assert (shown["info"], shown["binds"]) == ({}, [])
+    inspected = inspect(document)
+    assert (inspected["info"], inspected["binds"]) == ({}, [])
 
 
 @pytest.mark.shows("Document", "binds")
@@ -112,7 +112,7 @@ def test_inspect_tells_the_rest(inspect: Inspect) -> None:
 @pytest.mark.shows("BindingVariableName")
 @pytest.mark.shows("IdentifierExtended")
 @pytest.mark.shows("UriLocation")
-async def test_secrets_are_bound(serve: Serve, tmp_path: Path) -> None:
+async def test_binds(serve: Serve, tmp_path: Path) -> None:
     (tmp_path / "secrets.yaml").write_text("token_1: from-file\n")
     bind = "binds: [{namespace: env, keys: {TOKEN: token_1}}]"
     async with serve(calling(binds=bind), environment={"token_1": "from-environment"}) as served:
@@ -134,7 +134,7 @@ async def test_secrets_are_bound(serve: Serve, tmp_path: Path) -> None:
 @pytest.mark.shows("Capability", "consumes")
 @pytest.mark.shows("ImportedConsumesHttp", "location", "import", "as", "description")
 @pytest.mark.shows("IdentifierKebab")
-async def test_what_is_consumed_is_imported(serve: Serve, inspect: Inspect, tmp_path: Path) -> None:
+async def test_consumes_import(serve: Serve, inspect: Inspect, tmp_path: Path) -> None:
     def entry(name: str, path: str) -> dict[str, Any]:
         operation = {"name": "get", "method": "GET"}
         resources = [{"name": "r", "path": path, "operations": [operation]}]
@@ -153,5 +153,5 @@ async def test_what_is_consumed_is_imported(serve: Serve, inspect: Inspect, tmp_
     async with serve(document, folder=tmp_path, files={"shared.yaml": shared}) as served:
         assert (await served.sent("GET /api"))["path"] == "/two"
         assert (await served.sent("GET /renamed"))["path"] == "/one"
-    told = [(each["namespace"], each["description"]) for each in inspect(document)["consumes"]]
-    assert told == [("api", "api"), ("renamed", "Our own words")]
+    result = [(item["namespace"], item["description"]) for item in inspect(document)["consumes"]]
+    assert result == [("api", "api"), ("renamed", "Our own words")]

@@ -1,4 +1,4 @@
-"""What only the later language says: tags, bytes, how long clients may keep what they are told, other imports."""
+"""Features of the later language only: tags, binary data, cache hints, imports of all sections."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PHOTOS = {"/photo": b"P" * 1032, "/data": {"a": 1}}
 
 
 def later(exposes: str, aggregates: str = "", *, info: str = "", operation: str = "", resource: str = "") -> Any:
-    """Return a document of the later language; `operation` and `resource` are more keys of what is consumed."""
+    """Return a document of the later language; `operation` and `resource` are more keys of the consumed API."""
     return parsed(f"""
 ikanos: 1.0.0-beta5
 info: {{display: Photos, description: Photos of ships{info}}}
@@ -37,25 +37,25 @@ capability:
 
 
 def rest(operation: str, more: str = "", keys: str = "") -> str:
-    """Exposers in one list: `GET /` is an operation, of which this says the rest."""
+    """Return a REST exposer with `GET /`, as YAML."""
     resource = f"{{path: /, operations: {{show: {{method: GET, {operation}}}}}{more}}}"
     return f"[{{type: rest, namespace: web, port: 0, resources: {{root: {resource}}}{keys}}}]"
 
 
 def mcp(more: str = "", tool: str = "description: A photo, call: api.photo") -> str:
-    """Exposers in one list: MCP with one tool, `show`."""
+    """Return an MCP exposer with one tool, `show`, as YAML."""
     return f"[{{type: mcp, namespace: agents, port: 0, tools: {{show: {{{tool}}}}}{more}}}]"
 
 
 async def content(of: Served) -> tuple[bool, dict[str, Any]]:
-    """Whether the tool fails, and what it says or gives."""
+    """Return the tool's error flag and first content block."""
     async with of.client() as client:
         result = await client.call_tool("show", {})
     return result.is_error, dumped(result.content[0])
 
 
 @pytest.mark.shows("Info", "version")
-async def test_the_version_is_told() -> None:
+async def test_version_is_shown() -> None:
     exposes = [*later(rest("call: api.data"))["capability"]["exposes"], *later(mcp())["capability"]["exposes"]]
     for info, version in ((", version: 2.1.0", "2.1.0"), ("", "unspecified")):
         document = later("[]", info=info)
@@ -83,11 +83,11 @@ async def test_tags(tmp_path: Path) -> None:
         assert described["tags"] == [{"name": "of-resource"}, {"name": "of-operation"}]
     async with served(later(rest("call: api.data"))) as of:
         assert (await of.openapi())["paths"]["/"]["get"]["tags"] == ["root"]
-    shown = inspected(document, tmp_path)
-    (offer,) = shown["exposers"][0]["catalog"]
+    details = inspected(document, tmp_path)
+    (offer,) = details["exposers"][0]["catalog"]
     assert offer["tags"] == ["of-operation"]
     assert offer["upstream"][0]["resource"] == {"tags": ["of-data"]}
-    assert shown["aggregates"][0]["functions"][0]["tags"] == ["of-flow"]
+    assert details["aggregates"][0]["functions"][0]["tags"] == ["of-flow"]
     tool = later(mcp(tool="description: A, call: api.photo, tags: [of-tool]"), operation=", tags: [of-photo]")
     (offer,) = inspected(tool, tmp_path)["exposers"][0]["catalog"]
     assert (offer["tags"], offer["upstream"][0]["tags"]) == (["of-tool"], ["of-photo"])
@@ -95,18 +95,18 @@ async def test_tags(tmp_path: Path) -> None:
 
 @pytest.mark.shows("ConsumedHttpOperation", "outputMediaType", "outputRawFormat")
 @pytest.mark.shows("AggregateFlow", "outputMediaType")
-async def test_what_bytes_are_told_to_be() -> None:
-    async def told(exposes: str, flow: str = "", **more: str) -> tuple[str | None, bool]:
-        async with served(later(exposes, flow, **more), says=PHOTOS) as of:
-            answer = await of.rest("GET /")
+async def test_binary_media_types() -> None:
+    async def media_type(exposes: str, flow: str = "", **more: str) -> tuple[str | None, bool]:
+        async with served(later(exposes, flow, **more), responses=PHOTOS) as of:
+            response = await of.rest("GET /")
             (content,) = (await of.openapi())["paths"]["/"]["get"]["responses"]["2XX"]["content"]
-            return answer.headers.get("Content-Type"), content == answer.headers.get("Content-Type")
+            return response.headers.get("Content-Type"), content == response.headers.get("Content-Type")
 
-    assert await told(rest("call: api.photo")) == ("application/octet-stream", False)
-    assert await told(rest("call: api.photo"), operation=", outputMediaType: image/png") == ("image/png", True)
+    assert await media_type(rest("call: api.photo")) == ("application/octet-stream", False)
+    assert await media_type(rest("call: api.photo"), operation=", outputMediaType: image/png") == ("image/png", True)
     flow = "{show: {description: A, call: api.photo, outputMediaType: image/webp}}"
-    assert await told(rest("ref: shared.show"), flow) == ("image/webp", True)
-    assert await told(rest("ref: shared.show"), flow.replace(", outputMediaType: image/webp", "")) == (
+    assert await media_type(rest("ref: shared.show"), flow) == ("image/webp", True)
+    assert await media_type(rest("ref: shared.show"), flow.replace(", outputMediaType: image/webp", "")) == (
         "application/octet-stream",
         False,
     )
@@ -116,12 +116,12 @@ async def test_what_bytes_are_told_to_be() -> None:
 @pytest.mark.shows("ExposedOperation", "responses.content.binary", "responses.content.schema")
 @pytest.mark.shows("ExposedOperation", "responseBinary", "responseBinary.status")
 @pytest.mark.shows("ExposedOperation", "responseBinary.mediaType", "responseBinary.description")
-async def test_contracts() -> None:
+async def test_declared_responses() -> None:
     async def described(operation: str) -> tuple[str | None, dict[str, Any]]:
-        async with served(later(rest(operation)), says=PHOTOS) as of:
-            answer = await of.rest("GET /")
+        async with served(later(rest(operation)), responses=PHOTOS) as of:
+            response = await of.rest("GET /")
             responses = (await of.openapi())["paths"]["/"]["get"]["responses"]
-            return answer.headers.get("Content-Type"), responses
+            return response.headers.get("Content-Type"), responses
 
     _, bare = await described("call: api.data")
     assert "200" not in bare
@@ -146,27 +146,27 @@ async def test_contracts() -> None:
 @pytest.mark.shows("ExposesRest", "maxBinarySize")
 @pytest.mark.shows("ExposesMcp", "maxBinarySize")
 @pytest.mark.parametrize(("size", "fits"), [("1KiB", False), ("1033B", True), ("1.5KiB", True), ("0.5KiB", False)])
-async def test_bytes_may_be_limited(size: str, fits: bool) -> None:
+async def test_binary_size_limit(size: str, fits: bool) -> None:
     limit = f", maxBinarySize: {size}"
     for document in (later(rest("call: api.photo"), operation=limit), later(rest("call: api.photo", keys=limit))):
-        async with served(document, says=PHOTOS) as of:
+        async with served(document, responses=PHOTOS) as of:
             assert (await of.rest("GET /")).status == (200 if fits else 502)
-    async with served(later(mcp(limit)), says=PHOTOS) as of:
-        failed, given = await content(of)
+    async with served(later(mcp(limit)), responses=PHOTOS) as of:
+        failed, block = await content(of)
     assert failed is not fits
-    assert ("blob" in given.get("resource", {})) is fits
+    assert ("blob" in block.get("resource", {})) is fits
 
 
 @pytest.mark.shows("McpResource", "binary")
-async def test_a_resource_may_be_bytes() -> None:
+async def test_binary_resource() -> None:
     async def read(binary: str) -> dict[str, Any]:
         resource = f"{{display: A, uri: 'a://photo', description: A, mimeType: text/plain, call: api.photo{binary}}}"
         async with (
-            served(later(mcp(f", resources: {{photo: {resource}}}")), says={"/photo": b"text"}) as of,
+            served(later(mcp(f", resources: {{photo: {resource}}}")), responses={"/photo": b"text"}) as of,
             of.client() as client,
         ):
-            (found,) = (await client.read_resource("a://photo")).contents
-            return dumped(found)
+            (contents,) = (await client.read_resource("a://photo")).contents
+            return dumped(contents)
 
     assert (await read(""))["text"] == "text"
     assert b64decode((await read(", binary: true"))["blob"]) == b"text"
@@ -174,40 +174,40 @@ async def test_a_resource_may_be_bytes() -> None:
 
 @pytest.mark.shows("ExposesMcp", "ttlMs", "cacheScope")
 @pytest.mark.shows("CacheScope")
-async def test_clients_may_keep_what_they_are_told() -> None:
-    async def kept(keys: str) -> tuple[Any, Any]:
+async def test_cache_hints() -> None:
+    async def cached(keys: str) -> tuple[Any, Any]:
         async with served(later(mcp(keys))) as of, of.client() as client:
-            told = dumped(await client.list_tools())
-            return told["ttlMs"], told["cacheScope"]
+            result = dumped(await client.list_tools())
+            return result["ttlMs"], result["cacheScope"]
 
-    assert await kept("") == (0, "private")
-    assert await kept(", ttlMs: 60000, cacheScope: public") == (60000, "public")
+    assert await cached("") == (0, "private")
+    assert await cached(", ttlMs: 60000, cacheScope: public") == (60000, "public")
 
 
 @pytest.mark.shows("Document", "exposes", "aggregates")
 @pytest.mark.shows("ImportEntry", "from", "import", "as", "description")
-async def test_every_section_is_imported(tmp_path: Path) -> None:
+async def test_sections_are_imported(tmp_path: Path) -> None:
     whole = later(rest("ref: shared.show"), "{show: {description: A, call: api.data}}")
     shared = {
         section: {"ikanos": "1.0.0-beta5", section: whole["capability"][section]} for section in whole["capability"]
     }
     shared["binds"] = {"ikanos": "1.0.0-beta5", "binds": [{"namespace": "env", "keys": {"A": "A"}}]}
     names = {"consumes": "api", "aggregates": "shared", "exposes": "web", "binds": "env"}
-    said = {"description": "Our own words"}
-    taken = {section: [{"from": f"{section}.yaml", "import": name, **said}] for section, name in names.items()}
-    document = {"ikanos": "1.0.0-beta5", "binds": taken.pop("binds"), "capability": taken}
+    data = {"description": "Our own words"}
+    used = {section: [{"from": f"{section}.yaml", "import": name, **data}] for section, name in names.items()}
+    document = {"ikanos": "1.0.0-beta5", "binds": used.pop("binds"), "capability": used}
     files = {f"{section}.yaml": other for section, other in shared.items()}
-    async with served(document, folder=tmp_path, files=files, says=PHOTOS) as of:
+    async with served(document, folder=tmp_path, files=files, responses=PHOTOS) as of:
         assert (await of.rest("GET /")).data == {"a": 1}
-    shown = inspected(document, tmp_path)
+    details = inspected(document, tmp_path)
     for section in ("binds", "consumes", "aggregates"):
-        assert [each["description"] for each in shown[section]] == ["Our own words"]
-    assert [each["description"] for each in shown["exposers"]] == ["Our own words"]
-    taken["exposes"][0]["as"] = "renamed"
-    async with served(document, folder=tmp_path, files=files, says=PHOTOS) as of:
+        assert [item["description"] for item in details[section]] == ["Our own words"]
+    assert [item["description"] for item in details["exposers"]] == ["Our own words"]
+    used["exposes"][0]["as"] = "renamed"
+    async with served(document, folder=tmp_path, files=files, responses=PHOTOS) as of:
         assert (await of.rest("GET /", of="renamed")).data == {"a": 1}
-    taken["exposes"][0]["import"] = "nothing"
-    with pytest.raises(ProblemsError, match="exposes nothing named"):
+    used["exposes"][0]["import"] = "nothing"
+    with pytest.raises(ProblemsError, match="has no 'nothing' in 'exposes'"):
         async with served(document, folder=tmp_path, files=files):
             pass
     for section in ("exposes", "aggregates"):
@@ -215,7 +215,7 @@ async def test_every_section_is_imported(tmp_path: Path) -> None:
 
 
 @pytest.mark.shows("ConsumesHttp", "tunnel")
-def test_nothing_is_called_past_a_tunnel() -> None:
+def test_tunnel_is_an_error() -> None:
     document = later(rest("call: api.data"))
     assert Host(document, settings=Settings(environment={})).status()
     document["capability"]["consumes"][0]["tunnel"] = {"type": "ziti", "service": "a", "identity": "b"}

@@ -1,4 +1,4 @@
-"""What is exposed over MCP: tools, resources and prompts."""
+"""MCP exposers: tools, resources and prompts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mcp.client.stdio import stdio_client
 
 from adapter_host import Host, ProblemsError, Settings, StartError
 
-from .conftest import Say, Serve
+from .conftest import Convert, Serve
 from .served import API, dumped, parsed
 
 SHIPS = f"""
@@ -44,15 +44,15 @@ GREET = {
 
 
 def mcp(text: str = "", **keys: Any) -> dict[str, Any]:
-    """Return a document that exposes what the text says; at least a tool that greets."""
+    """Return a document with an MCP exposer and at least one tool."""
     document: dict[str, Any] = parsed(SHIPS)
-    said = parsed(text) if text else {}
-    exposer = {"type": "mcp", "namespace": "agents", "port": 0, "tools": [GREET], **said, **keys}
+    messages = parsed(text) if text else {}
+    exposer = {"type": "mcp", "namespace": "agents", "port": 0, "tools": [GREET], **messages, **keys}
     return {**document, "capability": {**document["capability"], "exposes": [exposer]}}
 
 
 @pytest.mark.shows("ExposesMcp", "type", "namespace", "tools", "description", "authentication")
-async def test_the_server(serve: Serve) -> None:
+async def test_server_info(serve: Serve) -> None:
     async with serve(mcp()) as served, served.client() as client:
         assert client.server_info is not None
         assert (client.server_info.name, client.instructions) == ("agents", None)
@@ -68,17 +68,17 @@ async def test_the_server(serve: Serve) -> None:
 
 
 @pytest.mark.shows("ExposesMcp", "port", "address")
-async def test_where_it_listens(say: Say) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
+async def test_port_and_address(convert: Convert) -> None:
+    with socket.socket() as used_port:
+        used_port.bind(("127.0.0.1", 0))
+        used_port.listen()
+        port = used_port.getsockname()[1]
         with pytest.raises(StartError, match=str(port)):
-            async with Host(say(mcp(port=port)), settings=Settings(environment={})):
+            async with Host(convert(mcp(port=port)), settings=Settings(environment={})):
                 pass
-    async with Host(say(mcp(port=port)), settings=Settings(environment={})) as served:
+    async with Host(convert(mcp(port=port)), settings=Settings(environment={})) as served:
         assert served.status()[0].url == f"http://127.0.0.1:{port}/mcp"
-    async with Host(say(mcp(address="127.0.0.2")), settings=Settings(environment={})) as served:
+    async with Host(convert(mcp(address="127.0.0.2")), settings=Settings(environment={})) as served:
         url = served.status()[0].url
         assert url is not None
         assert url.startswith("http://127.0.0.2:")
@@ -87,8 +87,8 @@ async def test_where_it_listens(say: Say) -> None:
 
 
 @pytest.mark.shows("ExposesMcp", "transport")
-async def test_over_standard_input_and_output(say: Say, tmp_path: Path) -> None:
-    document = say(mcp(transport="stdio"))
+async def test_stdio_transport(convert: Convert, tmp_path: Path) -> None:
+    document = convert(mcp(transport="stdio"))
     (exposer,) = document["capability"]["exposes"]
     del exposer["port"]
     file = tmp_path / "capability.yaml"
@@ -106,7 +106,7 @@ async def test_over_standard_input_and_output(say: Say, tmp_path: Path) -> None:
 @pytest.mark.shows("McpTool", "name", "label", "description", "inputParameters", "hints")
 @pytest.mark.shows("McpToolInputParameter", "name", "type", "description", "required")
 @pytest.mark.shows("McpToolHints", "readOnly", "destructive", "idempotent", "openWorld")
-async def test_tools_are_described(serve: Serve) -> None:
+async def test_tool_descriptions(serve: Serve) -> None:
     tools = """
       tools:
         - name: find
@@ -154,7 +154,7 @@ async def _refused(served: Any, name: str, **arguments: Any) -> str:
 
 
 @pytest.mark.shows("McpTool", "call", "with", "steps", "mappings", "ref", "outputParameters")
-async def test_what_a_tool_does(serve: Serve) -> None:
+async def test_tool_modes(serve: Serve) -> None:
     tools = """
       tools:
         - {name: called, description: A, call: api.find, with: {q: 7}}
@@ -219,9 +219,9 @@ async def test_resources(serve: Serve, tmp_path: Path) -> None:
         with pytest.raises(MCPError, match="resource not found"):
             await client.read_resource("other://a")
     assert fixed == {"name": "fixed", "title": "Fixed", "uri": "ships://fixed", "description": "One ship"}
-    assert [each["name"] for each in others] == ["shaped", "stepped", "file"]
-    wanted = {"name": "called", "title": "Called", "uriTemplate": "ships://{q}", "description": "A ship"}
-    assert template == {**wanted, "mimeType": "text/x-ship"}
+    assert [item["name"] for item in others] == ["shaped", "stepped", "file"]
+    expected = {"name": "called", "title": "Called", "uriTemplate": "ships://{q}", "description": "A ship"}
+    assert template == {**expected, "mimeType": "text/x-ship"}
 
 
 @pytest.mark.shows("ExposesMcp", "prompts")
@@ -243,19 +243,19 @@ async def test_prompts(serve: Serve, tmp_path: Path) -> None:
     (tmp_path / "ask.md").write_text("Ask politely.")
     async with serve(mcp(prompts), folder=tmp_path) as served, served.client() as client:
 
-        async def given(name: str, **arguments: str) -> list[tuple[str, str]]:
+        async def prompt(name: str, **arguments: str) -> list[tuple[str, str]]:
             messages = map(dumped, (await client.get_prompt(name, arguments)).messages)
-            return [(each["role"], each["content"]["text"]) for each in messages]
+            return [(item["role"], item["content"]["text"]) for item in messages]
 
         ask, filed = map(dumped, (await client.list_prompts()).prompts)
-        assert await given("ask", ship="Fram", tone=", please") == [
+        assert await prompt("ask", ship="Fram", tone=", please") == [
             ("user", "Where is Fram, please?"),
             ("assistant", "At sea."),
         ]
-        assert (await given("ask", ship="Fram"))[0] == ("user", "Where is Fram?")
+        assert (await prompt("ask", ship="Fram"))[0] == ("user", "Where is Fram?")
         with pytest.raises(MCPError, match="'ship' is required"):
-            await given("ask", tone="!")
-        assert await given("filed") == [("user", "Ask politely.")]
+            await prompt("ask", tone="!")
+        assert await prompt("filed") == [("user", "Ask politely.")]
     assert ask == {
         "name": "ask",
         "title": "Ask",

@@ -1,4 +1,4 @@
-"""Outputs: what is made of one answer, or made up without one."""
+"""Outputs: mapped from a response, or constant."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ SHIP = {
 }
 
 
-async def given(serve: Serve, *outputs: str) -> list[Any]:
+async def run_outputs(serve: Serve, *outputs: str) -> list[Any]:
     """Return the value of each output (YAML) for the ship."""
     resources = [
         {
             "path": f"/{index}",
             "operations": [
-                {"method": "GET", "call": "api.get", "outputParameters": [parsed(f"entry: {each}")["entry"]]}
+                {"method": "GET", "call": "api.get", "outputParameters": [parsed(f"entry: {item}")["entry"]]}
             ],
         }
-        for index, each in enumerate(outputs)
+        for index, item in enumerate(outputs)
     ]
     consumed = [{"name": "ship", "path": "/ship", "operations": [{"name": "get", "method": "GET"}]}]
     capability = {
@@ -35,7 +35,7 @@ async def given(serve: Serve, *outputs: str) -> list[Any]:
         "exposes": [{"type": "rest", "namespace": "web", "port": 0, "resources": resources}],
     }
     document = {"naftiko": "1.0.0-alpha2", "capability": capability}
-    async with serve(document, says={"/ship": SHIP}) as served:
+    async with serve(document, responses={"/ship": SHIP}) as served:
         return [(await served.rest(f"GET /{index}")).data for index in range(len(outputs))]
 
 
@@ -44,21 +44,21 @@ async def given(serve: Serve, *outputs: str) -> list[Any]:
 @pytest.mark.shows("MappedOutputParameterString", "type", "mapping", "value", "const")
 @pytest.mark.shows("MappedOutputParameterNumber", "type", "mapping", "value", "const")
 @pytest.mark.shows("MappedOutputParameterBoolean", "type", "mapping", "value", "const")
-async def test_one_value(serve: Serve) -> None:
-    assert await given(
+async def test_scalar_output(serve: Serve) -> None:
+    assert await run_outputs(
         serve,
         "{type: string, mapping: $.size}",
         "{type: string, mapping: $.home.berth}",
         "{type: string, value: '7'}",
         "{type: string, const: '8'}",
     ) == ["39", "7", "7", "8"]
-    assert await given(
+    assert await run_outputs(
         serve,
         "{type: number, mapping: $.size}",
         "{type: number, value: '7'}",
         "{type: number, const: 8}",
     ) == [39, 7, 8]
-    assert await given(
+    assert await run_outputs(
         serve,
         "{type: boolean, mapping: $.afloat}",
         "{type: boolean, value: 'true'}",
@@ -67,8 +67,8 @@ async def test_one_value(serve: Serve) -> None:
 
 
 @pytest.mark.shows("MappedOutputParameterObject", "type", "mapping", "properties", "value", "const")
-async def test_an_object(serve: Serve) -> None:
-    assert await given(
+async def test_object_output(serve: Serve) -> None:
+    assert await run_outputs(
         serve,
         "{type: object, properties: {is: {type: string, mapping: $.name}, at: {type: string, mapping: $.home.port}}}",
         "{type: object, mapping: $.home, properties: {at: {type: string, mapping: $.port}}}",
@@ -78,8 +78,8 @@ async def test_an_object(serve: Serve) -> None:
 
 
 @pytest.mark.shows("MappedOutputParameterArray", "type", "mapping", "items", "value", "const")
-async def test_an_array(serve: Serve) -> None:
-    assert await given(
+async def test_array_output(serve: Serve) -> None:
+    assert await run_outputs(
         serve,
         "{type: array, mapping: $.crew, items: {type: string, mapping: $.name}}",
         "{type: array, mapping: $.crew, items: {type: object, properties: {age: {type: number, mapping: $.age}}}}",
@@ -90,7 +90,7 @@ async def test_an_array(serve: Serve) -> None:
 
 
 @pytest.mark.shows("MockOutputParameter", "name", "type", "value")
-async def test_values_that_are_made_up(serve: Serve) -> None:
+async def test_constant_outputs(serve: Serve) -> None:
     tool = """
       name: sail
       description: Sails

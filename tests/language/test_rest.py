@@ -1,4 +1,4 @@
-"""What is exposed as REST."""
+"""REST exposers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from adapter_host import Host, Settings, StartError
 
-from .conftest import Say, Serve
+from .conftest import Convert, Serve
 from .served import API, parsed
 
 SHIPS = f"""
@@ -31,9 +31,9 @@ capability:
 
 
 def rest(*resources: str, **keys: Any) -> dict[str, Any]:
-    """Return a document that exposes resources, each the YAML of one."""
+    """Return a document that exposes resources, each as YAML."""
     document: dict[str, Any] = parsed(SHIPS)
-    exposer = {"type": "rest", "namespace": "web", "port": 0, **keys, "resources": [parsed(each) for each in resources]}
+    exposer = {"type": "rest", "namespace": "web", "port": 0, **keys, "resources": [parsed(item) for item in resources]}
     return {**document, "capability": {**document["capability"], "exposes": [exposer]}}
 
 
@@ -41,15 +41,15 @@ FIND = "{path: /ships, operations: [{method: GET, call: api.find}]}"
 
 
 @pytest.mark.shows("ExposesRest", "port")
-async def test_the_port_is_the_one_that_is_asked_for(say: Say) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
+async def test_port(convert: Convert) -> None:
+    with socket.socket() as used_port:
+        used_port.bind(("127.0.0.1", 0))
+        used_port.listen()
+        port = used_port.getsockname()[1]
         with pytest.raises(StartError, match=str(port)):
-            async with Host(say(rest(FIND, port=port)), settings=Settings(environment={})):
+            async with Host(convert(rest(FIND, port=port)), settings=Settings(environment={})):
                 pass
-    async with Host(say(rest(FIND, port=port)), settings=Settings(environment={})) as served:
+    async with Host(convert(rest(FIND, port=port)), settings=Settings(environment={})) as served:
         assert served.status()[0].url == f"http://127.0.0.1:{port}"
 
 
@@ -57,14 +57,14 @@ async def test_the_port_is_the_one_that_is_asked_for(say: Say) -> None:
 @pytest.mark.shows("Address")
 @pytest.mark.shows("Hostname")
 @pytest.mark.shows("IPv4")
-async def test_where_it_listens(say: Say) -> None:
+async def test_address(convert: Convert) -> None:
     async def reached(address: str, host: str) -> bool:
-        document = say(rest(FIND, address=address))
+        document = convert(rest(FIND, address=address))
         async with Host(document, settings=Settings(environment={})) as served, aiohttp.ClientSession() as session:
             port = urlsplit(served.status()[0].url or "").port
             try:
-                async with session.get(f"http://{host}:{port}/openapi.json") as answer:
-                    return answer.status == 200
+                async with session.get(f"http://{host}:{port}/openapi.json") as response:
+                    return response.status == 200
             except aiohttp.ClientConnectionError:
                 return False
 
@@ -76,24 +76,24 @@ async def test_where_it_listens(say: Say) -> None:
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here")
 @pytest.mark.shows("IPv6")
-async def test_an_address_of_the_other_kind(say: Say) -> None:
-    async with Host(say(rest(FIND, address="::1")), settings=Settings(environment={})) as served:
+async def test_ipv6_address(convert: Convert) -> None:
+    async with Host(convert(rest(FIND, address="::1")), settings=Settings(environment={})) as served:
         url = served.status()[0].url
         assert url is not None
         assert url.startswith("http://[::1]:")
-        async with aiohttp.ClientSession() as session, session.get(f"{url}/openapi.json") as answer:
-            assert answer.status == 200
+        async with aiohttp.ClientSession() as session, session.get(f"{url}/openapi.json") as response:
+            assert response.status == 200
 
 
 @pytest.mark.shows("ExposesRest", "type", "namespace", "resources", "authentication")
-async def test_exposers_are_known_by_their_names(serve: Serve) -> None:
+async def test_namespaces(serve: Serve) -> None:
     document = rest(FIND)
     (first,) = document["capability"]["exposes"]
     barred = {"type": "bearer", "token": "let-me-in"}
     other = {**first, "namespace": "closed", "authentication": barred, "resources": [parsed(FIND.replace("/s", "/t"))]}
     document["capability"]["exposes"] = [first, other]
     async with serve(document) as served:
-        assert [each.type for each in served.host.status()] == ["rest", "rest"]
+        assert [item.type for item in served.host.status()] == ["rest", "rest"]
         assert (await served.rest("GET /ships")).status == 200
         assert (await served.rest("GET /thips")).status == 404
         assert (await served.rest("GET /thips", of="closed")).status == 401
@@ -103,7 +103,7 @@ async def test_exposers_are_known_by_their_names(serve: Serve) -> None:
 
 @pytest.mark.shows("ExposedResource", "path", "operations")
 @pytest.mark.shows("ExposedOperation", "method", "call")
-async def test_a_request_goes_to_the_operation_of_its_path_and_method(serve: Serve) -> None:
+async def test_requests_are_routed_by_path_and_method(serve: Serve) -> None:
     resource = """
       path: /fleet/{q}
       operations:
@@ -121,7 +121,7 @@ async def test_a_request_goes_to_the_operation_of_its_path_and_method(serve: Ser
 
 @pytest.mark.shows("ExposedOperation", "with")
 @pytest.mark.shows("WithInjector")
-async def test_with_says_where_inputs_come_from(serve: Serve) -> None:
+async def test_with_maps_inputs(serve: Serve) -> None:
     def resource(path: str, source: str) -> str:
         inputs = "[{name: a, in: query, type: string, description: A}]"
         operation = f"{{method: GET, inputParameters: {inputs}, call: api.find, with: {source}}}"
@@ -138,13 +138,13 @@ async def test_with_says_where_inputs_come_from(serve: Serve) -> None:
 
 @pytest.mark.shows("ExposedInputParameter", "name", "in", "value")
 @pytest.mark.shows("ExposedOperation", "inputParameters")
-async def test_inputs_come_from_their_places(serve: Serve) -> None:
-    def resource(place: str, name: str, more: str = "", path: str = "") -> str:
-        given = f"{{name: {name}, in: {place}, type: string, description: A{more}}}"
+async def test_inputs_are_read_by_location(serve: Serve) -> None:
+    def resource(position: str, name: str, more: str = "", path: str = "") -> str:
+        argument = f"{{name: {name}, in: {position}, type: string, description: A{more}}}"
         return f"""
-          path: {path or "/" + place}
+          path: {path or "/" + position}
           operations:
-            - {{method: POST, inputParameters: [{given}], call: api.add, with: {{q: "{{{{{name}}}}}"}}}}
+            - {{method: POST, inputParameters: [{argument}], call: api.add, with: {{q: "{{{{{name}}}}}"}}}}
         """
 
     document = rest(
@@ -157,7 +157,7 @@ async def test_inputs_come_from_their_places(serve: Serve) -> None:
     )
     async with serve(document) as served:
 
-        async def got(request: str, **sent: Any) -> str:
+        async def received(request: str, **sent: Any) -> str:
             body: str = (await served.sent(f"POST {request}", **sent))["body"]
             return body
 
@@ -166,19 +166,19 @@ async def test_inputs_come_from_their_places(serve: Serve) -> None:
             "cookies": {"flag": "from-cookie"},
             "json": {"flag": "from-body"},
         }
-        assert await got("/query?flag=from-query") == '{"q":"from-query"}'
-        assert await got("/header", headers=everywhere["headers"]) == '{"q":"from-header"}'
-        assert await got("/cookie", cookies=everywhere["cookies"]) == '{"q":"from-cookie"}'
-        assert await got("/body", json=everywhere["json"]) == '{"q":"from-body"}'
-        assert await got("/path/from-path") == '{"q":"from-path"}'
-        assert await got("/constant") == '{"q":"NO"}'
+        assert await received("/query?flag=from-query") == '{"q":"from-query"}'
+        assert await received("/header", headers=everywhere["headers"]) == '{"q":"from-header"}'
+        assert await received("/cookie", cookies=everywhere["cookies"]) == '{"q":"from-cookie"}'
+        assert await received("/body", json=everywhere["json"]) == '{"q":"from-body"}'
+        assert await received("/path/from-path") == '{"q":"from-path"}'
+        assert await received("/constant") == '{"q":"NO"}'
 
 
 @pytest.mark.shows("ExposedInputParameter", "type", "pattern", "description")
-async def test_inputs_are_checked_and_described(serve: Serve) -> None:
+async def test_inputs_are_validated_and_described(serve: Serve) -> None:
     def resource(name: str, keys: str) -> str:
-        given = f"{{name: q, in: query, {keys}}}"
-        return f"{{path: /{name}, operations: [{{method: POST, inputParameters: [{given}], call: api.add}}]}}"
+        argument = f"{{name: q, in: query, {keys}}}"
+        return f"{{path: /{name}, operations: [{{method: POST, inputParameters: [{argument}], call: api.add}}]}}"
 
     document = rest(
         resource("text", "type: string, description: Any text"),
@@ -228,14 +228,14 @@ async def test_resources_are_described(serve: Serve) -> None:
         ]
         assert operations["/bare"]["operationId"] == "bare"
         assert "summary" not in operations["/bare"]
-        shown = {key: operations["/named"][key] for key in ("operationId", "summary", "description")}
-        assert shown == {"operationId": "find-ship", "summary": "Find", "description": "Finds a ship"}
+        operation_doc = {key: operations["/named"][key] for key in ("operationId", "summary", "description")}
+        assert operation_doc == {"operationId": "find-ship", "summary": "Find", "description": "Finds a ship"}
         assert (await served.rest("GET /bare?q=7")).status == 200
         assert (await served.rest("GET /named?q=7")).status == 400
 
 
 @pytest.mark.shows("ExposedOperation", "outputParameters", "steps", "mappings", "ref")
-async def test_what_an_operation_does(serve: Serve) -> None:
+async def test_operation_modes(serve: Serve) -> None:
     resource = """
       path: /ships
       operations:
@@ -259,7 +259,7 @@ async def test_what_an_operation_does(serve: Serve) -> None:
 
 @pytest.mark.shows("ExposedResource", "forward")
 @pytest.mark.shows("ForwardConfig", "targetNamespace", "trustedHeaders")
-async def test_what_comes_is_forwarded(serve: Serve) -> None:
+async def test_forward(serve: Serve) -> None:
     def resource(target: str, more: str = "") -> str:
         return f"{{path: '/{target}{more and '-trusted'}/{{path}}', forward: {{targetNamespace: {target}{more}}}}}"
 
@@ -269,8 +269,8 @@ async def test_what_comes_is_forwarded(serve: Serve) -> None:
     async with serve(document) as served:
         headers = {"X-Trace": "1", "X-Other": "2"}
         sent = await served.sent("PATCH /api/a/b?c=1", headers=headers, data=b"bytes")
-        shown = (sent["method"], sent["path"], sent["query"], sent["body"])
-        assert shown == ("PATCH", "/a/b", {"c": ["1"]}, "bytes")
+        forwarded = (sent["method"], sent["path"], sent["query"], sent["body"])
+        assert forwarded == ("PATCH", "/a/b", {"c": ["1"]}, "bytes")
         assert sent["headers"].keys().isdisjoint({"x-trace", "x-other"})
         assert (await served.sent("GET /other/a"))["path"] == "/other/a"
         sent = await served.sent("GET /api-trusted/a", headers=headers)

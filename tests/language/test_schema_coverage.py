@@ -16,11 +16,11 @@ FIRST, LATER = FILES
 NOT_YET = {
     "a tunnel needs a plugin": ("TunnelConfig", "TunnelZiti"),
 }
-"""Why objects (or fields) have no test yet; whatever is claimed has to be taken away here."""
+"""Why objects (or fields) have no test yet; remove an entry when a test claims it."""
 
 OBJECTS = {"AggregateFlow": "AggregateFunction", "ImportEntry": "ImportedConsumesHttp"}
 KEYS = {"display": "label", "flows": "functions", "target": "targetName", "ImportEntry.from": "location"}
-"""What the first language calls what the later one renamed."""
+"""The first language's names of renamed objects."""
 
 BOTH = pytest.mark.parametrize("version", [FIRST, LATER])
 
@@ -28,24 +28,25 @@ BOTH = pytest.mark.parametrize("version", [FIRST, LATER])
 def earlier(part: str) -> str:
     """Return the first language's name for a part of the later one."""
     name, _, field = part.partition(".")
-    said = KEYS.get(part) or KEYS.get(field) or field
-    return f"{OBJECTS.get(name, name)}.{said}" if field else OBJECTS.get(name, name)
+    key = KEYS.get(part) or KEYS.get(field) or field
+    return f"{OBJECTS.get(name, name)}.{key}" if field else OBJECTS.get(name, name)
 
 
 def holds(claim: Claim, part: str) -> bool:
-    """Whether a claim of the first language's part is one of the later language's."""
-    return claim.both or is_same(part.partition(".")[0])
+    """Return True if a claim on the first language's part also covers the later language's."""
+    return claim.both_languages or is_same(part.partition(".")[0])
 
 
-def shown(version: str) -> set[str]:
-    """Return the parts of a language that tests show."""
-    found, first = claims(), parts(FIRST)
+def covered(version: str) -> set[str]:
+    """Return the parts of a language that tests cover."""
+    claims_by_field, first = claims(), parts(FIRST)
     if version == FIRST:
-        return found.keys() & first
+        return claims_by_field.keys() & first
     return {
         part
         for part in parts(LATER)
-        if (part in found and part not in first) or any(holds(claim, part) for claim in found.get(earlier(part), ()))
+        if (part in claims_by_field and part not in first)
+        or any(holds(claim, part) for claim in claims_by_field.get(earlier(part), ()))
     }
 
 
@@ -56,19 +57,19 @@ def not_yet(version: str) -> set[str]:
 
 
 @BOTH
-def test_every_field_is_shown(version: str) -> None:
-    assert sorted(parts(version) - shown(version) - not_yet(version)) == []
+def test_each_field_is_covered(version: str) -> None:
+    assert sorted(parts(version) - covered(version) - not_yet(version)) == []
 
 
 @BOTH
-def test_what_is_shown_is_not_excused(version: str) -> None:
-    assert sorted(not_yet(version) & shown(version)) == []
+def test_no_covered_field_is_excused(version: str) -> None:
+    assert sorted(not_yet(version) & covered(version)) == []
 
 
-def test_every_claim_is_of_a_field() -> None:
+def test_each_claim_names_a_field() -> None:
     assert sorted(claims().keys() - parts(FIRST) - parts(LATER)) == []
 
 
-def test_every_excuse_is_of_a_field() -> None:
-    known = {name for part in parts(FIRST) | parts(LATER) for name in (part, part.partition(".")[0])}
-    assert sorted({name for names in NOT_YET.values() for name in names} - known) == []
+def test_each_excuse_names_a_field() -> None:
+    field_names = {name for part in parts(FIRST) | parts(LATER) for name in (part, part.partition(".")[0])}
+    assert sorted({name for names in NOT_YET.values() for name in names} - field_names) == []

@@ -1,4 +1,4 @@
-"""Script steps: which file is run, in what language, with which values, and what governs them."""
+"""Script steps: file, language, inputs and governance."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def scripts(tmp_path: Path) -> str:
 
 
 def steps(*operations: list[dict[str, Any]], **governed: Any) -> dict[str, Any]:
-    """Return document whose operations, each its steps, are called by `GET /NUMBER`, and what governs their scripts."""
+    """Return a document whose operations, each a list of steps, are called by `GET /NUMBER`."""
     resources = [
-        {"path": f"/{index}", "operations": [{"method": "GET", "name": f"n-{index}", "steps": each}]}
-        for index, each in enumerate(operations)
+        {"path": f"/{index}", "operations": [{"method": "GET", "name": f"n-{index}", "steps": item}]}
+        for index, item in enumerate(operations)
     ]
     rest = {"type": "rest", "namespace": "web", "port": 0, "resources": resources}
     control = parsed("{type: control, port: 0, management: {}}")
@@ -43,12 +43,12 @@ def steps(*operations: list[dict[str, Any]], **governed: Any) -> dict[str, Any]:
     return {"naftiko": "1.0.0-alpha2", "capability": {"exposes": [rest, *([control] if governed else [])]}}
 
 
-def script(name: str, file: str, **given: Any) -> dict[str, Any]:
-    return {"type": "script", "name": name, "file": file, **given}
+def script(name: str, file: str, **inputs: Any) -> dict[str, Any]:
+    return {"type": "script", "name": name, "file": file, **inputs}
 
 
 @pytest.mark.shows("OperationStepScript", "type", "name", "file", "language", "location", "dependencies", "with")
-async def test_a_script_is_run_with_what_it_is_given(serve: Serve, scripts: str) -> None:
+async def test_script_inputs(serve: Serve, scripts: str) -> None:
     there = {"location": scripts, "language": "javascript"}
     add = script("add", "add.js", **there, **{"with": {"a": 1, "b": 2}})
     document = steps(
@@ -65,7 +65,7 @@ async def test_a_script_is_run_with_what_it_is_given(serve: Serve, scripts: str)
 
 @pytest.mark.shows("ControlManagementSpec", "scripting")
 @pytest.mark.shows("ScriptingManagementSpec", "defaultLocation", "defaultLanguage", "timeout", "statementLimit")
-async def test_what_governs_scripts(serve: Serve, scripts: str) -> None:
+async def test_scripting_settings(serve: Serve, scripts: str) -> None:
     add = script("add", "add.js", **{"with": {"a": 1}})
     spin = script("spin", "spin.js")
     defaults = {"defaultLocation": scripts, "defaultLanguage": "javascript"}
@@ -77,7 +77,7 @@ async def test_what_governs_scripts(serve: Serve, scripts: str) -> None:
 
 
 @pytest.mark.shows("ScriptingManagementSpec", "enabled", "allowedLanguages")
-async def test_what_keeps_scripts_from_being_run(serve: Serve, scripts: str) -> None:
+async def test_scripting_restrictions(serve: Serve, scripts: str) -> None:
     add = script("add", "add.js", location=scripts, language="javascript", **{"with": {"a": 1}})
     async with serve(steps([add], enabled=False)) as served:
         assert (await served.rest("GET /0")).status == 503

@@ -1,4 +1,4 @@
-"""What is exposed as skills."""
+"""Skill exposers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from adapter_host import Host, ProblemsError, Settings, StartError
 
-from .conftest import Inspect, Say, Serve
+from .conftest import Convert, Inspect, Serve
 from .served import parsed
 
 GREET = parsed("{name: greet, description: Greets, outputParameters: [{name: text, type: string, value: Hello}]}")
@@ -19,17 +19,17 @@ PLAIN = "{name: plain, description: Says what it is}"
 
 
 def skills(*texts: str, **keys: Any) -> dict[str, Any]:
-    """Return a document that exposes these skills, each the YAML of one, and a tool besides."""
+    """Return a document that exposes skills, each as YAML, and a tool."""
     agents = {"type": "mcp", "namespace": "agents", "port": 0, "tools": [GREET]}
     exposer = {"type": "skill", "namespace": "web", "port": 0, **keys, "skills": [parsed(text) for text in texts]}
     return {"naftiko": "1.0.0-alpha2", "capability": {"exposes": [agents, exposer]}}
 
 
 @pytest.mark.shows("ExposesSkill", "type", "namespace", "skills", "authentication")
-async def test_the_catalogue(serve: Serve) -> None:
+async def test_catalog(serve: Serve) -> None:
     async with serve(skills(PLAIN, PLAIN.replace("plain", "other"))) as served:
-        listed = (await served.rest("GET /skills")).data
-        assert [each["name"] for each in listed["skills"]] == ["plain", "other"]
+        catalog = (await served.rest("GET /skills")).data
+        assert [item["name"] for item in catalog["skills"]] == ["plain", "other"]
     barred = {"type": "bearer", "token": "let-me-in"}
     async with serve(skills(PLAIN, namespace="closed", authentication=barred)) as served:
         assert (await served.rest("GET /skills", of="closed")).status == 401
@@ -38,32 +38,32 @@ async def test_the_catalogue(serve: Serve) -> None:
 
 
 @pytest.mark.shows("ExposesSkill", "port", "address")
-async def test_where_it_listens(say: Say) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
+async def test_port_and_address(convert: Convert) -> None:
+    with socket.socket() as used_port:
+        used_port.bind(("127.0.0.1", 0))
+        used_port.listen()
+        port = used_port.getsockname()[1]
         with pytest.raises(StartError, match=str(port)):
-            async with Host(say(skills(PLAIN, port=port)), settings=Settings(environment={})):
+            async with Host(convert(skills(PLAIN, port=port)), settings=Settings(environment={})):
                 pass
-    async with Host(say(skills(PLAIN, address="127.0.0.2")), settings=Settings(environment={})) as served:
+    async with Host(convert(skills(PLAIN, address="127.0.0.2")), settings=Settings(environment={})) as served:
         url = served.status()[1].url
         assert url is not None
         assert url.startswith("http://127.0.0.2:")
-        async with aiohttp.ClientSession() as session, session.get(f"{url}/skills") as answer:
-            assert answer.status == 200
+        async with aiohttp.ClientSession() as session, session.get(f"{url}/skills") as response:
+            assert response.status == 200
 
 
 @pytest.mark.shows("ExposesSkill", "description")
-def test_inspect_tells_what_they_are_for(inspect: Inspect) -> None:
-    shown = inspect(skills(PLAIN, description="For gardeners"))["exposers"]
-    assert ["description" in each for each in shown] == [False, True]
-    assert shown[1]["description"] == "For gardeners"
+def test_inspect_shows_skills(inspect: Inspect) -> None:
+    inspected = inspect(skills(PLAIN, description="For gardeners"))["exposers"]
+    assert ["description" in item for item in inspected] == [False, True]
+    assert inspected[1]["description"] == "For gardeners"
 
 
 @pytest.mark.shows("ExposedSkill", "name", "description", "license", "compatibility", "metadata", "allowed-tools")
 @pytest.mark.shows("ExposedSkill", "argument-hint", "user-invocable", "disable-model-invocation")
-async def test_what_a_skill_says(serve: Serve) -> None:
+async def test_skill_file(serve: Serve) -> None:
     full = parsed("""
       name: sowing
       description: Plans

@@ -1,4 +1,4 @@
-"""Steps: several calls, look-ups between them, and what is put together of what they give."""
+"""Steps: calls, lookups and mappings of their results."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ FLEET = {
 
 
 def steps(*operations: str) -> dict[str, Any]:
-    """Return a document whose operations, each the rest of one as YAML, are called by `GET /NUMBER`."""
+    """Return a document whose operations, each as YAML, are called by `GET /NUMBER`."""
     resources = [
-        {"path": f"/{index}", "operations": [{"method": "GET", "name": f"n-{index}", **parsed(each)}]}
-        for index, each in enumerate(operations)
+        {"path": f"/{index}", "operations": [{"method": "GET", "name": f"n-{index}", **parsed(item)}]}
+        for index, item in enumerate(operations)
     ]
     consumed = parsed("""
       resources:
@@ -41,7 +41,7 @@ def steps(*operations: str) -> dict[str, Any]:
 @pytest.mark.shows("OperationStep")
 @pytest.mark.shows("OperationStepBase", "name")
 @pytest.mark.shows("OperationStepCall", "name", "call", "with")
-async def test_a_call_is_given_what_earlier_ones_gave(serve: Serve) -> None:
+async def test_call_uses_earlier_results(serve: Serve) -> None:
     document = steps(
         """
         steps:
@@ -55,7 +55,7 @@ async def test_a_call_is_given_what_earlier_ones_gave(serve: Serve) -> None:
         """,
         "steps: [{type: call, name: first, call: api.fleet}]",
     )
-    async with serve(document, says=FLEET) as served:
+    async with serve(document, responses=FLEET) as served:
         assert (await served.rest("GET /0")).data == FLEET["/ships/F-2"]
         assert [sent["path"] for sent in served.api.seen] == ["/fleet", "/ships/F-2"]
         assert (await served.rest("GET /1")).data["body"] == '{"q":"is F-2"}'
@@ -63,10 +63,10 @@ async def test_a_call_is_given_what_earlier_ones_gave(serve: Serve) -> None:
 
 
 @pytest.mark.shows("OperationStepLookup", "name", "index", "match", "lookupValue", "outputParameters")
-async def test_a_lookup_finds_entries(serve: Serve) -> None:
+async def test_lookup(serve: Serve) -> None:
     def looked_up(**changes: str) -> str:
-        found = {"index": "ships", "match": "imo", "lookupValue": "$.fleet.flagship", "outputParameters": "[name]"}
-        keys = ", ".join(f"{key}: {value}" for key, value in {**found, **changes}.items())
+        matches = {"index": "ships", "match": "imo", "lookupValue": "$.fleet.flagship", "outputParameters": "[name]"}
+        keys = ", ".join(f"{key}: {value}" for key, value in {**matches, **changes}.items())
         return f"""
           steps:
             - {{type: call, name: fleet, call: api.fleet}}
@@ -84,9 +84,9 @@ async def test_a_lookup_finds_entries(serve: Serve) -> None:
         looked_up(match="name", lookupValue="Fram"),
         looked_up(index="yard", lookupValue="F-1"),
     )
-    async with serve(document, says=FLEET) as served:
-        found = [(await served.rest(f"GET /{index}")).data.get("answer") for index in range(6)]
-    assert found == [
+    async with serve(document, responses=FLEET) as served:
+        matches = [(await served.rest(f"GET /{index}")).data.get("answer") for index in range(6)]
+    assert matches == [
         {"name": "Gjøa"},
         {"name": "Gjøa", "size": "21"},
         [{"name": "Fram"}, {"name": "Gjøa"}],
@@ -99,12 +99,12 @@ async def test_a_lookup_finds_entries(serve: Serve) -> None:
 @pytest.mark.shows("OperationStepBase", "type")
 @pytest.mark.shows("OperationStepCall", "type")
 @pytest.mark.shows("OperationStepLookup", "type")
-async def test_the_type_of_a_step_says_what_it_does(serve: Serve) -> None:
+async def test_step_types(serve: Serve) -> None:
     def step(kind: str) -> str:
         keys = f"type: {kind}, call: api.fleet, index: ships, match: imo, lookupValue: F-1, outputParameters: [name]"
         return f"steps: [{{type: call, name: ships, call: api.ships}}, {{name: last, {keys}}}]"
 
-    async with serve(steps(step("call"), step("lookup")), says=FLEET) as served:
+    async with serve(steps(step("call"), step("lookup")), responses=FLEET) as served:
         assert (await served.rest("GET /0")).data == FLEET["/fleet"]
         assert (await served.rest("GET /1")).data == {"name": "Fram"}
 
@@ -115,7 +115,7 @@ async def test_the_type_of_a_step_says_what_it_does(serve: Serve) -> None:
 @pytest.mark.shows("OrchestratedOutputParameterScalar", "name", "type")
 @pytest.mark.shows("OrchestratedOutputParameterObject", "name", "type", "properties")
 @pytest.mark.shows("OrchestratedOutputParameterArray", "name", "type", "items")
-async def test_the_answer_is_put_together(serve: Serve) -> None:
+async def test_mappings(serve: Serve) -> None:
     calls = """
         steps:
           - {type: call, name: fleet, call: api.fleet}
@@ -138,7 +138,7 @@ async def test_the_answer_is_put_together(serve: Serve) -> None:
           - {name: nowhere, type: string}
     """
     document = steps(calls, calls + outputs)
-    async with serve(document, says=FLEET) as served:
+    async with serve(document, responses=FLEET) as served:
         plain, typed = [(await served.rest(f"GET /{index}")).data for index in range(2)]
         answers = (await served.openapi())["paths"]["/1"]["get"]["responses"]["2XX"]["content"]
     described = answers["application/json"]["schema"]["properties"]

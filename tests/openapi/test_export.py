@@ -1,4 +1,4 @@
-"""The OpenAPI documents of capabilities: valid, true, and the same after a round trip."""
+"""Exported OpenAPI documents: valid, complete, and stable in a round trip."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import yaml
 
 from adapter_host import Host, Settings
 from adapter_host.cli import main
-from adapter_host.openapi import Documents, Notes, read_api, write_capability
+from adapter_host.openapi import Documents, WarningCollector, read_api, write_capability
 from adapter_host_rest.exposer import RestExposer
 from tests.support.paths import ROOT
 
@@ -22,12 +22,12 @@ NAMES = ("bakery-2.0.json", "trains-3.0.yaml", "garden-3.1.yaml")
 
 def exported(document: Any) -> Any:
     host = Host(document, settings=Settings(environment={}))
-    found = [each.exposer for each in host.status() if isinstance(each.exposer, RestExposer)]
-    return found[0].openapi("https://api.example.com") if found else None
+    exposers = [item.exposer for item in host.status() if isinstance(item.exposer, RestExposer)]
+    return exposers[0].openapi("https://api.example.com") if exposers else None
 
 
 def imported(source: Path) -> Any:
-    return yaml.safe_load(write_capability(read_api(Documents(Notes()).open(str(source))), source.name))
+    return yaml.safe_load(write_capability(read_api(Documents(WarningCollector()).open(str(source))), source.name))
 
 
 def check_valid(document: Any) -> None:
@@ -36,7 +36,7 @@ def check_valid(document: Any) -> None:
 
 
 @pytest.mark.parametrize("path", CAPABILITIES, ids=lambda path: path.stem)
-def test_the_document_of_an_example_is_valid(path: Path) -> None:
+def test_openapi_of_examples_is_valid(path: Path) -> None:
     document = exported(path)
     if document is None:
         pytest.skip("it exposes nothing over REST")
@@ -44,12 +44,12 @@ def test_the_document_of_an_example_is_valid(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_document_of_an_imported_one_is_valid(name: str) -> None:
+def test_openapi_of_imported_samples_is_valid(name: str) -> None:
     check_valid(exported(imported(SAMPLES / name)))
 
 
-def said(document: Any) -> Any:
-    """Return what a round trip must keep: operations with parameters and bodies, without descriptions of responses."""
+def operations(document: Any) -> Any:
+    """Return the parts that a round trip keeps: operations with parameters and bodies."""
     return {
         (path, method): (
             operation["operationId"],
@@ -63,23 +63,25 @@ def said(document: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_exported_comes_back_as_it_was(name: str, tmp_path: Path) -> None:
+def test_export_round_trips(name: str, tmp_path: Path) -> None:
     first = exported(imported(SAMPLES / name))
     (tmp_path / "again.json").write_text(json.dumps(first))
     again = exported(imported(tmp_path / "again.json"))
     assert again["info"] == first["info"]
-    assert {key: value[0] for key, value in said(again).items()} == {k: v[0] for k, v in said(first).items()}
-    for key, (_, _, parameters, _) in said(first).items():
-        kept = {(each["name"], each["in"], each.get("required", False)) for each in parameters or ()}
-        assert {(p["name"], p["in"], p.get("required", False)) for p in said(again)[key][2] or ()} == kept
+    assert {key: value[0] for key, value in operations(again).items()} == {
+        k: v[0] for k, v in operations(first).items()
+    }
+    for key, (_, _, parameters, _) in operations(first).items():
+        kept = {(item["name"], item["in"], item.get("required", False)) for item in parameters or ()}
+        assert {(p["name"], p["in"], p.get("required", False)) for p in operations(again)[key][2] or ()} == kept
 
 
-def test_what_was_imported_is_exported() -> None:
+def test_imported_operations_are_exported() -> None:
     document = exported(imported(SAMPLES / "trains-3.0.yaml"))
     assert document["info"] == {"title": "Trains", "version": "1", "description": "Trains, over REST and MCP."}
     read = document["paths"]["/trains/{number}"]["get"]
     assert (read["operationId"], read["description"]) == ("read-train", "One train, with its stops.")
-    assert {each["name"]: each["in"] for each in read["parameters"]} == {
+    assert {item["name"]: item["in"] for item in read["parameters"]} == {
         "number": "path",
         "fields": "query",
         "session": "cookie",
@@ -90,7 +92,7 @@ def test_what_was_imported_is_exported() -> None:
     assert body["content"] == {"application/json": {"schema": {"type": "object"}}}
 
 
-def test_the_command_writes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_writes_document(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", "openapi", str(ROOT / "capabilities/stations.yaml")]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["openapi"] == "3.1.0"
@@ -101,7 +103,7 @@ def test_the_command_writes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert json.loads(output.read_text()) == document
 
 
-def test_of_several_one_is_chosen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_exposer_is_chosen_by_option(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     document = yaml.safe_load((ROOT / "capabilities/greeting.yaml").read_text())
     exposes = document["capability"]["exposes"]
     exposes.append({**exposes[0], "namespace": "second", "port": 0})
@@ -116,6 +118,6 @@ def test_of_several_one_is_chosen(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert json.loads(capsys.readouterr().out)["servers"] == [{"url": "/"}]
 
 
-def test_without_rest_there_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+def test_export_needs_a_rest_exposer(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", "openapi", str(ROOT / "capabilities/library.yaml")]) == 2
     assert "has no exposer with an OpenAPI document; add one of type rest" in capsys.readouterr().err

@@ -1,1 +1,1 @@
-"""Secrets and the sources that they are read from. Imports `document` and below."""
+"""Binds: named secrets and their sources. Imports `document` and below."""

@@ -1,4 +1,4 @@
-"""Named secrets and where they come from."""
+"""Named secrets and their sources."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from adapter_host.errors import BindError, PluginError, Problem
 
 
 class BindSource(ABC):
-    """Where the secrets of a bind come from; a plugin registers one for the scheme of the bind's `location`.
+    """Source of the secrets of a bind; a plugin registers one for the URL scheme of the bind's `location`.
 
-    One is made for each bind whenever a document is loaded. `__init__` touches neither network nor files; a `BindError`
-    that it raises is a mistake of the document. `folder` is the document's.
+    The host creates one for each bind whenever it loads a document. `__init__` must not use the network or read files;
+    a `BindError` that it raises is reported as an error of the document. `folder` is the document's.
     """
 
     def __init__(self, location: str, folder: Path, environment: Mapping[str, str]) -> None:
@@ -26,9 +26,9 @@ class BindSource(ABC):
 
     @abstractmethod
     def value(self, key: str) -> str | None:
-        """Return the secret of a key, None when there is none; each key that is used is asked for once.
+        """Return the secret of a key, or None; called once for each key in use.
 
-        Raises `BindError` when the source cannot be read, and is not asked again.
+        Raise `BindError` when the source cannot be read; the source is then not called again.
         """
 
     def hint(self, key: str) -> str:
@@ -37,7 +37,7 @@ class BindSource(ABC):
 
     @property
     def files(self) -> Sequence[str]:
-        """The files that it has read; when one changes, `serve` loads everything anew."""
+        """The files read so far; `serve` reloads when one of them changes."""
         return ()
 
     def __repr__(self) -> str:
@@ -45,19 +45,19 @@ class BindSource(ABC):
 
 
 class EnvironmentSource(BindSource):
-    """The environment: where the secrets of a bind without a location come from."""
+    """The environment: the source of a bind without a location."""
 
     def value(self, key: str) -> str | None:
-        """Return the variable of that name."""
+        """Return the environment variable named `key`."""
         return self.environment.get(key)
 
     def hint(self, key: str) -> str:
-        """Set the variable."""
-        return f"set the environment variable {key}, or name a file that has it with --env-file"
+        """Name the ways to set the variable."""
+        return f"set the environment variable {key}, or pass --env-file with a file that sets it"
 
 
-class Origin:
-    """The source of one bind; what makes it unreadable is a problem where the document names it."""
+class CachedSource:
+    """The source of one bind, with its values cached and its failure reported once."""
 
     def __init__(self, label: str, source: BindSource, report: Callable[[str], Problem]) -> None:
         self.label = label
@@ -69,82 +69,87 @@ class Origin:
     def value(self, key: str) -> str | None:
         """Return the secret of a key; an empty one counts as missing."""
         if key not in self._values and self.failure is None:
-            self._values[key] = self._ask(key)
+            self._values[key] = self._read_once(key)
         return self._values.get(key)
 
-    def _ask(self, key: str) -> str | None:
+    def _read_once(self, key: str) -> str | None:
         try:
-            with foreign(type(self.source)):
+            with wrap_source_errors(type(self.source)):
                 return self.source.value(key) or None
         except BindError as error:
             self.failure = self._report(str(error))
         return None
 
-    def missing(self, key: str) -> str:
-        """Why there is no value, and what to do."""
-        with foreign(type(self.source)):
+    @property
+    def files(self) -> Sequence[str]:
+        """The files read by the source."""
+        return self.source.files
+
+    def missing_message(self, key: str) -> str:
+        """Return why a key has no value, and how to supply it."""
+        with wrap_source_errors(type(self.source)):
             return f"{self.label}; {self.source.hint(key)}"
 
 
 @contextmanager
-def foreign(source: type[BindSource]) -> Iterator[None]:
-    """Around what a source's own code does."""
+def wrap_source_errors(source: type[BindSource]) -> Iterator[None]:
+    """Report an exception of a source's code as `PluginError`, without its text."""
     try:
         yield
     except BindError:
         raise
     except Exception as error:
-        # A plugin's code: the text of what it raises may hold a secret, so its place alone is told.
-        place = extract_tb(error.__traceback__)[-1]
+        # A plugin's exception may contain a secret in its text, so the message has only its type and location.
+        frame = extract_tb(error.__traceback__)[-1]
         name = f"{source.__module__}.{source.__qualname__}"
-        message = f"{name}: {type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
-        raise PluginError(f"{message} (a source of binds raises BindError when it cannot be read)") from None
+        message = f"{name}: {type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
+        raise PluginError(f"{message} (a bind source must raise BindError when it cannot be read)") from None
 
 
 @dataclass(frozen=True, slots=True)
-class BoundName:
-    """A variable of a bind: templates say `VARIABLE` or `namespace.VARIABLE`; `key` is the source's own name."""
+class BindVariable:
+    """A variable of a bind: templates use `VARIABLE` or `namespace.VARIABLE`, the source uses `key`."""
 
     namespace: str
     variable: str
     key: str
-    origin: Origin = field(repr=False, compare=False)
+    source: CachedSource = field(repr=False, compare=False)
 
     @property
-    def qualified(self) -> str:
-        """The name with its namespace, as messages show it."""
+    def qualified_name(self) -> str:
+        """The name with its namespace, for messages."""
         return f"{self.namespace}.{self.variable}" if self.namespace else self.variable
 
 
 class Binds:
-    """The secrets of one capability; a value is never shown, and with `mock` none is read."""
+    """The secrets of one capability. Values never appear in its repr; with `mock` no source is read."""
 
-    def __init__(self, names: Iterable[BoundName], environment: Mapping[str, str], *, mock: bool = False) -> None:
-        self._names: dict[str, BoundName] = {}
+    def __init__(self, names: Iterable[BindVariable], environment: Mapping[str, str], *, mock: bool = False) -> None:
+        self._names: dict[str, BindVariable] = {}
         self.namespaces: dict[str, list[str]] = {}
-        self._environment = Origin("environment", EnvironmentSource("", Path(), environment), Problem)
+        self._environment = CachedSource("environment", EnvironmentSource("", Path(), environment), Problem)
         self._mock = mock
         for name in names:
-            self._names[name.qualified] = name
+            self._names[name.qualified_name] = name
             self._names.setdefault(name.variable, name)
             self.namespaces.setdefault(name.namespace, []).append(name.variable)
 
-    def find(self, name: str) -> BoundName | None:
-        """Return the variable that a template's `name` means, or None when no bind declares it."""
+    def find(self, name: str) -> BindVariable | None:
+        """Return the variable that `name` refers to in a template, or None if no bind declares it."""
         return self._names.get(name)
 
-    def undeclared(self, name: str) -> BoundName:
-        """Return the environment's variable of a name that no bind declares."""
-        return BoundName("", name, name, self._environment)
+    def environment_variable(self, name: str) -> BindVariable:
+        """Return the environment variable of a name that no bind declares."""
+        return BindVariable("", name, name, self._environment)
 
-    def value(self, bound: BoundName) -> str | None:
-        """Return the secret, None when nothing gives it; with a stand-in upstream, a stand-in secret."""
-        return f"mock-{bound.key}" if self._mock else bound.origin.value(bound.key)
+    def value(self, variable: BindVariable) -> str | None:
+        """Return the secret, None when it is missing; with `mock`, a placeholder."""
+        return f"mock-{variable.key}" if self._mock else variable.source.value(variable.key)
 
     @property
     def files(self) -> tuple[str, ...]:
         """The files that secrets were read from."""
-        files = [file for bound in self._names.values() for file in bound.origin.source.files]
+        files = [file for variable in self._names.values() for file in variable.source.files]
         return tuple(dict.fromkeys(files))
 
     def __repr__(self) -> str:

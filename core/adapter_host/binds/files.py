@@ -1,4 +1,4 @@
-"""Files of secrets: flat YAML, JSON or .env. What is wrong with one is told by place, never by what stands there."""
+"""Secret files: flat YAML, JSON or .env. Errors name positions, never values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Final
 import yaml
 from dotenv import dotenv_values
 
-from adapter_host.document.messages import did_you_mean, kind_of
+from adapter_host.document.messages import describe_type, did_you_mean
 from adapter_host.document.nodes import MAX_DEPTH
 from adapter_host.document.yaml_errors import is_too_deep
 from adapter_host.document.yaml_reader import LOADER
@@ -21,57 +21,59 @@ from .binds import BindSource
 
 MAX_BYTES: Final = 1024 * 1024
 
-_NOTHING: Final = frozenset({"", "~", "null", "Null", "NULL"})
+_NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 
 
 class FileSource(BindSource):
-    """`file://`: a file, its format by its suffix. Relative paths begin at the document's folder."""
+    """`file://`: a file whose suffix selects its format. Relative paths start at the document's folder."""
 
     def __init__(self, location: str, folder: Path, environment: Mapping[str, str]) -> None:
         super().__init__(location, folder, environment)
         path = location.partition("://")[2]
         if not path.strip("/"):
-            raise BindError(f"'{location}' names no file (file://./secrets.yaml would)")
+            raise BindError(f"'{location}' names no file; use file://./secrets.yaml")
         self._path = folder / (path[1:] if path.startswith(("/./", "/../")) else path)
         self._values: dict[str, Any] | None = None
 
     def value(self, key: str) -> str | None:
-        """Return the text at the top-level key, numbers and booleans as they are written."""
-        return _text(self._read().get(key))
+        """Return the text of a top-level key; numbers and booleans as written."""
+        return _scalar_text(self._read().get(key))
 
     def hint(self, key: str) -> str:
-        """Add the key, or give it a value."""
+        """Name the closest key of the file, or the type that the value must have."""
         values = self._read()
         if key not in values:
-            near = did_you_mean(key, (known for known, value in values.items() if _text(value)))
-            return f"'{self._path}' has no key '{key}'{near}{' ' if near else '; '}add it, or mend 'keys'"
+            suggestion = did_you_mean(key, (name for name, value in values.items() if _scalar_text(value)))
+            return (
+                f"'{self._path}' has no key '{key}'{suggestion}{' ' if suggestion else '; '}add it, or correct 'keys'"
+            )
         if isinstance(values[key], (dict, list)):
-            return f"'{key}' in '{self._path}' must be text, not {kind_of(values[key])}"
-        return f"'{key}' in '{self._path}' is empty; give it a value"
+            return f"'{key}' in '{self._path}' must be text, not {describe_type(values[key])}"
+        return f"'{key}' in '{self._path}' is empty; set a value"
 
     @property
     def files(self) -> Sequence[str]:
-        """The file, once it was read."""
+        """The file, once it has been read."""
         return () if self._values is None else (str(self._path),)
 
     def _read(self) -> dict[str, Any]:
         if self._values is None:
             try:
-                self._values = _format(self._path)(self._content())
+                self._values = _parser_for(self._path)(self._read_text())
             except BindError as error:
                 raise BindError(f"'{self._path}' {error}") from None
         return self._values
 
-    def _content(self) -> str:
+    def _read_text(self) -> str:
         try:
             if self._path.exists() and not self._path.is_file():
                 raise BindError("is not a file")
             with self._path.open("rb") as stream:
                 raw = stream.read(MAX_BYTES + 1)
         except FileNotFoundError:
-            raise BindError("does not exist; write it") from None
+            raise BindError("does not exist; create it") from None
         except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is no path"
+            reason = error.strerror if isinstance(error, OSError) else "not a valid path"
             raise BindError(f"cannot be read: {reason}") from None
         if len(raw) > MAX_BYTES:
             raise BindError(f"is larger than {MAX_BYTES:,} bytes")
@@ -81,62 +83,64 @@ class FileSource(BindSource):
             raise BindError("is not UTF-8") from None
 
 
-def _format(path: Path) -> Callable[[str], dict[str, Any]]:
+def _parser_for(path: Path) -> Callable[[str], dict[str, Any]]:
     if path.suffix == ".json":
-        return _json_values
-    return _env_values if path.suffix == ".env" or path.name.startswith(".env") else _yaml_values
+        return _parse_json
+    return _parse_env if path.suffix == ".env" or path.name.startswith(".env") else _parse_yaml
 
 
-def _text(value: Any) -> str | None:
+def _scalar_text(value: Any) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     return value if isinstance(value, str) and value else None
 
 
-def _env_values(text: str) -> dict[str, Any]:
+def _parse_env(text: str) -> dict[str, Any]:
     return dict(dotenv_values(stream=io.StringIO(text), interpolate=False))
 
 
-def _json_values(text: str) -> dict[str, Any]:
+def _parse_json(text: str) -> dict[str, Any]:
     try:
-        values = json.loads(text, parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_unique)
+        values = json.loads(
+            text, parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_reject_duplicates
+        )
     except json.JSONDecodeError as error:
         raise BindError(f"is not valid JSON at line {error.lineno}, column {error.colno}") from None
     except RecursionError:
-        raise BindError("is nested too deep") from None
+        raise BindError("is nested too deeply") from None
     if not isinstance(values, dict):
         raise BindError("must be an object of keys and values")
     return values
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) < len(pairs):
-        raise BindError("has a key twice")
+        raise BindError("has a duplicate key")
     return values
 
 
-def _yaml_values(text: str) -> dict[str, Any]:
+def _parse_yaml(text: str) -> dict[str, Any]:
     values: dict[str, Any] = {}
     try:
-        for key, value, line in _yaml_entries(text):
+        for key, value, line in _iter_entries(text):
             if key in values:
-                raise BindError(f"has a key twice, at line {line} again")
+                raise BindError(f"has a duplicate key at line {line}")
             values[key] = value
     except yaml.MarkedYAMLError as error:
         if is_too_deep(error):
-            raise BindError("is nested too deep") from None
+            raise BindError("is nested too deeply") from None
         mark: Any = error.problem_mark
-        place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise BindError(f"is not valid YAML{place}") from None
+        position = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise BindError(f"is not valid YAML{position}") from None
     except (yaml.YAMLError, OverflowError, ValueError):
-        # Without libyaml, PyYAML lets `chr` fail on an escape beyond Unicode.
+        # Without libyaml, PyYAML's `chr` fails on an escape beyond Unicode.
         raise BindError("is not valid YAML") from None
     return values
 
 
-def _yaml_entries(text: str) -> Iterator[tuple[str, Any, int]]:
-    """Yield entries of the mapping at the root, each with its line; scalars are text, as PyYAML's own types are not."""
+def _iter_entries(text: str) -> Iterator[tuple[str, Any, int]]:
+    """Yield key, value and line of each entry of the root mapping; scalars as text, not as PyYAML's types."""
     depth, key, roots = 0, "", 0
     is_value = False
     for event in yaml.parse(text, Loader=LOADER):
@@ -148,14 +152,14 @@ def _yaml_entries(text: str) -> Iterator[tuple[str, Any, int]]:
             roots += 1
             _check_root(event, roots)
         elif depth == 1 and is_value:
-            yield key, _yaml_value(event), _line(event)
+            yield key, _entry_value(event), _line(event)
         elif depth == 1:
-            key = str(_yaml_value(event) or "")
+            key = str(_entry_value(event) or "")
         if depth == 1:
             is_value = not is_value
         depth += isinstance(event, yaml.CollectionStartEvent)
         if depth > MAX_DEPTH:
-            raise BindError("is nested too deep")
+            raise BindError("is nested too deeply")
 
 
 def _line(event: Any) -> int:
@@ -165,14 +169,14 @@ def _line(event: Any) -> int:
 
 def _check_root(event: Any, roots: int) -> None:
     if roots > 1:
-        raise BindError("holds more than one document")
+        raise BindError("contains more than one document")
     if not isinstance(event, yaml.MappingStartEvent):
         raise BindError("must be a mapping of keys to values")
 
 
-def _yaml_value(event: Any) -> Any:
+def _entry_value(event: Any) -> Any:
     if event.anchor or getattr(event, "tag", None):
         raise BindError(f"has a value that begins with '&', '*' or '!' at line {_line(event)}; quote it")
     if isinstance(event, yaml.CollectionStartEvent):
         return {} if isinstance(event, yaml.MappingStartEvent) else []
-    return None if event.implicit[0] and event.value in _NOTHING else event.value
+    return None if event.implicit[0] and event.value in _NULLS else event.value

@@ -1,4 +1,4 @@
-"""What is wrong with a document, collected while it is compiled."""
+"""Errors and warnings of a document, collected during compilation."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from adapter_host.errors import Problem
 
 @dataclass(slots=True)
 class Section:
-    """A part of a compilation: `failed` says that errors were found in it, `skipped` that they became warnings."""
+    """A part of a compilation: `failed` if it has errors, `skipped` if they were turned into warnings."""
 
     failed: bool = False
     skipped: bool = False
 
 
 class Diagnostics:
-    """The problems of one document, errors and warnings, each once and in the order of their discovery."""
+    """The errors and warnings of one document, without duplicates, in order of discovery."""
 
     __slots__ = ("_problems",)
 
@@ -32,18 +32,18 @@ class Diagnostics:
 
     @property
     def errors(self) -> tuple[Problem, ...]:
-        """The problems that keep the capability from running."""
+        """The problems that prevent the capability from running."""
         return tuple(problem for problem in self._problems if not problem.warning)
 
     def add(self, *problems: Problem) -> None:
-        """Add problems; one that is known already is left out."""
+        """Add problems, except duplicates."""
         for problem in problems:
             if problem not in self._problems:
                 self._problems.append(problem)
 
     @contextmanager
     def demote_errors(self, skip: bool) -> Iterator[Section]:
-        """Note whether a part of a compilation fails; with `skip`, turn its errors into warnings and go on without it.
+        """Detect errors in a part of a compilation; with `skip`, turn them into warnings.
 
         The section's fields are set when the block ends.
         """

@@ -1,4 +1,4 @@
-"""A capability together with its text: where each part of it stands, what its names mean, what is wrong with it."""
+"""A capability with its source text, name resolution and diagnostics."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from adapter_host.binds.binds import Binds, BoundName
+from adapter_host.binds.binds import Binds, BindVariable
 from adapter_host.document.source import Loc, Source
 from adapter_host.errors import Problem
 from adapter_host.expressions.template import Part, Reference, Secret, Template, compile_template
@@ -18,18 +18,18 @@ from .secret_use import SecretUse
 from .spec import Authentication, Capability
 
 CALLER_ALIASES: Final = frozenset({"rest", "tools", "tool", "mcp", "args", "input", "params"})
-"""Qualifiers that mean the current unit's input, besides the exposers' own namespaces."""
+"""Qualifiers of the current unit's input, in addition to the exposers' own namespaces."""
 
 _VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class LoadedCapability:
-    """A capability together with its text: where its parts are, what its names mean, and what is wrong with it.
+    """A capability with its source, binds, secrets and diagnostics.
 
-    `callers` are the qualifiers that mean a caller's input. A `partial` document is
-    for others to import from: the operations that it refers to are theirs. `models` are its parts with the YAML keys
-    that lead to them. `diagnostics`, `secrets` and `files` fill while it is compiled; nothing else changes.
+    `callers` are the qualifiers of a caller's input in templates. A `partial` document is a fragment for others to
+    import: its references to other operations are resolved there. `models` are all models with the YAML keys that
+    lead to them. Only `diagnostics`, `secrets` and `files` change, during compilation.
     """
 
     source: Source
@@ -55,122 +55,130 @@ class LoadedCapability:
         callers: Iterable[str] = (),
         problems: Iterable[Problem] = (),
     ) -> LoadedCapability:
-        """Return a parsed capability with its text; without a `base` it is a partial one.
+        """Return a parsed capability with its source; without a `base` it is a fragment.
 
-        `files` and `callers` are those beside the document itself and its own namespaces.
+        `files` and `callers` are added to the document itself and to its own namespaces.
         """
-        own = {exposer.namespace for exposer in capability.exposes}
-        own |= {aggregate.namespace for aggregate in capability.aggregates}
-        models = tuple(_located(capability, base))
+        namespaces = {exposer.namespace for exposer in capability.exposes}
+        namespaces |= {aggregate.namespace for aggregate in capability.aggregates}
+        models = tuple(_locate_models(capability, base))
         secrets = SecretUse()
         for model, _ in models:
             if isinstance(model, Authentication):
-                for key, text in _written(model):
+                for key, text in _literal_secrets(model):
                     if text and "{{" not in text:
                         secrets.add_value(text, key)
         return cls(
             source=source,
             capability=capability,
             binds=binds,
-            callers=CALLER_ALIASES | own | set(callers),
+            callers=CALLER_ALIASES | namespaces | set(callers),
             partial=not base,
             models=models,
             diagnostics=Diagnostics(problems),
             secrets=secrets,
             _files=dict.fromkeys((source.file, *files)),
-            # A part that others inherit stands first where it was declared.
+            # An inherited model comes first where it was declared.
             _locs={id(model): loc for model, loc in reversed(models)},
         )
 
     def loc(self, model: Model, *keys: str | int) -> Loc:
-        """Return the YAML keys that lead to a part of the capability, or to the keys below it."""
+        """Return the YAML keys that lead to a model, followed by `keys`."""
         return (*self._locs.get(id(model), ()), *keys)
 
     def problem(self, message: str, loc: Loc, *, code: str, warning: bool = False, key: bool = False) -> None:
-        """Report a problem at a position, once; with `key` it is the key's position, not the value's."""
+        """Report a problem once, at the value of `loc`, or at its key with `key`."""
         self.diagnostics.add(self.source.problem(loc, message, code=code, warning=warning, key=key))
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The files of its text: the document, what it imports, and what plugins have read for it."""
+        """The files of the capability: the document, its imports, and files read by plugins."""
         return tuple(self._files)
 
     def add_file(self, file: str) -> None:
-        """Note a file that was read for the capability: when it changes, `serve --reload` loads everything again."""
+        """Register a file that was read for the capability; `serve --reload` reloads when it changes."""
         self._files[file] = None
 
     @property
     def secret_files(self) -> tuple[str, ...]:
-        """The files that its secrets were read from; `files` are those of its text."""
+        """The files that secrets were read from; not in `files`."""
         return self.binds.files
 
     def masked(self, text: str) -> str:
-        """Return `text` with the value of each secret in it replaced by the secret's name."""
+        """Return `text` with each secret's value replaced by the secret's name."""
         return self.secrets.masked(text)
 
     def template(
-        self, text: str, loc: Loc, *, inputs: Collection[str] | None, own: Callable[[str], Part | None] | None = None
+        self,
+        text: str,
+        loc: Loc,
+        *,
+        inputs: Collection[str] | None,
+        resolve_first: Callable[[str], Part | None] | None = None,
     ) -> Template:
-        """Compile a template; with `inputs` None no caller's input may stand in it. `own` is asked for a name first."""
+        """Compile a template; with `inputs` None it must not use request input.
 
-        def meaning(name: str) -> Part:
-            found = None if own is None else own(name)
-            return self._meaning(name, loc, inputs) if found is None else found
+        `resolve_first` is called before the usual resolution of a name, and may return None.
+        """
 
-        return compile_template(text, meaning)
+        def resolve(name: str) -> Part:
+            part = None if resolve_first is None else resolve_first(name)
+            return self._resolve(name, loc, inputs) if part is None else part
 
-    def _meaning(self, name: str, loc: Loc, inputs: Collection[str] | None) -> Part:
+        return compile_template(text, resolve)
+
+    def _resolve(self, name: str, loc: Loc, inputs: Collection[str] | None) -> Part:
         if name[0] in "#^/!>.":
             self.problem(f"'{{{{{name}}}}}': sections are not supported in templates", loc, code="template")
             return name
-        if bound := self.binds.find(name):
-            return self._secret(bound, loc)
+        if variable := self.binds.find(name):
+            return self._secret(variable, loc)
         qualifier, dot, field = name.partition(".")
         if dot and qualifier in self.callers and qualifier not in self.binds.namespaces:
-            return self._input(name, field, loc, inputs)
+            return self._input_reference(name, field, loc, inputs)
         if dot:
-            return self._unknown(name, qualifier, field, loc)
+            return self._unknown_name(name, qualifier, field, loc)
         if inputs is not None and (name in inputs or not _VARIABLE.fullmatch(name)):
             return Reference(name)
         self.problem(
-            f"'{{{{{name}}}}}' is declared in no bind; the environment variable {name} is taken",
+            f"no bind declares '{{{{{name}}}}}'; using the environment variable {name}",
             loc,
             code="undeclared-variable",
             warning=True,
         )
-        return self._secret(self.binds.undeclared(name), loc)
+        return self._secret(self.binds.environment_variable(name), loc)
 
-    def _input(self, name: str, field: str, loc: Loc, inputs: Collection[str] | None) -> Part:
+    def _input_reference(self, name: str, field: str, loc: Loc, inputs: Collection[str] | None) -> Part:
         if inputs is None:
-            message = f"'{{{{{name}}}}}' is a caller's input, which may not stand here (use a bind)"
+            message = f"'{{{{{name}}}}}' is request input, which is not allowed here; use a bind"
             self.problem(message, loc, code="caller-input")
             return name
         return Reference(field)
 
-    def _unknown(self, name: str, qualifier: str, field: str, loc: Loc) -> Part:
+    def _unknown_name(self, name: str, qualifier: str, field: str, loc: Loc) -> Part:
         if variables := self.binds.namespaces.get(qualifier):
             message = f"bind '{qualifier}' has no key '{field}' (it has: {', '.join(variables)})"
         else:
-            names = _listed(self.binds.namespaces)
-            message = f"'{{{{{name}}}}}' names nothing: there is no bind '{qualifier}' (binds: {names})"
+            names = _join_names(self.binds.namespaces)
+            message = f"unknown bind '{qualifier}' in '{{{{{name}}}}}' (binds: {names})"
         self.problem(message, loc, code="template")
         return name
 
-    def _secret(self, bound: BoundName, loc: Loc) -> Secret:
-        name, value = bound.qualified, self.binds.value(bound)
+    def _secret(self, variable: BindVariable, loc: Loc) -> Secret:
+        name, value = variable.qualified_name, self.binds.value(variable)
         self.secrets.names.add(name)
         if value is not None:
             self.secrets.add_value(value, name)
         elif name not in self.secrets.unresolved:
-            self.secrets.unresolved[name] = bound.origin.failure or self._not_set(bound, loc)
+            self.secrets.unresolved[name] = variable.source.failure or self._unset_problem(variable, loc)
         return Secret(name, value)
 
-    def _not_set(self, bound: BoundName, loc: Loc) -> Problem:
-        message = f"secret '{bound.qualified}' is not set ({bound.origin.missing(bound.key)})"
+    def _unset_problem(self, variable: BindVariable, loc: Loc) -> Problem:
+        message = f"secret '{variable.qualified_name}' is not set ({variable.source.missing_message(variable.key)})"
         return self.source.problem(loc, message, code="unresolved-secret")
 
 
-def _located(capability: Capability, base: Loc) -> Iterator[tuple[Model, Loc]]:
+def _locate_models(capability: Capability, base: Loc) -> Iterator[tuple[Model, Loc]]:
     yield from walk(capability.info, ("info",))
     yield from walk(capability.binds, ("binds",))
     yield from walk(capability.consumes, (*base, "consumes"))
@@ -178,10 +186,10 @@ def _located(capability: Capability, base: Loc) -> Iterator[tuple[Model, Loc]]:
     yield from walk(capability.exposes, (*base, "exposes"))
 
 
-def _written(authentication: Authentication) -> Iterator[tuple[str, str | None]]:
-    """Return the values of the document that may be secrets."""
+def _literal_secrets(authentication: Authentication) -> Iterator[tuple[str, str | None]]:
+    """Yield the values of an authentication that may be secrets written into the document."""
     return ((key, getattr(authentication, key)) for key in ("token", "value", "password"))
 
 
-def _listed(names: Iterable[str]) -> str:
+def _join_names(names: Iterable[str]) -> str:
     return ", ".join(names) or "none"

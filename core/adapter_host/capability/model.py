@@ -1,4 +1,4 @@
-"""What the parts of a document have in common: models, frozen, with what they do not know kept aside."""
+"""Base class and helpers of a document's models."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 
 
 class Model(BaseModel):
-    """A part of a document. Unknown keys are kept aside (`model_extra`) and reported by the host."""
+    """A part of a document, frozen. Unknown keys are kept in `model_extra` and reported by the host."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -19,28 +19,28 @@ class Model(BaseModel):
         extra="allow",
         coerce_numbers_to_str=True,
         protected_namespaces=(),
-        # A model is compiled with the one that is validated first: not again by itself, nor when no document has it.
+        # Pydantic compiles a model with the first one validated: once, and only if a document uses it.
         defer_build=True,
     )
 
 
-def _empty_when_empty(value: Any) -> Any:
+def _none_as_empty(value: Any) -> Any:
     return () if value is None else value
 
 
 ItemT = TypeVar("ItemT")
 
-ListField = Annotated[tuple[ItemT, ...], BeforeValidator(_empty_when_empty)]
-"""A list in a document, as a tuple; an empty key (`binds:`) means an empty list, as people write it."""
+ListField = Annotated[tuple[ItemT, ...], BeforeValidator(_none_as_empty)]
+"""Field type for a list, as a tuple; an empty key (`binds:`) is an empty list."""
 
 
 def walk(value: Any, loc: tuple[str | int, ...] = ()) -> Iterator[tuple[Model, tuple[str | int, ...]]]:
-    """Every model in `value` with its place in the document, outer before inner."""
+    """Yield every model in `value` with its keys in the document, outer before inner."""
     if isinstance(value, Model):
         yield value, loc
-        for name, key in _keys(type(value)):
+        for name, key in _field_keys(type(value)):
             child = getattr(value, name)
-            # What is text, or empty, has no models; nearly everything is.
+            # Nearly all values are text or empty, which have no models.
             if child and not isinstance(child, str) and isinstance(child, Model | tuple | list | dict):
                 yield from walk(child, (*loc, key))
     elif isinstance(value, tuple | list):
@@ -52,11 +52,10 @@ def walk(value: Any, loc: tuple[str | int, ...] = ()) -> Iterator[tuple[Model, t
 
 
 @cache
-def _keys(model: type[Model]) -> tuple[tuple[str, str], ...]:
-    """Return the fields of a model, each with its key in the document."""
+def _field_keys(model: type[Model]) -> tuple[tuple[str, str], ...]:
     return tuple((name, field.alias or name) for name, field in model.model_fields.items())
 
 
 def known_keys(model: type[Model]) -> list[str]:
-    """Return the keys that a part of a document may have."""
-    return [key for _, key in _keys(model)]
+    """Return the keys of a model in the document."""
+    return [key for _, key in _field_keys(model)]

@@ -1,4 +1,4 @@
-"""The secrets that a capability uses: their names, their values, and those that have none."""
+"""The secrets that a capability uses."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from urllib.parse import quote
 from adapter_host.errors import Problem
 
 SHORTEST_MASKED: Final = 4
-"""Secrets of fewer characters are not masked: they stand in many a word."""
+"""Shorter secrets are not masked: they occur inside ordinary words."""
 
 
 class SecretUse:
-    """The secrets that the templates of one document name; `unresolved` has a problem for each without a value."""
+    """Names and values of the secrets in one document's templates; `unresolved` has a problem for each missing one."""
 
     __slots__ = ("_names_by_value", "names", "unresolved")
 
@@ -27,8 +27,8 @@ class SecretUse:
 
     def masked(self, text: str) -> str:
         """Return `text` with each secret's value, plain or percent-encoded, replaced by the secret's name."""
-        known = {value: name for value, name in self._names_by_value.items() if len(value) >= SHORTEST_MASKED}
-        for value in sorted(known, key=len, reverse=True):
-            for form in (value, quote(value, safe="")):
-                text = text.replace(form, f"{{{{{known[value]}}}}}")
+        maskable = {value: name for value, name in self._names_by_value.items() if len(value) >= SHORTEST_MASKED}
+        for value in sorted(maskable, key=len, reverse=True):
+            for spelling in (value, quote(value, safe="")):
+                text = text.replace(spelling, f"{{{{{maskable[value]}}}}}")
         return text

@@ -1,4 +1,4 @@
-"""The document's models: what a capability says, typed and frozen. Keys are the language's own (camelCase)."""
+"""The models of a document, typed and frozen. Keys are camelCase, as in the language."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationError, ValidationInfo
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from adapter_host.document.dialects import KNOWN, SHAPE
+from adapter_host.document.dialects import CANONICAL_VERSION, KNOWN_VERSIONS
 
 from .media_types import MediaType
 from .model import ListField, Model, walk
@@ -19,7 +19,7 @@ ValueType = str
 
 
 class Info(Model):
-    """Who and what a capability is."""
+    """The capability's label, version, tags and stakeholders."""
 
     label: str | None = None
     title: str | None = None
@@ -32,7 +32,7 @@ class Info(Model):
 
 
 class Bind(Model):
-    """A named source of secrets: `keys` maps the document's variable to the source's own name."""
+    """A named source of secrets: `keys` maps the document's variables to the source's keys."""
 
     namespace: str
     description: str | None = None
@@ -41,7 +41,7 @@ class Bind(Model):
 
 
 class Authentication(Model):
-    """How a caller proves who it is, to us or by us to a consumed API."""
+    """Credentials of clients, or towards a consumed API."""
 
     type: Literal["bearer", "apikey", "basic", "digest", "oauth2"]
     token: str | None = None
@@ -71,7 +71,7 @@ class InputSpec(Model):
 
 
 class OutputSpec(Model):
-    """What an operation's answer is made of; nested through `properties` and `items`."""
+    """A declared output of an operation, nested through `properties` and `items`."""
 
     name: str | None = None
     type: ValueType | None = None
@@ -84,7 +84,7 @@ class OutputSpec(Model):
 
 
 class StepSpec(Model):
-    """A step of an operation; a plugin subclasses it for its type. `with` is what its work is given, by name."""
+    """A step of an operation; plugins subclass it for their types. `with` are its inputs by name."""
 
     type: str
     name: str
@@ -98,7 +98,7 @@ class CallStepSpec(StepSpec):
 
 
 class LookupStepSpec(StepSpec):
-    """A step that finds, in what an earlier step gave, the entries whose `match` is the value looked up."""
+    """A step that finds the entries of an earlier step's result whose `match` equals the value."""
 
     index: str
     match: str
@@ -106,49 +106,51 @@ class LookupStepSpec(StepSpec):
     output_parameters: tuple[str, ...] = Field(min_length=1)
 
 
-OWN_STEPS: Final[Mapping[str, type[StepSpec]]] = {"call": CallStepSpec, "lookup": LookupStepSpec}
-"""The steps that need no plugin."""
+BUILTIN_STEPS: Final[Mapping[str, type[StepSpec]]] = {"call": CallStepSpec, "lookup": LookupStepSpec}
+"""The step types of the host itself."""
 
 _STEP_KEYS: Final = {"call": "call", "index": "lookup", "lookupValue": "lookup", "file": "script"}
 
 
 @dataclass(frozen=True, slots=True)
 class StepModels:
-    """The models of the steps that plugins bring, and what to say of a type that none brings: a context to parse in."""
+    """Pydantic validation context: the step models of plugins, and the message for an unknown type."""
 
     models: Mapping[str, type[StepSpec]]
-    unknown: Callable[[Any], str]
+    unknown_message: Callable[[Any], str]
 
 
-def _parsed_step(step: Any, validation: ValidationInfo) -> Any:
-    """Return a step as the model of its type; one that leaves its type out is of the type whose keys it has."""
+def _parse_step(step: Any, validation: ValidationInfo) -> Any:
+    """Parse a step by its type; without one, by the type that its keys belong to."""
     if not isinstance(step, dict):
         return step
     if "type" not in step:
-        step = {"type": next((kind for key, kind in _STEP_KEYS.items() if key in step), "call"), **step}
-    kind, context = step["type"], validation.context
-    known = {**OWN_STEPS, **context.models} if isinstance(context, StepModels) else OWN_STEPS
-    if isinstance(kind, str) and kind in known:
-        return known[kind].model_validate(step, context=context)
+        step = {"type": next((name for key, name in _STEP_KEYS.items() if key in step), "call"), **step}
+    type_name, context = step["type"], validation.context
+    known = {**BUILTIN_STEPS, **context.models} if isinstance(context, StepModels) else BUILTIN_STEPS
+    if isinstance(type_name, str) and type_name in known:
+        return known[type_name].model_validate(step, context=context)
     if isinstance(context, StepModels):
-        message = {"message": context.unknown(kind)}
-        unknown = PydanticCustomError("unknown_step_type", "{message}", message)
-        raise ValidationError.from_exception_data("step", [InitErrorDetails(type=unknown, loc=("type",), input=kind)])
+        message = {"message": context.unknown_message(type_name)}
+        error = PydanticCustomError("unknown_step_type", "{message}", message)
+        raise ValidationError.from_exception_data(
+            "step", [InitErrorDetails(type=error, loc=("type",), input=type_name)]
+        )
     return StepSpec.model_validate(step)
 
 
-_Step = Annotated[SerializeAsAny[StepSpec], BeforeValidator(_parsed_step)]
+_Step = Annotated[SerializeAsAny[StepSpec], BeforeValidator(_parse_step)]
 
 
 class MappingSpec(Model):
-    """A part of the answer of an operation with steps: where it goes (dots nest), and what it is."""
+    """A part of the result of an operation with steps: target (dots nest) and value."""
 
     target_name: str
     value: Any
 
 
 class Semantics(Model):
-    """What calling a function means: `safe` changes nothing, `idempotent` may be repeated."""
+    """Effects of calling a function: `safe` changes nothing, `idempotent` may be repeated."""
 
     safe: bool | None = None
     idempotent: bool | None = None
@@ -156,7 +158,7 @@ class Semantics(Model):
 
 
 class OperationSpec(Model):
-    """One thing that callers can call; an exposer's config places subclasses where its protocol wants them."""
+    """A callable operation; exposers subclass it for their protocol."""
 
     name: str | None = None
     label: str | None = None
@@ -172,14 +174,14 @@ class OperationSpec(Model):
 
     @property
     def known_as(self) -> str:
-        """What the operation is called: its name or label, else the last part of what it refers to."""
+        """The operation's name or label, else the last segment of its `call` or `ref`."""
         return self.name or self.label or (self.call or self.ref or "operation").rsplit(".", 1)[-1]
 
 
 class ForwardSpec(OperationSpec):
-    """Requests that are passed on to a consumed API as they come, with those of their headers that are trusted.
+    """Requests relayed unchanged to a consumed API, with the trusted ones of their headers.
 
-    Where it stands, an exposer finds an operation with the inputs of `PassThroughOperation`.
+    An exposer finds an operation with the inputs of `PassThroughOperation` in its place.
     """
 
     target_namespace: str
@@ -187,18 +189,18 @@ class ForwardSpec(OperationSpec):
 
     @property
     def known_as(self) -> str:
-        """Its name, else one of where it leads."""
+        """Its name, else one made from the target namespace."""
         return self.name or f"forward-{self.target_namespace}"
 
 
 class FunctionInputSpec(InputSpec):
-    """A declared input of a function: required unless it says otherwise."""
+    """A declared input of a function: required by default."""
 
     required: bool | None = True
 
 
 class FunctionSpec(OperationSpec):
-    """An operation that several exposed ones share by `ref`."""
+    """An operation that exposed operations share by `ref`."""
 
     name: str
     input_parameters: ListField[FunctionInputSpec] = ()
@@ -207,7 +209,7 @@ class FunctionSpec(OperationSpec):
 
 
 class AggregateSpec(Model):
-    """Functions under one namespace."""
+    """Functions in one namespace."""
 
     namespace: str
     label: str | None = None
@@ -216,7 +218,7 @@ class AggregateSpec(Model):
 
 
 class ConsumerConfig(Model):
-    """One entry of `consumes`; a plugin subclasses it for its type."""
+    """An entry of `consumes`; plugins subclass it for their types."""
 
     type: str
     namespace: str
@@ -224,7 +226,7 @@ class ConsumerConfig(Model):
 
 
 class ExposerConfig(Model):
-    """One entry of `exposes`; a plugin subclasses it for its type."""
+    """An entry of `exposes`; plugins subclass it for their types."""
 
     type: str
     namespace: str
@@ -233,11 +235,11 @@ class ExposerConfig(Model):
 
     @property
     def binary_limit(self) -> int | None:
-        """The most bytes of an answer that is binary; None where the type, or the document, does not say."""
+        """The maximum bytes of a binary response; None without a limit."""
         return None
 
     def operation_names(self) -> tuple[str, ...]:
-        """Return names by which the rest of the document may refer to what is offered; by default every operation's."""
+        """Return the names by which the document can refer to the exposed operations; by default all of them."""
         return tuple(spec.known_as for spec in find_operations(self))
 
 
@@ -259,29 +261,31 @@ class Capability(Model):
     exposes: tuple[SerializeAsAny[ExposerConfig], ...] = ()
 
     def document(self) -> dict[str, Any]:
-        """Return the data of a document that says the same."""
-        parts = {part: getattr(self, part) for part in ("info", "binds", "consumes", "aggregates", "exposes")}
-        data = {part: _plain(value) for part, value in parts.items() if value}
-        own = {part: data.pop(part) for part in ("consumes", "aggregates", "exposes") if part in data}
-        # Whatever it was written in, the models have the shape of one version.
-        version = SHAPE if self.version in KNOWN else self.version
-        return {"naftiko": version, **data, "capability": own}
+        """Return the capability as the data of an equivalent document."""
+        sections = {
+            section: getattr(self, section) for section in ("info", "binds", "consumes", "aggregates", "exposes")
+        }
+        data = {section: _to_data(value) for section, value in sections.items() if value}
+        adapters = {section: data.pop(section) for section in ("consumes", "aggregates", "exposes") if section in data}
+        # The models have the shape of one version, regardless of the source's.
+        version = CANONICAL_VERSION if self.version in KNOWN_VERSIONS else self.version
+        return {"naftiko": version, **data, "capability": adapters}
 
     @property
     def label(self) -> str:
-        """What people call it."""
+        """The label or title, else the first exposer's namespace."""
         return self.info.label or self.info.title or (self.exposes[0].namespace if self.exposes else "capability")
 
 
-def _plain(value: Any) -> Any:
+def _to_data(value: Any) -> Any:
     if isinstance(value, Model):
-        # Of a union whose members a plugin tells apart by what they hold, pydantic cannot foresee which there is.
+        # Pydantic cannot predict the member of a union that a plugin discriminates by content.
         return value.model_dump(mode="json", by_alias=True, exclude_unset=True, warnings=False)
-    return [_plain(each) for each in value]
+    return [_to_data(item) for item in value]
 
 
 def find_operations(config: ExposerConfig) -> Iterator[OperationSpec]:
-    """Every operation that an exposer's config declares, in the document's order, wherever it stands."""
+    """Yield every operation of an exposer's config, at any depth, in the document's order."""
     for model, _ in walk(config):
         if isinstance(model, OperationSpec):
             yield model

@@ -1,4 +1,4 @@
-"""Our own words for what pydantic finds wrong with a document."""
+"""Messages for pydantic's validation errors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from adapter_host.document.messages import closest, listed, shown
+from adapter_host.document.messages import closest_match, format_value, join_words
 from adapter_host.document.source import Loc, Source
 from adapter_host.errors import Problem
 
@@ -36,77 +36,76 @@ _BOUNDS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
 }
 
 
-def problems_of(error: ValidationError, source: Source, loc: Loc) -> list[Problem]:
-    """Return the problems of one model at `loc`; a union that matches no member is one problem."""
+def validation_problems(error: ValidationError, source: Source, loc: Loc) -> list[Problem]:
+    """Return the problems of the model at `loc`; a union that matches no member is one problem."""
     problems: list[Problem] = []
-    wanted: dict[Loc, list[str]] = {}
-    for detail in _true(error):
-        place = (*loc, *_existing(detail["loc"], source, loc))
+    expected: dict[Loc, list[str]] = {}
+    for detail in _relevant_errors(error):
+        location = (*loc, *_document_loc(detail["loc"], source, loc))
         if detail["type"] in _TYPES:
-            kinds = wanted.setdefault(place, [])
-            kinds.append(_TYPES[detail["type"]])
-            message = (
-                f"'{_name(place, source)}' must be {listed(dict.fromkeys(kinds))} (given {shown(detail['input'])})"
-            )
-            if len(kinds) > 1:
+            type_names = expected.setdefault(location, [])
+            type_names.append(_TYPES[detail["type"]])
+            kinds = join_words(dict.fromkeys(type_names))
+            message = f"'{_name(location, source)}' must be {kinds} (given {format_value(detail['input'])})"
+            if len(type_names) > 1:
                 problems.pop()
-            problems.append(source.problem(place, message, code="type"))
+            problems.append(source.problem(location, message, code="type"))
         else:
-            problems.append(_problem(detail, source, place))
+            problems.append(_problem(detail, source, location))
     return problems
 
 
-def _true(error: ValidationError) -> list[dict[str, Any]]:
+def _relevant_errors(error: ValidationError) -> list[dict[str, Any]]:
     """Return the errors without those of collections that are too short only because their items are invalid."""
     details = list(map(dict[str, Any], error.errors(include_url=False)))
     outer = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
     return [detail for detail in details if detail["type"] != "too_short" or detail["loc"] not in outer]
 
 
-def _name(place: Loc, source: Source) -> str:
-    return source.word(next(part for part in reversed(("document", *place)) if isinstance(part, str)))
+def _name(location: Loc, source: Source) -> str:
+    return source.term(next(part for part in reversed(("document", *location)) if isinstance(part, str)))
 
 
-def _missing(name: str, data: Any, source: Source, place: Loc) -> Problem:
-    """Report a missing key; at a misspelt key if there is one."""
-    typed = closest(name, data) if isinstance(data, dict) else None
-    if typed is None:
-        return source.problem(place, f"'{name}' is missing", code="missing-key")
-    message = f"'{name}' is missing (given '{typed}'; did you mean '{name}'?)"
-    return source.problem((*place, typed), message, code="missing-key", key=True)
+def _missing(name: str, data: Any, source: Source, location: Loc) -> Problem:
+    """Report a missing key, at a misspelt key if there is one."""
+    misspelled = closest_match(name, data) if isinstance(data, dict) else None
+    if misspelled is None:
+        return source.problem(location, f"'{name}' is missing", code="missing-key")
+    message = f"'{name}' is missing (given '{misspelled}'; did you mean '{name}'?)"
+    return source.problem((*location, misspelled), message, code="missing-key", key=True)
 
 
-def _problem(detail: dict[str, Any], source: Source, place: Loc) -> Problem:
+def _problem(detail: dict[str, Any], source: Source, location: Loc) -> Problem:
     kind, context = detail["type"], detail.get("ctx", {})
-    name = _name(place, source)
+    name = _name(location, source)
     if kind == "missing":
-        return _missing(source.word(str(detail["loc"][-1])), detail["input"], source, place)
+        return _missing(source.term(str(detail["loc"][-1])), detail["input"], source, location)
     if kind in _BOUNDS:
-        message = f"'{name}' must be {_BOUNDS[kind](context)} (given {shown(detail['input'])})"
-        return source.problem(place, message, code="type")
+        message = f"'{name}' must be {_BOUNDS[kind](context)} (given {format_value(detail['input'])})"
+        return source.problem(location, message, code="type")
     if kind == "union_tag_invalid":
-        key, given = context["discriminator"], shown(context["tag"])
-        message = f"{key} must be one of {context['expected_tags']} (given {given})"
-        return source.problem((*place, key.strip("'")), message, code="type")
+        key, tag = context["discriminator"], format_value(context["tag"])
+        message = f"{key} must be one of {context['expected_tags']} (given {tag})"
+        return source.problem((*location, key.strip("'")), message, code="type")
     if kind == "unknown_step_type":
-        return source.problem(place, context["message"], code="unknown-type")
+        return source.problem(location, context["message"], code="unknown-type")
     if kind == "value_error":
-        return source.problem(place, str(context["error"]), code="invalid")
+        return source.problem(location, str(context["error"]), code="invalid")
     if kind == "too_short":
-        return source.problem(place, f"'{name}' must not be empty", code="invalid")
-    return source.problem(place, f"'{name}': {detail['msg']}", code="invalid")
+        return source.problem(location, f"'{name}' must not be empty", code="invalid")
+    return source.problem(location, f"'{name}': {detail['msg']}", code="invalid")
 
 
-def _existing(found: tuple[str | int, ...], source: Source, loc: Loc) -> Loc:
-    """Return the part of a pydantic place that is a place of the document: union members' names are left out."""
+def _document_loc(pydantic_loc: tuple[str | int, ...], source: Source, loc: Loc) -> Loc:
+    """Return a pydantic location without the names of union members."""
     value: Any = source.data
     for part in loc:
         value = value[part]
-    place: list[str | int] = []
-    for part in found:
+    document_loc: list[str | int] = []
+    for part in pydantic_loc:
         try:
             value = value[part]
         except (KeyError, IndexError, TypeError):
             continue
-        place.append(part)
-    return tuple(place)
+        document_loc.append(part)
+    return tuple(document_loc)

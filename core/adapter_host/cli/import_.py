@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from adapter_host.cli import UsageError
-from adapter_host.openapi import Documents, Notes, read_api, write_capability
+from adapter_host.openapi import Documents, WarningCollector, read_api, write_capability
 from adapter_host.openapi.documents import is_url
 
 from .table import printable, write_output
@@ -43,12 +43,12 @@ def run(options: argparse.Namespace) -> int:
     """Write the capability; report everything that it cannot express on standard error."""
     if is_url(options.source) and not options.allow_remote:
         raise UsageError("import: SRC is a URL; add --allow-remote to fetch it")
-    notes = Notes()
-    root = Documents(notes, remote=options.allow_remote).open(options.source)
+    warnings = WarningCollector()
+    root = Documents(warnings, remote=options.allow_remote).open(options.source)
     try:
         api = read_api(root, only=options.only, namespace=options.namespace)
     finally:
-        for problem in notes.problems:
+        for problem in warnings.problems:
             print(printable(str(problem)), file=sys.stderr)
     text = write_capability(api, _name(options.source))
     write_output(text, options.output)

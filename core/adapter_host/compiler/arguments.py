@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from adapter_host.capability.spec import CallStepSpec, InputSpec, OperationSpec
-from adapter_host.document.messages import did_you_mean, listed
+from adapter_host.document.messages import did_you_mean, join_words
 from adapter_host.document.source import Loc
 from adapter_host.errors import ArgumentError
 from adapter_host.expressions.template import ABSENT, Reference, Template
@@ -140,7 +140,7 @@ class _Binder:
         return inferred
 
     def _warn_unknown(self, key: str, loc: Loc) -> None:
-        hint = did_you_mean(key, self._input_names) or f" (inputs: {listed(self._input_names, 'and') or 'none'})"
+        hint = did_you_mean(key, self._input_names) or f" (inputs: {join_words(self._input_names, 'and') or 'none'})"
         message = f"'{key}' is ignored: '{self.target.namespace}.{self.target.name}' has no such input{hint}"
         self.scope.loaded.problem(message, loc, code="unused-with", warning=True, key=True)
 

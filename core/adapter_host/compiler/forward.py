@@ -12,7 +12,7 @@ from multidict import CIMultiDict
 
 from adapter_host.capability.model import Model
 from adapter_host.capability.spec import Authentication, ForwardSpec
-from adapter_host.document.messages import did_you_mean, listed
+from adapter_host.document.messages import did_you_mean, join_words
 from adapter_host.errors import ArgumentError, UpstreamStatusError
 from adapter_host.http_syntax import CONNECTION_HEADERS, HOP_BY_HOP, is_token
 from adapter_host.operation.operation import Arguments, ConsumedOperation, Operation, Result
@@ -127,7 +127,7 @@ class ForwardCompiler:
         for name, field in type(spec).model_fields.items():
             if name in spec.model_fields_set and name not in allowed:
                 key = field.alias or name
-                keys = listed(("targetNamespace", "trustedHeaders"), "and")
+                keys = join_words(("targetNamespace", "trustedHeaders"), "and")
                 message = f"'{key}' is not a key of a forward (keys: {keys})"
                 self._context.problem(message, spec, key, code="unknown-key")
 

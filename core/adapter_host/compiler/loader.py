@@ -8,11 +8,11 @@ from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 
-from adapter_host.binds.binds import Binds, BindSource, BoundName, Origin, foreign
+from adapter_host.binds.binds import Binds, BindSource, BindVariable, CachedSource, wrap_source_errors
 from adapter_host.capability.loaded import LoadedCapability
 from adapter_host.capability.model import Model, known_keys
 from adapter_host.capability.spec import (
-    OWN_STEPS,
+    BUILTIN_STEPS,
     AggregateSpec,
     Bind,
     Capability,
@@ -21,10 +21,10 @@ from adapter_host.capability.spec import (
     Info,
     StepModels,
 )
-from adapter_host.capability.validation_errors import problems_of
-from adapter_host.document.dialects import is_import, read_version, rewrite, version_key
-from adapter_host.document.imports import SECTIONS, Imports, is_fragment
-from adapter_host.document.messages import did_you_mean, kind_of, listed, shown
+from adapter_host.capability.validation_errors import validation_problems
+from adapter_host.document.dialects import is_import, normalize, read_version, version_key
+from adapter_host.document.imports import SECTIONS, ImportResolver, is_fragment
+from adapter_host.document.messages import describe_type, did_you_mean, format_value, join_words
 from adapter_host.document.source import Loc, Source
 from adapter_host.document.strict import check_strict
 from adapter_host.errors import BindError, Problem, ProblemsError
@@ -85,13 +85,13 @@ def load_document(source: Source, plugins: Plugins, settings: Settings, *, stric
     if not all(problem.warning for problem in problems):
         raise ProblemsError(problems)
     problems += check_strict(source) if strict else ()
-    problems += rewrite(source)
-    imports = Imports(source)
+    problems += normalize(source)
+    imports = ImportResolver(source)
     imports.resolve()
     problems += imports.problems
     parser = _Parser(source, plugins, problems)
     names = list(parser.bound_names(settings.environment))
-    for other in imports.binding.values():
+    for other in imports.bind_files.values():
         names += _Parser(other, plugins, problems).bound_names(settings.environment)
     capability = parser.parse(version)
     if capability is None or any(not problem.warning for problem in problems):
@@ -103,7 +103,7 @@ def load_document(source: Source, plugins: Plugins, settings: Settings, *, stric
         binds,
         base=parser.base,
         files=imports.files,
-        callers=imports.renamed,
+        callers=imports.original_namespaces,
         problems=problems,
     )
     _warn_unknown_keys(loaded)
@@ -118,7 +118,7 @@ class _Parser:
         self._plugins = plugins
         self._problems = problems
         models = {type_name: step_type.config_class for type_name, step_type in plugins.step_types.items()}
-        models_by_type = {**OWN_STEPS, **models}
+        models_by_type = {**BUILTIN_STEPS, **models}
         self._steps = StepModels(
             models, lambda type_name: self._unknown_type_message("steps", type_name, models_by_type)
         )
@@ -166,7 +166,7 @@ class _Parser:
                 if bind := self._parse_model(Bind, entry, loc):
                     yield loc, bind
 
-    def bound_names(self, environment: Mapping[str, str]) -> Iterator[BoundName]:
+    def bound_names(self, environment: Mapping[str, str]) -> Iterator[BindVariable]:
         """Yield the names that the binds of the document declare; report binds with an invalid location."""
         for loc, bind in self._binds:
             try:
@@ -175,19 +175,19 @@ class _Parser:
                 self._problem((*loc, "location"), str(error), code="bind")
                 continue
             for variable, key in bind.keys.items():
-                yield BoundName(bind.namespace, variable, key, origin)
+                yield BindVariable(bind.namespace, variable, key, origin)
 
-    def _origin(self, bind: Bind, loc: Loc, environment: Mapping[str, str]) -> Origin:
+    def _origin(self, bind: Bind, loc: Loc, environment: Mapping[str, str]) -> CachedSource:
         source = self._bind_source(bind.location or "environment://")
-        with foreign(source):
-            bind_source = source(bind.location or "", Path(self._source.where(loc)[0]).parent, environment)
+        with wrap_source_errors(source):
+            bind_source = source(bind.location or "", Path(self._source.position_of(loc)[0]).parent, environment)
 
         def report(reason: str) -> Problem:
-            keys = listed(bind.keys.values(), "and")
+            keys = join_words(bind.keys.values(), "and")
             message = f"bind '{bind.namespace}' cannot be read: {reason} (keys: {keys})"
             return self._source.problem((*loc, "location"), message, code="unreadable-bind")
 
-        return Origin(f"bind '{bind.namespace}'", bind_source, report)
+        return CachedSource(f"bind '{bind.namespace}'", bind_source, report)
 
     def _bind_source(self, location: str) -> type[BindSource]:
         scheme, separator, _ = location.partition("://")
@@ -210,7 +210,7 @@ class _Parser:
         for index, entry in enumerate(self._read_list((*self.base, section))):
             loc = (*self.base, section, index)
             if not isinstance(entry, dict):
-                message = f"an adapter must be a mapping with 'type' and 'namespace', not {kind_of(entry)}"
+                message = f"an adapter must be a mapping with 'type' and 'namespace', not {describe_type(entry)}"
                 self._problem(loc, message, code="type")
                 continue
             if is_import(entry):
@@ -243,7 +243,7 @@ class _Parser:
         distribution = FIRST_PARTY.get((section, type_name), "") if isinstance(type_name, str) else ""
         if distribution and not any(f"({distribution} " in hint for hint in hints):
             hints.append(f"pip install {distribution}")
-        return f"unknown {_ADAPTER_KINDS[section]} type {shown(type_name)}{suggestion} ({'; '.join(hints)})"
+        return f"unknown {_ADAPTER_KINDS[section]} type {format_value(type_name)}{suggestion} ({'; '.join(hints)})"
 
     @staticmethod
     def _names_of(registry: Mapping[str, Any]) -> str:
@@ -255,14 +255,14 @@ class _Parser:
             value = value.get(key) if isinstance(value, dict) else None
         if value is None or isinstance(value, list):
             return value or []
-        self._problem(loc, f"'{loc[-1]}' must be a list, not {kind_of(value)}", code="type")
+        self._problem(loc, f"'{loc[-1]}' must be a list, not {describe_type(value)}", code="type")
         return []
 
     def _parse_model(self, model: type[ModelT], data: Any, loc: Loc) -> ModelT | None:
         try:
             return model.model_validate(data, context=self._steps)
         except ValidationError as error:
-            self._problems += problems_of(error, self._source, loc)
+            self._problems += validation_problems(error, self._source, loc)
             return None
 
     def _warn_unknown(self, keys: Iterable[str], loc: Loc, known: Sequence[str]) -> None:
@@ -276,7 +276,7 @@ class _Parser:
 
 def unknown_key_message(key: str, known: Sequence[str]) -> str:
     """Return the message for a key that the language does not have here."""
-    hint = did_you_mean(key, known) or f" (known: {listed(known, 'and')})"
+    hint = did_you_mean(key, known) or f" (known: {join_words(known, 'and')})"
     return f"unknown key '{key}' is ignored{hint}"
 
 
@@ -291,5 +291,5 @@ def _warn_unknown_keys(loaded: LoadedCapability) -> None:
     for model, _ in loaded.models:
         for key in model.model_extra or ():
             if not key.startswith("x-"):
-                message = unknown_key_message(key, [source.word(name) for name in known_keys(type(model))])
+                message = unknown_key_message(key, [source.term(name) for name in known_keys(type(model))])
                 loaded.problem(message, loaded.loc(model, key), code="unknown-key", warning=True, key=True)

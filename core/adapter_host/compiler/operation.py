@@ -10,7 +10,7 @@ from adapter_host.capability.loaded import LoadedCapability
 from adapter_host.capability.media_types import is_json
 from adapter_host.capability.model import Model
 from adapter_host.capability.spec import CallStepSpec, FunctionSpec, OperationSpec, OutputSpec
-from adapter_host.document.messages import listed
+from adapter_host.document.messages import join_words
 from adapter_host.operation.inputs import Input
 from adapter_host.operation.operation import JSON, Arguments, Call, ConsumedOperation, Operation, Result, success
 
@@ -64,7 +64,7 @@ class OperationCompiler:
         if spec.mappings and "steps" not in modes:
             self._warn("'mappings' is ignored without 'steps'", spec, "mappings", code="ignored")
         if len(modes) > 1:
-            self._problem(f"{listed(map(repr, modes), 'and')} are mutually exclusive", spec, code="modes")
+            self._problem(f"{join_words(map(repr, modes), 'and')} are mutually exclusive", spec, code="modes")
         elif modes == ["call"]:
             return self._compile_call(spec, caller, outputs)
         elif modes == ["steps"]:
@@ -157,8 +157,8 @@ class OperationCompiler:
         ref = spec.ref or ""
         function = self._functions.find(ref)
         if isinstance(spec, FunctionSpec):
-            word = self._loaded.source.word("function")
-            message = f"'ref' is not allowed in a {word}; use it in an exposed operation"
+            term = self._loaded.source.term("function")
+            message = f"'ref' is not allowed in a {term}; use it in an exposed operation"
             self._problem(message, spec, "ref", code="function-ref")
             return None
         if function is None:

@@ -10,7 +10,7 @@ import orjson
 
 from adapter_host.capability.loaded import LoadedCapability
 from adapter_host.capability.spec import OutputSpec
-from adapter_host.expressions.jsonpath import Find, compile_path, field, is_identity
+from adapter_host.expressions.jsonpath import PathGetter, compile_path, is_identity, member_getter
 from adapter_host.operation.inputs import parse_number
 
 Transform = Callable[[Any], Any]
@@ -149,7 +149,7 @@ class _OutputCompiler:
             value = _constant(constant, output.type)
             return lambda _: value
         uses_name = path is None and name is not None and (self.by_name or not output.properties)
-        find = field(name or "") if uses_name else self._compile_find(output, path, parent)
+        find = member_getter(name or "") if uses_name else self._compile_find(output, path, parent)
         if output.properties:
             return _object(find, self.fields(output.properties, parent=parent if path is None else path))
         if output.items is not None or output.type == "array":
@@ -161,7 +161,7 @@ class _OutputCompiler:
         for name in {path[0]: None for path in mapped}:
             deeper = [path[1:] for path in mapped if path[0] == name and path[1:]]
             if name in outputs and deeper:
-                transforms[name] = _object(field(name), self.fields(outputs[name].properties or {}, deeper))
+                transforms[name] = _object(member_getter(name), self.fields(outputs[name].properties or {}, deeper))
         undeclared = [name for name in dict.fromkeys(path[0] for path in mapped) if name not in transforms]
 
         pairs = tuple(transforms.items())
@@ -191,7 +191,7 @@ class _OutputCompiler:
         to_object = self.fields(fields)
         return lambda element: to_object(element) if isinstance(element, dict) else coerce(element, items.type)
 
-    def _compile_find(self, output: OutputSpec, path: str | None, parent: str) -> Find:
+    def _compile_find(self, output: OutputSpec, path: str | None, parent: str) -> PathGetter:
         try:
             find = compile_path(path or "$")
             if path and parent and path.startswith((f"{parent}.", f"{parent}[")):
@@ -204,11 +204,11 @@ class _OutputCompiler:
             return lambda data: None
 
 
-def _either(first: Find, second: Find) -> Find:
+def _either(first: PathGetter, second: PathGetter) -> PathGetter:
     return lambda data: second(data) if (value := first(data)) is None else value
 
 
-def _scalar(find: Find, type_name: str | None) -> Transform:
+def _scalar(find: PathGetter, type_name: str | None) -> Transform:
     # Most values have the declared type already, and a call of `coerce` is slower than this check.
     if type_name not in _COERCIONS:
         return find
@@ -217,11 +217,11 @@ def _scalar(find: Find, type_name: str | None) -> Transform:
     return lambda data: coerce(value, type_name) if isinstance(value := find(data), str) else value
 
 
-def _object(find: Find, fields: Transform) -> Transform:
+def _object(find: PathGetter, fields: Transform) -> Transform:
     return lambda data: None if (value := find(data)) is None else fields(value)
 
 
-def _array(find: Find, item: Transform | None) -> Transform:
+def _array(find: PathGetter, item: Transform | None) -> Transform:
     def transform(data: Any) -> Any:
         value = find(data)
         if value is None:

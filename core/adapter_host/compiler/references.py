@@ -108,7 +108,7 @@ class Functions:
     """The functions of a capability by name; reports duplicate names."""
 
     def __init__(self, loaded: LoadedCapability) -> None:
-        self._word = loaded.source.word("function")
+        self._word = loaded.source.term("function")
         self._functions: dict[str, FunctionSpec] = {}
         self._used: set[str] = set()
         for aggregate in loaded.capability.aggregates:

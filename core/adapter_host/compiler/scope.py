@@ -103,7 +103,9 @@ class Scope:
         tag = TAG.fullmatch(text)
         if tag and tag[2] in self.constants and tag[2] not in self.bound:
             return Constant(self.constants[tag[2]])
-        template = self.loaded.template(text, loc, inputs=self.declared, own=lambda name: self.lookup(name, loc))
+        template = self.loaded.template(
+            text, loc, inputs=self.declared, resolve_first=lambda name: self.lookup(name, loc)
+        )
         self.used.update(template.inputs)
         return template if template.single is None else Reference(template.single)
 

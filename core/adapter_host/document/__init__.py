@@ -1,6 +1,6 @@
-"""Read YAML into plain data whose every position is known. Imports `expressions` and the ground modules."""
+"""Read YAML into plain data with the position of every value. Imports `expressions` and the ground modules."""
 
-from .messages import did_you_mean, kind_of, listed, shown
+from .messages import describe_type, did_you_mean, format_value, join_words
 from .nodes import Loc, MappingNode, Node, Position, SequenceNode
 from .source import Source
 
@@ -11,8 +11,8 @@ __all__ = [
     "Position",
     "SequenceNode",
     "Source",
+    "describe_type",
     "did_you_mean",
-    "kind_of",
-    "listed",
-    "shown",
+    "format_value",
+    "join_words",
 ]

@@ -1,4 +1,4 @@
-"""Wording shared by every message about a document."""
+"""Wording shared by messages about documents."""
 
 import difflib
 from collections.abc import Iterable
@@ -7,31 +7,31 @@ _LONGEST_WORD = 64
 _LONGEST_VALUE = 60
 
 
-def did_you_mean(word: str, words: Iterable[str]) -> str:
-    """``; did you mean 'timeout'?`` when one of the words is close, or nothing."""
-    close = closest(word, words)
-    return f"; did you mean {close!r}?" if close else ""
+def did_you_mean(word: str, candidates: Iterable[str]) -> str:
+    """Return ``; did you mean 'timeout'?`` if a candidate is close, else an empty string."""
+    match = closest_match(word, candidates)
+    return f"; did you mean {match!r}?" if match else ""
 
 
-def closest(word: str, words: Iterable[str]) -> str | None:
-    """Return the one of the words that is likely meant by `word`, if any."""
+def closest_match(word: str, candidates: Iterable[str]) -> str | None:
+    """Return the candidate closest to `word`, or None."""
     if len(word) > _LONGEST_WORD:
         return None
-    known = {candidate.casefold(): candidate for candidate in words}
-    close = difflib.get_close_matches(word.casefold(), known, n=1, cutoff=0.7)
-    return known[close[0]] if close else None
+    by_casefold = {candidate.casefold(): candidate for candidate in candidates}
+    matches = difflib.get_close_matches(word.casefold(), by_casefold, n=1, cutoff=0.7)
+    return by_casefold[matches[0]] if matches else None
 
 
-def listed(words: Iterable[str], last: str = "or") -> str:
-    """Return the words as a list: ``a, b or c``."""
-    items = list(words)
+def join_words(candidates: Iterable[str], conjunction: str = "or") -> str:
+    """Return the words as ``a, b or c``."""
+    items = list(candidates)
     if len(items) < 2:
         return "".join(items)
-    return f"{', '.join(items[:-1])} {last} {items[-1]}"
+    return f"{', '.join(items[:-1])} {conjunction} {items[-1]}"
 
 
-def shown(value: object) -> str:
-    """Return a value as it may stand in a message: scalars themselves, clipped; of collections only the kind."""
+def format_value(value: object) -> str:
+    """Return a value for a message: a scalar, shortened, or the type of a collection."""
     if isinstance(value, str):
         clipped = value if len(value) <= _LONGEST_VALUE else value[: _LONGEST_VALUE - 3] + "..."
         return repr(clipped)
@@ -41,11 +41,11 @@ def shown(value: object) -> str:
         return "a very long number"
     if isinstance(value, (int, float)):
         return str(value)
-    return kind_of(value)
+    return describe_type(value)
 
 
-def kind_of(value: object) -> str:
-    """Return a value's kind in YAML's words: ``a mapping``, ``text``, ``nothing``."""
+def describe_type(value: object) -> str:
+    """Return the type of a value in YAML's words: ``a mapping``, ``text``, ``nothing``."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):

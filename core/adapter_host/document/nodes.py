@@ -1,4 +1,4 @@
-"""The nodes of a document: plain values, each with the place it was read from."""
+"""The nodes of a document: plain values with their positions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from adapter_host.errors import Problem, ProblemsError
 
-from .messages import kind_of
+from .messages import describe_type
 
 Loc = tuple[str | int, ...]
 Position = tuple[str, int, int]
@@ -16,7 +16,7 @@ MAX_DEPTH = 100
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """One value and its place; an alias shares its node, so nodes are never changed once read."""
+    """A value and its position. Aliases share nodes, so nodes do not change once read."""
 
     kind: ClassVar[Literal["mapping", "sequence", "scalar"]] = "scalar"
 
@@ -30,17 +30,17 @@ class Node:
         """File, line and column of the value."""
         return self.file, self.line, self.column
 
-    def child(self, part: str | int) -> "Node | None":
-        """Return the node under a key or index, when there is one."""
+    def child(self, key: str | int) -> "Node | None":
+        """Return the node at a key or index, or None."""
         return None
 
-    def key_position(self, part: str | int) -> Position | None:
-        """File, line and column of a key, when there is one."""
+    def key_position(self, key: str | int) -> Position | None:
+        """Return file, line and column of a key, or None."""
         return None
 
-    def replaced(self, part: str | int, node: "Node") -> "Node":
-        """Return a copy with another node under a key or index that is there; raises LookupError otherwise."""
-        raise LookupError(part)
+    def with_child(self, key: str | int, node: "Node") -> "Node":
+        """Return a copy with another node at an existing key or index; raise LookupError if there is none."""
+        raise LookupError(key)
 
 
 @dataclass(slots=True, eq=False)
@@ -51,65 +51,65 @@ class SequenceNode(Node):
 
     items: list[Node]
 
-    def child(self, part: str | int) -> Node | None:
-        return self.items[part] if isinstance(part, int) and 0 <= part < len(self.items) else None
+    def child(self, key: str | int) -> Node | None:
+        return self.items[key] if isinstance(key, int) and 0 <= key < len(self.items) else None
 
-    def replaced(self, part: str | int, node: Node) -> Node:
-        if not isinstance(part, int) or not 0 <= part < len(self.items):
-            raise LookupError(part)
-        value = [*self.value[:part], node.value, *self.value[part + 1 :]]
-        items = [*self.items[:part], node, *self.items[part + 1 :]]
+    def with_child(self, key: str | int, node: Node) -> Node:
+        if not isinstance(key, int) or not 0 <= key < len(self.items):
+            raise LookupError(key)
+        value = [*self.value[:key], node.value, *self.value[key + 1 :]]
+        items = [*self.items[:key], node, *self.items[key + 1 :]]
         return SequenceNode(value, self.file, self.line, self.column, items)
 
 
 @dataclass(slots=True, eq=False)
 class MappingNode(Node):
-    """A mapping, the nodes of its values and the line and column of each key."""
+    """A mapping, the nodes of its values, and the line and column of each key."""
 
     kind = "mapping"
 
     entries: dict[str, Node]
     keys: dict[str, tuple[int, int]]
 
-    def child(self, part: str | int) -> Node | None:
-        return self.entries.get(part) if isinstance(part, str) else None
+    def child(self, key: str | int) -> Node | None:
+        return self.entries.get(key) if isinstance(key, str) else None
 
-    def key_position(self, part: str | int) -> Position | None:
-        return (self.file, *self.keys[part]) if isinstance(part, str) and part in self.keys else None
+    def key_position(self, key: str | int) -> Position | None:
+        return (self.file, *self.keys[key]) if isinstance(key, str) and key in self.keys else None
 
-    def replaced(self, part: str | int, node: Node) -> Node:
-        if not isinstance(part, str) or part not in self.entries:
-            raise LookupError(part)
-        value = {**self.value, part: node.value}
-        entries = {**self.entries, part: node}
+    def with_child(self, key: str | int, node: Node) -> Node:
+        if not isinstance(key, str) or key not in self.entries:
+            raise LookupError(key)
+        value = {**self.value, key: node.value}
+        entries = {**self.entries, key: node}
         return MappingNode(value, self.file, self.line, self.column, entries, self.keys)
 
-    def having(self, key: str, node: Node) -> "MappingNode":
-        """Return a copy that has an entry, whatever it had there; a new key has the place of the mapping."""
+    def with_entry(self, key: str, node: Node) -> "MappingNode":
+        """Return a copy with an entry set; a new key gets the position of the mapping."""
         keys = {key: (self.line, self.column), **self.keys}
         value, entries = {**self.value, key: node.value}, {**self.entries, key: node}
         return MappingNode(value, self.file, self.line, self.column, entries, keys)
 
 
-def node_of(value: Any, file: str, depth: int = 0) -> Node:
-    """Return the node of plain data that was never text: its places have no line; raises ProblemsError."""
+def node_from_data(value: Any, file: str, depth: int = 0) -> Node:
+    """Return the node of plain data, with line 0 everywhere; raise ProblemsError."""
     if depth > MAX_DEPTH:
-        raise ProblemsError([Problem(f"nested more than {MAX_DEPTH} deep", file, code="too-deep")])
+        raise ProblemsError([Problem(f"nested more than {MAX_DEPTH} levels deep", file, code="too-deep")])
     if isinstance(value, Mapping):
-        entries = {_key_of(key, file): node_of(item, file, depth + 1) for key, item in value.items()}
+        entries = {_require_text_key(key, file): node_from_data(item, file, depth + 1) for key, item in value.items()}
         data = {key: node.value for key, node in entries.items()}
         return MappingNode(data, file, 0, 0, entries, dict.fromkeys(entries, (0, 0)))
     if isinstance(value, (list, tuple)):
-        items = [node_of(item, file, depth + 1) for item in value]
+        items = [node_from_data(item, file, depth + 1) for item in value]
         return SequenceNode([item.value for item in items], file, 0, 0, items)
     if value is None or isinstance(value, (str, int, float)):
         return Node(value, file, 0, 0)
-    message = f"a document cannot hold a {type(value).__name__}"
+    message = f"a document cannot contain a {type(value).__name__}"
     raise ProblemsError([Problem(message, file, code="invalid-scalar")])
 
 
-def _key_of(key: object, file: str) -> str:
+def _require_text_key(key: object, file: str) -> str:
     if isinstance(key, str):
         return key
-    message = f"a key must be text, not {kind_of(key)}"
+    message = f"a key must be text, not {describe_type(key)}"
     raise ProblemsError([Problem(message, file, code="key-not-text")])

@@ -1,4 +1,4 @@
-"""A document: plain data, and the file, line and column of everything in it."""
+"""A document: plain data with file, line and column of every value."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from typing import Any
 
 from adapter_host.errors import Problem, ProblemsError
 
-from .nodes import Loc, Node, Position, node_of
+from .nodes import Loc, Node, Position, node_from_data
 from .yaml_reader import read_nodes
 
 __all__ = ["MAX_BYTES", "Loc", "Source"]
@@ -19,19 +19,19 @@ MAX_BYTES = 10 * 1024 * 1024
 
 _BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_MOST_UNPRINTABLE = 20
-_NO_WORDS: Mapping[str, str] = MappingProxyType({})
+_MAX_UNPRINTABLE = 20
+_NO_TERMS: Mapping[str, str] = MappingProxyType({})
 
 
 class Source:
-    """One document; `data` is plain and read-only, `graft` makes it anew."""
+    """A document; `data` is plain and read-only, `replace` creates it again."""
 
-    __slots__ = ("file", "root", "words")
+    __slots__ = ("file", "root", "terms")
 
     def __init__(self, file: str, root: Node) -> None:
         self.file = file
         self.root = root
-        self.words: Mapping[str, str] = _NO_WORDS
+        self.terms: Mapping[str, str] = _NO_TERMS
 
     @property
     def data(self) -> Any:
@@ -40,7 +40,7 @@ class Source:
 
     @classmethod
     def read(cls, path: str | Path) -> "Source":
-        """Read a file; raises ProblemsError."""
+        """Read a file; raise ProblemsError."""
         file = str(path)
         try:
             with open(path, "rb") as stream:
@@ -54,62 +54,62 @@ class Source:
 
     @classmethod
     def parse(cls, text: str | bytes, file: str) -> "Source":
-        """Read text; raises ProblemsError."""
+        """Parse text; raise ProblemsError."""
         if len(text) > MAX_BYTES:
             raise _too_large(file)
-        decoded = _decoded(text, file) if isinstance(text, bytes) else text
+        decoded = _decode(text, file) if isinstance(text, bytes) else text
         decoded = decoded.removeprefix("\ufeff")
-        problems = list(islice(_unprintable(decoded, file), _MOST_UNPRINTABLE))
+        problems = list(islice(_find_unprintable(decoded, file), _MAX_UNPRINTABLE))
         if problems:
             raise ProblemsError(problems)
         return cls(file, read_nodes(decoded, file))
 
     @classmethod
-    def of(cls, data: Mapping[str, Any], file: str = "<capability>") -> "Source":
-        """Return a document that was never text, copied; raises ProblemsError for what YAML could not hold."""
-        return cls(file, node_of(data, file))
+    def from_data(cls, data: Mapping[str, Any], file: str = "<capability>") -> "Source":
+        """Return a document from a copy of plain data; raise ProblemsError for types that YAML does not have."""
+        return cls(file, node_from_data(data, file))
 
-    def where(self, loc: Loc, *, key: bool = False) -> Position:
-        """File, line and column of the value (or the key) at `loc`; without one, of what is above it."""
+    def position_of(self, loc: Loc, *, key: bool = False) -> Position:
+        """Return file, line and column of the value (or the key) at `loc`, else of the nearest parent."""
         node = self.root
-        place = node.position
-        for part in loc:
-            child = node.child(part)
+        position = node.position
+        for step in loc:
+            child = node.child(step)
             if child is None:
                 return node.position
-            place = (key and node.key_position(part)) or child.position
+            position = (key and node.key_position(step)) or child.position
             node = child
-        return place
+        return position
 
     def problem(self, loc: Loc, message: str, *, code: str, warning: bool = False, key: bool = False) -> Problem:
-        """Return a problem at a place of this document; the message begins with the path if there are no lines."""
-        place = self.where(loc, key=key)
-        path = "" if place[1] or not loc else f"{'.'.join(map(str, loc))}: "
-        return Problem(f"{path}{message}", *place, code=code, warning=warning)
+        """Return a problem at `loc`; without lines the message starts with the path."""
+        position = self.position_of(loc, key=key)
+        prefix = "" if position[1] or not loc else f"{'.'.join(map(str, loc))}: "
+        return Problem(f"{prefix}{message}", *position, code=code, warning=warning)
 
-    def word(self, word: str) -> str:
-        """Return the word for a thing in the document's version of the language."""
-        return self.words.get(word, word)
+    def term(self, term: str) -> str:
+        """Return the name of a thing in the document's version of the language."""
+        return self.terms.get(term, term)
 
-    def graft(self, loc: Loc, other: "Source", other_loc: Loc) -> None:
-        """Put a node of another document at `loc`; aliases of the replaced node elsewhere keep it.
+    def replace_from(self, loc: Loc, other: "Source", other_loc: Loc) -> None:
+        """Replace the node at `loc` by another document's node; other aliases of the old node keep it.
 
-        Raises LookupError when either place does not exist. `data` is a new tree afterwards.
+        Raise LookupError when either location does not exist. `data` is a new tree afterwards.
         """
-        self.put(loc, other.path(other_loc)[-1])
+        self.replace(loc, other.nodes_to(other_loc)[-1])
 
-    def put(self, loc: Loc, node: Node) -> None:
-        """As `graft`, for a node at hand."""
-        above = self.path(loc)
-        for parent, part in zip(above[-2::-1], loc[::-1], strict=True):
-            node = parent.replaced(part, node)
+    def replace(self, loc: Loc, node: Node) -> None:
+        """Replace the node at `loc`, as `replace_from` does."""
+        parents = self.nodes_to(loc)
+        for parent, key in zip(parents[-2::-1], loc[::-1], strict=True):
+            node = parent.with_child(key, node)
         self.root = node
 
-    def path(self, loc: Loc) -> list[Node]:
-        """Return the nodes from the root to `loc`; raises LookupError when it does not exist."""
+    def nodes_to(self, loc: Loc) -> list[Node]:
+        """Return the nodes from the root to `loc`; raise LookupError when it does not exist."""
         nodes = [self.root]
-        for part in loc:
-            child = nodes[-1].child(part)
+        for key in loc:
+            child = nodes[-1].child(key)
             if child is None:
                 raise LookupError(loc)
             nodes.append(child)
@@ -121,7 +121,7 @@ def _too_large(file: str) -> ProblemsError:
     return ProblemsError([Problem(f"larger than {limit} MiB", file, code="too-large")])
 
 
-def _decoded(raw: bytes, file: str) -> str:
+def _decode(raw: bytes, file: str) -> str:
     try:
         return raw.decode()
     except UnicodeDecodeError as error:
@@ -133,12 +133,12 @@ def _decoded(raw: bytes, file: str) -> str:
         raise ProblemsError([Problem(message, file, line, column, "not-utf-8")]) from error
 
 
-def _unprintable(text: str, file: str) -> Iterator[Problem]:
-    for found in _UNPRINTABLE.finditer(text):
-        message = f"character U+{ord(found[0]):04X} cannot stand in YAML"
-        yield Problem(message, file, *_line_column(text, found.start()), "unprintable")
+def _find_unprintable(text: str, file: str) -> Iterator[Problem]:
+    for match in _UNPRINTABLE.finditer(text):
+        message = f"character U+{ord(match[0]):04X} is not allowed in YAML"
+        yield Problem(message, file, *_line_column(text, match.start()), "unprintable")
 
 
 def _line_column(text: str, index: int) -> tuple[int, int]:
-    breaks = [found.end() for found in _BREAK.finditer(text, 0, index)]
+    breaks = [match.end() for match in _BREAK.finditer(text, 0, index)]
     return len(breaks) + 1, min(index, len(text)) - (breaks[-1] if breaks else 0) + 1

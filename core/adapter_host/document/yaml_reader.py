@@ -1,4 +1,4 @@
-"""YAML text to nodes: one pass over the parser's events, without recursion."""
+"""Parse YAML to nodes in one pass over the parser's events, without recursion."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ import yaml
 
 from adapter_host.errors import Problem, ProblemsError
 
-from .messages import kind_of, shown
+from .messages import describe_type, format_value
 from .nodes import MAX_DEPTH, MappingNode, Node, SequenceNode
 from .yaml_errors import syntax_problem
-from .yaml_scalars import TAG, TAGS, Scalar, plain, tagged
+from .yaml_scalars import SCALAR_TAGS, TAG_PREFIX, Scalar, parse_plain, parse_tagged
 
 MAX_NODES = 1_000_000
 MAX_PROBLEMS = 200
@@ -20,17 +20,17 @@ MAX_PROBLEMS = 200
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _MERGE = "<<"
-_COLLECTION_TAGS = {"mapping": TAG + "map", "sequence": TAG + "seq"}
+_COLLECTION_TAGS = {"mapping": TAG_PREFIX + "map", "sequence": TAG_PREFIX + "seq"}
 
 
 def read_nodes(text: str, file: str, loader: Any = LOADER) -> Node:
-    """Return the root mapping of a YAML document; raises ProblemsError with all that can be found wrong."""
+    """Return the root mapping of a YAML document; raise ProblemsError with all errors found."""
     return _Reader(file).read(text, loader)
 
 
 @dataclass(slots=True, eq=False)
-class _Anchored:
-    """What an alias stands for; no node while the anchored collection is still open."""
+class _Anchor:
+    """The target of an alias; `node` is None while the anchored collection is still open."""
 
     node: Node | None = None
     size: int = 1
@@ -38,15 +38,15 @@ class _Anchored:
 
 
 @dataclass(slots=True, eq=False)
-class _Open:
-    """A collection whose end has not come yet; `size` and `height` count aliases as what they stand for."""
+class _OpenCollection:
+    """A collection whose end event has not come yet; `size` and `height` count aliases expanded."""
 
     node: MappingNode | SequenceNode
-    anchored: _Anchored | None = None
+    anchor: _Anchor | None = None
     size: int = 1
     height: int = 1
     key: str | None = None
-    key_at: tuple[int, int] = (0, 0)
+    key_position: tuple[int, int] = (0, 0)
     merged: Node | None = None
 
 
@@ -55,11 +55,11 @@ class _Reader:
         self._file = file
         self._problems: list[Problem] = []
         self._roots: list[Node] = []
-        self._stack = [_Open(SequenceNode([], file, 0, 0, self._roots))]
-        self._anchors: dict[str, _Anchored] = {}
+        self._stack = [_OpenCollection(SequenceNode([], file, 0, 0, self._roots))]
+        self._anchors: dict[str, _Anchor] = {}
         self._size = 0
         self._documents = 0
-        self._takers: dict[type, Callable[[Any], None]] = {
+        self._handlers: dict[type, Callable[[Any], None]] = {
             yaml.ScalarEvent: self._scalar,
             yaml.MappingStartEvent: self._mapping,
             yaml.SequenceStartEvent: self._sequence,
@@ -71,62 +71,62 @@ class _Reader:
 
     def read(self, text: str, loader: Any) -> Node:
         try:
-            self._take_all(text, loader)
+            self._handle_events(text, loader)
         except yaml.YAMLError as error:
             self._problems.append(syntax_problem(error, text, self._file))
         except (OverflowError, ValueError):
-            # Without libyaml, PyYAML lets `chr` fail on an escape beyond Unicode.
-            self._problems.append(Problem("an escape is no Unicode character", self._file, code="syntax"))
+            # Without libyaml, PyYAML's `chr` fails on an escape beyond Unicode.
+            self._problems.append(Problem("an escape is not a Unicode character", self._file, code="syntax"))
         if not self._problems:
             self._check_root()
         if self._problems:
             raise ProblemsError(self._problems)
         return self._roots[0]
 
-    def _take_all(self, text: str, loader: Any) -> None:
-        takers = self._takers
+    def _handle_events(self, text: str, loader: Any) -> None:
+        handlers = self._handlers
         for event in yaml.parse(text, Loader=loader):
-            taker = takers.get(type(event))
-            if taker is not None:
-                taker(event)
+            handler = handlers.get(type(event))
+            if handler is not None:
+                handler(event)
 
     def _check_root(self) -> None:
         if not self._roots or self._roots[0].value is None:
             self._problems.append(Problem("the document is empty", self._file, code="empty"))
         elif self._roots[0].kind != "mapping":
-            given = kind_of(self._roots[0].value)
-            message = f"a document must be a mapping, not {given}"
+            root_type = describe_type(self._roots[0].value)
+            message = f"a document must be a mapping, not {root_type}"
             self._problems.append(Problem(message, *self._roots[0].position, code="not-a-mapping"))
 
     def _report(self, event: Any, message: str, code: str) -> None:
-        self._note(_at(event), message, code)
+        self._report_at(_line_column(event), message, code)
 
-    def _note(self, at: tuple[int, int], message: str, code: str) -> None:
-        self._problems.append(Problem(message, self._file, *at, code))
+    def _report_at(self, position: tuple[int, int], message: str, code: str) -> None:
+        self._problems.append(Problem(message, self._file, *position, code))
         if len(self._problems) == MAX_PROBLEMS:
             raise ProblemsError(self._problems)
 
-    def _give_up(self, event: Any, message: str, code: str) -> None:
+    def _abort(self, event: Any, message: str, code: str) -> None:
         self._report(event, message, code)
         raise ProblemsError(self._problems)
 
     def _document(self, event: Any) -> None:
         self._documents += 1
         if self._documents > 1:
-            self._give_up(event, "a second document begins here; a file holds one", "many-documents")
+            self._abort(event, "a second document starts here; only one is allowed", "many-documents")
 
     def _count(self, event: Any, size: int, height: int = 0) -> None:
         self._size += size
         if self._size > MAX_NODES:
-            self._give_up(event, f"more than {MAX_NODES:,} values, aliases in full", "too-many-values")
+            self._abort(event, f"more than {MAX_NODES:,} values with aliases expanded", "too-many-values")
         if len(self._stack) - 1 + height > MAX_DEPTH:
-            self._give_up(event, f"nested more than {MAX_DEPTH} deep", "too-deep")
+            self._abort(event, f"nested more than {MAX_DEPTH} levels deep", "too-deep")
 
     def _scalar(self, event: Any) -> None:
         self._count(event, 1)
-        node = Node(self._value(event), self._file, *_at(event))
+        node = Node(self._value(event), self._file, *_line_column(event))
         if event.anchor:
-            self._anchors[event.anchor] = _Anchored(node)
+            self._anchors[event.anchor] = _Anchor(node)
         self._add(node, (node.line, node.column), 1, 0)
 
     def _value(self, event: Any) -> Scalar:
@@ -134,58 +134,58 @@ class _Reader:
         text: str = event.value
         try:
             if tag is None or tag == "!":
-                return plain(text) if event.implicit[0] else text
-            if tag in TAGS:
-                return tagged(text, tag)
+                return parse_plain(text) if event.implicit[0] else text
+            if tag in SCALAR_TAGS:
+                return parse_tagged(text, tag)
             self._unknown_tag(event)
         except ValueError as error:
             self._report(event, f"this value {error}", "invalid-scalar")
         return text
 
     def _unknown_tag(self, event: Any) -> None:
-        core = event.tag.startswith(TAG)
-        name = f" {shown('!!' + event.tag.removeprefix(TAG))}" if core else ""
-        self._report(event, f"the tag{name} does not fit here; quote a value that begins with '!'", "tag")
+        core = event.tag.startswith(TAG_PREFIX)
+        name = f" {format_value('!!' + event.tag.removeprefix(TAG_PREFIX))}" if core else ""
+        self._report(event, f"unsupported tag{name}; quote a value that begins with '!'", "tag")
 
     def _mapping(self, event: Any) -> None:
-        self._start(event, MappingNode({}, self._file, *_at(event), {}, {}))
+        self._start(event, MappingNode({}, self._file, *_line_column(event), {}, {}))
 
     def _sequence(self, event: Any) -> None:
-        self._start(event, SequenceNode([], self._file, *_at(event), []))
+        self._start(event, SequenceNode([], self._file, *_line_column(event), []))
 
     def _start(self, event: Any, node: MappingNode | SequenceNode) -> None:
         self._count(event, 1, 1)
         if event.tag not in (None, "!", _COLLECTION_TAGS[node.kind]):
             self._unknown_tag(event)
-        anchored = _Anchored() if event.anchor else None
-        if anchored is not None:
-            self._anchors[event.anchor] = anchored
-        self._stack.append(_Open(node, anchored))
+        anchor = _Anchor() if event.anchor else None
+        if anchor is not None:
+            self._anchors[event.anchor] = anchor
+        self._stack.append(_OpenCollection(node, anchor))
 
     def _end(self, _: Any) -> None:
         closed = self._stack.pop()
         node = closed.node
         if closed.merged is not None and isinstance(node, MappingNode):
             self._merge(node, closed.merged)
-        if closed.anchored is not None:
-            anchored = closed.anchored
-            anchored.node, anchored.size, anchored.height = node, closed.size, closed.height
+        if closed.anchor is not None:
+            anchor = closed.anchor
+            anchor.node, anchor.size, anchor.height = node, closed.size, closed.height
         self._add(node, (node.line, node.column), closed.size, closed.height)
 
     def _alias(self, event: Any) -> None:
-        anchored = self._anchors.get(event.anchor)
-        if anchored is not None and anchored.node is not None:
-            self._count(event, anchored.size, anchored.height)
-            self._add(anchored.node, _at(event), anchored.size, anchored.height)
+        anchor = self._anchors.get(event.anchor)
+        if anchor is not None and anchor.node is not None:
+            self._count(event, anchor.size, anchor.height)
+            self._add(anchor.node, _line_column(event), anchor.size, anchor.height)
             return
-        if anchored is None:
-            message = "nothing above is anchored for this alias; quote a value that begins with '*'"
+        if anchor is None:
+            message = "unknown alias; quote a value that begins with '*'"
             self._report(event, message, "unknown-alias")
         else:
-            self._report(event, f"'*{event.anchor}' stands inside of what it stands for", "recursive-alias")
-        self._add(Node("", self._file, *_at(event)), _at(event), 1, 0)
+            self._report(event, f"'*{event.anchor}' is inside its own anchor", "recursive-alias")
+        self._add(Node("", self._file, *_line_column(event)), _line_column(event), 1, 0)
 
-    def _add(self, node: Node, at: tuple[int, int], size: int, height: int) -> None:
+    def _add(self, node: Node, position: tuple[int, int], size: int, height: int) -> None:
         frame = self._stack[-1]
         frame.size += size
         frame.height = max(frame.height, height + 1)
@@ -194,31 +194,31 @@ class _Reader:
             parent.items.append(node)
             parent.value.append(node.value)
         elif frame.key is None:
-            frame.key, frame.key_at = self._key(node, at), at
+            frame.key, frame.key_position = self._key(node, position), position
         else:
             self._entry(frame, parent, frame.key, node)
             frame.key = None
 
-    def _key(self, node: Node, at: tuple[int, int]) -> str:
+    def _key(self, node: Node, position: tuple[int, int]) -> str:
         if isinstance(node.value, str):
-            # Documents have the same few keys again and again.
+            # Documents repeat the same few keys.
             return intern(node.value)
         if type(node.value) is int and node.value >= 0:
-            # A status as a key (`200:`) is meant as its digits, and JSON, which schemas speak of, has no other keys.
+            # An integer key is usually a status (`200:`), and JSON schemas only know text keys.
             return str(node.value)
-        what = kind_of(node.value)
+        type_ = describe_type(node.value)
         advice = "quote it" if node.kind == "scalar" else "quote a value that begins with '{{' or '['"
-        message = f"a key must be text, not {what}; {advice}"
-        self._note(at, message, "key-not-text")
-        return shown(node.value) if node.kind == "scalar" else f"{what} at {at}"
+        message = f"a key must be text, not {type_}; {advice}"
+        self._report_at(position, message, "key-not-text")
+        return format_value(node.value) if node.kind == "scalar" else f"{type_} at {position}"
 
-    def _entry(self, frame: _Open, parent: MappingNode, key: str, node: Node) -> None:
+    def _entry(self, frame: _OpenCollection, parent: MappingNode, key: str, node: Node) -> None:
         if key in parent.keys:
             first, _ = parent.keys[key]
-            message = f"duplicate key {shown(key)} (first at line {first})"
-            self._note(frame.key_at, message, "duplicate-key")
+            message = f"duplicate key {format_value(key)} (first at line {first})"
+            self._report_at(frame.key_position, message, "duplicate-key")
             return
-        parent.keys[key] = frame.key_at
+        parent.keys[key] = frame.key_position
         if key == _MERGE:
             frame.merged = node
         else:
@@ -226,11 +226,11 @@ class _Reader:
             parent.value[key] = node.value
 
     def _merge(self, node: MappingNode, merged: Node) -> None:
-        at = node.keys.pop(_MERGE)
+        position = node.keys.pop(_MERGE)
         for source in merged.items if isinstance(merged, SequenceNode) else [merged]:
             if not isinstance(source, MappingNode):
-                message = f"'<<' merges mappings, not {kind_of(source.value)}"
-                self._note(at, message, "invalid-merge")
+                message = f"'<<' merges mappings, not {describe_type(source.value)}"
+                self._report_at(position, message, "invalid-merge")
                 continue
             for key in source.entries:
                 if key not in node.entries:
@@ -239,5 +239,5 @@ class _Reader:
                     node.keys[key] = source.keys[key]
 
 
-def _at(event: Any) -> tuple[int, int]:
+def _line_column(event: Any) -> tuple[int, int]:
     return event.start_mark.line + 1, event.start_mark.column + 1

@@ -4,47 +4,47 @@ import re
 
 Scalar = str | int | float | bool | None
 
-TAG = "tag:yaml.org,2002:"
-TAGS = frozenset(TAG + name for name in ("str", "int", "float", "bool", "null"))
+TAG_PREFIX = "tag:yaml.org,2002:"
+SCALAR_TAGS = frozenset(TAG_PREFIX + name for name in ("str", "int", "float", "bool", "null"))
 
-_WORDS: dict[str, bool | None] = {
+_CONSTANTS: dict[str, bool | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 _NUMBER_STARTS = frozenset("-+.0123456789")
 _DECIMAL = re.compile(r"[-+]?[0-9]+")
-_BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_OCTAL_OR_HEX = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _SPECIAL = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
-_LONGEST_NUMBER = 1000
+_MAX_DIGITS = 1000
 
 
-def plain(text: str) -> Scalar:
-    """Return the value of an unquoted scalar; raises ValueError for a number too long to hold."""
-    if text in _WORDS:
-        return _WORDS[text]
-    return _number(text) if text[0] in _NUMBER_STARTS else text
+def parse_plain(text: str) -> Scalar:
+    """Return the value of an unquoted scalar; raise ValueError for a number that is too long."""
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    return _parse_number(text) if text[0] in _NUMBER_STARTS else text
 
 
-def tagged(text: str, tag: str) -> Scalar:
-    """Return the value of a scalar with one of TAGS; raises ValueError when the text does not fit it."""
-    name = tag.removeprefix(TAG)
+def parse_tagged(text: str, tag: str) -> Scalar:
+    """Return the value of a scalar with one of SCALAR_TAGS; raise ValueError when the text does not match it."""
+    name = tag.removeprefix(TAG_PREFIX)
     if name == "str":
         return text
-    value = plain(text)
+    value = parse_plain(text)
     if name == "float" and type(value) is int:
         return float(value)
     if name != ("null" if value is None else type(value).__name__):
-        raise ValueError(f"does not fit its tag '!!{name}'")
+        raise ValueError(f"does not match its tag '!!{name}'")
     return value
 
 
-def _number(text: str) -> str | int | float:
+def _parse_number(text: str) -> str | int | float:
     if _DECIMAL.fullmatch(text):
-        return int(_short(text))
-    if _BASED.fullmatch(text):
-        return int(_short(text), 0)
+        return int(_check_length(text))
+    if _OCTAL_OR_HEX.fullmatch(text):
+        return int(_check_length(text), 0)
     if _FLOAT.fullmatch(text):
         return float(text)
     if _SPECIAL.fullmatch(text):
@@ -52,7 +52,7 @@ def _number(text: str) -> str | int | float:
     return text
 
 
-def _short(digits: str) -> str:
-    if len(digits) > _LONGEST_NUMBER:
-        raise ValueError(f"is a number of more than {_LONGEST_NUMBER} digits")
+def _check_length(digits: str) -> str:
+    if len(digits) > _MAX_DIGITS:
+        raise ValueError(f"has more than {_MAX_DIGITS} digits")
     return digits

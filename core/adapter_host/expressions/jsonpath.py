@@ -1,6 +1,6 @@
 """The JSONPath dialect of mappings, compiled once.
 
-`$` and `$.` are the document itself; a leading `$` may be missing; what is not there gives None, never an error.
+`$` and `$.` are the document itself; a leading `$` is optional; a missing value is None, never an error.
 """
 
 from __future__ import annotations
@@ -13,48 +13,48 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from jsonpath import JSONPathEnvironment
 
-Find = Callable[[Any], Any]
+PathGetter = Callable[[Any], Any]
 
 _ROOT: Final = frozenset({"", "$", "$."})
 _NAME: Final = r"[^.\[\]()*?@,:'\"\s][^.\[\]()*?@,:'\"]*"
-_PLAIN: Final = re.compile(rf"\$?\.?({_NAME}|\[-?\d+\]|\['[^']*'\])(\.{_NAME}|\[-?\d+\]|\['[^']*'\])*")
+_SIMPLE: Final = re.compile(rf"\$?\.?({_NAME}|\[-?\d+\]|\['[^']*'\])(\.{_NAME}|\[-?\d+\]|\['[^']*'\])*")
 _STEP: Final = re.compile(rf"\[(-?\d+)\]|\['([^']*)'\]|({_NAME})")
-_LENGTH: Final = re.compile(r"\.length\(\)\s*$")
+_LENGTH_CALL: Final = re.compile(r"\.length\(\)\s*$")
 
 
 def is_identity(path: str) -> bool:
-    """Whether a path means the whole document."""
+    """Return True for a path to the whole document."""
     return path.strip() in _ROOT
 
 
 @lru_cache(maxsize=4096)
-def compile_path(path: str) -> Find:
-    """Compile a path to a function of a document; raises `ValueError` when it is no JSONPath."""
+def compile_path(path: str) -> PathGetter:
+    """Compile a path to a function of a document; raise `ValueError` for an invalid path."""
     text = path.strip()
     if text in _ROOT:
         return lambda document: document
-    if _LENGTH.search(text):
-        return _length(compile_path(_LENGTH.sub("", text)))
-    if _PLAIN.fullmatch(text):
-        return _plain(_steps(text))
-    return _general(text)
+    if _LENGTH_CALL.search(text):
+        return _length_getter(compile_path(_LENGTH_CALL.sub("", text)))
+    if _SIMPLE.fullmatch(text):
+        return _simple_getter(_parse_steps(text))
+    return _full_getter(text)
 
 
-def _steps(text: str) -> tuple[str | int, ...]:
-    found = _STEP.finditer(text.removeprefix("$"))
-    return tuple(int(step[1]) if step[1] else step[2] if step[2] is not None else step[3] for step in found)
+def _parse_steps(text: str) -> tuple[str | int, ...]:
+    matches = _STEP.finditer(text.removeprefix("$"))
+    return tuple(int(step[1]) if step[1] else step[2] if step[2] is not None else step[3] for step in matches)
 
 
-def field(name: str) -> Find:
-    """Return the function that gives an object's member; None for what has none."""
+def member_getter(name: str) -> PathGetter:
+    """Return a function that gets an object's member, or None."""
     return lambda document: document.get(name) if isinstance(document, dict) else None
 
 
-def _plain(steps: tuple[str | int, ...]) -> Find:
+def _simple_getter(steps: tuple[str | int, ...]) -> PathGetter:
     if len(steps) == 1 and isinstance(steps[0], str):
-        return field(steps[0])
+        return member_getter(steps[0])
 
-    def find(document: Any) -> Any:
+    def getter(document: Any) -> Any:
         for step in steps:
             if isinstance(step, str):
                 if not isinstance(document, dict):
@@ -66,19 +66,19 @@ def _plain(steps: tuple[str | int, ...]) -> Find:
                 return None
         return document
 
-    return find
+    return getter
 
 
-def _length(find: Find) -> Find:
+def _length_getter(getter: PathGetter) -> PathGetter:
     def length(document: Any) -> int | None:
-        found = find(document)
-        return len(found) if isinstance(found, list | dict | str) else None
+        matches = getter(document)
+        return len(matches) if isinstance(matches, list | dict | str) else None
 
     return length
 
 
-def _general(text: str) -> Find:
-    # Imported here, as most paths are plain: it takes longer than to read a whole document.
+def _full_getter(text: str) -> PathGetter:
+    # Imported here, as it takes longer than reading a document, and most paths do not need it.
     from jsonpath import JSONPath, JSONPathError
 
     query = text if text.startswith("$") else f"${text}" if text.startswith((".", "[")) else f"$.{text}"
@@ -88,14 +88,14 @@ def _general(text: str) -> Find:
         raise ValueError(f"'{text}' is not a JSONPath ({error.args[0]})") from error
     single = isinstance(compiled, JSONPath) and compiled.singular_query()
 
-    def find(document: Any) -> Any:
+    def getter(document: Any) -> Any:
         if not isinstance(document, dict | list):
             return None
-        # An indefinite path (wildcards, slices, filters) gives an array, even an empty one.
-        found = compiled.findall(document)
-        return found if not single else found[0] if found else None
+        # An indefinite path (wildcards, slices, filters) returns an array, even an empty one.
+        matches = compiled.findall(document)
+        return matches if not single else matches[0] if matches else None
 
-    return find
+    return getter
 
 
 @cache

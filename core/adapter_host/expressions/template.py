@@ -1,4 +1,4 @@
-"""Templates: text with `{{name}}` tags, compiled once at load and rendered once per call."""
+"""Templates: text with `{{name}}` tags, compiled at load and rendered per call."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import orjson
 
-# A third brace belongs to the tag only when it has one on either side: `{"id": {{id}}}` is JSON around a tag.
+# A third brace belongs to the tag only if both sides have it: `{"id": {{id}}}` is JSON around a tag.
 TAG: Final = re.compile(r"\{\{(?:(\{)|\s*&)?\s*([^{}\s][^{}]*?)\s*(?(1)\}\}\}|\}\})")
 
 
@@ -24,12 +24,12 @@ class Absent(Enum):
 
 
 ABSENT: Final = Absent.ABSENT
-"""What a template or an argument gives when the caller sent nothing: left out of the request."""
+"""The value of an argument that is absent from the request; not sent to the upstream."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Secret:
-    """A constant from a bind; `value` is None while nothing gave it one."""
+    """A constant from a bind; `value` is None if it is not set."""
 
     name: str
     value: str | None
@@ -40,7 +40,7 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A caller's input, by name."""
+    """A request input, by name."""
 
     name: str
 
@@ -50,19 +50,19 @@ Encode = Callable[[str], str]
 
 
 class Template:
-    """Compiled text. Its constants and secrets are filled in; its references are filled by each call."""
+    """A compiled template. Constants and secrets are filled in; each call fills in the references."""
 
     __slots__ = ("_pieces", "constant", "inputs", "parts", "single")
 
     def __init__(self, parts: tuple[Part, ...]) -> None:
         self.parts = parts
-        self._pieces = tuple(part if isinstance(part, Reference) else _constant(part) for part in parts)
+        self._pieces = tuple(part if isinstance(part, Reference) else _constant_text(part) for part in parts)
         self.inputs = tuple(dict.fromkeys(part.name for part in parts if isinstance(part, Reference)))
         self.single: str | None = self.inputs[0] if len(parts) == 1 and self.inputs else None
         self.constant: str | None = None if self.inputs else "".join(str(piece) for piece in self._pieces)
 
     def text(self, arguments: Mapping[str, Any], encode: Encode = str) -> str:
-        """Return the text with every reference filled by `encode(text of the argument)`; an absent one is empty."""
+        """Return the text, each reference filled in as `encode(text of the argument)`; absent ones are empty."""
         if self.constant is not None:
             return self.constant
         return "".join(
@@ -71,7 +71,7 @@ class Template:
         )
 
     def value(self, arguments: Mapping[str, Any]) -> Any:
-        """As `text`, but a template that is one tag gives the argument itself, or `ABSENT`."""
+        """Return the text, or the argument itself (or `ABSENT`) if the template is a single tag."""
         if self.single is not None:
             return arguments.get(self.single, ABSENT)
         return self.text(arguments)
@@ -82,11 +82,11 @@ class Template:
         return tuple(part.name for part in self.parts if isinstance(part, Secret))
 
     def masked(self) -> str:
-        """Return the template's text with secrets and references by name only."""
+        """Return the template's text with secrets and references by name."""
         return "".join(part if isinstance(part, str) else "{{" + part.name + "}}" for part in self.parts)
 
     def preview(self, arguments: Mapping[str, Any], encode: Encode = str) -> str:
-        """As `text`, but secrets stay as names."""
+        """Return the text with secrets by name."""
         return "".join(
             encode(text_of(arguments.get(part.name)))
             if isinstance(part, Reference)
@@ -101,7 +101,7 @@ class Template:
 
 
 def compile_template(text: str, resolve: Callable[[str], Part]) -> Template:
-    """Compile `text`; `resolve` says what the name in each tag means."""
+    """Compile `text`; `resolve` returns the part for the name in a tag."""
     parts: list[Part] = []
     end = 0
     for tag in TAG.finditer(text):
@@ -115,9 +115,9 @@ def compile_template(text: str, resolve: Callable[[str], Part]) -> Template:
 
 
 def text_of(value: Any) -> str:
-    """Return a value as text: absent and null as nothing, everything else that is not text as JSON has it.
+    """Return a value as text: empty for absent and null, JSON for everything else that is not text.
 
-    Raises `TypeError` for what JSON cannot carry.
+    Raise `TypeError` for values without a JSON form.
     """
     if isinstance(value, str):
         return value
@@ -128,5 +128,5 @@ def text_of(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
-def _constant(part: str | Secret) -> str:
+def _constant_text(part: str | Secret) -> str:
     return part if isinstance(part, str) else part.value or ""

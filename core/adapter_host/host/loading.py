@@ -49,7 +49,7 @@ def _sources(documents: Sequence[Document], problems: list[Problem]) -> list[Sou
         if isinstance(document, Capability):
             document = document.document()
         if isinstance(document, Mapping):
-            sources.append(Source.of(document))
+            sources.append(Source.from_data(document))
             continue
         files = list(find_documents([document]))
         if not files:

@@ -1,8 +1,8 @@
-"""Make capabilities from OpenAPI 2.0 (Swagger), 3.0 and 3.1 documents. Imports `document` and below."""
+"""Convert OpenAPI 2.0 (Swagger), 3.0 and 3.1 documents to capabilities. Imports `document` and below."""
 
 from .capability_writer import write_capability
 from .documents import Documents
 from .importer import read_api
-from .warnings import Notes
+from .warnings import WarningCollector
 
-__all__ = ["Documents", "Notes", "read_api", "write_capability"]
+__all__ = ["Documents", "WarningCollector", "read_api", "write_capability"]

@@ -1,4 +1,4 @@
-"""From an API to the text of a capability."""
+"""Write an API as the YAML of a capability."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 import yaml
 
 from .model import Api, Body, Endpoint, Parameter
-from .names import Names, kebab
+from .names import UniqueNames, kebab_case
 from .security import BIND
 
 VERSION: Final = "1.0.0-alpha2"
@@ -26,20 +26,20 @@ Data = dict[str, Any]
 
 
 def write_capability(api: Api, source: str) -> str:
-    """Return the YAML of a capability that offers all of an API over REST and MCP; `source` names the document."""
-    parts = [f"# Imported from {_line(source)} ({_line(api.form)})."]
+    """Return the YAML of a capability that exposes all of an API over REST and MCP; `source` names the document."""
+    sections = [f"# Imported from {_single_line(source)} ({_single_line(api.spec_version)})."]
     for key, value in capability(api).items():
         text = yaml.dump({key: value}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=116)
-        parts.append(text.rstrip("\n"))
-    return "\n\n".join([f"{parts[0]}\n{parts[1]}", *parts[2:]]) + "\n"
+        sections.append(text.rstrip("\n"))
+    return "\n\n".join([f"{sections[0]}\n{sections[1]}", *sections[2:]]) + "\n"
 
 
-def _line(text: str) -> str:
+def _single_line(text: str) -> str:
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
 def capability(api: Api) -> Data:
-    """Return the document as data."""
+    """Return the capability as data."""
     info = {"label": api.title, "description": api.description or f"{api.title}, over REST and MCP."}
     if api.version:
         info["version"] = api.version
@@ -57,22 +57,22 @@ def _consumes(api: Api) -> Data:
     if api.credentials.authentication:
         data["authentication"] = api.credentials.authentication
     if api.credentials.constants:
-        data["inputParameters"] = [_input(each) for each in api.credentials.constants]
+        data["inputParameters"] = [_input(item) for item in api.credentials.constants]
     data["resources"] = [
-        {"name": name, "path": path, "operations": [_operation(each) for each in endpoints]}
+        {"name": name, "path": path, "operations": [_operation(item) for item in endpoints]}
         for name, path, endpoints in _resources(api)
     ]
     return data
 
 
 def _resources(api: Api) -> Iterable[tuple[str, str, Sequence[Endpoint]]]:
-    """Yield the endpoints by their paths, each path under a name of its own."""
+    """Yield name, path and endpoints of each path."""
     by_path: dict[str, list[Endpoint]] = {}
     for endpoint in api.endpoints:
         by_path.setdefault(endpoint.path, []).append(endpoint)
-    names = Names()
+    names = UniqueNames()
     for path, endpoints in by_path.items():
-        yield names.take(kebab(path) or "root"), path, endpoints
+        yield names.add(kebab_case(path) or "root"), path, endpoints
 
 
 def _operation(endpoint: Endpoint) -> Data:
@@ -80,19 +80,19 @@ def _operation(endpoint: Endpoint) -> Data:
     if endpoint.label:
         data["label"] = endpoint.label
     data["description"] = endpoint.description
-    inputs = [_input(each) for each in endpoint.parameters] + _body_inputs(endpoint.body)
+    inputs = [_input(item) for item in endpoint.parameters] + _body_inputs(endpoint.body)
     if inputs:
         data["inputParameters"] = inputs
     if (body := _body(endpoint.body)) is not None:
         data["body"] = body
-    data["outputRawFormat"] = endpoint.answer.format
-    if endpoint.answer.example is not None:
-        data["x-example"] = endpoint.answer.example
+    data["outputRawFormat"] = endpoint.response.format
+    if endpoint.response.example is not None:
+        data["x-example"] = endpoint.response.example
     return data
 
 
 def _input(parameter: Parameter) -> Data:
-    data: Data = {"name": parameter.name, "in": parameter.place}
+    data: Data = {"name": parameter.name, "in": parameter.in_}
     for key in ("type", "required", "description", "pattern", "value"):
         if value := getattr(parameter, key):
             data[key] = value
@@ -102,25 +102,25 @@ def _input(parameter: Parameter) -> Data:
 def _body_inputs(body: Body | None) -> list[Data]:
     if body is None:
         return []
-    own = [{"name": "Content-Type", "in": "header", "value": body.media_type}] if body.media_type else []
+    attributes = [{"name": "Content-Type", "in": "header", "value": body.media_type}] if body.media_type else []
     whole = [_input(body.whole)] if body.whole else []
-    return [*own, *whole, *(_input(field.input) for field in body.fields)]
+    return [*attributes, *whole, *(_input(field.input) for field in body.fields)]
 
 
 def _body(body: Body | None) -> Data | None:
-    """Return the `body` that is declared; a whole JSON body needs none."""
+    """Return the `body` to declare; a JSON body as one input needs none."""
     if body is None or body.kind == "json":
         return None
     if body.kind == "text":
         return {"type": "text", "data": "{{body}}"}
     if body.kind == "formUrlEncoded":
-        return {"type": body.kind, "data": {each.name: _tag(each.input.name) for each in body.fields}}
-    return {"type": body.kind, "data": [_part(each.name, each) for each in body.fields]}
+        return {"type": body.kind, "data": {item.name: _tag(item.input.name) for item in body.fields}}
+    return {"type": body.kind, "data": [_part(item.name, item) for item in body.fields]}
 
 
 def _part(name: str, field: Any) -> Data:
-    own = {"filename": field.filename, "contentType": field.media_type}
-    return {"name": name, "value": _tag(field.input.name), **{key: value for key, value in own.items() if value}}
+    attributes = {"filename": field.filename, "contentType": field.media_type}
+    return {"name": name, "value": _tag(field.input.name), **{key: value for key, value in attributes.items() if value}}
 
 
 def _tag(name: str) -> str:
@@ -129,7 +129,7 @@ def _tag(name: str) -> str:
 
 def _rest(api: Api) -> Data:
     resources = [
-        {"name": name, "path": path, "operations": [_exposed(api, each) for each in endpoints]}
+        {"name": name, "path": path, "operations": [_exposed(api, item) for item in endpoints]}
         for name, path, endpoints in _resources(api)
     ]
     return {"type": "rest", "namespace": f"{api.namespace}-rest", "port": REST_PORT, "resources": resources}
@@ -161,7 +161,7 @@ def _mcp(api: Api) -> Data:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes as people do: blocks, lists indented, long texts in lines, no anchors."""
+    """Dumps in block style, with indented lists, wrapped lines and no anchors."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> Any:
         return super().increase_indent(flow, False)

@@ -1,4 +1,4 @@
-"""OpenAPI documents: read from files and URLs, their references followed."""
+"""Read OpenAPI documents from files and URLs, and resolve their references."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from urllib.parse import unquote, urljoin, urlsplit
 import orjson
 import yaml
 
-from adapter_host.document.messages import kind_of
+from adapter_host.document.messages import describe_type
 from adapter_host.document.nodes import Loc, Node, Position
 from adapter_host.document.yaml_reader import LOADER, read_nodes
 from adapter_host.errors import AdapterHostError, Problem, ProblemsError
 
 from .fetch import FetchError, fetch
-from .warnings import Notes
+from .warnings import WarningCollector
 
 MAX_BYTES: Final = 32 * 1024 * 1024
 
@@ -25,21 +25,21 @@ MAX_BYTES: Final = 32 * 1024 * 1024
 _OVERRIDING: Final = ("summary", "description")
 
 
-class UnresolvedReferenceError(AdapterHostError):
-    """A reference that is not followed, and why."""
+class ReferenceNotFollowedError(AdapterHostError):
+    """A reference cannot be resolved; the message has the reason."""
 
 
 def is_url(text: str) -> bool:
-    """Whether a source is a URL, and not a file."""
+    """Return True for a URL, False for a path."""
     return text.lower().startswith(("http://", "https://"))
 
 
 class _TextKeys(LOADER):  # type: ignore[misc]  # PyYAML's loader, with or without libyaml, is chosen at run time
-    """A loader to which every plain key is text: response codes are written as `200:`."""
+    """A loader that reads plain keys as text, such as the response code `200:`."""
 
     def __init__(self, stream: Any) -> None:
         super().__init__(stream)
-        # For each open collection: None for a sequence, else whether a key comes next.
+        # For each open collection: None for a sequence, else True if a key comes next.
         self._key_next: list[bool | None] = []
 
     def get_event(self) -> Any:
@@ -47,10 +47,10 @@ class _TextKeys(LOADER):  # type: ignore[misc]  # PyYAML's loader, with or witho
         if isinstance(event, yaml.CollectionEndEvent):
             self._key_next.pop()
         elif isinstance(event, yaml.NodeEvent):
-            self._take(event)
+            self._track_keys(event)
         return event
 
-    def _take(self, event: Any) -> None:
+    def _track_keys(self, event: Any) -> None:
         is_key = bool(self._key_next) and self._key_next[-1]
         if self._key_next and self._key_next[-1] is not None:
             self._key_next[-1] = not is_key
@@ -62,19 +62,19 @@ class _TextKeys(LOADER):  # type: ignore[misc]  # PyYAML's loader, with or witho
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One document; `root` has its lines when it was YAML."""
+    """A document; `root` has the lines if it is YAML."""
 
     name: str
     data: Any
     root: Node | None = None
 
-    def where(self, loc: Loc) -> Position:
-        """File, line and column of what is at `loc`."""
+    def position_of(self, loc: Loc) -> Position:
+        """Return file, line and column of the value at `loc`."""
         node = self.root
         if node is None:
             return self.name, 0, 0
-        for part in loc:
-            child = node.child(part)
+        for key in loc:
+            child = node.child(key)
             if child is None:
                 break
             node = child
@@ -83,23 +83,23 @@ class Document:
 
 @dataclass(slots=True)
 class Documents:
-    """The document that is imported and those that it refers to.
+    """An OpenAPI document and the documents that it refers to.
 
-    Files are read within the folder of the first; URLs only with `remote`, and those that a URL's document refers to
-    only at the same origin.
+    Files must be in the folder of the first one; URLs need `remote`, and references of a URL's document must stay on
+    its origin.
     """
 
-    notes: Notes
+    warnings: WarningCollector
     remote: bool = False
     _read: dict[str, Document] = field(default_factory=dict)
     _folder: Path | None = None
     _origin: tuple[str, str] | None = None
 
     def open(self, source: str) -> Cursor:
-        """Return the root of the document at a path or URL; raises `ProblemsError`."""
+        """Return the root of the document at a path or URL; raise `ProblemsError`."""
         if is_url(source):
-            parts = urlsplit(source)
-            self._origin = parts.scheme.lower(), parts.netloc.lower()
+            url_parts = urlsplit(source)
+            self._origin = url_parts.scheme.lower(), url_parts.netloc.lower()
             name = source
         else:
             name = str(Path(source))
@@ -108,67 +108,67 @@ class Documents:
 
     def _document(self, name: str) -> Document:
         if name not in self._read:
-            self._read[name] = parse(_fetched(name) if is_url(name) else _file(name), name)
+            self._read[name] = parse(_read_url(name) if is_url(name) else _read_file(name), name)
         return self._read[name]
 
-    def follow(self, at: Cursor) -> Cursor | None:
-        """Return the value at a position, references followed; report it and return None when that fails."""
-        first, visited = at, set[tuple[str, Loc]]()
+    def resolve(self, cursor: Cursor) -> Cursor | None:
+        """Return the value with references followed; warn and return None if that fails."""
+        first, visited = cursor, set[tuple[str, Loc]]()
         own: dict[str, Any] = {}
-        while isinstance(at.value, dict) and isinstance(reference := at.value.get("$ref"), str):
-            own = {**{key: at.value[key] for key in _OVERRIDING if key in at.value}, **own}
-            if at.identity in visited:
-                first.warn(f"the reference '{reference}' leads back to itself, so it is left out")
+        while isinstance(cursor.value, dict) and isinstance(reference := cursor.value.get("$ref"), str):
+            own = {**{key: cursor.value[key] for key in _OVERRIDING if key in cursor.value}, **own}
+            if cursor.identity in visited:
+                first.warn(f"the reference '{reference}' is circular; skipped")
                 return None
-            visited.add(at.identity)
+            visited.add(cursor.identity)
             try:
-                at = self._target(at, reference)
-            except (UnresolvedReferenceError, ProblemsError) as error:
-                first.warn(f"the reference '{reference}' is not followed: {error}")
+                cursor = self._reference_target(cursor, reference)
+            except (ReferenceNotFollowedError, ProblemsError) as error:
+                first.warn(f"the reference '{reference}' cannot be resolved: {error}")
                 return None
-        if own and isinstance(at.value, dict):
-            return Cursor(at.documents, at.document, at.loc, {**at.value, **own})
-        return at
+        if own and isinstance(cursor.value, dict):
+            return Cursor(cursor.documents, cursor.document, cursor.loc, {**cursor.value, **own})
+        return cursor
 
-    def _target(self, at: Cursor, reference: str) -> Cursor:
+    def _reference_target(self, cursor: Cursor, reference: str) -> Cursor:
         name, _, fragment = reference.partition("#")
-        document = self._document(self._located(at.document.name, name)) if name else at.document
-        loc, value = _find(document.data, unquote(fragment))
+        document = self._document(self._resolve_name(cursor.document.name, name)) if name else cursor.document
+        loc, value = _find_pointer(document.data, unquote(fragment))
         return Cursor(self, document, loc, value)
 
-    def _located(self, base: str, name: str) -> str:
+    def _resolve_name(self, base: str, name: str) -> str:
         if is_url(base) or is_url(name):
             return self._remote(urljoin(base, name) if is_url(base) else name)
         path = (Path(base).parent / unquote(name)).resolve()
         if self._folder is None or not path.is_relative_to(self._folder):
-            raise UnresolvedReferenceError("it leads out of the document's folder")
+            raise ReferenceNotFollowedError("it is outside the document's folder")
         return str(path)
 
     def _remote(self, url: str) -> str:
-        parts = urlsplit(url)
+        url_parts = urlsplit(url)
         if not self.remote:
-            raise UnresolvedReferenceError("it is remote (--allow-remote follows it)")
-        if self._origin is not None and (parts.scheme.lower(), parts.netloc.lower()) != self._origin:
-            raise UnresolvedReferenceError("it leads to another host than the document's")
+            raise ReferenceNotFollowedError("it is remote; use --allow-remote")
+        if self._origin is not None and (url_parts.scheme.lower(), url_parts.netloc.lower()) != self._origin:
+            raise ReferenceNotFollowedError("it is on another host than the document")
         return url
 
 
-def _find(data: Any, fragment: str) -> tuple[Loc, Any]:
+def _find_pointer(data: Any, fragment: str) -> tuple[Loc, Any]:
     if fragment and not fragment.startswith("/"):
-        raise UnresolvedReferenceError("only JSON pointers are understood")
+        raise ReferenceNotFollowedError("only JSON pointers are supported")
     loc: Loc = ()
     for escaped in fragment.split("/")[1:]:
-        part = escaped.replace("~1", "/").replace("~0", "~")
-        if isinstance(data, dict) and part in data:
-            loc, data = (*loc, part), data[part]
-        elif isinstance(data, list) and part.isdecimal() and int(part) < len(data):
-            loc, data = (*loc, int(part)), data[int(part)]
+        key = escaped.replace("~1", "/").replace("~0", "~")
+        if isinstance(data, dict) and key in data:
+            loc, data = (*loc, key), data[key]
+        elif isinstance(data, list) and key.isdecimal() and int(key) < len(data):
+            loc, data = (*loc, int(key)), data[int(key)]
         else:
-            raise UnresolvedReferenceError("nothing is there")
+            raise ReferenceNotFollowedError("target not found")
     return loc, data
 
 
-def _file(name: str) -> bytes:
+def _read_file(name: str) -> bytes:
     try:
         with open(name, "rb") as stream:
             raw = stream.read(MAX_BYTES + 1)
@@ -180,7 +180,7 @@ def _file(name: str) -> bytes:
     return raw
 
 
-def _fetched(url: str) -> bytes:
+def _read_url(url: str) -> bytes:
     try:
         return fetch(url, MAX_BYTES)
     except FetchError as error:
@@ -188,12 +188,12 @@ def _fetched(url: str) -> bytes:
 
 
 def parse(raw: bytes, name: str) -> Document:
-    """Return a document from JSON or YAML text; raises `ProblemsError`."""
+    """Parse JSON or YAML; raise `ProblemsError`."""
     if raw.lstrip()[:1] == b"{":
         try:
             return Document(name, orjson.loads(raw))
         except orjson.JSONDecodeError:
-            pass  # YAML that begins with a brace, or JSON that is broken: then the YAML reader says where
+            pass  # YAML that starts with a brace, or invalid JSON: the YAML reader reports the position
     try:
         text = raw.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
@@ -208,7 +208,7 @@ def _unreadable(name: str, message: str) -> ProblemsError:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cursor:
-    """A value and where it stands; going down from it follows references."""
+    """A value and its location; the methods that descend from it follow references."""
 
     documents: Documents
     document: Document
@@ -217,59 +217,59 @@ class Cursor:
 
     @property
     def identity(self) -> tuple[str, Loc]:
-        """What tells it from every other place."""
+        """The document and location."""
         return self.document.name, self.loc
 
     def warn(self, message: str) -> None:
-        """Note something that is left out, or not as it was."""
-        self.documents.notes.note(self.document.where(self.loc), self.loc, message)
+        """Warn that this value is skipped or changed."""
+        self.documents.warnings.add(self.document.position_of(self.loc), self.loc, message)
 
     def get(self, key: str) -> Cursor | None:
         """Return the value of a key, references followed, or None."""
         return self._child(key, self.value[key]) if isinstance(self.value, dict) and key in self.value else None
 
-    def _child(self, part: str | int, value: Any) -> Cursor | None:
-        return self.documents.follow(Cursor(self.documents, self.document, (*self.loc, part), value))
+    def _child(self, key: str | int, value: Any) -> Cursor | None:
+        return self.documents.resolve(Cursor(self.documents, self.document, (*self.loc, key), value))
 
     def mapping(self, key: str) -> Cursor | None:
-        """Return the mapping under a key; anything else there is noted."""
+        """Return the mapping at a key; warn about other types."""
         return self._of_kind(key, dict, "a mapping")
 
     def named(self, key: str) -> Iterator[tuple[str, Cursor]]:
-        """Yield the names and values of the mapping under a key."""
-        found = self.mapping(key)
-        if found is not None:
-            yield from found.children()
+        """Yield names and values of the mapping at a key."""
+        mapping = self.mapping(key)
+        if mapping is not None:
+            yield from mapping.children()
 
     def children(self) -> Iterator[tuple[str, Cursor]]:
-        """Yield the names and values of a mapping."""
+        """Yield names and values of this mapping."""
         for name, value in self.value.items():
             child = self._child(name, value)
             if child is not None:
                 yield name, child
 
     def elements(self, key: str) -> Iterator[Cursor]:
-        """Return the elements of the list at a key."""
-        found = self._of_kind(key, list, "a list")
-        for index, value in enumerate(found.value if found else ()):
-            child = found._child(index, value) if found else None
+        """Yield the items of the list at a key."""
+        sequence = self._of_kind(key, list, "a list")
+        for index, value in enumerate(sequence.value if sequence else ()):
+            child = sequence._child(index, value) if sequence else None
             if child is not None:
                 yield child
 
     def text(self, key: str) -> str | None:
-        """Return the text under a key, trimmed; None when it is empty."""
-        found = self._of_kind(key, str, "text")
-        return (found.value.strip() or None) if found else None
+        """Return the text at a key, stripped; None if it is empty."""
+        child = self._of_kind(key, str, "text")
+        return (child.value.strip() or None) if child else None
 
     def flag(self, key: str) -> bool:
-        """Whether `true` is under a key."""
+        """Return True if the value of a key is true."""
         return isinstance(self.value, dict) and self.value.get(key) is True
 
-    def _of_kind(self, key: str, kind: type, wanted: str) -> Cursor | None:
-        found = self.get(key)
-        if found is None or found.value is None:
+    def _of_kind(self, key: str, kind: type, expected: str) -> Cursor | None:
+        child = self.get(key)
+        if child is None or child.value is None:
             return None
-        if not isinstance(found.value, kind):
-            found.warn(f"{wanted} is expected here, not {kind_of(found.value)}, so it is left out")
+        if not isinstance(child.value, kind):
+            child.warn(f"expected {expected}, not {describe_type(child.value)}; skipped")
             return None
-        return found
+        return child

@@ -1,4 +1,4 @@
-"""Documents from other machines, within limits."""
+"""Fetch documents over HTTP, with limits."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ SECONDS: Final = 30.0
 
 
 class FetchError(AdapterHostError):
-    """A URL gives no document."""
+    """A document cannot be fetched."""
 
 
 def fetch(url: str, limit: int) -> bytes:
-    """Return the body at a URL; raises `FetchError`."""
+    """Return the body at a URL; raise `FetchError`."""
     return asyncio.run(_fetch(url, limit))
 
 
@@ -26,13 +26,13 @@ async def _fetch(url: str, limit: int) -> bytes:
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout, trust_env=True) as session,
-            session.get(url, max_redirects=5) as answer,
+            session.get(url, max_redirects=5) as response,
         ):
-            if answer.status != 200:
-                raise FetchError(f"cannot fetch: it answered {answer.status}")
-            return await _read(answer.content, limit)
+            if response.status != 200:
+                raise FetchError(f"cannot fetch: status {response.status}")
+            return await _read(response.content, limit)
     except TimeoutError:
-        raise FetchError(f"cannot fetch: no answer within {SECONDS:g} seconds") from None
+        raise FetchError(f"cannot fetch: timeout after {SECONDS:g} seconds") from None
     except (aiohttp.ClientError, ValueError) as error:
         raise FetchError(f"cannot fetch: {type(error).__name__}: {error}") from error
 

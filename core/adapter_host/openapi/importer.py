@@ -1,4 +1,4 @@
-"""From an OpenAPI document to an API."""
+"""Convert an OpenAPI document to an API."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Final, Protocol
 from adapter_host.errors import Problem, ProblemsError
 
 from .documents import Cursor
-from .inputs import joined
-from .model import Answer, Api, Body, Endpoint, Parameter
-from .names import Names, kebab
+from .inputs import join_sentences
+from .model import Api, Body, Endpoint, Parameter, Response
+from .names import UniqueNames, kebab_case
 from .security import read_credentials
 from .version2 import Version2
 from .version3 import Version3
@@ -20,214 +20,214 @@ from .version3 import Version3
 METHODS: Final = ("get", "post", "put", "patch", "delete")
 
 _OTHER_METHODS: Final = ("head", "options", "trace")
-_UNSAID: Final = {
-    "callbacks": "requests that the API makes itself are left out",
-    "webhooks": "requests that the API makes itself are left out",
-    "servers": "an operation has no server of its own: it is called where the others are",
+_UNSUPPORTED: Final = {
+    "callbacks": "requests sent by the API are not supported; skipped",
+    "webhooks": "requests sent by the API are not supported; skipped",
+    "servers": "servers of single operations are not supported; using the API's server",
 }
 _LONGEST_NAMESPACE: Final = 40
 
 
-class Dialect(Protocol):
-    """What a version of OpenAPI says in its own way."""
+class OpenApiVersion(Protocol):
+    """Reader of the parts that differ between versions of OpenAPI."""
 
     def base(self) -> str | None:
-        """Where the API is."""
+        """Return the base URL of the API, or None."""
 
     def schemes(self) -> Mapping[str, Cursor]:
         """Return the security schemes by name."""
 
-    def parameter(self, at: Cursor) -> Parameter | None:
-        """Return a parameter; None when it cannot be said, or is none of its own."""
+    def parameter(self, cursor: Cursor) -> Parameter | None:
+        """Return a parameter; None if it is unsupported, or part of the body."""
 
-    def body(self, operation: Cursor, parameters: Sequence[Cursor], taken: Sequence[Parameter]) -> Body | None:
-        """Return the request's body; its inputs have other names than those taken."""
+    def body(self, operation: Cursor, declared: Sequence[Cursor], parameters: Sequence[Parameter]) -> Body | None:
+        """Return the request's body; its inputs have other names than `parameters`."""
 
-    def answer(self, operation: Cursor) -> Answer:
-        """Return the response of a successful request."""
+    def response(self, operation: Cursor) -> Response:
+        """Return the response to a successful request."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """An operation in the document, under its path and method."""
+class FoundOperation:
+    """An operation in the document, with its path and method."""
 
     path: str
     method: str
     item: Cursor
-    at: Cursor
+    cursor: Cursor
 
     @property
     def tags(self) -> set[str]:
-        """Its tags."""
-        tags = self.at.value.get("tags")
+        """The tags of the operation."""
+        tags = self.cursor.value.get("tags")
         return {tag for tag in tags if isinstance(tag, str)} if isinstance(tags, list) else set()
 
     @property
     def id(self) -> str | None:
-        """Its operationId."""
-        return self.at.text("operationId")
+        """The operationId."""
+        return self.cursor.text("operationId")
 
-    def is_one_of(self, names: Collection[str]) -> bool:
-        """Whether it, or a tag of it, is named; without names every one is."""
+    def is_selected(self, names: Collection[str]) -> bool:
+        """Return True if `names` has its operationId or one of its tags, or is empty."""
         return not names or self.id in names or not self.tags.isdisjoint(names)
 
 
 def read_api(root: Cursor, *, only: Collection[str] = (), namespace: str | None = None) -> Api:
     """Return a document's API, limited to the tags and operationIds in `only`; raise `ProblemsError`."""
-    dialect, form = _dialect(root)
-    everything = list(_operations(root))
-    _check_only(root, only, everything)
-    found = [each for each in everything if each.is_one_of(only)]
+    version_reader, spec_version = _select_version(root)
+    operations = list(_operations(root))
+    _check_only(root, only, operations)
+    selected = [item for item in operations if item.is_selected(only)]
     info = root.mapping("info")
     title = (info.text("title") if info else None) or "API"
-    name = namespace or kebab(title)[:_LONGEST_NAMESPACE].strip("-") or "api"
-    credentials = read_credentials(root, [each.at for each in found], dialect.schemes(), name)
-    _note_unsaid(root, "webhooks")
-    endpoints = tuple(_Reader(dialect).endpoints(found))
+    name = namespace or kebab_case(title)[:_LONGEST_NAMESPACE].strip("-") or "api"
+    credentials = read_credentials(root, [item.cursor for item in selected], version_reader.schemes(), name)
+    _warn_unsupported(root, "webhooks")
+    endpoints = tuple(_EndpointReader(version_reader).endpoints(selected))
     if not endpoints:
-        raise ProblemsError([Problem("it has no operation that can be called", root.document.name, code="openapi")])
+        raise ProblemsError([Problem("no supported operation", root.document.name, code="openapi")])
     return Api(
         namespace=name,
         title=title,
-        version=_version(info) if info else None,
-        form=form,
+        version=_api_version(info) if info else None,
+        spec_version=spec_version,
         description=info.text("description") if info else None,
-        base_uri=_base(dialect, root),
+        base_uri=_base(version_reader, root),
         credentials=credentials,
         endpoints=endpoints,
     )
 
 
-def _dialect(root: Cursor) -> tuple[Dialect, str]:
+def _select_version(root: Cursor) -> tuple[OpenApiVersion, str]:
     value = root.value if isinstance(root.value, dict) else {}
     if str(value.get("swagger")) in ("2.0", "2"):
         return Version2(root), "OpenAPI 2.0"
     version = str(value.get("openapi", ""))
     if re.match(r"3\.\d", version):
         if not version.startswith(("3.0", "3.1")):
-            root.warn(f"version {version} is read as if it were 3.1")
+            root.warn(f"version {version} is read as 3.1")
         return Version3(root), f"OpenAPI {version}"
-    given = f"given {version}" if version else "there is no 'openapi: 3.x' and no 'swagger: \"2.0\"'"
-    raise ProblemsError([Problem(f"it is no OpenAPI document of version 2.0 or 3.x ({given})", root.document.name)])
+    detail = f"given {version}" if version else "no 'openapi: 3.x' or 'swagger: \"2.0\"'"
+    raise ProblemsError([Problem(f"not an OpenAPI document of version 2.0 or 3.x ({detail})", root.document.name)])
 
 
-def _version(info: Cursor) -> str | None:
+def _api_version(info: Cursor) -> str | None:
     version = info.value.get("version")
     return str(version) if isinstance(version, str | int | float) else None
 
 
-def _check_only(root: Cursor, only: Collection[str], found: Sequence[Found]) -> None:
-    known = {each.id for each in found}.union(*(each.tags for each in found))
-    if unknown := [name for name in only if name not in known]:
-        names = ", ".join(sorted(name for name in known if name)[:20]) or "none"
-        message = f"no tag or operationId is '{unknown[0]}' (there are: {names})"
+def _check_only(root: Cursor, only: Collection[str], operations: Sequence[FoundOperation]) -> None:
+    selectable = {item.id for item in operations}.union(*(item.tags for item in operations))
+    if unknown := [name for name in only if name not in selectable]:
+        names = ", ".join(sorted(name for name in selectable if name)[:20]) or "none"
+        message = f"unknown tag or operationId '{unknown[0]}' (known: {names})"
         raise ProblemsError([Problem(message, root.document.name, code="only")])
 
 
-def _base(dialect: Dialect, root: Cursor) -> str:
-    base = dialect.base()
+def _base(version_reader: OpenApiVersion, root: Cursor) -> str:
+    base = version_reader.base()
     if base is None:
-        root.warn("no server says where the API is: baseUri is http://localhost (--base-uri calls it elsewhere)")
+        root.warn("no server URL; baseUri is http://localhost (override with --base-uri)")
         return "http://localhost"
     return base.rstrip("/")
 
 
-def _operations(root: Cursor) -> Iterator[Found]:
+def _operations(root: Cursor) -> Iterator[FoundOperation]:
     for path, item in root.named("paths"):
         if path.startswith("x-") or not isinstance(item.value, dict):
             continue
         for method in METHODS:
-            at = item.mapping(method)
-            if at is not None:
-                yield Found(path, method, item, at)
+            cursor = item.mapping(method)
+            if cursor is not None:
+                yield FoundOperation(path, method, item, cursor)
         for method in _OTHER_METHODS:
             if method in item.value:
-                item.warn(f"{method.upper()} is left out")
+                item.warn(f"{method.upper()} is not supported; skipped")
 
 
-def _note_unsaid(at: Cursor, *keys: str) -> None:
+def _warn_unsupported(cursor: Cursor, *keys: str) -> None:
     for key in keys:
-        if isinstance(at.value, dict) and at.value.get(key) and (there := at.get(key)):
-            there.warn(_UNSAID[key])
+        if isinstance(cursor.value, dict) and cursor.value.get(key) and (child := cursor.get(key)):
+            child.warn(_UNSUPPORTED[key])
 
 
-def _flaw(path: str) -> str | None:
-    """Why a path cannot be a capability's."""
+def _path_error(path: str) -> str | None:
+    """Return why a path is not supported, or None."""
     variables = re.findall(r"\{([^{}]*)\}", path)
     rest = re.sub(r"\{[^{}]*\}", "{}", path)
     if not path.startswith("/"):
-        return "it does not begin with '/'"
+        return "it does not start with '/'"
     if "?" in rest or "#" in rest:
         return "it has a query or a fragment"
     if rest.count("{") != len(variables) or rest.count("}") != len(variables) or not all(map(str.strip, variables)):
-        return "its braces hold no names"
+        return "it has braces without a name"
     if "{}{}" in rest:
-        return "nothing stands between two of its variables"
-    return "a variable stands in it twice" if len(set(variables)) < len(variables) else None
+        return "two of its variables are adjacent"
+    return "it has a variable twice" if len(set(variables)) < len(variables) else None
 
 
 @dataclass(slots=True)
-class _Reader:
-    """Reads the operations of one document; each is offered once, under a name of its own."""
+class _EndpointReader:
+    """Reads the operations of one document, each with a unique route and name."""
 
-    dialect: Dialect
-    names: Names = field(default_factory=Names)
+    version_reader: OpenApiVersion
+    names: UniqueNames = field(default_factory=UniqueNames)
     routes: dict[tuple[str, str], str] = field(default_factory=dict)
 
-    def endpoints(self, found: Sequence[Found]) -> Iterator[Endpoint]:
-        for each in found:
-            if (reason := _flaw(each.path) or self._twice(each)) is None:
-                yield self._endpoint(each)
+    def endpoints(self, operations: Sequence[FoundOperation]) -> Iterator[Endpoint]:
+        for operation in operations:
+            if (reason := _path_error(operation.path) or self._duplicate_error(operation)) is None:
+                yield self._endpoint(operation)
             else:
-                each.at.warn(f"its path cannot be called: {reason}, so it is left out")
+                operation.cursor.warn(f"path not supported: {reason}; skipped")
 
-    def _twice(self, found: Found) -> str | None:
-        shape = re.sub(r"\{[^{}]*\}", "{}", found.path)
-        first = self.routes.setdefault((found.method, shape), found.path)
-        return None if first == found.path else f"it cannot be told from {first}"
+    def _duplicate_error(self, operation: FoundOperation) -> str | None:
+        shape = re.sub(r"\{[^{}]*\}", "{}", operation.path)
+        first = self.routes.setdefault((operation.method, shape), operation.path)
+        return None if first == operation.path else f"it is ambiguous with {first}"
 
-    def _endpoint(self, found: Found) -> Endpoint:
-        at, method = found.at, found.method.upper()
-        declared = _effective(found)
-        parameters = self._parameters(found, declared)
-        summary, description = at.text("summary"), at.text("description")
-        said = joined(
-            "Deprecated." if at.flag("deprecated") else None, description or summary or f"{method} {found.path}"
+    def _endpoint(self, operation: FoundOperation) -> Endpoint:
+        cursor, method = operation.cursor, operation.method.upper()
+        declared = _merged_parameters(operation)
+        parameters = self._parameters(operation, declared)
+        summary, description = cursor.text("summary"), cursor.text("description")
+        text = join_sentences(
+            "Deprecated." if cursor.flag("deprecated") else None, description or summary or f"{method} {operation.path}"
         )
-        _note_unsaid(found.item, "servers")
-        _note_unsaid(at, "servers", "callbacks")
+        _warn_unsupported(operation.item, "servers")
+        _warn_unsupported(cursor, "servers", "callbacks")
         return Endpoint(
-            name=self.names.take(kebab(found.id or ""), kebab(f"{found.method} {found.path}")),
+            name=self.names.add(kebab_case(operation.id or ""), kebab_case(f"{operation.method} {operation.path}")),
             method=method,
-            path=found.path,
+            path=operation.path,
             label=summary if description and summary != description else None,
-            description=said or "",
+            description=text or "",
             parameters=parameters,
-            body=self.dialect.body(at, declared, parameters),
-            answer=self.dialect.answer(at),
+            body=self.version_reader.body(cursor, declared, parameters),
+            response=self.version_reader.response(cursor),
         )
 
-    def _parameters(self, found: Found, declared: Sequence[Cursor]) -> tuple[Parameter, ...]:
-        variables = re.findall(r"\{\s*([^{}]*?)\s*\}", found.path)
-        made: dict[tuple[str, str], Parameter] = {}
-        for at in declared:
-            parameter = self.dialect.parameter(at)
+    def _parameters(self, operation: FoundOperation, declared: Sequence[Cursor]) -> tuple[Parameter, ...]:
+        variables = re.findall(r"\{\s*([^{}]*?)\s*\}", operation.path)
+        parameters: dict[tuple[str, str], Parameter] = {}
+        for cursor in declared:
+            parameter = self.version_reader.parameter(cursor)
             if parameter is None:
                 continue
-            if parameter.place == "path" and parameter.name not in variables:
-                at.warn(f"the path has no variable '{parameter.name}', so it is left out")
+            if parameter.in_ == "path" and parameter.name not in variables:
+                cursor.warn(f"the path has no variable '{parameter.name}'; skipped")
                 continue
-            if any(parameter.name == name for name, _ in made):
-                at.warn(f"'{parameter.name}' stands in two places of the request; one value fills both")
-            made[parameter.name, parameter.place] = parameter
-        return tuple(sorted(made.values(), key=lambda each: each.place != "path"))
+            if any(parameter.name == name for name, _ in parameters):
+                cursor.warn(f"'{parameter.name}' is in two locations of the request; both get the same value")
+            parameters[parameter.name, parameter.in_] = parameter
+        return tuple(sorted(parameters.values(), key=lambda item: item.in_ != "path"))
 
 
-def _effective(found: Found) -> list[Cursor]:
-    """Return the parameters of an operation: its own, then those of its path that it does not replace."""
+def _merged_parameters(operation: FoundOperation) -> list[Cursor]:
+    """Return an operation's parameters, then those of its path that it does not override."""
     merged: dict[tuple[object, object], Cursor] = {}
-    for holder in (found.at, found.item):
-        for at in holder.elements("parameters"):
-            if isinstance(at.value, dict):
-                merged.setdefault((str(at.value.get("name")), str(at.value.get("in"))), at)
+    for holder in (operation.cursor, operation.item):
+        for cursor in holder.elements("parameters"):
+            if isinstance(cursor.value, dict):
+                merged.setdefault((str(cursor.value.get("name")), str(cursor.value.get("in"))), cursor)
     return list(merged.values())

@@ -1,4 +1,4 @@
-"""Media types, and the formats that a capability has for them."""
+"""Media types, and the formats of a capability for them."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _FORMATS: Final = {
 
 
 def is_media_type(text: str) -> bool:
-    """Whether a bare media type is one."""
+    """Return True for a valid media type without parameters."""
     return _LEGAL.fullmatch(text) is not None
 
 
 def is_json(media_type: str) -> bool:
-    """Whether a body of a media type may be JSON."""
+    """Return True for a media type whose body may be JSON."""
     return media_type in (JSON, "text/json", "*/*", "application/*") or media_type.endswith("+json")
 
 
 def format_of(media_type: str) -> str:
-    """Return the `outputRawFormat` for a media type; what needs a schema, or a package, is passed on as bytes."""
+    """Return the `outputRawFormat` for a media type; formats that need a schema or a package are binary."""
     if is_json(media_type):
         return "json"
     return _FORMATS.get(media_type) or ("xml" if media_type.endswith("+xml") else "binary")

@@ -1,4 +1,4 @@
-"""An API as far as a capability can say it, whatever version of OpenAPI it was written in."""
+"""The parts of an API that a capability can express, for all versions of OpenAPI."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Parameter:
     """An input of a request; `value` makes it a constant."""
 
     name: str
-    place: str
+    in_: str
     type: str | None = None
     required: bool = False
     description: str | None = None
@@ -21,7 +21,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class FormField:
-    """A field of a form: its name there, and the input that it takes."""
+    """A field of a form: its name in the form, and its input."""
 
     name: str
     input: Parameter
@@ -31,7 +31,7 @@ class FormField:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A request's body: JSON or text as one input, or a form's fields; `media_type` where it is not the usual one."""
+    """A request's body: JSON or text as one input, or a form's fields; `media_type` if it is not the default."""
 
     kind: Literal["json", "text", "formUrlEncoded", "multipartForm"]
     whole: Parameter | None = None
@@ -40,8 +40,8 @@ class Body:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a request is answered when it succeeds; `example` is None without one."""
+class Response:
+    """The response to a successful request; `example` is None without one."""
 
     format: str = "json"
     example: Any = None
@@ -58,12 +58,12 @@ class Endpoint:
     description: str
     parameters: tuple[Parameter, ...]
     body: Body | None
-    answer: Answer
+    response: Response
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """How every request proves who sends it: an `authentication`, constants beside it, and the secrets of both."""
+    """The authentication of all requests: `authentication`, constant parameters, and the variables of both."""
 
     authentication: dict[str, Any] | None = None
     constants: tuple[Parameter, ...] = ()
@@ -72,12 +72,12 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """All of it; `namespace` is what the capability calls it."""
+    """An API; `namespace` is its name in the capability."""
 
     namespace: str
     title: str
     version: str | None
-    form: str
+    spec_version: str
     description: str | None
     base_uri: str
     credentials: Credentials

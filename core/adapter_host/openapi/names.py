@@ -5,41 +5,41 @@ from __future__ import annotations
 import re
 from typing import Final
 
-LONGEST: Final = 64
-"""What a model's interface takes as the name of a tool."""
+MAX_LENGTH: Final = 64
+"""The longest tool name that model APIs accept."""
 
 BASE: Final = re.compile(r"https?://[^/{}\s?#]+(/[^{}\s?#]*)?", re.IGNORECASE)
-"""The URLs that can be a `baseUri`: braces in one would be a template."""
+"""URLs that can be a `baseUri`: braces would make a template."""
 
 _WORDS: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z0-9]+|[A-Z]+[0-9]*")
 
 
-def kebab(text: str) -> str:
-    """Return a text as a name: `listShips` as `list-ships`; empty when nothing in it can stand in one."""
+def kebab_case(text: str) -> str:
+    """Return a text as a name: `list-ships` for `listShips`; empty if it has no letters or digits."""
     return "-".join(_WORDS.findall(text)).lower()
 
 
 def variable(text: str) -> str:
-    """Return a name as that of an environment variable."""
-    name = kebab(text).replace("-", "_").upper()
+    """Return a name as an environment variable's."""
+    name = kebab_case(text).replace("-", "_").upper()
     return name if name[:1].isalpha() else f"API_{name}".rstrip("_")
 
 
-class Names:
-    """Names that are each given once, no longer than a tool's may be."""
+class UniqueNames:
+    """Assigns unique names, not longer than a tool name may be."""
 
     def __init__(self) -> None:
-        self._taken: set[str] = set()
+        self._used: set[str] = set()
 
-    def take(self, *wanted: str) -> str:
-        """Return the first that is free, else the last with a number."""
-        candidates = [name[:LONGEST].strip("-") for name in wanted if name] or ["operation"]
-        name = next((name for name in candidates if name not in self._taken), None) or self._numbered(candidates[-1])
-        self._taken.add(name)
+    def add(self, *candidates: str) -> str:
+        """Return the first unused candidate, else the last one with a number."""
+        names = [name[:MAX_LENGTH].strip("-") for name in candidates if name] or ["operation"]
+        name = next((name for name in names if name not in self._used), None) or self._numbered(names[-1])
+        self._used.add(name)
         return name
 
     def _numbered(self, name: str) -> str:
         number = 2
-        while (numbered := f"{name[: LONGEST - len(str(number)) - 1]}-{number}") in self._taken:
+        while (numbered := f"{name[: MAX_LENGTH - len(str(number)) - 1]}-{number}") in self._used:
             number += 1
         return numbered

@@ -1,4 +1,4 @@
-"""Examples of answers: those that a document gives, else made up from its schemas."""
+"""Example responses: declared ones, else generated from schemas."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from .documents import Cursor
-from .schemas import Seen, parts, type_of
+from .schemas import Visited, all_of_parts, type_of
 
-NOTHING: Final = object()
-"""That there is no example; null may be one."""
+NO_EXAMPLE: Final = object()
+"""Marks a missing example, as null may be one."""
 
-_DEEPEST: Final = 4
-_MOST: Final = 100
+_MAX_DEPTH: Final = 4
+_MAX_VALUES: Final = 100
 _BY_FORMAT: Final = {
     "date": "2026-01-31",
     "date-time": "2026-01-31T12:00:00Z",
@@ -26,75 +26,77 @@ _BY_FORMAT: Final = {
 }
 
 
-def given(holder: Cursor) -> Any:
-    """Return the example that a media type or a schema gives; NOTHING without one."""
+def declared_example(holder: Cursor) -> Any:
+    """Return the declared example of a media type or a schema, or NO_EXAMPLE."""
     if "example" in holder.value:
-        found = holder.get("example")
-        return NOTHING if found is None else found.value
+        example = holder.get("example")
+        return NO_EXAMPLE if example is None else example.value
     declared = holder.value.get("examples")
     if isinstance(declared, list):
-        return declared[0] if declared else NOTHING
+        return declared[0] if declared else NO_EXAMPLE
     for _, entry in holder.named("examples") if isinstance(declared, dict) else ():
         if isinstance(entry.value, dict) and "value" in entry.value:
             return entry.value["value"]
-    return NOTHING
+    return NO_EXAMPLE
 
 
-def sample(schema: Cursor | None) -> Any:
-    """Return an example of a schema, its own or made up; NOTHING when it says nothing."""
-    return _Maker().value(schema, 0, frozenset())
+def make_example(schema: Cursor | None) -> Any:
+    """Return an example of a schema, declared or generated, or NO_EXAMPLE."""
+    return _ExampleBuilder().value(schema, 0, frozenset())
 
 
-class _Maker:
-    """Makes one sample; the values in it are counted, as schemas may multiply."""
+class _ExampleBuilder:
+    """Builds one example; its values are counted, as schemas may multiply."""
 
     def __init__(self) -> None:
-        self._made = 0
+        self._count = 0
 
-    def value(self, schema: Cursor | None, depth: int, seen: Seen) -> Any:
-        self._made += 1
+    def value(self, schema: Cursor | None, depth: int, visited: Visited) -> Any:
+        self._count += 1
         if schema is None or not isinstance(schema.value, dict):
-            return NOTHING
-        if schema.identity in seen or depth > _DEEPEST or self._made > _MOST:
-            return NOTHING
-        if (known := _known(schema)) is not NOTHING:
-            return known
-        below = seen | {schema.identity}
+            return NO_EXAMPLE
+        if schema.identity in visited or depth > _MAX_DEPTH or self._count > _MAX_VALUES:
+            return NO_EXAMPLE
+        if (explicit_example := _explicit_example(schema)) is not NO_EXAMPLE:
+            return explicit_example
+        below = visited | {schema.identity}
         for alternative in _alternatives(schema):
-            if (found := self.value(alternative, depth, below)) is not NOTHING:
-                return found
-        return self._made_up(schema, depth, below)
+            if (example := self.value(alternative, depth, below)) is not NO_EXAMPLE:
+                return example
+        return self._generated(schema, depth, below)
 
-    def _made_up(self, schema: Cursor, depth: int, seen: Seen) -> Any:
-        kind = type_of(schema)
-        if kind == "object":
-            return self._object(schema, depth, seen)
-        if kind == "array":
-            items = next((items for part in parts(schema) if (items := part.mapping("items"))), None)
-            element = self.value(items, depth + 1, seen)
-            return [] if element is NOTHING else [element]
-        return _scalar(schema.value, kind)
+    def _generated(self, schema: Cursor, depth: int, visited: Visited) -> Any:
+        type_name = type_of(schema)
+        if type_name == "object":
+            return self._object(schema, depth, visited)
+        if type_name == "array":
+            items = next(
+                (items for schema_part in all_of_parts(schema) if (items := schema_part.mapping("items"))), None
+            )
+            element = self.value(items, depth + 1, visited)
+            return [] if element is NO_EXAMPLE else [element]
+        return _scalar(schema.value, type_name)
 
-    def _object(self, schema: Cursor, depth: int, seen: Seen) -> dict[str, Any]:
-        made: dict[str, Any] = {}
-        for part in parts(schema):
-            if part is not schema and isinstance(own := _known(part), dict):
-                made = {**own, **made}
-            for name, child in part.named("properties"):
-                if name not in made and not child.flag("writeOnly"):
-                    value = self.value(child, depth + 1, seen | {part.identity})
-                    made.update({} if value is NOTHING else {name: value})
-        return made
+    def _object(self, schema: Cursor, depth: int, visited: Visited) -> dict[str, Any]:
+        members: dict[str, Any] = {}
+        for schema_part in all_of_parts(schema):
+            if schema_part is not schema and isinstance(example := _explicit_example(schema_part), dict):
+                members = {**example, **members}
+            for name, child in schema_part.named("properties"):
+                if name not in members and not child.flag("writeOnly"):
+                    value = self.value(child, depth + 1, visited | {schema_part.identity})
+                    members.update({} if value is NO_EXAMPLE else {name: value})
+        return members
 
 
-def _known(schema: Cursor) -> Any:
-    if (found := given(schema)) is not NOTHING:
-        return found
+def _explicit_example(schema: Cursor) -> Any:
+    if (example := declared_example(schema)) is not NO_EXAMPLE:
+        return example
     for key in ("const", "default"):
         if schema.value.get(key) is not None:
             return schema.value[key]
     enum = schema.value.get("enum")
-    return enum[0] if isinstance(enum, list) and enum else NOTHING
+    return enum[0] if isinstance(enum, list) and enum else NO_EXAMPLE
 
 
 def _alternatives(schema: Cursor) -> Iterator[Cursor]:
@@ -103,14 +105,14 @@ def _alternatives(schema: Cursor) -> Iterator[Cursor]:
             yield from schema.elements(key)
 
 
-def _scalar(schema: dict[str, Any], kind: str | None) -> Any:
-    if kind in ("integer", "number"):
+def _scalar(schema: dict[str, Any], type_name: str | None) -> Any:
+    if type_name in ("integer", "number"):
         least = schema.get("minimum")
         floor = least if isinstance(least, int | float) and not isinstance(least, bool) else 1
-        return floor if kind == "number" or isinstance(floor, int) else 1
-    if kind == "boolean":
+        return floor if type_name == "number" or isinstance(floor, int) else 1
+    if type_name == "boolean":
         return True
-    if kind == "string":
-        form = schema.get("format")
-        return _BY_FORMAT.get(form, "text") if isinstance(form, str) else "text"
-    return NOTHING
+    if type_name == "string":
+        format_name = schema.get("format")
+        return _BY_FORMAT.get(format_name, "text") if isinstance(format_name, str) else "text"
+    return NO_EXAMPLE

@@ -1,4 +1,4 @@
-"""Schemas, as far as a capability's inputs and examples can say them; they may refer to themselves."""
+"""Schemas, as far as inputs and examples can express them; they may be recursive."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from .documents import Cursor
 
 TYPES: Final = frozenset({"string", "number", "integer", "boolean", "array", "object"})
 
-_MOST_FIELDS: Final = 60
-_DEEPEST_FIELDS: Final = 3
-_MOST_ENUM: Final = 40
+_MAX_FIELDS: Final = 60
+_MAX_FIELD_DEPTH: Final = 3
+_MAX_ENUM_VALUES: Final = 40
 _LIMITS: Final = (
     ("minimum", "minimum"),
     ("exclusiveMinimum", "more than"),
@@ -29,7 +29,7 @@ _LIMITS: Final = (
     ("default", "default"),
 )
 
-Seen = frozenset[tuple[str, Any]]
+Visited = frozenset[tuple[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,27 +41,27 @@ class Field:
     required: bool
 
 
-def parts(schema: Cursor | None, seen: Seen = frozenset()) -> Iterator[Cursor]:
-    """Yield a schema and all that `allOf` adds to it."""
-    if schema is None or not isinstance(schema.value, dict) or schema.identity in seen:
+def all_of_parts(schema: Cursor | None, visited: Visited = frozenset()) -> Iterator[Cursor]:
+    """Yield a schema and all schemas of its `allOf`."""
+    if schema is None or not isinstance(schema.value, dict) or schema.identity in visited:
         return
     yield schema
-    for part in schema.elements("allOf"):
-        yield from parts(part, seen | {schema.identity})
+    for schema_part in schema.elements("allOf"):
+        yield from all_of_parts(schema_part, visited | {schema.identity})
 
 
-def type_of(schema: Cursor | None, seen: Seen = frozenset()) -> str | None:
-    """Return the one type that values have; None when they may have several, or any."""
-    if schema is None or not isinstance(schema.value, dict) or schema.identity in seen:
+def type_of(schema: Cursor | None, visited: Visited = frozenset()) -> str | None:
+    """Return the type of all values; None if there are several, or any."""
+    if schema is None or not isinstance(schema.value, dict) or schema.identity in visited:
         return None
-    if (own := _own_type(schema.value)) is not None or "type" in schema.value:
-        return own
-    below = seen | {schema.identity}
+    if (own_type := _own_type(schema.value)) is not None or "type" in schema.value:
+        return own_type
+    below = visited | {schema.identity}
     for key in ("allOf", "oneOf", "anyOf"):
-        found = {type_of(part, below) for part in schema.elements(key) if not _is_null(part)}
-        found -= {None} if key == "allOf" else set()
-        if len(found) == 1:
-            return found.pop()
+        types = {type_of(schema_part, below) for schema_part in schema.elements(key) if not _is_null(schema_part)}
+        types -= {None} if key == "allOf" else set()
+        if len(types) == 1:
+            return types.pop()
     return None
 
 
@@ -81,7 +81,7 @@ def _own_type(value: dict[str, Any]) -> str | None:
     if "items" in value:
         return "array"
     enum = value.get("enum")
-    return "string" if isinstance(enum, list) and enum and all(isinstance(each, str) for each in enum) else None
+    return "string" if isinstance(enum, list) and enum and all(isinstance(item, str) for item in enum) else None
 
 
 def _is_null(schema: Cursor) -> bool:
@@ -89,60 +89,60 @@ def _is_null(schema: Cursor) -> bool:
 
 
 def fields(schema: Cursor | None) -> list[Field]:
-    """Return the properties of an object, those of `allOf` and of a sole alternative too."""
-    found: dict[str, Cursor] = {}
+    """Return the writable properties of an object, with those of `allOf` and of a single alternative."""
+    properties: dict[str, Cursor] = {}
     required: set[str] = set()
-    for part in parts(_sole(schema)):
-        for name, child in part.named("properties"):
-            found.setdefault(name, child)
-        names = part.value.get("required")
+    for schema_part in all_of_parts(_single_alternative(schema)):
+        for name, child in schema_part.named("properties"):
+            properties.setdefault(name, child)
+        names = schema_part.value.get("required")
         required.update(name for name in (names if isinstance(names, list) else ()) if isinstance(name, str))
-    writable = {name: child for name, child in found.items() if not child.flag("readOnly")}
+    writable = {name: child for name, child in properties.items() if not child.flag("readOnly")}
     return [Field(name, child, name in required) for name, child in writable.items()]
 
 
-def _sole(schema: Cursor | None) -> Cursor | None:
-    """Return a schema, or the only one of its alternatives that is not null."""
+def _single_alternative(schema: Cursor | None) -> Cursor | None:
+    """Return the only alternative that is not null, else the schema."""
     for key in ("oneOf", "anyOf"):
         if schema is not None and isinstance(schema.value, dict) and not schema.value.keys() & {"properties", "allOf"}:
-            alternatives = [part for part in schema.elements(key) if not _is_null(part)]
+            alternatives = [schema_part for schema_part in schema.elements(key) if not _is_null(schema_part)]
             if len(alternatives) == 1:
                 return alternatives[0]
     return schema
 
 
 def pattern_of(schema: Cursor | None) -> str | None:
-    """Return the pattern of a text; one that cannot be used is noted."""
-    for part in parts(schema):
-        pattern = part.value.get("pattern")
+    """Return the pattern of a string; warn if Python does not support it."""
+    for schema_part in all_of_parts(schema):
+        pattern = schema_part.value.get("pattern")
         if isinstance(pattern, str) and pattern:
             try:
                 re.compile(pattern)
             except (re.error, OverflowError, RecursionError):
-                part.warn("this pattern is not one of Python's, so it is not checked")
+                schema_part.warn("this pattern is not supported by Python; not checked")
                 return None
             return pattern
     return None
 
 
-def remarks(schema: Cursor | None) -> str:
-    """Return the constraints that an input cannot express: allowed values, limits, the format."""
-    said: dict[str, None] = {}
-    for part in parts(_sole(schema)):
-        said.update(dict.fromkeys(_remarks(part)))
-    return " ".join(said)
+def constraints(schema: Cursor | None) -> str:
+    """Return the constraints that only a description can express: enum values, limits, the format."""
+    sentences: dict[str, None] = {}
+    for schema_part in all_of_parts(_single_alternative(schema)):
+        sentences.update(dict.fromkeys(_iter_constraints(schema_part)))
+    return " ".join(sentences)
 
 
-def _remarks(schema: Cursor) -> Iterator[str]:
+def _iter_constraints(schema: Cursor) -> Iterator[str]:
     value = schema.value
     items = schema.get("items")
-    for holder, what in ((value, "One of"), (items.value if items else None, "Of these")):
+    for holder, label in ((value, "One of"), (items.value if items else None, "Of these")):
         if isinstance(holder, dict) and isinstance(enum := holder.get("enum"), list) and enum:
-            more = "" if len(enum) <= _MOST_ENUM else f" and {len(enum) - _MOST_ENUM} more"
-            yield f"{what}: {', '.join(map(_shown, enum[:_MOST_ENUM]))}{more}."
+            more = "" if len(enum) <= _MAX_ENUM_VALUES else f" and {len(enum) - _MAX_ENUM_VALUES} more"
+            yield f"{label}: {', '.join(map(_format_value, enum[:_MAX_ENUM_VALUES]))}{more}."
     if isinstance(value.get("format"), str):
         yield f"Format: {value['format']}."
-    limits = [f"{word} {_shown(value[key])}" for key, word in _LIMITS if _is_scalar(value.get(key))]
+    limits = [f"{label} {_format_value(value[key])}" for key, label in _LIMITS if _is_scalar(value.get(key))]
     if limits:
         text = ", ".join(limits)
         yield f"{text[0].upper()}{text[1:]}."
@@ -152,52 +152,52 @@ def _is_scalar(value: Any) -> bool:
     return isinstance(value, str | int | float) and not (isinstance(value, bool) and not value)
 
 
-def _shown(value: Any) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value, default=str, option=_BIG).decode()
+def _format_value(value: Any) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value, default=str, option=_ORJSON_OPTIONS).decode()
 
 
-_BIG: Final = orjson.OPT_PASSTHROUGH_SUBCLASS
+_ORJSON_OPTIONS: Final = orjson.OPT_PASSTHROUGH_SUBCLASS
 
 
 def field_lines(schema: Cursor | None) -> list[str]:
-    """Return the fields of an object (or of an array's elements), a line each, for a description."""
+    """Return a line for each field of an object (or of an array's items), for a description."""
     lines: list[str] = []
     _add_lines(schema, 0, frozenset(), lines)
-    if len(lines) > _MOST_FIELDS:
-        lines = [*lines[:_MOST_FIELDS], f"- and {len(lines) - _MOST_FIELDS} more"]
+    if len(lines) > _MAX_FIELDS:
+        lines = [*lines[:_MAX_FIELDS], f"- and {len(lines) - _MAX_FIELDS} more"]
     return lines
 
 
-def _add_lines(schema: Cursor | None, depth: int, seen: Seen, lines: list[str]) -> None:
-    holder = _elements(schema)
-    if holder is None or holder.identity in seen or depth == _DEEPEST_FIELDS or len(lines) > 4 * _MOST_FIELDS:
+def _add_lines(schema: Cursor | None, depth: int, visited: Visited, lines: list[str]) -> None:
+    holder = _array_items(schema)
+    if holder is None or holder.identity in visited or depth == _MAX_FIELD_DEPTH or len(lines) > 4 * _MAX_FIELDS:
         return
     for field in fields(holder):
-        lines.append(f"{'  ' * depth}- {field.name}{_aside(field)}{_gist(field.schema)}")
-        _add_lines(field.schema, depth + 1, seen | {holder.identity}, lines)
+        lines.append(f"{'  ' * depth}- {field.name}{_type_and_required(field)}{_field_summary(field.schema)}")
+        _add_lines(field.schema, depth + 1, visited | {holder.identity}, lines)
 
 
-def _elements(schema: Cursor | None) -> Cursor | None:
-    """Return an array's elements; of anything else, itself."""
+def _array_items(schema: Cursor | None) -> Cursor | None:
+    """Return the items of an array; any other schema as it is."""
     if type_of(schema) == "array" and schema is not None:
-        return next((items for part in parts(schema) if (items := part.mapping("items"))), None)
+        return next((items for schema_part in all_of_parts(schema) if (items := schema_part.mapping("items"))), None)
     return schema
 
 
-def _aside(field: Field) -> str:
-    kind = type_of(field.schema)
-    if kind == "array" and (of := type_of(_elements(field.schema))):
-        kind = f"array of {of}"
-    words = [word for word in (kind, "required" if field.required else None) if word]
-    return f" ({', '.join(words)})" if words else ""
+def _type_and_required(field: Field) -> str:
+    type_name = type_of(field.schema)
+    if type_name == "array" and (of := type_of(_array_items(field.schema))):
+        type_name = f"array of {of}"
+    notes = [label for label in (type_name, "required" if field.required else None) if label]
+    return f" ({', '.join(notes)})" if notes else ""
 
 
 def description_of(schema: Cursor | None) -> str | None:
-    """Return a schema's description."""
-    return next((text for part in parts(schema) if (text := part.text("description"))), None)
+    """Return the description of a schema, or None."""
+    return next((text for schema_part in all_of_parts(schema) if (text := schema_part.text("description"))), None)
 
 
-def _gist(schema: Cursor) -> str:
+def _field_summary(schema: Cursor) -> str:
     description = description_of(schema) or ""
-    said = " ".join(filter(None, [" ".join(description.split()), remarks(schema)]))
-    return f": {said}" if said else ""
+    summary = " ".join(filter(None, [" ".join(description.split()), constraints(schema)]))
+    return f": {summary}" if summary else ""

@@ -1,4 +1,4 @@
-"""How requests prove who sends them: one way for the whole API, with its secrets in a bind."""
+"""Authentication of requests: one for the whole API, with its secrets in a bind."""
 
 from __future__ import annotations
 
@@ -14,65 +14,69 @@ from .model import Credentials, Parameter
 from .names import variable
 
 BIND: Final = "env"
-"""The namespace of the bind that the secrets come from."""
+"""The namespace of the bind for the secrets."""
 
 _TOKEN: Final = re.compile(TOKEN)
-_KEYS: Final = {"header": _TOKEN, "cookie": _TOKEN, "query": re.compile(r"[!-z|~]+")}
-"""The names that a key may have, by its place."""
+_KEY_NAMES: Final = {"header": _TOKEN, "cookie": _TOKEN, "query": re.compile(r"[!-z|~]+")}
+"""Valid names of an API key by location."""
 
 Requirement = tuple[str, ...]
-"""The schemes that a request needs, all of them."""
+"""Names of the schemes that a request needs together."""
 
 
 def requirements(holder: Cursor) -> list[Requirement] | None:
-    """Return the alternatives that `security` gives; None when it is not there."""
+    """Return the alternatives in `security`; None if it is absent."""
     if not isinstance(holder.value, dict) or not isinstance(holder.value.get("security"), list):
         return None
-    return [tuple(each.value) for each in holder.elements("security") if isinstance(each.value, dict)]
+    return [tuple(item.value) for item in holder.elements("security") if isinstance(item.value, dict)]
 
 
 def read_credentials(
     root: Cursor, operations: Sequence[Cursor], schemes: Mapping[str, Cursor], namespace: str
 ) -> Credentials:
-    """Return the credentials of all of an API's requests; report operations that need others."""
+    """Return the credentials of all requests; warn about operations that need others."""
     general = requirements(root)
-    each = [(operation, requirements(operation)) for operation in operations]
-    wanted = [general if own is None else own for _, own in each]
-    alternatives = _commonest(wanted) if wanted else general or []
-    needed = next((each for each in alternatives if each and all(name in schemes for name in each)), ())
-    for (operation, _), own in zip(each, wanted, strict=True):
-        _note_other(operation, own or [], needed)
+    own_requirements = [requirements(operation) for operation in operations]
+    effective = [general if own is None else own for own in own_requirements]
+    alternatives = _most_common(effective) if effective else general or []
+    required = next((item for item in alternatives if item and all(name in schemes for name in item)), ())
+    for operation, own in zip(operations, effective, strict=True):
+        _warn_if_different(operation, own or [], required)
     scopes = [_scopes(holder) for holder in (root, *operations)]
-    return _Maker(schemes, variable(namespace), scopes).credentials(needed)
+    return _CredentialsBuilder(schemes, variable(namespace), scopes).credentials(required)
 
 
 def _scopes(holder: Cursor) -> Mapping[str, Sequence[str]]:
-    """Return the scopes that `security` asks of each scheme."""
-    found: dict[str, Sequence[str]] = {}
-    for each in holder.elements("security"):
-        for name, scopes in each.value.items() if isinstance(each.value, dict) else ():
-            found[name] = [scope for scope in scopes if isinstance(scope, str)] if isinstance(scopes, list) else []
-    return found
+    """Return the scopes in `security` by scheme."""
+    scopes_by_scheme: dict[str, Sequence[str]] = {}
+    for item in holder.elements("security"):
+        for name, scopes in item.value.items() if isinstance(item.value, dict) else ():
+            scopes_by_scheme[name] = (
+                [scope for scope in scopes if isinstance(scope, str)] if isinstance(scopes, list) else []
+            )
+    return scopes_by_scheme
 
 
-def _commonest(wanted: Sequence[list[Requirement] | None]) -> list[Requirement]:
-    counted = Counter(tuple(each) for each in wanted if each and any(each))
+def _most_common(requirements: Sequence[list[Requirement] | None]) -> list[Requirement]:
+    counted = Counter(tuple(item) for item in requirements if item and any(item))
     return list(counted.most_common(1)[0][0]) if counted else []
 
 
-def _note_other(operation: Cursor, wanted: Sequence[Requirement], needed: Requirement) -> None:
-    if needed in wanted or (not wanted and not needed) or (() in wanted and not needed):
+def _warn_if_different(operation: Cursor, accepted: Sequence[Requirement], required: Requirement) -> None:
+    if required in accepted or (not accepted and not required) or (() in accepted and not required):
         return
-    at = operation.get("security") or operation
-    if any(wanted):
-        ways = " or ".join(" and ".join(way) for way in wanted if way)
-        at.warn(f"it wants another authentication ({ways}) than is sent ({' and '.join(needed) or 'none'})")
+    cursor = operation.get("security") or operation
+    if any(accepted):
+        alternatives_text = " or ".join(" and ".join(requirement) for requirement in accepted if requirement)
+        cursor.warn(
+            f"it requires other authentication ({alternatives_text}) than is sent ({' and '.join(required) or 'none'})"
+        )
     else:
-        at.warn(f"it needs no authentication, and is sent that of the others ({' and '.join(needed)})")
+        cursor.warn(f"it requires no authentication, but is sent that of the others ({' and '.join(required)})")
 
 
-class _Maker:
-    """Makes the credentials of an API; `prefix` begins the names of its secrets."""
+class _CredentialsBuilder:
+    """Builds the credentials of an API; `prefix` starts the names of its secrets."""
 
     def __init__(
         self, schemes: Mapping[str, Cursor], prefix: str, scopes: Sequence[Mapping[str, Sequence[str]]]
@@ -84,39 +88,38 @@ class _Maker:
         self._constants: list[Parameter] = []
         self._variables: list[str] = []
 
-    def credentials(self, needed: Requirement) -> Credentials:
-        for name in needed:
+    def credentials(self, required: Requirement) -> Credentials:
+        for name in required:
             self._add(name, self._schemes[name])
         return Credentials(self._authentication, tuple(self._constants), tuple(self._variables))
 
     def _add(self, name: str, scheme: Cursor) -> None:
-        kind = scheme.text("type")
-        if kind == "apiKey":
+        type_name = scheme.text("type")
+        if type_name == "apiKey":
             self._add_key(name, scheme)
         elif self._authentication is not None:
-            scheme.warn("only one authentication is sent besides API keys, so this one is left out")
+            scheme.warn("only one authentication can be combined with API keys; skipped")
         else:
-            self._authentication = self._declared(name, kind, scheme)
+            self._authentication = self._declared(name, type_name, scheme)
 
-    def _declared(self, name: str, kind: str | None, scheme: Cursor) -> dict[str, Any] | None:
-        way = (scheme.text("scheme") or "").lower() if kind == "http" else kind
-        if way in ("basic", "digest"):
-            return {"type": way, "username": self._secret("USERNAME"), "password": self._secret("PASSWORD")}
-        if way == "bearer":
+    def _declared(self, name: str, type_name: str | None, scheme: Cursor) -> dict[str, Any] | None:
+        scheme_type = (scheme.text("scheme") or "").lower() if type_name == "http" else type_name
+        if scheme_type in ("basic", "digest"):
+            return {"type": scheme_type, "username": self._secret("USERNAME"), "password": self._secret("PASSWORD")}
+        if scheme_type == "bearer":
             return {"type": "bearer", "token": self._secret("TOKEN")}
-        if way == "oauth2" and (url := _token_url(scheme)) is not None:
+        if scheme_type == "oauth2" and (url := _token_url(scheme)) is not None:
             return self._client(name, url)
-        if way in ("oauth2", "openIdConnect"):
+        if scheme_type in ("oauth2", "openIdConnect"):
             secret = self._secret("TOKEN")
-            scheme.warn(f"the token is not fetched from the authorization server: give one as {self._variables[-1]}")
+            scheme.warn(f"the token is not requested from the authorization server; set it as {self._variables[-1]}")
             return {"type": "bearer", "token": secret}
-        scheme.warn(
-            f"authentication '{way}' is left out (basic, digest, bearer, apiKey, oauth2 and openIdConnect are known)"
-        )
+        known = "known: basic, digest, bearer, apiKey, oauth2 and openIdConnect"
+        scheme.warn(f"authentication '{scheme_type}' is not supported; skipped ({known})")
         return None
 
     def _client(self, name: str, url: str) -> dict[str, Any]:
-        scopes = list(dict.fromkeys(scope for each in self._scopes for scope in each.get(name, ())))
+        scopes = list(dict.fromkeys(scope for item in self._scopes for scope in item.get(name, ())))
         return {
             "type": "oauth2",
             "tokenEndpoint": url,
@@ -125,14 +128,14 @@ class _Maker:
         }
 
     def _add_key(self, name: str, scheme: Cursor) -> None:
-        key, place = scheme.text("name"), scheme.text("in")
-        if key is None or place not in _KEYS or not _KEYS[place].fullmatch(key):
-            scheme.warn("an API key needs an 'in' (header, query or cookie), and a 'name' for it, so this is left out")
-        elif place != "cookie" and self._authentication is None:
+        key, in_ = scheme.text("name"), scheme.text("in")
+        if key is None or in_ not in _KEY_NAMES or not _KEY_NAMES[in_].fullmatch(key):
+            scheme.warn("an API key needs an 'in' (header, query or cookie), and a 'name' for it; skipped")
+        elif in_ != "cookie" and self._authentication is None:
             secret = self._secret("API_KEY")
-            self._authentication = {"type": "apikey", "key": key, "value": secret, "placement": place}
+            self._authentication = {"type": "apikey", "key": key, "value": secret, "placement": in_}
         else:
-            self._constants.append(Parameter(key, place, value=self._secret(variable(name))))
+            self._constants.append(Parameter(key, in_, value=self._secret(variable(name))))
 
     def _secret(self, name: str) -> str:
         full = f"{self._prefix}_{name}"
@@ -141,7 +144,7 @@ class _Maker:
 
 
 def _token_url(scheme: Cursor) -> str | None:
-    """Where a client gets a token for itself, if it may and that is safe."""
+    """Return the token endpoint of the client credentials flow if it is https, else None."""
     flows = scheme.mapping("flows")
     flow = flows.mapping("clientCredentials") if flows else scheme if scheme.text("flow") == "application" else None
     url = flow.text("tokenUrl") if flow else None
@@ -149,5 +152,7 @@ def _token_url(scheme: Cursor) -> str | None:
 
 
 def scheme_entries(holder: Cursor | None, key: str) -> dict[str, Any]:
-    """Return the security schemes under a key, by name."""
-    return {} if holder is None else {name: at for name, at in holder.named(key) if isinstance(at.value, dict)}
+    """Return the security schemes at a key, by name."""
+    return (
+        {} if holder is None else {name: cursor for name, cursor in holder.named(key) if isinstance(cursor.value, dict)}
+    )

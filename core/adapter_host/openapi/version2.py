@@ -1,4 +1,4 @@
-"""What OpenAPI 2.0 (Swagger) says in its own way."""
+"""The parts specific to OpenAPI 2.0 (Swagger)."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from urllib.parse import urlsplit
 from adapter_host.http_syntax import bare_media_type
 
 from .documents import Cursor
-from .inputs import chosen, form_body, parameter, whole_body
+from .inputs import choose_media_type, form_body, parameter, whole_body
 from .media import FORM, JSON, MULTIPART, is_media_type
-from .model import Answer, Body, Parameter
+from .model import Body, Parameter, Response
 from .names import BASE
-from .responses import Media, answer_of, success
+from .responses import ResponseMedia, make_response, success_response
 from .schemas import Field
 from .security import scheme_entries
 
-_IN_BODY = ("body", "formData")
+_BODY_LOCATIONS = ("body", "formData")
 
 
 class Version2:
@@ -26,62 +26,66 @@ class Version2:
         self._root = root
 
     def base(self) -> str | None:
-        """Return the URL that schemes, host and base path make."""
+        """Return the URL from schemes, host and basePath."""
         source = urlsplit(self._root.document.name)
         fetched = source.scheme in ("http", "https")
         host = self._root.text("host") or (source.netloc if fetched else None)
         if host is None:
             return None
-        schemes = [at.value for at in self._root.elements("schemes") if at.value in ("https", "http")]
+        schemes = [cursor.value for cursor in self._root.elements("schemes") if cursor.value in ("https", "http")]
         scheme = "https" if "https" in schemes else next(iter(schemes), source.scheme if fetched else "https")
         url = f"{scheme}://{host}/{(self._root.text('basePath') or '').lstrip('/')}"
         if BASE.fullmatch(url):
             return url
-        self._root.warn(f"'{url}' is not the http or https URL that a base has to be, so it is left out")
+        self._root.warn(f"'{url}' is not an http or https URL; skipped")
         return None
 
     def schemes(self) -> dict[str, Cursor]:
         """Return the security schemes by name."""
         return scheme_entries(self._root, "securityDefinitions")
 
-    def parameter(self, at: Cursor) -> Parameter | None:
-        """Return a parameter; None when it cannot be said, or is a part of the body."""
-        if at.value.get("in") in _IN_BODY:
+    def parameter(self, cursor: Cursor) -> Parameter | None:
+        """Return a parameter; None if it is unsupported, or part of the body."""
+        if cursor.value.get("in") in _BODY_LOCATIONS:
             return None
-        form = at.value.get("collectionFormat", "csv")
-        if at.value.get("type") == "array" and form not in ("csv", "multi"):
-            at.warn(f"the collection format '{form}' is not sent (an array is joined by commas)")
-        return parameter(at, at, commas=form != "multi" and at.value.get("in") == "query")
+        collection_format = cursor.value.get("collectionFormat", "csv")
+        if cursor.value.get("type") == "array" and collection_format not in ("csv", "multi"):
+            cursor.warn(f"collection format '{collection_format}' is not supported; arrays are joined by commas")
+        return parameter(cursor, cursor, commas=collection_format != "multi" and cursor.value.get("in") == "query")
 
-    def body(self, operation: Cursor, parameters: Sequence[Cursor], taken: Sequence[Parameter]) -> Body | None:
+    def body(self, operation: Cursor, declared: Sequence[Cursor], parameters: Sequence[Parameter]) -> Body | None:
         """Return the request's body."""
-        whole = next((at for at in parameters if at.value.get("in") == "body"), None)
-        form = [at for at in parameters if at.value.get("in") == "formData"]
+        body_parameter = next((cursor for cursor in declared if cursor.value.get("in") == "body"), None)
+        form_parameters = [cursor for cursor in declared if cursor.value.get("in") == "formData"]
         types = self._types(operation, "consumes")
-        if whole is not None:
-            media_type = chosen(types or [JSON], whole)
-            return whole_body(whole, whole.get("schema"), media_type)
-        if not form:
+        if body_parameter is not None:
+            media_type = choose_media_type(types or [JSON], body_parameter)
+            return whole_body(body_parameter, body_parameter.get("schema"), media_type)
+        if not form_parameters:
             return None
-        files = any(at.value.get("type") == "file" for at in form)
+        files = any(cursor.value.get("type") == "file" for cursor in form_parameters)
         media_type = MULTIPART if files or (MULTIPART in types and FORM not in types) else FORM
-        named = [(at, name) for at in form if (name := at.text("name"))]
-        return form_body([(Field(name, at, at.flag("required")), None) for at, name in named], media_type, taken)
+        named = [(cursor, name) for cursor in form_parameters if (name := cursor.text("name"))]
+        return form_body(
+            [(Field(name, cursor, cursor.flag("required")), None) for cursor, name in named], media_type, parameters
+        )
 
-    def answer(self, operation: Cursor) -> Answer:
-        """Return the response of a successful request."""
-        found = success(operation)
-        if found is None:
-            return Answer()
-        status, response = found
+    def response(self, operation: Cursor) -> Response:
+        """Return the response to a successful request."""
+        success = success_response(operation)
+        if success is None:
+            return Response()
+        status, response = success
         schema = response.get("schema")
         if schema is None:
-            return answer_of(status, [])
+            return make_response(status, [])
         types = self._types(operation, "produces") or [JSON]
-        examples = {bare_media_type(name): at for name, at in response.named("examples")}
-        return answer_of(status, [Media(each, schema, example=examples.get(each)) for each in types])
+        examples = {bare_media_type(name): cursor for name, cursor in response.named("examples")}
+        return make_response(
+            status, [ResponseMedia(media_type, schema, example=examples.get(media_type)) for media_type in types]
+        )
 
     def _types(self, operation: Cursor, key: str) -> list[str]:
         holder = operation if isinstance(operation.value.get(key), list) else self._root
-        types = [bare_media_type(at.value) for at in holder.elements(key) if isinstance(at.value, str)]
-        return [each for each in types if is_media_type(each)]
+        types = [bare_media_type(cursor.value) for cursor in holder.elements(key) if isinstance(cursor.value, str)]
+        return [media_type for media_type in types if is_media_type(media_type)]

@@ -1,4 +1,4 @@
-"""What OpenAPI 3.0 and 3.1 say in their own way."""
+"""The parts specific to OpenAPI 3.0 and 3.1."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from urllib.parse import urljoin
 from adapter_host.http_syntax import bare_media_type
 
 from .documents import Cursor
-from .inputs import chosen, form_body, form_of, parameter, whole_body
+from .inputs import choose_media_type, form_body, form_from_schema, parameter, whole_body
 from .media import FORM, MULTIPART, is_media_type
-from .model import Answer, Body, Parameter
+from .model import Body, Parameter, Response
 from .names import BASE
-from .responses import Media, answer_of, success
+from .responses import ResponseMedia, make_response, success_response
 from .schemas import fields
 from .security import scheme_entries
 
@@ -25,85 +25,85 @@ class Version3:
         self._root = root
 
     def base(self) -> str | None:
-        """Return the URL of the first server that has one; the others are noted."""
+        """Return the URL of the first valid server; warn about the others."""
         servers = list(self._root.elements("servers"))
-        urls = [url for server in servers if (url := _url(server, self._root.document.name))]
+        urls = [url for server in servers if (url := _server_url(server, self._root.document.name))]
         for server in servers[1:] if urls else ():
-            server.warn(f"only the first server is called, at {urls[0]} (--base-uri calls another)")
+            server.warn(f"only the first server is used, {urls[0]} (override with --base-uri)")
         return urls[0] if urls else None
 
     def schemes(self) -> dict[str, Cursor]:
         """Return the security schemes by name."""
         return scheme_entries(self._root.mapping("components"), "securitySchemes")
 
-    def parameter(self, at: Cursor) -> Parameter | None:
-        """Return a parameter; None when it cannot be said, or is none of its own."""
-        schema = at.get("schema")
+    def parameter(self, cursor: Cursor) -> Parameter | None:
+        """Return a parameter; None if it is unsupported."""
+        schema = cursor.get("schema")
         if schema is None:
-            content = next(at.named("content"), None)
+            content = next(cursor.named("content"), None)
             schema = content[1].get("schema") if content else None
-        made = parameter(at, schema, commas=_commas(at))
-        if made is not None:
-            _check_style(at, made)
-        return made
+        result = parameter(cursor, schema, commas=_is_comma_separated(cursor))
+        if result is not None:
+            _check_style(cursor, result)
+        return result
 
-    def body(self, operation: Cursor, parameters: Sequence[Cursor], taken: Sequence[Parameter]) -> Body | None:
+    def body(self, operation: Cursor, declared: Sequence[Cursor], parameters: Sequence[Parameter]) -> Body | None:
         """Return the request's body."""
-        at = operation.mapping("requestBody")
-        media = dict(_content(at)) if at else {}
-        if at is None or not media:
+        cursor = operation.mapping("requestBody")
+        media = dict(_content(cursor)) if cursor else {}
+        if cursor is None or not media:
             return None
-        media_type = chosen(list(media), at)
+        media_type = choose_media_type(list(media), cursor)
         entry = media[media_type]
         schema = entry.get("schema")
         if media_type == MULTIPART:
-            return form_body([(f, _part_type(entry, f.name)) for f in fields(schema)], media_type, taken)
+            return form_body([(f, _part_media_type(entry, f.name)) for f in fields(schema)], media_type, parameters)
         if media_type == FORM:
-            return form_of(schema, media_type, taken)
-        return whole_body(at, schema, media_type)
+            return form_from_schema(schema, media_type, parameters)
+        return whole_body(cursor, schema, media_type)
 
-    def answer(self, operation: Cursor) -> Answer:
-        """Return the response of a successful request."""
-        found = success(operation)
-        if found is None:
-            return Answer()
-        status, response = found
-        media = [Media(name, entry.get("schema"), entry) for name, entry in _content(response)]
-        return answer_of(status, media)
+    def response(self, operation: Cursor) -> Response:
+        """Return the response to a successful request."""
+        success = success_response(operation)
+        if success is None:
+            return Response()
+        status, response = success
+        media = [ResponseMedia(name, entry.get("schema"), entry) for name, entry in _content(response)]
+        return make_response(status, media)
 
 
-def _content(at: Cursor) -> Iterator[tuple[str, Cursor]]:
-    """Yield the media types that a body may have; what is none is noted."""
-    for name, entry in at.named("content"):
+def _content(cursor: Cursor) -> Iterator[tuple[str, Cursor]]:
+    """Yield the media types of a body; warn about invalid ones."""
+    for name, entry in cursor.named("content"):
         media_type = bare_media_type(name)
         if not is_media_type(media_type) or not isinstance(entry.value, dict):
-            entry.warn("this is no description of a media type, so it is left out")
+            entry.warn("not a media type; skipped")
         else:
             yield media_type, entry
 
 
-def _commas(at: Cursor) -> bool:
-    style = at.value.get("style") or ("form" if at.value.get("in") in ("query", "cookie") else "simple")
-    return style == "form" and at.value.get("explode") is False
+def _is_comma_separated(cursor: Cursor) -> bool:
+    style = cursor.value.get("style") or ("form" if cursor.value.get("in") in ("query", "cookie") else "simple")
+    return style == "form" and cursor.value.get("explode") is False
 
 
-def _check_style(at: Cursor, made: Parameter) -> None:
-    style = at.value.get("style")
-    usual = {"query": "form", "cookie": "form"}.get(made.place, "simple")
-    if style is not None and style != usual:
-        at.warn(f"the style '{style}' is not sent (an array is repeated or joined by commas, an object is JSON)")
-    elif made.type == "object" and "content" not in at.value:
-        at.warn("an object is sent as JSON here, not as the parameter's style says")
+def _check_style(cursor: Cursor, parameter: Parameter) -> None:
+    style = cursor.value.get("style")
+    default_style = {"query": "form", "cookie": "form"}.get(parameter.in_, "simple")
+    if style is not None and style != default_style:
+        cursor.warn(f"style '{style}' is not supported; arrays are repeated or joined by commas, objects are JSON")
+    elif parameter.type == "object" and "content" not in cursor.value:
+        cursor.warn("an object is sent as JSON, not in the parameter's style")
 
 
-def _part_type(entry: Cursor, name: str) -> str | None:
+def _part_media_type(entry: Cursor, name: str) -> str | None:
     encodings = entry.mapping("encoding")
     encoding = encodings.mapping(name) if encodings else None
-    found = encoding.text("contentType") if encoding else None
-    return bare_media_type(found.partition(",")[0]) if found else None
+    content_type = encoding.text("contentType") if encoding else None
+    return bare_media_type(content_type.partition(",")[0]) if content_type else None
 
 
-def _url(server: Cursor, document: str) -> str | None:
+def _server_url(server: Cursor, document: str) -> str | None:
     url = server.text("url") if isinstance(server.value, dict) else None
     if url is None:
         return None
@@ -114,5 +114,5 @@ def _url(server: Cursor, document: str) -> str | None:
     absolute = urljoin(document, url) if document.startswith(("http://", "https://")) else url
     if BASE.fullmatch(absolute):
         return absolute
-    server.warn(f"'{url}' is not the http or https URL that a base has to be, so it is left out")
+    server.warn(f"'{url}' is not an http or https URL; skipped")
     return None

@@ -1,4 +1,4 @@
-"""What cannot be said in a capability, with where it stands in the OpenAPI document."""
+"""Warnings about parts of an OpenAPI document that a capability cannot express."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from adapter_host.errors import Problem
 
 
 def pointer(loc: Loc) -> str:
-    """Return a place as a JSON pointer (RFC 6901) in a URI's fragment."""
-    return "#" + "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in loc)
+    """Return a location as a JSON pointer (RFC 6901) in a URI fragment."""
+    return "#" + "".join("/" + str(key).replace("~", "~0").replace("/", "~1") for key in loc)
 
 
 @dataclass(slots=True)
-class Notes:
-    """Warnings, each message once with every place that it is true of."""
+class WarningCollector:
+    """Warnings, each message once with all its locations."""
 
-    _noted: dict[tuple[str, str], tuple[Position, dict[str, None]]] = field(default_factory=dict)
+    _warnings: dict[tuple[str, str], tuple[Position, dict[str, None]]] = field(default_factory=dict)
 
-    def note(self, place: Position, loc: Loc, message: str) -> None:
-        """Note something at a place."""
-        _, pointers = self._noted.setdefault((place[0], message), (place, {}))
+    def add(self, position: Position, loc: Loc, message: str) -> None:
+        """Add a warning at a location."""
+        _, pointers = self._warnings.setdefault((position[0], message), (position, {}))
         pointers[pointer(loc)] = None
 
     @property
     def problems(self) -> list[Problem]:
-        """All that was noted, in order."""
+        """The warnings, in order."""
         return [
-            Problem(f"{_listed(list(pointers))}: {message}", *place, code="openapi", warning=True)
-            for (_, message), (place, pointers) in self._noted.items()
+            Problem(f"{_join_pointers(list(pointers))}: {message}", *position, code="openapi", warning=True)
+            for (_, message), (position, pointers) in self._warnings.items()
         ]
 
 
-def _listed(pointers: list[str]) -> str:
-    shown = ", ".join(pointers[:3])
-    return shown if len(pointers) <= 3 else f"{shown} and {len(pointers) - 3} more places"
+def _join_pointers(pointers: list[str]) -> str:
+    first = ", ".join(pointers[:3])
+    return first if len(pointers) <= 3 else f"{first} and {len(pointers) - 3} more locations"

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from adapter_host.capability.loaded import LoadedCapability
 from adapter_host.capability.model import Model, known_keys, walk
-from adapter_host.capability.validation_errors import problems_of
-from adapter_host.document.messages import did_you_mean, listed
+from adapter_host.capability.validation_errors import validation_problems
+from adapter_host.document.messages import did_you_mean, join_words
 from adapter_host.document.source import Loc
 from adapter_host.expressions.template import Template
 from adapter_host.operation.operation import HeaderWriter
@@ -74,7 +74,7 @@ class BuildContext:
         """Return the location of a `file:` URI, `./` relative to the document; report a problem for other text."""
         loc = self.loaded.loc(model, *keys)
         try:
-            path = parse_location(text, self.loaded.source.where(loc)[0])
+            path = parse_location(text, self.loaded.source.position_of(loc)[0])
         except ValueError as error:
             self.loaded.problem(str(error), loc, code="invalid")
             return None
@@ -106,11 +106,11 @@ class BuildContext:
         try:
             parsed = parsed_as.model_validate(value)
         except ValidationError as error:
-            loaded.diagnostics.add(*problems_of(error, loaded.source, loc))
+            loaded.diagnostics.add(*validation_problems(error, loaded.source, loc))
             return None
         for section, section_loc in walk(parsed, loc):
             known = known_keys(type(section))
             for name in section.model_extra or ():
-                hint = did_you_mean(name, known) or f" (known: {listed(known, 'and')})"
+                hint = did_you_mean(name, known) or f" (known: {join_words(known, 'and')})"
                 loaded.problem(f"unknown key '{name}'{hint}", (*section_loc, name), code="unknown-key", key=True)
         return parsed

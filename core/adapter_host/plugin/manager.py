@@ -13,7 +13,7 @@ import pluggy
 
 from adapter_host.binds.binds import BindSource, EnvironmentSource
 from adapter_host.binds.files import FileSource
-from adapter_host.capability.spec import OWN_STEPS
+from adapter_host.capability.spec import BUILTIN_STEPS
 from adapter_host.errors import PluginError
 from adapter_host.plugin import hookspecs
 
@@ -128,7 +128,7 @@ class Plugins:
             self._call_register_hook(plugin, "register_exposers", _registrar(exposers, "exposes type"))
             self._call_register_hook(plugin, "register_consumers", _registrar(consumers, "consumes type"))
             self._call_register_hook(plugin, "register_bind_sources", _registrar(bind_sources, "bind scheme"))
-            self._call_register_hook(plugin, "register_step_types", _registrar(step_types, "step type", OWN_STEPS))
+            self._call_register_hook(plugin, "register_step_types", _registrar(step_types, "step type", BUILTIN_STEPS))
         except Exception as error:
             if self._manager.get_plugin(name) is plugin:
                 self._manager.unregister(plugin)

@@ -127,7 +127,7 @@ class RestExposer(HttpExposer[RestConfig]):
 
     def _report_duplicate(self, route: Route | ForwardRoute, existing: Route | ForwardRoute) -> None:
         loaded = self.context.loaded
-        file, line, column = loaded.source.where(loaded.loc(existing.spec))
+        file, line, column = loaded.source.position_of(loaded.loc(existing.spec))
         message = (
             f"duplicate route {route.title};"
             f" '{existing.operation.name}' serves {existing.title} at {file}:{line}:{column}"

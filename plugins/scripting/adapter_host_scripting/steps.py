@@ -162,7 +162,7 @@ class ScriptSteps(StepType[ScriptStepSpec]):
             raise StepConfigError(message, code="missing-key")
         loaded = self.context.loaded
         try:
-            folder = parse_location(location, loaded.source.where(loaded.loc(spec))[0])
+            folder = parse_location(location, loaded.source.position_of(loaded.loc(spec))[0])
         except ValueError as error:
             raise StepConfigError(str(error), "location") from None
         dependencies: list[tuple[str, tuple[str | int, ...]]] = [

@@ -10,7 +10,7 @@ from typing import Any
 
 from adapter_host.compiler.scope import Values
 from adapter_host.errors import OperationError
-from adapter_host.expressions.jsonpath import Find
+from adapter_host.expressions.jsonpath import PathGetter
 from adapter_host.operation.operation import Result
 
 Work = Callable[[Values], Awaitable[Result]]
@@ -23,7 +23,7 @@ class Step:
 
     name: str
     work: Work
-    extractors: Mapping[str, Find]
+    extractors: Mapping[str, PathGetter]
     after: frozenset[str]
 
     async def run(self, values: dict[str, Any]) -> Result:

@@ -43,7 +43,7 @@ def steps_schema(outputs: Sequence[OutputSpec]) -> dict[str, Any] | None:
 
 def _warn_unmapped(outputs: Sequence[OutputSpec], paths: Sequence[Path], scope: Scope) -> None:
     mapped = {path[0] for path in paths}
-    target = scope.loaded.source.word("targetName")
+    target = scope.loaded.source.term("targetName")
     for output in outputs if _is_named(outputs) else ():
         if output.name not in mapped and output.mapping is None and output.value is None and output.const is None:
             message = f"output '{output.name}' is always null: no mapping has that {target}"

@@ -10,7 +10,7 @@ from adapter_host.capability.spec import OperationSpec
 from adapter_host.compiler.scope import Getter, Scope, Value, Values, is_input
 from adapter_host.document.messages import did_you_mean
 from adapter_host.document.source import Loc
-from adapter_host.expressions.jsonpath import Find, compile_path
+from adapter_host.expressions.jsonpath import PathGetter, compile_path
 from adapter_host.expressions.template import Part, Reference
 
 _STEP: Final = re.compile(r"\$(?:\.([^.\[\]]+)|\[(['\"])(.+?)\2\])(.*)", re.DOTALL)
@@ -27,7 +27,7 @@ class StepScope(Scope):
         self._step_names = [step.name for step in spec.steps]
         self._index = 0
         self.dependencies: set[str] = set()
-        self.extractors: dict[str, dict[str, Find]] = {name: {} for name in self._step_names}
+        self.extractors: dict[str, dict[str, PathGetter]] = {name: {} for name in self._step_names}
         self.binary_steps: set[str] = set()
 
     def enter_step(self, index: int) -> None:

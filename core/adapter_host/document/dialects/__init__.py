@@ -1,32 +1,40 @@
-"""The versions of the language: a document of any of them, rewritten to the one shape that the host reads."""
+"""Versions of the language: normalize a document of any version to one shape."""
 
 from adapter_host.document.source import Source
 from adapter_host.errors import Problem
 
-from .rewriting import Notes
-from .shapes import DOCUMENT, is_import
-from .versions import FLOWS, KNOWN, SHAPE, read_dialect, read_version, version_key
+from .rewriting import RewriteContext
+from .shapes import is_import, rewrite_document
+from .versions import CANONICAL_VERSION, FLOWS_VERSION, KNOWN_VERSIONS, read_dialect, read_version, version_key
 
-__all__ = ["KNOWN", "SHAPE", "import_word", "is_import", "read_version", "rewrite", "version_key"]
+__all__ = [
+    "CANONICAL_VERSION",
+    "KNOWN_VERSIONS",
+    "import_file_key",
+    "is_import",
+    "normalize",
+    "read_version",
+    "version_key",
+]
 
-_FLOWS_WORDS = {
+_LATER_TERMS = {
     "function": "flow",
     "functions": "flows",
     "label": "display",
     "targetName": "target",
 }
-"""Of the words in messages, those that the later language has others for."""
+"""Names in messages that the later language renamed."""
 
 
-def rewrite(source: Source) -> list[Problem]:
-    """Give a document the shape of 1.0.0-alpha2, whatever version it is of; everything keeps its place."""
+def normalize(source: Source) -> list[Problem]:
+    """Rewrite a document of any version to the shape of 1.0.0-alpha2; nodes keep their positions."""
     dialect = read_dialect(source.data)
-    notes = Notes(source.root, dialect)
-    source.root = DOCUMENT(source.root, notes)
-    source.words = _FLOWS_WORDS if dialect.reaches(FLOWS) else {}
-    return notes.all()
+    context = RewriteContext(source.root, dialect)
+    source.root = rewrite_document(source.root, context)
+    source.terms = _LATER_TERMS if dialect.is_at_least(FLOWS_VERSION) else {}
+    return context.problems()
 
 
-def import_word(source: Source) -> str:
-    """Return the key by which an import of the document says its file."""
-    return "from" if read_dialect(source.data).reaches(FLOWS) else "location"
+def import_file_key(source: Source) -> str:
+    """Return the key of an import's file in the document's version."""
+    return "from" if read_dialect(source.data).is_at_least(FLOWS_VERSION) else "location"

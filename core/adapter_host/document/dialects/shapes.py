@@ -1,4 +1,4 @@
-"""What each part of a document is rewritten to: the shape of 1.0.0-alpha2, with what later versions added to it."""
+"""The rewrite of each part of a document to the shape of 1.0.0-alpha2, plus keys added in later versions."""
 
 from __future__ import annotations
 
@@ -6,36 +6,51 @@ from typing import Final
 
 from adapter_host.document.nodes import MappingNode, Node, SequenceNode
 
-from .rewriting import Key, Notes, Rewrite, each, keyed, mapping, mapping_of, named, outdated, plain, word
-from .versions import BINDS, FLOWS, SHAPE
+from .rewriting import (
+    KeyRule,
+    Rewrite,
+    RewriteContext,
+    for_items,
+    mapping_like,
+    named_list,
+    named_mapping,
+    outdated_key,
+    renamed_key,
+    rewrite_mapping,
+    same_keys,
+)
+from .versions import BINDS_VERSION, CANONICAL_VERSION, FLOWS_VERSION
 
-# Words
+# Keys
 
-LABEL: Final = {**word("label", "display"), **outdated("label", "label", "display", FLOWS)}
-VALUE: Final = outdated("const", "value", "value", SHAPE)
-MAPPING: Final = {**word("targetName", "target"), **outdated("targetName", "targetName", "target", FLOWS)}
+LABEL: Final = {**renamed_key("label", "display"), **outdated_key("label", "label", "display", FLOWS_VERSION)}
+VALUE: Final = outdated_key("const", "value", "value", CANONICAL_VERSION)
+MAPPING: Final = {
+    **renamed_key("targetName", "target"),
+    **outdated_key("targetName", "targetName", "target", FLOWS_VERSION),
+}
 
 # Outputs
 
 
-def output(node: Node, notes: Notes) -> Node:
-    """Return an output; in the oldest versions its `mapping` may hold its `properties` or `items`."""
-    if isinstance(node, MappingNode) and isinstance(held := node.entries.get("mapping"), MappingNode):
+def rewrite_output(node: Node, context: RewriteContext) -> Node:
+    """Rewrite an output; in the oldest versions `mapping` may contain `properties` or `items`."""
+    if isinstance(node, MappingNode) and isinstance(nested := node.entries.get("mapping"), MappingNode):
         entries = {name: child for name, child in node.entries.items() if name != "mapping"}
         keys = {name: at for name, at in node.keys.items() if name != "mapping"}
-        node = mapping_of(node, {**held.entries, **entries}, {**held.keys, **keys})
-    return _OUTPUT(node, notes)
+        node = mapping_like(node, {**nested.entries, **entries}, {**nested.keys, **keys})
+    return _OUTPUT(node, context)
 
 
-def items(node: Node, notes: Notes) -> Node:
-    """Return an array's elements: one output for each, or outputs by their names."""
+def rewrite_array_items(node: Node, context: RewriteContext) -> Node:
+    """Rewrite an array's items: one output, or outputs by name."""
     if isinstance(node, SequenceNode) or _is_by_name(node):
-        return OUTPUTS(node, notes)
-    return output(node, notes)
+        return OUTPUTS(node, context)
+    return rewrite_output(node, context)
 
 
 def _is_by_name(node: Node) -> bool:
-    """Whether a mapping is of outputs by their names, and not one output."""
+    """Return True for a mapping from names to outputs, False for one output."""
     if not isinstance(node, MappingNode) or not node.entries:
         return False
     return all(
@@ -43,32 +58,39 @@ def _is_by_name(node: Node) -> bool:
     )
 
 
-_OUTPUT: Final = mapping({**word("value", "const"), **plain({"properties": keyed(output), "items": items})})
-OUTPUTS: Final = named(output)
+_OUTPUT: Final = rewrite_mapping(
+    {
+        **renamed_key("value", "const"),
+        **same_keys({"properties": named_mapping(rewrite_output), "items": rewrite_array_items}),
+    }
+)
+OUTPUTS: Final = named_list(rewrite_output)
 
 # Operations
 
-INPUTS: Final = named(mapping(VALUE))
+INPUTS: Final = named_list(rewrite_mapping(VALUE))
 UNIT: Final = {
     **LABEL,
-    **plain(
+    **same_keys(
         {
             "inputParameters": INPUTS,
             "outputParameters": OUTPUTS,
-            "steps": named(),
-            "mappings": each(mapping(MAPPING)),
+            "steps": named_list(),
+            "mappings": for_items(rewrite_mapping(MAPPING)),
         }
     ),
 }
-OPERATIONS: Final = named(mapping(UNIT))
-RESOURCES: Final = named(mapping({**UNIT, **plain({"operations": OPERATIONS})}))
-PROMPTS: Final = named(mapping({**LABEL, **plain({"arguments": named(mapping(LABEL))})}))
-SKILLS: Final = named(mapping(plain({"tools": named()})))
+OPERATIONS: Final = named_list(rewrite_mapping(UNIT))
+RESOURCES: Final = named_list(rewrite_mapping({**UNIT, **same_keys({"operations": OPERATIONS})}))
+PROMPTS: Final = named_list(rewrite_mapping({**LABEL, **same_keys({"arguments": named_list(rewrite_mapping(LABEL))})}))
+SKILLS: Final = named_list(rewrite_mapping(same_keys({"tools": named_list()})))
 
 # Sections
 
-IMPORT: Final = mapping({**word("location", "from"), **outdated("location", "location", "from", FLOWS)})
-ADAPTER: Final = plain(
+IMPORT: Final = rewrite_mapping(
+    {**renamed_key("location", "from"), **outdated_key("location", "location", "from", FLOWS_VERSION)}
+)
+ADAPTER: Final = same_keys(
     {
         "inputParameters": INPUTS,
         "resources": RESOURCES,
@@ -78,88 +100,90 @@ ADAPTER: Final = plain(
         "skills": SKILLS,
     }
 )
-AGGREGATE: Final = mapping(
+AGGREGATE: Final = rewrite_mapping(
     {
         **LABEL,
-        **word("functions", "flows", value=OPERATIONS),
-        **outdated("functions", "functions", "flows", FLOWS, OPERATIONS),
+        **renamed_key("functions", "flows", value=OPERATIONS),
+        **outdated_key("functions", "functions", "flows", FLOWS_VERSION, OPERATIONS),
     }
 )
-_TYPES: Final = frozenset({"http", "rest", "mcp", "skill", "control"})
+_BUILTIN_TYPES: Final = frozenset({"http", "rest", "mcp", "skill", "control"})
 
 
-def adapter(node: Node, notes: Notes) -> Node:
-    """Return an entry of `consumes` or `exposes`."""
-    kind = node.value.get("type") if isinstance(node, MappingNode) else None
-    if kind == "api":
-        node, kind = _API(node, notes), "rest"
-    known = isinstance(kind, str) and kind in _TYPES
-    return _ADAPTER(node, notes) if known else _OTHER_ADAPTER(node, notes)
+def rewrite_adapter(node: Node, context: RewriteContext) -> Node:
+    """Rewrite an entry of `consumes` or `exposes`."""
+    type_name = node.value.get("type") if isinstance(node, MappingNode) else None
+    if type_name == "api":
+        node, type_name = _API(node, context), "rest"
+    known = isinstance(type_name, str) and type_name in _BUILTIN_TYPES
+    return _ADAPTER(node, context) if known else _OTHER_ADAPTER(node, context)
 
 
-def _rest(node: Node, notes: Notes) -> Node:
-    notes.outdated(node, None, "'type: api'", "'type: rest'", BINDS)
+def _rest_type(node: Node, context: RewriteContext) -> Node:
+    context.report_outdated(node, None, "'type: api'", "'type: rest'", BINDS_VERSION)
     return Node("rest", *node.position)
 
 
-_API: Final = mapping(plain({"type": _rest}))
-_ADAPTER: Final = mapping(ADAPTER)
-# How a plugin's own type calls its operations is not known here, but that they stand in lists.
-_OTHER_ADAPTER: Final = mapping(ADAPTER, rest=each(mapping(UNIT)))
+_API: Final = rewrite_mapping(same_keys({"type": _rest_type}))
+_ADAPTER: Final = rewrite_mapping(ADAPTER)
+# The keys of a plugin's own type are unknown, but its operations are in lists.
+_OTHER_ADAPTER: Final = rewrite_mapping(ADAPTER, rest=for_items(rewrite_mapping(UNIT)))
 
 
-def _reference(node: Node, notes: Notes) -> Node:
-    """Rewrite an old reference to secrets, whose source was a path, to a bind."""
-    node = _REFERENCE(node, notes)
+def _rewrite_external_ref(node: Node, context: RewriteContext) -> Node:
+    """Rewrite an entry of `externalRefs`, whose source is a path, to a bind."""
+    node = _EXTERNAL_REF(node, context)
     if not isinstance(node, MappingNode):
         return node
-    gone = {"type", "resolution"}
-    entries = {name: child for name, child in node.entries.items() if name not in gone}
-    return mapping_of(node, entries, {name: node.keys[name] for name in entries})
+    removed = {"type", "resolution"}
+    entries = {name: child for name, child in node.entries.items() if name not in removed}
+    return mapping_like(node, entries, {name: node.keys[name] for name in entries})
 
 
-def _file_url(node: Node, notes: Notes) -> Node:
+def _file_url(node: Node, context: RewriteContext) -> Node:
     path = node.value
     if not isinstance(path, str) or "://" in path:
         return node
     return Node(f"file://{path}" if path.startswith("/") else f"file://./{path}", *node.position)
 
 
-_REFERENCE: Final = mapping(
+_EXTERNAL_REF: Final = rewrite_mapping(
     {
-        **word("namespace", "name"),
-        **word("location"),
-        "uri": Key("location", _file_url),
+        **renamed_key("namespace", "name"),
+        **renamed_key("location"),
+        "uri": KeyRule("location", _file_url),
     }
 )
 
 
-def _entries(entry: Rewrite) -> Rewrite:
-    """Return an entry of a section, or the import that stands for one."""
+def _importable(entry: Rewrite) -> Rewrite:
+    """Return a rewrite of an entry or of an import."""
 
-    def rewrite(node: Node, notes: Notes) -> Node:
+    def rewrite(node: Node, context: RewriteContext) -> Node:
         imported = isinstance(node, MappingNode) and is_import(node.value)
-        return (IMPORT if imported else entry)(node, notes)
+        return (IMPORT if imported else entry)(node, context)
 
     return rewrite
 
 
 def is_import(entry: object) -> bool:
-    """Whether an entry of a section stands for one of another file."""
+    """Return True for an entry that imports another file's entry."""
     if not isinstance(entry, dict) or "import" not in entry or entry.keys() & {"baseUri", "keys"}:
         return False
     return "type" not in entry or not entry.keys().isdisjoint(("from", "location"))
 
 
 SECTIONS: Final = {
-    **plain(
+    **same_keys(
         {
-            "consumes": each(_entries(adapter)),
-            "exposes": each(_entries(adapter)),
-            "aggregates": named(_entries(AGGREGATE), "namespace"),
+            "consumes": for_items(_importable(rewrite_adapter)),
+            "exposes": for_items(_importable(rewrite_adapter)),
+            "aggregates": named_list(_importable(AGGREGATE), "namespace"),
         }
     ),
-    **word("binds", value=each(_entries(lambda node, _: node))),
-    **outdated("externalRefs", "binds", "binds", BINDS, each(_reference)),
+    **renamed_key("binds", value=for_items(_importable(lambda node, _: node))),
+    **outdated_key("externalRefs", "binds", "binds", BINDS_VERSION, for_items(_rewrite_external_ref)),
 }
-DOCUMENT: Final = mapping({**SECTIONS, **plain({"info": mapping(LABEL), "capability": mapping(SECTIONS)})})
+rewrite_document: Final = rewrite_mapping(
+    {**SECTIONS, **same_keys({"info": rewrite_mapping(LABEL), "capability": rewrite_mapping(SECTIONS)})}
+)

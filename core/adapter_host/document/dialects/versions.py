@@ -1,4 +1,4 @@
-"""Which version of the language a document is written in."""
+"""Detection of the version of the language."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from adapter_host.document.messages import shown
+from adapter_host.document.messages import format_value
 from adapter_host.document.source import Source
 from adapter_host.errors import Problem
 
-KNOWN: Final = (
+KNOWN_VERSIONS: Final = (
     "0.4",
     "0.5",
     *(f"1.0.0-alpha{number}" for number in range(1, 5)),
     *(f"1.0.0-beta{number}" for number in range(1, 6)),
 )
-"""The versions of the language, the oldest first."""
+"""The versions of the language, oldest first."""
 
-BINDS: Final = "1.0.0-alpha1"
-"""From which on `externalRefs` are `binds`, `type: api` is `rest` and an input's `const` is its `value`."""
+BINDS_VERSION: Final = "1.0.0-alpha1"
+"""Since this version `externalRefs` are `binds`, `type: api` is `rest` and an input's `const` is its `value`."""
 
-FLOWS: Final = "1.0.0-alpha3"
-"""From which on `functions` are `flows`, and what goes by a name stands under it."""
+FLOWS_VERSION: Final = "1.0.0-alpha3"
+"""Since this version `functions` are `flows`, and named entries are mappings from names."""
 
-SHAPE: Final = "1.0.0-alpha2"
-"""The version whose shape the host reads."""
+CANONICAL_VERSION: Final = "1.0.0-alpha2"
+"""The version to whose shape documents are rewritten."""
 
 _KEYS: Final = ("naftiko", "ikanos")
-_LISTED: Final = "0.4, 0.5, 1.0.0-alpha1 to alpha4, 1.0.0-beta1 to beta5"
+_KNOWN_SUMMARY: Final = "0.4, 0.5, 1.0.0-alpha1 to alpha4, 1.0.0-beta1 to beta5"
 
-_FORM: Final = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?(?:[-.]?(alpha|beta|rc)[-.]?(\d+)?)?")
+_VERSION_PATTERN: Final = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?(?:[-.]?(alpha|beta|rc)[-.]?(\d+)?)?")
 _STAGES: Final = ("alpha", "beta", "rc", None)
 
 
@@ -41,63 +41,66 @@ class Dialect:
 
     version: str
 
-    def reaches(self, version: str) -> bool:
-        """Whether it is that version or a later one."""
-        return KNOWN.index(self.version) >= KNOWN.index(version)
+    def is_at_least(self, version: str) -> bool:
+        """Return True for that version or a later one."""
+        return KNOWN_VERSIONS.index(self.version) >= KNOWN_VERSIONS.index(version)
 
 
 def version_key(data: Mapping[str, Any]) -> str | None:
-    """Return the key that says the document's version, if there is one."""
+    """Return the key that declares the version, or None."""
     return next((key for key in _KEYS if key in data), None)
 
 
 def read_dialect(data: Mapping[str, Any]) -> Dialect:
-    """Return the version that a document is read as: its own, or the nearest one."""
+    """Return the version that a document is read as: its own, or the nearest known one."""
     key = version_key(data)
-    return Dialect(SHAPE if key is None else _nearest(str(data[key]), key))
+    return Dialect(CANONICAL_VERSION if key is None else _nearest(str(data[key]), key))
 
 
 def read_version(source: Source) -> tuple[str, list[Problem]]:
-    """Return the document's version of the language, and what is wrong with its header."""
+    """Return the declared version, and the problems of the header."""
     data = source.data
     key = version_key(data)
     if key is not None:
-        return str(data[key]), [*_unknown(source, key), *_second(source, key)]
+        return str(data[key]), [*_unknown_version(source, key), *_second_header(source, key)]
     if "capability" in data:
-        message = f"no 'naftiko' key says the language's version; read as {SHAPE}"
-        return SHAPE, [source.problem((), message, code="missing-version", warning=True)]
-    message = f"not a capability: there is no 'naftiko' key (expected 'naftiko: {SHAPE}' and 'capability')"
+        message = f"no 'naftiko' key declares the version; read as {CANONICAL_VERSION}"
+        return CANONICAL_VERSION, [source.problem((), message, code="missing-version", warning=True)]
+    message = f"not a capability: there is no 'naftiko' key (expected 'naftiko: {CANONICAL_VERSION}' and 'capability')"
     return "", [source.problem((), message, code="not-a-capability")]
 
 
-def _unknown(source: Source, key: str) -> list[Problem]:
-    given = source.data[key]
-    if str(given) in KNOWN:
+def _unknown_version(source: Source, key: str) -> list[Problem]:
+    version = source.data[key]
+    if str(version) in KNOWN_VERSIONS:
         return []
-    read_as = _nearest(str(given), key)
-    message = f"unknown version {shown(given)} of the language; read as {read_as} (known: {_LISTED})"
+    read_as = _nearest(str(version), key)
+    message = f"unknown version {format_value(version)} of the language; read as {read_as} (known: {_KNOWN_SUMMARY})"
     return [source.problem((key,), message, code="unknown-version", warning=True)]
 
 
-def _second(source: Source, key: str) -> list[Problem]:
+def _second_header(source: Source, key: str) -> list[Problem]:
     if key == _KEYS[-1] or _KEYS[-1] not in source.data:
         return []
-    message = f"'{_KEYS[-1]}' beside '{key}' is ignored: one of them says the language's version"
+    message = f"'{_KEYS[-1]}' is ignored beside '{key}'; only one of them can declare the version"
     return [source.problem((_KEYS[-1],), message, code="ignored", warning=True, key=True)]
 
 
 def _nearest(text: str, key: str) -> str:
-    """Return the latest known version that is not after `text`; what is no version is the key's last."""
-    given = _rank(text)
-    if given is None:
-        return SHAPE if key == _KEYS[0] else KNOWN[-1]
-    return next((known for known in reversed(KNOWN) if (_rank(known) or given) <= given), KNOWN[0])
+    """Return the latest known version up to `text`; for an invalid version, the default of the key."""
+    wanted = _sort_key(text)
+    if wanted is None:
+        return CANONICAL_VERSION if key == _KEYS[0] else KNOWN_VERSIONS[-1]
+    return next(
+        (candidate for candidate in reversed(KNOWN_VERSIONS) if (_sort_key(candidate) or wanted) <= wanted),
+        KNOWN_VERSIONS[0],
+    )
 
 
-def _rank(text: str) -> tuple[int, ...] | None:
-    """Return a key that orders versions: a release comes after its previews."""
-    found = _FORM.fullmatch(text)
-    if found is None:
+def _sort_key(text: str) -> tuple[int, ...] | None:
+    """Return a sort key, with a release after its previews; None for an invalid version."""
+    match = _VERSION_PATTERN.fullmatch(text)
+    if match is None:
         return None
-    major, minor, patch, stage, number = found.groups()
+    major, minor, patch, stage, number = match.groups()
     return (int(major), int(minor), int(patch or 0), _STAGES.index(stage), int(number or 0))

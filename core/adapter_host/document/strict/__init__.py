@@ -1,4 +1,4 @@
-"""Holding a document to the official language, to the letter."""
+"""Validation against the official schema of the language."""
 
 from typing import Any
 
@@ -12,26 +12,27 @@ __all__ = ["ALPHA2", "BETA5", "Language", "check_strict", "language_of"]
 
 
 def check_strict(source: Source) -> list[Problem]:
-    """Everything that the official schema of the document's version refuses, in the order of the places.
+    """Return the errors of a document by its version's official schema, in the order of their positions.
 
-    Where no official schema of the version is known, the document is held to that of the nearest version, and the
-    first of the problems is a warning which says so.
+    A version without an official schema is validated against the nearest one; a warning reports it first.
     """
     language, header = language_of(source.data)
     findings = Findings(source)
     data = source.data
     if header and data[header] in language.nearby:
         findings.problems.append(_no_schema(source, header, language))
-        data = _restated(data, header, language)
+        data = _with_known_version(data, header, language)
     language.document(data, (), findings)
     return sorted(findings.problems, key=lambda problem: (problem.file, problem.line, problem.column))
 
 
 def _no_schema(source: Source, header: str, language: Language) -> Problem:
-    message = f"--strict: no official schema for {source.data[header]} is known here; held to {language.version}"
+    message = (
+        f"--strict: no official schema for {source.data[header]} is available; validated against {language.version}"
+    )
     return source.problem((header,), message, code="no-official-schema", warning=True)
 
 
-def _restated(data: dict[str, Any], header: str, language: Language) -> dict[str, Any]:
+def _with_known_version(data: dict[str, Any], header: str, language: Language) -> dict[str, Any]:
     rest = {key: value for key, value in data.items() if key != header}
     return {language.header: language.version, **rest}

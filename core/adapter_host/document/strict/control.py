@@ -1,49 +1,49 @@
-"""The control adapter, of which every version of the language says the same."""
+"""Rules of the control adapter, the same in every version."""
 
-from .grammar import anything, by_kind, flag, list_of, number, obj, whole, word
-from .terms import ADDRESS, AUTHENTICATION, FILE_URI, LANGUAGE, PORT, TEXT, TYPE
+from .grammar import anything, array_of, boolean, by_value_type, enum, integer, number, object_of
+from .terms import ADDRESS, AUTHENTICATION, FILE_URI, LANGUAGE, PORT, STRING, TYPE
 
-SCRIPTING = obj(
+SCRIPTING = object_of(
     {},
     {
-        "enabled": flag,
+        "enabled": boolean,
         "defaultLocation": FILE_URI,
         "defaultLanguage": LANGUAGE,
-        "timeout": whole(1),
-        "statementLimit": whole(1),
-        "allowedLanguages": list_of(LANGUAGE),
+        "timeout": integer(1),
+        "statementLimit": integer(1),
+        "allowedLanguages": array_of(LANGUAGE),
     },
 )
-LOGS = obj({}, {"level-control": flag, "stream": flag, "max-subscribers": whole(1, 20)})
-MANAGEMENT = obj(
+LOGS = object_of({}, {"level-control": boolean, "stream": boolean, "max-subscribers": integer(1, 20)})
+MANAGEMENT = object_of(
     {},
     {
-        "health": flag,
-        "info": flag,
-        "reload": flag,
-        "validate": flag,
-        "logs": by_kind("true, false or a mapping", {bool: anything, dict: LOGS}),
+        "health": boolean,
+        "info": boolean,
+        "reload": boolean,
+        "validate": boolean,
+        "logs": by_value_type("true, false or a mapping", {bool: anything, dict: LOGS}),
         "scripting": SCRIPTING,
     },
 )
-TRACES = obj(
+TRACES = object_of(
     {},
     {
         "sampling": number(0, 1),
-        "propagation": word("w3c", "b3"),
-        "local": obj({}, {"enabled": flag, "buffer-size": whole(10, 10000)}),
+        "propagation": enum("w3c", "b3"),
+        "local": object_of({}, {"enabled": boolean, "buffer-size": integer(10, 10000)}),
     },
 )
-OBSERVABILITY = obj(
+OBSERVABILITY = object_of(
     {},
     {
-        "enabled": flag,
-        "metrics": obj({}, {"local": obj({}, {"enabled": flag})}),
+        "enabled": boolean,
+        "metrics": object_of({}, {"local": object_of({}, {"enabled": boolean})}),
         "traces": TRACES,
-        "exporters": obj({}, {"otlp": obj({"endpoint": TEXT})}),
+        "exporters": object_of({}, {"otlp": object_of({"endpoint": STRING})}),
     },
 )
-CONTROL = obj(
+CONTROL = object_of(
     {"type": TYPE, "port": PORT},
     {
         "address": ADDRESS,

@@ -1,51 +1,51 @@
-"""What rules a language is described with; a rule notes everything that breaks it."""
+"""Rules to describe a version of the language; a rule reports everything that breaks it."""
 
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from adapter_host.document.messages import did_you_mean, kind_of, listed, shown
+from adapter_host.document.messages import describe_type, did_you_mean, format_value, join_words
 from adapter_host.document.nodes import Loc
 from adapter_host.document.source import Source
 from adapter_host.errors import Problem
 
 
 class Findings:
-    """The problems found so far in one document."""
+    """The errors found so far in one document."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
         self.problems: list[Problem] = []
 
-    def add(self, at: Loc, message: str, code: str, *, key: bool = False) -> None:
-        """Note a problem at a place."""
-        self.problems.append(self.source.problem(at, message, code=code, key=key))
+    def add(self, loc: Loc, message: str, code: str, *, key: bool = False) -> None:
+        """Report an error at a location."""
+        self.problems.append(self.source.problem(loc, message, code=code, key=key))
 
-    def misfit(self, at: Loc, wanted: str, value: object, *, secret: bool = False, advice: str = "") -> None:
-        """Note a value of the right kind that does not fit."""
-        given = "" if secret else f" (given {shown(value)}{advice})"
-        self.add(at, f"{_name(at)} must be {wanted}{given}", "invalid-value")
+    def invalid_value(self, loc: Loc, expected: str, value: object, *, secret: bool = False, hint: str = "") -> None:
+        """Report an invalid value of the right type."""
+        suffix = "" if secret else f" (given {format_value(value)}{hint})"
+        self.add(loc, f"{_name(loc)} must be {expected}{suffix}", "invalid-value")
 
-    def wrong_kind(self, at: Loc, wanted: str, value: object, *, secret: bool = False) -> None:
-        """Note a value of the wrong kind."""
+    def wrong_type(self, loc: Loc, expected: str, value: object, *, secret: bool = False) -> None:
+        """Report a value of the wrong type."""
         shows = isinstance(value, (str, int, float)) and not secret
-        given = f" (given {shown(value)})" if shows else ""
-        self.add(at, f"{_name(at)} must be {wanted}, not {kind_of(value)}{given}", "wrong-type")
+        suffix = f" (given {format_value(value)})" if shows else ""
+        self.add(loc, f"{_name(loc)} must be {expected}, not {describe_type(value)}{suffix}", "wrong-type")
 
-    def missing(self, at: Loc, key: str, advice: str = "") -> None:
-        """Note a key that is not there."""
-        self.add(at, f"{key!r} is missing{advice}", "missing-key")
+    def missing(self, loc: Loc, key: str, hint: str = "") -> None:
+        """Report a missing key."""
+        self.add(loc, f"{key!r} is missing{hint}", "missing-key")
 
-    def unknown(self, at: Loc, key: str, known: Iterable[str]) -> None:
-        """Note a key that is not known."""
-        advice = did_you_mean(key, known) or f" (known here: {listed(known, 'and')})"
-        self.add((*at, key), f"unknown key {shown(key)}{advice}", "unknown-key", key=True)
+    def unknown(self, loc: Loc, key: str, known: Iterable[str]) -> None:
+        """Report an unknown key."""
+        hint = did_you_mean(key, known) or f" (known here: {join_words(known, 'and')})"
+        self.add((*loc, key), f"unknown key {format_value(key)}{hint}", "unknown-key", key=True)
 
-    def conflict(self, at: Loc, first: str, second: str) -> None:
-        """Note two keys that cannot both be there."""
-        message = f"{first!r} and {second!r} exclude each other; leave one out"
-        self.add((*at, second), message, "conflicting-keys", key=True)
+    def conflict(self, loc: Loc, first: str, second: str) -> None:
+        """Report two keys that exclude each other."""
+        message = f"{first!r} and {second!r} are mutually exclusive; remove one"
+        self.add((*loc, second), message, "conflicting-keys", key=True)
 
 
 Rule = Callable[[Any, Loc, Findings], None]
@@ -53,196 +53,198 @@ Condition = Callable[[dict[str, Any], Loc, Findings], None]
 Rules = Mapping[str, Rule]
 
 
-def _name(at: Loc) -> str:
-    keys = [index for index, part in enumerate(at) if isinstance(part, str)]
+def _name(loc: Loc) -> str:
+    keys = [index for index, key in enumerate(loc) if isinstance(key, str)]
     if not keys:
         return "the document"
-    return repr(f"{at[keys[-1]]}{''.join(f'[{part}]' for part in at[keys[-1] + 1 :])}")
+    return repr(f"{loc[keys[-1]]}{''.join(f'[{step}]' for step in loc[keys[-1] + 1 :])}")
 
 
-def quoted(words: Iterable[str], last: str = "or") -> str:
-    """Return the words in quotes: ``'a', 'b' or 'c'``."""
-    return listed(map(repr, words), last)
+def quote_all(words: Iterable[str], last: str = "or") -> str:
+    """Return the words as ``'a', 'b' or 'c'``."""
+    return join_words(map(repr, words), last)
 
 
-def anything(value: Any, at: Loc, findings: Findings) -> None:
-    """Fits whatever there is."""
+def anything(value: Any, loc: Loc, findings: Findings) -> None:
+    """Accept any value."""
 
 
-def text(pattern: str = "", says: str = "", *, most: int | None = None, secret: bool = False) -> Rule:
-    """Text that matches a pattern, which `says` puts in words."""
-    fits = re.compile(pattern or r"[\s\S]*").fullmatch
+def string(pattern: str = "", description: str = "", *, maximum: int | None = None, secret: bool = False) -> Rule:
+    """Return a rule for text that matches a pattern, which `description` puts in words."""
+    matches = re.compile(pattern or r"[\s\S]*").fullmatch
 
-    def check(value: Any, at: Loc, findings: Findings) -> None:
+    def check(value: Any, loc: Loc, findings: Findings) -> None:
         if not isinstance(value, str):
-            findings.wrong_kind(at, "text", value, secret=secret)
-        elif not fits(value):
-            findings.misfit(at, says, value, secret=secret)
-        elif most is not None and len(value) > most:
-            findings.add(at, f"{_name(at)} is longer than {most} characters ({len(value)})", "invalid-value")
+            findings.wrong_type(loc, "text", value, secret=secret)
+        elif not matches(value):
+            findings.invalid_value(loc, description, value, secret=secret)
+        elif maximum is not None and len(value) > maximum:
+            findings.add(loc, f"{_name(loc)} is longer than {maximum} characters ({len(value)})", "invalid-value")
 
     return check
 
 
-def word(*words: str) -> Rule:
-    """One of a few words."""
+def enum(*words: str) -> Rule:
+    """Return a rule for one of a few words."""
 
-    def check(value: Any, at: Loc, findings: Findings) -> None:
+    def check(value: Any, loc: Loc, findings: Findings) -> None:
         if not isinstance(value, str):
-            findings.wrong_kind(at, quoted(words), value)
+            findings.wrong_type(loc, quote_all(words), value)
         elif value not in words:
-            advice = did_you_mean(value, words) if len(words) > 1 else ""
-            findings.misfit(at, quoted(words), value, advice=advice)
+            hint = did_you_mean(value, words) if len(words) > 1 else ""
+            findings.invalid_value(loc, quote_all(words), value, hint=hint)
 
     return check
 
 
-def flag(value: Any, at: Loc, findings: Findings) -> None:
-    """Accept true or false."""
+def boolean(value: Any, loc: Loc, findings: Findings) -> None:
+    """Accept true and false."""
     if not isinstance(value, bool):
-        findings.wrong_kind(at, "true or false", value)
+        findings.wrong_type(loc, "true or false", value)
 
 
-def whole(least: int | None = None, most: int | None = None) -> Rule:
-    """Return a whole number, in a range that may be open."""
-    wanted = f"a whole number{_range(least, most)}"
-    lowest, highest = -math.inf if least is None else least, math.inf if most is None else most
+def integer(minimum: int | None = None, maximum: int | None = None) -> Rule:
+    """Return a rule for a whole number in a range that may be open."""
+    expected = f"a whole number{_range(minimum, maximum)}"
+    lowest, highest = -math.inf if minimum is None else minimum, math.inf if maximum is None else maximum
 
-    def check(value: Any, at: Loc, findings: Findings) -> None:
+    def check(value: Any, loc: Loc, findings: Findings) -> None:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            findings.wrong_kind(at, wanted, value)
+            findings.wrong_type(loc, expected, value)
         elif value != value // 1 or not lowest <= value <= highest:
-            findings.misfit(at, wanted, value)
+            findings.invalid_value(loc, expected, value)
 
     return check
 
 
-def _range(least: int | None, most: int | None) -> str:
-    if most is not None:
-        return f" from {least} to {most}"
-    return "" if least is None else f" of {least} or more"
+def _range(minimum: int | None, maximum: int | None) -> str:
+    if maximum is not None:
+        return f" from {minimum} to {maximum}"
+    return "" if minimum is None else f" of {minimum} or more"
 
 
-def number(least: float, most: float) -> Rule:
-    """Return a number in a range."""
-    wanted = f"a number from {least} to {most}"
+def number(minimum: float, maximum: float) -> Rule:
+    """Return a rule for a number in a range."""
+    expected = f"a number from {minimum} to {maximum}"
 
-    def check(value: Any, at: Loc, findings: Findings) -> None:
+    def check(value: Any, loc: Loc, findings: Findings) -> None:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            findings.wrong_kind(at, wanted, value)
-        elif not least <= value <= most:
-            findings.misfit(at, wanted, value)
+            findings.wrong_type(loc, expected, value)
+        elif not minimum <= value <= maximum:
+            findings.invalid_value(loc, expected, value)
 
     return check
 
 
-def list_of(item: Rule, *, least: int = 0) -> Rule:
-    """Return a list whose items follow one rule."""
+def array_of(item: Rule, *, minimum: int = 0) -> Rule:
+    """Return a rule for a list whose items follow one rule."""
 
-    def check(value: Any, at: Loc, findings: Findings) -> None:
+    def check(value: Any, loc: Loc, findings: Findings) -> None:
         if not isinstance(value, list):
-            findings.wrong_kind(at, "a list", value, secret=True)
+            findings.wrong_type(loc, "a list", value, secret=True)
             return
-        if len(value) < least:
-            findings.add(at, f"{_name(at)} must not be empty", "empty-list")
+        if len(value) < minimum:
+            findings.add(loc, f"{_name(loc)} must not be empty", "empty-list")
         for index, element in enumerate(value):
-            item(element, (*at, index), findings)
+            item(element, (*loc, index), findings)
 
     return check
 
 
-def map_of(item: Rule, *, pattern: str = "", says: str = "", least: int = 0, wanted: str = "a mapping") -> Rule:
-    """Return a mapping with free keys that match a pattern, and values that follow one rule."""
-    fits = re.compile(pattern or r"[\s\S]*").fullmatch
+def mapping_of(
+    item: Rule, *, pattern: str = "", description: str = "", minimum: int = 0, expected: str = "a mapping"
+) -> Rule:
+    """Return a rule for a mapping with free keys that match a pattern, and values that follow one rule."""
+    matches = re.compile(pattern or r"[\s\S]*").fullmatch
 
-    def check(value: Any, at: Loc, findings: Findings) -> None:
+    def check(value: Any, loc: Loc, findings: Findings) -> None:
         if not isinstance(value, dict):
-            findings.wrong_kind(at, wanted, value, secret=True)
+            findings.wrong_type(loc, expected, value, secret=True)
             return
-        if len(value) < least:
-            findings.add(at, f"{_name(at)} must not be empty", "empty-mapping")
+        if len(value) < minimum:
+            findings.add(loc, f"{_name(loc)} must not be empty", "empty-mapping")
         for key, element in value.items():
-            if not fits(key):
-                findings.add((*at, key), f"key {shown(key)} must be {says}", "invalid-key", key=True)
-            item(element, (*at, key), findings)
+            if not matches(key):
+                findings.add((*loc, key), f"key {format_value(key)} must be {description}", "invalid-key", key=True)
+            item(element, (*loc, key), findings)
 
     return check
 
 
-def obj(required: Rules, optional: Rules | None = None, *conditions: Condition) -> Rule:
-    """Return a mapping with known keys, and conditions on which of them go together."""
+def object_of(required: Rules, optional: Rules | None = None, *conditions: Condition) -> Rule:
+    """Return a rule for a mapping with known keys, and conditions on their combination."""
     known = {**required, **(optional or {})}
 
-    def check(value: Any, at: Loc, findings: Findings) -> None:
+    def check(value: Any, loc: Loc, findings: Findings) -> None:
         if not isinstance(value, dict):
-            findings.wrong_kind(at, "a mapping", value, secret=True)
+            findings.wrong_type(loc, "a mapping", value, secret=True)
             return
         for key in required:
             if key not in value:
-                findings.missing(at, key)
+                findings.missing(loc, key)
         for key, element in value.items():
             if key in known:
-                known[key](element, (*at, key), findings)
+                known[key](element, (*loc, key), findings)
             else:
-                findings.unknown(at, key, known)
+                findings.unknown(loc, key, known)
         for condition in conditions:
-            condition(value, at, findings)
+            condition(value, loc, findings)
 
     return check
 
 
-def typed(variants: Rules) -> Rule:
-    """Return a mapping whose `type` says which rule it follows."""
-    type_rule = word(*variants)
+def by_type_key(variants: Rules) -> Rule:
+    """Return a rule for a mapping whose `type` selects the rule."""
+    type_rule = enum(*variants)
 
-    def check(value: Any, at: Loc, findings: Findings) -> None:
+    def check(value: Any, loc: Loc, findings: Findings) -> None:
         if not isinstance(value, dict):
-            findings.wrong_kind(at, "a mapping", value, secret=True)
+            findings.wrong_type(loc, "a mapping", value, secret=True)
         elif "type" not in value:
-            findings.missing(at, "type", f" ({quoted(variants)})")
+            findings.missing(loc, "type", f" ({quote_all(variants)})")
         elif isinstance(value["type"], str) and value["type"] in variants:
-            variants[value["type"]](value, at, findings)
+            variants[value["type"]](value, loc, findings)
         else:
-            type_rule(value["type"], (*at, "type"), findings)
+            type_rule(value["type"], (*loc, "type"), findings)
 
     return check
 
 
-def by_kind(wanted: str, rules: Mapping[type, Rule]) -> Rule:
-    """Return a value whose kind says which rule it follows."""
+def by_value_type(expected: str, rules: Mapping[type, Rule]) -> Rule:
+    """Return a rule that depends on the Python type of the value."""
 
-    def check(value: Any, at: Loc, findings: Findings) -> None:
+    def check(value: Any, loc: Loc, findings: Findings) -> None:
         rule = rules.get(type(value))
         if rule:
-            rule(value, at, findings)
+            rule(value, loc, findings)
         else:
-            findings.wrong_kind(at, wanted, value)
+            findings.wrong_type(loc, expected, value)
 
     return check
 
 
-def later(rule: Callable[[], Rule]) -> Rule:
-    """Return a rule that is described further down."""
-    return lambda value, at, findings: rule()(value, at, findings)
+def deferred(rule: Callable[[], Rule]) -> Rule:
+    """Return a rule that is looked up when it is used, for recursive rules."""
+    return lambda value, loc, findings: rule()(value, loc, findings)
 
 
 def any_of(*keys: str) -> Condition:
-    """At least one of the keys is there."""
+    """Require at least one of the keys."""
 
-    def check(value: dict[str, Any], at: Loc, findings: Findings) -> None:
+    def check(value: dict[str, Any], loc: Loc, findings: Findings) -> None:
         if not any(key in value for key in keys):
-            findings.add(at, f"{quoted(keys)} is missing", "missing-key")
+            findings.add(loc, f"{quote_all(keys)} is missing", "missing-key")
 
     return check
 
 
 def one_of(first: str, second: str) -> Condition:
-    """Exactly one of two keys is there."""
+    """Require exactly one of two keys."""
     some = any_of(first, second)
 
-    def check(value: dict[str, Any], at: Loc, findings: Findings) -> None:
-        some(value, at, findings)
+    def check(value: dict[str, Any], loc: Loc, findings: Findings) -> None:
+        some(value, loc, findings)
         if first in value and second in value:
-            findings.conflict(at, first, second)
+            findings.conflict(loc, first, second)
 
     return check

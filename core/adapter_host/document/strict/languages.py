@@ -1,4 +1,4 @@
-"""The versions of the language that are described here, and which of them a document is held to."""
+"""The versions with rules here, and the one that applies to a document."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,7 +10,7 @@ from .grammar import Rule
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """A version of the language as its official schema has it, and versions nearby that have no schema here."""
+    """A version with an official schema, and the versions near it that have none here."""
 
     version: str
     header: str
@@ -28,7 +28,7 @@ BETA5: Final = Language(
 
 
 def language_of(data: Any) -> tuple[Language, str]:
-    """Return language to hold a document to, and the key that states the document's version (empty where none does)."""
+    """Return the language to validate a document with, and the key that declares its version (or an empty string)."""
     languages = (ALPHA2, BETA5)
     headers = [language.header for language in languages if isinstance(data, dict) and language.header in data]
     for header in headers:

@@ -1,4 +1,4 @@
-"""The ways for a unit (an operation, a tool, a resource, a function) to run."""
+"""Modes of a unit (an operation, a tool, a resource or a function)."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,40 +10,40 @@ from .grammar import Condition, Findings, Rule, anything
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """One way to run: the key that asks for it, what more it needs, and the outputs that belong to it."""
+    """A mode: the key that selects it, the keys it needs or excludes, and the rule of its outputs."""
 
     key: str
     needs: tuple[str, ...] = ()
     outputs: Rule = anything
     excludes: tuple[str, ...] = ()
 
-    def hindrances(self, value: dict[str, Any], at: Loc, findings: Findings) -> Findings:
-        """Return the problems that exclude this mode."""
+    def violations(self, value: dict[str, Any], loc: Loc, findings: Findings) -> Findings:
+        """Return the errors that rule out this mode."""
         found = Findings(findings.source)
         for key in self.needs:
             if key not in value:
-                found.missing(at, key, f" (needed with {self.key!r})")
+                found.missing(loc, key, f" (needed with {self.key!r})")
         for key in self.excludes:
             if key in value:
-                found.conflict(at, self.key, key)
+                found.conflict(loc, self.key, key)
         if "outputParameters" in value:
-            self.outputs(value["outputParameters"], (*at, "outputParameters"), found)
+            self.outputs(value["outputParameters"], (*loc, "outputParameters"), found)
         return found
 
 
-def modes(*options: Mode, without: str = "", single: bool = False) -> Condition:
-    """One of the modes fits (just one when `single`); `without` is what to say when none is asked for."""
+def modes(*available: Mode, none_message: str = "", exclusive: bool = False) -> Condition:
+    """Require one valid mode, and only one if `exclusive`; `none_message` is the error if no mode is selected."""
 
-    def check(value: dict[str, Any], at: Loc, findings: Findings) -> None:
-        asked = [mode for mode in options if not mode.key or mode.key in value]
-        if not asked:
-            findings.add(at, without, "no-mode")
+    def check(value: dict[str, Any], loc: Loc, findings: Findings) -> None:
+        candidates = [mode for mode in available if not mode.key or mode.key in value]
+        if not candidates:
+            findings.add(loc, none_message, "no-mode")
             return
-        tried = [(mode.key, mode.hindrances(value, at, findings).problems) for mode in asked]
-        fitting = [key for key, problems in tried if not problems]
-        if not fitting:
-            findings.problems += tried[0][1]
-        elif single and len(fitting) > 1:
-            findings.conflict(at, *fitting[:2])
+        attempts = [(mode.key, mode.violations(value, loc, findings).problems) for mode in candidates]
+        satisfied = [key for key, problems in attempts if not problems]
+        if not satisfied:
+            findings.problems += attempts[0][1]
+        elif exclusive and len(satisfied) > 1:
+            findings.conflict(loc, *satisfied[:2])
 
     return check

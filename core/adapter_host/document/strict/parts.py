@@ -1,98 +1,113 @@
-"""What every version of the language says in the same words."""
+"""Rules that all versions share."""
 
 from typing import Any
 
 from adapter_host.document.nodes import Loc
 
-from .grammar import Findings, Rule, Rules, anything, by_kind, flag, list_of, map_of, obj, text, typed, word
+from .grammar import (
+    Findings,
+    Rule,
+    Rules,
+    anything,
+    array_of,
+    boolean,
+    by_type_key,
+    by_value_type,
+    enum,
+    mapping_of,
+    object_of,
+    string,
+)
 from .terms import (
     EMAIL,
     FILE_URI,
-    FILLED,
     LANGUAGE,
     NAME,
+    NON_EMPTY,
     REFERENCE,
-    TEXT,
+    STRING,
     TYPE,
     URI,
+    WIDE_NAME_DESCRIPTION,
     WIDE_NAME_PATTERN,
-    WIDE_NAME_SAYS,
 )
 
-# About the document, and its binds
+# Document and binds
 
-PERSON = obj({"role": TEXT, "fullName": TEXT}, {"email": EMAIL})
-# Secret, since some will write the secret itself where the name of its place belongs.
-BOUND_KEY = text(WIDE_NAME_PATTERN, WIDE_NAME_SAYS, secret=True)
-BIND_KEYS = map_of(BOUND_KEY, pattern=r"[A-Z][A-Z0-9_]*", says="capital letters, digits and '_'")
-BIND = obj({"namespace": NAME, "keys": BIND_KEYS}, {"description": TEXT, "location": URI})
+PERSON = object_of({"role": STRING, "fullName": STRING}, {"email": EMAIL})
+# Marked secret, as some documents have the secret itself here instead of its key.
+BOUND_KEY = string(WIDE_NAME_PATTERN, WIDE_NAME_DESCRIPTION, secret=True)
+BIND_KEYS = mapping_of(BOUND_KEY, pattern=r"[A-Z][A-Z0-9_]*", description="capital letters, digits and '_'")
+BIND = object_of({"namespace": NAME, "keys": BIND_KEYS}, {"description": STRING, "location": URI})
 
-# What is sent
+# Requests
 
-FORM_PART = obj({"name": TEXT, "value": TEXT}, {"filename": TEXT, "contentType": TEXT})
-TEXT_BODY = obj({"type": TYPE, "data": TEXT})
-JSON_DATA = by_kind("text, a mapping or a list", {str: anything, dict: anything, list: anything})
-FORM_DATA = by_kind("text or a mapping", {str: anything, dict: map_of(TEXT)})
-STRUCTURED_BODY = typed(
+FORM_PART = object_of({"name": STRING, "value": STRING}, {"filename": STRING, "contentType": STRING})
+TEXT_BODY = object_of({"type": TYPE, "data": STRING})
+JSON_DATA = by_value_type("text, a mapping or a list", {str: anything, dict: anything, list: anything})
+FORM_DATA = by_value_type("text or a mapping", {str: anything, dict: mapping_of(STRING)})
+STRUCTURED_BODY = by_type_key(
     {
-        "json": obj({"type": TYPE, "data": JSON_DATA}),
+        "json": object_of({"type": TYPE, "data": JSON_DATA}),
         "text": TEXT_BODY,
         "xml": TEXT_BODY,
         "sparql": TEXT_BODY,
-        "formUrlEncoded": obj({"type": TYPE, "data": FORM_DATA}),
-        "multipartForm": obj({"type": TYPE, "data": list_of(FORM_PART)}),
+        "formUrlEncoded": object_of({"type": TYPE, "data": FORM_DATA}),
+        "multipartForm": object_of({"type": TYPE, "data": array_of(FORM_PART)}),
     }
 )
-BODY = by_kind("text or a mapping", {str: anything, dict: STRUCTURED_BODY})
-WITH = map_of(by_kind("text or a number", {str: anything, int: anything, float: anything}))
+BODY = by_value_type("text or a mapping", {str: anything, dict: STRUCTURED_BODY})
+WITH = mapping_of(by_value_type("text or a number", {str: anything, int: anything, float: anything}))
 
 
-def step(named: Rules) -> Rule:
-    """Return a step; `named` is how it is named where it stands in a list."""
-    lookup = {"index": NAME, "match": NAME, "lookupValue": TEXT, "outputParameters": list_of(TEXT, least=1)}
-    script = {"language": LANGUAGE, "location": FILE_URI, "dependencies": list_of(FILLED, least=1), "with": WITH}
-    return typed(
+def step(name_rules: Rules) -> Rule:
+    """Return the rule of a step; `name_rules` are the keys that name it in a list."""
+    lookup = {"index": NAME, "match": NAME, "lookupValue": STRING, "outputParameters": array_of(STRING, minimum=1)}
+    script = {"language": LANGUAGE, "location": FILE_URI, "dependencies": array_of(NON_EMPTY, minimum=1), "with": WITH}
+    return by_type_key(
         {
-            "call": obj({"type": TYPE, **named, "call": REFERENCE}, {"with": WITH}),
-            "lookup": obj({"type": TYPE, **named, **lookup}),
-            "script": obj({"type": TYPE, **named, "file": FILLED}, script),
+            "call": object_of({"type": TYPE, **name_rules, "call": REFERENCE}, {"with": WITH}),
+            "lookup": object_of({"type": TYPE, **name_rules, **lookup}),
+            "script": object_of({"type": TYPE, **name_rules, "file": NON_EMPTY}, script),
         }
     )
 
 
-# What is offered
+# Exposed operations
 
-FORWARD = obj({"targetNamespace": NAME}, {"trustedHeaders": list_of(TEXT, least=1)})
-HINTS = obj({}, {"readOnly": flag, "destructive": flag, "idempotent": flag, "openWorld": flag})
-SEMANTICS = obj({}, {"safe": flag, "idempotent": flag, "cacheable": flag})
-PROMPT_MESSAGE = obj({"role": word("user", "assistant"), "content": TEXT})
-SKILL_TOOL_SOURCE = obj({"sourceNamespace": TEXT, "action": TEXT})
+FORWARD = object_of({"targetNamespace": NAME}, {"trustedHeaders": array_of(STRING, minimum=1)})
+HINTS = object_of({}, {"readOnly": boolean, "destructive": boolean, "idempotent": boolean, "openWorld": boolean})
+SEMANTICS = object_of({}, {"safe": boolean, "idempotent": boolean, "cacheable": boolean})
+PROMPT_MESSAGE = object_of({"role": enum("user", "assistant"), "content": STRING})
+SKILL_TOOL_SOURCE = object_of({"sourceNamespace": STRING, "action": STRING})
 SKILL_KEYS = {
-    "license": TEXT,
-    "compatibility": text(most=500),
-    "metadata": map_of(TEXT),
-    "allowed-tools": text(most=1024),
-    "argument-hint": TEXT,
-    "user-invocable": flag,
-    "disable-model-invocation": flag,
+    "license": STRING,
+    "compatibility": string(maximum=500),
+    "metadata": mapping_of(STRING),
+    "allowed-tools": string(maximum=1024),
+    "argument-hint": STRING,
+    "user-invocable": boolean,
+    "disable-model-invocation": boolean,
     "location": FILE_URI,
 }
 
 
-def mcp_port(value: dict[str, Any], at: Loc, findings: Findings) -> None:
-    """Check that a port is declared with the transport http only."""
+def mcp_port(value: dict[str, Any], loc: Loc, findings: Findings) -> None:
+    """Require a port for the transport http, and reject it for stdio."""
     transport = value.get("transport", "http")
     if transport == "stdio" and "port" in value:
-        findings.add((*at, "port"), "'port' has no use with 'transport: stdio'", "conflicting-keys", key=True)
+        findings.add((*loc, "port"), "'port' is not allowed with 'transport: stdio'", "conflicting-keys", key=True)
     elif transport == "http" and "port" not in value:
-        findings.missing(at, "port", " (needed unless 'transport' is 'stdio')")
+        findings.missing(loc, "port", " (needed unless 'transport' is 'stdio')")
 
 
-def importable(own: Rule, imported: Rule, *, mark: str, place: str = "from") -> Rule:
-    """Return an entry of its own, which has the key `mark`, or one imported from the file at the key `place`."""
+def importable(own: Rule, imported: Rule, *, own_key: str, file_key: str = "from") -> Rule:
+    """Return the rule of an entry with the key `own_key`, or of an import from the file at `file_key`."""
 
-    def check(value: Any, at: Loc, findings: Findings) -> None:
-        foreign = isinstance(value, dict) and not value.keys().isdisjoint({"import", place}) and mark not in value
-        (imported if foreign else own)(value, at, findings)
+    def check(value: Any, loc: Loc, findings: Findings) -> None:
+        is_import = (
+            isinstance(value, dict) and not value.keys().isdisjoint({"import", file_key}) and own_key not in value
+        )
+        (imported if is_import else own)(value, loc, findings)
 
     return check

@@ -19,7 +19,7 @@ def read_schema(declared: FormatDeclaration, suffix: str) -> tuple[Path, bytes] 
         )
         return None
     source = declared.context.loaded.source
-    folder = Path(source.where(declared.context.loaded.loc(declared.spec))[0]).parent
+    folder = Path(source.position_of(declared.context.loaded.loc(declared.spec))[0]).parent
     try:
         path, text = read_within(folder, name)
     except OSError as error:

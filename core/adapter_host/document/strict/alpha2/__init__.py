@@ -1,4 +1,4 @@
-"""Version 1.0.0-alpha2: what has a name stands in lists."""
+"""Version 1.0.0-alpha2: named entries are lists."""
 
 from .document import DOCUMENT, VERSION
 

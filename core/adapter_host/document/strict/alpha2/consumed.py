@@ -1,6 +1,6 @@
-"""What a capability consumes."""
+"""Rules of `consumes`."""
 
-from adapter_host.document.strict.grammar import list_of, obj, word
+from adapter_host.document.strict.grammar import array_of, enum, object_of
 from adapter_host.document.strict.parts import BODY, importable
 from adapter_host.document.strict.terms import (
     AUTHENTICATION,
@@ -9,40 +9,40 @@ from adapter_host.document.strict.terms import (
     NAME,
     OUTPUT_TYPE,
     SECRET,
-    TEXT,
+    STRING,
     WIDE_NAME,
 )
 
-CONSUMED_INPUT = obj(
-    {"name": WIDE_NAME, "in": word("query", "header", "path", "cookie", "body", "environment")},
+CONSUMED_INPUT = object_of(
+    {"name": WIDE_NAME, "in": enum("query", "header", "path", "cookie", "body", "environment")},
     {"value": SECRET},
 )
-CONSUMED_INPUTS = list_of(CONSUMED_INPUT)
-CONSUMED_OUTPUT = obj({"name": WIDE_NAME, "type": OUTPUT_TYPE, "value": TEXT})
-CONSUMED_OPERATION = obj(
+CONSUMED_INPUTS = array_of(CONSUMED_INPUT)
+CONSUMED_OUTPUT = object_of({"name": WIDE_NAME, "type": OUTPUT_TYPE, "value": STRING})
+CONSUMED_OPERATION = object_of(
     {"name": NAME, "method": METHOD},
     {
-        "label": TEXT,
-        "description": TEXT,
+        "label": STRING,
+        "description": STRING,
         "inputParameters": CONSUMED_INPUTS,
         "body": BODY,
-        "outputRawFormat": word("json", "xml", "avro", "protobuf", "csv", "tsv", "psv", "yaml", "html", "markdown"),
-        "outputSchema": TEXT,
-        "outputParameters": list_of(CONSUMED_OUTPUT),
+        "outputRawFormat": enum("json", "xml", "avro", "protobuf", "csv", "tsv", "psv", "yaml", "html", "markdown"),
+        "outputSchema": STRING,
+        "outputParameters": array_of(CONSUMED_OUTPUT),
     },
 )
-CONSUMED_RESOURCE = obj(
-    {"name": NAME, "path": TEXT, "operations": list_of(CONSUMED_OPERATION, least=1)},
-    {"label": TEXT, "description": TEXT, "inputParameters": CONSUMED_INPUTS},
+CONSUMED_RESOURCE = object_of(
+    {"name": NAME, "path": STRING, "operations": array_of(CONSUMED_OPERATION, minimum=1)},
+    {"label": STRING, "description": STRING, "inputParameters": CONSUMED_INPUTS},
 )
-CONSUMES_HTTP = obj(
-    {"namespace": NAME, "type": word("http"), "baseUri": BASE_URI},
+CONSUMES_HTTP = object_of(
+    {"namespace": NAME, "type": enum("http"), "baseUri": BASE_URI},
     {
-        "description": TEXT,
+        "description": STRING,
         "inputParameters": CONSUMED_INPUTS,
         "authentication": AUTHENTICATION,
-        "resources": list_of(CONSUMED_RESOURCE, least=1),
+        "resources": array_of(CONSUMED_RESOURCE, minimum=1),
     },
 )
-CONSUMES_IMPORT = obj({"location": TEXT, "import": NAME}, {"as": NAME, "description": TEXT})
-CONSUMES = list_of(importable(CONSUMES_HTTP, CONSUMES_IMPORT, mark="type", place="location"), least=1)
+CONSUMES_IMPORT = object_of({"location": STRING, "import": NAME}, {"as": NAME, "description": STRING})
+CONSUMES = array_of(importable(CONSUMES_HTTP, CONSUMES_IMPORT, own_key="type", file_key="location"), minimum=1)

@@ -1,6 +1,6 @@
-"""What a capability exposes: REST, MCP and skills."""
+"""Rules of `exposes`: REST, MCP and skills."""
 
-from adapter_host.document.strict.grammar import any_of, flag, list_of, obj, one_of, text, word
+from adapter_host.document.strict.grammar import any_of, array_of, boolean, enum, object_of, one_of, string
 from adapter_host.document.strict.modes import Mode, modes
 from adapter_host.document.strict.outputs import MAPPED_LIST
 from adapter_host.document.strict.parts import FORWARD, HINTS, PROMPT_MESSAGE, SKILL_KEYS, SKILL_TOOL_SOURCE, mcp_port
@@ -14,7 +14,7 @@ from adapter_host.document.strict.terms import (
     NAME,
     PORT,
     REFERENCE,
-    TEXT,
+    STRING,
     TYPE,
     WIDE_NAME,
 )
@@ -23,22 +23,22 @@ from .units import ANY_LIST, EXECUTION, FROM_STEPS_LIST, MOCK_LIST, TOOL_INPUT
 
 # Exposed as REST
 
-EXPOSED_INPUT = obj(
+EXPOSED_INPUT = object_of(
     {
         "name": WIDE_NAME,
-        "in": word("query", "header", "path", "cookie", "body"),
+        "in": enum("query", "header", "path", "cookie", "body"),
         "type": INPUT_TYPE,
-        "description": TEXT,
+        "description": STRING,
     },
-    {"pattern": TEXT, "value": TEXT},
+    {"pattern": STRING, "value": STRING},
 )
-EXPOSED_OPERATION = obj(
+EXPOSED_OPERATION = object_of(
     {"method": METHOD},
     {
         "name": NAME,
-        "label": TEXT,
-        "description": TEXT,
-        "inputParameters": list_of(EXPOSED_INPUT),
+        "label": STRING,
+        "description": STRING,
+        "inputParameters": array_of(EXPOSED_INPUT),
         "ref": REFERENCE,
         **EXECUTION,
     },
@@ -48,32 +48,32 @@ EXPOSED_OPERATION = obj(
         Mode("", outputs=MAPPED_LIST),
     ),
 )
-EXPOSED_RESOURCE = obj(
-    {"path": TEXT},
+EXPOSED_RESOURCE = object_of(
+    {"path": STRING},
     {
         "name": NAME,
-        "label": TEXT,
-        "description": TEXT,
-        "inputParameters": list_of(EXPOSED_INPUT),
-        "operations": list_of(EXPOSED_OPERATION),
+        "label": STRING,
+        "description": STRING,
+        "inputParameters": array_of(EXPOSED_INPUT),
+        "operations": array_of(EXPOSED_OPERATION),
         "forward": FORWARD,
     },
     any_of("operations", "forward"),
 )
-REST = obj(
+REST = object_of(
     {"type": TYPE, "port": PORT, "namespace": NAME},
-    {"address": ADDRESS, "authentication": AUTHENTICATION, "resources": list_of(EXPOSED_RESOURCE, least=1)},
+    {"address": ADDRESS, "authentication": AUTHENTICATION, "resources": array_of(EXPOSED_RESOURCE, minimum=1)},
 )
 
 # Exposed as MCP
 
-TOOL = obj(
+TOOL = object_of(
     {},
     {
         "name": NAME,
-        "label": TEXT,
-        "description": TEXT,
-        "inputParameters": list_of(TOOL_INPUT),
+        "label": STRING,
+        "description": STRING,
+        "inputParameters": array_of(TOOL_INPUT),
         "ref": REFERENCE,
         "hints": HINTS,
         **EXECUTION,
@@ -83,56 +83,56 @@ TOOL = obj(
         Mode("call", ("name", "description"), MAPPED_LIST),
         Mode("steps", ("name", "description"), FROM_STEPS_LIST),
         Mode("outputParameters", ("name", "description"), MOCK_LIST),
-        without="the tool needs 'ref', 'call', 'steps' or 'outputParameters'",
+        none_message="the tool needs 'ref', 'call', 'steps' or 'outputParameters'",
     ),
 )
-MCP_RESOURCE = obj(
-    {"name": WIDE_NAME, "label": TEXT, "uri": TEXT, "description": TEXT},
+MCP_RESOURCE = object_of(
+    {"name": WIDE_NAME, "label": STRING, "uri": STRING, "description": STRING},
     {"mimeType": MIME_TYPE, "location": FILE_URI, **EXECUTION},
     modes(
         Mode("call", outputs=MAPPED_LIST, excludes=("location",)),
         Mode("steps", outputs=FROM_STEPS_LIST, excludes=("location",)),
         Mode("location", outputs=ANY_LIST, excludes=("call", "steps")),
-        without="the resource needs 'call', 'steps' or 'location'",
-        single=True,
+        none_message="the resource needs 'call', 'steps' or 'location'",
+        exclusive=True,
     ),
 )
-PROMPT_ARGUMENT = obj({"name": WIDE_NAME, "description": TEXT}, {"label": TEXT, "required": flag})
-PROMPT = obj(
-    {"name": WIDE_NAME, "label": TEXT, "description": TEXT},
+PROMPT_ARGUMENT = object_of({"name": WIDE_NAME, "description": STRING}, {"label": STRING, "required": boolean})
+PROMPT = object_of(
+    {"name": WIDE_NAME, "label": STRING, "description": STRING},
     {
-        "arguments": list_of(PROMPT_ARGUMENT, least=1),
-        "template": list_of(PROMPT_MESSAGE, least=1),
+        "arguments": array_of(PROMPT_ARGUMENT, minimum=1),
+        "template": array_of(PROMPT_MESSAGE, minimum=1),
         "location": FILE_URI,
     },
     one_of("template", "location"),
 )
-MCP = obj(
-    {"type": TYPE, "namespace": NAME, "tools": list_of(TOOL, least=1)},
+MCP = object_of(
+    {"type": TYPE, "namespace": NAME, "tools": array_of(TOOL, minimum=1)},
     {
-        "transport": word("http", "stdio"),
+        "transport": enum("http", "stdio"),
         "address": ADDRESS,
         "port": PORT,
-        "description": TEXT,
+        "description": STRING,
         "authentication": AUTHENTICATION,
-        "resources": list_of(MCP_RESOURCE, least=1),
-        "prompts": list_of(PROMPT, least=1),
+        "resources": array_of(MCP_RESOURCE, minimum=1),
+        "prompts": array_of(PROMPT, minimum=1),
     },
     mcp_port,
 )
 
 # Exposed as skills
 
-SKILL_TOOL = obj(
-    {"name": NAME, "description": TEXT},
-    {"from": SKILL_TOOL_SOURCE, "instruction": TEXT},
+SKILL_TOOL = object_of(
+    {"name": NAME, "description": STRING},
+    {"from": SKILL_TOOL_SOURCE, "instruction": STRING},
     one_of("from", "instruction"),
 )
-EXPOSED_SKILL = obj(
-    {"name": NAME, "description": text(most=1024)},
-    {**SKILL_KEYS, "tools": list_of(SKILL_TOOL, least=1)},
+EXPOSED_SKILL = object_of(
+    {"name": NAME, "description": string(maximum=1024)},
+    {**SKILL_KEYS, "tools": array_of(SKILL_TOOL, minimum=1)},
 )
-SKILL = obj(
-    {"type": TYPE, "port": PORT, "namespace": NAME, "skills": list_of(EXPOSED_SKILL, least=1)},
-    {"address": ADDRESS, "description": TEXT, "authentication": AUTHENTICATION},
+SKILL = object_of(
+    {"type": TYPE, "port": PORT, "namespace": NAME, "skills": array_of(EXPOSED_SKILL, minimum=1)},
+    {"address": ADDRESS, "description": STRING, "authentication": AUTHENTICATION},
 )

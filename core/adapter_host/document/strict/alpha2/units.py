@@ -1,34 +1,46 @@
-"""How operations, tools, resources and functions run, and what they put out."""
+"""Rules of operations, tools, resources and functions: execution and outputs."""
 
-from adapter_host.document.strict.grammar import Rule, anything, flag, later, list_of, map_of, obj, typed, word
+from adapter_host.document.strict.grammar import (
+    Rule,
+    anything,
+    array_of,
+    boolean,
+    by_type_key,
+    deferred,
+    enum,
+    mapping_of,
+    object_of,
+)
 from adapter_host.document.strict.parts import WITH, step
-from adapter_host.document.strict.terms import INPUT_TYPE, NAME, REFERENCE, TARGET, TEXT, TYPE, WIDE_NAME
+from adapter_host.document.strict.terms import INPUT_TYPE, NAME, REFERENCE, STRING, TARGET, TYPE, WIDE_NAME
 
-STEPS = list_of(step({"name": NAME}), least=1)
-MAPPINGS = list_of(obj({"targetName": TARGET, "value": TEXT}))
+STEPS = array_of(step({"name": NAME}), minimum=1)
+MAPPINGS = array_of(object_of({"targetName": TARGET, "value": STRING}))
 EXECUTION = {
     "call": REFERENCE,
     "with": WITH,
     "steps": STEPS,
     "mappings": MAPPINGS,
-    "outputParameters": anything,  # what it must be, the mode says
+    "outputParameters": anything,  # validated by the mode
 }
 
-# Outputs put together from steps, or made up
+# Outputs of steps, and constant outputs
 
-STEP_SCALAR = obj({"name": WIDE_NAME, "type": TYPE})
-FROM_STEPS: Rule = typed(
+STEP_SCALAR = object_of({"name": WIDE_NAME, "type": TYPE})
+FROM_STEPS: Rule = by_type_key(
     {
         "string": STEP_SCALAR,
         "number": STEP_SCALAR,
         "boolean": STEP_SCALAR,
-        "object": obj({"name": WIDE_NAME, "type": TYPE, "properties": map_of(later(lambda: FROM_STEPS))}),
-        "array": obj({"name": WIDE_NAME, "type": TYPE, "items": list_of(later(lambda: FROM_STEPS), least=1)}),
+        "object": object_of({"name": WIDE_NAME, "type": TYPE, "properties": mapping_of(deferred(lambda: FROM_STEPS))}),
+        "array": object_of(
+            {"name": WIDE_NAME, "type": TYPE, "items": array_of(deferred(lambda: FROM_STEPS), minimum=1)}
+        ),
     }
 )
-MOCK = obj({"name": WIDE_NAME, "type": word("string", "number", "boolean"), "value": TEXT})
-FROM_STEPS_LIST = list_of(FROM_STEPS)
-MOCK_LIST = list_of(MOCK, least=1)
-ANY_LIST = list_of(anything)
+MOCK = object_of({"name": WIDE_NAME, "type": enum("string", "number", "boolean"), "value": STRING})
+FROM_STEPS_LIST = array_of(FROM_STEPS)
+MOCK_LIST = array_of(MOCK, minimum=1)
+ANY_LIST = array_of(anything)
 
-TOOL_INPUT = obj({"name": WIDE_NAME, "type": INPUT_TYPE, "description": TEXT}, {"required": flag})
+TOOL_INPUT = object_of({"name": WIDE_NAME, "type": INPUT_TYPE, "description": STRING}, {"required": boolean})

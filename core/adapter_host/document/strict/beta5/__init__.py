@@ -1,4 +1,4 @@
-"""Version 1.0.0-beta5: what has a name stands in mappings, below its name."""
+"""Version 1.0.0-beta5: named entries are mappings from names."""
 
 from .document import DOCUMENT, VERSION
 

@@ -1,6 +1,6 @@
-"""What a capability consumes."""
+"""Rules of `consumes`."""
 
-from adapter_host.document.strict.grammar import list_of, map_of, obj, typed, word
+from adapter_host.document.strict.grammar import array_of, by_type_key, enum, mapping_of, object_of
 from adapter_host.document.strict.parts import BODY, importable
 from adapter_host.document.strict.terms import (
     AUTHENTICATION,
@@ -10,48 +10,48 @@ from adapter_host.document.strict.terms import (
     NAME,
     OUTPUT_TYPE,
     SECRET,
-    TEXT,
-    TEXTS,
+    STRING,
+    STRINGS,
     TYPE,
 )
 
 from .units import BY_NAME, by_name, by_wide_name
 
 CONSUMED_INPUTS = by_wide_name(
-    obj({"in": word("query", "header", "path", "cookie", "body", "environment")}, {"value": SECRET})
+    object_of({"in": enum("query", "header", "path", "cookie", "body", "environment")}, {"value": SECRET})
 )
-CONSUMED_OUTPUT = obj({"type": OUTPUT_TYPE, "value": TEXT})
-CONSUMED_OPERATION = obj(
+CONSUMED_OUTPUT = object_of({"type": OUTPUT_TYPE, "value": STRING})
+CONSUMED_OPERATION = object_of(
     {"method": METHOD},
     {
-        "display": TEXT,
-        "tags": TEXTS,
-        "description": TEXT,
+        "display": STRING,
+        "tags": STRINGS,
+        "description": STRING,
         "inputParameters": CONSUMED_INPUTS,
         "body": BODY,
-        "outputRawFormat": word(
+        "outputRawFormat": enum(
             "json", "xml", "avro", "protobuf", "csv", "tsv", "psv", "yaml", "html", "markdown", "binary"
         ),
-        "outputMediaType": TEXT,
+        "outputMediaType": STRING,
         "maxBinarySize": BINARY_SIZE,
-        "outputSchema": TEXT,
-        "outputParameters": map_of(CONSUMED_OUTPUT, wanted=BY_NAME),
+        "outputSchema": STRING,
+        "outputParameters": mapping_of(CONSUMED_OUTPUT, expected=BY_NAME),
     },
 )
-CONSUMED_RESOURCE = obj(
-    {"path": TEXT, "operations": by_name(CONSUMED_OPERATION)},
-    {"display": TEXT, "tags": TEXTS, "description": TEXT, "inputParameters": CONSUMED_INPUTS},
+CONSUMED_RESOURCE = object_of(
+    {"path": STRING, "operations": by_name(CONSUMED_OPERATION)},
+    {"display": STRING, "tags": STRINGS, "description": STRING, "inputParameters": CONSUMED_INPUTS},
 )
-ZITI = obj({"type": TYPE, "service": TEXT, "identity": TEXT}, {"fallback": word("fail", "direct")})
-CONSUMES_HTTP = obj(
-    {"namespace": NAME, "type": word("http"), "baseUri": BASE_URI},
+ZITI = object_of({"type": TYPE, "service": STRING, "identity": STRING}, {"fallback": enum("fail", "direct")})
+CONSUMES_HTTP = object_of(
+    {"namespace": NAME, "type": enum("http"), "baseUri": BASE_URI},
     {
-        "description": TEXT,
+        "description": STRING,
         "inputParameters": CONSUMED_INPUTS,
         "authentication": AUTHENTICATION,
-        "tunnel": typed({"ziti": ZITI}),
+        "tunnel": by_type_key({"ziti": ZITI}),
         "resources": by_name(CONSUMED_RESOURCE),
     },
 )
-IMPORT = obj({"from": TEXT, "import": NAME}, {"as": NAME, "description": TEXT})
-CONSUMES = list_of(importable(CONSUMES_HTTP, IMPORT, mark="type"), least=1)
+IMPORT = object_of({"from": STRING, "import": NAME}, {"as": NAME, "description": STRING})
+CONSUMES = array_of(importable(CONSUMES_HTTP, IMPORT, own_key="type"), minimum=1)

@@ -1,13 +1,13 @@
-"""A document of 1.0.0-beta5, as its official schema has it."""
+"""Rules of a 1.0.0-beta5 document, as in its official schema."""
 
 from typing import Any
 
 from adapter_host.document.nodes import Loc
-from adapter_host.document.strict.grammar import Findings, any_of, list_of, obj, quoted, word
+from adapter_host.document.strict.grammar import Findings, any_of, array_of, enum, object_of, quote_all
 from adapter_host.document.strict.modes import Mode, modes
 from adapter_host.document.strict.outputs import MAPPED_LIST
 from adapter_host.document.strict.parts import BIND, PERSON, SEMANTICS, importable
-from adapter_host.document.strict.terms import DATE, NAME, TEXT, TEXTS
+from adapter_host.document.strict.terms import DATE, NAME, STRING, STRINGS
 
 from .consumed import CONSUMES, IMPORT
 from .exposed import EXPOSES
@@ -15,17 +15,17 @@ from .units import EXECUTION, FROM_STEPS_BY_NAME, MOCKS_BY_NAME, TOOL_INPUTS, by
 
 VERSION = "1.0.0-beta5"
 
-INFO = obj(
-    {"display": TEXT, "description": TEXT},
-    {"tags": TEXTS, "created": DATE, "modified": DATE, "version": TEXT, "stakeholders": list_of(PERSON)},
+INFO = object_of(
+    {"display": STRING, "description": STRING},
+    {"tags": STRINGS, "created": DATE, "modified": DATE, "version": STRING, "stakeholders": array_of(PERSON)},
 )
-BINDS = list_of(importable(BIND, IMPORT, mark="keys"), least=1)
-FLOW = obj(
-    {"description": TEXT},
+BINDS = array_of(importable(BIND, IMPORT, own_key="keys"), minimum=1)
+FLOW = object_of(
+    {"description": STRING},
     {
-        "tags": TEXTS,
+        "tags": STRINGS,
         "semantics": SEMANTICS,
-        "outputMediaType": TEXT,
+        "outputMediaType": STRING,
         "inputParameters": TOOL_INPUTS,
         **EXECUTION,
     },
@@ -33,24 +33,24 @@ FLOW = obj(
         Mode("call", outputs=MAPPED_LIST),
         Mode("steps", outputs=FROM_STEPS_BY_NAME),
         Mode("outputParameters", outputs=MOCKS_BY_NAME),
-        without="the flow needs 'call', 'steps' or 'outputParameters'",
+        none_message="the flow needs 'call', 'steps' or 'outputParameters'",
     ),
 )
-AGGREGATE = obj({"display": TEXT, "flows": by_name(FLOW)}, {"namespace": NAME})
-AGGREGATES = list_of(importable(AGGREGATE, IMPORT, mark="flows"), least=1)
+AGGREGATE = object_of({"display": STRING, "flows": by_name(FLOW)}, {"namespace": NAME})
+AGGREGATES = array_of(importable(AGGREGATE, IMPORT, own_key="flows"), minimum=1)
 SECTIONS = {"binds": BINDS, "consumes": CONSUMES, "exposes": EXPOSES, "aggregates": AGGREGATES}
-CAPABILITY = obj({}, SECTIONS, any_of("exposes", "consumes"))
+CAPABILITY = object_of({}, SECTIONS, any_of("exposes", "consumes"))
 
 
-def one_section(value: dict[str, Any], at: Loc, findings: Findings) -> None:
-    """Check that a document is a capability, or shares exactly one section."""
+def one_section(value: dict[str, Any], loc: Loc, findings: Findings) -> None:
+    """Require `capability`, or a single section to import from."""
     shared = [key for key in SECTIONS if key in value]
     if "capability" in value:
         return
     if not shared:
-        findings.missing(at, "capability", f" (or, in a file to import from, {quoted(SECTIONS)})")
+        findings.missing(loc, "capability", f" (or, in a file to import from, {quote_all(SECTIONS)})")
     elif len(shared) > 1:
-        findings.conflict(at, *shared[:2])
+        findings.conflict(loc, *shared[:2])
 
 
-DOCUMENT = obj({"ikanos": word(VERSION)}, {"info": INFO, **SECTIONS, "capability": CAPABILITY}, one_section)
+DOCUMENT = object_of({"ikanos": enum(VERSION)}, {"info": INFO, **SECTIONS, "capability": CAPABILITY}, one_section)

@@ -1,4 +1,4 @@
-"""What a capability exposes: REST, MCP and skills."""
+"""Rules of `exposes`: REST, MCP and skills."""
 
 from typing import Any
 
@@ -8,16 +8,16 @@ from adapter_host.document.strict.grammar import (
     Findings,
     any_of,
     anything,
-    by_kind,
-    flag,
-    list_of,
-    map_of,
-    obj,
+    array_of,
+    boolean,
+    by_type_key,
+    by_value_type,
+    enum,
+    integer,
+    mapping_of,
+    object_of,
     one_of,
-    text,
-    typed,
-    whole,
-    word,
+    string,
 )
 from adapter_host.document.strict.modes import Mode, modes
 from adapter_host.document.strict.outputs import MAPPED_LIST
@@ -37,14 +37,14 @@ from adapter_host.document.strict.terms import (
     FILE_URI,
     INPUT_TYPE,
     METHOD,
+    MIME_DESCRIPTION,
     MIME_PATTERN,
-    MIME_SAYS,
     MIME_TYPE,
     NAME,
     PORT,
     REFERENCE,
-    TEXT,
-    TEXTS,
+    STRING,
+    STRINGS,
     TYPE,
 )
 
@@ -54,35 +54,41 @@ from .units import EXECUTION, FROM_STEPS_BY_NAME, MOCKS_BY_NAME, TOOL_INPUTS, by
 # Exposed as REST
 
 EXPOSED_INPUTS = by_wide_name(
-    obj(
-        {"in": word("query", "header", "path", "cookie", "body"), "type": INPUT_TYPE, "description": TEXT},
-        {"pattern": TEXT, "value": TEXT},
+    object_of(
+        {"in": enum("query", "header", "path", "cookie", "body"), "type": INPUT_TYPE, "description": STRING},
+        {"pattern": STRING, "value": STRING},
     )
 )
-CONTENT = obj({}, {"binary": flag, "schema": map_of(anything)})
-RESPONSE = obj({}, {"description": TEXT, "content": map_of(CONTENT, pattern=MIME_PATTERN, says=MIME_SAYS, least=1)})
-RESPONSES = map_of(RESPONSE, pattern=r"[1-5][0-9X]{2}", says="a status or a range of them, as 200 and 2XX")
-RESPONSE_BINARY = obj({"mediaType": MIME_TYPE}, {"status": whole(100, 599), "description": TEXT})
+CONTENT = object_of({}, {"binary": boolean, "schema": mapping_of(anything)})
+RESPONSE = object_of(
+    {},
+    {
+        "description": STRING,
+        "content": mapping_of(CONTENT, pattern=MIME_PATTERN, description=MIME_DESCRIPTION, minimum=1),
+    },
+)
+RESPONSES = mapping_of(RESPONSE, pattern=r"[1-5][0-9X]{2}", description="a status or a range, such as 200 or 2XX")
+RESPONSE_BINARY = object_of({"mediaType": MIME_TYPE}, {"status": integer(100, 599), "description": STRING})
 
 
-def rest_outputs(value: Any, at: Loc, findings: Findings) -> None:
-    """Where they are a list they are mapped; of anything else the official schema asks nothing."""
+def rest_outputs(value: Any, loc: Loc, findings: Findings) -> None:
+    """Validate a list as mapped outputs; the official schema accepts anything else."""
     if isinstance(value, list):
-        MAPPED_LIST(value, at, findings)
+        MAPPED_LIST(value, loc, findings)
 
 
-def one_answer(value: dict[str, Any], at: Loc, findings: Findings) -> None:
-    """Check that a binary response is declared in one of the two ways."""
+def one_binary_response(value: dict[str, Any], loc: Loc, findings: Findings) -> None:
+    """Reject `responses` together with `responseBinary`."""
     if "responses" in value and "responseBinary" in value:
-        findings.conflict(at, "responses", "responseBinary")
+        findings.conflict(loc, "responses", "responseBinary")
 
 
-EXPOSED_OPERATION = obj(
+EXPOSED_OPERATION = object_of(
     {"method": METHOD},
     {
-        "display": TEXT,
-        "tags": TEXTS,
-        "description": TEXT,
+        "display": STRING,
+        "tags": STRINGS,
+        "description": STRING,
         "inputParameters": EXPOSED_INPUTS,
         "ref": REFERENCE,
         "responses": RESPONSES,
@@ -90,21 +96,21 @@ EXPOSED_OPERATION = obj(
         **EXECUTION,
     },
     modes(Mode("ref"), Mode("", outputs=rest_outputs)),
-    one_answer,
+    one_binary_response,
 )
-EXPOSED_RESOURCE = obj(
-    {"path": TEXT},
+EXPOSED_RESOURCE = object_of(
+    {"path": STRING},
     {
-        "display": TEXT,
-        "tags": TEXTS,
-        "description": TEXT,
+        "display": STRING,
+        "tags": STRINGS,
+        "description": STRING,
         "inputParameters": EXPOSED_INPUTS,
         "operations": by_name(EXPOSED_OPERATION),
         "forward": FORWARD,
     },
     any_of("operations", "forward"),
 )
-REST = obj(
+REST = object_of(
     {"type": TYPE, "port": PORT, "namespace": NAME},
     {
         "address": ADDRESS,
@@ -116,12 +122,12 @@ REST = obj(
 
 # Exposed as MCP
 
-TOOL = obj(
+TOOL = object_of(
     {},
     {
-        "display": TEXT,
-        "tags": TEXTS,
-        "description": TEXT,
+        "display": STRING,
+        "tags": STRINGS,
+        "description": STRING,
         "inputParameters": TOOL_INPUTS,
         "ref": REFERENCE,
         "hints": HINTS,
@@ -132,44 +138,44 @@ TOOL = obj(
         Mode("call", ("description",), MAPPED_LIST),
         Mode("steps", ("description",), FROM_STEPS_BY_NAME),
         Mode("outputParameters", ("description",), MOCKS_BY_NAME),
-        without="the tool needs 'ref', 'call', 'steps' or 'outputParameters'",
+        none_message="the tool needs 'ref', 'call', 'steps' or 'outputParameters'",
     ),
 )
-MCP_RESOURCE = obj(
-    {"display": TEXT, "uri": TEXT, "description": TEXT},
-    {"mimeType": MIME_TYPE, "binary": flag, "location": FILE_URI, **EXECUTION},
+MCP_RESOURCE = object_of(
+    {"display": STRING, "uri": STRING, "description": STRING},
+    {"mimeType": MIME_TYPE, "binary": boolean, "location": FILE_URI, **EXECUTION},
     modes(
         Mode("call", outputs=MAPPED_LIST, excludes=("location",)),
         Mode("steps", outputs=FROM_STEPS_BY_NAME, excludes=("location",)),
         Mode(
             "location",
-            outputs=by_kind("a list or a mapping", {list: anything, dict: anything}),
+            outputs=by_value_type("a list or a mapping", {list: anything, dict: anything}),
             excludes=("call", "steps"),
         ),
-        without="the resource needs 'call', 'steps' or 'location'",
-        single=True,
+        none_message="the resource needs 'call', 'steps' or 'location'",
+        exclusive=True,
     ),
 )
-PROMPT_ARGUMENT = obj({"description": TEXT}, {"display": TEXT, "required": flag})
-PROMPT = obj(
-    {"display": TEXT, "description": TEXT},
+PROMPT_ARGUMENT = object_of({"description": STRING}, {"display": STRING, "required": boolean})
+PROMPT = object_of(
+    {"display": STRING, "description": STRING},
     {
         "arguments": by_wide_name(PROMPT_ARGUMENT),
-        "template": list_of(PROMPT_MESSAGE, least=1),
+        "template": array_of(PROMPT_MESSAGE, minimum=1),
         "location": FILE_URI,
     },
     one_of("template", "location"),
 )
-MCP = obj(
+MCP = object_of(
     {"type": TYPE, "namespace": NAME, "tools": by_name(TOOL)},
     {
-        "transport": word("http", "stdio"),
+        "transport": enum("http", "stdio"),
         "address": ADDRESS,
         "port": PORT,
-        "description": TEXT,
+        "description": STRING,
         "maxBinarySize": BINARY_SIZE,
-        "ttlMs": whole(),
-        "cacheScope": word("public", "private"),
+        "ttlMs": integer(),
+        "cacheScope": enum("public", "private"),
         "authentication": AUTHENTICATION,
         "resources": by_name(MCP_RESOURCE),
         "prompts": by_name(PROMPT),
@@ -179,16 +185,16 @@ MCP = obj(
 
 # Exposed as skills
 
-SKILL_TOOL = obj(
-    {"description": TEXT},
-    {"from": SKILL_TOOL_SOURCE, "instruction": TEXT},
+SKILL_TOOL = object_of(
+    {"description": STRING},
+    {"from": SKILL_TOOL_SOURCE, "instruction": STRING},
     one_of("from", "instruction"),
 )
-EXPOSED_SKILL = obj({"description": text(most=1024)}, {**SKILL_KEYS, "tools": by_name(SKILL_TOOL)})
-SKILL = obj(
+EXPOSED_SKILL = object_of({"description": string(maximum=1024)}, {**SKILL_KEYS, "tools": by_name(SKILL_TOOL)})
+SKILL = object_of(
     {"type": TYPE, "port": PORT, "namespace": NAME, "skills": by_name(EXPOSED_SKILL)},
-    {"address": ADDRESS, "description": TEXT, "authentication": AUTHENTICATION},
+    {"address": ADDRESS, "description": STRING, "authentication": AUTHENTICATION},
 )
 
-EXPOSED = typed({"rest": REST, "mcp": MCP, "skill": SKILL, "control": CONTROL})
-EXPOSES = list_of(importable(EXPOSED, IMPORT, mark="type"), least=1)
+EXPOSED = by_type_key({"rest": REST, "mcp": MCP, "skill": SKILL, "control": CONTROL})
+EXPOSES = array_of(importable(EXPOSED, IMPORT, own_key="type"), minimum=1)

@@ -1,56 +1,68 @@
-"""How operations, tools, resources and flows run, and what they put out."""
+"""Rules of operations, tools, resources and flows: execution and outputs."""
 
-from adapter_host.document.strict.grammar import Rule, anything, flag, later, list_of, map_of, obj, typed, word
+from adapter_host.document.strict.grammar import (
+    Rule,
+    anything,
+    array_of,
+    boolean,
+    by_type_key,
+    deferred,
+    enum,
+    mapping_of,
+    object_of,
+)
 from adapter_host.document.strict.parts import WITH, step
 from adapter_host.document.strict.terms import (
     INPUT_TYPE,
+    NAME_DESCRIPTION,
     NAME_PATTERN,
-    NAME_SAYS,
     REFERENCE,
+    STRING,
     TARGET,
-    TEXT,
     TYPE,
+    WIDE_NAME_DESCRIPTION,
     WIDE_NAME_PATTERN,
-    WIDE_NAME_SAYS,
 )
 
 BY_NAME = "a mapping by name"
 
 
 def by_name(item: Rule) -> Rule:
-    """At least one entry, each below its name."""
-    return map_of(item, pattern=NAME_PATTERN, says=NAME_SAYS, least=1, wanted=BY_NAME)
+    """Return the rule of a mapping from names, with at least one entry."""
+    return mapping_of(item, pattern=NAME_PATTERN, description=NAME_DESCRIPTION, minimum=1, expected=BY_NAME)
 
 
 def by_wide_name(item: Rule) -> Rule:
-    """Any number of entries, each below its name."""
-    return map_of(item, pattern=WIDE_NAME_PATTERN, says=WIDE_NAME_SAYS, wanted=BY_NAME)
+    """Return the rule of a mapping from names that may contain '_' and '*'."""
+    return mapping_of(item, pattern=WIDE_NAME_PATTERN, description=WIDE_NAME_DESCRIPTION, expected=BY_NAME)
 
 
 STEPS = by_name(step({}))
-MAPPINGS = list_of(obj({"target": TARGET, "value": TEXT}))
+MAPPINGS = array_of(object_of({"target": TARGET, "value": STRING}))
 EXECUTION = {
     "call": REFERENCE,
     "with": WITH,
     "steps": STEPS,
     "mappings": MAPPINGS,
-    "outputParameters": anything,  # what it must be, the mode says
+    "outputParameters": anything,  # validated by the mode
 }
 
-# Outputs put together from steps, or made up
+# Outputs of steps, and constant outputs
 
-STEP_SCALAR = obj({"type": TYPE})
-FROM_STEPS: Rule = typed(
+STEP_SCALAR = object_of({"type": TYPE})
+FROM_STEPS: Rule = by_type_key(
     {
         "string": STEP_SCALAR,
         "number": STEP_SCALAR,
         "boolean": STEP_SCALAR,
-        "object": obj({"type": TYPE, "properties": map_of(later(lambda: FROM_STEPS))}),
-        "array": obj({"type": TYPE, "items": map_of(later(lambda: FROM_STEPS), least=1, wanted=BY_NAME)}),
+        "object": object_of({"type": TYPE, "properties": mapping_of(deferred(lambda: FROM_STEPS))}),
+        "array": object_of(
+            {"type": TYPE, "items": mapping_of(deferred(lambda: FROM_STEPS), minimum=1, expected=BY_NAME)}
+        ),
     }
 )
-MOCK = obj({"type": word("string", "number", "boolean"), "value": TEXT})
-FROM_STEPS_BY_NAME = map_of(FROM_STEPS, wanted=BY_NAME)
-MOCKS_BY_NAME = map_of(MOCK, least=1, wanted=BY_NAME)
+MOCK = object_of({"type": enum("string", "number", "boolean"), "value": STRING})
+FROM_STEPS_BY_NAME = mapping_of(FROM_STEPS, expected=BY_NAME)
+MOCKS_BY_NAME = mapping_of(MOCK, minimum=1, expected=BY_NAME)
 
-TOOL_INPUTS = by_wide_name(obj({"type": INPUT_TYPE, "description": TEXT}, {"required": flag}))
+TOOL_INPUTS = by_wide_name(object_of({"type": INPUT_TYPE, "description": STRING}, {"required": boolean}))
