@@ -176,7 +176,7 @@ async def fetch(session: aiohttp.ClientSession, url: str) -> tuple[int, bytes]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Yield to other tasks until a condition holds."""
+    """Let other tasks run until a condition holds."""
     async with asyncio.timeout(5):
         while not condition():  # noqa: ASYNC110 -- what is waited for is not this test's to signal
             await asyncio.sleep(0)

@@ -26,7 +26,6 @@ from adapter_host.document.dialects import is_import, normalize, read_version, v
 from adapter_host.document.imports import SECTIONS, ImportResolver, is_fragment
 from adapter_host.document.messages import describe_type, did_you_mean, format_value, join_words
 from adapter_host.document.source import Loc, Source
-from adapter_host.document.strict import check_strict
 from adapter_host.errors import BindError, Problem, ProblemsError
 from adapter_host.plugin.manager import Plugins
 from adapter_host.settings import Settings
@@ -84,7 +83,11 @@ def load_document(source: Source, plugins: Plugins, settings: Settings, *, stric
     version, problems = read_version(source)
     if not all(problem.warning for problem in problems):
         raise ProblemsError(problems)
-    problems += check_strict(source) if strict else ()
+    if strict:
+        # Imported late: the official schemas are a third of this package, and few commands need them.
+        from adapter_host.document.strict import check_strict
+
+        problems += check_strict(source)
     problems += normalize(source)
     imports = ImportResolver(source)
     imports.resolve()

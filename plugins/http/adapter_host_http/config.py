@@ -106,6 +106,11 @@ class Timeouts(Model):
     total: float | None = Field(None, gt=0)
 
 
+def _current_name(transport: object) -> object:
+    # Documents from before the first release have another name for it.
+    return "native" if transport == "lean" else transport
+
+
 class HttpConfig(ConsumerConfig):
     """A consumed HTTP API."""
 
@@ -114,4 +119,6 @@ class HttpConfig(ConsumerConfig):
     authentication: Authentication | None = None
     resources: ListField[HttpResource] = ()
     timeout: Timeouts = Field(default_factory=Timeouts, alias="x-timeout")
-    transport: Literal["native", "aiohttp"] = Field("native", alias="x-transport")
+    transport: Annotated[Literal["native", "aiohttp"], BeforeValidator(_current_name)] = Field(
+        "native", alias="x-transport"
+    )

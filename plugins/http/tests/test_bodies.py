@@ -229,4 +229,4 @@ def test_invalid_bodies(problems: Any) -> None:
     assert len(reported) == 1
     assert "body" in reported[0].message
     reported = problems({"method": "POST", "body": {"a": "{{nobody.X}}"}})
-    assert "there is no bind 'nobody'" in reported[0].message
+    assert "'{{nobody.X}}'" in reported[0].message

@@ -413,6 +413,10 @@ async def test_proxies_of_the_environment(start: Any, api: Any, environment: dic
             await call()
 
 
+def test_earlier_name_of_the_native_transport(problems: Any) -> None:
+    assert problems(**{"x-transport": "lean"}) == []
+
+
 def test_unknown_transport(problems: Any) -> None:
     (problem,) = problems(**{"x-transport": "fast"})
     assert problem.message.endswith("'x-transport' must be one of 'native' or 'aiohttp' (given 'fast')")
