@@ -189,7 +189,7 @@ def test_the_house_rule_of_the_reference_warns() -> None:
     plugins.register("house", SimpleNamespace(**executed(block)))
     host = Host(ROOT / "capabilities/stations.yaml", plugins=plugins)
     assert [(warning.code, warning.line > 0, warning.message) for warning in host.warnings] == [
-        ("house-rule", True, "'stations-rest' is open to everybody (give it 'authentication')")
+        ("house-rule", True, "'stations-rest' has no authentication; add 'authentication'")
     ]
 
 
