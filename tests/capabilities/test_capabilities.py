@@ -270,7 +270,7 @@ CALLS: dict[str, list[Rest | Tool | Resource | Prompt | Photograph]] = {
             "/skills/lending",
             {
                 "name": "lending",
-                "description": "Lends seeds to gardeners who know what they want.",
+                "description": "Lends seeds to gardeners.",
                 "user-invocable": True,
                 "disable-model-invocation": False,
                 "tools": [
