@@ -1,6 +1,6 @@
-"""Serves an example with a stand-in upstream, calls it over REST and over MCP, and goes on serving until Ctrl-C.
+"""Serve an example with a mock server, call it over REST and over MCP, and serve until Ctrl-C.
 
-Without a terminal on standard input it stops after the calls. Run it by `make demo`.
+Without a terminal on standard input, stop after the calls. Run it with `make demo`.
 """
 
 from __future__ import annotations
@@ -32,31 +32,31 @@ ORDER = {"baseUrl": "https://app.example.com/plans/success", "priceID": "price_t
 
 
 def main() -> int:
-    """Run the demo; gives its exit code."""
+    """Run the demo; return its exit code."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with TemporaryDirectory() as folder, serving(Path(folder, "ready.json")) as child:
         urls = wait_for(Path(folder, "ready.json"), child)
         if urls is None:
             return child.returncode or 1
-        answered = call_rest(urls["netbird-checkout-rest"]) and asyncio.run(call_tool(urls["netbird-checkout-mcp"]))
+        succeeded = call_rest(urls["netbird-checkout-rest"]) and asyncio.run(call_tool(urls["netbird-checkout-mcp"]))
         if sys.stdin.isatty():
             print("\nServing until Ctrl-C.", flush=True)
             with suppress(KeyboardInterrupt):
                 child.wait()
             print()
-    return 0 if answered and child.returncode == 0 else 1
+    return 0 if succeeded and child.returncode == 0 else 1
 
 
 @contextmanager
 def serving(ready_file: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Yield the real command as a child; it drains and stops at the end."""
     options = ["--capability", CAPABILITY, "--mock"]
-    for namespace in taken(PORTS):
-        print(f"Port {PORTS[namespace]} is taken, so {namespace} gets a free one.")
+    for namespace in in_use(PORTS):
+        print(f"Port {PORTS[namespace]} is in use; {namespace} uses a free port.")
         options += ["--port", f"{namespace}=0"]
     print(f"$ adapter-host serve {shlex.join(options)}\n", flush=True)
     options += ["--ready-file", str(ready_file), "--log-level", "warning"]
-    # A session of its own, so that Ctrl-C reaches the demo alone, which stops the child once.
+    # In a new session, Ctrl-C reaches only the demo, which stops the child once.
     child = subprocess.Popen(
         [sys.executable, "-m", "adapter_host", "serve", *options], cwd=ROOT, start_new_session=True
     )
@@ -68,21 +68,21 @@ def serving(ready_file: Path) -> Iterator[subprocess.Popen[bytes]]:
             child.wait()
 
 
-def taken(ports: Mapping[str, int]) -> Sequence[str]:
-    """Which of the ports somebody else listens on."""
-    found = []
+def in_use(ports: Mapping[str, int]) -> Sequence[str]:
+    """Return the namespaces of ports that another process uses."""
+    namespaces = []
     for namespace, port in ports.items():
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
-                found.append(namespace)
-    return found
+                namespaces.append(namespace)
+    return namespaces
 
 
 def wait_for(ready_file: Path, child: subprocess.Popen[bytes]) -> dict[str, str] | None:
-    """Return the URLs by namespace once it serves; None when the child ended instead."""
+    """Return the URLs by namespace once the child serves; None if it has exited."""
     while not ready_file.exists():
         try:
             child.wait(timeout=0.05)
@@ -94,14 +94,14 @@ def wait_for(ready_file: Path, child: subprocess.Popen[bytes]) -> dict[str, str]
 
 
 def call_rest(base: str) -> bool:
-    """One REST call, as curl makes it."""
+    """Call the REST route; return whether it succeeded."""
     url, body, headers = base + PATH, json.dumps(ORDER), {"Content-Type": "application/json"}
     line = ["curl", "-X", "POST", url, "-H", "Content-Type: application/json", "-d", body]
     print(f"Over REST:\n\n$ {shlex.join(line)}")
     request = urllib.request.Request(url, body.encode(), headers, method="POST")
     try:
         with urllib.request.urlopen(request) as response:
-            print(f"{shown(json.load(response))}\n")
+            print(f"{as_json(json.load(response))}\n")
         return True
     except urllib.error.HTTPError as error:
         print(f"{error.code} {error.reason}\n{error.read().decode()}\n")
@@ -109,18 +109,20 @@ def call_rest(base: str) -> bool:
 
 
 async def call_tool(url: str) -> bool:
-    """One tool call, by the official MCP client."""
+    """Call the tool with the official MCP client; return whether it succeeded."""
     async with Client(url) as client:
         tools = ", ".join(tool.name for tool in (await client.list_tools()).tools)
         result = await client.call_tool(TOOL, {"body": ORDER})
-    print(f"Over MCP, at {url} (tools: {tools}):\n\n{TOOL} {shown({'body': ORDER})}\n->")
+    print(f"Over MCP, at {url} (tools: {tools}):\n\n{TOOL} {as_json({'body': ORDER})}\n->")
     for content in result.content:
-        print(shown(json.loads(content.text)) if isinstance(content, TextContent) and not result.is_error else content)
+        print(
+            as_json(json.loads(content.text)) if isinstance(content, TextContent) and not result.is_error else content
+        )
     return not result.is_error
 
 
-def shown(data: Any) -> str:
-    """Plain data for people."""
+def as_json(data: Any) -> str:
+    """Return data as indented JSON."""
     return json.dumps(data, indent=2, ensure_ascii=False)
 
 

@@ -1,7 +1,7 @@
-"""The benchmark: adapter-host beside what one would use instead, in one run on one machine.
+"""The benchmark: adapter-host and its alternatives, in one run on one machine.
 
-What is measured has one core to itself, what loads it and the API behind it the other. Ratios hold on any machine;
-figures are this machine's.
+The measured server has one core, the load generator and the upstream API have the other. Ratios hold on any machine;
+figures are those of this machine.
 """
 
 from __future__ import annotations

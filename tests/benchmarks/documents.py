@@ -47,7 +47,7 @@ def capability(consumes: list[dict[str, Any]], exposes: list[dict[str, Any]]) ->
 
 
 def consumer(base: str, resources: list[dict[str, Any]], namespace: str = "orders") -> dict[str, Any]:
-    """Return an API that wants a credential."""
+    """Return an API that requires a credential."""
     return {
         "type": "http",
         "namespace": namespace,

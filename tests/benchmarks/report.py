@@ -1,4 +1,4 @@
-"""The report page: the results of the latest run stand between markers, everything else is written by hand."""
+"""The report page: the results of the latest run are between markers, everything else is written by hand."""
 
 from __future__ import annotations
 

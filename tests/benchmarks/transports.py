@@ -1,7 +1,7 @@
-"""What an upstream call costs over each transport: CPU time of the calling process for a request, in microseconds.
+"""The cost of an upstream call over each transport: CPU microseconds of the calling process for a request.
 
-Every contender is a server that passes a POST on to an API and answers with what that says. CPU time is compared, and
-not rates, as it does not depend on what else the machine does. Clients that are not installed are left out.
+Every contender is a server that forwards a POST to an API and returns the response. The benchmark compares CPU time
+instead of rates, since it does not depend on the load of the machine. Clients that are not installed are skipped.
 """
 
 from __future__ import annotations

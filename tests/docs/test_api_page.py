@@ -1,4 +1,4 @@
-"""docs/reference/api.md is made from the docstrings; `ADAPTER_HOST_REWRITE=1` writes it anew."""
+"""docs/reference/api.md is generated from the docstrings; `ADAPTER_HOST_REWRITE=1` rewrites it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ import adapter_host.testing
 from tests.support.paths import ROOT
 
 PAGE = ROOT / "docs/reference/api.md"
-# Read here, since the tests' own environment is clean.
+# Read at import, because a fixture clears the environment of tests.
 REWRITE = bool(os.environ.get("ADAPTER_HOST_REWRITE"))
 HEAD = """# The public API
 
-Every name that `adapter_host` and `adapter_host.testing` give; this page is made from their docstrings. What is not
-here is not public. [Writing a plugin](../writing-a-plugin.md) and [Embedding](../embedding.md) show how the parts meet.
+You can import these names from `adapter_host` and `adapter_host.testing`; all other names are private. The page is
+generated from the docstrings. [Writing a plugin](../writing-a-plugin.md) and [Embedding](../embedding.md) show you how
+to use them together.
 """
 
 
@@ -75,13 +76,13 @@ def page() -> str:
     return "\n".join(line.rstrip() for line in "\n".join(parts).splitlines()) + "\n"
 
 
-def test_the_page_is_made_from_the_docstrings() -> None:
+def test_page_matches_the_docstrings() -> None:
     if REWRITE:
         PAGE.write_text(page())
     assert PAGE.read_text() == page()
 
 
-def test_the_page_lists_every_public_name() -> None:
+def test_page_lists_every_public_name() -> None:
     text = PAGE.read_text()
     for name in (*adapter_host.__all__, *adapter_host.testing.__all__):
         assert f"\n### {name}\n" in text

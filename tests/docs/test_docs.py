@@ -1,4 +1,4 @@
-"""The documentation says what is so: its commands answer as shown, its code runs, nothing is left out."""
+"""Tests of the documentation: commands print the shown output, code runs, and no option, hook or error is missing."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ def test_every_toml_block_is_toml(page: Path) -> None:
 # Commands
 
 
-def test_it_is_as_the_page_says(page: Path, tmp_path: Path) -> None:
+def test_console_blocks_match_the_output(page: Path, tmp_path: Path) -> None:
     Reader(tmp_path).read(page)
 
 
 @pytest.mark.parametrize(("name", "least"), [("README.md", 3), ("docs/tutorial.md", 8), ("docs/embedding.md", 2)])
-def test_what_pages_show_is_compared(tmp_path: Path, name: str, least: int) -> None:
+def test_outputs_are_compared(tmp_path: Path, name: str, least: int) -> None:
     reader = Reader(tmp_path)
     reader.read(ROOT / name)
     assert reader.compared >= least
@@ -74,12 +74,12 @@ def listed(section: str) -> set[str]:
 
 @pytest.mark.parametrize("command", [*COMMANDS, "plugins new"])
 def test_every_option_is_documented(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    said = sections(CLI)
-    common = listed(said["Options of several commands"]) if command in UPSTREAM_COMMANDS else set()
-    assert listed(said[command]) | common == offered(command, capsys) - {"--help"}
+    documented = sections(CLI)
+    common = listed(documented["Options of several commands"]) if command in UPSTREAM_COMMANDS else set()
+    assert listed(documented[command]) | common == offered(command, capsys) - {"--help"}
 
 
-def test_every_option_that_is_named_exists(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_mentioned_option_exists(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
     known = {"--version", "--help"}.union(*(offered(command, capsys) for command in (*COMMANDS, "plugins new")))
     named = set(re.findall(r"`(--[a-z-]+)[ `]", page.read_text()))
     for block in blocks(page, "console"):
@@ -88,7 +88,7 @@ def test_every_option_that_is_named_exists(page: Path, capsys: pytest.CaptureFix
     assert named <= known
 
 
-def test_the_demo_answers_and_stops() -> None:
+def test_demo_calls_the_example_and_stops() -> None:
     demo = [sys.executable, str(DOCS / "demo.py")]
     done = subprocess.run(demo, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=40, check=False)
     assert done.returncode == 0, done.stderr
@@ -127,8 +127,8 @@ def test_every_python_block_runs(page: Path, applications: list[web.Application]
 async def test_the_embedding_block_serves(name: str, applications: list[web.Application]) -> None:
     executed(next(block for block in blocks(ROOT / name, "python") if "run_app" in block.text))
     async with TestClient(TestServer(applications[0])) as client:
-        answer = await client.get("/api/greeting-rest/greetings/Ada")
-        assert await answer.json() == {"greeting": "Hello, Ada!", "language": "en"}
+        response = await client.get("/api/greeting-rest/greetings/Ada")
+        assert await response.json() == {"greeting": "Hello, Ada!", "language": "en"}
 
 
 def plugin(page: Path, type: str) -> Any:
@@ -149,9 +149,9 @@ def exposing(type: str, **keys: Any) -> dict[str, Any]:
     }
 
 
-async def answered(method: str, url: str, **sent: Any) -> tuple[int, str]:
-    async with aiohttp.ClientSession() as session, session.request(method, url, **sent) as answer:
-        return answer.status, await answer.text()
+async def response_of(method: str, url: str, **sent: Any) -> tuple[int, str]:
+    async with aiohttp.ClientSession() as session, session.request(method, url, **sent) as response:
+        return response.status, await response.text()
 
 
 async def test_the_plugin_of_the_readme_serves() -> None:
@@ -159,9 +159,9 @@ async def test_the_plugin_of_the_readme_serves() -> None:
     plugins = Plugins({"plain": plugin(ROOT / "README.md", "plain")})
     async with running(document, plugins=plugins) as served:
         url = served.url("shown")
-        assert await answered("GET", f"{url}/read?id=7") == (200, '{"id":7}')
-        assert await answered("GET", f"{url}/read?id=x") == (400, "'id' must be an integer (given \"x\")")
-        assert await answered("GET", f"{url}/read?uid=7") == (400, "unknown parameter 'uid'; did you mean 'id'?")
+        assert await response_of("GET", f"{url}/read?id=7") == (200, '{"id":7}')
+        assert await response_of("GET", f"{url}/read?id=x") == (400, "'id' must be an integer (given \"x\")")
+        assert await response_of("GET", f"{url}/read?uid=7") == (400, "unknown parameter 'uid'; did you mean 'id'?")
 
 
 async def test_the_exposer_of_the_guide_serves() -> None:
@@ -169,9 +169,9 @@ async def test_the_exposer_of_the_guide_serves() -> None:
     plugins = Plugins({"words": plugin(DOCS / "writing-a-plugin.md", "words")})
     async with running(document, plugins=plugins) as served:
         url = served.url("shown") + "/look"
-        assert await answered("POST", url, json={"id": 7}) == (200, '{"id":7}')
-        assert await answered("POST", url, json=[7]) == (400, '{"error": "the body must be a JSON object"}')
-        assert await answered("POST", url, data="{") == (400, '{"error": "the body must be JSON"}')
+        assert await response_of("POST", url, json={"id": 7}) == (200, '{"id":7}')
+        assert await response_of("POST", url, json=[7]) == (400, '{"error": "the body must be a JSON object"}')
+        assert await response_of("POST", url, data="{") == (400, '{"error": "the body must be JSON"}')
 
 
 async def test_the_consumer_of_the_guide_is_called() -> None:
@@ -183,7 +183,7 @@ async def test_the_consumer_of_the_guide_is_called() -> None:
         assert (await served.host.call("shown.roll", {"times": 3})).data == [20, 20, 20]
 
 
-def test_the_house_rule_of_the_reference_warns() -> None:
+def test_rule_of_the_reference_warns() -> None:
     block = next(b for b in blocks(DOCS / "reference/hooks.md", "python") if "house-rule" in b.text)
     plugins = Plugins.installed()
     plugins.register("house", SimpleNamespace(**executed(block)))
@@ -193,7 +193,7 @@ def test_the_house_rule_of_the_reference_warns() -> None:
     ]
 
 
-# Nothing is left out
+# Completeness
 
 
 def test_every_hook_has_its_section() -> None:
@@ -202,14 +202,14 @@ def test_every_hook_has_its_section() -> None:
 
 
 def test_every_error_has_its_section() -> None:
-    said = sections(DOCS / "reference/errors.md")
+    documented = sections(DOCS / "reference/errors.md")
     public = [getattr(adapter_host, name) for name in adapter_host.__all__]
     errors = [value for value in public if isinstance(value, type) and issubclass(value, AdapterHostError)]
     assert len(errors) > 10
     for error in errors:
-        assert error.__name__ in said
+        assert error.__name__ in documented
         if issubclass(error, OperationError) and error is not UpstreamStatusError:
-            assert f"| `{error.__name__}` | {error.status}" in said["One call"]
+            assert f"| `{error.__name__}` | {error.status}" in documented["One call"]
 
 
 def anchors(page: Path) -> set[str]:
@@ -217,7 +217,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_every_link_leads_somewhere(page: Path) -> None:
+def test_every_link_has_a_target(page: Path) -> None:
     for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
         if not target.startswith("https://"):
             name, _, anchor = target.partition("#")

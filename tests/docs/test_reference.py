@@ -1,7 +1,7 @@
-"""The reference has a row for every field of every object: of the official schemas, and of our own models.
+"""The reference has a row for every field of every object, both of the official schemas and of our own models.
 
-The head of a table there is the object's name in the schema (several, where they share their rows); each row begins
-with the names of a field.
+The head of a table is the object's name in the schema (several if they share their rows); each row begins with the
+names of a field.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def names(cell: str) -> list[str]:
 
 
 def rows() -> Iterator[tuple[set[str], str]]:
-    """Each row of the reference: the fields that it is about, as `Object.field`, and its text."""
+    """Yield the fields of each row, as `Object.field`, and its text."""
     for page in PAGES:
         for head, body in HEAD.findall(page.read_text()):
             for row in body.splitlines():
@@ -47,18 +47,18 @@ def test_every_field_has_a_row(version: str) -> None:
 
 
 @EVERY
-def test_what_has_no_fields_is_named(version: str) -> None:
-    said = {name for page in PAGES for line in page.read_text().splitlines() for name in names(line)}
-    assert parts(version) - fields(version) - said == set()
+def test_every_object_without_fields_is_named(version: str) -> None:
+    named = {name for page in PAGES for line in page.read_text().splitlines() for name in names(line)}
+    assert parts(version) - fields(version) - named == set()
 
 
-def test_a_row_is_in_a_schema_or_ours() -> None:
+def test_every_row_is_in_a_schema_or_ours() -> None:
     known = set().union(*(fields(version) for version in FILES))
     assert [row for about, row in rows() if not about & known and OURS not in row] == []
 
 
 def required(name: str, schema: Any) -> Iterator[str]:
-    """Return the required keys of an object in each of its forms."""
+    """Yield the required keys of an object in each of its forms."""
     if isinstance(schema, dict):
         yield from (f"{name}.{key}" for key in schema.get("required", ()))
         for key, value in schema.get("properties", {}).items():
@@ -66,10 +66,10 @@ def required(name: str, schema: Any) -> Iterator[str]:
 
 
 @EVERY
-def test_what_a_schema_asks_for_is_marked(version: str) -> None:
-    asked = {field for name, schema in definitions(version) for field in required(name, schema)}
+def test_required_fields_are_marked(version: str) -> None:
+    required_fields = {field for name, schema in definitions(version) for field in required(name, schema)}
     for about, row in rows():
-        if about & asked:
+        if about & required_fields:
             assert re.search("required|strict", row.split(" | ")[2]), row
 
 
@@ -85,12 +85,12 @@ def models(model: type[Model]) -> Iterator[type[Model]]:
         yield from models(child)
 
 
-def test_every_key_that_is_read_has_a_row() -> None:
+def test_every_key_of_our_models_has_a_row() -> None:
     packages = ("adapter_host.capability.spec", *(f"adapter_host_{plugin}." for plugin in PLUGINS))
     for plugin in PLUGINS:
         importlib.import_module(f"adapter_host_{plugin}.config")
     known = [model for model in models(Model) if model.__module__.startswith(packages)]
     keys = {field.alias or name for model in known for name, field in model.model_fields.items()}
-    said = {field.rpartition(".")[2] for field in documented()}
+    names_in_rows = {field.rpartition(".")[2] for field in documented()}
     assert len(keys) > 100
-    assert keys - said == set()
+    assert keys - names_in_rows == set()

@@ -470,7 +470,7 @@ def test_fragment_of_binds_validates(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 async def test_renamed_import_keeps_its_own_qualifier(tmp_path: Path) -> None:
-    """An exposer's inputs are qualified by its own name, whatever the import calls it."""
+    """An exposer's inputs are qualified by its own name, also if the import renames it."""
     path = write_split(tmp_path, newer(OLDER), nested=False)
     document = yaml.safe_load(path.read_text())
     document["capability"]["exposes"][0]["as"] = "renamed"

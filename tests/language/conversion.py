@@ -16,10 +16,10 @@ BY_NAME = {
     "arguments",
     "functions",
 }
-"""The lists that are mappings in the later language, wherever they stand."""
+"""The lists that are mappings in the later language, at any depth."""
 RENAMED = {"label": "display", "targetName": "target", "functions": "flows"}
 AS_IT_IS = {"with", "data", "keys", "metadata", "template"}
-"""What holds the user's own keys."""
+"""The keys whose mappings have keys of the user."""
 
 
 def as_beta5(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -84,7 +84,7 @@ async def echo(responses: Mapping[str, Any]) -> AsyncIterator[Echo]:
 
 @dataclass
 class Served:
-    """A served document: `web` is its REST exposer, `agents` its MCP exposer, and `api` what it calls."""
+    """A served document: `web` is its REST exposer, `agents` its MCP exposer, and `api` the consumed API."""
 
     running: Running
     api: Echo
@@ -147,7 +147,7 @@ async def served(
     files: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> AsyncIterator[Served]:
-    """Serve a document whose API is an echo; from a file in `folder` with `files` beside it, if given."""
+    """Serve a document whose API is an echo; from a file in `folder` with `files` next to it, if set."""
     async with AsyncExitStack() as stack:
         api = await stack.enter_async_context(echo(responses or {}))
         source = _called_at(api.url, document)

@@ -1,8 +1,8 @@
-"""Every object and field of the official schemas has a test that shows at run time what it does.
+"""Every object and field of the official schemas has a test of its effect at run time.
 
-A test says so by a mark, `@pytest.mark.shows("ExposedOperation", "method", "call")`; a definition without fields is
-claimed by its name alone. The tests in `language` say their documents in both languages, so that a claim of a field
-holds for what the later language calls it, too; a claim of another test, if the object is defined alike in both.
+A test claims fields with a mark, `@pytest.mark.shows("ExposedOperation", "method", "call")`; for a definition without
+fields it claims only the name. The tests in `language` run in both languages, so a claim also covers the field's name
+in the later language. A claim of another test does so only if both languages define the object alike.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Mutation testing of one package: change the code in many small ways and count the changes that no test notices.
 
-mutmut expects the code below `src`, so this copies the package, its tests and what they read into a folder of
-`.cache/mutants`, and runs mutmut there. mutmut forks the process that has imported everything, so a mutant of code
-that runs at import never takes effect; such a mutant is run again in a process of its own.
+mutmut expects the code below `src`, so this script copies the package, its tests and their data into a folder of
+`.cache/mutants`, and runs mutmut there. mutmut forks a process that has imported everything, so a mutant of code that
+runs at import has no effect; the script runs such a mutant again in a new process.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FURTHER_TESTS: Final = {
     "compiler": ("tests/compiler", "tests/language"),
     "server": ("tests/server", "tests/host", "tests/auth"),
 }
-"""The tests of a package of the core, where they are not those of its folder alone."""
+"""The tests of packages of the core that are also tested outside of their folder."""
 
 CONFIGURATION: Final = """
 [tool.mutmut]
@@ -108,7 +108,7 @@ def find(name: str) -> Package:
 
 
 def stage(package: Package) -> Path:
-    """Copy what mutmut and the tests need to a folder of their own, and return it."""
+    """Copy the files for mutmut and the tests to a new folder, and return it."""
     folder = ROOT / ".cache/mutants" / package.name
     shutil.rmtree(folder, ignore_errors=True)
     ignored = shutil.ignore_patterns("__pycache__", "node_modules", "mutants")

@@ -337,7 +337,7 @@ async def test_unreachable_url(capsys: pytest.CaptureFixture[str], unused_tcp_po
     assert "cannot fetch: ClientConnectorError" in capsys.readouterr().err
 
 
-# What documents try
+# Malicious documents
 
 
 @pytest.mark.parametrize(

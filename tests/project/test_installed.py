@@ -1,4 +1,4 @@
-"""A stranger's machine: a clean environment with our wheels alone, and a package that was made there.
+"""A user's machine: a clean environment with only our wheels, and a package that was generated there.
 
 Third-party packages are linked from the environment of the tests, so nothing is downloaded.
 """

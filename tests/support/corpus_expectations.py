@@ -1,6 +1,6 @@
-"""What published capability files mean, read from their YAML alone: the requests they ask for, unit by unit.
+"""Expectations for published capability files, derived only from their YAML: the request of each operation and tool.
 
-Nothing here knows the host: another reading of the same documents, to hold the host's against.
+This module does not use the host: it is a second implementation, to compare the host with.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _TAG: Final = re.compile(r"\{\{\s*(?:(\w+)\.)?([\w-]+)\s*\}\}")
 _CALLERS: Final = re.compile(r"(?:rest|tools)\.(.+)")
 _VERSION: Final = re.compile(r"/v\d+(?=/|$)")
 
-# What the documents leave open: the types of what only a body's template names.
+# Not specified by the documents: types of inputs that occur only in the template of a body.
 _UNTYPED: Final = {"messages": "array", "n": "integer", "max_tokens": "integer", "temperature": "number"}
 
 Query = list[tuple[str, str]]
@@ -329,7 +329,7 @@ def arguments(unit: Unit, *, optional: bool) -> dict[str, Any]:
 def _value(where: str, given: Input, kind: str) -> Any:
     number = zlib.crc32(f"{where}.{given.name}".encode()) % 1_000_000
     text = f"{given.name} {number} a/b&c=d?e#f%2Fg+h\u00e9\u2713;{{{{tools.{given.name}}}}}\"'\\<>"
-    if given.place == "path":  # where a dot may stand between two values
+    if given.place == "path":  # where a dot can be between two values
         text = text.replace(".", " ")
     if given.place == "header":
         text = f'{given.name} {number} a/b&c="d";{{e}}'
@@ -436,7 +436,7 @@ def _authenticate(given: Mapping[str, str], secrets: Mapping[str, str], headers:
 
 
 def _pairs(given: Input, value: Any, name: str) -> Query:
-    """Return a list is one pair for each of its elements, unless its description asks for commas."""
+    """Return one pair for each element of a list, or one pair with commas if its description requires that."""
     if not isinstance(value, list):
         return [(name, as_text(value))]
     if "comma" in given.description.lower():

@@ -1,4 +1,4 @@
-"""A host as a process of its own, for tests of what happens to a process."""
+"""A host in a separate process, for tests that affect a complete process."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class HostProcess:
         return (self.folder / "host.log").read_text(errors="replace")
 
     async def terminate(self, seconds: float = 20) -> int:
-        """Send SIGTERM, and return the exit code; raise `TimeoutError` if the process goes on."""
+        """Send SIGTERM, and return the exit code; raise `TimeoutError` if the process does not exit."""
         self.process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(seconds):
             return await self.process.wait()

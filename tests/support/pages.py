@@ -161,7 +161,7 @@ def _said(words: list[str]) -> str:
 
 
 class Served:
-    """Capabilities served with a stand-in, in a thread; `ports` is where each declared port is in truth."""
+    """Capabilities served with a mock server, in a thread; `ports` maps declared to actual ports."""
 
     def __init__(self, files: list[str], given: Mapping[str, int]) -> None:
         self._files = files
@@ -171,7 +171,7 @@ class Served:
         self.host = self._host({namespace: shared.get(port, 0) for namespace, port in wanted.items()})
         self.ports: dict[int, int] = {}
         self._loop = asyncio.new_event_loop()
-        # A daemon: a page that is wrong ends its test, and must not keep the process.
+        # A daemon thread, so that a failing page does not block the end of the process.
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._wait(self.host.start())
@@ -194,7 +194,7 @@ class Served:
         self._loop.close()
 
     def moved(self, text: str) -> str:
-        """Return the text with the ports as they are."""
+        """Return the text with the actual ports."""
         return re.sub(r"127\.0\.0\.1:(\d+)", lambda url: f"127.0.0.1:{self.ports[int(url[1])]}", text)
 
     def table(self) -> str:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 CLOSE = b"Host: localhost\r\nConnection: close\r\n"
-"""The headers of a request that is alone on its connection."""
+"""The headers of a request that is the only one on its connection."""
 
 
 @dataclass
@@ -19,7 +19,7 @@ class Connection:
     writer: asyncio.StreamWriter
 
     async def send(self, data: bytes) -> None:
-        """Send bytes, and wait until the system has taken them."""
+        """Send bytes, and wait until the kernel has buffered them."""
         self.writer.write(data)
         await self.writer.drain()
 
@@ -47,7 +47,7 @@ class Connection:
 
 @asynccontextmanager
 async def connect(port: int, *, receive_buffer: int = 2**16) -> AsyncIterator[Connection]:
-    """Open a connection to a port of loopback."""
+    """Open a connection to a loopback port."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=receive_buffer)
     try:
         yield Connection(reader, writer)
@@ -56,7 +56,7 @@ async def connect(port: int, *, receive_buffer: int = 2**16) -> AsyncIterator[Co
 
 
 async def exchange(port: int, request: bytes, *, seconds: float = 20) -> bytes:
-    """Send a request on a connection of its own, and return everything up to its end."""
+    """Send a request on a new connection, and return everything up to its end."""
     async with connect(port) as connection:
         await connection.send(request)
         return await connection.read_all(seconds)
@@ -69,7 +69,7 @@ def status_of(response: bytes) -> int:
 
 @dataclass
 class RawUpstream:
-    """A server of loopback whose connections a coroutine serves."""
+    """A server on loopback that serves connections with a coroutine."""
 
     port: int = 0
     connections: list[Connection] = field(default_factory=list)
@@ -81,7 +81,7 @@ class RawUpstream:
 
 @asynccontextmanager
 async def raw_upstream(serve: Callable[[Connection], Awaitable[None]]) -> AsyncIterator[RawUpstream]:
-    """Serve every connection by a coroutine; raise what it raises, except when its client has left."""
+    """Serve every connection with a coroutine; raise its exceptions, except after the client has disconnected."""
     upstream = RawUpstream()
     tasks: list[asyncio.Task[None]] = []
 

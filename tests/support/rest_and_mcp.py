@@ -1,4 +1,4 @@
-"""One consumed HTTP API, offered over REST and over MCP, all of it on real sockets."""
+"""One consumed HTTP API, exposed over REST and over MCP, on real sockets."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def document(
     exposer: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> Data:
-    """Return document that consumes `api` and exposes `site` over REST and `agent` over MCP, what there is of them."""
+    """Return a document that consumes `api`, and exposes `site` over REST and `agent` over MCP if they have content."""
     both = {"port": 0, **(exposer or {})}
     exposes = [
         {"type": "rest", "namespace": "site", "resources": list(rest), **both},
@@ -72,7 +72,7 @@ def tool(name: str = "do", **keys: Any) -> Data:
 
 @dataclass
 class ToolResult:
-    """What a tool answered."""
+    """The result of a tool call."""
 
     failed: bool
     text: str
@@ -84,7 +84,7 @@ class ToolResult:
 
 @dataclass
 class Offered:
-    """The API, and what is offered of it."""
+    """The API, and the served document that exposes it."""
 
     api: Api
     served: Running

@@ -28,9 +28,9 @@ class RecordedRequest:
 
 @dataclass
 class Api:
-    """Every request it got, and how it replies: by default with `{"ok": true}`, once the request is read.
+    """A mock API: records requests, and responds with `reply` after reading the request, by default `{"ok": true}`.
 
-    Where `stream` is set, that answers instead, and nothing has been read.
+    If `stream` is set, it responds instead, before the request body has been read.
     """
 
     url: str = ""

@@ -24,7 +24,7 @@ from .test_traces import get
 
 
 class Collector:
-    """An OTLP receiver that decodes what it receives."""
+    """An OTLP receiver that decodes its requests."""
 
     def __init__(self) -> None:
         self.url = ""

@@ -1,4 +1,4 @@
-"""The HTTP consumer keeps the contract of consumers."""
+"""The HTTP consumer passes the contract tests of consumers."""
 
 from __future__ import annotations
 

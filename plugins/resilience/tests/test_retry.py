@@ -294,7 +294,7 @@ async def test_messages_contain_no_secret(api: Api, start: Start, caplog: pytest
     api.fail(503, 503, 503)
     messages = []
     for _ in range(2):
-        with pytest.raises(Exception) as caught:  # noqa: PT011 - whatever it is
+        with pytest.raises(Exception) as caught:  # noqa: PT011 - any error
             await call()
         messages.append(str(caught.value))
     assert isinstance(caught.value, UnavailableError)

@@ -1,6 +1,6 @@
-"""The exposer that the conformance suite talks to: `type: mcp`, with what the suite asks for and no document can say.
+"""The exposer for the conformance suite: `type: mcp` with handlers that no document can declare.
 
-Everything but the handlers below is the real exposer's: endpoint, transport, sessions, streams, limits.
+Everything except the handlers below is that of the real exposer: endpoint, transport, sessions, streams, limits.
 """
 
 from __future__ import annotations
