@@ -1,5 +1,5 @@
 PYTHON ?= python3
-# Another PYTHON has its own environment beside the default one.
+# Another PYTHON has an environment of its own.
 VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 PROJECTS := pyproject.toml core/pyproject.toml $(sort $(wildcard plugins/*/pyproject.toml))
@@ -35,8 +35,8 @@ conformance: $(VENV)/.installed $(NODE)
 clients: $(VENV)/.installed $(NODE) $(FASTMCP)
 	CLIENTS=required $(BIN)/pytest -q -n auto tests/clients
 
-# BENCH='--quick', '--growth', '--report' and others: see `python -m tests.benchmarks --help`. What others are
-# compared by is installed apart; what cannot be installed is left out, and said.
+# BENCH='--quick', '--growth', '--report' and others: see `python -m tests.benchmarks --help`. Other contenders have
+# their own environments; those that cannot be installed are skipped and reported.
 bench: $(VENV)/.installed
 	-$(MAKE) --keep-going $(FASTMCP) $(GATEWAY)
 	$(BIN)/python -m tests.benchmarks --install $(BENCH)
@@ -84,7 +84,7 @@ $(NODE): tests/conformance/package.json tests/conformance/package-lock.json
 	cd tests/conformance && npm ci --no-progress
 	touch $@
 
-# Apart from ours, as it may want another version of the SDK.
+# In a separate environment, as it may require another version of the SDK.
 $(FASTMCP): tests/clients/fastmcp.lock $(VENV)/.installed
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .cache/fastmcp
 	$(BIN)/uv pip install --quiet --python .cache/fastmcp/bin/python --require-hashes --requirements $<
@@ -95,8 +95,8 @@ $(GATEWAY): tests/benchmarks/gateway.lock $(VENV)/.installed
 	$(BIN)/uv pip install --quiet --python .cache/gateway/bin/python --require-hashes --requirements $<
 	touch $@
 
-# Apart from .venv, as mutmut brings a terminal interface that nothing else needs; the tests run in it, so it has the
-# same packages besides.
+# In a separate environment, as mutmut depends on a terminal interface that nothing else needs; the tests run in it, so
+# it has the packages of .venv, too.
 $(MUTMUT): tests/mutants/mutmut.lock requirements.lock $(PROJECTS) $(VENV)/.installed
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .cache/mutmut
 	$(BIN)/uv pip install --quiet --python .cache/mutmut/bin/python --require-hashes \

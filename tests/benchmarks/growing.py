@@ -102,7 +102,7 @@ class _Growth:
             for size in sizes:
                 passed, mapped = (_fetched(server, port, f"/{way}/{size}") for way in ("passed", "mapped"))
                 shown = {"": _shown(size), **passed.shown("passed on"), **mapped.shown("mapped")}
-                self.add("Answers of the API", shown, passed_peak=passed.peak, mapped_peak=mapped.peak)
+                self.add("Responses of the API", shown, passed_peak=passed.peak, mapped_peak=mapped.peak)
         finally:
             server.stop()
 
