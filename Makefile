@@ -44,7 +44,7 @@ bench: $(VENV)/.installed
 coverage: $(VENV)/.installed
 	$(BIN)/pytest -q --cov --cov-fail-under=90
 
-# PACKAGE=auth, or a plugin's name; MUTANTS='--most 0' runs all of them: see docs/contributing/mutation-testing.md.
+# PACKAGE=auth, or a plugin's name; MUTANTS='--most 0' runs all of them: see tests/mutants/run.py.
 mutants: $(MUTMUT)
 	.cache/mutmut/bin/python tests/mutants/run.py $(PACKAGE) $(MUTANTS)
 

@@ -386,7 +386,7 @@ async def test_introspection_cache_is_bounded(issuer: Issuer) -> None:
         assert len(tokens._results) == CACHE_SIZE
 
 
-@pytest.mark.parametrize("change", ["endpoint", "client", "answer", "down"])
+@pytest.mark.parametrize("change", ["endpoint", "client", "response", "down"])
 async def test_failed_introspection_rejects(issuer: Issuer, change: str) -> None:
     issuer.introspected["t0ken"] = {"active": True, "aud": AUDIENCE, "scope": "read"}
     more = dict(INTROSPECTION)
@@ -394,7 +394,7 @@ async def test_failed_introspection_rejects(issuer: Issuer, change: str) -> None
         del issuer.metadata["introspection_endpoint"]
     elif change == "client":
         more["x-client-secret"] = "other"
-    elif change == "answer":
+    elif change == "response":
         issuer.responses["/introspect"] = web.Response(text="active")
     else:
         issuer.responses["/introspect"] = web.Response(status=503)

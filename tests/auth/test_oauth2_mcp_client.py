@@ -62,7 +62,7 @@ def document(issuer: Issuer, resource: str) -> dict[str, Any]:
     tool = {
         "name": "ping",
         "description": "Says that it is there",
-        "outputParameters": [{"name": "answer", "type": "string", "value": "pong"}],
+        "outputParameters": [{"name": "reply", "type": "string", "value": "pong"}],
     }
     authentication = {
         "type": "oauth2",

@@ -14,7 +14,7 @@ from .load import load
 from .machine import LOADING, found
 from .results import Run, Sample, Standing
 from .server import Server, free_port, script
-from .workload import ANSWER, TOKEN, Request, order, written
+from .workload import RESPONSE, TOKEN, Request, order, written
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ def api(folder: Path) -> Iterator[int]:
     """Serve the upstream API; yield its port."""
     port = free_port()
     command = (
-        nginx.api(folder, port) if found("nginx") else script("api", str(port), str(folder), written(ANSWER).decode())
+        nginx.api(folder, port) if found("nginx") else script("api", str(port), str(folder), written(RESPONSE).decode())
     )
     server = Server("the API", command, cores=[LOADING])
     asked = order(port, "/orders")

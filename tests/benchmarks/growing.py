@@ -88,17 +88,17 @@ class _Growth:
             shown |= {f"{name} requests/s": f"{found.rate:,.0f}", f"{name} CPU µs": f"{found.cpu:,.0f}"}
         self.add(kind, shown, ready=seconds, memory=memory, rate=loads[0].rate, cpu=loads[0].cpu)
 
-    def answers(self, sizes: Sequence[int]) -> None:
+    def responses(self, sizes: Sequence[int]) -> None:
         """Measure large responses, passed on and mapped."""
         port = free_port()
         (self.folder / "files").mkdir()
         for size in sizes:
             (self.folder / f"files/{size}").write_bytes(_filler(size))
-        path = self.folder / "answers.yaml"
+        path = self.folder / "responses.yaml"
         path.write_text(_written(sized(self.upstream, port)))
-        server = Server("large answers", [str(COMMAND), "serve", str(path)])
+        server = Server("large responses", [str(COMMAND), "serve", str(path)])
         try:
-            server.start(Request(port, f"/passed/{sizes[0]}", "GET", answered=b"items"))
+            server.start(Request(port, f"/passed/{sizes[0]}", "GET", expected=b"items"))
             for size in sizes:
                 passed, mapped = (_fetched(server, port, f"/{way}/{size}") for way in ("passed", "mapped"))
                 shown = {"": _shown(size), **passed.shown("passed on"), **mapped.shown("mapped")}
@@ -131,12 +131,12 @@ def _fetched(server: Server, port: int, path: str) -> _Fetched:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     began = time.perf_counter()
     connection.request("GET", path)
-    answer = connection.getresponse()
+    response = connection.getresponse()
     size = 0
-    while chunk := answer.read(65536):
+    while chunk := response.read(65536):
         size += len(chunk)
     connection.close()
-    return _Fetched(answer.status, size, time.perf_counter() - began, server.usage.peak)
+    return _Fetched(response.status, size, time.perf_counter() - began, server.usage.peak)
 
 
 def _written(document: dict[str, Any]) -> str:
@@ -165,6 +165,6 @@ def grow(run: Run, folder: Path, upstream: int, *, quick: bool) -> None:
         growth.capabilities(count)
     growth.operations(1)
     growth.operations(1000)
-    growth.answers([1000, 100_000, 10_000_000] if quick else [1000, 100_000, 10_000_000, 100_000_000])
+    growth.responses([1000, 100_000, 10_000_000] if quick else [1000, 100_000, 10_000_000, 100_000_000])
     for count in (1, 2):
         growth.workers(count)

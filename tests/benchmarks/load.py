@@ -61,8 +61,8 @@ def _by_wrk(
     path.write_text(_SCRIPT.format(method=json.dumps(request.method), body=body, headers=headers))
     url = f"http://127.0.0.1:{request.port}{request.path}"
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(path), url]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    count, took, failed, p50, p99 = told.rpartition("measured ")[2].split()
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    count, took, failed, p50, p99 = output.rpartition("measured ")[2].split()
     if failed != "0" or count == "0":
         raise UnfitError(f"{server.name} failed {failed} requests of {count} at {request.path}")
     return int(count), int(took) / 1e6, float(p50), float(p99)
@@ -87,7 +87,7 @@ async def _work(server: Server, port: int, sent: bytes, end: float) -> list[floa
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
         length = head.partition(b"content-length: ")[2].partition(b"\r")[0]
         if b" 200 " not in head.partition(b"\r")[0] or not length:
-            raise UnfitError(f"{server.name} answers {head.decode()!r}")
+            raise UnfitError(f"{server.name} responds with {head.decode()!r}")
         await reader.readexactly(int(length))
         times.append(time.perf_counter() - began)
     writer.close()

@@ -68,8 +68,8 @@ def described() -> dict[str, str]:
     versions = {name: metadata.version(name) for name in ("aiohttp", "uvloop", "mcp")}
     versions |= {name: _locked(name, file) for name, file in _LOCKED.items()}
     if nginx := found("nginx"):
-        told = subprocess.run([nginx, "-v"], capture_output=True, text=True, check=True).stderr
-        versions["nginx"] = told.strip().rpartition("/")[2]
+        output = subprocess.run([nginx, "-v"], capture_output=True, text=True, check=True).stderr
+        versions["nginx"] = output.strip().rpartition("/")[2]
     return {
         "processor": _processor(),
         "cores": f"{len(CORES)} used: {SERVED} serves, {LOADING} loads",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from .machine import found
-from .workload import ANSWER, TOKEN
+from .workload import RESPONSE, TOKEN
 
 _CONFIGURATION: Final = """
 daemon off;
@@ -36,7 +36,7 @@ _API: Final = """
     listen 127.0.0.1:{port} backlog=1024;
     location = /orders {{
       if ($http_authorization != "Bearer {token}") {{ return 401; }}
-      return 200 '{answer}';
+      return 200 '{response}';
     }}
     location /files/ {{ root {folder}; }}
   }}
@@ -57,7 +57,7 @@ _PROXY: Final = """
 
 def api(folder: Path, port: int) -> list[str]:
     """Return the command that serves orders, and the files of a folder."""
-    server = _API.format(port=port, token=TOKEN, answer=json.dumps(ANSWER), folder=folder)
+    server = _API.format(port=port, token=TOKEN, response=json.dumps(RESPONSE), folder=folder)
     return _command(folder, "api", server)
 
 

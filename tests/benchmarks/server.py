@@ -62,8 +62,8 @@ class Server:
             return
         self.stop()
         self._said.seek(0)
-        told = self._said.read().decode()
-        raise UnfitError(f"{self.name} does not start: {told.strip()[-2000:]}")
+        output = self._said.read().decode()
+        raise UnfitError(f"{self.name} does not start: {output.strip()[-2000:]}")
 
     def check(self, request: Request) -> None:
         """Raise `UnfitError` for an unexpected response, and `OSError` without a response."""
@@ -76,8 +76,8 @@ class Server:
             raise ConnectionError(str(error)) from error
         finally:
             connection.close()
-        if response.status != 200 or request.answered not in body or request.refused in body:
-            raise UnfitError(f"{self.name} answers {request.path} with {response.status}: {body[:500]!r}")
+        if response.status != 200 or request.expected not in body or request.refused in body:
+            raise UnfitError(f"{self.name} responds to {request.path} with {response.status}: {body[:500]!r}")
 
     @property
     def usage(self) -> Usage:

@@ -10,7 +10,7 @@ TOKEN: Final = "benchmark-token"
 """The credential of the API; servers read it from the environment variable TOKEN."""
 
 ORDER: Final = {"sku": "A-100", "quantity": 2, "note": "before noon"}
-ANSWER: Final = {
+RESPONSE: Final = {
     "id": 7,
     "number": "2026-000007",
     "status": "open",
@@ -41,7 +41,7 @@ class Request:
     method: str = "POST"
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
-    answered: bytes = b"Ada Lovelace"
+    expected: bytes = b"Ada Lovelace"
     refused: bytes = b'"isError":true'
 
     @property

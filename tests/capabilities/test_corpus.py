@@ -60,17 +60,17 @@ class Upstream:
 
     def __init__(self) -> None:
         self.received: list[Received] = []
-        self.answered = b""
-        self._answers = 0
+        self.sent_body = b""
+        self._count = 0
 
     async def response(self, request: web.BaseRequest) -> web.Response:
         self.received.append(Received(request.method, request.raw_path, request.headers, await request.read()))
-        self._answers += 1
-        self.answered = (
-            f'{{ "answer": {self._answers}, "price": 1.50, "text": "\\u00e9\u2713 \\"\\n<{{{{x}}}}>",'
+        self._count += 1
+        self.sent_body = (
+            f'{{ "number": {self._count}, "price": 1.50, "text": "\\u00e9\u2713 \\"\\n<{{{{x}}}}>",'
             ' "list": [1, null, true, {"deep": []}], "none": null }\n'
         ).encode()
-        return web.Response(body=self.answered, content_type="application/json")
+        return web.Response(body=self.sent_body, content_type="application/json")
 
 
 @dataclass
@@ -147,8 +147,8 @@ class Check:
         body = {} if request.body is None else {"json": request.body}
         async with session.request(request.method, target, headers=request.headers, **body) as response:
             found = await response.read()
-            if response.status != 200 or found != self._upstream.answered:
-                self._note(unit, f"answered {response.status} {found!r}")
+            if response.status != 200 or found != self._upstream.sent_body:
+                self._note(unit, f"received {response.status} {found!r}")
 
     async def call_tools(self, served: Running, era: str, *, optional: bool) -> None:
         async with Client(served.url(self._document.exposers["mcp"]), mode=era) as client:
@@ -166,12 +166,12 @@ class Check:
 
     def _check_result(self, unit: Unit, result: CallToolResult) -> None:
         texts = [each.text for each in result.content if isinstance(each, TextContent)]
-        if result.is_error or result.structured_content != json.loads(self._upstream.answered or b"0"):
+        if result.is_error or result.structured_content != json.loads(self._upstream.sent_body or b"0"):
             self._note(unit, f"gave {result.structured_content} and {texts}")
 
     def _check_request(self, unit: Unit, values: dict[str, Any]) -> None:
         received, self._upstream.received = self._upstream.received, []
-        self._upstream.answered = b""
+        self._upstream.sent_body = b""
         self._tally.requests += len(received)
         if len(received) != 1:
             self._note(unit, f"made {len(received)} upstream requests")

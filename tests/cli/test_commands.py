@@ -134,7 +134,7 @@ class Upstream(BaseHTTPRequestHandler):
 
     seen: ClassVar[list[tuple[str, str, str | None, bytes]]]
 
-    def _answer(self) -> None:
+    def _respond(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.seen.append((self.command, self.path, self.headers.get("Authorization"), body))
         missing = self.path.startswith("/v1/things/404")
@@ -145,7 +145,7 @@ class Upstream(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(response)
 
-    do_GET = do_POST = do_PUT = _answer  # noqa: N815 -- the names are the library's
+    do_GET = do_POST = do_PUT = _respond  # noqa: N815 -- the names are the library's
 
     def log_message(self, format: str, *args: Any) -> None:
         """Log nothing."""

@@ -14,7 +14,7 @@ async def main(target: str, *arguments: str) -> None:
         result = await client.call_tool("greet", {"name": "Ada"})
         read = await client.read_resource("greeting://about")
         got = await client.get_prompt("be-kind", {"whom": "cats"})
-        told = {
+        results = {
             "tools": [tool.name for tool in await client.list_tools()],
             "resources": [str(resource.uri) for resource in await client.list_resources()],
             "prompts": [prompt.name for prompt in await client.list_prompts()],
@@ -22,7 +22,7 @@ async def main(target: str, *arguments: str) -> None:
             "read": read[0].text,
             "got": got.messages[0].content.text,
         }
-    print(json.dumps(told))
+    print(json.dumps(results))
 
 
 asyncio.run(main(*sys.argv[1:]))

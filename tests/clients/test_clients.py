@@ -57,7 +57,7 @@ def node() -> str:
     return str(pinned[0]) if pinned else "node"
 
 
-async def told(*command: str) -> Any:
+async def output_of(*command: str) -> Any:
     """Return the JSON output of a command."""
     process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE)
     output, errors = await process.communicate()
@@ -67,11 +67,11 @@ async def told(*command: str) -> Any:
 
 @pytest.mark.parametrize("package", ["sdk", "client"])
 async def test_typescript_client(target: list[str], package: str) -> None:
-    assert await told(node(), str(NODE_PACKAGES / "client.mjs"), package, *target) == EXPECTED
+    assert await output_of(node(), str(NODE_PACKAGES / "client.mjs"), package, *target) == EXPECTED
 
 
 async def test_fastmcp_client(target: list[str]) -> None:
-    assert await told(str(FASTMCP), str(HERE / "fastmcp_client.py"), *target) == EXPECTED
+    assert await output_of(str(FASTMCP), str(HERE / "fastmcp_client.py"), *target) == EXPECTED
 
 
 @pytest.mark.parametrize(
@@ -103,4 +103,4 @@ async def test_inspector(target: list[str], method: str, options: list[str], exp
     config = tmp_path / "servers.json"
     config.write_bytes(orjson.dumps({"mcpServers": {"greeting": server}}))
     command = [node(), str(INSPECTOR), "--cli", "--config", str(config), "--server", "greeting"]
-    assert expected(await told(*command, "--method", method, *options))
+    assert expected(await output_of(*command, "--method", method, *options))

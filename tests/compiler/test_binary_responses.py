@@ -149,15 +149,15 @@ async def serving(api: Photos, **parts: Any) -> AsyncIterator[Running]:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Received:
     status: int
     media_type: str | None
     body: bytes
 
 
-async def get(served: Running, path: str = "/photo") -> Answer:
+async def get(served: Running, path: str = "/photo") -> Received:
     async with aiohttp.ClientSession() as session, session.get(served.url("rest") + path) as response:
-        return Answer(response.status, response.headers.get("Content-Type"), await response.read())
+        return Received(response.status, response.headers.get("Content-Type"), await response.read())
 
 
 async def call(served: Running, mode: str) -> Any:
@@ -195,7 +195,7 @@ async def test_binary_content_type_over_rest(
 ) -> None:
     api.headers = {"Content-Type": sent} if sent else {}
     async with serving(api, operation=operation, route=route) as served:
-        assert await get(served) == Answer(200, expected, PNG)
+        assert await get(served) == Received(200, expected, PNG)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ async def test_binary_content_type_over_rest(
 async def test_declared_json_media_type(api: Photos, declared: Any, expected: str) -> None:
     api.body, api.headers = b'{"a": 1}', {"Content-Type": "application/json"}
     async with serving(api, operation={"outputRawFormat": "json", **declared}) as served:
-        assert await get(served) == Answer(200, expected, b'{"a": 1}')
+        assert await get(served) == Received(200, expected, b'{"a": 1}')
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ async def test_mapped_outputs_are_json(api: Photos, declared: str, expected: str
     api.body, api.headers = b'{"a": 1}', {"Content-Type": "application/json"}
     route = {"outputParameters": [{"type": "number", "mapping": "$.a"}]}
     async with serving(api, operation={"outputRawFormat": "json", "outputMediaType": declared}, route=route) as served:
-        assert await get(served) == Answer(200, expected or declared, b"1")
+        assert await get(served) == Received(200, expected or declared, b"1")
 
 
 @EACH_MODE
@@ -227,7 +227,7 @@ async def test_mapped_outputs_are_json(api: Photos, declared: str, expected: str
 async def test_function_returns_bytes(api: Photos, function: Any, mode: str) -> None:
     expected = function.get("outputMediaType", "image/png")
     async with serving(api, function=function) as served:
-        assert await get(served) == Answer(200, expected, PNG)
+        assert await get(served) == Received(200, expected, PNG)
         (content,) = (await call(served, mode)).content
     assert isinstance(content, ImageContent)
     assert (content.mime_type, base64.b64decode(content.data)) == (expected, PNG)
@@ -238,7 +238,7 @@ async def test_last_step_returns_bytes(api: Photos, mode: str) -> None:
     api.body, api.headers = PNG, {"Content-Type": "image/png"}
     steps = {"steps": [{"name": "one", "type": "call", "call": "photos.get"}], "call": None, "name": "stepped"}
     async with serving(api, route=steps, tool=steps) as served:
-        assert await get(served) == Answer(200, "image/png", PNG)
+        assert await get(served) == Received(200, "image/png", PNG)
         async with Client(served.url("mcp"), mode=mode) as client:
             (content,) = (await client.call_tool("stepped", {})).content
     assert isinstance(content, ImageContent)
@@ -435,7 +435,7 @@ async def test_stream_is_forwarded_unbuffered(api: Photos) -> None:
 async def test_upstream_errors_stay_errors(api: Photos, mode: str) -> None:
     api.status, api.body, api.headers = 404, b"no such photo", {"Content-Type": "text/plain"}
     async with serving(api, operation={"outputMediaType": "image/png"}, route=JPEG_BODY) as served:
-        assert await get(served) == Answer(404, "text/plain", b"no such photo")
+        assert await get(served) == Received(404, "text/plain", b"no such photo")
         result = await call(served, mode)
     (content,) = result.content
     assert isinstance(content, TextContent)
@@ -480,8 +480,8 @@ async def test_openapi_describes_binary_responses(api: Photos, operation: Any, r
         described = await response.json()
     validate(described)
     responses = described["paths"]["/photo"]["get"]["responses"]
-    result = {code: answer["content"] for code, answer in responses.items() if code.startswith("2")}
-    assert {c: {kind: item["schema"] for kind, item in answer.items()} for c, answer in result.items()} == successes
+    result = {code: response["content"] for code, response in responses.items() if code.startswith("2")}
+    assert {c: {kind: item["schema"] for kind, item in content.items()} for c, content in result.items()} == successes
     if "responses" in route:
         assert (responses["200"]["description"], responses["404"]) == ("It", {"description": "Gone"})
         assert responses["202"]["description"] == "Accepted"
@@ -527,7 +527,7 @@ def test_call_command_writes_bytes_unchanged(tmp_path: Path, capfdbinary: pytest
 async def test_mock_server_returns_the_example_bytes(tmp_path: Path) -> None:
     (tmp_path / "photos.yaml").write_text(CAPABILITY)
     async with running(tmp_path / "photos.yaml", mock=True) as served:
-        assert await get(served) == Answer(200, "image/png", b"\x89PNG\r\n\x1a\n")
+        assert await get(served) == Received(200, "image/png", b"\x89PNG\r\n\x1a\n")
 
 
 @pytest.mark.parametrize(("excess", "complete"), [(0, True), (1, False)])

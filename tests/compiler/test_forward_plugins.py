@@ -52,14 +52,14 @@ class Echo(Consumer[ConsumerConfig]):
         return EchoForwarding(self.config.namespace)
 
 
-class DoorConfig(ExposerConfig):
+class GatewayConfig(ExposerConfig):
     forward: ForwardSpec
 
 
-class Door(Exposer[DoorConfig]):
+class Gateway(Exposer[GatewayConfig]):
     """Forwards requests without a protocol."""
 
-    config_class = DoorConfig
+    config_class = GatewayConfig
 
     @property
     def operation(self) -> Operation:
@@ -79,7 +79,7 @@ class Plugin:
 
     @hookimpl
     def register_exposers(self, register: RegisterExposer) -> None:
-        register("door", Door)
+        register("gateway", Gateway)
 
     @hookimpl
     def consumer_wrapper(
@@ -103,7 +103,11 @@ DOCUMENT: dict[str, Any] = {
     "capability": {
         "consumes": [{"type": "echo", "namespace": "api"}, {"type": "echo", "namespace": "other"}],
         "exposes": [
-            {"type": "door", "namespace": "door", "forward": {"targetNamespace": "api", "trustedHeaders": ["X-Mine"]}}
+            {
+                "type": "gateway",
+                "namespace": "gateway",
+                "forward": {"targetNamespace": "api", "trustedHeaders": ["X-Mine"]},
+            }
         ],
     },
 }
@@ -113,7 +117,7 @@ def opened(plugin: Plugin) -> tuple[Host, Operation]:
     plugins = Plugins({"both": plugin})
     host = Host(DOCUMENT, plugins=plugins, settings=Settings(environment={}))
     exposer = host.plans[0].exposers[0].exposer
-    assert isinstance(exposer, Door)
+    assert isinstance(exposer, Gateway)
     return host, exposer.operation
 
 

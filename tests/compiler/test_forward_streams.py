@@ -63,18 +63,18 @@ async def test_upstream_may_respond_before_reading_the_body() -> None:
     async def refuse(_: web.Request) -> web.Response:
         return web.Response(status=422, text="no")
 
-    answered = asyncio.Event()
+    responded = asyncio.Event()
 
     async def body() -> AsyncIterator[bytes]:
         yield b"one"
-        await answered.wait()
+        await responded.wait()
         yield b"two"
 
     async with forwarding() as gateway:
         gateway.api.stream = refuse
         async with gateway.session.post(f"{gateway.url}/a", data=body()) as response:
             assert (response.status, await response.read()) == (422, b"no")
-            answered.set()
+            responded.set()
 
 
 @pytest.mark.parametrize("chunked", [False, True])

@@ -75,7 +75,7 @@ def operation_of(built: Host) -> Operation:
     return operation
 
 
-async def answer(built: Host, name: str, arguments: dict[str, Any]) -> tuple[Any, list[Any]]:
+async def result_of(built: Host, name: str, arguments: dict[str, Any]) -> tuple[Any, list[Any]]:
     """Return the result of an operation, and the calls it made."""
     fake = Running(built).fake("api")
     fake.responses["ship"] = lambda given: SHIP
@@ -96,7 +96,7 @@ async def answer(built: Host, name: str, arguments: dict[str, Any]) -> tuple[Any
     ],
 )
 async def test_function_of_each_mode(function: str, expected: Any, requests: list[Any]) -> None:
-    assert await answer(host({"ref": f"ships.{function}"}), function, {"imo": "1"}) == (expected, requests)
+    assert await result_of(host({"ref": f"ships.{function}"}), function, {"imo": "1"}) == (expected, requests)
 
 
 def test_operation_inherits_from_its_function() -> None:
@@ -129,7 +129,7 @@ async def test_with_renames_and_fixes_inputs() -> None:
     renamed = {"name": "mine", "ref": "ships.ship-by-imo", "with": {"imo": "front.number", "depth": 3}}
     built = host(renamed)
     assert [item.name for item in operation_of(built).inputs] == ["number"]
-    assert (await answer(built, "mine", {"number": "1"}))[1] == [("ship", {"imo": "1", "depth": 3})]
+    assert (await result_of(built, "mine", {"number": "1"}))[1] == [("ship", {"imo": "1", "depth": 3})]
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ async def test_operation_outputs_replace_those_of_the_function(
     function: str, outputs: list[Any], expected: Any
 ) -> None:
     built = host({"ref": f"ships.{function}", "outputParameters": outputs})
-    assert (await answer(built, function, {"imo": "1"}))[0] == expected
+    assert (await result_of(built, function, {"imo": "1"}))[0] == expected
 
 
 def test_preview() -> None:

@@ -82,10 +82,10 @@ def operation_of(built: Host) -> Operation:
 
 
 @asynccontextmanager
-async def started(built: Host, **answers: Any) -> AsyncIterator[FakeConsumer]:
+async def started(built: Host, **responses: Any) -> AsyncIterator[FakeConsumer]:
     """Start a host whose consumed operations return these results (data, a Result or an exception)."""
     fake = Running(built).fake("api")
-    for name, response in answers.items():
+    for name, response in responses.items():
         fake.responses[name] = giving(response)
     await built.start(listen=False)
     try:
@@ -103,13 +103,13 @@ def giving(response: Any) -> Any:
     return response if callable(response) else give
 
 
-async def answer(built: Host, arguments: dict[str, Any] | None = None, **answers: Any) -> Any:
-    async with started(built, **answers):
+async def result_of(built: Host, arguments: dict[str, Any] | None = None, **responses: Any) -> Any:
+    async with started(built, **responses):
         return (await built.call("front.go", arguments or {})).data
 
 
-async def sent(built: Host, arguments: dict[str, Any] | None = None, **answers: Any) -> list[Any]:
-    async with started(built, **answers) as fake:
+async def sent(built: Host, arguments: dict[str, Any] | None = None, **responses: Any) -> list[Any]:
+    async with started(built, **responses) as fake:
         await built.call("front.go", arguments or {})
         return fake.calls
 
@@ -176,7 +176,7 @@ async def test_step_results_of_any_json_type(result: Any) -> None:
         lookup("each", "$.ship.crew", [1, 2]),
         mappings=mapped(imo="$.ship.imo", found="$.found.name", each="$.each"),
     )
-    assert await answer(built, ship=result) == {"each": []}
+    assert await result_of(built, ship=result) == {"each": []}
 
 
 async def test_empty_step_response() -> None:
@@ -208,20 +208,20 @@ async def test_lookup_values(value: Any, expected: Any) -> None:
         outputParameters=[{"name": "found"}],
         mappings=mapped(found="$.found"),
     )
-    assert await answer(built, {"id": "9"}, ships=SHIPS, crew=CREW) == {"found": expected}
+    assert await result_of(built, {"id": "9"}, ships=SHIPS, crew=CREW) == {"found": expected}
 
 
 async def test_lookup_index_may_be_an_object_or_a_path() -> None:
     one = host(call("crew"), lookup("found", "crew", "7"))
-    assert await answer(one, crew={"id": 7, "name": "Erik"}) == {"name": "Erik"}
+    assert await result_of(one, crew={"id": 7, "name": "Erik"}) == {"name": "Erik"}
     part = host(call("crew"), lookup("found", "$.crew.people", "7"))
-    assert await answer(part, crew={"people": CREW}) == {"name": "Erik"}
+    assert await result_of(part, crew={"people": CREW}) == {"name": "Erik"}
 
 
 async def test_lookup_returns_the_first_match() -> None:
     twice = [{"id": 1, "name": "first"}, {"id": 1, "name": "second"}]
     for value, result in ((1, {"name": "first"}), ([1], [{"name": "first"}])):
-        assert await answer(host(call("crew"), lookup("found", "crew", value)), crew=twice) == result
+        assert await result_of(host(call("crew"), lookup("found", "crew", value)), crew=twice) == result
 
 
 async def test_lookup_result_is_used_by_later_steps() -> None:
@@ -234,7 +234,7 @@ async def test_nested_mappings() -> None:
         call("ships"),
         mappings=mapped(first__name="$.ships[0].name", first__of="{{count}} ships", n=2, names="$.ships[*].name"),
     )
-    assert await answer(built, {"count": 2}, ships=SHIPS) == {
+    assert await result_of(built, {"count": 2}, ships=SHIPS) == {
         "first": {"name": "Star", "of": "2 ships"},
         "n": 2,
         "names": ["Star", "Dawn"],
@@ -244,8 +244,8 @@ async def test_nested_mappings() -> None:
 async def test_last_mapping_with_a_value_wins() -> None:
     twice = [*mapped(name="$.ships[0].name"), *mapped(name="$.ships[0].nickname")]
     built = host(call("ships"), mappings=twice)
-    assert await answer(built, ships=SHIPS) == {"name": "Star"}
-    assert await answer(host(call("ships"), mappings=twice), ships=[{"name": "a", "nickname": "b"}]) == {"name": "b"}
+    assert await result_of(built, ships=SHIPS) == {"name": "Star"}
+    assert await result_of(host(call("ships"), mappings=twice), ships=[{"name": "a", "nickname": "b"}]) == {"name": "b"}
 
 
 async def test_declared_outputs_are_coerced_and_always_present() -> None:
@@ -264,7 +264,7 @@ async def test_declared_outputs_are_coerced_and_always_present() -> None:
             {"name": "kind", "type": "string", "value": "list"},
         ],
     )
-    assert await answer(built, ships=SHIPS) == {
+    assert await result_of(built, ships=SHIPS) == {
         "imo": "2",
         "missing": None,
         "at": {"port": "Star", "more": 1},
@@ -301,7 +301,7 @@ async def test_declared_outputs_are_coerced_and_always_present() -> None:
 async def test_arrays_of_scalars(items: Any, expected: Any) -> None:
     outputs = [{"name": "imos", "type": "array", "items": items}]
     built = host(call("ships"), mappings=mapped(imos="$.ships[*].imo"), outputParameters=outputs)
-    assert await answer(built, ships=SHIPS) == {"imos": expected}
+    assert await result_of(built, ships=SHIPS) == {"imos": expected}
 
 
 @pytest.mark.parametrize(
@@ -317,7 +317,7 @@ async def test_arrays_of_scalars(items: Any, expected: Any) -> None:
 )
 async def test_last_step_result_is_returned_without_mappings(outputs: list[Any], expected: Any) -> None:
     built = host(call("ships"), call("ship", imo="2"), outputParameters=outputs)
-    assert await answer(built, ships=SHIPS, ship=SHIPS[1]) == expected
+    assert await result_of(built, ships=SHIPS, ship=SHIPS[1]) == expected
 
 
 async def test_last_response_is_returned_unchanged() -> None:
@@ -406,7 +406,7 @@ async def test_consumed_outputs_shape_a_step_result() -> None:
     outputs = [{"name": "number", "type": "string", "value": "$.imo"}, {"name": "all", "type": "object", "value": "$."}]
     consumed = api(ship={"outputParameters": outputs}, ships={"outputParameters": outputs})
     built = host(call("ship"), call("ships"), mappings=mapped(one="$.ship", each="$.ships"), consumes=consumed)
-    assert await answer(built, ship={"imo": 5, "x": 1}, ships=[{"imo": 6, "x": 2}, "text"]) == {
+    assert await result_of(built, ship={"imo": 5, "x": 1}, ships=[{"imo": 6, "x": 2}, "text"]) == {
         "one": {"number": "5"},
         "each": [{"imo": 6, "x": 2, "number": "6"}, "text"],
     }
@@ -415,7 +415,7 @@ async def test_consumed_outputs_shape_a_step_result() -> None:
 async def test_consumed_outputs_without_mappings_change_nothing() -> None:
     outputs = [{"name": "result", "type": "object", "value": "$."}]
     built = host(call("ship"), mappings=mapped(x="$.ship.x"), consumes=api(ship={"outputParameters": outputs}))
-    assert await answer(built, ship={"x": 1}) == {"x": 1}
+    assert await result_of(built, ship={"x": 1}) == {"x": 1}
 
 
 async def test_independent_steps_run_concurrently() -> None:

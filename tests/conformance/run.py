@@ -24,7 +24,7 @@ SUITE: Final = HERE / "node_modules/@modelcontextprotocol/conformance/dist/index
 EXPECTED: Final = HERE / "expected-failures.yaml"
 REVISIONS: Final = ("2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28")
 ENVIRONMENT: Final = {**os.environ, "PYTHONPATH": str(HERE / "plugin")}
-ANSWERS: Final = {
+RESPONSES: Final = {
     "text": (200, "text/plain", b"This is a simple text response for testing."),
     "image": (200, "image/png", b"\x89PNG\r\n\x1a\n"),
     "sound": (200, "audio/wav", b"RIFF\x24\x00\x00\x00WAVE"),
@@ -34,7 +34,7 @@ ANSWERS: Final = {
 
 
 async def response(request: web.Request) -> web.Response:
-    status, kind, body = ANSWERS[request.match_info["kind"]]
+    status, kind, body = RESPONSES[request.match_info["kind"]]
     return web.Response(status=status, content_type=kind, body=body)
 
 
@@ -120,8 +120,8 @@ async def run_all(revisions: Sequence[str]) -> bool:
                 counts, remarks = count(Path(folder))
             # A suite without checks would also pass.
             passed = passed and counts["SUCCESS"] > 0
-            told = ", ".join(f"{number} {outcome.lower()}" for outcome, number in sorted(counts.items()))
-            print(f"{revision}: {'as expected' if passed else 'NOT as expected'}: {told}", *remarks, sep="\n")
+            summary = ", ".join(f"{number} {outcome.lower()}" for outcome, number in sorted(counts.items()))
+            print(f"{revision}: {'as expected' if passed else 'NOT as expected'}: {summary}", *remarks, sep="\n")
             if not passed:
                 print(output)
             well = well and passed

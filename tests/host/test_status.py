@@ -14,7 +14,7 @@ from aiohttp import web
 from adapter_host import HOST, Exposer, Host, Plugins, RegisterExposer, Settings, StartError, attach, hookimpl
 from tests.support.adapters import PlainExposer, Recorder, document, plain, plain_plugins
 
-ANSWER = {"name": "get", "outputParameters": [{"type": "string", "value": "one"}]}
+OPERATION = {"name": "get", "outputParameters": [{"type": "string", "value": "one"}]}
 
 
 class WatchingExposer(PlainExposer):
@@ -84,7 +84,7 @@ def serving(of: Host) -> dict[str, bool]:
 
 
 async def test_ready_between_start_and_drain(recorder: Recorder) -> None:
-    served = host(document({"type": "noted", "namespace": "n"}, plain(ANSWER), watching()), recorder=recorder)
+    served = host(document({"type": "noted", "namespace": "n"}, plain(OPERATION), watching()), recorder=recorder)
     assert (served.ready, served.started, set(serving(served).values())) == (False, None, {False})
     async with served:
         assert (served.ready, served.started is not None, set(serving(served).values())) == (True, True, {True})
@@ -97,13 +97,13 @@ async def test_ready_between_start_and_drain(recorder: Recorder) -> None:
 
 
 async def test_exposer_failure_in_status() -> None:
-    async with host(document({"type": "failing", "namespace": "lost"}, plain(ANSWER))) as served:
+    async with host(document({"type": "failing", "namespace": "lost"}, plain(OPERATION))) as served:
         assert serving(served) == {"lost": False, "front": True}
         assert [status.exposer.failure for status in served.status()] == ["it is lost", None]
 
 
 async def test_monitoring_port_stays_open_while_draining(session: aiohttp.ClientSession) -> None:
-    async with host(document(plain(ANSWER), watching())) as served:
+    async with host(document(plain(OPERATION), watching())) as served:
         front, watch = (status.url for status in served.status())
         async with session.get(f"{watch}/ready") as response:
             assert await response.json() is True
@@ -115,7 +115,7 @@ async def test_monitoring_port_stays_open_while_draining(session: aiohttp.Client
 
 
 async def test_drain_delay_keeps_serving_while_not_ready(session: aiohttp.ClientSession) -> None:
-    async with host(document(plain(ANSWER)), drain_delay=3600) as served:
+    async with host(document(plain(OPERATION)), drain_delay=3600) as served:
         drain = asyncio.create_task(served.drain())
         await until(lambda: not served.ready)
         async with session.post(f"{served.status()[0].url}/get") as response:
@@ -127,7 +127,7 @@ async def test_drain_delay_keeps_serving_while_not_ready(session: aiohttp.Client
 
 async def test_drain_delay_is_skipped_without_listeners() -> None:
     app = web.Application()
-    served = host(document(plain(ANSWER)), drain_delay=3600)
+    served = host(document(plain(OPERATION)), drain_delay=3600)
     attach(app, served)
     runner = web.AppRunner(app)
     await runner.setup()
@@ -191,9 +191,11 @@ async def give_up(served: Host, wanted: dict[str, Any], slow: Slow) -> None:
 
 async def test_reload_survives_cancellation(caplog: pytest.LogCaptureFixture) -> None:
     slow = Slow()
-    async with Host(document(plain(ANSWER)), plugins=plugins(slow=slow), settings=Settings(environment={})) as served:
+    async with Host(
+        document(plain(OPERATION)), plugins=plugins(slow=slow), settings=Settings(environment={})
+    ) as served:
         slow.waits = True
-        await give_up(served, plain(ANSWER, namespace="new"), slow)
+        await give_up(served, plain(OPERATION, namespace="new"), slow)
         await until(lambda: list(serving(served)) == ["new"])
         await give_up(served, plain({"call": "x.y"}, namespace="newer"), slow)
         await until(lambda: "reload failed" in caplog.text)
@@ -202,9 +204,11 @@ async def test_reload_survives_cancellation(caplog: pytest.LogCaptureFixture) ->
 
 async def test_drain_cancels_a_reload() -> None:
     slow = Slow()
-    async with Host(document(plain(ANSWER)), plugins=plugins(slow=slow), settings=Settings(environment={})) as served:
+    async with Host(
+        document(plain(OPERATION)), plugins=plugins(slow=slow), settings=Settings(environment={})
+    ) as served:
         slow.waits = True
-        asked = asyncio.create_task(served.reload(document(plain(ANSWER, namespace="new"))))
+        asked = asyncio.create_task(served.reload(document(plain(OPERATION, namespace="new"))))
         await slow.entered.wait()
         await served.drain()
         with pytest.raises(StartError, match="reload cancelled; the host is stopping"):

@@ -99,8 +99,8 @@ async def test_log_subscribers_are_limited(serve: Serve) -> None:
         keys = f"management: {{logs: {{stream: true, max-subscribers: {most}}}}}"
         async with serve(control(keys)) as served, AsyncExitStack() as stack:
             url = f"{served.running.url('control')}/logs/stream"
-            answers = [await stack.enter_async_context(served.session.get(url)) for _ in range(3)]
-            assert [response.status for response in answers] == [200] * most + [503] * (3 - most)
+            responses = [await stack.enter_async_context(served.session.get(url)) for _ in range(3)]
+            assert [response.status for response in responses] == [200] * most + [503] * (3 - most)
 
 
 @pytest.mark.shows("ObservabilityTracesSpec", "sampling", "propagation")

@@ -59,8 +59,8 @@ async def test_script_inputs(serve: Serve, scripts: str) -> None:
         [add, script("use", "use.js", **there, dependencies=["three.js"])],
     )
     async with serve(document) as served:
-        answers = [(await served.rest(f"GET /{number}")).data for number in range(5)]
-    assert answers == [{"sum": 3}, {"sum": 1}, {"sum": 100}, "without", 6]
+        results = [(await served.rest(f"GET /{number}")).data for number in range(5)]
+    assert results == [{"sum": 3}, {"sum": 1}, {"sum": 100}, "without", 6]
 
 
 @pytest.mark.shows("ControlManagementSpec", "scripting")

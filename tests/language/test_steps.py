@@ -73,7 +73,7 @@ async def test_lookup(serve: Serve) -> None:
             - {{type: call, name: ships, call: api.ships}}
             - {{type: call, name: yard, call: api.yard}}
             - {{type: lookup, name: found, {keys}}}
-          mappings: [{{targetName: answer, value: $.found}}]
+          mappings: [{{targetName: match, value: $.found}}]
         """
 
     document = steps(
@@ -85,7 +85,7 @@ async def test_lookup(serve: Serve) -> None:
         looked_up(index="yard", lookupValue="F-1"),
     )
     async with serve(document, responses=FLEET) as served:
-        matches = [(await served.rest(f"GET /{index}")).data.get("answer") for index in range(6)]
+        matches = [(await served.rest(f"GET /{index}")).data.get("match") for index in range(6)]
     assert matches == [
         {"name": "Gjøa"},
         {"name": "Gjøa", "size": "21"},
@@ -140,8 +140,8 @@ async def test_mappings(serve: Serve) -> None:
     document = steps(calls, calls + outputs)
     async with serve(document, responses=FLEET) as served:
         plain, typed = [(await served.rest(f"GET /{index}")).data for index in range(2)]
-        answers = (await served.openapi())["paths"]["/1"]["get"]["responses"]["2XX"]["content"]
-    described = answers["application/json"]["schema"]["properties"]
+        content = (await served.openapi())["paths"]["/1"]["get"]["responses"]["2XX"]["content"]
+    described = content["application/json"]["schema"]["properties"]
     assert {name: schema["type"][0] for name, schema in described.items()} == {
         "flagship": "string",
         "size": "number",

@@ -236,10 +236,10 @@ async def test_registry_is_mocked_with_its_examples(tmp_path: Path) -> None:
         pytest.skip("the tutorial's OpenAPI documents are not at hand")
     api = read_api(Documents(WarningCollector()).open(str(path)), namespace="registry", only=["Ships"])
     async with running(capability(api), mock=True) as served, aiohttp.ClientSession() as session:
-        async with session.get(served.url("registry-rest") + "/ships/IMO-9321483") as answer:
-            assert (await answer.json())["vessel_name"] == "Northern Star"
-        async with session.get(served.url("registry-rest") + "/crew") as answer:
-            assert answer.status == 404
+        async with session.get(served.url("registry-rest") + "/ships/IMO-9321483") as response:
+            assert (await response.json())["vessel_name"] == "Northern Star"
+        async with session.get(served.url("registry-rest") + "/crew") as response:
+            assert response.status == 404
 
 
 # The command

@@ -116,7 +116,7 @@ def test_register_consumers() -> None:
     assert (taken.exposers, taken.consumers, taken.hooks) == ((), ("fake",), ("register_consumers",))
 
 
-class Answer(BindSource):
+class FixedSource(BindSource):
     """A source whose secrets are all 42."""
 
     def value(self, key: str) -> str:
@@ -125,21 +125,21 @@ class Answer(BindSource):
 
 def test_register_bind_sources(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def register_bind_sources(register: RegisterBindSource) -> None:
-        register("answer", Answer)
+        register("fixed", FixedSource)
 
-    plugins = plain_plugins(answer=module(register_bind_sources=register_bind_sources))
-    assert sorted(plugins.bind_sources) == ["answer", "environment", "file"]
-    assert plugins.registered[-1].bind_sources == ("answer",)
+    plugins = plain_plugins(fixed=module(register_bind_sources=register_bind_sources))
+    assert sorted(plugins.bind_sources) == ["environment", "file", "fixed"]
+    assert plugins.registered[-1].bind_sources == ("fixed",)
     assert plugins.registered[-1].hooks == ("register_bind_sources",)
     assert {info.bind_sources for info in plugins.registered[:-1]} == {()}
     assert sorted(Plugins().bind_sources) == ["environment", "file"]
-    binds = [{"namespace": "deep", "location": "answer://thought", "keys": {"KEY": "key"}}]
+    binds = [{"namespace": "deep", "location": "fixed://thought", "keys": {"KEY": "key"}}]
     exposed = plain(authentication={"type": "bearer", "token": "{{deep.KEY}}"})
     host = Host(document(exposed, binds=binds), plugins=plugins, settings=Settings(environment={}))
     assert host.plans[0].loaded.secrets.unresolved == {}
     monkeypatch.setattr(Plugins, "installed", lambda: plugins)
     assert main(["plugins"]) == 0
-    assert re.search(r"^answer +- +- +binds answer +register_bind_sources$", capsys.readouterr().out, re.MULTILINE)
+    assert re.search(r"^fixed +- +- +binds fixed +register_bind_sources$", capsys.readouterr().out, re.MULTILINE)
 
 
 class Echo(StepType[StepSpec]):
@@ -348,12 +348,12 @@ async def test_upstream_headers() -> None:
         calls.append(f"{config.type} {context.namespace}")
         return (lambda headers: headers.update({"X-Who": config.namespace})) if config.namespace == "api" else None
 
-    async def answer(request: web.Request) -> web.Response:
+    async def respond(request: web.Request) -> web.Response:
         sent.append(request.headers.get("X-Who"))
         return web.json_response({})
 
     app = web.Application()
-    app.router.add_get("/{path:.*}", answer)
+    app.router.add_get("/{path:.*}", respond)
     async with TestServer(app) as upstream:
         resources = [{"path": "/", "operations": [{"name": "get", "method": "GET"}]}]
         consumed = [
@@ -418,10 +418,10 @@ def test_shared_state_across_reloads() -> None:
 
 async def test_operation_wrapper_may_skip_or_replace_a_call() -> None:
     def operation_wrapper(operation: Operation) -> Callable[[Call], Call] | None:
-        async def answer(arguments: Arguments) -> Result:
+        async def constant(arguments: Arguments) -> Result:
             return Result(data="from the cache")
 
-        return (lambda call: answer) if operation.name == "get" else None
+        return (lambda call: constant) if operation.name == "get" else None
 
     plugins = plain_plugins(cache=module(operation_wrapper=operation_wrapper))
     operations = ({"name": "get", "call": "api.get"}, {"name": "fresh", "call": "api.get"})
@@ -512,7 +512,9 @@ def _kept(plugins: Plugins) -> list[Any]:
             "adapter_host.plugin.exposer.Exposer",
         ),
         (
-            module(register_bind_sources=lambda register: [register("brought", Answer), register("file", Answer)]),
+            module(
+                register_bind_sources=lambda register: [register("brought", FixedSource), register("file", FixedSource)]
+            ),
             "adapter_host.binds.files.FileSource",
         ),
         (

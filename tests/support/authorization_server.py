@@ -121,8 +121,8 @@ class Issuer:
         self.asked[request.path] += 1
         self.reached.set()
         await self.open.wait()
-        if answer := self.responses.get(request.path):
-            return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
+        if override := self.responses.get(request.path):
+            return web.Response(status=override.status, body=override.body, headers=override.headers)
         response: web.StreamResponse = await handler(request)
         return response
 

@@ -442,9 +442,9 @@ class StationContract(ConsumerContract):
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         line = await reader.readline()
         if self.held:
-            answering = asyncio.create_task(self.held({}))
-            await asyncio.wait([answering, asyncio.create_task(reader.read())], return_when=asyncio.FIRST_COMPLETED)
-            answering.cancel()
+            responding = asyncio.create_task(self.held({}))
+            await asyncio.wait([responding, asyncio.create_task(reader.read())], return_when=asyncio.FIRST_COMPLETED)
+            responding.cancel()
         writer.write(b"nonsense\n" if self.nonsense else line)
         writer.close()
 

@@ -38,11 +38,13 @@ class Upstream:
         for path, operations in self.document["paths"].items():
             values = re.fullmatch(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path), request.path)
             if values and request.method.lower() in operations:
-                return _answer(operations[request.method.lower()], values.groupdict(), request, body)
+                return _respond(operations[request.method.lower()], values.groupdict(), request, body)
         return web.json_response({"error": "not_found", "message": request.path}, status=404)
 
 
-def _answer(operation: Mapping[str, Any], values: Mapping[str, str], request: web.Request, body: bytes) -> web.Response:
+def _respond(
+    operation: Mapping[str, Any], values: Mapping[str, str], request: web.Request, body: bytes
+) -> web.Response:
     if body and request.content_type not in operation["requestBody"]["content"]:
         return web.Response(status=415)
     missing = _missing(operation, orjson.loads(body) if body else {})

@@ -235,11 +235,11 @@ async def test_open_circuit_over_rest_has_retry_after(api: Api) -> None:
         url = f"{served.url('front')}/things"
         api.fail(503, 503)
         for _ in range(2):
-            async with session.get(url) as answer:
-                assert answer.status == 503
-                assert "Retry-After" not in answer.headers
-        async with session.get(url) as answer:
-            assert answer.status == 503
-            assert answer.headers["Retry-After"] == "30"
-            assert answer.headers.get("Connection", "keep-alive") == "keep-alive"
-            assert "30 s" in (await answer.json())["detail"]
+            async with session.get(url) as response:
+                assert response.status == 503
+                assert "Retry-After" not in response.headers
+        async with session.get(url) as response:
+            assert response.status == 503
+            assert response.headers["Retry-After"] == "30"
+            assert response.headers.get("Connection", "keep-alive") == "keep-alive"
+            assert "30 s" in (await response.json())["detail"]

@@ -58,8 +58,8 @@ async def test_only_idempotent_operations_are_retried_without_a_method(served: R
 
 
 async def test_error_results_count_as_errors(served: Running, fake: FakeConsumer) -> None:
-    answers = [Result(status=503), Result(status=429), Result(data="there")]
-    fake.responses["again"] = lambda _: answers.pop(0)
+    results = [Result(status=503), Result(status=429), Result(data="there")]
+    fake.responses["again"] = lambda _: results.pop(0)
     assert (await served.host.call("front.again", {})).data == "there"
     fake.responses["again"] = lambda _: Result(status=404, data={"no": "such"}, headers={"Link": "x"})
     with pytest.raises(UpstreamStatusError) as caught:
@@ -74,8 +74,8 @@ async def test_only_the_failed_step_is_retried() -> None:
     capability["capability"]["exposes"][0]["operations"] = [{"name": "both", "steps": steps}]
     async with running(capability, plugins=plugins()) as served:
         fake = served.fake("api")
-        answers = [Result(status=503), Result(data="there")]
-        fake.responses["again"] = lambda _: answers.pop(0)
+        results = [Result(status=503), Result(data="there")]
+        fake.responses["again"] = lambda _: results.pop(0)
         await served.host.call("front.both", {})
         assert [name for name, _ in fake.calls] == ["read", "again", "again"]
 

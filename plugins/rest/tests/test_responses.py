@@ -96,7 +96,7 @@ async def test_head_response_has_no_body(serve: Any) -> None:
         (UpstreamError("it failed"), 502),
         (UpstreamUnreachableError("no connection"), 502),
         (UpstreamInvalidError("no JSON"), 502),
-        (UpstreamTimeoutError("no answer"), 504),
+        (UpstreamTimeoutError("no response"), 504),
     ],
 )
 async def test_errors_are_problem_json(

@@ -8,14 +8,14 @@ import uvloop
 from aiohttp import web
 
 
-def main(port: str, folder: str, answer: str) -> None:
+def main(port: str, folder: str, body: str) -> None:
     expected = f"Bearer {os.environ['TOKEN']}"
 
     async def order(request: web.Request) -> web.Response:
         if request.headers.get("Authorization") != expected:
             return web.Response(status=401)
         await request.read()
-        return web.Response(body=answer.encode(), content_type="application/json")
+        return web.Response(body=body.encode(), content_type="application/json")
 
     app = web.Application()
     app.router.add_post("/orders", order)

@@ -6,12 +6,12 @@ import sys
 import uvloop
 from aiohttp import web
 
-ANSWER = json.dumps({"id": 7, "customer": "Ada Lovelace"}).encode()
+RESPONSE = json.dumps({"id": 7, "customer": "Ada Lovelace"}).encode()
 
 
 async def respond(request: web.Request) -> web.Response:
     json.loads(await request.read())
-    return web.Response(body=ANSWER, content_type="application/json")
+    return web.Response(body=RESPONSE, content_type="application/json")
 
 
 def main(port: str) -> None:

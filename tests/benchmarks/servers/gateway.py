@@ -22,14 +22,14 @@ async def mapped(request: Request) -> JSONResponse:
     found = response.json()
     if response.status_code != 200:
         return JSONResponse(found, status_code=response.status_code)
-    answer = {
+    order_status = {
         "id": found["id"],
         "status": found["status"],
         "customer": found["customer"]["name"],
         "total": found["total"],
         "items": [{"sku": item["sku"], "quantity": item["quantity"]} for item in found["items"]],
     }
-    return JSONResponse(answer)
+    return JSONResponse(order_status)
 
 
 def main(port: str, upstream: str) -> None:

@@ -16,8 +16,8 @@ URL = web.AppKey("url", str)
 async def passed(request: web.Request) -> web.Response:
     body = await request.read()
     async with request.app[SESSION].post(request.app[URL], data=body, headers=HEADERS) as response:
-        answer = await response.read()
-        return web.Response(status=response.status, body=answer, content_type=response.content_type)
+        body = await response.read()
+        return web.Response(status=response.status, body=body, content_type=response.content_type)
 
 
 async def mapped(request: web.Request) -> web.Response:
@@ -27,14 +27,14 @@ async def mapped(request: web.Request) -> web.Response:
         found = orjson.loads(await response.read())
         if response.status != 200:
             return web.Response(status=response.status, body=orjson.dumps(found), content_type="application/json")
-    answer = {
+    order_status = {
         "id": found["id"],
         "status": found["status"],
         "customer": found["customer"]["name"],
         "total": found["total"],
         "items": [{"sku": item["sku"], "quantity": item["quantity"]} for item in found["items"]],
     }
-    return web.Response(body=orjson.dumps(answer), content_type="application/json")
+    return web.Response(body=orjson.dumps(order_status), content_type="application/json")
 
 
 def main(port: str, upstream: str) -> None:

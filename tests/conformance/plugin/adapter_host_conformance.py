@@ -154,10 +154,10 @@ async def need_sampling(context: Context, params: Params) -> types.CallToolResul
 
 
 async def greet(context: Context, params: Any) -> types.CallToolResult | types.InputRequiredResult:
-    answer = (params.input_responses or {}).get("user_name")
-    if not isinstance(answer, types.ElicitResult) or not answer.content:
+    elicited = (params.input_responses or {}).get("user_name")
+    if not isinstance(elicited, types.ElicitResult) or not elicited.content:
         return types.InputRequiredResult(input_requests={"user_name": NAME})
-    return text(f"Hello, {answer.content['name']}!")
+    return text(f"Hello, {elicited.content['name']}!")
 
 
 def require(requests: dict[str, Any], state: str | None = None) -> Handler:

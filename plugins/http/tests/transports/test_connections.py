@@ -172,7 +172,7 @@ async def test_non_idempotent_request_is_not_retried(method: str, serve: Any, co
     assert len(server.requests) == 2
 
 
-async def test_partially_answered_request_is_not_retried(serve: Any, connect: Any, known_difference: Any) -> None:
+async def test_request_with_a_partial_response_is_not_retried(serve: Any, connect: Any, known_difference: Any) -> None:
     known_difference("aiohttp", "it retries after a partial response, too")
 
     async def handle(peer: Peer) -> None:
