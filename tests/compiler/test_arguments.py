@@ -87,7 +87,13 @@ def test_input_schema() -> None:
         ({"id": "user"}, {}, {"id": "user"}),
         ({"id": "id"}, {}, {"id": "id"}),
         ({"id": "elsewhere.user"}, {}, {"id": "elsewhere.user"}),
-        ({"id": "rest.user name"}, {}, {"id": "rest.user name"}),
+        ({"id": "rest.user name"}, {"user name": 1}, {"id": 1}),
+        ({"id": "tools.$select"}, {"$select": 4}, {"id": 4}),
+        ({"id": "rest.page[size]"}, {"page[size]": 2}, {"id": 2}),
+        ({"id": "front.@id"}, {"@id": 5}, {"id": 5}),
+        ({"id": "{{tools.a<b>~c}}"}, {"a<b>~c": 6}, {"id": 6}),
+        ({"id": "rest.created.gte"}, {"created.gte": 3}, {"id": 3}),
+        ({"id": "rest.path.user", "limit": "{{rest.query.limit}}-"}, {"user": 1, "limit": 2}, {"id": 1, "limit": "2-"}),
         ({"id": 1, "sortby": "by-{{a}}-{{b}}"}, {"a": "x", "b": 2}, {"id": 1, "Sort-By": "by-x-2"}),
         ({"id": 1, "sortby": "by-{{a}}-{{b}}"}, {}, {"id": 1, "Sort-By": "by--"}),
         ({"id": 1, "limit": "rest.limit"}, {}, {"id": 1}),
@@ -97,6 +103,20 @@ def test_input_schema() -> None:
 )
 async def test_with_values(with_: dict[str, Any], arguments: dict[str, Any], expected: dict[str, Any]) -> None:
     assert await sent(unit(with_=with_), **arguments) == expected
+
+
+def test_references_name_the_location_of_an_input() -> None:
+    host = unit(with_={"id": "rest.header.X-Id", "limit": "rest.body.most", "Sort-By": "{{rest.cookie.sort}}!"})
+    assert {name: item.in_ for name, item in inputs(host).items()} == {
+        "X-Id": "header",
+        "most": "body",
+        "sort": "cookie",
+    }
+
+
+async def test_declared_input_with_a_dot_is_not_a_location() -> None:
+    host = unit(inputParameters=[{"name": "path.user", "in": "query"}], with_={"id": "rest.path.user"})
+    assert await sent(host, **{"path.user": 1}) == {"id": 1}
 
 
 async def test_with_value_equal_to_an_input_name() -> None:

@@ -20,6 +20,7 @@ from .spec import Authentication, Capability
 CALLER_ALIASES: Final = frozenset({"rest", "tools", "tool", "mcp", "args", "input", "params"})
 """Qualifiers of the current unit's input, in addition to the exposers' own namespaces."""
 
+_LOCATIONS: Final = frozenset({"path", "query", "header", "cookie", "body"})
 _VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9_]*")
 
 
@@ -153,7 +154,7 @@ class LoadedCapability:
             message = f"'{{{{{name}}}}}' is request input, which is not allowed here; use a bind"
             self.problem(message, loc, code="caller-input")
             return name
-        return Reference(field)
+        return Reference(split_location(field, inputs)[0])
 
     def _unknown_name(self, name: str, qualifier: str, field: str, loc: Loc) -> Part:
         if variables := self.binds.namespaces.get(qualifier):
@@ -189,6 +190,12 @@ def _locate_models(capability: Capability, base: Loc) -> Iterator[tuple[Model, L
 def _literal_secrets(authentication: Authentication) -> Iterator[tuple[str, str | None]]:
     """Yield the values of an authentication that may be secrets written into the document."""
     return ((key, getattr(authentication, key)) for key in ("token", "value", "password"))
+
+
+def split_location(field: str, inputs: Collection[str]) -> tuple[str, str | None]:
+    """Return the name and the location of an input in the text after a qualifier: of `path.id`, `id` and `path`."""
+    location, dot, name = field.partition(".")
+    return (name, location) if dot and name and location in _LOCATIONS and field not in inputs else (field, None)
 
 
 def _join_names(names: Iterable[str]) -> str:

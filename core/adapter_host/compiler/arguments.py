@@ -132,12 +132,17 @@ class _Binder:
         inferred: dict[str, Input] = {}
         for name, source in self.references.items():
             if source not in inferred or target_inputs[name].required > inferred[source].required:
-                inferred[source] = replace(target_inputs[name], name=source, implicit=True)
+                inferred[source] = self._relocated(replace(target_inputs[name], name=source, implicit=True))
         for name, template in self.templates.items():
             location = None if target_inputs[name].whole else target_inputs[name].in_
             for source in template.inputs:
-                inferred.setdefault(source, Input(source, in_=location))
+                inferred.setdefault(source, self._relocated(Input(source, in_=location)))
         return inferred
+
+    def _relocated(self, item: Input) -> Input:
+        """Return an input at the location that a reference names, if one does."""
+        location = self.scope.locations.get(item.name)
+        return item if location is None else replace(item, in_=location, whole=False)
 
     def _warn_unknown(self, key: str, loc: Loc) -> None:
         hint = did_you_mean(key, self._input_names) or f" (inputs: {join_words(self._input_names, 'and') or 'none'})"

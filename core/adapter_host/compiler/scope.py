@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from adapter_host.capability.loaded import LoadedCapability
+from adapter_host.capability.loaded import LoadedCapability, split_location
 from adapter_host.capability.spec import InputSpec, OperationSpec
 from adapter_host.document.source import Loc
 from adapter_host.expressions.template import ABSENT, TAG, Part, Reference, Template, text_of
@@ -16,7 +16,7 @@ Values = Mapping[str, Any]
 """The values of one call, by their names in a scope."""
 
 _WITH_PREFIX: Final = "with:"
-_QUALIFIED: Final = re.compile(r"(?:\$this\.)?([A-Za-z0-9_-]+)\.([A-Za-z0-9_*.-]+)")
+_QUALIFIED: Final = re.compile(r"(?:\$this\.)?([A-Za-z0-9_-]+)\.(.+)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,10 @@ def is_input(name: str) -> bool:
 
 
 class Scope:
-    """The names that values of one operation may refer to; `declared` are its inputs, `used` the names in use."""
+    """The names that values of one operation may refer to; `declared` are its inputs, `used` the names in use.
+
+    `locations` are the locations of inputs that a reference names, such as `path` in `rest.path.id`.
+    """
 
     def __init__(self, inputs: Iterable[InputSpec], loaded: LoadedCapability) -> None:
         specs = tuple(inputs)
@@ -46,6 +49,7 @@ class Scope:
         self.declared = {spec.name: spec for spec in specs if spec.value is None}
         self.constants = {spec.name: spec.value for spec in specs if spec.value is not None}
         self.used: set[str] = set()
+        self.locations: dict[str, str] = {}
         self.bound: dict[str, str] = {}
         self._bound_values: dict[str, Value] = {}
         self._getters: dict[str, Getter] = {}
@@ -81,9 +85,12 @@ class Scope:
 
     def lookup(self, name: str, loc: Loc) -> Part | None:
         """Look up the name in a template tag; None when it is not a name of this scope."""
+        name = self._qualified_input(name) or name
         if name in self.bound:
             return Reference(self.bound[name])
-        return text_of(self.constants[name]) if name in self.constants else None
+        if name in self.constants:
+            return text_of(self.constants[name])
+        return Reference(name) if name in self.locations else None
 
     def warn_unused(self) -> None:
         """Report declared inputs without a use."""
@@ -110,11 +117,17 @@ class Scope:
         return template if template.single is None else Reference(template.single)
 
     def _qualified_input(self, value: str) -> str | None:
-        """Return the input in a qualified name such as `rest.limit` or `my-exposer.limit`, if it is one."""
+        """Return the input in a qualified name such as `rest.limit` or `my-exposer.limit`, if it is one.
+
+        Everything after the qualifier is the name, whatever its characters.
+        """
         match = _QUALIFIED.fullmatch(value)
-        if match is None or match[1] in self.loaded.binds.namespaces:
+        if match is None or match[1] in self.loaded.binds.namespaces or match[1] not in self.loaded.callers:
             return None
-        return match[2] if match[1] in self.loaded.callers else None
+        name, location = split_location(match[2], self.declared)
+        if location is not None:
+            self.locations[name] = location
+        return name
 
 
 def _values(arguments: Values, getters: Mapping[str, Getter]) -> dict[str, Any]:
