@@ -83,6 +83,34 @@ def test_best_matches(caller: Caller, expected: list[Consumed]) -> None:
     assert list(best_matches([ALL, ONE, KEYS], caller)) == expected
 
 
+SNIPPET = Consumed("api.post", "snippets", "body", path="/snippets", description="Create", method="POST")
+COMMENT = Consumed(
+    "api.post", "comments", "/id body", path="/snippets/{id}/comments", description="Comment", method="POST"
+)
+LISTED = Consumed("api.get", "list", "", path="/snippets", method="GET")
+READ = Consumed("api.get", "read", "/id", path="/snippets/{id}", method="GET")
+
+
+@pytest.mark.parametrize(
+    ("candidates", "caller", "expected"),
+    [
+        # Keys are those of the other operation, but the description is identical.
+        ([SNIPPET, COMMENT], Caller(keys=frozenset({"body"}), description="Comment"), [COMMENT]),
+        ([SNIPPET, COMMENT], Caller(keys=frozenset({"body"}), description="Create"), [SNIPPET]),
+        ([SNIPPET, COMMENT], Caller(keys=frozenset({"body", "id"})), [COMMENT]),
+        # Path variables that a caller does not mention are no evidence, and no write is inferred.
+        ([SNIPPET, COMMENT], Caller(keys=frozenset({"body"})), [SNIPPET, COMMENT]),
+        ([SNIPPET, COMMENT], Caller(), [SNIPPET, COMMENT]),
+        ([LISTED, READ], Caller(), [LISTED]),
+        ([LISTED, READ], Caller(keys=frozenset({"id"})), [READ]),
+        # The path names one operation, the keys another.
+        ([SNIPPET, COMMENT], Caller(keys=frozenset({"id", "body"}), paths=("/snippets",)), [SNIPPET, COMMENT]),
+    ],
+)
+def test_evidence_decides_or_nothing_does(candidates: Any, caller: Caller, expected: Any) -> None:
+    assert list(best_matches(candidates, caller)) == expected
+
+
 def test_single_match_is_returned() -> None:
     assert best_matches([ALL], Caller(keys=frozenset({"nothing"}), method="POST")) == [ALL]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from adapter_host.capability.loaded import LoadedCapability
 from adapter_host.capability.spec import FunctionSpec
@@ -21,6 +22,9 @@ class Caller:
     resource_names: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
     method: str | None = None
+
+
+_READING_METHODS: Final = frozenset({"GET", "HEAD"})
 
 
 def normalize_name(name: str) -> str:
@@ -40,33 +44,47 @@ def matches(call: str, consumed: Iterable[ConsumedOperation]) -> list[ConsumedOp
 
 
 def best_matches(candidates: Sequence[ConsumedOperation], caller: Caller) -> Sequence[ConsumedOperation]:
-    """Return the candidates that match the caller best; several when the reference is ambiguous."""
-    for is_match in _criteria(caller):
-        if len(candidates) == 1:
-            break
-        candidates = [operation for operation in candidates if is_match(operation)] or candidates
-    return candidates
+    """Return the candidates that the caller can mean; several when the reference is ambiguous.
 
-
-def _criteria(caller: Caller) -> tuple[Callable[[ConsumedOperation], bool], ...]:
+    An identical description decides. Otherwise all other evidence must agree; what is left open is inferred from path
+    variables for operations that only read.
+    """
+    if len(candidates) < 2:
+        return candidates
+    described = [item for item in candidates if caller.description and item.description == caller.description]
+    if len(described) == 1:
+        return described
+    candidates = described or candidates
     keys = {
         normalize_name(key) for key in (*caller.keys, *(name for path in caller.paths for name in placeholders(path)))
     }
+    agreeing = _agreeing(candidates, caller, keys)
+    if len(agreeing) < 2:
+        return agreeing or candidates
+    inferred = [item for item in agreeing if _path_input_names(item) <= keys <= _input_names(item)]
+    exact = [item for item in inferred if _input_names(item) == keys]
+    for guess in (exact, inferred):
+        if len(guess) == 1 and guess[0].method in _READING_METHODS:
+            return guess
+    return agreeing
+
+
+def _agreeing(candidates: Sequence[ConsumedOperation], caller: Caller, keys: set[str]) -> Sequence[ConsumedOperation]:
+    """Return the candidates that all evidence points to."""
     paths = {_comparable_path(path) for path in caller.paths}
     names = {normalize_name(name) for name in caller.resource_names}
-    by_keys: tuple[Callable[[ConsumedOperation], bool], ...] = (
-        lambda operation: _input_names(operation) == keys,
-        lambda operation: _path_input_names(operation) <= keys <= _input_names(operation),
+    evidence: tuple[Callable[[ConsumedOperation], bool], ...] = (
+        lambda item: normalize_name(item.resource or "") in names or _comparable_path(item.path or "") in paths,
+        lambda item: item.method == caller.method,
+        lambda item: bool(keys) and _input_names(item) >= keys,
+        # Path variables that the caller does not mention are its inputs too, so they do not count.
+        lambda item: bool(keys) and _input_names(item) - (_path_input_names(item) - keys) == keys,
     )
-    by_words: tuple[Callable[[ConsumedOperation], bool], ...] = (
-        lambda operation: bool(caller.description) and operation.description == caller.description,
-        lambda operation: (
-            normalize_name(operation.resource or "") in names or _comparable_path(operation.path or "") in paths
-        ),
-        lambda operation: operation.method == caller.method,
-    )
-    # A caller without inputs may forward all of them, so the keys of inputs are a weak criterion.
-    return (*by_keys, *by_words) if keys else (*by_words, *by_keys)
+    agreeing = list(candidates)
+    for is_match in evidence:
+        matching = [item for item in candidates if is_match(item)]
+        agreeing = [item for item in agreeing if item in matching] if matching else agreeing
+    return agreeing
 
 
 def _input_names(operation: ConsumedOperation) -> set[str]:
