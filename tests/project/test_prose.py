@@ -26,7 +26,7 @@ GENERATED: Final = ROOT / "docs/reference/api.md"
 """Made from docstrings, which do not address the reader."""
 
 PAGES: Final = sorted(
-    [ROOT / "README.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("plugins/*/README.md")]
+    [*ROOT.glob("*.md"), ROOT / "core/README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("plugins/*/README.md")]
 )
 GUIDES: Final = [page for page in PAGES if "how-to" in page.parts or page.name in ("tutorial.md", "embedding.md")]
 OTHER_TEXTS: Final = sorted(
