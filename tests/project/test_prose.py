@@ -128,7 +128,8 @@ def modules(folders: Iterable[Path]) -> Iterator[tuple[Path, ast.Module]]:
     """Yield the modules below folders."""
     for folder in folders:
         for path in sorted(folder.rglob("*.py")):
-            yield path, parse(path)
+            if "node_modules" not in path.parts:
+                yield path, parse(path)
 
 
 def docstrings(tree: ast.Module) -> Iterator[str]:
