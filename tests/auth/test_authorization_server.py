@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -303,10 +302,10 @@ async def test_fetch_is_retried_soon_without_keys(keys: KeySet, published: Publi
 
 
 @asynccontextmanager
-async def introspecting(issuer: Issuer, clock: Any = time.time) -> AsyncIterator[IntrospectionVerifier]:
+async def introspecting(issuer: Issuer, **clocks: Clock) -> AsyncIterator[IntrospectionVerifier]:
     server = AuthorizationServer(issuer.url)
     await server.start()
-    tokens = IntrospectionVerifier(server, AUDIENCE, Client(*CLIENT), clock)
+    tokens = IntrospectionVerifier(server, AUDIENCE, Client(*CLIENT), **clocks)
     try:
         yield tokens
     finally:
@@ -355,15 +354,21 @@ async def test_introspected_claims_are_checked(
 
 
 async def test_introspection_results_are_cached_briefly(issuer: Issuer, clock: Clock) -> None:
-    issuer.introspected["t0ken"] = {"active": True, "aud": AUDIENCE}
-    issuer.introspected["short"] = {"active": True, "aud": AUDIENCE, "exp": clock.now + 5}
-    async with introspecting(issuer, clock) as tokens:
+    date = Clock()
+    date.now = 1_800_000_000.0
+    issuer.introspected["t0ken"] = {"active": True, "aud": AUDIENCE, "sub": "ann"}
+    issuer.introspected["short"] = {"active": True, "aud": AUDIENCE, "sub": "ann", "exp": date.now + 5}
+    async with introspecting(issuer, clock=clock, wall_clock=date) as tokens:
         for name in ("t0ken", "short"):
-            assert await tokens.verify(name) == tokens.verify_cached(name) == Principal()
+            assert await tokens.verify(name) == tokens.verify_cached(name) == Principal("ann", issuer=issuer.url)
+        # Corrections of the date neither lengthen nor end the life of a result.
+        date.now -= 86_400
         issuer.introspected.clear()
         clock.now += 5
         assert tokens.verify_cached("t0ken")
         assert tokens.verify_cached("short") is None
+        date.now += 2 * 86_400
+        assert tokens.verify_cached("t0ken")
         clock.now += CACHE_SECONDS
         assert tokens.verify_cached("t0ken") is None
         with pytest.raises(InvalidTokenError):

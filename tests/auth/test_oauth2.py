@@ -14,6 +14,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from syrupy.assertion import SnapshotAssertion
 
+from adapter_host.auth.credentials import Principal
 from adapter_host.auth.oauth2.claims import LEEWAY, ExpectedClaims, InvalidTokenError
 from adapter_host.auth.oauth2.key_set import ALGORITHMS
 from tests.support.authorization_server import AUDIENCE, Issuer, Now, issuing, private_key, public_jwk, unsigned
@@ -110,7 +111,29 @@ async def test_issuer_with_a_trailing_slash(issuer: Issuer) -> None:
 async def test_subject_must_be_a_string() -> None:
     claims = {"aud": "us", "sub": 7}
     with pytest.raises(InvalidTokenError, match="malformed sub"):
-        ExpectedClaims("us", ()).principal(claims, "issuer", 0.0)
+        ExpectedClaims("us", ()).principal(claims, "issuer", "t0ken", 0.0)
+
+
+def identity(token: str = "t0ken", issuer: str = "https://login.example", **claims: Any) -> str:
+    principal = ExpectedClaims("us", ()).principal({"aud": "us", **claims}, issuer, token, 0.0)
+    assert token not in principal.identity
+    return principal.identity
+
+
+@pytest.mark.parametrize(
+    "claims", [{"sub": "ann"}, {"sub": "ann", "client_id": "app"}, {"sub": "ann", "azp": "app"}, {"client_id": "app"}]
+)
+def test_identity_is_that_of_the_principal_not_of_its_token(claims: dict[str, Any]) -> None:
+    own = identity(**claims)
+    assert own == identity("another token", scope="read write", exp=99, **claims)
+    others = [{"issuer": "https://other.example"}, {"sub": "bob"}, {"client_id": "other"}]
+    assert own not in [identity(**{**claims, **other}) for other in others]
+    assert own not in (identity(), Principal("ann").identity)
+
+
+def test_tokens_that_name_nobody_are_of_different_principals() -> None:
+    assert identity("one") == identity("one") != identity("two")
+    assert identity("one", sub="", client_id="", azp=7) == identity("one", sub="", client_id=None)
 
 
 @pytest.mark.shows("AuthOAuth2", "resource", "audience")

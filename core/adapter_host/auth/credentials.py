@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
@@ -13,10 +14,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The authenticated client: `subject` as in its credentials, if any, and the `scopes` of its token."""
+    """The authenticated client: `subject` as in its credentials, if any, and the `scopes` of its token.
+
+    `issuer` and `client` are the authorization server of a token, and the application that it was issued to.
+    `token_digest` is set only for a token that names neither a subject nor a client.
+    """
 
     subject: str | None = None
     scopes: frozenset[str] = frozenset()
+    issuer: str | None = None
+    client: str | None = None
+    token_digest: str | None = None
+
+    @property
+    def identity(self) -> str:
+        """Return a text that is equal for requests of the same client only, and holds no secret.
+
+        It does not depend on the scopes. Clients that share one secret without a user name have the same identity.
+        """
+        return json.dumps((self.issuer, self.subject, self.client, self.token_digest))
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ class DigestCredentials(Credentials):
 
     kind = "digest"
 
-    def __init__(self, username: bytes, password: bytes, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, username: bytes, password: bytes, clock: Callable[[], float] = time.monotonic) -> None:
         self._username = username
         # Without a user name or a password, every request is rejected.
         self._has_secrets = bool(username and password)
@@ -132,7 +132,7 @@ class Nonces:
     """Signed nonces with a timestamp; a nonce is remembered only after a valid response."""
 
     def __init__(self, clock: Callable[[], float], limit: int = MAX_NONCES) -> None:
-        # Created at build, so that forked workers accept each other's nonces.
+        # Created at build, so that forked workers, which share the clock too, accept each other's nonces.
         self._key = secrets.token_bytes(32)
         self._clock = clock
         self._limit = limit

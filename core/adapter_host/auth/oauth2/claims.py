@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from adapter_host.auth.credentials import Principal
+from adapter_host.auth.credentials import Principal, sent_bytes
 
 LEEWAY: Final = 30.0
 """The allowed clock skew between the authorization server and this machine, in seconds."""
@@ -23,8 +24,8 @@ class ExpectedClaims:
     audience: str
     required: Collection[str]
 
-    def principal(self, claims: Mapping[str, Any], issuer: str, now: float) -> Principal:
-        """Return the client of a token; raise `InvalidTokenError`."""
+    def principal(self, claims: Mapping[str, Any], issuer: str, token: str, now: float) -> Principal:
+        """Return the client of a token by its claims; raise `InvalidTokenError`."""
         for name in self.required:
             if claims.get(name) is None:
                 raise InvalidTokenError(f"the token has no {name}")
@@ -36,7 +37,10 @@ class ExpectedClaims:
         subject = claims.get("sub")
         if not isinstance(subject, str | None):
             raise InvalidTokenError("the token has a malformed sub")
-        return Principal(subject, _scopes(claims))
+        client = _client(claims)
+        # Tokens that name nobody are of different clients, unless they are the same token.
+        digest = None if subject or client else hashlib.sha256(sent_bytes(token)).hexdigest()
+        return Principal(subject, _scopes(claims), issuer, client, digest)
 
 
 def expiry(claims: Mapping[str, Any]) -> float | None:
@@ -63,6 +67,15 @@ def _time(claims: Mapping[str, Any], name: str) -> float | None:
 def _audiences(claims: Mapping[str, Any]) -> list[Any]:
     audience = claims.get("aud")
     return audience if isinstance(audience, list) else [audience]
+
+
+def _client(claims: Mapping[str, Any]) -> str | None:
+    """Return the client that a token was issued to: `client_id` (RFC 9068, RFC 7662), or `azp` (OpenID Connect)."""
+    for name in ("client_id", "azp"):
+        value = claims.get(name)
+        if value and isinstance(value, str):
+            return value
+    return None
 
 
 def _scopes(claims: Mapping[str, Any]) -> frozenset[str]:

@@ -41,18 +41,26 @@ class IntrospectionVerifier:
     """Accepts tokens that are active at the authorization server and have the audience."""
 
     def __init__(
-        self, server: AuthorizationServer, audience: str, client: Client, clock: Callable[[], float] = time.time
+        self,
+        server: AuthorizationServer,
+        audience: str,
+        client: Client,
+        *,
+        wall_clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._server = server
         self._expected = ExpectedClaims(audience, required=())
         self._client = client
+        # The claims of a token have dates; the age of a result must not depend on corrections of the date.
+        self._wall_clock = wall_clock
         self._clock = clock
         self._results: OrderedDict[bytes, tuple[float, Principal | str]] = OrderedDict()
         self._pending: dict[bytes, asyncio.Task[Principal]] = {}
 
     def verify_cached(self, token: str) -> Principal | None:
         """Return the client of a token from the cache; None when the server must be asked."""
-        expires_at, result = self._results.get(_key(token), (0.0, None))
+        expires_at, result = self._results.get(_key(token), (float("-inf"), None))
         if result is None or expires_at <= self._clock():
             return None
         return _principal_or_raise(result)
@@ -79,19 +87,21 @@ class IntrospectionVerifier:
         form = {"token": token, "token_type_hint": "access_token"}
         claims = await self._server.request_json(url, form, headers={"Authorization": self._client.basic()})
         result: Principal | str
-        expires_at = self._clock() + CACHE_SECONDS
+        lifetime = CACHE_SECONDS
+        now = self._wall_clock()
         try:
-            result = self._principal(claims)
-            expires_at = min(expires_at, expiry(claims) or expires_at)
+            result = self._principal(claims, token, now)
+            expires = expiry(claims)
+            lifetime = lifetime if expires is None else min(lifetime, expires - now)
         except InvalidTokenError as error:
             result = str(error)
-        self._cache(key, expires_at, result)
+        self._cache(key, self._clock() + lifetime, result)
         return _principal_or_raise(result)
 
-    def _principal(self, claims: Mapping[str, Any]) -> Principal:
+    def _principal(self, claims: Mapping[str, Any], token: str, now: float) -> Principal:
         if claims.get("active") is not True:
             raise InvalidTokenError(_INACTIVE)
-        return self._expected.principal(claims, self._server.issuer, self._clock())
+        return self._expected.principal(claims, self._server.issuer, token, now)
 
     def _cache(self, key: bytes, expires_at: float, result: Principal | str) -> None:
         self._results[key] = (expires_at, result)

@@ -71,7 +71,7 @@ class JwtVerifier:
                 continue
             except jwt.PyJWTError as error:
                 raise InvalidTokenError(_MALFORMED) from error
-            return self._expected.principal(_claims(payload), self._server.issuer, self._clock())
+            return self._expected.principal(_claims(payload), self._server.issuer, token, self._clock())
         raise InvalidTokenError("the signature of the token is invalid")
 
 
