@@ -11,9 +11,21 @@ import aiohttp
 import pytest
 import yaml
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from syrupy.assertion import SnapshotAssertion
 
-from adapter_host import Exposer, Host, Plugins, ProblemsError, RegisterExposer, Settings, attach, hookimpl
+from adapter_host import (
+    PRINCIPAL,
+    Exposer,
+    Host,
+    Plugins,
+    Principal,
+    ProblemsError,
+    RegisterExposer,
+    Settings,
+    attach,
+    hookimpl,
+)
 from adapter_host.testing import Running, running
 
 from .conftest import Api, consumed_api, control, document, mcp, rest
@@ -283,7 +295,13 @@ async def test_attached_to_an_application(session: aiohttp.ClientSession) -> Non
     restricted = document(
         "http://127.0.0.1:9", control(management=ALL, authentication=TOKEN, namespace="kept"), binds=BINDS
     )
-    app = web.Application()
+
+    @web.middleware
+    async def log_in(request: web.Request, handler: Handler) -> web.StreamResponse:
+        request[PRINCIPAL] = Principal("any user of the application")
+        return await handler(request)
+
+    app = web.Application(middlewares=[log_in])
     attach(app, Host(unrestricted, restricted, settings=Settings(environment=SECRET)), prefix="/host")
     runner = web.AppRunner(app)
     await runner.setup()
