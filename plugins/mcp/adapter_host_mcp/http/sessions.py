@@ -30,11 +30,21 @@ _CACHE_SIZE: Final = 1000
 _MAX_CAPABILITIES_SIZE: Final = 1000
 
 
+_DIGEST: Final = "sha256"
+
+
+_OWNER_TAG_SIZE: Final = 16
+"""Bytes of the message authentication code of an owner."""
+
+
+_Key = TypeVar("_Key")
+
+
 _Value = TypeVar("_Value")
 
 
-class SessionEndedError(Exception):
-    """The client has deleted this session."""
+class UnknownSessionError(Exception):
+    """The client has deleted this session, or another principal has opened it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +58,20 @@ class Session:
 
 
 class Sessions:
-    """Signs and verifies session ids, which are valid in all processes with the same key."""
+    """Signs and verifies session ids, which are valid in all processes with the same key.
+
+    A session belongs to its `owner`, the identity of the principal that opened it; empty without authentication.
+    """
 
     def __init__(self, key: bytes) -> None:
-        self._signer = Signer(hmac.digest(key, b"mcp session", "sha256"))
-        self._cache: dict[str, Session | None] = {}
+        # The label names the layout of the content: ids of another layout are invalid.
+        self._signer = Signer(hmac.digest(key, b"mcp session with owner", _DIGEST))
+        self._owner_key = hmac.digest(key, b"mcp session owner", _DIGEST)
+        self._cache: dict[tuple[str, str], Session | None] = {}
         self._ended: dict[str, None] = {}
         self._log_levels: dict[str, str] = {}
 
-    def create(self, version: str, capabilities: Mapping[str, Any]) -> str:
+    def create(self, version: str, capabilities: Mapping[str, Any], owner: str) -> str:
         """Return the signed id of a new session."""
         # Non-standard capabilities may have any size, and no handler of the SDK uses them.
         stored = (
@@ -64,27 +79,37 @@ class Sessions:
             if len(orjson.dumps(capabilities)) <= _MAX_CAPABILITIES_SIZE
             else _standard_capabilities(capabilities)
         )
-        members = [secrets.token_hex(8), version, stored, time.time() + LIFETIME]
+        session_id = secrets.token_hex(8)
+        # The wall clock, as ids are valid after a restart and in processes on other machines.
+        members = [session_id, version, stored, time.time() + LIFETIME, self._owner_tag(session_id, owner)]
         return self._signer.sign(orjson.dumps(members))
 
-    def find(self, signed_id: str) -> Session | None:
-        """Return the session of an id, or None for an invalid or expired id; raise `SessionEndedError`."""
-        session = self._cache[signed_id] if signed_id in self._cache else self._verify(signed_id)
+    def find(self, signed_id: str, owner: str) -> Session | None:
+        """Return the session of an id, or None for an invalid or expired id; raise `UnknownSessionError`."""
+        key = (signed_id, owner)
+        session = self._cache[key] if key in self._cache else self._verify(key)
         if session is None or session.expires < time.time():
             return None
         if session.id in self._ended:
-            raise SessionEndedError
+            raise UnknownSessionError
         return session
 
-    def _verify(self, signed_id: str) -> Session | None:
+    def _verify(self, key: tuple[str, str]) -> Session | None:
+        signed_id, owner = key
         try:
-            session_id, version, capabilities, expires = orjson.loads(self._signer.verify(signed_id))
+            session_id, version, capabilities, expires, owner_tag = orjson.loads(self._signer.verify(signed_id))
         except SignatureError:
             session = None
         else:
+            if not hmac.compare_digest(owner_tag, self._owner_tag(session_id, owner)):
+                raise UnknownSessionError
             session = Session(session_id, version, capabilities, expires)
-        _remember(self._cache, signed_id, session, _CACHE_SIZE)
+        _remember(self._cache, key, session, _CACHE_SIZE)
         return session
+
+    def _owner_tag(self, session_id: str, owner: str) -> str:
+        # Keyed and different in each session, as clients and proxies can read it in the id.
+        return hmac.digest(self._owner_key, f"{session_id} {owner}".encode(), _DIGEST)[:_OWNER_TAG_SIZE].hex()
 
     def end(self, session: Session) -> None:
         """Mark a session as deleted: its further requests are rejected."""
@@ -104,13 +129,10 @@ def _standard_capabilities(capabilities: Mapping[str, Any]) -> dict[str, Any]:
     return {name: {} for name in ("sampling", "elicitation", "roots") if name in capabilities}
 
 
-def _remember(memory: dict[str, _Value], key: str, value: _Value, max_size: int) -> None:
+def _remember(memory: dict[_Key, _Value], key: _Key, value: _Value, max_size: int) -> None:
     if len(memory) >= max_size:
         memory.pop(next(iter(memory)), None)
     memory[key] = value
-
-
-_DIGEST: Final = "sha256"
 
 
 _MAC_SIZE: Final = 32

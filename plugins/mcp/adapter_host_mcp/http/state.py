@@ -7,9 +7,11 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from adapter_host import PRINCIPAL
+
 from .request import HttpError
 from .responses import ActiveResponses
-from .sessions import SESSION_HEADER, Session, SessionEndedError, Sessions
+from .sessions import SESSION_HEADER, Session, Sessions, UnknownSessionError
 from .sse import COMMENT, ChangeStreams, EventQueue, EventStream, TooManyStreamsError
 
 
@@ -24,14 +26,15 @@ class ServerState:
         self.change_streams = ChangeStreams()
 
     def session(self, request: web.Request) -> Session | None:
-        """Return the session of a request, if any; raise `HttpError` for a deleted one."""
+        """Return the session of a request, if any; raise `HttpError` for a deleted one, or one of another principal."""
         signed_id = request.headers.get(SESSION_HEADER)
         if signed_id is None:
             return None
         try:
-            return self.sessions.find(signed_id)
-        except SessionEndedError:
-            raise HttpError(404, "the session was deleted; send 'initialize' again") from None
+            return self.sessions.find(signed_id, principal_identity(request))
+        except UnknownSessionError:
+            # One response for both, so that it does not show whether another principal has this session.
+            raise HttpError(404, "the session does not exist; send 'initialize' again") from None
 
     async def listen(self, request: web.Request) -> web.StreamResponse:
         """Stream change notifications, or the remaining events of the detached stream in `Last-Event-ID`."""
@@ -65,6 +68,12 @@ class ServerState:
         if session is not None:
             self.sessions.end(session)
         return web.Response(status=204)
+
+
+def principal_identity(request: web.Request) -> str:
+    """Return the identity of the principal that sent a request; an empty string without authentication."""
+    principal = request.get(PRINCIPAL)
+    return "" if principal is None else principal.identity
 
 
 async def _stream_events(request: web.Request, queue: EventQueue) -> web.StreamResponse:

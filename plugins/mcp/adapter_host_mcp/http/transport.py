@@ -22,7 +22,7 @@ from .fast_path import McpRequest, accepted_types, is_notification, is_request_i
 from .request import HttpError, check_headers, error_response, read_body
 from .response import ResponseStream
 from .sessions import SESSION_HEADER, Session
-from .state import ServerState
+from .state import ServerState, principal_identity
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
@@ -157,7 +157,7 @@ class HttpTransport:
         self, rpc_request: McpRequest, request: web.Request, server_info: ServerInfo, *, accepts_sse: bool
     ) -> web.Response | Awaitable[web.StreamResponse] | None:
         if rpc_request.method != "tools/call":
-            return self._respond_static(rpc_request, server_info)
+            return self._respond_static(rpc_request, request, server_info)
         tool = self._tools.get(rpc_request.params["name"])
         if tool is None or self._state.sessions.log_level(rpc_request.session) is not None:
             return None
@@ -171,12 +171,14 @@ class HttpTransport:
                 self._state.responses.cancel(session.id, request_id)
         return web.Response(status=202)
 
-    def _respond_static(self, rpc_request: McpRequest, server_info: ServerInfo) -> web.Response:
+    def _respond_static(self, rpc_request: McpRequest, request: web.Request, server_info: ServerInfo) -> web.Response:
         headers = None
         match rpc_request.method:
             case "initialize":
                 version = rpc_request.params["protocolVersion"]
-                headers = {SESSION_HEADER: self._state.sessions.create(version, rpc_request.params["capabilities"])}
+                capabilities = rpc_request.params["capabilities"]
+                signed_id = self._state.sessions.create(version, capabilities, principal_identity(request))
+                headers = {SESSION_HEADER: signed_id}
                 result = server_info.initialize_result(version)
             case "server/discover":
                 result = server_info.discover_result

@@ -63,12 +63,13 @@ _ONE_WAY_MESSAGES: Final[Mapping[str, type[OneWayMessage]]] = {
 
 @dataclass(frozen=True, slots=True)
 class ClassifiedRequest:
-    """A request with its protocol version; stateless requests carry the client's information."""
+    """A request with its version and the identity of its principal; stateless ones carry the client's information."""
 
     request: JSONRPCRequest
     version: str
     headers: Mapping[str, str]
     session: Session | None = None
+    principal: str = ""
     client_info: Any = None
     client_capabilities: Any = None
 
@@ -192,21 +193,25 @@ def cancelled_request(notification: JSONRPCNotification) -> RequestId | None:
 
 
 def classify(
-    request: JSONRPCRequest, decoded: Mapping[str, Any], headers: Mapping[str, str], session: Session | None
+    request: JSONRPCRequest,
+    decoded: Mapping[str, Any],
+    headers: Mapping[str, str],
+    session: Session | None,
+    principal: str,
 ) -> ClassifiedRequest:
     """Determine the protocol version of a request; raise `MCPError` when headers and body contradict each other."""
     version = headers.get(MCP_PROTOCOL_VERSION_HEADER)
     handshake = version is None or version in HANDSHAKE_PROTOCOL_VERSIONS
     if handshake and (request.method == "initialize" or not _has_protocol_version(request.params)):
         agreed = session.version if session else types.DEFAULT_NEGOTIATED_VERSION
-        return ClassifiedRequest(request, version or agreed, headers, session)
+        return ClassifiedRequest(request, version or agreed, headers, session, principal)
     if duplicated := find_duplicated_routing_header(headers.items()):
         raise MCPError(types.HEADER_MISMATCH, f"duplicate header {duplicated}")
     route = classify_inbound_request(decoded, headers=headers)
     if isinstance(route, InboundLadderRejection):
         raise _rejection_error(route)
     return ClassifiedRequest(
-        request, route.protocol_version, headers, None, route.client_info, route.client_capabilities
+        request, route.protocol_version, headers, None, principal, route.client_info, route.client_capabilities
     )
 
 

@@ -26,6 +26,7 @@ from adapter_host_mcp.features.tools import Tool
 from adapter_host_mcp.http.request import HttpError, check_headers, error_response, read_body
 from adapter_host_mcp.http.response import ResponseStream
 from adapter_host_mcp.http.sessions import SESSION_HEADER, Session
+from adapter_host_mcp.http.state import principal_identity
 from adapter_host_mcp.protocol import JSON_MEDIA_TYPE
 from adapter_host_mcp.sdk import adapter as sdk
 from adapter_host_mcp.tool_names import MAX_LENGTH
@@ -88,7 +89,7 @@ class SdkEndpoint:
         except MCPError as error:
             return _error_response(None, error.error, sdk.rejection_status(error.error))
         try:
-            request_info = sdk.classify(message, decoded, request.headers, session)
+            request_info = sdk.classify(message, decoded, request.headers, session, principal_identity(request))
         except MCPError as error:
             return _error_response(message.id, error.error, sdk.rejection_status(error.error))
         if message.method == LISTEN and request_info.stateless and not accepts_sse:
@@ -163,7 +164,8 @@ class SdkEndpoint:
     async def _initialize(self, response: PendingResponse) -> tuple[bytes, Mapping[str, str]]:
         result = await sdk.handle_request(self._server, response, self._client_requests)
         params = response.request_info.request.params or {}
-        signed_id = self._state.sessions.create(result["protocolVersion"], params["capabilities"])
+        principal = response.request_info.principal
+        signed_id = self._state.sessions.create(result["protocolVersion"], params["capabilities"], principal)
         return orjson.dumps(result), {SESSION_HEADER: signed_id}
 
     async def _result(self, response: PendingResponse) -> bytes:

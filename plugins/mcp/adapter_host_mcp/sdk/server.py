@@ -203,6 +203,11 @@ def add_log_level(server: Server[None], sessions: Sessions) -> None:
 
 
 def seal_state(server: Server[None], key: bytes) -> None:
-    """Seal the state that handlers store with clients between two rounds of a request."""
-    security = RequestStateSecurity(keys=[hmac.digest(key, b"mcp request state", "sha256")])
+    """Seal the state that handlers store with clients between two rounds of a request, for the same principal."""
+    keys = [hmac.digest(key, b"mcp request state", "sha256")]
+    security = RequestStateSecurity(keys=keys, bind_principal=_principal)
     server.middleware.append(RequestStateBoundary(security, default_audience=server.name))
+
+
+def _principal(context: Context) -> str | None:
+    return context.request.principal or None if context.request is not None else None
