@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
-import struct
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any, Final
 
 import orjson
@@ -18,23 +15,21 @@ from adapter_host import Arguments, StartError, UnavailableError
 from .files import Source
 from .instrumentation import COUNT_FUNCTION
 from .javascript_syntax import Syntax
+from .javascript_workers import WorkerPool
 from .language import (
-    KILL_GRACE,
     MEMORY_LIMIT,
     PROCESS_MEMORY_LIMIT,
     InvalidScriptError,
     Language,
     Limits,
     Program,
+    Run,
     ScriptError,
 )
-from .processes import worker_command, worker_environment
 
 _log = logging.getLogger("adapter_host.scripting")
 
-_LENGTH_PREFIX: Final = struct.Struct(">I")
 _POSITION: Final = re.compile(r":(\d+):(\d+)\)?$", re.MULTILINE)
-_START_TIMEOUT: Final = 60.0
 
 
 class JavaScript(Language):
@@ -44,9 +39,7 @@ class JavaScript(Language):
 
     def __init__(self) -> None:
         super().__init__()
-        self._idle: list[_Worker] = []
-        self._workers: set[_Worker] = set()
-        self._started = False
+        self._workers = WorkerPool()
 
     def compile(self, sources: Sequence[Source]) -> Program:
         """Check and instrument each source; line numbers continue from one source to the next."""
@@ -62,107 +55,31 @@ class JavaScript(Language):
     async def start(self) -> None:
         """Start a worker, so that the first run does not wait for one."""
         async with self._starting:
-            if not self._started:
-                self._started = True
-                self._idle.append(await self._start_worker())
+            await self._workers.open()
 
     async def stop(self) -> None:
         """Kill every worker."""
-        self._started = False
-        self._idle.clear()
-        await asyncio.gather(*map(_Worker.kill, list(self._workers)))
-        self._workers.clear()
+        await self.end_runs()
+        await self._workers.close()
 
-    async def run(self, program: Program, context: Arguments, limits: Limits) -> Any:
-        """Run a program in a worker; a worker that was interrupted is not reused."""
-        async with self.worker_slot(program, limits):
-            worker = self._idle.pop() if self._idle else await self._start_or_unavailable()
-            response = None
-            try:
-                async with asyncio.timeout(limits.seconds + KILL_GRACE):
-                    response = await worker.request(_request(program, context, limits), _max_response_bytes(limits))
-            except TimeoutError:
-                raise program.timeout_error(limits) from None
-            finally:
-                if response is None or response.get("failed") == "crash":
-                    self._workers.discard(worker)
-                    await asyncio.shield(worker.kill())
-                elif worker in self._workers:
-                    self._idle.append(worker)
-            return _result(program, response, limits)
-
-    async def _start_or_unavailable(self) -> _Worker:
+    async def execute(self, run: Run) -> Any:
+        """Execute a run in a worker; a worker that was interrupted is not reused."""
+        program, limits = run.program, run.limits
+        request = _request(program, run.context, limits)
         try:
-            return await self._start_worker()
+            worker = await self._workers.take()
         except StartError as error:
             raise UnavailableError(str(error)) from error
-
-    async def _start_worker(self) -> _Worker:
-        worker = await _Worker.start()
-        if not self._started:  # stopped meanwhile
-            await worker.kill()
-            raise UnavailableError
-        self._workers.add(worker)
-        return worker
-
-
-class _Worker:
-    """One worker process."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-
-    @classmethod
-    async def start(cls) -> _Worker:
-        """Start a process and wait until it is ready; raises `StartError`."""
-        process = await asyncio.create_subprocess_exec(
-            *worker_command("javascript_worker.py"),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            env=worker_environment(),
-        )
-        worker = cls(process)
+        response = None
         try:
-            async with asyncio.timeout(_START_TIMEOUT):
-                ready = await worker.read_response(1024)
-        except TimeoutError:
-            ready = None
-        except BaseException:
-            await asyncio.shield(worker.kill())
-            raise
-        if ready is None:
-            await worker.kill()
-            raise StartError("the JavaScript worker process does not start")
-        return worker
-
-    async def request(self, request: bytes, max_bytes: int) -> dict[str, Any]:
-        """Send a request and return its response; a missing or too large response is a crash."""
-        assert self._process.stdin is not None
-        with suppress(ConnectionError):
-            self._process.stdin.write(_LENGTH_PREFIX.pack(len(request)) + request)
-            await self._process.stdin.drain()
-        return await self.read_response(max_bytes) or {"failed": "crash"}
-
-    async def read_response(self, max_bytes: int) -> dict[str, Any] | None:
-        """Return the next response; None if there is none, or if it exceeds `max_bytes`."""
-        assert self._process.stdout is not None
-        try:
-            (length,) = _LENGTH_PREFIX.unpack(await self._process.stdout.readexactly(_LENGTH_PREFIX.size))
-            if length > max_bytes:
-                return None
-            response: dict[str, Any] = orjson.loads(await self._process.stdout.readexactly(length))
-        except (asyncio.IncompleteReadError, ConnectionError, ValueError):
-            return None
-        return response
-
-    async def kill(self) -> None:
-        """Kill the process and wait until it has ended."""
-        with suppress(ProcessLookupError):
-            self._process.kill()
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        await self._process.wait()
+            async with run.time_limit():
+                response = await worker.request(request, _max_response_bytes(limits))
+        finally:
+            if response is None or response.get("failed") == "crash":
+                self._workers.discard(worker)
+            else:
+                self._workers.put_back(worker)
+        return _result(program, response, limits)
 
 
 def _check_with_engine(source: Source) -> None:

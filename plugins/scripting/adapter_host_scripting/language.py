@@ -1,4 +1,4 @@
-"""Base class of script languages, and errors of scripts."""
+"""Base class of script languages, runs with their limits, and errors of scripts."""
 
 from __future__ import annotations
 
@@ -27,6 +27,9 @@ WORKER_COUNT: Final = max(2, os.cpu_count() or 1)
 
 KILL_GRACE: Final = 1.0
 """Seconds between the timeout of a script and killing its worker."""
+
+ABANDONED_GRACE: Final = 1.0
+"""Seconds that a script may go on after its caller has left: about the time that the start of a worker takes."""
 
 _MAX_MESSAGE_LENGTH: Final = 500
 
@@ -108,6 +111,36 @@ class Program:
         return self.error("the worker process crashed")
 
 
+class Run:
+    """One run of a script, which its caller may abandon."""
+
+    def __init__(self, program: Program, context: Arguments, limits: Limits) -> None:
+        self.program = program
+        self.context = context
+        self.limits = limits
+        self.task: asyncio.Task[Any] | None = None
+        self._timeout: asyncio.Timeout | None = None
+
+    @asynccontextmanager
+    async def time_limit(self) -> AsyncIterator[None]:
+        """Cancel the block when it takes too long; raise `ScriptError`."""
+        try:
+            async with asyncio.timeout(self.limits.seconds + KILL_GRACE) as self._timeout:
+                yield
+        except TimeoutError:
+            raise self.program.timeout_error(self.limits) from None
+
+    def abandon(self) -> None:
+        """Shorten the time limit, as nobody waits for the result; end a run that has not begun."""
+        if self.task is None or self.task.done():
+            return
+        end = self._timeout.when() if self._timeout is not None else None
+        if self._timeout is None or end is None:
+            self.task.cancel()
+        elif not self._timeout.expired():
+            self._timeout.reschedule(min(end, asyncio.get_running_loop().time() + ABANDONED_GRACE))
+
+
 class Language(ABC):
     """Compiles and runs scripts of one language, at most `WORKER_COUNT` at a time."""
 
@@ -116,6 +149,7 @@ class Language(ABC):
     def __init__(self) -> None:
         self._free = asyncio.Semaphore(WORKER_COUNT)
         self._starting = asyncio.Lock()
+        self._running: set[asyncio.Task[Any]] = set()
 
     @abstractmethod
     def compile(self, sources: Sequence[Source]) -> Program:
@@ -130,21 +164,46 @@ class Language(ABC):
         """Stop the workers, and all running scripts."""
 
     @abstractmethod
+    async def execute(self, run: Run) -> Any:
+        """Execute a run in a worker within its time limit, and return its result; raises `ScriptError`."""
+
     async def run(self, program: Program, context: Arguments, limits: Limits) -> Any:
         """Run a program and return its result as plain data, None for no result; raises `ScriptError`.
 
-        Cancelling it ends the script.
+        When it is cancelled, the script goes on for `ABANDONED_GRACE` at most: ending it means to start another worker,
+        for which other callers would have to wait.
         """
+        await self._reserve_worker(program, limits)
+        run = Run(program, context, limits)
+        run.task = asyncio.create_task(self.execute(run))
+        self._running.add(run.task)
+        run.task.add_done_callback(self._finish)
+        try:
+            await asyncio.wait((run.task,))
+        except asyncio.CancelledError:
+            run.abandon()
+            raise
+        if run.task.cancelled():  # the host has stopped
+            raise UnavailableError
+        return run.task.result()
 
-    @asynccontextmanager
-    async def worker_slot(self, program: Program, limits: Limits) -> AsyncIterator[None]:
+    async def _reserve_worker(self, program: Program, limits: Limits) -> None:
         """Reserve a worker, waiting at most for the timeout of a script; raises `UnavailableError`."""
         try:
             async with asyncio.timeout(limits.seconds):
                 await self._free.acquire()
         except TimeoutError:
             raise UnavailableError(f"script '{program.name}': all {WORKER_COUNT} workers are busy") from None
-        try:
-            yield
-        finally:
-            self._free.release()
+
+    def _finish(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        self._free.release()
+        if not task.cancelled():
+            task.exception()  # nobody retrieves that of an abandoned run
+
+    async def end_runs(self) -> None:
+        """Cancel all running scripts, and wait until they have ended."""
+        running = list(self._running)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 import secrets
@@ -26,6 +25,7 @@ from .language import (
     Language,
     Limits,
     Program,
+    Run,
     ScriptError,
 )
 from .processes import limit_process, worker_command, worker_environment
@@ -62,7 +62,6 @@ class Python(Language):
     def __init__(self) -> None:
         super().__init__()
         self._pool: AsyncMonty | None = None
-        self._running: set[asyncio.Task[str | None]] = set()
 
     def compile(self, sources: Sequence[Source]) -> Program:
         """Check and instrument each source."""
@@ -83,55 +82,33 @@ class Python(Language):
     async def stop(self) -> None:
         """Kill every worker."""
         pool, self._pool = self._pool, None
-        for task in self._running:
-            task.cancel()
+        await self.end_runs()
         if pool is not None:
             await pool.__aexit__(None, None, None)
 
-    async def run(self, program: Program, context: Arguments, limits: Limits) -> Any:
-        """Run a program in a worker."""
-        run = _Run(program, context, limits)
-        async with self.worker_slot(program, limits):
-            try:
-                async with asyncio.timeout(limits.seconds + KILL_GRACE):
-                    text = await self._text(run)
-            except TimeoutError:
-                raise program.timeout_error(limits) from None
-            except MontyCrashedError as error:
-                raise (program.timeout_error(limits) if error.timed_out else program.crash_error()) from None
-            except MontyRuntimeError as error:
-                raise run.script_error(error) from None
-            except MontyError as error:
-                raise program.error(str(error)) from None
-            if run.limit_reached:
-                raise program.statement_limit_error(limits)
-            return program.parse_result(text, limits)
-
-    async def _text(self, run: _Run) -> str | None:
-        """Return the result of a run as JSON; it runs in a task, so that `stop` can cancel it."""
+    async def execute(self, run: Run) -> Any:
+        """Execute a run in a worker."""
+        program, limits = run.program, run.limits
         pool = self._pool
         if pool is None:
             raise UnavailableError
-        task = asyncio.create_task(run.result(pool))
-        self._running.add(task)
+        session = _Session(program, run.context, limits)
         try:
-            return await task
-        except asyncio.CancelledError:
-            if _is_cancelled():
-                raise
-            raise UnavailableError from None
-        finally:
-            self._running.discard(task)
+            async with run.time_limit():
+                text = await session.result(pool)
+        except MontyCrashedError as error:
+            raise (program.timeout_error(limits) if error.timed_out else program.crash_error()) from None
+        except MontyRuntimeError as error:
+            raise session.script_error(error) from None
+        except MontyError as error:
+            raise program.error(str(error)) from None
+        if session.limit_reached:
+            raise program.statement_limit_error(limits)
+        return program.parse_result(text, limits)
 
 
-def _is_cancelled() -> bool:
-    """Return whether the current task was cancelled, rather than the task it awaits."""
-    current = asyncio.current_task()
-    return current is not None and current.cancelling() > 0
-
-
-class _Run:
-    """One run of a script."""
+class _Session:
+    """The execution of one script in a worker."""
 
     def __init__(self, program: Program, context: Arguments, limits: Limits) -> None:
         self._program = program
