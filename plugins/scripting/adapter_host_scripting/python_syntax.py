@@ -21,7 +21,6 @@ ALLOWED_MODULES: Final = frozenset(
         "dataclasses",
         "datetime",
         "decimal",
-        "fractions",
         "functools",
         "hashlib",
         "itertools",

@@ -11,6 +11,7 @@ from mcp import Client
 from mcp_types import TextContent
 
 from adapter_host import UnavailableError
+from adapter_host_scripting.python_syntax import ALLOWED_MODULES
 
 from .conftest import Serve, Write, call, get
 
@@ -224,3 +225,9 @@ async def test_host_restarts(serve: Serve, write: Write) -> None:
             await served.host.call("front.run")
         await served.host.start()
         assert (await served.host.call("front.run")).data == 2
+
+
+async def test_every_available_module_can_be_imported(serve: Serve, write: Write) -> None:
+    imports = "\n".join(f"import {module}" for module in sorted(ALLOWED_MODULES))
+    async with serve(write(f"{imports}\nresult = 1", "python")) as served:
+        assert await get(served) == (200, 1)
