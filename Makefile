@@ -13,7 +13,7 @@ NAMES := $(shell sed -n 's/^name = "\(.*\)"$$/\1/p' $(PROJECTS))
 
 .DEFAULT_GOAL := test
 .DELETE_ON_ERROR:
-.PHONY: test demo check coverage mutants conformance clients bench lock metadata wheels clean
+.PHONY: test demo check coverage fuzz mutants conformance clients bench lock metadata wheels clean
 
 test: $(VENV)/.installed
 	$(BIN)/pytest -q -n auto --dist loadfile
@@ -44,7 +44,11 @@ bench: $(VENV)/.installed
 coverage: $(VENV)/.installed
 	$(BIN)/pytest -q --cov --cov-fail-under=90
 
-# PACKAGE=auth, or a plugin's name; MUTANTS='--most 0' runs all of them: see tests/mutants/run.py.
+# FUZZ='--seconds 30', or 'server --seed 1': see `python -m tests.fuzz.run --help`.
+fuzz: $(VENV)/.installed
+	$(BIN)/python -m tests.fuzz.run $(FUZZ)
+
+# PACKAGE=auth, or a plugin's name; MUTANTS='--most 0' runs all of them: see docs/contributing/mutation-testing.md.
 mutants: $(MUTMUT)
 	.cache/mutmut/bin/python tests/mutants/run.py $(PACKAGE) $(MUTANTS)
 
