@@ -97,6 +97,12 @@ if TYPE_CHECKING:
     from .plugin.step_type import StepType as StepType
     from .server.access import PRINCIPAL as PRINCIPAL
     from .server.problem_json import problem_response as problem_response
+    from .server.request_body import ACCEPTED_CODINGS as ACCEPTED_CODINGS
+    from .server.request_body import BodyTooLargeError as BodyTooLargeError
+    from .server.request_body import UnreadableBodyError as UnreadableBodyError
+    from .server.request_body import UnsupportedCodingError as UnsupportedCodingError
+    from .server.request_body import is_decoded_by_server as is_decoded_by_server
+    from .server.request_body import read_body as read_body
     from .settings import Settings as Settings
 
 # Names are imported on first use: a plugin that only declares models, or `validate`, needs no server.
@@ -171,6 +177,14 @@ _EXPORTS = {
     "plugin.step_type": ("StepType",),
     "server.access": ("PRINCIPAL",),
     "server.problem_json": ("problem_response",),
+    "server.request_body": (
+        "ACCEPTED_CODINGS",
+        "BodyTooLargeError",
+        "UnreadableBodyError",
+        "UnsupportedCodingError",
+        "is_decoded_by_server",
+        "read_body",
+    ),
     "settings": ("Settings",),
 }
 _MODULES = {name: module for module, names in _EXPORTS.items() for name in names}

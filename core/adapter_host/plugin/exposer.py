@@ -105,6 +105,12 @@ class HttpExposer(Exposer[HttpExposerConfigT]):
     monitors_host: ClassVar[bool] = False
     """Whether it monitors the host: its port accepts connections until the host stops."""
 
+    decodes_bodies: ClassVar[bool] = False
+    """Whether it reads bodies by `read_body`, which decodes them, or passes them on with their `Content-Encoding`.
+
+    The host rejects encoded bodies otherwise (415).
+    """
+
     @abstractmethod
     def build_app(self) -> web.Application:
         """Return the application, with paths from the root; called once per start, before a socket is open."""

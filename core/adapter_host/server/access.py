@@ -10,7 +10,7 @@ from math import ceil
 from typing import Final
 from urllib.parse import urlsplit
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from adapter_host.auth.credentials import Credentials, Principal, Refusal
@@ -19,6 +19,7 @@ from adapter_host.operation.limiter import InFlightCounter
 from adapter_host.settings import Settings
 
 from .problem_json import problem_response
+from .request_body import has_coded_body, reject_coded_body, stop_decoding
 
 PRINCIPAL: Final = web.RequestKey("adapter_host_principal", Principal)
 """The key of the authenticated caller in a request; absent if the exposer has no authentication."""
@@ -27,12 +28,19 @@ _log = logging.getLogger("adapter_host")
 
 
 def access_middleware(
-    credentials: Credentials | None, settings: Settings, address: str | None, requests: InFlightCounter
+    credentials: Credentials | None,
+    settings: Settings,
+    address: str | None,
+    requests: InFlightCounter,
+    *,
+    decodes_bodies: bool = False,
 ) -> Middleware:
     """Return middleware that checks Host, Origin and credentials, and counts requests in flight in `requests`.
 
     `address` is that of the listener; None for an attached exposer, whose outer application checks Host and Origin.
+    Without `decodes_bodies`, reject requests with an encoded body.
     """
+    attached = address is None
     check_origin = _origin_check(settings, address) if address is not None else None
 
     @web.middleware
@@ -48,9 +56,13 @@ def access_middleware(
                 if isinstance(verdict, Refusal):
                     return _reject_credentials(verdict)
                 request[PRINCIPAL] = verdict
+            if not decodes_bodies and hdrs.CONTENT_ENCODING in request.headers and has_coded_body(request):
+                return reject_coded_body()
             return await handler(request)
         finally:
             requests.leave()
+            if attached:
+                stop_decoding(request)
 
     return middleware
 

@@ -37,7 +37,14 @@ class Listener:
         root = web.Application(middlewares=[pass_through], client_max_size=settings.body_limit)
         self.router.register(root)
         root.router.add_route("*", "/{path:.*}", _not_found)
-        self._runner = web.AppRunner(root, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
+        self._runner = web.AppRunner(
+            root,
+            access_log=None,
+            handler_cancellation=True,
+            shutdown_timeout=1.0,
+            # aiohttp would decode bodies in the event loop, before the access check and when nobody reads them.
+            auto_decompress=False,
+        )
         await self._runner.setup()
         server = self._runner.server
         assert server is not None

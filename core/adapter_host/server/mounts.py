@@ -56,7 +56,13 @@ class ExposerMount:
         """Return the exposer's application with the access check and the middlewares of plugins, frozen."""
         app = self.exposer.build_app()
         register_app(app)
-        own_access = access_middleware(self.exposer_plan.credentials, settings, address, requests)
+        own_access = access_middleware(
+            self.exposer_plan.credentials,
+            settings,
+            address,
+            requests,
+            decodes_bodies=type(self.exposer).decodes_bodies,
+        )
         middlewares = self.exposer_plan.middlewares
         for middleware in (*reversed(middlewares), own_access):
             app.middlewares.insert(0, middleware)

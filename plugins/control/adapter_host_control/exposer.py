@@ -25,6 +25,7 @@ class ControlExposer(HttpExposer[ControlConfig]):
 
     config_class = ControlConfig
     monitors_host = True
+    decodes_bodies = True
 
     def __init__(self, config: ControlConfig, operations: Operations, context: BuildContext) -> None:
         super().__init__(config, operations, context)

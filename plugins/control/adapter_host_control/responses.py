@@ -10,7 +10,16 @@ import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from adapter_host import AdapterHostError, Problem, new_request_id, problem_response
+from adapter_host import (
+    ACCEPTED_CODINGS,
+    AdapterHostError,
+    ArgumentError,
+    Problem,
+    UnsupportedCodingError,
+    new_request_id,
+    problem_response,
+    read_body,
+)
 
 HEADERS: Final = {"Server": "adapter-host", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
@@ -38,6 +47,9 @@ async def problem_middleware(request: web.Request, handler: Handler) -> web.Stre
         return await handler(request)
     except RequestRejectedError as error:
         return problem_response(error.status, str(error), headers=HEADERS, **error.members)
+    except ArgumentError as error:
+        accepted = {"Accept-Encoding": ACCEPTED_CODINGS} if isinstance(error, UnsupportedCodingError) else {}
+        return problem_response(error.status, error.message, title=error.title, headers={**HEADERS, **accepted})
     except web.HTTPException as error:
         allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
         return problem_response(error.status, error.reason.lower(), headers={**HEADERS, **allow})
@@ -53,7 +65,7 @@ async def read_object(request: web.Request) -> Mapping[str, Any]:
     if request.content_type != "application/json":
         raise RequestRejectedError(415, "the Content-Type must be application/json")
     try:
-        data = orjson.loads(await request.read())
+        data = orjson.loads(await read_body(request, request.client_max_size))
     except orjson.JSONDecodeError:
         data = None
     if not isinstance(data, dict):

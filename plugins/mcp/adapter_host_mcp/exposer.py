@@ -44,6 +44,7 @@ class McpExposer(HttpExposer[McpConfig]):
 
     config_class = McpConfig
     endpoint = "/mcp"
+    decodes_bodies = True
 
     def __init__(self, config: McpConfig, operations: Operations, context: BuildContext) -> None:
         super().__init__(config, operations, context)

@@ -1,4 +1,4 @@
-"""Reads and parses request bodies within a limit."""
+"""Reads and parses JSON bodies of requests within a limit."""
 
 from __future__ import annotations
 
@@ -7,16 +7,9 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from adapter_host import ABSENT, ArgumentError, bare_media_type
+from adapter_host import ABSENT, ArgumentError, bare_media_type, read_body
 
 from .arguments import BODY_PARAMETER
-
-
-class BodyTooLargeError(ArgumentError):
-    """The request body exceeds the host's limit."""
-
-    status = 413
-    title = "Body too large"
 
 
 class UnsupportedMediaTypeError(ArgumentError):
@@ -28,32 +21,8 @@ class UnsupportedMediaTypeError(ArgumentError):
 
 async def read_json(request: web.Request, limit: int) -> Any:
     """Return the parsed body, or `ABSENT` if it is empty; raises `ArgumentError`."""
-    body = await _read(request, limit)
+    body = await read_body(request, limit)
     return _parse(body, request.headers.get("Content-Type")) if body else ABSENT
-
-
-async def _read(request: web.Request, limit: int) -> bytes:
-    if (request.content_length or 0) > limit:
-        raise body_too_large(limit)
-    # A request of an outer application has the limit of that application.
-    if request.client_max_size != limit and not request.content.at_eof():
-        request = request.clone(client_max_size=limit)
-    try:
-        return await request.read()
-    except web.HTTPRequestEntityTooLarge:
-        raise body_too_large(limit) from None
-    except (web.RequestPayloadError, ConnectionError):
-        raise unreadable_body() from None
-
-
-def unreadable_body() -> ArgumentError:
-    """Return the error for a body that cannot be read completely."""
-    return ArgumentError(BODY_PARAMETER, "the body is incomplete, or does not match its Content-Encoding")
-
-
-def body_too_large(limit: int) -> BodyTooLargeError:
-    """Return the error for a body of more than `limit` bytes."""
-    return BodyTooLargeError(BODY_PARAMETER, f"the body must be at most {limit} bytes")
 
 
 def _parse(body: bytes, content_type: str | None) -> Any:

@@ -29,6 +29,7 @@ class RestExposer(HttpExposer[RestConfig]):
 
     config_class = RestConfig
     streams = True
+    decodes_bodies = True
 
     def __init__(self, config: RestConfig, operations: Operations, context: BuildContext) -> None:
         super().__init__(config, operations, context)

@@ -13,10 +13,12 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from adapter_host import (
+    ACCEPTED_CODINGS,
     ArgumentError,
     OperationError,
     Result,
     UnavailableError,
+    UnsupportedCodingError,
     UpstreamStatusError,
     close_stream,
     new_request_id,
@@ -107,6 +109,8 @@ def error_response(error: OperationError, name: str) -> web.Response:
     headers = {**_HEADERS, "X-Request-Id": request_id, **_failed_step(error)}
     if isinstance(error, MethodNotAllowedError):
         headers["Allow"] = error.allow
+    if isinstance(error, UnsupportedCodingError):
+        headers["Accept-Encoding"] = ACCEPTED_CODINGS
     if error.status in (429, 503):
         headers["Retry-After"] = _retry_seconds(error)
     members = {"parameter": error.parameter} if isinstance(error, ArgumentError) else {}

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import orjson
 from aiohttp import web
 
-from adapter_host import text_of
+from adapter_host import ArgumentError, read_body, text_of
 from adapter_host_http.credential import Credential
 from adapter_host_http.request.plan import Parameter
 
@@ -71,7 +71,7 @@ class MockServer:
         """Serve on a free port of the loopback; return the base URL."""
         app = web.Application(client_max_size=_BODY_LIMIT)
         app.router.add_route("*", "/{path:.*}", self._serve)
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, auto_decompress=False)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
@@ -101,7 +101,10 @@ class MockServer:
             credential = authenticator.credential
             message = f"the {credential.in_} '{credential.name}' does not match the credential"
             return _error(401, message, authenticator.challenge())
-        body = await request.read()
+        try:
+            body = await read_body(request, _BODY_LIMIT)
+        except ArgumentError as error:
+            return _error(error.status, error.message)
         data = None
         if body and _sends_json(operation):
             if request.content_type != _JSON:

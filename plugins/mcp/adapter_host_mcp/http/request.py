@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import orjson
 from aiohttp import web
 
+from adapter_host import ACCEPTED_CODINGS, ArgumentError, UnsupportedCodingError
+from adapter_host import read_body as read_any_body
 from adapter_host_mcp.protocol import INVALID_REQUEST, JSON_MEDIA_TYPE
 
 from .fast_path import accepted_types
 
 
 class HttpError(Exception):
-    """A request that is rejected with an HTTP status."""
+    """A request that is rejected with an HTTP status, and further headers of the response."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
         self.status = status
         self.message = message
+        self.headers = headers
         super().__init__(message)
 
 
 async def read_body(request: web.Request, limit: int) -> bytes:
-    """Read the body; raise `HttpError` for more than `limit` bytes."""
-    # Not `request.read()`, which applies the limit of the outermost application that the host is mounted in.
-    body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > limit:
-            raise HttpError(413, f"the request body exceeds {limit} bytes")
-    return bytes(body)
+    """Read and decode the body; raise `HttpError` for more than `limit` bytes and for a body that cannot be read."""
+    try:
+        return await read_any_body(request, limit)
+    except UnsupportedCodingError as error:
+        raise HttpError(error.status, error.message, {"Accept-Encoding": ACCEPTED_CODINGS}) from None
+    except ArgumentError as error:
+        raise HttpError(error.status, error.message) from None
 
 
 def check_headers(request: web.Request) -> bool:
@@ -44,5 +48,5 @@ def error_response(error: HttpError) -> web.Response:
     """Build the response for a rejected request."""
     data = {"code": INVALID_REQUEST, "message": error.message}
     body = orjson.dumps({"jsonrpc": "2.0", "id": None, "error": data})
-    allow = {"Allow": "POST"} if error.status == 405 else None
-    return web.Response(body=body, status=error.status, headers=allow, content_type=JSON_MEDIA_TYPE)
+    headers = {"Allow": "POST"} if error.status == 405 else error.headers
+    return web.Response(body=body, status=error.status, headers=headers, content_type=JSON_MEDIA_TYPE)

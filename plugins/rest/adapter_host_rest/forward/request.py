@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Any
 
 from aiohttp import web
 from multidict import CIMultiDict
 
-from adapter_host import ArgumentError, OperationError
+from adapter_host import ArgumentError, BodyTooLargeError, OperationError, UnreadableBodyError, is_decoded_by_server
 from adapter_host_rest.arguments import BODY_PARAMETER
-from adapter_host_rest.body import body_too_large, unreadable_body
 
 from .routes import ForwardRoute
-
-_DECODED_BY_AIOHTTP: Final = frozenset({"gzip", "deflate", "br", "zstd"})
-"""Content encodings that aiohttp decodes in request bodies."""
 
 
 class NotForwardedError(OperationError):
@@ -46,22 +42,22 @@ def forwarded_arguments(request: web.Request, path: str, forward: ForwardRoute) 
     }
     if request.body_exists:
         arguments["body"] = _body(request, forward)
-        arguments["headers"] = _decoded_body_headers(request)
+        if is_decoded_by_server(request):
+            arguments["headers"] = _decoded_body_headers(request)
     return arguments
 
 
 def _body(request: web.Request, forward: ForwardRoute) -> AsyncIterator[bytes]:
     if (request.content_length or 0) > forward.body_limit:
-        raise body_too_large(forward.body_limit)
+        raise BodyTooLargeError(forward.body_limit)
     return _chunks(request, forward.body_limit, forward.read_timeout)
 
 
 def _decoded_body_headers(request: web.Request) -> CIMultiDict[str]:
-    """Return the request headers that match the body as aiohttp has decoded it."""
+    """Return the headers of a request whose body an outer application's server decodes."""
     headers = CIMultiDict(request.headers)
-    if headers.get("Content-Encoding", "").strip().lower() in _DECODED_BY_AIOHTTP:
-        headers.popall("Content-Encoding")
-        headers.popall("Content-Length", None)
+    headers.popall("Content-Encoding", None)
+    headers.popall("Content-Length", None)
     return headers
 
 
@@ -75,9 +71,9 @@ async def _chunks(request: web.Request, limit: int, read_timeout: float) -> Asyn
                 return
             received += len(chunk)
             if received > limit:
-                raise body_too_large(limit)
+                raise BodyTooLargeError(limit)
             yield chunk
     except TimeoutError:
         raise BodyTooSlowError(BODY_PARAMETER, f"no data of the body received for {read_timeout:g} s") from None
     except (web.RequestPayloadError, ConnectionError):
-        raise unreadable_body() from None
+        raise UnreadableBodyError from None

@@ -1,0 +1,205 @@
+"""Request bodies: read and decode them within a limit, once the caller is known."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from aiohttp import hdrs, web
+
+from adapter_host.errors import ArgumentError
+
+from .problem_json import problem_response
+
+ACCEPTED_CODINGS: Final = "gzip, deflate"
+"""The content codings of request bodies that `read_body` decodes."""
+
+BODY_PARAMETER: Final = "body"
+"""The name of the body in error messages."""
+
+_INLINE_SIZE: Final = 8 * 1024
+"""Larger bodies are decoded in a thread, so that the event loop is not blocked."""
+_INLINE_OUTPUT: Final = 64 * 1024
+"""Bodies that decode to more are decoded further in a thread."""
+_TURN: Final = 1024 * 1024
+"""Bytes to decode in a thread at a time; the call can be cancelled in between."""
+_PIECE: Final = 64 * 1024
+"""Bytes for zlib to read or write at a time: it copies the input that it has not used."""
+_MAX_MEMBERS: Final = 1000
+
+_THREADS: Final = ThreadPoolExecutor(2, "adapter-host-request-body")
+"""Not the default executor of the event loop, whose threads files and documents need."""
+
+
+class BodyTooLargeError(ArgumentError):
+    """The request body exceeds the limit of the host, as sent or decoded."""
+
+    status = 413
+    title = "Body too large"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(BODY_PARAMETER, f"the body must be at most {limit} bytes")
+
+
+class UnreadableBodyError(ArgumentError):
+    """The request body cannot be received or decoded completely."""
+
+    def __init__(self) -> None:
+        super().__init__(BODY_PARAMETER, "the body is incomplete, or does not match its Content-Encoding")
+
+
+class UnsupportedCodingError(ArgumentError):
+    """The request body has a content coding that is not decoded; send `ACCEPTED_CODINGS` in `Accept-Encoding`."""
+
+    status = 415
+    title = "Unsupported content coding"
+
+    def __init__(self, accepted: str = ACCEPTED_CODINGS) -> None:
+        message = f"the Content-Encoding of the body is not supported (supported: {accepted})"
+        super().__init__(BODY_PARAMETER, message)
+
+
+async def read_body(request: web.Request, limit: int) -> bytes:
+    """Return the body of a request, decoded (RFC 9110, section 8.4.1).
+
+    Raise `BodyTooLargeError` for more than `limit` bytes, sent or decoded, `UnsupportedCodingError`, and
+    `UnreadableBodyError` for a body that is incomplete or is not in its content coding.
+    """
+    if (request.content_length or 0) > limit:
+        raise BodyTooLargeError(limit)
+    coding = _coding(request) if hdrs.CONTENT_ENCODING in request.headers else ""
+    body = await _receive(request, limit)
+    return await _decode(body, coding, limit) if coding and body else body
+
+
+def has_coded_body(request: web.Request) -> bool:
+    """Return whether a request with `Content-Encoding` has a body that is still encoded."""
+    return bool(_codings(request)) and request.body_exists and not is_decoded_by_server(request)
+
+
+def is_decoded_by_server(request: web.Request) -> bool:
+    """Return whether aiohttp decodes the body of a request while it receives it.
+
+    It never does on the sockets of the host; in an outer application it does unless `auto_decompress` is off.
+    """
+    return request.body_exists and request.content.total_compressed_bytes is not None
+
+
+def reject_coded_body() -> web.Response:
+    """Return the response to an encoded body for an exposer that does not decode any."""
+    error = UnsupportedCodingError("identity")
+    headers = {"Accept-Encoding": "identity"}
+    return problem_response(error.status, error.message, title=error.title, headers=headers)
+
+
+def stop_decoding(request: web.Request) -> None:
+    """Make aiohttp close the connection instead of decoding the rest of a body that nobody reads.
+
+    aiohttp otherwise reads such a body for up to ten seconds to discard it, without yielding to the event loop.
+    """
+    if is_decoded_by_server(request) and not request.content.is_eof():
+        # aiohttp handles this like the end of these ten seconds.
+        request.content.set_exception(TimeoutError("the rest of the body is not read"))
+
+
+def _coding(request: web.Request) -> str:
+    """Return the content coding to decode, or an empty string; raise `UnsupportedCodingError`."""
+    codings = _codings(request)
+    if not codings or is_decoded_by_server(request):
+        return ""
+    if codings[1:] or codings[0] not in ("gzip", "x-gzip", "deflate"):
+        raise UnsupportedCodingError
+    return codings[0].removeprefix("x-")
+
+
+def _codings(request: web.Request) -> list[str]:
+    names = ",".join(request.headers.getall(hdrs.CONTENT_ENCODING)).lower().split(",")
+    return [coding for name in names if (coding := name.strip()) not in ("", "identity")]
+
+
+async def _receive(request: web.Request, limit: int) -> bytes:
+    # A request of an outer application has the limit of that application.
+    if request.client_max_size != limit and not request.content.at_eof():
+        request = request.clone(client_max_size=limit)
+    try:
+        body = await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise BodyTooLargeError(limit) from None
+    except (web.RequestPayloadError, ConnectionError):
+        raise UnreadableBodyError from None
+    if len(body) > limit:
+        raise BodyTooLargeError(limit)
+    return body
+
+
+async def _decode(body: bytes, coding: str, limit: int) -> bytes:
+    decoder = _Decoder(body, coding, limit)
+    if len(body) <= _INLINE_SIZE:
+        decoder.decode(_INLINE_OUTPUT)
+    loop = asyncio.get_running_loop()
+    while not decoder.finished:
+        await loop.run_in_executor(_THREADS, decoder.decode, _TURN)
+    return decoder.output
+
+
+class _Decoder:
+    """Decodes a body of `gzip` (RFC 1952) or `deflate` (RFC 1950; also without its header, as some clients send it)."""
+
+    def __init__(self, body: bytes, coding: str, limit: int) -> None:
+        self.finished = False
+        self._body = memoryview(body)
+        self._position = 0
+        self._limit = limit
+        self._gzip = coding == "gzip"
+        self._zlib = self._new_zlib()
+        self._members = 1
+        self._input: bytes | memoryview = b""
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    @property
+    def output(self) -> bytes:
+        """The decoded bytes."""
+        return b"".join(self._pieces)
+
+    def decode(self, amount: int) -> None:
+        """Decode about `amount` bytes; raise `BodyTooLargeError` or `UnreadableBodyError`."""
+        goal = self._size + amount
+        while not self.finished and self._size < goal:
+            self._decode_piece()
+
+    def _decode_piece(self) -> None:
+        if not self._input:
+            self._input = self._body[self._position : self._position + _PIECE]
+            self._position += len(self._input)
+        if self._zlib.eof:
+            self._start_member()
+        try:
+            piece = self._zlib.decompress(self._input, _PIECE)
+        except zlib.error:
+            raise UnreadableBodyError from None
+        self._input = self._zlib.unused_data or self._zlib.unconsumed_tail
+        self._pieces.append(piece)
+        self._size += len(piece)
+        if self._size > self._limit:
+            raise BodyTooLargeError(self._limit)
+        # After a full piece there may be output without more input.
+        if not self._input and self._position == len(self._body) and (self._zlib.eof or len(piece) < _PIECE):
+            if not self._zlib.eof:
+                raise UnreadableBodyError
+            self.finished = True
+
+    def _start_member(self) -> None:
+        """Start the next member, which only gzip has (RFC 1952, section 2.2)."""
+        self._members += 1
+        if not self._gzip or self._members > _MAX_MEMBERS:
+            raise UnreadableBodyError
+        self._zlib = self._new_zlib()
+
+    def _new_zlib(self) -> zlib._Decompress:
+        if self._gzip:
+            return zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+        has_header = self._body[0] & 0x0F == zlib.DEFLATED
+        return zlib.decompressobj(wbits=zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS)
