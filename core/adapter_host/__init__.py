@@ -60,6 +60,10 @@ if TYPE_CHECKING:
     from .http_syntax import bare_media_type as bare_media_type
     from .http_syntax import is_connection_header as is_connection_header
     from .http_syntax import is_token as is_token
+    from .json_nesting import MAX_JSON_DEPTH as MAX_JSON_DEPTH
+    from .json_nesting import NestingError as NestingError
+    from .json_nesting import encode_json as encode_json
+    from .json_nesting import parse_json as parse_json
     from .operation.inputs import JSON_TYPES as JSON_TYPES
     from .operation.inputs import Input as Input
     from .operation.operation import Arguments as Arguments
@@ -153,6 +157,7 @@ _EXPORTS = {
     "host.status": ("ExposerStatus",),
     "hosts": ("is_loopback",),
     "http_syntax": ("CONNECTION_HEADERS", "HOP_BY_HOP", "TOKEN", "bare_media_type", "is_connection_header", "is_token"),
+    "json_nesting": ("MAX_JSON_DEPTH", "NestingError", "encode_json", "parse_json"),
     "operation.inputs": ("Input", "JSON_TYPES"),
     "operation.operation": (
         "Arguments",

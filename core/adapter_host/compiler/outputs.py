@@ -11,6 +11,7 @@ import orjson
 from adapter_host.capability.loaded import LoadedCapability
 from adapter_host.capability.spec import OutputSpec
 from adapter_host.expressions.jsonpath import PathGetter, compile_path, is_identity, member_getter
+from adapter_host.json_nesting import encode_json
 from adapter_host.operation.inputs import parse_number
 
 Transform = Callable[[Any], Any]
@@ -263,7 +264,7 @@ def _boolean(value: Any) -> Any:
 
 
 def _string(value: Any) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+    return value if isinstance(value, str) else encode_json(value).decode()
 
 
 _COERCIONS: Final[dict[str | None, Callable[[Any], Any]]] = {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
-import orjson
+from adapter_host.json_nesting import encode_json
 
 # A third brace belongs to the tag only if both sides have it: `{"id": {{id}}}` is JSON around a tag.
 TAG: Final = re.compile(r"\{\{(?:(\{)|\s*&)?\s*([^{}\s][^{}]*?)\s*(?(1)\}\}\}|\}\})")
@@ -117,7 +117,7 @@ def compile_template(text: str, resolve: Callable[[str], Part]) -> Template:
 def text_of(value: Any) -> str:
     """Return a value as text: empty for absent and null, JSON for everything else that is not text.
 
-    Raise `TypeError` for values without a JSON form.
+    Raise `TypeError` for values without a JSON form, `UpstreamInvalidError` for data nested too deeply.
     """
     if isinstance(value, str):
         return value
@@ -125,7 +125,7 @@ def text_of(value: Any) -> str:
         return ""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return orjson.dumps(value).decode()
+    return encode_json(value).decode()
 
 
 def _constant_text(part: str | Secret) -> str:

@@ -12,6 +12,7 @@ import orjson
 
 from adapter_host.capability.spec import InputSpec
 from adapter_host.errors import ArgumentError
+from adapter_host.json_nesting import NestingError, parse_json
 
 _ARTICLES: Final = {
     "string": "a string",
@@ -89,6 +90,8 @@ class Input:
         """Parse `text` to a typed value, for protocols that carry text; raise `ArgumentError`."""
         try:
             return _PARSERS.get(self.type or "", str)(text)
+        except NestingError as error:
+            raise ArgumentError(self.name, f"'{self.name}' is {error}") from None
         except ValueError:
             raise self.type_error(text) from None
 
@@ -140,14 +143,14 @@ def _parse_boolean(text: str) -> bool:
 
 
 def _parse_object(text: str) -> Any:
-    value = orjson.loads(text)
+    value = parse_json(text)
     if not isinstance(value, dict):
         raise ValueError
     return value
 
 
 def _parse_array(text: str) -> Any:
-    return orjson.loads(text) if text.startswith("[") else [text]
+    return parse_json(text) if text.startswith("[") else [text]
 
 
 _PARSERS: Final[dict[str, Callable[[str], Any]]] = {

@@ -16,6 +16,7 @@ from adapter_host.capability.spec import (
     Semantics,
 )
 from adapter_host.errors import UpstreamInvalidError, UpstreamStatusError
+from adapter_host.json_nesting import encode_json
 
 from .inputs import Input
 from .streams import close_stream, read_at_most, too_large
@@ -100,9 +101,9 @@ class Result:
 
     @property
     def body(self) -> bytes:
-        """The body as bytes; data is serialized as JSON."""
+        """The body as bytes; data is serialized as JSON. Raises `UpstreamInvalidError` for data nested too deeply."""
         if self._body is None:
-            self._body = orjson.dumps(self._data)
+            self._body = encode_json(self._data)
         return self._body
 
     @property

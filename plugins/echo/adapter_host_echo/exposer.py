@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from typing import Any
 
@@ -17,6 +16,8 @@ from adapter_host import (
     Operations,
     OperationSpec,
     StartError,
+    encode_json,
+    parse_json,
 )
 from pydantic import Field
 
@@ -113,20 +114,20 @@ class EchoExposer(Exposer[EchoConfig]):
     async def _respond(self, line: str) -> str:
         try:
             name, _, arguments = line.strip().partition(" ")
-            return json.dumps({"result": await self._call(name, arguments)})
+            return encode_json({"result": await self._call(name, arguments)}).decode()
         except OperationError as error:
-            return json.dumps({"error": error.message, "status": error.status})
+            return encode_json({"error": error.message, "status": error.status}).decode()
         except Exception:
             # The details may contain secrets, so they are only logged.
             log.exception("unexpected error")
-            return json.dumps({"error": "unexpected error", "status": 500})
+            return encode_json({"error": "unexpected error", "status": 500}).decode()
 
     async def _call(self, name: str, text: str) -> Any:
         operation = self._operations_by_name.get(name)
         if operation is None:
             raise NotFoundError(f"unknown operation '{name}' (known: {', '.join(self._operations_by_name)})")
         try:
-            arguments = json.loads(text or "{}")
+            arguments = parse_json(text or "{}")
         except ValueError:
             arguments = None
         if not isinstance(arguments, dict):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from adapter_host import MAX_JSON_DEPTH
+
 HANDSHAKE_VERSIONS: Final = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 """Revisions with an `initialize` handshake, oldest first."""
 
@@ -30,8 +32,8 @@ INVALID_REQUEST: Final = -32600
 INTERNAL_ERROR: Final = -32603
 
 
-MAX_DEPTH: Final = 100
-"""Maximum nesting of a message; parsers further on may have lower limits."""
+MAX_DEPTH: Final = MAX_JSON_DEPTH
+"""Maximum nesting of a message."""
 
 
 TRACE_KEYS: Final = ("traceparent", "tracestate", "baggage")

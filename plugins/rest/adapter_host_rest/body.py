@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from adapter_host import ABSENT, ArgumentError, bare_media_type, read_body
+from adapter_host import ABSENT, ArgumentError, NestingError, bare_media_type, parse_json, read_body
 
 from .arguments import BODY_PARAMETER
 
@@ -33,6 +33,8 @@ def _parse(body: bytes, content_type: str | None) -> Any:
                 BODY_PARAMETER, "the body must be JSON; set Content-Type to application/json"
             )
     try:
-        return orjson.loads(body)
+        return parse_json(body)
+    except NestingError as error:
+        raise ArgumentError(BODY_PARAMETER, f"the body is {error}") from None
     except orjson.JSONDecodeError as error:
         raise ArgumentError(BODY_PARAMETER, f"invalid JSON in the body: {error.msg} at position {error.pos}") from None

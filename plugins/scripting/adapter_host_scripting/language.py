@@ -10,9 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
-import orjson
-
-from adapter_host import Arguments, OperationError, UnavailableError
+from adapter_host import Arguments, NestingError, OperationError, UnavailableError, parse_json
 
 from .files import Source
 
@@ -76,7 +74,9 @@ class Program:
         if len(text) > limits.result_bytes:
             raise self.result_too_large_error(limits)
         try:
-            return orjson.loads(text)
+            return parse_json(text)
+        except NestingError as error:
+            raise self.error(f"the result is {error}") from None
         except ValueError as error:
             raise self.error(f"the result is not JSON: {error}") from None
 

@@ -9,7 +9,7 @@ from typing import Final
 import orjson
 from multidict import CIMultiDict
 
-from adapter_host import Result, bare_media_type
+from adapter_host import Result, UpstreamInvalidError, bare_media_type
 from adapter_host_http.formats import Convert, Format, FormatError
 from adapter_host_http.request.body import JSON
 
@@ -48,6 +48,6 @@ def _convert(result: Result, convert: Convert) -> Result:
     try:
         # Encode now and keep the result, so that a value beyond JSON is an error of the upstream.
         _ = converted.body
-    except orjson.JSONEncodeError:
+    except (orjson.JSONEncodeError, UpstreamInvalidError):
         raise FormatError("a value cannot be represented in JSON") from None
     return converted

@@ -1,0 +1,57 @@
+"""JSON within a nesting limit, so that everything that is parsed can be encoded again."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import orjson
+
+from .errors import UpstreamInvalidError
+
+MAX_JSON_DEPTH: Final = 100
+"""The levels of objects and arrays; orjson parses 1024 and encodes 254, and a document may wrap what it receives."""
+
+
+class NestingError(ValueError):
+    """JSON exceeds the nesting limit."""
+
+    def __init__(self) -> None:
+        super().__init__(f"nested more than {MAX_JSON_DEPTH} levels deep")
+
+
+def parse_json(text: bytes | str) -> Any:
+    """Parse JSON; raise `orjson.JSONDecodeError` or, for more than `MAX_JSON_DEPTH` levels, `NestingError`."""
+    data = orjson.loads(text)
+    # Counting brackets is much faster than walking the data, and most texts have few.
+    brackets = text.count(b"{") + text.count(b"[") if isinstance(text, bytes) else text.count("{") + text.count("[")
+    if brackets > MAX_JSON_DEPTH and is_deep(data):
+        raise NestingError
+    return data
+
+
+def encode_json(data: Any) -> bytes:
+    """Return data as JSON; raise `UpstreamInvalidError` for data nested too deeply, `TypeError` for other types.
+
+    Arguments and the results of scripts are within the limit, so only an upstream can send such data.
+    """
+    try:
+        return orjson.dumps(data)
+    except orjson.JSONEncodeError:
+        if is_deep(data):
+            raise UpstreamInvalidError("the upstream response is nested too deeply") from None
+        raise
+
+
+def is_deep(data: Any) -> bool:
+    """Return whether data has more than `MAX_JSON_DEPTH` levels of objects and arrays."""
+    level = [data] if isinstance(data, dict | list) else []
+    for _ in range(MAX_JSON_DEPTH):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
