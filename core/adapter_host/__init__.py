@@ -101,7 +101,6 @@ if TYPE_CHECKING:
     from .plugin.step_type import StepType as StepType
     from .server.access import PRINCIPAL as PRINCIPAL
     from .server.problem_json import problem_response as problem_response
-    from .server.request_body import ACCEPTED_CODINGS as ACCEPTED_CODINGS
     from .server.request_body import BodyTooLargeError as BodyTooLargeError
     from .server.request_body import UnreadableBodyError as UnreadableBodyError
     from .server.request_body import UnsupportedCodingError as UnsupportedCodingError
@@ -183,7 +182,6 @@ _EXPORTS = {
     "server.access": ("PRINCIPAL",),
     "server.problem_json": ("problem_response",),
     "server.request_body": (
-        "ACCEPTED_CODINGS",
         "BodyTooLargeError",
         "UnreadableBodyError",
         "UnsupportedCodingError",

@@ -9,6 +9,9 @@
     ├── StartError               the host could not start (a port in use, ...)
     └── OperationError           one call failed; `status` is its HTTP status
         ├── ArgumentError        400  an invalid argument; `parameter` is its name
+        │   ├── UnreadableBodyError     400  a request body is truncated, or not in its content coding
+        │   ├── BodyTooLargeError       413  a request body exceeds the limit
+        │   └── UnsupportedCodingError  415  the content coding of a request body is not supported
         ├── RefusedError         403  the caller lacks permission
         ├── NotFoundError        404  nothing has that name
         ├── InternalError        500  an error of the host or a plugin
@@ -18,6 +21,8 @@
             ├── UpstreamInvalidError      502  not the declared format, or too large
             ├── UpstreamTimeoutError      504  no response in time
             └── UpstreamStatusError       the upstream's status (300 to 599) and body
+
+The errors of request bodies, which no call raises, are in `adapter_host.server.request_body`.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ def test_demo_calls_the_example_and_stops() -> None:
 def applications(monkeypatch: pytest.MonkeyPatch) -> list[web.Application]:
     """Return the applications that blocks would run until Ctrl-C."""
     found: list[web.Application] = []
-    monkeypatch.setattr(web, "run_app", found.append)
+    monkeypatch.setattr(web, "run_app", lambda app, **_: found.append(app))
     monkeypatch.chdir(ROOT)
     return found
 

@@ -11,11 +11,13 @@ import pytest
 import adapter_host
 from adapter_host import (
     ArgumentError,
+    BodyTooLargeError,
     OperationError,
     Operations,
     OperationSpec,
     Problem,
     Result,
+    UnsupportedCodingError,
     UpstreamInvalidError,
     UpstreamStatusError,
 )
@@ -122,7 +124,12 @@ ERRORS = [
 def test_every_error_has_a_status_and_a_title(error: type[OperationError]) -> None:
     assert 400 <= error.status <= 599
     assert error.title
-    arguments: dict[type[OperationError], tuple[Any, ...]] = {ArgumentError: ("x", "bad"), UpstreamStatusError: (404,)}
+    arguments: dict[type[OperationError], tuple[Any, ...]] = {
+        ArgumentError: ("x", "bad"),
+        BodyTooLargeError: (10,),
+        UnsupportedCodingError: ("gzip",),
+        UpstreamStatusError: (404,),
+    }
     raised = error(*arguments.get(error, ()))
     assert raised.message == str(raised) != ""
 

@@ -16,9 +16,6 @@ from .problem_json import problem_response
 ACCEPTED_CODINGS: Final = "gzip, deflate"
 """The content codings of request bodies that `read_body` decodes."""
 
-BODY_PARAMETER: Final = "body"
-"""The name of the body in error messages."""
-
 _INLINE_SIZE: Final = 8 * 1024
 """Larger bodies are decoded in a thread, so that the event loop is not blocked."""
 _INLINE_OUTPUT: Final = 64 * 1024
@@ -33,32 +30,32 @@ _THREADS: Final = ThreadPoolExecutor(2, "adapter-host-request-body")
 """Not the default executor of the event loop, whose threads files and documents need."""
 
 
+class UnreadableBodyError(ArgumentError):
+    """The request body is incomplete, or is not in its content coding."""
+
+    def __init__(self) -> None:
+        super().__init__("body", "the body is incomplete, or does not match its Content-Encoding")
+
+
 class BodyTooLargeError(ArgumentError):
-    """The request body exceeds the limit of the host, as sent or decoded."""
+    """The request body, as sent or decoded, has more than `limit` bytes."""
 
     status = 413
     title = "Body too large"
 
     def __init__(self, limit: int) -> None:
-        super().__init__(BODY_PARAMETER, f"the body must be at most {limit} bytes")
-
-
-class UnreadableBodyError(ArgumentError):
-    """The request body cannot be received or decoded completely."""
-
-    def __init__(self) -> None:
-        super().__init__(BODY_PARAMETER, "the body is incomplete, or does not match its Content-Encoding")
+        super().__init__("body", f"the body must be at most {limit} bytes")
 
 
 class UnsupportedCodingError(ArgumentError):
-    """The request body has a content coding that is not decoded; send `ACCEPTED_CODINGS` in `Accept-Encoding`."""
+    """The content coding of the request body is not supported; `accepted` is the value of `Accept-Encoding`."""
 
     status = 415
     title = "Unsupported content coding"
 
-    def __init__(self, accepted: str = ACCEPTED_CODINGS) -> None:
-        message = f"the Content-Encoding of the body is not supported (supported: {accepted})"
-        super().__init__(BODY_PARAMETER, message)
+    def __init__(self, accepted: str) -> None:
+        self.accepted = accepted
+        super().__init__("body", f"the Content-Encoding of the body is not supported; use one of: {accepted}")
 
 
 async def read_body(request: web.Request, limit: int) -> bytes:
@@ -89,9 +86,9 @@ def is_decoded_by_server(request: web.Request) -> bool:
 
 def reject_coded_body() -> web.Response:
     """Return the response to an encoded body for an exposer that does not decode any."""
-    error = UnsupportedCodingError("identity")
+    detail = "the body must not have a Content-Encoding"
     headers = {"Accept-Encoding": "identity"}
-    return problem_response(error.status, error.message, title=error.title, headers=headers)
+    return problem_response(415, detail, title=UnsupportedCodingError.title, headers=headers)
 
 
 def stop_decoding(request: web.Request) -> None:
@@ -110,7 +107,7 @@ def _coding(request: web.Request) -> str:
     if not codings or is_decoded_by_server(request):
         return ""
     if codings[1:] or codings[0] not in ("gzip", "x-gzip", "deflate"):
-        raise UnsupportedCodingError
+        raise UnsupportedCodingError(ACCEPTED_CODINGS)
     return codings[0].removeprefix("x-")
 
 

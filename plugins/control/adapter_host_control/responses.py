@@ -11,7 +11,6 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from adapter_host import (
-    ACCEPTED_CODINGS,
     AdapterHostError,
     ArgumentError,
     Problem,
@@ -48,7 +47,7 @@ async def problem_middleware(request: web.Request, handler: Handler) -> web.Stre
     except RequestRejectedError as error:
         return problem_response(error.status, str(error), headers=HEADERS, **error.members)
     except ArgumentError as error:
-        accepted = {"Accept-Encoding": ACCEPTED_CODINGS} if isinstance(error, UnsupportedCodingError) else {}
+        accepted = {"Accept-Encoding": error.accepted} if isinstance(error, UnsupportedCodingError) else {}
         return problem_response(error.status, error.message, title=error.title, headers={**HEADERS, **accepted})
     except web.HTTPException as error:
         allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}

@@ -13,7 +13,6 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from adapter_host import (
-    ACCEPTED_CODINGS,
     ArgumentError,
     OperationError,
     Result,
@@ -110,7 +109,7 @@ def error_response(error: OperationError, name: str) -> web.Response:
     if isinstance(error, MethodNotAllowedError):
         headers["Allow"] = error.allow
     if isinstance(error, UnsupportedCodingError):
-        headers["Accept-Encoding"] = ACCEPTED_CODINGS
+        headers["Accept-Encoding"] = error.accepted
     if error.status in (429, 503):
         headers["Retry-After"] = _retry_seconds(error)
     members = {"parameter": error.parameter} if isinstance(error, ArgumentError) else {}

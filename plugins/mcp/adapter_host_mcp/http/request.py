@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import orjson
 from aiohttp import web
 
-from adapter_host import ACCEPTED_CODINGS, ArgumentError, UnsupportedCodingError
+from adapter_host import ArgumentError, UnsupportedCodingError
 from adapter_host import read_body as read_any_body
 from adapter_host_mcp.protocol import INVALID_REQUEST, JSON_MEDIA_TYPE
 
@@ -29,7 +29,7 @@ async def read_body(request: web.Request, limit: int) -> bytes:
     try:
         return await read_any_body(request, limit)
     except UnsupportedCodingError as error:
-        raise HttpError(error.status, error.message, {"Accept-Encoding": ACCEPTED_CODINGS}) from None
+        raise HttpError(error.status, error.message, {"Accept-Encoding": error.accepted}) from None
     except ArgumentError as error:
         raise HttpError(error.status, error.message) from None
 
