@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from typing import Any
 
 import aiohttp
@@ -22,8 +23,12 @@ async def call_rejected(call: Any, **arguments: Any) -> tuple[int, bytes]:
     return caught.value.upstream_status, caught.value.body
 
 
-async def fetch(method: str, url: str, body: bytes | None = None, kind: str = "") -> tuple[int, str | None, bytes]:
+async def fetch(
+    method: str, url: str, body: bytes | None = None, kind: str = "", coding: str = ""
+) -> tuple[int, str | None, bytes]:
     headers = {"Content-Type": kind} if kind else {}
+    if coding:
+        headers["Content-Encoding"] = coding
     async with (
         aiohttp.ClientSession() as session,
         session.request(method, url, data=body, headers=headers) as response,
@@ -198,6 +203,21 @@ async def test_literal_path_takes_precedence_over_placeholder(start: Any) -> Non
 async def test_json_bodies_are_validated(start: Any, content_type: str, body: bytes, status: int) -> None:
     call = await start({"method": "POST", "inputParameters": [input_("n", "body", required=True)]}, settings=MOCK)
     received, _, _ = await fetch("POST", f"{call.consumer.base_uri}/things", body, content_type)
+    assert received == status
+
+
+@pytest.mark.parametrize(
+    ("coding", "body", "status"),
+    [
+        ("gzip", gzip.compress(b'{"n": 1}'), 200),
+        ("gzip", gzip.compress(b'{"n": 1}')[:-8], 400),
+        ("br", b'{"n": 1}', 415),
+        ("identity", b'{"n": %b}' % (b"[" * 300 + b"]" * 300), 400),
+    ],
+)
+async def test_encoded_and_nested_bodies(start: Any, coding: str, body: bytes, status: int) -> None:
+    call = await start({"method": "POST", "inputParameters": [input_("n", "body", required=True)]}, settings=MOCK)
+    received, _, _ = await fetch("POST", f"{call.consumer.base_uri}/things", body, "application/json", coding)
     assert received == status
 
 

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import orjson
 from aiohttp import web
 
-from adapter_host import ArgumentError, read_body, text_of
+from adapter_host import ArgumentError, parse_json, read_body, text_of
 from adapter_host_http.credential import Credential
 from adapter_host_http.request.plan import Parameter
 
@@ -110,7 +110,7 @@ class MockServer:
             if request.content_type != _JSON:
                 return _error(415, f"the body must be application/json, not {request.content_type}")
             try:
-                data = orjson.loads(body)
+                data = parse_json(body)
             except ValueError:
                 return _error(400, "the body is not JSON")
         received = Received(request, body, data)
