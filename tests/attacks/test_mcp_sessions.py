@@ -222,7 +222,7 @@ async def test_only_its_principal_ends_a_session(host: Host) -> None:
     assert (await alice.ping(), await mallory.ping()) == (404, 404)
 
 
-async def test_session_of_another_is_answered_like_a_deleted_one(host: Host) -> None:
+async def test_session_of_another_is_like_a_deleted_one(host: Host) -> None:
     alice, mallory = host.caller(sub="alice"), host.caller(sub="mallory")
     await alice.initialize()
     async with mallory.with_session_of(alice).post("ping") as response:
@@ -304,9 +304,9 @@ async def test_only_its_principal_continues_a_request_with_state(handling_host: 
 
     asked = (await call(alice))["result"]
     agreed = {"consent": {"action": "accept", "content": {"yes": True}}}
-    answer = {"requestState": asked["requestState"], "inputResponses": agreed}
-    assert (await call(mallory, **answer))["error"]["data"] == {"reason": "invalid_request_state"}
-    assert (await call(alice, **answer))["result"]["content"] == [{"type": "text", "text": "asked"}]
+    continuation = {"requestState": asked["requestState"], "inputResponses": agreed}
+    assert (await call(mallory, **continuation))["error"]["data"] == {"reason": "invalid_request_state"}
+    assert (await call(alice, **continuation))["result"]["content"] == [{"type": "text", "text": "asked"}]
 
 
 @pytest.mark.parametrize(

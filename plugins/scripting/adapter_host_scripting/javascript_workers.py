@@ -130,7 +130,7 @@ class WorkerPool:
                 self._waiting.remove(waiter)
 
     def put_back(self, worker: Worker) -> None:
-        """Return a worker that can run another script."""
+        """Make a worker available for the next script."""
         if worker not in self._workers:
             return
         if waiter := self._next_waiter():
