@@ -19,6 +19,11 @@ class Settings:
     `allowed_hosts` and `allowed_origins` are accepted in Host and Origin headers in addition to loopback hosts;
     X-Forwarded-Host is trusted from `trusted_proxies` (addresses or networks). During `drain_delay` a draining host
     keeps serving, but reports not ready to load balancers.
+
+    Limits of a connection, 0 for none: the head of a request must be complete within `header_timeout`, and the next
+    request begin within `keep_alive_timeout`. Within each `body_timeout` and `send_timeout`, a client must send a body,
+    or read a response, at `minimum_rate` bytes per second on average. `connection_limit` is that of one listener,
+    `connection_limit_per_address` that of one client of it; `trusted_proxies` have only the first.
     """
 
     base_uris: Mapping[str, str] = field(default_factory=dict)
@@ -37,3 +42,10 @@ class Settings:
     allowed_hosts: frozenset[str] = frozenset()
     allowed_origins: frozenset[str] = frozenset()
     trusted_proxies: tuple[str, ...] = ()
+    header_timeout: float = 10.0
+    body_timeout: float = 30.0
+    send_timeout: float = 30.0
+    keep_alive_timeout: float = 75.0
+    minimum_rate: int = 500
+    connection_limit: int = 2000
+    connection_limit_per_address: int = 1000

@@ -149,15 +149,26 @@ class Generation:
             for error in await self.stop_all():
                 _log.error("an adapter failed to stop after a reload", exc_info=error)
 
-    async def drain(self, idle: Callable[[], Awaitable[None]] | None = None) -> None:
-        """Refuse new calls and wait for `idle` (default: all calls), at most for the drain timeout."""
+    async def drain(
+        self,
+        idle: Callable[[], Awaitable[None]] | None = None,
+        finish_bodies: Sequence[Callable[[], Awaitable[None]]] = (),
+    ) -> None:
+        """Refuse new calls and wait for `idle` (default: all calls), at most for the drain timeout.
+
+        `finish_bodies` wait for requests whose bodies are not complete: their calls are not new, although not begun.
+        """
         await self._drain_exposers()
-        if idle is None:
-            self._refuse_calls()
         try:
             async with asyncio.timeout(self._settings.drain_timeout):
+                for finish in finish_bodies:
+                    await finish()
+                if idle is None:
+                    self._refuse_calls()
                 await (idle or self._wait_for_calls)()
         except TimeoutError:
+            if idle is None:
+                self._refuse_calls()
             _log.warning("drain timeout: %d calls in flight are cancelled", self.calls)
 
     def _refuse_calls(self) -> None:

@@ -238,10 +238,10 @@ class Host:
         await self._reload_queue.cancel()
         if self.settings.drain_delay and self._listeners:
             await asyncio.sleep(self.settings.drain_delay)
-        for listener in self._listeners.values():
-            if not listener.monitors_host:
-                await listener.stop_accepting()
-        await self._generation.drain()
+        listeners = [listener for listener in self._listeners.values() if not listener.monitors_host]
+        for listener in listeners:
+            await listener.stop_accepting()
+        await self._generation.drain(finish_bodies=[listener.finish_bodies for listener in listeners])
 
     async def stop(self) -> None:
         """Stop everything, newest first; raise the first error after everything is stopped."""

@@ -18,7 +18,9 @@ from adapter_host.hosts import host_name, is_loopback
 from adapter_host.operation.limiter import InFlightCounter
 from adapter_host.settings import Settings
 
+from .limited_log import LimitedLog
 from .problem_json import problem_response
+from .progress import SendWatch
 from .request_body import has_coded_body, reject_coded_body, stop_decoding
 
 PRINCIPAL: Final = web.RequestKey("adapter_host_principal", Principal)
@@ -42,6 +44,8 @@ def access_middleware(
     """
     attached = address is None
     check_origin = _origin_check(settings, address) if address is not None else None
+    # The server of the outer application has its own limits, but aiohttp's has none for clients that do not read.
+    sends = SendWatch(settings, LimitedLog("attached")) if address is None else None
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -58,6 +62,9 @@ def access_middleware(
                 request[PRINCIPAL] = verdict
             if not decodes_bodies and hdrs.CONTENT_ENCODING in request.headers and has_coded_body(request):
                 return reject_coded_body()
+            if sends is not None:
+                with sends.watch(request):
+                    return await handler(request)
             return await handler(request)
         finally:
             requests.leave()

@@ -12,8 +12,10 @@ from aiohttp import web
 from adapter_host.errors import StartError
 from adapter_host.settings import Settings
 
+from .connections import Connections
 from .mounts import ExposerMount
 from .problem_json import problem_response
+from .protocol import FOREVER, ConnectionSite
 from .router import MountedApp, RootRouter, pass_through
 
 Key = tuple[str, int | str]
@@ -30,6 +32,7 @@ class Listener:
     mounts: list[ExposerMount] = field(default_factory=list)
     router: RootRouter = field(default_factory=lambda: RootRouter(""))
     _socket: socket.socket | None = None
+    _connections: Connections | None = None
     _runner: web.AppRunner | None = None
 
     async def start(self, settings: Settings) -> None:
@@ -41,6 +44,7 @@ class Listener:
             root,
             access_log=None,
             handler_cancellation=True,
+            keepalive_timeout=settings.keep_alive_timeout or FOREVER,
             shutdown_timeout=1.0,
             # aiohttp would decode bodies in the event loop, before the access check and when nobody reads them.
             auto_decompress=False,
@@ -51,7 +55,8 @@ class Listener:
         # aiohttp's types do not say that both handlers receive the server's own request class.
         server.request_handler = self.router.handler(server.request_handler)  # type: ignore[assignment]
         assert self._socket is not None
-        await web.SockSite(self._runner, self._socket, backlog=1024).start()
+        self._connections = Connections(settings, f"{self.address}:{self.port}", monitors_host=self.monitors_host)
+        await ConnectionSite(self._runner, self._socket, self._connections).start()
 
     def open(self, *, shared: bool = False) -> None:
         """Bind the socket; connections wait until `start`. Raise `StartError`."""
@@ -111,6 +116,11 @@ class Listener:
         if self._runner is not None:
             for site in list(self._runner.sites):
                 await site.stop()
+
+    async def finish_bodies(self) -> None:
+        """Wait for the responses to the requests whose bodies are not complete yet."""
+        if self._connections is not None:
+            await self._connections.finish_bodies()
 
     async def stop(self) -> None:
         """Close all connections and the socket."""

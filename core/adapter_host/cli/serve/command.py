@@ -70,6 +70,13 @@ def _build_host(paths: Sequence[str], options: argparse.Namespace) -> Host:
             allowed_origins=frozenset(options.allowed_origin),
             trusted_proxies=tuple(options.trusted_proxy),
             call_limit=options.call_limit,
+            header_timeout=options.header_timeout,
+            body_timeout=options.body_timeout,
+            send_timeout=options.send_timeout,
+            keep_alive_timeout=options.keep_alive_timeout,
+            minimum_rate=options.minimum_rate,
+            connection_limit=options.connection_limit,
+            connection_limit_per_address=options.connection_limit_per_address,
         ),
     )
 

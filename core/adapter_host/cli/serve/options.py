@@ -22,6 +22,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_upstream_options(parser)
     _add_network_options(parser.add_argument_group("network"))
+    _add_connection_options(parser.add_argument_group("connections of clients"))
     _add_life_cycle_options(parser.add_argument_group("reload and shutdown"))
     _add_output_options(parser.add_argument_group("output"))
 
@@ -54,6 +55,37 @@ def _add_network_options(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def _add_connection_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--header-timeout", type=seconds, default=10.0, metavar="SECONDS",
+        help="seconds until the head of a request must be complete (default: 10; 0: no limit)",
+    )  # fmt: skip
+    group.add_argument(
+        "--body-timeout", type=seconds, default=30.0, metavar="SECONDS",
+        help="seconds over which a request body must have the minimum rate (default: 30; 0: no limit)",
+    )  # fmt: skip
+    group.add_argument(
+        "--send-timeout", type=seconds, default=30.0, metavar="SECONDS",
+        help="seconds over which a client must read a response at the minimum rate (default: 30; 0: no limit)",
+    )  # fmt: skip
+    group.add_argument(
+        "--minimum-rate", type=_count, default=500, metavar="BYTES",
+        help="bytes per second that a client must send or read (default: 500; 0: any progress)",
+    )  # fmt: skip
+    group.add_argument(
+        "--keep-alive-timeout", type=seconds, default=75.0, metavar="SECONDS",
+        help="seconds until an idle connection is closed (default: 75; 0: no limit)",
+    )  # fmt: skip
+    group.add_argument(
+        "--connection-limit", type=_count, default=2000, metavar="N",
+        help="maximum connections per port (default: 2000; 0: no limit)",
+    )  # fmt: skip
+    group.add_argument(
+        "--connection-limit-per-address", type=_count, default=1000, metavar="N",
+        help="maximum connections of a client address per port (default: 1000; 0: no limit)",
+    )  # fmt: skip
+
+
 def _add_life_cycle_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--reload", action="store_true",
@@ -80,6 +112,12 @@ def _add_output_options(group: argparse._ArgumentGroup) -> None:
         "--ready-file", metavar="PATH",
         help="write a JSON file with the URLs once ready, atomically; removed on shutdown",
     )  # fmt: skip
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of 0 or more")
+    return int(text)
 
 
 def _positive(text: str) -> int:
