@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -41,14 +41,22 @@ class HostProcess:
 
 @asynccontextmanager
 async def host_process(
-    folder: Path, document: str, *options: str, environment: Mapping[str, str] | None = None
+    folder: Path,
+    document: str,
+    *options: str,
+    environment: Mapping[str, str] | None = None,
+    prepare: Callable[[], None] | None = None,
 ) -> AsyncIterator[HostProcess]:
-    """Serve a document until the block ends; other files that it names may be in the folder."""
+    """Serve a document until the block ends; other files that it names may be in the folder.
+
+    `prepare` is called in the new process, for example to limit its resources.
+    """
     (folder / "capability.yaml").write_text(document)
     with (folder / "host.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "adapter_host", "serve", "capability.yaml", "--ready-file", "ready.json", *options,
             stdout=log, stderr=log, cwd=folder, env={**os.environ, **(environment or {})},
+            preexec_fn=prepare,
         )  # fmt: skip
         try:
             await wait_for_file(folder / "ready.json", process)

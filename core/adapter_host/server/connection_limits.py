@@ -6,25 +6,38 @@ import ipaddress
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 if sys.platform != "win32":
     import resource
 
-_MAX_RESERVE: Final = 256
+_MAX_RESERVE: Final = 1024
 """Maximum number of descriptors that connections of clients leave for everything else."""
 
 
-def descriptor_ceiling() -> int | None:
-    """Return the first descriptor that a connection of a client must not have, or None without a limit.
+@dataclass(frozen=True, slots=True)
+class DescriptorLimits:
+    """Limits that keep descriptors for the control port, upstreams and files.
 
-    A quarter of the process's descriptors, at most 256, stays for the control port, upstreams and files.
+    `ceiling` is the first descriptor that a connection of a client must not have, None without a limit. `backlog` is
+    the number of connections that wait to be accepted: the event loop accepts all of them before any is refused.
     """
+
+    ceiling: int | None
+    backlog: int
+
+
+def descriptor_limits() -> DescriptorLimits:
+    """Return the limits for this process, which keep a quarter of its descriptors, at most 1024."""
     if sys.platform == "win32":
-        return None
+        return DescriptorLimits(None, _MAX_RESERVE // 2)
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return None if limit == resource.RLIM_INFINITY else limit - min(_MAX_RESERVE, limit // 4)
+    if limit == resource.RLIM_INFINITY:
+        return DescriptorLimits(None, _MAX_RESERVE // 2)
+    reserve = min(_MAX_RESERVE, limit // 4)
+    return DescriptorLimits(limit - reserve, max(1, reserve // 2))
 
 
 def address_reader(trusted_proxies: Sequence[str]) -> Callable[[str], str | None]:

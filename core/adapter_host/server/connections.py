@@ -3,16 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import Final, Protocol
+from weakref import WeakSet
 
 from adapter_host.settings import Settings
 
-from .connection_limits import AddressCounter, address_reader, descriptor_ceiling
+from .connection_limits import AddressCounter, address_reader, descriptor_limits
 from .limited_log import ADDRESS_LIMIT, CONNECTION_LIMIT, DESCRIPTOR_LIMIT, EVICTED, Kind, LimitedLog
 from .progress import check_interval
 
-if TYPE_CHECKING:
-    from .protocol import ConnectionProtocol
+
+class Connection(Protocol):
+    """What the limits need of a connection."""
+
+    address: str
+
+    @property
+    def is_idle(self) -> bool:
+        """True while no request is in progress."""
+
+    @property
+    def is_silent(self) -> bool:
+        """True until the first complete request head."""
+
+    @property
+    def is_body_incomplete(self) -> bool:
+        """True while the body of the current request is being received."""
+
+    def check(self, now: float) -> None:
+        """End the connection if it has exceeded a time limit."""
+
+    def evict(self) -> None:
+        """Close the connection, which is idle."""
+
+    async def response_sent(self) -> None:
+        """Wait for the end of the current response."""
 
 
 class Connections:
@@ -24,26 +49,29 @@ class Connections:
     def __init__(self, settings: Settings, location: str, *, monitors_host: bool) -> None:
         self.settings = settings
         self.log = LimitedLog(location)
-        self._open: dict[ConnectionProtocol, str | None] = {}
+        self._open: dict[Connection, str | None] = {}
         self._addresses = AddressCounter(settings.connection_limit_per_address)
         self._counted_address = address_reader(settings.trusted_proxies)
-        self._ceiling = None if monitors_host else descriptor_ceiling()
+        limits = descriptor_limits()
+        self.backlog = limits.backlog
+        self._ceiling = None if monitors_host else limits.ceiling
+        if not monitors_host:
+            _descriptors.listeners.add(self)
         self._interval = check_interval(settings)
         self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         return len(self._open)
 
-    def admit(self, connection: ConnectionProtocol, address: str, descriptor: int) -> bool:
+    def admit(self, connection: Connection, address: str, descriptor: int) -> bool:
         """Register a new connection, or return False if a limit is reached; close an idle one to make room."""
         counted = self._counted_address(address)
         if counted is not None and self._addresses.is_full(counted):
             return self._refuse(ADDRESS_LIMIT, address)
         limit = self.settings.connection_limit
-        if self._ceiling is not None and descriptor >= self._ceiling:
-            if not self._evict():
-                return self._refuse(DESCRIPTOR_LIMIT, address)
-        elif limit and len(self._open) >= limit and not self._evict():
+        if self._ceiling is not None and not _descriptors.make_room(descriptor, self._ceiling):
+            return self._refuse(DESCRIPTOR_LIMIT, address)
+        if limit and len(self._open) >= limit and not self.evict_one():
             return self._refuse(CONNECTION_LIMIT, address)
         self._open[connection] = counted
         if counted is not None:
@@ -52,7 +80,7 @@ class Connections:
             self._arm()
         return True
 
-    def remove(self, connection: ConnectionProtocol) -> None:
+    def remove(self, connection: Connection) -> None:
         """Remove a closed connection, or one that was refused."""
         address = self._open.pop(connection, None)
         if address is not None:
@@ -68,7 +96,7 @@ class Connections:
         self.log.report(kind, address)
         return False
 
-    def _evict(self) -> bool:
+    def evict_one(self) -> bool:
         """Close the oldest connection without a request in progress, first one that never sent a request."""
         victim = next((each for each in self._open if each.is_silent), None)
         victim = victim or next((each for each in self._open if each.is_idle), None)
@@ -93,3 +121,31 @@ class Connections:
         now = asyncio.get_running_loop().time()
         for connection in list(self._open):
             connection.check(now)
+
+
+class _Descriptors:
+    """The descriptors that the connections of this process may have; all listeners share them."""
+
+    def __init__(self) -> None:
+        self.listeners: WeakSet[Connections] = WeakSet()
+        self._most: int | None = None
+
+    def make_room(self, descriptor: int, ceiling: int) -> bool:
+        """Close an idle connection if a new one exceeds the number of descriptors; return False without an idle one.
+
+        A new descriptor is the lowest free one, so with the one at `ceiling` all below are used. From then on the
+        number of connections is the limit, as a closed one frees a low descriptor.
+        """
+        if self._most is None and descriptor < ceiling:
+            return True
+        count = sum(map(len, self.listeners))
+        if descriptor >= ceiling:
+            self._most = count if self._most is None else min(self._most, count)
+        elif self._most is not None and count <= self._most * 3 // 4:
+            self._most = None
+        if self._most is None or count < self._most:
+            return True
+        return any(listener.evict_one() for listener in sorted(self.listeners, key=len, reverse=True))
+
+
+_descriptors: Final = _Descriptors()

@@ -18,12 +18,6 @@ from .progress import Progress, is_send_stalled
 FOREVER: Final = 1e9
 """Seconds of a time limit that is never reached."""
 
-BACKLOG: Final = 1024
-"""Number of connections that the system keeps until they are accepted."""
-
-_ACCEPTS_AT_ONCE: Final = 8
-"""Connections accepted before the limits are checked: the descriptors in reserve must suffice for them."""
-
 
 class ConnectionProtocol(RequestHandler):
     """One connection.
@@ -95,6 +89,9 @@ class ConnectionProtocol(RequestHandler):
         elif self.is_body_incomplete:
             self._messages.clear()
             self._end(400, "the request body is malformed")
+        elif self._request_count > 1 and self._current_request is None and self._waiter is None:
+            # The response has been sent; aiohttp would wait some seconds for the rest of the body.
+            self.force_close()
 
     @property
     def is_idle(self) -> bool:
@@ -197,7 +194,7 @@ class ConnectionSite(web.BaseSite):
     __slots__ = ("_connections", "_socket")
 
     def __init__(self, runner: web.AppRunner, listening: socket.socket, connections: Connections) -> None:
-        super().__init__(runner, backlog=_ACCEPTS_AT_ONCE)
+        super().__init__(runner, backlog=connections.backlog)
         self._socket = listening
         self._connections = connections
 
@@ -217,8 +214,6 @@ class ConnectionSite(web.BaseSite):
             return ConnectionProtocol(self._connections, server, loop)
 
         self._server = await loop.create_server(build_protocol, sock=self._socket, backlog=self._backlog)
-        # The event loop accepts as many connections at once as it has asked the system to keep.
-        self._socket.listen(BACKLOG)
 
 
 def _last_response(status: int, detail: str, headers: dict[str, str]) -> bytes:

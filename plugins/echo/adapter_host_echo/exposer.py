@@ -46,6 +46,7 @@ class EchoExposer(Exposer[EchoConfig]):
         self._operations_by_name = {operation.name: operation for operation in operations.values()}
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.StreamWriter] = set()
+        self._was_full = False
 
     @property
     def url(self) -> str | None:
@@ -85,17 +86,36 @@ class EchoExposer(Exposer[EchoConfig]):
             await server.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._is_full():
+            writer.close()
+            return
         self._connections.add(writer)
         try:
             await self._serve_requests(reader, writer)
+        except TimeoutError:
+            log.info("connection aborted: no complete line, or an unread response, within the time limit")
+            writer.transport.abort()
         except (ConnectionError, ValueError) as error:
             log.info("connection closed: %s", error)
         finally:
-            self._connections.discard(writer)
             writer.close()
+            self._connections.discard(writer)
+
+    def _is_full(self) -> bool:
+        """Return True if the limit of connections is reached; log that once until it is no longer reached."""
+        limit = self.context.settings.connection_limit
+        full = 0 < limit <= len(self._connections)
+        if full and not self._was_full:
+            log.warning("'%s' refuses connections: %d are open (--connection-limit)", self.config.namespace, limit)
+        self._was_full = full
+        return full
 
     async def _serve_requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        line = await reader.readline()
+        # 0 is no limit.
+        line_timeout = self.context.settings.keep_alive_timeout or None
+        send_timeout = self.context.settings.send_timeout or None
+        async with asyncio.timeout(line_timeout):
+            line = await reader.readline()
         while line:
             # Reads on during the call, so that a disconnect cancels it.
             reading = asyncio.ensure_future(reader.readline())
@@ -105,8 +125,10 @@ class EchoExposer(Exposer[EchoConfig]):
                 if reading.done() and not reading.result():
                     return
                 writer.write(f"{await responding}\n".encode())
-                await writer.drain()
-                line = await reading
+                async with asyncio.timeout(send_timeout):
+                    await writer.drain()
+                async with asyncio.timeout(line_timeout):
+                    line = await reading
             finally:
                 reading.cancel()
                 responding.cancel()
