@@ -8,6 +8,7 @@ import resource
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -89,7 +90,7 @@ async def test_incomplete_bodies_end(reader: str, framing: bytes) -> None:
 
 
 async def test_a_body_below_the_minimum_rate_ends() -> None:
-    limits = {"body_timeout": 0.2, "minimum_rate": 10**6}
+    limits: dict[str, Any] = {"body_timeout": 0.2, "minimum_rate": 10**6}
     async with running(document(), **limits) as served, connect(port_of(served, "rest")) as connection:
         await connection.send(head(b"POST /echo", b"Content-Length: 1000000") + b'{"text": "')
         assert status_of(await drip(connection)) == 408
@@ -97,7 +98,7 @@ async def test_a_body_below_the_minimum_rate_ends() -> None:
 
 async def test_a_slow_body_above_the_minimum_rate_is_received() -> None:
     body = b'{"text": "%b"}' % (b"x" * 40)
-    limits = {"body_timeout": 0.6, "minimum_rate": 1}
+    limits: dict[str, Any] = {"body_timeout": 0.6, "minimum_rate": 1}
     async with running(document(), **limits) as served, connect(port_of(served, "rest")) as connection:
         await connection.send(head(b"POST /echo", b"Content-Length: %d" % len(body), b"Connection: close"))
         for byte in body:
@@ -189,7 +190,7 @@ async def test_idle_connections_make_room_for_new_ones() -> None:
 
 
 async def test_one_address_does_not_take_all_connections() -> None:
-    limits = {"connection_limit": 10, "connection_limit_per_address": 2}
+    limits: dict[str, Any] = {"connection_limit": 10, "connection_limit_per_address": 2}
     async with holding_upstream() as (url, begun), running(document(url), **limits) as served:
         port = port_of(served, "rest")
         async with held_requests(port, 2, begun):
@@ -205,7 +206,7 @@ async def test_one_address_does_not_take_all_connections() -> None:
 
 
 async def test_a_trusted_proxy_has_no_limit_of_its_own() -> None:
-    limits = {"connection_limit_per_address": 1, "trusted_proxies": ("127.0.0.0/8",)}
+    limits: dict[str, Any] = {"connection_limit_per_address": 1, "trusted_proxies": ("127.0.0.0/8",)}
     async with holding_upstream() as (url, begun), running(document(url), **limits) as served:
         port = port_of(served, "rest")
         async with held_requests(port, 2, begun):
@@ -254,7 +255,7 @@ async def test_a_body_that_still_comes_at_the_stop_is_served() -> None:
 
 
 async def test_a_body_that_never_ends_does_not_delay_the_stop_beyond_the_drain_timeout() -> None:
-    limits = {"drain_timeout": 0.2, "body_timeout": 60}
+    limits: dict[str, Any] = {"drain_timeout": 0.2, "body_timeout": 60}
     async with running(document(), **limits) as served, connect(port_of(served, "rest")) as connection:
         await connection.send(head(b"POST /echo", b"Content-Length: 100", b"Expect: 100-continue"))
         assert status_of(await connection.read_head()) == 100
