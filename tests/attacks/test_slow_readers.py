@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import AsyncExitStack, suppress
 from typing import Any
 
@@ -56,14 +57,19 @@ async def test_clients_that_do_not_read_do_not_take_an_upstream_away(caplog: pyt
 
 async def test_a_client_that_reads_too_slowly_is_disconnected() -> None:
     limits: dict[str, Any] = {"send_timeout": 0.3, "minimum_rate": 10**9}
+    loop = asyncio.get_running_loop()
     async with (
         endless_upstream() as (upstream, events),
         running(document(upstream.url), **limits) as served,
-        unread(port_of(served), b"/things/big") as connection,
         asyncio.timeout(20),
     ):
-        while events.empty() or await events.get() != "ended":
-            await _read_some(connection)
+        with socket.create_connection(("127.0.0.1", port_of(served))) as client:
+            client.setblocking(False)
+            await loop.sock_sendall(client, b"GET /things/big HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            while events.empty() or await events.get() != "ended":
+                with suppress(ConnectionResetError):
+                    assert await loop.sock_recv(client, 100)
+                await _pause()
 
 
 async def test_a_slow_client_above_the_minimum_rate_receives_everything() -> None:
@@ -85,13 +91,20 @@ async def test_a_slow_client_above_the_minimum_rate_receives_everything() -> Non
             received += await _read_some(connection)
 
 
-async def _read_some(connection: Connection, pause: float = 0.01) -> int:
+async def _read_some(connection: Connection) -> int:
     """Read what has arrived, at most 64 KiB, and then nothing for a moment."""
     connection.writer.transport.resume_reading()  # type: ignore[attr-defined]
     data = await connection.reader.read(2**16)
     connection.writer.transport.pause_reading()  # type: ignore[attr-defined]
-    await asyncio.wait({asyncio.ensure_future(asyncio.Event().wait())}, timeout=pause)
+    await _pause()
     return len(data)
+
+
+async def _pause() -> None:
+    """Let the time of a few packets pass."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await asyncio.Event().wait()
 
 
 async def test_pipelined_requests_without_a_reader_end() -> None:
