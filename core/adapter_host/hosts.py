@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import re
+from typing import Final
+
+_NAME: Final = r"[A-Za-z0-9_.~!$&'()*+,;=%-]*"
+_PORT: Final = r"(?::[0-9]{0,5})?"
+_HOST: Final = re.compile(rf"(?:{_NAME}|\[[0-9A-Fa-f:.]+(?:%25[A-Za-z0-9._~-]+)?\]){_PORT}")
+_ORIGIN: Final = re.compile(rf"null|[A-Za-z][A-Za-z0-9+.-]*://(?:{_NAME}|\[[0-9A-Fa-f:.]+\]){_PORT}")
 
 
 def is_loopback(host: str) -> bool:
@@ -18,3 +25,13 @@ def is_loopback(host: str) -> bool:
 def host_name(host: str) -> str:
     """Return the name or address of a Host header, without its port."""
     return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0].lower()
+
+
+def is_host(text: str) -> bool:
+    """Return True for a valid `Host` header, which may be empty (RFC 9110, section 7.2; RFC 3986, section 3.2.2)."""
+    return _HOST.fullmatch(text) is not None
+
+
+def is_origin(text: str) -> bool:
+    """Return True for the `Origin` header of one origin (RFC 6454, section 7.1)."""
+    return _ORIGIN.fullmatch(text) is not None

@@ -14,13 +14,14 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from adapter_host.auth.credentials import Credentials, Principal, Refusal
-from adapter_host.hosts import host_name, is_loopback
+from adapter_host.hosts import host_name, is_host, is_loopback, is_origin
 from adapter_host.operation.limiter import InFlightCounter
 from adapter_host.settings import Settings
 
 from .limited_log import LimitedLog
 from .problem_json import problem_response
 from .progress import SendWatch
+from .rate_limited_log import RateLimitedLog
 from .request_body import has_coded_body, reject_coded_body, stop_decoding
 
 PRINCIPAL: Final = web.RequestKey("adapter_host_principal", Principal)
@@ -77,19 +78,29 @@ def access_middleware(
 def _origin_check(settings: Settings, address: str) -> Callable[[web.Request], web.Response | None]:
     loopback = is_loopback(address)
     host_of = _host_reader(settings.trusted_proxies)
+    malformed = RateLimitedLog(_log)
 
     # Clients send the same few hosts; the limit bounds the memory for invented ones.
     @lru_cache(maxsize=256)
     def is_known(host: str) -> bool:
         name = host_name(host)
+        if not is_host(host):
+            return False
         return name in settings.allowed_hosts or (is_loopback(name) if loopback else not settings.allowed_hosts)
 
     def check(request: web.Request) -> web.Response | None:
         host = host_of(request)
         if not is_known(host):
+            # RFC 9112, section 3.2: an invalid Host is a bad request.
+            if not is_host(host):
+                return _reject_malformed(400, "Host", malformed)
             return _reject(421, "Host", host, "--allowed-host", host_name(host))
-        origin = request.headers.get("Origin")
-        if origin is not None and not _is_origin_allowed(origin, host, loopback, settings):
+        if "Origin" not in request.headers:
+            return None
+        origin, *others = request.headers.getall("Origin")
+        if others or not is_origin(origin):
+            return _reject_malformed(403, "Origin", malformed)
+        if not _is_origin_allowed(origin, host, loopback, settings):
             return _reject(403, "Origin", origin, "--allowed-origin", origin)
         return None
 
@@ -101,11 +112,13 @@ def _host_reader(trusted_proxies: Sequence[str]) -> Callable[[web.Request], str]
     networks = [ipaddress.ip_network(proxy, strict=False) for proxy in trusted_proxies]
 
     def read(request: web.Request) -> str:
-        forwarded = request.headers.get("X-Forwarded-Host") if networks else None
+        forwarded = request.headers.getall("X-Forwarded-Host", ()) if networks else ()
         if forwarded and request.remote:
             peer = ipaddress.ip_address(request.remote)
             if any(peer in network for network in networks):
-                return forwarded.rpartition(",")[2].strip()
+                # The proxy appends its own to those of the client, in the same line or in a further one.
+                host = forwarded[-1].rpartition(",")[2].strip()
+                return host or request.headers.get("Host", "")
         return request.headers.get("Host", "")
 
     return read
@@ -129,9 +142,14 @@ def is_host_allowed(host: str, settings: Settings) -> bool:
 
 
 def _reject(status: int, header: str, received: str, option: str, value: str) -> web.Response:
-    # The headers are untrusted: `ascii` escapes terminal control sequences.
-    _log.warning("rejected a request with %s %a; allow it with %s %a", header, received[:100], option, value[:100])
+    _log.warning("rejected a request with %s '%s'; allow it with %s '%s'", header, received[:100], option, value[:100])
     return problem_response(status, f"{header} header is not allowed")
+
+
+def _reject_malformed(status: int, header: str, log: RateLimitedLog) -> web.Response:
+    # A malformed header may contain anything, also credentials, so it is not logged.
+    log.warning("rejected a request with a malformed %s header", header)
+    return problem_response(status, f"{header} header is malformed")
 
 
 def _reject_credentials(refusal: Refusal) -> web.Response:

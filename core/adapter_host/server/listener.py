@@ -16,6 +16,7 @@ from .connections import Connections
 from .mounts import ExposerMount
 from .problem_json import problem_response
 from .protocol import FOREVER, ConnectionSite
+from .protocol_errors import HostRunner
 from .router import MountedApp, RootRouter, pass_through
 
 Key = tuple[str, int | str]
@@ -40,7 +41,7 @@ class Listener:
         root = web.Application(middlewares=[pass_through], client_max_size=settings.body_limit)
         self.router.register(root)
         root.router.add_route("*", "/{path:.*}", _not_found)
-        self._runner = web.AppRunner(
+        self._runner = HostRunner(
             root,
             access_log=None,
             handler_cancellation=True,

@@ -17,6 +17,7 @@ from adapter_host.plugin.exposer import HttpExposer
 from adapter_host.settings import Settings
 
 from .access import access_middleware
+from .requests import hide_version_on_prepare
 from .router import MountedApp, RootRouter, freeze_at
 
 
@@ -66,6 +67,8 @@ class ExposerMount:
         middlewares = self.exposer_plan.middlewares
         for middleware in (*reversed(middlewares), own_access):
             app.middlewares.insert(0, middleware)
+        if address is None:
+            app.on_response_prepare.append(hide_version_on_prepare)
         freeze_at(app, self.prefix)
         # A middleware may need `request.app`, which a direct handler does not set.
         use_direct_handler = not middlewares and _has_direct_handler(type(self.exposer))

@@ -13,6 +13,9 @@ from adapter_host.operation.request_id import new_request_id
 
 PROBLEM_JSON: Final = "application/problem+json"
 
+SERVER: Final = "adapter-host"
+"""The value of the `Server` header. The version is left out, because it helps only attackers."""
+
 
 def problem_response(
     status: int,
@@ -33,7 +36,6 @@ def problem_response(
         "request_id": request_id,
         **members,
     }
-    # The version is left out, because it helps only attackers.
-    default_headers = {"Server": "adapter-host", "X-Content-Type-Options": "nosniff", "X-Request-Id": request_id}
+    default_headers = {"Server": SERVER, "X-Content-Type-Options": "nosniff", "X-Request-Id": request_id}
     all_headers = {**default_headers, **(headers or {})}
     return web.Response(status=status, body=orjson.dumps(body), content_type=PROBLEM_JSON, headers=all_headers)

@@ -8,18 +8,18 @@ from typing import Final, cast
 
 from aiohttp import web
 from aiohttp.http import RawRequestMessage
-from aiohttp.web_protocol import RequestHandler
 
 from .connections import Connections
 from .limited_log import BODY_TIMEOUT, HEADER_TIMEOUT, SEND_TIMEOUT
 from .problem_json import problem_response
 from .progress import Progress, is_send_stalled
+from .protocol_errors import HostProtocol, HostServer
 
 FOREVER: Final = 1e9
 """Seconds of a time limit that is never reached."""
 
 
-class ConnectionProtocol(RequestHandler):
+class ConnectionProtocol(HostProtocol):
     """One connection.
 
     aiohttp closes an idle connection by itself. `check` is called about once a second, so that no request needs a timer
@@ -40,7 +40,7 @@ class ConnectionProtocol(RequestHandler):
         "address",
     )
 
-    def __init__(self, connections: Connections, server: web.Server, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, connections: Connections, server: HostServer, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(server, loop=loop, **server._kwargs)
         self._connections = connections
         self.address = ""
@@ -207,8 +207,7 @@ class ConnectionSite(web.BaseSite):
         """Accept connections."""
         await super().start()
         loop = asyncio.get_running_loop()
-        server = self._runner.server
-        assert server is not None
+        server = cast(HostServer, self._runner.server)
 
         def build_protocol() -> ConnectionProtocol:
             return ConnectionProtocol(self._connections, server, loop)

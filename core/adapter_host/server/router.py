@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,8 @@ from aiohttp.typedefs import Handler, Middleware
 from yarl import URL
 
 from adapter_host.auth.oauth2.metadata import WELL_KNOWN
+
+from .requests import HostRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +106,12 @@ class RootRouter:
         self._metadata.mount({"": metadata} if metadata is not None else {})
         self._exposers.mount(exposers)
 
-    def handler(self, fallback: Handler) -> Handler:
+    def handler(self, fallback: Handler) -> Callable[[HostRequest], Awaitable[web.StreamResponse]]:
         """Return a handler that uses direct handlers where possible, otherwise `fallback`."""
 
-        async def handle(request: web.Request) -> web.StreamResponse:
+        async def handle(request: HostRequest) -> web.StreamResponse:
+            if request.fault is not None:
+                return request.fault.response()
             mounted = self._exposers.find_app(request)
             # Only the application responds to `Expect: 100-continue`.
             if mounted is None or mounted.direct_handler is None or hdrs.EXPECT in request.headers:

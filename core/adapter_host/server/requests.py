@@ -1,0 +1,109 @@
+"""Requests of listeners: rules of HTTP/1.1 that aiohttp's parser does not enforce."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aiohttp import hdrs, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import SERVER_SOFTWARE, HttpVersion11, RawRequestMessage
+from aiohttp.streams import StreamReader
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from .problem_json import SERVER, problem_response
+
+_SCHEMES: Final = ("http", "https")
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolFault:
+    """Why a request is rejected before routing; its connection is closed."""
+
+    status: int
+    detail: str
+
+    def response(self) -> web.Response:
+        """Return the response."""
+        response = problem_response(self.status, self.detail)
+        response.force_close()
+        return response
+
+
+class HostRequest(web.Request):
+    """A request of a listener; its response does not contain the server's version."""
+
+    fault: ProtocolFault | None = None
+
+    async def _prepare_hook(self, response: web.StreamResponse) -> None:
+        hide_version(response)
+        await super()._prepare_hook(response)
+
+
+def hide_version(response: web.StreamResponse) -> None:
+    """Replace aiohttp's `Server` header, which helps only attackers; one that a handler has set stays."""
+    if response.headers.get(hdrs.SERVER) == SERVER_SOFTWARE:
+        response.headers[hdrs.SERVER] = SERVER
+
+
+async def hide_version_on_prepare(_: web.Request, response: web.StreamResponse) -> None:
+    """Hide the version of the server; a signal handler for `on_response_prepare` of applications."""
+    hide_version(response)
+
+
+class RequestFactory:
+    """Creates the requests of a listener from parsed messages."""
+
+    def __init__(self, body_limit: int) -> None:
+        self._body_limit = body_limit
+        self._loop = asyncio.get_running_loop()
+
+    def __call__(
+        self,
+        message: RawRequestMessage,
+        payload: StreamReader,
+        protocol: Any,
+        writer: AbstractStreamWriter,
+        task: asyncio.Task[None],
+    ) -> HostRequest:
+        """Return the request, with a fault if it must be rejected."""
+        fault = None
+        if message.chunked:
+            message, fault = _check_transfer_coding(message)
+        if fault is None and message.path[:1] != "/":
+            message, fault = _check_target(message)
+        request = HostRequest(
+            message, payload, protocol, writer, task, self._loop, client_max_size=self._body_limit
+        )  # fmt: skip
+        if fault is not None:
+            request.fault = fault
+        return request
+
+
+def _check_transfer_coding(message: RawRequestMessage) -> tuple[RawRequestMessage, ProtocolFault | None]:
+    """Close the connection after HTTP/1.0, where the framing may be faulty (RFC 9112, section 6.1)."""
+    coding = message.headers.get(hdrs.TRANSFER_ENCODING, "")
+    if coding.strip().lower() != "chunked":
+        return message, ProtocolFault(501, "the transfer coding is not supported; use chunked without others")
+    if message.version < HttpVersion11:
+        message = message._replace(should_close=True)
+    return message, None
+
+
+def _check_target(message: RawRequestMessage) -> tuple[RawRequestMessage, ProtocolFault | None]:
+    """Return the message with the target's host as its `Host`, which it replaces (RFC 9112, section 3.2.2)."""
+    if message.method == hdrs.METH_CONNECT:
+        return message, ProtocolFault(501, "CONNECT is not supported")
+    url = message.url
+    if not url.absolute:
+        return message, None
+    if url.scheme not in _SCHEMES:
+        return message, ProtocolFault(400, "the scheme of the request target is not http or https")
+    if url.raw_user is not None or url.raw_password is not None:
+        return message, ProtocolFault(400, "the request target contains user information")
+    headers = CIMultiDict(message.headers)
+    headers[hdrs.HOST] = url.raw_authority
+    target = URL.build(path=url.raw_path or "/", query_string=url.raw_query_string, encoded=True)
+    return message._replace(path=target.raw_path_qs, url=target, headers=CIMultiDictProxy(headers)), None
