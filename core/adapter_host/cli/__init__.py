@@ -16,6 +16,8 @@ from typing import Any
 
 from adapter_host.errors import AdapterHostError, ProblemsError
 
+from .escapes import escape
+
 COMMANDS = {
     "serve": "serve capabilities until stopped",
     "validate": "validate capabilities without starting a server",
@@ -63,13 +65,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(_module(options.command).run(options))
     except UsageError as error:
         commands.choices[options.command].print_usage(sys.stderr)
-        print(f"adapter-host: {error}", file=sys.stderr)
+        print_error(error)
         return 2
     except ProblemsError as error:
         print_problems(error)
         return 1
     except AdapterHostError as error:
-        print(f"adapter-host: {error}", file=sys.stderr)
+        print_error(error)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -83,7 +85,12 @@ def _module(command: str) -> Any:
     return import_module(f"adapter_host.cli.{_MODULES.get(command, command)}")
 
 
+def print_error(error: AdapterHostError) -> None:
+    """Print an error of the command on one line."""
+    print(f"adapter-host: {escape(str(error))}", file=sys.stderr)
+
+
 def print_problems(error: ProblemsError) -> None:
     """Print problems once each, warnings last."""
     for problem in dict.fromkeys(sorted(error.problems, key=lambda problem: problem.warning)):
-        print(problem, file=sys.stderr)
+        print(escape(str(problem)), file=sys.stderr)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import codecs
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,13 +14,14 @@ from typing import Any
 import orjson
 
 from adapter_host.capability.media_types import is_text
-from adapter_host.cli import UsageError
+from adapter_host.cli import UsageError, print_error
 from adapter_host.document.messages import did_you_mean
 from adapter_host.errors import ArgumentError, OperationError, UpstreamStatusError
 from adapter_host.host.host import Host
 from adapter_host.operation.inputs import Input
 from adapter_host.operation.operation import Arguments, Call
 
+from .escapes import escape, to_json
 from .options import add_upstream_options, build_settings, pair
 
 
@@ -64,16 +66,16 @@ def run(options: argparse.Namespace) -> int:
     try:
         arguments = _arguments(options, target.inputs)
         if options.dry_run:
-            print(orjson.dumps(target.preview(arguments), option=orjson.OPT_INDENT_2).decode())
+            print(to_json(target.preview(arguments), indent=True))
             return 0
         return asyncio.run(_call(host, target, arguments))
     except ArgumentError as error:
         raise UsageError(f"call: {error.message}") from error
     except UpstreamStatusError as error:
-        print(f"adapter-host: {error.message}", file=sys.stderr)
+        print_error(error)
         _write_body(error.body, error.media_type)
     except OperationError as error:
-        print(f"adapter-host: {error.message}", file=sys.stderr)
+        print_error(error)
     return 3
 
 
@@ -92,18 +94,27 @@ async def _call(host: Host, target: CallTarget, arguments: Arguments) -> int:
 
 def _write_body(body: bytes, media_type: str) -> None:
     if body:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(body + _line_end(body, media_type))
+        write = _body_writer()
+        write(body + _line_end(body, media_type))
         sys.stdout.flush()
 
 
 async def _write_stream(stream: AsyncIterator[bytes], media_type: str) -> None:
-    sys.stdout.flush()
+    write = _body_writer()
     last = b""
     async for last in stream:
-        sys.stdout.buffer.write(last)
-    sys.stdout.buffer.write(_line_end(last, media_type))
+        write(last)
+    write(_line_end(last, media_type))
     sys.stdout.flush()
+
+
+def _body_writer() -> Callable[[bytes], object]:
+    """Return a function that writes a body in parts: as it is, or to a terminal without control characters."""
+    sys.stdout.flush()
+    if not sys.stdout.isatty():
+        return sys.stdout.buffer.write
+    decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+    return lambda part: sys.stdout.write(escape(decoder.decode(part).replace("\r\n", "\n"), keep="\n\t"))
 
 
 def _line_end(body: bytes, media_type: str) -> bytes:

@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from adapter_host.cli import UsageError
 from adapter_host.document.messages import did_you_mean
 from adapter_host.host.host import Host
 from adapter_host.server.layout import plan_listeners
 from adapter_host.settings import Settings
 
+from .escapes import to_json
 from .table import write_output
 
 
@@ -30,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
     """Write the document."""
     documents = _openapi_documents(Host(options.file, settings=Settings()))
     document = _select(documents, options.exposer, options.file)
-    write_output(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n", options.output)
+    write_output(to_json(document, indent=True) + "\n", options.output)
     return 0
 
 

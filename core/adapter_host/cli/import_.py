@@ -12,7 +12,8 @@ from adapter_host.cli import UsageError
 from adapter_host.openapi import Documents, WarningCollector, read_api, write_capability
 from adapter_host.openapi.documents import is_url
 
-from .table import printable, write_output
+from .escapes import escape
+from .table import write_output
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
         api = read_api(root, only=options.only, namespace=options.namespace)
     finally:
         for problem in warnings.problems:
-            print(printable(str(problem)), file=sys.stderr)
+            print(escape(str(problem)), file=sys.stderr)
     text = write_capability(api, _name(options.source))
     write_output(text, options.output)
     return 0

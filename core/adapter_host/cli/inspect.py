@@ -6,8 +6,6 @@ import argparse
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import orjson
-
 from adapter_host.compiler.plan import Plan
 from adapter_host.host.host import Host
 from adapter_host.operation.inputs import Input
@@ -15,6 +13,7 @@ from adapter_host.operation.operation import Operation
 from adapter_host.plugin.exposer import CatalogEntry
 
 from .describe import document_summary, summary_lines
+from .escapes import escape, to_json
 from .options import add_format_option, add_upstream_options, build_settings
 from .table import printable
 
@@ -32,9 +31,9 @@ def run(options: argparse.Namespace) -> int:
     listing = [_describe_plan(plan) for plan in host.plans]
     if options.format == "json":
         output = listing[0] if len(listing) == 1 else listing
-        print(orjson.dumps(output, option=orjson.OPT_INDENT_2).decode())
+        print(to_json(output, indent=True))
     else:
-        print("\n\n".join("\n".join(_lines(plan)) for plan in listing))
+        print("\n\n".join("\n".join(map(escape, _lines(plan))) for plan in listing))
     return 0
 
 
@@ -133,4 +132,4 @@ def _upstream_lines(upstream: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _to_text(value: Any) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+    return value if isinstance(value, str) else to_json(value)

@@ -1,30 +1,164 @@
-"""The log of the command: one line per event on standard error, as text or JSON."""
+"""The log of the command: one line per event on standard error, as text or JSON.
+
+Lines are written in a thread. A reader that stalls, or a full disk, blocks neither requests nor the shutdown; lines lost
+are counted, and their number is logged.
+"""
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
+import threading
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TextIO
 
-import orjson
+from .escapes import escape, to_json
+from .log_writer import LogWriter, Loss
 
 LEVELS: Final = ("debug", "info", "warning", "error")
 
+BUFFER: Final = 1024 * 1024
+"""Default maximum bytes of lines that wait to be read."""
 
-def configure_logging(format_name: str, level: str, worker: int | None = None) -> None:
-    """Send the log to standard error; lines of a worker process contain its number."""
-    handler = logging.StreamHandler(sys.stderr)
-    if format_name == "json":
-        handler.setFormatter(_JsonLines(worker))
-    else:
+FLUSH_TIMEOUT: Final = 1.0
+"""Maximum seconds for the last lines when the process ends."""
+
+_INDENT: Final = "    "
+
+
+class Log:
+    """The log of a process, and everything else that it prints to standard error while the log is open."""
+
+    def __init__(self, format_name: str, level: str, buffer: int = BUFFER) -> None:
+        self._format_name = format_name
+        self._level = level
+        self._buffer = buffer
+        self._standard_error = sys.stderr
+        self._writer: LogWriter | None = None
+        self._stream: _LineStream | None = None
+
+    def open(self, worker: int | None = None) -> None:
+        """Configure logging; lines of a worker process contain its number.
+
+        A forked process opens the log again, as threads do not survive a fork.
+        """
+        formatter = self._formatter(worker)
+        handler: logging.Handler = logging.StreamHandler(self._standard_error)
+        if (descriptor := _descriptor(self._standard_error)) is not None:
+            self._writer = LogWriter(descriptor, self._buffer, lambda loss: _encode(formatter.format(_record(loss))))
+            handler = _LineHandler(self._writer)
+            sys.stderr = self._stream = _LineStream(self._standard_error, self._writer)
+        handler.setFormatter(formatter)
+        logging.basicConfig(level=self._level.upper(), handlers=[handler], force=True)
+
+    def _formatter(self, worker: int | None) -> logging.Formatter:
+        if self._format_name == "json":
+            return _JsonLines(worker)
         origin = "%(name)s" if worker is None else f"%(name)s[{worker}]"
-        handler.setFormatter(_Text(f"%(asctime)s %(levelname)s {origin}: %(message)s"))
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+        return _Text(f"%(asctime)s %(levelname)s {origin}: %(message)s")
+
+    def paused(self) -> AbstractContextManager[None]:
+        """Stop the thread of the log in a context, to fork."""
+        return self._writer.paused() if self._writer is not None else nullcontext()
+
+    def close(self) -> None:
+        """Write what can be written within `FLUSH_TIMEOUT`, and restore standard error."""
+        sys.stderr = self._standard_error
+        if self._writer is not None and self._stream is not None:
+            self._stream.end_line()
+            self._writer.stop(FLUSH_TIMEOUT)
+
+
+def _descriptor(stream: TextIO | None) -> int | None:
+    """Return the file descriptor of a stream, or None if it has none, for example in tests."""
+    try:
+        return stream.fileno() if stream is not None else None
+    except (OSError, ValueError):
+        return None
+
+
+def _encode(line: str) -> bytes:
+    return line.encode("utf-8", "backslashreplace") + b"\n"
+
+
+def _record(loss: Loss) -> logging.LogRecord:
+    message, arguments = "%d log lines were lost: %s", (loss.lines, loss.reason)
+    return logging.LogRecord("adapter_host", logging.WARNING, __file__, 0, message, arguments, None)
+
+
+class _LineHandler(logging.Handler):
+    """Passes formatted records to the writer."""
+
+    def __init__(self, writer: LogWriter) -> None:
+        super().__init__()
+        self._writer = writer
+        # The writer has its own lock, and two could be acquired in different orders.
+        self.lock = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record; one that cannot be formatted does not affect the caller."""
+        try:
+            line = self.format(record)
+        except Exception:  # as in any handler, the logging code must not fail
+            self.handleError(record)
+            return
+        self._writer.put(_encode(line))
+
+
+class _LineStream(io.TextIOBase):
+    """A text stream that passes whole lines to the writer."""
+
+    encoding = "utf-8"
+    errors = "backslashreplace"
+
+    def __init__(self, replaced: TextIO, writer: LogWriter) -> None:
+        self._replaced = replaced
+        self._writer = writer
+        self._lock = threading.RLock()
+        self._line = ""
+
+    def write(self, text: str) -> int:
+        """Pass on the lines that are complete."""
+        with self._lock:
+            lines, end, self._line = (self._line + text).rpartition("\n")
+        if end:
+            self._writer.put(_encode(escape(lines, keep="\n\t")))
+        return len(text)
+
+    def end_line(self) -> None:
+        """Pass on the rest."""
+        if self._line:
+            self.write("\n")
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def isatty(self) -> bool:
+        """Return whether the lines go to a terminal."""
+        return self._replaced.isatty()
+
+    def fileno(self) -> int:
+        """Return the file descriptor, to which subprocesses write directly."""
+        return self._replaced.fileno()
 
 
 class _Text(logging.Formatter):
+    """Formats a record as one line, and tracebacks as indented ones, so that no text from outside starts a line."""
+
     default_msec_format = "%s.%03d"
+
+    def format(self, record: logging.LogRecord) -> str:
+        # Not the inherited method, which stores the text of the exception for other formatters.
+        record.message = record.getMessage()
+        record.asctime = self.formatTime(record)
+        details = [self.formatException(record.exc_info)] if record.exc_info else []
+        if record.stack_info:
+            details.append(record.stack_info)
+        lines = [line for text in details for line in text.split("\n")]
+        return "\n".join([escape(self.formatMessage(record)), *(_INDENT + escape(line, "\t") for line in lines)])
 
 
 class _JsonLines(logging.Formatter):
@@ -42,4 +176,4 @@ class _JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return orjson.dumps(line).decode()
+        return to_json(line)

@@ -9,11 +9,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-import orjson
-
 from adapter_host.plugin.api_version import API_VERSION
 from adapter_host.plugin.manager import PluginInfo, Plugins
 
+from .escapes import escape, to_json
 from .options import add_format_option
 from .scaffold import KINDS, write_plugin
 from .table import table
@@ -45,9 +44,10 @@ def run(options: argparse.Namespace) -> int:
 
 def _create(options: argparse.Namespace) -> int:
     folder = options.into or Path(options.name)
+    name = escape(str(folder))
     for path in write_plugin(options.name, options.kind, folder):
-        print(path)
-    print(f"next: pip install --editable '{folder}[dev]'; adapter-host plugins; cd {folder}; pytest", file=sys.stderr)
+        print(escape(str(path)))
+    print(f"next: pip install --editable '{name}[dev]'; adapter-host plugins; cd {name}; pytest", file=sys.stderr)
     return 0
 
 
@@ -62,16 +62,16 @@ def _list(options: argparse.Namespace) -> int:
             "failed": [str(error) for error in plugins.failed],
             "disabled": plugins.disabled,
         }
-        print(orjson.dumps(listing, option=orjson.OPT_INDENT_2).decode())
+        print(to_json(listing, indent=True))
     else:
         print(table(("plugin", "distribution", "version", "types", "hooks"), map(_row, plugins.registered)))
         for hook in WRAPPERS:
             if len(order := plugins.hook_order(hook)) > 1:
-                print(f"{hook}, outermost first: {', '.join(order)}")
+                print(f"{hook}, outermost first: {escape(', '.join(order))}")
         for name in plugins.disabled:
-            print(f"disabled: {name}")
+            print(f"disabled: {escape(name)}")
         for error in plugins.failed:
-            print(f"failed: {error}", file=sys.stderr)
+            print(f"failed: {escape(str(error))}", file=sys.stderr)
     return 1 if plugins.failed else 0
 
 

@@ -8,8 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import orjson
-
 from adapter_host.compiler.builder import compile_capability
 from adapter_host.compiler.loader import find_documents, load_document
 from adapter_host.document.source import Source
@@ -17,6 +15,7 @@ from adapter_host.errors import Problem, ProblemsError
 from adapter_host.plugin.manager import Plugins
 from adapter_host.settings import Settings
 
+from .escapes import escape, to_json
 from .options import add_format_option, base_uri_pair
 
 
@@ -82,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _print_text(report: Report) -> None:
     for problem in report.problems:
-        print(problem, file=sys.stderr)
+        print(escape(str(problem)), file=sys.stderr)
     problems, warnings = report.count(warning=False), report.count(warning=True)
     print(
         f"{_count_noun(report.documents, 'capability', 'capabilities')}: "
@@ -113,4 +112,4 @@ def _print_json(report: Report) -> None:
             for problem in report.problems
         ],
     }
-    print(orjson.dumps(listing, option=orjson.OPT_INDENT_2).decode())
+    print(to_json(listing, indent=True))

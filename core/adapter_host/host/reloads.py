@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
-from adapter_host.errors import StartError
+from adapter_host.errors import ProblemsError, StartError
 from adapter_host.settings import Settings
 
 from .status import ExposerStatus
@@ -67,4 +67,10 @@ class ReloadQueue:
 
 def _log_failure(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
-        _log.error("reload failed; still serving the previous version:\n%s", error)
+        log_failed_reload(error)
+
+
+def log_failed_reload(error: BaseException) -> None:
+    """Log why a reload failed: a line for each problem."""
+    for reason in error.problems if isinstance(error, ProblemsError) else (error,):
+        _log.error("reload failed; still serving the previous version: %s", reason)

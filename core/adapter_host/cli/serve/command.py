@@ -17,7 +17,8 @@ from importlib.util import find_spec
 from typing import Any
 
 from adapter_host.cli import GC_WHILE_SERVING, UsageError
-from adapter_host.cli.logging import configure_logging
+from adapter_host.cli.escapes import escape
+from adapter_host.cli.logging import Log
 from adapter_host.cli.options import build_settings
 from adapter_host.errors import StartError
 from adapter_host.host.host import Host
@@ -26,7 +27,7 @@ from adapter_host.server.shared_ports import SharedPorts
 
 from .options import add_options as add_options
 from .ready_file import ReadyFile, startup_message
-from .reloading import ProcessReloader, ReloadTriggers
+from .reloading import HeldHangUp, ProcessReloader, ReloadTriggers
 from .supervisor import Supervisor, WorkerProcess, WorkerSpec
 from .worker import run_worker
 
@@ -38,19 +39,28 @@ def run(options: argparse.Namespace) -> int:
     paths = [*options.capability, *options.paths]
     if not paths:
         raise UsageError("serve: no capability; run adapter-host serve FILE_OR_DIR")
-    configure_logging(options.log_format, options.log_level)
+    log = Log(options.log_format, options.log_level, options.log_buffer)
+    log.open()
+    hang_up = HeldHangUp()
+    try:
+        return _run(paths, options, log, hang_up)
+    finally:
+        log.close()
+
+
+def _run(paths: Sequence[str], options: argparse.Namespace, log: Log, hang_up: HeldHangUp) -> int:
     host = _build_host(paths, options)
     if not host.status():
         raise StartError(f"no exposer in {', '.join(paths)}; add one under 'exposes'")
     stdio_exposer = _find_stdio_exposer(host, required=options.stdio)
     _check_namespaces(host, options)
     for problem in dict.fromkeys(host.warnings):
-        print(problem, file=sys.stderr)
+        print(escape(str(problem)), file=sys.stderr)
     ready = ReadyFile(options.ready_file)
     if options.workers > 1:
-        return _serve_by_workers(host, paths, options, ready, stdio_exposer)
+        return _serve_by_workers(host, paths, options, ready, log, hang_up, stdio_exposer)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        triggers = ReloadTriggers(host, lambda: _watched_files(host, paths, options), options.watch_interval)
+        triggers = ReloadTriggers(host, lambda: _watched_files(host, paths, options), options.watch_interval, hang_up)
         reloader = ProcessReloader(options.env_file, ready)
         runner.run(_serve(host, triggers, reloader, ready, stdio_exposer, listen=not options.stdio))
     return 0
@@ -82,7 +92,13 @@ def _build_host(paths: Sequence[str], options: argparse.Namespace) -> Host:
 
 
 def _serve_by_workers(
-    host: Host, paths: Sequence[str], options: argparse.Namespace, ready: ReadyFile, stdio_exposer: Exposer[Any] | None
+    host: Host,
+    paths: Sequence[str],
+    options: argparse.Namespace,
+    ready: ReadyFile,
+    log: Log,
+    hang_up: HeldHangUp,
+    stdio_exposer: Exposer[Any] | None,
 ) -> int:
     if stdio_exposer is not None:
         raise StartError("--workers cannot be used with standard input and output; leave it out")
@@ -90,11 +106,17 @@ def _serve_by_workers(
         raise StartError("--workers is not supported on this system; it needs fork and SO_REUSEPORT")
     host.require_secrets()
     with contextlib.closing(SharedPorts(options.workers)) as ports:
-        return _supervise(host, paths, options, ready, ports)
+        return _supervise(host, paths, options, ready, log, hang_up, ports)
 
 
 def _supervise(
-    host: Host, paths: Sequence[str], options: argparse.Namespace, ready: ReadyFile, ports: SharedPorts
+    host: Host,
+    paths: Sequence[str],
+    options: argparse.Namespace,
+    ready: ReadyFile,
+    log: Log,
+    hang_up: HeldHangUp,
+    ports: SharedPorts,
 ) -> int:
     for namespace, ports_of_workers in host.reserve_ports(ports).items():
         _log.info("exposer '%s' has a port for each worker: %s", namespace, ", ".join(map(str, ports_of_workers)))
@@ -106,7 +128,6 @@ def _supervise(
         return host
 
     def serve(host: Host, number: int, link: socket.socket) -> int:
-        configure_logging(options.log_format, options.log_level, worker=number)
         ports.worker = number
         gc.set_threshold(*GC_WHILE_SERVING)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -117,7 +138,9 @@ def _supervise(
         return _watched_files(host, paths, options)
 
     workers = [WorkerProcess(number) for number in range(1, options.workers + 1)]
-    return Supervisor(host, WorkerSpec(build, serve, watched_files, ready, options.watch_interval), workers).run()
+    return Supervisor(
+        host, WorkerSpec(build, serve, watched_files, ready, log, hang_up, options.watch_interval), workers
+    ).run()
 
 
 def _find_stdio_exposer(host: Host, *, required: bool) -> Exposer[Any] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from adapter_host.cli.logging import LEVELS
+from adapter_host.cli.logging import BUFFER, LEVELS
 from adapter_host.cli.options import add_upstream_options, network, port_pair, seconds
 
 
@@ -108,6 +108,10 @@ def _add_life_cycle_options(group: argparse._ArgumentGroup) -> None:
 def _add_output_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--log-format", choices=("text", "json"), default="text", help="log format (default: text)")
     group.add_argument("--log-level", choices=LEVELS, default="info", help="log level (default: info)")
+    group.add_argument(
+        "--log-buffer", type=_positive, default=BUFFER, metavar="BYTES",
+        help=f"bytes of the log that wait for a slow reader; lines beyond are dropped and counted (default: {BUFFER})",
+    )  # fmt: skip
     group.add_argument(
         "--ready-file", metavar="PATH",
         help="write a JSON file with the URLs once ready, atomically; removed on shutdown",

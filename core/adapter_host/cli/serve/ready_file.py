@@ -10,6 +10,7 @@ from pathlib import Path
 
 import orjson
 
+from adapter_host.cli.escapes import escape
 from adapter_host.cli.table import table
 from adapter_host.errors import StartError
 from adapter_host.host.status import ExposerStatus
@@ -68,7 +69,7 @@ def startup_message(statuses: Sequence[ExposerStatus], *, mock: bool) -> str:
     paragraphs = [status_table(statuses), *usage_by_type.values()]
     if mock and any(status.authentication != "none" for status in statuses):
         paragraphs.append("with --mock, the value of each secret is 'mock-' followed by its key")
-    return "\n\n".join(paragraphs) + "\n"
+    return escape("\n\n".join(paragraphs), keep="\n") + "\n"
 
 
 def announce_reload(statuses: Sequence[ExposerStatus], ready: ReadyFile, event: str) -> None:

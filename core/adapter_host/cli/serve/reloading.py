@@ -11,7 +11,7 @@ from dataclasses import replace
 from adapter_host.cli.options import read_environment
 from adapter_host.errors import AdapterHostError
 from adapter_host.host.host import Host
-from adapter_host.host.reloads import Reloader
+from adapter_host.host.reloads import Reloader, log_failed_reload
 from adapter_host.host.status import ExposerStatus
 from adapter_host.settings import Settings
 
@@ -44,13 +44,28 @@ class ProcessReloader(CommandReloader):
         announce_reload(statuses, self._ready, "reloaded")
 
 
+class HeldHangUp:
+    """A SIGHUP that arrives before the host serves, when it would otherwise end the process."""
+
+    def __init__(self) -> None:
+        self.received = False
+        if hasattr(signal, "SIGHUP"):
+            signal.signal(signal.SIGHUP, self._receive)
+
+    def _receive(self, *_: object) -> None:
+        self.received = True
+
+
 class ReloadTriggers:
     """Reloads a host on SIGHUP and when a watched file changes; a failed reload changes nothing."""
 
-    def __init__(self, host: Host, watched_files: Callable[[], Iterable[str]], interval: float) -> None:
+    def __init__(
+        self, host: Host, watched_files: Callable[[], Iterable[str]], interval: float, hang_up: HeldHangUp
+    ) -> None:
         self._host = host
         self._watched_files = watched_files
         self._interval = interval
+        self._hang_up = hang_up
         self._reload_requested = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         # Taken before the start, which may take long, so that changes during the start are detected.
@@ -60,6 +75,8 @@ class ReloadTriggers:
         """Start to wait for the triggers."""
         if hasattr(signal, "SIGHUP"):
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload_requested.set)
+        if self._hang_up.received:
+            self._reload_requested.set()
         self._tasks.append(asyncio.create_task(self._reload_on_request()))
         self._tasks.append(asyncio.create_task(self._watch()))
 
@@ -80,4 +97,4 @@ class ReloadTriggers:
             try:
                 await self._host.reload()
             except AdapterHostError as error:
-                _log.error("reload failed; still serving the previous version:\n%s", error)
+                log_failed_reload(error)

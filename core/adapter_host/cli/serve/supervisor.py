@@ -2,7 +2,8 @@
 
 The supervisor loads and compiles everything and then forks the workers. It controls each worker over a socket pair, the
 link: one byte requests a reload, closing the link requests a drain; a worker sends the same byte to request a reload of
-all workers. The supervisor serves no requests and has no threads and no event loop, which would not survive a fork.
+all workers. The supervisor serves no requests and has no event loop, which would not survive a fork; its only thread is
+that of the log, which is stopped for each fork.
 """
 
 from __future__ import annotations
@@ -20,11 +21,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
+from adapter_host.cli import print_error
+from adapter_host.cli.logging import Log
 from adapter_host.errors import AdapterHostError, StartError
 from adapter_host.host.host import Host
+from adapter_host.host.reloads import log_failed_reload
 
 from .file_watcher import snapshot
 from .ready_file import ReadyFile, announce_reload, startup_message
+from .reloading import HeldHangUp
 from .worker import READY, RELOAD
 
 _log = logging.getLogger("adapter_host")
@@ -65,6 +70,8 @@ class WorkerSpec:
     serve: Callable[[Host, int, socket.socket], int]
     watched_files: Callable[[Host], Iterable[str]]
     ready: ReadyFile
+    log: Log
+    hang_up: HeldHangUp
     watch_interval: float
 
 
@@ -77,6 +84,7 @@ class Supervisor:
     workers: list[WorkerProcess]
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     _announced: bool = False
+    _reload_when_ready: bool = False
     _stopping: bool = False
 
     def run(self) -> int:
@@ -88,6 +96,7 @@ class Supervisor:
         for number in _SIGNALS:
             # The signal number arrives at `wake`; the handler has nothing to do.
             signal.signal(number, lambda *_: None)
+        self._reload_when_ready = self.spec.hang_up.received
         self._selector.register(wake, selectors.EVENT_READ, None)
         # Memory pages stay shared until a process writes to them, so exclude compiled plans from garbage collection.
         gc.collect()
@@ -111,7 +120,7 @@ class Supervisor:
                 now = snapshot(self.spec.watched_files(self.host))
                 if now != state:
                     state = now
-                    self._reload()
+                    self._request_reload()
         return self._drain(wake)
 
     def _process_events(self, wake: socket.socket, on_message: Callable[[WorkerProcess], None]) -> None:
@@ -134,11 +143,11 @@ class Supervisor:
     def _start(self, worker: WorkerProcess) -> None:
         link, child_link = socket.socketpair()
         sys.stdout.flush()
-        sys.stderr.flush()
-        pid = os.fork()
-        if pid == 0:
-            link.close()
-            self._run_child(worker, child_link)
+        with self.spec.log.paused():
+            pid = os.fork()
+            if pid == 0:
+                link.close()
+                self._run_child(worker, child_link)
         child_link.close()
         worker.pid, worker.link, worker.ready = pid, link, False
         self._selector.register(link, selectors.EVENT_READ, worker)
@@ -147,6 +156,7 @@ class Supervisor:
         """Run a worker in the forked process; does not return."""
         code = 1
         try:
+            self.spec.log.open(worker.number)
             signal.set_wakeup_fd(-1)
             for number in _SIGNALS:
                 signal.signal(number, signal.SIG_DFL)
@@ -159,11 +169,11 @@ class Supervisor:
                     other.link.close()
             code = self.spec.serve(self.host, worker.number, link)
         except AdapterHostError as error:
-            print(f"adapter-host: {error}", file=sys.stderr)
+            print_error(error)
         except BaseException:
             _log.exception("worker failed")
         finally:
-            sys.stderr.flush()
+            self.spec.log.close()
             os._exit(code)
 
     def _on_message(self, worker: WorkerProcess) -> None:
@@ -185,6 +195,8 @@ class Supervisor:
             print(startup_message(statuses, mock=self.host.settings.mock), file=sys.stderr, flush=True)
             self.spec.ready.write(statuses)
             _log.info("serving with %d workers", len(self.workers))
+            if self._reload_when_ready:
+                self._reload()
 
     def _reap(self) -> None:
         for worker in self.workers:
@@ -217,14 +229,21 @@ class Supervisor:
                     os._exit(128 + number)
                 self._stopping = True
             elif number == signal.SIGHUP and not self._stopping:
-                self._reload()
+                self._request_reload()
+
+    def _request_reload(self) -> None:
+        """Reload, or as soon as all workers are ready."""
+        if self._announced:
+            self._reload()
+        else:
+            self._reload_when_ready = True
 
     def _reload(self) -> None:
         """Rebuild the host here, then reload all workers; a failed reload changes nothing."""
         try:
             self.host = self.spec.build()
         except AdapterHostError as error:
-            _log.error("reload failed; still serving the previous version:\n%s", error)
+            log_failed_reload(error)
             return
         gc.collect()
         gc.freeze()

@@ -11,6 +11,7 @@ from typing import Final
 
 from adapter_host.errors import AdapterHostError, ProblemsError, StartError
 from adapter_host.host.host import Host
+from adapter_host.host.reloads import log_failed_reload
 
 from .reloading import CommandReloader
 
@@ -68,7 +69,7 @@ class WorkerReloader(CommandReloader):
             _log.info("reloaded")
             _complete(futures, None)
         except AdapterHostError as error:
-            _log.error("reload failed; still serving the previous version:\n%s", error)
+            log_failed_reload(error)
             _complete(futures, error)
 
     async def reload(self, reload_here: Callable[[], Awaitable[None]]) -> None:
