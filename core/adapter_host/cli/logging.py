@@ -1,7 +1,7 @@
 """The log of the command: one line per event on standard error, as text or JSON.
 
-Lines are written in a thread. A reader that stalls, or a full disk, blocks neither requests nor the shutdown; lines lost
-are counted, and their number is logged.
+Lines are written in a thread. A slow reader or a full disk blocks neither requests nor the shutdown; lost lines are
+counted, and their number is logged.
 """
 
 from __future__ import annotations

@@ -224,3 +224,10 @@ async def test_secrets_of_fewer_than_four_characters_are_not_masked(
         LOG.warning("a cat says pass")
         _, line = await events.next()
     assert line["message"] == shown
+
+
+async def test_undecodable_text_is_streamed(session: aiohttp.ClientSession) -> None:
+    async with running(MADE) as served, subscribe(session, served.url("control")) as events:
+        LOG.warning("rejected %s", "\udcff\x1b")
+        name, data = await events.next()
+        assert (name, data["message"]) == ("log", "rejected \\udcff\x1b")

@@ -229,6 +229,14 @@ async def test_missing_inputs_are_rejected(start: Any, in_: str) -> None:
     assert "received" in await call(needed="x")
 
 
+async def test_rejected_requests_are_not_logged(start: Any, caplog: pytest.LogCaptureFixture) -> None:
+    call = await start({"inputParameters": [input_("key", "query")]}, settings=MOCK)
+    await call_rejected(call, key="s3cr3t" + "a" * 9000)
+    text = "\n".join(map(caplog.handler.format, caplog.records))
+    assert "Error handling request" in text
+    assert "s3cr3t" not in text
+
+
 async def test_required_complete_body(start: Any) -> None:
     whole = input_("body", "body", type="object", required=True)
     call = await start({"method": "POST", "inputParameters": [whole]}, settings=MOCK)

@@ -151,7 +151,7 @@ class LogStream:
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": mask_url_credentials(message),
+            "message": _valid_unicode(mask_url_credentials(message)),
             # Only the type, as the text and the traceback may contain secrets.
             **({"exception": record.exc_info[0].__name__} if record.exc_info and record.exc_info[0] else {}),
         }
@@ -181,6 +181,11 @@ async def _write_events(response: web.StreamResponse, subscriber: Subscriber) ->
         await response.write_eof()
     except ConnectionError:
         pass  # the subscriber has disconnected
+
+
+def _valid_unicode(text: str) -> str:
+    """Return text with escapes for lone surrogates, which represent undecodable bytes of headers and file names."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _event(name: str, data: object) -> bytes:

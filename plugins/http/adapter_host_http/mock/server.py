@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
 import orjson
-from aiohttp import web
+from aiohttp import http_exceptions, web
 
 from adapter_host import ArgumentError, parse_json, read_body, text_of
 from adapter_host_http.credential import Credential
@@ -22,10 +23,22 @@ from .sample import sample_of
 if TYPE_CHECKING:
     from adapter_host_http.operation import HttpOperation
 
+_LOG: Final = logging.getLogger("adapter_host.http.mock")
 _JSON: Final = "application/json"
 _BODY_LIMIT: Final = 64 * 1024 * 1024
 _DATA_URL: Final = re.compile(r"data:([^,]*);base64,([A-Za-z0-9+/=\s]*)")
 _EXAMPLE_KEYS: Final = frozenset({"status", "body"})
+
+
+def _omit_request(record: logging.LogRecord) -> bool:
+    """Remove the errors of aiohttp's parser from a record, as their texts contain parts of the request."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, http_exceptions.HttpProcessingError | web.RequestPayloadError):
+        record.exc_info = None
+    return True
+
+
+_LOG.addFilter(_omit_request)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +84,7 @@ class MockServer:
         """Serve on a free port of the loopback; return the base URL."""
         app = web.Application(client_max_size=_BODY_LIMIT)
         app.router.add_route("*", "/{path:.*}", self._serve)
-        self._runner = web.AppRunner(app, access_log=None, auto_decompress=False)
+        self._runner = web.AppRunner(app, access_log=None, logger=_LOG, auto_decompress=False)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
