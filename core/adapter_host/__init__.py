@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .capability.media_types import parse_size as parse_size
     from .capability.model import ListField as ListField
     from .capability.model import Model as Model
+    from .capability.pattern_text import PatternText as PatternText
     from .capability.spec import Authentication as Authentication
     from .capability.spec import Capability as Capability
     from .capability.spec import ConsumerConfig as ConsumerConfig
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
     from .errors import UpstreamStatusError as UpstreamStatusError
     from .errors import UpstreamTimeoutError as UpstreamTimeoutError
     from .errors import UpstreamUnreachableError as UpstreamUnreachableError
+    from .expressions.pattern import Pattern as Pattern
+    from .expressions.pattern import PatternError as PatternError
+    from .expressions.pattern import compile_pattern as compile_pattern
     from .expressions.template import ABSENT as ABSENT
     from .expressions.template import Template as Template
     from .expressions.template import text_of as text_of
@@ -116,6 +120,7 @@ _EXPORTS = {
     "capability.loaded": ("LoadedCapability",),
     "capability.media_types": ("BinarySize", "MediaType", "parse_size"),
     "capability.model": ("ListField", "Model"),
+    "capability.pattern_text": ("PatternText",),
     "capability.spec": (
         "Authentication",
         "Capability",
@@ -150,6 +155,7 @@ _EXPORTS = {
         "UpstreamTimeoutError",
         "UpstreamUnreachableError",
     ),
+    "expressions.pattern": ("Pattern", "PatternError", "compile_pattern"),
     "expressions.template": ("ABSENT", "Template", "text_of"),
     "host.embedding": ("attach",),
     "host.host": ("HOST", "Host"),

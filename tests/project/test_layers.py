@@ -37,7 +37,7 @@ LATE_IMPORTS = {
     ("__init__.py", "__getattr__", "_import_module"),
     ("compiler/loader.py", "load_document", "from adapter_host.document.strict import check_strict"),
     ("auth/compile.py", "compile_credentials", "from .oauth2.compiler import compile_oauth2"),
-    ("expressions/jsonpath.py", "_environment", "from jsonpath import JSONPathEnvironment"),
+    ("expressions/jsonpath.py", "_environment", "from .jsonpath_filters import FilterEnvironment"),
     ("expressions/jsonpath.py", "_full_getter", "from jsonpath import JSONPath, JSONPathError"),
     ("cli/__init__.py", "_module", "import_module"),
     ("cli/serve/command.py", "_loop_factory", "import_module"),

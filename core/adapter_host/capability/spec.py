@@ -13,6 +13,7 @@ from adapter_host.document.dialects import CANONICAL_VERSION, KNOWN_VERSIONS
 
 from .media_types import MediaType
 from .model import ListField, Model, walk
+from .pattern_text import PatternText
 
 ValueType = str
 """A declared type: string, number, integer, boolean, array or object; `binary` for bytes."""
@@ -66,7 +67,7 @@ class InputSpec(Model):
     type: ValueType | None = None
     description: str | None = None
     required: bool | None = None
-    pattern: str | None = None
+    pattern: PatternText | None = None
     value: Any = None
 
 

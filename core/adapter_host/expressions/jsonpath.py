@@ -100,6 +100,6 @@ def _full_getter(text: str) -> PathGetter:
 
 @cache
 def _environment() -> JSONPathEnvironment:
-    from jsonpath import JSONPathEnvironment
+    from .jsonpath_filters import FilterEnvironment
 
-    return JSONPathEnvironment()
+    return FilterEnvironment()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
+
+from adapter_host.expressions.pattern import PatternError, compile_pattern
 
 from .documents import Cursor
 
@@ -112,14 +113,14 @@ def _single_alternative(schema: Cursor | None) -> Cursor | None:
 
 
 def pattern_of(schema: Cursor | None) -> str | None:
-    """Return the pattern of a string; warn if Python does not support it."""
+    """Return the pattern of a string; warn if it is not supported."""
     for schema_part in all_of_parts(schema):
         pattern = schema_part.value.get("pattern")
         if isinstance(pattern, str) and pattern:
             try:
-                re.compile(pattern)
-            except (re.error, OverflowError, RecursionError):
-                schema_part.warn("this pattern is not supported by Python; not checked")
+                compile_pattern(pattern)
+            except PatternError as error:
+                schema_part.warn(f"{error}; not checked")
                 return None
             return pattern
     return None

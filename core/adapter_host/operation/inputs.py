@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
 
 from adapter_host.capability.spec import InputSpec
 from adapter_host.errors import ArgumentError
+from adapter_host.expressions.pattern import Pattern, compile_pattern
 from adapter_host.json_nesting import NestingError, parse_json
 
 _ARTICLES: Final = {
@@ -49,7 +50,8 @@ class Input:
     """One input of an operation.
 
     `in_` is its location in an HTTP request: path, query, header, cookie or body. `whole` means the complete body and
-    not one field of it. An input that is not `implicit` is set only by the `with` of a document.
+    not one field of it. An input that is not `implicit` is set only by the `with` of a document. An unsupported
+    `pattern` raises `PatternError`.
     """
 
     name: str
@@ -60,6 +62,10 @@ class Input:
     pattern: str | None = None
     whole: bool = False
     implicit: bool = True
+    _compiled: Pattern | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_compiled", compile_pattern(self.pattern) if self.pattern else None)
 
     @classmethod
     def declared(cls, spec: InputSpec) -> Input:
@@ -99,7 +105,14 @@ class Input:
         """Raise `ArgumentError` unless `value` is of the declared type and pattern."""
         if not JSON_TYPES.get(self.type or "", _accept_anything)(value):
             raise self.type_error(value)
-        if self.pattern and isinstance(value, str) and not re.search(self.pattern, value):
+        if self._compiled is not None and isinstance(value, str):
+            self._check_pattern(self._compiled, value)
+
+    def _check_pattern(self, pattern: Pattern, value: str) -> None:
+        if len(value) > pattern.longest:
+            message = f"'{self.name}' must be at most {pattern.longest:,} characters long, because of its pattern"
+            raise ArgumentError(self.name, message)
+        if not pattern.matches(value):
             raise ArgumentError(self.name, f"'{self.name}' must match the pattern {self.pattern}")
 
     def type_error(self, value: Any) -> ArgumentError:

@@ -6,7 +6,16 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from adapter_host import BinarySize, HttpExposerConfig, InputSpec, ListField, Model, OperationSpec, parse_size
+from adapter_host import (
+    BinarySize,
+    HttpExposerConfig,
+    InputSpec,
+    ListField,
+    Model,
+    OperationSpec,
+    PatternText,
+    parse_size,
+)
 
 from .tool_names import unique_names
 from .uri_templates import parse_uri
@@ -100,7 +109,7 @@ class McpArgumentSpec(Model):
     description: str | None = None
     required: bool = True
     type: str | None = None
-    pattern: str | None = None
+    pattern: PatternText | None = None
 
 
 class McpMessageSpec(Model):
