@@ -34,7 +34,7 @@ def normalize_name(name: str) -> str:
 
 def placeholders(path: str) -> tuple[str, ...]:
     """Return the names of the placeholders (`{x}` and `{{x}}`) of a path."""
-    return tuple(re.findall(r"\{+\s*([^{}\s]+)\s*\}+", path))
+    return tuple(re.findall(r"\{\s*([^{}\s]+)\s*\}", path))
 
 
 def matches(call: str, consumed: Iterable[ConsumedOperation]) -> list[ConsumedOperation]:

@@ -208,7 +208,7 @@ class _EndpointReader:
         )
 
     def _parameters(self, operation: FoundOperation, declared: Sequence[Cursor]) -> tuple[Parameter, ...]:
-        variables = re.findall(r"\{\s*([^{}]*?)\s*\}", operation.path)
+        variables = [name.strip() for name in re.findall(r"\{([^{}]*)\}", operation.path)]
         parameters: dict[tuple[str, str], Parameter] = {}
         for cursor in declared:
             parameter = self.version_reader.parameter(cursor)

@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import quote, unquote
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
-_EXPRESSION: Final = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}|\{\s*([^{}]*?)\s*\}")
+_EXPRESSION: Final = re.compile(r"\{\{([^{}]*)\}\}|\{([^{}]*)\}")
 _VARIABLE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _MAX_LENGTH: Final = 8192
 
@@ -52,7 +52,7 @@ def _split(text: str) -> tuple[list[str], list[str]]:
     variables: list[str] = []
     end = 0
     for match in _EXPRESSION.finditer(text):
-        name = match[1] or match[2] or ""
+        name = (match[1] or match[2] or "").strip()
         if not _VARIABLE.fullmatch(name):
             raise ValueError(f"'uri' must have variables of the form {{name}} (given '{match[0]}')")
         if name in variables:

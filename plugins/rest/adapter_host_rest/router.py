@@ -10,7 +10,9 @@ from urllib.parse import unquote
 
 Target = TypeVar("Target")
 
-_VARIABLE: Final = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}|\{\s*([^{}]+?)\s*\}")
+# White space belongs to one part of the expression, so that matching is linear.
+_NAME: Final = r"\s*([^{}\s](?:[^{}]*[^{}\s])?)\s*"
+_VARIABLE: Final = re.compile(rf"\{{\{{{_NAME}\}}\}}|\{{{_NAME}\}}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ MASK: Final = "***"
 _SECRET_KEYS: Final = frozenset({"token", "value", "password"})
 _SECRET_NAME: Final = re.compile(r"auth|key|token|secret|passw|cookie|credential|session|sign", re.IGNORECASE)
 _USER: Final = re.compile(r"(://)[^/@\s{}]+@")
-_QUERY: Final = re.compile(r"([?&][^=&\s]*(?:auth|key|token|secret|passw|sig)[^=&\s]*=)[^&\s{]+", re.IGNORECASE)
+# A name begins at one '?' or '&', and the look-ahead is not repeated, so that matching is linear.
+_QUERY: Final = re.compile(r"([?&](?=[^=&?\s]*(?:auth|key|token|secret|passw|sig))[^=&?\s]*=)[^&\s{]+", re.IGNORECASE)
 
 
 def mask_document(document: Any, mask: Callable[[str], str]) -> Any:

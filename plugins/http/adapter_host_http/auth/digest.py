@@ -18,6 +18,8 @@ _LOG: Final = logging.getLogger("adapter_host.http")
 _PARAMETER: Final = re.compile(rf'({TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 _SCHEME: Final = re.compile(rf"({TOKEN})(?=\s|,|$)")
 _BETWEEN: Final = re.compile(r"[\s,]*")
+# A whole word or text, so that what is no challenge is read once.
+_OTHER: Final = re.compile(rf'{TOKEN}|"(?:[^"\\]|\\.)*"?|.|$', re.DOTALL)
 _ESCAPED: Final = re.compile(r"\\(.)")
 _PRINTABLE: Final = re.compile(r"[ -~]*")
 
@@ -153,7 +155,7 @@ def parse_challenges(text: str) -> Iterator[tuple[str, dict[str, str]]]:
                 yield scheme, parameters
             scheme, parameters, position = match[1].lower(), {}, match.end()
         else:
-            position += 1
+            position = _OTHER.match(text, position).end()  # type: ignore[union-attr]
     if scheme:
         yield scheme, parameters
 

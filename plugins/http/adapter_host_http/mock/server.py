@@ -13,7 +13,7 @@ from urllib.parse import unquote
 import orjson
 from aiohttp import http_exceptions, web
 
-from adapter_host import ArgumentError, parse_json, read_body, text_of
+from adapter_host import ArgumentError, Pattern, parse_json, read_body, text_of
 from adapter_host_http.credential import Credential
 from adapter_host_http.request.plan import Parameter
 
@@ -45,7 +45,7 @@ _LOG.addFilter(_omit_request)
 class Route:
     """An operation as the mock server serves it."""
 
-    pattern: re.Pattern[str]
+    pattern: Pattern
     fixed: int
     operation: HttpOperation
 
@@ -99,7 +99,7 @@ class MockServer:
     async def _serve(self, request: web.Request) -> web.Response:
         if self._authenticator is not None and (response := await self._authenticator.handle(request)) is not None:
             return response
-        matching = [route for route in self._routes if route.pattern.fullmatch(request.rel_url.raw_path)]
+        matching = [route for route in self._routes if route.pattern.matches(request.rel_url.raw_path)]
         if not matching:
             return _error(404, f"no operation at {unquote(request.rel_url.raw_path)}")
         match = next((route for route in matching if route.operation.method == request.method), None)
@@ -136,7 +136,7 @@ class MockServer:
 def _route(operation: HttpOperation) -> Route:
     path = str(operation.plan.path)
     fixed = len(re.sub(r"\{[^{}]+\}", "", path))
-    return Route(re.compile(operation.plan.path.pattern().pattern or "/"), fixed, operation)
+    return Route(operation.plan.path.pattern(), fixed, operation)
 
 
 def _sends_json(operation: HttpOperation) -> bool:

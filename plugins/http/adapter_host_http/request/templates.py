@@ -10,7 +10,9 @@ from typing import Any, Final
 from adapter_host import ABSENT, Arguments, BuildContext, Model, Template
 from adapter_host_http.encoding import Encode
 
-TAG: Final = re.compile(r"\{\{\{\s*([^{}]+?)\s*\}\}\}|\{\{\s*&?\s*([^{}]+?)\s*\}\}")
+# White space belongs to one part of the expression, so that matching is linear.
+_NAME: Final = r"\s*([^{}\s](?:[^{}]*[^{}\s])?)\s*"
+TAG: Final = re.compile(rf"\{{\{{\{{{_NAME}\}}\}}\}}|\{{\{{(?:\s*&)?{_NAME}\}}\}}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,15 @@ from urllib.parse import quote, unquote
 
 from yarl import URL
 
-from adapter_host import ABSENT, ArgumentError, Arguments, BuildContext, Template
+from adapter_host import ABSENT, ArgumentError, Arguments, BuildContext, Pattern, Template, compile_pattern
 from adapter_host_http.config import HttpConfig
 from adapter_host_http.encoding import CONTROL, comma_joined, has_dot_segment, percent_encode
 
 from .templates import Constant, Value, render
 
-PLACEHOLDER: Final = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}|\{\s*([^{}]+?)\s*\}")
+# White space belongs to one part of the expression, so that matching is linear.
+_NAME: Final = r"\s*([^{}\s](?:[^{}]*[^{}\s])?)\s*"
+PLACEHOLDER: Final = re.compile(rf"\{{\{{{_NAME}\}}\}}|\{{{_NAME}\}}")
 
 _LITERAL: Final = "/%:@!$&'()*+,;=~-._"
 _RAW: Final = "%:@!$&'()*+,;=~-._"
@@ -97,11 +99,10 @@ class Path:
     def render(self, arguments: Arguments) -> str:
         return "".join(part if isinstance(part, str) else part.render(arguments) for part in self._parts)
 
-    def pattern(self) -> re.Pattern[str]:
-        """Return a pattern that matches every rendered path, percent-encoded."""
-        return re.compile(
-            "".join(re.escape(part) if isinstance(part, str) else _pattern(str(part)) for part in self._parts)
-        )
+    def pattern(self) -> Pattern:
+        """Return a pattern that matches every rendered path, percent-encoded; `/` for an empty one."""
+        parts = (re.escape(part) if isinstance(part, str) else _pattern(str(part)) for part in self._parts)
+        return compile_pattern(f"^{''.join(parts) or '/'}$")
 
     def __str__(self) -> str:
         return "".join(map(str, self._parts))
@@ -114,7 +115,7 @@ def _segment(pieces: list[Piece]) -> str | Segment:
 
 
 def _pattern(segment: str) -> str:
-    return re.sub(r"\\\{.+?\\\}", "[^/]+?", re.escape(segment))
+    return re.sub(r"\\\{.+?\\\}", "[^/]+", re.escape(segment))
 
 
 def _merge_literals(parts: list[str | Segment]) -> list[str | Segment]:
