@@ -125,7 +125,7 @@ async def test_bodies(serve: Serve) -> None:
         "json-text": """{type: json, data: '["{{name}}"]'}""",
         "text": "{type: text, data: 'I am {{name}}'}",
         "xml": "{type: xml, data: '<name>{{name}}</name>'}",
-        "sparql": "{type: sparql, data: 'ASK {{{name}}}'}",
+        "sparql": "{type: sparql, data: \"ASK {?x :name '{{name}}'}\"}",
         "form": "{type: formUrlEncoded, data: {name: '{{name}}', of: all}}",
         "form-text": "{type: formUrlEncoded, data: 'name={{name}}'}",
     }
@@ -147,7 +147,7 @@ async def test_bodies(serve: Serve) -> None:
         "json-text": ("application/json", '["A&B"]'),
         "text": ("text/plain", "I am A&B"),
         "xml": ("application/xml", "<name>A&amp;B</name>"),
-        "sparql": ("application/sparql-query", "ASK A&B"),
+        "sparql": ("application/sparql-query", "ASK {?x :name 'A&B'}"),
         "form": ("application/x-www-form-urlencoded", "name=A%26B&of=all"),
         "form-text": ("application/x-www-form-urlencoded", "name=A%26B"),
     }

@@ -18,7 +18,17 @@ CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 _UNRESERVED: Final = re.compile(r"[A-Za-z0-9._~-]*")
 _COOKIE_SAFE: Final = "!#$&'()*+-./:<=>?@[]^_`{|}~"
-_SPARQL_BARE: Final = re.compile(r"[\w.:/#+~@?&=%-]*")
+# A number, a word, or a prefixed name; not `_:x`, which is a variable in effect.
+_SPARQL_TOKEN: Final = re.compile(
+    r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|[^\W\d_]\w*|(?:[^\W\d_][\w-]*)?:(?:\w[\w-]*)?"
+)
+_SPARQL_NAME_PART: Final = re.compile(r"(?:\w[\w-]*)?")
+_SPARQL_VARIABLE_PART: Final = re.compile(r"\w*")
+_NOT_IN_IRI: Final = r"\x00-\x20\x7f-\x9f<>\"{}|^`\\%\[\]"
+_IRI: Final = re.compile(rf"[A-Za-z][A-Za-z0-9+.-]*:(?:%[0-9A-Fa-f]{{2}}|[^{_NOT_IN_IRI}])*")
+_IRI_PART: Final = re.compile(rf"(?:%[0-9A-Fa-f]{{2}}|[^{_NOT_IN_IRI}/?#])*")
+_XML_REFERENCES: Final = {'"': "&quot;", "'": "&apos;", "\t": "&#9;", "\n": "&#10;", "\r": "&#13;"}
+_NOT_XML: Final = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SPARQL_ESCAPES: Final = str.maketrans({"\\": "\\\\", '"': '\\"', "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 _DECODINGS: Final = 3
 
@@ -64,9 +74,12 @@ def json_inner(value: Any) -> str:
     return orjson.dumps(text_of(value)).decode()[1:-1]
 
 
-def xml_escape(value: Any) -> str:
-    """Return a value as XML text or attribute value."""
-    return escape(text_of(value), {'"': "&quot;", "'": "&apos;"})
+def xml_escape(name: str, value: Any) -> str:
+    """Return a value as XML text or attribute value; raise `ArgumentError` for characters that XML does not have."""
+    text = text_of(value)
+    if _NOT_XML.search(text):
+        raise ArgumentError(name, f"'{name}' is sent in XML and must not contain control characters")
+    return escape(text, _XML_REFERENCES)
 
 
 def sparql_inner(value: Any) -> str:
@@ -75,10 +88,37 @@ def sparql_inner(value: Any) -> str:
 
 
 def sparql_bare(name: str, value: Any) -> str:
-    """Return a value as an unquoted SPARQL word; raise `ArgumentError` for other characters."""
+    """Return a value as a SPARQL token of its own; raise `ArgumentError` if it would be another."""
+    return _checked(_SPARQL_TOKEN, name, value, "must be a number, a word or a prefixed name in this query")
+
+
+def sparql_name_part(name: str, value: Any) -> str:
+    """Return a value as a part of a prefixed name, after its colon; raise `ArgumentError` for other characters."""
+    return _checked(_SPARQL_NAME_PART, name, value, "must contain only letters, digits, '_' and '-' in this query")
+
+
+def sparql_variable_part(name: str, value: Any) -> str:
+    """Return a value as a part of a variable or a word; raise `ArgumentError` for other characters."""
+    return _checked(_SPARQL_VARIABLE_PART, name, value, "must contain only letters, digits and '_' in this query")
+
+
+def sparql_iri(name: str, value: Any) -> str:
+    """Return a value as a whole IRI between `<` and `>`; raise `ArgumentError` for characters that end it."""
+    return _checked(_IRI, name, value, "must be an absolute IRI in this query")
+
+
+def sparql_iri_part(name: str, value: Any) -> str:
+    """Return a value as a part of an IRI; raise `ArgumentError` if it could leave its segment."""
+    text = _checked(_IRI_PART, name, value, "must contain only characters of one segment of an IRI in this query")
+    if has_dot_segment(text):
+        raise ArgumentError(name, f"'{name}' must not be '.' or '..' in this query")
+    return text
+
+
+def _checked(allowed: re.Pattern[str], name: str, value: Any, rule: str) -> str:
     text = text_of(value)
-    if not _SPARQL_BARE.fullmatch(text):
-        raise ArgumentError(name, f"'{name}' must contain only letters, digits and .:/#+~@?&=%-_ in this query")
+    if not allowed.fullmatch(text):
+        raise ArgumentError(name, f"'{name}' {rule}")
     return text
 
 

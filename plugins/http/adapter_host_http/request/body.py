@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 from uuid import uuid4
 
@@ -10,8 +11,9 @@ import orjson
 
 from adapter_host import ABSENT, Arguments, text_of
 from adapter_host_http.config import AnyBody, FormBody, JsonBody, MultipartBody, Part, TextBody
-from adapter_host_http.encoding import Encode, form_encode, json_inner, json_text, sparql_bare, sparql_inner, xml_escape
+from adapter_host_http.encoding import Encode, form_encode, json_inner, json_text, xml_escape
 
+from .sparql import encoders
 from .templates import TAG, Constant, TemplateCompiler, TemplateLocation, Value, render, split_tags, value_of
 
 JSON: Final = "application/json"
@@ -27,7 +29,6 @@ _CONTENT_TYPES: Final = {
     "xml": "application/xml",
     "sparql": "application/sparql-query",
 }
-_TEXT_ENCODERS: Final[dict[str, Encode]] = {"text": text_of, "xml": xml_escape}
 
 
 def compile_body(body: AnyBody, templates: TemplateCompiler, in_: str) -> BodyBuilder:
@@ -137,16 +138,17 @@ def _utf8(text: str) -> bytes:
 
 
 def _text(body: TextBody, templates: TemplateCompiler, location: TemplateLocation) -> BodyBuilder:
-    if body.type == "sparql":
-        value = templates.text(body.data, location, _sparql, "\"'")
-    else:
-        encode = _TEXT_ENCODERS[body.type]
-        value = templates.text(body.data, location, lambda name, quoted: encode)
-    return _text_body(value, _CONTENT_TYPES[body.type])
+    return _text_body(templates.text(body.data, location, _text_encoder(body)), _CONTENT_TYPES[body.type])
 
 
-def _sparql(name: str, quoted: bool) -> Encode:
-    return sparql_inner if quoted else lambda value: sparql_bare(name, value)
+def _text_encoder(body: TextBody) -> Callable[[str, bool], Encode]:
+    if body.type == "text":
+        return lambda name, quoted: text_of
+    if body.type == "xml":
+        return lambda name, quoted: partial(xml_escape, name)
+    # The compiler asks for one encoder after the other, in the order of the tags.
+    remaining = iter(encoders(body.data))
+    return lambda name, quoted: partial(next(remaining), name)
 
 
 def _form(body: FormBody, templates: TemplateCompiler, location: TemplateLocation) -> BodyBuilder:
