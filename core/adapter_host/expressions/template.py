@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from adapter_host.json_nesting import encode_json
 
-# A third brace belongs to the tag only if both sides have it: `{"id": {{id}}}` is JSON around a tag. A name has no space
-# at its ends, so that matching is linear.
+# A third brace belongs to the tag only if both sides have it: `{"id": {{id}}}` is JSON around a tag.
+# A name has no white space at its ends, so that matching is linear.
 TAG: Final = re.compile(r"\{\{(?:(\{)|\s*&)?\s*([^{}\s](?:[^{}]*[^{}\s])?)\s*(?(1)\}\}\}|\}\})")
 
 

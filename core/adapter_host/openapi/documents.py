@@ -6,79 +6,30 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import unquote, urljoin, urlsplit
-
-import orjson
-import yaml
+from urllib.parse import unquote, urljoin
 
 from adapter_host.document.messages import describe_type
-from adapter_host.document.nodes import Loc, Node, Position
-from adapter_host.document.yaml_reader import LOADER, read_nodes
+from adapter_host.document.nodes import Loc
 from adapter_host.errors import AdapterHostError, Problem, ProblemsError
 
-from .fetch import FetchError, fetch
+from .fetch import origin_of
+from .reading import Document, is_url, read_document
 from .warnings import WarningCollector
 
-MAX_BYTES: Final = 32 * 1024 * 1024
+MAX_VALUES: Final = 2_000_000
+"""The maximum number of values that are read, each as often as it is referred to."""
+MAX_TEXT: Final = 100_000_000
+"""The maximum number of characters in texts, each as often as it is referred to."""
+MAX_REFERENCES: Final = 100
+"""The maximum number of references that lead to one another."""
 
+_LONGEST_REFERENCE: Final = 2000
 
 _OVERRIDING: Final = ("summary", "description")
 
 
 class ReferenceNotFollowedError(AdapterHostError):
     """A reference cannot be resolved; the message has the reason."""
-
-
-def is_url(text: str) -> bool:
-    """Return True for a URL, False for a path."""
-    return text.lower().startswith(("http://", "https://"))
-
-
-class _TextKeys(LOADER):  # type: ignore[misc]  # PyYAML's loader, with or without libyaml, is chosen at run time
-    """A loader that reads plain keys as text, such as the response code `200:`."""
-
-    def __init__(self, stream: Any) -> None:
-        super().__init__(stream)
-        # For each open collection: None for a sequence, else True if a key comes next.
-        self._key_next: list[bool | None] = []
-
-    def get_event(self) -> Any:
-        event = super().get_event()
-        if isinstance(event, yaml.CollectionEndEvent):
-            self._key_next.pop()
-        elif isinstance(event, yaml.NodeEvent):
-            self._track_keys(event)
-        return event
-
-    def _track_keys(self, event: Any) -> None:
-        is_key = bool(self._key_next) and self._key_next[-1]
-        if self._key_next and self._key_next[-1] is not None:
-            self._key_next[-1] = not is_key
-        if isinstance(event, yaml.CollectionStartEvent):
-            self._key_next.append(True if isinstance(event, yaml.MappingStartEvent) else None)
-        elif is_key and isinstance(event, yaml.ScalarEvent):
-            event.implicit = (False, True)
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A document; `root` has the lines if it is YAML."""
-
-    name: str
-    data: Any
-    root: Node | None = None
-
-    def position_of(self, loc: Loc) -> Position:
-        """Return file, line and column of the value at `loc`."""
-        node = self.root
-        if node is None:
-            return self.name, 0, 0
-        for key in loc:
-            child = node.child(key)
-            if child is None:
-                break
-            node = child
-        return node.position
 
 
 @dataclass(slots=True)
@@ -93,13 +44,16 @@ class Documents:
     remote: bool = False
     _read: dict[str, Document] = field(default_factory=dict)
     _folder: Path | None = None
-    _origin: tuple[str, str] | None = None
+    _origin: str | None = None
+    _count: int = 0
+    _characters: int = 0
+    memo: dict[tuple[str, str, Loc], Any] = field(default_factory=dict)
+    """Results for a value, by the name of the question and the identity of the value."""
 
     def open(self, source: str) -> Cursor:
         """Return the root of the document at a path or URL; raise `ProblemsError`."""
         if is_url(source):
-            url_parts = urlsplit(source)
-            self._origin = url_parts.scheme.lower(), url_parts.netloc.lower()
+            self._origin = origin_of(source)
             name = source
         else:
             name = str(Path(source))
@@ -108,17 +62,21 @@ class Documents:
 
     def _document(self, name: str) -> Document:
         if name not in self._read:
-            self._read[name] = parse(_read_url(name) if is_url(name) else _read_file(name), name)
+            self._read[name] = read_document(name)
         return self._read[name]
 
     def resolve(self, cursor: Cursor) -> Cursor | None:
         """Return the value with references followed; warn and return None if that fails."""
+        self._check_count(cursor)
         first, visited = cursor, set[tuple[str, Loc]]()
         own: dict[str, Any] = {}
         while isinstance(cursor.value, dict) and isinstance(reference := cursor.value.get("$ref"), str):
             own = {**{key: cursor.value[key] for key in _OVERRIDING if key in cursor.value}, **own}
             if cursor.identity in visited:
                 first.warn(f"the reference '{reference}' is circular; skipped")
+                return None
+            if len(visited) == MAX_REFERENCES:
+                first.warn(f"more than {MAX_REFERENCES} references lead to one another; skipped")
                 return None
             visited.add(cursor.identity)
             try:
@@ -130,7 +88,22 @@ class Documents:
             return Cursor(cursor.documents, cursor.document, cursor.loc, {**cursor.value, **own})
         return cursor
 
+    def _check_count(self, cursor: Cursor) -> None:
+        self._count += 1
+        if self._count > MAX_VALUES:
+            message = f"more than {MAX_VALUES:,} values with references followed; import a part of it with --only"
+            raise ProblemsError([Problem(message, cursor.document.name, code="too-many-values")])
+
+    def count_text(self, cursor: Cursor, characters: int) -> None:
+        """Count characters that are read or written; raise `ProblemsError` if they are too many."""
+        self._characters += characters
+        if self._characters > MAX_TEXT:
+            message = f"more than {MAX_TEXT:,} characters with references followed; import a part of it with --only"
+            raise ProblemsError([Problem(message, cursor.document.name, code="too-large")])
+
     def _reference_target(self, cursor: Cursor, reference: str) -> Cursor:
+        if len(reference) > _LONGEST_REFERENCE:
+            raise ReferenceNotFollowedError(f"it is longer than {_LONGEST_REFERENCE:,} characters")
         name, _, fragment = reference.partition("#")
         document = self._document(self._resolve_name(cursor.document.name, name)) if name else cursor.document
         loc, value = _find_pointer(document.data, unquote(fragment))
@@ -145,10 +118,9 @@ class Documents:
         return str(path)
 
     def _remote(self, url: str) -> str:
-        url_parts = urlsplit(url)
         if not self.remote:
             raise ReferenceNotFollowedError("it is remote; use --allow-remote")
-        if self._origin is not None and (url_parts.scheme.lower(), url_parts.netloc.lower()) != self._origin:
+        if self._origin is not None and origin_of(url) != self._origin:
             raise ReferenceNotFollowedError("it is on another host than the document")
         return url
 
@@ -166,44 +138,6 @@ def _find_pointer(data: Any, fragment: str) -> tuple[Loc, Any]:
         else:
             raise ReferenceNotFollowedError("target not found")
     return loc, data
-
-
-def _read_file(name: str) -> bytes:
-    try:
-        with open(name, "rb") as stream:
-            raw = stream.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise _unreadable(name, f"cannot read: {reason}") from error
-    if len(raw) > MAX_BYTES:
-        raise _unreadable(name, f"larger than {MAX_BYTES // (1024 * 1024)} MiB")
-    return raw
-
-
-def _read_url(url: str) -> bytes:
-    try:
-        return fetch(url, MAX_BYTES)
-    except FetchError as error:
-        raise _unreadable(url, str(error)) from error
-
-
-def parse(raw: bytes, name: str) -> Document:
-    """Parse JSON or YAML; raise `ProblemsError`."""
-    if raw.lstrip()[:1] == b"{":
-        try:
-            return Document(name, orjson.loads(raw))
-        except orjson.JSONDecodeError:
-            pass  # YAML that starts with a brace, or invalid JSON: the YAML reader reports the position
-    try:
-        text = raw.decode().removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        raise _unreadable(name, "it is not UTF-8") from error
-    root = read_nodes(text, name, _TextKeys)
-    return Document(name, root.value, root)
-
-
-def _unreadable(name: str, message: str) -> ProblemsError:
-    return ProblemsError([Problem(message, name, code="unreadable")])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -259,7 +193,14 @@ class Cursor:
     def text(self, key: str) -> str | None:
         """Return the text at a key, stripped; None if it is empty."""
         child = self._of_kind(key, str, "text")
-        return (child.value.strip() or None) if child else None
+        if child is None:
+            return None
+        self.count_text(len(child.value))
+        return child.value.strip() or None
+
+    def count_text(self, characters: int) -> None:
+        """Count characters of texts; raise `ProblemsError` if they are too many."""
+        self.documents.count_text(self, characters)
 
     def flag(self, key: str) -> bool:
         """Return True if the value of a key is true."""

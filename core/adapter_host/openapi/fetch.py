@@ -1,4 +1,4 @@
-"""Fetch documents over HTTP, with limits."""
+"""Fetch documents over HTTP, with limits, and from one origin."""
 
 from __future__ import annotations
 
@@ -6,35 +6,64 @@ import asyncio
 from typing import Final
 
 import aiohttp
+from yarl import URL
 
 from adapter_host.errors import AdapterHostError
 
 SECONDS: Final = 30.0
+MAX_REDIRECTS: Final = 5
+
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
 class FetchError(AdapterHostError):
     """A document cannot be fetched."""
 
 
+def origin_of(url: str) -> str | None:
+    """Return scheme, host and port of a URL, or None if it has none."""
+    try:
+        return str(URL(url).origin())
+    except ValueError:
+        return None
+
+
 def fetch(url: str, limit: int) -> bytes:
-    """Return the body at a URL; raise `FetchError`."""
+    """Return the body at a URL, redirects to the same origin followed; raise `FetchError`."""
     return asyncio.run(_fetch(url, limit))
 
 
 async def _fetch(url: str, limit: int) -> bytes:
     timeout = aiohttp.ClientTimeout(total=SECONDS)
     try:
-        async with (
-            aiohttp.ClientSession(timeout=timeout, trust_env=True) as session,
-            session.get(url, max_redirects=5) as response,
-        ):
-            if response.status != 200:
-                raise FetchError(f"cannot fetch: status {response.status}")
-            return await _read(response.content, limit)
+        async with asyncio.timeout(SECONDS), aiohttp.ClientSession(timeout=timeout, trust_env=True) as session:
+            for _ in range(MAX_REDIRECTS + 1):
+                async with session.get(url, allow_redirects=False) as response:
+                    if response.status not in _REDIRECTS:
+                        return await _body(response, limit)
+                    url = _redirect_target(response)
+        raise FetchError(f"cannot fetch: more than {MAX_REDIRECTS} redirects")
     except TimeoutError:
         raise FetchError(f"cannot fetch: timeout after {SECONDS:g} seconds") from None
     except (aiohttp.ClientError, ValueError) as error:
         raise FetchError(f"cannot fetch: {type(error).__name__}: {error}") from error
+
+
+def _redirect_target(response: aiohttp.ClientResponse) -> str:
+    """Return the URL of a redirect; raise `FetchError` if it is on another origin."""
+    target = str(response.url.join(URL(response.headers.get("Location", ""))))
+    origin = origin_of(target)
+    if origin is None or origin != origin_of(str(response.url)):
+        raise FetchError(
+            f"cannot fetch: it redirects to another host ({origin or 'an invalid URL'}); use a URL without redirects"
+        )
+    return target
+
+
+async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    if response.status != 200:
+        raise FetchError(f"cannot fetch: status {response.status}")
+    return await _read(response.content, limit)
 
 
 async def _read(content: aiohttp.StreamReader, limit: int) -> bytes:

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from adapter_host.errors import Problem, ProblemsError
 
 from .documents import Cursor
-from .inputs import join_sentences
+from .inputs import MAX_INPUTS, join_sentences
 from .model import Api, Body, Endpoint, Parameter, Response
 from .names import UniqueNames, kebab_case
 from .security import read_credentials
@@ -177,7 +177,8 @@ class _EndpointReader:
     def endpoints(self, operations: Sequence[FoundOperation]) -> Iterator[Endpoint]:
         for operation in operations:
             if (reason := _path_error(operation.path) or self._duplicate_error(operation)) is None:
-                yield self._endpoint(operation)
+                yield (endpoint := self._endpoint(operation))
+                operation.cursor.count_text(endpoint.text_size)
             else:
                 operation.cursor.warn(f"path not supported: {reason}; skipped")
 
@@ -228,6 +229,9 @@ def _merged_parameters(operation: FoundOperation) -> list[Cursor]:
     merged: dict[tuple[object, object], Cursor] = {}
     for holder in (operation.cursor, operation.item):
         for cursor in holder.elements("parameters"):
+            if len(merged) == MAX_INPUTS:
+                operation.cursor.warn(f"it has more than {MAX_INPUTS:,} parameters; the others are skipped")
+                return list(merged.values())
             if isinstance(cursor.value, dict):
                 merged.setdefault((str(cursor.value.get("name")), str(cursor.value.get("in"))), cursor)
     return list(merged.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -13,6 +14,8 @@ from .media import FORM, JSON, MULTIPART, is_json
 from .model import Body, FormField, Parameter
 from .schemas import Field, constraints, description_of, field_lines, fields, pattern_of, type_of
 
+MAX_INPUTS: Final = 1000
+"""The maximum number of parameters of an operation, and of fields of a form."""
 LOCATIONS: Final = ("path", "query", "header", "cookie")
 
 _SET_ELSEWHERE: Final = frozenset({"accept", "authorization", "content-type"})
@@ -88,8 +91,11 @@ def form_body(
     """Return a form body; each field comes with the media type of its part, or None."""
     names = {item.name for item in parameters}
     multipart = media_type == MULTIPART
-    converted = []
+    converted: list[FormField] = []
     for field, part_type in form_fields:
+        if len(converted) == MAX_INPUTS:
+            field.schema.warn(f"the form has more than {MAX_INPUTS:,} fields; the others are skipped")
+            break
         form_field = _form_field(field, part_type, names, multipart=multipart)
         names.add(form_field.input.name)
         converted.append(form_field)
@@ -97,9 +103,11 @@ def form_body(
 
 
 def _form_field(field: Field, part_type: str | None, used_names: set[str], *, multipart: bool) -> FormField:
-    name = re.sub(r"[^A-Za-z0-9_-]+", "-", field.name).strip("-") or "field"
-    while name in used_names:
-        name += "-field"
+    name = base = re.sub(r"[^A-Za-z0-9_-]+", "-", field.name).strip("-") or "field"
+    for number in itertools.count(2):
+        if name not in used_names:
+            break
+        name = f"{base}-field" if number == 2 else f"{base}-field-{number}"
     binary = is_binary(field.schema)
     if binary:
         field.schema.warn("a file is sent as text; binary files are not supported")

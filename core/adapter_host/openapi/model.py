@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import orjson
+
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
@@ -59,6 +61,15 @@ class Endpoint:
     parameters: tuple[Parameter, ...]
     body: Body | None
     response: Response
+
+    @property
+    def text_size(self) -> int:
+        """The number of characters in its descriptions and its example."""
+        body = self.body
+        inputs = [*self.parameters, *((body.whole,) if body and body.whole else ())]
+        inputs += [field.input for field in body.fields] if body else []
+        texts = [self.description, self.label, *(item.description for item in inputs)]
+        return sum(len(text) for text in texts if text) + len(orjson.dumps(self.response.example))
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ class UniqueNames:
 
     def __init__(self) -> None:
         self._used: set[str] = set()
+        self._numbers: dict[str, int] = {}
 
     def add(self, *candidates: str) -> str:
         """Return the first unused candidate, else the last one with a number."""
@@ -39,7 +40,8 @@ class UniqueNames:
         return name
 
     def _numbered(self, name: str) -> str:
-        number = 2
+        number = self._numbers.get(name, 2)
         while (numbered := f"{name[: MAX_LENGTH - len(str(number)) - 1]}-{number}") in self._used:
             number += 1
+        self._numbers[name] = number + 1
         return numbered

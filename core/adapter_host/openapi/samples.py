@@ -83,6 +83,8 @@ class _ExampleBuilder:
             if schema_part is not schema and isinstance(example := _explicit_example(schema_part), dict):
                 members = {**example, **members}
             for name, child in schema_part.named("properties"):
+                if self._count > _MAX_VALUES:
+                    return members
                 if name not in members and not child.flag("writeOnly"):
                     value = self.value(child, depth + 1, visited | {schema_part.identity})
                     members.update({} if value is NO_EXAMPLE else {name: value})

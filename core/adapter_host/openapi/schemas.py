@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
 
@@ -14,9 +14,15 @@ from .documents import Cursor
 
 TYPES: Final = frozenset({"string", "number", "integer", "boolean", "array", "object"})
 
+MAX_PARTS: Final = 200
+"""The maximum number of schemas that are combined by `allOf`."""
+
+_MAX_NESTING: Final = 50
 _MAX_FIELDS: Final = 60
 _MAX_FIELD_DEPTH: Final = 3
 _MAX_ENUM_VALUES: Final = 40
+_LONGEST_VALUE: Final = 500
+_LONGEST_CONSTRAINTS: Final = 5000
 _LIMITS: Final = (
     ("minimum", "minimum"),
     ("exclusiveMinimum", "more than"),
@@ -31,6 +37,7 @@ _LIMITS: Final = (
 )
 
 Visited = frozenset[tuple[str, Any]]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,24 +49,62 @@ class Field:
     required: bool
 
 
-def all_of_parts(schema: Cursor | None, visited: Visited = frozenset()) -> Iterator[Cursor]:
-    """Yield a schema and all schemas of its `allOf`."""
-    if schema is None or not isinstance(schema.value, dict) or schema.identity in visited:
-        return
-    yield schema
-    for schema_part in schema.elements("allOf"):
-        yield from all_of_parts(schema_part, visited | {schema.identity})
+def _remembered(schema: Cursor, question: str, answer: Callable[[Cursor], Result]) -> Result:
+    """Return what is the same for every reference to a schema, computed once."""
+    memo, key = schema.documents.memo, (question, *schema.identity)
+    if key not in memo:
+        memo[key] = answer(schema)
+    result: Result = memo[key]
+    return result
 
 
-def type_of(schema: Cursor | None, visited: Visited = frozenset()) -> str | None:
+def all_of_parts(schema: Cursor | None) -> Iterator[Cursor]:
+    """Yield a schema and all schemas of its `allOf`, each once."""
+    if schema is not None and isinstance(schema.value, dict):
+        # A reference may override the schema's description, but no part of it.
+        yield schema
+        yield from _remembered(schema, "parts", _parts_below)
+
+
+def _parts_below(schema: Cursor) -> list[Cursor]:
+    parts: list[Cursor] = []
+    seen = {schema.identity}
+    remaining = [schema.elements("allOf")]
+    while remaining:
+        part = next(remaining[-1], None)
+        if part is None:
+            remaining.pop()
+        elif isinstance(part.value, dict) and part.identity not in seen:
+            if len(parts) == MAX_PARTS:
+                schema.warn(f"it combines more than {MAX_PARTS} schemas by 'allOf'; the others are skipped")
+                break
+            seen.add(part.identity)
+            parts.append(part)
+            remaining.append(part.elements("allOf"))
+    return parts
+
+
+def type_of(schema: Cursor | None) -> str | None:
     """Return the type of all values; None if there are several, or any."""
-    if schema is None or not isinstance(schema.value, dict) or schema.identity in visited:
-        return None
+    return None if schema is None or not isinstance(schema.value, dict) else _type_of(schema, 0)
+
+
+def _type_of(schema: Cursor, depth: int) -> str | None:
+    memo, key = schema.documents.memo, ("type", *schema.identity)
+    if key not in memo:
+        # A schema within itself adds nothing.
+        memo[key] = None
+        memo[key] = _combined_type(schema, depth)
+    result: str | None = memo[key]
+    return result
+
+
+def _combined_type(schema: Cursor, depth: int) -> str | None:
     if (own_type := _own_type(schema.value)) is not None or "type" in schema.value:
         return own_type
-    below = visited | {schema.identity}
-    for key in ("allOf", "oneOf", "anyOf"):
-        types = {type_of(schema_part, below) for schema_part in schema.elements(key) if not _is_null(schema_part)}
+    for key in ("allOf", "oneOf", "anyOf") if depth < _MAX_NESTING else ():
+        parts = (part for part in schema.elements(key) if not _is_null(part))
+        types = {_type_of(part, depth + 1) if isinstance(part.value, dict) else None for part in parts}
         types -= {None} if key == "allOf" else set()
         if len(types) == 1:
             return types.pop()
@@ -91,9 +136,14 @@ def _is_null(schema: Cursor) -> bool:
 
 def fields(schema: Cursor | None) -> list[Field]:
     """Return the writable properties of an object, with those of `allOf` and of a single alternative."""
+    holder = _single_alternative(schema)
+    return _remembered(holder, "fields", _read_fields) if holder is not None else []
+
+
+def _read_fields(schema: Cursor) -> list[Field]:
     properties: dict[str, Cursor] = {}
     required: set[str] = set()
-    for schema_part in all_of_parts(_single_alternative(schema)):
+    for schema_part in all_of_parts(schema):
         for name, child in schema_part.named("properties"):
             properties.setdefault(name, child)
         names = schema_part.value.get("required")
@@ -128,10 +178,16 @@ def pattern_of(schema: Cursor | None) -> str | None:
 
 def constraints(schema: Cursor | None) -> str:
     """Return the constraints that only a description can express: enum values, limits, the format."""
+    holder = _single_alternative(schema)
+    return _remembered(holder, "constraints", _read_constraints) if holder is not None else ""
+
+
+def _read_constraints(schema: Cursor) -> str:
     sentences: dict[str, None] = {}
-    for schema_part in all_of_parts(_single_alternative(schema)):
+    for schema_part in all_of_parts(schema):
         sentences.update(dict.fromkeys(_iter_constraints(schema_part)))
-    return " ".join(sentences)
+    text = " ".join(sentences)
+    return text if len(text) <= _LONGEST_CONSTRAINTS else f"{text[:_LONGEST_CONSTRAINTS]}..."
 
 
 def _iter_constraints(schema: Cursor) -> Iterator[str]:
@@ -154,7 +210,8 @@ def _is_scalar(value: Any) -> bool:
 
 
 def _format_value(value: Any) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value, default=str, option=_ORJSON_OPTIONS).decode()
+    text = value if isinstance(value, str) else orjson.dumps(value, default=str, option=_ORJSON_OPTIONS).decode()
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
 
 
 _ORJSON_OPTIONS: Final = orjson.OPT_PASSTHROUGH_SUBCLASS
@@ -162,6 +219,10 @@ _ORJSON_OPTIONS: Final = orjson.OPT_PASSTHROUGH_SUBCLASS
 
 def field_lines(schema: Cursor | None) -> list[str]:
     """Return a line for each field of an object (or of an array's items), for a description."""
+    return _remembered(schema, "lines", _read_field_lines) if schema is not None else []
+
+
+def _read_field_lines(schema: Cursor) -> list[str]:
     lines: list[str] = []
     _add_lines(schema, 0, frozenset(), lines)
     if len(lines) > _MAX_FIELDS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urljoin
 
 from adapter_host.http_syntax import bare_media_type
@@ -16,6 +16,8 @@ from .names import BASE
 from .responses import ResponseMedia, make_response, success_response
 from .schemas import fields
 from .security import scheme_entries
+
+_LONGEST_URL: Final = 2000
 
 
 class Version3:
@@ -109,10 +111,10 @@ def _server_url(server: Cursor, document: str) -> str | None:
         return None
     for name, variable in server.named("variables"):
         default: Any = variable.value.get("default") if isinstance(variable.value, dict) else None
-        if default is not None:
-            url = url.replace("{" + name + "}", str(default))
+        if default is not None and len(url) <= _LONGEST_URL:
+            url = url.replace("{" + name + "}", str(default)[:_LONGEST_URL])
     absolute = urljoin(document, url) if document.startswith(("http://", "https://")) else url
-    if BASE.fullmatch(absolute):
+    if len(url) <= _LONGEST_URL and BASE.fullmatch(absolute):
         return absolute
-    server.warn(f"'{url}' is not an http or https URL; skipped")
+    server.warn(f"'{url[:_LONGEST_URL]}' is not an http or https URL; skipped")
     return None
