@@ -31,6 +31,7 @@ _XML_REFERENCES: Final = {'"': "&quot;", "'": "&apos;", "\t": "&#9;", "\n": "&#1
 _NOT_XML: Final = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SPARQL_ESCAPES: Final = str.maketrans({"\\": "\\\\", '"': '\\"', "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 _DECODINGS: Final = 3
+_EMPTY_SEGMENT: Final = re.compile(r"[/\\](?:;[^/\\]*)?[/\\]")
 
 
 def comma_joined(value: Any) -> str:
@@ -120,6 +121,17 @@ def _checked(allowed: re.Pattern[str], name: str, value: Any, rule: str) -> str:
     if not allowed.fullmatch(text):
         raise ArgumentError(name, f"'{name}' {rule}")
     return text
+
+
+def has_empty_segment(path: str) -> bool:
+    """Return whether a recipient that decodes the path could read `//` in it."""
+    for _ in range(_DECODINGS):
+        if _EMPTY_SEGMENT.search(path):
+            return True
+        if "%" not in path:
+            break
+        path = unquote(path)
+    return False
 
 
 def has_dot_segment(segment: str) -> bool:

@@ -12,7 +12,7 @@ from yarl import URL
 
 from adapter_host import ABSENT, ArgumentError, Arguments, BuildContext, Pattern, Template, compile_pattern
 from adapter_host_http.config import HttpConfig
-from adapter_host_http.encoding import CONTROL, comma_joined, has_dot_segment, percent_encode
+from adapter_host_http.encoding import CONTROL, comma_joined, has_dot_segment, has_empty_segment, percent_encode
 
 from .templates import Constant, Value, render
 
@@ -26,6 +26,8 @@ _RAW_QUERY: Final = "/?[]{}|^`\\" + _RAW
 _SCHEME: Final = re.compile(r"https?://", re.IGNORECASE)
 _ABSOLUTE: Final = re.compile(r"/|https?://", re.IGNORECASE)
 _ENCODED: Final = re.compile(r"[!-~]+")
+# A bare percent sign, or more bytes than a character of ASCII takes, which some recipients decode (RFC 3629 section 3).
+_MALFORMED: Final = re.compile(r"%(?![0-9A-Fa-f]{2})|%[Cc][01]%[89ABab]|%[Ee]0%[89]|%[Ff]0%8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +152,11 @@ def forwarded_path(raw: str) -> str:
     """Return a caller's path, percent-encoded where it was not; raise `ArgumentError` if it could leave the base."""
     if not raw:
         return ""
+    if has_empty_segment(raw if raw.startswith("/") else f"/{raw}"):
+        raise ArgumentError("path", "the path must not contain '//', encoded or not")
+    if _MALFORMED.search(raw):
+        raise ArgumentError("path", "the path must not contain a '%' without two digits, or an overlong encoding")
     segments = raw.removeprefix("/").split("/")
-    if "" in segments[:-1]:
-        raise ArgumentError("path", "the path must not contain '//'")
     for segment in segments:
         if has_dot_segment(segment):
             raise ArgumentError("path", "the path must not contain '.' or '..' segments")
