@@ -157,6 +157,22 @@ async def test_stale_connection_is_replaced(method: str, end: str, serve: Any, c
     assert (server.connections, len(server.requests)) == (2, 3)
 
 
+async def test_connection_that_closes_after_an_empty_line_is_stale(serve: Any, connect: Any) -> None:
+    async def handle(peer: Peer) -> None:
+        if peer.number > 1:
+            await always_respond(OK)(peer)
+        await peer.request()
+        await peer.send(b"HTTP/1.1 204 Some reason\r\nX-A: b\r\n\n")
+        await peer.request()
+        await peer.send(b"\n")
+
+    server = await serve(handle)
+    client = await connect(server)
+    assert (await client.send()).status == 204
+    assert await client.body() == b"ok"
+    assert (server.connections, len(server.requests)) == (2, 3)
+
+
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
 async def test_non_idempotent_request_is_not_retried(method: str, serve: Any, connect: Any) -> None:
     async def handle(peer: Peer) -> None:

@@ -67,7 +67,6 @@ class ResponseParser:
 
     def feed(self, data: bytes) -> None:
         """Parse data; raise `MalformedResponseError`, also for data after a complete response."""
-        self.received_nothing = False
         self._overhead += len(data)
         try:
             self._parser.feed_data(data)
@@ -91,6 +90,8 @@ class ResponseParser:
         """Reject a second response."""
         if self.complete:
             raise MalformedResponseError("more than one response")
+        # Not before: an empty line may be the end of the response before.
+        self.received_nothing = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Collect a header field; ignore a trailer field."""
