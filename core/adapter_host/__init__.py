@@ -28,7 +28,13 @@ if TYPE_CHECKING:
     from .capability.spec import OutputSpec as OutputSpec
     from .capability.spec import Semantics as Semantics
     from .capability.spec import StepSpec as StepSpec
+    from .client_session import ClientConnector as ClientConnector
+    from .client_session import StaleConnectionError as StaleConnectionError
+    from .client_session import open_client_session as open_client_session
     from .compiler.references import normalize_name as normalize_name
+    from .connections import client_tls_context as client_tls_context
+    from .connections import ended_cleanly as ended_cleanly
+    from .connections import has_unread_data as has_unread_data
     from .document.messages import did_you_mean as did_you_mean
     from .errors import AdapterHostError as AdapterHostError
     from .errors import ArgumentError as ArgumentError
@@ -78,6 +84,8 @@ if TYPE_CHECKING:
     from .operation.operation import Operations as Operations
     from .operation.operation import Result as Result
     from .operation.request_id import new_request_id as new_request_id
+    from .operation.send_budget import SEND_BUDGET as SEND_BUDGET
+    from .operation.send_budget import SendBudget as SendBudget
     from .operation.streams import TrackedStream as TrackedStream
     from .operation.streams import close_stream as close_stream
     from .operation.streams import read_at_most as read_at_most
@@ -134,7 +142,9 @@ _EXPORTS = {
         "Semantics",
         "StepSpec",
     ),
+    "client_session": ("ClientConnector", "StaleConnectionError", "open_client_session"),
     "compiler.references": ("normalize_name",),
+    "connections": ("client_tls_context", "ended_cleanly", "has_unread_data"),
     "document.messages": ("did_you_mean",),
     "errors": (
         "AdapterHostError",
@@ -174,6 +184,7 @@ _EXPORTS = {
         "Result",
     ),
     "operation.request_id": ("new_request_id",),
+    "operation.send_budget": ("SEND_BUDGET", "SendBudget"),
     "operation.streams": ("TrackedStream", "close_stream", "read_at_most"),
     "operation.trace_context": ("TRACE_CONTEXT",),
     "plugin.api_version": ("API_VERSION",),

@@ -11,6 +11,7 @@ from typing import Any, Final
 import aiohttp
 import orjson
 
+from adapter_host.client_session import open_client_session
 from adapter_host.errors import UnavailableError
 from adapter_host.operation.streams import read_at_most
 
@@ -44,12 +45,7 @@ class AuthorizationServer:
     async def start(self) -> None:
         """Open the HTTP session."""
         self._discovery_lock = asyncio.Lock()
-        self._session = aiohttp.ClientSession(
-            timeout=aiohttp.ClientTimeout(total=TIMEOUT),
-            connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"Accept": "application/json"},
-        )
+        self._session = open_client_session(limit=MAX_CONNECTIONS, timeout=aiohttp.ClientTimeout(total=TIMEOUT))
 
     async def stop(self) -> None:
         """Close the HTTP session."""

@@ -1,0 +1,41 @@
+"""TLS settings of client connections, and checks of what arrived on them."""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import ssl
+
+
+def client_tls_context() -> ssl.SSLContext:
+    """Return a TLS context that verifies servers by the authorities of the system, or of `SSL_CERT_FILE`.
+
+    The common name of a certificate is not a host name (RFC 9110, 4.3.4).
+    """
+    context = ssl.create_default_context()
+    context.hostname_checks_common_name = False
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def has_unread_data(transport: asyncio.BaseTransport) -> bool:
+    """Return whether data, or the end of the connection, arrived that the event loop has not read yet."""
+    poll = select.poll()
+    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def ended_cleanly(transport: asyncio.BaseTransport) -> bool:
+    """Return whether a connection whose end was received is complete: with TLS, after a close_notify (RFC 8446, 6.1).
+
+    Without it, somebody on the way may have cut the connection.
+    """
+    ssl_object = transport.get_extra_info("ssl_object")
+    if ssl_object is None:
+        return True
+    try:
+        return not ssl_object.read(1)
+    except ssl.SSLZeroReturnError:
+        return True
+    except ssl.SSLError:
+        return False
