@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from functools import partial
@@ -16,18 +15,19 @@ from yarl import URL
 from adapter_host import (
     BuildContext,
     Result,
-    Settings,
     UpstreamError,
     UpstreamInvalidError,
     UpstreamStatusError,
     UpstreamTimeoutError,
     UpstreamUnreachableError,
+    client_tls_context,
 )
 
 from .config import HttpConfig
 from .credential import AUTHORIZATION, AuthFlow, AuthTransport
 from .formats import Convert, Format, FormatError
 from .formats.convert import convert_result
+from .proxies import proxy_of
 from .request.request import Request
 from .transport.base import (
     ConnectTimeoutError,
@@ -61,7 +61,7 @@ class Upstream:
     def __init__(self, context: BuildContext, config: HttpConfig, auth_flow: AuthFlow | None = None) -> None:
         settings = context.settings
         self._namespace = context.namespace
-        self._settings = settings
+        self._environment = settings.environment
         self._response_limit = settings.response_limit
         self._connect_timeout = config.timeout.connect or settings.connect_timeout
         self._total_timeout = config.timeout.total or settings.total_timeout
@@ -79,7 +79,7 @@ class Upstream:
         self._path = url.raw_path.rstrip("/")
         self._origin = origin_of(base)
         limits = Limits(connect_timeout=self._connect_timeout, idle_timeout=self._total_timeout)
-        proxy = None if direct else proxy_of(url, self._settings)
+        proxy = None if direct else proxy_of(url, self._environment)
         self._transport = self._make_transport(limits, proxy)
         await self._transport.open()
         if self._auth_flow is not None:
@@ -149,11 +149,15 @@ class Upstream:
         return Result(**fields, body=body)
 
     def _open_auth_flow(self, auth_flow: AuthFlow, limits: Limits, *, direct: bool) -> None:
-        settings = self._settings
-        proxy = (lambda url: None) if direct else (lambda url: proxy_of(url, settings))
-        from .transport.aiohttp import open_session
+        environment = self._environment
+        proxy = (lambda url: None) if direct else (lambda url: proxy_of(url, environment))
+        from aiohttp import ClientTimeout
 
-        self._session = open_session(self._origin, limits)
+        from adapter_host import open_client_session
+
+        # The flow limits the time of each request.
+        timeout = ClientTimeout(total=None, sock_connect=limits.connect_timeout, sock_read=limits.idle_timeout)
+        self._session = open_client_session(limit=limits.max_connections, timeout=timeout)
         auth_flow.open(AuthTransport(self._session, proxy, self._total_timeout, self.base if direct else None))
 
     async def _send(self, method: str, request: Request, buffer_limit: int) -> Response:
@@ -278,25 +282,9 @@ def origin_of(base: str) -> Origin:
     url = URL(base)
     context = None
     if url.scheme == "https":
-        context = ssl.create_default_context()
-        context.set_alpn_protocols(["http/1.1"])
+        context = client_tls_context()
     port = url.port or (80 if context is None else 443)
     return Origin(url.scheme, url.raw_host or "", port, url.host_port_subcomponent or "", context)
-
-
-def proxy_of(base: URL, settings: Settings) -> str | None:
-    """Return the environment's proxy for a base URL, if any (`https_proxy`, `no_proxy`)."""
-    environment = settings.environment
-    proxy, excluded = (
-        environment.get(name) or environment.get(name.upper()) for name in (f"{base.scheme}_proxy", "no_proxy")
-    )
-    return proxy if proxy and not _is_excluded(base, excluded or "") else None
-
-
-def _is_excluded(base: URL, excluded: str) -> bool:
-    host = base.raw_host or ""
-    names = [name.strip().lstrip(".").lower() for name in excluded.split(",") if name.strip()]
-    return "*" in names or any(name in (host, f"{host}:{base.port}") or host.endswith(f".{name}") for name in names)
 
 
 async def _send_authenticated(
