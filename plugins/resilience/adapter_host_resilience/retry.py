@@ -8,9 +8,9 @@ import random
 from collections.abc import Callable
 from typing import Final
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
-from adapter_host import Arguments, ConsumedCall, Result
+from adapter_host import SEND_BUDGET, Arguments, ConsumedCall, Result, SendBudget
 
 from .config import RetryPolicy
 from .deadline import current_deadline
@@ -25,7 +25,8 @@ SAFE_TO_REPEAT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 class Retrier:
     """Retries the calls of one operation until the deadline, or for `budget` seconds without one.
 
-    There are no retries while the circuit is open.
+    There are no retries while the circuit is open. A request that the consumer sends again, because its connection was
+    stale, counts as an attempt.
     """
 
     def __init__(self, policy: RetryPolicy, name: str, budget: float, is_circuit_open: Callable[[], bool]) -> None:
@@ -40,6 +41,8 @@ class Retrier:
 
         async def retrying(arguments: Arguments, *, stream: bool = False) -> Result:
             started = asyncio.get_running_loop().time()
+            sends = SendBudget(self._policy.attempts - 1)
+            token = SEND_BUDGET.set(sends)
             try:
                 # tenacity is only set up after a failure, so that successful calls cost nothing.
                 return await call(arguments, stream=stream)
@@ -48,27 +51,29 @@ class Retrier:
                     raise
                 first_error: list[Exception] = [error]
 
-            async def attempt() -> Result:
-                if first_error:
-                    raise first_error.pop()
-                return await call(arguments, stream=stream)
+                async def attempt() -> Result:
+                    if first_error:
+                        raise first_error.pop()
+                    sends.spend()
+                    return await call(arguments, stream=stream)
 
-            return await self._async_retrying(started)(attempt)
+                return await self._async_retrying(started, sends)(attempt)
+            finally:
+                SEND_BUDGET.reset(token)
 
         return retrying
 
     def _should_retry(self, error: BaseException) -> bool:
         return is_transient(error) and not self._is_circuit_open()
 
-    def _async_retrying(self, started: float) -> AsyncRetrying:
+    def _async_retrying(self, started: float, sends: SendBudget) -> AsyncRetrying:
         deadline = current_deadline()
         end = started + self._budget if deadline is None else deadline
-        attempts_exhausted = stop_after_attempt(self._policy.attempts)
         return AsyncRetrying(
             sleep=asyncio.sleep,
             retry=retry_if_exception(self._should_retry),
             wait=self._wait,
-            stop=lambda state: attempts_exhausted(state) or self._exceeds_limits(state.upcoming_sleep, end),
+            stop=lambda state: not sends.left or self._exceeds_limits(state.upcoming_sleep, end),
             before_sleep=self._log_retry,
             reraise=True,
         )

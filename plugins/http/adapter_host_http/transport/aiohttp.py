@@ -10,26 +10,35 @@ from typing import Final
 
 import aiohttp
 from aiohttp.http import HttpProcessingError, HttpVersion10, HttpVersion11
-from aiohttp.http_exceptions import ContentEncodingError
 from yarl import URL
 
+from adapter_host import ClientConnector, StaleConnectionError
 from adapter_host_http.request.request import ACCEPTED_CODINGS, Payload, Request
 
 from .base import ConnectTimeoutError, Limits, MalformedResponseError, Origin, Response, Transport, TransportError
+from .content_coding import decompressor_for
+from .resend import may_send_again
 
+_PIECE: Final = 64 * 1024
+_BODILESS: Final = frozenset({204, 304})
 _FILE_THRESHOLD: Final = 2**20
 """aiohttp sends larger bodies in pieces only from a file object."""
 
 
 def open_session(origin: Origin, limits: Limits) -> aiohttp.ClientSession:
     """Return a session without cookies, and without headers other than the connection's."""
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=limits.max_connections, ssl=origin.ssl_context or True),
+    session = aiohttp.ClientSession(
+        connector=ClientConnector(limit=limits.max_connections, tls_context=origin.ssl_context),
         cookie_jar=aiohttp.DummyCookieJar(),
+        # Its decoders are in the event loop, and have no limit but time.
+        auto_decompress=False,
         skip_auto_headers=("Content-Type",),
         # A stream may take any time; only its pauses are limited.
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=limits.connect_timeout, sock_read=limits.idle_timeout),
     )
+    # It would send a request again on new connections and after partial responses, too.
+    session._retry_connection = False
+    return session
 
 
 class AiohttpTransport(Transport):
@@ -64,7 +73,10 @@ class AiohttpTransport(Transport):
                         body = upload = Upload(body, timeout, self._limits.idle_timeout)
                     response = await self._request(self._session, method, request, body)
                     read_deadline = timeout.when() or asyncio.get_running_loop().time() + self._limits.idle_timeout
-                    return await _buffered(AiohttpResponse(response, read_deadline), buffer_limit)
+                    decompress = not request.pass_through
+                    return await _buffered(
+                        AiohttpResponse(response, read_deadline, decompress=decompress), buffer_limit
+                    )
         except (TimeoutError, TransportError):
             if upload is not None and upload.error is not None:
                 raise upload.error from None
@@ -80,15 +92,25 @@ class AiohttpTransport(Transport):
         headers = request.headers
         if request.prepared.accept_codings:
             headers["Accept-Encoding"] = ACCEPTED_CODINGS
-        response = await session.request(
-            method,
-            URL(f"{self._origin}{request.target}", encoded=True),
-            headers=headers,
-            data=BytesIO(body) if isinstance(body, bytes) and len(body) > _FILE_THRESHOLD else body,
-            allow_redirects=False,
-            auto_decompress=not request.pass_through,
-            proxy=self._proxy,
-        )
+        if method == "HEAD":
+            # A server that sends a body nevertheless would send the beginning of the next response.
+            headers["Connection"] = "close"
+        sends = 1
+        while True:
+            try:
+                response = await session.request(
+                    method,
+                    URL(f"{self._origin}{request.target}", encoded=True),
+                    headers=headers,
+                    data=BytesIO(body) if isinstance(body, bytes) and len(body) > _FILE_THRESHOLD else body,
+                    allow_redirects=False,
+                    proxy=self._proxy,
+                )
+                break
+            except StaleConnectionError:
+                if not may_send_again(method, request, sends):
+                    raise
+                sends += 1
         if not 200 <= response.status <= 599 or response.version not in (HttpVersion10, HttpVersion11):
             response.close()
             raise MalformedResponseError("a response of another protocol")
@@ -98,9 +120,9 @@ class AiohttpTransport(Transport):
 class AiohttpResponse(Response):
     """A response of aiohttp."""
 
-    __slots__ = ("_deadline", "_pending", "_response")
+    __slots__ = ("_deadline", "_decompressor", "_pending", "_response")
 
-    def __init__(self, response: aiohttp.ClientResponse, deadline: float) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, deadline: float, *, decompress: bool) -> None:
         self.status = response.status
         self.headers = response.headers
         self.media_type = response.headers.get("Content-Type", "")
@@ -108,6 +130,13 @@ class AiohttpResponse(Response):
         self._response = response
         self._deadline = deadline
         self._pending = b""
+        has_body = response.method != "HEAD" and response.status not in _BODILESS
+        coding = ",".join(response.headers.getall("Content-Encoding", ())) if decompress and has_body else ""
+        try:
+            self._decompressor = decompressor_for(coding)
+        except MalformedResponseError:
+            response.close()
+            raise
 
     async def buffer(self, limit: int) -> None:
         """Set `body` if the response has at most `limit` bytes."""
@@ -137,7 +166,7 @@ class AiohttpResponse(Response):
             if self._pending:
                 yield self._pending
             with _translate_errors():
-                async for chunk in self._response.content.iter_any():
+                while chunk := await self._read_piece():
                     yield chunk
         finally:
             self.close()
@@ -149,18 +178,33 @@ class AiohttpResponse(Response):
     async def _read(self, limit: int) -> tuple[bytes, bool]:
         """Read up to about `limit` bytes; return them, and whether the body is complete."""
         response = self._response
-        length = None if "Content-Encoding" in response.headers else response.content_length
+        length = None if self._decompressor is not None else response.content_length
         if length is not None and response.method != "HEAD" and length - len(self._pending) > limit:
             return b"", False
         chunks: list[bytes] = []
         size = 0
         while size <= limit:
-            chunk = await response.content.readany()
+            chunk = await self._read_piece()
             if not chunk:
                 return b"".join(chunks), True
             chunks.append(chunk)
             size += len(chunk)
         return b"".join(chunks), False
+
+    async def _read_piece(self) -> bytes:
+        """Return the next decoded piece of the body, or nothing at its end."""
+        content, decompressor = self._response.content, self._decompressor
+        if decompressor is None:
+            return await content.readany()
+        while True:
+            if decompressor.pending:
+                if piece := await decompressor.decode(_PIECE):
+                    return piece
+            elif chunk := await content.readany():
+                decompressor.feed(chunk)
+            else:
+                decompressor.finish()
+                return b""
 
 
 class Upload(AsyncIterable[bytes]):
@@ -215,8 +259,5 @@ def _translate_errors() -> Iterator[None]:
         raise TransportError(f"{type(error).__name__}: {error}") from error
     except (aiohttp.ClientResponseError, HttpProcessingError) as error:
         raise MalformedResponseError(type(error).__name__) from error
-    except aiohttp.ClientPayloadError as error:
-        malformed = isinstance(error.__cause__, ContentEncodingError)
-        raise (MalformedResponseError if malformed else TransportError)(type(error).__name__) from error
     except (aiohttp.ClientError, OSError) as error:
         raise TransportError(type(error).__name__) from error

@@ -84,6 +84,18 @@ async def test_certificate_for_another_name(
     assert server.requests == []
 
 
+@pytest.mark.usefixtures("trusted")
+async def test_common_name_is_not_a_host_name(authority: trustme.CA, serve: Any, connect: Any) -> None:
+    tls_server = TlsServer(authority, "localhost")
+    tls_server.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert(common_name="localhost").configure_cert(tls_server.context)
+    server = await serve(tls_server, context=tls_server.context)
+    client = await connect(server, host="localhost", context=context_of(server, "localhost"))
+    with pytest.raises(TransportError, match=r"(?i)certificate"):
+        await client.send()
+    assert server.requests == []
+
+
 async def test_untrusted_certificate(authority: trustme.CA, serve: Any, connect: Any) -> None:
     tls_server = TlsServer(authority, "localhost")
     server = await serve(tls_server, context=tls_server.context)
@@ -121,6 +133,34 @@ async def test_tls_connection_that_breaks(response: bytes, authority: trustme.CA
     client = await connect(server, host="localhost", context=context_of(server, "localhost"))
     with pytest.raises(TransportError):
         await client.send("POST")
+
+
+@pytest.mark.usefixtures("trusted")
+@pytest.mark.parametrize("buffer_limit", [0, 2**20])
+@pytest.mark.parametrize("end", ["close_notify", "nothing"])
+async def test_body_until_the_end_needs_a_close_notify(
+    end: str, buffer_limit: int, authority: trustme.CA, serve: Any, connect: Any
+) -> None:
+    async def handle(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(b"HTTP/1.1 200 OK\r\n\r\ntext")
+        await let_loop_run(3)
+        if end == "nothing":
+            peer.writer.transport.abort()
+
+    tls_server = TlsServer(authority, "localhost")
+    server = await serve(handle, context=tls_server.context)
+    client = await connect(server, host="localhost", context=context_of(server, "localhost"))
+
+    async def body() -> bytes:
+        response = await client.send("POST", buffer_limit=buffer_limit)
+        return response.body or b"".join([chunk async for chunk in response.chunks()])
+
+    if end == "close_notify":
+        assert await body() == b"text"
+    else:
+        with pytest.raises(TransportError):
+            await body()
 
 
 @pytest.mark.usefixtures("trusted")

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from adapter_host import ended_cleanly, has_unread_data
 from adapter_host_http.transport.base import MalformedResponseError, TransportError
 
 from .deadlines import Deadlines
 from .outgoing import OutgoingRequest
-from .parser import ResponseParser
+from .parser import LeftoverDataError, ResponseParser
 from .response import NativeResponse
 from .upload import Upload
 
@@ -19,7 +20,7 @@ _JOIN_LIMIT: Final = 64 * 1024
 
 
 class StaleConnectionError(TransportError):
-    """A reused connection was closed before the first byte of a response."""
+    """A reused connection was closed before the first byte of a response, or had other data before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_context",
+        "_ended_cleanly",
         "_parser",
         "_paused",
         "_response",
@@ -58,6 +60,7 @@ class Connection(asyncio.Protocol):
         self.served = 0
         self.last_used = 0.0
         self._context = context
+        self._ended_cleanly = False
         self._parser = ResponseParser()
         self._response: NativeResponse | None = None
         self._upload: Upload | None = None
@@ -66,8 +69,17 @@ class Connection(asyncio.Protocol):
 
     @property
     def usable(self) -> bool:
-        """Return whether a request can be sent on it."""
+        """Return whether it is open."""
         return not self.closed and not self._transport.is_closing()
+
+    def is_reusable(self) -> bool:
+        """Return whether the next request can be sent on it; close it if anything arrived on it while it was idle."""
+        if not self.usable:
+            return False
+        if has_unread_data(self._transport):
+            self.abort()
+            return False
+        return True
 
     def send(self, outgoing: OutgoingRequest) -> NativeResponse:
         """Send a request; return its response, of which nothing was received yet."""
@@ -134,13 +146,16 @@ class Connection(asyncio.Protocol):
         self._transport = transport  # type: ignore[assignment]
 
     def data_received(self, data: bytes) -> None:
-        """Parse received data; close the connection if no response is expected."""
+        """Parse received data; close the connection if no response is expected (RFC 9112, 9.2 and 11.2)."""
         response, parser = self._response, self._parser
         if response is None:
             self.abort()
             return
         try:
             parser.feed(data)
+        except LeftoverDataError as error:
+            self.fail(response, StaleConnectionError(str(error)))
+            return
         except MalformedResponseError as error:
             if not parser.complete:
                 self.fail(response, error)
@@ -155,13 +170,14 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> None:
         """Let the event loop close the connection."""
         self.closed = True
+        self._ended_cleanly = ended_cleanly(self._transport)
 
     def connection_lost(self, error: Exception | None) -> None:
         """Fail the response in progress and release the connection."""
         self.closed = True
         response, self._response = self._response, None
         if response is not None:
-            if error is None and self._parser.until_close:
+            if error is None and self._parser.until_close and self._ended_cleanly:
                 response.finish()
             else:
                 response.fail(self._lost_error())

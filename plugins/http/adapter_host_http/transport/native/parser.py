@@ -16,29 +16,34 @@ OVERHEAD_LIMIT: Final = 64 * 1024
 
 MAX_HEADERS: Final = 512
 
-_FRAMING_HEADERS: Final = frozenset(
-    {b"connection", b"content-encoding", b"content-length", b"content-type", b"transfer-encoding"}
-)
+_FRAMING_HEADERS: Final = frozenset({b"content-encoding", b"content-length", b"content-type", b"transfer-encoding"})
 _BODILESS: Final = frozenset({204, 304})
+_STATUS_LINE: Final = b"HTTP/"
 _VERSIONS: Final = ("1.1", "1.0")
+
+
+class LeftoverDataError(MalformedResponseError):
+    """Data of the response before, or of no response at all, arrived on a reused connection."""
 
 
 class ResponseParser:
     """Parses the responses of a connection, one after the other.
 
     `received_nothing` is true until the first byte of a response, `complete` after its last. With `until_close` the
-    body ends with the connection; with `keep_alive` the connection can be reused.
+    body ends with the connection; with `keep_alive` the connection can be reused: nothing can follow the response.
     """
 
     __slots__ = (
         "_body_size",
         "_exhausted",
+        "_in_step",
         "_interim",
         "_is_head",
         "_overhead",
         "_pairs",
         "_parser",
         "_response",
+        "_reused",
         "complete",
         "keep_alive",
         "received_nothing",
@@ -47,6 +52,8 @@ class ResponseParser:
 
     def __init__(self) -> None:
         self._exhausted = True
+        self._reused = False
+        self._in_step = True
 
     def start(self, response: NativeResponse, *, is_head: bool) -> None:
         """Expect a response; the response to HEAD (`is_head`) has no body, whatever its headers say."""
@@ -66,7 +73,12 @@ class ResponseParser:
             self._exhausted = False
 
     def feed(self, data: bytes) -> None:
-        """Parse data; raise `MalformedResponseError`, also for data after a complete response."""
+        """Parse data; raise `MalformedResponseError`, also for data after a complete response.
+
+        Raise `LeftoverDataError` if the first data on a reused connection is not a response.
+        """
+        if self._reused and self.received_nothing:
+            self._check_first_data(data)
         self._overhead += len(data)
         try:
             self._parser.feed_data(data)
@@ -83,6 +95,7 @@ class ResponseParser:
     def release(self) -> None:
         """Drop a complete response, which an idle connection would keep in memory."""
         del self._response
+        self._reused = True
 
     # Called by httptools.
 
@@ -112,6 +125,7 @@ class ResponseParser:
             raise MalformedResponseError("a response with too many header fields")
         if status < 200:
             self._interim = True
+            self._trust(_framing(self._pairs))
             self._pairs = []
         else:
             self._start_response(status)
@@ -130,27 +144,47 @@ class ResponseParser:
             self._interim = False
         elif not self.complete:
             self.complete = True
-            self.keep_alive = self._parser.should_keep_alive()
+            self.keep_alive = self._in_step and self._parser.should_keep_alive()
+
+    def _check_first_data(self, data: bytes) -> None:
+        # Some servers end a response with an empty line too many, which harms nobody.
+        text = data.lstrip(b"\r\n")
+        if len(text) < len(data):
+            self._in_step = False
+        if not text.startswith(_STATUS_LINE) and not _STATUS_LINE.startswith(text):
+            raise LeftoverDataError("data before the response")
 
     def _start_response(self, status: int) -> None:
-        framing: dict[bytes, bytes] = {}
-        for name, value in self._pairs:
-            lower = name.lower()
-            if lower in _FRAMING_HEADERS:
-                framing[lower] = framing[lower] + b"," + value if lower in framing else value
+        framing = _framing(self._pairs)
         length, transfer_encoding = framing.get(b"content-length"), framing.get(b"transfer-encoding")
         if transfer_encoding is not None and transfer_encoding.strip().lower() != b"chunked":
             raise MalformedResponseError("a response in a transfer coding that was not requested")
         response = self._response
         response.set_head(status, self._pairs, framing.get(b"content-type", b""))
         if self._is_head:
-            self._finish_head_response(framing.get(b"connection", b""))
-        elif status not in _BODILESS:
+            # Some servers send the body nevertheless, so the connection is not kept; httptools expects it, too.
+            self._exhausted = self.complete = True
+        elif status in _BODILESS:
+            self._trust(framing)
+        else:
+            if transfer_encoding is not None and self._parser.get_http_version() == "1.0":
+                # RFC 9112, 6.1: its framing is faulty.
+                self._in_step = False
             self.until_close = length is None and transfer_encoding is None
             coding = framing.get(b"content-encoding", b"").strip().lower()
             response.expect_body(None if length is None else int(length), coding)
 
-    def _finish_head_response(self, connection: bytes) -> None:
-        # httptools expects a body of the stated length, so it cannot be reused.
-        self._exhausted = self.complete = True
-        self.keep_alive = self._parser.get_http_version() == "1.1" and b"close" not in connection.lower()
+    def _trust(self, framing: dict[bytes, bytes]) -> None:
+        """Do not keep the connection if the head announces a body that its status forbids: it may follow."""
+        if framing.get(b"content-length", b"0").strip(b" \t0") or b"transfer-encoding" in framing:
+            self._in_step = False
+
+
+def _framing(pairs: list[Pair]) -> dict[bytes, bytes]:
+    """Return the header fields that a parser needs, by lower-case name; join repeated ones."""
+    framing: dict[bytes, bytes] = {}
+    for name, value in pairs:
+        lower = name.lower()
+        if lower in _FRAMING_HEADERS:
+            framing[lower] = framing[lower] + b"," + value if lower in framing else value
+    return framing

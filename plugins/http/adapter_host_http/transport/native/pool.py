@@ -44,7 +44,7 @@ class Pool:
         """Return an idle connection, if there is one."""
         while self._idle:
             connection = self._idle.pop()
-            if connection.usable:
+            if connection.is_reusable():
                 return connection
         return None
 
@@ -59,7 +59,7 @@ class Pool:
             connection = await self._wait_for_connection(deadline)
             if connection is None:
                 return await self._connect(deadline)
-            if connection.usable:
+            if connection.is_reusable():
                 return connection
 
     async def close(self) -> None:

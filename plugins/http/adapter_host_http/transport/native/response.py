@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Final, Protocol
 
 from adapter_host_http.transport.base import Response
+from adapter_host_http.transport.content_coding import Decompressor, decompressor_for
 
-from .content_coding import Decompressor
 from .deadlines import Deadlines
 from .headers import Pair, ResponseHeaders
 
@@ -41,6 +41,7 @@ class NativeResponse(Response):
         "_buffer_limit",
         "_chunks",
         "_connection",
+        "_deadline",
         "_deadlines",
         "_decompress",
         "_decompressor",
@@ -67,6 +68,7 @@ class NativeResponse(Response):
         self.size = 0
         self.ended = False
         self._connection = connection
+        self._deadline = outgoing.deadline
         self._deadlines = deadlines
         self._loop = loop
         self._buffer_limit = outgoing.buffer_limit
@@ -89,9 +91,9 @@ class NativeResponse(Response):
 
     def expect_body(self, length: int | None, coding: bytes) -> None:
         """Expect a body; raise `MalformedResponseError` for an unknown coding."""
-        if coding and coding != b"identity" and self._decompress:
-            self._decompressor = Decompressor(coding)
-        elif length is not None and length > self._buffer_limit:
+        if coding and self._decompress:
+            self._decompressor = decompressor_for(coding.decode("latin-1"))
+        if self._decompressor is None and length is not None and length > self._buffer_limit:
             self._length = length
             self._eager = True
 
@@ -132,7 +134,8 @@ class NativeResponse(Response):
         """Restart the deadline when the request continues."""
         if not self._pause_timeout and not self.ended and self._error is None:
             self._deadlines.discard(self)
-            self._deadlines.add(self, self._loop.time() + self._connection.idle_timeout, self.expire)
+            self._deadline = self._loop.time() + self._connection.idle_timeout
+            self._deadlines.add(self, self._deadline, self.expire)
 
     # Called by the caller.
 
@@ -141,7 +144,7 @@ class NativeResponse(Response):
         buffer_limit = self._buffer_limit
         await self._wait()
         if self.ended:
-            self._buffer_body(buffer_limit)
+            await self._buffer_body(buffer_limit)
 
     async def read(self, limit: int) -> bytes | None:
         """Return the body before the deadline, or None and close if it has more than `limit` bytes."""
@@ -171,7 +174,7 @@ class NativeResponse(Response):
         self._deadlines.discard(self)
         self._connection.abandon(self)
 
-    def _buffer_body(self, buffer_limit: int) -> None:
+    async def _buffer_body(self, buffer_limit: int) -> None:
         """Set `body` from the received data, unless it is larger than the limit once decoded."""
         chunks, decompressor = self._chunks, self._decompressor
         if decompressor is None and self.size > buffer_limit:
@@ -181,19 +184,34 @@ class NativeResponse(Response):
         if decompressor is None:
             self.body = data
             return
-        body = decompressor.feed(data, buffer_limit + 1)
-        if decompressor.pending or len(body) > buffer_limit:
+        decompressor.feed(data)
+        pieces: list[bytes] = []
+        left = buffer_limit + 1
+        while left and decompressor.pending:
+            pieces.append(await self._decode(decompressor, left))
+            left -= len(pieces[-1])
+        body = b"".join(pieces)
+        if not left:
             self._pending = body
         else:
             decompressor.finish()
             self.body = body
 
+    async def _decode(self, decompressor: Decompressor, limit: int) -> bytes:
+        """Return the next decoded bytes; raise `TimeoutError` after the deadline, even if the response is complete."""
+        if not self._pause_timeout and self._loop.time() >= self._deadline:
+            raise TimeoutError
+        return await decompressor.decode(limit)
+
     async def _read_chunk(self) -> bytes:
         """Return the next decoded piece, or nothing at the end."""
         self._eager = True
         while True:
-            if chunk := self._pending_chunk():
+            if chunk := await self._pending_chunk():
                 return chunk
+            if self._chunks or (self._decompressor is not None and self._decompressor.pending):
+                # More arrived while a thread decoded, or what arrived had no content.
+                continue
             if self._error is not None:
                 raise self._error
             if self.ended:
@@ -202,20 +220,23 @@ class NativeResponse(Response):
                 return b""
             await self._wait()
 
-    def _pending_chunk(self) -> bytes:
+    async def _pending_chunk(self) -> bytes:
         """Return decoded data that was received already."""
         if self._pending:
             chunk, self._pending = self._pending, b""
             return chunk
         decompressor = self._decompressor
         if decompressor is not None and decompressor.pending:
-            return decompressor.feed(b"", HIGH_WATER)
+            return await self._decode(decompressor, HIGH_WATER)
         chunk = b"".join(self._chunks)
         self._chunks.clear()
         self.size = 0
         if not self.ended:
             self._connection.resume()
-        return chunk if decompressor is None else decompressor.feed(chunk, HIGH_WATER)
+        if decompressor is None:
+            return chunk
+        decompressor.feed(chunk)
+        return await self._decode(decompressor, HIGH_WATER) if decompressor.pending else b""
 
     async def _wait(self) -> None:
         waiter = self._waiter = self._waiter or self._loop.create_future()

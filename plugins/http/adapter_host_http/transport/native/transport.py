@@ -7,14 +7,15 @@ from typing import Final
 
 from adapter_host_http.request.request import Request
 from adapter_host_http.transport.base import Limits, Origin, Response, Transport, TransportError
+from adapter_host_http.transport.resend import may_send_again
 
 from .connection import StaleConnectionError
 from .outgoing import OutgoingRequest
 from .pool import Pool
 
-_IDEMPOTENT: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PUT", "TRACE"})
 _WITH_BODY: Final = frozenset({"PATCH", "POST", "PUT"})
-_MAX_ATTEMPTS: Final = 3
+_CLOSE: Final = "Connection: close\r\n"
+"""Sent with HEAD: a server that sends a body nevertheless would send the beginning of the next response."""
 _TARGET: Final = re.compile(r"/[!-~]*").fullmatch
 
 
@@ -47,16 +48,16 @@ class NativeTransport(Transport):
         )
         if (declared := request.call_headers.get("content-length")) is not None:
             outgoing.length = int(declared[1])
-        attempts = _MAX_ATTEMPTS if method in _IDEMPOTENT and request.repeatable else 1
+        sends = 1
         connection = pool.pop_idle() or await pool.acquire(deadline)
         while True:
             response = connection.send(outgoing)
             try:
                 await response.wait_ready()
             except StaleConnectionError:
-                attempts -= 1
-                if not attempts:
+                if not may_send_again(method, request, sends):
                     raise
+                sends += 1
             else:
                 return response
             connection = await pool.acquire(deadline, new=True)
@@ -66,9 +67,10 @@ class NativeTransport(Transport):
         prepared, call_headers = request.prepared, request.call_headers
         lines = "".join([f"{name}: {value}\r\n" for name, value in call_headers.values()])
         length = _length_line(method, request)
-        head = f"{method} {request.target}{self._line}{prepared.lines}{lines}{length}\r\n"
+        closing = _CLOSE if method == "HEAD" else ""
+        head = f"{method} {request.target}{self._line}{prepared.lines}{lines}{length}{closing}\r\n"
         # All values were checked before; a mistake there would allow request smuggling here.
-        count = prepared.count + len(call_headers) + (4 if length else 3)
+        count = prepared.count + len(call_headers) + 3 + bool(length) + bool(closing)
         if head.count("\n") != count or head.count("\r") != count or "\0" in head or not _TARGET(request.target):
             raise ValueError("a request with an unexpected line break, NUL or space")
         return head.encode()
