@@ -8,6 +8,7 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
+from adapter_host.client_session import ClientConnector
 from adapter_host.errors import AdapterHostError
 
 SECONDS: Final = 30.0
@@ -33,10 +34,19 @@ def fetch(url: str, limit: int) -> bytes:
     return asyncio.run(_fetch(url, limit))
 
 
+def _session() -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=ClientConnector(limit=1),
+        headers={"Accept-Encoding": "identity"},
+        auto_decompress=False,
+        timeout=aiohttp.ClientTimeout(total=SECONDS),
+        trust_env=True,
+    )
+
+
 async def _fetch(url: str, limit: int) -> bytes:
-    timeout = aiohttp.ClientTimeout(total=SECONDS)
     try:
-        async with asyncio.timeout(SECONDS), aiohttp.ClientSession(timeout=timeout, trust_env=True) as session:
+        async with asyncio.timeout(SECONDS), _session() as session:
             for _ in range(MAX_REDIRECTS + 1):
                 async with session.get(url, allow_redirects=False) as response:
                     if response.status not in _REDIRECTS:
@@ -63,6 +73,8 @@ def _redirect_target(response: aiohttp.ClientResponse) -> str:
 async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes:
     if response.status != 200:
         raise FetchError(f"cannot fetch: status {response.status}")
+    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise FetchError("the response is compressed; download and unpack it, and import the file")
     return await _read(response.content, limit)
 
 
