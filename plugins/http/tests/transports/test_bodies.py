@@ -120,6 +120,35 @@ async def test_decoded_body_is_streamed_in_pieces(serve: Any, connect: Any) -> N
         assert max([len(chunk) async for chunk in chunks]) <= MEBIBYTE
 
 
+async def test_decoding_ends_with_the_deadline(serve: Any, connect: Any) -> None:
+    """Members of gzip data take longer than the same amount of data in one."""
+    members = gzip.compress(b"  ", mtime=0) * (8 * MEBIBYTE // 22)
+    response = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(members) + members
+    client = await connect(await serve(always_respond(response)))
+    with pytest.raises(TimeoutError):
+        await client.send(buffer_limit=16 * MEBIBYTE, seconds=0.3)
+
+
+@pytest.mark.parametrize("size", [1, 3, 100, 5000, 200_000])
+@pytest.mark.parametrize("buffer_limit", [0, 1000, 8 * MEBIBYTE])
+async def test_gzip_in_members_of_any_size(size: int, buffer_limit: int, serve: Any, connect: Any) -> None:
+    body = bytes(range(256)) * (400 if size < 100 else 4096)
+    pieces = [gzip.compress(body[start : start + size], 1, mtime=0) for start in range(0, len(body), size)]
+    if size == 1:
+        # Members of one byte alone are more than 16 times as long as what they contain.
+        pieces = [gzip.compress(body[: len(body) // 2]), *pieces[len(body) // 2 :]]
+    data = b"".join(pieces)
+    client = await connect(
+        await serve(
+            always_respond(
+                b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(data) + data
+            )
+        )
+    )
+    response = await client.send(buffer_limit=buffer_limit)
+    assert (response.body or await read(response)) == body
+
+
 async def test_passed_through_body_stays_compressed(serve: Any, connect: Any) -> None:
     server = await serve(always_respond(packed(BODY)))
     client = await connect(server)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from contextlib import AsyncExitStack
+import threading
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 import pytest
 
 from adapter_host_http.transport.base import ConnectTimeoutError, TransportError
 
-from .conftest import OK, Peer, always_respond, let_loop_run
+from .conftest import OK, Peer, Server, always_respond, let_loop_run
 
 LARGE = b"x" * (64 * 2**20)
 
@@ -271,6 +272,59 @@ async def test_unsolicited_data_is_not_a_response(data: bytes, serve: Any, conne
     await client.body("POST")
     await let_loop_run(20)
     assert await client.body("POST") == b"ok"
+
+
+@pytest.mark.parametrize("data", [b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil", b"\r\n", b""])
+async def test_connection_with_unread_data_is_not_reused(data: bytes, connect: Any) -> None:
+    """Data, or the end of the connection, that the event loop has had no time to read."""
+    arrived, end = threading.Event(), threading.Event()
+    requests: list[int] = []
+
+    def serve(listener: socket.socket) -> None:
+        for number in range(2):
+            with listener.accept()[0] as peer:
+                requests.extend([number] * bool(peer.recv(2**16)))
+                peer.sendall(OK)
+                if number == 0:
+                    end.wait(20)
+                    peer.sendall(data)
+                    if not data:
+                        peer.shutdown(socket.SHUT_WR)
+                    arrived.set()
+                    with suppress(ConnectionError):
+                        requests.extend([number] * bool(peer.recv(2**16)))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,), daemon=True)
+        thread.start()
+        client = await connect(Server(port=listener.getsockname()[1]))
+        assert await client.body("POST") == b"ok"
+        end.set()
+        # In the event loop's thread: it reads nothing meanwhile.
+        arrived.wait(20)
+        assert await client.body("POST") == b"ok"
+        await asyncio.to_thread(thread.join)
+    assert requests == [0, 1]
+
+
+@pytest.mark.parametrize("data", [b"{}", b"\0", b"HTTX/1.1 200 OK\r\n\r\n"])
+async def test_other_data_before_a_response_is_stale(data: bytes, serve: Any, connect: Any) -> None:
+    async def handle(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(OK)
+        if peer.number == 1:
+            await peer.request()
+            await peer.send(data + OK)
+        await always_respond(OK)(peer)
+
+    server = await serve(handle)
+    client = await connect(server)
+    assert [await client.body() for _ in range(3)] == [b"ok"] * 3
+    assert (server.connections, len(server.requests)) == (2, 4)
+    another = await connect(await serve(handle))
+    await another.body("POST")
+    with pytest.raises(TransportError):
+        await another.body("POST")
 
 
 @pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 200 OK\r\nConte", b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nev"])
