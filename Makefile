@@ -48,7 +48,7 @@ coverage: $(VENV)/.installed
 fuzz: $(VENV)/.installed
 	$(BIN)/python -m tests.fuzz.run $(FUZZ)
 
-# PACKAGE=auth, or a plugin's name; MUTANTS='--most 0' runs all of them: see docs/contributing/mutation-testing.md.
+# PACKAGE=auth, or a plugin's name; MUTANTS='--most 0' runs all of them: see tests/mutants/run.py.
 mutants: $(MUTMUT)
 	.cache/mutmut/bin/python tests/mutants/run.py $(PACKAGE) $(MUTANTS)
 
