@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from importlib import import_module
 from typing import Final, Protocol
 
-MODULES: Final[Mapping[str, str]] = {"server": "tests.fuzz.server"}
+MODULES: Final[Mapping[str, str]] = {"client": "tests.fuzz.client", "server": "tests.fuzz.server"}
 """The modules of the fuzzers, by the names of their subcommands."""
 
 BATCH: Final = 100

@@ -66,8 +66,8 @@ def test_failure_names_its_seed(counting: Counting, capsys: pytest.CaptureFixtur
 
 def test_unknown_fuzzer(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        run.main(["client"])
-    assert "unknown fuzzer 'client'" in capsys.readouterr().err
+        run.main(["clients"])
+    assert "unknown fuzzer 'clients'" in capsys.readouterr().err
 
 
 async def test_server_errors_are_noticed() -> None:
