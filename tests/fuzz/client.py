@@ -37,7 +37,7 @@ BODIES = st.sampled_from(
 class Exchange:
     """A response, and the data after it; `%id` in it is the id of its request, and it is sent in pieces.
 
-    `then` is what happens on the connection: it is closed, or takes the next request.
+    `held_back` is sent when the next request arrives on the connection, unless that is closed before (`then`).
     """
 
     method: str
@@ -45,6 +45,7 @@ class Exchange:
     cuts: tuple[int, ...]
     surplus: bytes
     in_one_packet: bool
+    held_back: bytes
     then: str
     buffer_limit: int
 
@@ -89,9 +90,15 @@ def exchanges(draw: Any) -> Exchange:
         whole = whole[:start] + draw(st.binary(max_size=3)) + whole[start + length :]
     cuts = tuple(draw(st.lists(st.integers(0, 4000), max_size=4)))
     ends = damaged or framing in ("none", "too long") or bodiless
-    surplus = draw(SURPLUS) if draw(st.booleans()) else b""
+    surplus, held_back, in_one_packet = draw(SURPLUS) if draw(st.booleans()) else b"", b"", draw(st.booleans())
+    if surplus and in_one_packet and not damaged:
+        sent = draw(st.integers(1, len(surplus)))
+        surplus, held_back = surplus[:sent], surplus[sent:]
+    elif bodiless and not sends_body and not damaged and (method == "HEAD" or more[:1] != [b"Content-Length: 0"]):
+        held_back = OTHER if more or method == "HEAD" else b""
     then = "close" if ends and draw(st.booleans()) else draw(st.sampled_from(["next", "next", "close"]))
-    return Exchange(method, whole, cuts, surplus, draw(st.booleans()), then, draw(st.sampled_from([0, 10, LIMIT])))
+    limit = draw(st.sampled_from([0, 10, LIMIT]))
+    return Exchange(method, whole, cuts, surplus, in_one_packet, held_back, then, limit)
 
 
 async def let_loop_run(count: int) -> None:
@@ -111,31 +118,37 @@ class HostileServer:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
+        held_back = b""
         with suppress(asyncio.IncompleteReadError, ConnectionError):
-            while await self._respond(await reader.readuntil(b"\r\n\r\n"), writer):
-                pass
+            while True:
+                request = await reader.readuntil(b"\r\n\r\n")
+                writer.write(held_back)
+                exchange = await self._respond(request, writer)
+                if exchange is not None and exchange.then == "close":
+                    break
+                held_back = exchange.held_back if exchange is not None else b""
         writer.close()
         self.settled.set()
 
-    async def _respond(self, request: bytes, writer: asyncio.StreamWriter) -> bool:
+    async def _respond(self, request: bytes, writer: asyncio.StreamWriter) -> Exchange | None:
         identity = request.split()[1][1:]
         if not identity.isdigit():
             writer.write(b"HTTP/1.1 200 OK\r\nX-Id: %b\r\nContent-Length: 2\r\n\r\nok" % identity)
-            return True
+            return None
         exchange = self.exchanges[int(identity)]
         pieces = exchange.pieces(identity)
         if exchange.in_one_packet:
             pieces[-1] += exchange.surplus
         for piece in pieces:
             if writer.transport.is_closing():
-                return False
+                break
             writer.write(piece)
             await let_loop_run(2)
         if exchange.surplus and not exchange.in_one_packet:
             writer.write(exchange.surplus)
         await let_loop_run(2)
         self.settled.set()
-        return exchange.then == "next"
+        return exchange
 
     def hang_up(self) -> None:
         for writer in self._writers:
