@@ -89,14 +89,15 @@ def exchanges(draw: Any) -> Exchange:
         start, length = draw(st.integers(0, len(whole))), draw(st.integers(0, 3))
         whole = whole[:start] + draw(st.binary(max_size=3)) + whole[start + length :]
     cuts = tuple(draw(st.lists(st.integers(0, 4000), max_size=4)))
-    ends = damaged or framing in ("none", "too long") or bodiless
-    surplus, held_back, in_one_packet = draw(SURPLUS) if draw(st.booleans()) else b"", b"", draw(st.booleans())
-    if surplus and in_one_packet and not damaged:
-        sent = draw(st.integers(1, len(surplus)))
-        surplus, held_back = surplus[:sent], surplus[sent:]
-    elif bodiless and not sends_body and not damaged and (method == "HEAD" or more[:1] != [b"Content-Length: 0"]):
-        held_back = OTHER if more or method == "HEAD" else b""
-    then = "close" if ends and draw(st.booleans()) else draw(st.sampled_from(["next", "next", "close"]))
+    surplus, held_back, in_one_packet = b"", b"", draw(st.booleans())
+    if bodiless and not sends_body and not damaged and (method == "HEAD" or more not in ([], [b"Content-Length: 0"])):
+        held_back = OTHER
+    elif draw(st.booleans()):
+        surplus = draw(SURPLUS)
+        if in_one_packet and not damaged:
+            sent = draw(st.integers(1, len(surplus)))
+            surplus, held_back = surplus[:sent], surplus[sent:]
+    then = "close" if not held_back and draw(st.booleans()) else "next"
     limit = draw(st.sampled_from([0, 10, LIMIT]))
     return Exchange(method, whole, cuts, surplus, in_one_packet, held_back, then, limit)
 
@@ -112,6 +113,7 @@ class HostileServer:
 
     def __init__(self) -> None:
         self.exchanges: list[Exchange] = []
+        self.arrived = asyncio.Event()
         self.settled = asyncio.Event()
         """Set when all data of the current exchange is sent."""
         self._writers: set[asyncio.StreamWriter] = set()
@@ -128,13 +130,13 @@ class HostileServer:
                     break
                 held_back = exchange.held_back if exchange is not None else b""
         writer.close()
-        self.settled.set()
 
     async def _respond(self, request: bytes, writer: asyncio.StreamWriter) -> Exchange | None:
         identity = request.split()[1][1:]
         if not identity.isdigit():
             writer.write(b"HTTP/1.1 200 OK\r\nX-Id: %b\r\nContent-Length: 2\r\n\r\nok" % identity)
             return None
+        self.arrived.set()
         exchange = self.exchanges[int(identity)]
         pieces = exchange.pieces(identity)
         if exchange.in_one_packet:
@@ -187,9 +189,14 @@ async def play(transport: Transport, server: HostileServer) -> None:
     much, it sends before the next request, as nobody can tell it from a response after that.
     """
     for number, exchange in enumerate(server.exchanges):
+        server.arrived.clear()
         server.settled.clear()
         call = asyncio.create_task(identity_of(transport, exchange.method, str(number), exchange.buffer_limit))
-        await server.settled.wait()
+        arrival = asyncio.create_task(server.arrived.wait())
+        await asyncio.wait([call, arrival], return_when=asyncio.FIRST_COMPLETED)
+        # A request on a connection that the server has closed does not arrive.
+        if not arrival.cancel():
+            await server.settled.wait()
         await let_loop_run(5)
         if not call.done():
             # It waits for more than there is.
