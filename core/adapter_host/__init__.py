@@ -119,6 +119,8 @@ if TYPE_CHECKING:
     from .server.request_body import is_decoded_by_server as is_decoded_by_server
     from .server.request_body import read_body as read_body
     from .settings import Settings as Settings
+    from .worker_processes import WorkerProcess as WorkerProcess
+    from .worker_processes import worker_environment as worker_environment
 
 # Names are imported on first use: a plugin that only declares models, or `validate`, needs no server.
 _EXPORTS = {
@@ -206,6 +208,7 @@ _EXPORTS = {
         "read_body",
     ),
     "settings": ("Settings",),
+    "worker_processes": ("WorkerProcess", "worker_environment"),
 }
 _MODULES = {name: module for module, names in _EXPORTS.items() for name in names}
 

@@ -18,7 +18,8 @@ class Settings:
     body, `response_limit` a buffered upstream response, `call_limit` the concurrent calls of one exposer.
     `allowed_hosts` and `allowed_origins` are accepted in Host and Origin headers in addition to loopback hosts;
     X-Forwarded-Host is trusted from `trusted_proxies` (addresses or networks). During `drain_delay` a draining host
-    keeps serving, but reports not ready to load balancers.
+    keeps serving, but reports not ready to load balancers. `conversion_workers` processes convert large responses to
+    JSON; a conversion ends after `conversion_timeout`.
 
     Limits of a connection, 0 for none: the head of a request must be complete within `header_timeout`, and the next
     request begin within `keep_alive_timeout`. Within each `body_timeout` and `send_timeout`, a client must send a body,
@@ -37,6 +38,8 @@ class Settings:
     drain_timeout: float = 30.0
     drain_delay: float = 0.0
     call_limit: int = 1000
+    conversion_workers: int = 2
+    conversion_timeout: float = 10.0
     body_limit: int = 10 * MEBIBYTE
     response_limit: int = 10 * MEBIBYTE
     allowed_hosts: frozenset[str] = frozenset()

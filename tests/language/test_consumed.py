@@ -266,7 +266,7 @@ async def test_labels_and_descriptions(serve: Serve, inspect: Inspect) -> None:
 
 @pytest.mark.shows("ConsumedHttpOperation", "outputSchema")
 async def test_output_schema(serve: Serve) -> None:
-    pytest.importorskip("markdown_it")
+    pytest.importorskip("pyromark")
     operations = [
         "{name: whole, path: /notes, method: GET, outputRawFormat: markdown}",
         "{name: part, path: /notes, method: GET, outputRawFormat: markdown, outputSchema: '# Night'}",

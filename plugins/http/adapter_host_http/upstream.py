@@ -24,9 +24,12 @@ from adapter_host import (
 )
 
 from .config import HttpConfig
+from .conversions.conversion import Conversion
+from .conversions.errors import FormatError, TooLargeError
 from .credential import AUTHORIZATION, AuthFlow, AuthTransport
-from .formats import Convert, Format, FormatError
-from .formats.convert import convert_result
+from .formats import Format
+from .formats.convert import Converter
+from .formats.pool import ConversionPool, ConversionTimeoutError
 from .proxies import proxy_of
 from .request.request import Request
 from .transport.base import (
@@ -71,6 +74,8 @@ class Upstream:
         self._path = ""
         self._transport: Transport | None = None
         self._session: aiohttp.ClientSession | None = None
+        self._pool = context.shared_state("adapter_host_http.conversions", lambda: ConversionPool(settings))
+        self._converter = Converter(context.namespace, self._pool, settings.response_limit)
 
     async def open(self, base: str, *, direct: bool = False) -> None:
         """Prepare to call the API at `base`; `direct` bypasses any proxy."""
@@ -81,6 +86,7 @@ class Upstream:
         limits = Limits(connect_timeout=self._connect_timeout, idle_timeout=self._total_timeout)
         proxy = None if direct else proxy_of(url, self._environment)
         self._transport = self._make_transport(limits, proxy)
+        self._pool.open()
         await self._transport.open()
         if self._auth_flow is not None:
             self._open_auth_flow(self._auth_flow, limits, direct=direct)
@@ -104,7 +110,10 @@ class Upstream:
         if session is not None:
             await session.close()
         if transport is not None:
-            await transport.close()
+            try:
+                await transport.close()
+            finally:
+                await self._pool.close()
 
     async def call(
         self, method: str, request: Request, response_format: Format, *, stream: bool, max_size: int | None = None
@@ -113,14 +122,20 @@ class Upstream:
 
         Raises `UpstreamError`.
         """
-        max_size = None if stream and response_format.convert is None else max_size or self._response_limit
+        conversion = response_format.conversion
+        max_size = None if stream and conversion is None else max_size or self._response_limit
+        deadline = asyncio.get_running_loop().time() + self._total_timeout
         try:
-            response = await self._send(method, request, STREAM_THRESHOLD if max_size is None else max_size)
+            response = await self._send(method, request, STREAM_THRESHOLD if max_size is None else max_size, deadline)
             try:
-                return await self._read(response, response_format, max_size)
+                result = await self._read(response, response_format, max_size)
             except BaseException:
                 response.close()
                 raise
+            if conversion is None:
+                return result
+            async with asyncio.timeout_at(deadline):
+                return await self._convert(result, response_format, conversion)
         except (TimeoutError, TransportError) as error:
             raise self._upstream_error(error) from error
 
@@ -131,7 +146,8 @@ class Upstream:
         while the next piece of the body is awaited.
         """
         try:
-            response = await self._send(method, request, 0 if stream else self._response_limit)
+            deadline = asyncio.get_running_loop().time() + self._total_timeout
+            response = await self._send(method, request, 0 if stream else self._response_limit, deadline)
             body = response.body if stream or response.body is not None else await response.read(self._response_limit)
         except (TimeoutError, TransportError) as error:
             raise self._upstream_error(error) from error
@@ -160,14 +176,13 @@ class Upstream:
         self._session = open_client_session(limit=limits.max_connections, timeout=timeout)
         auth_flow.open(AuthTransport(self._session, proxy, self._total_timeout, self.base if direct else None))
 
-    async def _send(self, method: str, request: Request, buffer_limit: int) -> Response:
+    async def _send(self, method: str, request: Request, buffer_limit: int, deadline: float) -> Response:
         """Send a request and follow redirects."""
         transport, auth_flow = self._transport, self._auth_flow
         if transport is None:
             raise UpstreamUnreachableError(f"the upstream '{self._namespace}' is not open")
         target = self._path + request.target
         request = request.with_target(target if target.startswith("/") else f"/{target}")
-        deadline = asyncio.get_running_loop().time() + self._total_timeout
         send = partial(transport.send, method, deadline=deadline, buffer_limit=buffer_limit)
         if auth_flow is not None and AUTHORIZATION.lower() in request.call_headers:
             auth_flow = None
@@ -211,9 +226,7 @@ class Upstream:
         result = Result(
             status=response.status, media_type=media_type, body=body, headers=headers, decode=response_format.decode
         )
-        if response_format.convert is not None:
-            return await self._convert(result, response_format, response_format.convert)
-        if response_format.checked:
+        if response_format.checked and response_format.conversion is None:
             self._check(result, response_format)
         return result
 
@@ -223,9 +236,18 @@ class Upstream:
         except UpstreamInvalidError as error:
             raise self._format_error(response_format, result, error) from None
 
-    async def _convert(self, result: Result, response_format: Format, convert: Convert) -> Result:
+    async def _convert(self, result: Result, response_format: Format, conversion: Conversion) -> Result:
+        title = response_format.info.title
         try:
-            return await convert_result(result, response_format, convert)
+            return await self._converter.convert(result, response_format, conversion)
+        except TooLargeError:
+            raise UpstreamInvalidError(
+                f"the response of the upstream '{self._namespace}' is larger than {self._response_limit} bytes as JSON"
+            ) from None
+        except ConversionTimeoutError:
+            raise UpstreamInvalidError(
+                f"the response of the upstream '{self._namespace}' cannot be converted from {title} in time"
+            ) from None
         except ValueError as error:
             raise self._format_error(response_format, result, error) from None
 

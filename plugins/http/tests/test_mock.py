@@ -276,14 +276,14 @@ SHIPS = [{"name": "Fram & co", "tons": "402"}, {"name": 'G|ø"a', "tons": ""}]
     ],
 )
 async def test_example_in_the_declared_format(start: Any, raw_format: str, example: Any, data: Any) -> None:
-    pytest.importorskip({"html": "cssselect", "markdown": "markdown_it"}.get(raw_format, "yaml"))
+    pytest.importorskip({"html": "cssselect", "markdown": "pyromark"}.get(raw_format, "yaml"))
     call = await start({"outputRawFormat": raw_format, "x-example": example}, settings=MOCK)
     assert await call() == data
 
 
 @pytest.mark.parametrize("raw_format", ["xml", "csv", "tsv", "psv", "yaml", "html", "markdown"])
 async def test_echo_in_the_declared_format(start: Any, raw_format: str) -> None:
-    pytest.importorskip({"html": "cssselect", "markdown": "markdown_it"}.get(raw_format, "yaml"))
+    pytest.importorskip({"html": "cssselect", "markdown": "pyromark"}.get(raw_format, "yaml"))
     result = await (await start({"outputRawFormat": raw_format}, settings=MOCK))()
     assert "received" in str(result)
     assert "/things" in str(result)

@@ -53,6 +53,14 @@ def _add_network_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--call-limit", type=int, default=1000, metavar="N", help="maximum concurrent calls per exposer (default: 1000)"
     )
+    group.add_argument(
+        "--conversion-workers", type=_positive, default=2, metavar="N",
+        help="maximum number of processes that convert large responses of other formats to JSON (default: 2)",
+    )  # fmt: skip
+    group.add_argument(
+        "--conversion-timeout", type=_more_than_zero, default=10.0, metavar="SECONDS",
+        help="timeout for converting one response (default: 10)",
+    )  # fmt: skip
 
 
 def _add_connection_options(group: argparse._ArgumentGroup) -> None:
@@ -92,7 +100,7 @@ def _add_life_cycle_options(group: argparse._ArgumentGroup) -> None:
         help="also reload when a capability file changes; files with secrets are always watched",
     )  # fmt: skip
     group.add_argument(
-        "--watch-interval", type=_watch_interval, default=1.0, metavar="SECONDS",
+        "--watch-interval", type=_more_than_zero, default=1.0, metavar="SECONDS",
         help="seconds between two checks of watched files (default: 1)",
     )  # fmt: skip
     group.add_argument(
@@ -130,7 +138,7 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _watch_interval(text: str) -> float:
-    if not (interval := seconds(text)):
-        raise argparse.ArgumentTypeError("the interval must be greater than 0")
-    return interval
+def _more_than_zero(text: str) -> float:
+    if not (number := seconds(text)):
+        raise argparse.ArgumentTypeError(f"'{text}' is not greater than 0")
+    return number

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Mapping
-from datetime import date, datetime, time
 from functools import partial
 from io import BytesIO
 from typing import Any
@@ -14,7 +12,9 @@ import orjson
 from fastavro.schema import SchemaParseException, UnknownType
 from fastavro.utils import generate_one
 
-from .format import Format, FormatDeclaration, reject
+from adapter_host_http.conversions.conversion import Conversion
+
+from .format import Format, FormatDeclaration
 from .schema_file import read_schema
 
 
@@ -24,7 +24,9 @@ def compile_format(declared: FormatDeclaration) -> Format | None:
     if file is None:
         return None
     try:
-        schema = fastavro.parse_schema(orjson.loads(file[1]))
+        declaration = orjson.loads(file[1])
+        schema = fastavro.parse_schema(declaration)
+        conversion = Conversion("avro", schema=declaration)
     except (ValueError, LookupError, TypeError, SchemaParseException, UnknownType) as error:
         declared.problem(f"'{declared.schema}' is not a valid Avro schema ({type(error).__name__}: {error})")
         return None
@@ -34,19 +36,7 @@ def compile_format(declared: FormatDeclaration) -> Format | None:
     if _has_unbounded_array(schema):
         declared.problem(f"'{declared.schema}': an array of elements of zero bytes has no size limit")
         return None
-    return Format(declared.info, convert=partial(from_avro, schema=schema), encode=partial(to_avro, schema=schema))
-
-
-def from_avro(body: bytes, charset: str | None, schema: Any) -> Any:
-    """Return the data of one record."""
-    stream = BytesIO(body)
-    try:
-        data = fastavro.schemaless_reader(stream, schema, None)
-    except (EOFError, LookupError, TypeError, OverflowError, MemoryError):
-        reject("it does not match the schema")
-    if stream.tell() != len(body):
-        reject("data after the record")
-    return _to_json(data)
+    return Format(declared.info, conversion=conversion, encode=partial(to_avro, schema=schema))
 
 
 def to_avro(data: Any, schema: Any) -> bytes:
@@ -89,16 +79,3 @@ def _find_recursion(schema: Any, above: tuple[str, ...]) -> str | None:
 def _subschemas(schema: Mapping[str, Any]) -> list[Any]:
     fields = [field["type"] for field in schema.get("fields", ())]
     return [*fields, *(schema[key] for key in ("items", "values") if key in schema)]
-
-
-def _to_json(data: Any) -> Any:
-    """Return data as JSON types: bytes in base64, dates, times and decimals as text."""
-    if isinstance(data, dict):
-        return {name: _to_json(value) for name, value in data.items()}
-    if isinstance(data, list):
-        return [_to_json(element) for element in data]
-    if isinstance(data, bytes):
-        return b64encode(data).decode()
-    if isinstance(data, date | datetime | time):
-        return data.isoformat()
-    return data if data is None or isinstance(data, str | int | float | bool) else str(data)

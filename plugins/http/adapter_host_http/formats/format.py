@@ -7,22 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import orjson
 
 from adapter_host import BuildContext
 from adapter_host_http.config import HttpOperationSpec
+from adapter_host_http.conversions.conversion import Conversion
 
 JSON: Final = "application/json"
 
-
-class FormatError(ValueError):
-    """A response or schema that is not in its format; the message never quotes a response."""
-
-
-Convert = Callable[[bytes, str | None], Any]
-"""Return a response's data from its bytes and their declared charset; raise `ValueError`."""
 
 Encode = Callable[[Any], bytes]
 """Encode data in a format, for the mock server."""
@@ -47,7 +41,7 @@ class Format:
     info: FormatInfo
     decode: Callable[[bytes], Any] = orjson.loads
     checked: bool = True
-    convert: Convert | None = None
+    conversion: Conversion | None = None
     encode: Encode = orjson.dumps
     allows_empty: bool = False
     """Whether an empty body is a valid response."""
@@ -84,7 +78,7 @@ FORMATS: Final = {
     "psv": FormatInfo("PSV", ("text/plain",), "separated", ambiguous=True),
     "yaml": FormatInfo("YAML", ("application/yaml", "application/x-yaml", "text/yaml"), "yaml"),
     "html": FormatInfo("HTML", ("text/html", "application/xhtml+xml"), "html", "lxml and cssselect", ambiguous=True),
-    "markdown": FormatInfo("Markdown", ("text/markdown",), "markdown", "markdown-it-py", ambiguous=True),
+    "markdown": FormatInfo("Markdown", ("text/markdown",), "markdown", "pyromark", ambiguous=True),
     "avro": FormatInfo("Avro", ("application/avro", "avro/binary"), "avro", "fastavro"),
     "protobuf": FormatInfo("Protobuf", ("application/protobuf", "application/x-protobuf"), "protobuf", "protobuf"),
     "binary": FormatInfo("bytes", ("application/octet-stream",)),
@@ -129,11 +123,6 @@ def compile_format(spec: HttpOperationSpec, context: BuildContext) -> Format:
         declared.problem(message, "outputRawFormat", code="missing-package")
         compiled = None
     return compiled or _BUILT_IN["json"]
-
-
-def reject(reason: str) -> NoReturn:
-    """Raise `FormatError`; the reason must not quote the response."""
-    raise FormatError(reason)
 
 
 def _unknown_format_message(label: str) -> str:

@@ -13,7 +13,7 @@ from google.protobuf.descriptor_pb2 import (
     FileDescriptorProto,
 )
 
-from .format import reject
+from adapter_host_http.conversions.errors import reject
 
 _TOKEN: Final = re.compile(
     r"""//[^\n]*|/\*.*?\*/|\s+|("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|[.\w]+|[-+{}\[\]()<>=;,:/])""", re.DOTALL

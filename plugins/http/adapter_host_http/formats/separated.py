@@ -9,9 +9,9 @@ from io import StringIO
 from typing import Any, Final
 
 from adapter_host import text_of
+from adapter_host_http.conversions.conversion import Conversion
 
-from .format import Format, FormatDeclaration, reject
-from .text import read_text, unique_names
+from .format import Format, FormatDeclaration
 
 _SEPARATORS: Final = {"csv": ",", "tsv": "\t", "psv": "|"}
 
@@ -21,20 +21,9 @@ def compile_format(declared: FormatDeclaration) -> Format:
     separator = _SEPARATORS[declared.spec.output_raw_format]
     return Format(
         declared.info,
-        convert=partial(from_separated, separator=separator),
+        conversion=Conversion("separated", separator=separator),
         encode=partial(to_separated, separator=separator),
     )
-
-
-def from_separated(body: bytes, charset: str | None, separator: str) -> list[dict[str, str]]:
-    """Return the rows as objects by the names in the first row; every cell is text."""
-    reader = csv.reader(StringIO(read_text(body, charset), newline=""), delimiter=separator, strict=True)
-    try:
-        rows = (row for row in reader if row)
-        names = unique_names(next(rows, []))
-        return [_row_object(names, row, reader.line_num) for row in rows]
-    except csv.Error as error:
-        return reject(f"line {reader.line_num}: {error}")
 
 
 def to_separated(data: Any, separator: str) -> bytes:
@@ -46,12 +35,6 @@ def to_separated(data: Any, separator: str) -> bytes:
     writer.writerow(names)
     writer.writerows(_cells(row, names) for row in objects)
     return out.getvalue().encode()
-
-
-def _row_object(names: list[str], row: list[str], line: int) -> dict[str, str]:
-    if any(row[len(names) :]):
-        reject(f"line {line} has more cells than the header")
-    return dict(zip(names, row, strict=False))
 
 
 def _cells(row: Mapping[str, Any], names: Iterable[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Decode text in any charset."""
+"""Text in any charset, names of columns, and the size of data."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import codecs
 from collections.abc import Iterable
 from typing import Final
 
-from .format import reject
+from .errors import TooLargeError, reject
 
 _BYTE_ORDER_MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -46,3 +46,18 @@ def unique_names(names: Iterable[str]) -> list[str]:
             unique = f"{name}_{counts[name]}"
         names_seen[unique] = None
     return list(names_seen)
+
+
+class SizeLimit:
+    """Counts the characters of data while it is built; `limit` bounds the size of the data as JSON."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self, limit: int) -> None:
+        self._left = limit
+
+    def add(self, characters: int) -> None:
+        """Count characters; raise `TooLargeError` beyond the limit."""
+        self._left -= characters
+        if self._left < 0:
+            raise TooLargeError

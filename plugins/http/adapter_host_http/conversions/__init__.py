@@ -1,0 +1,1 @@
+"""Conversions of responses to JSON; worker processes import them, so they import nothing of the host."""
