@@ -11,9 +11,8 @@ from lxml import etree  # type: ignore[import-untyped]
 
 from .conversion import Convert
 from .errors import reject
-from .text import SizeLimit, read_text, unique_names
+from .text import SizeLimit, cell_limit, read_text, unique_names
 
-MAX_CELLS: Final = 1_000_000
 MAX_ATTRIBUTES: Final = 1000
 
 _FEW_ATTRIBUTES: Final = 8 * 1024
@@ -37,12 +36,12 @@ def _from_html(body: bytes, charset: str | None, limit: int, *, select: etree.XP
     page = _Page(_parse(body, charset), select)
     size = SizeLimit(limit)
     tables: list[list[dict[str, str]]] = []
-    cells_left = MAX_CELLS
+    cells_left = most_cells = cell_limit(len(body))
     for table in page.tables:
         names, rows = _read(table)
         cells_left -= len(names) * (1 + len(rows))
         if cells_left < 0:
-            reject(f"more than {MAX_CELLS:,} cells")
+            reject(f"more than {most_cells:,} cells")
         texts = [page.text(cell, size) for cell in names]
         if any(texts):
             unique = unique_names(texts)

@@ -11,10 +11,8 @@ from pyromark import Markdown, Options
 
 from .conversion import Convert
 from .errors import reject
-from .text import SizeLimit, read_text, unique_names
+from .text import SizeLimit, cell_limit, read_text, unique_names
 from .yaml import read_yaml
-
-MAX_CELLS: Final = 1_000_000
 
 _FENCE: Final = "---\n"
 _TEXTS: Final = ("Text", "Code")
@@ -32,7 +30,7 @@ def converter(heading: str) -> Convert:
 def _from_markdown(body: bytes, charset: str | None, limit: int, *, heading: str) -> dict[str, Any]:
     """Return the `frontMatter` if there is one, the `tables` and the `sections` of a document."""
     front, text = _split(read_text(body, charset).replace("\r\n", "\n"))
-    reader = _Reader(limit)
+    reader = _Reader(limit, cell_limit(len(text)))
     reader.read(text)
     sections = _select_sections(reader.sections, heading) if heading else reader.sections
     return {
@@ -58,10 +56,11 @@ class _Section:
 class _Reader:
     """Reads the events of the parser: a name each, or the name of a kind with its content."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, most_cells: int) -> None:
         self.sections = [_Section()]
         self._size = SizeLimit(limit)
         self._cells = 0
+        self._most_cells = most_cells
         self._depth = 0
         self._pieces: list[str] = []
         self._rows: list[list[str]] = []
@@ -95,8 +94,8 @@ class _Reader:
         if name == "TableCell":
             self._rows[-1].append(self._text())
             self._cells += 1
-            if self._cells > MAX_CELLS:
-                reject(f"more than {MAX_CELLS:,} cells")
+            if self._cells > self._most_cells:
+                reject(f"more than {self._most_cells:,} cells")
         elif name == "Table" and not self._depth:
             self._end_table()
         elif name == "Heading" and not self._depth:

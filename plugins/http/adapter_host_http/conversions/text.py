@@ -8,6 +8,9 @@ from typing import Final
 
 from .errors import TooLargeError, reject
 
+MAX_CELLS: Final = 1_000_000
+FREE_CELLS: Final = 10_000
+
 _BYTE_ORDER_MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -46,6 +49,14 @@ def unique_names(names: Iterable[str]) -> list[str]:
             unique = f"{name}_{counts[name]}"
         names_seen[unique] = None
     return list(names_seen)
+
+
+def cell_limit(length: int) -> int:
+    """Return how many cells the tables of a text may have: about as many as it has characters.
+
+    Empty cells that complete short rows count, too; short texts could have millions of them.
+    """
+    return min(MAX_CELLS, FREE_CELLS + length)
 
 
 class SizeLimit:
