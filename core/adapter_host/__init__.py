@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .connections import client_tls_context as client_tls_context
     from .connections import ended_cleanly as ended_cleanly
     from .connections import has_unread_data as has_unread_data
+    from .daemon_threads import DaemonThreads as DaemonThreads
     from .document.messages import did_you_mean as did_you_mean
     from .errors import AdapterHostError as AdapterHostError
     from .errors import ArgumentError as ArgumentError
@@ -111,6 +112,7 @@ if TYPE_CHECKING:
     from .plugin.manager import PluginInfo as PluginInfo
     from .plugin.manager import Plugins as Plugins
     from .plugin.step_type import StepType as StepType
+    from .regular_files import read_regular_file as read_regular_file
     from .server.access import PRINCIPAL as PRINCIPAL
     from .server.problem_json import problem_response as problem_response
     from .server.request_body import BodyTooLargeError as BodyTooLargeError
@@ -147,6 +149,7 @@ _EXPORTS = {
     "client_session": ("ClientConnector", "StaleConnectionError", "open_client_session"),
     "compiler.references": ("normalize_name",),
     "connections": ("client_tls_context", "ended_cleanly", "has_unread_data"),
+    "daemon_threads": ("DaemonThreads",),
     "document.messages": ("did_you_mean",),
     "errors": (
         "AdapterHostError",
@@ -198,6 +201,7 @@ _EXPORTS = {
     "plugin.hookspecs": ("RegisterBindSource", "RegisterConsumer", "RegisterExposer", "RegisterStepType", "hookimpl"),
     "plugin.manager": ("PluginInfo", "Plugins"),
     "plugin.step_type": ("StepType",),
+    "regular_files": ("read_regular_file",),
     "server.access": ("PRINCIPAL",),
     "server.problem_json": ("problem_response",),
     "server.request_body": (

@@ -16,6 +16,7 @@ from adapter_host.document.nodes import MAX_DEPTH
 from adapter_host.document.yaml_errors import is_too_deep
 from adapter_host.document.yaml_reader import LOADER
 from adapter_host.errors import BindError
+from adapter_host.regular_files import read_regular_file
 
 from .binds import BindSource
 
@@ -68,8 +69,7 @@ class FileSource(BindSource):
         try:
             if self._path.exists() and not self._path.is_file():
                 raise BindError("is not a file")
-            with self._path.open("rb") as stream:
-                raw = stream.read(MAX_BYTES + 1)
+            raw = read_regular_file(self._path, MAX_BYTES + 1)
         except FileNotFoundError:
             raise BindError("does not exist; create it") from None
         except (OSError, ValueError) as error:

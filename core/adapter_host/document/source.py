@@ -1,6 +1,5 @@
 """A document: plain data with file, line and column of every value."""
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -9,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from adapter_host.errors import Problem, ProblemsError
+from adapter_host.regular_files import read_regular_file
 
 from .nodes import Loc, Node, Position, node_from_data
 from .yaml_reader import read_nodes
@@ -43,10 +43,7 @@ class Source:
         """Read a file; raise ProblemsError."""
         file = str(path)
         try:
-            with open(path, "rb") as stream:
-                if os.fstat(stream.fileno()).st_size > MAX_BYTES:
-                    raise _too_large(file)
-                raw = stream.read(MAX_BYTES + 1)
+            raw = read_regular_file(path, MAX_BYTES + 1)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             raise ProblemsError([Problem(f"cannot read: {reason}", file, code="unreadable")]) from error

@@ -104,16 +104,17 @@ class Host:
         return tuple(exposer_statuses(self.plans, self._listeners.values() or self._reserved_listeners, **state))
 
     def check(self) -> tuple[Problem, ...]:
-        """Return the problems, warnings included, that a reload of the current documents would report.
-
-        Compile all documents and start nothing. In an event loop, call it in a thread.
-        """
+        """Return all problems that a reload would report, and start nothing; see `check_in_thread` for event loops."""
         try:
             generation = self._build(self._documents, self._reloader.next_settings(self.settings))
             generation.require_secrets()
         except ProblemsError as error:
             return tuple(error.problems)
         return generation.warnings
+
+    async def check_in_thread(self) -> tuple[Problem, ...]:
+        """Return the result of `check`; one check runs at a time."""
+        return await self._reload_queue.checks.run(self.check)
 
     @property
     def step_types(self) -> Mapping[str, tuple[StepType[Any], ...]]:
@@ -202,7 +203,7 @@ class Host:
             raise StartError("the host is draining" if self._draining else "the host is not started")
         old, listen = self._generation, bool(self._listeners)
         settings = self._reloader.next_settings(self.settings)
-        new = await asyncio.to_thread(self._build, documents or self._documents, settings)
+        new = await self._reload_queue.builds.run(self._build, documents or self._documents, settings)
         new.require_secrets()
         listeners = plan_listeners(new.plans, settings) if listen else []
         await old.release_listeners()

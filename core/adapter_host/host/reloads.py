@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
+from adapter_host.daemon_threads import DaemonThreads
 from adapter_host.errors import ProblemsError, StartError
 from adapter_host.settings import Settings
 
@@ -33,10 +34,14 @@ class Reloader:
 
 
 class ReloadQueue:
-    """Runs reloads one after another; a reload continues if the task that awaits it is cancelled."""
+    """Runs reloads one after another; a reload continues if the task that awaits it is cancelled.
+
+    `builds` and `checks` are the threads that compile documents, for reloads and for nothing else.
+    """
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
+        self.builds, self.checks = DaemonThreads(1), DaemonThreads(1)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, reload: Callable[[], Awaitable[None]]) -> None:

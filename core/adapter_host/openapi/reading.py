@@ -11,6 +11,7 @@ import yaml
 from adapter_host.document.nodes import Loc, Node, Position
 from adapter_host.document.yaml_reader import LOADER, read_nodes
 from adapter_host.errors import Problem, ProblemsError
+from adapter_host.regular_files import read_regular_file
 
 from .fetch import FetchError, fetch
 
@@ -76,8 +77,7 @@ def read_document(name: str) -> Document:
 
 def _read_file(name: str) -> bytes:
     try:
-        with open(name, "rb") as stream:
-            raw = stream.read(MAX_BYTES + 1)
+        raw = read_regular_file(name, MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise _unreadable(name, f"cannot read: {reason}") from error

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import mimetypes
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import ClassVar, Final, ParamSpec, TypeVar
 from urllib.parse import unquote
 
-from adapter_host.errors import NotFoundError, RefusedError
+from adapter_host.daemon_threads import DaemonThreads
+from adapter_host.errors import NotFoundError, RefusedError, UnavailableError
+from adapter_host.regular_files import read_regular_file
 
 log = logging.getLogger("adapter_host")
+
+ArgumentsT = ParamSpec("ArgumentsT")
+ReturnedT = TypeVar("ReturnedT")
 
 _MEDIA_TYPES: Final = {
     ".jsonl": "application/jsonl",
@@ -52,16 +58,34 @@ class Location:
     """The `location` in a document: a file, or a folder of files.
 
     Hidden files, files outside the folder and anything but plain files are never returned, for any path and any
-    symbolic link. Files are read on request. `limit` is the maximum size of a file, in bytes. Every method blocks on
-    the disk: call it in a thread from an event loop.
+    symbolic link. Files are read on request. `limit` is the maximum size of a file, in bytes. Every other method blocks
+    on the disk: call it by `in_thread` from an event loop.
     """
 
     MOST: ClassVar[int] = 10_000
     """The maximum number of listed files."""
 
+    THREADS: ClassVar[int] = 4
+    """The maximum number of threads that read files of one location at a time."""
+
+    TIMEOUT: ClassVar[float] = 10.0
+    """Seconds that one access may take."""
+
     def __init__(self, path: Path, limit: int) -> None:
         self._path = path
         self._limit = limit
+        self._threads = DaemonThreads(self.THREADS)
+
+    async def in_thread(
+        self, function: Callable[ArgumentsT, ReturnedT], *args: ArgumentsT.args, **kwargs: ArgumentsT.kwargs
+    ) -> ReturnedT:
+        """Run a function that reads these files in a thread; raise `UnavailableError` if the disk is too slow."""
+        try:
+            async with asyncio.timeout(self.TIMEOUT):
+                return await self._threads.run(function, *args, **kwargs)
+        except TimeoutError:
+            log.warning("%s: cannot be read within %g s", self._path, self.TIMEOUT)
+            raise UnavailableError("the files cannot be read in time") from None
 
     def exists(self) -> bool:
         """Return whether the file or folder exists."""
@@ -107,7 +131,8 @@ class Location:
         """Return the bytes of a file; raise `NotFoundError`, or `RefusedError` beyond the limit."""
         resolved = self._resolve(path)
         try:
-            body = _read(resolved, self._limit + 1)
+            # Since the check, the file may have become a link or a pipe.
+            body = read_regular_file(resolved, self._limit + 1, follow_link=False)
         except OSError as error:
             raise NotFoundError("file not found") from error
         if len(body) > self._limit:
@@ -148,15 +173,6 @@ def _is_allowed(segment: str) -> bool:
     if not segment or segment.startswith(".") or any(character in segment for character in "/\\\0"):
         return False
     return not any("\ud800" <= character <= "\udfff" for character in segment)
-
-
-def _read(path: Path, limit: int) -> bytes:
-    # The file may have become a link or a pipe since the check: do not follow the one, nor block on the other.
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    with open(os.open(path, flags), "rb") as stream:
-        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-            raise OSError("not a plain file")
-        return stream.read(limit)
 
 
 @cache

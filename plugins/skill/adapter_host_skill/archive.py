@@ -34,9 +34,9 @@ class Archive:
         """Return the current archive; raises `NotFoundError` without files, `RefusedError` beyond a limit."""
         # Concurrent requests share one build.
         async with self._lock:
-            files = await asyncio.to_thread(self._location.files)
+            files = await self._location.in_thread(self._location.files)
             if self._response is None or files != self._files:
-                self._response = await asyncio.to_thread(self._make, files)
+                self._response = await self._location.in_thread(self._make, files)
                 self._files = files
             return self._response
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Final
 
 from aiohttp import web
 
-from adapter_host import ArgumentError, NotFoundError, guess_media_type
+from adapter_host import ArgumentError, Location, NotFoundError, guess_media_type
 
 from .archive import Archive
 from .catalogue import Skill
@@ -37,9 +36,9 @@ class _SkillEndpoints:
 
     async def contents(self) -> CacheableResponse:
         """Return the list of files."""
-        if self._location is None or not await asyncio.to_thread(self._location.is_folder):
+        if self._location is None or not await self._location.in_thread(self._location.is_folder):
             raise NotFoundError("the skill has no files")
-        files = await asyncio.to_thread(self._location.files)
+        files = await self._location.in_thread(self._location.files)
         listing = [
             {"path": file.path, "size": file.size, "type": guess_media_type(file.path) or BYTES} for file in files
         ]
@@ -51,14 +50,17 @@ class _SkillEndpoints:
             raise ArgumentError("file", "the path must name a file below the skill's folder")
         if self._location is None:
             raise NotFoundError("the skill has no files")
-        body = await asyncio.to_thread(self._location.read, path)
-        return await asyncio.to_thread(CacheableResponse.from_file, path, body)
+        return await self._location.in_thread(_read_file, self._location, path)
 
     async def archive(self) -> CacheableResponse:
         """Return all files as a zip archive."""
         if self._archive is None:
             raise NotFoundError("the skill has no files")
         return await self._archive.response()
+
+
+def _read_file(location: Location, path: str) -> CacheableResponse:
+    return CacheableResponse.from_file(path, location.read(path))
 
 
 class _Routes:

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from adapter_host.daemon_threads import DaemonThreads
+
 Snapshot = frozenset[tuple[str, int, int, int]]
 """The path, modification time, size and inode of each file. Stat follows links, as needed for mounted volumes."""
 
@@ -34,11 +36,12 @@ async def wait_for_change(watched_files: Callable[[], Iterable[str]], before: Sn
     Files are checked every `interval` seconds. `watched_files` may return more files later: a new one may have changed
     since it was loaded.
     """
+    threads = DaemonThreads(1)
     while True:
         await asyncio.sleep(interval)
-        now = await asyncio.to_thread(snapshot, watched_files())
+        now = await threads.run(snapshot, watched_files())
         if now == before:
             continue
         await asyncio.sleep(interval / 4)
-        if now == await asyncio.to_thread(snapshot, watched_files()):
+        if now == await threads.run(snapshot, watched_files()):
             return now

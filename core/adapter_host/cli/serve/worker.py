@@ -74,7 +74,7 @@ class WorkerReloader(CommandReloader):
 
     async def reload(self, reload_here: Callable[[], Awaitable[None]]) -> None:
         """Request a reload of all workers and wait for this one; raise `ProblemsError` or `StartError`."""
-        problems = await asyncio.to_thread(self._host.check)
+        problems = await self._host.check_in_thread()
         if not all(problem.warning for problem in problems):
             raise ProblemsError(problems)
         loop = asyncio.get_running_loop()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from aiohttp import web
 
 from adapter_host import AdapterHostError, LoadedCapability, ProblemsError
@@ -19,7 +17,6 @@ class ConfigEndpoints:
 
     def __init__(self, loaded: LoadedCapability) -> None:
         self._loaded = loaded
-        self._validation_lock = asyncio.Lock()
 
     async def get(self, _: web.Request) -> web.Response:
         """Return the served document, with imports resolved and secrets masked."""
@@ -29,9 +26,7 @@ class ConfigEndpoints:
         """Validate the documents on disk without serving them."""
         host = check_caller(request)
         _refuse_body(request)
-        # One at a time, as each compiles all documents.
-        async with self._validation_lock:
-            problems = await asyncio.to_thread(host.check)
+        problems = await host.check_in_thread()
         valid = all(problem.warning for problem in problems)
         return json_response({"valid": valid, "problems": [problem_to_dict(problem) for problem in problems]})
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+from adapter_host import DaemonThreads
 
 from .metrics import Metrics
 
@@ -51,6 +54,7 @@ class OtlpExporter:
         self._span_processor: BatchSpanProcessor | None = None
         self._metric_exporter: OTLPMetricExporter | None = None
         self._push_task: asyncio.Task[None] | None = None
+        self._threads = DaemonThreads(2)
 
     def open(self) -> None:
         """Start exporting."""
@@ -71,7 +75,7 @@ class OtlpExporter:
     async def _push_periodically(self) -> None:
         while True:
             await asyncio.sleep(PUSH_INTERVAL)
-            await asyncio.to_thread(self._push)
+            await self._threads.run(self._push)
 
     def _push(self) -> None:
         data = self._reader.get_metrics_data()
@@ -87,7 +91,10 @@ class OtlpExporter:
         spans, metric_exporter = self._span_processor, self._metric_exporter
         if spans is None or metric_exporter is None:
             return
-        await asyncio.gather(asyncio.to_thread(spans.shutdown), asyncio.to_thread(self._push))
+        # A collector may prolong an export beyond its timeout, byte by byte.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(EXPORT_TIMEOUT + 1):
+                await asyncio.gather(self._threads.run(spans.shutdown), self._threads.run(self._push))
         metric_exporter.shutdown()
         self._metrics.remove_reader(self._reader)
         self._span_processor = self._metric_exporter = None

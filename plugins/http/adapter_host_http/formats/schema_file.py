@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from adapter_host import read_regular_file
+
 from .format import FormatDeclaration
 
 MAX_BYTES: Final = 1024 * 1024
@@ -37,8 +39,7 @@ def read_within(folder: Path, name: str) -> tuple[Path, bytes]:
         raise PermissionError(None, "a schema must be in the document's folder or below")
     if not path.is_file():
         raise FileNotFoundError(None, "file not found")
-    with path.open("rb") as stream:
-        text = stream.read(MAX_BYTES + 1)
+    text = read_regular_file(path, MAX_BYTES + 1)
     if len(text) > MAX_BYTES:
         raise OSError(None, f"larger than {MAX_BYTES} bytes")
     return path, text

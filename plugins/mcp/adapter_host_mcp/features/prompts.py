@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -130,7 +129,7 @@ def _from_file(location: Location, inputs: Sequence[Input]) -> Call:
 
     async def render(arguments: Arguments) -> Result:
         try:
-            text = (await asyncio.to_thread(location.read)).decode("utf-8-sig")
+            text = (await location.in_thread(location.read)).decode("utf-8-sig")
         except (OperationError, UnicodeDecodeError) as error:
             # Not an error of the client, which does not know that there is a file.
             raise InternalError("cannot read the file of the prompt") from error

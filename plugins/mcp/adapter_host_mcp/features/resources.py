@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,7 @@ from adapter_host import (
     Operations,
     OperationSpec,
     Result,
+    UnavailableError,
     guess_media_type,
 )
 from adapter_host_mcp.config import McpFileSpec, McpResourceSpec
@@ -96,7 +96,7 @@ class FileResource(Resource):
         return None if path is None else {"path": path}
 
     async def entries(self) -> list[dict[str, Any]]:
-        return [self._entry(item.path, item.size) for item in await asyncio.to_thread(self.location.files)]
+        return [self._entry(item.path, item.size) for item in await self.location.in_thread(self.location.files)]
 
     def _entry(self, path: str, size: int) -> dict[str, Any]:
         if not path:
@@ -176,7 +176,7 @@ def _find_location(spec: McpFileSpec, context: BuildContext) -> Location | None:
 def _file_resource(spec: McpFileSpec, location: Location) -> FileResource:
     async def call(arguments: Arguments) -> Result:
         path = arguments.get("path", "")
-        body = await asyncio.to_thread(location.read, path)
+        body = await location.in_thread(location.read, path)
         declared, guessed = spec.mime_type, guess_media_type(path or str(spec.location))
         media_type = guessed or declared if path else declared or guessed
         return Result(body=body, media_type=_actual_media_type(media_type or "", body))
@@ -200,5 +200,8 @@ def _actual_media_type(media_type: str, body: bytes) -> str:
 async def warn_missing_locations(locations: Sequence[tuple[str, Location]]) -> None:
     """Log a warning for each location that does not exist (yet)."""
     for name, location in locations:
-        if not await asyncio.to_thread(location.exists):
-            log.warning("%s: its location does not exist", name)
+        try:
+            if not await location.in_thread(location.exists):
+                log.warning("%s: its location does not exist", name)
+        except UnavailableError:
+            log.warning("%s: its location does not respond", name)

@@ -28,6 +28,8 @@ from mcp_types import (
 )
 from pydantic import ValidationError
 
+from adapter_host import DaemonThreads
+
 from .decoding import decode_body
 
 log = logging.getLogger("adapter_host.mcp")
@@ -73,6 +75,8 @@ class _Client:
     def __init__(self, source: int, sink: int, limit: int, scope: anyio.CancelScope) -> None:
         self._chunks = _InputReader(source)
         self._sink = sink
+        # A client that does not read must not delay the end of the process.
+        self._output = DaemonThreads(1)
         self._limit = limit
         self._scope = scope
         self._writing = asyncio.Lock()
@@ -141,7 +145,7 @@ class _Client:
         data = message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"
         try:
             async with self._writing:
-                await asyncio.to_thread(_write, self._sink, data)
+                await self._output.run(_write, self._sink, data)
         except OSError as error:
             log.info("client disconnected: %s", error.strerror)
             self._scope.cancel()

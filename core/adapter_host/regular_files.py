@@ -1,0 +1,24 @@
+"""Read files without waiting for anything but the disk."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+def read_regular_file(path: str | Path, limit: int, *, follow_link: bool = True) -> bytes:
+    """Return at most `limit` bytes of a file; raise `OSError`, also for a pipe, socket or device.
+
+    `open` would wait for the writer of a pipe, and reading a device may never end.
+    """
+    flags = _FLAGS if follow_link else _FLAGS | getattr(os, "O_NOFOLLOW", 0)
+    with open(os.open(path, flags), "rb") as stream:
+        mode = os.fstat(stream.fileno()).st_mode
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "it is a folder" if stat.S_ISDIR(mode) else "it is not a regular file")
+        return stream.read(limit)
