@@ -27,6 +27,9 @@ from adapter_host import (
     hookimpl,
 )
 
+SLOW = 50.0
+"""Seconds that a conversion may take on a machine that is busy with other tests."""
+
 Reply = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -173,7 +176,7 @@ async def start(api: Api) -> AsyncIterator[Start]:
             host = Host(
                 document(declared, {name: name for name in secrets}),
                 plugins=plugins(),
-                settings=Settings(**{"environment": secrets, **(settings or {})}),
+                settings=Settings(**{"environment": secrets, "conversion_timeout": SLOW, **(settings or {})}),
             )
             await stack.enter_async_context(host)
             return StartedHost(host)
