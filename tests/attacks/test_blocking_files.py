@@ -27,10 +27,6 @@ REST = """
           operations: [{method: GET, outputParameters: [{type: string, value: a}]}]
 """
 IMPORT = "naftiko: 1.0.0-alpha2\ncapability:\n  consumes: [{import: up, location: ./pipe.yaml}]" + REST
-BIND = (
-    "naftiko: 1.0.0-alpha2\nbinds: [{namespace: b, location: file:///./pipe.env, keys: {K: k}}]\ncapability:"
-    + REST.replace("value: a}", "value: '{{b.K}}'}")
-)
 SCHEMA = """\
 naftiko: 1.0.0-alpha2
 capability:
@@ -57,12 +53,11 @@ def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     ("document", "pipe", "command", "reason"),
     [
         (IMPORT, "pipe.yaml", ("validate", "it.yaml"), "it is not a regular file"),
-        (BIND, "pipe.env", ("validate", "it.yaml"), "is not a file"),
         (SCHEMA, "pipe.avsc", ("validate", "it.yaml"), "file not found"),
         (OPENAPI, "pipe.json", ("import", "openapi", "it.yaml"), "it is not a regular file"),
         ("", "pipe.yaml", ("validate", "pipe.yaml"), "it is not a regular file"),
     ],
-    ids=["import", "bind", "schema", "reference", "document"],
+    ids=["import", "schema", "reference", "document"],
 )
 async def test_pipe_in_place_of_a_file(
     tmp_path: Path, document: str, pipe: str, command: Sequence[str], reason: str

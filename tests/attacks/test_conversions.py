@@ -46,10 +46,10 @@ capability:
 
 
 class Pages:
-    """An API of hostile pages; `slow` counts the requests for a slow one."""
+    """An API of hostile pages; `sent` counts them."""
 
     def __init__(self) -> None:
-        self.slow = asyncio.Semaphore(0)
+        self.sent = asyncio.Semaphore(0)
 
     async def serve(self, connection: Connection) -> None:
         while True:
@@ -60,11 +60,8 @@ class Pages:
                 b"/slow": (SLOW_PAGE, b"text/html"),
                 b"/rows": (ROWS, b"text/csv"),
             }[path]
-            await connection.send(
-                response(body).replace(b"application/json", media_type, 1),
-            )
-            if path == b"/slow":
-                self.slow.release()
+            await connection.send(response(body).replace(b"application/json", media_type, 1))
+            self.sent.release()
 
 
 def get(path: str, method: str = "GET") -> bytes:
@@ -91,12 +88,18 @@ def write_skill(folder: Path) -> None:
 async def test_slow_conversions_whose_callers_have_left(tmp_path: Path, path: str) -> None:
     """They took every thread of the default executor, for minutes, and SIGTERM waited for them."""
     write_skill(tmp_path)
+    pages = Pages()
     async with AsyncExitStack() as stack:
-        upstream = await stack.enter_async_context(raw_upstream(Pages().serve))
+        upstream = await stack.enter_async_context(raw_upstream(pages.serve))
         host = await stack.enter_async_context(host_process(tmp_path, DOCUMENT.format(url=upstream.url)))
-        for _ in range(8):
-            async with connect(host.port("front")) as caller:
+        async with AsyncExitStack() as callers:
+            for _ in range(8):
+                caller = await callers.enter_async_context(connect(host.port("front")))
                 await caller.send(get(path))
+                await pages.sent.acquire()
+            # The host has read the pages when it has handled further requests.
+            for _ in range(20):
+                assert status_of(await exchange(host.port("front"), get("/nowhere"))) == 404
         await check_others(host)
         assert await host.terminate() == 0
 
@@ -110,7 +113,7 @@ async def test_slow_conversions_whose_callers_wait(tmp_path: Path) -> None:
         for _ in range(8):
             caller = await stack.enter_async_context(connect(host.port("front")))
             await caller.send(get("/slow"))
-            await pages.slow.acquire()
+            await pages.sent.acquire()
         await check_others(host)
         assert await host.terminate() == 0
 
