@@ -1,9 +1,8 @@
-"""Starts and limits worker processes, which do not inherit the host's environment."""
+"""Starts and limits worker processes."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from pathlib import Path
 
@@ -11,13 +10,6 @@ from pathlib import Path
 def worker_command(file: str) -> list[str]:
     """Return the command that runs a file of this package."""
     return [sys.executable, "-P", "-s", str(Path(__file__).with_name(file))]
-
-
-def worker_environment() -> dict[str, str]:
-    """Return environment variables with the module search path only."""
-    environment = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    # Windows cannot start processes without it.
-    return environment | {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
 
 
 def limit_process(process: int, memory: int) -> None:

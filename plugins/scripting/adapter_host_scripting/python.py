@@ -12,7 +12,7 @@ from typing import Any, Final
 import orjson
 from pydantic_monty import AsyncMonty, MontyCrashedError, MontyError, MontyRuntimeError
 
-from adapter_host import Arguments, UnavailableError
+from adapter_host import Arguments, UnavailableError, worker_environment
 
 from .files import Source
 from .instrumentation import COUNT_FUNCTION
@@ -28,7 +28,7 @@ from .language import (
     Run,
     ScriptError,
 )
-from .processes import limit_process, worker_command, worker_environment
+from .processes import limit_process, worker_command
 from .python_syntax import instrument
 
 _log = logging.getLogger("adapter_host.scripting")

@@ -87,6 +87,7 @@ def _build_host(paths: Sequence[str], options: argparse.Namespace) -> Host:
             minimum_rate=options.minimum_rate,
             connection_limit=options.connection_limit,
             connection_limit_per_address=options.connection_limit_per_address,
+            response_limit=options.response_limit,
             conversion_workers=options.conversion_workers,
             conversion_timeout=options.conversion_timeout,
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from adapter_host.capability.media_types import parse_size
 from adapter_host.cli.logging import BUFFER, LEVELS
 from adapter_host.cli.options import add_upstream_options, network, port_pair, seconds
 
@@ -53,6 +54,10 @@ def _add_network_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--call-limit", type=int, default=1000, metavar="N", help="maximum concurrent calls per exposer (default: 1000)"
     )
+    group.add_argument(
+        "--response-limit", type=_size, default=10 * 1024 * 1024, metavar="SIZE",
+        help="maximum size of a buffered response of an API, such as 512KiB (default: 10MiB)",
+    )  # fmt: skip
     group.add_argument(
         "--conversion-workers", type=_positive, default=2, metavar="N",
         help="maximum number of processes that convert large responses of other formats to JSON (default: 2)",
@@ -130,6 +135,13 @@ def _count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"'{text}' is not a number of 0 or more")
     return int(text)
+
+
+def _size(text: str) -> int:
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _positive(text: str) -> int:
