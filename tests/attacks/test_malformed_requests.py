@@ -209,3 +209,12 @@ async def test_other_targets() -> None:
     async with serving() as ports:
         assert status_of(await exchange(ports["mcp"], b"CONNECT a.example:80 HTTP/1.1\r\n" + CLOSE + b"\r\n")) == 501
         assert status_of(await exchange(ports["mcp"], b"OPTIONS * HTTP/1.1\r\n" + CLOSE + b"\r\n")) == 404
+
+
+@pytest.mark.parametrize("version", [b"0.9", b"2.0"])
+@pytest.mark.parametrize("namespace", ["rest", "mcp"])
+async def test_versions_of_http_that_are_not_supported(version: bytes, namespace: str) -> None:
+    request = b"GET /constant?k=s3cret-key HTTP/%b\r\nHost: localhost\r\n\r\n" % version
+    async with serving() as ports:
+        response = await exchange(ports[namespace], request)
+    assert response.startswith(b"HTTP/1.1 505 ")

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
-from aiohttp.http import SERVER_SOFTWARE, HttpVersion11, RawRequestMessage
+from aiohttp.http import SERVER_SOFTWARE, HttpVersion10, HttpVersion11, RawRequestMessage
 from aiohttp.streams import StreamReader
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
@@ -70,7 +70,9 @@ class RequestFactory:
     ) -> HostRequest:
         """Return the request, with a fault if it must be rejected."""
         fault = None
-        if message.chunked:
+        if message.version != HttpVersion11:
+            message, fault = _check_version(message)
+        if fault is None and message.chunked:
             message, fault = _check_transfer_coding(message)
         if fault is None and message.path[:1] != "/":
             message, fault = _check_target(message)
@@ -80,6 +82,14 @@ class RequestFactory:
         if fault is not None:
             request.fault = fault
         return request
+
+
+def _check_version(message: RawRequestMessage) -> tuple[RawRequestMessage, ProtocolFault | None]:
+    """Return the message, with a version that a response may have (RFC 9110, section 15.6.6)."""
+    if message.version == HttpVersion10:
+        return message, None
+    fault = ProtocolFault(505, "the HTTP version is not supported; use HTTP/1.1")
+    return message._replace(version=HttpVersion11, should_close=True), fault
 
 
 def _check_transfer_coding(message: RawRequestMessage) -> tuple[RawRequestMessage, ProtocolFault | None]:
