@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import orjson
 
-from adapter_host import StartError, worker_environment
+from adapter_host import StartError
 
-from .processes import worker_command
+from .processes import worker_command, worker_environment
 
 _log = logging.getLogger("adapter_host.scripting")
 
@@ -130,7 +130,7 @@ class WorkerPool:
                 self._waiting.remove(waiter)
 
     def put_back(self, worker: Worker) -> None:
-        """Make a worker available for the next script."""
+        """Make a worker available for another script."""
         if worker not in self._workers:
             return
         if waiter := self._next_waiter():
