@@ -304,9 +304,9 @@ async def test_only_its_principal_continues_a_request_with_state(handling_host: 
 
     asked = (await call(alice))["result"]
     agreed = {"consent": {"action": "accept", "content": {"yes": True}}}
-    continuation = {"requestState": asked["requestState"], "inputResponses": agreed}
-    assert (await call(mallory, **continuation))["error"]["data"] == {"reason": "invalid_request_state"}
-    assert (await call(alice, **continuation))["result"]["content"] == [{"type": "text", "text": "asked"}]
+    retry = {"requestState": asked["requestState"], "inputResponses": agreed}
+    assert (await call(mallory, **retry))["error"]["data"] == {"reason": "invalid_request_state"}
+    assert (await call(alice, **retry))["result"]["content"] == [{"type": "text", "text": "asked"}]
 
 
 @pytest.mark.parametrize(

@@ -122,10 +122,12 @@ async def test_a_run_without_a_caller_does_not_outlast_its_limit(serve: Serve, m
     monkeypatch.setattr(languages, "WORKER_COUNT", 1)
     async with serve("javascript", endless=ENDLESS["javascript"], count=COUNT["javascript"]) as served:
         (steps,) = served.host.step_types["script"]
-        steps.adjust({"timeout": 2000})
+        steps.adjust({"timeout": 1000})
         call = asyncio.create_task(served.host.call("front.endless"))
         await until(lambda: any(map(is_computing, children())))
         call.cancel()
+        # The next call waits for the worker longer than that.
+        steps.adjust({"timeout": 60_000})
         assert await get(served, "count") == 30000
 
 
