@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from adapter_host.server.connection_limits import address_reader
-from adapter_host.server.limited_log import CONNECTION_LIMIT, INTERVAL, LimitedLog
+from adapter_host.server.connection_log import CONNECTION_LIMIT, INTERVAL, ConnectionLog
 from adapter_host.testing import Running, running
 from tests.support.host_process import host_process
 from tests.support.raw_http import CLOSE, Connection, connect, exchange, raw_upstream, status_of
@@ -266,7 +266,7 @@ async def test_a_body_that_never_ends_does_not_delay_the_stop_beyond_the_drain_t
 
 
 def test_a_flood_of_events_is_a_few_lines(caplog: pytest.LogCaptureFixture) -> None:
-    log = LimitedLog("127.0.0.1:80")
+    log = ConnectionLog("127.0.0.1:80")
     with caplog.at_level(logging.INFO, "adapter_host"):
         for number in range(100):
             log.report(CONNECTION_LIMIT, f"192.0.2.{number}")

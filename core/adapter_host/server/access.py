@@ -18,7 +18,7 @@ from adapter_host.hosts import host_name, is_host, is_loopback, is_origin
 from adapter_host.operation.limiter import InFlightCounter
 from adapter_host.settings import Settings
 
-from .limited_log import LimitedLog
+from .connection_log import ConnectionLog
 from .problem_json import problem_response
 from .progress import SendWatch
 from .rate_limited_log import RateLimitedLog
@@ -46,7 +46,7 @@ def access_middleware(
     attached = address is None
     check_origin = _origin_check(settings, address) if address is not None else None
     # The server of the outer application has its own limits, but aiohttp's has none for clients that do not read.
-    sends = SendWatch(settings, LimitedLog("attached")) if address is None else None
+    sends = SendWatch(settings, ConnectionLog("attached")) if address is None else None
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -9,7 +9,7 @@ from weakref import WeakSet
 from adapter_host.settings import Settings
 
 from .connection_limits import AddressCounter, address_reader, descriptor_limits
-from .limited_log import ADDRESS_LIMIT, CONNECTION_LIMIT, DESCRIPTOR_LIMIT, EVICTED, Kind, LimitedLog
+from .connection_log import ADDRESS_LIMIT, CONNECTION_LIMIT, DESCRIPTOR_LIMIT, EVICTED, ConnectionLog, Kind
 from .progress import check_interval
 
 
@@ -48,7 +48,7 @@ class Connections:
 
     def __init__(self, settings: Settings, location: str, *, monitors_host: bool) -> None:
         self.settings = settings
-        self.log = LimitedLog(location)
+        self.log = ConnectionLog(location)
         self._open: dict[Connection, str | None] = {}
         self._addresses = AddressCounter(settings.connection_limit_per_address)
         self._counted_address = address_reader(settings.trusted_proxies)

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from adapter_host.settings import Settings
 
-from .limited_log import SEND_TIMEOUT, LimitedLog
+from .connection_log import SEND_TIMEOUT, ConnectionLog
 
 _MIN_INTERVAL: Final = 0.02
 _MAX_INTERVAL: Final = 1.0
@@ -63,7 +63,7 @@ def is_send_stalled(progress: Progress, now: float, written: int, pending: int, 
 class SendWatch:
     """Aborts the connections of clients that do not read, for requests that another server has accepted."""
 
-    def __init__(self, settings: Settings, log: LimitedLog) -> None:
+    def __init__(self, settings: Settings, log: ConnectionLog) -> None:
         self._settings = settings
         self._log = log
         self._interval = check_interval(settings)

@@ -9,8 +9,8 @@ from typing import Final, cast
 from aiohttp import web
 from aiohttp.http import RawRequestMessage
 
+from .connection_log import BODY_TIMEOUT, HEADER_TIMEOUT, SEND_TIMEOUT
 from .connections import Connections
-from .limited_log import BODY_TIMEOUT, HEADER_TIMEOUT, SEND_TIMEOUT
 from .problem_json import problem_response
 from .progress import Progress, is_send_stalled
 from .protocol_errors import HostProtocol, HostServer

@@ -38,7 +38,7 @@ class _Unreported:
     next_line: float = 0.0
 
 
-class LimitedLog:
+class ConnectionLog:
     """Counts events, and logs the count of each kind at most every `INTERVAL` seconds."""
 
     def __init__(self, location: str) -> None:
