@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import orjson
 
-from adapter_host import StartError
+from adapter_host import StartError, worker_environment
 
-from .processes import worker_command, worker_environment
+from .processes import worker_command
 
 _log = logging.getLogger("adapter_host.scripting")
 
