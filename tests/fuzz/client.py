@@ -185,8 +185,8 @@ async def serving() -> AsyncIterator[tuple[HostileServer, int]]:
 async def play(transport: Transport, server: HostileServer) -> None:
     """Make the planned calls one after the other, and one to a well-behaved resource after each.
 
-    No call may get the response of another one, and none may fail because of the one before. What the API sends too
-    much, it sends before the next request, as nobody can tell it from a response after that.
+    No call may get the response of another one, and none may fail because of the call before. The API sends surplus
+    data before the next request, because nobody can distinguish it from a response after that.
     """
     for number, exchange in enumerate(server.exchanges):
         server.arrived.clear()
