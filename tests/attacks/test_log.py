@@ -15,7 +15,6 @@ from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -27,7 +26,6 @@ from adapter_host.cli import main
 from adapter_host.cli.escapes import escape, to_json
 from adapter_host.cli.log_writer import LogWriter, Loss
 from adapter_host.cli.logging import _JsonLines, _Text
-from adapter_host.cli.serve.reloading import HeldHangUp, ReloadTriggers
 from tests.support.command import wait_for_file
 from tests.support.host_process import host_process
 from tests.support.raw_http import CLOSE, exchange, status_of
@@ -120,6 +118,7 @@ async def test_closed_reader_stops_neither_requests_nor_shutdown(tmp_path: Path)
         assert await terminate(process) == 0
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a full device")
 @pytest.mark.parametrize("options", [(), ("--workers", "2")], ids=" ".join)
 async def test_full_disk_stops_neither_requests_nor_shutdown(options: tuple[str, ...], tmp_path: Path) -> None:
     async with served_to(os.open("/dev/full", os.O_WRONLY), tmp_path, *options) as (process, port):
@@ -365,20 +364,34 @@ async def on_terminal(arguments: tuple[str, ...], folder: Path) -> str:
     return output.decode().replace("\r\n", "\n")
 
 
-async def test_hang_up_before_serving_reloads(caplog: pytest.LogCaptureFixture) -> None:
-    previous: Any = signal.getsignal(signal.SIGHUP)
-    host = Host(yaml.safe_load(DOCUMENT))
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("options", [(), ("--workers", "2")], ids=" ".join)
+async def test_hang_up_before_serving_reloads(options: tuple[str, ...], tmp_path: Path) -> None:
+    ready = tmp_path / "ready.json"
+    (tmp_path / "capability.yaml").write_text(DOCUMENT)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "adapter_host", "serve", "capability.yaml", "--ready-file", "ready.json", *options,
+        stderr=asyncio.subprocess.PIPE, cwd=tmp_path,
+    )  # fmt: skip
+    assert process.stderr is not None
     try:
-        held = HeldHangUp()
-        signal.raise_signal(signal.SIGHUP)
-        assert held.received
-        reloaded = asyncio.Event()
-        host.reload = reloaded.set  # type: ignore[method-assign,assignment]
-        triggers = ReloadTriggers(host, lambda: (), 1.0, held)
-        triggers.start()
+        await wait_for_handler(process.pid, signal.SIGHUP)
+        assert not ready.exists()
+        process.send_signal(signal.SIGHUP)
         async with asyncio.timeout(20):
-            await reloaded.wait()
-        triggers.stop()
-        asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
+            while b"INFO adapter_host: reload" not in (line := await process.stderr.readline()):
+                assert line
+        assert ready.exists()
+        assert await terminate(process) == 0
     finally:
-        signal.signal(signal.SIGHUP, previous)
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def wait_for_handler(process: int, number: signal.Signals) -> None:
+    """Wait until a process handles a signal, for which there is no event."""
+    status = Path(f"/proc/{process}/status")
+    async with asyncio.timeout(20):
+        while not int(status.read_text().partition("SigCgt:")[2].split()[0], 16) >> (number - 1) & 1:  # noqa: ASYNC110, ASYNC240
+            await asyncio.sleep(0.001)
