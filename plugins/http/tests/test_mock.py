@@ -214,6 +214,7 @@ async def test_json_bodies_are_validated(start: Any, content_type: str, body: by
         ("br", b'{"n": 1}', 415),
         ("identity", b'{"n": %b}' % (b"[" * 300 + b"]" * 300), 400),
     ],
+    ids=["gzip", "truncated gzip", "another coding", "nested too deeply"],
 )
 async def test_encoded_and_nested_bodies(start: Any, coding: str, body: bytes, status: int) -> None:
     call = await start({"method": "POST", "inputParameters": [input_("n", "body", required=True)]}, settings=MOCK)
