@@ -42,7 +42,7 @@ capability:
       namespace: skill
       port: 0
       skills: [{name: nothing, description: d}]
-    - {type: control, namespace: control, port: 0}
+    - {type: control, namespace: control, port: 0, management: {logs: true}}
 """
 EXPOSERS = ("rest", "mcp", "skill", "control")
 POST = b"Host: localhost\r\nContent-Type: application/json\r\nAccept: application/json\r\n"
@@ -108,9 +108,12 @@ async def test_nothing_of_a_malformed_request_is_logged(request_: bytes, log: py
     assert all(message.startswith("rejected a malformed request from 127.0.0.1: ") for message in malformed)
 
 
-@pytest.mark.parametrize("path", [b"/constant", b"/constant?k=s3cret-key", b"/mcp", b"/skills", b"/loggers"])
-async def test_nothing_of_a_malformed_chunk_is_logged(path: bytes, log: pytest.LogCaptureFixture) -> None:
-    head = b"POST " + path + b" HTTP/1.1\r\n" + POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\n"
+@pytest.mark.parametrize(
+    "target",
+    [b"POST /constant", b"POST /constant?k=s3cret-key", b"POST /mcp", b"POST /skills", b"PUT /logs/adapter_host"],
+)
+async def test_nothing_of_a_malformed_chunk_is_logged(target: bytes, log: pytest.LogCaptureFixture) -> None:
+    head = target + b" HTTP/1.1\r\n" + POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\n"
     async with serving() as ports:
         for exposer in EXPOSERS:
             response = await exchange(ports[exposer], head + b"{    s3cret-key\r\n\r\n")
