@@ -48,7 +48,7 @@ class Documents:
     _count: int = 0
     _characters: int = 0
     memo: dict[tuple[str, str, Loc], Any] = field(default_factory=dict)
-    """Results for a value, by the name of the question and the identity of the value."""
+    """Results of reading a value, by the kind of the result and the identity of the value."""
 
     def open(self, source: str) -> Cursor:
         """Return the root of the document at a path or URL; raise `ProblemsError`."""

@@ -49,11 +49,11 @@ class Field:
     required: bool
 
 
-def _remembered(schema: Cursor, question: str, answer: Callable[[Cursor], Result]) -> Result:
-    """Return what is the same for every reference to a schema, computed once."""
-    memo, key = schema.documents.memo, (question, *schema.identity)
+def _cached(schema: Cursor, kind: str, read: Callable[[Cursor], Result]) -> Result:
+    """Return a result that is the same for every reference to a schema; it is read once."""
+    memo, key = schema.documents.memo, (kind, *schema.identity)
     if key not in memo:
-        memo[key] = answer(schema)
+        memo[key] = read(schema)
     result: Result = memo[key]
     return result
 
@@ -63,7 +63,7 @@ def all_of_parts(schema: Cursor | None) -> Iterator[Cursor]:
     if schema is not None and isinstance(schema.value, dict):
         # A reference may override the schema's description, but no part of it.
         yield schema
-        yield from _remembered(schema, "parts", _parts_below)
+        yield from _cached(schema, "parts", _parts_below)
 
 
 def _parts_below(schema: Cursor) -> list[Cursor]:
@@ -137,7 +137,7 @@ def _is_null(schema: Cursor) -> bool:
 def fields(schema: Cursor | None) -> list[Field]:
     """Return the writable properties of an object, with those of `allOf` and of a single alternative."""
     holder = _single_alternative(schema)
-    return _remembered(holder, "fields", _read_fields) if holder is not None else []
+    return _cached(holder, "fields", _read_fields) if holder is not None else []
 
 
 def _read_fields(schema: Cursor) -> list[Field]:
@@ -179,7 +179,7 @@ def pattern_of(schema: Cursor | None) -> str | None:
 def constraints(schema: Cursor | None) -> str:
     """Return the constraints that only a description can express: enum values, limits, the format."""
     holder = _single_alternative(schema)
-    return _remembered(holder, "constraints", _read_constraints) if holder is not None else ""
+    return _cached(holder, "constraints", _read_constraints) if holder is not None else ""
 
 
 def _read_constraints(schema: Cursor) -> str:
@@ -219,7 +219,7 @@ _ORJSON_OPTIONS: Final = orjson.OPT_PASSTHROUGH_SUBCLASS
 
 def field_lines(schema: Cursor | None) -> list[str]:
     """Return a line for each field of an object (or of an array's items), for a description."""
-    return _remembered(schema, "lines", _read_field_lines) if schema is not None else []
+    return _cached(schema, "lines", _read_field_lines) if schema is not None else []
 
 
 def _read_field_lines(schema: Cursor) -> list[str]:
