@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .compiler.references import normalize_name as normalize_name
     from .connections import client_tls_context as client_tls_context
     from .connections import ended_cleanly as ended_cleanly
-    from .connections import has_unread_data as has_unread_data
+    from .connections import unread_data_check as unread_data_check
     from .daemon_threads import DaemonThreads as DaemonThreads
     from .document.messages import did_you_mean as did_you_mean
     from .errors import AdapterHostError as AdapterHostError
@@ -148,7 +148,7 @@ _EXPORTS = {
     ),
     "client_session": ("ClientConnector", "StaleConnectionError", "open_client_session"),
     "compiler.references": ("normalize_name",),
-    "connections": ("client_tls_context", "ended_cleanly", "has_unread_data"),
+    "connections": ("client_tls_context", "ended_cleanly", "unread_data_check"),
     "daemon_threads": ("DaemonThreads",),
     "document.messages": ("did_you_mean",),
     "errors": (

@@ -12,7 +12,7 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import HttpProcessingError, RawResponseMessage
 from aiohttp.streams import StreamReader
 
-from .connections import client_tls_context, ended_cleanly, has_unread_data
+from .connections import client_tls_context, ended_cleanly, unread_data_check
 
 _HEAD_END: Final = b"\r\n\r\n"
 _STATUS_LINE: Final = b"HTTP/"
@@ -68,7 +68,7 @@ class _Connection(ResponseHandler):
         if not super().is_connected():
             return False
         transport = self.transport
-        return not (self._is_idle() and (self.should_close or (transport and has_unread_data(transport))))
+        return not (self._is_idle() and (self.should_close or (transport and unread_data_check(transport)())))
 
     def set_response_params(self, **parameters: Any) -> None:
         self._requests += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import select
 import ssl
+from collections.abc import Callable
 
 
 def client_tls_context() -> ssl.SSLContext:
@@ -18,11 +19,14 @@ def client_tls_context() -> ssl.SSLContext:
     return context
 
 
-def has_unread_data(transport: asyncio.BaseTransport) -> bool:
-    """Return whether data, or the end of the connection, arrived that the event loop has not read yet."""
+def unread_data_check(transport: asyncio.BaseTransport) -> Callable[[], bool]:
+    """Return a check for data, or the end of the connection, that the event loop has not read yet.
+
+    The check is fast, as it precedes each reuse of a connection; do not call it on a closed connection.
+    """
     poll = select.poll()
     poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
-    return bool(poll.poll(0))
+    return lambda: bool(poll.poll(0))
 
 
 def ended_cleanly(transport: asyncio.BaseTransport) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from adapter_host import ended_cleanly, has_unread_data
+from adapter_host import ended_cleanly, unread_data_check
 from adapter_host_http.transport.base import MalformedResponseError, TransportError
 
 from .deadlines import Deadlines
@@ -40,6 +40,7 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_context",
         "_ended_cleanly",
+        "_has_unread_data",
         "_parser",
         "_paused",
         "_response",
@@ -76,7 +77,7 @@ class Connection(asyncio.Protocol):
         """Return whether the next request can be sent on it; close it if anything arrived on it while it was idle."""
         if not self.usable:
             return False
-        if has_unread_data(self._transport):
+        if self._has_unread_data():
             self.abort()
             return False
         return True
@@ -144,6 +145,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
         self._transport = transport  # type: ignore[assignment]
+        self._has_unread_data = unread_data_check(transport)
 
     def data_received(self, data: bytes) -> None:
         """Parse received data; close the connection if no response is expected (RFC 9112, 9.2 and 11.2)."""

@@ -77,7 +77,7 @@ class ResponseParser:
 
         Raise `LeftoverDataError` if the first data on a reused connection is not a response.
         """
-        if self._reused and self.received_nothing:
+        if self._reused and self.received_nothing and not data.startswith(_STATUS_LINE):
             self._check_first_data(data)
         self._overhead += len(data)
         try:
