@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -16,6 +16,9 @@ from .conversion import Convert
 from .errors import reject
 
 MAX_VALUES: Final = 1_000_000
+
+_Field = tuple[str, bool, Callable[[Any], Any]]
+"""The name of a field, whether it can be absent, and the conversion of its value."""
 
 
 def converter(files: Sequence[str], message: str) -> Convert:
@@ -41,35 +44,47 @@ class _Reader:
 
     def __init__(self) -> None:
         self._left = MAX_VALUES
+        self._fields: dict[str, list[_Field]] = {}
 
     def message(self, message: Message) -> Any:
         """Return a message as data; bundled types as their JSON form."""
-        if message.DESCRIPTOR.full_name.startswith("google.protobuf."):
+        type_name = message.DESCRIPTOR.full_name
+        if type_name.startswith("google.protobuf."):
             return MessageToDict(message)
-        fields = [
-            field for field in message.DESCRIPTOR.fields if not field.has_presence or message.HasField(field.name)
-        ]
-        self._left -= len(fields)
+        fields = self._fields.get(type_name)
+        if fields is None:
+            # Descriptors are wrapped anew on each access, which takes longer than to read the values.
+            fields = self._fields[type_name] = [self._field(field) for field in message.DESCRIPTOR.fields]
+        present = [(name, read) for name, has_presence, read in fields if not has_presence or message.HasField(name)]
+        self._left -= len(present)
         if self._left < 0:
             reject(f"more than {MAX_VALUES:,} values")
-        return {field.name: self._field(field, getattr(message, field.name)) for field in fields}
+        return {name: read(getattr(message, name)) for name, read in present}
 
-    def _field(self, field: Any, value: Any) -> Any:
+    def _field(self, field: Any) -> _Field:
         inner = field.message_type
+        read = self._value(field)
         if inner is not None and inner.GetOptions().map_entry:
-            value_field = inner.fields_by_name["value"]
-            return {_key(key): self._value(value_field, item) for key, item in value.items()}
-        if field.is_repeated:
-            return [self._value(field, item) for item in value]
-        return self._value(field, value)
+            read_entry = self._value(inner.fields_by_name["value"])
+            read = lambda value: {_key(key): read_entry(item) for key, item in value.items()}  # noqa: E731
+        elif field.is_repeated:
+            read_item = read
+            read = lambda value: [read_item(item) for item in value]  # noqa: E731
+        return field.name, field.has_presence, read
 
-    def _value(self, field: Any, value: Any) -> Any:
+    def _value(self, field: Any) -> Callable[[Any], Any]:
         if field.message_type is not None:
-            return self.message(value)
+            return self.message
         if field.enum_type is not None:
-            enum_value = field.enum_type.values_by_number.get(value)
-            return value if enum_value is None else enum_value.name
-        return b64encode(value).decode() if isinstance(value, bytes) else value
+            names = {number: value.name for number, value in field.enum_type.values_by_number.items()}
+            return lambda value: names.get(value, value)
+        if field.type == field.TYPE_BYTES:
+            return lambda value: b64encode(value).decode()
+        return _unchanged
+
+
+def _unchanged(value: Any) -> Any:
+    return value
 
 
 def _key(key: Any) -> str:
