@@ -1,4 +1,4 @@
-"""Files that block whoever opens or reads them: pipes in place of files, and disks that do not respond."""
+"""Files that block their readers: pipes in place of files, and disks that do not respond."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attacks by values that try to leave their place in the upstream's request; independent parsers read what arrives."""
+"""Attacks by values that try to leave their place in the upstream's request; independent parsers read the request."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ INSERT DATA { :a :owner :me; :secret "mine" . :b :owner :you, "me"; :secret "YOU
 
 
 def secrets(query: bytes) -> list[str]:
-    """Return what a query finds; raise `SyntaxError` if it is none."""
+    """Return the results of a query; raise `SyntaxError` if it is none."""
     store = pyoxigraph.Store()
     store.update(DATA)
     found = store.query(query.decode())

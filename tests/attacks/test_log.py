@@ -342,7 +342,7 @@ async def test_commands_print_no_escape_sequences_on_a_terminal(arguments: tuple
 
 
 async def on_terminal(arguments: tuple[str, ...], folder: Path) -> str:
-    """Run the command on a terminal, and return what it prints there."""
+    """Run the command on a terminal, and return its output."""
     ours, theirs = pty.openpty()
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "adapter_host", *arguments, stdout=theirs, stderr=theirs, stdin=theirs, cwd=folder

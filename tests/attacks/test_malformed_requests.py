@@ -1,4 +1,4 @@
-"""Attacks by requests that are not quite HTTP: what is logged, what is returned, and what the connection does then."""
+"""Attacks by requests that are not quite HTTP: their log lines, their responses, and the state of the connection."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ async def test_a_slow_client_above_the_minimum_rate_receives_everything() -> Non
 
 
 async def _read_some(connection: Connection) -> int:
-    """Read what has arrived, at most 64 KiB, and then nothing for a moment."""
+    """Read the data that has arrived, at most 64 KiB, and then nothing for a moment."""
     connection.writer.transport.resume_reading()  # type: ignore[attr-defined]
     data = await connection.reader.read(2**16)
     connection.writer.transport.pause_reading()  # type: ignore[attr-defined]

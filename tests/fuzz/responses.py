@@ -1,4 +1,4 @@
-"""A strict reader of HTTP/1.1 responses (RFC 9112), to judge what a server sent."""
+"""A strict reader of HTTP/1.1 responses (RFC 9112), to judge the output of a server."""
 
 from __future__ import annotations
 

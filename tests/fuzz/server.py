@@ -155,7 +155,7 @@ async def _respond(_: web.Request) -> web.Response:
 
 
 class Target:
-    """A served host, and the checks of what it sends."""
+    """A served host, and the checks of its responses."""
 
     def __init__(self, served: Running) -> None:
         self._ports = {status.namespace: urlsplit(status.url or "").port for status in served.host.status()}
@@ -183,7 +183,7 @@ class Target:
         self._errors.check()
 
     async def _receive(self, connection: Connection, request: Request) -> tuple[bytes, bool]:
-        """Return what the server sends, and whether it has closed the connection."""
+        """Return the output of the server, and whether it has closed the connection."""
         received = b""
         seconds = SECONDS if request.complete else PAUSE
         try:
@@ -240,7 +240,7 @@ def _has_stream(received: bytes) -> bool:
 
 
 def responses(received: bytes, request: Request, *, closed: bool) -> list[Response]:
-    """Return the final responses in what a server sent; raise for malformed ones, and for the beginning of one."""
+    """Return the final responses in the output of a server; raise for malformed ones, and for the beginning of one."""
     found: list[Response] = []
     while received:
         response, rest = read_head(received)

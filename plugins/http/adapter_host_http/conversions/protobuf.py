@@ -53,7 +53,7 @@ class _Reader:
             return MessageToDict(message)
         fields = self._fields.get(type_name)
         if fields is None:
-            # Descriptors are wrapped anew on each access, which takes longer than to read the values.
+            # Every access wraps the descriptors again, which takes longer than to read the values.
             fields = self._fields[type_name] = [self._field(field) for field in message.DESCRIPTOR.fields]
         present = [(name, read) for name, has_presence, read in fields if not has_presence or message.HasField(name)]
         self._left -= len(present)
