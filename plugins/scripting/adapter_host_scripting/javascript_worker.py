@@ -67,10 +67,10 @@ def main() -> None:
     sys.stdout = sys.stderr
     warm_up = {"tick": "tick", "context": "null", "statements": 1, "seconds": 1, "memory": 1 << 24, "result_bytes": 1}
     run({**warm_up, "sources": []})
-    _write(sink, {"ready": True})
+    _write(sink, b"")
     while request := _read(source):
         limit_process(request["seconds"], request["process_memory"])
-        _write(sink, run(request))
+        _write(sink, json.dumps(run(request)).encode())
 
 
 def run(request: dict[str, Any]) -> dict[str, Any]:
@@ -157,9 +157,8 @@ def _read(source: BinaryIO) -> dict[str, Any] | None:
     return request
 
 
-def _write(sink: BinaryIO, response: dict[str, Any]) -> None:
-    body = json.dumps(response).encode()
-    sink.write(LENGTH.pack(len(body)) + body)
+def _write(sink: BinaryIO, response: bytes) -> None:
+    sink.write(LENGTH.pack(len(response)) + response)
     sink.flush()
 
 

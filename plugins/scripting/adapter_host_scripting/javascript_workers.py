@@ -4,81 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import struct
 from collections import deque
 from collections.abc import Coroutine
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
-from adapter_host import StartError, worker_environment
-
-from .processes import worker_command
+from adapter_host import StartError, WorkerProcess
 
 _log = logging.getLogger("adapter_host.scripting")
 
-_LENGTH_PREFIX: Final = struct.Struct(">I")
-_START_TIMEOUT: Final = 60.0
+_SCRIPT: Final = Path(__file__).with_name("javascript_worker.py")
 
 
 class Worker:
     """One worker process."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: WorkerProcess) -> None:
         self._process = process
 
     @classmethod
     async def start(cls) -> Worker:
         """Start a process and wait until it is ready; raises `StartError`."""
-        process = await asyncio.create_subprocess_exec(
-            *worker_command("javascript_worker.py"),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            env=worker_environment(),
-        )
-        worker = cls(process)
-        try:
-            async with asyncio.timeout(_START_TIMEOUT):
-                ready = await worker.read_response(1024)
-        except TimeoutError:
-            ready = None
-        except BaseException:
-            await asyncio.shield(worker.kill())
-            raise
-        if ready is None:
-            await worker.kill()
-            raise StartError("the JavaScript worker process does not start")
-        return worker
+        return cls(await WorkerProcess.start(_SCRIPT))
 
     async def request(self, request: bytes, max_bytes: int) -> dict[str, Any]:
         """Send a request and return its response; a missing or too large response is a crash."""
-        assert self._process.stdin is not None
-        with suppress(ConnectionError):
-            self._process.stdin.write(_LENGTH_PREFIX.pack(len(request)) + request)
-            await self._process.stdin.drain()
-        return await self.read_response(max_bytes) or {"failed": "crash"}
-
-    async def read_response(self, max_bytes: int) -> dict[str, Any] | None:
-        """Return the next response; None if there is none, or if it exceeds `max_bytes`."""
-        assert self._process.stdout is not None
-        try:
-            (length,) = _LENGTH_PREFIX.unpack(await self._process.stdout.readexactly(_LENGTH_PREFIX.size))
-            if length > max_bytes:
-                return None
-            response: dict[str, Any] = orjson.loads(await self._process.stdout.readexactly(length))
-        except (asyncio.IncompleteReadError, ConnectionError, ValueError):
-            return None
+        message = await self._process.exchange((request,), max_bytes)
+        response: dict[str, Any] = orjson.loads(message) if message else {"failed": "crash"}
         return response
 
     async def kill(self) -> None:
         """Kill the process and wait until it has ended."""
-        with suppress(ProcessLookupError):
-            self._process.kill()
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        await self._process.wait()
+        await self._process.kill()
 
 
 class WorkerPool:
