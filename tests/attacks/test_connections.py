@@ -237,6 +237,7 @@ async def test_the_control_port_is_served_when_descriptors_are_used_up(tmp_path:
                 assert status_of(await exchange(process.port("control"), live)) == 200
                 assert status_of(await exchange(port, PING)) == 200
                 assert status_of(await exchange(process.port("skills"), PING)) == 404
+        assert await process.terminate() == 0
         assert "ulimit -n" in process.log
 
 

@@ -126,4 +126,6 @@ async def test_slow_conversion_has_a_timeout(tmp_path: Path) -> None:
             rejected = await exchange(host.port("front"), get("/slow"))
             assert status_of(rejected) == 502
             assert b"cannot be converted from HTML in time" in rejected
+            # The log is written in a thread; all of it is written when the process has ended.
+            assert await host.terminate() == 0
             assert "a conversion of 300024 bytes was ended after 0.3 s" in host.log
