@@ -15,7 +15,7 @@ from adapter_host.operation.inputs import Input
 from adapter_host.operation.operation import Arguments
 
 from .references import normalize_name
-from .scope import Scope
+from .scope import Scope, is_input
 
 ArgumentMapper = Callable[[Arguments], Arguments]
 """Map the arguments of an operation to those of its target."""
@@ -55,7 +55,7 @@ def bind_arguments(scope: Scope, spec: OperationSpec | CallStepSpec, target: _Ta
 def operation_inputs(scope: Scope, *inferred: Mapping[str, Input]) -> tuple[Input, ...]:
     """Return the inputs of an operation: the declared ones, and those inferred from its targets."""
     inputs: dict[str, Input] = {}
-    for by_name in inferred:
+    for by_name in (scope.implied, *inferred):
         for name, item in by_name.items():
             inputs[name] = _merge_inputs(inputs[name], item) if name in inputs else item
     for name, spec in scope.declared.items():
@@ -107,6 +107,8 @@ class _Binder:
             self.references[name] = resolved.name
         elif value == name and value in self.scope.declared:
             self.references[name] = value
+        elif value == name and value in self.scope.bound:
+            self.references[name] = self.scope.bound[value]
         else:
             self.constants[name] = resolved.value
 
@@ -131,11 +133,13 @@ class _Binder:
         target_inputs = {item.name: item for item in self.target.inputs}
         inferred: dict[str, Input] = {}
         for name, source in self.references.items():
+            if not is_input(source):
+                continue
             if source not in inferred or target_inputs[name].required > inferred[source].required:
                 inferred[source] = self._relocated(replace(target_inputs[name], name=source, implicit=True))
         for name, template in self.templates.items():
             location = None if target_inputs[name].whole else target_inputs[name].in_
-            for source in template.inputs:
+            for source in filter(is_input, template.inputs):
                 inferred.setdefault(source, self._relocated(Input(source, in_=location)))
         return inferred
 

@@ -63,7 +63,7 @@ class _Compiler:
 
     def inputs(self) -> tuple[Input, ...]:
         """Return the declared inputs, and those that appear only in a template."""
-        named = sorted(filter(is_input, self._scope.used - self._scope.declared.keys()))
+        named = sorted(filter(is_input, self._scope.used - self._scope.declared.keys() - self._scope.implied.keys()))
         return (*operation_inputs(self._scope), *map(Input, named))
 
     def values(self, arguments: Arguments) -> Arguments:

@@ -84,7 +84,8 @@ class OperationCompiler:
         scope.warn_unused()
         inputs = operation_inputs(scope, binding.inferred)
         transform = self._transform(target, outputs)
-        map_arguments, preview = compile_mapper(binding, inputs), compile_preview(binding, inputs)
+        map_arguments = _after(scope.values, compile_mapper(binding, inputs), scope)
+        preview = _after(scope.preview, compile_preview(binding, inputs), scope)
         validate = compile_validator(inputs)
         return Operation(
             name=spec.known_as,
@@ -173,11 +174,9 @@ class OperationCompiler:
         binding = bind_arguments(scope, spec, _FunctionTarget(ref, operation.inputs))
         scope.warn_unused()
         inputs = operation_inputs(scope, binding.inferred)
-        map_arguments, preview, validate = (
-            compile_mapper(binding, inputs),
-            compile_preview(binding, inputs),
-            compile_validator(inputs),
-        )
+        map_arguments = _after(scope.values, compile_mapper(binding, inputs), scope)
+        preview = _after(scope.preview, compile_preview(binding, inputs), scope)
+        validate = compile_validator(inputs)
         call, media_type = operation.call, operation.media_type
         if declared := function.output_media_type:
             call, media_type = with_media_type(call, declared, binary=operation.binary), declared
@@ -239,6 +238,11 @@ class _FunctionTarget:
     @property
     def name(self) -> str:
         return self.ref.rpartition(".")[2]
+
+
+def _after(values: ArgumentMapper, mapper: ArgumentMapper, scope: Scope) -> ArgumentMapper:
+    """Return a mapper of all values of a call, where the scope computes any."""
+    return (lambda arguments: mapper(values(arguments))) if scope.bound else mapper
 
 
 def _function_caller(function: FunctionSpec) -> Caller:

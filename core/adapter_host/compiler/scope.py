@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,11 +11,15 @@ from adapter_host.capability.loaded import LoadedCapability, split_location
 from adapter_host.capability.spec import InputSpec, OperationSpec
 from adapter_host.document.source import Loc
 from adapter_host.expressions.template import ABSENT, TAG, Part, Reference, Template, text_of
+from adapter_host.operation.inputs import Input
+
+from .body_paths import compile_body_paths, is_body_path
 
 Values = Mapping[str, Any]
 """The values of one call, by their names in a scope."""
 
 _WITH_PREFIX: Final = "with:"
+_VALUE_PREFIX: Final = "value:"
 _QUALIFIED: Final = re.compile(r"(?:\$this\.)?([A-Za-z0-9_-]+)\.(.+)", re.DOTALL)
 
 
@@ -33,34 +37,79 @@ Value = Reference | Template | Constant
 
 
 def is_input(name: str) -> bool:
-    """Return whether a name is that of an input, and not of a `with` value or a step result."""
-    return not name.startswith(("$", _WITH_PREFIX))
+    """Return whether a name is that of a caller's input, and not of another value or a step result."""
+    # The name of an input may begin with `$`, but not with a path.
+    return not name.startswith(("$.", _WITH_PREFIX, _VALUE_PREFIX))
 
 
 class Scope:
     """The names that values of one operation may refer to; `declared` are its inputs, `used` the names in use.
 
-    `locations` are the locations of inputs that a reference names, such as `path` in `rest.path.id`.
+    `locations` are the locations of inputs that a reference names, such as `path` in `rest.path.id`. `bound` are the
+    names of values that are computed in each call; `implied` are inputs that a caller sends for these.
     """
 
     def __init__(self, inputs: Iterable[InputSpec], loaded: LoadedCapability) -> None:
-        specs = tuple(inputs)
         self.loaded = loaded
-        self.declared = {spec.name: spec for spec in specs if spec.value is None}
-        self.constants = {spec.name: spec.value for spec in specs if spec.value is not None}
+        self.declared: dict[str, InputSpec] = {}
+        self.constants: dict[str, Any] = {}
         self.used: set[str] = set()
         self.locations: dict[str, str] = {}
         self.bound: dict[str, str] = {}
-        self._bound_values: dict[str, Value] = {}
+        self.implied: dict[str, Input] = {}
+        self._templates: dict[str, Template] = {}
         self._getters: dict[str, Getter] = {}
+        self._declare(tuple(inputs))
 
     def bind_with(self, spec: OperationSpec) -> None:
         """Bind the values of the operation's `with`; their names take precedence over inputs."""
         loc = self.loaded.loc
         resolved = {key: self.resolve(value, loc(spec, "with", key)) for key, value in spec.with_.items()}
-        self.bound = {key: f"{_WITH_PREFIX}{key}" for key in resolved}
-        self._bound_values = {self.bound[key]: value for key, value in resolved.items()}
-        self._getters = {name: compile_getter(value) for name, value in self._bound_values.items()}
+        for key, value in resolved.items():
+            self._bind(key, f"{_WITH_PREFIX}{key}", value)
+
+    def _declare(self, specs: Sequence[InputSpec]) -> None:
+        """Declare the inputs; one with a `value` is a constant or computed, and callers cannot set it."""
+        paths, expressions = [], []
+        for spec in specs:
+            if spec.value is None or self._is_ignored_path(spec):
+                self.declared[spec.name] = spec
+            elif is_body_path(spec.value):
+                paths.append(spec)
+            elif isinstance(spec.value, str):
+                expressions.append(spec)
+            else:
+                self.constants[spec.name] = spec.value
+        taken = {name for name, spec in self.declared.items() if spec.in_ not in (None, "body")}
+        body_paths = compile_body_paths(paths, taken, self.loaded)
+        self.implied.update(body_paths.inputs)
+        for name, getter in body_paths.getters.items():
+            self._bind(name, f"{_VALUE_PREFIX}{name}", getter)
+        for spec in expressions:
+            self._declare_expression(spec)
+
+    def _declare_expression(self, spec: InputSpec) -> None:
+        value = self.resolve(spec.value, self.loaded.loc(spec, "value"))
+        if isinstance(value, Constant):
+            self.constants[spec.name] = value.value
+            return
+        self._bind(spec.name, f"{_VALUE_PREFIX}{spec.name}", value)
+        sources = (value.name,) if isinstance(value, Reference) else value.inputs
+        for name in filter(is_input, sources):
+            self.implied.setdefault(name, Input(name, in_=self.locations.get(name)))
+
+    def _is_ignored_path(self, spec: InputSpec) -> bool:
+        if not is_body_path(spec.value) or spec.in_ in (None, "body"):
+            return False
+        message = f"'{spec.value}' is ignored: a JSONPath selects from the body; write 'in: body' or remove the value"
+        self.loaded.problem(message, self.loaded.loc(spec, "value"), code="ignored", warning=True)
+        return True
+
+    def _bind(self, name: str, key: str, value: Value | Getter) -> None:
+        self.bound[name] = key
+        if isinstance(value, Template):
+            self._templates[key] = value
+        self._getters[key] = compile_getter(value) if isinstance(value, Value) else value
 
     def values(self, arguments: Values) -> dict[str, Any]:
         """Return the initial values of a call."""
@@ -68,8 +117,7 @@ class Scope:
 
     def preview(self, arguments: Values) -> dict[str, Any]:
         """Return the initial values of a call, with secrets replaced by their names."""
-        getters = {n: m.preview if isinstance(m, Template) else self._getters[n] for n, m in self._bound_values.items()}
-        return _values(arguments, getters)
+        return _values(arguments, {**self._getters, **{key: made.preview for key, made in self._templates.items()}})
 
     def resolve(self, value: Any, loc: Loc) -> Value:
         """Resolve a value of the document."""
@@ -133,7 +181,7 @@ class Scope:
 def _values(arguments: Values, getters: Mapping[str, Getter]) -> dict[str, Any]:
     values = dict(arguments)
     for name, getter in getters.items():
-        if (value := getter(arguments)) is not None and value is not ABSENT:
+        if (value := getter(values)) is not None and value is not ABSENT:
             values[name] = value
     return values
 

@@ -19,12 +19,23 @@ _ROOT: Final = frozenset({"", "$", "$."})
 _NAME: Final = r"[^.\[\]()*?@,:'\"\s][^.\[\]()*?@,:'\"]*"
 _SIMPLE: Final = re.compile(rf"\$?\.?({_NAME}|\[-?\d+\]|\['[^']*'\])(\.{_NAME}|\[-?\d+\]|\['[^']*'\])*")
 _STEP: Final = re.compile(rf"\[(-?\d+)\]|\['([^']*)'\]|({_NAME})")
+_LEADING_STEP: Final = re.compile(rf"\[(-?\d+)\]|\[(?:'([^']*)'|\"([^\"]*)\")\]|\.({_NAME})(?=[.\[]|$)")
 _LENGTH_CALL: Final = re.compile(r"\.length\(\)\s*$")
 
 
 def is_identity(path: str) -> bool:
     """Return True for a path to the whole document."""
     return path.strip() in _ROOT
+
+
+def split_path(path: str) -> tuple[tuple[str | int, ...], str]:
+    """Return the names and indexes that a path begins with, and the rest: its first step of another kind."""
+    text, position = path.strip().removeprefix("$"), 0
+    steps: list[str | int] = []
+    while match := _LEADING_STEP.match(text, position):
+        steps.append(int(match[1]) if match[1] else next(name for name in match.groups()[1:] if name is not None))
+        position = match.end()
+    return tuple(steps), "" if is_identity(path) else text[position:]
 
 
 @lru_cache(maxsize=4096)

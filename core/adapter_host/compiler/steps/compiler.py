@@ -190,7 +190,7 @@ def _step_inputs(binding: ArgumentBinding) -> frozenset[str]:
     references = {name: (source,) for name, source in binding.references.items()}
     composed = {name: template.inputs for name, template in binding.templates.items() if template.inputs}
     return frozenset(
-        name for name, sources in {**references, **composed}.items() if all(name[:1] == "$" for name in sources)
+        name for name, sources in {**references, **composed}.items() if all(name[:2] == "$." for name in sources)
     )
 
 

@@ -23,12 +23,12 @@ class StepScope(Scope):
     """
 
     def __init__(self, spec: OperationSpec, loaded: LoadedCapability) -> None:
-        super().__init__(spec.input_parameters, loaded)
         self._step_names = [step.name for step in spec.steps]
         self._index = 0
         self.dependencies: set[str] = set()
         self.extractors: dict[str, dict[str, PathGetter]] = {name: {} for name in self._step_names}
         self.binary_steps: set[str] = set()
+        super().__init__(spec.input_parameters, loaded)
 
     def enter_step(self, index: int) -> None:
         """Resolve names for the step at `index`, and collect its `dependencies`."""
