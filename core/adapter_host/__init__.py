@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from .capability.spec import OutputSpec as OutputSpec
     from .capability.spec import Semantics as Semantics
     from .capability.spec import StepSpec as StepSpec
+    from .charsets import charset_of as charset_of
+    from .charsets import decode_text as decode_text
     from .client_session import ClientConnector as ClientConnector
     from .client_session import StaleConnectionError as StaleConnectionError
     from .client_session import open_client_session as open_client_session
@@ -73,6 +75,7 @@ if TYPE_CHECKING:
     from .http_syntax import is_token as is_token
     from .json_nesting import MAX_JSON_DEPTH as MAX_JSON_DEPTH
     from .json_nesting import NestingError as NestingError
+    from .json_nesting import decode_json as decode_json
     from .json_nesting import encode_json as encode_json
     from .json_nesting import parse_json as parse_json
     from .operation.inputs import JSON_TYPES as JSON_TYPES
@@ -146,6 +149,7 @@ _EXPORTS = {
         "Semantics",
         "StepSpec",
     ),
+    "charsets": ("charset_of", "decode_text"),
     "client_session": ("ClientConnector", "StaleConnectionError", "open_client_session"),
     "compiler.references": ("normalize_name",),
     "connections": ("client_tls_context", "ended_cleanly", "unread_data_check"),
@@ -177,7 +181,7 @@ _EXPORTS = {
     "host.status": ("ExposerStatus",),
     "hosts": ("is_loopback",),
     "http_syntax": ("CONNECTION_HEADERS", "HOP_BY_HOP", "TOKEN", "bare_media_type", "is_connection_header", "is_token"),
-    "json_nesting": ("MAX_JSON_DEPTH", "NestingError", "encode_json", "parse_json"),
+    "json_nesting": ("MAX_JSON_DEPTH", "NestingError", "decode_json", "encode_json", "parse_json"),
     "operation.inputs": ("Input", "JSON_TYPES"),
     "operation.operation": (
         "Arguments",

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final
 
 import orjson
 
+from .charsets import charset_of, decode_text
 from .errors import UpstreamInvalidError
 
 MAX_JSON_DEPTH: Final = 100
 """The levels of objects and arrays; orjson parses 1024 and encodes 254, and a document may wrap what it receives."""
+
+_LONG_NUMBER: Final = b"0" * 19
+"""Shorter integers have at most 64 bits."""
+
+_DIGITS_AS_ZEROS: Final = bytes(0x30 if byte in b"0123456789" else 0x20 for byte in range(256))
 
 
 class NestingError(ValueError):
@@ -29,6 +36,21 @@ def parse_json(text: bytes | str) -> Any:
     return data
 
 
+def decode_json(body: bytes, media_type: str = "") -> Any:
+    """Parse the JSON of a response in any charset; integers keep their digits. Raise `ValueError`."""
+    if charset_of(body, media_type) is not None:
+        body = decode_text(body, media_type).encode()
+    data = orjson.loads(body)
+    # A run of digits is found much faster in text than a number in data, and most texts have none.
+    if len(body) >= len(_LONG_NUMBER) and _LONG_NUMBER in body.translate(_DIGITS_AS_ZEROS):
+        try:
+            # orjson rounds integers of more than 64 bits.
+            return json.loads(body)
+        except RecursionError:
+            return data
+    return data
+
+
 def encode_json(data: Any) -> bytes:
     """Return data as JSON; raise `UpstreamInvalidError` for data nested too deeply, `TypeError` for other types.
 
@@ -39,6 +61,11 @@ def encode_json(data: Any) -> bytes:
     except orjson.JSONEncodeError:
         if is_deep(data):
             raise UpstreamInvalidError("the upstream response is nested too deeply") from None
+        try:
+            # orjson encodes integers of at most 64 bits.
+            return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        except (TypeError, ValueError):
+            pass
         raise
 
 

@@ -43,6 +43,14 @@ def test_result_of_bytes() -> None:
     assert Result(body=b"a,b", decode=lambda body: body.split(b",")).data == [b"a", b"b"]
 
 
+def test_deeply_nested_data_with_a_long_integer() -> None:
+    body = b"[" * 1000 + b"1" * 20 + b"]" * 1000
+    data = Result(body=body).data
+    while isinstance(data, list):
+        (data,) = data
+    assert data in (11111111111111111111, float(b"1" * 20))
+
+
 def test_result_in_an_unexpected_format() -> None:
     result = Result(body=b"<html>secret</html>")
     for _ in range(2):

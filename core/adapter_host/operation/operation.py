@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import orjson
-
 from adapter_host.capability.model import Model
 from adapter_host.capability.spec import (
     OperationSpec,
@@ -16,7 +14,7 @@ from adapter_host.capability.spec import (
     Semantics,
 )
 from adapter_host.errors import UpstreamInvalidError, UpstreamStatusError
-from adapter_host.json_nesting import encode_json
+from adapter_host.json_nesting import decode_json, encode_json
 
 from .inputs import Input
 from .streams import close_stream, read_at_most, too_large
@@ -97,7 +95,7 @@ class Result:
         self.stream = stream
         self._body = body
         self._data = data if body is None else _UNREAD
-        self._decode = decode or orjson.loads
+        self._decode = decode
 
     @property
     def body(self) -> bytes:
@@ -111,10 +109,13 @@ class Result:
         """The body as plain data; None when empty. Raises `UpstreamInvalidError` for an unexpected format."""
         if self._data is _UNREAD:
             try:
-                self._data = self._decode(self._body) if self._body else None
+                self._data = self._parse(self._body) if self._body else None
             except ValueError:
                 raise UpstreamInvalidError("the upstream response is not in the declared format") from None
         return self._data
+
+    def _parse(self, body: bytes) -> Any:
+        return decode_json(body, self.media_type) if self._decode is None else self._decode(body)
 
     async def hold(self, limit: int) -> Result:
         """Read a `stream` into the body; raise `UpstreamInvalidError` for more than `limit` bytes."""

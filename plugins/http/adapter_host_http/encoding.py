@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 
 import orjson
 
-from adapter_host import ABSENT, ArgumentError, text_of
+from adapter_host import ABSENT, ArgumentError, encode_json, text_of
 
 Encode = Callable[[Any], str]
 
@@ -67,7 +67,7 @@ def header_value(name: str, text: str) -> str:
 
 def json_text(value: Any) -> str:
     """Return a value as JSON."""
-    return orjson.dumps(None if value is ABSENT else value).decode()
+    return encode_json(None if value is ABSENT else value).decode()
 
 
 def json_inner(value: Any) -> str:

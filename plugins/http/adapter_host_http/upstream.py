@@ -21,6 +21,7 @@ from adapter_host import (
     UpstreamTimeoutError,
     UpstreamUnreachableError,
     client_tls_context,
+    decode_json,
 )
 
 from .config import HttpConfig
@@ -216,25 +217,25 @@ class Upstream:
                 status=response.status,
                 media_type=media_type,
                 headers=headers,
-                decode=response_format.decode,
+                decode=self._decoder(response_format, media_type),
                 stream=chunks,
             )
         if body is None:
             body = await response.read(max_size or 0)
         if body is None:
             raise self._too_large(max_size or 0)
-        result = Result(
-            status=response.status, media_type=media_type, body=body, headers=headers, decode=response_format.decode
-        )
-        if response_format.checked and response_format.conversion is None:
-            self._check(result, response_format)
-        return result
+        decode = self._decoder(response_format, media_type)
+        return Result(status=response.status, media_type=media_type, body=body, headers=headers, decode=decode)
 
-    def _check(self, result: Result, response_format: Format) -> None:
+    def _decoder(self, response_format: Format, media_type: str) -> Callable[[bytes], Any]:
+        """Return the function that parses a response where its data is read; others are passed on unchanged."""
+        return response_format.decode or partial(self._parse_json, response_format, media_type)
+
+    def _parse_json(self, response_format: Format, media_type: str, body: bytes) -> Any:
         try:
-            _ = result.data
-        except UpstreamInvalidError as error:
-            raise self._format_error(response_format, result, error) from None
+            return decode_json(body, media_type)
+        except ValueError as error:
+            raise self._format_error(response_format, media_type, error) from None
 
     async def _convert(self, result: Result, response_format: Format, conversion: Conversion) -> Result:
         title = response_format.info.title
@@ -249,10 +250,10 @@ class Upstream:
                 f"the response of the upstream '{self._namespace}' cannot be converted from {title} in time"
             ) from None
         except ValueError as error:
-            raise self._format_error(response_format, result, error) from None
+            raise self._format_error(response_format, result.media_type, error) from None
 
-    def _format_error(self, response_format: Format, result: Result, error: Exception) -> UpstreamInvalidError:
-        match = _MEDIA_TYPE.match(result.media_type)
+    def _format_error(self, response_format: Format, media_type: str, error: Exception) -> UpstreamInvalidError:
+        match = _MEDIA_TYPE.match(media_type)
         # Other errors may quote the response.
         reason = f"; {error}" if isinstance(error, FormatError) else ""
         received = f"received {match[0] if match else '?'}{reason}"

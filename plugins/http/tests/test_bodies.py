@@ -216,7 +216,14 @@ async def test_multipart_body(start: Any, api: Any, value: str) -> None:
     assert (parts[1].get_filename(), parts[1].get_content_type()) == ("f.txt", "text/csv")
 
 
-@pytest.mark.parametrize("value", [2**70, "\ud800", [{"a": 2**70}]])
+@pytest.mark.parametrize("value", [2**70, [{"a": -(2**70)}]])
+async def test_integers_keep_their_digits(start: Any, api: Any, value: Any) -> None:
+    call = await post(start, {"a": "{{a}}"})
+    await call(a=value)
+    assert json.loads(api.last.body) == {"a": value}
+
+
+@pytest.mark.parametrize("value", ["\ud800", [{"a": "\ud800"}], [2**70, "\ud800"]])
 async def test_values_beyond_json_are_argument_errors(start: Any, api: Any, value: Any) -> None:
     call = await post(start, {"a": "{{a}}", "b": "{{b}}"})
     with pytest.raises(ArgumentError, match="'b' has a value that JSON cannot represent") as caught:

@@ -36,11 +36,13 @@ class FormatInfo:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A format compiled for one operation; converted responses are sent to callers as JSON."""
+    """A format compiled for one operation; converted responses are sent to callers as JSON.
+
+    `decode` returns the data of a response; None for JSON.
+    """
 
     info: FormatInfo
-    decode: Callable[[bytes], Any] = orjson.loads
-    checked: bool = True
+    decode: Callable[[bytes], Any] | None = None
     conversion: Conversion | None = None
     encode: Encode = orjson.dumps
     allows_empty: bool = False
@@ -91,7 +93,7 @@ def _as_text(body: bytes) -> str:
 
 _BUILT_IN: Final = {
     "json": Format(FORMATS["json"]),
-    "binary": Format(FORMATS["binary"], decode=_as_text, checked=False),
+    "binary": Format(FORMATS["binary"], decode=_as_text),
 }
 
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import orjson
 
-from adapter_host import ABSENT, Arguments, text_of
+from adapter_host import ABSENT, Arguments, encode_json, text_of
 from adapter_host_http.config import AnyBody, FormBody, JsonBody, MultipartBody, Part, TextBody
 from adapter_host_http.encoding import Encode, form_encode, json_inner, json_text, xml_escape
 
@@ -54,12 +54,12 @@ def whole_tag(body: AnyBody) -> str | None:
 def json_body(value: Value) -> BodyBuilder:
     """Return a builder of a JSON body; an absent value makes no body."""
     if isinstance(value, Constant):
-        encoded = orjson.dumps(value.value), JSON
+        encoded = encode_json(value.value), JSON
         return lambda arguments: encoded
 
     def make(arguments: Arguments) -> tuple[bytes, str] | None:
         data = value(arguments)
-        return None if data is ABSENT else (orjson.dumps(data), JSON)
+        return None if data is ABSENT else (encode_json(data), JSON)
 
     return make
 
@@ -71,7 +71,7 @@ def json_fields(fields: dict[str, Value], *, empty: bool) -> BodyBuilder:
     def make(arguments: Arguments) -> tuple[bytes, str] | None:
         rendered = ((name, render(value, arguments)) for name, value in items)
         data = {name: value for name, value in rendered if value is not ABSENT}
-        return (orjson.dumps(data), JSON) if data or empty else None
+        return (encode_json(data), JSON) if data or empty else None
 
     return make
 

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from multidict import CIMultiDict
 
-from adapter_host import ABSENT, ArgumentError, Arguments, Input, text_of
+from adapter_host import ABSENT, ArgumentError, Arguments, Input, encode_json, text_of
 from adapter_host_http.encoding import comma_joined, cookie_encode, header_value, percent_encode
 
 from .body import BodyBuilder, as_list
@@ -149,7 +149,7 @@ def _json_error(arguments: Arguments) -> ArgumentError:
     """Return the error for the argument that JSON cannot represent."""
     for name, value in arguments.items():
         try:
-            orjson.dumps(value)
+            encode_json(value)
         except orjson.JSONEncodeError:
             return ArgumentError(name, f"'{name}' has a value that JSON cannot represent")
     return ArgumentError("", "the request has a value that JSON cannot represent")

@@ -20,6 +20,8 @@ from adapter_host import (
     Result,
     UpstreamStatusError,
     bare_media_type,
+    charset_of,
+    decode_text,
     new_request_id,
 )
 from adapter_host_mcp.protocol import INTERNAL_ERROR, TRACE_KEYS
@@ -29,12 +31,9 @@ from .tools import Tool
 _TEXT_TYPES: Final = re.compile(
     r"text/.*|.*[+/](json|xml|yaml)|application/(x-)?(javascript|ndjson|jsonl|yaml|www-form-urlencoded|graphql)"
 )
-
-
 _JSON_TYPES: Final = re.compile(r".*[+/]json")
-
-
-_CHARSET: Final = re.compile(r""";\s*charset=["']?([^\s;"']+)""", re.IGNORECASE)
+_OCTETS: Final = "application/octet-stream"
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
 def success_members(result: Result, tool: Tool, *, allow_any_json: bool) -> bytes:
@@ -42,9 +41,9 @@ def success_members(result: Result, tool: Tool, *, allow_any_json: bool) -> byte
     bare_type = bare_media_type(result.media_type)
     binary = tool.operation.binary
     content = orjson.dumps(_content(result.body, result.media_type, tool))
-    structured = (
-        _structured(result.body, tool, allow_any_json) if _JSON_TYPES.fullmatch(bare_type) and not binary else b""
-    )
+    structured = b""
+    if _JSON_TYPES.fullmatch(bare_type) and not binary:
+        structured = _structured(result.body, result.media_type, tool, allow_any_json)
     return b'"content":%b%b,"isError":false' % (content, structured)
 
 
@@ -54,11 +53,13 @@ def error_members(error: OperationError) -> bytes:
     return b'"content":%b,"isError":true' % orjson.dumps([_text_content(text)])
 
 
-def _structured(body: bytes, tool: Tool, allow_any_json: bool) -> bytes:
+def _structured(body: bytes, media_type: str, tool: Tool, allow_any_json: bool) -> bytes:
     # Not `Result.data`, which may use another parser: these bytes are embedded, so orjson must accept them.
     try:
+        if charset_of(body, media_type) is not None:
+            body = decode_text(body, media_type).encode()
         data = orjson.loads(body)
-    except orjson.JSONDecodeError:
+    except ValueError:
         return b""
     tool.log_violation(data)
     if tool.wraps_output and not allow_any_json:
@@ -70,7 +71,7 @@ def _structured(body: bytes, tool: Tool, allow_any_json: bool) -> bytes:
 def _content(body: bytes, media_type: str, tool: Tool) -> list[dict[str, Any]]:
     if not body:
         return []
-    text = _decode_declared_bytes(body, media_type) if tool.operation.binary else decode(body, media_type)
+    text = _decode_declared_bytes(body, media_type) if tool.operation.binary else _decode_any(body, media_type)
     if text is not None:
         return [_text_content(text)]
     bare_type = bare_media_type(media_type)
@@ -78,7 +79,7 @@ def _content(body: bytes, media_type: str, tool: Tool) -> list[dict[str, Any]]:
     if (family := bare_type.partition("/")[0]) in ("image", "audio"):
         return [{"type": family, "data": encoded, "mimeType": bare_type}]
     # The URI cannot be read, but must be unique: a client might treat equal URIs as the same content.
-    blob = {"uri": f"{tool.blob_uri}/{uuid4()}", "blob": encoded, "mimeType": bare_type or "application/octet-stream"}
+    blob = {"uri": f"{tool.blob_uri}/{uuid4()}", "blob": encoded, "mimeType": bare_type or _OCTETS}
     return [{"type": "resource", "resource": blob}]
 
 
@@ -86,30 +87,28 @@ def decode(body: bytes, media_type: str) -> str | None:
     """Decode a body of a text type, or of no type if it is UTF-8; return None for other bodies."""
     bare_type = bare_media_type(media_type)
     if not bare_type:
-        try:
-            return body.decode()
-        except UnicodeDecodeError:
-            return None
-    return _decode_lenient(body, media_type) if _TEXT_TYPES.fullmatch(bare_type) else None
+        return _decode_strict(body, media_type)
+    return decode_text(body, media_type, "replace") if _TEXT_TYPES.fullmatch(bare_type) else None
+
+
+def _decode_any(body: bytes, media_type: str) -> str | None:
+    """Decode like `decode`; decode bytes of unknown content (`application/octet-stream`) if they are text."""
+    if bare_media_type(media_type) != _OCTETS:
+        return decode(body, media_type)
+    text = _decode_strict(body, media_type)
+    return None if text is None or _CONTROL.search(text) else text
 
 
 def _decode_declared_bytes(body: bytes, media_type: str) -> str | None:
     """Decode the body of a binary operation: only `text/*`, and only if every byte is valid."""
-    if not bare_media_type(media_type).startswith("text/"):
-        return None
-    charset = _CHARSET.search(media_type)
-    try:
-        return body.decode(charset[1] if charset else "utf-8")
-    except (LookupError, UnicodeError):
-        return None
+    return _decode_strict(body, media_type) if bare_media_type(media_type).startswith("text/") else None
 
 
-def _decode_lenient(body: bytes, media_type: str) -> str:
-    charset = _CHARSET.search(media_type)
+def _decode_strict(body: bytes, media_type: str) -> str | None:
     try:
-        return body.decode(charset[1] if charset else "utf-8", errors="replace")
-    except (LookupError, UnicodeError):
-        return body.decode(errors="replace")
+        return decode_text(body, media_type)
+    except ValueError:
+        return None
 
 
 def describe_status(error: UpstreamStatusError) -> str:
