@@ -198,7 +198,15 @@ async def test_json_values_stay_in_their_place() -> None:
         for value in values():
             assert await send(value) == 200
             expected = {"a": value, "b": f"x{value}y", "query": "query($v: String) { a(v: $v) }", "z": 1}
-            assert orjson.loads(offered.api.last.body) == {**expected, value: value}
+            assert orjson.loads(offered.api.last.body) == {**expected, value: own_json(value)}
+
+
+def own_json(value: str) -> Any:
+    """Return the data that an unquoted tag takes: that of a text that is JSON."""
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return value
 
 
 @pytest.mark.parametrize("data", [{"a": "{{v}}", "z": "1"}, "a={{v}}&z=1"])

@@ -17,8 +17,10 @@ def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
-def _wrap_json(value: Any) -> Any:
-    if isinstance(value, str | list) or (isinstance(value, dict) and not {"type", "data"} <= value.keys()):
+def _wrap(value: Any) -> Any:
+    if isinstance(value, str):
+        return RawBody(type="json", data=value)
+    if isinstance(value, list) or (isinstance(value, dict) and not {"type", "data"} <= value.keys()):
         return {"type": "json", "data": value}
     return value
 
@@ -31,6 +33,10 @@ class JsonBody(Model):
 
     type: Literal["json"]
     data: Any
+
+
+class RawBody(JsonBody):
+    """A body that is only a text: JSON, unless a `Content-Type` or the text itself is of another format."""
 
 
 class TextBody(Model):
@@ -65,7 +71,7 @@ class MultipartBody(Model):
 
 AnyBody = JsonBody | TextBody | FormBody | MultipartBody
 TaggedBody = Annotated[AnyBody, Field(discriminator="type")]
-Body = Annotated[TaggedBody | None, BeforeValidator(_wrap_json)]
+Body = Annotated[TaggedBody | None, BeforeValidator(_wrap)]
 
 
 class HttpOperationSpec(Model):

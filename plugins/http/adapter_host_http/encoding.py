@@ -30,6 +30,7 @@ _IRI_PART: Final = re.compile(rf"(?:%[0-9A-Fa-f]{{2}}|[^{_NOT_IN_IRI}/?#])*")
 _XML_REFERENCES: Final = {'"': "&quot;", "'": "&apos;", "\t": "&#9;", "\n": "&#10;", "\r": "&#13;"}
 _NOT_XML: Final = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SPARQL_ESCAPES: Final = str.maketrans({"\\": "\\\\", '"': '\\"', "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
+_PART_END: Final = re.compile(r"(^|[\r\n])--")
 _DECODINGS: Final = 3
 _EMPTY_SEGMENT: Final = re.compile(r"[/\\](?:;[^/\\]*)?[/\\]")
 
@@ -81,6 +82,14 @@ def xml_escape(name: str, value: Any) -> str:
     if _NOT_XML.search(text):
         raise ArgumentError(name, f"'{name}' is sent in XML and must not contain control characters")
     return escape(text, _XML_REFERENCES)
+
+
+def part_text(name: str, value: Any) -> str:
+    """Return a value as text of a part of a multipart body; raise `ArgumentError` for one that could end it."""
+    text = text_of(value)
+    if _PART_END.search(text):
+        raise ArgumentError(name, f"'{name}' is sent in a part and must not contain a line that begins with '--'")
+    return text
 
 
 def sparql_inner(value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from typing import Any, Final
 from urllib.parse import quote
@@ -143,5 +144,6 @@ def _unquote_tags(text: str, secrets: set[str]) -> str:
 def _preview_body(request: Request, secrets: set[str]) -> Any:
     body = request.body if isinstance(request.body, bytes) else b""
     if request.headers[CONTENT_TYPE].startswith(JSON):
-        return orjson.loads(body)
+        with suppress(ValueError):  # a raw body of another format
+            return orjson.loads(body)
     return _unquote_tags(body.decode(errors="replace"), secrets)

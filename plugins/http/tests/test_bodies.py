@@ -216,6 +216,119 @@ async def test_multipart_body(start: Any, api: Any, value: str) -> None:
     assert (parts[1].get_filename(), parts[1].get_content_type()) == ("f.txt", "text/csv")
 
 
+@pytest.mark.parametrize(
+    ("value", "sent"),
+    [
+        ("5", 5),
+        ("-1.5e3", -1500.0),
+        ("[1,2]", [1, 2]),
+        ('{"a": [true]}', {"a": [True]}),
+        ("null", None),
+        ("123456789012345678901", 123456789012345678901),
+        ("007", "007"),
+        ("text", "text"),
+        ('5, "admin": true', '5, "admin": true'),
+        ("", ""),
+        (5, 5),
+        ([1], [1]),
+        ("[" * 200 + "]" * 200, "[" * 200 + "]" * 200),
+    ],
+)
+@pytest.mark.parametrize("body", ['{"v": {{v}}, "z": "{{v}}"}', '{"{{k}}": {{v}}}', "{{v}}"])
+async def test_unquoted_tag_takes_the_json_of_a_text(start: Any, api: Any, body: str, value: Any, sent: Any) -> None:
+    for declared in (body, {"type": "json", "data": body}):
+        call = await post(start, declared)
+        await call(v=value, k="v")
+        received = json.loads(api.last.body)
+        assert (received if body == "{{v}}" else received["v"]) == sent
+        assert api.last.headers["Content-Type"] == "application/json"
+        if '"z"' in body and isinstance(value, str):
+            assert received["z"] == value
+
+
+XML_TYPES = ["text/xml", "application/xml; charset=utf-8", "application/atom+xml", "text/html"]
+
+
+@pytest.mark.parametrize("media_type", [None, *XML_TYPES])
+async def test_raw_xml(start: Any, api: Any, media_type: str | None) -> None:
+    call = await post(start, '<?xml version="1.0"?>\n<n a="{{n}}">{{n}}</n>', *content_type(media_type))
+    for value in ["5", *(value for value in NASTY if value not in ("a\r\nb", "\x00"))]:
+        await call(n=value)
+        root = ElementTree.fromstring(api.last.body.decode())
+        assert (root.get("a"), root.text, len(root)) == (value, value, 0)
+    assert api.last.headers["Content-Type"] == (media_type or "application/json")
+
+
+@pytest.mark.parametrize("media_type", [None, "application/x-www-form-urlencoded"])
+async def test_raw_form(start: Any, api: Any, media_type: str | None) -> None:
+    call = await post(start, "a={{n}}&b=1", *content_type(media_type))
+    for value in ["5", *NASTY]:
+        await call(n=value)
+        assert parse_qsl(api.last.body.decode()) == [("a", value), ("b", "1")]
+    assert api.last.headers["Content-Type"] == (media_type or "application/json")
+
+
+@pytest.mark.parametrize("media_type", [None, "text/plain", "application/graphql"])
+async def test_raw_text(start: Any, api: Any, media_type: str | None) -> None:
+    call = await post(start, "plain {{n}}, {{list}}", *content_type(media_type))
+    for value in ["5", *NASTY]:
+        await call(n=value, list=[1, "x"])
+        assert api.last.body.decode() == f'plain {value}, [1,"x"]'
+    assert api.last.headers["Content-Type"] == (media_type or "application/json")
+
+
+async def test_raw_json_lines(start: Any, api: Any) -> None:
+    body = '{"index": {"_id": "{{n}}"}}\n{"v": {{n}}}\n'
+    call = await post(start, body, *content_type("application/x-ndjson"))
+    for value in NASTY:
+        await call(n=value)
+        assert list(map(json.loads, api.last.body.decode().splitlines())) == [{"index": {"_id": value}}, {"v": value}]
+    assert api.last.body.endswith(b"\n")
+
+
+async def test_raw_multipart(start: Any, api: Any) -> None:
+    body = '--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n{{n}}\r\n--x--\r\n'
+    call = await post(start, body, *content_type("multipart/form-data; boundary=x"))
+    await call(n="a\r\nb - --c")
+    assert api.last.body.decode() == body.replace("{{n}}", "a\r\nb - --c")
+    for value in ("--x", "a\r\n--x", "a\n--"):
+        with pytest.raises(ArgumentError, match="'n' is sent in a part"):
+            await call(n=value)
+
+
+@pytest.mark.parametrize(
+    ("body", "media_type", "value", "sent"),
+    [
+        ({"type": "sparql", "data": "{{q}}"}, None, "SELECT ?s WHERE {?s ?p ?o}", "SELECT ?s WHERE {?s ?p ?o}"),
+        ({"type": "sparql", "data": " {{{q}}}\n"}, None, "ASK {}", " ASK {}\n"),
+        ({"type": "xml", "data": "{{q}}"}, None, "<a>1</a>", "<a>1</a>"),
+        ({"type": "formUrlEncoded", "data": "{{q}}"}, None, "a=1&b=2", "a=1&b=2"),
+        ({"type": "formUrlEncoded", "data": "{{q}}"}, None, {"a": "x&y", "b": [1, 2]}, "a=x%26y&b=1&b=2"),
+        ("{{q}}", "application/sparql-query", "ASK {}", "ASK {}"),
+        ("{{q}}", "text/xml", "<a>1</a>", "<a>1</a>"),
+        ("{{q}}", "text/plain", "5", "5"),
+        ("{{q}}", None, '{"a":1}', '{"a":1}'),
+    ],
+)
+async def test_input_that_is_the_complete_body(
+    start: Any, api: Any, body: Any, media_type: str | None, value: Any, sent: str
+) -> None:
+    call = await post(start, body, *content_type(media_type))
+    await call(q=value)
+    assert api.last.body.decode() == sent
+
+
+def content_type(media_type: str | None) -> list[dict[str, Any]]:
+    return [] if media_type is None else [{"name": "Content-Type", "in": "header", "value": media_type}]
+
+
+async def test_content_type_of_a_caller(start: Any, api: Any) -> None:
+    call = await post(start, "<a>{{n}}</a>", {"name": "content-type", "in": "header"})
+    await call(n="<", **{"content-type": "text/xml"})
+    assert (api.last.body, api.last.headers["Content-Type"]) == (b"<a>&lt;</a>", "text/xml")
+    assert (await post(start, "<a>{{n}}</a>")).operation.preview({"n": "<"})["body"] == "<a>&lt;</a>"
+
+
 @pytest.mark.parametrize("value", [2**70, [{"a": -(2**70)}]])
 async def test_integers_keep_their_digits(start: Any, api: Any, value: Any) -> None:
     call = await post(start, {"a": "{{a}}"})

@@ -28,7 +28,7 @@ class TestHttp(ConsumerContract):
         Example("read", {"id": 8}, {"path": "/stations/8", "query": {}, "body": ""}),
         Example("rename", {"id": 7, "name": "Vardø"}, {"path": "/stations/7", "query": {}, "body": '{"name":"Vardø"}'}),
     )
-    settings = MappingProxyType({"total_timeout": 0.5})
+    settings = MappingProxyType({"total_timeout": 0.5, "response_limit": 4096})
     failures = (UpstreamStatusError, UpstreamInvalidError, UpstreamTimeoutError, UpstreamUnreachableError)
 
     @asynccontextmanager
@@ -66,7 +66,7 @@ class TestHttp(ConsumerContract):
         if self._held is not None or self._failing is UpstreamTimeoutError:
             await (self._held or Hold())({})
         if self._failing is UpstreamInvalidError:
-            return web.Response(text="no JSON")
+            return web.Response(text="x" * 4097)
         if self._failing is UpstreamStatusError:
             return web.json_response({"error": "no"}, status=500)
         return web.json_response({"path": request.path, "query": dict(request.query), "body": await request.text()})

@@ -9,13 +9,15 @@ from uuid import uuid4
 
 import orjson
 
-from adapter_host import ABSENT, Arguments, encode_json, text_of
-from adapter_host_http.config import AnyBody, FormBody, JsonBody, MultipartBody, Part, TextBody
-from adapter_host_http.encoding import Encode, form_encode, json_inner, json_text, xml_escape
+from adapter_host import ABSENT, Arguments, decode_json, encode_json, parse_json, text_of
+from adapter_host_http.config import AnyBody, FormBody, JsonBody, MultipartBody, Part, RawBody
+from adapter_host_http.encoding import Encode, form_encode, json_inner, json_text, part_text, xml_escape
 
+from .raw_body import declared_format, evident_format
 from .sparql import encoders
 from .templates import TAG, Constant, TemplateCompiler, TemplateLocation, Value, render, split_tags, value_of
 
+_FORM: Final = "formUrlEncoded"
 JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
 
@@ -31,9 +33,11 @@ _CONTENT_TYPES: Final = {
 }
 
 
-def compile_body(body: AnyBody, templates: TemplateCompiler, in_: str) -> BodyBuilder:
-    """Compile the declared body of an operation."""
+def compile_body(body: AnyBody, templates: TemplateCompiler, in_: str, content_type: str | None = None) -> BodyBuilder:
+    """Compile the declared body of an operation; `content_type` is the one that its inputs declare."""
     location = TemplateLocation(in_, body, ("data",))
+    if isinstance(body, RawBody):
+        return _raw(body.data, templates, TemplateLocation(in_, body), content_type)
     if isinstance(body, JsonBody):
         if isinstance(body.data, str):
             return _json_from_text(body.data, templates, location)
@@ -42,7 +46,7 @@ def compile_body(body: AnyBody, templates: TemplateCompiler, in_: str) -> BodyBu
         return _form(body, templates, location)
     if isinstance(body, MultipartBody):
         return _multipart(body, templates, in_)
-    return _text(body, templates, location)
+    return _text_body(_text_of_type(body.data, body.type, templates, location), _CONTENT_TYPES[body.type])
 
 
 def whole_tag(body: AnyBody) -> str | None:
@@ -89,15 +93,30 @@ def _json_from_text(text: str, templates: TemplateCompiler, location: TemplateLo
 
     def leaf(text: str, location: TemplateLocation) -> Value:
         if text.startswith(_UNQUOTED):
-            return _json_constant(value_of(templates.template(text[1:], location)))
+            return _unquoted(value_of(templates.template(text[1:], location)))
         return _quoted(templates, text, location)
 
     return json_body(templates.tree(data, location, leaf))
 
 
 def _json_as_text(text: str, templates: TemplateCompiler, location: TemplateLocation) -> BodyBuilder:
-    encoders: tuple[Encode, Encode] = (json_text, json_inner)
+    encoders: tuple[Encode, Encode] = (_own_json_text, json_inner)
     return _text_body(templates.text(text, location, lambda name, quoted: encoders[quoted], '"'), JSON)
+
+
+def _own_json_text(value: Any) -> str:
+    return json_text(own_json(value))
+
+
+def own_json(value: Any) -> Any:
+    """Return the data of a text that is JSON; any other value unchanged."""
+    if not isinstance(value, str):
+        return value
+    try:
+        parse_json(value)  # within the nesting limit
+        return decode_json(value.encode())
+    except ValueError:
+        return value
 
 
 def _has_tags_in_keys(data: Any) -> bool:
@@ -106,14 +125,11 @@ def _has_tags_in_keys(data: Any) -> bool:
     return isinstance(data, list) and any(map(_has_tags_in_keys, data))
 
 
-def _json_constant(value: Value) -> Value:
-    """Return an unquoted constant as JSON data if it is JSON."""
-    if not isinstance(value, Constant):
-        return value
-    try:
-        return Constant(orjson.loads(value.value))
-    except ValueError:
-        return value
+def _unquoted(value: Value) -> Value:
+    """Return the value of an unquoted tag: a text that is JSON is inserted as this JSON."""
+    if isinstance(value, Constant):
+        return Constant(own_json(value.value))
+    return lambda arguments: own_json(value(arguments))
 
 
 def _quoted(templates: TemplateCompiler, text: str, location: TemplateLocation) -> Value:
@@ -137,23 +153,40 @@ def _utf8(text: str) -> bytes:
     return text.encode(errors="replace")
 
 
-def _text(body: TextBody, templates: TemplateCompiler, location: TemplateLocation) -> BodyBuilder:
-    return _text_body(templates.text(body.data, location, _text_encoder(body)), _CONTENT_TYPES[body.type])
+def _raw(text: str, templates: TemplateCompiler, location: TemplateLocation, content_type: str | None) -> BodyBuilder:
+    raw_format = declared_format(content_type) if content_type else evident_format(text)
+    if raw_format == "json":
+        return _json_from_text(text, templates, location)
+    if raw_format == "json-lines":
+        return _json_as_text(text, templates, location)
+    # The language sends a text as JSON, unless an input declares another `Content-Type`.
+    return _text_body(_text_of_type(text, raw_format, templates, location), JSON)
 
 
-def _text_encoder(body: TextBody) -> Callable[[str, bool], Encode]:
-    if body.type == "text":
-        return lambda name, quoted: text_of
-    if body.type == "xml":
+def _text_of_type(text: str, type_name: str, templates: TemplateCompiler, location: TemplateLocation) -> Value:
+    if type_name != "text" and TAG.fullmatch(text.strip()):
+        # The caller sends the complete body: there is no place that a value could leave.
+        return templates.text(text, location, lambda name, quoted: _complete_form if type_name == _FORM else text_of)
+    return templates.text(text, location, _text_encoder(text, type_name))
+
+
+def _text_encoder(text: str, type_name: str) -> Callable[[str, bool], Encode]:
+    if type_name == "xml":
         return lambda name, quoted: partial(xml_escape, name)
-    # The compiler asks for one encoder after the other, in the order of the tags.
-    remaining = iter(encoders(body.data))
-    return lambda name, quoted: partial(next(remaining), name)
+    if type_name == _FORM:
+        return lambda name, quoted: _form_text
+    if type_name == "multipart":
+        return lambda name, quoted: partial(part_text, name)
+    if type_name == "sparql":
+        # The compiler asks for one encoder after the other, in the order of the tags.
+        remaining = iter(encoders(text))
+        return lambda name, quoted: partial(next(remaining), name)
+    return lambda name, quoted: text_of
 
 
 def _form(body: FormBody, templates: TemplateCompiler, location: TemplateLocation) -> BodyBuilder:
     if isinstance(body.data, str):
-        return _text_body(templates.text(body.data, location, lambda name, quoted: _form_text), FORM)
+        return _text_body(_text_of_type(body.data, _FORM, templates, location), FORM)
     fields = tuple((form_encode(name), templates.value(data, location / name)) for name, data in body.data.items())
 
     def make(arguments: Arguments) -> tuple[bytes, str]:
@@ -161,6 +194,13 @@ def _form(body: FormBody, templates: TemplateCompiler, location: TemplateLocatio
         return "&".join(pairs).encode(), FORM
 
     return make
+
+
+def _complete_form(value: Any) -> str:
+    if not isinstance(value, dict):
+        return text_of(value)
+    pairs = ((form_encode(name), item) for name, field in value.items() for item in as_list(field))
+    return "&".join(f"{name}={_form_text(item)}" for name, item in pairs)
 
 
 def _form_text(value: Any) -> str:
@@ -192,13 +232,13 @@ def _multipart(body: MultipartBody, templates: TemplateCompiler, in_: str) -> Bo
 
 
 def _part_head(part: Part) -> str:
-    head = f'Content-Disposition: form-data; name="{_part_text(part.name)}"'
+    head = f'Content-Disposition: form-data; name="{_part_name(part.name)}"'
     if part.filename is not None:
-        head += f'; filename="{_part_text(part.filename)}"'
+        head += f'; filename="{_part_name(part.filename)}"'
     return f"{head}\r\nContent-Type: {_one_line(part.content_type)}" if part.content_type else head
 
 
-def _part_text(text: str) -> str:
+def _part_name(text: str) -> str:
     return _one_line(text).replace('"', "%22")
 
 

@@ -246,8 +246,16 @@ class RequestCompiler:
         values = {field.name: self._value(field, "body") for field in fields}
         return json_fields(values, empty=spec.method not in _BODILESS)
 
+    def _content_type(self) -> str | None:
+        """Return the `Content-Type` that an input declares, if it is the same in every call."""
+        for spec in self._declared:
+            if spec.in_ == "header" and spec.name.lower() == "content-type" and spec.value is not None:
+                value = self._value(spec, "header")
+                return text_of(value.value) if isinstance(value, Constant) else None
+        return None
+
     def _compile_declared_body(self, body: AnyBody) -> BodyBuilder:
-        builder = compile_body(body, self.templates, "body")
+        builder = compile_body(body, self.templates, "body", self._content_type())
         tag = whole_tag(body)
         whole = self.templates.template(tag, TemplateLocation("body", body, ("data",))).single if tag else None
         for field in self._body_fields:
