@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,6 +21,7 @@ Path = tuple[str, ...]
 """The keys that lead to a value in a result."""
 
 _STRUCTURES: Final[dict[str | None, type]] = {"object": dict, "array": list}
+_LONG_INTEGER: Final = re.compile(r"[+-]?[0-9]{19,300}")
 _TYPES: Final = frozenset({"string", "number", "integer", "boolean", "array", "object"})
 
 
@@ -88,8 +90,7 @@ def outputs_schema(outputs: Sequence[OutputSpec]) -> dict[str, Any] | None:
     """Return the JSON Schema (2020-12) of a result; None when it is passed through or one of several outputs."""
     if len(outputs) != 1 or is_passthrough(outputs[0]) or outputs[0].type not in _TYPES:
         return None
-    schema = _schema(outputs[0])
-    return {**schema, "type": outputs[0].type}
+    return _schema(outputs[0])
 
 
 def mapped_outputs_schema(outputs: Sequence[OutputSpec]) -> dict[str, Any]:
@@ -256,7 +257,10 @@ def coerce(value: Any, type_name: str | None) -> Any:
 
 
 def _number(value: Any) -> Any:
-    return parse_number(value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    # Results keep the digits of integers that arguments cannot have.
+    return int(value) if _LONG_INTEGER.fullmatch(value) else parse_number(value)
 
 
 def _boolean(value: Any) -> Any:

@@ -380,7 +380,7 @@ async def test_log_messages_on_request(
     params = log_message["params"]
     assert (params["level"], params["logger"]) == ("warning", "price")
     assert params["data"] == snapshot
-    assert result["result"]["structuredContent"] == {"price": "much"}
+    assert result["result"]["structuredContent"] == {"price": None}
 
 
 class CustomExposer(McpExposer):

@@ -103,7 +103,7 @@ async def test_output_parameters_become_the_schema(serve: Any) -> None:
     ]  # fmt: skip
     async with serve(PUT, exposed=exposed) as api:
         entry = (await api("GET", "/openapi.json")).data["paths"]["/a"]
-        schema = {"type": "object", "properties": {"a": {"type": ["string", "null"]}}}
+        schema = {"type": ["object", "null"], "properties": {"a": {"type": ["string", "null"]}}}
         assert entry["get"]["responses"]["2XX"]["content"] == {"application/json": {"schema": schema}}
         assert (entry["get"]["summary"], entry["get"]["tags"]) == ("Get it", ["Things"])
         assert set(entry["post"]["responses"]) == {"200", "500", "503"}

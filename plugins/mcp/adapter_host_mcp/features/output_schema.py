@@ -1,4 +1,4 @@
-"""Validation of results against the output schemas that the core generates, compiled to closures."""
+"""Validate results against the output schemas that the core generates, and conform them, by compiled closures."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from adapter_host import JSON_TYPES
 
 FindViolation = Callable[[Any], str | None]
 """Returns the path of the first schema violation, relative to the data, or None for valid data."""
+
+
+Conform = Callable[[Any], Any]
+"""Returns data that meets a schema: a value of another type is null."""
 
 
 def compile_schema(schema: Mapping[str, Any]) -> FindViolation:
@@ -27,6 +31,33 @@ def compile_schema(schema: Mapping[str, Any]) -> FindViolation:
         return next((path for check in checks if (path := check(data)) is not None), None)
 
     return find_violation
+
+
+def compile_conformer(schema: Mapping[str, Any]) -> Conform:
+    """Compile a function that replaces values of other types than the schema's by null, or a whole object by `{}`."""
+    is_valid = _type(schema) if isinstance(schema.get("type"), str | list) else lambda data: None
+    names = [schema["type"]] if isinstance(schema.get("type"), str) else schema.get("type") or []
+    substitute: Callable[[Any], Any] = (
+        (lambda data: None) if "null" in names else (lambda data: {}) if "object" in names else (lambda data: data)
+    )
+    properties = schema.get("properties")
+    fields = (
+        {name: compile_conformer(child) for name, child in properties.items()}
+        if isinstance(properties, Mapping)
+        else {}
+    )
+    conform_element = compile_conformer(schema["items"]) if isinstance(schema.get("items"), Mapping) else None
+
+    def conform(data: Any) -> Any:
+        if is_valid(data) is not None:
+            return substitute(data)
+        if isinstance(data, dict):
+            return {name: fields[name](value) if name in fields else value for name, value in data.items()}
+        if isinstance(data, list) and conform_element is not None:
+            return [conform_element(element) for element in data]
+        return data
+
+    return conform
 
 
 def _type(schema: Mapping[str, Any]) -> FindViolation:

@@ -21,12 +21,17 @@ from adapter_host import (
     UpstreamStatusError,
     bare_media_type,
     charset_of,
+    decode_json,
     decode_text,
+    encode_json,
     new_request_id,
 )
 from adapter_host_mcp.protocol import INTERNAL_ERROR, TRACE_KEYS
 
+from .output_schema import Conform
 from .tools import Tool
+
+log = logging.getLogger("adapter_host.mcp")
 
 _TEXT_TYPES: Final = re.compile(
     r"text/.*|.*[+/](json|xml|yaml)|application/(x-)?(javascript|ndjson|jsonl|yaml|www-form-urlencoded|graphql)"
@@ -36,15 +41,18 @@ _OCTETS: Final = "application/octet-stream"
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
-def success_members(result: Result, tool: Tool, *, allow_any_json: bool) -> bytes:
-    """Serialize a successful call; with `allow_any_json` structured content may be any JSON, not only an object."""
-    bare_type = bare_media_type(result.media_type)
-    binary = tool.operation.binary
+def success_members(result: Result, tool: Tool, *, allow_any_json: bool) -> tuple[bytes, str | None]:
+    """Serialize a successful call, and return a message for a violation of the output schema.
+
+    With `allow_any_json` structured content may be any JSON, not only an object.
+    """
     content = orjson.dumps(_content(result.body, result.media_type, tool))
-    structured = b""
-    if _JSON_TYPES.fullmatch(bare_type) and not binary:
-        structured = _structured(result.body, result.media_type, tool, allow_any_json)
-    return b'"content":%b%b,"isError":false' % (content, structured)
+    structured, violation = b"", None
+    if tool.conform is not None and not tool.operation.binary:
+        structured, violation = _declared_structured(result, tool, tool.conform, allow_any_json)
+    elif _JSON_TYPES.fullmatch(bare_media_type(result.media_type)) and not tool.operation.binary:
+        structured = _structured(result.body, result.media_type, allow_any_json)
+    return b'"content":%b%b,"isError":false' % (content, structured), violation
 
 
 def error_members(error: OperationError) -> bytes:
@@ -53,7 +61,7 @@ def error_members(error: OperationError) -> bytes:
     return b'"content":%b,"isError":true' % orjson.dumps([_text_content(text)])
 
 
-def _structured(body: bytes, media_type: str, tool: Tool, allow_any_json: bool) -> bytes:
+def _structured(body: bytes, media_type: str, allow_any_json: bool) -> bytes:
     # Not `Result.data`, which may use another parser: these bytes are embedded, so orjson must accept them.
     try:
         if charset_of(body, media_type) is not None:
@@ -61,11 +69,28 @@ def _structured(body: bytes, media_type: str, tool: Tool, allow_any_json: bool) 
         data = orjson.loads(body)
     except ValueError:
         return b""
-    tool.log_violation(data)
-    if tool.wraps_output and not allow_any_json:
-        return b',"structuredContent":{"result":%b}' % body
-    is_allowed = isinstance(data, dict) or (allow_any_json and (data is not None or tool.wraps_output))
+    is_allowed = isinstance(data, dict) or (allow_any_json and data is not None)
     return b',"structuredContent":' + body if is_allowed else b""
+
+
+def _declared_structured(
+    result: Result, tool: Tool, conform: Conform, allow_any_json: bool
+) -> tuple[bytes, str | None]:
+    """Return structured content that meets the output schema: clients raise for any other, and for none."""
+    body = result.body or b"null"
+    try:
+        data = orjson.loads(body)
+    except ValueError:
+        body, data = b"null", None
+    if (violation := tool.violation(data)) is not None:
+        log.warning("tool '%s': %s", tool.name, violation)
+        data = conform(decode_json(body))
+        body = encode_json(data)
+    if tool.wraps_output(allow_any_json=allow_any_json):
+        return b',"structuredContent":{"result":%b}' % body, violation
+    if tool.returns_object and not isinstance(data, dict):
+        body = b"{}"
+    return b',"structuredContent":' + body, violation
 
 
 def _content(body: bytes, media_type: str, tool: Tool) -> list[dict[str, Any]]:
@@ -135,16 +160,15 @@ def _text_content(text: str) -> dict[str, Any]:
     return {"type": "text", "text": text}
 
 
-log = logging.getLogger("adapter_host.mcp")
-
-
-async def call_tool(tool: Tool, arguments: Arguments, headers: Mapping[str, str], *, allow_any_json: bool) -> bytes:
-    """Call a tool and return the serialized members of the result."""
+async def call_tool(
+    tool: Tool, arguments: Arguments, headers: Mapping[str, str], *, allow_any_json: bool
+) -> tuple[bytes, str | None]:
+    """Call a tool; return the serialized members of the result, and a message for a violation of its schema."""
     try:
         result = await tool.operation.call(tool.arguments(arguments, headers))
         return success_members(result, tool, allow_any_json=allow_any_json)
     except OperationError as error:
-        return error_members(error)
+        return error_members(error), None
 
 
 def set_trace_context(params: Mapping[str, Any] | None) -> Token[Mapping[str, str] | None] | None:

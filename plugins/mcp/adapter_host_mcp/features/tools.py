@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -12,9 +11,7 @@ from adapter_host import ArgumentError, Arguments, BuildContext, Input, Operatio
 from adapter_host_mcp.config import McpHints, McpToolSpec
 from adapter_host_mcp.tool_names import rename_message, unique_names
 
-from .output_schema import FindViolation, compile_schema
-
-log = logging.getLogger("adapter_host.mcp")
+from .output_schema import Conform, FindViolation, compile_conformer, compile_schema
 
 _HINTS: Final = {
     "read_only": "readOnlyHint",
@@ -22,6 +19,8 @@ _HINTS: Final = {
     "idempotent": "idempotentHint",
     "open_world": "openWorldHint",
 }
+
+_OBJECT_TYPES: Final = ("object", ["object", "null"])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +38,7 @@ class Tool:
     blob_uri: str
     headers: tuple[Input, ...] = ()
     find_violation: FindViolation | None = None
+    conform: Conform | None = None
 
     def arguments(self, arguments: Arguments, headers: Mapping[str, str]) -> Arguments:
         """Merge arguments and header inputs; raise `ArgumentError` when an argument has the name of a header input."""
@@ -58,16 +58,21 @@ class Tool:
         path = self.find_violation(output) if self.find_violation is not None else None
         return None if path is None else f"the result violates the output schema at ${path}"
 
-    def log_violation(self, output: Any) -> None:
-        """Log a warning for a result that violates the output schema."""
-        if (violation := self.violation(output)) is not None:
-            log.warning("tool '%s': %s", self.name, violation)
-
     @property
-    def wraps_output(self) -> bool:
-        """True if the output is wrapped in `result` for the handshake revisions, which allow only objects."""
+    def returns_object(self) -> bool:
+        """True if the output schema is that of an object, or of null in its place."""
         schema = self.operation.output_schema
-        return schema is not None and schema.get("type") != "object"
+        return schema is not None and schema.get("type") in _OBJECT_TYPES
+
+    def wraps_output(self, *, allow_any_json: bool) -> bool:
+        """Return whether the output is wrapped in `result`.
+
+        The handshake revisions allow only objects. SDKs omit null, or take it for absent structured content.
+        """
+        schema = self.operation.output_schema
+        if schema is None or self.returns_object:
+            return False
+        return not allow_any_json or "null" in schema.get("type", ())
 
     def definition(self, *, allow_any_json: bool) -> dict[str, Any]:
         """Return the entry for `tools/list`; with `allow_any_json` its output may be any JSON."""
@@ -90,7 +95,11 @@ class Tool:
 
     def _output_schema(self, allow_any_json: bool) -> Mapping[str, Any] | None:
         schema = self.operation.output_schema
-        if schema is None or allow_any_json or not self.wraps_output:
+        if schema is None:
+            return None
+        if self.returns_object:
+            return {**schema, "type": "object"}
+        if not self.wraps_output(allow_any_json=allow_any_json):
             return schema
         return {"type": "object", "properties": {"result": schema}, "required": ["result"]}
 
@@ -116,6 +125,7 @@ def _build_tool(name: str, spec: McpToolSpec, operation: Operation, namespace: s
         blob_uri=f"tool://{quote(namespace, safe='')}/{name}",
         headers=tuple(item for item in operation.inputs if item.name in header_names),
         find_violation=None if operation.output_schema is None else compile_schema(operation.output_schema),
+        conform=None if operation.output_schema is None else compile_conformer(operation.output_schema),
     )
 
 

@@ -194,7 +194,7 @@ class HttpTransport:
         arguments = rpc_request.params.get("arguments", {})
         token = set_trace_context(rpc_request.params)
         try:
-            members = await call_tool(tool, arguments, response_stream.headers, allow_any_json=rpc_request.stateless)
+            members, _ = await call_tool(tool, arguments, response_stream.headers, allow_any_json=rpc_request.stateless)
         except Exception as error:
             # The protocol boundary: the client must get a response, without details of the error.
             data = report_internal_error(rpc_request.method, rpc_request.params, error)

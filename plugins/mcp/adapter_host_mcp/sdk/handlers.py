@@ -204,7 +204,7 @@ def add_tool_calls(server: Server[None], tools: Mapping[str, Tool]) -> None:
         if tool is None:
             raise MCPError(types.INVALID_PARAMS, f"Unknown tool: {params.name[:MAX_LENGTH]}")
         stateless = context.protocol_version in MODERN_PROTOCOL_VERSIONS
-        members = await call_tool(tool, params.arguments or {}, {}, allow_any_json=stateless)
+        members, _ = await call_tool(tool, params.arguments or {}, {}, allow_any_json=stateless)
         # The standard library's parser keeps integers of any size.
         result = json.loads(b"{%b}" % members)
         return {"resultType": "complete", **result} if stateless else result

@@ -178,9 +178,11 @@ class SdkEndpoint:
         # Mcp-Param headers, so there are none to compare.
         request_info.validate()
         arguments = params.get("arguments") or {}
-        members = await call_tool(tool, arguments, request_info.headers, allow_any_json=request_info.stateless)
-        if tool.find_violation is not None:
-            await self._send_violation(tool, members, response)
+        members, violation = await call_tool(
+            tool, arguments, request_info.headers, allow_any_json=request_info.stateless
+        )
+        if violation is not None:
+            await self._send_violation(tool, violation, response)
         return b"{%b%b}" % (members, self._result_meta if request_info.stateless else b"")
 
     async def _serve(self, response: PendingResponse, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -206,13 +208,8 @@ class SdkEndpoint:
             request_info.log_level if request_info.stateless else self._state.sessions.log_level(request_info.session)
         )
 
-    async def _send_violation(self, tool: Tool, members: bytes, response: PendingResponse) -> None:
-        if not sdk.meets_log_level("warning", self._log_level(response.request_info)):
-            return
-        output = orjson.loads(b"{%b}" % members).get("structuredContent")
-        if tool.wraps_output and not response.request_info.stateless and output is not None:
-            output = output["result"]
-        if output is not None and (violation := tool.violation(output)) is not None:
+    async def _send_violation(self, tool: Tool, violation: str, response: PendingResponse) -> None:
+        if sdk.meets_log_level("warning", self._log_level(response.request_info)):
             params = {"level": "warning", "logger": tool.name, "data": violation}
             await response.send({"jsonrpc": "2.0", "method": "notifications/message", "params": params})
 
