@@ -51,7 +51,9 @@ if TYPE_CHECKING:
     from .errors import RefusedError as RefusedError
     from .errors import StartError as StartError
     from .errors import UnavailableError as UnavailableError
+    from .errors import UpstreamDisconnectedError as UpstreamDisconnectedError
     from .errors import UpstreamError as UpstreamError
+    from .errors import UpstreamIncompleteError as UpstreamIncompleteError
     from .errors import UpstreamInvalidError as UpstreamInvalidError
     from .errors import UpstreamStatusError as UpstreamStatusError
     from .errors import UpstreamTimeoutError as UpstreamTimeoutError
@@ -168,7 +170,9 @@ _EXPORTS = {
         "RefusedError",
         "StartError",
         "UnavailableError",
+        "UpstreamDisconnectedError",
         "UpstreamError",
+        "UpstreamIncompleteError",
         "UpstreamInvalidError",
         "UpstreamStatusError",
         "UpstreamTimeoutError",

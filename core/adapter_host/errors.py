@@ -17,10 +17,12 @@
         ├── InternalError        500  an error of the host or a plugin
         ├── UnavailableError     503  draining, or at the concurrency limit
         └── UpstreamError        502  the consumed API failed
-            ├── UpstreamUnreachableError  502  the connection failed or broke
-            ├── UpstreamInvalidError      502  not the declared format, or too large
-            ├── UpstreamTimeoutError      504  no response in time
-            └── UpstreamStatusError       the upstream's status (300 to 599) and body
+            ├── UpstreamUnreachableError   502  no connection; nothing was sent
+            ├── UpstreamDisconnectedError  502  the connection ended before the response
+            ├── UpstreamIncompleteError    502  the connection ended within the response
+            ├── UpstreamInvalidError       502  not the declared format, or too large
+            ├── UpstreamTimeoutError       504  no response in time
+            └── UpstreamStatusError        the upstream's status (300 to 599) and body
 
 The errors of request bodies, which no call raises, are in `adapter_host.server.request_body`.
 """
@@ -138,22 +140,53 @@ class UnavailableError(OperationError):
 
 
 class UpstreamError(OperationError):
-    """The consumed API failed."""
+    """The consumed API failed.
+
+    `sent` is True if the request, or a part of it, was sent; False if the API certainly did not carry it out, because
+    nothing was sent or its credentials were rejected; None if that is unknown.
+    """
 
     status = 502
     title = "Upstream failure"
 
+    sent: bool | None = None
+
+    def __init__(self, message: str = "", *, sent: bool | None = None) -> None:
+        if sent is not None:
+            self.sent = sent
+        super().__init__(message)
+
 
 class UpstreamUnreachableError(UpstreamError):
-    """The connection to the consumed API failed or broke."""
+    """There is no connection to the consumed API, so the request was not sent."""
 
     title = "Upstream unreachable"
+
+    sent = False
+
+
+class UpstreamDisconnectedError(UpstreamError):
+    """The connection ended after the request was sent, and before the response."""
+
+    title = "Upstream disconnected"
+
+    sent = True
+
+
+class UpstreamIncompleteError(UpstreamError):
+    """The connection ended within the response of the consumed API."""
+
+    title = "Incomplete upstream response"
+
+    sent = True
 
 
 class UpstreamInvalidError(UpstreamError):
     """The response of the consumed API is too large or not in the declared format."""
 
     title = "Invalid upstream response"
+
+    sent = True
 
 
 class UpstreamTimeoutError(UpstreamError):
@@ -170,6 +203,8 @@ class UpstreamStatusError(UpstreamError):
     """
 
     title = "Upstream error"
+
+    sent = True
 
     def __init__(
         self, status: int, body: bytes = b"", media_type: str = "", headers: Mapping[str, str] | None = None

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +23,7 @@ from adapter_host import (
     decode_json,
 )
 
+from .authenticated import send_authenticated
 from .config import HttpConfig
 from .conversions.conversion import Conversion
 from .conversions.errors import FormatError, TooLargeError
@@ -32,16 +32,10 @@ from .formats import Format
 from .formats.convert import Converter
 from .formats.pool import ConversionPool, ConversionTimeoutError
 from .proxies import proxy_of
+from .redirects import REDIRECTS, redirect_target
 from .request.request import Request
-from .transport.base import (
-    ConnectTimeoutError,
-    Limits,
-    MalformedResponseError,
-    Origin,
-    Response,
-    Transport,
-    TransportError,
-)
+from .transport.base import Limits, Origin, Response, Transport, TransportError
+from .upstream_errors import upstream_error
 
 if TYPE_CHECKING:
     import aiohttp
@@ -52,10 +46,6 @@ MAX_REDIRECTS: Final = 5
 STREAM_THRESHOLD: Final = 64 * 1024
 """Responses of at most so many bytes are never streamed."""
 
-Send = Callable[[Request], Awaitable[Response]]
-
-_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_ENCODED: Final = re.compile(r"[!-~]+")
 _MEDIA_TYPE: Final = re.compile(r"[\w.+/-]{1,80}")
 
 
@@ -133,12 +123,9 @@ class Upstream:
             except BaseException:
                 response.close()
                 raise
-            if conversion is None:
-                return result
-            async with asyncio.timeout_at(deadline):
-                return await self._convert(result, response_format, conversion)
         except (TimeoutError, TransportError) as error:
             raise self._upstream_error(error) from error
+        return result if conversion is None else await self._convert(result, response_format, conversion, deadline)
 
     async def forward(self, method: str, request: Request, *, stream: bool) -> Result:
         """Pass a request through and return the response as received, whatever its status.
@@ -192,10 +179,10 @@ class Upstream:
             if auth_flow is None:
                 response = await send(request)
             else:
-                response = await _send_authenticated(auth_flow, send, method, request, deadline=deadline)
+                response = await send_authenticated(auth_flow, send, method, request, deadline=deadline)
             redirect = (
-                self._redirect_target(request.target, response)
-                if redirects_left and response.status in _REDIRECTS
+                redirect_target(self._origin, request.target, response)
+                if redirects_left and response.status in REDIRECTS
                 else None
             )
             if redirect is None:
@@ -237,13 +224,21 @@ class Upstream:
         except ValueError as error:
             raise self._format_error(response_format, media_type, error) from None
 
-    async def _convert(self, result: Result, response_format: Format, conversion: Conversion) -> Result:
+    async def _convert(
+        self, result: Result, response_format: Format, conversion: Conversion, deadline: float
+    ) -> Result:
         title = response_format.info.title
         try:
-            return await self._converter.convert(result, response_format, conversion)
+            async with asyncio.timeout_at(deadline):
+                return await self._converter.convert(result, response_format, conversion)
         except TooLargeError:
             raise UpstreamInvalidError(
                 f"the response of the upstream '{self._namespace}' is larger than {self._response_limit} bytes as JSON"
+            ) from None
+        except TimeoutError:
+            within = f"within {self._total_timeout:g} s; the request was sent"
+            raise UpstreamTimeoutError(
+                f"the response of the upstream '{self._namespace}' was not converted {within}", sent=True
             ) from None
         except ConversionTimeoutError:
             raise UpstreamInvalidError(
@@ -272,32 +267,13 @@ class Upstream:
         finally:
             response.close()
 
-    def _redirect_target(self, target: str, response: Response) -> str | None:
-        """Return the target of a redirect within the same origin."""
-        here = URL(f"{self._origin}{target}", encoded=True)
-        location = response.headers.get("Location", "").partition("#")[0]
-        with suppress(ValueError):
-            there = here.join(URL(location, encoded=_ENCODED.fullmatch(location) is not None))
-            if location and _same_origin(there, here):
-                return there.raw_path_qs
-        return None
-
     @staticmethod
     def _too_large(limit: int) -> UpstreamInvalidError:
         return UpstreamInvalidError(f"the response of the upstream is larger than {limit} bytes")
 
-    def _upstream_error(self, error: Exception) -> UpstreamError:
-        name = self._namespace
-        _LOG.warning("upstream '%s': %s", name, str(error) or type(error).__name__)
-        if isinstance(error, ConnectTimeoutError):
-            return UpstreamTimeoutError(
-                f"the upstream '{name}' did not accept a connection within {self._connect_timeout:g} s"
-            )
-        if isinstance(error, TimeoutError):
-            return UpstreamTimeoutError(f"the upstream '{name}' did not respond within {self._total_timeout:g} s")
-        if isinstance(error, MalformedResponseError):
-            return UpstreamInvalidError(f"the upstream '{name}' did not respond in HTTP")
-        return UpstreamUnreachableError(f"the upstream '{name}' cannot be reached")
+    def _upstream_error(self, error: TimeoutError | TransportError) -> UpstreamError:
+        _LOG.warning("upstream '%s': %s", self._namespace, str(error) or type(error).__name__)
+        return upstream_error(error, self._namespace, self._connect_timeout, self._total_timeout)
 
 
 def origin_of(base: str) -> Origin:
@@ -308,37 +284,3 @@ def origin_of(base: str) -> Origin:
         context = client_tls_context()
     port = url.port or (80 if context is None else 443)
     return Origin(url.scheme, url.raw_host or "", port, url.host_port_subcomponent or "", context)
-
-
-async def _send_authenticated(
-    auth_flow: AuthFlow, send: Send, method: str, request: Request, *, deadline: float
-) -> Response:
-    """Send a request with the header of its authentication flow; after a 401, try once more."""
-    async with asyncio.timeout_at(deadline):
-        authorization = await auth_flow.header(method, request.target)
-    response = await send(_with_authorization(request, authorization))
-    if response.status != 401 or not request.repeatable:
-        return response
-    try:
-        challenges = response.headers.getall("WWW-Authenticate", ())
-        async with asyncio.timeout_at(deadline):
-            authorization = await auth_flow.retry_header(method, request.target, authorization, challenges)
-    except BaseException:
-        response.close()
-        raise
-    if authorization is None:
-        return response
-    response.close()
-    return await send(_with_authorization(request, authorization))
-
-
-def _with_authorization(request: Request, authorization: str | None) -> Request:
-    return request if authorization is None else request.with_header(AUTHORIZATION, authorization)
-
-
-def _same_origin(there: URL, here: URL) -> bool:
-    return _site(there) == _site(here)
-
-
-def _site(url: URL) -> tuple[object, ...]:
-    return url.scheme, url.raw_user, url.raw_password, (url.raw_host or "").lower(), url.port

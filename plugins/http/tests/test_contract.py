@@ -10,7 +10,9 @@ from typing import Any
 from aiohttp import web
 
 from adapter_host import (
+    UpstreamDisconnectedError,
     UpstreamError,
+    UpstreamIncompleteError,
     UpstreamInvalidError,
     UpstreamStatusError,
     UpstreamTimeoutError,
@@ -29,7 +31,14 @@ class TestHttp(ConsumerContract):
         Example("rename", {"id": 7, "name": "Vardø"}, {"path": "/stations/7", "query": {}, "body": '{"name":"Vardø"}'}),
     )
     settings = MappingProxyType({"total_timeout": 0.5, "response_limit": 4096})
-    failures = (UpstreamStatusError, UpstreamInvalidError, UpstreamTimeoutError, UpstreamUnreachableError)
+    failures = (
+        UpstreamStatusError,
+        UpstreamInvalidError,
+        UpstreamTimeoutError,
+        UpstreamUnreachableError,
+        UpstreamDisconnectedError,
+        UpstreamIncompleteError,
+    )
 
     @asynccontextmanager
     async def api(self) -> AsyncIterator[Mapping[str, Any]]:
@@ -62,11 +71,25 @@ class TestHttp(ConsumerContract):
         self._held = Hold()
         return self._held
 
-    async def _serve(self, request: web.Request) -> web.Response:
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
         if self._held is not None or self._failing is UpstreamTimeoutError:
             await (self._held or Hold())({})
+        if self._failing is UpstreamDisconnectedError:
+            assert request.transport is not None
+            request.transport.close()
+        if self._failing is UpstreamIncompleteError:
+            return await _cut_off(request)
         if self._failing is UpstreamInvalidError:
             return web.Response(text="x" * 4097)
         if self._failing is UpstreamStatusError:
             return web.json_response({"error": "no"}, status=500)
         return web.json_response({"path": request.path, "query": dict(request.query), "body": await request.text()})
+
+
+async def _cut_off(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Length": "100"})
+    await response.prepare(request)
+    await response.write(b"{")
+    assert request.transport is not None
+    request.transport.close()
+    return response

@@ -128,7 +128,10 @@ async def test_conversion_has_a_timeout(start: Any, api: Any, caplog: pytest.Log
 async def test_conversion_is_part_of_the_call(start: Any, api: Any) -> None:
     host = await start({"outputRawFormat": "html", "outputSchema": SLOW_SELECTOR}, **{"x-timeout": {"total": 1}})
     api.reply = sending(SLOW_PAGE, "text/html")
-    with pytest.raises(UpstreamTimeoutError, match="did not respond within 1 s"):
+    with pytest.raises(
+        UpstreamTimeoutError,
+        match=r"^the response of the upstream 'api' was not converted within 1 s; the request was sent$",
+    ):
         await host()
 
 
@@ -159,7 +162,8 @@ async def test_busy_workers_are_reported(start: Any, api: Any) -> None:
     host = await start({"outputRawFormat": "html", "outputSchema": SLOW_SELECTOR}, settings=settings)
     api.reply = sending(SLOW_PAGE, "text/html")
     errors = await asyncio.gather(*(host() for _ in range(6)), return_exceptions=True)
-    assert {type(error) for error in errors} == {UpstreamInvalidError, UnavailableError}
+    assert all(isinstance(error, UpstreamInvalidError | UnavailableError) for error in errors)
+    assert len({type(error) for error in errors}) == 2
 
 
 @pytest.mark.skipif(not CHILDREN.exists(), reason="the children of a process are not listed here")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
+import re
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -14,7 +15,15 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from adapter_host import UpstreamInvalidError, UpstreamStatusError, UpstreamTimeoutError, UpstreamUnreachableError
+from adapter_host import (
+    UpstreamDisconnectedError,
+    UpstreamError,
+    UpstreamIncompleteError,
+    UpstreamInvalidError,
+    UpstreamStatusError,
+    UpstreamTimeoutError,
+    UpstreamUnreachableError,
+)
 
 
 @pytest.fixture(params=["native", "aiohttp"])
@@ -176,9 +185,10 @@ async def test_broken_stream_raises(start: Any, api: Any) -> None:
 
     api.reply = reply
     result = await (await start()).operation.call({}, stream=True)
-    with pytest.raises(UpstreamUnreachableError):
+    with pytest.raises(UpstreamIncompleteError, match=r"^the response of the upstream 'api' was cut off; ") as caught:
         async for _ in result.stream:
             pass
+    assert caught.value.sent
 
 
 async def never_respond(_: web.Request) -> web.Response:
@@ -198,8 +208,11 @@ async def never_finish_body(request: web.Request) -> web.StreamResponse:
 async def test_response_timeout(start: Any, api: Any, reply: Any, options: Any) -> None:
     api.reply = reply
     call = await start(**options)
-    with pytest.raises(UpstreamTimeoutError, match=r"the upstream 'api' did not respond within 0\.05 s"):
+    with pytest.raises(
+        UpstreamTimeoutError, match=r"^the upstream 'api' did not respond within 0\.05 s; the request was sent$"
+    ) as caught:
         await call()
+    assert caught.value.sent
     await asyncio.wait_for(api.closed.wait(), 5)
 
 
@@ -213,10 +226,10 @@ async def test_connect_timeout(start: Any) -> None:
             client.connect_ex(listener.getsockname())
         base = "http://{}:{}".format(*listener.getsockname())
         call = await start(baseUri=base, **{"x-timeout": {"connect": 0.05}})
-        with pytest.raises(
-            UpstreamTimeoutError, match=r"the upstream 'api' did not accept a connection within 0\.05 s"
-        ):
+        message = "the upstream 'api' did not accept a connection within 0.05 s; the request was not sent"
+        with pytest.raises(UpstreamTimeoutError, match=f"^{re.escape(message)}$") as caught:
             await call()
+        assert caught.value.sent is False
         for client in waiting:
             client.close()
 
@@ -255,8 +268,11 @@ async def test_cancelled_call_closes_its_request(start: Any, api: Any) -> None:
 
 async def test_connection_refused(start: Any, caplog: pytest.LogCaptureFixture) -> None:
     call = await start({"inputParameters": [{"name": "q", "in": "query"}]}, baseUri="http://127.0.0.1:9")
-    with pytest.raises(UpstreamUnreachableError, match=r"^the upstream 'api' cannot be reached$"):
+    with pytest.raises(
+        UpstreamUnreachableError, match=r"^the upstream 'api' cannot be reached; the request was not sent$"
+    ) as caught:
         await call(q="private")
+    assert caught.value.sent is False
     (record,) = [record for record in caplog.records if record.name == "adapter_host.http"]
     assert record.levelno == logging.WARNING
     assert "127.0.0.1:9" in record.getMessage()
@@ -316,9 +332,43 @@ async def test_stale_connection_is_replaced_for_idempotent_methods(start: Any, m
         if method == "GET":
             assert await call() == {}
         else:
-            with pytest.raises(UpstreamUnreachableError):
+            with pytest.raises(UpstreamDisconnectedError):
                 await call()
     assert len(seen) == calls
+
+
+@pytest.mark.parametrize(
+    ("response", "error", "message"),
+    [
+        (b"", UpstreamDisconnectedError, "the upstream 'api' closed the connection before its response"),
+        (b"HTTP/1.1 200 O", UpstreamDisconnectedError, "the upstream 'api' closed the connection before its response"),
+        (
+            b"HTTP/1.1 201 Created\r\nContent-Length: 9\r\n\r\n{}",
+            UpstreamIncompleteError,
+            "the response of the upstream 'api' was cut off",
+        ),
+    ],
+)
+async def test_connection_that_ends_after_the_request(
+    start: Any, response: bytes, error: type[UpstreamError], message: str
+) -> None:
+    async def handle(_: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(response)
+        writer.close()
+
+    async with raw_server(handle) as url:
+        call = await start({"method": "POST"}, baseUri=url)
+        with pytest.raises(error, match=f"^{message}; the request was sent$") as caught:
+            await call()
+    assert caught.value.sent
+
+
+async def test_proxy_that_opens_no_tunnel(start: Any, api: Any) -> None:
+    api.reply = responding(status=403)
+    environment = {"https_proxy": api.url}
+    call = await start({"method": "POST"}, baseUri="https://api.invalid/v1", settings={"environment": environment})
+    with pytest.raises(UpstreamUnreachableError, match=r"cannot be reached; the request was not sent$"):
+        await call()
 
 
 def redirecting(location: str, status: int = 302) -> Any:

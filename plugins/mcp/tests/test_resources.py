@@ -23,8 +23,10 @@ from adapter_host import (
     ProblemsError,
     Result,
     Settings,
+    UpstreamDisconnectedError,
     UpstreamStatusError,
     UpstreamTimeoutError,
+    UpstreamUnreachableError,
 )
 from adapter_host.testing import FakeConsumer, FakePlugin, running
 from adapter_host_mcp.exposer import McpExposer
@@ -241,8 +243,13 @@ async def test_upstream_404_is_resource_not_found(mode: str, snapshot: SnapshotA
 
 @pytest.mark.parametrize(
     ("error", "data"),
-    [(UpstreamStatusError(503), {"status": 503}), (UpstreamTimeoutError("upstream timeout"), {})],
-    ids=["status", "timeout"],
+    [
+        (UpstreamStatusError(503), {"status": 503}),
+        (UpstreamTimeoutError("upstream timeout"), {}),
+        (UpstreamDisconnectedError("the connection was closed"), {"sent": True}),
+        (UpstreamUnreachableError("no connection"), {"sent": False}),
+    ],
+    ids=["status", "timeout", "disconnected", "unreachable"],
 )
 async def test_upstream_failure_is_an_internal_error(
     mode: str, error: Exception, data: Any, snapshot: SnapshotAssertion

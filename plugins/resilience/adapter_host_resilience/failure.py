@@ -6,17 +6,30 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from adapter_host import Result, UpstreamStatusError, UpstreamTimeoutError, UpstreamUnreachableError
+from adapter_host import (
+    Result,
+    UpstreamDisconnectedError,
+    UpstreamIncompleteError,
+    UpstreamStatusError,
+    UpstreamTimeoutError,
+    UpstreamUnreachableError,
+)
 
+_OUTAGES: Final = (
+    UpstreamDisconnectedError,
+    UpstreamIncompleteError,
+    UpstreamTimeoutError,
+    UpstreamUnreachableError,
+)
 _OUTAGE_STATUSES: Final = frozenset({502, 503, 504})
 _TOO_MANY_REQUESTS: Final = 429
 
 
 def is_outage(error: BaseException) -> bool:
-    """Return whether the API did not respond, or a gateway responded for it."""
+    """Return whether the API did not respond, or not completely, or a gateway responded for it."""
     if isinstance(error, UpstreamStatusError):
         return error.upstream_status in _OUTAGE_STATUSES
-    return isinstance(error, UpstreamUnreachableError | UpstreamTimeoutError)
+    return isinstance(error, _OUTAGES)
 
 
 def is_transient(error: BaseException) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from syrupy.assertion import SnapshotAssertion
 
-from adapter_host import UnavailableError, UpstreamStatusError, UpstreamTimeoutError, UpstreamUnreachableError
+from adapter_host import UnavailableError, UpstreamDisconnectedError, UpstreamStatusError, UpstreamTimeoutError
 
 from .conftest import Api, Client, Clock, Start, abort_connection
 
@@ -160,7 +160,7 @@ async def test_concurrent_calls_keep_their_order(api: Api, start: Start) -> None
 async def test_failed_call_releases_its_slot(api: Api, start: Start, failure: Any) -> None:
     call = await start({"concurrency": {"calls": 1, "wait": 0}})
     api.responders.append(failure) if failure else api.fail(500)
-    with pytest.raises((UpstreamStatusError, UpstreamUnreachableError)):
+    with pytest.raises((UpstreamStatusError, UpstreamDisconnectedError)):
         await call("write")
     assert await call() == {"ok": True}
 

@@ -12,10 +12,10 @@ from aiohttp import web
 
 from adapter_host import (
     UnavailableError,
+    UpstreamIncompleteError,
     UpstreamInvalidError,
     UpstreamStatusError,
     UpstreamTimeoutError,
-    UpstreamUnreachableError,
 )
 
 from .conftest import Api, Clock, LogRecords, Start, abort_connection
@@ -278,7 +278,7 @@ async def test_started_stream_is_not_retried(api: Api, start: Start) -> None:
     result = await call.consumed("large").call({}, stream=True)
     assert result.stream is not None
     assert len(api.received) == 2
-    with pytest.raises(UpstreamUnreachableError):
+    with pytest.raises(UpstreamIncompleteError):
         async for _ in result.stream:
             pass
     assert len(api.received) == 2

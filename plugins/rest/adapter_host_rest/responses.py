@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Mapping, Set
 from functools import lru_cache
 from math import ceil
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from aiohttp import web
@@ -18,6 +18,7 @@ from adapter_host import (
     Result,
     UnavailableError,
     UnsupportedCodingError,
+    UpstreamError,
     UpstreamStatusError,
     close_stream,
     new_request_id,
@@ -112,7 +113,9 @@ def error_response(error: OperationError, name: str) -> web.Response:
         headers["Accept-Encoding"] = error.accepted
     if error.status in (429, 503):
         headers["Retry-After"] = _retry_seconds(error)
-    members = {"parameter": error.parameter} if isinstance(error, ArgumentError) else {}
+    members: dict[str, Any] = {"parameter": error.parameter} if isinstance(error, ArgumentError) else {}
+    if isinstance(error, UpstreamError) and error.sent is not None:
+        members["sent"] = error.sent
     if error.step is not None:
         members["step"] = error.step
     response = problem_response(

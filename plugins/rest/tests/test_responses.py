@@ -16,7 +16,9 @@ from adapter_host import (
     RefusedError,
     Result,
     UnavailableError,
+    UpstreamDisconnectedError,
     UpstreamError,
+    UpstreamIncompleteError,
     UpstreamInvalidError,
     UpstreamStatusError,
     UpstreamTimeoutError,
@@ -95,8 +97,12 @@ async def test_head_response_has_no_body(serve: Any) -> None:
         (UnavailableError("draining"), 503),
         (UpstreamError("it failed"), 502),
         (UpstreamUnreachableError("no connection"), 502),
+        (UpstreamDisconnectedError("no response"), 502),
+        (UpstreamIncompleteError("half a response"), 502),
         (UpstreamInvalidError("no JSON"), 502),
         (UpstreamTimeoutError("no response"), 504),
+        (UpstreamTimeoutError("no response", sent=True), 504),
+        (UpstreamTimeoutError("no connection", sent=False), 504),
     ],
 )
 async def test_errors_are_problem_json(
@@ -116,6 +122,8 @@ async def test_errors_are_problem_json(
     }
     if isinstance(error, ArgumentError):
         expected["parameter"] = "x"
+    if isinstance(error, UpstreamError) and error.sent is not None:
+        expected["sent"] = error.sent
     assert response.data == expected
     assert response.headers["Server"] == "adapter-host"
     logged = [r.getMessage() for r in caplog.records if r.name == "adapter_host.rest"]

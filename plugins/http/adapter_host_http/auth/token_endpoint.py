@@ -84,20 +84,23 @@ class TokenEndpointClient:
         """Request a token; raise `UpstreamError`."""
         transport = self._transport
         if transport is None:
-            raise UpstreamUnreachableError(f"{self._name} is not open")
+            raise UpstreamUnreachableError(f"{self._name} is not open; the request was not sent")
         try:
             # Half of the call's timeout, so that the error names the server that was slow.
             async with asyncio.timeout(transport.timeout / 2):
                 endpoint = self._endpoint = self._endpoint or await self._discover(transport)
                 return await self._request_token(transport, endpoint, grant)
-        except UpstreamError:
+        except UpstreamError as error:
             self._endpoint = None
+            # The request of the call has not been sent, or was rejected with 401.
+            error.sent = False
             raise
         except TimeoutError as error:
-            raise UpstreamTimeoutError(f"{self._name} did not respond within {transport.timeout / 2:g} s") from error
+            message = f"{self._name} did not respond within {transport.timeout / 2:g} s; the request was not sent"
+            raise UpstreamTimeoutError(message, sent=False) from error
         except (aiohttp.ClientError, OSError) as error:
             _LOG.warning("%s: %s", self._name, type(error).__name__)
-            raise UpstreamUnreachableError(f"{self._name} cannot be reached") from error
+            raise UpstreamUnreachableError(f"{self._name} cannot be reached; the request was not sent") from error
 
     async def _discover(self, transport: AuthTransport) -> _Endpoint:
         if transport.mock_url is not None:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import suppress
 from io import BytesIO
 from typing import Final
 
 import aiohttp
-from aiohttp.http import HttpProcessingError, HttpVersion10, HttpVersion11
+from aiohttp.http import HttpVersion10, HttpVersion11
 from yarl import URL
 
-from adapter_host import ClientConnector, StaleConnectionError
+from adapter_host import StaleConnectionError
 from adapter_host_http.request.request import ACCEPTED_CODINGS, Payload, Request
 
-from .base import ConnectTimeoutError, Limits, MalformedResponseError, Origin, Response, Transport, TransportError
+from .aiohttp_errors import PROGRESS, Progress, ProgressConnector, translate_errors
+from .base import ConnectError, Limits, MalformedResponseError, Origin, Response, Transport, TransportError
 from .content_coding import decompressor_for
 from .resend import may_send_again
 
@@ -28,7 +29,7 @@ _FILE_THRESHOLD: Final = 2**20
 def open_session(origin: Origin, limits: Limits) -> aiohttp.ClientSession:
     """Return a session without cookies, and without headers other than the connection's."""
     session = aiohttp.ClientSession(
-        connector=ClientConnector(limit=limits.max_connections, tls_context=origin.ssl_context),
+        connector=ProgressConnector(limit=limits.max_connections, tls_context=origin.ssl_context),
         cookie_jar=aiohttp.DummyCookieJar(),
         # Its decoders are in the event loop, and have no limit but time.
         auto_decompress=False,
@@ -63,19 +64,22 @@ class AiohttpTransport(Transport):
     async def send(self, method: str, request: Request, *, deadline: float, buffer_limit: int) -> Response:
         """Send a request; see `Transport.send`."""
         if self._session is None:
-            raise TransportError("the transport is not open")
+            raise ConnectError("the transport is not open")
         upload: Upload | None = None
+        progress = Progress()
+        PROGRESS.set(progress)
         try:
-            with _translate_errors():
+            with translate_errors(progress):
                 async with asyncio.timeout_at(deadline) as timeout:
                     body = request.body
                     if body is not None and not isinstance(body, bytes):
                         body = upload = Upload(body, timeout, self._limits.idle_timeout)
                     response = await self._request(self._session, method, request, body)
+                    progress.responded = True
                     read_deadline = timeout.when() or asyncio.get_running_loop().time() + self._limits.idle_timeout
                     decompress = not request.pass_through
                     return await _buffered(
-                        AiohttpResponse(response, read_deadline, decompress=decompress), buffer_limit
+                        AiohttpResponse(response, progress, read_deadline, decompress=decompress), buffer_limit
                     )
         except (TimeoutError, TransportError):
             if upload is not None and upload.error is not None:
@@ -120,14 +124,17 @@ class AiohttpTransport(Transport):
 class AiohttpResponse(Response):
     """A response of aiohttp."""
 
-    __slots__ = ("_deadline", "_decompressor", "_pending", "_response")
+    __slots__ = ("_deadline", "_decompressor", "_pending", "_progress", "_response")
 
-    def __init__(self, response: aiohttp.ClientResponse, deadline: float, *, decompress: bool) -> None:
+    def __init__(
+        self, response: aiohttp.ClientResponse, progress: Progress, deadline: float, *, decompress: bool
+    ) -> None:
         self.status = response.status
         self.headers = response.headers
         self.media_type = response.headers.get("Content-Type", "")
         self.body: bytes | None = None
         self._response = response
+        self._progress = progress
         self._deadline = deadline
         self._pending = b""
         has_body = response.method != "HEAD" and response.status not in _BODILESS
@@ -149,7 +156,7 @@ class AiohttpResponse(Response):
     async def read(self, limit: int) -> bytes | None:
         """Return the body before the deadline, or None and close if it has more than `limit` bytes."""
         try:
-            with _translate_errors():
+            with translate_errors(self._progress):
                 async with asyncio.timeout_at(self._deadline):
                     rest, complete = await self._read(limit - len(self._pending))
         except BaseException:
@@ -165,7 +172,7 @@ class AiohttpResponse(Response):
         try:
             if self._pending:
                 yield self._pending
-            with _translate_errors():
+            with translate_errors(self._progress):
                 while chunk := await self._read_piece():
                     yield chunk
         finally:
@@ -244,20 +251,3 @@ async def _buffered(response: AiohttpResponse, buffer_limit: int) -> AiohttpResp
             response.close()
             raise
     return response
-
-
-@contextmanager
-def _translate_errors() -> Iterator[None]:
-    """Raise the transport's error for an error of aiohttp, without details of the request."""
-    try:
-        yield
-    except aiohttp.ConnectionTimeoutError as error:
-        raise ConnectTimeoutError("no connection in time") from error
-    except TimeoutError:
-        raise
-    except aiohttp.ClientConnectorError as error:
-        raise TransportError(f"{type(error).__name__}: {error}") from error
-    except (aiohttp.ClientResponseError, HttpProcessingError) as error:
-        raise MalformedResponseError(type(error).__name__) from error
-    except (aiohttp.ClientError, OSError) as error:
-        raise TransportError(type(error).__name__) from error

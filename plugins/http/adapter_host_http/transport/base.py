@@ -17,11 +17,34 @@ MAX_CONNECTIONS: Final = 100
 
 
 class TransportError(Exception):
-    """No response: connecting failed, or the connection broke. The text can be logged: it never quotes a request."""
+    """A request failed without a complete response. The text can be logged: it never quotes a request.
+
+    `sent` is false if no part of the request was sent.
+    """
+
+    sent = True
 
 
-class ConnectTimeoutError(TransportError):
+class ConnectError(TransportError):
+    """There is no connection. It is `sent` if the same request was sent before, over a stale connection."""
+
+    sent = False
+
+
+class ConnectTimeoutError(ConnectError):
     """No connection was established in time."""
+
+
+class ConnectDeadlineError(ConnectError):
+    """No connection was established, or became free, before the deadline of the call."""
+
+
+class DisconnectedError(TransportError):
+    """The connection ended before the head of the response was complete."""
+
+
+class IncompleteResponseError(TransportError):
+    """The connection ended after the head of the response, and before its end."""
 
 
 class MalformedResponseError(TransportError):
@@ -94,5 +117,5 @@ class Transport(ABC):
         """Send a request whose target begins at the root of the origin, and receive the head of its response.
 
         Also receive a body of at most `buffer_limit` bytes. `deadline` is a time of the event loop's clock. Raises
-        `TransportError`, and `TimeoutError` after the deadline.
+        `TransportError`, and `TimeoutError` if the deadline passes after the request was sent.
         """

@@ -10,7 +10,13 @@ from typing import Any
 
 import pytest
 
-from adapter_host_http.transport.base import ConnectTimeoutError, TransportError
+from adapter_host_http.transport.base import (
+    ConnectDeadlineError,
+    ConnectError,
+    ConnectTimeoutError,
+    DisconnectedError,
+    TransportError,
+)
 
 from .conftest import OK, Peer, Server, always_respond, let_loop_run
 
@@ -133,8 +139,9 @@ async def test_wait_for_a_connection_has_the_deadline_of_the_call(serve: Any, co
     client = await connect(await serve(manual), max_connections=1)
     first = asyncio.create_task(client.body())
     await manual.arrived.get()
-    with pytest.raises(TimeoutError):
+    with pytest.raises(ConnectDeadlineError) as caught:
         await client.body(seconds=0.05)
+    assert not caught.value.sent
     manual.permits.release()
     assert await first == b"ok"
 
@@ -184,7 +191,7 @@ async def test_non_idempotent_request_is_not_retried(method: str, serve: Any, co
     server = await serve(handle)
     client = await connect(server)
     await client.body()
-    with pytest.raises(TransportError):
+    with pytest.raises(DisconnectedError):
         await client.send(method, body=b"text")
     assert len(server.requests) == 2
 
@@ -199,7 +206,7 @@ async def test_request_with_a_partial_response_is_not_retried(serve: Any, connec
     server = await serve(handle)
     client = await connect(server)
     await client.body()
-    with pytest.raises(TransportError):
+    with pytest.raises(DisconnectedError):
         await client.send()
     assert len(server.requests) == 2
 
@@ -210,9 +217,34 @@ async def test_new_connection_that_closes_is_not_retried(serve: Any, connect: An
 
     server = await serve(handle)
     client = await connect(server)
-    with pytest.raises(TransportError):
+    with pytest.raises(DisconnectedError):
         await client.send()
     assert len(server.requests) == 1
+
+
+async def test_stale_connection_that_cannot_be_replaced(serve: Any, connect: Any) -> None:
+    """The request was sent once, though there was no connection for its repetition."""
+    listener: list[asyncio.Server] = []
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK)
+        await reader.readuntil(b"\r\n\r\n")
+        listener[0].close()
+        writer.close()
+
+    listener.append(await asyncio.start_server(connected, "127.0.0.1", 0))
+    client = await connect(Server(port=listener[0].sockets[0].getsockname()[1]))
+    assert await client.body() == b"ok"
+    with pytest.raises(ConnectError) as caught:
+        await client.send()
+    assert caught.value.sent
+
+
+async def test_deadline_before_the_response(serve: Any, connect: Any) -> None:
+    client = await connect(await serve(ManualServer()))
+    with pytest.raises(TimeoutError):
+        await client.send(seconds=0.05)
 
 
 @pytest.mark.parametrize("end", ["closed", "reset"])
@@ -432,15 +464,16 @@ async def test_connection_refused(serve: Any, connect: Any) -> None:
         listener.bind(("127.0.0.1", 0))
         server.port = listener.getsockname()[1]
         client = await connect(server)
-        with pytest.raises(TransportError, match=f"127.0.0.1:{server.port}") as caught:
+        with pytest.raises(ConnectError, match=f"127.0.0.1:{server.port}") as caught:
             await client.send(target="/?key=private")
+        assert not caught.value.sent
     assert "private" not in str(caught.value)
 
 
 async def test_unknown_host_name(serve: Any, connect: Any) -> None:
     server = await serve(always_respond(OK))
     client = await connect(server, host="nobody.invalid")
-    with pytest.raises(TransportError, match=r"nobody\.invalid"):
+    with pytest.raises(ConnectError, match=r"nobody\.invalid"):
         await client.send()
 
 
@@ -472,7 +505,7 @@ async def test_deadline_while_connecting(full_backlog: int, serve: Any, connect:
     server = await serve(always_respond(OK))
     server.port = full_backlog
     client = await connect(server)
-    with pytest.raises(TimeoutError):
+    with pytest.raises(ConnectDeadlineError):
         await client.send(seconds=0.05)
 
 
@@ -485,7 +518,7 @@ async def test_call_cancelled_during_a_slow_connect_frees_its_slot(full_backlog:
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
-    with pytest.raises(TimeoutError):
+    with pytest.raises(ConnectDeadlineError):
         await client.send(seconds=0.05)
     assert port
 

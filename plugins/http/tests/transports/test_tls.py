@@ -9,7 +9,7 @@ import pytest
 import trustme
 
 from adapter_host import UpstreamUnreachableError
-from adapter_host_http.transport.base import TransportError
+from adapter_host_http.transport.base import ConnectError, DisconnectedError, IncompleteResponseError
 from adapter_host_http.upstream import origin_of
 
 from .conftest import OK, Peer, always_respond, let_loop_run
@@ -79,7 +79,7 @@ async def test_certificate_for_another_name(
     tls_server = TlsServer(authority, *names)
     server = await serve(tls_server, context=tls_server.context)
     client = await connect(server, host="localhost", context=context_of(server, "localhost"))
-    with pytest.raises(TransportError):
+    with pytest.raises(ConnectError):
         await client.send()
     assert server.requests == []
 
@@ -91,7 +91,7 @@ async def test_common_name_is_not_a_host_name(authority: trustme.CA, serve: Any,
     authority.issue_cert(common_name="localhost").configure_cert(tls_server.context)
     server = await serve(tls_server, context=tls_server.context)
     client = await connect(server, host="localhost", context=context_of(server, "localhost"))
-    with pytest.raises(TransportError, match=r"(?i)certificate"):
+    with pytest.raises(ConnectError, match=r"(?i)certificate"):
         await client.send()
     assert server.requests == []
 
@@ -101,7 +101,7 @@ async def test_untrusted_certificate(authority: trustme.CA, serve: Any, connect:
     server = await serve(tls_server, context=tls_server.context)
     client = await connect(server, host="localhost", context=context_of(server, "localhost"), max_connections=1)
     for _ in range(2):
-        with pytest.raises(TransportError, match=r"(?i)certificate"):
+        with pytest.raises(ConnectError, match=r"(?i)certificate"):
             await client.send()
     assert server.requests == []
 
@@ -114,7 +114,7 @@ async def test_server_without_tls(serve: Any, connect: Any) -> None:
 
     server = await serve(handle)
     client = await connect(server, host="localhost", context=context_of(server, "localhost"))
-    with pytest.raises(TransportError):
+    with pytest.raises(ConnectError):
         await client.send()
 
 
@@ -131,7 +131,7 @@ async def test_tls_connection_that_breaks(response: bytes, authority: trustme.CA
 
     server = await serve(handle, context=tls_server.context)
     client = await connect(server, host="localhost", context=context_of(server, "localhost"))
-    with pytest.raises(TransportError):
+    with pytest.raises(IncompleteResponseError if response else DisconnectedError):
         await client.send("POST")
 
 
@@ -159,7 +159,7 @@ async def test_body_until_the_end_needs_a_close_notify(
     if end == "close_notify":
         assert await body() == b"text"
     else:
-        with pytest.raises(TransportError):
+        with pytest.raises(IncompleteResponseError):
             await body()
 
 
@@ -199,6 +199,8 @@ async def test_consumer_rejects_untrusted_certificates(
     tls_server = TlsServer(authority, "localhost")
     server = await serve(tls_server, context=tls_server.context)
     call = await start(baseUri=f"https://localhost:{server.port}", **{"x-transport": name})
-    with pytest.raises(UpstreamUnreachableError, match=r"^the upstream 'api' cannot be reached$"):
+    with pytest.raises(
+        UpstreamUnreachableError, match=r"^the upstream 'api' cannot be reached; the request was not sent$"
+    ):
         await call()
     assert server.requests == []

@@ -23,6 +23,7 @@ from adapter_host import (
     NotFoundError,
     OperationError,
     Result,
+    UpstreamError,
     UpstreamStatusError,
 )
 from adapter_host_mcp.features.completion import (
@@ -122,6 +123,8 @@ def _resource_error(error: OperationError, uri: str, version: str) -> MCPError:
         data["status"] = error.upstream_status
         if error.body and (text := decode(error.body, error.media_type)) is not None:
             data["body"] = text
+    elif isinstance(error, UpstreamError) and error.sent is not None:
+        data["sent"] = error.sent
     return MCPError(_error_code(error, version), f"{uri[:_MAX_SHOWN]}: {message}", data)
 
 

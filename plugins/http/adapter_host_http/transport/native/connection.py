@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from adapter_host import ended_cleanly, unread_data_check
-from adapter_host_http.transport.base import MalformedResponseError, TransportError
+from adapter_host_http.transport.base import (
+    DisconnectedError,
+    IncompleteResponseError,
+    MalformedResponseError,
+    TransportError,
+)
 
 from .deadlines import Deadlines
 from .outgoing import OutgoingRequest
@@ -19,7 +24,7 @@ from .upload import Upload
 _JOIN_LIMIT: Final = 64 * 1024
 
 
-class StaleConnectionError(TransportError):
+class StaleConnectionError(DisconnectedError):
     """A reused connection was closed before the first byte of a response, or had other data before it."""
 
 
@@ -116,7 +121,7 @@ class Connection(asyncio.Protocol):
     def close(self) -> None:
         """Close the connection; fail a response in progress."""
         if self._response is not None:
-            self.fail(self._response, TransportError("the connection was closed"))
+            self.fail(self._response, self._lost_error(self._response))
         self.abort()
 
     def abort(self) -> None:
@@ -182,7 +187,7 @@ class Connection(asyncio.Protocol):
             if error is None and self._parser.until_close and self._ended_cleanly:
                 response.finish()
             else:
-                response.fail(self._lost_error())
+                response.fail(self._lost_error(response))
         self._stop_upload()
         self.resume_writing()
         self._context.on_close(self)
@@ -197,11 +202,11 @@ class Connection(asyncio.Protocol):
         if writable is not None and not writable.done():
             writable.set_result(None)
 
-    def _lost_error(self) -> TransportError:
-        if self._parser.received_nothing:
-            kind = StaleConnectionError if self.served else TransportError
-            return kind("the connection was closed before the response")
-        return TransportError("the connection was closed within the response")
+    def _lost_error(self, response: NativeResponse) -> TransportError:
+        if response.status:
+            return IncompleteResponseError("the connection was closed within the response")
+        kind = StaleConnectionError if self.served and self._parser.received_nothing else DisconnectedError
+        return kind("the connection was closed before the response")
 
     def _finish(self, response: NativeResponse) -> None:
         self._response = None

@@ -10,7 +10,7 @@ from typing import Final
 
 import aiohappyeyeballs
 
-from adapter_host_http.transport.base import ConnectTimeoutError, Limits, Origin, TransportError
+from adapter_host_http.transport.base import ConnectError, ConnectTimeoutError, Limits, Origin
 
 from .connection import Connection, ConnectionContext
 from .deadlines import Deadlines
@@ -69,7 +69,7 @@ class Pool:
             self._sweep.cancel()
         for waiter in self._waiting:
             if not waiter.done():
-                waiter.set_exception(TransportError("the connections were closed"))
+                waiter.set_exception(ConnectError("the connections were closed"))
         for connection in tuple(self._all):
             connection.close()
         if self._all:
@@ -164,9 +164,9 @@ class Pool:
                 raise
             raise ConnectTimeoutError(f"no connection to {self._address} in time") from None
         except OSError as error:
-            raise TransportError(f"cannot connect to {self._address} ({error})") from error
+            raise ConnectError(f"cannot connect to {self._address} ({error})") from error
         if not connection.usable:
-            raise TransportError(f"{self._address} closed the connection immediately")
+            raise ConnectError(f"{self._address} closed the connection immediately")
         self._all.add(connection)
         if self._closed is not None:
             connection.abort()

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from adapter_host_http.request.request import Request
-from adapter_host_http.transport.base import Limits, Origin, Response, Transport, TransportError
+from adapter_host_http.transport.base import ConnectDeadlineError, ConnectError, Limits, Origin, Response, Transport
 from adapter_host_http.transport.resend import may_send_again
 
 from .connection import StaleConnectionError
@@ -42,14 +42,17 @@ class NativeTransport(Transport):
         """Send a request; see `Transport.send`."""
         pool = self._pool
         if pool is None:
-            raise TransportError("the transport is not open")
+            raise ConnectError("the transport is not open")
         outgoing = OutgoingRequest(
             method, self._head(method, request), request.body, deadline, buffer_limit, not request.pass_through
         )
         if (declared := request.call_headers.get("content-length")) is not None:
             outgoing.length = int(declared[1])
         sends = 1
-        connection = pool.pop_idle() or await pool.acquire(deadline)
+        try:
+            connection = pool.pop_idle() or await pool.acquire(deadline)
+        except TimeoutError:
+            raise ConnectDeadlineError("no connection before the deadline") from None
         while True:
             response = connection.send(outgoing)
             try:
@@ -60,7 +63,11 @@ class NativeTransport(Transport):
                 sends += 1
             else:
                 return response
-            connection = await pool.acquire(deadline, new=True)
+            try:
+                connection = await pool.acquire(deadline, new=True)
+            except ConnectError as error:
+                error.sent = True
+                raise
 
     def _head(self, method: str, request: Request) -> bytes:
         """Return the head of a request; raise `ValueError` for line breaks or spaces in its fields."""

@@ -1,0 +1,49 @@
+"""The errors of failed requests, which say whether the request was sent."""
+
+from __future__ import annotations
+
+from adapter_host import (
+    UpstreamDisconnectedError,
+    UpstreamError,
+    UpstreamIncompleteError,
+    UpstreamInvalidError,
+    UpstreamTimeoutError,
+    UpstreamUnreachableError,
+)
+
+from .transport.base import (
+    ConnectDeadlineError,
+    ConnectError,
+    ConnectTimeoutError,
+    DisconnectedError,
+    IncompleteResponseError,
+    MalformedResponseError,
+    TransportError,
+)
+
+_SENT = "the request was sent"
+_NOT_SENT = "the request was not sent"
+
+
+def upstream_error(
+    error: TimeoutError | TransportError, name: str, connect_timeout: float, total_timeout: float
+) -> UpstreamError:
+    """Return the error of a call for an error of its transport."""
+    if isinstance(error, DisconnectedError) or (isinstance(error, ConnectError) and error.sent):
+        return UpstreamDisconnectedError(f"the upstream '{name}' closed the connection before its response; {_SENT}")
+    if isinstance(error, IncompleteResponseError):
+        return UpstreamIncompleteError(f"the response of the upstream '{name}' was cut off; {_SENT}")
+    if isinstance(error, MalformedResponseError):
+        return UpstreamInvalidError(f"the upstream '{name}' did not respond in HTTP; {_SENT}")
+    if isinstance(error, ConnectTimeoutError):
+        message = f"the upstream '{name}' did not accept a connection within {connect_timeout:g} s"
+        return UpstreamTimeoutError(f"{message}; {_NOT_SENT}", sent=False)
+    if isinstance(error, ConnectDeadlineError):
+        message = f"no connection to the upstream '{name}' was available within {total_timeout:g} s"
+        return UpstreamTimeoutError(f"{message}; {_NOT_SENT}", sent=False)
+    if isinstance(error, ConnectError):
+        return UpstreamUnreachableError(f"the upstream '{name}' cannot be reached; {_NOT_SENT}")
+    if isinstance(error, TimeoutError):
+        message = f"the upstream '{name}' did not respond within {total_timeout:g} s"
+        return UpstreamTimeoutError(f"{message}; {_SENT}", sent=True)
+    return UpstreamError(f"the request to the upstream '{name}' was cut off", sent=True)
