@@ -182,6 +182,17 @@ def test_unwritable_ready_file(shop: Path, command: Command, tmp_path: Path) -> 
         assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize("content", ["mine", '["exposers"]', '{"exposers": [], "mine": 1}', "\0"])
+def test_ready_file_replaces_no_other_file(content: str, shop: Path, command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text(content)
+    result = command("serve", "shop.yaml", "--ready-file", "mine.json", environment=SECRET)
+    assert (result.returncode, path.read_text()) == (1, content)
+    assert (
+        "adapter-host: --ready-file: 'mine.json' has other content; choose another file, or delete it" in result.stderr
+    )
+
+
 def test_script_runs_the_module() -> None:
     script = Path(sys.executable).with_name("adapter-host")
     assert script.read_text().count("adapter_host.cli") == 1

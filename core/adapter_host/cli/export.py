@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from adapter_host.cli import UsageError
@@ -14,22 +13,23 @@ from adapter_host.server.layout import plan_listeners
 from adapter_host.settings import Settings
 
 from .escapes import to_json
-from .table import write_output
+from .output_file import add_output_options, check_output, write_output
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument("format", choices=("openapi",), help="output format")
     parser.add_argument("file", metavar="FILE", help="capability file")
-    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="output file (default: standard output)")
+    add_output_options(parser)
     parser.add_argument("--exposer", metavar="NAMESPACE", help="exposer to export, if the capability has several")
 
 
 def run(options: argparse.Namespace) -> int:
     """Write the document."""
+    check_output(options)
     documents = _openapi_documents(Host(options.file, settings=Settings()))
     document = _select(documents, options.exposer, options.file)
-    write_output(to_json(document, indent=True) + "\n", options.output)
+    write_output(to_json(document, indent=True) + "\n", options)
     return 0
 
 

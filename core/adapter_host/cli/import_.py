@@ -13,7 +13,7 @@ from adapter_host.openapi import Documents, WarningCollector, read_api, write_ca
 from adapter_host.openapi.reading import is_url
 
 from .escapes import escape
-from .table import write_output
+from .output_file import add_output_options, check_output, write_output
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +22,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source", metavar="SRC", help="OpenAPI document: a JSON or YAML file, or a URL with --allow-remote"
     )
-    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="output file (default: standard output)")
+    add_output_options(parser)
     parser.add_argument(
         "--only", action="append", default=[], metavar="TAG|ID",
         help="import only operations with this tag or operationId (repeatable)",
@@ -44,6 +44,7 @@ def run(options: argparse.Namespace) -> int:
     """Write the capability; report everything that it cannot express on standard error."""
     if is_url(options.source) and not options.allow_remote:
         raise UsageError("import: SRC is a URL; add --allow-remote to fetch it")
+    check_output(options)
     warnings = WarningCollector()
     root = Documents(warnings, remote=options.allow_remote).open(options.source)
     try:
@@ -52,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
         for problem in warnings.problems:
             print(escape(str(problem)), file=sys.stderr)
     text = write_capability(api, _name(options.source))
-    write_output(text, options.output)
+    write_output(text, options)
     return 0
 
 

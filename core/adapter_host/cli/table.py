@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
-from pathlib import Path
-
-from adapter_host.errors import AdapterHostError
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -33,14 +29,3 @@ def width(text: str) -> int:
 def printable(text: str) -> str:
     """Return `text` on one line, without terminal control characters."""
     return "".join(char if char.isprintable() else " " for char in text)
-
-
-def write_output(text: str, output: Path | None) -> None:
-    """Write `text` to a file, or to standard output; raise `AdapterHostError`."""
-    if output is None:
-        sys.stdout.write(text)
-        return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise AdapterHostError(f"cannot write '{output}': {error.strerror}") from error

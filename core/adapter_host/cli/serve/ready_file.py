@@ -38,12 +38,28 @@ class ReadyFile:
             raise StartError(f"--ready-file: cannot write '{self._path}': {error.strerror}") from error
 
     def remove(self) -> None:
-        """Remove the file, also one of an earlier process; raise `StartError`."""
+        """Remove the file, also one of an earlier process, but no other file; raise `StartError`."""
+        if self._path is None:
+            return
         try:
-            if self._path is not None:
-                self._path.unlink(missing_ok=True)
+            if self._path.exists() and not _is_ready_file(self._path):
+                raise StartError(f"--ready-file: '{self._path}' has other content; choose another file, or delete it")
+            self._path.unlink(missing_ok=True)
         except OSError as error:
             raise StartError(f"--ready-file: cannot replace '{self._path}': {error.strerror}") from error
+
+
+def _is_ready_file(path: Path) -> bool:
+    """Return whether an earlier process wrote a file, or it is empty."""
+    if not path.is_file():
+        # Deleting it fails if it is a folder.
+        return True
+    text = path.read_bytes()
+    try:
+        listing = orjson.loads(text or b'{"exposers": []}')
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(listing, dict) and list(listing) == ["exposers"]
 
 
 def status_table(statuses: Sequence[ExposerStatus]) -> str:
