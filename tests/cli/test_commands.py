@@ -280,7 +280,7 @@ def test_validate_needs_no_secret(shop: str, run: Run, monkeypatch: pytest.Monke
 def test_validate_folder(shop: str, run: Run) -> None:
     for name in ("empty", "sub/shared", ".git"):
         Path(name).mkdir(parents=True)
-    Path("sub/other.yml").write_text(DOCUMENT)
+    Path("sub/other.yml").write_text(DOCUMENT.replace("port: ", "port: 1"))
     Path("sub/shared/api.yaml").write_text("naftiko: 1.0.0-alpha2\nconsumes: []\n")
     Path("sub/compose.yaml").write_text("services: {}\n")
     Path(".git/c.yaml").write_text("a: [")

@@ -22,7 +22,7 @@ from adapter_host.operation.inputs import Input
 from adapter_host.operation.operation import Arguments, Call
 
 from .escapes import escape, to_json
-from .options import add_upstream_options, build_settings, pair
+from .options import add_upstream_options, build_settings, check_namespaces, pair
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -62,6 +62,7 @@ class CallTarget:
 def run(options: argparse.Namespace) -> int:
     """Call the operation; return 3 if the response is an error."""
     host = Host(options.file, settings=build_settings(options))
+    check_namespaces(options, host.plans)
     target = _find_target(options.operation, list(_call_targets(host)))
     try:
         arguments = _arguments(options, target.inputs)

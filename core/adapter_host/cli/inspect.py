@@ -14,7 +14,7 @@ from adapter_host.plugin.exposer import CatalogEntry
 
 from .describe import document_summary, summary_lines
 from .escapes import escape, to_json
-from .options import add_format_option, add_upstream_options, build_settings
+from .options import add_format_option, add_upstream_options, build_settings, check_namespaces
 from .table import printable
 
 
@@ -28,6 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Show a capability as clients see it."""
     host = Host(options.file, settings=build_settings(options))
+    check_namespaces(options, host.plans)
     listing = [_describe_plan(plan) for plan in host.plans]
     if options.format == "json":
         output = listing[0] if len(listing) == 1 else listing

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from dotenv import dotenv_values
 
 from adapter_host.cli import UsageError
+from adapter_host.compiler.plan import Plan
 from adapter_host.settings import Settings
 
 
@@ -37,6 +38,28 @@ def base_uri_pair(text: str) -> tuple[str, str]:
     if not value.startswith(("http://", "https://")):
         raise argparse.ArgumentTypeError(f"'{value}' is not an http or https URL")
     return name, value
+
+
+def add_port_options(group: argparse._ActionsContainer) -> None:
+    """Add the options of addresses and ports of exposers."""
+    group.add_argument(
+        "--port", action="append", default=[], type=port_pair, metavar="NAMESPACE=PORT",
+        help="port of an exposer, instead of the one in the document; 0 for any free port (repeatable)",
+    )  # fmt: skip
+    group.add_argument("--address", help="address to listen on (default: from the document, else loopback)")
+
+
+def check_namespaces(options: argparse.Namespace, plans: Collection[Plan]) -> None:
+    """Raise `UsageError` for an override of an unknown namespace, which would have no effect."""
+    exposers = {exposer_plan.exposer.config.namespace for plan in plans for exposer_plan in plan.exposers}
+    consumers = {consumer.config.namespace for plan in plans for consumer in plan.consumers}
+    for option, pairs, known in (
+        ("--port", getattr(options, "port", ()), exposers),
+        ("--base-uri", options.base_uri, consumers),
+    ):
+        for namespace in (name for name, _ in pairs if name not in known):
+            choices = ", ".join(sorted(known)) or "none"
+            raise UsageError(f"{option}: unknown namespace '{namespace}' (known: {choices})")
 
 
 def network(text: str) -> str:

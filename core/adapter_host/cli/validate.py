@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from adapter_host.compiler.builder import compile_capability
-from adapter_host.compiler.loader import find_documents, load_document
-from adapter_host.document.source import Source
-from adapter_host.errors import Problem, ProblemsError
+from adapter_host.compiler.loader import find_documents
+from adapter_host.compiler.plan import Plan
+from adapter_host.errors import Problem
+from adapter_host.host.loading import Document, load_documents
 from adapter_host.plugin.manager import Plugins
+from adapter_host.server.addresses import process_clashes
 from adapter_host.settings import Settings
 
 from .escapes import escape, to_json
-from .options import add_format_option, base_uri_pair
+from .options import add_format_option, add_port_options, base_uri_pair, check_namespaces
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -25,11 +25,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "paths", nargs="+", metavar="FILE_OR_DIR", help="capability file, or directory of capabilities (repeatable)"
     )
     parser.add_argument("--strict", action="store_true", help="also validate against the official JSON schema")
+    parser.add_argument(
+        "--separately", action="store_true",
+        help="validate each file as the only one (default: all as one host would serve them)",
+    )  # fmt: skip
     add_format_option(parser)
     parser.add_argument(
         "--base-uri", action="append", default=[], type=base_uri_pair, metavar="NAMESPACE=URL",
         help="base URL of a consumed API, instead of the one in the document (repeatable)",
     )  # fmt: skip
+    add_port_options(parser)
 
 
 @dataclass(slots=True)
@@ -40,24 +45,28 @@ class Report:
     refused: int = 0
     operations: int = 0
     problems: dict[Problem, None] = field(default_factory=dict)
+    plans: list[Plan] = field(default_factory=list)
 
-    def validate(self, document: Source | Path, plugins: Plugins, settings: Settings, *, strict: bool) -> None:
-        """Load and compile a document and record its problems."""
-        self.documents += 1
-        try:
-            source = document if isinstance(document, Source) else Source.read(document)
-            loaded = load_document(source, plugins, settings, strict=strict)
-            plan = compile_capability(loaded, plugins, settings)
-        except ProblemsError as error:
-            self.refused += 1
-            self._add_problems(error.problems)
-            return
-        self.operations += sum(len(exposer_plan.exposer.operations) for exposer_plan in plan.exposers)
-        self._add_problems(plan.loaded.diagnostics.problems)
+    def validate(self, documents: Iterable[Document], plugins: Plugins, settings: Settings, *, strict: bool) -> None:
+        """Load and compile documents as one host does, and record their problems."""
+        loading = load_documents(tuple(documents), plugins, settings, strict=strict)
+        loading.add_clashes(process_clashes(loading.plans, settings))
+        self.documents += loading.documents
+        self.refused += loading.documents - len(loading.servable)
+        self._add_problems(loading.problems)
+        for plan in loading.plans:
+            self._add_problems(plan.loaded.diagnostics.problems)
+        for plan in loading.servable:
+            self.operations += sum(len(exposer_plan.exposer.operations) for exposer_plan in plan.exposers)
+        self.plans += loading.plans
 
     def _add_problems(self, problems: Iterable[Problem]) -> None:
-        ordered = sorted(problems, key=lambda problem: (problem.file, problem.line, problem.column))
-        self.problems.update(dict.fromkeys(ordered))
+        self.problems.update(dict.fromkeys(problems))
+
+    def sorted_problems(self) -> list[Problem]:
+        """Return the problems in the order of their files and positions."""
+        files = {file: index for index, file in enumerate(dict.fromkeys(problem.file for problem in self.problems))}
+        return sorted(self.problems, key=lambda problem: (files[problem.file], problem.line, problem.column))
 
     def count(self, *, warning: bool) -> int:
         """Return the number of problems, or of warnings."""
@@ -67,20 +76,25 @@ class Report:
 def run(options: argparse.Namespace) -> int:
     """Validate; return 1 if a document has problems."""
     plugins = Plugins.installed()
-    settings = Settings(base_uris=dict(options.base_uri))
+    settings = Settings(base_uris=dict(options.base_uri), ports=dict(options.port), address=options.address)
     report = Report()
-    for path in options.paths:
-        documents = list(find_documents([path]))
-        if not documents:
-            report.problems[Problem("no capability in this folder", path, code="no-capability")] = None
-        for document in documents:
-            report.validate(document, plugins, settings, strict=options.strict)
+    for documents in _separate(options.paths) if options.separately else [options.paths]:
+        report.validate(documents, plugins, settings, strict=options.strict)
+    if not report.refused:
+        check_namespaces(options, report.plans)
     _print_json(report) if options.format == "json" else _print_text(report)
     return 1 if report.count(warning=False) else 0
 
 
+def _separate(paths: Iterable[str]) -> Iterator[Sequence[Document]]:
+    """Yield each document by itself, and each folder without one."""
+    for path in paths:
+        files: list[Document] = [*find_documents([path])]
+        yield from ([file] for file in files or [path])
+
+
 def _print_text(report: Report) -> None:
-    for problem in report.problems:
+    for problem in report.sorted_problems():
         print(escape(str(problem)), file=sys.stderr)
     problems, warnings = report.count(warning=False), report.count(warning=True)
     print(
@@ -109,7 +123,7 @@ def _print_json(report: Report) -> None:
                 "severity": "warning" if problem.warning else "problem",
                 "message": problem.message,
             }
-            for problem in report.problems
+            for problem in report.sorted_problems()
         ],
     }
     print(to_json(listing, indent=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,32 @@ from adapter_host.compiler.plan import Plan
 from adapter_host.document.source import Source
 from adapter_host.errors import Problem, ProblemsError
 from adapter_host.plugin.manager import Plugins
-from adapter_host.server.layout import plan_listeners
-from adapter_host.server.mounts import namespace_clashes
+from adapter_host.server.addresses import port_clashes
 from adapter_host.settings import Settings
 
-Document = str | Path | Mapping[str, Any] | Capability
-"""A capability to serve: a file, a folder of files, or a document as data or as a model."""
+Document = str | Path | Mapping[str, Any] | Capability | Source
+"""A capability to serve: a file, a folder of files, or a document as data, as a model, or as read already."""
+
+
+@dataclass(slots=True)
+class Loading:
+    """The plans of documents, and the problems of documents that cannot be served."""
+
+    plans: list[Plan] = field(default_factory=list)
+    documents: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    clashing: set[str] = field(default_factory=set)
+    """The files with a plan that cannot be served together with the others."""
+
+    @property
+    def servable(self) -> list[Plan]:
+        """The plans that can be served together."""
+        return [plan for plan in self.plans if plan.loaded.source.file not in self.clashing]
+
+    def add_clashes(self, clashes: Sequence[Problem]) -> None:
+        """Record the problems of plans that cannot be served together."""
+        self.problems.extend(clashes)
+        self.clashing.update(problem.file for problem in clashes)
 
 
 def compile_documents(
@@ -28,35 +49,52 @@ def compile_documents(
     shared_state: MutableMapping[str, Any] | None = None,
 ) -> tuple[Plan, ...]:
     """Return the plans of all documents; raise `ProblemsError` with all their problems."""
+    loading = load_documents(documents, plugins, settings, shared_state)
+    if any(not problem.warning for problem in loading.problems):
+        raise ProblemsError(loading.problems)
+    return tuple(loading.plans)
+
+
+def load_documents(
+    documents: Sequence[Document],
+    plugins: Plugins,
+    settings: Settings,
+    shared_state: MutableMapping[str, Any] | None = None,
+    *,
+    strict: bool = False,
+) -> Loading:
+    """Compile all documents; with `strict`, validate them against the official schema too."""
     shared_state = {} if shared_state is None else shared_state
-    problems: list[Problem] = []
-    plans: list[Plan] = []
-    for source in _sources(documents, problems):
+    loading = Loading()
+    for source in _sources(documents, loading):
         try:
-            plans.append(compile_capability(load_document(source, plugins, settings), plugins, settings, shared_state))
+            loaded = load_document(source, plugins, settings, strict=strict)
+            loading.plans.append(compile_capability(loaded, plugins, settings, shared_state))
         except ProblemsError as error:
-            problems.extend(error.problems)
-    for listener in plan_listeners(plans, settings):
-        problems.extend(namespace_clashes(listener.mounts, f"on port {listener.port}"))
-    if any(not problem.warning for problem in problems):
-        raise ProblemsError(problems)
-    return tuple(plans)
+            loading.problems.extend(error.problems)
+    loading.add_clashes(port_clashes(loading.plans, settings))
+    return loading
 
 
-def _sources(documents: Sequence[Document], problems: list[Problem]) -> list[Source]:
+def _sources(documents: Sequence[Document], loading: Loading) -> list[Source]:
     sources = []
     for document in documents:
         if isinstance(document, Capability):
             document = document.document()
         if isinstance(document, Mapping):
-            sources.append(Source.from_data(document))
+            document = Source.from_data(document)
+        if isinstance(document, Source):
+            loading.documents += 1
+            sources.append(document)
             continue
         files = list(find_documents([document]))
         if not files:
-            problems.append(Problem("no capability in this folder", str(document), code="no-capability"))
+            message = "no capability in this folder"
+            loading.problems.append(Problem(message, str(document), code="no-capability"))
         for file in files:
             try:
                 sources.append(file if isinstance(file, Source) else Source.read(file))
             except ProblemsError as error:
-                problems.extend(error.problems)
+                loading.problems.extend(error.problems)
+        loading.documents += len(files)
     return sources

@@ -9,33 +9,16 @@ from typing import Any
 from aiohttp import web
 
 from adapter_host.auth.credentials import IssuedCredentials
-from adapter_host.capability.loaded import LoadedCapability
 from adapter_host.compiler.plan import ExposerPlan, Plan
-from adapter_host.errors import Problem, ProblemsError
+from adapter_host.errors import ProblemsError
 from adapter_host.operation.limiter import InFlightCounter
 from adapter_host.plugin.exposer import HttpExposer
 from adapter_host.settings import Settings
 
 from .access import access_middleware
+from .addresses import namespace_clashes
 from .requests import hide_version_on_prepare
 from .router import MountedApp, RootRouter, freeze_at
-
-
-def namespace_clashes(mounts: Sequence[ExposerMount], location: str) -> list[Problem]:
-    """Return a problem for each exposer that would have the URL of another."""
-    problems = []
-    first: dict[str, LoadedCapability] = {}
-    for mount in mounts:
-        config, loaded = mount.exposer.config, mount.plan.loaded
-        other = first.setdefault(config.namespace, loaded)
-        if other is not loaded:
-            message = (
-                f"namespace '{config.namespace}' is already served {location} by {other.source.file};"
-                " rename one, or serve it by another host"
-            )
-            loc = loaded.loc(config, "namespace")
-            problems.append(loaded.source.problem(loc, message, code="namespace-clash"))
-    return problems
 
 
 @dataclass(slots=True)

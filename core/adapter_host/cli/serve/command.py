@@ -19,10 +19,11 @@ from typing import Any
 from adapter_host.cli import GC_WHILE_SERVING, UsageError
 from adapter_host.cli.escapes import escape
 from adapter_host.cli.logging import Log
-from adapter_host.cli.options import build_settings
-from adapter_host.errors import StartError
+from adapter_host.cli.options import build_settings, check_namespaces
+from adapter_host.errors import ProblemsError, StartError
 from adapter_host.host.host import Host
 from adapter_host.plugin.exposer import Exposer
+from adapter_host.server.addresses import process_clashes
 from adapter_host.server.shared_ports import SharedPorts
 
 from .options import add_options as add_options
@@ -52,8 +53,10 @@ def _run(paths: Sequence[str], options: argparse.Namespace, log: Log, hang_up: H
     host = _build_host(paths, options)
     if not host.status():
         raise StartError(f"no exposer in {', '.join(paths)}; add one under 'exposes'")
+    if clashes := process_clashes(host.plans, host.settings):
+        raise ProblemsError([*host.warnings, *clashes])
     stdio_exposer = _find_stdio_exposer(host, required=options.stdio)
-    _check_namespaces(host, options)
+    check_namespaces(options, host.plans)
     for problem in dict.fromkeys(host.warnings):
         print(escape(str(problem)), file=sys.stderr)
     ready = ReadyFile(options.ready_file)
@@ -166,20 +169,6 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
         return None
     factory: Callable[[], asyncio.AbstractEventLoop] = import_module("uvloop").new_event_loop
     return factory
-
-
-def _check_namespaces(host: Host, options: argparse.Namespace) -> None:
-    """Raise `UsageError` for an override of an unknown namespace, which would have no effect."""
-    exposers = {status.namespace for status in host.status()}
-    consumers = {consumer.config.namespace for plan in host.plans for consumer in plan.consumers}
-    for option, pairs, namespaces in (
-        ("--port", options.port, exposers),
-        ("--base-uri", options.base_uri, consumers),
-    ):
-        for namespace, _ in pairs:
-            if namespace not in namespaces:
-                choices = ", ".join(sorted(namespaces)) or "none"
-                raise UsageError(f"{option}: unknown namespace '{namespace}' (known: {choices})")
 
 
 async def _serve(

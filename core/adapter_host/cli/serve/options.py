@@ -6,7 +6,7 @@ import argparse
 
 from adapter_host.capability.media_types import parse_size
 from adapter_host.cli.logging import BUFFER, LEVELS
-from adapter_host.cli.options import add_upstream_options, network, port_pair, seconds
+from adapter_host.cli.options import add_port_options, add_upstream_options, network, seconds
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -29,11 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_network_options(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--port", action="append", default=[], type=port_pair, metavar="NAMESPACE=PORT",
-        help="port of an exposer, instead of the one in the document; 0 for any free port (repeatable)",
-    )  # fmt: skip
-    group.add_argument("--address", help="address to listen on (default: from the document, else loopback)")
+    add_port_options(group)
     group.add_argument(
         "--allowed-host", action="append", default=[], metavar="NAME", help="accept this Host header (repeatable)"
     )

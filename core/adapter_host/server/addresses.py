@@ -1,0 +1,137 @@
+"""Addresses and ports of exposers, and exposers that cannot be served together. Imports no server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from adapter_host.compiler.plan import ExposerPlan, Plan
+from adapter_host.errors import Problem
+from adapter_host.plugin.exposer import Exposer, HttpExposer
+from adapter_host.settings import Settings
+
+_ADDRESSES: Final = {"localhost": "127.0.0.1", "[::]": "::", "[::1]": "::1"}
+"""Addresses in the form of sockets, so that exposers share a listener however they write the address."""
+
+_ALL: Final = "::"
+_ALL_IPV4: Final = "0.0.0.0"
+
+
+class Served(Protocol):
+    """An exposer of a plan."""
+
+    @property
+    def plan(self) -> Plan:
+        """The plan."""
+
+    @property
+    def exposer(self) -> Exposer[Any]:
+        """The exposer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An exposer, and the address and port that it listens on; port 0 is any free one."""
+
+    plan: Plan
+    exposer_plan: ExposerPlan
+    address: str
+    port: int
+
+    @property
+    def exposer(self) -> Exposer[Any]:
+        """The exposer."""
+        return self.exposer_plan.exposer
+
+    @property
+    def socket(self) -> str:
+        """The address and port, as in a URL."""
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+    def excludes(self, other: Placed) -> bool:
+        """Return whether only one of two exposers on the same port can listen."""
+        if self.address == other.address:
+            return not (isinstance(self.exposer, HttpExposer) and isinstance(other.exposer, HttpExposer))
+        addresses = {self.address, other.address}
+        return _ALL in addresses or (_ALL_IPV4 in addresses and not any(":" in address for address in addresses))
+
+
+def place(plans: Iterable[Plan], settings: Settings) -> Iterator[Placed]:
+    """Yield the exposers that listen on a port."""
+    for plan in plans:
+        for exposer_plan in plan.exposers:
+            config = exposer_plan.exposer.config
+            port = settings.ports.get(config.namespace, getattr(config, "port", None))
+            if isinstance(port, int) and not exposer_plan.exposer.stdio:
+                address = str(settings.address or getattr(config, "address", "localhost"))
+                yield Placed(plan, exposer_plan, _ADDRESSES.get(address, address), port)
+
+
+def namespace_clashes(exposers: Iterable[Served], location: str) -> list[Problem]:
+    """Return a problem for each exposer that would have the URL of another."""
+    problems = []
+    first: dict[str, Plan] = {}
+    for item in exposers:
+        namespace = item.exposer.config.namespace
+        other = first.setdefault(namespace, item.plan)
+        if other is not item.plan:
+            message = (
+                f"namespace '{namespace}' is already served {location} by {other.loaded.source.file};"
+                " rename one, or serve it by another host"
+            )
+            problems.append(_problem(item, "namespace", message, "namespace-clash"))
+    return problems
+
+
+def port_clashes(plans: Iterable[Plan], settings: Settings) -> list[Problem]:
+    """Return a problem for each exposer that would have the URL of another on its port."""
+    sharing: dict[tuple[str, int], list[Placed]] = {}
+    for item in place(plans, settings):
+        if item.port and isinstance(item.exposer, HttpExposer):
+            sharing.setdefault((item.address, item.port), []).append(item)
+    return [
+        problem for (_, port), exposers in sharing.items() for problem in namespace_clashes(exposers, f"on port {port}")
+    ]
+
+
+def process_clashes(plans: Sequence[Plan], settings: Settings) -> list[Problem]:
+    """Return a problem for each exposer that one process cannot serve together with the others."""
+    return [*_listening_clashes(list(place(plans, settings))), *_stdio_clashes(plans)]
+
+
+def _listening_clashes(placed: Sequence[Placed]) -> list[Problem]:
+    problems = []
+    for index, item in enumerate(placed):
+        others = (other for other in placed[:index] if other.port == item.port and other.excludes(item))
+        if item.port and (other := next(others, None)) is not None:
+            message = (
+                f"cannot listen on {item.socket}: '{other.exposer.config.namespace}' listens on {other.socket};"
+                " choose another port"
+            )
+            problems.append(_problem(item, "port", message, "cannot-listen"))
+    return problems
+
+
+def _stdio_clashes(plans: Sequence[Plan]) -> list[Problem]:
+    declared = [
+        Placed(plan, exposer_plan, "", 0)
+        for plan in plans
+        for exposer_plan in plan.exposers
+        if exposer_plan.exposer.stdio
+    ]
+    return [
+        _problem(
+            item,
+            "transport",
+            f"standard input and output serve '{declared[0].exposer.config.namespace}';"
+            " serve this exposer over HTTP, or by another host",
+            "stdio-clash",
+        )
+        for item in declared[1:]
+    ]
+
+
+def _problem(item: Served, key: str, message: str, code: str) -> Problem:
+    loaded = item.plan.loaded
+    return loaded.source.problem(loaded.loc(item.exposer.config, key), message, code=code)
