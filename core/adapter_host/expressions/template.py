@@ -82,6 +82,11 @@ class Template:
         """The names of the secrets in it."""
         return tuple(part.name for part in self.parts if isinstance(part, Secret))
 
+    @property
+    def has_unset_secret(self) -> bool:
+        """Whether a secret in it has no value."""
+        return any(isinstance(part, Secret) and part.value is None for part in self.parts)
+
     def masked(self) -> str:
         """Return the template's text with secrets and references by name."""
         return "".join(part if isinstance(part, str) else "{{" + part.name + "}}" for part in self.parts)

@@ -58,6 +58,13 @@ class BuildContext:
         """Compile text with constants and secrets; an input in it is reported as a problem."""
         return self.loaded.template(text, self.loaded.loc(model, *keys), inputs=None)
 
+    def has_value(self, template: Template) -> bool:
+        """Return whether all secrets of a template have values; with `--mock` they are made up.
+
+        Check the text of a template (a URL, a name) only if it has one: `validate` and `--mock` need no secrets.
+        """
+        return not template.secrets or not (self.settings.mock or template.has_unset_secret)
+
     def template(self, text: str, model: Model, *keys: str | int, inputs: Collection[str] = ()) -> Template:
         """Compile text with constants, secrets and inputs; `inputs` are the declared ones."""
         return self.loaded.template(text, self.loaded.loc(model, *keys), inputs=inputs)

@@ -49,17 +49,17 @@ class ControlExposer(HttpExposer[ControlConfig]):
         if not _is_otlp_installed():
             message = "OTLP export is not installed; pip install 'adapter-host-control[otlp]'"
             self.context.problem(message, otlp, code="missing-package")
-        collector_url = self.context.secret(otlp.endpoint, otlp, "endpoint").constant
-        if collector_url is None:
+        template = self.context.secret(otlp.endpoint, otlp, "endpoint")
+        if template.constant is None or not self.context.has_value(template):
             return None
-        parts = urlsplit(collector_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        host, port = _host_and_port(template.constant)
+        if not host:
             message = "invalid OTLP endpoint; use an http or https URL without /v1/traces and /v1/metrics"
             self.context.problem(message, otlp, "endpoint", code="otlp-endpoint")
-        elif parts.port == _GRPC_PORT:
+        elif port == _GRPC_PORT:
             message = f"{_GRPC_PORT} is the port of OTLP over gRPC; use that of OTLP over HTTP (usually 4318)"
             self.context.warn(message, otlp, "endpoint", code="otlp-endpoint")
-        return collector_url
+        return template.constant
 
     def build_app(self) -> web.Application:
         """Return the application of the enabled endpoints."""
@@ -96,6 +96,15 @@ class ControlExposer(HttpExposer[ControlConfig]):
         await self.drain()
         if self._telemetry is not None:
             await self._telemetry.close()
+
+
+def _host_and_port(url: str) -> tuple[str, int | None]:
+    """Return the host, empty if it is not an http or https URL, and the port of a URL."""
+    try:
+        parts = urlsplit(url)
+        return (parts.hostname or "") if parts.scheme in ("http", "https") else "", parts.port
+    except ValueError:
+        return "", None
 
 
 def _is_otlp_installed() -> bool:

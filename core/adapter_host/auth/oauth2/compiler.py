@@ -34,6 +34,8 @@ class _Compiler:
         self._authentication = authentication
         self._context = context
         self._failed = False
+        self._unknown: set[str] = set()
+        """The keys whose secrets have no values."""
 
     def credentials(self) -> OAuth2Credentials | None:
         declared = self._authentication
@@ -72,17 +74,17 @@ class _Compiler:
 
     def _url(self, key: str, value: str | None) -> str:
         url = self._text(key, value)
-        if url and not _URL.fullmatch(url) and not self._is_mocked(value):
+        if key not in self._unknown and url and not _URL.fullmatch(url):
             self._problem(f"'{key}' must be an http or https URL without query and fragment (given '{value}')", key)
         return url
 
     def _check_tls(self, issuer: str, resource: str) -> None:
         declared = self._authentication
-        if urlsplit(issuer).scheme == "http" and not is_secure(issuer):
+        if self._is_insecure("authorizationServerUri", issuer):
             value = declared.authorization_server_uri
             message = f"'authorizationServerUri' must use https unless it is on localhost (given '{value}')"
             self._problem(message, "authorizationServerUri")
-        if urlsplit(resource).scheme == "http" and not is_secure(resource):
+        if self._is_insecure("resource", resource):
             message = f"'resource' should use https; clients send no tokens over http (given '{declared.resource}')"
             self._context.warn(message, declared, "resource", code="not-https")
 
@@ -98,14 +100,16 @@ class _Compiler:
         if not value or not isinstance(value, str):
             self._problem(f"'oauth2' authentication requires '{key}'", key, code="missing-key")
             return ""
-        return self._context.secret(value, self._authentication, key).constant or ""
+        template = self._context.secret(value, self._authentication, key)
+        if not self._context.has_value(template):
+            self._unknown.add(key)
+        return template.constant or ""
 
     def _extension(self, key: str) -> str:
         return self._text(key, (self._authentication.model_extra or {}).get(key))
 
-    def _is_mocked(self, value: str | None) -> bool:
-        """Return whether `value` has placeholders for secrets, as with `--mock`."""
-        return self._context.settings.mock and "{{" in (value or "")
+    def _is_insecure(self, key: str, url: str) -> bool:
+        return key not in self._unknown and urlsplit(url).scheme == "http" and not is_secure(url)
 
     def _problem(self, message: str, key: str, code: str = "invalid") -> None:
         self._context.problem(message, self._authentication, key, code=code)

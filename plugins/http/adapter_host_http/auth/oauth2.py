@@ -82,8 +82,7 @@ def _token_source(authentication: Authentication, context: BuildContext) -> _Tok
     if template is None:
         return None
     url = template.constant or ""
-    # With `mock` secrets are made up, so they are not URLs, and the mock server replaces this one.
-    if not is_secure(url) and not (context.settings.mock and template.secrets):
+    if context.has_value(template) and not is_secure(url):
         masked_url = _USER.sub("//...@", template.masked())
         message = f"'{key}' must be an https:// or loopback URL (given '{masked_url}')"
         context.problem(message, authentication, key, code="insecure")

@@ -222,8 +222,7 @@ def compile_base(config: HttpConfig, context: BuildContext) -> Template | None:
             )
         return None
     template = context.secret(base_uri, config, "baseUri")
-    unset = any(name in context.loaded.secrets.unresolved for name in template.secrets)
-    if (error := None if unset else _base_error(template)) is not None:
+    if (error := _base_error(template) if context.has_value(template) else None) is not None:
         origin = "baseUri" if base_uri is declared else "--base-uri"
         context.problem(f"{origin} {error}", config, "baseUri", code="base-uri")
     return template
