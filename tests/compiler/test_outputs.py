@@ -66,6 +66,8 @@ CITY = mapping("$.at", city=scalar("string", "$.city"))
         ([mapping("$.people[0].at")], {"city": "Oslo"}),
         ([array("$.people", NAME)], ["Ann", "Bo"]),
         ([array("$.people", [NAME])], ["Ann", "Bo"]),
+        ([array("$.people[*]", mapping(n=scalar("string", "$.people[*].name")))], [{"n": "Ann"}, {"n": "Bo"}]),
+        ([array("$.people", mapping(n=scalar("string", "$.people.name")))], [{"n": "Ann"}, {"n": "Bo"}]),
         ([array("$.people[*].name")], ["Ann", "Bo"]),
         ([array("$.people[0]", NAME)], ["Ann"]),
         ([array("$.missing", NAME)], None),

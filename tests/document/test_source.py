@@ -133,6 +133,21 @@ def test_merge() -> None:
     assert source.position_of(("three", "c"), key=True) == ("a.yaml", 2, 18)
 
 
+def test_tag_of_a_mapping_is_its_type() -> None:
+    source = Source.parse(
+        "a: !<http>\n  b: 1\nc: !bearer {type: bearer}\nd: &d !<call> {e: 1}\nf: *d\ng: !<x>\n  <<: {type: x}\n",
+        "a.yaml",
+    )
+    assert source.data == {
+        "a": {"b": 1, "type": "http"},
+        "c": {"type": "bearer"},
+        "d": {"e": 1, "type": "call"},
+        "f": {"e": 1, "type": "call"},
+        "g": {"type": "x"},
+    }
+    assert source.position_of(("a", "type")) == ("a.yaml", 1, 4)
+
+
 def test_byte_order_mark() -> None:
     assert Source.parse(b"\xef\xbb\xbfa: 1", "a.yaml").position_of(("a",), key=True) == ("a.yaml", 1, 1)
 
@@ -149,6 +164,9 @@ def test_byte_order_mark() -> None:
         ("a: !secret x", [(1, 4, "tag")]),
         ("a: !!set {b}", [(1, 4, "tag")]),
         ("a: !!map [b]", [(1, 4, "tag")]),
+        ("a: !secret [x]", [(1, 4, "tag")]),
+        ("a: !<python/object> {b: 1}", [(1, 4, "tag")]),
+        ("a: !<basic> {type: bearer}", [(1, 4, "tag")]),
         ("a: !!int x", [(1, 4, "invalid-scalar")]),
         ("a: !!bool yes", [(1, 4, "invalid-scalar")]),
         ("a: 1" + "0" * 5000, [(1, 4, "invalid-scalar")]),

@@ -155,7 +155,7 @@ class _OutputCompiler:
         if output.properties:
             return _object(find, self.fields(output.properties, parent=parent if path is None else path))
         if output.items is not None or output.type == "array":
-            return _array(find, self._element(output))
+            return _array(find, self._element(output, parent if path is None else path))
         return _scalar(find, output.type)
 
     def fields(self, outputs: Mapping[str, OutputSpec], mapped: Collection[Path] = (), parent: str = "") -> Transform:
@@ -184,12 +184,12 @@ class _OutputCompiler:
         """Return the output with its path as its `mapping`."""
         return output.model_copy(update={"mapping": self.path(output)})
 
-    def _element(self, output: OutputSpec) -> Transform | None:
+    def _element(self, output: OutputSpec, parent: str) -> Transform | None:
         items = _items(output)
         if items is None:
             return None
         if not (self.by_name and (fields := _element_fields(output))):
-            return self.transform(items)
+            return self.transform(items, parent=parent)
         to_object = self.fields(fields)
         return lambda element: to_object(element) if isinstance(element, dict) else coerce(element, items.type)
 
@@ -197,7 +197,7 @@ class _OutputCompiler:
         try:
             find = compile_path(path or "$")
             if path and parent and path.startswith((f"{parent}.", f"{parent}[")):
-                # Published documents also write a path from the root below an object with a mapping.
+                # Published documents also write a path from the root below an object or an array with a mapping.
                 return _either(find, compile_path(f"${path[len(parent) :]}"))
             return find
         except ValueError as error:
@@ -207,7 +207,8 @@ class _OutputCompiler:
 
 
 def _either(first: PathGetter, second: PathGetter) -> PathGetter:
-    return lambda data: second(data) if (value := first(data)) is None else value
+    # A path with wildcards returns an empty array where it finds nothing.
+    return lambda data: second(data) if (value := first(data)) is None or value == [] else value
 
 
 def _scalar(find: PathGetter, type_name: str | None) -> Transform:

@@ -1,5 +1,6 @@
 """Parse YAML to nodes in one pass over the parser's events, without recursion."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from sys import intern
@@ -20,6 +21,7 @@ MAX_PROBLEMS = 200
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _MERGE = "<<"
+_TYPE_TAG = re.compile(r"!?([A-Za-z][A-Za-z0-9_-]*)")
 _COLLECTION_TAGS = {"mapping": TAG_PREFIX + "map", "sequence": TAG_PREFIX + "seq"}
 
 
@@ -48,6 +50,7 @@ class _OpenCollection:
     key: str | None = None
     key_position: tuple[int, int] = (0, 0)
     merged: Node | None = None
+    type_tag: Node | None = None
 
 
 class _Reader:
@@ -155,18 +158,26 @@ class _Reader:
 
     def _start(self, event: Any, node: MappingNode | SequenceNode) -> None:
         self._count(event, 1, 1)
+        type_tag = None
         if event.tag not in (None, "!", _COLLECTION_TAGS[node.kind]):
-            self._unknown_tag(event)
+            # Writers of polymorphic data name the type of a mapping in a tag: `!<bearer>`.
+            match = _TYPE_TAG.fullmatch(event.tag) if isinstance(node, MappingNode) else None
+            if match is None:
+                self._unknown_tag(event)
+            else:
+                type_tag = Node(match[1], self._file, node.line, node.column)
         anchor = _Anchor() if event.anchor else None
         if anchor is not None:
             self._anchors[event.anchor] = anchor
-        self._stack.append(_OpenCollection(node, anchor))
+        self._stack.append(_OpenCollection(node, anchor, type_tag=type_tag))
 
     def _end(self, _: Any) -> None:
         closed = self._stack.pop()
         node = closed.node
         if closed.merged is not None and isinstance(node, MappingNode):
             self._merge(node, closed.merged)
+        if closed.type_tag is not None and isinstance(node, MappingNode):
+            self._set_type(node, closed.type_tag)
         if closed.anchor is not None:
             anchor = closed.anchor
             anchor.node, anchor.size, anchor.height = node, closed.size, closed.height
@@ -237,6 +248,16 @@ class _Reader:
                     node.entries[key] = source.entries[key]
                     node.value[key] = source.value[key]
                     node.keys[key] = source.keys[key]
+
+    def _set_type(self, node: MappingNode, tag: Node) -> None:
+        """Set the `type` of a mapping to the name in its tag."""
+        position = (tag.line, tag.column)
+        declared = node.value.setdefault("type", tag.value)
+        if declared != tag.value:
+            message = f"the tag '{tag.value}' is not the type {format_value(declared)}; remove one of them"
+            self._report_at(position, message, "tag")
+        node.entries.setdefault("type", tag)
+        node.keys.setdefault("type", position)
 
 
 def _line_column(event: Any) -> tuple[int, int]:
