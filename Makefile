@@ -11,6 +11,13 @@ MUTMUT := .cache/mutmut/.installed
 PACKAGE ?= compiler
 NAMES := $(shell sed -n 's/^name = "\(.*\)"$$/\1/p' $(PROJECTS))
 
+# As pip, uv trusts the system's certificates if there are any, or those of pip's settings, which it does not read.
+export UV_SYSTEM_CERTS ?= $(if $(wildcard $(SYSTEM_CERTIFICATES)),true,false)
+SYSTEM_CERTIFICATES := /etc/ssl/cert.pem /etc/ssl/certs/*.crt /etc/ssl/ca-bundle.pem /etc/pki/tls/certs/*.crt
+PIP_CERTIFICATES = $(BIN)/python -m pip config list 2> /dev/null | sed -nE "s/^(:env:|global)\.cert='(.*)'/\2/p" | head -n 1
+CERTIFICATES = $(or $(SSL_CERT_FILE),$(shell $(PIP_CERTIFICATES)),$(REQUESTS_CA_BUNDLE),$(CURL_CA_BUNDLE))
+UV = $(patsubst %,SSL_CERT_FILE=%,$(CERTIFICATES)) $(BIN)/uv
+
 .DEFAULT_GOAL := test
 .DELETE_ON_ERROR:
 .PHONY: test demo check coverage fuzz mutants conformance clients bench lock metadata wheels clean
@@ -53,20 +60,20 @@ mutants: $(MUTMUT)
 	.cache/mutmut/bin/python tests/mutants/run.py $(PACKAGE) $(MUTANTS)
 
 lock: $(BIN)/uv
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header \
+	$(UV) pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header \
 		$(addprefix --no-emit-package ,$(NAMES)) --group build --group dev --all-extras \
 		--output-file requirements.lock $(PROJECTS)
-	echo 'fastmcp' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
+	echo 'fastmcp' | $(UV) pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
 		--no-header --output-file tests/clients/fastmcp.lock -
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header \
+	$(UV) pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header \
 		--output-file tests/benchmarks/gateway.lock tests/benchmarks/gateway.in
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header \
+	$(UV) pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header \
 		--constraint requirements.lock --output-file tests/mutants/mutmut.lock tests/mutants/mutmut.in
 
 # Each wheel is built from its sdist, so an sdist that lacks a file fails here.
 wheels: $(VENV)/.installed
 	rm -rf dist
-	$(BIN)/uv build --quiet --all-packages --no-build-isolation --python $(BIN)/python --out-dir dist
+	$(UV) build --quiet --all-packages --no-build-isolation --python $(BIN)/python --out-dir dist
 	$(BIN)/twine check --strict dist/*
 
 # Copies the version and the repository of the root's pyproject.toml to the pyproject.toml of every distribution.
@@ -78,8 +85,8 @@ clean:
 	find core plugins tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.installed: requirements.lock $(PROJECTS) $(BIN)/uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirements requirements.lock
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --no-sources \
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes --requirements requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --no-sources \
 		$(addprefix --editable ./,$(MEMBERS))
 	touch $@
 
@@ -90,22 +97,22 @@ $(NODE): tests/conformance/package.json tests/conformance/package-lock.json
 
 # In a separate environment, as it may require another version of the SDK.
 $(FASTMCP): tests/clients/fastmcp.lock $(VENV)/.installed
-	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .cache/fastmcp
-	$(BIN)/uv pip install --quiet --python .cache/fastmcp/bin/python --require-hashes --requirements $<
+	$(UV) venv --quiet --clear --python $(BIN)/python .cache/fastmcp
+	$(UV) pip install --quiet --python .cache/fastmcp/bin/python --require-hashes --requirements $<
 	touch $@
 
 $(GATEWAY): tests/benchmarks/gateway.lock $(VENV)/.installed
-	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .cache/gateway
-	$(BIN)/uv pip install --quiet --python .cache/gateway/bin/python --require-hashes --requirements $<
+	$(UV) venv --quiet --clear --python $(BIN)/python .cache/gateway
+	$(UV) pip install --quiet --python .cache/gateway/bin/python --require-hashes --requirements $<
 	touch $@
 
 # In a separate environment, as mutmut depends on a terminal interface that nothing else needs; the tests run in it, so
 # it has the packages of .venv, too.
 $(MUTMUT): tests/mutants/mutmut.lock requirements.lock $(PROJECTS) $(VENV)/.installed
-	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .cache/mutmut
-	$(BIN)/uv pip install --quiet --python .cache/mutmut/bin/python --require-hashes \
+	$(UV) venv --quiet --clear --python $(BIN)/python .cache/mutmut
+	$(UV) pip install --quiet --python .cache/mutmut/bin/python --require-hashes \
 		--requirements requirements.lock --requirements $<
-	$(BIN)/uv pip install --quiet --python .cache/mutmut/bin/python --no-deps --no-build-isolation --no-sources \
+	$(UV) pip install --quiet --python .cache/mutmut/bin/python --no-deps --no-build-isolation --no-sources \
 		$(addprefix --editable ./,$(MEMBERS))
 	touch $@
 
