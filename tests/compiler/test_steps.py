@@ -218,6 +218,55 @@ async def test_lookup_index_may_be_an_object_or_a_path() -> None:
     assert await result_of(part, crew={"people": CREW}) == {"name": "Erik"}
 
 
+NESTED = [{"id": 1, "of": {"id": 7, "name": "Erik", "@rank": 3}}, {"of": None}, {"of.id": 9, "of.name": "Aiko"}]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("7", {"id": 1, "of": {"name": "Erik", "none": None}}),
+        (9, {"id": None, "of.name": "Aiko", "of": {"none": None}}),
+        (1, None),
+    ],
+)
+@pytest.mark.parametrize("index", ["crew", "crew.all.people", "$.crew.all.people"])
+async def test_nested_fields_of_lookups(index: str, value: Any, expected: Any) -> None:
+    found = lookup("found", index, value, "id", "of.name", "of.none", match="of.id")
+    data = NESTED if index == "crew" else {"all": {"people": NESTED}}
+    assert await result_of(host(call("crew"), found), crew=data) == expected
+
+
+async def test_nested_fields_of_a_lookup_are_used_by_later_steps() -> None:
+    found = lookup("found", "crew", [9, 7], "of.name", match="of.id")
+    built = host(call("crew"), found, call("ships", status="{{found.1.of.name}}", limit="$.found[1].of.name"))
+    assert (await sent(built, crew=NESTED))[1] == ("ships", {"status": "Erik", "limit": "Erik"})
+
+
+@pytest.mark.parametrize("name", ["@rank", "xml:lang", "a, b", "$ref", "_x", "a-b"])
+async def test_names_of_fields_in_tags(name: str) -> None:
+    note = f"{{{{ship.{name}}}}} {{{{ship.in.{name}}}}} {{{{ship.all.0.{name}}}}}"
+    built = host(call("ship", imo="1"), call("crew", ids=f"{{{{ship.in.{name}}}}}", note=note))
+    ship = {name: 1, "in": {name: 2}, "all": [{name: 3}]}
+    assert (await sent(built, ship=ship))[1] == ("crew", {"ids": 2, "note": "1 2 3"})
+
+
+async def test_fields_of_a_declared_object_have_their_own_mappings() -> None:
+    field = {"type": "integer", "mapping": "$.in.v"}
+    outputs = [
+        {"name": "top", **field},
+        {
+            "name": "o",
+            "type": "object",
+            "properties": {"v": field, "p": {"type": "object", "properties": {"v": field}}},
+        },
+        {"name": "in", "type": "object", "properties": {"v": {"type": "integer"}}},
+        {"name": "none", "type": "object", "properties": {"v": {"type": "integer"}}},
+    ]
+    built = host(call("ship", imo="1"), outputParameters=outputs)
+    expected = {"top": 5, "o": {"v": 5, "p": {"v": 5}}, "in": {"v": 5}, "none": None}
+    assert await result_of(built, ship={"in": {"v": 5}}) == expected
+
+
 async def test_lookup_returns_the_first_match() -> None:
     twice = [{"id": 1, "name": "first"}, {"id": 1, "name": "second"}]
     for value, result in ((1, {"name": "first"}), ([1], [{"name": "first"}])):

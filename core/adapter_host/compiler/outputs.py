@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -47,7 +47,8 @@ def compile_mapped_outputs(
 
     Values at paths in `mapped` that no output declares stay unchanged.
     """
-    return _OutputCompiler(loaded, by_name=True).fields({output.name or "": output for output in outputs}, mapped)
+    compiler = _OutputCompiler(loaded, by_name=True, unmapped=not mapped)
+    return compiler.fields({output.name or "": output for output in outputs}, mapped)
 
 
 def compile_refinement(outputs: Sequence[OutputSpec], loaded: LoadedCapability) -> Transform | None:
@@ -137,11 +138,15 @@ def is_passthrough(output: OutputSpec) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _OutputCompiler:
-    """Compiles outputs: `named` ones without a mapping go by their names, `consumed` ones have a path as `value`."""
+    """Compiles outputs: `by_name` those without a mapping go by their names, `consumed` ones have a path as `value`.
+
+    `unmapped` outputs are those of a step's result, where an object may be declared whose fields are elsewhere.
+    """
 
     loaded: LoadedCapability
     by_name: bool = False
     consumed: bool = False
+    unmapped: bool = False
 
     def transform(self, output: OutputSpec, name: str | None = None, parent: str = "") -> Transform:
         """Compile one output; `name` is its key in the parent object, whose mapping is `parent`."""
@@ -153,6 +158,8 @@ class _OutputCompiler:
         uses_name = path is None and name is not None and (self.by_name or not output.properties)
         find = member_getter(name or "") if uses_name else self._compile_find(output, path, parent)
         if output.properties:
+            if uses_name and self.unmapped and _has_mapping(output.properties.values()):
+                find = _either(find, lambda data: data)
             return _object(find, self.fields(output.properties, parent=parent if path is None else path))
         if output.items is not None or output.type == "array":
             return _array(find, self._element(output, parent if path is None else path))
@@ -204,6 +211,10 @@ class _OutputCompiler:
             key = "mapping" if output.mapping is not None else "value"
             self.loaded.problem(str(error), self.loaded.loc(output, key), code="jsonpath")
             return lambda data: None
+
+
+def _has_mapping(outputs: Iterable[OutputSpec]) -> bool:
+    return any(output.mapping is not None or _has_mapping((output.properties or {}).values()) for output in outputs)
 
 
 def _either(first: PathGetter, second: PathGetter) -> PathGetter:

@@ -173,7 +173,7 @@ class StepCompiler:
         index = (
             self.scope.resolve_path(spec.index, loc)
             if spec.index.startswith("$")
-            else self.scope.extract(spec.index, "", loc)
+            else self.scope.extract_field(spec.index, loc)
         )
         lookup_value = self.scope.resolve(spec.lookup_value, self._loaded.loc(spec, "lookupValue"))
         get_lookup_value = compile_getter(lookup_value)

@@ -15,6 +15,9 @@ from adapter_host.expressions.template import Part, Reference
 
 _STEP: Final = re.compile(r"\$(?:\.([^.\[\]]+)|\[(['\"])(.+?)\2\])(.*)", re.DOTALL)
 
+# Names such as `@id` and `xml:lang` have to be quoted in a JSONPath.
+_QUOTED: Final = re.compile(r"[@:,?\s]")
+
 
 class StepScope(Scope):
     """A scope that also resolves the results of earlier steps: those before the step entered last.
@@ -49,9 +52,9 @@ class StepScope(Scope):
         """Look up the name in a template tag, which may be that of a step."""
         if name.startswith(("$.", "$[")):
             return Reference(self.resolve_path(name, loc))
-        step, *rest = name.split(".")
-        if step in self.extractors and (rest or step not in self.declared):
-            return Reference(self.extract(step, "".join(map(_path_segment, rest)), loc))
+        step, dot, _ = name.partition(".")
+        if step in self.extractors and (dot or step not in self.declared):
+            return Reference(self.extract_field(name, loc))
         return super().lookup(name, loc)
 
     def resolve_path(self, text: str, loc: Loc) -> str:
@@ -62,6 +65,13 @@ class StepScope(Scope):
             self.loaded.problem(message, loc, code="step-path")
             return text
         return self.extract(match[1] or match[3], match[4], loc)
+
+    def extract_field(self, name: str, loc: Loc) -> str:
+        """Extract the value of a step's name, which the names of nested fields may follow; return its name."""
+        step, dot, fields = name.partition(".")
+        is_path = any(character in fields for character in "[]()*'")
+        path = f"{dot}{fields}" if is_path else "".join(map(_path_segment, fields.split("."))) if dot else ""
+        return self.extract(step, path, loc)
 
     def extract(self, step: str, path: str, loc: Loc) -> str:
         """Extract the value at a path of a step's result; return its name."""
@@ -108,4 +118,6 @@ class StepScope(Scope):
 
 
 def _path_segment(part: str) -> str:
-    return f"[{part}]" if part.isdecimal() else f".{part}"
+    if part.isdecimal():
+        return f"[{part}]"
+    return f"['{part}']" if _QUOTED.search(part) else f".{part}"
