@@ -66,7 +66,7 @@ class ControlExposer(HttpExposer[ControlConfig]):
         # Imported here because validation does not need a server.
         from .endpoints.routes import Endpoints
 
-        endpoints = Endpoints(self.config, self.context.loaded, self._telemetry)
+        endpoints = Endpoints(self.config, self.context, self._telemetry)
         self._streams += endpoints.streams
         return endpoints.app
 

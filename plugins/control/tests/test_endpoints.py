@@ -322,7 +322,8 @@ async def test_attached_to_an_application(session: aiohttp.ClientSession) -> Non
 async def test_scripting_endpoint_without_the_scripting_plugin(
     session: aiohttp.ClientSession, snapshot: SnapshotAssertion
 ) -> None:
-    async with running(document("http://127.0.0.1:9", control(management=ALL))) as served:
+    plugins = Plugins.installed(disabled=["scripting"])
+    async with running(document("http://127.0.0.1:9", control(management=ALL)), plugins=plugins) as served:
         status, body = await request_json(session, f"GET {served.url('control')}/scripting")
         assert status == 404
         assert body["detail"] == snapshot

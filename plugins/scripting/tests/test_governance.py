@@ -133,6 +133,25 @@ async def test_control_endpoint(write: Write) -> None:
             assert "'timeout': Input should be greater than or equal to 1" in await response.text()
 
 
+async def test_control_endpoint_without_a_script() -> None:
+    scripting = {"timeout": 3000, "allowedLanguages": ["javascript"], "defaultLocation": "file:///app/scripts"}
+    control = {"type": "control", "address": "127.0.0.1", "port": 0, "management": {"scripting": scripting}}
+    document = {"ikanos": "1.0.0-beta5", "capability": {"exposes": [control]}}
+    async with running(document, plugins=Plugins.installed()) as served, aiohttp.ClientSession() as session:
+        url = f"{served.url('control')}/scripting"
+        async with session.get(url) as response:
+            shown = await response.json()
+            assert response.status == 200
+            assert shown.items() > scripting.items()
+            assert shown["stats"]["totalExecutions"] == 0
+        async with session.put(url, json={"timeout": 5}) as response:
+            assert (response.status, (await response.json())["timeout"]) == (200, 5)
+        async with session.put(url, json={"timeout": 0}) as response:
+            assert response.status == 400
+        async with session.get(url) as response:
+            assert (await response.json())["timeout"] == 5
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

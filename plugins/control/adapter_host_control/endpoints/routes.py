@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from adapter_host import LoadedCapability
+from adapter_host import BuildContext
 from adapter_host_control.config import ControlConfig
-from adapter_host_control.endpoints import health, log_levels, scripting
+from adapter_host_control.endpoints import health, log_levels
 from adapter_host_control.guard import AUTHENTICATED
 from adapter_host_control.responses import problem_middleware
 
 from .config import ConfigEndpoints
 from .log_stream import LogStream
+from .scripting import ScriptingEndpoint
 
 if TYPE_CHECKING:
     from adapter_host_control.telemetry.provider import Telemetry
@@ -22,30 +23,31 @@ if TYPE_CHECKING:
 class Endpoints:
     """The application of the enabled endpoints; `streams` must be ended on drain."""
 
-    def __init__(self, config: ControlConfig, loaded: LoadedCapability, telemetry: Telemetry | None) -> None:
+    def __init__(self, config: ControlConfig, context: BuildContext, telemetry: Telemetry | None) -> None:
         self.app = web.Application(middlewares=[problem_middleware])
         self.app[AUTHENTICATED] = config.authentication is not None
         self.streams: list[LogStream] = []
         self._config = config
-        self._add_management(loaded)
+        self._add_management(context)
         self._add_logs()
         if telemetry is not None:
             self._add_telemetry(telemetry)
 
-    def _add_management(self, loaded: LoadedCapability) -> None:
+    def _add_management(self, context: BuildContext) -> None:
         management, router = self._config.management, self.app.router
-        configuration = ConfigEndpoints(loaded)
+        configuration = ConfigEndpoints(context.loaded)
         if management.health:
             router.add_get("/health/live", health.live)
             router.add_get("/health/ready", health.ready)
         if management.info:
-            router.add_get("/status", health.StatusEndpoint(loaded, self._config).get)
+            router.add_get("/status", health.StatusEndpoint(context.loaded, self._config).get)
             router.add_get("/config", configuration.get)
         if management.validate_:
             router.add_post("/config/validate", configuration.validate)
         if management.reload:
             router.add_post("/config/reload", configuration.reload)
         if management.scripting is not None:
+            scripting = ScriptingEndpoint(context)
             router.add_get("/scripting", scripting.get)
             router.add_put("/scripting", scripting.put)
 
