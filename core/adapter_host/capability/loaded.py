@@ -21,6 +21,15 @@ CALLER_ALIASES: Final = frozenset({"rest", "tools", "tool", "mcp", "args", "inpu
 """Qualifiers of the current unit's input, in addition to the exposers' own namespaces."""
 
 _LOCATIONS: Final = frozenset({"path", "query", "header", "cookie", "body"})
+_SECTION: Final = "sections are not supported in templates; use plain tags ('data' omits fields without a value)"
+_UNSUPPORTED: Final[Mapping[str, str]] = {
+    **dict.fromkeys("#^/.", _SECTION),
+    ">": "partials are not supported in templates; write their text here",
+    "!": "comments are not supported in templates; write a comment of YAML (# ...)",
+    "=": "other delimiters are not supported in templates; write {{name}}",
+}
+"""What Mustache has in addition to plain tags, by the first character of a tag."""
+
 _VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9_]*")
 
 
@@ -129,8 +138,8 @@ class LoadedCapability:
         return compile_template(text, resolve)
 
     def _resolve(self, name: str, loc: Loc, inputs: Collection[str] | None) -> Part:
-        if name[0] in "#^/!>.":
-            self.problem(f"'{{{{{name}}}}}': sections are not supported in templates", loc, code="template")
+        if name[0] in _UNSUPPORTED:
+            self.problem(f"'{{{{{name}}}}}': {_UNSUPPORTED[name[0]]}", loc, code="template")
             return name
         if variable := self.binds.find(name):
             return self._secret(variable, loc)

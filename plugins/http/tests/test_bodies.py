@@ -97,6 +97,14 @@ async def test_leaves_have_typed_values_and_absent_leaves_are_left_out(start: An
     assert json.loads(api.last.body) == {"n": None, "text": "say !", "list": [1, None, None], **fixed}
 
 
+@pytest.mark.parametrize("name", NASTY)
+async def test_tags_in_keys_of_data(start: Any, api: Any, name: str) -> None:
+    data = {"{{name}}": "{{value}}", "{{none}}": 1, "x-{{name}}": [{"{{name}}": 2, "none": "{{none}}"}], "{{KEY}}": 3}
+    call = await post(start, {"type": "json", "data": data}, secrets={"KEY": "fixed"})
+    await call(name=name, value=5)
+    assert json.loads(api.last.body) == {name: 5, f"x-{name}": [{name: 2}], "fixed": 3}
+
+
 TEXT = '{"imo": "{{imo}}", "note": "<{{note}}>", "ids": {{ids}}, "port": {{PORT}}, "name": {{NAME}}}'
 
 

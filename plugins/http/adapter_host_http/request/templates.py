@@ -91,7 +91,9 @@ class TemplateCompiler:
         if isinstance(data, str):
             return leaf(data, location)
         if isinstance(data, dict):
-            return _mapping({key: self.tree(child, location / key, leaf) for key, child in data.items()})
+            children = {key: self.tree(child, location / key, leaf) for key, child in data.items()}
+            keys = {key: self.template(key, location / key) for key in data if TAG.search(key)}
+            return _mapping_with_keys(children, keys) if keys else _mapping(children)
         if isinstance(data, list | tuple):
             return _sequence([self.tree(child, location / index, leaf) for index, child in enumerate(data)])
         return Constant(data)
@@ -154,6 +156,20 @@ def _mapping(children: dict[str, Value]) -> Value:
     def mapping(arguments: Arguments) -> dict[str, Any]:
         rendered = ((key, render(child, arguments)) for key, child in items)
         return {key: value for key, value in rendered if value is not ABSENT}
+
+    return mapping
+
+
+def _mapping_with_keys(children: dict[str, Value], keys: Mapping[str, Template]) -> Value:
+    """Return a mapping some of whose keys are templates; an entry without a key or a value is left out."""
+    items = tuple((key, keys.get(key), child) for key, child in children.items())
+
+    def mapping(arguments: Arguments) -> dict[str, Any]:
+        rendered = (
+            (key if template is None else template.text(arguments), render(child, arguments))
+            for key, template, child in items
+        )
+        return {key: value for key, value in rendered if key and value is not ABSENT}
 
     return mapping
 

@@ -23,6 +23,7 @@ from adapter_host import (
 from adapter_host_mcp.config import McpPromptSpec
 
 _PLACEHOLDER: Final = re.compile(r"\{\{\s*([A-Za-z0-9_.-]+)\s*\}\}")
+_SECTION: Final = re.compile(r"\{\{\s*[#^>!/][^{}]*\}\}")
 
 Render = Callable[[Mapping[str, str]], str]
 
@@ -116,6 +117,9 @@ def _from_template(spec: McpPromptSpec, inputs: Sequence[Input], context: BuildC
             if name not in names:
                 text = f"'{{{{{name}}}}}' is not an argument of the prompt and is not replaced"
                 context.warn(text, spec, "template", index, "content", code="unknown-argument")
+        if section := _SECTION.search(message.content):
+            text = f"'{section[0]}': sections are not supported in prompts; the tag is sent as text"
+            context.warn(text, spec, "template", index, "content", code="template")
     messages = [(message.role, compile_template(message.content, names)) for message in spec.template]
 
     async def render(arguments: Arguments) -> Result:
