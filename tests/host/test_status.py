@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -166,7 +167,7 @@ class Slow:
     """A plugin that blocks compilation until `go_on` is set."""
 
     def __init__(self) -> None:
-        self.entered, self.go_on = asyncio.Event(), asyncio.Event()
+        self.entered, self.go_on = asyncio.Event(), threading.Event()
         self._loop = asyncio.get_running_loop()
         self.waits = False
 
@@ -174,7 +175,7 @@ class Slow:
     def check_capability(self) -> None:
         if self.waits:
             self._loop.call_soon_threadsafe(self.entered.set)
-            asyncio.run_coroutine_threadsafe(self.go_on.wait(), self._loop).result()
+            self.go_on.wait()
 
 
 async def give_up(served: Host, wanted: dict[str, Any], slow: Slow) -> None:
