@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
     from mcp.server.lowlevel import Server
 
+    from .http.page import Description
     from .http.state import ServerState
     from .http.transport import HttpTransport
     from .sdk.http import SdkEndpoint
@@ -113,9 +114,11 @@ class McpExposer(HttpExposer[McpConfig]):
         from .http.transport import HttpTransport
 
         fast_path = type(self).build_server is McpExposer.build_server and fit_fast_path(list(self.tools.values()))
-        state = ServerState(self.context.settings.body_limit, self._key)
+        state = ServerState(self.context.settings, self._key)
         server_info = ServerInfo(self._identity(), list(self.tools.values())) if fast_path else None
-        self._transport = HttpTransport(state, self.tools, server_info, self._build_sdk_endpoint, _import_sdk)
+        self._transport = HttpTransport(
+            state, self.tools, server_info, self._build_sdk_endpoint, _import_sdk, self._describe
+        )
         if not fast_path or self.resources or self.prompts:
             self._transport.load_sdk()
         return self._transport.app(self.endpoint)
@@ -128,6 +131,19 @@ class McpExposer(HttpExposer[McpConfig]):
         from .sdk.http import SdkEndpoint
 
         return SdkEndpoint(self.build_server(), self.tools, state)
+
+    def _describe(self) -> Description:
+        """Return the content of the page for browsers."""
+        from .http.page import Description
+
+        resources = [(resource.uri.text, resource.description or "") for resource in self.resources]
+        entries = (
+            ("Tools", [(tool.name, tool.operation.description or "") for tool in self.tools.values()]),
+            ("Resources", resources),
+            ("Prompts", [(prompt.name, prompt.description or "") for prompt in self.prompts.values()]),
+        )
+        identity = self._identity()
+        return Description(identity.title, identity.instructions or "", entries, self.usage)
 
     def _identity(self) -> ServerIdentity:
         capability = self.context.loaded.capability

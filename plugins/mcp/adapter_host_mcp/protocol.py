@@ -17,6 +17,9 @@ STATELESS_VERSION: Final = "2026-07-28"
 JSON_MEDIA_TYPE: Final = "application/json"
 
 
+SSE_MEDIA_TYPE: Final = "text/event-stream"
+
+
 VERSION_HEADER: Final = "MCP-Protocol-Version"
 
 

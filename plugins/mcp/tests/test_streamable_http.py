@@ -365,7 +365,11 @@ async def test_body_limit_of_an_outer_application_does_not_apply(shop_document: 
 
 @pytest.mark.parametrize(
     ("method", "version", "allowed"),
-    [("PUT", "2025-11-25", "DELETE,GET,POST"), ("GET", "2026-07-28", "POST"), ("DELETE", "2026-07-28", "POST")],
+    [
+        ("PUT", "2025-11-25", "DELETE, GET, OPTIONS, POST"),
+        ("GET", "2026-07-28", "POST"),
+        ("DELETE", "2026-07-28", "POST"),
+    ],
 )
 async def test_http_method_not_allowed(shop: Any, method: str, version: str, allowed: str) -> None:
     headers = {"mcp-protocol-version": version, "accept": "text/event-stream"}

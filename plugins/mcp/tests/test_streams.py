@@ -325,13 +325,71 @@ async def test_event_queue_size_limit() -> None:
     assert events == [sse.format_event(b"%d" % number) for number in range(sse.MAX_QUEUED)]
 
 
-@pytest.mark.parametrize("accept", ["application/json", "text/html"])
-async def test_event_stream_must_be_accepted(shop: Any, accept: str) -> None:
-    async with shop.session.get(shop.url, headers={"Accept": accept}) as response:
-        assert response.status == 406
-    body, headers = stateless("subscriptions/listen", notifications={})
-    async with shop.session.post(shop.url, json=body, headers={**headers, "Accept": "application/json"}) as response:
-        assert response.status == 406
+@pytest.mark.parametrize("accept", ["application/json", "*/*", "text/*", "text/plain", None])
+async def test_event_stream_must_be_accepted_by_name(
+    shop_document: dict[str, Any], accept: str | None, snapshot: SnapshotAssertion
+) -> None:
+    async with running(shop_document) as served, aiohttp.ClientSession(skip_auto_headers=["Accept"]) as session:
+        url = served.url("shop")
+        async with session.get(url, headers={} if accept is None else {"Accept": accept}) as response:
+            assert response.status == 406
+            assert (await response.json())["error"] == snapshot(name="error")
+        body, headers = stateless("subscriptions/listen", notifications={})
+        accepted = f"application/json, {accept or '*/*'}"
+        async with session.post(url, json=body, headers={**headers, "Accept": accepted}) as response:
+            assert response.status == 406
+        assert exposer_of(served).active_count == 0
+
+
+async def test_stream_count_limit_of_a_client(
+    shop_document: dict[str, Any], monkeypatch: pytest.MonkeyPatch, snapshot: SnapshotAssertion
+) -> None:
+    monkeypatch.setattr(sse, "MAX_STREAMS_PER_CLIENT", 1)
+    async with running(shop_document) as served, aiohttp.ClientSession() as session:
+        url = served.url("shop")
+        for _ in range(2):
+            async with subscribe(session, url):
+                async with session.get(url, headers=ACCEPT) as response:
+                    assert response.status == 503
+                body, headers = stateless("subscriptions/listen", notifications={})
+                async with session.post(url, json=body, headers=headers) as response:
+                    assert (await response.json())["error"] == snapshot(name="error")
+            await wait_until_released(
+                lambda: exposer_of(served).active_count, lambda: post_status(session, url, message("ping"), ACCEPT)
+            )
+
+
+async def test_trusted_proxy_has_no_stream_limit_of_its_own(
+    shop_document: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sse, "MAX_STREAMS_PER_CLIENT", 1)
+    async with (
+        running(shop_document, trusted_proxies=("127.0.0.0/8",)) as served,
+        aiohttp.ClientSession() as session,
+        subscribe(session, served.url("shop")),
+        session.get(served.url("shop"), headers=ACCEPT) as response,
+    ):
+        assert response.status == 200
+
+
+async def test_stream_limit_is_that_of_the_principal(
+    shop_document: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sse, "MAX_STREAMS_PER_CLIENT", 1)
+    (exposer,) = shop_document["capability"]["exposes"]
+    own = {"type": "basic", "username": "ada", "password": "secret"}
+    document = {
+        **shop_document,
+        "capability": {**shop_document["capability"], "exposes": [{**exposer, "authentication": own}]},
+    }
+    auth = {"Authorization": aiohttp.encode_basic_auth("ada", "secret")}
+    async with (
+        running(document, trusted_proxies=("127.0.0.0/8",)) as served,
+        aiohttp.ClientSession(headers=auth) as session,
+        session.get(served.url("shop"), headers=ACCEPT) as first,
+        session.get(served.url("shop"), headers=ACCEPT) as second,
+    ):
+        assert (first.status, second.status) == (200, 503)
 
 
 async def test_tools_list_is_paginated(shop_document: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import Token
 from http import HTTPStatus
 from typing import Any, Final
@@ -160,14 +160,30 @@ def _text_content(text: str) -> dict[str, Any]:
     return {"type": "text", "text": text}
 
 
+log = logging.getLogger("adapter_host.mcp")
+
+
 async def call_tool(
-    tool: Tool, arguments: Arguments, headers: Mapping[str, str], *, allow_any_json: bool
+    tool: Tool,
+    arguments: Arguments,
+    headers: Mapping[str, str],
+    *,
+    allow_any_json: bool,
+    on_failure: Callable[[str], None] | None = None,
 ) -> tuple[bytes, str | None]:
-    """Call a tool; return the serialized members of the result, and a message for a violation of its schema."""
+    """Call a tool; return the serialized members of the result, and a message for a violation of its schema.
+
+    `on_failure` receives the id of a failed call, which is also in the log if the host or the API is the cause.
+    """
     try:
         result = await tool.operation.call(tool.arguments(arguments, headers))
         return success_members(result, tool, allow_any_json=allow_any_json)
     except OperationError as error:
+        request_id = new_request_id()
+        if error.status >= 500:
+            log.warning("request %s: %s: %s", request_id, tool.name, error.message)
+        if on_failure is not None:
+            on_failure(request_id)
         return error_members(error), None
 
 

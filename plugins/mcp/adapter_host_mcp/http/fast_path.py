@@ -21,6 +21,7 @@ from adapter_host_mcp.protocol import (
     META_PREFIX,
     METHOD_HEADER,
     NAME_HEADER,
+    SSE_MEDIA_TYPE,
     STATELESS_VERSION,
     TRACE_KEYS,
     VERSION_HEADER,
@@ -92,11 +93,21 @@ def accepted_types(request: web.Request) -> tuple[bool, bool]:
     return _accepted_types(request.headers.get("Accept", ""))
 
 
+def names_type(request: web.Request, media_type: str) -> bool:
+    """Return whether the client accepts a media type by its name, not by a wildcard."""
+    return media_type in _media_types(request.headers.get("Accept", ""))
+
+
+@lru_cache(maxsize=256)
+def _media_types(accept: str) -> frozenset[str]:
+    return frozenset(bare_media_type(media_type) for media_type in accept.split(","))
+
+
 @lru_cache(maxsize=256)
 def _accepted_types(accept: str) -> tuple[bool, bool]:
-    media_types = {bare_media_type(media_type) for media_type in accept.split(",")}
+    media_types = _media_types(accept)
     accepts_json = bool(media_types & {"*/*", "application/*", JSON_MEDIA_TYPE})
-    accepts_sse = bool(media_types & {"*/*", "text/*", "text/event-stream"})
+    accepts_sse = bool(media_types & {"*/*", "text/*", SSE_MEDIA_TYPE})
     return accepts_json, accepts_sse
 
 

@@ -12,6 +12,7 @@ from adapter_host import read_body as read_any_body
 from adapter_host_mcp.protocol import INVALID_REQUEST, JSON_MEDIA_TYPE
 
 from .fast_path import accepted_types
+from .headers import json_error
 
 
 class HttpError(Exception):
@@ -48,5 +49,4 @@ def error_response(error: HttpError) -> web.Response:
     """Build the response for a rejected request."""
     data = {"code": INVALID_REQUEST, "message": error.message}
     body = orjson.dumps({"jsonrpc": "2.0", "id": None, "error": data})
-    headers = {"Allow": "POST"} if error.status == 405 else error.headers
-    return web.Response(body=body, status=error.status, headers=headers, content_type=JSON_MEDIA_TYPE)
+    return json_error(body, error.status, error.headers)

@@ -12,6 +12,7 @@ from multidict import CIMultiDict
 
 from adapter_host_mcp.protocol import JSON_MEDIA_TYPE
 
+from .headers import HEADERS, REQUEST_ID, empty_response
 from .sse import COMMENT, EventQueue, EventStream, format_event
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 RETRY_MS: Final = 500
 """Milliseconds after which a client reconnects to a stream that was closed before the result."""
 
-_HEADERS: Final = CIMultiDict({"Content-Type": JSON_MEDIA_TYPE})
+_HEADERS: Final = CIMultiDict({**HEADERS, "Content-Type": JSON_MEDIA_TYPE})
 
 
 class RequestInfo(Protocol):
@@ -45,7 +46,8 @@ RequestT_co = TypeVar("RequestT_co", bound=RequestInfo, covariant=True)
 class ResponseStream(Generic[RequestT_co]):
     """One response in progress, which becomes an event stream with the first message before the result.
 
-    `accepts_sse` says whether the client accepts an event stream. `detached` is set when a handler closes the stream
+    `accepts_sse` says whether the client accepts an event stream. `failed_id` is the id of a failed request, which is a
+    header of the response unless it is an event stream. `detached` is set when a handler closes the stream
     before the result; the client then reconnects to receive the remaining events.
     """
 
@@ -57,6 +59,7 @@ class ResponseStream(Generic[RequestT_co]):
         "accepts_sse",
         "cancelled",
         "detached",
+        "failed_id",
         "heartbeat_ticks",
         "request_info",
         "task",
@@ -65,6 +68,7 @@ class ResponseStream(Generic[RequestT_co]):
     def __init__(self, request: web.Request, request_info: RequestT_co, *, accepts_sse: bool) -> None:
         self.request_info = request_info
         self.heartbeat_ticks = 0
+        self.failed_id = ""
         self.cancelled = False
         self.accepts_sse = accepts_sse
         self.detached: asyncio.Event | None = None
@@ -91,6 +95,10 @@ class ResponseStream(Generic[RequestT_co]):
         params = {"progressToken": token, "progress": self.heartbeat_ticks}
         message = {"jsonrpc": "2.0", "method": "notifications/progress", "params": params}
         await self._write(format_event(orjson.dumps(message)))
+
+    def note_failure(self, request_id: str) -> None:
+        """Set the id of the failed request."""
+        self.failed_id = request_id
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -126,6 +134,8 @@ class ResponseStream(Generic[RequestT_co]):
         """Send the result or error, and end the response."""
         if self._stream is None:
             merged = _HEADERS.copy()
+            if self.failed_id:
+                merged[REQUEST_ID] = self.failed_id
             if headers is not None:
                 merged.update(headers)
             return web.Response(body=body, status=status, headers=merged)
@@ -134,7 +144,7 @@ class ResponseStream(Generic[RequestT_co]):
 
     async def end_without_result(self) -> web.StreamResponse:
         """End without a result, after a cancellation or when the stream is detached."""
-        return web.Response(status=202) if self._stream is None else await self._stream.end()
+        return empty_response(202) if self._stream is None else await self._stream.end()
 
     def close(self) -> None:
         """Drop further messages and close the queue of a detached stream."""

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
 from aiohttp import web
 
+from adapter_host_mcp.protocol import SSE_MEDIA_TYPE
+
+from .headers import HEADERS
+
 MAX_STREAMS: Final = 1000
 """Maximum number of change streams per exposer; each costs a connection and a few KiB."""
+
+MAX_STREAMS_PER_CLIENT: Final = 100
+"""Maximum number of change streams of one principal or address."""
 
 STREAM_LIFETIME: Final = 1800.0
 """Seconds after which a change stream is closed; clients then open another."""
@@ -28,11 +36,11 @@ COMMENT: Final = b":\n\n"
 
 Listener = Callable[[Any], None]
 
-_HEADERS: Final = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
+_HEADERS: Final = {**HEADERS, "Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
 
 
 class TooManyStreamsError(Exception):
-    """The maximum number of streams is open."""
+    """The maximum number of streams is open, in total or for one client."""
 
 
 def format_event(message: bytes) -> bytes:
@@ -48,7 +56,7 @@ class EventStream:
         self._lock = asyncio.Lock()
         self._request = request
         self._response = web.StreamResponse(headers=_HEADERS)
-        self._response.content_type = "text/event-stream"
+        self._response.content_type = SSE_MEDIA_TYPE
 
     @property
     def busy(self) -> bool:
@@ -89,6 +97,7 @@ class ChangeStreams:
     def __init__(self) -> None:
         self._listeners: dict[object, Listener] = {}
         self._open: dict[object, Callable[[], None]] = {}
+        self._counts: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._open)
@@ -109,16 +118,26 @@ class ChangeStreams:
         return unsubscribe
 
     @contextmanager
-    def track(self, close: Callable[[], None]) -> Iterator[None]:
-        """Register an open stream with the function that closes it; raise `TooManyStreamsError`."""
-        if len(self._open) >= MAX_STREAMS:
+    def track(self, close: Callable[[], None], client: str | None) -> Iterator[None]:
+        """Register an open stream with the function that closes it; raise `TooManyStreamsError`.
+
+        `client` identifies the client; None has no limit of its own.
+        """
+        counts = self._counts
+        if len(self._open) >= MAX_STREAMS or (client is not None and counts[client] >= MAX_STREAMS_PER_CLIENT):
             raise TooManyStreamsError
         token = object()
         self._open[token] = close
+        if client is not None:
+            counts[client] += 1
         try:
             yield
         finally:
             del self._open[token]
+            if client is not None:
+                counts[client] -= 1
+                if not counts[client]:
+                    del counts[client]
 
     def close(self) -> None:
         """Close every stream after its queued events."""

@@ -7,8 +7,9 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from adapter_host import PRINCIPAL
+from adapter_host import PRINCIPAL, Settings, address_reader
 
+from .headers import empty_response
 from .request import HttpError
 from .responses import ActiveResponses
 from .sessions import SESSION_HEADER, Session, Sessions, UnknownSessionError
@@ -18,12 +19,13 @@ from .sse import COMMENT, ChangeStreams, EventQueue, EventStream, TooManyStreams
 class ServerState:
     """State shared by the fast path and the SDK endpoint: sessions, responses in progress and change streams."""
 
-    def __init__(self, body_limit: int, key: bytes) -> None:
-        self.body_limit = body_limit
+    def __init__(self, settings: Settings, key: bytes) -> None:
+        self.body_limit = settings.body_limit
         self.key = key
         self.sessions = Sessions(key)
         self.responses = ActiveResponses()
         self.change_streams = ChangeStreams()
+        self._address_of = address_reader(settings.trusted_proxies)
 
     def session(self, request: web.Request) -> Session | None:
         """Return the session of a request, if any; raise `HttpError` for a deleted one, or one of another principal."""
@@ -35,6 +37,11 @@ class ServerState:
         except UnknownSessionError:
             # One response for both, so that it does not show whether another principal has this session.
             raise HttpError(404, "the session does not exist; send 'initialize' again") from None
+
+    def client(self, request: web.Request) -> str | None:
+        """Return the principal or the address of a client, or None for a trusted proxy, which has many clients."""
+        identity = principal_identity(request)
+        return f"principal {identity}" if identity else self._address_of(request.remote or "")
 
     async def listen(self, request: web.Request) -> web.StreamResponse:
         """Stream change notifications, or the remaining events of the detached stream in `Last-Event-ID`."""
@@ -57,7 +64,7 @@ class ServerState:
 
         unsubscribe = self.change_streams.subscribe(on_change)
         try:
-            with self.change_streams.track(queue.close):
+            with self.change_streams.track(queue.close, self.client(request)):
                 return await _stream_events(request, queue)
         finally:
             unsubscribe()
@@ -67,7 +74,7 @@ class ServerState:
         session = self.session(request)
         if session is not None:
             self.sessions.end(session)
-        return web.Response(status=204)
+        return empty_response(204)
 
 
 def principal_identity(request: web.Request) -> str:

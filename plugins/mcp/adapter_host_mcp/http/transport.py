@@ -1,4 +1,4 @@
-"""The endpoint `/mcp`: Streamable HTTP in every revision.
+"""The endpoint, at `/mcp` and at the root: Streamable HTTP in every revision.
 
 Well-formed requests are handled here. All others go to the SDK endpoint, which is loaded on first use.
 """
@@ -16,9 +16,11 @@ from adapter_host import TRACE_CONTEXT
 from adapter_host_mcp.discovery import ServerInfo
 from adapter_host_mcp.features.tool_results import call_tool, report_internal_error, set_trace_context
 from adapter_host_mcp.features.tools import Tool
-from adapter_host_mcp.protocol import HANDSHAKE_VERSIONS, JSON_MEDIA_TYPE, STATELESS_VERSION, VERSION_HEADER
+from adapter_host_mcp.protocol import HANDSHAKE_VERSIONS, SSE_MEDIA_TYPE, STATELESS_VERSION, VERSION_HEADER
 
-from .fast_path import McpRequest, accepted_types, is_notification, is_request_id, parse_body, parse_request
+from .fast_path import McpRequest, is_notification, is_request_id, names_type, parse_body, parse_request
+from .headers import empty_response, json_response
+from .page import Description, page_response
 from .request import HttpError, check_headers, error_response, read_body
 from .response import ResponseStream
 from .sessions import SESSION_HEADER, Session
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 
 
 _SUPPORTED_VERSIONS: Final = frozenset({None, STATELESS_VERSION, *HANDSHAKE_VERSIONS})
+
+
+_ALLOWED: Final = "DELETE, GET, OPTIONS, POST"
 
 
 LIST_CHANGED: Final = (
@@ -60,7 +65,7 @@ class HttpTransport:
     """Handles requests on the fast path, or by the endpoint that `build_endpoint` returns.
 
     Without `server_info` all requests go to that endpoint. `import_sdk` imports what `build_endpoint` needs; it runs in
-    a thread.
+    a thread. `describe` returns the content of the page for browsers.
     """
 
     def __init__(
@@ -70,15 +75,18 @@ class HttpTransport:
         server_info: ServerInfo | None,
         build_endpoint: Callable[[ServerState], SdkEndpoint],
         import_sdk: Callable[[], object],
+        describe: Callable[[], Description],
     ) -> None:
         self._state = state
         self._tools = tools
         self._server_info = server_info
         self._build_endpoint = build_endpoint
         self._import_sdk = import_sdk
+        self._describe = describe
         self._importing = asyncio.Lock()
         self._endpoint: SdkEndpoint | None = None
         self._path = ""
+        self._paths: frozenset[str] = frozenset()
 
     @property
     def active_count(self) -> int:
@@ -87,23 +95,27 @@ class HttpTransport:
         return len(self._state.responses) + len(self._state.change_streams) + pending_requests
 
     def app(self, path: str) -> web.Application:
-        """Build the application that serves the endpoint at `path`."""
+        """Build the application that serves the endpoint at `path` and at its root."""
         app = web.Application()
-        resource = app.router.add_resource(path)
-        resource.add_route("POST", self.post)
-        resource.add_route("GET", self.get)
-        resource.add_route("DELETE", self.delete)
+        # Below a prefix, the empty path is the prefix itself; otherwise it matches no request.
+        resources = [app.router.add_resource(each) for each in (path, "/", "")]
+        for resource in resources:
+            resource.add_route("POST", self.post)
+            resource.add_route("GET", self.get)
+            resource.add_route("DELETE", self.delete)
+            resource.add_route("*", _reject_method)
 
-        async def find_path(_: web.Application) -> None:
+        async def find_paths(_: web.Application) -> None:
             # The prefix of the mount is known only at start-up.
-            self._path = resource.canonical
+            self._path = resources[0].canonical
+            self._paths = frozenset(resource.canonical for resource in resources)
 
-        app.on_startup.append(find_path)
+        app.on_startup.append(find_paths)
         return app
 
     def direct_handler(self, request: web.Request) -> Handler | None:
         """Return the handler for POST requests to the endpoint, else None."""
-        return self.post if request.method == "POST" and request.rel_url.raw_path == self._path else None
+        return self.post if request.method == "POST" and request.rel_url.raw_path in self._paths else None
 
     def load_sdk(self) -> SdkEndpoint:
         """Return the SDK endpoint, building it on first use; raise `StartError` for an invalid tool definition."""
@@ -169,7 +181,7 @@ class HttpTransport:
             request_id = notification.get("params", {}).get("requestId")
             if is_request_id(request_id):
                 self._state.responses.cancel(session.id, request_id)
-        return web.Response(status=202)
+        return empty_response(202)
 
     def _respond_static(self, rpc_request: McpRequest, request: web.Request, server_info: ServerInfo) -> web.Response:
         headers = None
@@ -186,7 +198,7 @@ class HttpTransport:
                 result = server_info.tools_list(stateless=rpc_request.stateless)
             case _:
                 result = b"{}"
-        return web.Response(body=_result_body(rpc_request, result), headers=headers, content_type=JSON_MEDIA_TYPE)
+        return json_response(_result_body(rpc_request, result), headers)
 
     async def _call(
         self, tool: Tool, rpc_request: McpRequest, response_stream: ResponseStream[McpRequest], server_info: ServerInfo
@@ -194,10 +206,17 @@ class HttpTransport:
         arguments = rpc_request.params.get("arguments", {})
         token = set_trace_context(rpc_request.params)
         try:
-            members, _ = await call_tool(tool, arguments, response_stream.headers, allow_any_json=rpc_request.stateless)
+            members, _ = await call_tool(
+                tool,
+                arguments,
+                response_stream.headers,
+                allow_any_json=rpc_request.stateless,
+                on_failure=response_stream.note_failure,
+            )
         except Exception as error:
             # The protocol boundary: the client must get a response, without details of the error.
             data = report_internal_error(rpc_request.method, rpc_request.params, error)
+            response_stream.note_failure(data["data"]["request_id"])
             return await response_stream.finish(orjson.dumps({"jsonrpc": "2.0", "id": rpc_request.id, "error": data}))
         finally:
             if token is not None:
@@ -206,15 +225,21 @@ class HttpTransport:
         return await response_stream.finish(_result_body(rpc_request, b"{%b%b}" % (members, result_meta)))
 
     async def get(self, request: web.Request) -> web.StreamResponse:
-        """Stream change notifications to a client of a handshake revision."""
+        """Stream change notifications to a client of a handshake revision, or return the page for browsers."""
         try:
             _check_handshake(request)
-            self._state.session(request)
-            if not accepted_types(request)[1]:
-                raise HttpError(406, "the client must accept text/event-stream")
-            return await self._state.listen(request)
+            if names_type(request, SSE_MEDIA_TYPE):
+                return await self._state.listen(request)
+            if names_type(request, "text/html"):
+                return page_response(self._describe(), self._endpoint_url(request))
+            raise HttpError(406, "this is an MCP endpoint: send POST requests, or accept text/event-stream")
         except HttpError as error:
             return error_response(error)
+
+    def _endpoint_url(self, request: web.Request) -> str:
+        # Shown to the sender of the header only.
+        secure = request.secure or request.headers.get("X-Forwarded-Proto") == "https"
+        return f"{'https' if secure else 'http'}://{request.host}{self._path}"
 
     async def delete(self, request: web.Request) -> web.StreamResponse:
         """Delete the session of a client."""
@@ -225,10 +250,16 @@ class HttpTransport:
             return error_response(error)
 
 
+async def _reject_method(request: web.Request) -> web.Response:
+    if request.method == "OPTIONS":
+        return empty_response(204, {"Allow": _ALLOWED})
+    return error_response(HttpError(405, f"method {request.method} is not allowed", {"Allow": _ALLOWED}))
+
+
 def _check_handshake(request: web.Request) -> None:
     version = request.headers.get(VERSION_HEADER)
     if version == STATELESS_VERSION:
-        raise HttpError(405, f"MCP {version} has only POST requests")
+        raise HttpError(405, f"MCP {version} has only POST requests", {"Allow": "POST"})
     if version is not None and version not in HANDSHAKE_VERSIONS:
         raise HttpError(400, "unsupported protocol version")
 

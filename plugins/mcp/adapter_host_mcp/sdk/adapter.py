@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import mcp_types as types
@@ -42,14 +42,13 @@ from mcp_types.version import (
 )
 from pydantic import ValidationError
 
+from .log_levels import LEVELS, meets_log_level
+
 if TYPE_CHECKING:
     from adapter_host_mcp.http.response import ResponseStream
     from adapter_host_mcp.http.sessions import Session
 
     from .client_requests import ClientRequests
-
-LEVELS: Final[tuple[str, ...]] = get_args(types.LoggingLevel)
-"""Log levels, least severe first."""
 
 OneWayMessage = JSONRPCNotification | JSONRPCResponse | JSONRPCError
 """A message that gets no response."""
@@ -63,13 +62,17 @@ _ONE_WAY_MESSAGES: Final[Mapping[str, type[OneWayMessage]]] = {
 
 @dataclass(frozen=True, slots=True)
 class ClassifiedRequest:
-    """A request with its version and the identity of its principal; stateless ones carry the client's information."""
+    """A request with its version and the identity of its principal; stateless ones carry the client's information.
+
+    `client` is the principal or address of the client, None if it is not known.
+    """
 
     request: JSONRPCRequest
     version: str
     headers: Mapping[str, str]
     session: Session | None = None
     principal: str = ""
+    client: str | None = None
     client_info: Any = None
     client_capabilities: Any = None
 
@@ -170,11 +173,6 @@ def check_version(headers: Mapping[str, str]) -> str | None:
     return version
 
 
-def meets_log_level(level: str, threshold: str | None) -> bool:
-    """Return True if `level` is at least `threshold`; always False without a threshold."""
-    return level in LEVELS and threshold in LEVELS and LEVELS.index(level) >= LEVELS.index(threshold)
-
-
 def can_resume(request_info: ClassifiedRequest) -> bool:
     """Return True if the client can reconnect to a detached stream."""
     return request_info.session is not None and request_info.version == LATEST_HANDSHAKE_VERSION
@@ -198,20 +196,21 @@ def classify(
     headers: Mapping[str, str],
     session: Session | None,
     principal: str,
+    client: str | None = None,
 ) -> ClassifiedRequest:
     """Determine the protocol version of a request; raise `MCPError` when headers and body contradict each other."""
     version = headers.get(MCP_PROTOCOL_VERSION_HEADER)
     handshake = version is None or version in HANDSHAKE_PROTOCOL_VERSIONS
     if handshake and (request.method == "initialize" or not _has_protocol_version(request.params)):
         agreed = session.version if session else types.DEFAULT_NEGOTIATED_VERSION
-        return ClassifiedRequest(request, version or agreed, headers, session, principal)
+        return ClassifiedRequest(request, version or agreed, headers, session, principal, client)
     if duplicated := find_duplicated_routing_header(headers.items()):
         raise MCPError(types.HEADER_MISMATCH, f"duplicate header {duplicated}")
     route = classify_inbound_request(decoded, headers=headers)
     if isinstance(route, InboundLadderRejection):
         raise _rejection_error(route)
     return ClassifiedRequest(
-        request, route.protocol_version, headers, None, principal, route.client_info, route.client_capabilities
+        request, route.protocol_version, headers, None, principal, client, route.client_info, route.client_capabilities
     )
 
 

@@ -20,19 +20,22 @@ from mcp_types import (
     RequestId,
 )
 
-from adapter_host import TRACE_CONTEXT
+from adapter_host import TRACE_CONTEXT, new_request_id
 from adapter_host_mcp.features.tool_results import call_tool, report_internal_error, set_trace_context
 from adapter_host_mcp.features.tools import Tool
+from adapter_host_mcp.http.fast_path import names_type
+from adapter_host_mcp.http.headers import empty_response, json_error
 from adapter_host_mcp.http.request import HttpError, check_headers, error_response, read_body
 from adapter_host_mcp.http.response import ResponseStream
 from adapter_host_mcp.http.sessions import SESSION_HEADER, Session
 from adapter_host_mcp.http.state import principal_identity
-from adapter_host_mcp.protocol import JSON_MEDIA_TYPE
+from adapter_host_mcp.protocol import SSE_MEDIA_TYPE
 from adapter_host_mcp.sdk import adapter as sdk
 from adapter_host_mcp.tool_names import MAX_LENGTH
 
 from .client_requests import ClientRequests
 from .decoding import decode_body
+from .log_levels import meets_log_level
 from .server import LISTEN, add_log_level, add_subscriptions, seal_state
 
 if TYPE_CHECKING:
@@ -83,16 +86,18 @@ class SdkEndpoint:
             session = self._state.session(request)
             if not isinstance(message, JSONRPCRequest):
                 self._handle_one_way(message, session, request)
-                return web.Response(status=202)
+                return empty_response(202)
         except HttpError as error:
             return error_response(error)
         except MCPError as error:
             return _error_response(None, error.error, sdk.rejection_status(error.error))
         try:
-            request_info = sdk.classify(message, decoded, request.headers, session, principal_identity(request))
+            request_info = sdk.classify(
+                message, decoded, request.headers, session, principal_identity(request), self._state.client(request)
+            )
         except MCPError as error:
             return _error_response(message.id, error.error, sdk.rejection_status(error.error))
-        if message.method == LISTEN and request_info.stateless and not accepts_sse:
+        if message.method == LISTEN and request_info.stateless and not names_type(request, SSE_MEDIA_TYPE):
             return error_response(HttpError(406, "the client must accept text/event-stream"))
         response = PendingResponse(request, request_info, accepts_sse=accepts_sse)
         if (
@@ -153,9 +158,11 @@ class SdkEndpoint:
                 result = await self._result(response)
         except MCPError as error:
             data = error.error
+            response.note_failure(new_request_id())
         except Exception as error:
             # The protocol boundary: the client must get a response, without details of the error.
             data = ErrorData(**report_internal_error(request_info.request.method, request_info.request.params, error))
+            response.note_failure(data.data["request_id"])
         else:
             body = b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (orjson.dumps(request_info.request.id), result)
             return await response.finish(body, headers=headers)
@@ -179,7 +186,11 @@ class SdkEndpoint:
         request_info.validate()
         arguments = params.get("arguments") or {}
         members, violation = await call_tool(
-            tool, arguments, request_info.headers, allow_any_json=request_info.stateless
+            tool,
+            arguments,
+            request_info.headers,
+            allow_any_json=request_info.stateless,
+            on_failure=response.note_failure,
         )
         if violation is not None:
             await self._send_violation(tool, violation, response)
@@ -209,13 +220,13 @@ class SdkEndpoint:
         )
 
     async def _send_violation(self, tool: Tool, violation: str, response: PendingResponse) -> None:
-        if sdk.meets_log_level("warning", self._log_level(response.request_info)):
+        if meets_log_level("warning", self._log_level(response.request_info)):
             params = {"level": "warning", "logger": tool.name, "data": violation}
             await response.send({"jsonrpc": "2.0", "method": "notifications/message", "params": params})
 
 
 def _error_response(request_id: RequestId | None, data: ErrorData, status: int) -> web.Response:
-    return web.Response(body=_error_body(request_id, data), status=status, content_type=JSON_MEDIA_TYPE)
+    return json_error(_error_body(request_id, data), status)
 
 
 def _error_body(request_id: RequestId | None, data: ErrorData) -> bytes:

@@ -180,7 +180,7 @@ def add_subscriptions(server: Server[None], streams: ChangeStreams) -> None:
         if not has_resource_subscriptions:
             params.notifications.resource_subscriptions = None
         try:
-            with streams.track(handler.close):
+            with streams.track(handler.close, None if context.request is None else context.request.client):
                 async with asyncio.timeout(STREAM_LIFETIME):
                     return await handler(context, params)
         except TooManyStreamsError:
