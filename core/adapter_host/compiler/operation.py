@@ -27,6 +27,7 @@ from .outputs import Transform, compile_outputs, outputs_schema
 from .references import Caller, Functions, ambiguous_operation_message, best_matches, matches, unknown_operation_message
 from .response_limits import ResponsePolicy, compile_response_limit, with_media_type
 from .scope import Scope
+from .steps.caching import with_caching_headers
 from .steps.compiler import StepCompiler, StepTools
 from .steps.flow import compile_flow
 from .steps.mappings import Finish, compile_finish, steps_schema
@@ -125,7 +126,8 @@ class OperationCompiler:
 
         async def run(arguments: Arguments) -> Result:
             values = compiler.scope.values(arguments)
-            return finish(values, await flow(values))
+            results = await flow(values)
+            return with_caching_headers(finish(values, results[-1]), results)
 
         def preview(arguments: Arguments) -> dict[str, Any]:
             values = compiler.scope.preview(validate(arguments))

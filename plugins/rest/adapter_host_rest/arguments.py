@@ -60,6 +60,12 @@ class ArgumentReader:
         """Return whether any input is read from the body."""
         return self.body_argument is not None or bool(self.body_fields)
 
+    @property
+    def request_headers(self) -> tuple[str, ...]:
+        """Return the request headers that inputs are read from."""
+        names = tuple(field.name for field in self.headers)
+        return (*names, "Cookie") if self.cookies else names
+
     def read(self, request: web.Request, path_values: Sequence[str], body: Any) -> dict[str, Any]:
         """Return the arguments of a request; `body` is its parsed body, or `ABSENT`. Raises `ArgumentError`."""
         arguments: dict[str, Any] = {}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from adapter_host import BuildContext, CatalogEntry, ForwardSpec, HttpExposer, Operations
 
 from .arguments import compile_argument_reader
+from .caching import compile_caching
 from .config import RestConfig, RestOperationSpec, RestResource
 from .curl import curl_command
 from .declared_responses import compile_declared_responses
@@ -37,6 +38,7 @@ class RestExposer(HttpExposer[RestConfig]):
         self._routes: list[Route] = []
         self._forwards = ForwardRouter()
         self._service: Service | None = None
+        self._private = config.authentication is not None
         for resource in config.resources:
             self._add_resource(resource)
 
@@ -98,7 +100,10 @@ class RestExposer(HttpExposer[RestConfig]):
             self.context.warn(message, resource, "path", code="unused-variable")
         settings = self.context.settings
         operation = self.operations[spec]
-        forward = ForwardRoute(resource, spec, operation, segments, tail, settings.body_limit, settings.total_timeout)
+        caching = compile_caching("", None, private=self._private)
+        forward = ForwardRoute(
+            resource, spec, operation, segments, tail, caching, settings.body_limit, settings.total_timeout
+        )
         existing = self._forwards.add(forward)
         if existing is not forward:
             self._report_duplicate(forward, existing)
@@ -112,7 +117,8 @@ class RestExposer(HttpExposer[RestConfig]):
         self._warn_unmatched(resource, spec, unmatched)
         argument_reader = compile_argument_reader(spec.method, operation.inputs, variables)
         declared_responses = compile_declared_responses(spec, operation, self.context)
-        route = Route(resource, spec, operation, segments, variables, argument_reader, declared_responses)
+        caching = compile_caching(spec.method, argument_reader, private=self._private)
+        route = Route(resource, spec, operation, segments, variables, argument_reader, caching, declared_responses)
         existing = self._router.add(spec.method, segments, route)
         if existing is route:
             self._routes.append(route)

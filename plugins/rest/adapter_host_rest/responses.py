@@ -25,6 +25,8 @@ from adapter_host import (
     problem_response,
 )
 
+from .caching import UNRESTRICTED, Caching
+
 _LOG: Final = logging.getLogger("adapter_host.rest")
 
 _JSON: Final = "application/json"
@@ -32,9 +34,25 @@ _HEADERS: Final = {"Server": "adapter-host", "X-Content-Type-Options": "nosniff"
 _BASE_HEADERS: Final = CIMultiDict(_HEADERS)
 _JSON_HEADERS: Final = CIMultiDict({**_HEADERS, "Content-Type": _JSON})
 _PASSED_HEADERS: Final = frozenset(
-    {"content-disposition", "etag", "last-modified", "link", "location", "retry-after", "x-total-count"}
+    {
+        "age",
+        "cache-control",
+        "cdn-cache-control",
+        "content-disposition",
+        "content-language",
+        "deprecation",
+        "etag",
+        "expires",
+        "last-modified",
+        "link",
+        "location",
+        "retry-after",
+        "sunset",
+        "vary",
+        "x-total-count",
+    }
 )
-_PASSED_PREFIXES: Final = ("ratelimit", "x-ratelimit")
+_PASSED_PREFIXES: Final = ("ratelimit", "x-ratelimit", "x-rate-limit")
 _BODILESS_STATUSES: Final = frozenset({204, 205, 304})
 _RETRY_SECONDS: Final = "1"
 
@@ -61,11 +79,15 @@ def options_response(allow: str) -> web.Response:
     return web.Response(status=204, headers={**_HEADERS, "Allow": allow})
 
 
-async def respond(request: web.Request, result: Result, media_type: str, name: str) -> web.StreamResponse:
+async def respond(
+    request: web.Request, result: Result, media_type: str, name: str, caching: Caching = UNRESTRICTED
+) -> web.StreamResponse:
     """Send the result of the operation `name`; a stream is sent completely, or closed."""
     headers = _JSON_HEADERS.copy() if media_type == _JSON else _headers_with_type(media_type)
     if result.headers:
         _pass_on(result.headers, headers)
+    if caching is not UNRESTRICTED:
+        caching.apply(headers)
     if result.stream is not None:
         response = web.StreamResponse(status=result.status, headers=headers)
         response.content_length = _content_length(result.headers)
@@ -75,12 +97,15 @@ async def respond(request: web.Request, result: Result, media_type: str, name: s
     return web.Response(status=result.status, body=result.body, headers=headers)
 
 
-async def respond_forwarded(request: web.Request, result: Result, name: str) -> web.StreamResponse:
+async def respond_forwarded(
+    request: web.Request, result: Result, name: str, caching: Caching = UNRESTRICTED
+) -> web.StreamResponse:
     """Send the response to a forwarded request, unchanged; a stream is sent completely, or closed."""
     headers = CIMultiDict((name, _sendable(value)) for name, value in result.headers.items())
     length = headers.popall("Content-Length", [""])[0]
     headers["Server"] = _HEADERS["Server"]
     headers.setdefault("X-Content-Type-Options", _HEADERS["X-Content-Type-Options"])
+    caching.apply(headers)
     stream = result.stream
     if stream is None:
         stream = _single_chunk(result.body)
@@ -99,11 +124,11 @@ def _sendable(value: str) -> str:
     return value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def error_response(error: OperationError, name: str) -> web.Response:
+def error_response(error: OperationError, name: str, caching: Caching = UNRESTRICTED) -> web.Response:
     """Return the response for an error of the operation `name`; log server errors."""
     request_id = new_request_id()
     if isinstance(error, UpstreamStatusError):
-        return _upstream_error_response(error, name, request_id)
+        return _upstream_error_response(error, name, request_id, caching)
     if error.status >= 500:
         _LOG.warning("request %s: %s: %s", request_id, name, error.message)
     headers = {**_HEADERS, "X-Request-Id": request_id, **_failed_step(error)}
@@ -139,13 +164,14 @@ def unexpected_error_response(name: str) -> web.Response:
     return problem_response(500, "unexpected error", request_id=request_id, headers=headers)
 
 
-def _upstream_error_response(error: UpstreamStatusError, name: str, request_id: str) -> web.Response:
+def _upstream_error_response(error: UpstreamStatusError, name: str, request_id: str, caching: Caching) -> web.Response:
     if error.upstream_status >= 500:
         _LOG.warning("request %s: %s: %s", request_id, name, error.message)
     headers = _headers_with_type(error.media_type)
     headers["X-Request-Id"] = request_id
     headers.update(_failed_step(error))
     _pass_on(error.headers, headers)
+    caching.apply(headers)
     if error.upstream_status in _BODILESS_STATUSES:
         return _bodiless_response(error.upstream_status, headers)
     return web.Response(status=error.upstream_status, body=error.body, headers=headers)

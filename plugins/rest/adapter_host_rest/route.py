@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from adapter_host import CatalogEntry, Input, Operation, Result
 
 from .arguments import ArgumentReader, parameter_location
+from .caching import Caching
 from .config import RestOperationSpec, RestResource
 from .declared_responses import DeclaredResponses
 from .router import Segment, format_path
@@ -23,6 +24,7 @@ class Route:
     segments: tuple[Segment, ...]
     variables: tuple[Input | None, ...]
     argument_reader: ArgumentReader
+    caching: Caching
     declared_responses: DeclaredResponses | None = None
 
     def media_type(self, result: Result) -> str:

@@ -11,6 +11,7 @@ from aiohttp import web
 from adapter_host import ABSENT, ArgumentError, NotFoundError, OperationError
 
 from .body import read_json
+from .caching import UNRESTRICTED
 from .docs.openapi import with_server
 from .docs.pages import PAGES, Page, build_pages
 from .forward.request import forwarded_arguments
@@ -60,23 +61,23 @@ class Service:
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Handle a request."""
-        name = "no operation"
+        name, caching = "no operation", UNRESTRICTED
         try:
             path = request.rel_url.raw_path[len(self._root) :]
             match = self._find(request.method, path)
             if isinstance(match, web.Response):
                 return match
             if isinstance(match, ForwardRoute):
-                name = match.operation.name
+                name, caching = match.operation.name, match.caching
                 result = await match.operation.call(forwarded_arguments(request, path, match))
-                return await respond_forwarded(request, result, name)
+                return await respond_forwarded(request, result, name, caching)
             route, values = match
-            name = route.operation.name
+            name, caching = route.operation.name, route.caching
             body = await read_json(request, self._body_limit) if route.argument_reader.reads_body else ABSENT
             result = await route.operation.call(route.argument_reader.read(request, values, body))
-            return await respond(request, result, route.media_type(result), name)
+            return await respond(request, result, route.media_type(result), name, caching)
         except OperationError as error:
-            return error_response(error, name)
+            return error_response(error, name, caching)
         except Exception:  # a failure of an operation's plugins must not affect other requests
             return unexpected_error_response(name)
 

@@ -69,6 +69,15 @@ async def test_forwarded_upstream_headers(serve: Any) -> None:
         "X-Total-Count": "9",
         "RateLimit-Remaining": "1",
         "X-RateLimit-Limit": "5",
+        "X-Rate-Limit-Reset": "9",
+        "Age": "4",
+        "CDN-Cache-Control": "no-store",
+        "Cache-Control": "no-store, private",
+        "Content-Language": "da",
+        "Deprecation": "@1688169599",
+        "Expires": "Mon, 01 Jan 2024 00:00:00 GMT",
+        "Sunset": "Sun, 30 Jun 2030 23:59:59 GMT",
+        "Vary": "Accept-Language",
     }
     kept_back = {"Set-Cookie": "a=b", "X-Internal": "1", "Connection": "close", "Content-Length": "999"}
     async with serve(READ) as api:

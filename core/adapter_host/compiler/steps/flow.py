@@ -40,8 +40,8 @@ class Step:
             raise error.in_step(self.name) from error
 
 
-Flow = Callable[[dict[str, Any]], Awaitable[Result]]
-"""Run steps and collect their values; return the result of the last step."""
+Flow = Callable[[dict[str, Any]], Awaitable[list[Result]]]
+"""Run steps and collect their values; return their results in order."""
 
 
 def compile_flow(steps: Sequence[Step]) -> Flow:
@@ -52,12 +52,8 @@ def compile_flow(steps: Sequence[Step]) -> Flow:
 
 
 def _sequence(steps: Sequence[Step]) -> Flow:
-    *first, last = steps
-
-    async def run(values: dict[str, Any]) -> Result:
-        for step in first:
-            await step.run(values)
-        return await last.run(values)
+    async def run(values: dict[str, Any]) -> list[Result]:
+        return [await step.run(values) for step in steps]
 
     return run
 
@@ -68,7 +64,7 @@ def _graph(steps: Sequence[Step]) -> Flow:
             await task
         return await step.run(values)
 
-    async def run(values: dict[str, Any]) -> Result:
+    async def run(values: dict[str, Any]) -> list[Result]:
         tasks: dict[str, asyncio.Task[Result]] = {}
         try:
             async with asyncio.TaskGroup() as group:
@@ -79,6 +75,6 @@ def _graph(steps: Sequence[Step]) -> Flow:
             # The first failure is that of the operation; the other steps were cancelled because of it.
             first = failures.exceptions[0]
             raise first from first.__cause__
-        return tasks[steps[-1].name].result()
+        return [tasks[step.name].result() for step in steps]
 
     return run

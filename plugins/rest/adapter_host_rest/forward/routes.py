@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from adapter_host import CatalogEntry, ForwardSpec, Operation
+from adapter_host_rest.caching import Caching
 from adapter_host_rest.config import RestResource
 from adapter_host_rest.router import Router, Segment, format_path
 
@@ -24,6 +25,7 @@ class ForwardRoute:
     operation: Operation
     segments: tuple[Segment, ...]
     tail: bool
+    caching: Caching
     body_limit: int
     read_timeout: float
     """Maximum seconds between two chunks of a request body."""
