@@ -207,6 +207,9 @@ OUTSIDE = {"../x.avsc": "{}"}
         pytest.param("avro", "none.avsc", {}, "output-schema", id="avro: no file"),
         pytest.param("avro", "../x.avsc", OUTSIDE, "output-schema", id="avro: parent folder"),
         pytest.param("avro", "/etc/hostname", {}, "output-schema", id="avro: absolute path"),
+        pytest.param("avro", "file:///etc/hostname", {}, "output-schema", id="avro: absolute URI"),
+        pytest.param("avro", "file:///./../x.avsc", OUTSIDE, "output-schema", id="avro: URI out of the folder"),
+        pytest.param("avro", "file:x.avsc", {}, "output-schema", id="avro: invalid URI"),
         pytest.param("avro", "a/../../x.avsc", OUTSIDE, "output-schema", id="avro: path out of the folder"),
         pytest.param("avro", "x.avsc", {"x.avsc": " " * 2**21}, "output-schema", id="avro: large file"),
         pytest.param("avro", "x.avsc", {"x.avsc": "no"}, "output-schema", id="avro: not JSON"),
@@ -270,6 +273,35 @@ def test_invalid_schemas(
     (problem,) = caught.value.problems
     assert (problem.code, problem.file.endswith("ships.yaml"), problem.line) == (code, True, 1)
     assert without_library_text(problem.message) == snapshot
+
+
+@pytest.mark.parametrize("form", ["{folder}/schemas/x y", "file://{folder}/schemas/x%20y", "file:///./schemas/x%20y"])
+@pytest.mark.parametrize("folder", ["document", "link"])
+@pytest.mark.parametrize(
+    ("raw_format", "suffix", "text"),
+    [
+        ("avro", ".avsc", '"string"'),
+        ("protobuf", ".proto", 'syntax = "proto3"; import "y.proto"; message A { B b = 1; }'),
+    ],
+)
+async def test_absolute_schema_in_the_folder(
+    serve: Serve, api: Any, tmp_path: Path, form: str, folder: str, raw_format: str, suffix: str, text: str
+) -> None:
+    pytest.importorskip({"avro": "fastavro", "protobuf": "google.protobuf"}[raw_format])
+    (tmp_path / "link").symlink_to(tmp_path / "document")
+    files = {f"schemas/x y{suffix}": text, "schemas/y.proto": 'syntax = "proto3"; message B { string s = 1; }'}
+    host = serve(raw_format, form.format(folder=tmp_path / folder) + suffix, files)
+    body, data = (b"\x04ab", "ab") if raw_format == "avro" else (b"\x0a\x04\x0a\x02ab", {"b": {"s": "ab"}})
+    assert await call_with_response(host, api, body) == data
+
+
+def test_absolute_schema_is_a_link_out_of_the_folder(serve: Serve, tmp_path: Path) -> None:
+    pytest.importorskip("fastavro")
+    (tmp_path / "secret.avsc").write_text('"string"')
+    (tmp_path / "document").mkdir()
+    (tmp_path / "document" / "x.avsc").symlink_to(tmp_path / "secret.avsc")
+    with pytest.raises(ProblemsError, match="a schema must be in the document's folder or below"):
+        serve("avro", str(tmp_path / "document" / "x.avsc"), {})
 
 
 def test_symbolic_link_out_of_the_folder_is_rejected(serve: Serve, tmp_path: Path) -> None:

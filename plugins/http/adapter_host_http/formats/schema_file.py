@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from adapter_host import read_regular_file
+from adapter_host import parse_location, read_regular_file
 
 from .format import FormatDeclaration
 
@@ -23,12 +23,31 @@ def read_schema(declared: FormatDeclaration, suffix: str) -> tuple[Path, bytes] 
     source = declared.context.loaded.source
     folder = Path(source.position_of(declared.context.loaded.loc(declared.spec))[0]).parent
     try:
-        path, text = read_within(folder, name)
+        path, text = read_within(folder, _relative_name(folder, name))
+    except ValueError as error:
+        declared.problem(str(error).replace("'location'", "'outputSchema'"))
+        return None
     except OSError as error:
         declared.problem(f"cannot read '{name}': {error.strerror or error}")
         return None
     declared.context.loaded.add_file(str(path))
     return path, text
+
+
+def _relative_name(folder: Path, name: str) -> str:
+    """Return a name relative to a folder, if it is an absolute path or a `file:` URI of a file in it.
+
+    Raise `ValueError` for an invalid URI.
+    """
+    folder = folder.absolute()
+    path = parse_location(name, str(folder / "document")) if name.startswith("file:") else Path(name)
+    if not path.is_absolute() or "\0" in name:
+        return name
+    # Links in the names of folders above the document do not matter.
+    for base, target in ((folder, path), (folder.resolve(), path.resolve())):
+        if target.is_relative_to(base):
+            return target.relative_to(base).as_posix()
+    return str(path)
 
 
 def read_within(folder: Path, name: str) -> tuple[Path, bytes]:
