@@ -112,6 +112,10 @@ class Timeouts(Model):
     total: float | None = Field(None, gt=0)
 
 
+def _default_of(variable: Any) -> Any:
+    return variable.get("default") if isinstance(variable, dict) else variable
+
+
 def _current_name(transport: object) -> object:
     # Documents from before the first release have another name for it.
     return "native" if transport == "lean" else transport
@@ -121,6 +125,7 @@ class HttpConfig(ConsumerConfig):
     """A consumed HTTP API."""
 
     base_uri: str | None = None
+    variables: dict[str, Annotated[str, BeforeValidator(_default_of)]] = Field(default_factory=dict)
     input_parameters: ListField[InputSpec] = ()
     authentication: Authentication | None = None
     resources: ListField[HttpResource] = ()

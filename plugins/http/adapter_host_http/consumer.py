@@ -12,8 +12,8 @@ from .config import HttpConfig, HttpOperationSpec, HttpResource
 from .formats import accept_header
 from .forwarding import HttpPassThroughOperation
 from .operation import HttpOperation
+from .request.base import compile_base, normalized_base
 from .request.scope import USER_AGENT, OperationScope
-from .request.url import compile_base, normalized_base
 from .upstream import Upstream
 
 if TYPE_CHECKING:

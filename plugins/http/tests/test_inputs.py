@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from adapter_host import ArgumentError, Input
+from adapter_host import ArgumentError, Input, ProblemsError
 
 
 def input_(name: str, in_: str, **more: Any) -> dict[str, Any]:
@@ -338,6 +338,9 @@ def test_invalid_paths(problems: Any, path: str, snapshot: SnapshotAssertion) ->
         ("http://h?a=b", "base-uri"),
         ("http://h#a", "base-uri"),
         ("http://{{HOST}}:x", "base-uri"),
+        ("http://{HOST}:x", "base-uri"),
+        ("http://{}/", "base-uri"),
+        ("http://h/{v", "base-uri"),
     ],
 )
 def test_invalid_base_uris(problems: Any, base: str | None, code: str, snapshot: SnapshotAssertion) -> None:
@@ -349,6 +352,35 @@ def test_invalid_base_uris(problems: Any, base: str | None, code: str, snapshot:
 
 def test_base_uri_is_not_validated_while_its_secret_is_unset(problems: Any) -> None:
     assert problems(baseUri="https://{{env.HOST}}/", secrets={"HOST": ""}) == []
+
+
+@pytest.mark.parametrize("base", ["{BASE}", "{{BASE}}", "{ env.BASE }", "{{env.BASE}}"])
+async def test_braces_in_the_base_uri_are_secrets(start: Any, api: Any, base: str) -> None:
+    call = await start(baseUri=f"{base}/v{{version}}", secrets={"BASE": api.url}, variables={"version": "3"})
+    await call()
+    assert api.last.target == "/v3/things"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param({"variables": {"root": {"default": "a", "enum": ["a", "b"]}}}, id="OpenAPI"),
+        pytest.param({"variables": {"root": "a"}}, id="short"),
+        pytest.param({"inputParameters": [{"name": "root", "in": "environment", "value": "a"}]}, id="input"),
+        pytest.param({"settings": {"environment": {"root": "a"}}}, id="environment"),
+    ],
+)
+async def test_braces_in_the_base_uri_are_declared_values(start: Any, api: Any, values: dict[str, Any]) -> None:
+    call = await start(baseUri=api.url + "/{root}", **values)
+    await call()
+    assert api.last.target == "/a/things"
+
+
+async def test_braces_in_the_base_uri_are_never_literal(problems: Any, start: Any) -> None:
+    (warning,) = problems(baseUri="https://{instance}.example.com")
+    assert (warning.code, warning.warning) == ("undeclared-variable", True)
+    with pytest.raises(ProblemsError, match=r"'instance' is not set .*--base-uri api=URL"):
+        await start(baseUri="https://{instance}.example.com")
 
 
 async def test_bind_takes_precedence_over_an_input_of_its_name(start: Any, api: Any) -> None:

@@ -58,9 +58,11 @@ async def test_echo_of_the_request(start: Any, api: Any) -> None:
     assert api.requests == []
 
 
-@pytest.mark.parametrize("base", [None, "", "https://api.example.org/v1"])
+@pytest.mark.parametrize(
+    "base", [None, "", "https://api.example.org/v1", "{{env.BASE}}", "{{BASE}}/v1", "https://{host}{base}"]
+)
 async def test_no_base_uri_needed(start: Any, base: str | None) -> None:
-    call = await start(settings=MOCK, baseUri=base)
+    call = await start(settings=MOCK, baseUri=base, secrets={"BASE": ""})
     assert (await call())["received"]["path"] == "/things"
 
 

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from adapter_host import Authentication, BuildContext, Model, Template, UpstreamError, is_secure
 from adapter_host_http.credential import AUTHORIZATION, AuthFlow, AuthTransport, Credential, compile_secret
+from adapter_host_http.request.url import as_tags
 
 from .token_endpoint import Grant, TokenEndpointClient
 
@@ -78,7 +79,7 @@ def _token_source(authentication: Authentication, context: BuildContext) -> _Tok
         message = "'authorizationServerUri' is missing; authentication 'oauth2' needs it or 'tokenEndpoint'"
         context.problem(message, authentication, key, code="missing-key")
         return None
-    template = compile_secret(text, authentication, (key,), context)
+    template = compile_secret(as_tags(text), authentication, (key,), context)
     if template is None:
         return None
     url = template.constant or ""

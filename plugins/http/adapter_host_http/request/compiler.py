@@ -24,7 +24,7 @@ from .body import BodyBuilder, compile_body, json_body, json_fields, whole_tag
 from .plan import Field, Parameter, RequestParts, RequestPlan
 from .scope import OperationScope, effective_inputs
 from .templates import Constant, TemplateCompiler, TemplateLocation, Value
-from .url import PLACEHOLDER, Path, Piece, Placeholder, parse_path
+from .url import PLACEHOLDER, Path, Piece, Placeholder, as_tags, parse_path
 
 _BODILESS: Final = frozenset({"GET", "HEAD", "DELETE"})
 
@@ -134,7 +134,7 @@ class RequestCompiler:
 
     def _add_query_pair(self, pair: str) -> None:
         name, _, text = pair.partition("=")
-        tagged = PLACEHOLDER.sub(lambda tag: "{{" + (tag[1] or tag[2]) + "}}", text)
+        tagged = as_tags(text)
         location = self._scope.path_location
         value = self.templates.value(tagged, TemplateLocation("query", location.model, location.keys, name))
         if name:

@@ -1,4 +1,4 @@
-"""Compile base URLs and paths, so that no value leaves its path segment."""
+"""Compile paths, so that no value leaves its path segment."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from urllib.parse import quote, unquote
 
 from yarl import URL
 
-from adapter_host import ABSENT, ArgumentError, Arguments, BuildContext, Pattern, Template, compile_pattern
-from adapter_host_http.config import HttpConfig
+from adapter_host import ABSENT, ArgumentError, Arguments, Pattern, compile_pattern
 from adapter_host_http.encoding import CONTROL, comma_joined, has_dot_segment, has_empty_segment, percent_encode
 
 from .templates import Constant, Value, render
@@ -23,7 +22,6 @@ PLACEHOLDER: Final = re.compile(rf"\{{\{{{_NAME}\}}\}}|\{{{_NAME}\}}")
 _LITERAL: Final = "/%:@!$&'()*+,;=~-._"
 _RAW: Final = "%:@!$&'()*+,;=~-._"
 _RAW_QUERY: Final = "/?[]{}|^`\\" + _RAW
-_SCHEME: Final = re.compile(r"https?://", re.IGNORECASE)
 _ABSOLUTE: Final = re.compile(r"/|https?://", re.IGNORECASE)
 _ENCODED: Final = re.compile(r"[!-~]+")
 # A bare percent sign, or more bytes than a character of ASCII takes, which some recipients decode (RFC 3629 section 3).
@@ -39,6 +37,11 @@ class Placeholder:
 
 
 Piece = str | Placeholder
+
+
+def as_tags(text: str) -> str:
+    """Return a text with its placeholders `{x}` written as `{{x}}`."""
+    return PLACEHOLDER.sub(lambda tag: "{{" + (tag[1] or tag[2]) + "}}", text)
 
 
 def literal(text: str) -> str:
@@ -207,46 +210,3 @@ def _relative_path(start: str, end: str) -> str:
 def _after_path(location: str) -> str:
     match = re.search(r"[?#]", location)
     return location[match.start() :] if match else ""
-
-
-def compile_base(config: HttpConfig, context: BuildContext) -> Template | None:
-    """Return the base URL of `--base-uri` or the document, or None after reporting a problem."""
-    declared = config.base_uri or None
-    base_uri = context.base_uri or declared
-    if base_uri is None:
-        if not context.settings.mock:
-            context.problem(
-                f"'{config.namespace}' has no baseUri; set it or use --base-uri {config.namespace}=URL",
-                config,
-                code="no-base-uri",
-            )
-        return None
-    template = context.secret(base_uri, config, "baseUri")
-    if (error := _base_error(template) if context.has_value(template) else None) is not None:
-        origin = "baseUri" if base_uri is declared else "--base-uri"
-        context.problem(f"{origin} {error}", config, "baseUri", code="base-uri")
-    return template
-
-
-def _base_error(template: Template) -> str | None:
-    """Return the reason why a text is not a valid base URL, or None."""
-    base = template.constant or ""
-    quoted = f"(given {template.masked()})"
-    try:
-        url = URL(base)
-    except ValueError:
-        return f"is not a URL {quoted}"
-    if not _SCHEME.match(base) or not url.raw_host or re.search(r"[\s\x00-\x1f\x7f\\]", base):
-        return f"must be an http or https URL {quoted}"
-    if "@" in base.split("/")[2]:
-        return "must not contain a user or password; use 'authentication'"
-    if "?" in base or "#" in base:
-        return f"must not contain a query or fragment {quoted}"
-    return None
-
-
-def normalized_base(template: Template | None) -> str:
-    """Return the base URL without a trailing slash, host and path encoded; empty without a valid base."""
-    if template is None or _base_error(template) is not None:
-        return ""
-    return str(URL((template.constant or "").rstrip("/"))).rstrip("/")
