@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .auth.oauth2.metadata import is_secure as is_secure
     from .auth.oauth2.metadata import metadata_urls as metadata_urls
     from .binds.binds import BindSource as BindSource
+    from .capability.diagnostics import Section as Section
     from .capability.loaded import LoadedCapability as LoadedCapability
     from .capability.media_types import BinarySize as BinarySize
     from .capability.media_types import MediaType as MediaType
@@ -135,6 +136,7 @@ _EXPORTS = {
     "auth.credentials": ("Principal",),
     "auth.oauth2.metadata": ("is_secure", "metadata_urls"),
     "binds.binds": ("BindSource",),
+    "capability.diagnostics": ("Section",),
     "capability.loaded": ("LoadedCapability",),
     "capability.media_types": ("BinarySize", "MediaType", "parse_size"),
     "capability.model": ("ListField", "Model"),

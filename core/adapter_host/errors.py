@@ -30,8 +30,11 @@ The errors of request bodies, which no call raises, are in `adapter_host.server.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import ClassVar, Self
+from dataclasses import dataclass, replace
+from typing import ClassVar, Final, Self
+
+SKIPPED: Final = "skipped: "
+"""The beginning of the messages for everything that is left out (`--skip-invalid`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,11 @@ class Problem:
     column: int = 0
     code: str = "invalid"
     warning: bool = False
+
+    @property
+    def as_skipped(self) -> Problem:
+        """The warning for something that is left out because of this error."""
+        return self if self.warning else replace(self, message=f"{SKIPPED}{self.message}", warning=True)
 
     def __str__(self) -> str:
         position = f"{self.file}:{self.line}:{self.column}: " if self.line else f"{self.file}: "

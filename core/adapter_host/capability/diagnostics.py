@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from adapter_host.errors import Problem
+from adapter_host.errors import SKIPPED, Problem
 
 
 @dataclass(slots=True)
@@ -20,40 +20,50 @@ class Section:
 class Diagnostics:
     """The errors and warnings of one document, without duplicates, in order of discovery."""
 
-    __slots__ = ("_problems",)
+    __slots__ = ("_problems", "_sections")
 
     def __init__(self, problems: Iterable[Problem] = ()) -> None:
-        self._problems = list(problems)
+        self._problems: dict[Problem, Problem] = {problem: problem for problem in problems}
+        self._sections: list[tuple[Section, bool]] = []
 
     @property
     def problems(self) -> tuple[Problem, ...]:
         """Errors and warnings."""
-        return tuple(self._problems)
+        return tuple(self._problems.values())
 
     @property
     def errors(self) -> tuple[Problem, ...]:
         """The problems that prevent the capability from running."""
-        return tuple(problem for problem in self._problems if not problem.warning)
+        return tuple(problem for problem in self._problems.values() if not problem.warning)
+
+    @property
+    def skipped(self) -> tuple[Problem, ...]:
+        """The warnings for everything that is left out."""
+        return tuple(problem for problem in self.problems if problem.warning and problem.message.startswith(SKIPPED))
 
     def add(self, *problems: Problem) -> None:
-        """Add problems, except duplicates."""
+        """Add problems, except duplicates; an error also fails the open sections."""
         for problem in problems:
-            if problem not in self._problems:
-                self._problems.append(problem)
+            skipped = not problem.warning and self._fail_sections()
+            self._problems.setdefault(problem, problem.as_skipped if skipped else problem)
+
+    def _fail_sections(self) -> bool:
+        """Mark sections for an error, from the innermost to one that is skipped; return whether one is."""
+        for section, skip in reversed(self._sections):
+            section.failed, section.skipped = True, skip
+            if skip:
+                return True
+        return False
 
     @contextmanager
     def demote_errors(self, skip: bool) -> Iterator[Section]:
         """Detect errors in a part of a compilation; with `skip`, turn them into warnings.
 
-        The section's fields are set when the block ends.
+        An error that is known already counts again: two parts can have the same one.
         """
         section = Section()
-        before = len(self._problems)
-        yield section
-        for index in range(before, len(self._problems)):
-            problem = self._problems[index]
-            if not problem.warning:
-                section.failed = True
-                section.skipped = skip
-                if skip:
-                    self._problems[index] = replace(problem, message=f"skipped: {problem.message}", warning=True)
+        self._sections.append((section, skip))
+        try:
+            yield section
+        finally:
+            self._sections.pop()

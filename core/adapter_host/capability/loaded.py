@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from adapter_host.binds.binds import Binds, BindVariable
 from adapter_host.document.source import Loc, Source
@@ -39,7 +39,8 @@ class LoadedCapability:
 
     `callers` are the qualifiers of a caller's input in templates. A `partial` document is a fragment for others to
     import: its references to other operations are resolved there. `models` are all models with the YAML keys that
-    lead to them. Only `diagnostics`, `secrets` and `files` change, during compilation.
+    lead to them. `skipped` describes the consumed operations that are left out because no model accepts them. Only
+    `diagnostics`, `secrets` and `files` change, during compilation.
     """
 
     source: Source
@@ -50,6 +51,7 @@ class LoadedCapability:
     models: tuple[tuple[Model, Loc], ...]
     diagnostics: Diagnostics
     secrets: SecretUse
+    skipped: tuple[Mapping[str, Any], ...]
     _files: dict[str, None]
     _locs: Mapping[int, Loc] = field(repr=False)
 
@@ -64,6 +66,8 @@ class LoadedCapability:
         files: Iterable[str] = (),
         callers: Iterable[str] = (),
         problems: Iterable[Problem] = (),
+        skipped: Iterable[Mapping[str, Any]] = (),
+        skip_invalid: bool = False,
     ) -> LoadedCapability:
         """Return a parsed capability with its source; without a `base` it is a fragment.
 
@@ -72,7 +76,7 @@ class LoadedCapability:
         namespaces = {exposer.namespace for exposer in capability.exposes}
         namespaces |= {aggregate.namespace for aggregate in capability.aggregates}
         models = tuple(_locate_models(capability, base))
-        secrets = SecretUse()
+        secrets = SecretUse(required=skip_invalid)
         for model, _ in models:
             if isinstance(model, Authentication):
                 for key, text in _literal_secrets(model):
@@ -87,6 +91,7 @@ class LoadedCapability:
             models=models,
             diagnostics=Diagnostics(problems),
             secrets=secrets,
+            skipped=tuple(skipped),
             _files=dict.fromkeys((source.file, *files)),
             # An inherited model comes first where it was declared.
             _locs={id(model): loc for model, loc in reversed(models)},
@@ -179,8 +184,11 @@ class LoadedCapability:
         self.secrets.names.add(name)
         if value is not None:
             self.secrets.add_value(value, name)
-        elif name not in self.secrets.unresolved:
-            self.secrets.unresolved[name] = variable.source.failure or self._unset_problem(variable, loc)
+        else:
+            problem = variable.source.failure or self._unset_problem(variable, loc)
+            self.secrets.unresolved.setdefault(name, problem)
+            if self.secrets.required:
+                self.diagnostics.add(problem)
         return Secret(name, value)
 
     def _unset_problem(self, variable: BindVariable, loc: Loc) -> Problem:

@@ -12,11 +12,15 @@ SHORTEST_MASKED: Final = 4
 
 
 class SecretUse:
-    """Names and values of the secrets in one document's templates; `unresolved` has a problem for each missing one."""
+    """Names and values of the secrets in one document's templates; `unresolved` has a problem for each missing one.
 
-    __slots__ = ("_names_by_value", "names", "unresolved")
+    If they are `required` to compile, each use of a missing one is an error.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_names_by_value", "names", "required", "unresolved")
+
+    def __init__(self, *, required: bool = False) -> None:
+        self.required = required
         self.names: set[str] = set()
         self.unresolved: dict[str, Problem] = {}
         self._names_by_value: dict[str, str] = {}

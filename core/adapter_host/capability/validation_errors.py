@@ -38,7 +38,12 @@ _BOUNDS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
 
 def validation_problems(error: ValidationError, source: Source, loc: Loc) -> list[Problem]:
     """Return the problems of the model at `loc`; a union that matches no member is one problem."""
-    problems: list[Problem] = []
+    return [problem for problem, _ in located_problems(error, source, loc)]
+
+
+def located_problems(error: ValidationError, source: Source, loc: Loc) -> list[tuple[Problem, Loc]]:
+    """Return the problems of the model at `loc`, each with its location."""
+    problems: list[tuple[Problem, Loc]] = []
     expected: dict[Loc, list[str]] = {}
     for detail in _relevant_errors(error):
         location = (*loc, *_document_loc(detail["loc"], source, loc))
@@ -49,9 +54,9 @@ def validation_problems(error: ValidationError, source: Source, loc: Loc) -> lis
             message = f"'{_name(location, source)}' must be {kinds} (given {format_value(detail['input'])})"
             if len(type_names) > 1:
                 problems.pop()
-            problems.append(source.problem(location, message, code="type"))
+            problems.append((source.problem(location, message, code="type"), location))
         else:
-            problems.append(_problem(detail, source, location))
+            problems.append((_problem(detail, source, location), location))
     return problems
 
 

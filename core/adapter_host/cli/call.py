@@ -22,7 +22,7 @@ from adapter_host.operation.inputs import Input
 from adapter_host.operation.operation import Arguments, Call
 
 from .escapes import escape, to_json
-from .options import add_upstream_options, build_settings, check_namespaces, pair
+from .options import add_skip_option, add_upstream_options, build_settings, check_namespaces, pair
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +45,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run", action="store_true", help="print the upstream request, with masked secrets, instead of sending it"
     )
+    add_skip_option(parser)
     add_upstream_options(parser)
 
 
@@ -61,7 +62,7 @@ class CallTarget:
 
 def run(options: argparse.Namespace) -> int:
     """Call the operation; return 3 if the response is an error."""
-    host = Host(options.file, settings=build_settings(options))
+    host = Host(options.file, settings=build_settings(options, skip_invalid=options.skip_invalid))
     check_namespaces(options, host.plans)
     target = _find_target(options.operation, list(_call_targets(host)))
     try:

@@ -14,20 +14,21 @@ from adapter_host.plugin.exposer import CatalogEntry
 
 from .describe import document_summary, summary_lines
 from .escapes import escape, to_json
-from .options import add_format_option, add_upstream_options, build_settings, check_namespaces
+from .options import add_format_option, add_skip_option, add_upstream_options, build_settings, check_namespaces
 from .table import printable
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument("file", metavar="FILE", help="capability file")
+    add_skip_option(parser)
     add_format_option(parser)
     add_upstream_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Show a capability as clients see it."""
-    host = Host(options.file, settings=build_settings(options))
+    host = Host(options.file, settings=build_settings(options, skip_invalid=options.skip_invalid))
     check_namespaces(options, host.plans)
     listing = [_describe_plan(plan) for plan in host.plans]
     if options.format == "json":
@@ -54,6 +55,7 @@ def _describe_plan(plan: Plan) -> dict[str, Any]:
             }
             for exposer_plan in plan.exposers
         ],
+        **({"skipped": list(map(str, skipped))} if (skipped := loaded.diagnostics.skipped) else {}),
         "secrets": {name: name not in loaded.secrets.unresolved for name in sorted(loaded.secrets.names)},
     }
 
@@ -93,6 +95,9 @@ def _lines(plan: Mapping[str, Any]) -> Iterator[str]:
         yield f"{exposer['namespace']} ({exposer['type']}, authentication: {exposer['authentication']}){description}"
         for entry in exposer["catalog"]:
             yield from _entry_lines(entry)
+    if "skipped" in plan:
+        yield ""
+        yield from plan["skipped"]
     if plan["secrets"]:
         yield ""
         names = (f"{name}{'' if is_set else ' (not set)'}" for name, is_set in plan["secrets"].items())

@@ -117,6 +117,13 @@ def add_format_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=("text", "json"), default="text", help="output format (default: text)")
 
 
+def add_skip_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option to leave out what is invalid."""
+    parser.add_argument(
+        "--skip-invalid", action="store_true", help="leave out invalid operations, exposers and files, with a warning"
+    )
+
+
 def build_settings(options: argparse.Namespace, **overrides: Any) -> Settings:
     """Return the settings from the options for consumed APIs, and from `overrides`."""
     return Settings(

@@ -29,6 +29,7 @@ from .operation import OperationCompiler
 from .plan import ExposerPlan, Plan
 from .references import Caller, Functions
 from .response_limits import ResponsePolicy
+from .skipped import SkippedOperation
 from .steps.compiler import StepTools, WrapStep
 from .wrappers import apply_wrappers, compile_step_wrapper, wrap_consumed
 
@@ -71,6 +72,7 @@ class _CapabilityCompiler:
 
     def compile(self) -> Plan:
         consumers = tuple(self._compile_consumers())
+        self._consumed += tuple(map(SkippedOperation.read, self._loaded.skipped))
         with self._section():
             functions = Functions(self._loaded)
         exposers: tuple[ExposerPlan, ...] = ()
@@ -79,7 +81,8 @@ class _CapabilityCompiler:
             self._check_unused(functions)
         if self._loaded.diagnostics.errors:
             raise ProblemsError(self._loaded.diagnostics.problems)
-        return Plan(self._loaded, consumers, self._consumed, exposers, self._step_types)
+        consumed = tuple(operation for operation in self._consumed if not operation.skipped)
+        return Plan(self._loaded, consumers, consumed, exposers, self._step_types)
 
     def _section(self) -> AbstractContextManager[Section]:
         """Return a context in which errors skip a section of the document, if settings allow that."""
@@ -99,7 +102,9 @@ class _CapabilityCompiler:
                 wrapped = self._wrap_operations(
                     operations if forwarding is None else (*operations, forwarding), config, context
                 )
-            if not section.skipped:
+            if section.skipped:
+                self._consumed += tuple(map(SkippedOperation.of, operations))
+            else:
                 consumers.append(consumer)
                 self._consumed += wrapped[: len(operations)]
                 self._forward_targets[config.namespace] = ForwardTarget(forwarding, wrapped[-1]) if forwarding else None
@@ -143,8 +148,8 @@ class _CapabilityCompiler:
             with self._section() as section:
                 credentials = self._credentials(config)
             # An exposer that cannot authenticate clients must not be served, even with --skip-invalid.
-            if not section.skipped:
-                yield self._compile_exposer(config, credentials, functions)
+            if not section.skipped and (plan := self._compile_exposer(config, credentials, functions)) is not None:
+                yield plan
 
     def _credentials(self, config: ExposerConfig) -> Credentials | None:
         adapter = self._plugins.exposers[config.type]
@@ -158,7 +163,7 @@ class _CapabilityCompiler:
 
     def _compile_exposer(
         self, config: ExposerConfig, credentials: Credentials | None, functions: Functions
-    ) -> ExposerPlan:
+    ) -> ExposerPlan | None:
         adapter = self._plugins.exposers[config.type]
         limiter = CallLimiter(self._settings.call_limit)
         context = self._context(config.namespace)
@@ -172,8 +177,10 @@ class _CapabilityCompiler:
                 operation = operation and apply_wrappers(operation, self._plugins, context, limiter)
             if operation and not section.failed:
                 operations.append(operation)
-        with self._section():
+        with self._section() as section:
             exposer = _construct(adapter, _label(config), config, Operations(operations), context)
+        if section.skipped:
+            return None
         return ExposerPlan(exposer, credentials, limiter, self._middlewares(exposer, context))
 
     def _middlewares(self, exposer: Exposer[Any], context: BuildContext) -> tuple[Middleware, ...]:

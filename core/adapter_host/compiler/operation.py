@@ -206,14 +206,14 @@ class OperationCompiler:
     def _find_target(self, spec: OperationSpec | CallStepSpec, caller: Caller) -> ConsumedOperation | None:
         call = spec.call or ""
         candidates = best_matches(matches(call, self._consumed), caller)
-        if len(candidates) == 1:
+        if not candidates:
+            self._problem(unknown_operation_message(call, self._consumed), spec, "call", code="unknown-call")
+        elif len(candidates) > 1:
+            self._problem(ambiguous_operation_message(call, candidates), spec, "call", code="ambiguous-call")
+        elif candidates[0].skipped:
+            self._problem(f"'{call}' is left out, as it is invalid", spec, "call", code="skipped-call")
+        else:
             return candidates[0]
-        message = (
-            ambiguous_operation_message(call, candidates)
-            if candidates
-            else unknown_operation_message(call, self._consumed)
-        )
-        self._problem(message, spec, "call", code="ambiguous-call" if candidates else "unknown-call")
         return None
 
     def _find_step_target(self, spec: CallStepSpec) -> ConsumedOperation | None:

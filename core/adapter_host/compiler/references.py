@@ -126,21 +126,30 @@ class Functions:
     """The functions of a capability by name; reports duplicate names."""
 
     def __init__(self, loaded: LoadedCapability) -> None:
+        self._loaded = loaded
         self._word = loaded.source.term("function")
         self._functions: dict[str, FunctionSpec] = {}
         self._used: set[str] = set()
+        self._duplicates: dict[str, FunctionSpec] = {}
         for aggregate in loaded.capability.aggregates:
             for function in aggregate.functions:
                 name = f"{aggregate.namespace}.{function.name}"
                 if name in self._functions:
-                    loc = loaded.loc(function, "name")
-                    loaded.problem(f"{self._word} '{name}' is declared twice", loc, code="duplicate-function")
+                    self._duplicates[name] = function
+                    self._report_duplicate(name)
                 self._functions.setdefault(name, function)
 
     def find(self, ref: str) -> FunctionSpec | None:
-        """Return the function with this name, and count it as used."""
+        """Return the function with this name, and count it as used; report a duplicate name."""
         self._used.add(ref)
+        if ref in self._duplicates:
+            # The same problem again, which leaves out the caller too.
+            self._report_duplicate(ref)
         return self._functions.get(ref)
+
+    def _report_duplicate(self, name: str) -> None:
+        loc = self._loaded.loc(self._duplicates[name], "name")
+        self._loaded.problem(f"{self._word} '{name}' is declared twice", loc, code="duplicate-function")
 
     @property
     def unused(self) -> list[FunctionSpec]:

@@ -25,10 +25,12 @@ class ImportResolver:
     """Resolves the imports of a document.
 
     `files` are the imported files, `bind_files` those whose binds come along. `original_namespaces` are the namespaces
-    of imported exposers and aggregates in their own files, regardless of `as`.
+    of imported exposers and aggregates in their own files, regardless of `as`. With `skip_invalid`, failed imports of
+    other sections than `binds` are warnings.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, *, skip_invalid: bool = False) -> None:
+        self._skip_invalid = skip_invalid
         self.files: dict[str, Source] = {}
         self.bind_files: dict[str, Source] = {}
         self.original_namespaces: set[str] = set()
@@ -54,7 +56,9 @@ class ImportResolver:
             try:
                 self._replace_import(_ImportEntry(source, (*section, index), entry), fragment=fragment)
             except ProblemsError as error:
-                self.problems.extend(error.problems)
+                # Without a bind, its variables would be those of the environment.
+                skip = self._skip_invalid and section[-1] != "binds"
+                self.problems += [problem.as_skipped for problem in error.problems] if skip else error.problems
 
     def _replace_import(self, item: _ImportEntry, *, fragment: bool) -> None:
         if fragment:

@@ -61,6 +61,12 @@ class SequenceNode(Node):
         items = [*self.items[:key], node, *self.items[key + 1 :]]
         return SequenceNode(value, self.file, self.line, self.column, items)
 
+    def without(self, index: int) -> "SequenceNode":
+        """Return a copy without an item."""
+        value = [*self.value[:index], *self.value[index + 1 :]]
+        items = [*self.items[:index], *self.items[index + 1 :]]
+        return SequenceNode(value, self.file, self.line, self.column, items)
+
 
 @dataclass(slots=True, eq=False)
 class MappingNode(Node):

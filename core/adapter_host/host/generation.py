@@ -29,9 +29,14 @@ class Generation:
     """Plans that start, drain and stop together; each reload creates a new generation."""
 
     def __init__(
-        self, plans: Sequence[Plan], settings: Settings, register_app: Callable[[web.Application], None]
+        self,
+        plans: Sequence[Plan],
+        settings: Settings,
+        register_app: Callable[[web.Application], None],
+        skipped: Sequence[Problem] = (),
     ) -> None:
         self.plans = tuple(plans)
+        self._skipped = tuple(skipped)
         self._register_app = register_app
         self.requests = InFlightCounter()
         self.draining = False
@@ -46,7 +51,7 @@ class Generation:
     @property
     def warnings(self) -> tuple[Problem, ...]:
         """The warnings of all documents."""
-        return tuple(problem for plan in self.plans for problem in plan.loaded.diagnostics.problems)
+        return (*self._skipped, *(problem for plan in self.plans for problem in plan.loaded.diagnostics.problems))
 
     @property
     def step_types(self) -> dict[str, tuple[StepType[Any], ...]]:
@@ -82,7 +87,9 @@ class Generation:
         return sum(limiter.calls for limiter in self.limiters)
 
     def require_secrets(self) -> None:
-        """Raise `ProblemsError` if a secret is missing."""
+        """Raise `ProblemsError` if a secret is missing; with `skip_invalid`, everything that needs it is left out."""
+        if self._settings.skip_invalid:
+            return
         unresolved = [problem for plan in self.plans for problem in plan.loaded.secrets.unresolved.values()]
         if unresolved:
             raise ProblemsError(dict.fromkeys(unresolved))

@@ -56,9 +56,8 @@ class Host:
         self._draining_generations: set[asyncio.Task[None]] = set()
 
     def _build(self, documents: Sequence[Document], settings: Settings) -> Generation:
-        return Generation(
-            compile_documents(documents, self.plugins, settings, self._shared_state), settings, self._register_app
-        )
+        plans, skipped = compile_documents(documents, self.plugins, settings, self._shared_state)
+        return Generation(plans, settings, self._register_app, skipped)
 
     def _register_app(self, app: web.Application) -> None:
         app[HOST] = self

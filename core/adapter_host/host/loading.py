@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from adapter_host.compiler.plan import Plan
 from adapter_host.document.source import Source
 from adapter_host.errors import Problem, ProblemsError
 from adapter_host.plugin.manager import Plugins
-from adapter_host.server.addresses import port_clashes
+from adapter_host.server.addresses import Clash, port_clashes
 from adapter_host.settings import Settings
 
 Document = str | Path | Mapping[str, Any] | Capability | Source
@@ -28,18 +28,19 @@ class Loading:
     plans: list[Plan] = field(default_factory=list)
     documents: int = 0
     problems: list[Problem] = field(default_factory=list)
-    clashing: set[str] = field(default_factory=set)
-    """The files with a plan that cannot be served together with the others."""
+    clashes: list[Clash] = field(default_factory=list)
+    """The exposers that cannot be served together with the others."""
 
     @property
     def servable(self) -> list[Plan]:
         """The plans that can be served together."""
-        return [plan for plan in self.plans if plan.loaded.source.file not in self.clashing]
+        clashing = {clash.problem.file for clash in self.clashes}
+        return [plan for plan in self.plans if plan.loaded.source.file not in clashing]
 
-    def add_clashes(self, clashes: Sequence[Problem]) -> None:
-        """Record the problems of plans that cannot be served together."""
-        self.problems.extend(clashes)
-        self.clashing.update(problem.file for problem in clashes)
+    def add_clashes(self, clashes: Sequence[Clash]) -> None:
+        """Record the exposers that cannot be served together with the others."""
+        self.problems.extend(clash.problem for clash in clashes)
+        self.clashes.extend(clashes)
 
 
 def compile_documents(
@@ -47,12 +48,25 @@ def compile_documents(
     plugins: Plugins,
     settings: Settings,
     shared_state: MutableMapping[str, Any] | None = None,
-) -> tuple[Plan, ...]:
-    """Return the plans of all documents; raise `ProblemsError` with all their problems."""
+) -> tuple[tuple[Plan, ...], tuple[Problem, ...]]:
+    """Return the plans of all documents, and the warnings for documents and exposers that are skipped.
+
+    Raises `ProblemsError` with all problems; with `skip_invalid`, only if no document can run.
+    """
     loading = load_documents(documents, plugins, settings, shared_state)
+    if settings.skip_invalid and loading.plans:
+        return tuple(_without_clashes(loading)), tuple(problem.as_skipped for problem in loading.problems)
     if any(not problem.warning for problem in loading.problems):
         raise ProblemsError(loading.problems)
-    return tuple(loading.plans)
+    return tuple(loading.plans), ()
+
+
+def _without_clashes(loading: Loading) -> Iterator[Plan]:
+    """Yield the plans without the exposers that cannot be served with others."""
+    clashing = {id(clash.exposer) for clash in loading.clashes}
+    for plan in loading.plans:
+        kept = tuple(exposer_plan for exposer_plan in plan.exposers if id(exposer_plan.exposer) not in clashing)
+        yield plan if len(kept) == len(plan.exposers) else replace(plan, exposers=kept)
 
 
 def load_documents(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, MutableMapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from adapter_host.capability.diagnostics import Section
 from adapter_host.capability.loaded import LoadedCapability
 from adapter_host.capability.model import Model, known_keys, walk
 from adapter_host.capability.validation_errors import validation_problems
@@ -53,6 +55,14 @@ class BuildContext:
             self.shared.setdefault(name, make())
         shared: StateT = self.shared[name]
         return shared
+
+    def section(self) -> AbstractContextManager[Section]:
+        """Return a context for the compilation of one operation, or of another part that can be left out.
+
+        With `--skip-invalid`, its errors become warnings and set `skipped` of the section: leave the part out then.
+        An error outside of these leaves out the whole adapter.
+        """
+        return self.loaded.diagnostics.demote_errors(self.settings.skip_invalid)
 
     def secret(self, text: str, model: Model, *keys: str | int) -> Template:
         """Compile text with constants and secrets; an input in it is reported as a problem."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from adapter_host.compiler.plan import ExposerPlan, Plan
 from adapter_host.errors import Problem
@@ -16,6 +16,13 @@ _ADDRESSES: Final = {"localhost": "127.0.0.1", "[::]": "::", "[::1]": "::1"}
 
 _ALL: Final = "::"
 _ALL_IPV4: Final = "0.0.0.0"
+
+
+class Clash(NamedTuple):
+    """An exposer that cannot be served together with others, and its problem."""
+
+    exposer: Exposer[Any]
+    problem: Problem
 
 
 class Served(Protocol):
@@ -68,9 +75,9 @@ def place(plans: Iterable[Plan], settings: Settings) -> Iterator[Placed]:
                 yield Placed(plan, exposer_plan, _ADDRESSES.get(address, address), port)
 
 
-def namespace_clashes(exposers: Iterable[Served], location: str) -> list[Problem]:
+def namespace_clashes(exposers: Iterable[Served], location: str) -> list[Clash]:
     """Return a problem for each exposer that would have the URL of another."""
-    problems = []
+    clashes = []
     first: dict[str, Plan] = {}
     for item in exposers:
         namespace = item.exposer.config.namespace
@@ -80,28 +87,28 @@ def namespace_clashes(exposers: Iterable[Served], location: str) -> list[Problem
                 f"namespace '{namespace}' is already served {location} by {other.loaded.source.file};"
                 " rename one, or serve it by another host"
             )
-            problems.append(_problem(item, "namespace", message, "namespace-clash"))
-    return problems
+            clashes.append(_clash(item, "namespace", message, "namespace-clash"))
+    return clashes
 
 
-def port_clashes(plans: Iterable[Plan], settings: Settings) -> list[Problem]:
+def port_clashes(plans: Iterable[Plan], settings: Settings) -> list[Clash]:
     """Return a problem for each exposer that would have the URL of another on its port."""
     sharing: dict[tuple[str, int], list[Placed]] = {}
     for item in place(plans, settings):
         if item.port and isinstance(item.exposer, HttpExposer):
             sharing.setdefault((item.address, item.port), []).append(item)
     return [
-        problem for (_, port), exposers in sharing.items() for problem in namespace_clashes(exposers, f"on port {port}")
+        clash for (_, port), exposers in sharing.items() for clash in namespace_clashes(exposers, f"on port {port}")
     ]
 
 
-def process_clashes(plans: Sequence[Plan], settings: Settings) -> list[Problem]:
+def process_clashes(plans: Sequence[Plan], settings: Settings) -> list[Clash]:
     """Return a problem for each exposer that one process cannot serve together with the others."""
     return [*_listening_clashes(list(place(plans, settings))), *_stdio_clashes(plans)]
 
 
-def _listening_clashes(placed: Sequence[Placed]) -> list[Problem]:
-    problems = []
+def _listening_clashes(placed: Sequence[Placed]) -> list[Clash]:
+    clashes = []
     for index, item in enumerate(placed):
         others = (other for other in placed[:index] if other.port == item.port and other.excludes(item))
         if item.port and (other := next(others, None)) is not None:
@@ -109,11 +116,11 @@ def _listening_clashes(placed: Sequence[Placed]) -> list[Problem]:
                 f"cannot listen on {item.socket}: '{other.exposer.config.namespace}' listens on {other.socket};"
                 " choose another port"
             )
-            problems.append(_problem(item, "port", message, "cannot-listen"))
-    return problems
+            clashes.append(_clash(item, "port", message, "cannot-listen"))
+    return clashes
 
 
-def _stdio_clashes(plans: Sequence[Plan]) -> list[Problem]:
+def _stdio_clashes(plans: Sequence[Plan]) -> list[Clash]:
     declared = [
         Placed(plan, exposer_plan, "", 0)
         for plan in plans
@@ -121,7 +128,7 @@ def _stdio_clashes(plans: Sequence[Plan]) -> list[Problem]:
         if exposer_plan.exposer.stdio
     ]
     return [
-        _problem(
+        _clash(
             item,
             "transport",
             f"standard input and output serve '{declared[0].exposer.config.namespace}';"
@@ -132,6 +139,6 @@ def _stdio_clashes(plans: Sequence[Plan]) -> list[Problem]:
     ]
 
 
-def _problem(item: Served, key: str, message: str, code: str) -> Problem:
+def _clash(item: Served, key: str, message: str, code: str) -> Clash:
     loaded = item.plan.loaded
-    return loaded.source.problem(loaded.loc(item.exposer.config, key), message, code=code)
+    return Clash(item.exposer, loaded.source.problem(loaded.loc(item.exposer.config, key), message, code=code))

@@ -115,7 +115,7 @@ class Attachment:
     def mounts(self, plans: Iterable[Plan]) -> list[ExposerMount]:
         """Return a mount below its namespace for each HTTP exposer; raise `ProblemsError` for namespace clashes."""
         http_mounts = mounts(plans)
-        if problems := namespace_clashes(http_mounts, "in one application"):
-            raise ProblemsError(problems)
+        if clashes := namespace_clashes(http_mounts, "in one application"):
+            raise ProblemsError(problem for _, problem in clashes)
         set_prefixes(http_mounts, self.prefix)
         return http_mounts

@@ -35,9 +35,7 @@ class HttpConsumer(Consumer[HttpConfig]):
         self._upstream = Upstream(context, config, auth_flow)
         self._masked = base.masked().rstrip("/") if base else ""
         self._operations = tuple(
-            HttpOperation(self._scope(resource, spec), self._upstream, self._masked)
-            for resource in config.resources
-            for spec in resource.operations
+            self._compile(resource, spec) for resource in config.resources for spec in resource.operations
         )
 
     @property
@@ -46,9 +44,7 @@ class HttpConsumer(Consumer[HttpConfig]):
         return self._upstream.base
 
     def operations(self) -> Sequence[ConsumedOperation]:
-        """Return the operations of all resources; read their schema files, which is allowed during a build."""
-        for operation in self._operations:
-            _ = operation.format
+        """Return the operations of all resources."""
         return self._operations
 
     def forwarding(self) -> PassThroughOperation:
@@ -61,7 +57,8 @@ class HttpConsumer(Consumer[HttpConfig]):
             # Imported late: only `--mock` needs a server.
             from .mock.server import MockServer
 
-            self._mock_server = MockServer(self._operations, self._credential)
+            served = [operation for operation in self._operations if not operation.skipped]
+            self._mock_server = MockServer(served, self._credential)
             await self._upstream.open(await self._mock_server.start(), direct=True)
         else:
             await self._upstream.open(self._base)
@@ -72,6 +69,13 @@ class HttpConsumer(Consumer[HttpConfig]):
         mock_server, self._mock_server = self._mock_server, None
         if mock_server is not None:
             await mock_server.stop()
+
+    def _compile(self, resource: HttpResource, spec: HttpOperationSpec) -> HttpOperation:
+        with self.context.section() as section:
+            operation = HttpOperation(self._scope(resource, spec), self._upstream, self._masked)
+            _ = operation.format  # Reads its schema file, which is allowed during a build.
+        operation.skipped = section.skipped
+        return operation
 
     def _scope(self, resource: HttpResource, spec: HttpOperationSpec) -> OperationScope:
         headers = (("Accept", accept_header(spec.output_raw_format)), ("User-Agent", USER_AGENT))

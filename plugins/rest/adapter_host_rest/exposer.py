@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from adapter_host import BuildContext, CatalogEntry, ForwardSpec, HttpExposer, Operations
+from adapter_host import BuildContext, CatalogEntry, ForwardSpec, HttpExposer, Operations, Section
 
 from .arguments import compile_argument_reader
 from .caching import compile_caching
@@ -40,7 +40,8 @@ class RestExposer(HttpExposer[RestConfig]):
         self._service: Service | None = None
         self._private = config.authentication is not None
         for resource in config.resources:
-            self._add_resource(resource)
+            with context.section():
+                self._add_resource(resource)
 
     def build_app(self) -> web.Application:
         """Return the application that serves the compiled routes."""
@@ -85,9 +86,11 @@ class RestExposer(HttpExposer[RestConfig]):
             return
         for spec in resource.operations:
             if spec in self.operations:
-                self._add_operation(resource, spec, segments)
+                with self.context.section() as section:
+                    self._add_operation(resource, spec, segments, section)
         if resource.forward is not None and resource.forward in self.operations:
-            self._add_forward(resource, resource.forward, segments)
+            with self.context.section():
+                self._add_forward(resource, resource.forward, segments)
 
     def _add_forward(self, resource: RestResource, spec: ForwardSpec, declared: Sequence[Segment]) -> None:
         try:
@@ -108,7 +111,9 @@ class RestExposer(HttpExposer[RestConfig]):
         if existing is not forward:
             self._report_duplicate(forward, existing)
 
-    def _add_operation(self, resource: RestResource, spec: RestOperationSpec, declared: Sequence[Segment]) -> None:
+    def _add_operation(
+        self, resource: RestResource, spec: RestOperationSpec, declared: Sequence[Segment], section: Section
+    ) -> None:
         operation = self.operations[spec]
         segments = expand_patterns(declared, operation)
         names = [name for segment in segments for name in segment.variables]
@@ -117,6 +122,8 @@ class RestExposer(HttpExposer[RestConfig]):
         self._warn_unmatched(resource, spec, unmatched)
         argument_reader = compile_argument_reader(spec.method, operation.inputs, variables)
         declared_responses = compile_declared_responses(spec, operation, self.context)
+        if section.skipped:
+            return
         caching = compile_caching(spec.method, argument_reader, private=self._private)
         route = Route(resource, spec, operation, segments, variables, argument_reader, caching, declared_responses)
         existing = self._router.add(spec.method, segments, route)

@@ -35,7 +35,7 @@ class Skill:
     def summary(self) -> dict[str, Any]:
         """Return the entry for the list of skills."""
         members = {key: self.description[key] for key in ("name", "description", "license") if key in self.description}
-        return {**members, "tools": [tool.name for tool in self.spec.tools]}
+        return {**members, "tools": [tool["name"] for tool in self.description["tools"]]}
 
 
 def compile_skills(config: SkillConfig, context: BuildContext) -> dict[str, Skill]:
@@ -43,13 +43,15 @@ def compile_skills(config: SkillConfig, context: BuildContext) -> dict[str, Skil
     skills: dict[str, Skill] = {}
     exposers = {exposer.namespace: exposer for exposer in context.loaded.capability.exposes}
     for spec in config.skills:
-        _check_name(spec, context)
-        if spec.name in skills:
-            context.problem(f"duplicate skill '{spec.name}'", spec, "name", code="duplicate-skill")
-            continue
-        location = _location(spec, context)
-        tools = list(_ToolCompiler(spec, location, exposers, context).descriptions())
-        skills[spec.name] = Skill(spec, _describe(spec, tools), location)
+        with context.section() as section:
+            _check_name(spec, context)
+            if spec.name in skills:
+                context.problem(f"duplicate skill '{spec.name}'", spec, "name", code="duplicate-skill")
+                continue
+            location = _location(spec, context)
+            tools = list(_ToolCompiler(spec, location, exposers, context).descriptions())
+        if not section.skipped:
+            skills[spec.name] = Skill(spec, _describe(spec, tools), location)
     return skills
 
 
@@ -108,12 +110,13 @@ class _ToolCompiler:
         """Yield the descriptions of the tools; report invalid ones."""
         names = set()
         for tool in self._skill.tools:
-            if tool.name in names:
-                message = f"duplicate tool '{tool.name}' in skill '{self._skill.name}'"
-                self._context.problem(message, tool, "name", code="duplicate-tool")
+            with self._context.section() as section:
+                if tool.name in names:
+                    message = f"duplicate tool '{tool.name}' in skill '{self._skill.name}'"
+                    self._context.problem(message, tool, "name", code="duplicate-tool")
+                target = self._describe_target(tool)
             names.add(tool.name)
-            target = self._describe_target(tool)
-            if target is not None:
+            if target is not None and not section.skipped:
                 yield {"name": tool.name, "description": tool.description, **target}
 
     def _describe_target(self, tool: SkillToolSpec) -> dict[str, Any] | None:

@@ -44,6 +44,7 @@ def _details(skill: Skill) -> dict[str, Any]:
     tools = {
         tool.name: tool.instruction or (tool.from_ and f"{tool.from_.source_namespace}.{tool.from_.action}")
         for tool in spec.tools
+        if tool.name in skill.summary["tools"]
     }
     members = {"description": spec.description, "location": spec.location, "tools": tools}
     return {key: value for key, value in members.items() if value}

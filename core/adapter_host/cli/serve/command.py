@@ -54,7 +54,7 @@ def _run(paths: Sequence[str], options: argparse.Namespace, log: Log, hang_up: H
     if not host.status():
         raise StartError(f"no exposer in {', '.join(paths)}; add one under 'exposes'")
     if clashes := process_clashes(host.plans, host.settings):
-        raise ProblemsError([*host.warnings, *clashes])
+        raise ProblemsError([*host.warnings, *(clash.problem for clash in clashes)])
     stdio_exposer = _find_stdio_exposer(host, required=options.stdio)
     check_namespaces(options, host.plans)
     for problem in dict.fromkeys(host.warnings):

@@ -6,7 +6,7 @@ import argparse
 
 from adapter_host.capability.media_types import parse_size
 from adapter_host.cli.logging import BUFFER, LEVELS
-from adapter_host.cli.options import add_port_options, add_upstream_options, network, seconds
+from adapter_host.cli.options import add_port_options, add_skip_option, add_upstream_options, network, seconds
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -18,9 +18,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--capability", action="append", default=[], metavar="FILE_OR_DIR",
         help="capability file or directory, same as the positional argument (repeatable)",
     )  # fmt: skip
-    parser.add_argument(
-        "--skip-invalid", action="store_true", help="skip invalid operations and exposers with a warning"
-    )
+    add_skip_option(parser)
     add_upstream_options(parser)
     _add_network_options(parser.add_argument_group("network"))
     _add_connection_options(parser.add_argument_group("connections of clients"))

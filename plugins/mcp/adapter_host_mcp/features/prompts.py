@@ -55,10 +55,14 @@ def prepare_prompts(specs: Sequence[McpPromptSpec], context: BuildContext) -> di
     """Build the prompts by name, in the document's order, and report invalid ones."""
     prompts: dict[str, Prompt] = {}
     for spec in specs:
-        if spec.name in prompts:
-            message = f"duplicate prompt '{spec.name}'"
-            context.problem(message, spec, "name", code="duplicate-prompt")
-        elif (prompt := _build_prompt(spec, context)) is not None:
+        prompt = None
+        with context.section() as section:
+            if spec.name in prompts:
+                message = f"duplicate prompt '{spec.name}'"
+                context.problem(message, spec, "name", code="duplicate-prompt")
+            else:
+                prompt = _build_prompt(spec, context)
+        if prompt is not None and not section.skipped:
             prompts[spec.name] = prompt
     return prompts
 

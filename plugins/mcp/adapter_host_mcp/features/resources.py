@@ -119,17 +119,25 @@ def _build_resources(
     specs: Sequence[McpResourceSpec | McpFileSpec], operations: Operations, context: BuildContext
 ) -> Iterator[Resource]:
     for spec in specs:
-        if isinstance(spec, McpFileSpec):
-            location = _find_location(spec, context)
-            if location is not None:
-                yield _file_resource(spec, location)
-        elif spec in operations and _check_readable(spec, operations[spec], context):
-            uri = parse_uri(spec.uri)
-            operation = operations[spec]
-            media_type = spec.mime_type or operation.media_type
-            yield OperationResource(
-                _resource_name(spec), spec.label, spec.description, media_type, uri, operation, spec.binary
-            )
+        with context.section() as section:
+            resource = _build_resource(spec, operations, context)
+        if resource is not None and not section.skipped:
+            yield resource
+
+
+def _build_resource(
+    spec: McpResourceSpec | McpFileSpec, operations: Operations, context: BuildContext
+) -> Resource | None:
+    if isinstance(spec, McpFileSpec):
+        location = _find_location(spec, context)
+        return None if location is None else _file_resource(spec, location)
+    if spec not in operations or not _check_readable(spec, operations[spec], context):
+        return None
+    operation = operations[spec]
+    media_type = spec.mime_type or operation.media_type
+    return OperationResource(
+        _resource_name(spec), spec.label, spec.description, media_type, parse_uri(spec.uri), operation, spec.binary
+    )
 
 
 def _warn_shadowed(specs: Sequence[McpResourceSpec | McpFileSpec], context: BuildContext) -> None:
