@@ -181,7 +181,7 @@ def test_call_of_an_invalid_operation_reaches_no_other_one(invalid: dict[str, st
     host = load(changed(change))
     assert catalog(host)["shop-rest"] == ["GET /good", "POST /good", "GET /bad"]
     (skipped,) = [problem.message for problem in host.warnings if "'shop.post'" in problem.message]
-    assert skipped.endswith("'shop.post' is left out, as it is invalid")
+    assert skipped.endswith("'shop.post' cannot be called: it is invalid")
 
 
 def test_positions_are_those_of_the_document(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ class _CapabilityCompiler:
             self._check_unused(functions)
         if self._loaded.diagnostics.errors:
             raise ProblemsError(self._loaded.diagnostics.problems)
-        consumed = tuple(operation for operation in self._consumed if not operation.skipped)
+        consumed = tuple(operation for operation in self._consumed if operation.refusal is None)
         return Plan(self._loaded, consumers, consumed, exposers, self._step_types)
 
     def _section(self) -> AbstractContextManager[Section]:

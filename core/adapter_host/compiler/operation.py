@@ -210,8 +210,8 @@ class OperationCompiler:
             self._problem(unknown_operation_message(call, self._consumed), spec, "call", code="unknown-call")
         elif len(candidates) > 1:
             self._problem(ambiguous_operation_message(call, candidates), spec, "call", code="ambiguous-call")
-        elif candidates[0].skipped:
-            self._problem(f"'{call}' is left out, as it is invalid", spec, "call", code="skipped-call")
+        elif refusal := candidates[0].refusal:
+            self._problem(f"'{call}' cannot be called: {refusal}", spec, "call", code="refused-call")
         else:
             return candidates[0]
         return None

@@ -19,13 +19,13 @@ _UNITS: Final = frozenset({"functions", "operations", "prompts", "resources", "s
 class SkippedOperation(ConsumedOperation):
     """An invalid consumed operation. A `call` can still refer to it, so that no other operation takes its place."""
 
-    skipped = True
+    refusal = "it is invalid"
 
     @classmethod
     def of(cls, operation: ConsumedOperation) -> SkippedOperation:
         """Return a compiled operation as a skipped one."""
         skipped = cls()
-        for name in ConsumedOperation.__annotations__.keys() - {"skipped"}:
+        for name in ConsumedOperation.__annotations__.keys() - {"refusal"}:
             setattr(skipped, name, getattr(operation, name))
         return skipped
 

@@ -28,7 +28,7 @@ class ConsumedOperation(ABC):
     `spec` is the section of the consumer's config that declares it, for plugins that read their own keys there.
     `media_type` is the declared one of responses, whatever the API sends. `binary` responses are bytes and are not
     mapped; a large one is returned as `Result.stream` on request, and `max_size` is its maximum size in bytes.
-    `skipped` operations are invalid and left out (`--skip-invalid`): operations that call them are left out too.
+    A `refusal` is the reason why it cannot be called: operations that call it are errors of the document.
     """
 
     namespace: str
@@ -43,7 +43,7 @@ class ConsumedOperation(ABC):
     media_type: str | None = None
     binary: bool = False
     max_size: int | None = None
-    skipped: bool = False
+    refusal: str | None = None
 
     @property
     def names(self) -> tuple[str, ...]:

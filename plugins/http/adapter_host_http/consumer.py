@@ -11,6 +11,7 @@ from .auth.compile import compile_authentication
 from .config import HttpConfig, HttpOperationSpec, HttpResource
 from .formats import accept_header
 from .forwarding import HttpPassThroughOperation
+from .guesses import refuse_guesses
 from .operation import HttpOperation
 from .request.base import compile_base, normalized_base
 from .request.scope import USER_AGENT, OperationScope
@@ -37,6 +38,7 @@ class HttpConsumer(Consumer[HttpConfig]):
         self._operations = tuple(
             self._compile(resource, spec) for resource in config.resources for spec in resource.operations
         )
+        refuse_guesses(self._operations, context)
 
     @property
     def base_uri(self) -> str:
@@ -57,7 +59,7 @@ class HttpConsumer(Consumer[HttpConfig]):
             # Imported late: only `--mock` needs a server.
             from .mock.server import MockServer
 
-            served = [operation for operation in self._operations if not operation.skipped]
+            served = [operation for operation in self._operations if operation.refusal is None]
             self._mock_server = MockServer(served, self._credential)
             await self._upstream.open(await self._mock_server.start(), direct=True)
         else:
@@ -74,7 +76,8 @@ class HttpConsumer(Consumer[HttpConfig]):
         with self.context.section() as section:
             operation = HttpOperation(self._scope(resource, spec), self._upstream, self._masked)
             _ = operation.format  # Reads its schema file, which is allowed during a build.
-        operation.skipped = section.skipped
+        if section.skipped:
+            operation.refusal = "it is invalid"
         return operation
 
     def _scope(self, resource: HttpResource, spec: HttpOperationSpec) -> OperationScope:

@@ -40,6 +40,7 @@ class HttpOperation(ConsumedOperation):
         self.scope = scope
         self.plan = compiler.compile()
         self.inputs = self.plan.inputs
+        self.unplaced = compiler.unplaced
         self.binary = spec.output_raw_format == "binary"
         self.outputs = () if self.binary else spec.output_parameters
         self.media_type = _effective_media_type(scope)

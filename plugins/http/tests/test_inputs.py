@@ -101,6 +101,41 @@ async def test_path_input_without_placeholder_is_the_last_segment(start: Any, ap
     assert any("write /models/{model}" in text for text in call.warnings)
 
 
+def path_operation(name: str, method: str, *inputs: str) -> dict[str, Any]:
+    return {"name": name, "method": method, "inputParameters": [input_(each, "path") for each in inputs]}
+
+
+@pytest.mark.parametrize(
+    ("operations", "refused"),
+    [
+        pytest.param([path_operation("get", "GET", "id")], [], id="one reading"),
+        pytest.param([path_operation("list", "GET"), path_operation("get", "GET", "id")], [], id="list and get"),
+        pytest.param([path_operation("get", "GET", "id"), path_operation("head", "HEAD", "id")], [], id="methods"),
+        pytest.param([path_operation("cancel", "POST", "id")], ["cancel"], id="POST"),
+        pytest.param([path_operation("delete", "DELETE", "id")], ["delete"], id="DELETE"),
+        pytest.param([path_operation("put", "PUT", "id"), path_operation("get", "GET", "id")], ["put"], id="PUT"),
+        pytest.param([path_operation("get", "GET", "a", "b")], ["get"], id="order"),
+        pytest.param(
+            [path_operation("get", "GET", "id"), path_operation("dependents", "GET", "name")],
+            ["get", "dependents"],
+            id="one URL",
+        ),
+        pytest.param(
+            [path_operation("get", "GET", "id"), {**path_operation("read", "GET", "x"), "path": "/things/{x}"}],
+            ["get"],
+            id="URL of a declared path",
+        ),
+    ],
+)
+async def test_path_inputs_without_a_unique_place_are_refused(
+    start: Any, operations: list[dict[str, Any]], refused: list[str]
+) -> None:
+    call = await start(resources=[{"name": "things", "path": "/things", "operations": operations}])
+    assert [each.name for each in call.operations if each.refusal] == refused
+    guessed = [each for each in call.operations if each.unplaced and not each.refusal]
+    assert len(call.warnings) == len(guessed)
+
+
 async def test_constant_values_and_binds(start: Any, api: Any) -> None:
     inputs = [
         input_("owner", "path", value="my org"),

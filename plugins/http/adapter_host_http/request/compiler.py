@@ -40,6 +40,7 @@ class RequestCompiler:
         constants = {spec.name: text_of(spec.value) for spec in self._declared if spec.value is not None}
         self.templates = TemplateCompiler(scope.context, names, constants, masked=masked)
         self.parameters: list[Parameter] = []
+        self.unplaced: tuple[InputSpec, ...] = ()
         self._inputs: dict[str, Input] = {}
         self._fields: dict[str, list[Field]] = {"query": [], "header": [], "cookie": []}
         self._body_fields: list[InputSpec] = []
@@ -74,7 +75,8 @@ class RequestCompiler:
             location = self._scope.path_location
             self._problem("a path must not contain a fragment ('#')", location.model, *location.keys, code="path")
         segments = parse_path(text, self._placeholder)
-        segments += [[self._append_segment(spec)] for spec in self._inputs_without_placeholder(segments)]
+        self.unplaced = tuple(self._inputs_without_placeholder(segments))
+        segments += [[self._path_value(spec)] for spec in self.unplaced]
         for segment in segments:
             self._check_literal(segment)
         for pair in query.split("&") if mark else ():
@@ -120,11 +122,6 @@ class RequestCompiler:
         for spec in self._declared:
             if spec.in_ == "path" and spec.name not in placed and any(spec is other for other in levels):
                 yield spec
-
-    def _append_segment(self, spec: InputSpec) -> Placeholder:
-        message = f"the path has no placeholder for '{spec.name}', which is sent as the last segment"
-        self._warn(f"{message}; write {self._scope.path}/{{{spec.name}}}", spec, "name", code="unplaced-input")
-        return self._path_value(spec)
 
     def _check_literal(self, segment: list[Piece]) -> None:
         fixed = [_constant_text(piece) for piece in segment]
