@@ -104,6 +104,22 @@ def test_bind_wins_over_exposer_of_same_name() -> None:
     ]
 
 
+def test_environment_is_the_fallback_of_its_namespace() -> None:
+    for names in ([], NAMES[:1]):
+        loaded = load_capability(names=names)
+        assert loaded.template("{{env.API_TOKEN}}", (), inputs=()).constant == "s3cr3t"
+        (warning,) = loaded.diagnostics.problems
+        assert (warning.code, warning.warning) == ("undeclared-variable", True)
+        assert warning.message == "no bind declares '{{env.API_TOKEN}}'; using the environment variable API_TOKEN"
+
+
+@pytest.mark.parametrize("name", ["env.api_token", "vault.API_TOKEN", "ENV.API_TOKEN"])
+def test_environment_is_no_fallback_of_other_names(name: str) -> None:
+    loaded = load_capability()
+    loaded.template("{{" + name + "}}", (), inputs=())
+    assert [problem.code for problem in loaded.diagnostics.errors] == ["template"]
+
+
 def test_environment_variable_is_the_fallback() -> None:
     loaded = load_capability(names=[])
     assert loaded.template("{{API_TOKEN}}", (), inputs=()).constant == "s3cr3t"

@@ -138,6 +138,11 @@ class Binds:
         """Return the variable that `name` refers to in a template, or None if no bind declares it."""
         return self._names.get(name)
 
+    def is_environment(self, namespace: str) -> bool:
+        """Return whether all binds of a namespace are the environment; without binds, whether it is called `env`."""
+        sources = [name.source.source for name in self._names.values() if name.namespace == namespace]
+        return all(isinstance(source, EnvironmentSource) for source in sources) if sources else namespace == "env"
+
     def environment_variable(self, name: str) -> BindVariable:
         """Return the environment variable of a name that no bind declares."""
         return BindVariable("", name, name, self._environment)

@@ -151,17 +151,22 @@ class LoadedCapability:
         qualifier, dot, field = name.partition(".")
         if dot and qualifier in self.callers and qualifier not in self.binds.namespaces:
             return self._input_reference(name, field, loc, inputs)
-        if dot:
+        if dot and not self._is_environment_variable(qualifier, field):
             return self._unknown_name(name, qualifier, field, loc)
-        if inputs is not None and (name in inputs or not _VARIABLE.fullmatch(name)):
+        if not dot and inputs is not None and (name in inputs or not _VARIABLE.fullmatch(name)):
             return Reference(name)
+        variable_name = field if dot else name
         self.problem(
-            f"no bind declares '{{{{{name}}}}}'; using the environment variable {name}",
+            f"no bind declares '{{{{{name}}}}}'; using the environment variable {variable_name}",
             loc,
             code="undeclared-variable",
             warning=True,
         )
-        return self._secret(self.binds.environment_variable(name), loc)
+        return self._secret(self.binds.environment_variable(variable_name), loc)
+
+    def _is_environment_variable(self, namespace: str, name: str) -> bool:
+        declared = namespace in self.binds.namespaces or all(b.namespace != namespace for b in self.capability.binds)
+        return declared and self.binds.is_environment(namespace) and is_variable(name)
 
     def _input_reference(self, name: str, field: str, loc: Loc, inputs: Collection[str] | None) -> Part:
         if inputs is None:
@@ -207,6 +212,11 @@ def _locate_models(capability: Capability, base: Loc) -> Iterator[tuple[Model, L
 def _literal_secrets(authentication: Authentication) -> Iterator[tuple[str, str | None]]:
     """Yield the values of an authentication that may be secrets written into the document."""
     return ((key, getattr(authentication, key)) for key in ("token", "value", "password"))
+
+
+def is_variable(name: str) -> bool:
+    """Return whether a name has the form of a variable of the environment or of a bind."""
+    return _VARIABLE.fullmatch(name) is not None
 
 
 def split_location(field: str, inputs: Collection[str]) -> tuple[str, str | None]:

@@ -41,10 +41,14 @@ class Bind(Model):
     keys: dict[str, str] = Field(default_factory=dict)
 
 
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
 class Authentication(Model):
     """Credentials of clients, or towards a consumed API."""
 
-    type: Literal["bearer", "apikey", "basic", "digest", "oauth2"]
+    type: Annotated[Literal["bearer", "apikey", "basic", "digest", "oauth2"], BeforeValidator(_lower)]
     token: str | None = None
     key: str | None = None
     value: str | None = None

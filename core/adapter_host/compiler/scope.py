@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from adapter_host.capability.loaded import LoadedCapability, split_location
+from adapter_host.capability.loaded import LoadedCapability, is_variable, split_location
 from adapter_host.capability.spec import InputSpec, OperationSpec
 from adapter_host.document.source import Loc
 from adapter_host.expressions.template import ABSENT, TAG, Part, Reference, Template, text_of
@@ -127,7 +127,7 @@ class Scope:
             return self._resolve_template(value, loc)
         if name := self._qualified_input(value):
             return self._resolve_input(name)
-        if "." in value and self.loaded.binds.find(value):
+        if self._names_secret(value):
             return self._resolve_template("{{" + value + "}}", loc)
         return Constant(value)
 
@@ -146,6 +146,12 @@ class Scope:
             if name not in self.used:
                 loc = self.loaded.loc(spec, "name")
                 self.loaded.problem(f"input '{name}' is never used", loc, code="idle-input", warning=True)
+
+    def _names_secret(self, value: str) -> bool:
+        """Return whether a text is the name of a secret with its namespace, declared or not."""
+        namespace, dot, name = value.partition(".")
+        binds = self.loaded.binds
+        return bool(dot) and (binds.find(value) is not None or (namespace in binds.namespaces and is_variable(name)))
 
     def _resolve_input(self, name: str) -> Value:
         if name in self.constants and name not in self.bound:

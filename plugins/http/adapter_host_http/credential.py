@@ -72,7 +72,12 @@ class Credential:
 
 
 def read_secret(
-    authentication: Authentication, key: str, context: BuildContext, *, ascii_only: bool = True
+    authentication: Authentication,
+    key: str,
+    context: BuildContext,
+    *,
+    ascii_only: bool = True,
+    may_be_empty: bool = False,
 ) -> Template | None:
     """Return the value of an authentication's key, or None after reporting a problem."""
     text: str | None = getattr(authentication, key)
@@ -80,15 +85,19 @@ def read_secret(
         message = f"'{key}' is missing; authentication '{authentication.type}' needs it"
         context.problem(message, authentication, key, code="missing-key")
         return None
-    return compile_secret(text, authentication, (key,), context, ascii_only=ascii_only)
+    return compile_secret(text, authentication, (key,), context, ascii_only=ascii_only, may_be_empty=may_be_empty)
 
 
 def read_account(
     authentication: Authentication, context: BuildContext, *, ascii_only: bool
 ) -> tuple[Template, Template] | None:
-    """Return user name and password of an authentication, or None after reporting a problem."""
-    user = read_secret(authentication, "username", context, ascii_only=ascii_only)
-    password = read_secret(authentication, "password", context, ascii_only=False)
+    """Return user name and password of an authentication, or None after reporting a problem.
+
+    One of them may be empty: some APIs have a key in the place of the other.
+    """
+    user_is_empty, password_is_empty = authentication.username == "", authentication.password == ""
+    user = read_secret(authentication, "username", context, ascii_only=ascii_only, may_be_empty=not password_is_empty)
+    password = read_secret(authentication, "password", context, ascii_only=False, may_be_empty=not user_is_empty)
     if user is None or password is None:
         return None
     if ":" in (user.constant or ""):
@@ -98,7 +107,13 @@ def read_account(
 
 
 def compile_secret(
-    text: str, authentication: Authentication, keys: Sequence[str], context: BuildContext, *, ascii_only: bool = True
+    text: str,
+    authentication: Authentication,
+    keys: Sequence[str],
+    context: BuildContext,
+    *,
+    ascii_only: bool = True,
+    may_be_empty: bool = False,
 ) -> Template | None:
     """Return a text of an authentication as a template without inputs, or None after reporting a problem."""
     template = context.secret(text, authentication, *keys)
@@ -109,7 +124,7 @@ def compile_secret(
         error = f"{label} contains a control character"
     elif not value.isascii() and ascii_only:
         error = f"{label} must be ASCII text"
-    elif not value and not template.secrets:
+    elif not value and not template.secrets and not may_be_empty:
         error = f"'{keys[-1]}' is empty"
     if error is None:
         return template

@@ -24,6 +24,12 @@ SECRETS = {"TOKEN": "s3/c&t"}
         (HEADER_KEY, {"X-Key": "s3/c&t"}, ""),
         (QUERY_KEY, {}, "?access_token=s3%2Fc%26t"),
         (BASIC, {"Authorization": f"Basic {b64encode(b'me:s3/c&t').decode()}"}, ""),
+        ({**BASIC, "username": ""}, {"Authorization": f"Basic {b64encode(b':s3/c&t').decode()}"}, ""),
+        ({**BASIC, "username": "me", "password": ""}, {"Authorization": f"Basic {b64encode(b'me:').decode()}"}, ""),
+        ({"type": "apiKey", "in": "header", "name": "X-Key", "value": "{{TOKEN}}"}, {"X-Key": "s3/c&t"}, ""),
+        ({"type": "apikey", "in": "query", "name": "key", "value": "{{TOKEN}}"}, {}, "?key=s3%2Fc%26t"),
+        ({"type": "apikey", "name": "X-Key", "value": "{{TOKEN}}"}, {"X-Key": "s3/c&t"}, ""),
+        ({**HEADER_KEY, "name": "The key of the shop"}, {"X-Key": "s3/c&t"}, ""),
     ],
 )
 async def test_credentials(start: Any, api: Any, authentication: Any, header: dict[str, str], query: str) -> None:
@@ -33,6 +39,48 @@ async def test_credentials(start: Any, api: Any, authentication: Any, header: di
         name: api.last.headers.get(name) for name in ("Authorization", "X-Key") if name in api.last.headers
     } == header
     assert api.last.target == f"/things{query}"
+
+
+async def test_auth_is_authentication(start: Any, api: Any) -> None:
+    call = await start(auth=BEARER, secrets=SECRETS)
+    await call()
+    assert api.last.headers["Authorization"] == "Bearer s3/c&t"
+
+
+@pytest.mark.parametrize("headers", [{"X-Set": "{{TOKEN}}", "X-N": 2}, [{"name": "X-Set", "value": "{{TOKEN}}"}]])
+async def test_headers_are_constants(start: Any, api: Any, headers: Any) -> None:
+    call = await start({"headers": {"x-set": "operation"}}, headers=headers, secrets=SECRETS)
+    await call()
+    assert api.last.headers.getall("X-Set") == ["operation"]
+    call = await start(headers=headers, secrets=SECRETS)
+    await call()
+    assert api.last.headers.getall("X-Set") == ["s3/c&t"]
+    assert api.last.headers.get("X-N") == ("2" if isinstance(headers, dict) else None)
+
+
+@pytest.mark.parametrize(
+    ("declared", "code"),
+    [
+        pytest.param({"auth": {"type": "apiKey", "in": "header", "name": "X"}}, "missing-key", id="no value"),
+        pytest.param({"auth": {"type": "apikey", "name": "X", "key": "{{TOKEN}}"}}, "missing-key", id="key as value"),
+        pytest.param({"auth": {"type": "apikey", "in": "cookie", "name": "X", "value": "x"}}, "type", id="cookie"),
+        pytest.param({"auth": "bearer"}, "type", id="text"),
+        pytest.param({"authentication": {"type": "basic", "username": "", "password": ""}}, "credential", id="empty"),
+        pytest.param({"headers": {"X-Set": None}}, "type", id="no header value"),
+        pytest.param({"headers": {"X-Set": {"type": "string"}}}, "type", id="header declaration"),
+        pytest.param({"headers": ["X-Set: 1"]}, "type", id="header lines"),
+        pytest.param(
+            {"headers": {"X-Set": "1"}, "inputParameters": [{"name": "x-set", "in": "header"}]},
+            "duplicate-header",
+            id="duplicate header",
+        ),
+    ],
+)
+def test_credentials_and_headers_without_a_unique_meaning_are_refused(
+    problems: Any, declared: dict[str, Any], code: str
+) -> None:
+    found = problems(**declared, secrets=SECRETS)
+    assert code in [problem.code for problem in found if not problem.warning]
 
 
 async def test_header_input_overrides_the_credential_when_present(start: Any, api: Any) -> None:

@@ -160,7 +160,7 @@ def for_items(item: Rewrite) -> Rewrite:
         items = [item(child, context) for child in node.items]
         if all(new is old for new, old in zip(items, node.items, strict=True)):
             return node
-        return _sequence_like(node, items)
+        return sequence_like(node, items)
 
     return rewrite
 
@@ -178,7 +178,7 @@ def named_list(item: Rewrite = unchanged, key: str = "name") -> Rewrite:
         if not isinstance(node, MappingNode):
             return node if item is unchanged else rewrite_list(node, context)
         entries = (_named_entry(node, name, key, context) for name in node.entries)
-        return _sequence_like(node, [item(entry, context) for entry in entries if entry is not None])
+        return sequence_like(node, [item(entry, context) for entry in entries if entry is not None])
 
     return rewrite
 
@@ -225,6 +225,7 @@ def _name(node: Node) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def _sequence_like(node: Node, items: Iterable[Node]) -> SequenceNode:
+def sequence_like(node: Node, items: Iterable[Node]) -> SequenceNode:
+    """Return a list at the position of `node`."""
     children = list(items)
     return SequenceNode([child.value for child in children], node.file, node.line, node.column, children)

@@ -6,6 +6,7 @@ from typing import Final
 
 from adapter_host.document.nodes import MappingNode, Node, SequenceNode
 
+from .consumed import rewrite_authentication, with_headers
 from .rewriting import (
     KeyRule,
     Rewrite,
@@ -92,6 +93,7 @@ IMPORT: Final = rewrite_mapping(
 )
 ADAPTER: Final = same_keys(
     {
+        "authentication": rewrite_authentication,
         "inputParameters": INPUTS,
         "resources": RESOURCES,
         "operations": OPERATIONS,
@@ -100,6 +102,7 @@ ADAPTER: Final = same_keys(
         "skills": SKILLS,
     }
 )
+BUILTIN_ADAPTER: Final = {**ADAPTER, **renamed_key("authentication", "auth", value=rewrite_authentication)}
 AGGREGATE: Final = rewrite_mapping(
     {
         **LABEL,
@@ -108,6 +111,12 @@ AGGREGATE: Final = rewrite_mapping(
     }
 )
 _BUILTIN_TYPES: Final = frozenset({"http", "rest", "mcp", "skill", "control"})
+
+
+def rewrite_consumer(node: Node, context: RewriteContext) -> Node:
+    """Rewrite an entry of `consumes`."""
+    type_name = node.value.get("type") if isinstance(node, MappingNode) else None
+    return _HTTP(node, context) if type_name == "http" else rewrite_adapter(node, context)
 
 
 def rewrite_adapter(node: Node, context: RewriteContext) -> Node:
@@ -125,7 +134,12 @@ def _rest_type(node: Node, context: RewriteContext) -> Node:
 
 
 _API: Final = rewrite_mapping(same_keys({"type": _rest_type}))
-_ADAPTER: Final = rewrite_mapping(ADAPTER)
+_ADAPTER: Final = rewrite_mapping(BUILTIN_ADAPTER)
+_CONSUMED: Final = named_list(with_headers(rewrite_mapping(UNIT)))
+_CONSUMED_RESOURCE: Final = with_headers(rewrite_mapping({**UNIT, **same_keys({"operations": _CONSUMED})}))
+_HTTP: Final = with_headers(
+    rewrite_mapping({**BUILTIN_ADAPTER, **same_keys({"resources": named_list(_CONSUMED_RESOURCE)})})
+)
 # The keys of a plugin's own type are unknown, but its operations are in lists.
 _OTHER_ADAPTER: Final = rewrite_mapping(ADAPTER, rest=for_items(rewrite_mapping(UNIT)))
 
@@ -176,7 +190,7 @@ def is_import(entry: object) -> bool:
 SECTIONS: Final = {
     **same_keys(
         {
-            "consumes": for_items(_importable(rewrite_adapter)),
+            "consumes": for_items(_importable(rewrite_consumer)),
             "exposes": for_items(_importable(rewrite_adapter)),
             "aggregates": named_list(_importable(AGGREGATE), "namespace"),
         }
