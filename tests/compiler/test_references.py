@@ -47,6 +47,9 @@ def test_operation_names() -> None:
         ("other.get", [None]),
         ("other.None.get", []),
         ("api.put", []),
+        ("api.users", ["users"]),
+        ("api.groups", []),
+        ("other.None", []),
         ("get", []),
         ("", []),
         ("API.get", []),
@@ -54,6 +57,8 @@ def test_operation_names() -> None:
 )
 def test_matches(call: str, expected: list[str | None]) -> None:
     consumed = [Consumed("api.get", "users"), Consumed("api.get", "groups"), Consumed("other.get")]
+    if call == "api.groups":
+        consumed.append(Consumed("api.list", "groups"))
     assert [operation.resource for operation in matches(call, consumed)] == expected
 
 

@@ -38,9 +38,16 @@ def placeholders(path: str) -> tuple[str, ...]:
 
 
 def matches(call: str, consumed: Iterable[ConsumedOperation]) -> list[ConsumedOperation]:
-    """Return the operations named `namespace.operation` or `namespace.resource.operation` (also with `/`)."""
+    """Return the operations named `namespace.operation` or `namespace.resource.operation` (also with `/`).
+
+    Without one, return the operation of the resource `namespace.resource`, if it has only one.
+    """
     reference = call.replace("/", ".")
-    return [operation for operation in consumed if reference in operation.names]
+    operations = list(consumed)
+    named = [operation for operation in operations if reference in operation.names]
+    # The name of a resource is that of its only operation.
+    in_resource = [item for item in operations if item.resource and reference == f"{item.namespace}.{item.resource}"]
+    return named or (in_resource if len(in_resource) == 1 else [])
 
 
 def best_matches(candidates: Sequence[ConsumedOperation], caller: Caller) -> Sequence[ConsumedOperation]:

@@ -67,7 +67,10 @@ class Listener:
     def bind(self, *, shared: bool = False) -> socket.socket:
         """Return a bound socket and set `port` to the actual port; raise `StartError`."""
         family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
-        bound = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            bound = socket.socket(family, socket.SOCK_STREAM)
+        except OSError as error:
+            raise StartError(self._cannot_listen(error)) from error
         try:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if shared:
@@ -93,7 +96,10 @@ class Listener:
             if concerns_port
             else "address with --address"
         )
-        message = f"cannot listen on {self.address}:{self.port}: {reason}; choose another {alternative}"
+        remedy = f"choose another {alternative}"
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            remedy = "raise the limit of open files (ulimit -n), or let exposers share ports"
+        message = f"cannot listen on {self.address}:{self.port}: {reason}; {remedy}"
         loc = loaded.loc(config, "port" if concerns_port else "address")
         return str(loaded.source.problem(loc, message, code="cannot-listen"))
 

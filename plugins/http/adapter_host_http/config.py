@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -17,11 +17,22 @@ def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
+_BODY_TYPES: Final = {
+    "application/json": "json",
+    "application/x-www-form-urlencoded": "formUrlEncoded",
+    "form": "formUrlEncoded",
+    "multipart/form-data": "multipartForm",
+}
+"""Types of bodies in published files that are not in the language."""
+
+
 def _wrap(value: Any) -> Any:
     if isinstance(value, str):
         return RawBody(type="json", data=value)
     if isinstance(value, list) or (isinstance(value, dict) and not {"type", "data"} <= value.keys()):
         return {"type": "json", "data": value}
+    if isinstance(value, dict) and isinstance(value["type"], str):
+        return {**value, "type": _BODY_TYPES.get(value["type"].lower(), value["type"])}
     return value
 
 

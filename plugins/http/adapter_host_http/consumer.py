@@ -31,6 +31,7 @@ class HttpConsumer(Consumer[HttpConfig]):
         base = compile_base(config, context)
         self._base = normalized_base(base)
         self._mock_server: MockServer | None = None
+        self._mock_url = ""
         self._credential = compile_authentication(config.authentication, context)
         auth_flow = self._credential.auth_flow if self._credential else None
         self._upstream = Upstream(context, config, auth_flow)
@@ -57,11 +58,12 @@ class HttpConsumer(Consumer[HttpConfig]):
         """Open the transport; with `mock`, start the mock server first."""
         if self.context.settings.mock:
             # Imported late: only `--mock` needs a server.
-            from .mock.server import MockServer
+            from .mock.server import MockApi, MockServer
 
             served = [operation for operation in self._operations if operation.refusal is None]
-            self._mock_server = MockServer(served, self._credential)
-            await self._upstream.open(await self._mock_server.start(), direct=True)
+            self._mock_server = self.context.shared_state("adapter_host_http.mock", MockServer)
+            self._mock_url = await self._mock_server.add(MockApi(served, self._credential))
+            await self._upstream.open(self._mock_url, direct=True)
         else:
             await self._upstream.open(self._base)
 
@@ -70,7 +72,7 @@ class HttpConsumer(Consumer[HttpConfig]):
         await self._upstream.close()
         mock_server, self._mock_server = self._mock_server, None
         if mock_server is not None:
-            await mock_server.stop()
+            await mock_server.remove(self._mock_url)
 
     def _compile(self, resource: HttpResource, spec: HttpOperationSpec) -> HttpOperation:
         with self.context.section() as section:

@@ -61,6 +61,21 @@ async def test_body_inputs_are_json_fields(start: Any, api: Any) -> None:
     assert json.loads(api.last.body) == {"c": 1}
 
 
+@pytest.mark.parametrize(
+    ("type_name", "content_type"),
+    [
+        ("form", "application/x-www-form-urlencoded"),
+        ("application/x-www-form-urlencoded", "application/x-www-form-urlencoded"),
+        ("application/json", "application/json"),
+    ],
+)
+async def test_types_of_bodies_in_published_files(start: Any, api: Any, type_name: str, content_type: str) -> None:
+    call = await post(start, {"type": type_name, "data": {"a": "{{a}}"}})
+    await call(a="x&y")
+    assert api.last.headers["Content-Type"] == content_type
+    assert api.last.body == (b"a=x%26y" if "form" in content_type else b'{"a":"x&y"}')
+
+
 async def test_empty_object_depends_on_method(start: Any, api: Any) -> None:
     call = await start({"method": "POST", "inputParameters": [body_input("n")]})
     await call()

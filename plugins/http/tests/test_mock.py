@@ -3,14 +3,42 @@
 from __future__ import annotations
 
 import gzip
+import os
+import subprocess
+import sys
 from typing import Any
 
 import aiohttp
 import pytest
+from yarl import URL
 
-from adapter_host import UpstreamStatusError
+from adapter_host import Host, Settings, UpstreamStatusError
+
+from .conftest import document, plugins, single_operation
 
 MOCK = {"mock": True}
+
+WITHOUT_DESCRIPTORS = """
+import asyncio, os, resource, socket
+from adapter_host import StartError
+from adapter_host_http.mock.server import MockApi, MockServer
+
+async def main():
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/dev/fd"))) + 1, most))
+    held = []
+    try:
+        while True:
+            held.append(socket.socket())
+    except OSError:
+        pass
+    try:
+        await MockServer().add(MockApi([], None))
+    except StartError as error:
+        print(error)
+
+asyncio.run(main())
+"""
 
 
 def input_(name: str, in_: str, **more: Any) -> dict[str, Any]:
@@ -194,6 +222,63 @@ async def test_literal_path_takes_precedence_over_placeholder(start: Any) -> Non
 
 
 @pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("feedback", {"worker": "7"}),
+        ("reviews", {}),
+        ("reviews", {"since": "2020"}),
+        ("stop", {"reason": "x"}),
+        ("start", {}),
+        ("post", {"a": 1}),
+    ],
+)
+async def test_operations_that_share_a_url(start: Any, name: str, arguments: dict[str, Any]) -> None:
+    operations = [
+        {"name": "feedback", "method": "GET", "inputParameters": [input_("worker", "query", required=True)]},
+        {"name": "reviews", "method": "GET", "inputParameters": [input_("since", "query")]},
+        {"name": "start", "method": "POST", "path": "/things?Action=Start"},
+        {
+            "name": "stop",
+            "method": "POST",
+            "path": "/things?Action=Stop",
+            "inputParameters": [input_("reason", "query")],
+        },
+        {"name": "post", "method": "POST", "inputParameters": [input_("a", "body", required=True)]},
+    ]
+    for operation in operations:
+        operation["x-example"] = operation["name"]
+    call = await start(resources=[{"name": "r", "path": "/things", "operations": operations}], settings=MOCK)
+    (called,) = [operation for operation in call.operations if operation.name == name]
+    assert (await called.call(arguments)).data == name
+
+
+async def test_all_mocked_apis_share_one_port() -> None:
+    def consumer(number: int) -> dict[str, Any]:
+        return {"type": "http", "namespace": f"api{number}", **single_operation({"x-example": number})}
+
+    document_ = document({}, {})
+    document_["capability"]["consumes"] = [consumer(number) for number in range(20)]
+    before = len(os.listdir("/dev/fd"))
+    async with Host(document_, plugins=plugins(), settings=Settings(mock=True, environment={})) as host:
+        consumers = host.plans[0].consumers
+        assert len(os.listdir("/dev/fd")) - before < len(consumers)
+        assert len({URL(consumer.base_uri).port for consumer in consumers}) == 1
+        results = [await consumer.operations()[0].call({}) for consumer in consumers]
+        assert [result.data for result in results] == list(range(20))
+        await consumers[0].stop()
+        assert (await fetch("GET", f"{consumers[0].base_uri}/things"))[0] == 404
+        assert (await consumers[1].operations()[0].call({})).data == 1
+
+
+def test_mock_server_without_descriptors_is_a_clear_error() -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT_DESCRIPTORS], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == (
+        "cannot start the mock server: too many open files; raise the limit of open files\n",
+        "",
+    )
+
+
+@pytest.mark.parametrize(
     ("content_type", "body", "status"),
     [
         ("application/json", b"{", 400),
@@ -211,8 +296,8 @@ async def test_json_bodies_are_validated(start: Any, content_type: str, body: by
 @pytest.mark.parametrize(
     ("coding", "body", "status"),
     [
-        ("gzip", gzip.compress(b'{"n": 1}'), 200),
-        ("gzip", gzip.compress(b'{"n": 1}')[:-8], 400),
+        ("gzip", gzip.compress(b'{"n": 1}', mtime=0), 200),
+        ("gzip", gzip.compress(b'{"n": 1}', mtime=0)[:-8], 400),
         ("br", b'{"n": 1}', 415),
         ("identity", b'{"n": %b}' % (b"[" * 300 + b"]" * 300), 400),
     ],

@@ -11,7 +11,7 @@ from adapter_host import ABSENT, ArgumentError, Input
 if TYPE_CHECKING:
     from aiohttp import web
 
-BODILESS_METHODS: Final = frozenset({"GET", "DELETE", "HEAD"})
+BODILESS_METHODS: Final = frozenset({"GET", "DELETE", "HEAD", "OPTIONS"})
 
 _TEXT_TYPES: Final = frozenset({None, "string"})
 BODY_PARAMETER: Final = "body"

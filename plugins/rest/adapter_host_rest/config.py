@@ -19,7 +19,7 @@ from adapter_host import (
     parse_size,
 )
 
-Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
 
 def _upper_case(value: Any) -> Any:
@@ -85,7 +85,7 @@ class RestConfig(HttpExposerConfig):
     """An entry of `exposes` with `type: rest`; `inputParameters` apply to every operation."""
 
     input_parameters: ListField[InputSpec] = ()
-    resources: tuple[RestResource, ...]
+    resources: ListField[RestResource]
     max_binary_size: BinarySize | None = None
 
     @property
@@ -96,8 +96,6 @@ class RestConfig(HttpExposerConfig):
     @field_validator("resources")
     @classmethod
     def _inherit(cls, resources: tuple[RestResource, ...], info: ValidationInfo) -> tuple[RestResource, ...]:
-        if not resources:
-            raise ValueError("'resources' is empty; declare at least one resource")
         inherited = info.data.get("input_parameters", ())
         return tuple(_with_inherited_inputs(resource, inherited) for resource in resources)
 

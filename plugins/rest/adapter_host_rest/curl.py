@@ -12,6 +12,7 @@ import orjson
 from adapter_host import Authentication, Input, curl
 
 from .route import Route
+from .route_query import format_query
 
 _EXAMPLES: Final[Mapping[str, Any]] = {
     "integer": 1,
@@ -38,6 +39,7 @@ def curl_command(url: str, route: Route, authentication: Authentication | None) 
             options += ["-b", f"{parameter.name}={_example_text(parameter)}"]
     if body := _body(route):
         options += ["-H", "Content-Type: application/json", "-d", body]
+    query = "&".join(filter(None, (format_query(route.query)[1:], query)))
     target = f"{url.rstrip('/')}{_path(route)}{'?' if query else ''}{query}"
     return curl(target, authentication, method=route.spec.method, options=options)
 

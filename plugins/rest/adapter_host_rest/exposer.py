@@ -16,6 +16,7 @@ from .docs.openapi import build_document, with_server
 from .forward.routes import ForwardRoute, ForwardRouter, parse_forward_path
 from .path_variables import expand_patterns, match_input
 from .route import Route
+from .route_query import Pair, split_declared_path
 from .router import Router, Segment, parse_path
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class RestExposer(HttpExposer[RestConfig]):
         self._forwards = ForwardRouter()
         self._service: Service | None = None
         self._private = config.authentication is not None
+        if not config.resources:
+            context.warn("'resources' is empty; nothing is served", config, "resources", code="empty")
         for resource in config.resources:
             with context.section():
                 self._add_resource(resource)
@@ -80,14 +83,18 @@ class RestExposer(HttpExposer[RestConfig]):
         if not resource.operations and resource.forward is None:
             self.context.warn(f"resource '{resource.path}' has no operations; nothing is served there", resource)
         try:
-            segments = parse_path(resource.path)
+            declared = split_declared_path(resource.path)
+            segments = parse_path(declared.path)
         except ValueError as error:
             self.context.problem(f"invalid path '{resource.path}': {error}", resource, "path", code="path")
             return
+        if declared.fragment:
+            message = f"'{declared.fragment}' is ignored: it is a fragment, which is no part of a request"
+            self.context.warn(message, resource, "path", code="fragment")
         for spec in resource.operations:
             if spec in self.operations:
                 with self.context.section() as section:
-                    self._add_operation(resource, spec, segments, section)
+                    self._add_operation(resource, spec, segments, declared.query, section)
         if resource.forward is not None and resource.forward in self.operations:
             with self.context.section():
                 self._add_forward(resource, resource.forward, segments)
@@ -112,7 +119,12 @@ class RestExposer(HttpExposer[RestConfig]):
             self._report_duplicate(forward, existing)
 
     def _add_operation(
-        self, resource: RestResource, spec: RestOperationSpec, declared: Sequence[Segment], section: Section
+        self,
+        resource: RestResource,
+        spec: RestOperationSpec,
+        declared: Sequence[Segment],
+        query: tuple[Pair, ...],
+        section: Section,
     ) -> None:
         operation = self.operations[spec]
         segments = expand_patterns(declared, operation)
@@ -125,12 +137,18 @@ class RestExposer(HttpExposer[RestConfig]):
         if section.skipped:
             return
         caching = compile_caching(spec.method, argument_reader, private=self._private)
-        route = Route(resource, spec, operation, segments, variables, argument_reader, caching, declared_responses)
+        route = Route(
+            resource, spec, operation, segments, variables, argument_reader, caching, declared_responses, query
+        )
         existing = self._router.add(spec.method, segments, route)
+        same = [other for other in (existing, *existing.alternatives) if set(other.query) == set(query)]
         if existing is route:
             self._routes.append(route)
+        elif same:
+            self._report_duplicate(route, same[0])
         else:
-            self._report_duplicate(route, existing)
+            existing.alternatives.append(route)
+            self._routes.append(route)
 
     def _warn_unmatched(self, resource: RestResource, spec: RestOperationSpec, names: Iterable[str]) -> None:
         declared = {declared.name for declared in spec.input_parameters}

@@ -30,7 +30,7 @@ def expand_patterns(segments: Sequence[Segment], operation: Operation) -> tuple[
 def _consumed_patterns(operation: Operation) -> Iterator[Segment]:
     for consumed in operation.upstream:
         try:
-            segments = parse_path(consumed.path or "")
+            segments = parse_path((consumed.path or "").partition("?")[0])
         except ValueError:  # a path of another protocol
             continue
         for segment in segments:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from multidict import MultiMapping
 
 from adapter_host import CatalogEntry, Input, Operation, Result
 
@@ -11,12 +13,16 @@ from .arguments import ArgumentReader, parameter_location
 from .caching import Caching
 from .config import RestOperationSpec, RestResource
 from .declared_responses import DeclaredResponses
+from .route_query import Pair, format_query
 from .router import Segment, format_path
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One operation at a method and path; `variables` are the inputs of the path's variables, in order."""
+    """One operation at a method and path; `variables` are the inputs of the path's variables, in order.
+
+    A request must have the parameters in `query`. `alternatives` are routes of the same path with other parameters.
+    """
 
     resource: RestResource
     spec: RestOperationSpec
@@ -26,6 +32,16 @@ class Route:
     argument_reader: ArgumentReader
     caching: Caching
     declared_responses: DeclaredResponses | None = None
+    query: tuple[Pair, ...] = ()
+    alternatives: list[Route] = field(default_factory=list)
+
+    def for_query(self, query: MultiMapping[str]) -> Route | None:
+        """Return the route with the most parameters that a request has, or None."""
+        routes = [route for route in (self, *self.alternatives) if route._accepts(query)]
+        return max(routes, key=lambda route: len(route.query), default=None)
+
+    def _accepts(self, query: MultiMapping[str]) -> bool:
+        return all(value in query.getall(name, ()) for name, value in self.query)
 
     def media_type(self, result: Result) -> str:
         """Return the media type to send: the operation's, or else the declared one, or else the result's."""
@@ -36,7 +52,7 @@ class Route:
     @property
     def title(self) -> str:
         """Return method and path, such as `GET /stations/{id}`."""
-        return f"{self.spec.method} {format_path(self.segments)}"
+        return f"{self.spec.method} {format_path(self.segments)}{format_query(self.query)}"
 
     @property
     def complexity(self) -> tuple[bool, int]:

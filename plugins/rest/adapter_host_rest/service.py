@@ -26,6 +26,7 @@ from .responses import (
     unexpected_error_response,
 )
 from .route import Route
+from .route_query import format_query
 from .router import Router, split_path
 
 # One aiohttp route for all paths: its router rejects names with `-`, and slows down with each route.
@@ -72,6 +73,8 @@ class Service:
                 result = await match.operation.call(forwarded_arguments(request, path, match))
                 return await respond_forwarded(request, result, name, caching)
             route, values = match
+            if route.query or route.alternatives:
+                route = _for_query(route, request)
             name, caching = route.operation.name, route.caching
             body = await read_json(request, self._body_limit) if route.argument_reader.reads_body else ABSENT
             result = await route.operation.call(route.argument_reader.read(request, values, body))
@@ -86,11 +89,12 @@ class Service:
             segments = split_path(path)
         except ValueError:
             raise ArgumentError("path", "the path must be percent-encoded UTF-8 without NUL") from None
-        served = "GET" if method == "HEAD" else method
         targets: dict[str, Route] = {}
         # A trailing slash is ignored unless a route has it.
         for candidate in (segments, segments[:-1]) if segments[-1] == "" else (segments,):
-            found = self._router.find(served, candidate)
+            found = self._router.find(method, candidate)
+            if found is None and method == "HEAD":
+                found = self._router.find("GET", candidate)
             if found is not None:
                 return found
             if targets := self._router.targets(candidate):
@@ -112,6 +116,14 @@ class Service:
         # Built on the first request, as most exposers never serve them.
         self._pages = self._pages or build_pages(with_server(self._describe(), self._root or "/"))
         return self._pages[segments[0]].response()
+
+
+def _for_query(route: Route, request: web.Request) -> Route:
+    selected = route.for_query(request.query)
+    if selected is None:
+        expected = " or ".join(sorted(format_query(each.query) for each in (route, *route.alternatives)))
+        raise NotFoundError(f"no route of this path matches the query; send {expected}")
+    return selected
 
 
 def _method_not_allowed(method: str, methods: AbstractSet[str]) -> web.Response:

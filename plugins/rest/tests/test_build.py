@@ -92,11 +92,31 @@ def test_unknown_method_is_a_problem(document: Any, snapshot: SnapshotAssertion)
     assert problem.message == snapshot
 
 
-def test_exposer_without_resources_is_a_problem(document: Any, snapshot: SnapshotAssertion) -> None:
-    broken = document(READ)
-    broken["capability"]["exposes"][0]["resources"] = []
-    (problem,) = problems(broken)
+@pytest.mark.parametrize("resources", [[], None])
+def test_exposer_without_resources_is_a_warning(document: Any, snapshot: SnapshotAssertion, resources: Any) -> None:
+    empty = document(READ)
+    empty["capability"]["exposes"][0]["resources"] = resources
+    (warning,) = build(empty).warnings
+    assert warning.message == snapshot
+
+
+@pytest.mark.parametrize("path", ["/r?id={other}", "/r?a={id}-{x}", "/r?{id}"])
+def test_variables_in_the_query_of_a_route_are_refused(document: Any, path: str, snapshot: SnapshotAssertion) -> None:
+    (problem,) = problems(document(READ, exposed=[resource_at(path)]))
+    assert problem.code == "path"
     assert problem.message == snapshot
+
+
+def test_routes_with_the_same_query_are_duplicates(document: Any) -> None:
+    exposed = [resource_at("/r/{id}?a=1&b=2"), resource_at("/r/{id}?a=1"), resource_at("/r/{id}?b=2&a=1")]
+    assert [problem.code for problem in problems(document(READ, exposed=exposed))] == ["duplicate-route"]
+
+
+def test_fragment_of_a_route_is_ignored(document: Any) -> None:
+    host = build(document(READ, exposed=[resource_at("/r/{id}#details")]))
+    assert [warning.code for warning in host.warnings] == ["fragment"]
+    (entry,) = host.status()[0].exposer.catalog()
+    assert entry.title == "GET /r/{id}"
 
 
 def test_resource_without_operations_is_a_warning(document: Any, snapshot: SnapshotAssertion) -> None:

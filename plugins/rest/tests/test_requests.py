@@ -250,6 +250,55 @@ async def test_method_not_allowed(serve: Any) -> None:
         assert (await api("PROPFIND", "/things")).status == 405
 
 
+async def test_routes_by_query(serve: Any) -> None:
+    def route(query: str, value: str) -> dict[str, Any]:
+        mock = {"method": "GET", "name": value, "outputParameters": [{"type": "string", "value": value}]}
+        return {"path": f"/v1/{query}", "operations": [mock]}
+
+    exposed = [
+        route("?Action=Run", "run"),
+        route("?Action=Stop%20all&n=1", "stop"),
+        route("?Action=Run&DryRun=1", "dry run"),
+        route("?id={id}&list", "list"),
+    ]
+    async with serve(LIST, exposed=exposed) as api:
+        for query, value in {
+            "Action=Run": "run",
+            "x=1&Action=Run": "run",
+            "Action=Run&DryRun=1": "dry run",
+            "n=1&Action=Stop+all": "stop",
+            "list=&id=7": "list",
+        }.items():
+            assert (await api("GET", f"/v1/?{query}")).data == value
+        for query in ("", "Action=Stop", "Action=Stop+all", "action=Run"):
+            refused = await api("GET", f"/v1/?{query}")
+            assert refused.status == 404
+            assert "Action=Run" in refused.data["detail"]
+        paths = (await api("GET", "/openapi.json")).data["paths"]
+        assert sorted(paths) == [
+            "/v1/?Action=Run",
+            "/v1/?Action=Run&DryRun=1",
+            "/v1/?Action=Stop+all&n=1",
+            "/v1/?list=",
+        ]
+
+
+async def test_declared_head_and_options(serve: Any) -> None:
+    def operation(name: str, method: str) -> dict[str, Any]:
+        return {"name": name, "method": method, "path": "/r", "inputParameters": [{"name": "q", "in": "query"}]}
+
+    async with serve(operation("head", "HEAD"), operation("options", "OPTIONS"), operation("get", "GET")) as api:
+        for name in ("HEAD", "OPTIONS", "GET"):
+            response = await api(name, "/r?q=x")
+            assert response.status == 200
+            assert api.up.calls[-1] == (name.lower(), {"q": "x"})
+    async with serve(operation("head", "HEAD")) as api:
+        assert (await api("HEAD", "/r")).status == 200
+        refused = await api("GET", "/r")
+        assert (refused.status, refused.headers["Allow"]) == (405, "HEAD, OPTIONS")
+        assert (await api("OPTIONS", "/r")).status == 204
+
+
 async def test_mounted_below_a_prefix(document: Any) -> None:
     async with running(document(PUT)) as served:
         host = served.host

@@ -42,4 +42,4 @@ class SkillSpec(Model):
 class SkillConfig(HttpExposerConfig):
     """An entry of `exposes` with `type: skill`."""
 
-    skills: tuple[SkillSpec, ...] = Field(min_length=1)
+    skills: ListField[SkillSpec]

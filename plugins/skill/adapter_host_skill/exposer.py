@@ -21,6 +21,8 @@ class SkillExposer(HttpExposer[SkillConfig]):
 
     def __init__(self, config: SkillConfig, operations: Operations, context: BuildContext) -> None:
         super().__init__(config, operations, context)
+        if not config.skills:
+            context.warn("'skills' is empty; nothing is served", config, "skills", code="empty")
         self._skills = compile_skills(config, context)
 
     def build_app(self) -> web.Application:

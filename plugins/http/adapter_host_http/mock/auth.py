@@ -35,8 +35,8 @@ class MockAuthenticator(ABC):
         """Return the headers of a 401 response."""
         return {}
 
-    async def handle(self, request: web.Request) -> web.Response | None:
-        """Return the response to a request for a token, or None for any other request."""
+    async def handle(self, request: web.Request, path: str) -> web.Response | None:
+        """Return the response to a request for a token, or None for any other request; `path` is below the base URL."""
         return None
 
 
@@ -91,8 +91,8 @@ class _TokenAuthenticator(MockAuthenticator):
     def challenge(self) -> Mapping[str, str]:
         return {"WWW-Authenticate": "Bearer"}
 
-    async def handle(self, request: web.Request) -> web.Response | None:
-        if request.path != TOKEN_PATH:
+    async def handle(self, request: web.Request, path: str) -> web.Response | None:
+        if path != TOKEN_PATH:
             return None
         form = dict(pair.partition("=")[::2] for pair in (await request.text()).split("&"))
         posted = tuple(unquote_plus(form.get(name, "")) for name in ("client_id", "client_secret"))

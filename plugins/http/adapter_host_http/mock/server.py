@@ -1,19 +1,23 @@
-"""A mock server for a consumed API: a real server on the loopback that validates requests as the API would."""
+"""A mock server for consumed APIs: a real server on the loopback that validates requests as the APIs would."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
+import socket
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import parse_qsl, unquote
 
 import orjson
 from aiohttp import http_exceptions, web
 
-from adapter_host import ArgumentError, Pattern, parse_json, read_body, text_of
+from adapter_host import ArgumentError, Pattern, StartError, parse_json, read_body, text_of
 from adapter_host_http.credential import Credential
 from adapter_host_http.request.plan import Parameter
 
@@ -52,9 +56,10 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A request that was read completely."""
+    """A request that was read completely; `path` is its raw path below the base URL."""
 
     request: web.Request
+    path: str
     body: bytes
     data: Any
 
@@ -71,44 +76,30 @@ class Received:
         return parameters.in_ == "path" or bool(self.body)
 
 
-class MockServer:
-    """Serves the operations of one consumer until it is stopped."""
+class MockApi:
+    """The operations of one consumer, as the mock server serves them."""
 
     def __init__(self, operations: Sequence[HttpOperation], credential: Credential | None) -> None:
         self._authenticator = mock_authenticator(credential) if credential else None
         routes = [_route(operation) for operation in operations]
         self._routes = sorted(routes, key=lambda route: -route.fixed)
-        self._runner: web.AppRunner | None = None
 
-    async def start(self) -> str:
-        """Serve on a free port of the loopback; return the base URL."""
-        app = web.Application(client_max_size=_BODY_LIMIT)
-        app.router.add_route("*", "/{path:.*}", self._serve)
-        self._runner = web.AppRunner(app, access_log=None, logger=_LOG, auto_decompress=False)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        host, port = self._runner.addresses[0][:2]
-        return f"http://{host}:{port}"
-
-    async def stop(self) -> None:
-        """Stop serving."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-
-    async def _serve(self, request: web.Request) -> web.Response:
-        if self._authenticator is not None and (response := await self._authenticator.handle(request)) is not None:
+    async def serve(self, request: web.Request, path: str) -> web.Response:
+        """Return the response to a request; `path` is its raw path below the base URL."""
+        authenticator = self._authenticator
+        if authenticator is not None and (response := await authenticator.handle(request, path)) is not None:
             return response
-        matching = [route for route in self._routes if route.pattern.matches(request.rel_url.raw_path)]
+        matching = [route for route in self._routes if route.pattern.matches(path)]
         if not matching:
-            return _error(404, f"no operation at {unquote(request.rel_url.raw_path)}")
-        match = next((route for route in matching if route.operation.method == request.method), None)
-        if match is None:
+            return _error(404, f"no operation at {unquote(path)}")
+        routes = [route for route in matching if route.operation.method == request.method]
+        if not routes:
             allowed = ", ".join(sorted({str(route.operation.method) for route in matching}))
             return _error(405, f"{request.method} is not allowed here", {"Allow": allowed})
-        return await self._respond(match.operation, request)
+        operations = [route.operation for route in routes if route.fixed == routes[0].fixed]
+        return await self._respond(operations, request, path)
 
-    async def _respond(self, operation: HttpOperation, request: web.Request) -> web.Response:
+    async def _respond(self, operations: Sequence[HttpOperation], request: web.Request, path: str) -> web.Response:
         authenticator = self._authenticator
         if authenticator is not None and not authenticator.accepts(request):
             credential = authenticator.credential
@@ -118,19 +109,93 @@ class MockServer:
             body = await read_body(request, _BODY_LIMIT)
         except ArgumentError as error:
             return _error(error.status, error.message)
-        data = None
-        if body and _sends_json(operation):
-            if request.content_type != _JSON:
-                return _error(415, f"the body must be application/json, not {request.content_type}")
-            try:
-                data = parse_json(body)
-            except ValueError:
-                return _error(400, "the body is not JSON")
-        received = Received(request, body, data)
-        for parameters in operation.parameters:
-            if parameters.required and not received.has(parameters):
-                return _error(400, f"'{parameters.name}' is required in {parameters.in_}")
-        return _example_response(operation, received)
+        outcomes = [_check(operation, Received(request, path, body, None)) for operation in operations]
+        accepted = [outcome for outcome in outcomes if isinstance(outcome, Accepted)]
+        if not accepted:
+            return next(outcome for outcome in outcomes if isinstance(outcome, web.Response))
+        # Of operations that share a URL, the one with the most of the inputs in the request.
+        return _example_response(*max(accepted, key=lambda outcome: outcome.inputs)[:2])
+
+
+class Accepted(NamedTuple):
+    """A request with everything that an operation requires, and the number of its inputs in the request."""
+
+    operation: HttpOperation
+    received: Received
+    inputs: int
+
+
+def _check(operation: HttpOperation, received: Received) -> Accepted | web.Response:
+    """Return the request with its data, or the response to an invalid one."""
+    if received.body and _sends_json(operation):
+        if received.request.content_type != _JSON:
+            return _error(415, f"the body must be application/json, not {received.request.content_type}")
+        try:
+            received = replace(received, data=parse_json(received.body))
+        except ValueError:
+            return _error(400, "the body is not JSON")
+    for parameter in operation.parameters:
+        if parameter.required and not received.has(parameter):
+            return _error(400, f"'{parameter.name}' is required in {parameter.in_}")
+    fixed = parse_qsl(operation.plan.constant_query()[1:], keep_blank_values=True)
+    if any(value not in received.request.query.getall(name, ()) for name, value in fixed):
+        return _error(404, f"the query must have {operation.plan.constant_query()[1:]}")
+    inputs = len(fixed) + sum(received.has(parameter) for parameter in operation.parameters)
+    return Accepted(operation, received, inputs)
+
+
+class MockServer:
+    """Serves all mocked APIs of a host on one free port of the loopback, each below a prefix of its own."""
+
+    def __init__(self) -> None:
+        self._apis: dict[str, MockApi] = {}
+        self._numbers = count(1)
+        self._server: asyncio.Task[tuple[web.AppRunner, str]] | None = None
+
+    async def add(self, api: MockApi) -> str:
+        """Serve an API until it is removed; return its base URL. Raises `StartError`."""
+        number = str(next(self._numbers))
+        self._apis[number] = api
+        if self._server is None:
+            self._server = asyncio.create_task(self._open())
+        try:
+            _, url = await asyncio.shield(self._server)
+        except BaseException:
+            await self.remove(number)
+            raise
+        return f"{url}/{number}"
+
+    async def remove(self, base: str) -> None:
+        """Stop serving the API at a base URL; close the port after the last one."""
+        self._apis.pop(base.rpartition("/")[2], None)
+        server = self._server
+        if self._apis or server is None:
+            return
+        # The next API opens another port, even while this one is being closed.
+        self._server = None
+        with suppress(StartError):
+            runner, _ = await server
+            await runner.cleanup()
+
+    async def _open(self) -> tuple[web.AppRunner, str]:
+        try:
+            # asyncio would ignore the error.
+            listening = socket.create_server(("127.0.0.1", 0))
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise StartError(f"cannot start the mock server: {reason}; raise the limit of open files") from error
+        app = web.Application(client_max_size=_BODY_LIMIT)
+        app.router.add_route("*", "/{path:.*}", self._serve)
+        runner = web.AppRunner(app, access_log=None, logger=_LOG, auto_decompress=False)
+        await runner.setup()
+        await web.SockSite(runner, listening).start()
+        host, port = listening.getsockname()
+        return runner, f"http://{host}:{port}"
+
+    async def _serve(self, request: web.Request) -> web.Response:
+        number, _, path = request.rel_url.raw_path[1:].partition("/")
+        api = self._apis.get(number)
+        return _error(404, "no API here") if api is None else await api.serve(request, f"/{path}")
 
 
 def _route(operation: HttpOperation) -> Route:
@@ -194,7 +259,7 @@ def _echo(operation: HttpOperation, received: Received) -> dict[str, Any]:
     body = received.data if received.data is not None else received.body.decode(errors="replace") or None
     return {
         "method": request.method,
-        "path": unquote(request.rel_url.raw_path),
+        "path": unquote(received.path),
         "query": query,
         "headers": {
             name: text_of(request.headers[name])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
+from re import Match
 from typing import Any, Final
 
 from adapter_host import (
     ABSENT,
     ArgumentError,
-    Arguments,
     Input,
     InputSpec,
     Model,
@@ -18,13 +18,14 @@ from adapter_host import (
     text_of,
 )
 from adapter_host_http.config import AnyBody
-from adapter_host_http.encoding import CONTROL, comma_joined, has_dot_segment
+from adapter_host_http.encoding import CONTROL, has_dot_segment
 
 from .body import BodyBuilder, compile_body, json_body, json_fields, whole_tag
 from .plan import Field, Parameter, RequestParts, RequestPlan
 from .scope import OperationScope, effective_inputs
 from .templates import Constant, TemplateCompiler, TemplateLocation, Value
-from .url import PLACEHOLDER, Path, Piece, Placeholder, as_tags, parse_path
+from .url import PLACEHOLDER, Path, Piece, Placeholder, parse_path, split_target
+from .values import argument, argument_or, comma_joined_value
 
 _BODILESS: Final = frozenset({"GET", "HEAD", "DELETE"})
 
@@ -70,21 +71,20 @@ class RequestCompiler:
         self.parameters.append(Parameter(input_.name, input_.in_ or "", name, input_.required, input_.whole))
 
     def _compile_path(self) -> Path:
-        text, mark, query = self._scope.path.partition("?")
-        if "#" in PLACEHOLDER.sub("", self._scope.path):
-            location = self._scope.path_location
-            self._problem("a path must not contain a fragment ('#')", location.model, *location.keys, code="path")
-        segments = parse_path(text, self._placeholder)
-        self.unplaced = tuple(self._inputs_without_placeholder(segments))
+        target, location = split_target(self._scope.path), self._scope.path_location
+        if target.fragment:
+            message = f"'{target.fragment}' is not sent: it is a fragment, which is no part of a request"
+            self._warn(message, location.model, *location.keys, code="fragment")
+        segments = parse_path(target.path, self._placeholder)
+        placed = {piece.name for segment in segments for piece in segment if isinstance(piece, Placeholder)}
+        placed |= {name for pair in target.query for name in self._add_query_pair(*pair)}
+        self.unplaced = tuple(self._inputs_without_placeholder(placed))
         segments += [[self._path_value(spec)] for spec in self.unplaced]
         for segment in segments:
             self._check_literal(segment)
-        for pair in query.split("&") if mark else ():
-            self._add_query_pair(pair)
         try:
             return Path(segments)
         except ArgumentError as error:
-            location = self._scope.path_location
             self._problem(f"{error.message} (in the path)", location.model, *location.keys, code="path")
             return Path([])
 
@@ -101,7 +101,7 @@ class RequestCompiler:
         if spec is None:
             self.templates.inputs.pop(name, None)
             self._add_parameter(Input(name, type="string", required=True, in_="path"), name)
-            return Placeholder(name, _argument(name))
+            return Placeholder(name, argument(name))
         return self._path_value(spec)
 
     def _find_path_input(self, name: str) -> InputSpec | None:
@@ -116,8 +116,7 @@ class RequestCompiler:
             self._add_parameter(_input(spec, in_="path", required=True), spec.name)
         return Placeholder(spec.name, self._value(spec, "path"))
 
-    def _inputs_without_placeholder(self, segments: list[list[Piece]]) -> Iterator[InputSpec]:
-        placed = {piece.name for segment in segments for piece in segment if isinstance(piece, Placeholder)}
+    def _inputs_without_placeholder(self, placed: Set[str]) -> Iterator[InputSpec]:
         levels = (*self._scope.resource.input_parameters, *self._scope.spec.input_parameters)
         for spec in self._declared:
             if spec.in_ == "path" and spec.name not in placed and any(spec is other for other in levels):
@@ -129,13 +128,17 @@ class RequestCompiler:
             location = self._scope.path_location
             self._problem("a path must not contain '.' or '..' segments", location.model, *location.keys, code="path")
 
-    def _add_query_pair(self, pair: str) -> None:
-        name, _, text = pair.partition("=")
-        tagged = as_tags(text)
+    def _add_query_pair(self, name: str, text: str) -> Iterator[str]:
+        """Add a parameter of the path's query; yield the path inputs in it."""
         location = self._scope.path_location
+        specs = {tag: spec for tag in _tag_names(text) if (spec := self._find_path_input(tag)) is not None}
+        tagged = PLACEHOLDER.sub(lambda tag: "{{" + _input_name(tag, specs) + "}}", text)
         value = self.templates.value(tagged, TemplateLocation("query", location.model, location.keys, name))
-        if name:
-            self._fields["query"].append(Field(name, value, name))
+        self._fields["query"].append(Field(name, value, name))
+        for spec in specs.values():
+            if self.templates.inputs.pop(spec.name, None) is not None:
+                self._add_parameter(_input(spec, in_="query", required=True), name)
+            yield spec.name
 
     def _add_credential(self) -> None:
         credential = self._scope.credential
@@ -146,7 +149,7 @@ class RequestCompiler:
         default = text if text or credential.auth_flow is None else ABSENT
         value: Value = Constant(default)
         if override := next((s for s in self._declared if s.value is None and self._is_credential(s)), None):
-            value = _argument_or(override.name, default)
+            value = argument_or(override.name, default)
         elif default is ABSENT:
             return
         self._fields[credential.in_].append(Field(credential.name, value, credential.name))
@@ -202,7 +205,7 @@ class RequestCompiler:
         value = self._value(spec, in_)
         if in_ == "query" and spec.type == "array" and "comma-separated" in (spec.description or "").lower():
             # The language has no key for it; documents only state it in the description.
-            value = _comma_joined_value(value)
+            value = comma_joined_value(value)
         if in_ == "header" and isinstance(value, Constant):
             self._check_header(spec, text_of(value.value))
         if spec.value is None:
@@ -216,7 +219,7 @@ class RequestCompiler:
 
     def _value(self, spec: InputSpec, in_: str) -> Value:
         if spec.value is None:
-            return _argument(spec.name)
+            return argument(spec.name)
         location = TemplateLocation(in_, spec, ("value",), spec.name)
         if isinstance(spec.value, str):
             template = self.templates.template(spec.value, location, exclude=spec.name)
@@ -266,26 +269,13 @@ class RequestCompiler:
         return builder
 
 
-def _argument(name: str) -> Value:
-    return lambda arguments: arguments.get(name, ABSENT)
+def _tag_names(text: str) -> list[str]:
+    return [tag[1] or tag[2] for tag in PLACEHOLDER.finditer(text)]
 
 
-def _comma_joined_value(value: Value) -> Value:
-    if isinstance(value, Constant):
-        return Constant(_comma_joined(value.value))
-    return lambda arguments: _comma_joined(value(arguments))
-
-
-def _comma_joined(value: Any) -> Any:
-    return value if value is None or value is ABSENT else comma_joined(value)
-
-
-def _argument_or(name: str, default: Any) -> Value:
-    def value(arguments: Arguments) -> Any:
-        argument = arguments.get(name)
-        return default if argument is None or argument is ABSENT else argument
-
-    return value
+def _input_name(tag: Match[str], specs: Mapping[str, InputSpec]) -> str:
+    name = tag[1] or tag[2]
+    return specs[name].name if name in specs else name
 
 
 def _input(spec: InputSpec, **changes: Any) -> Input:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, unquote_plus
 
 from yarl import URL
 
@@ -42,6 +42,37 @@ Piece = str | Placeholder
 def as_tags(text: str) -> str:
     """Return a text with its placeholders `{x}` written as `{{x}}`."""
     return PLACEHOLDER.sub(lambda tag: "{{" + (tag[1] or tag[2]) + "}}", text)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The parts of a declared path; names and values of the query are decoded outside of placeholders."""
+
+    path: str
+    query: tuple[tuple[str, str], ...]
+    fragment: str
+
+
+def split_target(text: str) -> Target:
+    """Split a declared path at the first `#` and `?` outside of placeholders."""
+    masked = PLACEHOLDER.sub(lambda tag: "x" * len(tag[0]), text)
+    end = masked.find("#") if "#" in masked else len(text)
+    start = masked.find("?", 0, end) if "?" in masked[:end] else end
+    pairs, position = [], start + 1
+    for part in masked[position:end].split("&") if position < end else ():
+        name, _, value = text[position : position + len(part)].partition("=")
+        if name:
+            pairs.append((unquote_plus(name), _decode_literals(value)))
+        position += len(part) + 1
+    return Target(text[:start], tuple(pairs), text[end:])
+
+
+def _decode_literals(text: str) -> str:
+    pieces, end = [], 0
+    for tag in PLACEHOLDER.finditer(text):
+        pieces += [unquote_plus(text[end : tag.start()]), tag[0]]
+        end = tag.end()
+    return "".join((*pieces, unquote_plus(text[end:])))
 
 
 def literal(text: str) -> str:

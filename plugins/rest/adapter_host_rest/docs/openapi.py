@@ -11,6 +11,7 @@ from adapter_host import Authentication, Capability, Input, Operation
 from adapter_host_rest.arguments import BODILESS_METHODS
 from adapter_host_rest.config import ContentSpec, ResponseSpec, RestConfig
 from adapter_host_rest.route import Route
+from adapter_host_rest.route_query import Pair
 
 Data = dict[str, Any]
 
@@ -87,12 +88,13 @@ class _Paths:
 
     authenticated: bool
     _paths: dict[str, Data] = field(default_factory=dict)
-    _shapes: dict[tuple[tuple[str, ...], ...], Route] = field(default_factory=dict)
+    _shapes: dict[tuple[tuple[tuple[str, ...], ...], tuple[Pair, ...]], Route] = field(default_factory=dict)
     _ids: set[str] = field(default_factory=set)
 
     def build(self, routes: Iterable[Route]) -> dict[str, Data]:
         for route in routes:
-            first_route = self._shapes.setdefault(tuple(segment.literals for segment in route.segments), route)
+            shape = tuple(segment.literals for segment in route.segments), route.query
+            first_route = self._shapes.setdefault(shape, route)
             entry = self._paths.setdefault(first_route.title.partition(" ")[2], {})
             entry[route.spec.method.lower()] = self._operation(route, first_route)
         return self._paths
