@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
@@ -245,7 +245,11 @@ class ExposerConfig(Model):
 
     def operation_names(self) -> tuple[str, ...]:
         """Return the names by which the document can refer to the exposed operations; by default all of them."""
-        return tuple(spec.known_as for spec in find_operations(self))
+        return tuple(name for name, _ in self.named_operations())
+
+    def named_operations(self) -> Iterable[tuple[str, OperationSpec]]:
+        """Return the exposed operations with the names by which the document can refer to them; by default all."""
+        return [(spec.known_as, spec) for spec in find_operations(self)]
 
 
 class HttpExposerConfig(ExposerConfig):

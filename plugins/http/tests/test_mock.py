@@ -233,7 +233,7 @@ async def test_literal_path_takes_precedence_over_placeholder(start: Any) -> Non
     ],
 )
 async def test_operations_that_share_a_url(start: Any, name: str, arguments: dict[str, Any]) -> None:
-    operations = [
+    operations: list[dict[str, Any]] = [
         {"name": "feedback", "method": "GET", "inputParameters": [input_("worker", "query", required=True)]},
         {"name": "reviews", "method": "GET", "inputParameters": [input_("since", "query")]},
         {"name": "start", "method": "POST", "path": "/things?Action=Start"},
@@ -260,7 +260,7 @@ async def test_all_mocked_apis_share_one_port() -> None:
     document_["capability"]["consumes"] = [consumer(number) for number in range(20)]
     before = len(os.listdir("/dev/fd"))
     async with Host(document_, plugins=plugins(), settings=Settings(mock=True, environment={})) as host:
-        consumers = host.plans[0].consumers
+        consumers: list[Any] = list(host.plans[0].consumers)
         assert len(os.listdir("/dev/fd")) - before < len(consumers)
         assert len({URL(consumer.base_uri).port for consumer in consumers}) == 1
         results = [await consumer.operations()[0].call({}) for consumer in consumers]

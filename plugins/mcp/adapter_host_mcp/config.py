@@ -146,6 +146,6 @@ class McpConfig(HttpExposerConfig):
     def binary_limit(self) -> int | None:
         return parse_size(self.max_binary_size) if self.max_binary_size else None
 
-    def operation_names(self) -> tuple[str, ...]:
-        """Return the tools' names as clients see them; resources and prompts are named separately in MCP."""
-        return tuple(name for _, name in unique_names(self.tools))
+    def named_operations(self) -> list[tuple[str, OperationSpec]]:
+        """Return the tools by their names as clients see them; resources and prompts are named separately in MCP."""
+        return [(name, spec) for spec, name in unique_names(self.tools)]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from adapter_host import BuildContext, ExposerConfig, Location, did_you_mean
+from adapter_host import BuildContext, ExposerConfig, Location, OperationSpec, did_you_mean
 
 from .config import SkillConfig, SkillSpec, SkillToolSpec, SourceSpec
 
@@ -35,7 +35,13 @@ class Skill:
     def summary(self) -> dict[str, Any]:
         """Return the entry for the list of skills."""
         members = {key: self.description[key] for key in ("name", "description", "license") if key in self.description}
-        return {**members, "tools": [tool["name"] for tool in self.description["tools"]]}
+        return {**members, "tools": [tool["name"] for tool in self.tools]}
+
+    @property
+    def tools(self) -> list[dict[str, Any]]:
+        """Return the descriptions of the tools."""
+        tools: list[dict[str, Any]] = self.description["tools"]
+        return tools
 
 
 def compile_skills(config: SkillConfig, context: BuildContext) -> dict[str, Skill]:
@@ -110,14 +116,46 @@ class _ToolCompiler:
         """Yield the descriptions of the tools; report invalid ones."""
         names = set()
         for tool in self._skill.tools:
+            name = tool.name or (tool.from_.action if tool.from_ else None)
             with self._context.section() as section:
-                if tool.name in names:
-                    message = f"duplicate tool '{tool.name}' in skill '{self._skill.name}'"
+                if name in names:
+                    message = f"duplicate tool '{name}' in skill '{self._skill.name}'"
                     self._context.problem(message, tool, "name", code="duplicate-tool")
-                target = self._describe_target(tool)
-            names.add(tool.name)
-            if target is not None and not section.skipped:
-                yield {"name": tool.name, "description": tool.description, **target}
+                description = self._describe(tool, name)
+            if name is not None:
+                names.add(name)
+            if description is not None and not section.skipped:
+                yield description
+
+    def _describe(self, tool: SkillToolSpec, name: str | None) -> dict[str, Any] | None:
+        target = self._describe_target(tool)
+        if target is None:
+            return None
+        text = self._description(tool, tool.from_) if tool.from_ else tool.description
+        members = {"name": name, "description": text}
+        missing = [key for key, value in members.items() if value is None]
+        for key in missing:
+            reason = f"; '{tool.from_.action}' has none either" if tool.from_ and key == "description" else ""
+            self._context.problem(f"'{key}' is missing{reason}", tool, code="missing-key")
+        return None if missing else {**members, **target}
+
+    def _description(self, tool: SkillToolSpec, source: SourceSpec) -> str | None:
+        """Return the declared description, or else the only one of the source."""
+        if tool.description is not None:
+            return tool.description
+        operations = self._exposers[source.source_namespace].named_operations()
+        specs = [spec for name, spec in operations if name == source.action]
+        found = {text for spec in specs if (text := spec.description or spec.label or self._function_text(spec))}
+        return found.pop() if len(found) == 1 else None
+
+    def _function_text(self, spec: OperationSpec) -> str | None:
+        functions = {
+            f"{aggregate.namespace}.{function.name}": function
+            for aggregate in self._context.loaded.capability.aggregates
+            for function in aggregate.functions
+        }
+        function = functions.get(spec.ref or "")
+        return function.description if function else None
 
     def _describe_target(self, tool: SkillToolSpec) -> dict[str, Any] | None:
         if (tool.from_ is None) == (tool.instruction is None):

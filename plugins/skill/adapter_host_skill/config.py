@@ -15,10 +15,13 @@ class SourceSpec(Model):
 
 
 class SkillToolSpec(Model):
-    """One tool of a skill: that of another exposer (`from`), or a file with instructions (`instruction`)."""
+    """One tool of a skill: that of another exposer (`from`), or a file with instructions (`instruction`).
 
-    name: str
-    description: str
+    The name and the description of the former are by default those of its source.
+    """
+
+    name: str | None = None
+    description: str | None = None
     from_: SourceSpec | None = Field(None, alias="from")
     instruction: str | None = None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from adapter_host import BuildContext, CatalogEntry, HttpExposer, Operations, curl
@@ -43,10 +43,10 @@ class SkillExposer(HttpExposer[SkillConfig]):
 
 def _details(skill: Skill) -> dict[str, Any]:
     spec = skill.spec
-    tools = {
-        tool.name: tool.instruction or (tool.from_ and f"{tool.from_.source_namespace}.{tool.from_.action}")
-        for tool in spec.tools
-        if tool.name in skill.summary["tools"]
-    }
+    tools = {tool["name"]: tool.get("instruction") or _source(tool["invocationRef"]) for tool in skill.tools}
     members = {"description": spec.description, "location": spec.location, "tools": tools}
     return {key: value for key, value in members.items() if value}
+
+
+def _source(reference: Mapping[str, str]) -> str:
+    return f"{reference['targetNamespace']}.{reference['action']}"

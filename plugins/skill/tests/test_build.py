@@ -54,6 +54,15 @@ def test_usage(document: Document, authentication: Any, line: str) -> None:
     assert status.exposer.usage("http://h/x/") == line
 
 
+def test_tool_needs_a_description(document: Document, snapshot: SnapshotAssertion) -> None:
+    source = {"from": {"sourceNamespace": "tools", "action": "find"}}
+    declared = document({"name": "a", "description": "A", "tools": [source]})
+    declared["capability"]["exposes"][1]["tools"][0].pop("description", None)
+    with pytest.raises(ProblemsError) as caught:
+        build_host(declared)
+    assert [(problem.code, problem.message) for problem in caught.value.problems if not problem.warning] == snapshot
+
+
 def test_location_must_be_a_folder(document: Document, folder: Path, snapshot: SnapshotAssertion) -> None:
     skill = {"name": "a", "description": "A", "location": (folder / "SKILL.md").as_uri()}
     with pytest.raises(ProblemsError) as caught:

@@ -34,6 +34,26 @@ async def test_list_skills(serve: Serve) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("tool", "action", "name", "description"),
+    [
+        ({}, "find", "find", "Finds"),
+        ({"name": "seek"}, "find", "seek", "Finds"),
+        ({"description": "Seeks"}, "find", "find", "Seeks"),
+        ({}, "search", "search", "Searches"),
+    ],
+)
+async def test_tool_has_name_and_description_of_its_source(
+    serve: Serve, tool: dict[str, str], action: str, name: str, description: str
+) -> None:
+    source = {"from": {"sourceNamespace": "tools", "action": action}}
+    async with serve({"name": "a", "description": "A", "tools": [{**tool, **source}]}) as client:
+        (described,) = (await client("/skills/a")).data["tools"]
+        (listed,) = (await client("/skills")).data["skills"]
+    assert (described["name"], described["description"]) == (name, description)
+    assert listed["tools"] == [name]
+
+
 async def test_skill_details(serve: Serve, folder: Path) -> None:
     skill = {
         "name": "sowing",
