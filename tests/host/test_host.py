@@ -459,6 +459,17 @@ def test_folder_loads_every_capability(tmp_path: Path) -> None:
         host(tmp_path)
 
 
+def test_folder_below_a_folder_called_shared(tmp_path: Path) -> None:
+    """Only a folder `shared` within the given one has documents that others import from."""
+    (tmp_path / "shared/apis").mkdir(parents=True)
+    (tmp_path / "shared/apis/a.yaml").write_text(
+        "naftiko: 1.0.0-alpha2\ncapability: {consumes: [{type: fake, namespace: a}]}\n"
+    )
+    assert [plan.loaded.source.file for plan in host(tmp_path / "shared/apis").plans] == [
+        str(tmp_path / "shared/apis/a.yaml")
+    ]
+
+
 async def test_attached_to_an_application(session: aiohttp.ClientSession) -> None:
     seen: list[str] = []
 

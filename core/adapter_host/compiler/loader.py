@@ -25,7 +25,7 @@ def find_documents(paths: Sequence[str | Path]) -> Iterator[Source | Path]:
     """
     for path in map(Path, paths):
         if path.is_dir():
-            yield from (document for file in _files(path) if (document := _read_if_capability(file)) is not None)
+            yield from (document for file in _files(path) if (document := _read_if_capability(file, path)) is not None)
         else:
             yield path
 
@@ -35,7 +35,7 @@ def _files(folder: Path) -> list[Path]:
     return sorted(file for file in files if not any(part.startswith(".") for part in file.relative_to(folder).parts))
 
 
-def _read_if_capability(file: Path) -> Source | Path | None:
+def _read_if_capability(file: Path, folder: Path) -> Source | Path | None:
     try:
         source = Source.read(file)
     except ProblemsError:
@@ -43,7 +43,7 @@ def _read_if_capability(file: Path) -> Source | Path | None:
     capability = source.data.get("capability")
     if not isinstance(capability, dict):
         return source if "capability" in source.data else None
-    return source if "exposes" in capability or "shared" not in file.parts else None
+    return source if "exposes" in capability or "shared" not in file.relative_to(folder).parts else None
 
 
 def load_document(source: Source, plugins: Plugins, settings: Settings, *, strict: bool = False) -> LoadedCapability:
