@@ -84,6 +84,13 @@ def test_input_schema() -> None:
         ({"id": 5}, {}, {"id": 5}),
         ({"id": 5, "limit": None}, {}, {"id": 5, "limit": None}),
         ({"id": [1, {"a": "b"}]}, {}, {"id": [1, {"a": "b"}]}),
+        (
+            {"id": {"a": "{{user}}", "b": ["rest.user", 2, "x{{user}}"]}},
+            {"user": 1},
+            {"id": {"a": 1, "b": [1, 2, "x1"]}},
+        ),
+        ({"id": {"a": "{{user}}", "b": ["rest.user", 2], "c": {}}}, {}, {"id": {"b": [2], "c": {}}}),
+        ({"id": [["{{VAR}}", {"v": "a {{VAR}}"}]]}, {}, {"id": [["v", {"v": "a v"}]]}),
         ({"id": "user"}, {}, {"id": "user"}),
         ({"id": "id"}, {}, {"id": "id"}),
         ({"id": "elsewhere.user"}, {}, {"id": "elsewhere.user"}),
@@ -103,6 +110,13 @@ def test_input_schema() -> None:
 )
 async def test_with_values(with_: dict[str, Any], arguments: dict[str, Any], expected: dict[str, Any]) -> None:
     assert await sent(unit(with_=with_), **arguments) == expected
+
+
+def test_preview_of_nested_values_masks_secrets() -> None:
+    host = unit(with_={"id": {"a": ["{{VAR}}", "rest.user", "{{VAR}}-{{user}}"]}})
+    (operation,) = host.status()[0].exposer.operations.values()
+    assert operation.preview({"user": 1}) == {"arguments": {"id": {"a": ["{{VAR}}", 1, "{{VAR}}-1"]}}}
+    assert "'v'" not in repr(operation)
 
 
 def test_references_name_the_location_of_an_input() -> None:

@@ -383,6 +383,20 @@ async def test_mapped_result_has_its_own_status() -> None:
     assert (result.status, result.data) == (200, {"seat": "1"})
 
 
+async def test_values_of_steps_within_lists_and_mappings() -> None:
+    built = host(
+        call("ships"),
+        call("crew", ids={"of": ["$.ships[0].imo", "{{wanted}}"], "none": "$.ships[9]"}),
+        lookup("found", "ships", ["{{wanted}}", "2"], "name", match="imo"),
+        mappings=mapped(all={"names": ["$.found[0].name", "{{found.1.name}}"], "fixed": 1}),
+    )
+    assert {item.name for item in operation_of(built).inputs} == {"status", "limit", "note", "wanted"}
+    async with started(built, ships=SHIPS) as fake:
+        result = await built.call("front.go", {"wanted": "1"})
+        assert ("crew", {"ids": {"of": ["1", "1"]}}) in fake.calls
+    assert result.data == {"all": {"names": ["Star", "Dawn"], "fixed": 1}}
+
+
 def test_inputs_default_to_those_the_steps_use() -> None:
     built = host(
         call("ship"),

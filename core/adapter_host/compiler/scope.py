@@ -36,6 +36,39 @@ Getter = Callable[[Values], Any]
 Value = Reference | Template | Constant
 
 
+class Structure(Template):
+    """A list or a mapping with values of a call in it; absent ones are left out."""
+
+    __slots__ = ("_getters", "_is_list", "_previews")
+
+    def __init__(self, children: Mapping[str | int, Value], *, is_list: bool) -> None:
+        super().__init__(tuple(part for child in children.values() for part in _parts(child)))
+        self.constant, self.single = None, None
+        self._is_list = is_list
+        self._getters = tuple((key, compile_getter(child)) for key, child in children.items())
+        self._previews = tuple((key, _compile_preview(child)) for key, child in children.items())
+
+    def text(self, arguments: Values, encode: Callable[[str], str] = str) -> Any:
+        """Return the list or mapping of a call."""
+        return self._build(self._getters, arguments)
+
+    def preview(self, arguments: Values, encode: Callable[[str], str] = str) -> Any:
+        """Return the list or mapping of a call, with secrets by name."""
+        return self._build(self._previews, arguments)
+
+    def _build(self, getters: Iterable[tuple[str | int, Getter]], arguments: Values) -> Any:
+        present = {key: value for key, get in getters if (value := get(arguments)) is not ABSENT}
+        return list(present.values()) if self._is_list else present
+
+
+def _parts(value: Value) -> tuple[Part, ...]:
+    return value.parts if isinstance(value, Template) else (value,) if isinstance(value, Reference) else ()
+
+
+def _compile_preview(value: Value) -> Getter:
+    return value.preview if isinstance(value, Template) else compile_getter(value)
+
+
 def is_input(name: str) -> bool:
     """Return whether a name is that of a caller's input, and not of another value or a step result."""
     # The name of an input may begin with `$`, but not with a path.
@@ -76,7 +109,7 @@ class Scope:
                 self.declared[spec.name] = spec
             elif is_body_path(spec.value):
                 paths.append(spec)
-            elif isinstance(spec.value, str):
+            elif isinstance(spec.value, str | list | dict):
                 expressions.append(spec)
             else:
                 self.constants[spec.name] = spec.value
@@ -121,6 +154,8 @@ class Scope:
 
     def resolve(self, value: Any, loc: Loc) -> Value:
         """Resolve a value of the document."""
+        if isinstance(value, dict | list | tuple):
+            return self._resolve_structure(value, loc)
         if not isinstance(value, str):
             return Constant(value)
         if "{{" in value:
@@ -130,6 +165,13 @@ class Scope:
         if self._names_secret(value):
             return self._resolve_template("{{" + value + "}}", loc)
         return Constant(value)
+
+    def _resolve_structure(self, value: Any, loc: Loc) -> Value:
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        children = {key: self.resolve(child, (*loc, key)) for key, child in items}
+        if all(isinstance(child, Constant) for child in children.values()):
+            return Constant(value)
+        return Structure(children, is_list=not isinstance(value, dict))
 
     def lookup(self, name: str, loc: Loc) -> Part | None:
         """Look up the name in a template tag; None when it is not a name of this scope."""
