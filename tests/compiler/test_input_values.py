@@ -161,3 +161,31 @@ async def test_value_at_path_is_checked(arguments: dict[str, Any], message: str)
         await host.call("front.get", arguments)
     await host.stop()
     assert raised.value.message == message
+
+
+@pytest.mark.parametrize("consumed", [False, True])
+async def test_lengths_and_values_are_checked_over_rest_and_mcp(consumed: bool) -> None:
+    color = given("color", "query", type="string", values=["red", "green"])
+    code = given("code", "query", type="string", minLength=2, maxLength=3)
+    declared = {"inputParameters": [color, code]}
+    target = operation(
+        "do", inputParameters=[color, code] if consumed else [given("color", "query"), given("code", "query")]
+    )
+    unit: dict[str, Any] = {"call": "api.do", **({} if consumed else declared)}
+    async with offering(
+        resource("/a", target), rest=[resource("/a", {"method": "GET", **unit})], tools=[tool(**unit)]
+    ) as offered:
+        valid: dict[str, str] = {"color": "red", "code": "ab"}
+        assert (await offered.rest("GET", "/a?color=red&code=ab")).status == 200
+        assert not (await offered.tool("do", valid)).failed
+        for name, value in (("color", "blue"), ("code", "a"), ("code", "abcd")):
+            arguments = {**valid, name: value}
+            response = await offered.rest("GET", f"/a?color={arguments['color']}&code={arguments['code']}")
+            assert (response.status, response.data["parameter"]) == (400, name)
+            assert (await offered.tool("do", arguments)).failed
+        assert len(offered.api.seen) == 2
+        parameters = (await offered.rest("GET", "/openapi.json")).data["paths"]["/a"]["get"]["parameters"]
+        assert [each["schema"] for each in parameters] == [
+            {"type": "string", "enum": ["red", "green"]},
+            {"type": "string", "minLength": 2, "maxLength": 3},
+        ]

@@ -8,9 +8,10 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 from syrupy.assertion import SnapshotAssertion
 
-from adapter_host import ArgumentError, Input
+from adapter_host import ArgumentError, Input, InputSpec
 from adapter_host.operation.inputs import parse_number
 
 TYPES = ("string", "integer", "number", "boolean", "array", "object", None)
@@ -64,6 +65,31 @@ def test_type_error_messages(type_name: str, value: Any, snapshot: SnapshotAsser
         Input("x", type_name).check(value)
     assert caught.value.parameter == "x"
     assert caught.value.message == snapshot
+
+
+@pytest.mark.parametrize(
+    ("spec", "valid", "invalid", "message"),
+    [
+        ({"maxLength": 2}, ["", "ab", "é😀", [1, 2, 3], 12345], "abc", "at most 2 characters long (given 3)"),
+        ({"minLength": 2}, ["ab", "abc", []], "a", "at least 2 characters long (given 1)"),
+        ({"values": ["a", "b"]}, ["a", "b"], "c", 'one of "a", "b" (given "c")'),
+        ({"enum": ["a"], "values": ["b"]}, ["a", "b"], "A", 'one of "b", "a" (given "A")'),
+        ({"values": [1, 2.5], "type": "number"}, [1, 1.0, 2.5], 2, "one of 1, 2.5 (given 2)"),
+        ({"values": [1, 0]}, [1, 0], True, "one of 1, 0 (given true)"),
+        ({"values": [True]}, [True], 1, "one of true (given 1)"),
+        ({"values": [1, True], "type": "string"}, ["1", "true"], "0", 'one of "1", "true" (given "0")'),
+        ({"values": [None, "a"]}, [None, "a"], "", 'one of null, "a" (given "")'),
+    ],
+)
+def test_lengths_and_values(spec: dict[str, Any], valid: list[Any], invalid: Any, message: str) -> None:
+    declared = Input.declared(InputSpec.model_validate({"name": "x", **spec}))
+    for value in valid:
+        declared.check(value)
+        assert Draft202012Validator(declared.schema).is_valid(value)
+    with pytest.raises(ArgumentError) as caught:
+        declared.check(invalid)
+    assert (caught.value.parameter, caught.value.message) == ("x", f"'x' must be {message}")
+    assert not Draft202012Validator(declared.schema).is_valid(invalid)
 
 
 @pytest.mark.parametrize(

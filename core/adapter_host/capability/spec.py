@@ -72,6 +72,10 @@ class InputSpec(Model):
     description: str | None = None
     required: bool | None = None
     pattern: PatternText | None = None
+    min_length: int | None = Field(None, ge=0)
+    max_length: int | None = Field(None, ge=0)
+    values: ListField[Any] = ()
+    enum: ListField[Any] = ()
     value: Any = None
 
 

@@ -11,7 +11,7 @@ from adapter_host.document.messages import did_you_mean, join_words
 from adapter_host.document.source import Loc
 from adapter_host.errors import ArgumentError
 from adapter_host.expressions.template import ABSENT, Reference, Template
-from adapter_host.operation.inputs import Input
+from adapter_host.operation.inputs import Input, restrictions
 from adapter_host.operation.operation import Arguments
 
 from .references import normalize_name
@@ -163,14 +163,16 @@ def _matching_name(name: str, names: Sequence[str]) -> str | None:
 def declared_input(spec: InputSpec, inferred: Input | None = None) -> Input:
     """Return a declared input, completed by what is inferred from its use."""
     base = inferred or Input(spec.name)
+    inherited = {name: getattr(base, name) for name in ("pattern", "min_length", "max_length", "values")}
+    declared = {name: value for name, value in restrictions(spec).items() if value not in (None, ())}
     return Input(
         name=spec.name,
         type=spec.type or base.type,
         required=base.required or spec.in_ == "path" if spec.required is None else spec.required,
         description=spec.description or base.description,
         in_=spec.in_ or base.in_,
-        pattern=spec.pattern or base.pattern,
         whole=base.whole if spec.in_ in (None, "body") else False,
+        **{**inherited, **declared},
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from adapter_host.capability.loaded import LoadedCapability
@@ -47,7 +47,8 @@ def _containing_input(spec: InputSpec, *, whole: bool) -> Input:
     steps, rest = split_path(spec.value)
     name, inner = (_BODY, steps) if whole else (str(steps[0]), steps[1:])
     if not inner and not rest:
-        return Input(name, spec.type, bool(spec.required), spec.description, _BODY, spec.pattern, whole)
+        declared = Input.declared(spec)
+        return replace(declared, name=name, in_=_BODY, whole=whole)
     type_name = None if not inner else "array" if isinstance(inner[0], int) else "object"
     description = f"{spec.value}: {spec.description or spec.name}"
     return Input(name, type_name, bool(spec.required), description, _BODY, whole=whole)
@@ -66,7 +67,7 @@ def _merge(first: Input, second: Input) -> Input:
 
 def _compile_getter(spec: InputSpec, loaded: LoadedCapability, *, whole: bool) -> Callable[[Mapping[str, Any]], Any]:
     find = _compile_path(spec, loaded)
-    declared = Input(spec.name, spec.type, pattern=spec.pattern)
+    declared = Input.declared(spec)
 
     def get(arguments: Mapping[str, Any]) -> Any:
         value = find(arguments.get(_BODY) if whole else arguments)

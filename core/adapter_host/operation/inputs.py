@@ -13,6 +13,7 @@ import orjson
 from adapter_host.capability.spec import InputSpec
 from adapter_host.errors import ArgumentError
 from adapter_host.expressions.pattern import Pattern, compile_pattern
+from adapter_host.expressions.template import text_of
 from adapter_host.json_nesting import NestingError, parse_json
 
 _ARTICLES: Final = {
@@ -62,10 +63,16 @@ class Input:
     pattern: str | None = None
     whole: bool = False
     implicit: bool = True
+    min_length: int | None = None
+    max_length: int | None = None
+    values: tuple[Any, ...] = ()
     _compiled: Pattern | None = field(init=False, repr=False, compare=False)
+    _is_restricted: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_compiled", compile_pattern(self.pattern) if self.pattern else None)
+        is_restricted = bool(self.values) or self.min_length is not None or self.max_length is not None
+        object.__setattr__(self, "_is_restricted", is_restricted)
 
     @classmethod
     def declared(cls, spec: InputSpec) -> Input:
@@ -76,8 +83,8 @@ class Input:
             required=bool(spec.required),
             description=spec.description,
             in_=spec.in_,
-            pattern=spec.pattern,
             whole=spec.in_ == "body" and spec.name == "body",
+            **restrictions(spec),
         )
 
     @property
@@ -90,6 +97,12 @@ class Input:
             schema["description"] = self.description
         if self.pattern:
             schema["pattern"] = self.pattern
+        if self.min_length is not None:
+            schema["minLength"] = self.min_length
+        if self.max_length is not None:
+            schema["maxLength"] = self.max_length
+        if self.values:
+            schema["enum"] = list(self.values)
         return schema
 
     def parse(self, text: str) -> Any:
@@ -102,11 +115,26 @@ class Input:
             raise self.type_error(text) from None
 
     def check(self, value: Any) -> None:
-        """Raise `ArgumentError` unless `value` is of the declared type and pattern."""
+        """Raise `ArgumentError` unless `value` is of the declared type, lengths, pattern and values."""
         if not JSON_TYPES.get(self.type or "", _accept_anything)(value):
             raise self.type_error(value)
+        if self._is_restricted:
+            self._check_restrictions(value)
         if self._compiled is not None and isinstance(value, str):
             self._check_pattern(self._compiled, value)
+
+    def _check_restrictions(self, value: Any) -> None:
+        if isinstance(value, str):
+            if self.max_length is not None and len(value) > self.max_length:
+                message = f"'{self.name}' must be at most {self.max_length} characters long (given {len(value)})"
+                raise ArgumentError(self.name, message)
+            if self.min_length is not None and len(value) < self.min_length:
+                message = f"'{self.name}' must be at least {self.min_length} characters long (given {len(value)})"
+                raise ArgumentError(self.name, message)
+        # In Python, 1 and true are equal.
+        if self.values and not any(value == known and _is_number(value) == _is_number(known) for known in self.values):
+            choices = ", ".join(map(_describe, self.values))
+            raise ArgumentError(self.name, f"'{self.name}' must be one of {choices} (given {_describe(value)})")
 
     def _check_pattern(self, pattern: Pattern, value: str) -> None:
         if len(value) > pattern.longest:
@@ -119,6 +147,18 @@ class Input:
         """Return the error for a value of another type."""
         expected = _ARTICLES.get(self.type or "", "a value")
         return ArgumentError(self.name, f"'{self.name}' must be {expected} (given {_describe(value)})")
+
+
+def restrictions(spec: InputSpec) -> dict[str, Any]:
+    """Return the fields of `Input` that restrict its values."""
+    values = (*spec.values, *spec.enum)
+    return {
+        "pattern": spec.pattern,
+        "min_length": spec.min_length,
+        "max_length": spec.max_length,
+        # YAML reads texts such as 1 and true as other types.
+        "values": tuple(map(text_of, values)) if spec.type == "string" else values,
+    }
 
 
 def _describe(value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
+from dataclasses import replace
 from re import Match
 from typing import Any, Final
 
@@ -279,15 +280,7 @@ def _input_name(tag: Match[str], specs: Mapping[str, InputSpec]) -> str:
 
 
 def _input(spec: InputSpec, **changes: Any) -> Input:
-    fields: dict[str, Any] = {
-        "name": spec.name,
-        "type": spec.type,
-        "required": bool(spec.required),
-        "description": spec.description,
-        "in_": spec.in_,
-        "pattern": spec.pattern,
-    }
-    return Input(**{**fields, **changes})
+    return replace(Input.declared(spec), **{"whole": False, **changes})
 
 
 def _constant_text(piece: Piece) -> str | None:
