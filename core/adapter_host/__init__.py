@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .auth.oauth2.metadata import metadata_urls as metadata_urls
     from .binds.binds import BindSource as BindSource
     from .capability.diagnostics import Section as Section
+    from .capability.input_constraints import InputConstraints as InputConstraints
     from .capability.loaded import LoadedCapability as LoadedCapability
     from .capability.media_types import BinarySize as BinarySize
     from .capability.media_types import MediaType as MediaType
@@ -140,6 +141,7 @@ _EXPORTS = {
     "capability.loaded": ("LoadedCapability",),
     "capability.media_types": ("BinarySize", "MediaType", "parse_size"),
     "capability.model": ("ListField", "Model"),
+    "capability.input_constraints": ("InputConstraints",),
     "capability.pattern_text": ("PatternText",),
     "capability.spec": (
         "Authentication",

@@ -71,6 +71,40 @@ def test_input_schema() -> None:
     assert nothing.input_schema == {"type": "object", "properties": {}, "additionalProperties": False}
 
 
+LIMITED = [
+    {"name": "size", "in": "query", "type": "string", "values": ["s", "l"]},
+    {"name": "note", "in": "query", "type": "string", "minLength": 2, "maxLength": 4},
+]
+
+
+@pytest.mark.parametrize(
+    ("declared", "expected"),
+    [
+        ([], {"size": {"enum": ["s", "l"]}, "note": {"minLength": 2, "maxLength": 4}}),
+        (
+            [{"name": "size"}, {"name": "note", "maxLength": 3}],
+            {"size": {"enum": ["s", "l"]}, "note": {"minLength": 2, "maxLength": 3}},
+        ),
+        (
+            [{"name": "size", "type": "string", "values": ["s"]}, {"name": "note"}],
+            {"size": {"enum": ["s"]}, "note": {"minLength": 2, "maxLength": 4}},
+        ),
+        ([{"name": "size", "type": "integer"}, {"name": "note", "type": "array"}], {"size": {}, "note": {}}),
+    ],
+)
+async def test_limits_of_the_target_apply_to_inputs_of_its_type(declared: list[Any], expected: dict[str, Any]) -> None:
+    host = unit(LIMITED, inputParameters=declared)
+    schemas = {name: item.schema for name, item in inputs(host).items()}
+    assert {name: {k: v for k, v in schema.items() if k != "type"} for name, schema in schemas.items()} == expected
+
+
+async def test_limits_are_checked_before_the_call() -> None:
+    assert await sent(unit(LIMITED), size="s", note="abcd") == {"size": "s", "note": "abcd"}
+    for arguments in ({"size": "m"}, {"note": "a"}, {"note": "abcde"}):
+        with pytest.raises(ArgumentError, match=r"'(size|note)' must be "):
+            await sent(unit(LIMITED), **arguments)
+
+
 @pytest.mark.parametrize(
     ("with_", "arguments", "expected"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import orjson
@@ -180,6 +181,36 @@ def test_check_pattern() -> None:
     with pytest.raises(ArgumentError, match=r"'x' must match the pattern \^\[a-z\]\+\$"):
         declared.check("ABC")
     Input("x", None, pattern="^a").check(5)
+
+
+@pytest.mark.parametrize(
+    ("declared", "valid", "invalid", "message"),
+    [
+        (Input("x", "string", min_length=2), ["ab", "é\U0001f600"], ["", "\U0001f600"], "at least 2 characters long"),
+        (Input("x", "string", max_length=2), ["", "a\U0001f600"], ["abc"], "at most 2 characters long (given 3)"),
+        (Input("x", max_length=0), ["", 5, [1, 2]], ["a"], "at most 0 characters long (given 1)"),
+        (Input("x", min_length=1, max_length=2), ["a", "ab"], ["", "abc"], "1 to 2 characters long"),
+        (Input("x", min_length=2, max_length=2), ["ab"], ["a", "abc"], "2 characters long"),
+        (Input("x", "string", values=("a", "b c")), ["a", "b c"], ["", "A", "a "], 'one of "a", "b c"'),
+        (Input("x", "integer", values=(1, 20)), [1, 20, 1.0], [0, 2**70], "one of 1, 20 (given "),
+        (Input("x", values=(True,)), [True], [1, 1.0, False, "true", {"a": 1}], "one of true (given "),
+        (Input("x", values=(1,)), [1], [True], "one of 1 (given true)"),
+        (Input("x", "array", values=("a", 1)), [[], ["a", 1], ["1"]], [["a", "b"], [True], [None]], 'one of "a", 1'),
+        (Input("x", values=tuple("abcdefghijklmnopqrstuvw")), ["w"], ["x"], '"s", "t", ... (given '),
+    ],
+)
+def test_check_limits(declared: Input, valid: list[Any], invalid: list[Any], message: str) -> None:
+    for value in valid:
+        declared.check(value)
+    for value in invalid:
+        with pytest.raises(ArgumentError, match=re.escape(message)):
+            declared.check(value)
+
+
+def test_schema_of_limits() -> None:
+    text = Input("x", "string", min_length=0, max_length=5, values=("a", "b"))
+    assert text.schema == {"type": "string", "minLength": 0, "maxLength": 5, "enum": ["a", "b"]}
+    assert Input("x", "array", values=(1,)).schema == {"type": "array", "items": {"enum": [1]}}
 
 
 def test_input_schema() -> None:

@@ -11,9 +11,9 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from adapter_host.document.dialects import CANONICAL_VERSION, KNOWN_VERSIONS
 
+from .input_constraints import InputConstraints
 from .media_types import MediaType
 from .model import ListField, Model, walk
-from .pattern_text import PatternText
 
 ValueType = str
 """A declared type: string, number, integer, boolean, array or object; `binary` for bytes."""
@@ -63,19 +63,13 @@ class Authentication(Model):
     token_validation: str | None = None
 
 
-class InputSpec(Model):
+class InputSpec(InputConstraints):
     """A declared input of an operation; `value` makes it a constant."""
 
     name: str
     in_: Literal["query", "header", "path", "cookie", "body", "environment"] | None = Field(None, alias="in")
-    type: ValueType | None = None
     description: str | None = None
     required: bool | None = None
-    pattern: PatternText | None = None
-    min_length: int | None = Field(None, ge=0)
-    max_length: int | None = Field(None, ge=0)
-    values: ListField[Any] = ()
-    enum: ListField[Any] = ()
     value: Any = None
 
 

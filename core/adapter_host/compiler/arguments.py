@@ -163,7 +163,9 @@ def _matching_name(name: str, names: Sequence[str]) -> str | None:
 def declared_input(spec: InputSpec, inferred: Input | None = None) -> Input:
     """Return a declared input, completed by what is inferred from its use."""
     base = inferred or Input(spec.name)
-    inherited = {name: getattr(base, name) for name in ("pattern", "min_length", "max_length", "values")}
+    # The limits of an input of another type do not apply.
+    limits = base if spec.type in (None, base.type) or base.type is None else Input(spec.name)
+    inherited = {name: getattr(limits, name) for name in ("pattern", "min_length", "max_length", "values")}
     declared = {name: value for name, value in restrictions(spec).items() if value not in (None, ())}
     return Input(
         name=spec.name,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
 
+from adapter_host.capability.input_constraints import InputConstraints, describe_length
 from adapter_host.capability.spec import InputSpec
 from adapter_host.errors import ArgumentError
 from adapter_host.expressions.pattern import Pattern, compile_pattern
@@ -24,6 +25,9 @@ _ARTICLES: Final = {
     "array": "an array",
     "object": "an object",
 }
+
+_LISTED: Final = 20
+"""Allowed values in the message about another one."""
 
 
 def _is_number(value: Any) -> bool:
@@ -52,7 +56,8 @@ class Input:
 
     `in_` is its location in an HTTP request: path, query, header, cookie or body. `whole` means the complete body and
     not one field of it. An input that is not `implicit` is set only by the `with` of a document. An unsupported
-    `pattern` raises `PatternError`.
+    `pattern` raises `PatternError`. `values` are the allowed ones, for an array those of its elements; lengths are
+    those of text, in code points.
     """
 
     name: str
@@ -102,7 +107,8 @@ class Input:
         if self.max_length is not None:
             schema["maxLength"] = self.max_length
         if self.values:
-            schema["enum"] = list(self.values)
+            allowed = {"enum": list(self.values)}
+            schema.update({"items": allowed} if self.type == "array" else allowed)
         return schema
 
     def parse(self, text: str) -> Any:
@@ -124,17 +130,21 @@ class Input:
             self._check_pattern(self._compiled, value)
 
     def _check_restrictions(self, value: Any) -> None:
-        if isinstance(value, str):
-            if self.max_length is not None and len(value) > self.max_length:
-                message = f"'{self.name}' must be at most {self.max_length} characters long (given {len(value)})"
-                raise ArgumentError(self.name, message)
-            if self.min_length is not None and len(value) < self.min_length:
-                message = f"'{self.name}' must be at least {self.min_length} characters long (given {len(value)})"
-                raise ArgumentError(self.name, message)
+        shortest, longest = self.min_length, self.max_length
+        if isinstance(value, str) and not (shortest or 0) <= len(value) <= (len(value) if longest is None else longest):
+            expected = describe_length(shortest, longest)
+            raise ArgumentError(self.name, f"'{self.name}' must be {expected} (given {len(value)})")
+        if self.values:
+            for item in value if self.type == "array" else (value,):
+                if not self._is_allowed(item):
+                    allowed = _describe_values(self.values)
+                    raise ArgumentError(self.name, f"'{self.name}' must be one of {allowed} (given {_describe(item)})")
+
+    def _is_allowed(self, value: Any) -> bool:
+        # Elements of arrays are texts where the protocol carries text.
+        allowed = map(text_of, self.values) if self.type == "array" and isinstance(value, str) else self.values
         # In Python, 1 and true are equal.
-        if self.values and not any(value == known and _is_number(value) == _is_number(known) for known in self.values):
-            choices = ", ".join(map(_describe, self.values))
-            raise ArgumentError(self.name, f"'{self.name}' must be one of {choices} (given {_describe(value)})")
+        return any(value == each and isinstance(value, bool) == isinstance(each, bool) for each in allowed)
 
     def _check_pattern(self, pattern: Pattern, value: str) -> None:
         if len(value) > pattern.longest:
@@ -149,15 +159,18 @@ class Input:
         return ArgumentError(self.name, f"'{self.name}' must be {expected} (given {_describe(value)})")
 
 
-def restrictions(spec: InputSpec) -> dict[str, Any]:
+def _describe_values(values: Sequence[Any]) -> str:
+    texts = list(map(_describe, values[:_LISTED]))
+    return ", ".join([*texts, "..."] if len(values) > _LISTED else texts)
+
+
+def restrictions(spec: InputConstraints) -> dict[str, Any]:
     """Return the fields of `Input` that restrict its values."""
-    values = (*spec.values, *spec.enum)
     return {
         "pattern": spec.pattern,
         "min_length": spec.min_length,
         "max_length": spec.max_length,
-        # YAML reads texts such as 1 and true as other types.
-        "values": tuple(map(text_of, values)) if spec.type == "string" else values,
+        "values": spec.allowed_values,
     }
 
 

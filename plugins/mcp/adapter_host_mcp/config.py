@@ -9,11 +9,11 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 from adapter_host import (
     BinarySize,
     HttpExposerConfig,
+    InputConstraints,
     InputSpec,
     ListField,
     Model,
     OperationSpec,
-    PatternText,
     parse_size,
 )
 
@@ -101,15 +101,13 @@ ResourceSpec = Annotated[
 ]
 
 
-class McpArgumentSpec(Model):
-    """An argument of a prompt; `type` and `pattern` restrict its values and provide its completions."""
+class McpArgumentSpec(InputConstraints):
+    """An argument of a prompt; `type`, `values` and `pattern` provide its completions."""
 
     name: str
     label: str | None = None
     description: str | None = None
     required: bool = True
-    type: str | None = None
-    pattern: PatternText | None = None
 
 
 class McpMessageSpec(Model):

@@ -275,6 +275,16 @@ async def test_unknown_completion_target(mode: str, reference: Any, snapshot: Sn
     assert caught.value.message == snapshot
 
 
+async def test_values_of_an_argument(mode: str) -> None:
+    argument = {"name": "bean-type", "values": ["a b", "ab", "c"], "maxLength": 3}
+    async with serve_cafe(mode, {**BREW, "arguments": [argument], "template": TEMPLATE}) as client:
+        result = await client.complete(PromptReference(name="brew"), {"name": "bean-type", "value": "A"})
+        assert result.completion.values == ["a b", "ab"]
+        assert (await client.get_prompt("brew", {"bean-type": "a b"})).messages
+        with pytest.raises(MCPError, match='\'bean-type\' must be one of "a b", "ab", "c"'):
+            await client.get_prompt("brew", {"bean-type": "b"})
+
+
 async def test_no_completion_capability_without_choices(mode: str) -> None:
     async with serve_cafe(mode, {"name": "p", "arguments": [{"name": "name"}], "template": TEMPLATE}) as client:
         assert client.server_capabilities is not None

@@ -30,16 +30,20 @@ from adapter_host_mcp.exposer import McpExposer
 LEGAL = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
-def host(*tools: Mapping[str, Any], **exposed: Any) -> Host:
-    """Build a host that exposes these tools, without starting it."""
+def host_document(*tools: Mapping[str, Any], **exposed: Any) -> dict[str, Any]:
     keys = exposed or {"port": 0}
     exposer = {"type": "mcp", "namespace": "shop", "tools": list(tools), **keys}
     stock = {"type": "fake", "namespace": "stock", "operations": [{"name": "get"}]}
-    document = {
+    return {
         "naftiko": "1.0.0-alpha2",
         "info": {"label": "Shop"},
         "capability": {"consumes": [stock], "exposes": [exposer]},
     }
+
+
+def host(*tools: Mapping[str, Any], **exposed: Any) -> Host:
+    """Build a host that exposes these tools, without starting it."""
+    document = host_document(*tools, **exposed)
     plugins = Plugins({"mcp": adapter_host_mcp, "fake": FakePlugin()})
     return Host(document, plugins=plugins, settings=Settings(environment={}))
 
@@ -154,6 +158,26 @@ def with_output(schema: Mapping[str, Any], data: Any) -> McpExposer:
 
 
 ARRAY = {"type": "array", "items": {"type": "string"}}
+
+
+async def test_limits_of_inputs_are_checked_and_described() -> None:
+    inputs = [
+        {"name": "size", "type": "string", "values": ["s", "l"]},
+        {"name": "count", "type": "integer", "required": False, "values": [2, 4]},
+        {"name": "note", "type": "string", "required": False, "minLength": 2, "maxLength": 4},
+    ]
+    async with running(host_document(tool(inputParameters=inputs))) as served, Client(served.url("shop")) as client:
+        (listed,) = (await client.list_tools()).tools
+        assert listed.input_schema["properties"] == {
+            "size": {"type": "string", "enum": ["s", "l"]},
+            "count": {"type": "integer", "enum": [2, 4]},
+            "note": {"type": "string", "minLength": 2, "maxLength": 4},
+        }
+        assert not (await client.call_tool("get-item", {"size": "l", "count": 4, "note": "abcd"})).is_error
+        for invalid in ({"size": "m"}, {"size": "l", "count": 3}, {"size": "l", "note": "abcde"}):
+            result = await client.call_tool("get-item", invalid)
+            assert result.is_error
+            assert "must be " in result.content[0].text
 
 
 @pytest.mark.parametrize(

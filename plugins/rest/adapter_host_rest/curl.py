@@ -59,15 +59,24 @@ def _quoted_example(parameter: Input) -> str:
 
 
 def _example_text(parameter: Input) -> str:
-    example = _EXAMPLES.get(parameter.type or "")
+    example = _example(parameter)
+    if isinstance(example, str):
+        return example
     if example is None:
         return re.sub(r"[^A-Z0-9]+", "_", parameter.name.upper())
     return orjson.dumps(example).decode()
+
+
+def _example(parameter: Input) -> Any:
+    """Return a value of an input; None for any text."""
+    if parameter.values:
+        return [parameter.values[0]] if parameter.type == "array" else parameter.values[0]
+    return _EXAMPLES.get(parameter.type or "")
 
 
 def _body(route: Route) -> str:
     body_inputs = [parameter for parameter, location in route.located_inputs() if location == "body"]
     if any(parameter.whole for parameter in body_inputs):
         return "{}"
-    fields = {parameter.name: _EXAMPLES.get(parameter.type or "", "...") for parameter in body_inputs}
+    fields = {parameter.name: "..." if (value := _example(parameter)) is None else value for parameter in body_inputs}
     return orjson.dumps(fields).decode() if fields else ""

@@ -83,6 +83,53 @@ async def test_parameters_have_locations(serve: Any) -> None:
         assert whole == {"description": "All", "required": True, "content": content}
 
 
+LIMITED = {
+    "name": "pick",
+    "method": "POST",
+    "path": "/pick/{size}",
+    "inputParameters": [
+        {"name": "size", "in": "path", "type": "string", "required": True, "values": ["s", "x l"]},
+        {"name": "count", "in": "query", "type": "integer", "required": True, "values": [2, 4]},
+        {"name": "tags", "in": "query", "type": "array", "values": ["a", 1]},
+        {"name": "note", "in": "body", "type": "string", "minLength": 2, "maxLength": 4, "values": ["ab", "<b>"]},
+        {"name": "X-Code", "in": "header", "minLength": 2, "maxLength": 4, "pattern": "^[a-z<]*$"},
+    ],
+}
+
+
+async def test_limits_of_inputs_are_checked_and_described(serve: Any) -> None:
+    async with serve(LIMITED) as api:
+        operation = (await api("GET", "/openapi.json")).data["paths"]["/pick/{size}"]["post"]
+        assert {each["name"]: each["schema"] for each in operation["parameters"]} == {
+            "size": {"type": "string", "enum": ["s", "x l"]},
+            "count": {"type": "integer", "enum": [2, 4]},
+            "tags": {"type": "array", "items": {"enum": ["a", 1]}},
+            "X-Code": {"type": "string", "minLength": 2, "maxLength": 4, "pattern": "^[a-z<]*$"},
+        }
+        body = operation["requestBody"]["content"]["application/json"]["schema"]["properties"]
+        assert body == {"note": {"type": "string", "minLength": 2, "maxLength": 4, "enum": ["ab", "<b>"]}}
+        page = (await api("GET", "/docs")).body.decode()
+        assert "string; one of s, x l" in page
+        assert "array; one of a, 1" in page
+        assert "string; at least 2 characters; at most 4 characters; pattern ^[a-z&lt;]*$" in page
+        valid = {"headers": {"X-Code": "ab"}, "json": {"note": "ab"}}
+        assert (await api("POST", "/pick/x%20l?count=4&tags=a&tags=1", **valid)).status == 200
+        assert api.up.calls[-1][1] == {"size": "x l", "count": 4, "tags": ["a", "1"], "X-Code": "ab", "note": "ab"}
+        for path, changes, name in (
+            ("/pick/m?count=4", {}, "size"),
+            ("/pick/s?count=3", {}, "count"),
+            ("/pick/s?count=4&tags=b", {}, "tags"),
+            ("/pick/s?count=4", {"json": {"note": "a"}}, "note"),
+            ("/pick/s?count=4", {"json": {"note": "abc"}}, "note"),
+            ("/pick/s?count=4", {"headers": {"X-Code": "abcde"}}, "X-Code"),
+        ):
+            refused = await api("POST", path, **{**valid, **changes})
+            assert (refused.status, refused.data["parameter"]) == (400, name)
+        assert len(api.up.calls) == 1
+        (status,) = api.host.status()
+        assert f"{api.url}/pick/s?count=2" in (status.exposer.usage(api.url) or "")
+
+
 async def test_paths_of_the_same_shape_are_merged(serve: Any) -> None:
     async with serve(ORDER, READ) as api:
         (path,) = (await api("GET", "/openapi.json")).data["paths"].items()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from adapter_host import Input
+from adapter_host import Input, text_of
 
 from .prompts import Prompt
 from .resources import Resource
@@ -25,6 +25,8 @@ def choices(declared: Input) -> tuple[str, ...]:
     """Return the possible values of an input in the document's order, or none when they are not enumerated."""
     if declared.type == "boolean":
         return ("true", "false")
+    if declared.values and declared.type != "array":
+        return tuple(map(text_of, declared.values))
     alternation = _ALTERNATION.fullmatch(declared.pattern or "")
     values = alternation[1].split("|") if alternation else []
     if not all(map(_LITERAL.fullmatch, values)):

@@ -20,7 +20,7 @@ from adapter_host import (
     OperationSpec,
     Result,
 )
-from adapter_host_mcp.config import McpPromptSpec
+from adapter_host_mcp.config import McpArgumentSpec, McpPromptSpec
 
 _PLACEHOLDER: Final = re.compile(r"\{\{\s*([A-Za-z0-9_.-]+)\s*\}\}")
 _SECTION: Final = re.compile(r"\{\{\s*[#^>!/][^{}]*\}\}")
@@ -75,9 +75,7 @@ def _build_prompt(spec: McpPromptSpec, context: BuildContext) -> Prompt | None:
     location = context.location(spec.location, spec, "location") if spec.location else None
     if spec.location and location is None:
         return None
-    inputs = tuple(
-        Input(item.name, item.type, item.required, item.description, pattern=item.pattern) for item in spec.arguments
-    )
+    inputs = tuple(map(_input, spec.arguments))
     render = _from_file(location, inputs) if location else _from_template(spec, inputs, context)
     return Prompt(
         name=spec.name,
@@ -90,6 +88,19 @@ def _build_prompt(spec: McpPromptSpec, context: BuildContext) -> Prompt | None:
             spec.name, spec.description, inputs, _check_arguments(render, inputs), OperationSpec(name=spec.name)
         ),
         location=location,
+    )
+
+
+def _input(spec: McpArgumentSpec) -> Input:
+    return Input(
+        spec.name,
+        spec.type,
+        spec.required,
+        spec.description,
+        pattern=spec.pattern,
+        min_length=spec.min_length,
+        max_length=spec.max_length,
+        values=spec.allowed_values,
     )
 
 

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import orjson
 
+from adapter_host import text_of
+
 Data = Mapping[str, Any]
 
 _UNTAGGED: Final = "Operations"
@@ -95,8 +97,19 @@ def _parameters(parameters: Sequence[Data]) -> str:
 def _type(parameter: Data) -> str:
     schema = parameter.get("schema")
     if schema is not None:
-        return str(schema.get("type", "any"))
-    return "".join(f"{content['schema'].get('type', 'any')} ({name})" for name, content in parameter["content"].items())
+        return _type_and_limits(schema)
+    return "".join(f"{_type_and_limits(content['schema'])} ({name})" for name, content in parameter["content"].items())
+
+
+def _type_and_limits(schema: Data) -> str:
+    allowed = schema.get("enum") or schema.get("items", {}).get("enum")
+    limits = {
+        "one of": allowed and ", ".join(map(text_of, allowed)),
+        "at least": "minLength" in schema and f"{schema['minLength']} characters",
+        "at most": "maxLength" in schema and f"{schema['maxLength']} characters",
+        "pattern": schema.get("pattern"),
+    }
+    return "; ".join([str(schema.get("type", "any")), *(f"{key} {text}" for key, text in limits.items() if text)])
 
 
 def _body(body: Data | None) -> str:
