@@ -31,8 +31,8 @@ def test_existing_file_is_kept(
     else:
         output.write_text("mine")
     assert main([*arguments, "-o", str(output)]) == 2
-    message = f"adapter-host: {arguments[0]}: 'mine.yaml' already exists; choose another file, or add --force"
-    assert capsys.readouterr().err.splitlines()[-1] == message
+    message = f"adapter-host {arguments[0]}: 'mine.yaml' already exists; choose another file, or add --force"
+    assert capsys.readouterr().err.splitlines()[0] == message
     assert output.is_symlink() if broken_link else output.read_text() == "mine"
     assert not Path("elsewhere.yaml").exists()
 

@@ -121,5 +121,6 @@ def test_override_of_an_unknown_namespace(
     option = ("--base-uri", "apo=http://127.0.0.1:9")
     served = command("serve", "a.yaml", *option)
     assert main([*arguments, *option]) == served.returncode == 2
-    message = "adapter-host: --base-uri: unknown namespace 'apo' (known: api)"
-    assert capsys.readouterr().err.splitlines()[-1] == served.stderr.splitlines()[-1] == message
+    message = "--base-uri: unknown namespace 'apo' (known: api)"
+    assert served.stderr.splitlines()[0] == f"adapter-host serve: {message}"
+    assert capsys.readouterr().err.splitlines()[0] == f"adapter-host {arguments[0]}: {message}"

@@ -226,3 +226,17 @@ def test_core_version_range(installed: str, range: str, tmp_path: Path, monkeypa
 def test_plugins_without_action_lists(capsys: Any) -> None:
     assert main(["plugins"]) == (1 if Plugins.installed().failed else 0)
     assert capsys.readouterr().out.startswith("plugin ")
+
+
+def test_unusable_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whether a folder cannot be looked up, or has a file in its path, there is one line and no traceback."""
+    (tmp_path / "file").write_text("")
+    for folder, reason in (
+        (tmp_path / "file" / "new", "Not a directory"),
+        (tmp_path / ("n" * 300), "File name too long"),
+    ):
+        assert main(["plugins", "new", "wire", "--kind", "exposer", "--into", str(folder)]) == 2
+        message, hint = capsys.readouterr().err.splitlines()
+        assert message.startswith("adapter-host plugins")
+        assert message.endswith(reason)
+        assert hint.startswith("Run ")

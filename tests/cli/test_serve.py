@@ -57,7 +57,7 @@ async def test_signal_completes_calls_in_flight(number: signal.Signals, serve: S
         assert await call == (200, ["one", "two"])
         code, err = await served.wait_until_exit()
         assert code == 0
-        assert "draining: 1 calls in flight" in err
+        assert "draining: 1 call in flight" in err
 
 
 async def wait_until_refused(served: Serving) -> None:

@@ -192,7 +192,7 @@ def test_options_that_exclude_workers(
     (tmp_path / "shop.yaml").write_text(DOCUMENT)
     result = command("serve", "shop.yaml", *options, environment=SECRET)
     assert result.returncode == code
-    assert result.stderr.splitlines()[-1] == snapshot
+    assert result.stderr.splitlines()[0] == snapshot
 
 
 def test_exposer_with_own_listener(tmp_path: Path, command: Command, snapshot: SnapshotAssertion) -> None:

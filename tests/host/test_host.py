@@ -218,7 +218,7 @@ async def test_drain_timeout_cuts_off_calls(session: aiohttp.ClientSession, capl
     async with served:
         call = asyncio.create_task(fetch(session, f"{served.status()[0].url}/get"))
         await held.entered.wait()
-    assert "drain timeout: 1 calls in flight are cancelled" in caplog.text
+    assert "drain timeout: cancelling 1 call in flight" in caplog.text
     with pytest.raises(aiohttp.ClientError):
         await call
 
@@ -243,7 +243,7 @@ async def test_call_limit(session: aiohttp.ClientSession) -> None:
         call = asyncio.create_task(fetch(session, url))
         await held.entered.wait()
         status, body = await fetch(session, url)
-        assert (status, b"concurrency limit reached (1 calls)" in body) == (503, True)
+        assert (status, b"concurrency limit reached (1 call)" in body) == (503, True)
         held.release.set()
         assert (await call)[0] == 200
         assert (await fetch(session, url))[0] == 200

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from adapter_host.document.messages import closest_match, format_value, join_words
+from adapter_host.document.messages import closest_match, count_noun, format_value, join_words
 from adapter_host.document.source import Loc, Source
 from adapter_host.errors import Problem
 
@@ -31,7 +31,7 @@ _BOUNDS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
     "greater_than_equal": lambda context: f"at least {context['ge']}",
     "less_than_equal": lambda context: f"at most {context['le']}",
     "literal_error": lambda context: f"one of {context['expected']}",
-    "string_too_long": lambda context: f"at most {context['max_length']} characters long",
+    "string_too_long": lambda context: f"at most {count_noun(context['max_length'], 'character')} long",
     "string_pattern_mismatch": lambda context: f"text that matches {context['pattern']}",
 }
 

@@ -6,7 +6,6 @@ Exit codes: 0 success (also with warnings); 1 a document has problems, or a plug
 
 from __future__ import annotations
 
-import argparse
 import gc
 import os
 import sys
@@ -17,6 +16,8 @@ from typing import Any
 from adapter_host.errors import AdapterHostError, ProblemsError
 
 from .escapes import escape
+from .parser import Parser
+from .parser import UsageError as UsageError
 
 COMMANDS = {
     "serve": "serve capabilities until stopped",
@@ -39,15 +40,11 @@ GC_WHILE_SERVING = (10_000, 10, 10)
 """Garbage collector thresholds while serving, for the garbage of requests and reloads."""
 
 
-class UsageError(AdapterHostError):
-    """The arguments of the command are invalid."""
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     # Imported modules and compiled plans stay. Collecting them repeatedly would take a quarter of the start-up time.
     gc.set_threshold(*GC_WHILE_LOADING)
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="adapter-host",
         description="Serve HTTP APIs as REST routes, MCP tools and skills, from YAML files (capabilities).",
     )
@@ -56,16 +53,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     args = list(sys.argv[1:] if arguments is None else arguments)
     for name, summary in COMMANDS.items():
-        command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        subparser = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
         if name in args[:1]:
             # Import only the requested command, to start fast.
-            _module(name).add_options(command)
-    options = parser.parse_args(args)
+            _module(name).add_options(subparser)
+    command = parser
     try:
+        options, unknown = parser.parse_known_args(args)
+        command = commands.choices[options.command]
+        if unknown:
+            command.reject(unknown)
         return int(_module(options.command).run(options))
     except UsageError as error:
-        commands.choices[options.command].print_usage(sys.stderr)
-        print_error(error)
+        command = error.parser or command
+        print_error(error, command.prog)
+        print(command.hint(), file=sys.stderr)
         return 2
     except ProblemsError as error:
         print_problems(error)
@@ -85,9 +87,9 @@ def _module(command: str) -> Any:
     return import_module(f"adapter_host.cli.{_MODULES.get(command, command)}")
 
 
-def print_error(error: AdapterHostError) -> None:
+def print_error(error: AdapterHostError, program: str = "adapter-host") -> None:
     """Print an error of the command on one line."""
-    print(f"adapter-host: {escape(str(error))}", file=sys.stderr)
+    print(f"{program}: {escape(str(error))}", file=sys.stderr)
 
 
 def print_problems(error: ProblemsError) -> None:

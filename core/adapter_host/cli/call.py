@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
             return 0
         return asyncio.run(_call(host, target, arguments))
     except ArgumentError as error:
-        raise UsageError(f"call: {error.message}") from error
+        raise UsageError(f"{error.message}") from error
     except UpstreamStatusError as error:
         print_error(error)
         _write_body(error.body, error.media_type)
@@ -146,10 +146,10 @@ def _find_target(name: str, targets: Sequence[CallTarget]) -> CallTarget:
     if not matches:
         names = [target.names[0] for target in targets]
         choices = ", ".join(dict.fromkeys(names[:10]))
-        raise UsageError(f"call: unknown operation '{name}'{did_you_mean(name, names) or f' (known: {choices})'}")
+        raise UsageError(f"unknown operation '{name}'{did_you_mean(name, names) or f' (known: {choices})'}")
     if len({target.upstream for target in matches}) > 1:
         qualified_names = ", ".join(target.names[-1] for target in matches[:10])
-        raise UsageError(f"call: operation '{name}' is ambiguous; use one of: {qualified_names}")
+        raise UsageError(f"operation '{name}' is ambiguous; use one of: {qualified_names}")
     return matches[0]
 
 
@@ -168,12 +168,12 @@ def _read_body(option: str, inputs: Sequence[Input]) -> dict[str, Any]:
         text = sys.stdin.read() if option == "-" else Path(option[1:]).read_text() if option.startswith("@") else option
         body = orjson.loads(text)
     except OSError as error:
-        raise UsageError(f"call: --body: cannot read '{option[1:]}': {error.strerror}") from error
+        raise UsageError(f"--body: cannot read '{option[1:]}': {error.strerror}") from error
     except ValueError as error:
-        raise UsageError("call: --body is not valid JSON") from error
+        raise UsageError("--body is not valid JSON") from error
     body_input = next((parameter for parameter in inputs if parameter.whole), None)
     if body_input is not None:
         return {body_input.name: body}
     if not isinstance(body, dict):
-        raise UsageError("call: --body is not a JSON object")
+        raise UsageError("--body is not a JSON object")
     return body

@@ -51,9 +51,9 @@ def _select(documents: Mapping[str, Mapping[str, Any]], namespace: str | None, f
     if namespace is not None and namespace in documents:
         return documents[namespace]
     if not documents:
-        raise UsageError(f"export: '{file}' has no exposer with an OpenAPI document; add one of type rest")
+        raise UsageError(f"'{file}' has no exposer with an OpenAPI document; add one of type rest")
     names = ", ".join(documents)
     if namespace is None:
-        raise UsageError(f"export: '{file}' has several exposers; choose one with --exposer: {names}")
+        raise UsageError(f"'{file}' has several exposers; choose one with --exposer: {names}")
     hint = did_you_mean(namespace, documents) or f" (known: {names})"
-    raise UsageError(f"export: unknown exposer '{namespace}'{hint}")
+    raise UsageError(f"unknown exposer '{namespace}'{hint}")

@@ -43,7 +43,7 @@ def namespace(text: str) -> str:
 def run(options: argparse.Namespace) -> int:
     """Write the capability; report everything that it cannot express on standard error."""
     if is_url(options.source) and not options.allow_remote:
-        raise UsageError("import: SRC is a URL; add --allow-remote to fetch it")
+        raise UsageError("SRC is a URL; add --allow-remote to fetch it")
     check_output(options)
     warnings = WarningCollector()
     root = Documents(warnings, remote=options.allow_remote).open(options.source)

@@ -14,6 +14,8 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import Final, TextIO
 
+from adapter_host.document.messages import count_noun
+
 from .escapes import escape, to_json
 from .log_writer import LogWriter, Loss
 
@@ -84,7 +86,8 @@ def _encode(line: str) -> bytes:
 
 
 def _record(loss: Loss) -> logging.LogRecord:
-    message, arguments = "%d log lines were lost: %s", (loss.lines, loss.reason)
+    verb = "was" if loss.lines == 1 else "were"
+    message, arguments = "%s %s lost: %s", (count_noun(loss.lines, "log line"), verb, loss.reason)
     return logging.LogRecord("adapter_host", logging.WARNING, __file__, 0, message, arguments, None)
 
 

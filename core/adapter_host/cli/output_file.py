@@ -18,7 +18,10 @@ def add_output_options(parser: argparse.ArgumentParser) -> None:
 
 def check_output(options: argparse.Namespace) -> None:
     """Raise `UsageError` if the output file exists and `--force` is not set."""
-    if options.output is not None and not options.force and options.output.is_file():
+    output: Path | None = options.output
+    if output is None or options.force or _is_device(output):
+        return
+    if output.exists() or output.is_symlink():
         raise _exists(options)
 
 
@@ -43,4 +46,4 @@ def _is_device(output: Path) -> bool:
 
 
 def _exists(options: argparse.Namespace) -> UsageError:
-    return UsageError(f"{options.command}: '{options.output}' already exists; choose another file, or add --force")
+    return UsageError(f"'{options.output}' already exists; choose another file, or add --force")

@@ -30,7 +30,11 @@ def write_plugin(name: str, kind: str, folder: Path) -> list[Path]:
         raise UsageError(
             f"'{name}' is not a valid plugin name; use lower-case letters and digits, with '-' between words"
         )
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    try:
+        occupied = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+    except OSError as error:
+        raise UsageError(f"cannot write '{folder}': {error.strerror}") from error
+    if occupied:
         raise UsageError(f"'{folder}' already exists and is not empty; choose another folder with --into")
     values = _template_values(name, kind)
     files = {folder / target: _fill(text, values) for target, text in _templates(kind, values["package"])}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from adapter_host.compiler.loader import find_documents
 from adapter_host.compiler.plan import Plan
+from adapter_host.document.messages import count_noun
 from adapter_host.errors import Problem
 from adapter_host.host.loading import Document, load_documents
 from adapter_host.plugin.manager import Plugins
@@ -98,15 +99,11 @@ def _print_text(report: Report) -> None:
         print(escape(str(problem)), file=sys.stderr)
     problems, warnings = report.count(warning=False), report.count(warning=True)
     print(
-        f"{_count_noun(report.documents, 'capability', 'capabilities')}: "
-        f"{_count_noun(report.documents - report.refused, 'can', 'can')} run with "
-        f"{_count_noun(report.operations, 'operation', 'operations')}; "
-        f"{_count_noun(problems, 'problem', 'problems')}, {_count_noun(warnings, 'warning', 'warnings')}"
+        f"{count_noun(report.documents, 'capability', 'capabilities')}: "
+        f"{report.documents - report.refused} can run with "
+        f"{count_noun(report.operations, 'operation')}; "
+        f"{count_noun(problems, 'problem')}, {count_noun(warnings, 'warning')}"
     )
-
-
-def _count_noun(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
 
 
 def _print_json(report: Report) -> None:

@@ -30,6 +30,11 @@ def join_words(candidates: Iterable[str], conjunction: str = "or") -> str:
     return f"{', '.join(items[:-1])} {conjunction} {items[-1]}"
 
 
+def count_noun(number: int, noun: str, plural: str = "") -> str:
+    """Return ``1 call`` or ``2 calls``."""
+    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
+
+
 def format_value(value: object) -> str:
     """Return a value for a message: a scalar, shortened, or the type of a collection."""
     if isinstance(value, str):

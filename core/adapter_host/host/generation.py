@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from adapter_host.auth.credentials import IssuedCredentials
 from adapter_host.auth.oauth2.metadata import WELL_KNOWN
 from adapter_host.compiler.plan import ExposerPlan, Plan
+from adapter_host.document.messages import count_noun
 from adapter_host.errors import NotFoundError, Problem, ProblemsError
 from adapter_host.operation.limiter import CallLimiter, InFlightCounter
 from adapter_host.operation.operation import ConsumedOperation, Operation
@@ -176,7 +177,7 @@ class Generation:
         except TimeoutError:
             if idle is None:
                 self._refuse_calls()
-            _log.warning("drain timeout: %d calls in flight are cancelled", self.calls)
+            _log.warning("drain timeout: cancelling %s in flight", count_noun(self.calls, "call"))
 
     def _refuse_calls(self) -> None:
         self.draining = True

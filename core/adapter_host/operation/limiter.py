@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from adapter_host.document.messages import count_noun
 from adapter_host.errors import UnavailableError
 
 from .operation import Arguments, Call, Result
@@ -53,7 +54,7 @@ class CallLimiter(InFlightCounter):
         if self._closed:
             raise UnavailableError("the server is shutting down")
         if self.calls >= self._limit:
-            raise UnavailableError(f"concurrency limit reached ({self._limit} calls)")
+            raise UnavailableError(f"concurrency limit reached ({count_noun(self._limit, 'call')})")
         self.calls += 1
 
     def open(self) -> None:

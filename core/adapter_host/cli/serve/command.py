@@ -20,6 +20,7 @@ from adapter_host.cli import GC_WHILE_SERVING, UsageError
 from adapter_host.cli.escapes import escape
 from adapter_host.cli.logging import Log
 from adapter_host.cli.options import build_settings, check_namespaces
+from adapter_host.document.messages import count_noun
 from adapter_host.errors import ProblemsError, StartError
 from adapter_host.host.host import Host
 from adapter_host.plugin.exposer import Exposer
@@ -39,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     """Serve until a signal; return 0 after the drain."""
     paths = [*options.capability, *options.paths]
     if not paths:
-        raise UsageError("serve: no capability; run adapter-host serve FILE_OR_DIR")
+        raise UsageError("no capability; run adapter-host serve FILE_OR_DIR")
     log = Log(options.log_format, options.log_level, options.log_buffer)
     log.open()
     hang_up = HeldHangUp()
@@ -200,7 +201,7 @@ async def _serve(
         await asyncio.wait((stop_requested, stdio_session), return_when=asyncio.FIRST_COMPLETED)
         triggers.stop()
         ready.remove()
-        _log.info("draining: %d calls in flight", host.calls)
+        _log.info("draining: %s in flight", count_noun(host.calls, "call"))
         await host.drain()
     finally:
         ready.remove()

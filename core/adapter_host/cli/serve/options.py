@@ -46,7 +46,11 @@ def _add_network_options(group: argparse._ArgumentGroup) -> None:
         "--stdio", action="store_true", help="serve one client over standard input and output, without ports"
     )
     group.add_argument(
-        "--call-limit", type=int, default=1000, metavar="N", help="maximum concurrent calls per exposer (default: 1000)"
+        "--call-limit",
+        type=_positive,
+        default=1000,
+        metavar="N",
+        help="maximum concurrent calls per exposer (default: 1000)",
     )
     group.add_argument(
         "--response-limit", type=_size, default=10 * 1024 * 1024, metavar="SIZE",

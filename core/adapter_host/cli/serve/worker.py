@@ -9,6 +9,7 @@ import socket
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
+from adapter_host.document.messages import count_noun
 from adapter_host.errors import AdapterHostError, ProblemsError, StartError
 from adapter_host.host.host import Host
 from adapter_host.host.reloads import log_failed_reload
@@ -41,7 +42,7 @@ async def run_worker(host: Host, link: socket.socket, env_file: str | None) -> N
             task.cancel()
         reloader.fail_pending(StartError("the host is draining"))
         if host.calls:
-            _log.info("draining: %d calls in flight", host.calls)
+            _log.info("draining: %s in flight", count_noun(host.calls, "call"))
         await host.drain()
     finally:
         await host.stop()

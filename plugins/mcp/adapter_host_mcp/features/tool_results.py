@@ -152,7 +152,8 @@ def _upstream_text(error: UpstreamStatusError) -> str:
         return summary
     text = decode(error.body, error.media_type)
     if text is None:
-        text = f"[{len(error.body)} bytes of {bare_media_type(error.media_type) or 'unknown content'}]"
+        size = "1 byte" if len(error.body) == 1 else f"{len(error.body)} bytes"
+        text = f"[{size} of {bare_media_type(error.media_type) or 'unknown content'}]"
     return f"{summary}\n{text}"
 
 
