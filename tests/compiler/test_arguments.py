@@ -71,7 +71,7 @@ def test_input_schema() -> None:
     assert nothing.input_schema == {"type": "object", "properties": {}, "additionalProperties": False}
 
 
-LIMITED = [
+LIMITED: list[dict[str, Any]] = [
     {"name": "size", "in": "query", "type": "string", "values": ["s", "l"]},
     {"name": "note", "in": "query", "type": "string", "minLength": 2, "maxLength": 4},
 ]

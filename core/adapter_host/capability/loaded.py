@@ -40,7 +40,7 @@ class LoadedCapability:
     `callers` are the qualifiers of a caller's input in templates. A `partial` document is a fragment for others to
     import: its references to other operations are resolved there. `models` are all models with the YAML keys that
     lead to them. `skipped` describes the consumed operations that are left out because no model accepts them. Only
-    `diagnostics`, `secrets` and `files` change, during compilation.
+    `diagnostics`, `secrets`, `files` and the keys that plugins have read change, during compilation.
     """
 
     source: Source
@@ -53,6 +53,7 @@ class LoadedCapability:
     secrets: SecretUse
     skipped: tuple[Mapping[str, Any], ...]
     _files: dict[str, None]
+    _extensions: set[tuple[int, str]]
     _locs: Mapping[int, Loc] = field(repr=False)
 
     @classmethod
@@ -93,6 +94,7 @@ class LoadedCapability:
             secrets=secrets,
             skipped=tuple(skipped),
             _files=dict.fromkeys((source.file, *files)),
+            _extensions=set(),
             # An inherited model comes first where it was declared.
             _locs={id(model): loc for model, loc in reversed(models)},
         )
@@ -113,6 +115,14 @@ class LoadedCapability:
     def add_file(self, file: str) -> None:
         """Register a file that was read for the capability; `serve --reload` reloads when it changes."""
         self._files[file] = None
+
+    def note_extension(self, model: Model, key: str) -> None:
+        """Record that a plugin reads the key (`x-...`) of a model."""
+        self._extensions.add((id(model), key))
+
+    def is_extension_read(self, model: Model, key: str) -> bool:
+        """Return whether a plugin has read the key (`x-...`) of a model."""
+        return (id(model), key) in self._extensions
 
     @property
     def secret_files(self) -> tuple[str, ...]:

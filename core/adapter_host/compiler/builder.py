@@ -24,6 +24,7 @@ from adapter_host.plugin.manager import Plugins
 from adapter_host.plugin.step_type import StepType
 from adapter_host.settings import Settings
 
+from .extensions import warn_ineffective_extensions
 from .forward import ForwardCompiler, ForwardTarget
 from .operation import OperationCompiler
 from .plan import ExposerPlan, Plan
@@ -79,6 +80,7 @@ class _CapabilityCompiler:
         if not self._loaded.partial:
             exposers = tuple(self._compile_exposers(functions))
             self._check_unused(functions)
+        warn_ineffective_extensions(self._loaded, self._plugins)
         if self._loaded.diagnostics.errors:
             raise ProblemsError(self._loaded.diagnostics.problems)
         consumed = tuple(operation for operation in self._consumed if operation.refusal is None)

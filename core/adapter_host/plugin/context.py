@@ -101,6 +101,7 @@ class BuildContext:
         """Parse a plugin's own key (`x-...`) of `model`; return None when absent, or with a problem reported."""
         if key not in (model.model_extra or {}):
             return None
+        self.loaded.note_extension(model, key)
         return self._parse((model.model_extra or {})[key], self.loaded.loc(model, key), parsed_as)
 
     def read_section(self, parsed_as: type[ModelT], model: Model, *keys: str | int) -> ModelT | None:

@@ -304,35 +304,6 @@ def test_absolute_schema_is_a_link_out_of_the_folder(serve: Serve, tmp_path: Pat
         serve("avro", str(tmp_path / "document" / "x.avsc"), {})
 
 
-@pytest.mark.parametrize("form", ["{folder}/schemas/x y", "file://{folder}/schemas/x%20y", "file:///./schemas/x%20y"])
-@pytest.mark.parametrize("folder", ["document", "link"])
-@pytest.mark.parametrize(
-    ("raw_format", "suffix", "text"),
-    [
-        ("avro", ".avsc", '"string"'),
-        ("protobuf", ".proto", 'syntax = "proto3"; import "y.proto"; message A { B b = 1; }'),
-    ],
-)
-async def test_absolute_schema_below_a_link(
-    serve: Serve, api: Any, tmp_path: Path, form: str, folder: str, raw_format: str, suffix: str, text: str
-) -> None:
-    pytest.importorskip({"avro": "fastavro", "protobuf": "google.protobuf"}[raw_format])
-    (tmp_path / "link").symlink_to(tmp_path / "document")
-    files = {f"schemas/x y{suffix}": text, "schemas/y.proto": 'syntax = "proto3"; message B { string s = 1; }'}
-    host = serve(raw_format, form.format(folder=tmp_path / folder) + suffix, files)
-    body, data = (b"\x04ab", "ab") if raw_format == "avro" else (b"\x0a\x04\x0a\x02ab", {"b": {"s": "ab"}})
-    assert await call_with_response(host, api, body) == data
-
-
-def test_absolute_schema_is_a_link_out_of_the_folder(serve: Serve, tmp_path: Path) -> None:
-    pytest.importorskip("fastavro")
-    (tmp_path / "secret.avsc").write_text('"string"')
-    (tmp_path / "document").mkdir()
-    (tmp_path / "document" / "x.avsc").symlink_to(tmp_path / "secret.avsc")
-    with pytest.raises(ProblemsError, match="a schema must be in the document's folder or below"):
-        serve("avro", str(tmp_path / "document" / "x.avsc"), {})
-
-
 def test_symbolic_link_out_of_the_folder_is_rejected(serve: Serve, tmp_path: Path) -> None:
     pytest.importorskip("fastavro")
     (tmp_path / "secret.avsc").write_text('"string"')

@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
+from mcp_types import TextContent
 from syrupy.assertion import SnapshotAssertion
 
 import adapter_host_mcp
@@ -176,8 +177,10 @@ async def test_limits_of_inputs_are_checked_and_described() -> None:
         assert not (await client.call_tool("get-item", {"size": "l", "count": 4, "note": "abcd"})).is_error
         for invalid in ({"size": "m"}, {"size": "l", "count": 3}, {"size": "l", "note": "abcde"}):
             result = await client.call_tool("get-item", invalid)
+            (content,) = result.content
             assert result.is_error
-            assert "must be " in result.content[0].text
+            assert isinstance(content, TextContent)
+            assert "must be " in content.text
 
 
 @pytest.mark.parametrize(
