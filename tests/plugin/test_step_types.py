@@ -168,7 +168,7 @@ async def test_step_receives_its_with_values() -> None:
     result = await given(CALL, step(with_=values), arguments={"imo": "i", "deck": 3})
     assert result == {
         "number": 7,
-        "list": ["{{imo}}", 1],
+        "list": ["i", 1],
         "typed": 3,
         "text": "deck 3 of i",
         "path": {"name": "Aiko"},
