@@ -28,7 +28,7 @@ CAPABILITY = "capabilities/netbird-checkout.yaml"
 PORTS = {"netbird-checkout-rest": 8080, "netbird-checkout-mcp": 9090}
 PATH = "/v1/api/integrations/billing/checkout"
 TOOL = "create-checkout-session"
-ORDER = {"baseUrl": "https://app.example.com/plans/success", "priceID": "price_team"}
+ORDER = {"baseURL": "https://app.example.com/plans/success", "priceID": "price_team"}
 
 
 def main() -> int:

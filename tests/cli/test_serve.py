@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import aiohttp
@@ -17,6 +19,24 @@ from syrupy.assertion import SnapshotAssertion
 
 from tests.conftest import Command
 from tests.support.command import DOCUMENT, SECRET, Serve, Serving, Upstream
+from tests.support.paths import ROOT
+
+
+@pytest.mark.skipif(shutil.which("pgrep") is None, reason="this system has no pgrep")
+async def test_process_is_found_as_the_documentation_finds_it(tmp_path: Path) -> None:
+    pattern = re.findall(r"pkill -HUP -of '([^']+)'", (ROOT / "docs/how-to/secrets.md").read_text())
+    (tmp_path / "shop.yaml").write_text(DOCUMENT)
+    command = [Path(sysconfig.get_path("scripts")) / "adapter-host", "serve", "--mock", "shop.yaml"]
+    process = await asyncio.create_subprocess_exec(*command, cwd=tmp_path, stderr=asyncio.subprocess.PIPE)
+    assert process.stderr is not None
+    while b"serving" not in await process.stderr.readline():
+        assert process.returncode is None
+    found = subprocess.run(  # noqa: ASYNC221 - it ends at once
+        ["pgrep", "-f", *pattern], capture_output=True, text=True, check=True
+    ).stdout.split()
+    process.terminate()
+    await process.communicate()
+    assert str(process.pid) in found
 
 
 async def test_serve_until_signal(serve: Serve, upstream: Upstream) -> None:

@@ -19,6 +19,7 @@ from tests.support.paths import ROOT
 
 PAGE = ROOT / "docs/explanation.md"
 EXAMPLE = ROOT / "capabilities/netbird-checkout.yaml"
+ORDER = {"baseURL": "https://app.example.com/plans/success", "priceID": "price_team"}
 CHECKOUT = "/v1/api/integrations/billing/checkout"
 LONGEST = 12
 
@@ -82,7 +83,7 @@ async def test_from_a_rest_request_to_its_response(settings: Settings) -> None:
     async with Host(EXAMPLE, settings=settings) as host, aiohttp.ClientSession() as session:
         (url,) = [status.url for status in host.status() if status.type == "rest"]
         with traced() as entered:
-            async with session.post(f"{url}{CHECKOUT}", json={"priceID": "price_team"}) as response:
+            async with session.post(f"{url}{CHECKOUT}", json=ORDER) as response:
                 assert response.status == 200
     check(walk("rest"), entered)
 
@@ -94,7 +95,7 @@ async def test_from_a_tool_call_to_its_result(settings: Settings) -> None:
         async with Client(url) as client:
             (tool,) = (await client.list_tools()).tools
             with traced() as entered:
-                result = await client.call_tool(tool.name, {"body": {"priceID": "price_team"}})
+                result = await client.call_tool(tool.name, {"body": ORDER})
         assert not result.is_error
     check(walk("mcp"), entered)
 

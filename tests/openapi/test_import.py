@@ -280,6 +280,32 @@ def test_invalid_arguments(arguments: list[str], code: int, message: str, capsys
 
 
 @pytest.mark.parametrize(
+    ("reference", "reason"),
+    [
+        ("./a\0b.yaml#/schema", "it is not the name of a file"),
+        ("a%00b.yaml", "it is not the name of a file"),
+        ("loop/b.yaml", "it is not the name of a file"),
+        (f"{'n' * 300}.yaml", "cannot read: File name too long"),
+        (f"#/paths/{'9' * 1900}", "target not found"),
+        (f"#/tags/{'9' * 1900}", "target not found"),
+    ],
+)
+def test_reference_that_names_no_file(reference: str, reason: str, tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    responses = {"200": {"description": "", "content": {"application/json": {"schema": {"$ref": reference}}}}}
+    paths = {"/a": {"get": {"operationId": "a", "parameters": [{"$ref": reference}], "responses": responses}}}
+    document = {"openapi": "3.1.0", "info": {"title": "A", "version": "1"}, "tags": [{"name": "a"}], "paths": paths}
+    (tmp_path / "api.json").write_text(json.dumps(document))
+    assert main(["import", "openapi", str(tmp_path / "api.json"), "--allow-remote"]) == 0
+    assert reason in capsys.readouterr().err
+
+
+def test_source_that_is_no_url(capsys: Any) -> None:
+    assert main(["import", "openapi", "http://[", "--allow-remote"]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("openapi: 4.0.0\npaths: {}\n", "not an OpenAPI document of version 2.0 or 3.x (given 4.0.0)"),
@@ -500,3 +526,19 @@ def test_reference_bomb_is_limited(tmp_path: Path) -> None:
     assert len(json.dumps(converted)) < 100_000
     with pytest.raises(ProblemsError):
         imported({"openapi": "3.1.0"}, tmp_path)
+
+
+async def test_reference_in_a_remote_document_that_is_no_url(capsys: pytest.CaptureFixture[str]) -> None:
+    responses = {"200": {"description": "", "content": {"application/json": {"schema": {"$ref": "http://["}}}}}
+    paths = {"/a": {"get": {"operationId": "a", "responses": responses}}}
+    document = {"openapi": "3.1.0", "info": {"title": "A", "version": "1"}, "paths": paths}
+    app = web.Application()
+
+    async def handle(_: web.Request) -> web.Response:
+        return web.json_response(document)
+
+    app.router.add_get("/api.json", handle)
+    async with TestServer(app) as server:
+        url = str(server.make_url("/api.json"))
+        assert await asyncio.to_thread(main, ["import", "openapi", url, "--allow-remote"]) == 0
+    assert "it is not a URL" in capsys.readouterr().err

@@ -6,6 +6,7 @@ Exit codes: 0 success (also with warnings); 1 a document has problems, or a plug
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
@@ -33,6 +34,8 @@ COMMANDS = {
 _MODULES = {"import": "import_", "serve": "serve.command"}
 
 
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
 GC_WHILE_LOADING = (100_000, 50, 50)
 """Garbage collector thresholds while loading, when almost nothing becomes garbage."""
 
@@ -42,6 +45,33 @@ GC_WHILE_SERVING = (10_000, 10, 10)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
+    try:
+        try:
+            return _run(list(sys.argv[1:] if arguments is None else arguments))
+        finally:
+            if sys.stdout is not None:
+                # Later, an error of writing it could not be reported.
+                sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader of the output has exited.
+        _discard_output()
+        return 1
+    except OSError as error:
+        if error.errno not in _FULL or error.filename is not None:
+            raise
+        _discard_output()
+        print_error(AdapterHostError(f"cannot write the output: {error.strerror}"))
+        return 1
+
+
+def _discard_output() -> None:
+    """Discard what is still buffered, or the interpreter would fail to write it at its exit."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)
+
+
+def _run(args: Sequence[str]) -> int:
     # Imported modules and compiled plans stay. Collecting them repeatedly would take a quarter of the start-up time.
     gc.set_threshold(*GC_WHILE_LOADING)
     parser = Parser(
@@ -51,7 +81,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     version = metadata.version("adapter-host-core")
     parser.add_argument("--version", action="version", version=f"adapter-host {version}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    args = list(sys.argv[1:] if arguments is None else arguments)
     for name, summary in COMMANDS.items():
         subparser = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
         if name in args[:1]:
@@ -77,10 +106,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        # The reader of the output has exited; discard the rest.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
 
 
 def _module(command: str) -> Any:

@@ -23,6 +23,7 @@ MAX_TEXT: Final = 100_000_000
 MAX_REFERENCES: Final = 100
 """The maximum number of references that lead to one another."""
 
+_LONGEST_INDEX: Final = 10
 _LONGEST_REFERENCE: Final = 2000
 
 _OVERRIDING: Final = ("summary", "description")
@@ -111,8 +112,15 @@ class Documents:
 
     def _resolve_name(self, base: str, name: str) -> str:
         if is_url(base) or is_url(name):
-            return self._remote(urljoin(base, name) if is_url(base) else name)
-        path = (Path(base).parent / unquote(name)).resolve()
+            try:
+                return self._remote(urljoin(base, name) if is_url(base) else name)
+            except ValueError as error:
+                raise ReferenceNotFollowedError("it is not a URL") from error
+        try:
+            path = (Path(base).parent / unquote(name)).resolve()
+        except (OSError, RuntimeError, ValueError) as error:
+            # A loop of links is a RuntimeError, a NUL a ValueError.
+            raise ReferenceNotFollowedError("it is not the name of a file") from error
         if self._folder is None or not path.is_relative_to(self._folder):
             raise ReferenceNotFollowedError("it is outside the document's folder")
         return str(path)
@@ -133,7 +141,7 @@ def _find_pointer(data: Any, fragment: str) -> tuple[Loc, Any]:
         key = escaped.replace("~1", "/").replace("~0", "~")
         if isinstance(data, dict) and key in data:
             loc, data = (*loc, key), data[key]
-        elif isinstance(data, list) and key.isdecimal() and int(key) < len(data):
+        elif isinstance(data, list) and key.isdecimal() and len(key) < _LONGEST_INDEX and int(key) < len(data):
             loc, data = (*loc, int(key)), data[int(key)]
         else:
             raise ReferenceNotFollowedError("target not found")

@@ -76,7 +76,7 @@ class Listener:
             if shared:
                 bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             bound.bind((self.address, self.port))
-        except (OSError, OverflowError, UnicodeError) as error:
+        except (OSError, OverflowError, TypeError, ValueError) as error:
             bound.close()
             raise StartError(self._cannot_listen(error)) from error
         self.port = bound.getsockname()[1]
@@ -87,7 +87,7 @@ class Listener:
         config, loaded = self.mounts[0].exposer.config, self.mounts[0].plan.loaded
         return str(loaded.source.problem(loaded.loc(config, "port"), message, code="cannot-listen"))
 
-    def _cannot_listen(self, error: OSError | OverflowError | UnicodeError) -> str:
+    def _cannot_listen(self, error: Exception) -> str:
         config, loaded = self.mounts[0].exposer.config, self.mounts[0].plan.loaded
         reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else "no such host or port"
         concerns_port = isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES)
