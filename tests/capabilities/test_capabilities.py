@@ -29,7 +29,7 @@ FILES = sorted(FOLDER.glob("*.yaml"))
 LOOSE = {"forecast.yaml", "lighthouses.yaml", "netbird-checkout.yaml", "rentals.yaml"}
 """Keys that `--strict` rejects: of later versions, `x-example`, and the NetBird dialect."""
 
-ORDER = {"baseURL": "https://app.example.com/plans/success", "priceID": "price_team"}
+PLAN = {"baseURL": "https://app.example.com/plans/success", "priceID": "price_team"}
 CHECKOUT = {"session_id": "cs_example_51H8", "url": "https://checkout.example.com/c/pay/cs_example_51H8"}
 CONTROL = {"Authorization": "Bearer mock-BUSES_CONTROL_TOKEN"}
 DEPARTURES = {"sailings": [], "harbour": {"name": "name", "shelter": True}}
@@ -144,10 +144,10 @@ def sent(path: str, *, method: str = "GET", query: Any = None, body: Any = None)
 
 CALLS: dict[str, list[Rest | Tool | Resource | Prompt | Photograph]] = {
     "netbird-checkout-rest": [
-        Rest("/v1/api/integrations/billing/checkout", CHECKOUT, "POST", json=ORDER),
+        Rest("/v1/api/integrations/billing/checkout", CHECKOUT, "POST", json=PLAN),
     ],
     "netbird-checkout-mcp": [
-        Tool("create-checkout-session", CHECKOUT, {"body": ORDER}),
+        Tool("create-checkout-session", CHECKOUT, {"body": PLAN}),
     ],
     "stations-rest": [
         Rest("/stations/S-7/readings", sent("/stations/S-7/readings")),

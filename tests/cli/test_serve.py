@@ -26,8 +26,10 @@ from tests.support.paths import ROOT
 async def test_process_is_found_as_the_documentation_finds_it(tmp_path: Path) -> None:
     pattern = re.findall(r"pkill -HUP -of '([^']+)'", (ROOT / "docs/how-to/secrets.md").read_text())
     (tmp_path / "shop.yaml").write_text(DOCUMENT)
-    command = [Path(sysconfig.get_path("scripts")) / "adapter-host", "serve", "--mock", "shop.yaml"]
-    process = await asyncio.create_subprocess_exec(*command, cwd=tmp_path, stderr=asyncio.subprocess.PIPE)
+    program = Path(sysconfig.get_path("scripts")) / "adapter-host"
+    process = await asyncio.create_subprocess_exec(
+        program, "serve", "--mock", "shop.yaml", cwd=tmp_path, stderr=asyncio.subprocess.PIPE
+    )
     assert process.stderr is not None
     while b"serving" not in await process.stderr.readline():
         assert process.returncode is None
