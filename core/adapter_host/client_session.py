@@ -60,6 +60,10 @@ class _Connection(ResponseHandler):
         """Bytes of the body that are still to arrive; None if the body is chunked."""
         self._ended_cleanly = True
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._has_unread_data = unread_data_check(transport)
+
     @property
     def should_close(self) -> bool:
         return self._suspect or super().should_close
@@ -67,8 +71,7 @@ class _Connection(ResponseHandler):
     def is_connected(self) -> bool:
         if not super().is_connected():
             return False
-        transport = self.transport
-        return not (self._is_idle() and (self.should_close or (transport and unread_data_check(transport)())))
+        return not (self._is_idle() and (self.should_close or self._has_unread_data()))
 
     def set_response_params(self, **parameters: Any) -> None:
         self._requests += 1
