@@ -44,9 +44,9 @@ def access_middleware(
     Without `decodes_bodies`, reject requests with an encoded body.
     """
     attached = address is None
-    check_origin = _origin_check(settings, address) if address is not None else None
+    check_origin = None if address is None else _origin_check(settings, address)
     # The server of the outer application has its own limits, but aiohttp's has none for clients that do not read.
-    sends = SendWatch(settings, ConnectionLog("attached")) if address is None else None
+    sends = SendWatch(settings, ConnectionLog("attached")) if attached else None
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:

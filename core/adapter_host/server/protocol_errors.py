@@ -107,10 +107,6 @@ class HostServer(web.Server):
         super().__init__(handler, **arguments)
         self.rejections = RateLimitedLog(_log)
 
-    def __call__(self) -> HostProtocol:
-        """Return the protocol of a new connection."""
-        return HostProtocol(self, loop=self._loop, **self._kwargs)
-
 
 class HostRunner(web.AppRunner):
     """Runs an application by a `HostServer`."""
