@@ -62,7 +62,10 @@ def _run(paths: Sequence[str], options: argparse.Namespace, log: Log, hang_up: H
         print(escape(str(problem)), file=sys.stderr)
     ready = ReadyFile(options.ready_file)
     if options.workers > 1:
-        return _serve_by_workers(host, paths, options, ready, log, hang_up, stdio_exposer)
+        _check_workers(stdio_exposer)
+        host.require_secrets()
+        with contextlib.closing(SharedPorts(options.workers)) as ports:
+            return _supervise(host, paths, options, ready, log, hang_up, ports)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         triggers = ReloadTriggers(host, lambda: _watched_files(host, paths, options), options.watch_interval, hang_up)
         reloader = ProcessReloader(options.env_file, ready)
@@ -98,22 +101,12 @@ def _build_host(paths: Sequence[str], options: argparse.Namespace) -> Host:
     )
 
 
-def _serve_by_workers(
-    host: Host,
-    paths: Sequence[str],
-    options: argparse.Namespace,
-    ready: ReadyFile,
-    log: Log,
-    hang_up: HeldHangUp,
-    stdio_exposer: Exposer[Any] | None,
-) -> int:
+def _check_workers(stdio_exposer: Exposer[Any] | None) -> None:
+    """Raise `StartError` if several processes cannot serve."""
     if stdio_exposer is not None:
         raise StartError("--workers cannot be used with standard input and output; leave it out")
     if not hasattr(os, "fork") or not hasattr(socket, "SO_REUSEPORT"):
         raise StartError("--workers is not supported on this system; it needs fork and SO_REUSEPORT")
-    host.require_secrets()
-    with contextlib.closing(SharedPorts(options.workers)) as ports:
-        return _supervise(host, paths, options, ready, log, hang_up, ports)
 
 
 def _supervise(
