@@ -10,8 +10,6 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import seed as with_seed
 from hypothesis import strategies as st
 
 from adapter_host_http.request.request import PreparedHeaders, Request
@@ -19,6 +17,7 @@ from adapter_host_http.transport.aiohttp import AiohttpTransport
 from adapter_host_http.transport.base import Limits, Origin, Response, Transport, TransportError
 from adapter_host_http.transport.native import NativeTransport
 
+from .examples import fuzzer
 from .run import Fuzzer
 
 METHODS = ("GET", "GET", "HEAD", "POST", "PUT")
@@ -224,24 +223,11 @@ def open_fuzzer() -> Iterator[Fuzzer]:
         context = serving()
         server, port = runner.run(context.__aenter__())
 
-        def fuzz(seed: int, examples: int) -> None:
-            @with_seed(seed)
-            @settings(
-                max_examples=examples,
-                deadline=None,
-                database=None,
-                phases=(Phase.generate, Phase.shrink),
-                suppress_health_check=list(HealthCheck),
-                report_multiple_bugs=False,
-            )
-            @given(st.lists(exchanges(), min_size=1, max_size=6))
-            def check(planned: list[Exchange]) -> None:
-                server.exchanges = planned
-                runner.run(play_on_all(server, port))
-
-            check()
+        def check(planned: list[Exchange]) -> None:
+            server.exchanges = planned
+            runner.run(play_on_all(server, port))
 
         try:
-            yield fuzz
+            yield fuzzer(st.lists(exchanges(), min_size=1, max_size=6), check)
         finally:
             runner.run(context.__aexit__(None, None, None))

@@ -18,12 +18,11 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.test_utils import TestServer
 from aiohttp.typedefs import Handler
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import seed as with_seed
 
 from adapter_host.testing import Running, running
 from tests.support.raw_http import CLOSE, Connection, connect, exchange, status_of
 
+from .examples import fuzzer
 from .requests import Request, requests
 from .responses import IncompleteResponseError, Response, read_head, read_response
 from .run import Fuzzer
@@ -271,23 +270,7 @@ def open_fuzzer() -> Iterator[Fuzzer]:
         context = serving()
         target = runner.run(context.__aenter__())
 
-        def fuzz(seed: int, examples: int) -> None:
-            @with_seed(seed)
-            @settings(
-                max_examples=examples,
-                deadline=None,
-                database=None,
-                phases=(Phase.generate, Phase.shrink),
-                suppress_health_check=list(HealthCheck),
-                report_multiple_bugs=False,
-            )
-            @given(requests())
-            def check(request: Request) -> None:
-                runner.run(target.check(request))
-
-            check()
-
         try:
-            yield fuzz
+            yield fuzzer(requests(), lambda request: runner.run(target.check(request)))
         finally:
             runner.run(context.__aexit__(None, None, None))
