@@ -121,7 +121,7 @@ if TYPE_CHECKING:
     from .plugin.step_type import StepType as StepType
     from .regular_files import read_regular_file as read_regular_file
     from .server.access import PRINCIPAL as PRINCIPAL
-    from .server.connection_limits import address_reader as address_reader
+    from .server.connection.limits import address_reader as address_reader
     from .server.problem_json import problem_response as problem_response
     from .server.request_body import BodyTooLargeError as BodyTooLargeError
     from .server.request_body import UnreadableBodyError as UnreadableBodyError
@@ -216,7 +216,7 @@ _EXPORTS = {
     "plugin.step_type": ("StepType",),
     "regular_files": ("read_regular_file",),
     "server.access": ("PRINCIPAL",),
-    "server.connection_limits": ("address_reader",),
+    "server.connection.limits": ("address_reader",),
     "server.problem_json": ("problem_response",),
     "server.request_body": (
         "BodyTooLargeError",

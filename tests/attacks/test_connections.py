@@ -13,8 +13,8 @@ from typing import Any
 import orjson
 import pytest
 
-from adapter_host.server.connection_limits import address_reader
-from adapter_host.server.connection_log import CONNECTION_LIMIT, INTERVAL, ConnectionLog
+from adapter_host.server.connection.limits import address_reader
+from adapter_host.server.connection.log import CONNECTION_LIMIT, INTERVAL, ConnectionLog
 from adapter_host.testing import Running, running
 from tests.support.host_process import host_process
 from tests.support.raw_http import CLOSE, Connection, connect, exchange, raw_upstream, status_of

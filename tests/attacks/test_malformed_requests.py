@@ -11,8 +11,8 @@ import yaml
 from aiohttp import web
 
 from adapter_host import Host, Settings, attach
-from adapter_host.server.protocol_errors import malformation
-from adapter_host.server.rate_limited_log import RateLimitedLog
+from adapter_host.server.connection.protocol_errors import malformation
+from adapter_host.server.connection.rate_limited_log import RateLimitedLog
 from tests.support.raw_http import CLOSE, connect, exchange, status_of
 
 SECRET = b"s3cret-key"

@@ -18,10 +18,10 @@ from adapter_host.hosts import host_name, is_host, is_loopback, is_origin
 from adapter_host.operation.limiter import InFlightCounter
 from adapter_host.settings import Settings
 
-from .connection_log import ConnectionLog
+from .connection.log import ConnectionLog
+from .connection.progress import SendWatch
+from .connection.rate_limited_log import RateLimitedLog
 from .problem_json import problem_response
-from .progress import SendWatch
-from .rate_limited_log import RateLimitedLog
 from .request_body import has_coded_body, reject_coded_body, stop_decoding
 
 PRINCIPAL: Final = web.RequestKey("adapter_host_principal", Principal)

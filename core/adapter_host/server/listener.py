@@ -12,11 +12,11 @@ from aiohttp import web
 from adapter_host.errors import StartError
 from adapter_host.settings import Settings
 
-from .connections import Connections
+from .connection.connections import Connections
+from .connection.protocol import FOREVER, ConnectionSite
+from .connection.protocol_errors import HostRunner
 from .mounts import ExposerMount
 from .problem_json import problem_response
-from .protocol import FOREVER, ConnectionSite
-from .protocol_errors import HostRunner
 from .router import MountedApp, RootRouter, pass_through
 
 Key = tuple[str, int | str]

@@ -17,7 +17,7 @@ from adapter_host.settings import Settings
 
 from .access import access_middleware
 from .addresses import namespace_clashes
-from .requests import hide_version_on_prepare
+from .connection.requests import hide_version_on_prepare
 from .router import MountedApp, RootRouter, freeze_at
 
 

@@ -12,7 +12,7 @@ from yarl import URL
 
 from adapter_host.auth.oauth2.metadata import WELL_KNOWN
 
-from .requests import HostRequest
+from .connection.requests import HostRequest
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from aiohttp.streams import StreamReader
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from .problem_json import SERVER, problem_response
+from adapter_host.server.problem_json import SERVER, problem_response
 
 _SCHEMES: Final = ("http", "https")
 

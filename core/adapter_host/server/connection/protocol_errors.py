@@ -14,8 +14,8 @@ from typing import Any, Final
 from aiohttp import http_exceptions, web
 
 from adapter_host.operation.request_id import new_request_id
+from adapter_host.server.problem_json import problem_response
 
-from .problem_json import problem_response
 from .rate_limited_log import RateLimitedLog
 from .requests import RequestFactory
 

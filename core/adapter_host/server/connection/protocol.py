@@ -9,9 +9,10 @@ from typing import Final, cast
 from aiohttp import web
 from aiohttp.http import RawRequestMessage
 
-from .connection_log import BODY_TIMEOUT, HEADER_TIMEOUT, SEND_TIMEOUT
+from adapter_host.server.problem_json import problem_response
+
 from .connections import Connections
-from .problem_json import problem_response
+from .log import BODY_TIMEOUT, HEADER_TIMEOUT, SEND_TIMEOUT
 from .progress import Progress, is_send_stalled
 from .protocol_errors import HostProtocol, HostServer
 

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from adapter_host.settings import Settings
 
-from .connection_log import SEND_TIMEOUT, ConnectionLog
+from .log import SEND_TIMEOUT, ConnectionLog
 
 _MIN_INTERVAL: Final = 0.02
 _MAX_INTERVAL: Final = 1.0

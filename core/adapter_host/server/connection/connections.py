@@ -8,8 +8,8 @@ from weakref import WeakSet
 
 from adapter_host.settings import Settings
 
-from .connection_limits import AddressCounter, address_reader, descriptor_limits
-from .connection_log import ADDRESS_LIMIT, CONNECTION_LIMIT, DESCRIPTOR_LIMIT, EVICTED, ConnectionLog, Kind
+from .limits import AddressCounter, address_reader, descriptor_limits
+from .log import ADDRESS_LIMIT, CONNECTION_LIMIT, DESCRIPTOR_LIMIT, EVICTED, ConnectionLog, Kind
 from .progress import check_interval
 
 
