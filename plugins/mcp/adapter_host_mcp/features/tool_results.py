@@ -161,9 +161,6 @@ def _text_content(text: str) -> dict[str, Any]:
     return {"type": "text", "text": text}
 
 
-log = logging.getLogger("adapter_host.mcp")
-
-
 async def call_tool(
     tool: Tool,
     arguments: Arguments,
