@@ -99,6 +99,9 @@ def _input(parameter: Parameter) -> Data:
     return data
 
 
+_METHODS_WITH_BODY: Final = frozenset({"PATCH", "POST", "PUT"})
+
+
 def _body_inputs(body: Body | None) -> list[Data]:
     if body is None:
         return []
@@ -136,7 +139,10 @@ def _rest(api: Api) -> Data:
 
 
 def _exposed(api: Api, endpoint: Endpoint) -> Data:
-    return {"method": endpoint.method, "name": endpoint.name, "call": f"{api.namespace}.{endpoint.name}"}
+    bodiless = endpoint.method in _METHODS_WITH_BODY and not any(each.body for each in api.endpoints)
+    # States that there is no body, as a document without any body gets a warning.
+    declared: Data = {"inputParameters": []} if bodiless else {}
+    return {"method": endpoint.method, "name": endpoint.name, **declared, "call": f"{api.namespace}.{endpoint.name}"}
 
 
 def _mcp(api: Api) -> Data:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from adapter_host import ABSENT, ArgumentError, Input
+from adapter_host import ABSENT, ArgumentError, Input, did_you_mean
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -54,11 +54,20 @@ class ArgumentReader:
     query_fallback: _Fields
     """Body fields that are also accepted in the query."""
     body_argument: str | None
+    body_names: frozenset[str]
+    """The names of the body fields."""
+    locations: Mapping[str, str]
+    """Where requests carry the other inputs, by name."""
 
     @property
     def reads_body(self) -> bool:
         """Return whether any input is read from the body."""
         return self.body_argument is not None or bool(self.body_fields)
+
+    @property
+    def reads_outside_path(self) -> bool:
+        """Return whether any input is read from the query, a header or a cookie."""
+        return bool(self.query or self.headers or self.cookies)
 
     @property
     def request_headers(self) -> tuple[str, ...]:
@@ -94,11 +103,20 @@ class ArgumentReader:
             arguments[self.body_argument] = body
         if isinstance(body, dict):
             arguments.update({field.name: body[field.name] for field in self.body_fields if field.name in body})
+            if self.body_argument is None and not body.keys() <= self.body_names:
+                raise self._unknown_field(body)
         elif self.body_argument is None:
             raise ArgumentError(BODY_PARAMETER, "the body must be a JSON object")
 
+    def _unknown_field(self, body: Mapping[str, Any]) -> ArgumentError:
+        name = next(name for name in body if name not in self.body_names)
+        if location := self.locations.get(name):
+            return ArgumentError(name, f"{name!r} is not a field of the body; send it in the {location} only")
+        hint = did_you_mean(name, self.body_names) or f" (known: {', '.join(sorted(self.body_names))})"
+        return ArgumentError(name, f"unknown parameter {name!r} in the body{hint}")
 
-def compile_argument_reader(method: str, inputs: Iterable[Input], variables: Sequence[Input | None]) -> ArgumentReader:
+
+def compile_argument_reader(method: str, inputs: Sequence[Input], variables: Sequence[Input | None]) -> ArgumentReader:
     """Compile the reader of a route; inputs that match a path variable are read from the path only."""
     filled = {variable.name for variable in variables if variable is not None}
     by_location: dict[str, list[_Field]] = {location: [] for location in ("query", "header", "cookie", "body", "any")}
@@ -108,14 +126,18 @@ def compile_argument_reader(method: str, inputs: Iterable[Input], variables: Seq
             body_argument = parameter.name
         elif parameter.name not in filled and parameter.in_ != "environment":
             by_location[_location(parameter, method)].append(_Field.from_input(parameter))
+    body_fields = (*by_location["body"], *by_location["any"])
+    locations = {each.name: parameter_location(each, method, variables) for each in inputs}
     return ArgumentReader(
         variables=tuple(None if variable is None else _Field.from_input(variable) for variable in variables),
         query=tuple(by_location["query"]),
         headers=tuple(by_location["header"]),
         cookies=tuple(by_location["cookie"]),
-        body_fields=(*by_location["body"], *by_location["any"]),
+        body_fields=body_fields,
         query_fallback=tuple(by_location["any"]),
         body_argument=body_argument,
+        body_names=frozenset(field.name for field in body_fields),
+        locations={name: location for name, location in locations.items() if location != "body"},
     )
 
 

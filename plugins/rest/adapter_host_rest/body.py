@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from aiohttp import web
@@ -10,6 +10,9 @@ from aiohttp import web
 from adapter_host import ABSENT, ArgumentError, NestingError, bare_media_type, parse_json, read_body
 
 from .arguments import BODY_PARAMETER
+
+_NOTHING: Final = (b"", b"{}")
+"""Bodies without content: some clients always send an object."""
 
 
 class UnsupportedMediaTypeError(ArgumentError):
@@ -23,6 +26,13 @@ async def read_json(request: web.Request, limit: int) -> Any:
     """Return the parsed body, or `ABSENT` if it is empty; raises `ArgumentError`."""
     body = await read_body(request, limit)
     return _parse(body, request.headers.get("Content-Type")) if body else ABSENT
+
+
+async def reject_body(request: web.Request, limit: int) -> None:
+    """Raise `ArgumentError` if a request to an operation without inputs of the body has content."""
+    if (await read_body(request, limit)).strip() not in _NOTHING:
+        message = "the operation has no input of the body; send its inputs in the path, the query and the headers"
+        raise ArgumentError(BODY_PARAMETER, message)
 
 
 def _parse(body: bytes, content_type: str | None) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from adapter_host import BuildContext, CatalogEntry, ForwardSpec, HttpExposer, Operations, Section
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from .service import Service
 
+_METHODS_WITH_BODY: Final = frozenset({"PATCH", "POST", "PUT"})
+
 
 class RestExposer(HttpExposer[RestConfig]):
     """Serves each operation at the path of its resource."""
@@ -45,6 +47,7 @@ class RestExposer(HttpExposer[RestConfig]):
         for resource in config.resources:
             with context.section():
                 self._add_resource(resource)
+        self._warn_bodiless()
 
     def build_app(self) -> web.Application:
         """Return the application that serves the compiled routes."""
@@ -156,6 +159,18 @@ class RestExposer(HttpExposer[RestConfig]):
             if name not in declared:
                 message = f"path variable '{name}' matches no input of {spec.method} {resource.path}; it is ignored"
                 self.context.warn(message, resource, "path", code="unused-variable")
+
+    def _warn_bodiless(self) -> None:
+        declared = [spec for resource in self.config.resources for spec in resource.operations]
+        writes = [route for route in self._routes if route.spec.method in _METHODS_WITH_BODY]
+        # A document that declares some bodies has none where it declares none. Operations with errors may have some.
+        if len(self._routes) < len(declared) or any(route.argument_reader.reads_body for route in writes):
+            return
+        for route in writes:
+            declares_inputs = "input_parameters" in route.spec.model_fields_set
+            if not declares_inputs and not route.argument_reader.reads_outside_path:
+                message = f"{route.title} has no input of the body, so a request with a body is rejected"
+                self.context.warn(f"{message}; declare one, or 'inputParameters: []'", route.spec, code="no-body")
 
     def _report_duplicate(self, route: Route | ForwardRoute, existing: Route | ForwardRoute) -> None:
         loaded = self.context.loaded

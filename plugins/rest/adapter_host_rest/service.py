@@ -10,7 +10,7 @@ from aiohttp import web
 
 from adapter_host import ABSENT, ArgumentError, NotFoundError, OperationError
 
-from .body import read_json
+from .body import read_json, reject_body
 from .caching import UNRESTRICTED
 from .docs.openapi import with_server
 from .docs.pages import PAGES, Page, build_pages
@@ -76,7 +76,11 @@ class Service:
             if route.query or route.alternatives:
                 route = _for_query(route, request)
             name, caching = route.operation.name, route.caching
-            body = await read_json(request, self._body_limit) if route.argument_reader.reads_body else ABSENT
+            body = ABSENT
+            if route.argument_reader.reads_body:
+                body = await read_json(request, self._body_limit)
+            elif request.can_read_body:
+                await reject_body(request, self._body_limit)
             result = await route.operation.call(route.argument_reader.read(request, values, body))
             return await respond(request, result, route.media_type(result), name, caching)
         except OperationError as error:

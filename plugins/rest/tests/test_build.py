@@ -189,3 +189,26 @@ def test_large_published_documents(file: str) -> None:
         "rest-package.yaml": "GET /v1/packages/{owner}/{type}/{name}//latest",
     }
     assert expected[file] in titles
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
+def test_method_with_a_body_without_an_input_of_the_body(
+    document: Any, method: str, snapshot: SnapshotAssertion
+) -> None:
+    (warning,) = build(document({**READ, "method": method})).warnings
+    assert warning.code == "no-body"
+    assert warning.message == snapshot(name="message")
+
+
+def test_documents_that_declare_their_bodies_have_no_warning(document: Any) -> None:
+    start = {**READ, "name": "start", "method": "POST", "path": "/r/{id}/start"}
+    assert [warning.code for warning in build(document(start)).warnings] == ["no-body"]
+    assert build(document(start, WRITE)).warnings == ()
+    count = {"name": "count", "in": "query"}
+    assert build(document({**start, "inputParameters": [*READ["inputParameters"], count]})).warnings == ()
+
+
+def test_declared_absence_of_a_body(document: Any) -> None:
+    operation = {"method": "POST", "call": "up.read", "inputParameters": []}
+    made = document({**READ, "method": "POST"}, exposed=[{"path": "/r/{id}", "operations": [operation]}])
+    assert build(made).warnings == ()

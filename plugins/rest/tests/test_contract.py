@@ -12,8 +12,6 @@ from adapter_host.testing import CallFailedError, ExposerContract
 
 
 class TestRest(ExposerContract):
-    ignores_unknown = True
-
     def exposes(self, operations: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
         resources = [{"path": f"/{each['name']}", "operations": [{"method": "POST", **each}]} for each in operations]
         return {"type": "rest", "namespace": "front", "port": 0, "resources": resources}

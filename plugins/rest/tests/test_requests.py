@@ -57,7 +57,7 @@ async def test_inputs_are_read_from_their_locations(serve: Any) -> None:
         response = await api(
             "POST",
             "/orders/7?dry=true&tags=1&tags=b&note=&unknown=1",
-            json={"item": "nut", "count": 2, "loose": [1], "other": 1},
+            json={"item": "nut", "count": 2, "loose": [1]},
             headers={"x-trace": "t", "Cookie": "session=s"},
         )
         assert (response.status, response.data) == (
@@ -98,6 +98,51 @@ async def test_body_field_takes_precedence_over_query(serve: Any) -> None:
     async with serve(ORDER) as api:
         response = await api("POST", "/orders/1?loose=query", json={"item": "nut", "loose": "body"})
         assert response.data["loose"] == "body"
+
+
+ONE: dict[str, Any] = {
+    "name": "one",
+    "method": "GET",
+    "path": "/things/{id}",
+    "inputParameters": [{"name": "id", "in": "path"}],
+}
+START = {**ONE, "name": "start", "method": "POST"}
+STOP = {**ONE, "name": "stop", "method": "DELETE"}
+
+
+@pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"json": {"force": True}},
+        {"json": [1]},
+        {"data": b"text", "headers": {"Content-Type": "text/plain"}},
+        {"data": b"{}x", "headers": JSON},
+        {"data": zlib.compress(b'{"a":1}'), "headers": {"Content-Encoding": "deflate"}},
+    ],
+)
+async def test_undeclared_body_is_rejected(serve: Any, method: str, sent: dict[str, Any], snapshot: Any) -> None:
+    async with serve(ONE, START, STOP) as api:
+        response = await api(method, "/things/7", **sent)
+        assert (response.status, response.data["parameter"]) == (400, "body")
+        assert response.data["detail"] == snapshot(name="detail")
+        assert api.up.calls == []
+
+
+@pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])
+@pytest.mark.parametrize("data", [None, b"", b"{}", b" {}\n"])
+async def test_body_without_content_is_accepted(serve: Any, method: str, data: bytes | None) -> None:
+    async with serve(ONE, START, STOP) as api:
+        assert (await api(method, "/things/7", data=data, headers=JSON)).data == {"id": "7"}
+
+
+async def test_undeclared_field_of_the_body_is_rejected(serve: Any, snapshot: Any) -> None:
+    async with serve(ORDER) as api:
+        for body in ({"item": "nut", "cuont": 2}, {"item": "nut", "unknown": 1}, {"item": "nut", "id": 8}):
+            response = await api("POST", "/orders/7", json=body)
+            assert (response.status, response.data["parameter"]) == (400, list(body)[1])
+            assert response.data["detail"] == snapshot
+        assert api.up.calls == []
 
 
 @pytest.mark.parametrize(
