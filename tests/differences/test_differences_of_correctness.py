@@ -7,8 +7,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
-from aiohttp import encode_basic_auth
+from aiohttp import encode_basic_auth, web
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
 
 from adapter_host import Host, ProblemsError
 from tests.support.rest_and_mcp import document, given, offering, operation, resource, tool
@@ -308,3 +311,30 @@ async def test_inputs_are_validated_before_the_call(sent: dict[str, str], parame
     async with offering(resource("/a", operation(inputParameters=inputs)), rest=rest) as offered:
         response = await offered.rest("GET", "/a?" + "&".join(f"{name}={value}" for name, value in sent.items()))
         assert (response.status, response.data["parameter"], offered.api.seen) == (400, parameter, [])
+
+
+async def test_empty_response_is_an_empty_result() -> None:
+    consumed = resource("/a", operation("do", "DELETE"))
+    rest = [resource("/a", operation("do", "DELETE", call="api.do"))]
+    async with offering(consumed, rest=rest, tools=[tool(call="api.do")]) as offered:
+
+        async def reply(_: web.Request) -> web.Response:
+            return web.Response(status=204)
+
+        offered.api.reply = reply
+        response = await offered.rest("DELETE", "/a")
+        async with (
+            httpx2.AsyncClient() as http_client,
+            Client(streamable_http_client(offered.served.url("agent"), http_client=http_client)) as client,
+        ):
+            result = await client.call_tool("do", {})
+    assert (response.status, response.body) == (204, b"")
+    assert (result.is_error, result.content) == (False, [])
+
+
+def test_call_and_steps_exclude_each_other() -> None:
+    steps = [{"type": "call", "name": "one", "call": "api.do"}]
+    both = {"method": "GET", "name": "do", "call": "api.do", "steps": steps}
+    with pytest.raises(ProblemsError) as caught:
+        Host(document("http://127.0.0.1:9", [resource("/a", operation("do"))], rest=[resource("/a", both)]))
+    assert [problem.code for problem in caught.value.problems] == ["modes"]
