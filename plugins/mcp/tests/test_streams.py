@@ -142,10 +142,16 @@ async def test_heartbeats_are_progress_with_a_progress_token(shop: Any, paused_c
 
 
 @pytest.mark.usefixtures("short_intervals")
-async def test_json_only_client_gets_no_heartbeats(shop: Any, paused_call: PausedCall) -> None:
+@pytest.mark.parametrize(
+    "accept",
+    ["application/json", "*/*", "application/json, text/*", "*/*;q=0.5, text/event-stream; q=0.0"],
+)
+async def test_client_that_names_no_event_stream_gets_no_heartbeats(
+    accept: str, shop: Any, paused_call: PausedCall
+) -> None:
     async def call() -> Any:
         body = message("tools/call", name="list-items", _meta={"progressToken": "p"})
-        async with shop.session.post(shop.url, json=body, headers={"Accept": "application/json"}) as response:
+        async with shop.session.post(shop.url, json=body, headers={"Accept": accept}) as response:
             assert response.content_type == "application/json"
             return (await response.json())["result"]["structuredContent"]
 
@@ -325,7 +331,9 @@ async def test_event_queue_size_limit() -> None:
     assert events == [sse.format_event(b"%d" % number) for number in range(sse.MAX_QUEUED)]
 
 
-@pytest.mark.parametrize("accept", ["application/json", "*/*", "text/*", "text/plain", None])
+@pytest.mark.parametrize(
+    "accept", ["application/json", "*/*", "text/*", "text/plain", "text/event-stream;q=0, */*", None]
+)
 async def test_event_stream_must_be_accepted_by_name(
     shop_document: dict[str, Any], accept: str | None, snapshot: SnapshotAssertion
 ) -> None:

@@ -6,6 +6,7 @@ necessarily invalid: the SDK decides, and reports what is wrong.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -40,6 +41,10 @@ _META_CAPABILITIES: Final = f"{META_PREFIX}clientCapabilities"
 
 
 _META_CLIENT: Final = f"{META_PREFIX}clientInfo"
+
+
+_NOT_ACCEPTED: Final = re.compile(r";\s*q=0(\.0*)?\s*(;|$)", re.IGNORECASE)
+"""The weight of a media type that a client does not accept (RFC 9110, section 12.4.2)."""
 
 
 _REQUEST_KEYS: Final = frozenset({"jsonrpc", "id", "method", "params"})
@@ -100,15 +105,15 @@ def names_type(request: web.Request, media_type: str) -> bool:
 
 @lru_cache(maxsize=256)
 def _media_types(accept: str) -> frozenset[str]:
-    return frozenset(bare_media_type(media_type) for media_type in accept.split(","))
+    return frozenset(bare_media_type(each) for each in accept.split(",") if not _NOT_ACCEPTED.search(each))
 
 
 @lru_cache(maxsize=256)
 def _accepted_types(accept: str) -> tuple[bool, bool]:
     media_types = _media_types(accept)
     accepts_json = bool(media_types & {"*/*", "application/*", JSON_MEDIA_TYPE})
-    accepts_sse = bool(media_types & {"*/*", "text/*", SSE_MEDIA_TYPE})
-    return accepts_json, accepts_sse
+    # A client that accepts any type does not expect a stream.
+    return accepts_json, SSE_MEDIA_TYPE in media_types
 
 
 def parse_body(body: bytes) -> Any:
