@@ -171,6 +171,10 @@ def _upstream_error_response(error: UpstreamStatusError, name: str, request_id: 
     headers["X-Request-Id"] = request_id
     headers.update(_failed_step(error))
     _pass_on(error.headers, headers)
+    if error.step is not None:
+        # The responses to earlier steps have determined it too, and may not be stored.
+        headers.popall("CDN-Cache-Control", None)
+        headers["Cache-Control"] = "no-store"
     caching.apply(headers)
     if error.upstream_status in _BODILESS_STATUSES:
         return _bodiless_response(error.upstream_status, headers)

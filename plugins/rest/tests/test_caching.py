@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from adapter_host import Result
+from adapter_host import Result, UpstreamStatusError
 
 READ = {"name": "read", "method": "GET", "path": "/r", "inputParameters": [{"name": "x", "in": "query"}]}
 VARIED = {
@@ -105,3 +105,17 @@ async def test_result_of_several_responses(
     assert (response.headers.get("Cache-Control"), response.headers.get("Vary")) == expected
     assert response.headers.get("Age") == first.get("Age")
     assert "Expires" not in response.headers
+
+
+async def test_error_of_a_step_is_not_stored(serve: Any) -> None:
+    def fail(_: Any) -> Result:
+        headers = {"Cache-Control": "public, max-age=60", "CDN-Cache-Control": "max-age=600"}
+        raise UpstreamStatusError(404, b"{}", "application/json", headers)
+
+    consumed = [{"name": name, "method": "GET", "path": f"/{name}"} for name in ("first", "second")]
+    async with serve(*consumed, exposed=resource(name="both", steps=STEPS)) as api:
+        api.up.responses["first"] = lambda _: Result(data={}, headers={"Cache-Control": "no-store"})
+        api.up.responses["second"] = fail
+        response = await api("GET", "/r")
+    assert (response.status, response.headers.getall("Cache-Control")) == (404, ["no-store"])
+    assert "CDN-Cache-Control" not in response.headers
