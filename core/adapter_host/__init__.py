@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .connections import ended_cleanly as ended_cleanly
     from .connections import unread_data_check as unread_data_check
     from .daemon_threads import DaemonThreads as DaemonThreads
+    from .document.messages import count_noun as count_noun
     from .document.messages import did_you_mean as did_you_mean
     from .errors import AdapterHostError as AdapterHostError
     from .errors import ArgumentError as ArgumentError
@@ -161,7 +162,7 @@ _EXPORTS = {
     "compiler.references": ("normalize_name",),
     "connections": ("client_tls_context", "ended_cleanly", "unread_data_check"),
     "daemon_threads": ("DaemonThreads",),
-    "document.messages": ("did_you_mean",),
+    "document.messages": ("count_noun", "did_you_mean"),
     "errors": (
         "AdapterHostError",
         "ArgumentError",

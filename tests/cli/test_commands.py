@@ -183,6 +183,7 @@ def test_every_command_has_help(command: str, run: Run) -> None:
     ("arguments", "fragment"),
     [
         ((), "adapter-host: COMMAND is missing"),
+        (("--verbose",), "adapter-host: unknown option '--verbose'"),
         (("sreve",), "adapter-host: unknown command 'sreve'; did you mean 'serve'?"),
         (("validate",), "adapter-host validate: FILE_OR_DIR is missing"),
         (

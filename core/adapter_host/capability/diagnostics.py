@@ -11,10 +11,14 @@ from adapter_host.errors import SKIPPED, Problem
 
 @dataclass(slots=True)
 class Section:
-    """A part of a compilation: `failed` if it has errors, `skipped` if they were turned into warnings."""
+    """A part of a compilation: `failed` if it has errors, `skipped` if they were turned into warnings.
+
+    `error` is the first of them.
+    """
 
     failed: bool = False
     skipped: bool = False
+    error: Problem | None = None
 
 
 class Diagnostics:
@@ -44,13 +48,14 @@ class Diagnostics:
     def add(self, *problems: Problem) -> None:
         """Add problems, except duplicates; an error also fails the open sections."""
         for problem in problems:
-            skipped = not problem.warning and self._fail_sections()
+            skipped = not problem.warning and self._fail_sections(problem)
             self._problems.setdefault(problem, problem.as_skipped if skipped else problem)
 
-    def _fail_sections(self) -> bool:
+    def _fail_sections(self, error: Problem) -> bool:
         """Mark sections for an error, from the innermost to one that is skipped; return whether one is."""
         for section, skip in reversed(self._sections):
             section.failed, section.skipped = True, skip
+            section.error = section.error or error
             if skip:
                 return True
         return False

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
-from adapter_host.document.messages import format_value
+from adapter_host.document.messages import count_noun, format_value
 from adapter_host.expressions.template import text_of
 
 from .model import ListField, Model
@@ -79,8 +79,8 @@ class InputConstraints(Model):
 
 def describe_length(minimum: int | None, maximum: int | None) -> str:
     """Return the allowed lengths in words."""
-    if minimum == maximum:
-        return f"{minimum} characters long"
-    if minimum is not None and maximum is not None:
-        return f"{minimum} to {maximum} characters long"
-    return f"at most {maximum} characters long" if minimum is None else f"at least {minimum} characters long"
+    longest = minimum if maximum is None else maximum
+    prefix = "at most " if minimum is None else "at least " if maximum is None else ""
+    if minimum is not None and maximum is not None and minimum != maximum:
+        prefix = f"{minimum} to "
+    return f"{prefix}{count_noun(longest or 0, 'character')} long"

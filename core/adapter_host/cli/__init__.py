@@ -80,7 +80,7 @@ def _run(args: Sequence[str]) -> int:
     )
     version = metadata.version("adapter-host-core")
     parser.add_argument("--version", action="version", version=f"adapter-host {version}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, summary in COMMANDS.items():
         subparser = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
         if name in args[:1]:
@@ -89,6 +89,8 @@ def _run(args: Sequence[str]) -> int:
     command = parser
     try:
         options, unknown = parser.parse_known_args(args)
+        if options.command is None:
+            parser.reject(unknown) if unknown else parser.error("COMMAND is missing")
         command = commands.choices[options.command]
         if unknown:
             command.reject(unknown)

@@ -14,9 +14,9 @@ from typing import Any
 import orjson
 
 from adapter_host.capability.media_types import is_text
-from adapter_host.cli import UsageError, print_error
+from adapter_host.cli import UsageError, print_error, print_problems
 from adapter_host.document.messages import did_you_mean
-from adapter_host.errors import ArgumentError, OperationError, UpstreamStatusError
+from adapter_host.errors import SKIPPED, ArgumentError, OperationError, ProblemsError, UpstreamStatusError
 from adapter_host.host.host import Host
 from adapter_host.operation.inputs import Input
 from adapter_host.operation.operation import Arguments, Call
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
     """Call the operation; return 3 if the response is an error."""
     host = Host(options.file, settings=build_settings(options, skip_invalid=options.skip_invalid))
     check_namespaces(options, host.plans)
-    target = _find_target(options.operation, list(_call_targets(host)))
+    target = _find_target(options.operation, host)
     try:
         arguments = _arguments(options, target.inputs)
         if options.dry_run:
@@ -141,9 +141,13 @@ def _call_targets(host: Host) -> Sequence[CallTarget]:
     return targets
 
 
-def _find_target(name: str, targets: Sequence[CallTarget]) -> CallTarget:
+def _find_target(name: str, host: Host) -> CallTarget:
+    targets = _call_targets(host)
     matches = [target for target in targets if name in target.names]
     if not matches:
+        print_problems(ProblemsError(warning for warning in host.warnings if warning.message.startswith(SKIPPED)))
+        for reason in (plan.refusals[name] for plan in host.plans if name in plan.refusals):
+            raise UsageError(f"operation '{name}' {reason}")
         names = [target.names[0] for target in targets]
         choices = ", ".join(dict.fromkeys(names[:10]))
         raise UsageError(f"unknown operation '{name}'{did_you_mean(name, names) or f' (known: {choices})'}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -70,6 +70,7 @@ class _CapabilityCompiler:
             if isinstance(spec, ForwardSpec)
         }
         self._forward_targets: dict[str, ForwardTarget | None] = {}
+        self._refusals: dict[str, str] = {}
 
     def compile(self) -> Plan:
         consumers = tuple(self._compile_consumers())
@@ -83,8 +84,15 @@ class _CapabilityCompiler:
         warn_ineffective_extensions(self._loaded, self._plugins)
         if self._loaded.diagnostics.errors:
             raise ProblemsError(self._loaded.diagnostics.problems)
+        for operation in self._consumed:
+            if operation.refusal is not None:
+                self._refuse(operation.names, f"cannot be called: {operation.refusal}")
         consumed = tuple(operation for operation in self._consumed if operation.refusal is None)
-        return Plan(self._loaded, consumers, consumed, exposers, self._step_types)
+        return Plan(self._loaded, consumers, consumed, exposers, self._step_types, self._refusals)
+
+    def _refuse(self, names: Iterable[str], reason: str) -> None:
+        for name in names:
+            self._refusals.setdefault(name, reason)
 
     def _section(self) -> AbstractContextManager[Section]:
         """Return a context in which errors skip a section of the document, if settings allow that."""
@@ -179,6 +187,8 @@ class _CapabilityCompiler:
                 operation = operation and apply_wrappers(operation, self._plugins, context, limiter)
             if operation and not section.failed:
                 operations.append(operation)
+            elif section.error is not None and (name := spec.known_as):
+                self._refuse((name, f"{config.namespace}.{name}"), f"is left out: {section.error.message}")
         with self._section() as section:
             exposer = _construct(adapter, _label(config), config, Operations(operations), context)
         if section.skipped:

@@ -30,10 +30,15 @@ class ExposerPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One capability, ready to be started."""
+    """One capability, ready to be started.
+
+    `refusals` are the predicates of messages about operations that cannot be called, by their names: those of consumed
+    APIs that are refused, and those of exposers that are left out.
+    """
 
     loaded: LoadedCapability
     consumers: tuple[Consumer[Any], ...]
     consumed: tuple[ConsumedOperation, ...]
     exposers: tuple[ExposerPlan, ...]
     step_types: Mapping[str, StepType[Any]]
+    refusals: Mapping[str, str]

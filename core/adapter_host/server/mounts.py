@@ -18,6 +18,7 @@ from adapter_host.settings import Settings
 from .access import access_middleware
 from .addresses import namespace_clashes
 from .connection.requests import hide_version_on_prepare
+from .problem_json import SERVER
 from .router import MountedApp, RootRouter, freeze_at
 
 
@@ -79,7 +80,8 @@ def metadata_app(
         return None
 
     async def serve_document(request: web.Request) -> web.Response:
-        return web.Response(body=documents[request.path], content_type="application/json")
+        headers = {"Server": SERVER, "X-Content-Type-Options": "nosniff"}
+        return web.Response(body=documents[request.path], content_type="application/json", headers=headers)
 
     own_access = access_middleware(None, settings, address, requests)
     app = web.Application(middlewares=[own_access])

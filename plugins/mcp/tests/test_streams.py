@@ -117,6 +117,7 @@ async def wait_until_released(active_count: Callable[[], int], ping: Callable[[]
 async def test_long_call_sends_heartbeats(shop: Any, paused_call: PausedCall) -> None:
     call = message("tools/call", name="list-items")
     async with shop.session.post(shop.url, json=call, headers=ACCEPT) as response:
+        assert (response.headers["Server"], response.headers["X-Content-Type-Options"]) == ("adapter-host", "nosniff")
         assert [await read_event(response) for _ in range(3)] == [None, None, None]
         paused_call.proceed.set()
         events = [event for event in await read_events(response) if event is not None]

@@ -178,7 +178,7 @@ class ConnectionProtocol(HostProtocol):
         timeout, required = settings.body_timeout, settings.body_timeout * settings.minimum_rate
         if self._body_progress.is_stalled(now, self._received, timeout=timeout, required=max(1.0, required)):
             self._connections.log.report(BODY_TIMEOUT, self.address)
-            self._end(408, f"less than {max(1.0, required):g} bytes of the request body were received in {timeout:g} s")
+            self._end(408, _too_slow(max(1.0, required), timeout))
 
     def _end(self, status: int, detail: str) -> None:
         """Close the connection with an error response, if none has begun."""
@@ -214,6 +214,12 @@ class ConnectionSite(web.BaseSite):
             return ConnectionProtocol(self._connections, server, loop)
 
         self._server = await loop.create_server(build_protocol, sock=self._socket, backlog=self._backlog)
+
+
+def _too_slow(required: float, timeout: float) -> str:
+    if required <= 1:
+        return f"nothing of the request body was received in {timeout:g} s"
+    return f"less than {required:g} bytes of the request body were received in {timeout:g} s"
 
 
 def _last_response(status: int, detail: str, headers: dict[str, str]) -> bytes:

@@ -21,6 +21,7 @@ from adapter_host import (
     UpstreamStatusError,
     bare_media_type,
     charset_of,
+    count_noun,
     decode_json,
     decode_text,
     encode_json,
@@ -152,7 +153,7 @@ def _upstream_text(error: UpstreamStatusError) -> str:
         return summary
     text = decode(error.body, error.media_type)
     if text is None:
-        size = "1 byte" if len(error.body) == 1 else f"{len(error.body)} bytes"
+        size = count_noun(len(error.body), "byte")
         text = f"[{size} of {bare_media_type(error.media_type) or 'unknown content'}]"
     return f"{summary}\n{text}"
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import orjson
 
-from adapter_host import text_of
+from adapter_host import count_noun, text_of
 
 Data = Mapping[str, Any]
 
@@ -105,8 +105,8 @@ def _type_and_limits(schema: Data) -> str:
     allowed = schema.get("enum") or schema.get("items", {}).get("enum")
     limits = {
         "one of": allowed and ", ".join(map(text_of, allowed)),
-        "at least": "minLength" in schema and f"{schema['minLength']} characters",
-        "at most": "maxLength" in schema and f"{schema['maxLength']} characters",
+        "at least": "minLength" in schema and count_noun(schema["minLength"], "character"),
+        "at most": "maxLength" in schema and count_noun(schema["maxLength"], "character"),
         "pattern": schema.get("pattern"),
     }
     return "; ".join([str(schema.get("type", "any")), *(f"{key} {text}" for key, text in limits.items() if text)])
