@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
 import orjson
 
 from .charsets import charset_of, decode_text
 from .errors import UpstreamInvalidError
+from .json_numbers import literal, restore_digits, with_literals
 
 MAX_JSON_DEPTH: Final = 100
 """The levels of objects and arrays; orjson parses 1024 and encodes 254, and a document may wrap what it receives."""
-
-_LONG_NUMBER: Final = b"0" * 19
-"""Shorter integers have at most 64 bits."""
-
-_DIGITS_AS_ZEROS: Final = bytes(0x30 if byte in b"0123456789" else 0x20 for byte in range(256))
 
 
 class NestingError(ValueError):
@@ -27,28 +22,23 @@ class NestingError(ValueError):
 
 
 def parse_json(text: bytes | str) -> Any:
-    """Parse JSON; raise `orjson.JSONDecodeError` or, for more than `MAX_JSON_DEPTH` levels, `NestingError`."""
+    """Parse JSON; numbers keep their digits.
+
+    Raise `orjson.JSONDecodeError` or, for more than `MAX_JSON_DEPTH` levels, `NestingError`.
+    """
     data = orjson.loads(text)
     # Counting brackets is much faster than walking the data, and most texts have few.
     brackets = text.count(b"{") + text.count(b"[") if isinstance(text, bytes) else text.count("{") + text.count("[")
     if brackets > MAX_JSON_DEPTH and is_deep(data):
         raise NestingError
-    return data
+    return restore_digits(text if isinstance(text, bytes) else text.encode(), data)
 
 
 def decode_json(body: bytes, media_type: str = "") -> Any:
-    """Parse the JSON of a response in any charset; integers keep their digits. Raise `ValueError`."""
+    """Parse the JSON of a response in any charset; numbers keep their digits. Raise `ValueError`."""
     if charset_of(body, media_type) is not None:
         body = decode_text(body, media_type).encode()
-    data = orjson.loads(body)
-    # A run of digits is found much faster in text than a number in data, and most texts have none.
-    if len(body) >= len(_LONG_NUMBER) and _LONG_NUMBER in body.translate(_DIGITS_AS_ZEROS):
-        try:
-            # orjson rounds integers of more than 64 bits.
-            return json.loads(body)
-        except RecursionError:
-            return data
-    return data
+    return restore_digits(body, orjson.loads(body))
 
 
 def encode_json(data: Any) -> bytes:
@@ -57,16 +47,11 @@ def encode_json(data: Any) -> bytes:
     Arguments and the results of scripts are within the limit, so only an upstream can send such data.
     """
     try:
-        return orjson.dumps(data)
+        return orjson.dumps(data, default=literal)
     except orjson.JSONEncodeError:
         if is_deep(data):
             raise UpstreamInvalidError("the upstream response is nested too deeply") from None
-        try:
-            # orjson encodes integers of at most 64 bits.
-            return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-        except (TypeError, ValueError):
-            pass
-        raise
+    return orjson.dumps(with_literals(data), default=literal)
 
 
 def is_deep(data: Any) -> bool:

@@ -81,6 +81,13 @@ DOCUMENTS = {
     "otlp": document({}, {}, CONTROL),
 }
 URLS = ("consumer-url", "consumer-host", "consumer-issuer", "consumer-token-endpoint", "exposer-issuer", "otlp")
+# A path is different: `{S}` in it is an input.
+SINGLE_BRACES = {
+    f"{name}-single": json.loads(json.dumps(DOCUMENTS[name]).replace("{{S}}", "{S}"))
+    for name in URLS
+    if name != "consumer-url"
+}
+DOCUMENTS |= SINGLE_BRACES
 
 
 @pytest.fixture(params=DOCUMENTS)
@@ -115,7 +122,7 @@ async def test_mock_server_needs_no_secret(file: str) -> None:
         assert (await served.host.call("site.a", {})).status == 200
 
 
-@pytest.mark.parametrize("file", URLS, indirect=True)
+@pytest.mark.parametrize("file", [*URLS, *SINGLE_BRACES], indirect=True)
 def test_secret_that_is_no_url_is_a_problem(
     file: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

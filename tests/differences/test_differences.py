@@ -156,6 +156,7 @@ SHOWN: dict[int, tuple[str, ...]] = {
         "plugins/http/tests/test_upstream.py::test_response_timeout",
         "tests/operation/test_failed_requests.py::test_request_that_was_sent",
     ),
+    39: ("test_text_that_is_too_long_is_rejected",),
 }
 """The tests that show each difference, by number: of `test_differences_of_*.py`, and some elsewhere that show more."""
 

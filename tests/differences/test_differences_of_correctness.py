@@ -338,3 +338,16 @@ def test_call_and_steps_exclude_each_other() -> None:
     with pytest.raises(ProblemsError) as caught:
         Host(document("http://127.0.0.1:9", [resource("/a", operation("do"))], rest=[resource("/a", both)]))
     assert [problem.code for problem in caught.value.problems] == ["modes"]
+
+
+async def test_text_that_is_too_long_is_rejected() -> None:
+    consumed = resource("/a", operation(inputParameters=[given("name", "query", type="string", maxLength=3)]))
+    rest = [resource("/a", operation(call="api.do"))]
+    async with offering(consumed, rest=rest, tools=[tool(call="api.do")]) as offered:
+        response = await offered.rest("GET", "/a?name=Anna")
+        result = await offered.tool("do", {"name": "Anna"})
+        assert offered.api.seen == []
+    assert (response.status, response.data["parameter"]) == (400, "name")
+    assert result.failed
+    assert "at most 3 characters long (given 4)" in response.data["detail"]
+    assert "at most 3 characters long (given 4)" in result.text

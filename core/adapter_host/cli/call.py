@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from adapter_host.capability.media_types import is_text
 from adapter_host.cli import UsageError, print_error, print_problems
 from adapter_host.document.messages import did_you_mean
 from adapter_host.errors import SKIPPED, ArgumentError, OperationError, ProblemsError, UpstreamStatusError
 from adapter_host.host.host import Host
+from adapter_host.json_nesting import parse_json
 from adapter_host.operation.inputs import Input
 from adapter_host.operation.operation import Arguments, Call
 
@@ -170,7 +169,7 @@ def _arguments(options: argparse.Namespace, inputs: Sequence[Input]) -> dict[str
 def _read_body(option: str, inputs: Sequence[Input]) -> dict[str, Any]:
     try:
         text = sys.stdin.read() if option == "-" else Path(option[1:]).read_text() if option.startswith("@") else option
-        body = orjson.loads(text)
+        body = parse_json(text)
     except OSError as error:
         raise UsageError(f"--body: cannot read '{option[1:]}': {error.strerror}") from error
     except ValueError as error:

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import orjson
 
+from adapter_host.json_numbers import literal, with_literals
+
 _NOT_ASCII_PRINTABLE: Final = re.compile(r"[^ -~]")
 
 
@@ -22,7 +24,7 @@ def to_json(data: Any, *, indent: bool = False) -> str:
     r"""Return JSON with escapes such as `\u009b` for what JSON itself does not escape."""
     options = orjson.OPT_INDENT_2 if indent else None
     try:
-        text = orjson.dumps(data, option=options).decode()
+        text = orjson.dumps(with_literals(data), literal, options).decode()
     except orjson.JSONEncodeError:
         # Text that is not Unicode: undecodable bytes of headers and file names, as lone surrogates.
         text = json.dumps(data, ensure_ascii=False, indent=2 if indent else None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -21,7 +20,6 @@ Path = tuple[str, ...]
 """The keys that lead to a value in a result."""
 
 _STRUCTURES: Final[dict[str | None, type]] = {"object": dict, "array": list}
-_LONG_INTEGER: Final = re.compile(r"[+-]?[0-9]{19,300}")
 _TYPES: Final = frozenset({"string", "number", "integer", "boolean", "array", "object"})
 
 
@@ -269,10 +267,7 @@ def coerce(value: Any, type_name: str | None) -> Any:
 
 
 def _number(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    # Results keep the digits of integers that arguments cannot have.
-    return int(value) if _LONG_INTEGER.fullmatch(value) else parse_number(value)
+    return parse_number(value) if isinstance(value, str) else value
 
 
 def _boolean(value: Any) -> Any:

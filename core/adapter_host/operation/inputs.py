@@ -16,6 +16,7 @@ from adapter_host.errors import ArgumentError
 from adapter_host.expressions.pattern import Pattern, compile_pattern
 from adapter_host.expressions.template import text_of
 from adapter_host.json_nesting import NestingError, parse_json
+from adapter_host.json_numbers import LongDecimal, parse_decimal
 
 _ARTICLES: Final = {
     "string": "a string",
@@ -25,6 +26,9 @@ _ARTICLES: Final = {
     "array": "an array",
     "object": "an object",
 }
+
+_LONGEST_NUMBER: Final = 300
+"""Characters; a float has no larger integers."""
 
 _LISTED: Final = 20
 """Allowed values in the message about another one."""
@@ -177,29 +181,27 @@ def restrictions(spec: InputConstraints) -> dict[str, Any]:
 def _describe(value: Any) -> str:
     if isinstance(value, dict | list):
         return _ARTICLES["object" if isinstance(value, dict) else "array"]
-    text = orjson.dumps(value, default=repr).decode() if not isinstance(value, int) else str(value).lower()
+    is_number = isinstance(value, int | LongDecimal)
+    text = str(value).lower() if is_number else orjson.dumps(value, default=repr).decode()
     return text if len(text) <= 40 else f"{text[:40]}..."
 
 
 def _parse_integer(text: str) -> int:
-    if not re.fullmatch(r"[+-]?[0-9]{1,20}", text):
+    if not re.fullmatch(r"[+-]?[0-9]+", text) or len(text) > _LONGEST_NUMBER:
         raise ValueError("not an integer")
-    value = int(text)
-    if not -(2**63) <= value < 2**64:
-        raise ValueError("out of range for JSON")
-    return value
+    return int(text)
 
 
 def parse_number(text: str) -> int | float:
-    """Parse a number; raise `ValueError`."""
+    """Parse a number of at most 300 characters; raise `ValueError`."""
     if not re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", text):
         raise ValueError("not a number")
     if text.lstrip("+-").isdigit():
         return _parse_integer(text)
-    value = float(text)
-    if not math.isfinite(value):
+    if len(text) > _LONGEST_NUMBER or not math.isfinite(float(text)):
         raise ValueError("out of range")
-    return value
+    # JSON has neither a plus sign nor leading zeros.
+    return parse_decimal(re.sub(r"^([+-]?)0+(?=[0-9])", r"\1", text).removeprefix("+"))
 
 
 def _parse_boolean(text: str) -> bool:

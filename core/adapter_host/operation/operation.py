@@ -78,7 +78,7 @@ class Result:
     A `stream` is a body that is too large to buffer: the receiver must read it to its end or close it.
     """
 
-    __slots__ = ("_body", "_data", "_decode", "headers", "media_type", "status", "stream")
+    __slots__ = ("_body", "_data", "_decode", "_holds_data", "headers", "media_type", "status", "stream")
 
     def __init__(
         self,
@@ -98,6 +98,7 @@ class Result:
         self._body = body
         self._data = data if body is None else _UNREAD
         self._decode = decode
+        self._holds_data = body is None and stream is None
 
     @property
     def body(self) -> bytes:
@@ -105,6 +106,11 @@ class Result:
         if self._body is None:
             self._body = encode_json(self._data)
         return self._body
+
+    @property
+    def holds_data(self) -> bool:
+        """Whether the result was made of `data`, so that the body is its JSON."""
+        return self._holds_data
 
     @property
     def data(self) -> Any:

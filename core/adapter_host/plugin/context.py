@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, MutableMapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 
@@ -23,6 +24,8 @@ from .files import Location, parse_location
 
 ModelT = TypeVar("ModelT", bound=Model)
 StateT = TypeVar("StateT")
+
+_SINGLE_BRACES: Final = re.compile(r"(?<!\{)\{\s*([^{}\s]+)\s*\}(?!\})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,10 @@ class BuildContext:
     def secret(self, text: str, model: Model, *keys: str | int) -> Template:
         """Compile text with constants and secrets; an input in it is reported as a problem."""
         return self.loaded.template(text, self.loaded.loc(model, *keys), inputs=None)
+
+    def url(self, text: str, model: Model, *keys: str | int) -> Template:
+        """Compile a URL with constants and secrets; `{x}` in it means `{{x}}`, as braces are no part of a URL."""
+        return self.secret(_SINGLE_BRACES.sub(r"{{\1}}", text), model, *keys)
 
     def has_value(self, template: Template) -> bool:
         """Return whether all secrets of a template have values; with `--mock` they are made up.

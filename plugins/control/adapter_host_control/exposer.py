@@ -49,7 +49,7 @@ class ControlExposer(HttpExposer[ControlConfig]):
         if not _is_otlp_installed():
             message = "OTLP export is not installed; pip install 'adapter-host-control[otlp]'"
             self.context.problem(message, otlp, code="missing-package")
-        template = self.context.secret(otlp.endpoint, otlp, "endpoint")
+        template = self.context.url(otlp.endpoint, otlp, "endpoint")
         if template.constant is None or not self.context.has_value(template):
             return None
         host, port = _host_and_port(template.constant)

@@ -9,9 +9,7 @@ from functools import cached_property
 from typing import Any, Final
 from urllib.parse import quote
 
-import orjson
-
-from adapter_host import Arguments, ConsumedOperation, Result, parse_size
+from adapter_host import Arguments, ConsumedOperation, Result, decode_json, parse_size
 
 from .auth.compile import describe_authentication
 from .formats import Format, compile_format
@@ -146,5 +144,5 @@ def _preview_body(request: Request, secrets: set[str]) -> Any:
     body = request.body if isinstance(request.body, bytes) else b""
     if request.headers[CONTENT_TYPE].startswith(JSON):
         with suppress(ValueError):  # a raw body of another format
-            return orjson.loads(body)
+            return decode_json(body)
     return _unquote_tags(body.decode(errors="replace"), secrets)

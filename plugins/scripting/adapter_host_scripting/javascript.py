@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 from quickjs_rs import JSError, QuickJSError, Runtime, SourceTransform
 
-from adapter_host import Arguments, StartError, UnavailableError
+from adapter_host import Arguments, StartError, UnavailableError, encode_json
 
 from .files import Source
 from .instrumentation import COUNT_FUNCTION
@@ -100,7 +100,7 @@ def _check_with_engine(source: Source) -> None:
 
 def _request(program: Program, context: Arguments, limits: Limits) -> bytes:
     try:
-        text = orjson.dumps(context).decode()
+        text = encode_json(context).decode()
     except TypeError as error:
         raise program.error(f"the context is not JSON: {error}") from None
     return orjson.dumps(

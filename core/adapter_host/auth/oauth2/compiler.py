@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Final
 from urllib.parse import urlsplit
 
 from adapter_host.capability.spec import Authentication
+from adapter_host.expressions.template import Template
 from adapter_host.plugin.context import BuildContext
 
 from .authorization_server import AuthorizationServer
@@ -73,7 +75,7 @@ class _Compiler:
         return verifier
 
     def _url(self, key: str, value: str | None) -> str:
-        url = self._text(key, value)
+        url = self._text(key, value, self._context.url)
         if key not in self._unknown and url and not _URL.fullmatch(url):
             self._problem(f"'{key}' must be an http or https URL without query and fragment (given '{value}')", key)
         return url
@@ -95,12 +97,12 @@ class _Compiler:
                 self._context.problem(message, self._authentication, "scopes", index)
                 self._failed = True
 
-    def _text(self, key: str, value: object) -> str:
+    def _text(self, key: str, value: object, compile_text: Callable[..., Template] | None = None) -> str:
         """Return the text of a key with its secrets; empty without them, or with a problem reported."""
         if not value or not isinstance(value, str):
             self._problem(f"'oauth2' authentication requires '{key}'", key, code="missing-key")
             return ""
-        template = self._context.secret(value, self._authentication, key)
+        template = (compile_text or self._context.secret)(value, self._authentication, key)
         if not self._context.has_value(template):
             self._unknown.add(key)
         return template.constant or ""

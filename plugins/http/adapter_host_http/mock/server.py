@@ -14,10 +14,9 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import parse_qsl, unquote
 
-import orjson
 from aiohttp import http_exceptions, web
 
-from adapter_host import ArgumentError, Pattern, StartError, parse_json, read_body, text_of
+from adapter_host import ArgumentError, Pattern, StartError, encode_json, parse_json, read_body, text_of
 from adapter_host_http.credential import Credential
 from adapter_host_http.request.plan import Parameter
 
@@ -214,7 +213,7 @@ def _error(status: int, message: str, headers: Mapping[str, str] | None = None) 
 
 
 def _json(status: int, data: Any, headers: Mapping[str, str] | None = None) -> web.Response:
-    body = None if status == 204 else orjson.dumps(data)
+    body = None if status == 204 else encode_json(data)
     return web.Response(status=status, body=body, content_type=_JSON, headers=headers)
 
 

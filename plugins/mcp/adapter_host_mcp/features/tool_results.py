@@ -80,12 +80,12 @@ def _declared_structured(
     """Return structured content that meets the output schema: clients raise for any other, and for none."""
     body = result.body or b"null"
     try:
-        data = orjson.loads(body)
+        data = result.data if result.holds_data else orjson.loads(body)
     except ValueError:
         body, data = b"null", None
     if (violation := tool.violation(data)) is not None:
         log.warning("tool '%s': %s", tool.name, violation)
-        data = conform(decode_json(body))
+        data = conform(result.data if result.holds_data else decode_json(body))
         body = encode_json(data)
     if tool.wraps_output(allow_any_json=allow_any_json):
         return b',"structuredContent":{"result":%b}' % body, violation

@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
-from adapter_host import bare_media_type
+from adapter_host import bare_media_type, parse_json
 from adapter_host_mcp.protocol import (
     HANDSHAKE_VERSIONS,
     JSON_MEDIA_TYPE,
@@ -121,8 +119,8 @@ def parse_body(body: bytes) -> Any:
     if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
         return None
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
+        return parse_json(body)
+    except ValueError:
         return None
 
 

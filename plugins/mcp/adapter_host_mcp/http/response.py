@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
-import orjson
 from aiohttp import web
 from multidict import CIMultiDict
 
+from adapter_host import encode_json
 from adapter_host_mcp.protocol import JSON_MEDIA_TYPE
 
 from .headers import HEADERS, REQUEST_ID, empty_response
@@ -82,7 +82,7 @@ class ResponseStream(Generic[RequestT_co]):
         """Send a message before the result; it is dropped when the client accepts no event stream."""
         self._progress_sent = self._progress_sent or message.get("method") == "notifications/progress"
         if self.accepts_sse:
-            await self._send_event(orjson.dumps(message))
+            await self._send_event(encode_json(message))
 
     async def heartbeat(self) -> None:
         """Send a heartbeat: a progress notification if the client sent a token and got no other, else a comment."""
@@ -94,7 +94,7 @@ class ResponseStream(Generic[RequestT_co]):
             return
         params = {"progressToken": token, "progress": self.heartbeat_ticks}
         message = {"jsonrpc": "2.0", "method": "notifications/progress", "params": params}
-        await self._write(format_event(orjson.dumps(message)))
+        await self._write(format_event(encode_json(message)))
 
     def note_failure(self, request_id: str) -> None:
         """Set the id of the failed request."""

@@ -9,10 +9,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-import orjson
 from aiohttp import web
 
-from adapter_host import TRACE_CONTEXT
+from adapter_host import TRACE_CONTEXT, encode_json
 from adapter_host_mcp.discovery import ServerInfo
 from adapter_host_mcp.features.tool_results import call_tool, report_internal_error, set_trace_context
 from adapter_host_mcp.features.tools import Tool
@@ -217,7 +216,7 @@ class HttpTransport:
             # The protocol boundary: the client must get a response, without details of the error.
             data = report_internal_error(rpc_request.method, rpc_request.params, error)
             response_stream.note_failure(data["data"]["request_id"])
-            return await response_stream.finish(orjson.dumps({"jsonrpc": "2.0", "id": rpc_request.id, "error": data}))
+            return await response_stream.finish(encode_json({"jsonrpc": "2.0", "id": rpc_request.id, "error": data}))
         finally:
             if token is not None:
                 TRACE_CONTEXT.reset(token)
@@ -265,4 +264,4 @@ def _check_handshake(request: web.Request) -> None:
 
 
 def _result_body(rpc_request: McpRequest, result: bytes) -> bytes:
-    return b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (orjson.dumps(rpc_request.id), result)
+    return b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (encode_json(rpc_request.id), result)

@@ -20,7 +20,7 @@ from mcp_types import (
     RequestId,
 )
 
-from adapter_host import TRACE_CONTEXT, new_request_id
+from adapter_host import TRACE_CONTEXT, encode_json, new_request_id
 from adapter_host_mcp.features.tool_results import call_tool, report_internal_error, set_trace_context
 from adapter_host_mcp.features.tools import Tool
 from adapter_host_mcp.http.fast_path import names_type
@@ -164,7 +164,7 @@ class SdkEndpoint:
             data = ErrorData(**report_internal_error(request_info.request.method, request_info.request.params, error))
             response.note_failure(data.data["request_id"])
         else:
-            body = b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (orjson.dumps(request_info.request.id), result)
+            body = b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (encode_json(request_info.request.id), result)
             return await response.finish(body, headers=headers)
         return await response.finish(_error_body(request_info.request.id, data), request_info.http_status(data))
 
@@ -173,14 +173,14 @@ class SdkEndpoint:
         params = response.request_info.request.params or {}
         principal = response.request_info.principal
         signed_id = self._state.sessions.create(result["protocolVersion"], params["capabilities"], principal)
-        return orjson.dumps(result), {SESSION_HEADER: signed_id}
+        return encode_json(result), {SESSION_HEADER: signed_id}
 
     async def _result(self, response: PendingResponse) -> bytes:
         request_info = response.request_info
         params = request_info.request.params or {}
         tool = self._tool(request_info)
         if tool is None:
-            return orjson.dumps(await self._serve(response, params))
+            return encode_json(await self._serve(response, params))
         # Bypass the SDK's server, which would validate the result again. The generated input schemas never ask for
         # Mcp-Param headers, so there are none to compare.
         request_info.validate()
@@ -230,4 +230,4 @@ def _error_response(request_id: RequestId | None, data: ErrorData, status: int) 
 
 
 def _error_body(request_id: RequestId | None, data: ErrorData) -> bytes:
-    return orjson.dumps({"jsonrpc": "2.0", "id": request_id, "error": data.model_dump(exclude_none=True)})
+    return encode_json({"jsonrpc": "2.0", "id": request_id, "error": data.model_dump(exclude_none=True)})
