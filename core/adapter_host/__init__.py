@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .connections import client_tls_context as client_tls_context
     from .connections import ended_cleanly as ended_cleanly
     from .connections import unread_data_check as unread_data_check
+    from .content_decoder import ContentDecoder as ContentDecoder
     from .daemon_threads import DaemonThreads as DaemonThreads
     from .document.messages import count_noun as count_noun
     from .document.messages import did_you_mean as did_you_mean
@@ -160,6 +161,7 @@ _EXPORTS = {
     "charsets": ("charset_of", "decode_text"),
     "client_session": ("ClientConnector", "StaleConnectionError", "open_client_session"),
     "compiler.references": ("normalize_name",),
+    "content_decoder": ("ContentDecoder",),
     "connections": ("client_tls_context", "ended_cleanly", "unread_data_check"),
     "daemon_threads": ("DaemonThreads",),
     "document.messages": ("count_noun", "did_you_mean"),

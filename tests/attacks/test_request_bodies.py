@@ -194,7 +194,7 @@ async def test_large_bodies_are_decoded_in_threads_of_their_own() -> None:
         assert status_of(sent) == 200
         assert sent.endswith(b'"size":"' + b"a" * (8 * MEBIBYTE) + b'"}')
         started = {thread.name for thread in threading.enumerate()} - before
-    assert any(name.startswith("adapter-host-request-body") for name in started | before)
+    assert any(name.startswith("adapter-host-decode") for name in started | before)
     assert not any(name.startswith("asyncio") for name in started)
 
 

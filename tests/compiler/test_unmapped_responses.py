@@ -90,7 +90,7 @@ MAPPED: dict[str, Data] = {
         (LATIN, "application/json; charset=iso-8859-1", '{"id":"é"}'.encode()),
         (b'{"id": %d}' % LONG, "application/json", b'{"id":%d}' % LONG),
         (b'{"id": -%d}' % LONG, "application/json", b'{"id":-%d}' % LONG),
-        (b'{"id": 0.12345678901234567890}', "application/json", b'{"id":0.12345678901234568}'),
+        (b'{"id": 0.12345678901234567890}', "application/json", b'{"id":0.12345678901234567890}'),
         (b'{"id": 18446744073709551615}', "application/json", b'{"id":18446744073709551615}'),
     ],
 )

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import zlib
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from aiohttp import hdrs, web
 
+from adapter_host.content_decoder import ContentDecoder
 from adapter_host.errors import ArgumentError
 
 from .problem_json import problem_response
 
 ACCEPTED_CODINGS: Final = "gzip, deflate"
 """The content codings of request bodies that `read_body` decodes."""
-
-_INLINE_SIZE: Final = 8 * 1024
-"""Larger bodies are decoded in a thread, so that the event loop is not blocked."""
-_INLINE_OUTPUT: Final = 64 * 1024
-"""Bodies that decode to more are decoded further in a thread."""
-_TURN: Final = 1024 * 1024
-"""Bytes to decode in a thread at a time; the call can be cancelled in between."""
-_PIECE: Final = 64 * 1024
-"""Bytes for zlib to read or write at a time: it copies the input that it has not used."""
-_MAX_MEMBERS: Final = 1000
-
-_THREADS: Final = ThreadPoolExecutor(2, "adapter-host-request-body")
-"""Not the default executor of the event loop, whose threads files and documents need."""
 
 
 class UnreadableBodyError(ArgumentError):
@@ -106,9 +91,9 @@ def _coding(request: web.Request) -> str:
     codings = _codings(request)
     if not codings or is_decoded_by_server(request):
         return ""
-    if codings[1:] or codings[0] not in ("gzip", "x-gzip", "deflate"):
+    if codings[1:] or codings[0] not in ContentDecoder.CODINGS:
         raise UnsupportedCodingError(ACCEPTED_CODINGS)
-    return codings[0].removeprefix("x-")
+    return codings[0]
 
 
 def _codings(request: web.Request) -> list[str]:
@@ -132,71 +117,14 @@ async def _receive(request: web.Request, limit: int) -> bytes:
 
 
 async def _decode(body: bytes, coding: str, limit: int) -> bytes:
-    decoder = _Decoder(body, coding, limit)
-    if len(body) <= _INLINE_SIZE:
-        decoder.decode(_INLINE_OUTPUT)
-    loop = asyncio.get_running_loop()
-    while not decoder.finished:
-        await loop.run_in_executor(_THREADS, decoder.decode, _TURN)
-    return decoder.output
-
-
-class _Decoder:
-    """Decodes a body of `gzip` (RFC 1952) or `deflate` (RFC 1950; also without its header, as some clients send it)."""
-
-    def __init__(self, body: bytes, coding: str, limit: int) -> None:
-        self.finished = False
-        self._body = memoryview(body)
-        self._position = 0
-        self._limit = limit
-        self._gzip = coding == "gzip"
-        self._zlib = self._new_zlib()
-        self._members = 1
-        self._input: bytes | memoryview = b""
-        self._pieces: list[bytes] = []
-        self._size = 0
-
-    @property
-    def output(self) -> bytes:
-        """The decoded bytes."""
-        return b"".join(self._pieces)
-
-    def decode(self, amount: int) -> None:
-        """Decode about `amount` bytes; raise `BodyTooLargeError` or `UnreadableBodyError`."""
-        goal = self._size + amount
-        while not self.finished and self._size < goal:
-            self._decode_piece()
-
-    def _decode_piece(self) -> None:
-        if not self._input:
-            self._input = self._body[self._position : self._position + _PIECE]
-            self._position += len(self._input)
-        if self._zlib.eof:
-            self._start_member()
-        try:
-            piece = self._zlib.decompress(self._input, _PIECE)
-        except zlib.error:
-            raise UnreadableBodyError from None
-        self._input = self._zlib.unused_data or self._zlib.unconsumed_tail
-        self._pieces.append(piece)
-        self._size += len(piece)
-        if self._size > self._limit:
-            raise BodyTooLargeError(self._limit)
-        # After a full piece there may be output without more input.
-        if not self._input and self._position == len(self._body) and (self._zlib.eof or len(piece) < _PIECE):
-            if not self._zlib.eof:
-                raise UnreadableBodyError
-            self.finished = True
-
-    def _start_member(self) -> None:
-        """Start the next member, which only gzip has (RFC 1952, section 2.2)."""
-        self._members += 1
-        if not self._gzip or self._members > _MAX_MEMBERS:
-            raise UnreadableBodyError
-        self._zlib = self._new_zlib()
-
-    def _new_zlib(self) -> zlib._Decompress:
-        if self._gzip:
-            return zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-        has_header = self._body[0] & 0x0F == zlib.DEFLATED
-        return zlib.decompressobj(wbits=zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS)
+    decoder = ContentDecoder(coding, lambda _: UnreadableBodyError())
+    decoder.feed(body)
+    pieces: list[bytes] = []
+    left = limit + 1
+    while decoder.pending:
+        pieces.append(await decoder.decode(left))
+        left -= len(pieces[-1])
+        if not left:
+            raise BodyTooLargeError(limit)
+    decoder.finish()
+    return b"".join(pieces)

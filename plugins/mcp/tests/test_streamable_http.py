@@ -198,7 +198,6 @@ async def test_notification_with_unknown_version_is_rejected(shop: Any) -> None:
         (b'{"jsonrpc":"2.0","id":true,"method":"ping"}', -32600),
         (b'{"jsonrpc":"2.0","id":1.5,"method":"ping"}', -32600),
         (b'{"jsonrpc":"2.0","id":{"a":1},"method":"ping"}', -32600),
-        (b'{"jsonrpc":"2.0","id":' + b"9" * 30 + b',"method":"ping"}', -32600),
         (b'{"jsonrpc":"2.0","id":' + b"9" * 5000 + b',"method":"ping"}', -32700),
         (b'{"jsonrpc":"2.0","id":1,"method":7}', -32600),
         (b'{"jsonrpc":"2.0","id":1,"method":"ping","params":[1]}', -32600),

@@ -17,7 +17,7 @@ from adapter_host_http.request.request import ACCEPTED_CODINGS, Payload, Request
 
 from .aiohttp_errors import PROGRESS, Progress, ProgressConnector, translate_errors
 from .base import ConnectError, Limits, MalformedResponseError, Origin, Response, Transport, TransportError
-from .content_coding import decompressor_for
+from .content_coding import decoder_of
 from .resend import may_send_again
 
 _PIECE: Final = 64 * 1024
@@ -124,7 +124,7 @@ class AiohttpTransport(Transport):
 class AiohttpResponse(Response):
     """A response of aiohttp."""
 
-    __slots__ = ("_deadline", "_decompressor", "_pending", "_progress", "_response")
+    __slots__ = ("_deadline", "_decoder", "_pending", "_progress", "_response")
 
     def __init__(
         self, response: aiohttp.ClientResponse, progress: Progress, deadline: float, *, decompress: bool
@@ -140,7 +140,7 @@ class AiohttpResponse(Response):
         has_body = response.method != "HEAD" and response.status not in _BODILESS
         coding = ",".join(response.headers.getall("Content-Encoding", ())) if decompress and has_body else ""
         try:
-            self._decompressor = decompressor_for(coding)
+            self._decoder = decoder_of(coding)
         except MalformedResponseError:
             response.close()
             raise
@@ -185,7 +185,7 @@ class AiohttpResponse(Response):
     async def _read(self, limit: int) -> tuple[bytes, bool]:
         """Read up to about `limit` bytes; return them, and whether the body is complete."""
         response = self._response
-        length = None if self._decompressor is not None else response.content_length
+        length = None if self._decoder is not None else response.content_length
         if length is not None and response.method != "HEAD" and length - len(self._pending) > limit:
             return b"", False
         chunks: list[bytes] = []
@@ -200,17 +200,17 @@ class AiohttpResponse(Response):
 
     async def _read_piece(self) -> bytes:
         """Return the next decoded piece of the body, or nothing at its end."""
-        content, decompressor = self._response.content, self._decompressor
-        if decompressor is None:
+        content, decoder = self._response.content, self._decoder
+        if decoder is None:
             return await content.readany()
         while True:
-            if decompressor.pending:
-                if piece := await decompressor.decode(_PIECE):
+            if decoder.pending:
+                if piece := await decoder.decode(_PIECE):
                     return piece
             elif chunk := await content.readany():
-                decompressor.feed(chunk)
+                decoder.feed(chunk)
             else:
-                decompressor.finish()
+                decoder.finish()
                 return b""
 
 

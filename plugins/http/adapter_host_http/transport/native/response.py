@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Final, Protocol
 
+from adapter_host import ContentDecoder
 from adapter_host_http.transport.base import Response
-from adapter_host_http.transport.content_coding import Decompressor, decompressor_for
+from adapter_host_http.transport.content_coding import decoder_of
 
 from .deadlines import Deadlines
 from .headers import Pair, ResponseHeaders
@@ -43,8 +44,8 @@ class NativeResponse(Response):
         "_connection",
         "_deadline",
         "_deadlines",
+        "_decoder",
         "_decompress",
-        "_decompressor",
         "_eager",
         "_error",
         "_length",
@@ -77,7 +78,7 @@ class NativeResponse(Response):
         self._pause_timeout = 0.0
         self._chunks: list[bytes] = []
         self._pending = b""
-        self._decompressor: Decompressor | None = None
+        self._decoder: ContentDecoder | None = None
         self._length: int | None = None
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = loop.create_future()
@@ -92,8 +93,8 @@ class NativeResponse(Response):
     def expect_body(self, length: int | None, coding: bytes) -> None:
         """Expect a body; raise `MalformedResponseError` for an unknown coding."""
         if coding and self._decompress:
-            self._decompressor = decompressor_for(coding.decode("latin-1"))
-        if self._decompressor is None and length is not None and length > self._buffer_limit:
+            self._decoder = decoder_of(coding.decode("latin-1"))
+        if self._decoder is None and length is not None and length > self._buffer_limit:
             self._length = length
             self._eager = True
 
@@ -176,32 +177,32 @@ class NativeResponse(Response):
 
     async def _buffer_body(self, buffer_limit: int) -> None:
         """Set `body` from the received data, unless it is larger than the limit once decoded."""
-        chunks, decompressor = self._chunks, self._decompressor
-        if decompressor is None and self.size > buffer_limit:
+        chunks, decoder = self._chunks, self._decoder
+        if decoder is None and self.size > buffer_limit:
             return
         data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         chunks.clear()
-        if decompressor is None:
+        if decoder is None:
             self.body = data
             return
-        decompressor.feed(data)
+        decoder.feed(data)
         pieces: list[bytes] = []
         left = buffer_limit + 1
-        while left and decompressor.pending:
-            pieces.append(await self._decode(decompressor, left))
+        while left and decoder.pending:
+            pieces.append(await self._decode(decoder, left))
             left -= len(pieces[-1])
         body = b"".join(pieces)
         if not left:
             self._pending = body
         else:
-            decompressor.finish()
+            decoder.finish()
             self.body = body
 
-    async def _decode(self, decompressor: Decompressor, limit: int) -> bytes:
+    async def _decode(self, decoder: ContentDecoder, limit: int) -> bytes:
         """Return the next decoded bytes; raise `TimeoutError` after the deadline, even if the response is complete."""
         if not self._pause_timeout and self._loop.time() >= self._deadline:
             raise TimeoutError
-        return await decompressor.decode(limit)
+        return await decoder.decode(limit)
 
     async def _read_chunk(self) -> bytes:
         """Return the next decoded piece, or nothing at the end."""
@@ -209,14 +210,14 @@ class NativeResponse(Response):
         while True:
             if chunk := await self._pending_chunk():
                 return chunk
-            if self._chunks or (self._decompressor is not None and self._decompressor.pending):
+            if self._chunks or (self._decoder is not None and self._decoder.pending):
                 # More arrived while a thread decoded, or what arrived had no content.
                 continue
             if self._error is not None:
                 raise self._error
             if self.ended:
-                if self._decompressor is not None:
-                    self._decompressor.finish()
+                if self._decoder is not None:
+                    self._decoder.finish()
                 return b""
             await self._wait()
 
@@ -225,18 +226,18 @@ class NativeResponse(Response):
         if self._pending:
             chunk, self._pending = self._pending, b""
             return chunk
-        decompressor = self._decompressor
-        if decompressor is not None and decompressor.pending:
-            return await self._decode(decompressor, HIGH_WATER)
+        decoder = self._decoder
+        if decoder is not None and decoder.pending:
+            return await self._decode(decoder, HIGH_WATER)
         chunk = b"".join(self._chunks)
         self._chunks.clear()
         self.size = 0
         if not self.ended:
             self._connection.resume()
-        if decompressor is None:
+        if decoder is None:
             return chunk
-        decompressor.feed(chunk)
-        return await self._decode(decompressor, HIGH_WATER) if decompressor.pending else b""
+        decoder.feed(chunk)
+        return await self._decode(decoder, HIGH_WATER) if decoder.pending else b""
 
     async def _wait(self) -> None:
         waiter = self._waiter = self._waiter or self._loop.create_future()
