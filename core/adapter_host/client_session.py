@@ -88,22 +88,30 @@ class _Connection(ResponseHandler):
             # The parser resumes.
             super().data_received(data)
             return
-        if self._requests and self._is_idle():
+        if self._awaits_head:
+            if self._silent:
+                if self._requests > 1 and not data.startswith(_STATUS_LINE) and not self._begins_response(data):
+                    self._drop()
+                    self.set_exception(StaleConnectionError("data before the response"))
+                    return
+                self._silent = not data.strip(b"\r\n")
+            self._received = self._received + data if self._received else data
+        elif self._requests and self._is_idle():
             # RFC 9112, 9.2: it is no response.
             self._drop()
             return
-        if self._silent and self._requests > 1 and not self._begins_response(data):
-            self._drop()
-            self.set_exception(StaleConnectionError("data before the response"))
-            return
-        if self._silent and data.strip(b"\r\n"):
-            self._silent = False
-        self._count(data)
+        elif self._left is None:
+            self._received = (self._received + data)[-len(_HEAD_END) :]
+        else:
+            self._left -= len(data)
+            # Before aiohttp reads the end of the body, and releases the connection.
+            self._suspect = self._suspect or self._left < 0
         super().data_received(data)
-        if self._awaits_head and len(self._received) > _HEAD_LIMIT:
-            self._drop()
-            self.set_exception(HttpProcessingError(message="a response with too large a head"))
-        elif self._left is None and self._is_idle() and self._received != _HEAD_END:
+        if self._awaits_head:
+            if len(self._received) > _HEAD_LIMIT:
+                self._drop()
+                self.set_exception(HttpProcessingError(message="a response with too large a head"))
+        elif self._left is None and self._received != _HEAD_END and self._is_idle():
             self._suspect = True
 
     def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
@@ -150,16 +158,6 @@ class _Connection(ResponseHandler):
         text = data.lstrip(b"\r\n")
         self._suspect = self._suspect or len(text) < len(data)
         return text.startswith(_STATUS_LINE) or _STATUS_LINE.startswith(text)
-
-    def _count(self, data: bytes) -> None:
-        if self._awaits_head:
-            self._received += data
-        elif self._left is None:
-            self._received = (self._received + data)[-len(_HEAD_END) :]
-        else:
-            self._left -= len(data)
-            # Before aiohttp reads the end of the body, and releases the connection.
-            self._suspect = self._suspect or self._left < 0
 
     def _expect_end(self, message: RawResponseMessage) -> None:
         """Determine where the response ends, from its last head."""

@@ -10,7 +10,7 @@ import orjson
 
 from adapter_host.capability.loaded import LoadedCapability
 from adapter_host.capability.spec import OutputSpec
-from adapter_host.expressions.jsonpath import PathGetter, compile_path, is_identity, member_getter
+from adapter_host.expressions.jsonpath import PathGetter, compile_path, is_identity, member_getter, member_name
 from adapter_host.json_nesting import encode_json
 from adapter_host.operation.inputs import parse_number
 
@@ -161,7 +161,8 @@ class _OutputCompiler:
             return _object(find, self.fields(output.properties, parent=parent if path is None else path))
         if output.items is not None or output.type == "array":
             return _array(find, self._element(output, parent if path is None else path))
-        return _scalar(find, output.type)
+        member = name if uses_name else member_name(path or "$")
+        return _scalar(find, output.type) if member is None else _scalar_member(member, output.type)
 
     def fields(self, outputs: Mapping[str, OutputSpec], mapped: Collection[Path] = (), parent: str = "") -> Transform:
         transforms = {name: self.transform(output, name, parent) for name, output in outputs.items()}
@@ -227,6 +228,23 @@ def _scalar(find: PathGetter, type_name: str | None) -> Transform:
     if type_name == "string":
         return lambda data: value if isinstance(value := find(data), str) else coerce(value, type_name)
     return lambda data: coerce(value, type_name) if isinstance(value := find(data), str) else value
+
+
+def _scalar_member(name: str, type_name: str | None) -> Transform:
+    """Return `_scalar` of a member, in one call: most outputs are one."""
+    if type_name not in _COERCIONS:
+        return member_getter(name)
+    if type_name == "string":
+        return lambda data: (
+            (value if isinstance(value := data.get(name), str) else coerce(value, type_name))
+            if isinstance(data, dict)
+            else None
+        )
+    return lambda data: (
+        (coerce(value, type_name) if isinstance(value := data.get(name), str) else value)
+        if isinstance(data, dict)
+        else None
+    )
 
 
 def _object(find: PathGetter, fields: Transform) -> Transform:

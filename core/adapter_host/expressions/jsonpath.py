@@ -56,6 +56,15 @@ def _parse_steps(text: str) -> tuple[str | int, ...]:
     return tuple(int(step[1]) if step[1] else step[2] if step[2] is not None else step[3] for step in matches)
 
 
+def member_name(path: str) -> str | None:
+    """Return the name of the member of the document that a path leads to; None for other paths."""
+    text = path.strip()
+    if text in _ROOT or _LENGTH_CALL.search(text) or not _SIMPLE.fullmatch(text):
+        return None
+    first, *others = _parse_steps(text)
+    return first if isinstance(first, str) and not others else None
+
+
 def member_getter(name: str) -> PathGetter:
     """Return a function that gets an object's member, or None."""
     return lambda document: document.get(name) if isinstance(document, dict) else None

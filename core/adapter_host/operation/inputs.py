@@ -29,6 +29,9 @@ _ARTICLES: Final = {
 
 _LONGEST_NUMBER: Final = 300
 """Characters; a float has no larger integers."""
+_INTEGER: Final = re.compile(r"[+-]?[0-9]+").fullmatch
+_NUMBER: Final = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?").fullmatch
+_LEADING_ZEROS: Final = re.compile(r"^([+-]?)0+(?=[0-9])")
 
 _LISTED: Final = 20
 """Allowed values in the message about another one."""
@@ -187,21 +190,22 @@ def _describe(value: Any) -> str:
 
 
 def _parse_integer(text: str) -> int:
-    if not re.fullmatch(r"[+-]?[0-9]+", text) or len(text) > _LONGEST_NUMBER:
+    if not _INTEGER(text) or len(text) > _LONGEST_NUMBER:
         raise ValueError("not an integer")
     return int(text)
 
 
 def parse_number(text: str) -> int | float:
     """Parse a number of at most 300 characters; raise `ValueError`."""
-    if not re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", text):
+    match = _NUMBER(text)
+    if match is None:
         raise ValueError("not a number")
-    if text.lstrip("+-").isdigit():
+    if match.lastindex is None:
         return _parse_integer(text)
     if len(text) > _LONGEST_NUMBER or not math.isfinite(float(text)):
         raise ValueError("out of range")
     # JSON has neither a plus sign nor leading zeros.
-    return parse_decimal(re.sub(r"^([+-]?)0+(?=[0-9])", r"\1", text).removeprefix("+"))
+    return parse_decimal(_LEADING_ZEROS.sub(r"\1", text).removeprefix("+"))
 
 
 def _parse_boolean(text: str) -> bool:

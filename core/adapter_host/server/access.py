@@ -63,10 +63,13 @@ def access_middleware(
                 request[PRINCIPAL] = verdict
             if not decodes_bodies and hdrs.CONTENT_ENCODING in request.headers and has_coded_body(request):
                 return reject_coded_body()
-            if sends is not None:
-                with sends.watch(request):
-                    return await handler(request)
-            return await handler(request)
+            if sends is None:
+                return await handler(request)
+            progress = sends.start(request)
+            try:
+                return await handler(request)
+            finally:
+                sends.stop(progress)
         finally:
             requests.leave()
             if attached:

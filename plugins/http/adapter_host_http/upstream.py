@@ -169,8 +169,9 @@ class Upstream:
         transport, auth_flow = self._transport, self._auth_flow
         if transport is None:
             raise UpstreamUnreachableError(f"the upstream '{self._namespace}' is not open")
-        target = self._path + request.target
-        request = request.with_target(target if target.startswith("/") else f"/{target}")
+        if self._path or not request.target.startswith("/"):
+            target = self._path + request.target
+            request = request.with_target(target if target.startswith("/") else f"/{target}")
         send = partial(transport.send, method, deadline=deadline, buffer_limit=buffer_limit)
         if auth_flow is not None and AUTHORIZATION.lower() in request.call_headers:
             auth_flow = None

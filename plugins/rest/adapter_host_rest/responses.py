@@ -84,8 +84,7 @@ async def respond(
 ) -> web.StreamResponse:
     """Send the result of the operation `name`; a stream is sent completely, or closed."""
     headers = _JSON_HEADERS.copy() if media_type == _JSON else _headers_with_type(media_type)
-    if result.headers:
-        _pass_on(result.headers, headers)
+    _pass_on(result.headers, headers)
     if caching is not UNRESTRICTED:
         caching.apply(headers)
     if result.stream is not None:

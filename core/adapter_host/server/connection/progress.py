@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
 from aiohttp import web
@@ -30,7 +28,9 @@ class Progress:
     __slots__ = ("_count", "_required", "_since")
 
     def __init__(self) -> None:
-        self.pause()
+        self._since = -1.0
+        self._count = 0
+        self._required = 0.0
 
     def pause(self) -> None:
         """Start a new window with the next check."""
@@ -70,17 +70,17 @@ class SendWatch:
         self._requests: dict[Progress, web.BaseRequest] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    @contextmanager
-    def watch(self, request: web.BaseRequest) -> Iterator[None]:
-        """Watch the response to a request."""
+    def start(self, request: web.BaseRequest) -> Progress:
+        """Watch the response to a request, until `stop` is called with the returned object."""
         progress = Progress()
         self._requests[progress] = request
         if self._timer is None:
             self._arm()
-        try:
-            yield
-        finally:
-            del self._requests[progress]
+        return progress
+
+    def stop(self, progress: Progress) -> None:
+        """Stop watching a response."""
+        del self._requests[progress]
 
     def _arm(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(self._interval, self._check)

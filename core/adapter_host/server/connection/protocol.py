@@ -15,6 +15,7 @@ from .connections import Connections
 from .log import BODY_TIMEOUT, HEADER_TIMEOUT, SEND_TIMEOUT
 from .progress import Progress, is_send_stalled
 from .protocol_errors import HostProtocol, HostServer
+from .responses import is_plain, send_plain
 
 FOREVER: Final = 1e9
 """Seconds of a time limit that is never reached."""
@@ -81,6 +82,18 @@ class ConnectionProtocol(HostProtocol):
         super().data_received(data)
         if self._messages and type(self._messages[-1][0]) is not RawRequestMessage:
             self._end_malformed_body()
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send a response; return it, and whether the client has gone."""
+        if self._upgraded or not is_plain(request, resp):
+            return await super().finish_response(request, resp, start_time)
+        try:
+            await send_plain(request, resp)
+        except ConnectionError:
+            return resp, True
+        return resp, False
 
     def _end_malformed_body(self) -> None:
         if len(self._messages) > 1:

@@ -140,7 +140,7 @@ class AiohttpResponse(Response):
         has_body = response.method != "HEAD" and response.status not in _BODILESS
         coding = ",".join(response.headers.getall("Content-Encoding", ())) if decompress and has_body else ""
         try:
-            self._decoder = decoder_of(coding)
+            self._decoder = decoder_of(coding) if coding else None
         except MalformedResponseError:
             response.close()
             raise
@@ -188,6 +188,7 @@ class AiohttpResponse(Response):
         length = None if self._decoder is not None else response.content_length
         if length is not None and response.method != "HEAD" and length - len(self._pending) > limit:
             return b"", False
+        content, has_coding = response.content, self._decoder is not None
         chunks: list[bytes] = []
         size = 0
         while size <= limit:
@@ -196,6 +197,8 @@ class AiohttpResponse(Response):
                 return b"".join(chunks), True
             chunks.append(chunk)
             size += len(chunk)
+            if not has_coding and size <= limit and content.at_eof():
+                return chunks[0] if len(chunks) == 1 else b"".join(chunks), True
         return b"".join(chunks), False
 
     async def _read_piece(self) -> bytes:

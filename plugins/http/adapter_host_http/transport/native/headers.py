@@ -3,35 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import ItemsView, Iterator, KeysView, ValuesView
-from typing import Any
+from typing import Any, Final
 
 from multidict import CIMultiDict, MultiMapping
 
 Pair = tuple[bytes, bytes]
 
+_TEXT: Final = ("utf-8", "surrogateescape")
+
 
 class ResponseHeaders(MultiMapping[str]):
     """Header fields as received, decoded on first access; names are case-insensitive."""
 
-    __slots__ = ("_decoded_pairs", "_index", "_pairs")
+    __slots__ = ("_decoded", "_pairs")
 
     def __init__(self, pairs: list[Pair]) -> None:
         self._pairs = pairs
-        self._decoded_pairs: list[tuple[str, str]] | None = None
-        self._index: CIMultiDict[str] | None = None
-
-    @property
-    def decoded_pairs(self) -> list[tuple[str, str]]:
-        """Return names and values in order."""
-        if self._decoded_pairs is None:
-            self._decoded_pairs = [(_text(name), _text(value).strip(" \t")) for name, value in self._pairs]
-        return self._decoded_pairs
+        self._decoded: CIMultiDict[str] | None = None
 
     @property
     def _by_name(self) -> CIMultiDict[str]:
-        if self._index is None:
-            self._index = CIMultiDict(self.decoded_pairs)
-        return self._index
+        if self._decoded is None:
+            self._decoded = CIMultiDict(
+                [(name.decode(*_TEXT), value.decode(*_TEXT).strip(" \t")) for name, value in self._pairs]
+            )
+        return self._decoded
 
     def __getitem__(self, name: str) -> str:
         return self._by_name[name]
@@ -59,7 +55,7 @@ class ResponseHeaders(MultiMapping[str]):
 
     def items(self) -> ItemsView[str, str]:
         """Return names and values in order."""
-        return _Items(self)
+        return self._by_name.items()
 
     def getall(self, key: str, *default: Any) -> Any:
         """Return all values of a name in order."""
@@ -68,19 +64,3 @@ class ResponseHeaders(MultiMapping[str]):
     def getone(self, key: str, *default: Any) -> Any:
         """Return the first value of a name."""
         return self._by_name.getone(key, *default)
-
-
-class _Items(ItemsView[str, str]):
-    def __init__(self, headers: ResponseHeaders) -> None:
-        super().__init__(headers)
-        self._by_name = headers
-
-    def __iter__(self) -> Iterator[tuple[str, str]]:
-        return iter(self._by_name.decoded_pairs)
-
-    def __contains__(self, item: object) -> bool:
-        return item in self._by_name.decoded_pairs
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "surrogateescape")
