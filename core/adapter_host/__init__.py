@@ -84,6 +84,9 @@ if TYPE_CHECKING:
     from .json_nesting import decode_json as decode_json
     from .json_nesting import encode_json as encode_json
     from .json_nesting import parse_json as parse_json
+    from .operation.event_streams import Event as Event
+    from .operation.event_streams import EventFormat as EventFormat
+    from .operation.event_streams import event_format as event_format
     from .operation.inputs import JSON_TYPES as JSON_TYPES
     from .operation.inputs import Input as Input
     from .operation.operation import Arguments as Arguments
@@ -194,6 +197,7 @@ _EXPORTS = {
     "hosts": ("is_loopback",),
     "http_syntax": ("CONNECTION_HEADERS", "HOP_BY_HOP", "TOKEN", "bare_media_type", "is_connection_header", "is_token"),
     "json_nesting": ("MAX_JSON_DEPTH", "NestingError", "decode_json", "encode_json", "parse_json"),
+    "operation.event_streams": ("Event", "EventFormat", "event_format"),
     "operation.inputs": ("Input", "JSON_TYPES"),
     "operation.operation": (
         "Arguments",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationError, ValidationInfo
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -161,7 +161,13 @@ class Semantics(Model):
 
 
 class OperationSpec(Model):
-    """A callable operation; exposers subclass it for their protocol."""
+    """A callable operation; exposers subclass it for their protocol.
+
+    An exposer sets `reads_events` if it reads results with a `Result.stream` of events (see `event_format`); one with
+    `Exposer.streams` does so anyway.
+    """
+
+    reads_events: ClassVar[bool] = False
 
     name: str | None = None
     label: str | None = None

@@ -11,6 +11,7 @@ from adapter_host.capability.media_types import is_json
 from adapter_host.capability.model import Model
 from adapter_host.capability.spec import CallStepSpec, FunctionSpec, OperationSpec, OutputSpec
 from adapter_host.document.messages import join_words
+from adapter_host.operation.event_streams import MappedEvents, event_format
 from adapter_host.operation.inputs import Input
 from adapter_host.operation.operation import JSON, Arguments, Call, ConsumedOperation, Operation, Result, success
 
@@ -54,20 +55,22 @@ class OperationCompiler:
 
     def compile(self, spec: OperationSpec, caller: Caller) -> Operation | None:
         """Compile an operation; return None when it cannot run and a problem is reported."""
-        return self._compile(spec, caller, spec.output_parameters)
+        return self._compile(spec, caller, spec.output_parameters, reads_events=spec.reads_events)
 
     def check(self, function: FunctionSpec) -> None:
         """Report problems of a function."""
-        self._compile(function, _function_caller(function), function.output_parameters)
+        self._compile(function, _function_caller(function), function.output_parameters, reads_events=False)
 
-    def _compile(self, spec: OperationSpec, caller: Caller, outputs: Outputs) -> Operation | None:
+    def _compile(
+        self, spec: OperationSpec, caller: Caller, outputs: Outputs, *, reads_events: bool
+    ) -> Operation | None:
         modes = [mode for mode in ("ref", "call", "steps") if getattr(spec, mode)]
         if spec.mappings and "steps" not in modes:
             self._warn("'mappings' is ignored without 'steps'", spec, "mappings", code="ignored")
         if len(modes) > 1:
             self._problem(f"{join_words(map(repr, modes), 'and')} are mutually exclusive", spec, code="modes")
         elif modes == ["call"]:
-            return self._compile_call(spec, caller, outputs)
+            return self._compile_call(spec, caller, outputs, reads_events=reads_events)
         elif modes == ["steps"]:
             return self._compile_steps(spec, outputs)
         elif modes == ["ref"]:
@@ -76,7 +79,9 @@ class OperationCompiler:
             return self._compile_constant(spec, outputs)
         return None
 
-    def _compile_call(self, spec: OperationSpec, caller: Caller, outputs: Outputs) -> Operation | None:
+    def _compile_call(
+        self, spec: OperationSpec, caller: Caller, outputs: Outputs, *, reads_events: bool
+    ) -> Operation | None:
         target = self._find_target(spec, caller)
         if target is None:
             return None
@@ -92,13 +97,13 @@ class OperationCompiler:
             name=spec.known_as,
             description=spec.description or target.description,
             inputs=inputs,
-            call=_runner(target, map_arguments, transform, self._response_policy),
+            call=_runner(target, map_arguments, transform, self._response_policy, reads_events=reads_events),
             spec=spec,
             upstream=(target,),
             identity=transform is None,
             media_type=_media_type(target, mapped=transform is not None),
             binary=target.binary,
-            output_schema=None if target.binary else outputs_schema(outputs),
+            output_schema=None if target.binary or _returns_events(target) else outputs_schema(outputs),
             preview=lambda arguments: target.preview(preview(validate(arguments))),
         )
 
@@ -168,7 +173,10 @@ class OperationCompiler:
             self._problem(self._functions.unknown_message(ref), spec, "ref", code="unknown-ref")
             return None
         operation = self._compile(
-            function, _function_caller(function), spec.output_parameters or function.output_parameters
+            function,
+            _function_caller(function),
+            spec.output_parameters or function.output_parameters,
+            reads_events=spec.reads_events,
         )
         if operation is None:
             return None
@@ -242,6 +250,23 @@ class _FunctionTarget:
         return self.ref.rpartition(".")[2]
 
 
+async def _is_streamed(result: Result, transform: Transform | None, response_policy: ResponsePolicy) -> bool:
+    """Return whether the exposer gets the stream of a result, whose events are mapped; read it completely if not."""
+    events = event_format(result.media_type)
+    if result.stream is None or result.status >= 300 or (events is None and not response_policy.streams):
+        await result.hold(response_policy.buffer_limit)
+        return False
+    if transform is None:
+        return True
+    if events is None:
+        await result.hold(response_policy.buffer_limit)
+        return False
+    result.stream = MappedEvents(result.stream, events, transform)
+    # The length is that of the stream before.
+    result.headers = {name: value for name, value in result.headers.items() if name.lower() != "content-length"}
+    return True
+
+
 def _after(values: ArgumentMapper, mapper: ArgumentMapper, scope: Scope) -> ArgumentMapper:
     """Return a mapper of all values of a call, where the scope computes any."""
     return (lambda arguments: mapper(values(arguments))) if scope.bound else mapper
@@ -252,9 +277,13 @@ def _function_caller(function: FunctionSpec) -> Caller:
 
 
 def _media_type(target: ConsumedOperation, *, mapped: bool) -> str | None:
-    """Return the declared media type; mapped responses are JSON."""
+    """Return the declared media type; mapped responses are JSON, or events."""
     declared = target.media_type
-    return None if declared is None or (mapped and not is_json(declared)) else declared
+    return None if declared is None or (mapped and not is_json(declared) and not _returns_events(target)) else declared
+
+
+def _returns_events(target: ConsumedOperation) -> bool:
+    return event_format(target.media_type or "") is not None
 
 
 def _runner(
@@ -262,17 +291,23 @@ def _runner(
     map_arguments: ArgumentMapper,
     transform: Transform | None,
     response_policy: ResponsePolicy,
+    *,
+    reads_events: bool,
 ) -> Call:
     call = target.call
     limit = compile_response_limit(target, response_policy) if target.binary else None
     streams = (
-        response_policy.requests_stream(target) if target.binary else response_policy.streams and transform is None
+        response_policy.requests_stream(target)
+        if target.binary
+        else response_policy.requests_events(target, mapped=transform is not None, reads_events=reads_events)
     )
     media_type = _media_type(target, mapped=True) or JSON
 
     async def run(arguments: Arguments) -> Result:
         result = await call(map_arguments(arguments), stream=streams)
         if limit is None:
+            if result.stream is not None and await _is_streamed(result, transform, response_policy):
+                return result
             return success(result, transform, media_type)
         return await limit(success(result))
 

@@ -6,6 +6,7 @@ import copy
 from dataclasses import dataclass
 
 from adapter_host.capability.media_types import is_json
+from adapter_host.operation.event_streams import event_format
 from adapter_host.operation.operation import Arguments, Call, ConsumedOperation, Result
 from adapter_host.operation.streams import LimitedStream, close_stream, too_large
 
@@ -25,8 +26,16 @@ class ResponsePolicy:
         """Return the maximum size of a response of `target` in bytes; None for an unlimited stream."""
         return self.document_limit if target.max_size is None else target.max_size
 
+    def requests_events(self, target: ConsumedOperation, *, mapped: bool, reads_events: bool) -> bool:
+        """Return whether to request a stream of an operation that is not binary.
+
+        An exposer without `streams` gets mapped events only where they are declared: the operation then has no output
+        schema, which events would break.
+        """
+        return self.streams or (reads_events and (not mapped or event_format(target.media_type or "") is not None))
+
     def requests_stream(self, target: ConsumedOperation) -> bool:
-        """Return whether to request a stream: to forward it, or to buffer more than the default limit."""
+        """Return whether to request a binary stream: to forward it, or to buffer more than the default limit."""
         limit = self.limit(target)
         return self.streams or (target.max_size is None and limit is not None and limit > self.buffer_limit)
 

@@ -53,7 +53,10 @@ class ConsumedOperation(ABC):
 
     @abstractmethod
     async def call(self, arguments: Arguments, *, stream: bool = False) -> Result:
-        """Call the API; raise `UpstreamError`. With `stream`, a large body may be returned as `Result.stream`."""
+        """Call the API; raise `UpstreamError`.
+
+        With `stream`, a large body or a stream of events may be returned as `Result.stream`.
+        """
 
     def describe(self) -> Mapping[str, Any]:
         """Return a description of the request for people: plain data, with names of secrets only."""
@@ -75,10 +78,12 @@ class Result:
     """The result of a call: a status, a media type (the complete value of Content-Type) and a body.
 
     Pass `data`, `body` or a `stream` of bytes; `data` and `body` are converted to each other once, on first use.
-    A `stream` is a body that is too large to buffer: the receiver must read it to its end or close it.
+    A `stream` is a body that is too large to buffer, or whose events arrive over time (see `event_format`): an
+    asynchronous iterator, with an `aclose` if it holds resources. The receiver must read it to its end or close it.
+    `hold(limit)` reads it into a body instead, for a stream that has a faster way or a shorter timeout for that.
     """
 
-    __slots__ = ("_body", "_data", "_decode", "_holds_data", "headers", "media_type", "status", "stream")
+    __slots__ = ("_body", "_data", "_decode", "_hold", "_holds_data", "headers", "media_type", "status", "stream")
 
     def __init__(
         self,
@@ -90,6 +95,7 @@ class Result:
         headers: Mapping[str, str] | None = None,
         decode: Callable[[bytes], Any] | None = None,
         stream: AsyncIterator[bytes] | None = None,
+        hold: Callable[[int], Awaitable[bytes]] | None = None,
     ) -> None:
         self.status = status
         self.media_type = media_type
@@ -99,6 +105,7 @@ class Result:
         self._data = data if body is None else _UNREAD
         self._decode = decode
         self._holds_data = body is None and stream is None
+        self._hold = hold
 
     @property
     def body(self) -> bytes:
@@ -130,9 +137,11 @@ class Result:
         stream, self.stream = self.stream, None
         if stream is None:
             return self
-        body = await read_at_most(limit, stream)
-        if body is None:
+        try:
+            body = await read_at_most(limit, stream) if self._hold is None else await self._hold(limit)
+        finally:
             await close_stream(stream)
+        if body is None:
             raise too_large(limit)
         self._body, self._data = body, _UNREAD
         return self

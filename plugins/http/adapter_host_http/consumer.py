@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from adapter_host import BuildContext, ConsumedOperation, Consumer, PassThroughOperation
+from adapter_host import BuildContext, ConsumedOperation, Consumer, PassThroughOperation, event_format
 
 from .auth.compile import compile_authentication
 from .config import HttpConfig, HttpOperationSpec, HttpResource
@@ -83,5 +83,8 @@ class HttpConsumer(Consumer[HttpConfig]):
         return operation
 
     def _scope(self, resource: HttpResource, spec: HttpOperationSpec) -> OperationScope:
-        headers = (("Accept", accept_header(spec.output_raw_format)), ("User-Agent", USER_AGENT))
+        accept = accept_header(spec.output_raw_format)
+        if event_format(spec.output_media_type or "") is not None:
+            accept = spec.output_media_type or ""
+        headers = (("Accept", accept), ("User-Agent", USER_AGENT))
         return OperationScope(self.config, resource, spec, self.context, self._credential, headers)

@@ -54,7 +54,7 @@ class HttpOperation(ConsumedOperation):
         return compile_format(self.scope.spec, self.scope.context)
 
     async def call(self, arguments: Arguments, *, stream: bool = False) -> Result:
-        """Call the API; with `stream`, return a response of more than 64 KiB as a stream."""
+        """Call the API; with `stream`, return events and a response of more than 64 KiB as a stream."""
         request = self.plan.build(arguments)
         if self._writers:
             request = request.apply_writers(self._writers)

@@ -21,6 +21,7 @@ from adapter_host import (
     UpstreamUnreachableError,
     client_tls_context,
     decode_json,
+    event_format,
 )
 
 from .authenticated import send_authenticated
@@ -114,12 +115,14 @@ class Upstream:
         Raises `UpstreamError`.
         """
         conversion = response_format.conversion
-        max_size = None if stream and conversion is None else max_size or self._response_limit
+        events = stream and conversion is None
+        max_size = None if events else max_size or self._response_limit
         deadline = asyncio.get_running_loop().time() + self._total_timeout
         try:
-            response = await self._send(method, request, STREAM_THRESHOLD if max_size is None else max_size, deadline)
+            buffer_limit = STREAM_THRESHOLD if max_size is None else max_size
+            response = await self._send(method, request, buffer_limit, deadline, events=events)
             try:
-                result = await self._read(response, response_format, max_size)
+                result = await self._read(response, response_format, max_size, events=events)
             except BaseException:
                 response.close()
                 raise
@@ -164,7 +167,9 @@ class Upstream:
         self._session = open_client_session(limit=limits.max_connections, timeout=timeout)
         auth_flow.open(AuthTransport(self._session, proxy, self._total_timeout, self.base if direct else None))
 
-    async def _send(self, method: str, request: Request, buffer_limit: int, deadline: float) -> Response:
+    async def _send(
+        self, method: str, request: Request, buffer_limit: int, deadline: float, *, events: bool = False
+    ) -> Response:
         """Send a request and follow redirects."""
         transport, auth_flow = self._transport, self._auth_flow
         if transport is None:
@@ -172,7 +177,7 @@ class Upstream:
         if self._path or not request.target.startswith("/"):
             target = self._path + request.target
             request = request.with_target(target if target.startswith("/") else f"/{target}")
-        send = partial(transport.send, method, deadline=deadline, buffer_limit=buffer_limit)
+        send = partial(transport.send, method, deadline=deadline, buffer_limit=buffer_limit, events=events)
         if auth_flow is not None and AUTHORIZATION.lower() in request.call_headers:
             auth_flow = None
         redirects_left = MAX_REDIRECTS if method in ("GET", "HEAD") and not request.pass_through else 0
@@ -192,13 +197,13 @@ class Upstream:
             request = request.with_target(redirect)
             redirects_left -= 1
 
-    async def _read(self, response: Response, response_format: Format, max_size: int | None) -> Result:
+    async def _read(self, response: Response, response_format: Format, max_size: int | None, *, events: bool) -> Result:
         headers, body, media_type = response.headers, response.body, response.media_type
         if response.status >= 300:
             body = await response.read(self._response_limit) if body is None else body
             raise UpstreamStatusError(response.status, body or b"", media_type, headers)
         media_type = media_type or response_format.media_type
-        if body is None and max_size is None:
+        if (body is None and max_size is None) or (events and event_format(media_type) is not None):
             chunks = self._chunks(response)
             await anext(chunks)
             return Result(
@@ -207,6 +212,7 @@ class Upstream:
                 headers=headers,
                 decode=self._decoder(response_format, media_type),
                 stream=chunks,
+                hold=partial(self._hold, response),
             )
         if body is None:
             body = await response.read(max_size or 0)
@@ -257,10 +263,23 @@ class Upstream:
             f"the response of the upstream '{self._namespace}' is not {response_format.info.title} ({received})"
         )
 
+    async def _hold(self, response: Response, limit: int) -> bytes:
+        """Read a response that could be streamed, within the timeout of the call."""
+        try:
+            body = await response.read(limit) if response.body is None else response.body
+        except (TimeoutError, TransportError) as error:
+            raise self._upstream_error(error) from error
+        if body is None:
+            raise self._too_large(limit)
+        return body
+
     async def _chunks(self, response: Response) -> AsyncIterator[bytes]:
         try:
             # The caller advances to this point at once, so that closing an unread stream closes the response, too.
             yield b""
+            if response.body is not None:
+                yield response.body
+                return
             async for chunk in response.chunks():
                 yield chunk
         except (TimeoutError, TransportError) as error:

@@ -41,6 +41,8 @@ class McpInputSpec(InputSpec):
 class McpToolSpec(OperationSpec):
     """An operation exposed as a tool."""
 
+    reads_events = True
+
     input_parameters: ListField[McpInputSpec] = ()
     hints: McpHints | None = None
 

@@ -12,7 +12,7 @@ import aiohttp
 from aiohttp.http import HttpVersion10, HttpVersion11
 from yarl import URL
 
-from adapter_host import StaleConnectionError
+from adapter_host import StaleConnectionError, event_format
 from adapter_host_http.request.request import ACCEPTED_CODINGS, Payload, Request
 
 from .aiohttp_errors import PROGRESS, Progress, ProgressConnector, translate_errors
@@ -61,7 +61,9 @@ class AiohttpTransport(Transport):
         if session is not None:
             await session.close()
 
-    async def send(self, method: str, request: Request, *, deadline: float, buffer_limit: int) -> Response:
+    async def send(
+        self, method: str, request: Request, *, deadline: float, buffer_limit: int, events: bool = False
+    ) -> Response:
         """Send a request; see `Transport.send`."""
         if self._session is None:
             raise ConnectError("the transport is not open")
@@ -78,6 +80,8 @@ class AiohttpTransport(Transport):
                     progress.responded = True
                     read_deadline = timeout.when() or asyncio.get_running_loop().time() + self._limits.idle_timeout
                     decompress = not request.pass_through
+                    if events and event_format(response.headers.get("Content-Type", "")) is not None:
+                        buffer_limit = 0
                     return await _buffered(
                         AiohttpResponse(response, progress, read_deadline, decompress=decompress), buffer_limit
                     )

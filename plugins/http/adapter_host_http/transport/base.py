@@ -113,9 +113,12 @@ class Transport(ABC):
         """Close all connections; calls in progress fail."""
 
     @abstractmethod
-    async def send(self, method: str, request: Request, *, deadline: float, buffer_limit: int) -> Response:
+    async def send(
+        self, method: str, request: Request, *, deadline: float, buffer_limit: int, events: bool = False
+    ) -> Response:
         """Send a request whose target begins at the root of the origin, and receive the head of its response.
 
-        Also receive a body of at most `buffer_limit` bytes. `deadline` is a time of the event loop's clock. Raises
-        `TransportError`, and `TimeoutError` if the deadline passes after the request was sent.
+        Also receive a body of at most `buffer_limit` bytes; with `events`, not that of a stream of events. `deadline`
+        is a time of the event loop's clock. Raises `TransportError`, and `TimeoutError` if the deadline passes after
+        the request was sent.
         """

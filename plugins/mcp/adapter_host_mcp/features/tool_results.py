@@ -29,6 +29,7 @@ from adapter_host import (
 )
 from adapter_host_mcp.protocol import INTERNAL_ERROR, TRACE_KEYS
 
+from .events import OnEvent, collect_events
 from .output_schema import Conform
 from .tools import Tool
 
@@ -169,13 +170,17 @@ async def call_tool(
     *,
     allow_any_json: bool,
     on_failure: Callable[[str], None] | None = None,
+    on_event: OnEvent | None = None,
 ) -> tuple[bytes, str | None]:
     """Call a tool; return the serialized members of the result, and a message for a violation of its schema.
 
     `on_failure` receives the id of a failed call, which is also in the log if the host or the API is the cause.
+    `on_event` is awaited with the number and the text of each event, if the API sends a stream of events.
     """
     try:
         result = await tool.operation.call(tool.arguments(arguments, headers))
+        if result.stream is not None:
+            result = await collect_events(result, tool.event_limit, on_event)
         return success_members(result, tool, allow_any_json=allow_any_json)
     except OperationError as error:
         request_id = new_request_id()

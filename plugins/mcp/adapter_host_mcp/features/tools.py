@@ -28,7 +28,7 @@ class Tool:
     """An operation as a tool.
 
     `blob_uri` is the prefix of the URIs of embedded resources; `headers` are the inputs that come from headers of the
-    HTTP request instead of the arguments.
+    HTTP request instead of the arguments. A result holds events up to `event_limit` bytes.
     """
 
     name: str
@@ -39,6 +39,7 @@ class Tool:
     headers: tuple[Input, ...] = ()
     find_violation: FindViolation | None = None
     conform: Conform | None = None
+    event_limit: int = 10 * 2**20
 
     def arguments(self, arguments: Arguments, headers: Mapping[str, str]) -> Arguments:
         """Merge arguments and header inputs; raise `ArgumentError` when an argument has the name of a header input."""
@@ -111,21 +112,22 @@ def prepare_tools(specs: Sequence[McpToolSpec], operations: Operations, context:
         if spec.name is not None and name != spec.name:
             context.warn(rename_message(spec.name, name), spec, "name", code="renamed-tool")
         if spec in operations:
-            tools[name] = _build_tool(name, spec, operations[spec], context.namespace)
+            tools[name] = _build_tool(name, spec, operations[spec], context)
     return tools
 
 
-def _build_tool(name: str, spec: McpToolSpec, operation: Operation, namespace: str) -> Tool:
+def _build_tool(name: str, spec: McpToolSpec, operation: Operation, context: BuildContext) -> Tool:
     header_names = {item.name for item in spec.input_parameters if item.in_ == "header"}
     return Tool(
         name=name,
         title=spec.label,
         operation=operation,
         annotations=_annotations(spec.label, spec.hints, operation.semantics),
-        blob_uri=f"tool://{quote(namespace, safe='')}/{name}",
+        blob_uri=f"tool://{quote(context.namespace, safe='')}/{name}",
         headers=tuple(item for item in operation.inputs if item.name in header_names),
         find_violation=None if operation.output_schema is None else compile_schema(operation.output_schema),
         conform=None if operation.output_schema is None else compile_conformer(operation.output_schema),
+        event_limit=context.settings.response_limit,
     )
 
 

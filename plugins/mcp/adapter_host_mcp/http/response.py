@@ -84,6 +84,11 @@ class ResponseStream(Generic[RequestT_co]):
         if self.accepts_sse:
             await self._send_event(encode_json(message))
 
+    async def send_progress(self, progress: int, text: str) -> None:
+        """Send a progress notification for the token of the request."""
+        params = {"progressToken": self.request_info.progress_token, "progress": progress, "message": text}
+        await self.send({"jsonrpc": "2.0", "method": "notifications/progress", "params": params})
+
     async def heartbeat(self) -> None:
         """Send a heartbeat: a progress notification if the client sent a token and got no other, else a comment."""
         if not self.can_heartbeat:

@@ -211,6 +211,7 @@ class HttpTransport:
                 response_stream.headers,
                 allow_any_json=rpc_request.stateless,
                 on_failure=response_stream.note_failure,
+                on_event=None if rpc_request.progress_token is None else response_stream.send_progress,
             )
         except Exception as error:
             # The protocol boundary: the client must get a response, without details of the error.

@@ -34,6 +34,7 @@ from adapter_host_mcp.features.completion import (
     prompt_choices,
     resource_choices,
 )
+from adapter_host_mcp.features.events import OnEvent
 from adapter_host_mcp.features.prompts import Prompt
 from adapter_host_mcp.features.resources import Resource
 from adapter_host_mcp.features.tool_results import (
@@ -207,13 +208,26 @@ def add_tool_calls(server: Server[None], tools: Mapping[str, Tool]) -> None:
         if tool is None:
             raise MCPError(types.INVALID_PARAMS, f"Unknown tool: {params.name[:MAX_LENGTH]}")
         stateless = context.protocol_version in MODERN_PROTOCOL_VERSIONS
-        members, _ = await call_tool(tool, params.arguments or {}, {}, allow_any_json=stateless)
+        members, _ = await call_tool(
+            tool, params.arguments or {}, {}, allow_any_json=stateless, on_event=progress_sender(context)
+        )
         # The standard library's parser keeps integers of any size.
         result = json.loads(b"{%b}" % members)
         return {"resultType": "complete", **result} if stateless else result
 
     server.add_request_handler("tools/call", types.CallToolRequestParams, call)
     server.middleware.append(_hide_unexpected_errors)
+
+
+def progress_sender(context: Context) -> OnEvent | None:
+    """Return a function that sends events as progress, if the client has sent a token."""
+    if (context.meta or {}).get("progress_token") is None:
+        return None
+
+    async def send(progress: int, text: str) -> None:
+        await context.session.report_progress(progress, message=text)
+
+    return send
 
 
 async def _hide_unexpected_errors(ctx: ServerRequestContext[None], call_next: CallNext) -> HandlerResult:

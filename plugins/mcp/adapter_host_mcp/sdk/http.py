@@ -191,6 +191,7 @@ class SdkEndpoint:
             request_info.headers,
             allow_any_json=request_info.stateless,
             on_failure=response.note_failure,
+            on_event=None if request_info.progress_token is None else response.send_progress,
         )
         if violation is not None:
             await self._send_violation(tool, violation, response)

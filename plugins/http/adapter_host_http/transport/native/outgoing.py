@@ -11,7 +11,8 @@ from adapter_host_http.request.request import Payload
 class OutgoingRequest:
     """A request to send on a connection.
 
-    `deadline` is a time of the event loop's clock; a response body of at most `buffer_limit` bytes is read completely.
+    `deadline` is a time of the event loop's clock; a response body of at most `buffer_limit` bytes is read completely,
+    but with `events` not that of a stream of events.
     """
 
     method: str
@@ -21,3 +22,4 @@ class OutgoingRequest:
     buffer_limit: int
     decompress: bool
     length: int | None = None
+    events: bool = False

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Final, Protocol
 
-from adapter_host import ContentDecoder
+from adapter_host import ContentDecoder, event_format
 from adapter_host_http.transport.base import Response
 from adapter_host_http.transport.content_coding import decoder_of
 
@@ -48,6 +48,7 @@ class NativeResponse(Response):
         "_decompress",
         "_eager",
         "_error",
+        "_events",
         "_length",
         "_loop",
         "_pause_timeout",
@@ -75,6 +76,7 @@ class NativeResponse(Response):
         self._buffer_limit = outgoing.buffer_limit
         self._eager = not outgoing.buffer_limit
         self._decompress = outgoing.decompress
+        self._events = outgoing.events
         self._pause_timeout = 0.0
         self._chunks: list[bytes] = []
         self._pending = b""
@@ -89,6 +91,8 @@ class NativeResponse(Response):
         self.status = status
         self.headers = ResponseHeaders(pairs)
         self.media_type = media_type.decode("utf-8", "surrogateescape").strip()
+        if self._events and event_format(self.media_type) is not None:
+            self._eager = True
 
     def expect_body(self, length: int | None, coding: bytes) -> None:
         """Expect a body; raise `MalformedResponseError` for an unknown coding."""

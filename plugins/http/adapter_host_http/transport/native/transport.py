@@ -38,7 +38,9 @@ class NativeTransport(Transport):
         if pool is not None:
             await pool.close()
 
-    async def send(self, method: str, request: Request, *, deadline: float, buffer_limit: int) -> Response:
+    async def send(
+        self, method: str, request: Request, *, deadline: float, buffer_limit: int, events: bool = False
+    ) -> Response:
         """Send a request; see `Transport.send`."""
         pool = self._pool
         if pool is None:
@@ -46,6 +48,7 @@ class NativeTransport(Transport):
         outgoing = OutgoingRequest(
             method, self._head(method, request), request.body, deadline, buffer_limit, not request.pass_through
         )
+        outgoing.events = events
         if (declared := request.call_headers.get("content-length")) is not None:
             outgoing.length = int(declared[1])
         sends = 1

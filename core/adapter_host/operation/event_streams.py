@@ -1,0 +1,169 @@
+"""Streams of events: Server-Sent Events, lines of JSON and JSON text sequences, read and mapped event by event."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+import orjson
+
+from adapter_host.errors import UpstreamInvalidError
+from adapter_host.http_syntax import bare_media_type
+from adapter_host.json_nesting import encode_json, parse_json
+
+from .streams import close_stream
+
+MAX_EVENT_SIZE: Final = 1024 * 1024
+"""Bytes of one event that is read as such; events that are passed on have no limit."""
+
+_EMPTY_LINE: Final = re.compile(rb"\n\n|\r\n\r\n|\r\r")
+_LONGEST_END: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event: as received, and its data; `data` is None for comments and other events without data."""
+
+    raw: bytes
+    data: bytes | None
+
+
+class EventFormat(ABC):
+    """A format of event streams."""
+
+    @abstractmethod
+    def next_end(self, buffer: bytearray, start: int) -> int:
+        """Return where the first event ends that ends after `start`, or -1."""
+
+    @abstractmethod
+    def parse(self, raw: bytes) -> Event:
+        """Return the event in one piece of the stream."""
+
+    @abstractmethod
+    def with_data(self, event: Event, data: bytes) -> bytes:
+        """Return an event with other data; `data` is JSON without line breaks."""
+
+    async def events(self, stream: AsyncIterator[bytes]) -> AsyncGenerator[list[Event], None]:
+        """Yield the events of a stream, in lists of those that arrive together; close the stream at the end.
+
+        Raise `UpstreamInvalidError` for an event of more than `MAX_EVENT_SIZE` bytes.
+        """
+        buffer = bytearray()
+        searched = 0
+        try:
+            async for chunk in stream:
+                buffer += chunk
+                events = list(self._split(buffer, searched))
+                if events:
+                    yield events
+                searched = len(buffer)
+                if searched > MAX_EVENT_SIZE:
+                    raise UpstreamInvalidError(f"the upstream sent an event larger than {MAX_EVENT_SIZE} bytes")
+            if buffer.strip():
+                yield [self.parse(bytes(buffer))]
+        finally:
+            await close_stream(stream)
+
+    def _split(self, buffer: bytearray, searched: int) -> Iterator[Event]:
+        """Remove the complete events from a buffer."""
+        position = 0
+        # The end of an event may have begun in data that was searched already.
+        while (end := self.next_end(buffer, max(position, searched - _LONGEST_END + 1))) >= 0:
+            yield self.parse(bytes(buffer[position:end]))
+            position = end
+        del buffer[:position]
+
+
+class _ServerSentEvents(EventFormat):
+    """`text/event-stream` (HTML, section 9.2.6): lines, and an empty line after each event."""
+
+    def next_end(self, buffer: bytearray, start: int) -> int:
+        found = _EMPTY_LINE.search(buffer, start)
+        return -1 if found is None else found.end()
+
+    def parse(self, raw: bytes) -> Event:
+        lines = [line[5:].removeprefix(b" ") for line in raw.splitlines() if line.startswith(b"data:")]
+        return Event(raw, b"\n".join(lines) if lines else None)
+
+    def with_data(self, event: Event, data: bytes) -> bytes:
+        others = [line for line in event.raw.splitlines() if line and not line.startswith(b"data")]
+        return b"\n".join([*others, b"data: " + data, b"", b""])
+
+
+class _Lines(EventFormat):
+    """A JSON text in each line."""
+
+    def next_end(self, buffer: bytearray, start: int) -> int:
+        return buffer.find(b"\n", start) + 1 or -1
+
+    def parse(self, raw: bytes) -> Event:
+        return Event(raw, raw.strip() or None)
+
+    def with_data(self, event: Event, data: bytes) -> bytes:
+        return data + b"\n"
+
+
+class _TextSequence(_Lines):
+    """`application/json-seq` (RFC 7464): a record separator before each JSON text, a line feed after it."""
+
+    def parse(self, raw: bytes) -> Event:
+        return Event(raw, raw.strip(b"\x1e \t\r\n") or None)
+
+    def with_data(self, event: Event, data: bytes) -> bytes:
+        return b"\x1e" + data + b"\n"
+
+
+_LINES: Final = _Lines()
+_FORMATS: Final[dict[str, EventFormat]] = {
+    "text/event-stream": _ServerSentEvents(),
+    "application/json-seq": _TextSequence(),
+    "application/jsonl": _LINES,
+    "application/jsonlines": _LINES,
+    "application/ndjson": _LINES,
+    "application/stream+json": _LINES,
+    "application/x-jsonlines": _LINES,
+    "application/x-ndjson": _LINES,
+}
+
+
+@lru_cache(maxsize=256)
+def event_format(media_type: str) -> EventFormat | None:
+    """Return the format of a media type of event streams; None for others."""
+    return _FORMATS.get(bare_media_type(media_type))
+
+
+class MappedEvents(AsyncIterator[bytes]):
+    """A stream whose events have transformed data; events whose data is not JSON are passed on unchanged."""
+
+    def __init__(self, stream: AsyncIterator[bytes], events: EventFormat, transform: Callable[[Any], Any]) -> None:
+        self._stream = stream
+        self._events = events
+        self._transform = transform
+        self._reader = events.events(stream)
+
+    async def __anext__(self) -> bytes:
+        received = await anext(self._reader)
+        return b"".join([_map_event(event, self._events, self._transform) for event in received])
+
+    async def aclose(self) -> None:
+        """Close the stream."""
+        await self._reader.aclose()
+        # A reader that was never started does not close it.
+        await close_stream(self._stream)
+
+
+def _map_event(event: Event, events: EventFormat, transform: Callable[[Any], Any]) -> bytes:
+    if event.data is None:
+        return event.raw
+    try:
+        data = parse_json(event.data)
+    except orjson.JSONDecodeError:
+        # Such as the `[DONE]` with which some APIs end a stream.
+        return event.raw
+    except ValueError:
+        raise UpstreamInvalidError("the upstream sent an event that is nested too deeply") from None
+    return events.with_data(event, encode_json(transform(data)))
