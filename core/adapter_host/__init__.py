@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .capability.spec import OperationSpec as OperationSpec
     from .capability.spec import OutputSpec as OutputSpec
     from .capability.spec import Semantics as Semantics
-    from .capability.spec import StepSpec as StepSpec
+    from .capability.step_specs import StepSpec as StepSpec
     from .charsets import charset_of as charset_of
     from .charsets import decode_text as decode_text
     from .client_session import ClientConnector as ClientConnector
@@ -159,8 +159,8 @@ _EXPORTS = {
         "OperationSpec",
         "OutputSpec",
         "Semantics",
-        "StepSpec",
     ),
+    "capability.step_specs": ("StepSpec",),
     "charsets": ("charset_of", "decode_text"),
     "client_session": ("ClientConnector", "StaleConnectionError", "open_client_session"),
     "compiler.references": ("normalize_name",),

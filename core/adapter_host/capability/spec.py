@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Final, Literal
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationError, ValidationInfo
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import BeforeValidator, Field, SerializeAsAny
 
 from adapter_host.document.dialects import CANONICAL_VERSION, KNOWN_VERSIONS
 
 from .input_constraints import InputConstraints
 from .media_types import MediaType
 from .model import ListField, Model, walk
+from .step_specs import Step
 
 ValueType = str
 """A declared type: string, number, integer, boolean, array or object; `binary` for bytes."""
@@ -86,65 +85,6 @@ class OutputSpec(Model):
     items: OutputSpec | tuple[OutputSpec, ...] | None = None
 
 
-class StepSpec(Model):
-    """A step of an operation; plugins subclass it for their types. `with` are its inputs by name."""
-
-    type: str
-    name: str
-    with_: dict[str, Any] = Field(default_factory=dict, alias="with")
-
-
-class CallStepSpec(StepSpec):
-    """A step that calls a consumed operation."""
-
-    call: str
-
-
-class LookupStepSpec(StepSpec):
-    """A step that finds the entries of an earlier step's result whose `match` equals the value."""
-
-    index: str
-    match: str
-    lookup_value: Any
-    output_parameters: tuple[str, ...] = Field(min_length=1)
-
-
-BUILTIN_STEPS: Final[Mapping[str, type[StepSpec]]] = {"call": CallStepSpec, "lookup": LookupStepSpec}
-"""The step types of the host itself."""
-
-_STEP_KEYS: Final = {"call": "call", "index": "lookup", "lookupValue": "lookup", "file": "script"}
-
-
-@dataclass(frozen=True, slots=True)
-class StepModels:
-    """Pydantic validation context: the step models of plugins, and the message for an unknown type."""
-
-    models: Mapping[str, type[StepSpec]]
-    unknown_message: Callable[[Any], str]
-
-
-def _parse_step(step: Any, validation: ValidationInfo) -> Any:
-    """Parse a step by its type; without one, by the type that its keys belong to."""
-    if not isinstance(step, dict):
-        return step
-    if "type" not in step:
-        step = {"type": next((name for key, name in _STEP_KEYS.items() if key in step), "call"), **step}
-    type_name, context = step["type"], validation.context
-    known = {**BUILTIN_STEPS, **context.models} if isinstance(context, StepModels) else BUILTIN_STEPS
-    if isinstance(type_name, str) and type_name in known:
-        return known[type_name].model_validate(step, context=context)
-    if isinstance(context, StepModels):
-        message = {"message": context.unknown_message(type_name)}
-        error = PydanticCustomError("unknown_step_type", "{message}", message)
-        raise ValidationError.from_exception_data(
-            "step", [InitErrorDetails(type=error, loc=("type",), input=type_name)]
-        )
-    return StepSpec.model_validate(step)
-
-
-_Step = Annotated[SerializeAsAny[StepSpec], BeforeValidator(_parse_step)]
-
-
 class MappingSpec(Model):
     """A part of the result of an operation with steps: target (dots nest) and value."""
 
@@ -178,7 +118,7 @@ class OperationSpec(Model):
     call: str | None = None
     with_: dict[str, Any] = Field(default_factory=dict, alias="with")
     ref: str | None = None
-    steps: ListField[_Step] = ()
+    steps: ListField[Step] = ()
     mappings: ListField[MappingSpec] = ()
 
     @property

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from adapter_host.capability.spec import CallStepSpec, InputSpec, OperationSpec
+from adapter_host.capability.spec import InputSpec, OperationSpec
+from adapter_host.capability.step_specs import CallStepSpec
 from adapter_host.document.messages import did_you_mean, join_words
 from adapter_host.document.source import Loc
 from adapter_host.errors import ArgumentError

@@ -13,7 +13,7 @@ from adapter_host.operation.inputs import Input
 from adapter_host.operation.operation import Arguments, Call, Result
 
 from .arguments import operation_inputs
-from .outputs import coerce
+from .coercion import coerce
 from .scope import Scope, compile_getter, is_input
 
 Maker = Callable[[Arguments], Any]

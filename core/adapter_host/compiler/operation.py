@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from adapter_host.capability.loaded import LoadedCapability
-from adapter_host.capability.media_types import is_json
 from adapter_host.capability.model import Model
-from adapter_host.capability.spec import CallStepSpec, FunctionSpec, OperationSpec, OutputSpec
+from adapter_host.capability.spec import FunctionSpec, OperationSpec, OutputSpec
+from adapter_host.capability.step_specs import CallStepSpec
 from adapter_host.document.messages import join_words
-from adapter_host.operation.event_streams import MappedEvents, event_format
 from adapter_host.operation.inputs import Input
-from adapter_host.operation.operation import JSON, Arguments, Call, ConsumedOperation, Operation, Result, success
+from adapter_host.operation.operation import Arguments, ConsumedOperation, Operation, Result
 
 from .arguments import (
     ArgumentMapper,
@@ -23,10 +22,12 @@ from .arguments import (
     compile_validator,
     operation_inputs,
 )
+from .calls import compile_call, declared_media_type, returns_events
+from .coercion import Transform
 from .constant import compile_constant
-from .outputs import Transform, compile_outputs, outputs_schema
+from .outputs import compile_outputs, outputs_schema
 from .references import Caller, Functions, ambiguous_operation_message, best_matches, matches, unknown_operation_message
-from .response_limits import ResponsePolicy, compile_response_limit, with_media_type
+from .response_limits import ResponsePolicy, with_media_type
 from .scope import Scope
 from .steps.caching import with_caching_headers
 from .steps.compiler import StepCompiler, StepTools
@@ -97,13 +98,13 @@ class OperationCompiler:
             name=spec.known_as,
             description=spec.description or target.description,
             inputs=inputs,
-            call=_runner(target, map_arguments, transform, self._response_policy, reads_events=reads_events),
+            call=compile_call(target, map_arguments, transform, self._response_policy, reads_events=reads_events),
             spec=spec,
             upstream=(target,),
             identity=transform is None,
-            media_type=_media_type(target, mapped=transform is not None),
+            media_type=declared_media_type(target, mapped=transform is not None),
             binary=target.binary,
-            output_schema=None if target.binary or _returns_events(target) else outputs_schema(outputs),
+            output_schema=None if target.binary or returns_events(target) else outputs_schema(outputs),
             preview=lambda arguments: target.preview(preview(validate(arguments))),
         )
 
@@ -250,23 +251,6 @@ class _FunctionTarget:
         return self.ref.rpartition(".")[2]
 
 
-async def _is_streamed(result: Result, transform: Transform | None, response_policy: ResponsePolicy) -> bool:
-    """Return whether the exposer gets the stream of a result, whose events are mapped; read it completely if not."""
-    events = event_format(result.media_type)
-    if result.stream is None or result.status >= 300 or (events is None and not response_policy.streams):
-        await result.hold(response_policy.buffer_limit)
-        return False
-    if transform is None:
-        return True
-    if events is None:
-        await result.hold(response_policy.buffer_limit)
-        return False
-    result.stream = MappedEvents(result.stream, events, transform)
-    # The length is that of the stream before.
-    result.headers = {name: value for name, value in result.headers.items() if name.lower() != "content-length"}
-    return True
-
-
 def _after(values: ArgumentMapper, mapper: ArgumentMapper, scope: Scope) -> ArgumentMapper:
     """Return a mapper of all values of a call, where the scope computes any."""
     return (lambda arguments: mapper(values(arguments))) if scope.bound else mapper
@@ -274,41 +258,3 @@ def _after(values: ArgumentMapper, mapper: ArgumentMapper, scope: Scope) -> Argu
 
 def _function_caller(function: FunctionSpec) -> Caller:
     return Caller(keys=frozenset(function.with_), description=function.description)
-
-
-def _media_type(target: ConsumedOperation, *, mapped: bool) -> str | None:
-    """Return the declared media type; mapped responses are JSON, or events."""
-    declared = target.media_type
-    return None if declared is None or (mapped and not is_json(declared) and not _returns_events(target)) else declared
-
-
-def _returns_events(target: ConsumedOperation) -> bool:
-    return event_format(target.media_type or "") is not None
-
-
-def _runner(
-    target: ConsumedOperation,
-    map_arguments: ArgumentMapper,
-    transform: Transform | None,
-    response_policy: ResponsePolicy,
-    *,
-    reads_events: bool,
-) -> Call:
-    call = target.call
-    limit = compile_response_limit(target, response_policy) if target.binary else None
-    streams = (
-        response_policy.requests_stream(target)
-        if target.binary
-        else response_policy.requests_events(target, mapped=transform is not None, reads_events=reads_events)
-    )
-    media_type = _media_type(target, mapped=True) or JSON
-
-    async def run(arguments: Arguments) -> Result:
-        result = await call(map_arguments(arguments), stream=streams)
-        if limit is None:
-            if result.stream is not None and await _is_streamed(result, transform, response_policy):
-                return result
-            return success(result, transform, media_type)
-        return await limit(success(result))
-
-    return run

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
-
-import orjson
 
 from adapter_host.capability.loaded import LoadedCapability
 from adapter_host.capability.spec import OutputSpec
 from adapter_host.expressions.jsonpath import PathGetter, compile_path, is_identity, member_getter, member_name
-from adapter_host.json_nesting import encode_json
-from adapter_host.operation.inputs import parse_number
 
-Transform = Callable[[Any], Any]
+from .coercion import Transform, coerce, scalar, scalar_member, typed_constant
 
 Path = tuple[str, ...]
 """The keys that lead to a value in a result."""
 
-_STRUCTURES: Final[dict[str | None, type]] = {"object": dict, "array": list}
 _TYPES: Final = frozenset({"string", "number", "integer", "boolean", "array", "object"})
 
 
@@ -151,7 +146,7 @@ class _OutputCompiler:
         path = self.path(output)
         constant = output.value if output.value is not None else output.const
         if path is None and constant is not None:
-            value = _constant(constant, output.type)
+            value = typed_constant(constant, output.type)
             return lambda _: value
         uses_name = path is None and name is not None and (self.by_name or not output.properties)
         find = member_getter(name or "") if uses_name else self._compile_find(output, path, parent)
@@ -162,7 +157,7 @@ class _OutputCompiler:
         if output.items is not None or output.type == "array":
             return _array(find, self._element(output, parent if path is None else path))
         member = name if uses_name else member_name(path or "$")
-        return _scalar(find, output.type) if member is None else _scalar_member(member, output.type)
+        return scalar(find, output.type) if member is None else scalar_member(member, output.type)
 
     def fields(self, outputs: Mapping[str, OutputSpec], mapped: Collection[Path] = (), parent: str = "") -> Transform:
         transforms = {name: self.transform(output, name, parent) for name, output in outputs.items()}
@@ -221,32 +216,6 @@ def _either(first: PathGetter, second: PathGetter) -> PathGetter:
     return lambda data: second(data) if (value := first(data)) is None or value == [] else value
 
 
-def _scalar(find: PathGetter, type_name: str | None) -> Transform:
-    # Most values have the declared type already, and a call of `coerce` is slower than this check.
-    if type_name not in _COERCIONS:
-        return find
-    if type_name == "string":
-        return lambda data: value if isinstance(value := find(data), str) else coerce(value, type_name)
-    return lambda data: coerce(value, type_name) if isinstance(value := find(data), str) else value
-
-
-def _scalar_member(name: str, type_name: str | None) -> Transform:
-    """Return `_scalar` of a member, in one call: most outputs are one."""
-    if type_name not in _COERCIONS:
-        return member_getter(name)
-    if type_name == "string":
-        return lambda data: (
-            (value if isinstance(value := data.get(name), str) else coerce(value, type_name))
-            if isinstance(data, dict)
-            else None
-        )
-    return lambda data: (
-        (coerce(value, type_name) if isinstance(value := data.get(name), str) else value)
-        if isinstance(data, dict)
-        else None
-    )
-
-
 def _object(find: PathGetter, fields: Transform) -> Transform:
     return lambda data: None if (value := find(data)) is None else fields(value)
 
@@ -261,44 +230,3 @@ def _array(find: PathGetter, item: Transform | None) -> Transform:
         return elements if item is None else [item(element) for element in elements]
 
     return transform
-
-
-def _constant(value: Any, type_name: str | None) -> Any:
-    """Return a constant as the declared type; the language writes objects and arrays as JSON text."""
-    if type_name not in _STRUCTURES or not isinstance(value, str):
-        return coerce(value, type_name)
-    try:
-        parsed = orjson.loads(value)
-    except orjson.JSONDecodeError:
-        return value
-    return parsed if isinstance(parsed, _STRUCTURES[type_name]) else value
-
-
-def coerce(value: Any, type_name: str | None) -> Any:
-    """Convert `value` to the declared scalar type; return it unchanged when it cannot be converted."""
-    if value is None or isinstance(value, dict | list):
-        return value
-    try:
-        return _COERCIONS[type_name](value) if type_name in _COERCIONS else value
-    except (ValueError, TypeError, OverflowError):
-        return value
-
-
-def _number(value: Any) -> Any:
-    return parse_number(value) if isinstance(value, str) else value
-
-
-def _boolean(value: Any) -> Any:
-    return {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value
-
-
-def _string(value: Any) -> str:
-    return value if isinstance(value, str) else encode_json(value).decode()
-
-
-_COERCIONS: Final[dict[str | None, Callable[[Any], Any]]] = {
-    "string": _string,
-    "number": _number,
-    "integer": _number,
-    "boolean": _boolean,
-}

@@ -10,16 +10,8 @@ from pydantic import ValidationError
 
 from adapter_host.binds.binds import BindSource, BindVariable, CachedSource, wrap_source_errors
 from adapter_host.capability.model import Model
-from adapter_host.capability.spec import (
-    BUILTIN_STEPS,
-    AggregateSpec,
-    Bind,
-    Capability,
-    ConsumerConfig,
-    ExposerConfig,
-    Info,
-    StepModels,
-)
+from adapter_host.capability.spec import AggregateSpec, Bind, Capability, ConsumerConfig, ExposerConfig, Info
+from adapter_host.capability.step_specs import BUILTIN_STEPS, StepModels
 from adapter_host.capability.validation_errors import located_problems
 from adapter_host.document.dialects import is_import, version_key
 from adapter_host.document.imports import SECTIONS, is_fragment

@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from adapter_host.capability.spec import (
-    OperationSpec,
-    StepSpec,
-)
+from adapter_host.capability.spec import OperationSpec
+from adapter_host.capability.step_specs import StepSpec
 from adapter_host.operation.limiter import CallLimiter, limit_calls
 from adapter_host.operation.operation import Arguments, ConsumedOperation, Operation, Result
 from adapter_host.plugin.consumer import ConsumedCall

@@ -6,7 +6,6 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -130,7 +129,6 @@ _FORMATS: Final[dict[str, EventFormat]] = {
 }
 
 
-@lru_cache(maxsize=256)
 def event_format(media_type: str) -> EventFormat | None:
     """Return the format of a media type of event streams; None for others."""
     return _FORMATS.get(bare_media_type(media_type))

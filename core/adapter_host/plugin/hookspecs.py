@@ -9,7 +9,8 @@ import pluggy
 
 from adapter_host.binds.binds import BindSource
 from adapter_host.capability.loaded import LoadedCapability
-from adapter_host.capability.spec import ConsumerConfig, OperationSpec, StepSpec
+from adapter_host.capability.spec import ConsumerConfig, OperationSpec
+from adapter_host.capability.step_specs import StepSpec
 from adapter_host.errors import Problem
 from adapter_host.operation.operation import Call, ConsumedOperation, HeaderWriter, Operation
 

@@ -13,7 +13,7 @@ import pluggy
 
 from adapter_host.binds.binds import BindSource, EnvironmentSource
 from adapter_host.binds.files import FileSource
-from adapter_host.capability.spec import BUILTIN_STEPS
+from adapter_host.capability.step_specs import BUILTIN_STEPS
 from adapter_host.errors import PluginError
 from adapter_host.plugin import hookspecs
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
-from adapter_host.capability.spec import StepSpec
+from adapter_host.capability.step_specs import StepSpec
 from adapter_host.operation.operation import Call
 
 from .context import BuildContext

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from adapter_host.capability.loaded import LoadedCapability
-from adapter_host.capability.spec import CallStepSpec, LookupStepSpec, OperationSpec, StepSpec
+from adapter_host.capability.spec import OperationSpec
+from adapter_host.capability.step_specs import CallStepSpec, LookupStepSpec, StepSpec
 from adapter_host.compiler.arguments import (
     ArgumentBinding,
     ArgumentMapper,

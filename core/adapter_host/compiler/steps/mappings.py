@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from adapter_host.capability.spec import MappingSpec, OperationSpec, OutputSpec
+from adapter_host.compiler.coercion import Transform
 from adapter_host.compiler.outputs import (
     Path,
-    Transform,
     compile_mapped_outputs,
     compile_outputs,
     is_passthrough,
