@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -177,8 +178,9 @@ def test_wrong_parameters_are_rejected(credentials: DigestCredentials, changed: 
 def test_response_is_bound_to_its_target(credentials: DigestCredentials) -> None:
     authorization = header(challenge(credentials), uri="/get")
     assert isinstance(verdict(credentials, authorization, "/other"), Refusal)
-    authorization = header(challenge(credentials), uri="http://a.example/get?x=1")
-    assert verdict(credentials, authorization, "/get?x=1") == Principal("ann")
+    for target in ("/get?x=1", "/get"):
+        authorization = header(challenge(credentials), uri=f"http://a.example{target}")
+        assert verdict(credentials, authorization, target) == Principal("ann")
 
 
 def test_wrong_password_is_rejected(credentials: DigestCredentials) -> None:
@@ -227,6 +229,12 @@ def test_modified_nonce_is_rejected(credentials: DigestCredentials) -> None:
     nonce = challenge(credentials)
     changed = ("A" if nonce[10] != "A" else "B").join((nonce[:10], nonce[11:]))
     assert is_stale(verdict(credentials, header(changed)))
+
+
+def test_lengthened_nonce_is_rejected(credentials: DigestCredentials) -> None:
+    raw = urlsafe_b64decode(challenge(credentials))
+    for changed in (raw[:16] + bytes(3) + raw[16:], raw + bytes(3), bytes(3) + raw, raw[:16], raw[16:]):
+        assert is_stale(verdict(credentials, header(urlsafe_b64encode(changed).decode())))
 
 
 def test_remembered_nonces_are_bounded(clock: Clock) -> None:
@@ -297,3 +305,31 @@ def test_a_count_at_the_edge_of_the_window(credentials: DigestCredentials) -> No
     assert verdict(credentials, header(nonce, nc=f"{highest:08x}")) == Principal("ann")
     assert is_stale(verdict(credentials, header(nonce, nc=f"{highest - REPLAY_WINDOW:08x}")))
     assert verdict(credentials, header(nonce, nc=f"{highest - REPLAY_WINDOW + 1:08x}")) == Principal("ann")
+
+
+def test_memory_of_a_nonce_is_bounded(clock: Clock) -> None:
+    nonces = Nonces(clock)
+    nonce = nonces.new()
+    for count in range(1, 4 * REPLAY_WINDOW, REPLAY_WINDOW // 2):
+        assert nonces.use(nonce, count)
+    assert nonces._used[nonce]._seen.bit_length() <= REPLAY_WINDOW
+
+
+def test_oldest_nonces_are_evicted_first(clock: Clock) -> None:
+    nonces = Nonces(clock, limit=20)
+    made = []
+    for _ in range(20):
+        clock.now += 0.001
+        made.append(nonces.new())
+    # Used in the opposite order of their creation.
+    assert all(nonces.use(nonce, 1) for nonce in reversed(made))
+    clock.now += 0.001
+    assert nonces.use(nonces.new(), 1)
+    assert not any(nonces.use(nonce, 2) for nonce in made[:3])
+    assert all(nonces.use(nonce, 2) for nonce in made[3:])
+
+
+def test_nonces_soon_after_the_clock_started(clock: Clock) -> None:
+    clock.now = 0.5
+    nonces = Nonces(clock)
+    assert nonces.use(nonces.new(), 1)

@@ -173,6 +173,12 @@ async def test_issuer_from_the_environment(issuer: Issuer) -> None:
         host(plain(authentication=declared), environment={"ISSUER": "http://a.example"})
 
 
+@pytest.mark.parametrize("key", ["authorizationServerUri", "resource"])
+def test_made_up_secrets_are_not_checked(key: str) -> None:
+    declared = oauth2("https://a.example") | {key: "http://{{env.ISSUER}}.example"}
+    assert host(plain(authentication=declared), mock=True).warnings == ()
+
+
 @pytest.mark.parametrize("missing", ["jwt", "cryptography"])
 def test_missing_dependencies(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(sys.modules):
@@ -185,6 +191,7 @@ def test_missing_dependencies(missing: str, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, missing, None)
     (problem,) = problems()
     assert problem.code == "missing-dependency"
+    assert ".authentication.type: " in problem.message
     assert "(pip install 'adapter-host-core[oauth2]')" in problem.message
     assert problems(**INTROSPECTION) == []
 
