@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from adapter_host.errors import StartError
 
@@ -33,7 +33,7 @@ class SharedPorts:
                 reserved.close()
         for listener in listeners:
             if listener.key not in self._sockets:
-                self._sockets[listener.key] = list(self._bind(listener))
+                self._sockets[listener.key] = self._bind(listener)
             listener.port = self.port(listener)
         monitoring = [listener for listener in listeners if listener.monitors_host]
         return {
@@ -54,13 +54,21 @@ class SharedPorts:
         listener.port = self.port(listener)
         listener.open(shared=True)
 
-    def _bind(self, listener: Listener) -> Iterator[socket.socket]:
+    def _bind(self, listener: Listener) -> list[socket.socket]:
+        """Return the bound sockets of a listener: one, or one for each worker; raise `StartError`."""
         first = listener.port
-        for index in range(self._workers if listener.monitors_host else 1):
-            listener.port = first and first + index
-            # SO_REUSEPORT would also share the port with another host, so first check that it is free.
-            listener.bind().close()
-            yield listener.bind(shared=True)
+        sockets: list[socket.socket] = []
+        try:
+            for index in range(self._workers if listener.monitors_host else 1):
+                listener.port = first and first + index
+                # SO_REUSEPORT would also share the port with another host, so first check that it is free.
+                listener.bind().close()
+                sockets.append(listener.bind(shared=True))
+        except StartError:
+            for reserved in sockets:
+                reserved.close()
+            raise
+        return sockets
 
     def _ports(self, listener: Listener) -> list[int]:
         """Return the ports of a listener: one, or one for each worker."""
