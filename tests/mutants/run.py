@@ -61,6 +61,7 @@ FURTHER_TESTS: Final = {
         "tests/server",
         "tests/host",
         "tests/auth",
+        "tests/cli/test_same_verdict.py",
         "tests/attacks/test_connections.py",
         "tests/attacks/test_malformed_requests.py",
         "tests/attacks/test_request_bodies.py",
