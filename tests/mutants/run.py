@@ -96,9 +96,15 @@ OPTIONS: Final = (
 )
 
 CONFTEST: Final = """
-def pytest_collection_modifyitems(items):
-    # pytest does not find a test by its name when that has a backslash.
-    items[:] = [item for item in items if "\\\\" not in item.nodeid]
+import pytest
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc):
+    # pytest keeps the ids of the first of several runs in one process, and escapes them again in the next ones.
+    for mark in metafunc.definition.iter_markers("parametrize"):
+        for owner in filter(None, (mark, mark._param_ids_from)):
+            object.__setattr__(owner, "_param_ids_generated", None)
 """
 
 FRESH: Final = """
