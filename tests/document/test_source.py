@@ -19,6 +19,7 @@ from adapter_host.errors import Problem, ProblemsError
 def parse_problems(text: str | bytes, file: str = "a.yaml") -> list[Problem]:
     with pytest.raises(ProblemsError) as caught:
         Source.parse(text, file)
+    assert {problem.file for problem in caught.value.problems} == {file}
     return list(caught.value.problems)
 
 

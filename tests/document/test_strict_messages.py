@@ -181,3 +181,62 @@ def test_too_long() -> None:
     assert [problem.message for problem in problems] == [
         "capability.exposes.0.skills.0.description: 'description' is longer than 1024 characters (1025)"
     ]
+
+
+@pytest.mark.parametrize("count", [1023, 1024])
+def test_longest_text(count: int) -> None:
+    skill = {"name": "a", "description": "x" * count}
+    exposes = {"type": "skill", "namespace": "a", "port": 1, "skills": [skill]}
+    assert check_strict(Source.from_data({"naftiko": ALPHA2.version, "capability": {"exposes": [exposes]}})) == []
+
+
+STEPS = """\
+naftiko: 1.0.0-alpha2
+capability:
+  exposes:
+    - type: mcp
+      port: 65535
+      namespace: m
+      tools:
+        - name: valid
+          description: d
+          steps:
+            - {type: call, name: a, call: a.b, with: {x: text, y: 1, z: 1.5}}
+            - {type: lookup, name: b, index: a, match: m, lookupValue: v, outputParameters: [o]}
+            - {type: script, name: c, file: f, language: python, location: 'file:///x', dependencies: [d], with: {x: 1}}
+        - name: wrong
+          description: d
+          steps:
+            - {type: call, name: 'a b', call: ab, with: {x: [1], y: true}, more: 1}
+            - {type: call}
+            - {type: lookup, name: b, index: [], match: '', lookupValue: 1, outputParameters: []}
+            - {type: lookup, outputParameters: [1, o]}
+            - {type: script, name: c, file: '', language: perl, location: x, dependencies: ['', 1], with: []}
+            - {type: script, dependencies: []}
+            - {name: c}
+            - {type: 5}
+            - text
+          outputParameters: [{type: string, value: v}]
+        - {name: hints, description: d, call: a.b, hints: {readOnly: 1, idempotent: true, other: true}}
+        - {name: body, description: d, ref: a}
+      prompts:
+        - {name: a, label: l, description: d, template: [{role: user, content: c}, {role: system}]}
+    - {type: mcp, transport: stdio, namespace: m, tools: [{name: a, description: d, call: a.b}]}
+    - {type: mcp, transport: other, namespace: m, tools: []}
+    - {type: mcp, namespace: m, port: 65536, tools: [{name: a, description: d, call: a.b}]}
+    - {type: mcp, namespace: m, port: 0, tools: [{name: a, description: d, call: a.b}]}
+    - {type: mcp, namespace: m, port: 1.0, tools: [{name: a, description: d, call: a.b}]}
+    - {type: mcp, namespace: m, port: 1.5, tools: [{name: a, description: d, call: a.b}]}
+    - {type: control, port: 1, management: {scripting: {timeout: 1, statementLimit: 0}, logs: {max-subscribers: 1}}}
+    - {type: control, port: 1, management: {logs: {max-subscribers: 20}}, observability: {traces: {sampling: 0}}}
+    - {type: control, port: 1, management: {logs: {max-subscribers: 21}}, observability: {traces: {sampling: 1}}}
+    - {type: control, port: 1, management: {logs: {max-subscribers: 0}}, observability: {traces: {sampling: 1.1}}}
+    - {type: control, port: 1, management: {logs: {max-subscribers: true}}, observability: {traces: {sampling: true}}}
+    - {type: control, port: 1, management: {logs: {max-subscribers: a}}, observability: {traces: {sampling: -1}}}
+    - {type: control, port: 1, authentication: {type: oauth2, scopes: [1], tokenValidation: jwt}}
+"""
+
+
+def test_steps_and_limits(snapshot: SnapshotAssertion) -> None:
+    problems = check_strict(Source.parse(STEPS, "steps.yaml"))
+    assert [f"{problem} [{problem.code}]" for problem in problems] == snapshot

@@ -5,6 +5,7 @@ import yaml
 from syrupy.assertion import SnapshotAssertion
 
 from adapter_host.document import Source
+from adapter_host.document.nodes import MAX_DEPTH
 from adapter_host.document.yaml_errors import syntax_problem
 from adapter_host.document.yaml_reader import LOADER, read_nodes
 from adapter_host.errors import ProblemsError
@@ -51,6 +52,7 @@ def test_syntax(text: str, expected: list[tuple[int, int, str]], snapshot: Snaps
     with pytest.raises(ProblemsError) as caught:
         Source.parse(text, "a.yaml")
     problems = caught.value.problems
+    assert {problem.file for problem in problems} == {"a.yaml"}
     assert [(problem.line, problem.column, problem.code) for problem in problems] == expected
     assert [problem.message for problem in problems] == snapshot
 
@@ -62,6 +64,9 @@ def test_syntax(text: str, expected: list[tuple[int, int, str]], snapshot: Snaps
         ("a: b: c\n", [(1, 5, "syntax")]),
         ("a: [1, 2\nb: 3\n", [(2, 2, "syntax")]),
         ('a: "\\UFFFFFFFF"', [(0, 0, "syntax")]),
+        ("a: @b", [(1, 4, "syntax")]),
+        ("a: %b", [(1, 4, "syntax")]),
+        (f"a:\n  {'[' * (MAX_DEPTH + 1)}", [(2, MAX_DEPTH + 2, "too-deep")]),
     ],
     ids=lambda value: ascii(value)[:30] if isinstance(value, str | bytes) else "",
 )
@@ -69,6 +74,7 @@ def test_syntax_without_libyaml(text: str, expected: list[tuple[int, int, str]],
     with pytest.raises(ProblemsError) as caught:
         read_nodes(text, "a.yaml", yaml.SafeLoader)
     problems = caught.value.problems
+    assert {problem.file for problem in problems} == {"a.yaml"}
     assert [(problem.line, problem.column, problem.code) for problem in problems] == expected
     assert [problem.message for problem in problems] == snapshot
 
@@ -87,4 +93,5 @@ def test_libyaml_and_python_parse_alike() -> None:
     ],
 )
 def test_unknown_syntax_error(error: yaml.YAMLError, message: str) -> None:
-    assert str(syntax_problem(error, "a\n  b", "a.yaml")) == message
+    problem = syntax_problem(error, "a\n  b", "a.yaml")
+    assert (str(problem), problem.code) == (message, "syntax")

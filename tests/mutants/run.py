@@ -87,6 +87,8 @@ use_git_change_detection = false
 OPTIONS: Final = (
     "-p",
     "no:cacheprovider",
+    # The same examples in each run, and no limit of their time.
+    "--hypothesis-profile=ci",
     # The snapshots are those of tests that are left out.
     "--snapshot-warn-unused",
     # It compares the documents with all tests, of which only some are here.
