@@ -224,10 +224,13 @@ def run_fresh(package: Package, found: dict[str, tuple[Path, str]]) -> None:
     again = [
         name for name, (_, was) in found.items() if was in UNNOTICED and name.partition("__mutmut_")[0] in at_import
     ]
+    unclear = [name for name, (_, was) in found.items() if was in UNCLEAR]
+    if (again or unclear) and rerun("none") != "survived":
+        raise SystemExit("the tests fail in a new process without any mutant; see why before you trust a score")
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for name, now in zip(again, pool.map(rerun, again), strict=True):
             found[name] = found[name][0], now
-    for name in [name for name, (_, was) in found.items() if was in UNCLEAR]:
+    for name in unclear:
         found[name] = found[name][0], rerun(name)
 
 
