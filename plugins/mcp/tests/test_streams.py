@@ -284,6 +284,15 @@ async def test_change_notifications(shop_document: dict[str, Any]) -> None:
             assert end["result"]["resultType"] == "complete"
 
 
+async def test_subscriptions_to_single_resources_are_not_acknowledged(shop: Any) -> None:
+    wanted = {"toolsListChanged": True, "resourceSubscriptions": ["shop://items"]}
+    body, headers = stateless("subscriptions/listen", notifications=wanted)
+    async with shop.session.post(shop.url, json=body, headers=headers) as response:
+        acknowledged = await read_event(response)
+    assert acknowledged["method"] == "notifications/subscriptions/acknowledged"
+    assert acknowledged["params"]["notifications"] == {"toolsListChanged": True}
+
+
 async def test_disconnected_clients_release_resources(shop_document: dict[str, Any]) -> None:
     async with running(shop_document) as served, aiohttp.ClientSession() as session:
         url, paused_call, mcp = served.url("shop"), PausedCall(), exposer_of(served)
