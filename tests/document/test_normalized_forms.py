@@ -136,6 +136,9 @@ exposes:
               - {name: r, type: object, properties: [{name: p, type: string}, {name: q, type: string, value: 1}]}
               - {name: d, type: object, properties: [{name: p, type: string}, {name: p, type: number}]}
               - {name: u, type: object, properties: [{type: string}, {name: 7}]}
+              - {name: w, type: array, items: {type: string, value: v, const: c}}
+              - {name: x, type: object, properties: {p: {type: string, const: c, value: v}}}
+              - {name: y, type: array, items: {p: {type: string, value: v, const: c}}}
               - text
   - type: mcp
     tools:

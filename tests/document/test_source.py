@@ -150,7 +150,9 @@ def test_tag_of_a_mapping_is_its_type() -> None:
 
 
 def test_byte_order_mark() -> None:
-    assert Source.parse(b"\xef\xbb\xbfa: 1", "a.yaml").position_of(("a",), key=True) == ("a.yaml", 1, 1)
+    source = Source.parse(b"\xef\xbb\xbfa: 1", "a.yaml")
+    assert source.position_of(("a",), key=True) == ("a.yaml", 1, 1)
+    assert source.data == Source.parse("\ufeffa: 1", "a.yaml").data == {"a": 1}
 
 
 @pytest.mark.parametrize(
@@ -299,16 +301,30 @@ def test_integer_key_is_text() -> None:
 def test_from_data_rejects_other_types() -> None:
     endless: dict[str, Any] = {}
     endless["a"] = endless
-    broken: list[tuple[Any, str]] = [
-        ({1: 2}, "<capability>: a key must be text, not a number"),
-        ({None: 2}, "<capability>: a key must be text, not nothing"),
-        ({"a": {1, 2}}, "<capability>: a document cannot contain a set"),
-        (endless, f"<capability>: nested more than {MAX_DEPTH} levels deep"),
+    endless_list: list[Any] = []
+    endless_list.append(endless_list)
+    too_deep = f"<capability>: nested more than {MAX_DEPTH} levels deep"
+    broken: list[tuple[Any, str, str]] = [
+        ({1: 2}, "<capability>: a key must be text, not a number", "key-not-text"),
+        ({None: 2}, "<capability>: a key must be text, not nothing", "key-not-text"),
+        ({"a": {1, 2}}, "<capability>: a document cannot contain a set", "invalid-scalar"),
+        (endless, too_deep, "too-deep"),
+        ({"a": endless_list}, too_deep, "too-deep"),
     ]
-    for data, message in broken:
+    for data, message, code in broken:
         with pytest.raises(ProblemsError) as caught:
             Source.from_data(data)
         assert str(caught.value) == message
+        assert [problem.code for problem in caught.value.problems] == [code]
+
+
+def test_deepest_data() -> None:
+    deepest: Any = "text"
+    for _ in range(MAX_DEPTH - 1):
+        deepest = [deepest]
+    assert Source.from_data({"a": deepest}).data == {"a": deepest}
+    with pytest.raises(ProblemsError):
+        Source.from_data({"a": [deepest]})
 
 
 def test_replace_from() -> None:
