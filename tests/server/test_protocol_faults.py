@@ -7,15 +7,16 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import aiohttp
 import pytest
 from aiohttp import web
 from syrupy.assertion import SnapshotAssertion
 
-from adapter_host import Host, Settings, attach
+from adapter_host import Host, RegisterExposer, Settings, attach, hookimpl
 from adapter_host.server.connection.connections import Connections
 from adapter_host.server.connection.log import ADDRESS_LIMIT
 from adapter_host.server.router import PrefixRouter
-from tests.support.adapters import document, plain, plain_plugins
+from tests.support.adapters import PlainExposer, document, plain, plain_plugins
 from tests.support.raw_http import connect, exchange, status_of
 
 
@@ -45,6 +46,43 @@ async def test_details(request_: bytes, snapshot: SnapshotAssertion) -> None:
     body = json.loads(response.partition(b"\r\n\r\n")[2])
     assert body["status"] == status_of(response)
     assert (body["title"], body["status"], body["detail"]) == snapshot
+
+
+class Failing(PlainExposer):
+    """Its handlers raise errors."""
+
+    def build_app(self) -> web.Application:
+        async def time_out(_: web.Request) -> web.Response:
+            raise TimeoutError
+
+        async def fail(_: web.Request) -> web.Response:
+            raise ValueError("s3cr3t")
+
+        app = web.Application()
+        app.router.add_post("/late", time_out)
+        app.router.add_post("/broken", fail)
+        return app
+
+
+class FailingPlugin:
+    """The plugin of `type: failing`."""
+
+    @hookimpl
+    def register_exposers(self, register: RegisterExposer) -> None:
+        register("failing", Failing)
+
+
+@pytest.mark.parametrize("path", ["late", "broken"])
+async def test_errors_of_handlers(path: str, snapshot: SnapshotAssertion) -> None:
+    document_ = document({**plain(), "type": "failing"})
+    async with (
+        Host(document_, plugins=plain_plugins(failing=FailingPlugin())) as host,
+        aiohttp.ClientSession() as session,
+        session.post(f"{host.status()[0].url}/{path}") as response,
+    ):
+        body = await response.json()
+    assert (body["title"], body["status"], body["detail"]) == snapshot
+    assert response.headers["Connection"] == "close"
 
 
 async def test_connection_stays_open_after_a_body_that_was_not_read() -> None:
