@@ -1,4 +1,4 @@
-"""Refused requests: their details, and the bounds of what is accepted."""
+"""Refused requests: their details, and the bounds of accepted times."""
 
 from __future__ import annotations
 

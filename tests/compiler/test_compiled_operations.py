@@ -133,7 +133,7 @@ capability:
 
 
 def line(operation: Operation) -> Iterator[str]:
-    """Yield what a caller sees of an operation."""
+    """Yield the name, inputs, schemas, upstream operations and preview of an operation."""
     yield f"{operation.name}: {operation.description}"
     for item in operation.inputs:
         yield f"  {item.name}: {differences(item)}"
@@ -190,7 +190,7 @@ def test_operations(snapshot: SnapshotAssertion) -> None:
 
 
 def test_skipped_operations(snapshot: SnapshotAssertion) -> None:
-    """A consumed operation with an error is left out, and what calls it."""
+    """A consumed operation with an error is left out, with the operations that call it."""
     data: Any = yaml.safe_load(API)
     data["capability"]["consumes"][0]["resources"][0]["operations"][0]["method"] = 5
     data["capability"]["consumes"][0]["resources"][1]["operations"][0]["outputRawFormat"] = "none"

@@ -1,4 +1,4 @@
-"""Units that are left out with an error: which ones, and what is known of the operations in them."""
+"""Units that are left out because of an error, and the operations in them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forms of all versions, and what they are normalized to: data, positions and problems."""
+"""Forms of all versions, and their normalized form: data, positions and problems."""
 
 from __future__ import annotations
 

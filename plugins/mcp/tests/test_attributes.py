@@ -1,4 +1,4 @@
-"""Attributes of files as resources, contents of unknown types, and which failures are logged."""
+"""Attributes of files as resources, contents of unknown types, and the log of failed calls."""
 
 from __future__ import annotations
 

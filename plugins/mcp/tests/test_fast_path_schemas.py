@@ -1,4 +1,4 @@
-"""Which tools the fast path lists and calls without the SDK."""
+"""Tools that the fast path lists and calls without the SDK."""
 
 from __future__ import annotations
 
