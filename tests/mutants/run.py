@@ -67,10 +67,14 @@ FURTHER_TESTS: Final = {
 }
 """The tests of packages that are also tested outside of their folder."""
 
+NOT_MUTATED: Final = {"http": ("conversions",)}
+"""Folders of packages whose modules run in processes of their own, which do not import mutmut."""
+
 CONFIGURATION: Final = """
 [tool.mutmut]
 source_paths = ["src"]
 only_mutate = ["{package}/*"]
+do_not_mutate = {excluded}
 pytest_add_cli_args = {options}
 pytest_add_cli_args_test_selection = {tests}
 also_copy = ["capabilities", "conftest.py", "docs", "plugins", "README.md"]
@@ -92,8 +96,6 @@ OPTIONS: Final = (
     "--ignore=tests/language/test_schema_coverage.py",
     # The client keeps the standard error of the first of several runs of pytest in one process.
     "--deselect=tests/language/test_mcp.py::test_stdio_transport",
-    # A worker that imports all mutants of the conversions needs more memory than its limit.
-    "--ignore=plugins/http/tests/test_conversions.py",
 )
 
 CONFTEST: Final = """
@@ -167,7 +169,10 @@ def stage(package: Package) -> Path:
         # The tests look for it beside the checkout, which is `mutants` here.
         (folder / "shared").symlink_to(shared)
     text = CONFIGURATION.format(
-        package=Path("src") / package.below_src, tests=list(package.tests), options=list(OPTIONS)
+        package=Path("src") / package.below_src,
+        excluded=[f"src/{package.below_src}/{folder}/*" for folder in NOT_MUTATED.get(package.name, ())],
+        tests=list(package.tests),
+        options=list(OPTIONS),
     )
     (folder / "conftest.py").write_text(CONFTEST)
     with (folder / "pyproject.toml").open("a") as file:
@@ -175,12 +180,19 @@ def stage(package: Package) -> Path:
     return folder
 
 
+def modules_of(package: Package) -> list[Path]:
+    """Return the files to mutate; the current folder is that of `stage`."""
+    root = Path("src") / package.below_src
+    excluded = [root / folder for folder in NOT_MUTATED.get(package.name, ())]
+    return sorted(path for path in root.rglob("*.py") if not any(map(path.is_relative_to, excluded)))
+
+
 def mutants_of(package: Package) -> Iterator[str]:
     """Yield the name of every mutant, in a fixed order; the current folder is that of `stage`."""
     from mutmut.mutation.file_mutation import mutate_file_contents
     from mutmut.utils.format_utils import get_mutant_name
 
-    for path in sorted((Path("src") / package.below_src).rglob("*.py")):
+    for path in modules_of(package):
         for name in mutate_file_contents(str(path), path.read_text()).mutant_names:
             yield get_mutant_name(path, name)
 
@@ -191,7 +203,7 @@ def outcomes(package: Package) -> dict[str, tuple[Path, str]]:
     from mutmut.stats import status_by_exit_code
 
     found = {}
-    for path in sorted((Path("src") / package.below_src).rglob("*.py")):
+    for path in modules_of(package):
         data = SourceFileMutationData(path=path)
         data.load()
         for name, code in data.exit_code_by_key.items():
