@@ -6,7 +6,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import orjson
 
@@ -32,7 +32,12 @@ class Event:
 
 
 class EventFormat(ABC):
-    """A format of event streams."""
+    """A format of event streams.
+
+    `separator` joins the texts of events; nothing if the events as received are text already.
+    """
+
+    separator: ClassVar[bytes] = b"\n"
 
     @abstractmethod
     def next_end(self, buffer: bytearray, start: int) -> int:
@@ -41,6 +46,10 @@ class EventFormat(ABC):
     @abstractmethod
     def parse(self, raw: bytes) -> Event:
         """Return the event in one piece of the stream."""
+
+    def text(self, event: Event) -> bytes:
+        """Return an event as a reader sees it; nothing for one without data."""
+        return event.data or b""
 
     @abstractmethod
     def with_data(self, event: Event, data: bytes) -> bytes:
@@ -96,6 +105,11 @@ class _ServerSentEvents(EventFormat):
 class _Lines(EventFormat):
     """A JSON text in each line."""
 
+    separator = b""
+
+    def text(self, event: Event) -> bytes:
+        return event.raw
+
     def next_end(self, buffer: bytearray, start: int) -> int:
         return buffer.find(b"\n", start) + 1 or -1
 
@@ -108,6 +122,11 @@ class _Lines(EventFormat):
 
 class _TextSequence(_Lines):
     """`application/json-seq` (RFC 7464): a record separator before each JSON text, a line feed after it."""
+
+    separator = b"\n"
+
+    def text(self, event: Event) -> bytes:
+        return event.data or b""
 
     def parse(self, raw: bytes) -> Event:
         return Event(raw, raw.strip(b"\x1e \t\r\n") or None)

@@ -19,30 +19,33 @@ _TEXT: Final = "text/plain; charset=utf-8"
 async def collect_events(result: Result, limit: int, on_event: OnEvent | None) -> Result:
     """Return a result whose text has the data of each event in a line, up to about `limit` bytes.
 
-    Further events are not read: an API may send them for ever.
+    Lines of JSON are text as they are. Further events are not read: an API may send them for ever.
     """
     stream, events = result.stream, event_format(result.media_type)
     if stream is None or events is None:
         return await result.hold(limit)
-    lines: list[bytes] = []
-    size = 0
+    texts: list[bytes] = []
+    count = size = 0
     reader = events.events(stream)
     try:
         async for received in reader:
             for event in received:
+                text = events.text(event)
+                size += len(text) + len(events.separator)
+                if size > limit:
+                    texts.append(b"[the result holds the first %d events; there are more]" % count)
+                    return _with_text(result, events.separator, texts)
+                if text:
+                    texts.append(text)
                 if event.data is None:
                     continue
-                size += len(event.data) + 1
-                if size > limit:
-                    lines.append(b"[the result holds the first %d events; there are more]" % len(lines))
-                    return _with_text(result, lines)
-                lines.append(event.data)
+                count += 1
                 if on_event is not None:
-                    await on_event(len(lines), event.data.decode("utf-8", "replace")[:LONGEST_PROGRESS])
+                    await on_event(count, event.data.decode("utf-8", "replace")[:LONGEST_PROGRESS])
     finally:
         await reader.aclose()
-    return _with_text(result, lines)
+    return _with_text(result, events.separator, texts)
 
 
-def _with_text(result: Result, lines: list[bytes]) -> Result:
-    return Result(status=result.status, media_type=_TEXT, body=b"\n".join(lines), headers=result.headers)
+def _with_text(result: Result, separator: bytes, texts: list[bytes]) -> Result:
+    return Result(status=result.status, media_type=_TEXT, body=separator.join(texts), headers=result.headers)
