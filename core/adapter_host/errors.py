@@ -29,12 +29,15 @@ The errors of request bodies, which no call raises, are in `adapter_host.server.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final, Self
 
 SKIPPED: Final = "skipped: "
 """The beginning of the messages for everything that is left out (`--skip-invalid`)."""
+
+MAX_ARGUMENT_ERRORS: Final = 10
+"""The invalid places that the error of one call names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +108,37 @@ class OperationError(AdapterHostError):
 
 
 class ArgumentError(OperationError):
-    """An argument is invalid; `parameter` is its name."""
+    """An argument is invalid; `parameter` is its name.
+
+    `pointer` is the JSON Pointer (RFC 6901) of the place in a body, or in the value of another input; None where the
+    whole value is meant. An error of several arguments has each in `errors`.
+    """
 
     status = 400
     title = "Invalid argument"
 
-    def __init__(self, parameter: str, message: str) -> None:
+    _errors: tuple[ArgumentError, ...] = ()
+
+    def __init__(self, parameter: str, message: str, *, pointer: str | None = None) -> None:
         self.parameter = parameter
+        self.pointer = pointer
         super().__init__(message)
+
+    @property
+    def errors(self) -> tuple[ArgumentError, ...]:
+        """The errors of single places, this one if it is of one place."""
+        return self._errors or (self,)
+
+    @classmethod
+    def combine(cls, errors: Sequence[ArgumentError]) -> ArgumentError:
+        """Return one error of several, of which there is at least one; its message has a line for each."""
+        singles = tuple(single for error in errors for single in error.errors)[:MAX_ARGUMENT_ERRORS]
+        first = singles[0]
+        if len(singles) == 1:
+            return first
+        combined = cls(first.parameter, "\n".join(single.message for single in singles), pointer=first.pointer)
+        combined._errors = singles
+        return combined
 
 
 class RefusedError(OperationError):

@@ -32,6 +32,7 @@ def document(
     tools: Sequence[Data] = (),
     consumer: Mapping[str, Any] | None = None,
     exposer: Mapping[str, Any] | None = None,
+    schemas: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> Data:
     """Return a document that consumes `api`, and exposes `site` over REST and `agent` over MCP if they have content."""
@@ -46,6 +47,7 @@ def document(
     return {
         "naftiko": "1.0.0-alpha2",
         "binds": binds,
+        **({"x-schemas": dict(schemas)} if schemas else {}),
         "capability": {"consumes": [api], "exposes": offered, **more},
     }
 
@@ -103,12 +105,24 @@ class Offered:
         async with aiohttp.ClientSession() as session:
             return await send(session, method, self.served.url("site") + path, **sent)
 
-    async def tool(self, name: str, arguments: Mapping[str, Any] | None = None) -> ToolResult:
-        """Call a tool."""
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[Client]:
+        """Yield the official MCP client."""
         async with (
             httpx2.AsyncClient() as http_client,
             Client(streamable_http_client(self.served.url("agent"), http_client=http_client)) as client,
         ):
+            yield client
+
+    async def tools(self) -> dict[str, Data]:
+        """Return the listed tools by name, in wire format."""
+        async with self.client() as client:
+            listed = (await client.list_tools()).tools
+        return {each.name: each.model_dump(mode="json", by_alias=True, exclude_none=True) for each in listed}
+
+    async def tool(self, name: str, arguments: Mapping[str, Any] | None = None) -> ToolResult:
+        """Call a tool."""
+        async with self.client() as client:
             result = await client.call_tool(name, dict(arguments or {}))
         (content,) = result.content
         assert isinstance(content, TextContent)

@@ -5,20 +5,28 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from types import MappingProxyType
 from typing import Any, Final
 
 from adapter_host.binds.binds import Binds, BindVariable
 from adapter_host.document.source import Loc, Source
 from adapter_host.errors import Problem
 from adapter_host.expressions.template import Part, Reference, Secret, Template, compile_template
+from adapter_host.schemas.resolve import SchemaResolver
+from adapter_host.schemas.schema import Schema
 
+from .declared_schema import DeclaredSchema
 from .diagnostics import Diagnostics
 from .model import Model, walk
+from .schema_agreement import find_contradictions
 from .secret_use import SecretUse
 from .spec import Authentication, Capability
 
 CALLER_ALIASES: Final = frozenset({"rest", "tools", "tool", "mcp", "args", "input", "params"})
 """Qualifiers of the current unit's input, in addition to the exposers' own namespaces."""
+
+NO_FILES: Final[Mapping[str, Source]] = MappingProxyType({})
 
 _LOCATIONS: Final = frozenset({"path", "query", "header", "cookie", "body"})
 _SECTION: Final = "sections are not supported in templates; use plain tags ('data' omits fields without a value)"
@@ -64,7 +72,7 @@ class LoadedCapability:
         binds: Binds,
         *,
         base: Loc = ("capability",),
-        files: Iterable[str] = (),
+        files: Mapping[str, Source] = NO_FILES,
         callers: Iterable[str] = (),
         problems: Iterable[Problem] = (),
         skipped: Iterable[Mapping[str, Any]] = (),
@@ -83,7 +91,7 @@ class LoadedCapability:
                 for key, text in _literal_secrets(model):
                     if text and "{{" not in text:
                         secrets.add_value(text, key)
-        return cls(
+        loaded = cls(
             source=source,
             capability=capability,
             binds=binds,
@@ -98,6 +106,21 @@ class LoadedCapability:
             # An inherited model comes first where it was declared.
             _locs={id(model): loc for model, loc in reversed(models)},
         )
+        loaded._bind_schemas(files)
+        return loaded
+
+    def _bind_schemas(self, files: Mapping[str, Source]) -> None:
+        """Let the models resolve their schemas; the problems belong to the section that is compiled then."""
+        resolver = SchemaResolver(self.source, files, self.diagnostics.add, self.add_file)
+        for model, loc in self.models:
+            if isinstance(model, DeclaredSchema) and model.x_schema is not None:
+                model.resolve_by(partial(self._resolve_schema, model, loc, resolver))
+
+    def _resolve_schema(self, model: DeclaredSchema, loc: Loc, resolver: SchemaResolver) -> Schema | None:
+        schema = resolver.resolve((*loc, "x-schema"), model.hidden_properties)
+        for key, message in () if schema is None else find_contradictions(model, schema):
+            self.problem(message, (*loc, key), code="schema-contradiction")
+        return schema
 
     def loc(self, model: Model, *keys: str | int) -> Loc:
         """Return the YAML keys that lead to a model, followed by `keys`."""
@@ -123,6 +146,11 @@ class LoadedCapability:
     def is_extension_read(self, model: Model, key: str) -> bool:
         """Return whether a plugin has read the key (`x-...`) of a model."""
         return (id(model), key) in self._extensions
+
+    @property
+    def has_schemas(self) -> bool:
+        """Whether an input or an output has an `x-schema`."""
+        return any(isinstance(model, DeclaredSchema) and model.x_schema is not None for model, _ in self.models)
 
     @property
     def secret_files(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, SerializeAsAny
 
 from adapter_host.document.dialects import CANONICAL_VERSION, KNOWN_VERSIONS
 
+from .declared_schema import DeclaredOutputSchema, DeclaredSchema
 from .input_constraints import InputConstraints
 from .media_types import MediaType
 from .model import ListField, Model, walk
@@ -62,7 +63,7 @@ class Authentication(Model):
     token_validation: str | None = None
 
 
-class InputSpec(InputConstraints):
+class InputSpec(InputConstraints, DeclaredSchema):
     """A declared input of an operation; `value` makes it a constant."""
 
     name: str
@@ -72,7 +73,7 @@ class InputSpec(InputConstraints):
     value: Any = None
 
 
-class OutputSpec(Model):
+class OutputSpec(DeclaredOutputSchema):
     """A declared output of an operation, nested through `properties` and `items`."""
 
     name: str | None = None
@@ -187,6 +188,11 @@ class ExposerConfig(Model):
         """The maximum bytes of a binary response; None without a limit."""
         return None
 
+    @property
+    def converts_texts(self) -> bool:
+        """Whether text in arguments is taken for what it stands for, where text is not allowed."""
+        return False
+
     def operation_names(self) -> tuple[str, ...]:
         """Return the names by which the document can refer to the exposed operations; by default all of them."""
         return tuple(name for name, _ in self.named_operations())
@@ -212,16 +218,17 @@ class Capability(Model):
     consumes: tuple[SerializeAsAny[ConsumerConfig], ...] = ()
     aggregates: tuple[AggregateSpec, ...] = ()
     exposes: tuple[SerializeAsAny[ExposerConfig], ...] = ()
+    x_schemas: dict[str, Any] = Field(default_factory=dict, alias="x-schemas")
 
     def document(self) -> dict[str, Any]:
         """Return the capability as the data of an equivalent document."""
-        sections = {
-            section: getattr(self, section) for section in ("info", "binds", "consumes", "aggregates", "exposes")
-        }
+        names = ("info", "binds", "consumes", "aggregates", "exposes")
+        sections = {section: getattr(self, section) for section in names}
         data = {section: _to_data(value) for section, value in sections.items() if value}
         adapters = {section: data.pop(section) for section in ("consumes", "aggregates", "exposes") if section in data}
         # The models have the shape of one version, regardless of the source's.
         version = CANONICAL_VERSION if self.version in KNOWN_VERSIONS else self.version
+        data |= {"x-schemas": self.x_schemas} if self.x_schemas else {}
         return {"naftiko": version, **data, "capability": adapters}
 
     @property

@@ -10,9 +10,8 @@ from adapter_host.capability.spec import InputSpec, OperationSpec
 from adapter_host.capability.step_specs import CallStepSpec
 from adapter_host.document.messages import did_you_mean, join_words
 from adapter_host.document.source import Loc
-from adapter_host.errors import ArgumentError
-from adapter_host.expressions.template import ABSENT, Reference, Template
-from adapter_host.operation.inputs import Input, restrictions
+from adapter_host.expressions.template import Reference, Template
+from adapter_host.operation.inputs import Input, restrictions, type_of
 from adapter_host.operation.operation import Arguments
 
 from .references import normalize_name
@@ -167,14 +166,16 @@ def declared_input(spec: InputSpec, inferred: Input | None = None) -> Input:
     # The limits of an input of another type do not apply.
     limits = base if spec.type in (None, base.type) or base.type is None else Input(spec.name)
     inherited = {name: getattr(limits, name) for name in ("pattern", "min_length", "max_length", "values")}
+    schema = spec.json_schema or limits.json_schema
     declared = {name: value for name, value in restrictions(spec).items() if value not in (None, ())}
     return Input(
         name=spec.name,
-        type=spec.type or base.type,
+        type=spec.type or (type_of(schema) if spec.json_schema else base.type),
         required=base.required or spec.in_ == "path" if spec.required is None else spec.required,
         description=spec.description or base.description,
         in_=spec.in_ or base.in_,
         whole=base.whole if spec.in_ in (None, "body") else False,
+        json_schema=schema,
         **{**inherited, **declared},
     )
 
@@ -220,32 +221,3 @@ def _map_arguments(
         return mapped
 
     return map_arguments
-
-
-def compile_validator(inputs: Iterable[Input]) -> ArgumentMapper:
-    """Compile a function that validates arguments and returns them; it raises `ArgumentError`."""
-    declared = {item.name: item for item in inputs}
-    required = tuple(item.name for item in declared.values() if item.required)
-
-    def validate(arguments: Arguments) -> Arguments:
-        absent: list[str] = []
-        for name, value in arguments.items():
-            spec = declared.get(name)
-            if spec is None:
-                raise _unknown_parameter(name, declared)
-            if value is ABSENT or (value is None and spec.type and not spec.required):
-                # Clients write null for an argument that they leave out.
-                absent.append(name)
-            else:
-                spec.check(value)
-        for name in required:
-            if arguments.get(name, ABSENT) is ABSENT:
-                raise ArgumentError(name, f"'{name}' is required")
-        return {name: arguments[name] for name in arguments if name not in absent} if absent else arguments
-
-    return validate
-
-
-def _unknown_parameter(name: str, declared: Mapping[str, Input]) -> ArgumentError:
-    hint = did_you_mean(name, declared) or f" (known: {', '.join(declared) or 'none'})"
-    return ArgumentError(name, f"unknown parameter '{name}'{hint}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from adapter_host.auth.compile import compile_credentials
 from adapter_host.auth.credentials import Credentials
+from adapter_host.capability.declared_schema import resolve_schemas
 from adapter_host.capability.diagnostics import Section
 from adapter_host.capability.loaded import LoadedCapability
 from adapter_host.capability.model import Model, walk
@@ -76,6 +77,7 @@ class _CapabilityCompiler:
         consumers = tuple(self._compile_consumers())
         self._consumed += tuple(map(SkippedOperation.read, self._loaded.skipped))
         with self._section():
+            self._resolve_schemas(self._loaded.capability.aggregates)
             functions = Functions(self._loaded)
         exposers: tuple[ExposerPlan, ...] = ()
         if not self._loaded.partial:
@@ -102,6 +104,7 @@ class _CapabilityCompiler:
         consumers = []
         for config in self._loaded.capability.consumes:
             with self._section() as section:
+                self._resolve_schemas(config)
                 adapter = self._plugins.consumers[config.type]
                 context = self._context(config.namespace)
                 writers = self._plugins.call_hook("upstream_headers", config=config, context=context)
@@ -119,6 +122,10 @@ class _CapabilityCompiler:
                 self._consumed += wrapped[: len(operations)]
                 self._forward_targets[config.namespace] = ForwardTarget(forwarding, wrapped[-1]) if forwarding else None
         return consumers
+
+    def _resolve_schemas(self, part: Any) -> None:
+        if self._loaded.has_schemas:
+            resolve_schemas(part)
 
     def _wrap_operations(
         self, operations: tuple[ConsumedOperation, ...], config: ConsumerConfig, context: BuildContext
@@ -183,8 +190,11 @@ class _CapabilityCompiler:
         operations = []
         for spec, caller in _operations_of(config):
             with self._section() as section:
+                self._resolve_schemas(spec)
                 operation = forwards.compile(spec) if isinstance(spec, ForwardSpec) else compiler.compile(spec, caller)
-                operation = operation and apply_wrappers(operation, self._plugins, context, limiter)
+                operation = operation and apply_wrappers(
+                    operation, self._plugins, context, limiter, convert=config.converts_texts
+                )
             if operation and not section.failed:
                 operations.append(operation)
             elif section.error is not None and (name := spec.known_as):

@@ -9,7 +9,7 @@ import orjson
 
 from adapter_host.expressions.jsonpath import PathGetter, member_getter
 from adapter_host.json_nesting import encode_json
-from adapter_host.operation.inputs import parse_number
+from adapter_host.schemas.conversion import parse_number
 
 Transform = Callable[[Any], Any]
 

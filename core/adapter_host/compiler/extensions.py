@@ -12,6 +12,7 @@ from adapter_host.capability.spec import Authentication
 from adapter_host.document.messages import closest_match
 from adapter_host.document.source import Loc
 from adapter_host.plugin.manager import DISABLE, Plugins
+from adapter_host.schemas.resolve import SCHEMAS
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ _KNOWN: Final = {
     "x-transport": _Extension("http", "adapter-host-http", "a consumed API of type http"),
     "x-example": _Extension("http", "adapter-host-http", "an operation of a consumed API of type http"),
     "x-client": _Extension("http", "adapter-host-http", "the authentication of a consumed API, of type oauth2"),
+    "x-schema": _Extension("", "adapter-host-core", "an input or an output of an operation"),
+    SCHEMAS: _Extension("", "adapter-host-core", "the top level of a document"),
     "x-client-id": _Extension("", "adapter-host-core", _CALLERS),
     "x-client-secret": _Extension("", "adapter-host-core", _CALLERS),
 }
@@ -66,7 +69,7 @@ def _keys(loaded: LoadedCapability) -> Iterator[tuple[Model | None, str, Loc]]:
     sections: dict[Loc, Any] = {(): document, ("capability",): document.get("capability")}
     for loc, section in sections.items():
         for key in section if isinstance(section, dict) else ():
-            if isinstance(key, str) and key.startswith("x-"):
+            if isinstance(key, str) and key.startswith("x-") and (*loc, key) != (SCHEMAS,):
                 yield None, key, (*loc, key)
 
 

@@ -14,25 +14,26 @@ from adapter_host.document.messages import join_words
 from adapter_host.operation.inputs import Input
 from adapter_host.operation.operation import Arguments, ConsumedOperation, Operation, Result
 
+from .argument_checks import compile_validator
 from .arguments import (
     ArgumentMapper,
     bind_arguments,
     compile_mapper,
     compile_preview,
-    compile_validator,
     operation_inputs,
 )
 from .calls import compile_call, declared_media_type, returns_events
 from .coercion import Transform
 from .constant import compile_constant
-from .outputs import compile_outputs, outputs_schema
+from .output_schemas import ResultSchema, describe_passed_through, describe_results
+from .outputs import compile_outputs
 from .references import Caller, Functions, ambiguous_operation_message, best_matches, matches, unknown_operation_message
 from .response_limits import ResponsePolicy, with_media_type
 from .scope import Scope
 from .steps.caching import with_caching_headers
 from .steps.compiler import StepCompiler, StepTools
 from .steps.flow import compile_flow
-from .steps.mappings import Finish, compile_finish, steps_schema
+from .steps.mappings import Finish, compile_finish, describe_steps_result
 
 Outputs = Sequence[OutputSpec]
 
@@ -94,6 +95,7 @@ class OperationCompiler:
         map_arguments = _after(scope.values, compile_mapper(binding, inputs), scope)
         preview = _after(scope.preview, compile_preview(binding, inputs), scope)
         validate = compile_validator(inputs)
+        described = _describe_result(target, outputs, mapped=transform is not None)
         return Operation(
             name=spec.known_as,
             description=spec.description or target.description,
@@ -104,8 +106,9 @@ class OperationCompiler:
             identity=transform is None,
             media_type=declared_media_type(target, mapped=transform is not None),
             binary=target.binary,
-            output_schema=None if target.binary or returns_events(target) else outputs_schema(outputs),
+            output_schema=described.schema,
             preview=lambda arguments: target.preview(preview(validate(arguments))),
+            result_schema=described.checked,
         )
 
     def _transform(self, target: ConsumedOperation, outputs: Outputs) -> Transform | None:
@@ -139,6 +142,7 @@ class OperationCompiler:
             values = compiler.scope.preview(validate(arguments))
             return {"steps": [call.preview(values) for call in calls]}
 
+        described = ResultSchema() if binary_target else describe_steps_result(outputs)
         return Operation(
             name=spec.known_as,
             description=spec.description,
@@ -149,8 +153,9 @@ class OperationCompiler:
             identity=binary_target is not None,
             media_type=binary_target.media_type if binary_target else None,
             binary=binary_target is not None,
-            output_schema=None if binary_target else steps_schema(outputs),
+            output_schema=described.schema,
             preview=preview,
+            result_schema=described.checked,
         )
 
     def _finish(self, spec: OperationSpec, outputs: Outputs, compiler: StepCompiler) -> Finish:
@@ -258,3 +263,10 @@ def _after(values: ArgumentMapper, mapper: ArgumentMapper, scope: Scope) -> Argu
 
 def _function_caller(function: FunctionSpec) -> Caller:
     return Caller(keys=frozenset(function.with_), description=function.description)
+
+
+def _describe_result(target: ConsumedOperation, outputs: Outputs, *, mapped: bool) -> ResultSchema:
+    if target.binary or returns_events(target):
+        return ResultSchema()
+    described = describe_results(outputs)
+    return describe_passed_through(target.outputs) if described.schema is None and not mapped else described

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from adapter_host.capability.loaded import LoadedCapability
 from adapter_host.capability.spec import OutputSpec
@@ -14,8 +14,6 @@ from .coercion import Transform, coerce, scalar, scalar_member, typed_constant
 
 Path = tuple[str, ...]
 """The keys that lead to a value in a result."""
-
-_TYPES: Final = frozenset({"string", "number", "integer", "boolean", "array", "object"})
 
 
 def compile_outputs(outputs: Sequence[OutputSpec], loaded: LoadedCapability) -> Transform | None:
@@ -80,39 +78,12 @@ def _refine_element(element: Any, transforms: Mapping[str, Transform]) -> Any:
     )
 
 
-def outputs_schema(outputs: Sequence[OutputSpec]) -> dict[str, Any] | None:
-    """Return the JSON Schema (2020-12) of a result; None when it is passed through or one of several outputs."""
-    if len(outputs) != 1 or is_passthrough(outputs[0]) or outputs[0].type not in _TYPES:
-        return None
-    return _schema(outputs[0])
-
-
-def mapped_outputs_schema(outputs: Sequence[OutputSpec]) -> dict[str, Any]:
-    """Return the JSON Schema (2020-12) of an object of the outputs, by their names."""
-    return {"type": "object", "properties": {output.name: _schema(output, by_name=True) for output in outputs}}
-
-
-def _schema(output: OutputSpec, *, by_name: bool = False) -> dict[str, Any]:
-    # Values that are missing in the upstream response are null.
-    schema: dict[str, Any] = {"type": [output.type, "null"]} if output.type in _TYPES else {}
-    if output.description:
-        schema["description"] = output.description
-    if output.properties:
-        schema["properties"] = {name: _schema(child, by_name=by_name) for name, child in output.properties.items()}
-    if by_name and (fields := _element_fields(output)):
-        children = {name: _schema(child, by_name=by_name) for name, child in fields.items()}
-        schema["items"] = {"type": ["object", "null"], "properties": children}
-    elif items := _items(output):
-        schema["items"] = _schema(items, by_name=by_name)
-    return schema
-
-
-def _items(output: OutputSpec) -> OutputSpec | None:
+def items_of(output: OutputSpec) -> OutputSpec | None:
     """Return the output of the elements of an array; of a list, the first."""
     return next(iter(output.items), None) if isinstance(output.items, tuple) else output.items
 
 
-def _element_fields(output: OutputSpec) -> dict[str, OutputSpec]:
+def element_fields(output: OutputSpec) -> dict[str, OutputSpec]:
     """Return the fields of the elements of an array, where `items` lists them by name."""
     items = output.items if isinstance(output.items, tuple) else ()
     return {item.name: item for item in items if item.name}
@@ -186,10 +157,10 @@ class _OutputCompiler:
         return output.model_copy(update={"mapping": self.path(output)})
 
     def _element(self, output: OutputSpec, parent: str) -> Transform | None:
-        items = _items(output)
+        items = items_of(output)
         if items is None:
             return None
-        if not (self.by_name and (fields := _element_fields(output))):
+        if not (self.by_name and (fields := element_fields(output))):
             return self.transform(items, parent=parent)
         to_object = self.fields(fields)
         return lambda element: to_object(element) if isinstance(element, dict) else coerce(element, items.type)

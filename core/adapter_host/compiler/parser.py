@@ -19,6 +19,7 @@ from adapter_host.document.messages import describe_type, did_you_mean, format_v
 from adapter_host.document.source import Loc, Source
 from adapter_host.errors import BindError, Problem
 from adapter_host.plugin.manager import Plugins
+from adapter_host.schemas.resolve import SCHEMAS
 
 from .skipped import enclosing_unit, remove_units, skipped_operations
 
@@ -92,10 +93,19 @@ class Parser:
             consumes=tuple(adapter for adapter in consumes if isinstance(adapter, ConsumerConfig)),
             aggregates=tuple(aggregates),
             exposes=tuple(adapter for adapter in exposes if isinstance(adapter, ExposerConfig)),
+            x_schemas=self._read_schemas(),
         )
         # Positions of models are their indexes in the document.
         remove_units(self._source, self._left_out)
         return capability
+
+    def _read_schemas(self) -> dict[str, Any]:
+        schemas = self._source.data.get(SCHEMAS)
+        if schemas is None or isinstance(schemas, dict):
+            return schemas or {}
+        message = f"'{SCHEMAS}' must be a mapping of schemas by name, not {describe_type(schemas)}"
+        self._problem((SCHEMAS,), message, code="type")
+        return {}
 
     def _parse_binds(self) -> Iterator[tuple[Loc, Bind]]:
         for section in (("binds",), ("capability", "binds")):

@@ -14,17 +14,23 @@ from adapter_host.plugin.consumer import ConsumedCall
 from adapter_host.plugin.context import BuildContext
 from adapter_host.plugin.manager import Plugins
 
-from .arguments import compile_validator
+from .argument_checks import compile_validator
+from .result_checks import check_results
 from .steps.compiler import WrapStep
 from .steps.flow import Work
 
 
-def apply_wrappers(operation: Operation, plugins: Plugins, context: BuildContext, limiter: CallLimiter) -> Operation:
-    """Wrap the call of an operation: plugins innermost, then the call limit, then the validation of arguments."""
-    call = operation.call
+def apply_wrappers(
+    operation: Operation, plugins: Plugins, context: BuildContext, limiter: CallLimiter, *, convert: bool = False
+) -> Operation:
+    """Wrap the call of an operation: plugins innermost, then the call limit, then the validation of arguments.
+
+    With `convert`, texts in arguments are converted where text is not allowed.
+    """
+    call = check_results(operation)
     for wrap in reversed(plugins.call_hook("operation_wrapper", operation=operation, context=context)):
         call = wrap(call)
-    return replace(operation, call=limit_calls(call, compile_validator(operation.inputs), limiter))
+    return replace(operation, call=limit_calls(call, compile_validator(operation.inputs, convert=convert), limiter))
 
 
 def compile_step_wrapper(plugins: Plugins, context: BuildContext) -> WrapStep:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
-
-import orjson
 
 from adapter_host.capability.input_constraints import InputConstraints, describe_length
 from adapter_host.capability.spec import InputSpec
@@ -16,25 +12,10 @@ from adapter_host.errors import ArgumentError
 from adapter_host.expressions.pattern import Pattern, compile_pattern
 from adapter_host.expressions.template import text_of
 from adapter_host.json_nesting import NestingError, parse_json
-from adapter_host.json_numbers import LongDecimal, parse_decimal
-
-_ARTICLES: Final = {
-    "string": "a string",
-    "integer": "an integer",
-    "number": "a number",
-    "boolean": "true or false",
-    "array": "an array",
-    "object": "an object",
-}
-
-_LONGEST_NUMBER: Final = 300
-"""Characters; a float has no larger integers."""
-_INTEGER: Final = re.compile(r"[+-]?[0-9]+").fullmatch
-_NUMBER: Final = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?").fullmatch
-_LEADING_ZEROS: Final = re.compile(r"^([+-]?)0+(?=[0-9])")
-
-_LISTED: Final = 20
-"""Allowed values in the message about another one."""
+from adapter_host.schemas.conversion import convert_text, convert_texts, parse_integer, parse_number
+from adapter_host.schemas.explanation import Violation
+from adapter_host.schemas.schema import Schema
+from adapter_host.schemas.wording import ARTICLES, describe_place, describe_value, describe_values, json_pointer
 
 
 def _is_number(value: Any) -> bool:
@@ -64,7 +45,7 @@ class Input:
     `in_` is its location in an HTTP request: path, query, header, cookie or body. `whole` means the complete body and
     not one field of it. An input that is not `implicit` is set only by the `with` of a document. An unsupported
     `pattern` raises `PatternError`. `values` are the allowed ones, for an array those of its elements; lengths are
-    those of text, in code points.
+    those of text, in code points. `json_schema` is the declared `x-schema`.
     """
 
     name: str
@@ -78,12 +59,14 @@ class Input:
     min_length: int | None = None
     max_length: int | None = None
     values: tuple[Any, ...] = ()
+    json_schema: Schema | None = None
     _compiled: Pattern | None = field(init=False, repr=False, compare=False)
     _is_restricted: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_compiled", compile_pattern(self.pattern) if self.pattern else None)
         is_restricted = bool(self.values) or self.min_length is not None or self.max_length is not None
+        is_restricted = is_restricted or self.json_schema is not None
         object.__setattr__(self, "_is_restricted", is_restricted)
 
     @classmethod
@@ -91,19 +74,20 @@ class Input:
         """Return the input that a consumer declares."""
         return cls(
             name=spec.name,
-            type=spec.type,
+            type=spec.type or type_of(spec.json_schema),
             required=bool(spec.required),
             description=spec.description,
             in_=spec.in_,
             whole=spec.in_ == "body" and spec.name == "body",
+            json_schema=spec.json_schema,
             **restrictions(spec),
         )
 
     @property
     def schema(self) -> dict[str, Any]:
-        """The JSON Schema (2020-12) of a value."""
-        schema: dict[str, Any] = {}
-        if self.type in JSON_TYPES:
+        """The JSON Schema (2020-12) of a value, with its `$defs`."""
+        schema: dict[str, Any] = {} if self.json_schema is None else dict(self.json_schema.data)
+        if self.type in JSON_TYPES and not _is_narrower(schema.get("type"), self.type):
             schema["type"] = self.type
         if self.description:
             schema["description"] = self.description
@@ -114,8 +98,10 @@ class Input:
         if self.max_length is not None:
             schema["maxLength"] = self.max_length
         if self.values:
-            allowed = {"enum": list(self.values)}
-            schema.update({"items": allowed} if self.type == "array" else allowed)
+            if self.type == "array":
+                schema["items"] = {**_items(schema), "enum": list(self.values)}
+            else:
+                schema["enum"] = list(self.values)
         return schema
 
     def parse(self, text: str) -> Any:
@@ -128,7 +114,7 @@ class Input:
             raise self.type_error(text) from None
 
     def check(self, value: Any) -> None:
-        """Raise `ArgumentError` unless `value` is of the declared type, lengths, pattern and values."""
+        """Raise `ArgumentError` unless `value` is of the declared type, lengths, pattern, values and schema."""
         if not JSON_TYPES.get(self.type or "", _accept_anything)(value):
             raise self.type_error(value)
         if self._is_restricted:
@@ -144,8 +130,40 @@ class Input:
         if self.values:
             for item in value if self.type == "array" else (value,):
                 if not self._is_allowed(item):
-                    allowed = _describe_values(self.values)
-                    raise ArgumentError(self.name, f"'{self.name}' must be one of {allowed} (given {_describe(item)})")
+                    allowed = describe_values(self.values)
+                    given = describe_value(item)
+                    raise ArgumentError(self.name, f"'{self.name}' must be one of {allowed} (given {given})")
+        if self.json_schema is not None and not isinstance(value, bytes):
+            violations = self.json_schema.validate(value)
+            if violations:
+                raise ArgumentError.combine(list(map(self._violation_error, violations)))
+
+    def prepare(self) -> None:
+        """Compile the schema now and not in the first call."""
+        if self.json_schema is not None:
+            self.json_schema.validate  # noqa: B018
+
+    def _violation_error(self, violation: Violation) -> ArgumentError:
+        path = violation.path
+        place = describe_place((self.name, *path)) if path else f"'{self.name}'"
+        in_body = not self.whole and self.in_ in (None, "body")
+        pointer = json_pointer((self.name, *path) if in_body else path)
+        return ArgumentError(self.name, f"{place} {violation.message}", pointer=pointer)
+
+    @property
+    def takes_no_null(self) -> bool:
+        """Whether null is the absence of a value, and not one itself."""
+        if self.required or not self.type:
+            return False
+        return self.json_schema is None or "null" not in self.json_schema.types
+
+    def converted(self, value: Any) -> Any:
+        """Return a value with the texts in it as the type that is due, where no text is: `"1"` as 1.
+
+        Text of JSON is read where an object or an array is due. Other values stay as they are.
+        """
+        value = convert_text(value, (self.type,)) if isinstance(value, str) and self.type else value
+        return value if self.json_schema is None else convert_texts(value, self.json_schema.validate)
 
     def _is_allowed(self, value: Any) -> bool:
         # Elements of arrays are texts where the protocol carries text.
@@ -162,13 +180,24 @@ class Input:
 
     def type_error(self, value: Any) -> ArgumentError:
         """Return the error for a value of another type."""
-        expected = _ARTICLES.get(self.type or "", "a value")
-        return ArgumentError(self.name, f"'{self.name}' must be {expected} (given {_describe(value)})")
+        expected = ARTICLES.get(self.type or "", "a value")
+        return ArgumentError(self.name, f"'{self.name}' must be {expected} (given {describe_value(value)})")
 
 
-def _describe_values(values: Sequence[Any]) -> str:
-    texts = list(map(_describe, values[:_LISTED]))
-    return ", ".join([*texts, "..."] if len(values) > _LISTED else texts)
+def type_of(schema: Schema | None) -> str | None:
+    """Return the one type that a schema allows beside null; None for several."""
+    types = () if schema is None else schema.types - {"null"}
+    return next(iter(types)) if len(types) == 1 else None
+
+
+def _is_narrower(types: Any, type_name: str | None) -> bool:
+    """Return whether a schema has the type already: the same, or an integer for a number."""
+    return types == type_name or (types == "integer" and type_name == "number")
+
+
+def _items(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    items = schema.get("items")
+    return items if isinstance(items, Mapping) else {}
 
 
 def restrictions(spec: InputConstraints) -> dict[str, Any]:
@@ -179,33 +208,6 @@ def restrictions(spec: InputConstraints) -> dict[str, Any]:
         "max_length": spec.max_length,
         "values": spec.allowed_values,
     }
-
-
-def _describe(value: Any) -> str:
-    if isinstance(value, dict | list):
-        return _ARTICLES["object" if isinstance(value, dict) else "array"]
-    is_number = isinstance(value, int | LongDecimal)
-    text = str(value).lower() if is_number else orjson.dumps(value, default=repr).decode()
-    return text if len(text) <= 40 else f"{text[:40]}..."
-
-
-def _parse_integer(text: str) -> int:
-    if not _INTEGER(text) or len(text) > _LONGEST_NUMBER:
-        raise ValueError("not an integer")
-    return int(text)
-
-
-def parse_number(text: str) -> int | float:
-    """Parse a number of at most 300 characters; raise `ValueError`."""
-    match = _NUMBER(text)
-    if match is None:
-        raise ValueError("not a number")
-    if match.lastindex is None:
-        return _parse_integer(text)
-    if len(text) > _LONGEST_NUMBER or not math.isfinite(float(text)):
-        raise ValueError("out of range")
-    # JSON has neither a plus sign nor leading zeros.
-    return parse_decimal(_LEADING_ZEROS.sub(r"\1", text).removeprefix("+"))
 
 
 def _parse_boolean(text: str) -> bool:
@@ -226,7 +228,7 @@ def _parse_array(text: str) -> Any:
 
 
 _PARSERS: Final[dict[str, Callable[[str], Any]]] = {
-    "integer": _parse_integer,
+    "integer": parse_integer,
     "number": parse_number,
     "boolean": _parse_boolean,
     "object": _parse_object,

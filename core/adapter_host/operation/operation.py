@@ -15,6 +15,8 @@ from adapter_host.capability.spec import (
 )
 from adapter_host.errors import UpstreamInvalidError, UpstreamStatusError
 from adapter_host.json_nesting import decode_json, encode_json
+from adapter_host.schemas.references import DEFS, hoist_defs
+from adapter_host.schemas.schema import Schema
 
 from .inputs import Input
 from .streams import close_stream, read_at_most, too_large
@@ -177,7 +179,8 @@ class Operation:
     `call(arguments)` checks the arguments and returns a `Result`; it raises an `OperationError`. `preview` returns the
     request of a call instead, for people, with secrets masked. `upstream` are the consumed operations in order of
     their calls; `identity` means that the response is passed through unchanged; `semantics` is whether a call is safe,
-    idempotent or cacheable. `media_type` is the declared one of results; `binary` results are bytes.
+    idempotent or cacheable. `media_type` is the declared one of results; `binary` results are bytes. `result_schema` is
+    what results are checked against, if an `x-schema` says so: a result that breaks it is passed on, with a warning.
     """
 
     name: str
@@ -192,14 +195,18 @@ class Operation:
     binary: bool = False
     output_schema: Mapping[str, Any] | None = field(default=None, repr=False)
     preview: Callable[[Arguments], Mapping[str, Any]] = field(default=dict, repr=False)
+    result_schema: Schema | None = field(default=None, repr=False)
 
     @property
     def input_schema(self) -> dict[str, Any]:
         """The JSON Schema (2020-12) of the arguments."""
-        schema: dict[str, Any] = {"type": "object", "properties": {i.name: i.schema for i in self.inputs}}
+        schemas = {item.name: item.schema for item in self.inputs}
+        schema: dict[str, Any] = {"type": "object", "properties": schemas}
         if required := [i.name for i in self.inputs if i.required]:
             schema["required"] = required
         schema["additionalProperties"] = False
+        if defs := hoist_defs(schemas.values()):
+            schema[DEFS] = defs
         return schema
 
 

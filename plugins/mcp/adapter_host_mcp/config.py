@@ -20,6 +20,9 @@ from adapter_host import (
 from .tool_names import unique_names
 from .uri_templates import parse_uri
 
+Results = Literal["both", "text", "structured"]
+"""What a tool returns: text, structured content, or both."""
+
 _MODES: Final = ("call", "ref", "steps", "outputParameters")
 
 
@@ -141,10 +144,16 @@ class McpConfig(HttpExposerConfig):
     max_binary_size: BinarySize | None = None
     ttl_ms: int = Field(0, ge=0)
     cache_scope: Literal["public", "private"] = "private"
+    x_results: Results = Field("both", alias="x-results")
+    x_convert_texts: bool = Field(True, alias="x-convert-texts")
 
     @property
     def binary_limit(self) -> int | None:
         return parse_size(self.max_binary_size) if self.max_binary_size else None
+
+    @property
+    def converts_texts(self) -> bool:
+        return self.x_convert_texts
 
     def named_operations(self) -> list[tuple[str, OperationSpec]]:
         """Return the tools by their names as clients see them; resources and prompts are named separately in MCP."""

@@ -20,23 +20,35 @@ BODY_PARAMETER: Final = "body"
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """One input to be parsed from text; `parse` is None if the text is the value."""
+    """One input to be parsed from text; `parse` is None if the text is the value.
+
+    `convert` is set for an input with a schema, in which texts stand for values of other types.
+    """
 
     name: str
     array: bool
     parse: Callable[[str], Any] | None
+    convert: Callable[[Any], Any] | None = None
 
     @classmethod
     def from_input(cls, parameter: Input) -> _Field:
-        return cls(
-            parameter.name, parameter.type == "array", None if parameter.type in _TEXT_TYPES else parameter.parse
-        )
+        parse = None if parameter.type in _TEXT_TYPES else parameter.parse
+        convert = None if parameter.json_schema is None else parameter.converted
+        if convert is not None and parse is None:
+            return cls(parameter.name, parameter.type == "array", convert)
+        return cls(parameter.name, parameter.type == "array", parse, convert)
 
     def value(self, text: str) -> Any:
         """Return the parsed text; `ABSENT` for empty text, unless the input is a string."""
         if self.parse is None:
             return text
-        return self.parse(text) if text else ABSENT
+        if not text:
+            return text if self.parse is self.convert else ABSENT
+        return self.parse(text) if self.convert is None else self.convert(self.parse(text))
+
+    def values(self, texts: list[str]) -> Any:
+        """Return the array of texts that are sent as one parameter each."""
+        return texts if self.convert is None else self.convert(texts)
 
 
 _Fields = tuple[_Field, ...]
@@ -81,6 +93,8 @@ class ArgumentReader:
         for field, text in zip(self.variables, path_values, strict=True):
             if field is not None:
                 arguments[field.name] = text if field.parse is None else field.parse(text)
+                if field.convert is not None:
+                    arguments[field.name] = field.convert(arguments[field.name])
         if request.rel_url.raw_query_string:
             _read_fields(self.query_fallback, request.query, arguments)
             _read_fields(self.query, request.query, arguments)
@@ -162,6 +176,6 @@ def _read_fields(fields: _Fields, request_values: Any, arguments: dict[str, Any]
         if field.name not in request_values:
             continue
         texts = request_values.getall(field.name)
-        value = list(texts) if field.array and len(texts) > 1 else field.value(texts[0])
+        value = field.values(list(texts)) if field.array and len(texts) > 1 else field.value(texts[0])
         if value is not ABSENT:
             arguments[field.name] = value

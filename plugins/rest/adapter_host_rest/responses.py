@@ -137,7 +137,7 @@ def error_response(error: OperationError, name: str, caching: Caching = UNRESTRI
         headers["Accept-Encoding"] = error.accepted
     if error.status in (429, 503):
         headers["Retry-After"] = _retry_seconds(error)
-    members: dict[str, Any] = {"parameter": error.parameter} if isinstance(error, ArgumentError) else {}
+    members = _argument_members(error) if isinstance(error, ArgumentError) else {}
     if isinstance(error, UpstreamError) and error.sent is not None:
         members["sent"] = error.sent
     if error.step is not None:
@@ -148,6 +148,16 @@ def error_response(error: OperationError, name: str, caching: Caching = UNRESTRI
     if isinstance(error, UnavailableError) and error.retry_after is None:
         response.force_close()
     return response
+
+
+def _argument_members(error: ArgumentError) -> dict[str, Any]:
+    """Return the members of an error with the places in the request; several are in `errors` (RFC 9457, 3)."""
+    members: dict[str, Any] = {"parameter": error.parameter}
+    if error.pointer is not None:
+        members["pointer"] = f"#{error.pointer}"
+    if len(error.errors) > 1:
+        members["errors"] = [{"detail": each.message, **_argument_members(each)} for each in error.errors]
+    return members
 
 
 def _retry_seconds(error: OperationError) -> str:

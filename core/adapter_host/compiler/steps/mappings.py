@@ -7,13 +7,12 @@ from typing import Any
 
 from adapter_host.capability.spec import MappingSpec, OperationSpec, OutputSpec
 from adapter_host.compiler.coercion import Transform
+from adapter_host.compiler.output_schemas import ResultSchema, describe_mapped_results, describe_results
 from adapter_host.compiler.outputs import (
     Path,
     compile_mapped_outputs,
     compile_outputs,
     is_passthrough,
-    mapped_outputs_schema,
-    outputs_schema,
 )
 from adapter_host.compiler.scope import Scope, Values, compile_getter
 from adapter_host.expressions.template import ABSENT
@@ -36,9 +35,9 @@ def compile_finish(spec: OperationSpec, outputs: Sequence[OutputSpec], scope: Sc
     return lambda values, last: Result(data=transform(make(values)))
 
 
-def steps_schema(outputs: Sequence[OutputSpec]) -> dict[str, Any] | None:
+def describe_steps_result(outputs: Sequence[OutputSpec]) -> ResultSchema:
     """Return the JSON Schema (2020-12) of the result, if the outputs declare one."""
-    return mapped_outputs_schema(outputs) if _is_named(outputs) else outputs_schema(outputs)
+    return describe_mapped_results(outputs) if _is_named(outputs) else describe_results(outputs)
 
 
 def _warn_unmapped(outputs: Sequence[OutputSpec], paths: Sequence[Path], scope: Scope) -> None:

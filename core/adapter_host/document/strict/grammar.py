@@ -185,7 +185,8 @@ def object_of(required: Rules, optional: Rules | None = None, *conditions: Condi
         for key, element in value.items():
             if key in known:
                 known[key](element, (*loc, key), findings)
-            else:
+            elif not key.startswith("x-"):
+                # Keys of extensions are checked where they are read.
                 findings.unknown(loc, key, known)
         for condition in conditions:
             condition(value, loc, findings)

@@ -50,10 +50,14 @@ def success_members(result: Result, tool: Tool, *, allow_any_json: bool) -> tupl
     """
     content = orjson.dumps(_content(result.body, result.media_type, tool))
     structured, violation = b"", None
-    if tool.conform is not None and not tool.operation.binary:
+    if tool.results == "text" or tool.operation.binary:
+        pass
+    elif tool.conform is not None:
         structured, violation = _declared_structured(result, tool, tool.conform, allow_any_json)
-    elif _JSON_TYPES.fullmatch(bare_media_type(result.media_type)) and not tool.operation.binary:
+    elif _JSON_TYPES.fullmatch(bare_media_type(result.media_type)):
         structured = _structured(result.body, result.media_type, allow_any_json)
+    if structured and tool.results == "structured":
+        content = b"[]"
     return b'"content":%b%b,"isError":false' % (content, structured), violation
 
 
@@ -85,9 +89,11 @@ def _declared_structured(
     except ValueError:
         body, data = b"null", None
     if (violation := tool.violation(data)) is not None:
-        log.warning("tool '%s': %s", tool.name, violation)
-        data = conform(result.data if result.holds_data else decode_json(body))
-        body = encode_json(data)
+        conformed = conform(result.data if result.holds_data else decode_json(body))
+        if tool.operation.result_schema is None:
+            log.warning("tool '%s': %s", tool.name, violation)
+        if tool.operation.result_schema is None or tool.violation(conformed) is None:
+            data, body = conformed, encode_json(conformed)
     if tool.wraps_output(allow_any_json=allow_any_json):
         return b',"structuredContent":{"result":%b}' % body, violation
     if tool.returns_object and not isinstance(data, dict):

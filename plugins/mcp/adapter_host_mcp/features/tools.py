@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import quote
 
-from adapter_host import ArgumentError, Arguments, BuildContext, Input, Operation, Operations, Semantics
-from adapter_host_mcp.config import McpHints, McpToolSpec
+from adapter_host import ArgumentError, Arguments, BuildContext, Input, Operation, Operations, Semantics, describe_place
+from adapter_host_mcp.config import McpHints, McpToolSpec, Results
 from adapter_host_mcp.tool_names import rename_message, unique_names
 
 from .output_schema import Conform, FindViolation, compile_conformer, compile_schema
@@ -28,7 +28,8 @@ class Tool:
     """An operation as a tool.
 
     `blob_uri` is the prefix of the URIs of embedded resources; `headers` are the inputs that come from headers of the
-    HTTP request instead of the arguments. A result holds events up to `event_limit` bytes.
+    HTTP request instead of the arguments. A result holds events up to `event_limit` bytes. `results` is whether
+    they are text, structured content or both.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Tool:
     headers: tuple[Input, ...] = ()
     find_violation: FindViolation | None = None
     conform: Conform | None = None
+    results: Results = "both"
     event_limit: int = 10 * 2**20
 
     def arguments(self, arguments: Arguments, headers: Mapping[str, str]) -> Arguments:
@@ -96,27 +98,31 @@ class Tool:
 
     def _output_schema(self, allow_any_json: bool) -> Mapping[str, Any] | None:
         schema = self.operation.output_schema
-        if schema is None:
+        if schema is None or self.results == "text":
             return None
         if self.returns_object:
             return {**schema, "type": "object"}
         if not self.wraps_output(allow_any_json=allow_any_json):
             return schema
-        return {"type": "object", "properties": {"result": schema}, "required": ["result"]}
+        result = {key: value for key, value in schema.items() if key != "$defs"}
+        defs = {"$defs": schema["$defs"]} if "$defs" in schema else {}
+        return {"type": "object", "properties": {"result": result}, "required": ["result"], **defs}
 
 
-def prepare_tools(specs: Sequence[McpToolSpec], operations: Operations, context: BuildContext) -> dict[str, Tool]:
+def prepare_tools(
+    specs: Sequence[McpToolSpec], operations: Operations, context: BuildContext, results: Results = "both"
+) -> dict[str, Tool]:
     """Build the tools by name, in the document's order, and warn about renamed ones."""
     tools = {}
     for spec, name in unique_names(specs):
         if spec.name is not None and name != spec.name:
             context.warn(rename_message(spec.name, name), spec, "name", code="renamed-tool")
         if spec in operations:
-            tools[name] = _build_tool(name, spec, operations[spec], context)
+            tools[name] = _build_tool(name, spec, operations[spec], context, results)
     return tools
 
 
-def _build_tool(name: str, spec: McpToolSpec, operation: Operation, context: BuildContext) -> Tool:
+def _build_tool(name: str, spec: McpToolSpec, operation: Operation, context: BuildContext, results: Results) -> Tool:
     header_names = {item.name for item in spec.input_parameters if item.in_ == "header"}
     return Tool(
         name=name,
@@ -125,10 +131,18 @@ def _build_tool(name: str, spec: McpToolSpec, operation: Operation, context: Bui
         annotations=_annotations(spec.label, spec.hints, operation.semantics),
         blob_uri=f"tool://{quote(context.namespace, safe='')}/{name}",
         headers=tuple(item for item in operation.inputs if item.name in header_names),
-        find_violation=None if operation.output_schema is None else compile_schema(operation.output_schema),
+        find_violation=_find_violation(operation),
         conform=None if operation.output_schema is None else compile_conformer(operation.output_schema),
+        results=results,
         event_limit=context.settings.response_limit,
     )
+
+
+def _find_violation(operation: Operation) -> FindViolation | None:
+    if operation.result_schema is not None:
+        validate = operation.result_schema.validate
+        return lambda data: next((f".{describe_place(found.path)}" for found in validate(data)), None)
+    return None if operation.output_schema is None else compile_schema(operation.output_schema)
 
 
 def _annotations(label: str | None, hints: McpHints | None, semantics: Semantics | None) -> dict[str, Any]:

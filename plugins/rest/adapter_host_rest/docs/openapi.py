@@ -13,6 +13,8 @@ from adapter_host_rest.config import ContentSpec, ResponseSpec, RestConfig
 from adapter_host_rest.route import Route
 from adapter_host_rest.route_query import Pair
 
+from .components import share_schemas
+
 Data = dict[str, Any]
 
 VERSION: Final = "3.1.0"
@@ -32,6 +34,16 @@ _PROBLEM: Final[Data] = {
         "detail": _STRING,
         "request_id": {"type": "string", "description": "Identifies the request in the log."},
         "parameter": {"type": "string", "description": "The invalid parameter."},
+        "pointer": {"type": "string", "description": "The JSON Pointer of the place in the body, or in the parameter."},
+        "errors": {
+            "type": "array",
+            "description": "The places, if several are invalid.",
+            "items": {
+                "type": "object",
+                "properties": {"detail": _STRING, "parameter": _STRING, "pointer": _STRING},
+                "required": ["detail", "parameter"],
+            },
+        },
     },
     "required": ["type", "title", "status", "detail", "request_id"],
 }
@@ -52,6 +64,7 @@ _ERRORS: Final = {
 def build_document(routes: Sequence[Route], config: RestConfig, capability: Capability) -> Data:
     """Return the document without `servers`."""
     description = config.description or capability.info.description
+    schemas: Data = {"Problem": _PROBLEM}
     document: Data = {
         "openapi": VERSION,
         "info": {
@@ -59,9 +72,9 @@ def build_document(routes: Sequence[Route], config: RestConfig, capability: Capa
             "version": capability.info.version or "unspecified",
             **({"description": description} if description else {}),
         },
-        "paths": _Paths(authenticated=config.authentication is not None).build(routes),
+        "paths": share_schemas(_Paths(authenticated=config.authentication is not None).build(routes), schemas),
     }
-    components: Data = {"schemas": {"Problem": _PROBLEM}, "responses": dict(_error_responses())}
+    components: Data = {"schemas": schemas, "responses": dict(_error_responses())}
     if config.authentication is not None:
         components["securitySchemes"] = {_SCHEME: _security_scheme(config.authentication)}
         document["security"] = [{_SCHEME: []}]
@@ -210,7 +223,7 @@ def _parameter(name: str, location: str, parameter: Input, *, required: bool) ->
 def _schema(parameter: Input) -> Data:
     schema = {key: value for key, value in parameter.schema.items() if key != "description"}
     # A parameter without a type is text.
-    return schema if "type" in schema else {**schema, **_STRING}
+    return schema if "type" in schema or parameter.json_schema is not None else {**schema, **_STRING}
 
 
 def _request_body(route: Route) -> Data | None:
@@ -223,9 +236,10 @@ def _request_body(route: Route) -> Data | None:
     fields = [parameter for parameter in body_inputs if not parameter.whole]
     schema: Data = {key: value for key, value in (whole.schema if whole else {}).items() if key != "description"}
     if fields:
-        schema |= {"type": "object", "properties": {parameter.name: parameter.schema for parameter in fields}}
+        properties = {parameter.name: parameter.schema for parameter in fields}
+        schema |= {"type": "object", "properties": {**schema.get("properties", {}), **properties}}
         if required := [parameter.name for parameter in fields if parameter.required]:
-            schema["required"] = required
+            schema["required"] = [*schema.get("required", ()), *required]
     return {
         **({"description": whole.description} if whole and whole.description else {}),
         **({"required": True} if any(parameter.required for parameter in body_inputs) else {}),

@@ -63,6 +63,11 @@ def _sections(document: Data) -> Iterator[str]:
             by_tag.setdefault(tag, []).append(_operation(document, method, path, operation))
     for tag, operations in by_tag.items():
         yield f"<section><h2>{escape(tag)}</h2>{''.join(operations)}</section>"
+    if shared := {name: each for name, each in document["components"]["schemas"].items() if name != "Problem"}:
+        rows = "".join(
+            f"<details><summary>{escape(name)}</summary>{_schema(each)}</details>" for name, each in shared.items()
+        )
+        yield f"<section><h2>Schemas</h2>{rows}</section>"
 
 
 def _operation(document: Data, method: str, path: str, operation: Data) -> str:
@@ -102,14 +107,16 @@ def _type(parameter: Data) -> str:
 
 
 def _type_and_limits(schema: Data) -> str:
-    allowed = schema.get("enum") or schema.get("items", {}).get("enum")
+    items, types = schema.get("items"), schema.get("type", "any")
+    allowed = schema.get("enum") or (items.get("enum") if isinstance(items, dict) else None)
     limits = {
         "one of": allowed and ", ".join(map(text_of, allowed)),
         "at least": "minLength" in schema and count_noun(schema["minLength"], "character"),
         "at most": "maxLength" in schema and count_noun(schema["maxLength"], "character"),
         "pattern": schema.get("pattern"),
     }
-    return "; ".join([str(schema.get("type", "any")), *(f"{key} {text}" for key, text in limits.items() if text)])
+    named = types if isinstance(types, str) else " or ".join(types)
+    return "; ".join([named, *(f"{key} {text}" for key, text in limits.items() if text)])
 
 
 def _body(body: Data | None) -> str:

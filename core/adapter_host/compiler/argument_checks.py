@@ -1,0 +1,72 @@
+"""Check the arguments of a call against the inputs of its operation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from adapter_host.document.messages import did_you_mean
+from adapter_host.errors import ArgumentError
+from adapter_host.expressions.template import ABSENT
+from adapter_host.operation.inputs import Input
+from adapter_host.operation.operation import Arguments
+
+from .arguments import ArgumentMapper
+
+
+def compile_validator(inputs: Iterable[Input], *, convert: bool = False) -> ArgumentMapper:
+    """Compile a function that validates arguments and returns them; it raises `ArgumentError` for all mistakes.
+
+    With `convert`, texts are taken for what they stand for where text is not allowed.
+    """
+    declared = {item.name: item for item in inputs}
+    required = tuple(item.name for item in declared.values() if item.required)
+    for item in declared.values():
+        item.prepare()
+
+    def validate(arguments: Arguments) -> Arguments:
+        absent: list[str] = []
+        try:
+            for name, value in arguments.items():
+                spec = declared.get(name)
+                if spec is None:
+                    raise _unknown_parameter(name, declared)
+                if value is ABSENT or (value is None and spec.takes_no_null):
+                    # Clients write null for an argument that they leave out.
+                    absent.append(name)
+                else:
+                    spec.check(value)
+            for name in required:
+                if arguments.get(name, ABSENT) is ABSENT:
+                    raise ArgumentError(name, f"'{name}' is required")
+        except ArgumentError:
+            converted = _convert(arguments, declared) if convert else arguments
+            if errors := list(_find_errors(converted, declared)):
+                raise ArgumentError.combine(errors) from None
+            return validate(converted)
+        return {name: arguments[name] for name in arguments if name not in absent} if absent else arguments
+
+    return validate
+
+
+def _convert(arguments: Arguments, declared: Mapping[str, Input]) -> Arguments:
+    return {name: declared[name].converted(value) if name in declared else value for name, value in arguments.items()}
+
+
+def _find_errors(arguments: Arguments, declared: Mapping[str, Input]) -> Iterator[ArgumentError]:
+    for name, value in arguments.items():
+        spec = declared.get(name)
+        if spec is None:
+            yield _unknown_parameter(name, declared)
+        elif value is not ABSENT and not (value is None and spec.takes_no_null):
+            try:
+                spec.check(value)
+            except ArgumentError as error:
+                yield error
+    for item in declared.values():
+        if item.required and arguments.get(item.name, ABSENT) is ABSENT:
+            yield ArgumentError(item.name, f"'{item.name}' is required")
+
+
+def _unknown_parameter(name: str, declared: Mapping[str, Input]) -> ArgumentError:
+    hint = did_you_mean(name, declared) or f" (known: {', '.join(declared) or 'none'})"
+    return ArgumentError(name, f"unknown parameter '{name}'{hint}")

@@ -1,0 +1,1 @@
+"""JSON Schemas of a document: resolve, check values. Imports `document` and below."""

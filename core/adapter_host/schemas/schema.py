@@ -1,0 +1,53 @@
+"""A JSON Schema that refers to nothing outside of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from .explanation import Violation
+from .references import DEFS, types_of
+
+
+@dataclass(frozen=True, eq=False)
+class Schema:
+    """A JSON Schema (2020-12) that is complete in itself.
+
+    `data` is the schema that callers see: its references are `#/$defs/<name>`, with names that are unique in the
+    document, so the `$defs` of several schemas can be merged. Requests lack `readOnly` properties, responses lack
+    `writeOnly` ones. `checked` is the schema that values are checked against, which allows these properties.
+    """
+
+    data: Mapping[str, Any]
+    checked: Mapping[str, Any]
+
+    @property
+    def strict(self) -> Mapping[str, Any]:
+        """The same as `data`: nothing is simplified."""
+        return self.data
+
+    @cached_property
+    def validate(self) -> Callable[[Any], list[Violation]]:
+        """The compiled function that returns how a value breaks the schema."""
+        # Imported late: documents without schemas need no validator.
+        from .validator import compile_validator
+
+        return compile_validator(self.checked)
+
+    @property
+    def defs(self) -> Mapping[str, Any]:
+        """The schemas that the references name."""
+        defs: Mapping[str, Any] = self.data.get(DEFS, {})
+        return defs
+
+    @property
+    def root(self) -> dict[str, Any]:
+        """The schema without `$defs`, to be placed below them."""
+        return {key: value for key, value in self.data.items() if key != DEFS}
+
+    @property
+    def types(self) -> frozenset[str]:
+        """The types that the schema names, followed through references; empty where it allows any."""
+        return types_of(self.data, self.defs)

@@ -1,0 +1,144 @@
+"""Check values against schemas, in compiled code; the reasons are found only for a value that breaks one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from functools import cache
+from typing import Any, Final
+
+import jsonschema_rs
+
+from adapter_host.expressions.pattern import PatternError, compile_pattern
+from adapter_host.json_numbers import LongDecimal
+
+from .explanation import NO_MATCH, Explainer, Violation
+from .keywords import map_schemas
+from .references import DEFS
+from .wording import ARTICLES, describe_place, describe_types, describe_value
+
+__all__ = ["MAX_VIOLATIONS", "Validator", "Violation", "compile_validator", "schema_mistakes"]
+
+MAX_VIOLATIONS: Final = 10
+"""The violations that are named of one value."""
+
+LONGEST_NAME: Final = 1000
+"""The maximum number of characters of a property's name where a pattern applies to it."""
+
+_METASCHEMA: Final = "https://json-schema.org/draft/2020-12/schema"
+
+Validator = Callable[[Any], "list[Violation]"]
+
+
+def compile_validator(schema: Mapping[str, Any]) -> Validator:
+    """Compile a function that returns how a value breaks a schema: an empty list if it does not.
+
+    Patterns take linear time; those that are not supported are not checked. `format` is not checked, as JSON Schema
+    has it by default.
+    """
+    is_valid = _compile(schema)
+    defs = schema.get(DEFS, {})
+
+    def is_valid_part(part: Any, value: Any) -> bool:
+        return _compile({**part, DEFS: defs})(value)
+
+    def validate(value: Any) -> list[Violation]:
+        try:
+            if is_valid(value):
+                return []
+        except ValueError:
+            wrong = [Violation((), "has a value or a character that JSON does not have")]
+        else:
+            wrong = [Violation((), NO_MATCH)]
+        try:
+            # The validator does not know the numbers with more digits than a float keeps.
+            if is_valid(_with_decimals(value)):
+                return []
+        except ValueError:
+            return wrong
+        violations = Explainer(schema, is_valid_part).explain(value)[:MAX_VIOLATIONS]
+        return violations or wrong
+
+    return validate
+
+
+def _compile(schema: Mapping[str, Any]) -> Callable[[Any], bool]:
+    compiled = jsonschema_rs.Draft202012Validator(
+        _prepare(schema),
+        pattern_options=jsonschema_rs.RegexOptions(),
+        keywords={"pattern": _PatternKeyword},
+        offline=True,
+    )
+    return compiled.is_valid
+
+
+def _with_decimals(value: Any) -> Any:
+    """Return a value with all digits of its numbers in a type that the validator knows."""
+    if isinstance(value, dict):
+        return {key: _with_decimals(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_with_decimals(part) for part in value]
+    return Decimal(value.text) if isinstance(value, LongDecimal) else value
+
+
+class _PatternKeyword:
+    """The keyword `pattern`, with the same expressions as the `pattern` of the language."""
+
+    def __init__(self, schema: Any, value: str, path: Sequence[str | int]) -> None:
+        self._pattern = compile_pattern(value)
+
+    def validate(self, instance: Any) -> None:
+        if isinstance(instance, str):
+            pattern = self._pattern
+            if len(instance) > pattern.longest or not pattern.matches(instance):
+                raise ValueError
+
+
+def _prepare(schema: Any) -> Any:
+    """Return a schema without the patterns that are not supported, and with bounds for the others."""
+    if not isinstance(schema, Mapping):
+        return schema
+    prepared = map_schemas(schema, _prepare)
+    if "pattern" in prepared and not is_supported(prepared["pattern"]):
+        del prepared["pattern"]
+    named = prepared.get("patternProperties")
+    if named:
+        supported = {pattern: part for pattern, part in named.items() if is_supported(pattern)}
+        prepared["patternProperties"] = supported
+        if len(supported) < len(named):
+            prepared.pop("additionalProperties", None)
+            prepared.pop("unevaluatedProperties", None)
+        bound = {"maxLength": LONGEST_NAME}
+        names = prepared.get("propertyNames")
+        prepared["propertyNames"] = bound if names is None else {"allOf": [names, bound]}
+    return prepared
+
+
+def is_supported(pattern: Any) -> bool:
+    """Return whether a pattern can be matched in linear time."""
+    try:
+        compile_pattern(pattern)
+    except PatternError:
+        return False
+    return True
+
+
+def schema_mistakes(schema: Any) -> list[tuple[tuple[str | int, ...], str]]:
+    """Return what is wrong in a JSON Schema (2020-12) itself: keys, and a message."""
+    return [(tuple(error.instance_path), _describe_mistake(error)) for error in _metaschema().iter_errors(schema)]
+
+
+@cache
+def _metaschema() -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator({"$ref": _METASCHEMA}, offline=True)
+
+
+def _describe_mistake(error: jsonschema_rs.ValidationError) -> str:
+    place = describe_place([key for key in error.instance_path if isinstance(key, str)][-1:]) or "schema"
+    given = describe_value(error.instance)
+    match error.kind:
+        case jsonschema_rs.ValidationErrorKind.Type(types=types):
+            return f"'{place}' of a JSON Schema must be {describe_types(types)} (given {given})"
+        case jsonschema_rs.ValidationErrorKind.AnyOf() if place == "type":
+            return f"'type' of a JSON Schema must be one of {', '.join(ARTICLES)} (given {given})"
+    return f"'{place}' is not valid in a JSON Schema (2020-12): {error.message}"

@@ -1,0 +1,63 @@
+"""Properties that one side does not see: `readOnly` ones of requests, `writeOnly` ones of responses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from .keywords import map_schemas
+from .references import referenced
+
+Hidden = Literal["readOnly", "writeOnly"]
+
+
+def without_hidden(schema: Mapping[str, Any], keyword: Hidden, *, drop: bool) -> dict[str, Any]:
+    """Return a schema with `$defs` that does not require the hidden properties, and with `drop` does not have them."""
+    defs = schema.get("$defs", {})
+    changed: dict[str, Any] = _Hiding(defs, keyword, drop).schema(schema, frozenset())
+    return changed
+
+
+class _Hiding:
+    def __init__(self, defs: Mapping[str, Any], keyword: Hidden, drop: bool) -> None:
+        self._defs = defs
+        self._keyword = keyword
+        self._drop = drop
+
+    def schema(self, schema: Any, hidden: frozenset[str]) -> Any:
+        """Return a schema without what it, or the schema that it is a part of, hides."""
+        if not isinstance(schema, Mapping):
+            return schema
+        hidden |= frozenset(self._names(schema, set()))
+        changed: dict[str, Any] = {}
+        for key, value in schema.items():
+            if key == "required" and hidden and isinstance(value, list):
+                if names := [name for name in value if name not in hidden]:
+                    changed[key] = names
+            elif key == "properties" and isinstance(value, Mapping):
+                changed[key] = {
+                    name: self.schema(part, frozenset())
+                    for name, part in value.items()
+                    if not (self._drop and name in hidden)
+                }
+            elif key in ("allOf", "anyOf", "oneOf", "if", "then", "else", "not"):
+                changed |= map_schemas({key: value}, lambda part: self.schema(part, hidden))
+            else:
+                changed |= map_schemas({key: value}, lambda part: self.schema(part, frozenset()))
+        return changed
+
+    def _names(self, schema: Any, seen: set[int]) -> set[str]:
+        """Return the hidden properties of a schema and of those that it is composed of."""
+        if not isinstance(schema, Mapping) or id(schema) in seen:
+            return set()
+        seen.add(id(schema))
+        names = {name for name, part in schema.get("properties", {}).items() if self._is_hidden(part)}
+        names |= self._names(referenced(schema, self._defs), seen)
+        for key in ("allOf", "anyOf", "oneOf"):
+            for part in schema.get(key, ()):
+                names |= self._names(part, seen)
+        return names
+
+    def _is_hidden(self, schema: Any) -> bool:
+        target = referenced(schema, self._defs)
+        return any(isinstance(each, Mapping) and each.get(self._keyword) is True for each in (schema, target))
