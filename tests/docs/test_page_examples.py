@@ -137,7 +137,8 @@ async def check_operations(status: ExposerStatus, text: str) -> None:
 def sample_arguments(inputs: tuple[Input, ...]) -> Iterator[tuple[str, Any]]:
     for parameter in inputs:
         if parameter.required:
-            yield parameter.name, SAMPLES.get(parameter.type or "", "7")
+            examples = parameter.schema.get("examples")
+            yield parameter.name, examples[0] if examples else SAMPLES.get(parameter.type or "", "7")
 
 
 @pytest.mark.parametrize("page", showing(WRONG), ids=by_name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from adapter_host.document.messages import did_you_mean
+from adapter_host.document.messages import closest_match, did_you_mean
 from adapter_host.errors import ArgumentError
 from adapter_host.expressions.template import ABSENT
 from adapter_host.operation.inputs import Input
@@ -53,9 +53,11 @@ def _convert(arguments: Arguments, declared: Mapping[str, Input]) -> Arguments:
 
 
 def _find_errors(arguments: Arguments, declared: Mapping[str, Input]) -> Iterator[ArgumentError]:
+    misspelt = set()
     for name, value in arguments.items():
         spec = declared.get(name)
         if spec is None:
+            misspelt.add(closest_match(name, declared))
             yield _unknown_parameter(name, declared)
         elif value is not ABSENT and not (value is None and spec.takes_no_null):
             try:
@@ -63,7 +65,7 @@ def _find_errors(arguments: Arguments, declared: Mapping[str, Input]) -> Iterato
             except ArgumentError as error:
                 yield error
     for item in declared.values():
-        if item.required and arguments.get(item.name, ABSENT) is ABSENT:
+        if item.required and item.name not in misspelt and arguments.get(item.name, ABSENT) is ABSENT:
             yield ArgumentError(item.name, f"'{item.name}' is required")
 
 

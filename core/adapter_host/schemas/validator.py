@@ -13,7 +13,7 @@ from adapter_host.expressions.pattern import PatternError, compile_pattern
 from adapter_host.json_numbers import LongDecimal
 
 from .explanation import NO_MATCH, Explainer, Violation
-from .keywords import map_schemas
+from .keywords import map_schemas, subschemas
 from .references import DEFS
 from .wording import ARTICLES, describe_place, describe_types, describe_value
 
@@ -63,13 +63,19 @@ def compile_validator(schema: Mapping[str, Any]) -> Validator:
 
 
 def _compile(schema: Mapping[str, Any]) -> Callable[[Any], bool]:
+    prepared = _prepare(schema)
     compiled = jsonschema_rs.Draft202012Validator(
-        _prepare(schema),
+        prepared,
         pattern_options=jsonschema_rs.RegexOptions(),
-        keywords={"pattern": _PatternKeyword},
+        # Without keywords of its own, the validator is twice as fast.
+        keywords={"pattern": _PatternKeyword} if _has_pattern(prepared) else None,
         offline=True,
     )
     return compiled.is_valid
+
+
+def _has_pattern(schema: Any) -> bool:
+    return isinstance(schema, Mapping) and ("pattern" in schema or any(_has_pattern(p) for _, p in subschemas(schema)))
 
 
 def _with_decimals(value: Any) -> Any:
