@@ -16,7 +16,7 @@ from . import nginx
 from .documents import orders
 from .machine import found
 from .server import Server, free_port, script
-from .workload import OPENAPI, Request, order, tool_call
+from .workload import OPENAPI, Request, order, tool_call, wide
 
 FASTMCP: Final = ROOT / ".cache/fastmcp/bin/python"
 GATEWAY: Final = ROOT / ".cache/gateway/bin/python"
@@ -80,6 +80,8 @@ def _ours(folder: Path, upstream: int) -> list[Contender]:
     embedded = Server("adapter-host, embedded", script("embedded", str(app), str(document)))
     ours = [
         Contender("adapter-host, REST, passed on", served, order(rest, "/passed"), PASSED),
+        Contender("adapter-host, REST, 20 properties", served, wide(rest, "/passed"), PASSED),
+        Contender("adapter-host, REST, 20 properties, x-schema", served, wide(rest, "/checked"), PASSED),
         Contender("adapter-host, REST, mapped", served, order(rest, "/mapped")),
         Contender("adapter-host, REST, mapped, by aiohttp's client", served, order(rest, "/mapped-by-aiohttp")),
         Contender("adapter-host, embedded, REST, mapped", embedded, order(app, "/api/rest/mapped")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from .workload import MAPPED
+from .workload import MAPPED, WIDE_SCHEMA
 
 _INPUTS: Final = (("sku", "string"), ("quantity", "integer"), ("note", "string"))
 _OUTPUT: Final = {
@@ -63,6 +63,7 @@ def orders(base: str, rest: int, mcp: int) -> dict[str, Any]:
     resources = [
         _consumed("passed", "/orders", [whole]),
         _consumed("mapped", "/orders", [_input(name, type) for name, type in _INPUTS]),
+        _consumed("checked", "/orders", [{**whole, "x-schema": WIDE_SCHEMA}]),
     ]
     by_aiohttp = {**consumer(base, resources, "orders-by-aiohttp"), "x-transport": "aiohttp"}
     return capability([consumer(base, resources), by_aiohttp], [_rest(rest), _mcp(mcp)])
@@ -97,6 +98,7 @@ def _rest(port: int) -> dict[str, Any]:
         for name, operation in (
             ("passed", passed),
             ("mapped", mapped),
+            ("checked", {**passed, "name": "checked", "call": "orders.checked"}),
             ("mapped-by-aiohttp", {**mapped, "call": "orders-by-aiohttp.mapped"}),
         )
     ]

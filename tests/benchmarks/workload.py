@@ -28,6 +28,26 @@ MAPPED: Final = {
     "items": [{"sku": "A-100", "quantity": 2}, {"sku": "B-200", "quantity": 1}],
 }
 
+WIDE_SCHEMA: Final = {
+    "type": "object",
+    "properties": {
+        **{f"text{number}": {"type": "string", "maxLength": 50} for number in range(5)},
+        **{f"count{number}": {"type": "integer", "minimum": 0, "maximum": 1000} for number in range(5)},
+        **{f"flag{number}": {"type": "boolean"} for number in range(5)},
+        **{f"choice{number}": {"enum": ["small", "medium", "large"]} for number in range(5)},
+    },
+    "required": ["text0", "count0"],
+    "additionalProperties": False,
+}
+"""The schema of a body of 20 properties."""
+
+WIDE: Final = {
+    **{f"text{number}": "before noon" for number in range(5)},
+    **{f"count{number}": number for number in range(5)},
+    **{f"flag{number}": True for number in range(5)},
+    **{f"choice{number}": "medium" for number in range(5)},
+}
+
 HANDSHAKE: Final = "2025-11-25"
 STATELESS: Final = "2026-07-28"
 
@@ -58,6 +78,11 @@ def written(data: Any) -> bytes:
 def order(port: int, path: str) -> Request:
     """Return an order as a REST request."""
     return Request(port, path, body=written(ORDER))
+
+
+def wide(port: int, path: str) -> Request:
+    """Return a body of 20 properties as a REST request."""
+    return Request(port, path, body=written(WIDE))
 
 
 def tool_call(port: int, tool: str, *, stateless: bool = False, path: str = "/mcp") -> Request:
