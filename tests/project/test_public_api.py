@@ -56,7 +56,7 @@ def test_validate_imports_no_server() -> None:
     """Imports that only a server needs would take most of the time of `validate`."""
     program = (
         "import sys; from adapter_host.cli import main; code = main(sys.argv[1:]);"
-        "print(*{'aiohttp', 'mcp', 'mcp_types', 'uvloop', 'jsonpath'} & sys.modules.keys()); sys.exit(code)"
+        "print(*{'aiohttp', 'mcp', 'mcp_types', 'uvloop', 'jsonpath', 'jsonschema_rs'} & sys.modules.keys()); sys.exit(code)"
     )
     file = ROOT / "capabilities/netbird-checkout.yaml"
     done = subprocess.run([sys.executable, "-c", program, "validate", file], capture_output=True, text=True, check=True)
@@ -64,7 +64,9 @@ def test_validate_imports_no_server() -> None:
 
 
 def test_validate_imports_no_aiohttp() -> None:
-    program = "import sys, adapter_host.cli.validate; print(*{'aiohttp', 'jsonpath'} & sys.modules.keys())"
+    program = (
+        "import sys, adapter_host.cli.validate; print(*{'aiohttp', 'jsonpath', 'jsonschema_rs'} & sys.modules.keys())"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "\n"
 

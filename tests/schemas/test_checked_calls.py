@@ -265,3 +265,19 @@ async def test_exposed_input_takes_the_schema_of_the_consumed_one_unless_it_has_
         assert not (await offered.tool("own", {"body": {"customer": "Ada"}})).failed
     assert listed["whole"]["inputSchema"]["properties"]["body"]["description"] == "The order"
     assert listed["own"]["inputSchema"]["properties"]["body"] == own["x-schema"]
+
+
+async def test_null_is_a_value_where_the_schema_allows_it() -> None:
+    inputs = [
+        given("note", "body", **{"x-schema": {"type": ["string", "null"], "maxLength": 3}}),
+        given("size", "body", **{"x-schema": {"type": "integer"}}),
+        given("any", "body", **{"x-schema": {"anyOf": [{"type": "object"}, {"type": "null"}]}}),
+    ]
+    consumed = resource("/all", operation("all", "POST", inputParameters=inputs))
+    async with offering(consumed, tools=[tool("all", call="api.all")]) as offered:
+        listed = (await offered.tools())["all"]["inputSchema"]["properties"]
+        assert listed["note"] == {"type": ["string", "null"], "maxLength": 3}
+        assert listed["any"] == {"anyOf": [{"type": "object"}, {"type": "null"}]}
+        assert not (await offered.tool("all", {"note": None, "size": None, "any": None})).failed
+        assert orjson.loads(offered.api.seen[0].body) == {"note": None, "any": None}
+        assert (await offered.tool("all", {"note": "long"})).text == "'note' must have at most 3 characters (given 4)"

@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
             return 0
         return asyncio.run(_call(host, target, arguments))
     except ArgumentError as error:
-        raise UsageError(f"{error.message}") from error
+        raise UsageError("; ".join(each.message for each in error.errors)) from error
     except UpstreamStatusError as error:
         print_error(error)
         _write_body(error.body, error.media_type)

@@ -87,7 +87,7 @@ class Input:
     def schema(self) -> dict[str, Any]:
         """The JSON Schema (2020-12) of a value, with its `$defs`."""
         schema: dict[str, Any] = {} if self.json_schema is None else dict(self.json_schema.data)
-        if self.type in JSON_TYPES and not _is_narrower(schema.get("type"), self.type):
+        if self.type in JSON_TYPES and not self._has_type(schema):
             schema["type"] = self.type
         if self.description:
             schema["description"] = self.description
@@ -104,6 +104,13 @@ class Input:
                 schema["enum"] = list(self.values)
         return schema
 
+    def _has_type(self, schema: Mapping[str, Any]) -> bool:
+        """Return whether a schema says the type itself: the same beside null, several, or one within it."""
+        types = frozenset() if self.json_schema is None else self.json_schema.types
+        if self.type in types or (self.type == "number" and "integer" in types):
+            return "type" in schema or types != {self.type}
+        return False
+
     def parse(self, text: str) -> Any:
         """Parse `text` to a typed value, for protocols that carry text; raise `ArgumentError`."""
         try:
@@ -115,7 +122,7 @@ class Input:
 
     def check(self, value: Any) -> None:
         """Raise `ArgumentError` unless `value` is of the declared type, lengths, pattern, values and schema."""
-        if not JSON_TYPES.get(self.type or "", _accept_anything)(value):
+        if not JSON_TYPES.get(self.type or "", _accept_anything)(value) and not (value is None and self._allows_null):
             raise self.type_error(value)
         if self._is_restricted:
             self._check_restrictions(value)
@@ -153,9 +160,11 @@ class Input:
     @property
     def takes_no_null(self) -> bool:
         """Whether null is the absence of a value, and not one itself."""
-        if self.required or not self.type:
-            return False
-        return self.json_schema is None or "null" not in self.json_schema.types
+        return bool(self.type) and not self.required and not self._allows_null
+
+    @property
+    def _allows_null(self) -> bool:
+        return self.json_schema is not None and "null" in self.json_schema.types
 
     def converted(self, value: Any) -> Any:
         """Return a value with the texts in it as the type that is due, where no text is: `"1"` as 1.
@@ -188,11 +197,6 @@ def type_of(schema: Schema | None) -> str | None:
     """Return the one type that a schema allows beside null; None for several."""
     types = () if schema is None else schema.types - {"null"}
     return next(iter(types)) if len(types) == 1 else None
-
-
-def _is_narrower(types: Any, type_name: str | None) -> bool:
-    """Return whether a schema has the type already: the same, or an integer for a number."""
-    return types == type_name or (types == "integer" and type_name == "number")
 
 
 def _items(schema: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -47,7 +47,7 @@ class Schema:
         """The schema without `$defs`, to be placed below them."""
         return {key: value for key, value in self.data.items() if key != DEFS}
 
-    @property
+    @cached_property
     def types(self) -> frozenset[str]:
         """The types that the schema names, followed through references; empty where it allows any."""
         return types_of(self.data, self.defs)
