@@ -56,7 +56,8 @@ def test_validate_imports_no_server() -> None:
     """Imports that only a server needs would take most of the time of `validate`."""
     program = (
         "import sys; from adapter_host.cli import main; code = main(sys.argv[1:]);"
-        "print(*{'aiohttp', 'mcp', 'mcp_types', 'uvloop', 'jsonpath', 'jsonschema_rs'} & sys.modules.keys()); sys.exit(code)"
+        "print(*{'aiohttp', 'mcp', 'mcp_types', 'uvloop', 'jsonpath', 'jsonschema_rs'} & sys.modules.keys());"
+        "sys.exit(code)"
     )
     file = ROOT / "capabilities/netbird-checkout.yaml"
     done = subprocess.run([sys.executable, "-c", program, "validate", file], capture_output=True, text=True, check=True)

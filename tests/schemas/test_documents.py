@@ -61,6 +61,9 @@ def test_imported_entry_refers_to_the_schemas_of_its_file(importing: Path, capsy
     assert main(["inspect", "--format", "json", str(importing)]) == 0
     inspected = json.dumps(json.loads(capsys.readouterr().out))
     assert '"$defs": {"Name": {"type": "string", "maxLength": 3}}' in inspected
+    assert main(["inspect", str(importing)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert '      schema: {"type":"integer","maximum":3}' in lines
     assert main(["export", "openapi", str(importing)]) == 0
     exported = json.loads(capsys.readouterr().out)
     assert exported["components"]["schemas"]["Name"] == {"type": "string", "maxLength": 3}

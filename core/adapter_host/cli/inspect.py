@@ -78,6 +78,7 @@ def _input(parameter: Input) -> dict[str, Any]:
         "type": parameter.type,
         "in": parameter.in_,
         "description": parameter.description,
+        "schema": None if parameter.json_schema is None else parameter.schema,
     }
     return {**{key: value for key, value in members.items() if value is not None}, "required": parameter.required}
 
@@ -111,6 +112,8 @@ def _entry_lines(entry: Mapping[str, Any]) -> Iterator[str]:
     for parameter in entry["inputs"]:
         words = [parameter["name"], parameter.get("type") or "any", "required" if parameter["required"] else "optional"]
         yield f"    input {' '.join(words)}{_location_suffix(parameter)}{_description_suffix(parameter)}"
+        if "schema" in parameter and "inputSchema" not in entry:
+            yield f"      schema: {_to_text(parameter['schema'])}"
     for key in sorted(set(entry) - {"title", "description", "inputs", "upstream", "inputSchema"}):
         yield f"    {key}: {_to_text(entry[key])}"
     if "inputSchema" in entry:

@@ -217,7 +217,9 @@ def _random_key() -> bytes:
 
 def _tool_details(tool: Tool) -> dict[str, Any]:
     definition = tool.definition(allow_any_json=True)
-    keys = ("description", "inputSchema", "annotations")
+    keys = ["description", "inputSchema", "annotations"]
+    if tool.operation.result_schema is not None:
+        keys.append("outputSchema")
     return {key: definition[key] for key in keys if key in definition}
 
 

@@ -76,6 +76,7 @@ class Route:
                 "type": parameter.type,
                 "required": parameter.required,
                 "description": parameter.description,
+                **({} if parameter.json_schema is None else {"schema": parameter.schema}),
             }
             for parameter, location in self.located_inputs()
         ]
