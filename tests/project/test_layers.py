@@ -38,7 +38,7 @@ LATE_IMPORTS = {
     ("__init__.py", "__getattr__", "_import_module"),
     ("compiler/loader.py", "load_document", "from adapter_host.document.strict import check_strict"),
     ("schemas/schema.py", "validate", "from .validator import compile_validator"),
-    ("schemas/resolve.py", "_find_mistakes", "from .validator import schema_mistakes"),
+    ("schemas/rewriting.py", "find_mistakes", "from .validator import schema_mistakes"),
     ("auth/compile.py", "compile_credentials", "from .oauth2.compiler import compile_oauth2"),
     ("expressions/jsonpath.py", "_environment", "from .jsonpath_filters import FilterEnvironment"),
     ("expressions/jsonpath.py", "_full_getter", "from jsonpath import JSONPath, JSONPathError"),

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
-from adapter_host.document.messages import describe_type, did_you_mean, join_words
-from adapter_host.document.nodes import Loc, MappingNode, Node, SequenceNode
+from adapter_host.document.messages import describe_type
+from adapter_host.document.nodes import Loc, MappingNode, Node
 from adapter_host.document.source import Source
 from adapter_host.errors import Problem, ProblemsError
-from adapter_host.expressions.pattern import PatternError, compile_pattern
 
-from .keywords import BY_NAME, DROPPED, LISTS, SINGLE
-from .references import DEFS, reference_to
+from .keywords import DROPPED
+from .references import DEFS
+from .rewriting import Rewriter, Rewritten, find_mistakes
 from .schema import Schema
-from .visibility import Hidden, without_hidden
+from .targets import Scope, Target, child_at, keys_of, problem_at, walk_nodes
+from .visibility import Hidden, Hiding
 
 SCHEMAS: Final = "x-schemas"
 """The key of a document with schemas by name."""
@@ -28,21 +30,12 @@ _ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 
 
 @dataclass(frozen=True, slots=True)
-class _Scope:
-    """The schema that `#` means with its name, and the document that `#/x-schemas` means."""
+class _Bundle:
+    """A schema, and the names of the schemas that it needs."""
 
-    base: Node
-    source: Source
-    name: str = "schema"
-
-
-@dataclass(slots=True)
-class _Target:
-    """A schema that a reference leads to; `name` is the last key of the reference, or its name in `$defs`."""
-
-    node: Node
-    scope: _Scope
-    name: str
+    root: Any
+    names: tuple[str, ...]
+    problems: tuple[Problem, ...]
 
 
 def resolve_schema(data: Any, *, hidden: Hidden = "readOnly") -> Schema:
@@ -70,65 +63,82 @@ class SchemaResolver:
     ) -> None:
         self._source = source
         self._sources = {**files, source.file: source}
-        self.report = report
+        self._report = report
         self._note_file = note_file
-        self._targets: dict[int, _Target] = {}
+        # A schema that many refer to is rewritten once.
+        self._targets: dict[int, Target] = {}
         self._names: set[str] = set()
+        self._rewritten: dict[tuple[int, int], Rewritten] = {}
+        self._schemas: dict[tuple[int, int, Hidden], Schema] = {}
+        self._defs: dict[str, Any] = {}
+        directions: tuple[Hidden, Hidden] = ("readOnly", "writeOnly")
+        self._hiding = {
+            (keyword, drop): Hiding(self._defs, keyword, drop=drop) for keyword in directions for drop in (True, False)
+        }
 
     def resolve(self, loc: Loc, hidden: Hidden) -> Schema | None:
         """Return the schema at `loc`, without the hidden properties; None when a problem is reported."""
         node = self._source.nodes_to(loc)[-1]
-        scope = _Scope(node, self._sources.get(node.file, self._source))
+        scope = Scope(node, self._sources.get(node.file, self._source))
         try:
-            data = self._bundle(node, scope)
+            node, scope = self._follow(node, scope)
+            problems = self._bundle(node, scope).problems
         except ProblemsError as error:
-            for problem in error.problems:
-                self.report(problem)
-            return None
-        return Schema(without_hidden(data, hidden, drop=True), without_hidden(data, hidden, drop=False))
+            problems = error.problems
+        for problem in problems:
+            self._report(problem)
+        return None if problems else self._visible_schema(node, scope, hidden)
 
-    def _bundle(self, node: Node, scope: _Scope) -> dict[str, Any]:
-        """Return a schema with all schemas that it refers to, directly or not, in `$defs`."""
-        node, scope = self._follow(node, scope)
-        bundling = _Bundling(self)
-        root = bundling.rewrite(node, scope)
-        defs: dict[str, Any] = {}
-        while bundling.pending:
-            target = bundling.pending.pop()
-            if target.name not in defs:
-                defs[target.name] = bundling.rewrite(target.node, target.scope)
-        data = {"not": {}} if root is False else {} if root is True else root
-        if defs:
-            data = {**data, DEFS: {name: defs[name] for name in sorted(defs)}}
-        problems = bundling.problems or list(self._find_mistakes(data, node))
-        if problems:
-            raise ProblemsError(problems)
-        return data
+    def _bundle(self, node: Node, scope: Scope) -> _Bundle:
+        """Return a schema with the names of all schemas that it refers to, directly or not."""
+        root = self._rewrite(node, scope)
+        reached: dict[str, Rewritten] = {}
+        pending = list(root.targets)
+        while pending:
+            target = pending.pop()
+            if target.name not in reached:
+                rewritten = reached[target.name] = self._rewrite(target.node, target.scope)
+                self._defs[target.name] = rewritten.data
+                pending += rewritten.targets
+        problems = [*root.problems, *(problem for each in reached.values() for problem in each.problems)]
+        return _Bundle(root.data, tuple(sorted(reached)), tuple(problems))
 
-    def _find_mistakes(self, data: dict[str, Any], root: Node) -> Iterator[Problem]:
-        """Yield a problem for each place that is not JSON Schema."""
-        # Imported late: documents without schemas need no validator.
-        from .validator import schema_mistakes
+    def _rewrite(self, node: Node, scope: Scope) -> Rewritten:
+        key = (id(node), id(scope.base))
+        if key not in self._rewritten:
+            rewriter = Rewriter(partial(self._target, scope=scope), self._report)
+            data = rewriter.rewrite(node)
+            problems = rewriter.problems or list(find_mistakes(data, node))
+            self._rewritten[key] = Rewritten(data, tuple(rewriter.targets), tuple(problems))
+        return self._rewritten[key]
 
-        nodes = {target.name: target.node for target in self._targets.values()}
-        for keys, message in schema_mistakes(data):
-            node, rest = (nodes[str(keys[1])], keys[2:]) if keys[:1] == (DEFS,) else (root, keys)
-            for key in rest:
-                node = node.child(key) or node
-            yield _problem(message, node).problems[0]
+    def _visible_schema(self, node: Node, scope: Scope, hidden: Hidden) -> Schema:
+        key = (id(node), id(scope.base), hidden)
+        if key not in self._schemas:
+            bundle = self._bundle(node, scope)
+            root = {"not": {}} if bundle.root is False else {} if bundle.root is True else bundle.root
+            self._schemas[key] = Schema(
+                *(self._visible(root, bundle.names, self._hiding[hidden, drop]) for drop in (True, False))
+            )
+        return self._schemas[key]
 
-    def _follow(self, node: Node, scope: _Scope) -> tuple[Node, _Scope]:
+    @staticmethod
+    def _visible(root: Any, names: Sequence[str], hiding: Hiding) -> dict[str, Any]:
+        data: dict[str, Any] = hiding.schema(root)
+        return {**data, DEFS: {name: hiding.definition(name) for name in names}} if names else data
+
+    def _follow(self, node: Node, scope: Scope) -> tuple[Node, Scope]:
         """Return what a schema that is only a reference refers to."""
         seen = set()
         while isinstance(node, MappingNode) and set(node.entries) <= {"$ref", *DROPPED} and "$ref" in node.entries:
             if id(node) in seen:
-                raise _problem("the reference leads back to itself; refer to a schema", node.entries["$ref"])
+                raise problem_at("the reference leads back to itself; refer to a schema", node.entries["$ref"])
             seen.add(id(node))
             target = self._find(node.entries["$ref"], scope)
             node, scope = target.node, target.scope
         return node, scope
 
-    def target(self, reference: Node, scope: _Scope) -> _Target:
+    def _target(self, reference: Node, scope: Scope) -> Target:
         """Return the entry of `$defs` that a reference names; a schema has one name in the document."""
         found = self._find(reference, scope)
         target = self._targets.get(id(found.node))
@@ -144,48 +154,48 @@ class SchemaResolver:
         self._names.add(name)
         return name
 
-    def _find(self, reference: Node, scope: _Scope) -> _Target:
+    def _find(self, reference: Node, scope: Scope) -> Target:
         """Return the schema that a reference names; raise `ProblemsError`."""
         if not isinstance(reference.value, str):
-            raise _problem(f"'$ref' must be text, not {describe_type(reference.value)}", reference)
+            raise problem_at(f"'$ref' must be text, not {describe_type(reference.value)}", reference)
         file, _, fragment = reference.value.partition("#")
         if file:
             source = self._read(file, reference)
-            scope = _Scope(source.root, source, Path(file).stem)
+            scope = Scope(source.root, source, Path(file).stem)
         keys = self._keys(fragment, reference, scope)
-        if keys[:1] == [SCHEMAS] and (file or SCHEMAS not in _keys_of(scope.base)):
+        if keys[:1] == [SCHEMAS] and (file or SCHEMAS not in keys_of(scope.base)):
             return self._named_schema(keys, reference, scope.source)
-        return _Target(_child(scope.base, keys, reference), scope, keys[-1] if keys else scope.name)
+        return Target(child_at(scope.base, keys, reference), scope, keys[-1] if keys else scope.name)
 
-    def _named_schema(self, keys: list[str], reference: Node, source: Source) -> _Target:
+    def _named_schema(self, keys: list[str], reference: Node, source: Source) -> Target:
         schemas = source.root.child(SCHEMAS)
         if schemas is None:
             message = f"'{reference.value}' refers to '{SCHEMAS}', which '{source.file}' does not have; add it"
-            raise _problem(message, reference)
-        base = _child(source.root, keys[:2], reference)
-        return _Target(_child(base, keys[2:], reference), _Scope(base, source, keys[-1]), keys[-1])
+            raise problem_at(message, reference)
+        base = child_at(source.root, keys[:2], reference)
+        return Target(child_at(base, keys[2:], reference), Scope(base, source, keys[-1]), keys[-1])
 
     @staticmethod
-    def _keys(fragment: str, reference: Node, scope: _Scope) -> list[str]:
+    def _keys(fragment: str, reference: Node, scope: Scope) -> list[str]:
         text = unquote(fragment)
         if not text:
             return []
         if text.startswith("/"):
             return [key.replace("~1", "/").replace("~0", "~") for key in text[1:].split("/")]
-        for keys, node in _walk(scope.base):
+        for keys, node in walk_nodes(scope.base):
             if isinstance(node, MappingNode) and node.value.get("$anchor") == text:
                 return [str(key) for key in keys]
-        raise _problem(f"'{reference.value}' refers to an '$anchor' that the schema does not have", reference)
+        raise problem_at(f"'{reference.value}' refers to an '$anchor' that the schema does not have", reference)
 
     def _read(self, file: str, reference: Node) -> Source:
         if _ABSOLUTE.match(file):
             message = f"'{file}' is not read: a reference names a schema of the document, or a file beside it"
-            raise _problem(message, reference)
+            raise problem_at(message, reference)
         folder = Path(self._source.file).parent.resolve()
         path = Path(reference.file).parent / file
         if not path.resolve().is_relative_to(folder):
             message = f"'{file}' is outside of the document's folder; move it there"
-            raise _problem(message, reference)
+            raise problem_at(message, reference)
         name = str(path)
         if name not in self._sources:
             try:
@@ -194,91 +204,6 @@ class SchemaResolver:
                 if any(problem.line for problem in error.problems):
                     raise
                 reasons = "; ".join(problem.message for problem in error.problems)
-                raise _problem(f"cannot read '{file}': {reasons}", reference) from error
+                raise problem_at(f"cannot read '{file}': {reasons}", reference) from error
             self._note_file(name)
         return self._sources[name]
-
-
-class _Bundling:
-    """Rewrites the schemas of one bundle; `pending` are those that they refer to."""
-
-    def __init__(self, resolver: SchemaResolver) -> None:
-        self.pending: list[_Target] = []
-        self.problems: list[Problem] = []
-        self._resolver = resolver
-
-    def rewrite(self, node: Node, scope: _Scope) -> Any:
-        """Return the plain data of a schema with its references to `$defs`."""
-        if isinstance(node.value, bool):
-            return node.value
-        if not isinstance(node, MappingNode):
-            message = f"a schema must be a mapping, true or false, not {describe_type(node.value)}"
-            self.problems.append(_problem(message, node).problems[0])
-            return {}
-        data: dict[str, Any] = {}
-        for key, entry in node.entries.items():
-            if key == "$ref":
-                data |= self._reference(entry, scope)
-            elif key in ("$dynamicRef", "$recursiveRef"):
-                self.problems += _problem(f"'{key}' is not supported; use '$ref'", entry).problems
-            elif key not in DROPPED:
-                self._check_patterns(key, entry)
-                data[key] = self._rewrite_entry(key, entry, scope)
-        return data
-
-    def _check_patterns(self, key: str, entry: Node) -> None:
-        patterns = [entry.value] if key == "pattern" else _keys_of(entry) if key == "patternProperties" else ()
-        for pattern in patterns:
-            try:
-                compile_pattern(str(pattern))
-            except PatternError as error:
-                position = entry.key_position(pattern) or entry.position
-                message = f"{error}; values are not checked against it"
-                self._resolver.report(Problem(message, *position, code="schema-pattern", warning=True))
-
-    def _rewrite_entry(self, key: str, entry: Node, scope: _Scope) -> Any:
-        if key in SINGLE:
-            return self.rewrite(entry, scope)
-        if key in BY_NAME and isinstance(entry, MappingNode):
-            return {name: self.rewrite(part, scope) for name, part in entry.entries.items()}
-        if key in LISTS and isinstance(entry, SequenceNode):
-            return [self.rewrite(part, scope) for part in entry.items]
-        return entry.value
-
-    def _reference(self, reference: Node, scope: _Scope) -> dict[str, Any]:
-        try:
-            target = self._resolver.target(reference, scope)
-        except ProblemsError as error:
-            self.problems += error.problems
-            return {}
-        self.pending.append(target)
-        return reference_to(target.name)
-
-
-def _problem(message: str, node: Node) -> ProblemsError:
-    return ProblemsError([Problem(message, *node.position, code="schema")])
-
-
-def _keys_of(node: Node) -> Mapping[str, Node]:
-    return node.entries if isinstance(node, MappingNode) else {}
-
-
-def _child(node: Node, keys: list[str], reference: Node) -> Node:
-    for key in keys:
-        child = node.child(int(key) if isinstance(node, SequenceNode) and key.isdecimal() else key)
-        if child is None:
-            known = list(_keys_of(node))
-            hint = did_you_mean(key, known) or f" (it has: {join_words(known[:20], 'and') or 'nothing'})"
-            raise _problem(f"'{reference.value}' refers to '{key}', which does not exist{hint}", reference)
-        node = child
-    return node
-
-
-def _walk(node: Node, keys: Loc = ()) -> Iterator[tuple[Loc, Node]]:
-    yield keys, node
-    if isinstance(node, MappingNode):
-        for key, child in node.entries.items():
-            yield from _walk(child, (*keys, key))
-    elif isinstance(node, SequenceNode):
-        for index, child in enumerate(node.items):
-            yield from _walk(child, (*keys, index))

@@ -63,19 +63,22 @@ def compile_validator(schema: Mapping[str, Any]) -> Validator:
 
 
 def _compile(schema: Mapping[str, Any]) -> Callable[[Any], bool]:
-    prepared = _prepare(schema)
+    has_patterns = _has_patterns(schema)
     compiled = jsonschema_rs.Draft202012Validator(
-        prepared,
+        _prepare(schema) if has_patterns else dict(schema),
         pattern_options=jsonschema_rs.RegexOptions(),
         # Without keywords of its own, the validator is twice as fast.
-        keywords={"pattern": _PatternKeyword} if _has_pattern(prepared) else None,
+        keywords={"pattern": _PatternKeyword} if has_patterns else None,
         offline=True,
     )
     return compiled.is_valid
 
 
-def _has_pattern(schema: Any) -> bool:
-    return isinstance(schema, Mapping) and ("pattern" in schema or any(_has_pattern(p) for _, p in subschemas(schema)))
+def _has_patterns(schema: Any) -> bool:
+    if not isinstance(schema, Mapping):
+        return False
+    own = "pattern" in schema or "patternProperties" in schema
+    return own or any(_has_patterns(part) for _, part in subschemas(schema))
 
 
 def _with_decimals(value: Any) -> Any:

@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Final, Literal
 
 from .keywords import map_schemas
 from .references import referenced
 
 Hidden = Literal["readOnly", "writeOnly"]
 
-
-def without_hidden(schema: Mapping[str, Any], keyword: Hidden, *, drop: bool) -> dict[str, Any]:
-    """Return a schema with `$defs` that does not require the hidden properties, and with `drop` does not have them."""
-    defs = schema.get("$defs", {})
-    changed: dict[str, Any] = _Hiding(defs, keyword, drop).schema(schema, frozenset())
-    return changed
+_PARTS: Final = frozenset({"allOf", "anyOf", "oneOf", "if", "then", "else", "not"})
+"""Keywords whose schemas are parts of the same schema."""
 
 
-class _Hiding:
-    def __init__(self, defs: Mapping[str, Any], keyword: Hidden, drop: bool) -> None:
+class Hiding:
+    """Returns schemas that do not require the hidden properties, and with `drop` do not have them.
+
+    `defs` are the schemas that references name.
+    """
+
+    def __init__(self, defs: Mapping[str, Any], keyword: Hidden, *, drop: bool) -> None:
         self._defs = defs
         self._keyword = keyword
         self._drop = drop
+        self._definitions: dict[str, Any] = {}
 
-    def schema(self, schema: Any, hidden: frozenset[str]) -> Any:
-        """Return a schema without what it, or the schema that it is a part of, hides."""
+    def definition(self, name: str) -> Any:
+        """Return one of `defs`; it is changed once."""
+        if name not in self._definitions:
+            self._definitions[name] = self.schema(self._defs[name])
+        return self._definitions[name]
+
+    def schema(self, schema: Any, hidden: frozenset[str] = frozenset()) -> Any:
+        """Return a schema without what it hides; `hidden` is what the schema hides that it is a part of."""
         if not isinstance(schema, Mapping):
             return schema
         hidden |= frozenset(self._names(schema, set()))
@@ -36,14 +45,11 @@ class _Hiding:
                     changed[key] = names
             elif key == "properties" and isinstance(value, Mapping):
                 changed[key] = {
-                    name: self.schema(part, frozenset())
-                    for name, part in value.items()
-                    if not (self._drop and name in hidden)
+                    name: self.schema(part) for name, part in value.items() if not (self._drop and name in hidden)
                 }
-            elif key in ("allOf", "anyOf", "oneOf", "if", "then", "else", "not"):
-                changed |= map_schemas({key: value}, lambda part: self.schema(part, hidden))
             else:
-                changed |= map_schemas({key: value}, lambda part: self.schema(part, frozenset()))
+                inherited = hidden if key in _PARTS else frozenset()
+                changed |= map_schemas({key: value}, partial(self.schema, hidden=inherited))
         return changed
 
     def _names(self, schema: Any, seen: set[int]) -> set[str]:
