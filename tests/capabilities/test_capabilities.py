@@ -26,7 +26,7 @@ from tests.support.paths import ROOT
 
 FOLDER = ROOT / "capabilities"
 FILES = sorted(FOLDER.glob("*.yaml"))
-LOOSE = {"forecast.yaml", "lighthouses.yaml", "netbird-checkout.yaml", "rentals.yaml"}
+LOOSE = {"lighthouses.yaml", "netbird-checkout.yaml"}
 """Keys that `--strict` rejects: of later versions, `x-example`, and the NetBird dialect."""
 
 PLAN = {"baseURL": "https://app.example.com/plans/success", "priceID": "price_team"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from adapter_host.document.messages import closest_match, did_you_mean
 from adapter_host.errors import ArgumentError
@@ -42,10 +43,14 @@ def compile_validator(inputs: Iterable[Input], *, convert: bool = False) -> Argu
             converted = _convert(arguments, declared) if convert else arguments
             if errors := list(_find_errors(converted, declared)):
                 raise ArgumentError.combine(errors) from None
-            return validate(converted)
+            return {name: value for name, value in converted.items() if not _is_absent(value, declared[name])}
         return {name: arguments[name] for name in arguments if name not in absent} if absent else arguments
 
     return validate
+
+
+def _is_absent(value: Any, spec: Input) -> bool:
+    return value is ABSENT or (value is None and spec.takes_no_null)
 
 
 def _convert(arguments: Arguments, declared: Mapping[str, Input]) -> Arguments:
@@ -59,7 +64,7 @@ def _find_errors(arguments: Arguments, declared: Mapping[str, Input]) -> Iterato
         if spec is None:
             misspelt.add(closest_match(name, declared))
             yield _unknown_parameter(name, declared)
-        elif value is not ABSENT and not (value is None and spec.takes_no_null):
+        elif not _is_absent(value, spec):
             try:
                 spec.check(value)
             except ArgumentError as error:
