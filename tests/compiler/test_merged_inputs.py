@@ -10,7 +10,7 @@ import pytest
 from adapter_host import Host, Input, ProblemsError
 from adapter_host.capability.spec import InputSpec, OutputSpec
 from adapter_host.compiler.arguments import declared_input
-from adapter_host.compiler.outputs import mapped_outputs_schema
+from adapter_host.compiler.output_schemas import describe_mapped_results
 from tests.support.adapters import document, plain, plain_plugins
 
 
@@ -59,7 +59,7 @@ def test_schema_of_outputs_by_name() -> None:
     output = OutputSpec.model_validate({"name": "all", "type": "array", "items": items})
     deep = {"type": ["object", "null"], "properties": {"m": {"type": ["string", "null"], "description": "M"}}}
     fields = {"n": {"type": ["number", "null"]}, "deep": {"type": ["array", "null"], "items": deep}}
-    assert mapped_outputs_schema([output]) == {
+    assert describe_mapped_results([output]).schema == {
         "type": "object",
         "properties": {"all": {"type": ["array", "null"], "items": {"type": ["object", "null"], "properties": fields}}},
     }

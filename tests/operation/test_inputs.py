@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from syrupy.assertion import SnapshotAssertion
 
 from adapter_host import ArgumentError, Input, InputSpec
-from adapter_host.operation.inputs import parse_number
+from adapter_host.schemas.conversion import parse_number
 
 TYPES = ("string", "integer", "number", "boolean", "array", "object", None)
 FITS: list[tuple[Any, set[str]]] = [

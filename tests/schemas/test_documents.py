@@ -87,7 +87,8 @@ def test_strict_validation_knows_the_keys(importing: Path, capsys: pytest.Captur
 
 
 def test_misplaced_key_is_a_warning() -> None:
-    made = document("http://api.test", [resource("/a", operation("a", **{"x-schema": {}}))], tools=[tool(call="api.a")])
+    misplaced: dict[str, Any] = {**operation("a"), "x-schema": {}}
+    made = document("http://api.test", [resource("/a", misplaced)], tools=[tool(call="api.a")])
     (plan,) = Host({**made, "x-schema": {}}).plans
     messages = {problem.message.rpartition(": ")[2] for problem in plan.loaded.diagnostics.problems}
     assert messages == {"'x-schema' has no effect here; set it on an input or an output of an operation"}
@@ -110,7 +111,7 @@ def test_invalid_schema_skips_only_its_operation() -> None:
     with pytest.raises(ProblemsError, match="'type' of a JSON Schema"):
         Host(made)
     host = Host(made, settings=Settings(skip_invalid=True))
-    assert [entry.operation.name for entry in host.plans[0].exposers[0].exposer.catalog()] == ["right"]
+    assert [entry.title for entry in host.plans[0].exposers[0].exposer.catalog()] == ["right"]
 
 
 SIZE: dict[str, Any] = {"type": "integer", "maximum": 3}

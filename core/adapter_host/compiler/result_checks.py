@@ -43,4 +43,5 @@ def _violations(result: Result, schema: Schema) -> list[Violation]:
 
 
 def _describe(violation: Violation) -> str:
-    return f"{describe_place(violation.path) or 'it'} {violation.message}"
+    # The log has no values of responses.
+    return f"{describe_place(violation.path) or 'it'} {violation.message.partition(' (given ')[0]}"
