@@ -125,8 +125,8 @@ if TYPE_CHECKING:
     from .plugin.manager import Plugins as Plugins
     from .plugin.step_type import StepType as StepType
     from .regular_files import read_regular_file as read_regular_file
-    from .schemas.explanation import Violation as Violation
     from .schemas.schema import Schema as Schema
+    from .schemas.violations import Violation as Violation
     from .schemas.wording import describe_place as describe_place
     from .server.access import PRINCIPAL as PRINCIPAL
     from .server.connection.limits import address_reader as address_reader
@@ -225,8 +225,8 @@ _EXPORTS = {
     "plugin.manager": ("PluginInfo", "Plugins"),
     "plugin.step_type": ("StepType",),
     "regular_files": ("read_regular_file",),
-    "schemas.explanation": ("Violation",),
     "schemas.schema": ("Schema",),
+    "schemas.violations": ("Violation",),
     "schemas.wording": ("describe_place",),
     "server.access": ("PRINCIPAL",),
     "server.connection.limits": ("address_reader",),

@@ -14,7 +14,8 @@ from adapter_host.json_numbers import LongDecimal
 from adapter_host.schemas.conversion import convert_texts
 from adapter_host.schemas.explanation import Explainer
 from adapter_host.schemas.resolve import resolve_schema
-from adapter_host.schemas.validator import LONGEST_NAME, MAX_VIOLATIONS
+from adapter_host.schemas.validator import LONGEST_NAME
+from adapter_host.schemas.violations import MAX_VIOLATIONS
 from adapter_host.schemas.wording import describe_place, json_pointer
 
 KINDS = {
@@ -210,3 +211,16 @@ def test_any_schema_agrees_with_another_validator(schema: Any, values: list[Any]
 def test_texts_are_converted_where_text_is_not_allowed(schema: Any, value: Any, expected: Any) -> None:
     converted = convert_texts(value, resolve_schema(schema).validate)
     assert (converted, type(converted)) == (expected, type(expected))
+
+
+def test_many_texts_are_converted() -> None:
+    texts = [str(number) for number in range(500)]
+    validate = resolve_schema({"items": {"type": "integer"}}).validate
+    assert convert_texts(texts, validate) == list(range(500))
+
+
+def test_many_mistakes_take_little_time() -> None:
+    validate = resolve_schema({"items": {"type": "string"}}).validate
+    before = time.process_time()
+    assert len(validate(list(range(1_000_000)))) == MAX_VIOLATIONS
+    assert time.process_time() - before < 2

@@ -13,8 +13,8 @@ from adapter_host.expressions.pattern import Pattern, compile_pattern
 from adapter_host.expressions.template import text_of
 from adapter_host.json_nesting import NestingError, parse_json
 from adapter_host.schemas.conversion import convert_text, convert_texts, parse_integer, parse_number
-from adapter_host.schemas.explanation import Violation
 from adapter_host.schemas.schema import Schema
+from adapter_host.schemas.violations import Violation
 from adapter_host.schemas.wording import ARTICLES, describe_place, describe_value, describe_values, json_pointer
 
 

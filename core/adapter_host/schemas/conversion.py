@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Final
 
 from adapter_host.json_nesting import parse_json
 from adapter_host.json_numbers import parse_decimal
 
-from .explanation import Path, Violation
 from .values import is_type
+from .violations import Path, Validator, Violation
 
 _LONGEST_NUMBER: Final = 300
 """Characters; a float has no larger integers."""
@@ -21,6 +21,9 @@ _LEADING_ZEROS: Final = re.compile(r"^([+-]?)0+(?=[0-9])")
 
 _ROUNDS: Final = 5
 """Values in converted values are converted too, to this depth of texts within texts."""
+
+_MOST: Final = 10_000
+"""The texts that are converted at once."""
 
 _LITERALS: Final = {"true": True, "false": False}
 
@@ -52,10 +55,12 @@ def _structure(text: str, due: frozenset[str]) -> Any:
         return text
 
 
-def convert_texts(value: Any, validate: Callable[[Any], list[Violation]]) -> Any:
+def convert_texts(value: Any, validate: Validator) -> Any:
     """Return a value with the texts in it converted where the schema asks for another type."""
     for _ in range(_ROUNDS):
-        wrong = [violation for violation in validate(value) if violation.types and "string" not in violation.types]
+        wrong = [
+            violation for violation in validate(value, _MOST) if violation.types and "string" not in violation.types
+        ]
         changes = [(each.path, after) for each in wrong if (after := _converted(value, each)) is not None]
         if not changes:
             break

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
+from itertools import islice
 from typing import Any, Final
 
 from adapter_host.document.messages import count_noun, did_you_mean
@@ -17,9 +18,8 @@ from adapter_host.expressions.pattern import PatternError, compile_pattern
 
 from .references import DEFS, referenced, types_of
 from .values import first_duplicate, is_equal, is_type
+from .violations import MAX_VIOLATIONS, Violation
 from .wording import describe_types, describe_value, describe_values
-
-Path = tuple[str | int, ...]
 
 MAX_PAIRS: Final = 50_000
 """The pairs of a schema and a value that are looked at for one value."""
@@ -31,23 +31,6 @@ NO_MATCH: Final = "does not match its schema"
 """The message where no reason is found."""
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """How a value breaks its schema: the place in the value, and the rest of a sentence about it.
-
-    `types` are those of a place that has a value of another type, `discriminates` means that a fixed value differs.
-    """
-
-    path: Path
-    message: str
-    types: frozenset[str] = frozenset()
-    discriminates: bool = False
-
-    def below(self, key: str | int) -> Violation:
-        """Return the violation of the value that has this one at `key`."""
-        return replace(self, path=(key, *self.path))
-
-
 IsValid = Callable[[Any, Any], bool]
 """Returns whether a value is valid against a part of a schema."""
 
@@ -57,10 +40,11 @@ class _TooLongError(Exception):
 
 
 class Explainer:
-    """Explains the violations of one value; `is_valid` is asked about parts that are nested too deeply."""
+    """Explains up to `most` violations of a value; `is_valid` is asked about parts that are nested too deeply."""
 
-    def __init__(self, schema: Mapping[str, Any], is_valid: IsValid) -> None:
+    def __init__(self, schema: Mapping[str, Any], is_valid: IsValid, most: int = MAX_VIOLATIONS) -> None:
         self._schema = schema
+        self._most = most
         self._is_valid_part = is_valid
         self._depth = 0
         self._defs: Mapping[str, Any] = schema.get(DEFS, {})
@@ -85,7 +69,7 @@ class Explainer:
                 self._known[key] = [] if self._is_valid_part(schema, value) else [Violation((), NO_MATCH)]
             else:
                 self._depth += 1
-                self._known[key] = list(self._violations(schema, value))
+                self._known[key] = list(islice(self._violations(schema, value), self._most))
                 self._depth -= 1
         return self._known[key]
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from .explanation import Violation
 from .references import DEFS, types_of
+from .violations import Validator
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,7 @@ class Schema:
         return self.data
 
     @cached_property
-    def validate(self) -> Callable[[Any], list[Violation]]:
+    def validate(self) -> Validator:
         """The compiled function that returns how a value breaks the schema."""
         # Imported late: documents without schemas need no validator.
         from .validator import compile_validator

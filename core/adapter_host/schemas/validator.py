@@ -12,22 +12,16 @@ import jsonschema_rs
 from adapter_host.expressions.pattern import PatternError, compile_pattern
 from adapter_host.json_numbers import LongDecimal
 
-from .explanation import NO_MATCH, Explainer, Violation
+from .explanation import NO_MATCH, Explainer
 from .keywords import map_schemas, subschemas
 from .references import DEFS
+from .violations import MAX_VIOLATIONS, Validator, Violation
 from .wording import ARTICLES, describe_place, describe_types, describe_value
-
-__all__ = ["MAX_VIOLATIONS", "Validator", "Violation", "compile_validator", "schema_mistakes"]
-
-MAX_VIOLATIONS: Final = 10
-"""The violations that are named of one value."""
 
 LONGEST_NAME: Final = 1000
 """The maximum number of characters of a property's name where a pattern applies to it."""
 
 _METASCHEMA: Final = "https://json-schema.org/draft/2020-12/schema"
-
-Validator = Callable[[Any], "list[Violation]"]
 
 
 def compile_validator(schema: Mapping[str, Any]) -> Validator:
@@ -42,7 +36,7 @@ def compile_validator(schema: Mapping[str, Any]) -> Validator:
     def is_valid_part(part: Any, value: Any) -> bool:
         return _compile({**part, DEFS: defs})(value)
 
-    def validate(value: Any) -> list[Violation]:
+    def validate(value: Any, most: int = MAX_VIOLATIONS) -> list[Violation]:
         try:
             if is_valid(value):
                 return []
@@ -56,7 +50,7 @@ def compile_validator(schema: Mapping[str, Any]) -> Validator:
                 return []
         except ValueError:
             return wrong
-        violations = Explainer(schema, is_valid_part).explain(value)[:MAX_VIOLATIONS]
+        violations = Explainer(schema, is_valid_part, most).explain(value)[:most]
         return violations or wrong
 
     return validate
