@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .capability.loaded import LoadedCapability as LoadedCapability
     from .capability.media_types import BinarySize as BinarySize
     from .capability.media_types import MediaType as MediaType
+    from .capability.media_types import is_json as is_json
     from .capability.media_types import parse_size as parse_size
     from .capability.model import ListField as ListField
     from .capability.model import Model as Model
@@ -103,6 +104,10 @@ if TYPE_CHECKING:
     from .operation.streams import close_stream as close_stream
     from .operation.streams import read_at_most as read_at_most
     from .operation.trace_context import TRACE_CONTEXT as TRACE_CONTEXT
+    from .operation.wire_format import STYLES as STYLES
+    from .operation.wire_format import Style as Style
+    from .operation.wire_format import WireFormat as WireFormat
+    from .operation.wire_format import explodes_by_default as explodes_by_default
     from .plugin.api_version import API_VERSION as API_VERSION
     from .plugin.consumer import ConsumedCall as ConsumedCall
     from .plugin.consumer import Consumer as Consumer
@@ -147,7 +152,7 @@ _EXPORTS = {
     "binds.binds": ("BindSource",),
     "capability.diagnostics": ("Section",),
     "capability.loaded": ("LoadedCapability",),
-    "capability.media_types": ("BinarySize", "MediaType", "parse_size"),
+    "capability.media_types": ("BinarySize", "MediaType", "is_json", "parse_size"),
     "capability.model": ("ListField", "Model"),
     "capability.input_constraints": ("InputConstraints",),
     "capability.pattern_text": ("PatternText",),
@@ -215,6 +220,7 @@ _EXPORTS = {
     "operation.send_budget": ("SEND_BUDGET", "SendBudget"),
     "operation.streams": ("TrackedStream", "close_stream", "read_at_most"),
     "operation.trace_context": ("TRACE_CONTEXT",),
+    "operation.wire_format": ("STYLES", "Style", "WireFormat", "explodes_by_default"),
     "plugin.api_version": ("API_VERSION",),
     "plugin.consumer": ("ConsumedCall", "Consumer", "PassThroughOperation"),
     "plugin.context": ("BuildContext",),

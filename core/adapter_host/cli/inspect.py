@@ -135,9 +135,15 @@ def _upstream_lines(upstream: Mapping[str, Any]) -> Iterator[str]:
     yield f"    -> {' '.join(word for word in words if word)}"
     for key, value in upstream.items():
         if key == "inputs":
-            yield from (f"       {item['name']} -> {item['in']} {item.get('as', '')}".rstrip() for item in value)
+            yield from (f"       {item['name']} -> {_place(item)}" for item in value)
         elif key not in ("method", "url", "operation") and value:
             yield f"       {key}: {_to_text(value)}"
+
+
+def _place(item: Mapping[str, Any]) -> str:
+    """Return where a request carries an input, and how, where that is declared."""
+    format_ = [f"{key}: {_to_text(value)}" for key, value in item.items() if key not in ("name", "in", "as")]
+    return f"{item['in']} {item.get('as', '')}".rstrip() + (f" ({', '.join(format_)})" if format_ else "")
 
 
 def _to_text(value: Any) -> str:

@@ -146,7 +146,7 @@ class _Binder:
     def _relocated(self, item: Input) -> Input:
         """Return an input at the location that a reference names, if one does."""
         location = self.scope.locations.get(item.name)
-        return item if location is None else replace(item, in_=location, whole=False)
+        return item if location is None else replace(item, in_=location, whole=False, wire=None)
 
     def _warn_unknown(self, key: str, loc: Loc) -> None:
         hint = did_you_mean(key, self._input_names) or f" (inputs: {join_words(self._input_names, 'and') or 'none'})"
@@ -176,6 +176,7 @@ def declared_input(spec: InputSpec, inferred: Input | None = None) -> Input:
         in_=spec.in_ or base.in_,
         whole=base.whole if spec.in_ in (None, "body") else False,
         json_schema=schema,
+        wire=base.wire if spec.in_ in (None, base.in_) else None,
         **{**inherited, **declared},
     )
 

@@ -30,6 +30,12 @@ _KNOWN: Final = {
     "x-timeout": _Extension("http", "adapter-host-http", "a consumed API of type http"),
     "x-transport": _Extension("http", "adapter-host-http", "a consumed API of type http"),
     "x-example": _Extension("http", "adapter-host-http", "an operation of a consumed API of type http"),
+    **dict.fromkeys(
+        ("x-name", "x-style", "x-explode", "x-allow-reserved", "x-content-type"),
+        _Extension("http", "adapter-host-http", "an input of a consumed API of type http"),
+    ),
+    "x-encoding": _Extension("http", "adapter-host-http", "a body of type formUrlEncoded or multipartForm"),
+    "x-accept": _Extension("http", "adapter-host-http", "an operation of a consumed API of type http"),
     "x-client": _Extension("http", "adapter-host-http", "the authentication of a consumed API, of type oauth2"),
     "x-schema": _Extension("", "adapter-host-core", "an input or an output of an operation"),
     SCHEMAS: _Extension("", "adapter-host-core", "the top level of a document"),

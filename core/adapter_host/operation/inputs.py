@@ -17,6 +17,8 @@ from adapter_host.schemas.schema import Schema
 from adapter_host.schemas.violations import Violation
 from adapter_host.schemas.wording import ARTICLES, describe_place, describe_value, describe_values, json_pointer
 
+from .wire_format import WireFormat
+
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
@@ -45,7 +47,7 @@ class Input:
     `in_` is its location in an HTTP request: path, query, header, cookie or body. `whole` means the complete body and
     not one field of it. An input that is not `implicit` is set only by the `with` of a document. An unsupported
     `pattern` raises `PatternError`. `values` are the allowed ones, for an array those of its elements; lengths are
-    those of text, in code points. `json_schema` is the declared `x-schema`.
+    those of text, in code points. `json_schema` is the declared `x-schema`, `wire` how HTTP requests carry the input.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Input:
     max_length: int | None = None
     values: tuple[Any, ...] = ()
     json_schema: Schema | None = None
+    wire: WireFormat | None = None
     _compiled: Pattern | None = field(init=False, repr=False, compare=False)
     _is_restricted: bool = field(init=False, repr=False, compare=False)
 
@@ -82,6 +85,11 @@ class Input:
             json_schema=spec.json_schema,
             **restrictions(spec),
         )
+
+    @property
+    def request_name(self) -> str:
+        """Its name in an HTTP request."""
+        return self.name if self.wire is None else self.wire.name or self.name
 
     @property
     def schema(self) -> dict[str, Any]:

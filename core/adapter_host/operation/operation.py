@@ -30,6 +30,7 @@ class ConsumedOperation(ABC):
     `spec` is the section of the consumer's config that declares it, for plugins that read their own keys there.
     `media_type` is the declared one of responses, whatever the API sends. `binary` responses are bytes and are not
     mapped; a large one is returned as `Result.stream` on request, and `max_size` is its maximum size in bytes.
+    `request_media_type` is that of request bodies which are not `application/json`.
     A `refusal` is the reason why it cannot be called: operations that call it are errors of the document.
     """
 
@@ -43,6 +44,7 @@ class ConsumedOperation(ABC):
     outputs: tuple[OutputSpec, ...] = ()
     spec: Model | None = None
     media_type: str | None = None
+    request_media_type: str | None = None
     binary: bool = False
     max_size: int | None = None
     refusal: str | None = None
@@ -79,13 +81,26 @@ JSON: Final = "application/json"
 class Result:
     """The result of a call: a status, a media type (the complete value of Content-Type) and a body.
 
+    `sent_media_type` is what the API sent instead of a declared `media_type`; empty if that is the one.
+
     Pass `data`, `body` or a `stream` of bytes; `data` and `body` are converted to each other once, on first use.
     A `stream` is a body that is too large to buffer, or whose events arrive over time (see `event_format`): an
     asynchronous iterator, with an `aclose` if it holds resources. The receiver must read it to its end or close it.
     `hold(limit)` reads it into a body instead, for a stream that has a faster way or a shorter timeout for that.
     """
 
-    __slots__ = ("_body", "_data", "_decode", "_hold", "_holds_data", "headers", "media_type", "status", "stream")
+    __slots__ = (
+        "_body",
+        "_data",
+        "_decode",
+        "_hold",
+        "_holds_data",
+        "headers",
+        "media_type",
+        "sent_media_type",
+        "status",
+        "stream",
+    )
 
     def __init__(
         self,
@@ -101,6 +116,7 @@ class Result:
     ) -> None:
         self.status = status
         self.media_type = media_type
+        self.sent_media_type = ""
         self.headers: Mapping[str, str] = headers if headers is not None else {}
         self.stream = stream
         self._body = body
