@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from adapter_host import Authentication, BinarySize, ConsumerConfig, InputSpec, ListField, MediaType, Model, OutputSpec
+from adapter_host import (
+    Authentication,
+    BinarySize,
+    ConsumerConfig,
+    InputSpec,
+    ListField,
+    MediaType,
+    Model,
+    OutputSpec,
+    Style,
+)
 
 
 def _upper(value: Any) -> Any:
@@ -36,7 +46,38 @@ def _wrap(value: Any) -> Any:
     return value
 
 
+def _check_accept(text: str) -> str:
+    if not text.isascii() or not text.isprintable():
+        raise ValueError("'x-accept' must be media types as ASCII text, such as application/hal+json")
+    return text
+
+
 Method = Annotated[Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"], BeforeValidator(_upper)]
+
+
+class HttpInputSpec(InputSpec):
+    """An input of a consumed operation, and how requests carry it; an array or object without a style is not styled."""
+
+    wire_name: str | None = Field(None, alias="x-name", min_length=1)
+    style: Style | None = Field(None, alias="x-style")
+    explode: bool | None = Field(None, alias="x-explode")
+    allow_reserved: bool | None = Field(None, alias="x-allow-reserved")
+    content_type: MediaType | None = Field(None, alias="x-content-type")
+
+    @property
+    def request_name(self) -> str:
+        """The name in a request."""
+        return self.wire_name or self.name
+
+
+class EncodingSpec(Model):
+    """How the body of a form carries one of its fields (OpenAPI 3.1, section 4.8.15)."""
+
+    style: Style | None = None
+    explode: bool | None = None
+    allow_reserved: bool | None = None
+    content_type: MediaType | None = None
+    headers: dict[str, str] = Field(default_factory=dict)
 
 
 class JsonBody(Model):
@@ -62,6 +103,7 @@ class FormBody(Model):
 
     type: Literal["formUrlEncoded"]
     data: str | dict[str, Any]
+    encoding: dict[str, EncodingSpec] = Field(default_factory=dict, alias="x-encoding")
 
 
 class Part(Model):
@@ -78,6 +120,7 @@ class MultipartBody(Model):
 
     type: Literal["multipartForm"]
     data: tuple[Part, ...]
+    encoding: dict[str, EncodingSpec] = Field(default_factory=dict, alias="x-encoding")
 
 
 AnyBody = JsonBody | TextBody | FormBody | MultipartBody
@@ -94,12 +137,13 @@ class HttpOperationSpec(Model):
     label: str | None = None
     description: str | None = None
     tags: ListField[str] = ()
-    input_parameters: ListField[InputSpec] = ()
+    input_parameters: ListField[HttpInputSpec] = ()
     body: Body = None
     output_raw_format: Annotated[str, BeforeValidator(_lower)] = "json"
     output_schema: str | None = None
     output_media_type: MediaType | None = None
     max_binary_size: BinarySize | None = None
+    accept: Annotated[str, AfterValidator(_check_accept)] | None = Field(None, alias="x-accept", min_length=1)
     output_parameters: ListField[OutputSpec] = ()
     example: Any = Field(None, alias="x-example")
 
@@ -112,7 +156,7 @@ class HttpResource(Model):
     label: str | None = None
     description: str | None = None
     tags: ListField[str] = ()
-    input_parameters: ListField[InputSpec] = ()
+    input_parameters: ListField[HttpInputSpec] = ()
     operations: ListField[HttpOperationSpec] = ()
 
 
@@ -137,7 +181,7 @@ class HttpConfig(ConsumerConfig):
 
     base_uri: str | None = None
     variables: dict[str, Annotated[str, BeforeValidator(_default_of)]] = Field(default_factory=dict)
-    input_parameters: ListField[InputSpec] = ()
+    input_parameters: ListField[HttpInputSpec] = ()
     authentication: Authentication | None = None
     resources: ListField[HttpResource] = ()
     timeout: Timeouts = Field(default_factory=Timeouts, alias="x-timeout")

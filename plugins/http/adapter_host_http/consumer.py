@@ -83,8 +83,8 @@ class HttpConsumer(Consumer[HttpConfig]):
         return operation
 
     def _scope(self, resource: HttpResource, spec: HttpOperationSpec) -> OperationScope:
-        accept = accept_header(spec.output_raw_format)
-        if event_format(spec.output_media_type or "") is not None:
+        accept = spec.accept or accept_header(spec.output_raw_format)
+        if spec.accept is None and event_format(spec.output_media_type or "") is not None:
             accept = spec.output_media_type or ""
         headers = (("Accept", accept), ("User-Agent", USER_AGENT))
         return OperationScope(self.config, resource, spec, self.context, self._credential, headers)

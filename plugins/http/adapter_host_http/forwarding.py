@@ -59,7 +59,7 @@ class HttpPassThroughOperation(PassThroughOperation):
         self._writers = context.header_writers
         self._upstream = upstream
         self._may_resend = credential is not None and credential.auth_flow is not None
-        names = {in_: {input_.name for input_ in fixed if input_.in_ == in_} for in_ in _FIXED_LOCATIONS}
+        names = {in_: {input_.request_name for input_ in fixed if input_.in_ == in_} for in_ in _FIXED_LOCATIONS}
         if credential is not None:
             names[credential.in_].add(credential.name)
         cookies = {"cookie"} if names["cookie"] else set()

@@ -15,6 +15,7 @@ from .auth.compile import describe_authentication
 from .formats import Format, compile_format
 from .request.body import JSON
 from .request.compiler import RequestCompiler
+from .request.plan import Parameter
 from .request.request import CONTENT_TYPE, Request
 from .request.scope import OperationScope
 from .upstream import Upstream
@@ -44,6 +45,7 @@ class HttpOperation(ConsumedOperation):
         self.media_type = _effective_media_type(scope)
         self.max_size = parse_size(spec.max_binary_size) if self.binary and spec.max_binary_size else None
         self.parameters = tuple(compiler.parameters)
+        self.request_media_type = compiler.body_type
         self._base = base
         self._upstream = upstream
         self._writers = scope.context.header_writers
@@ -62,7 +64,7 @@ class HttpOperation(ConsumedOperation):
             self.plan.method, request, self.format, stream=stream, max_size=self.max_size
         )
         if self.media_type is not None:
-            result.media_type = self.media_type
+            result.sent_media_type, result.media_type = result.media_type, self.media_type
         return result
 
     def describe(self) -> Mapping[str, Any]:
@@ -73,7 +75,7 @@ class HttpOperation(ConsumedOperation):
         described: dict[str, Any] = {
             "method": plan.method,
             "url": _unquote_tags(f"{self._base}{plan.path}{plan.constant_query()}", self._secrets(compiler)),
-            "inputs": [{"name": c.input, "in": c.in_, "as": c.name} for c in compiler.parameters],
+            "inputs": [_describe_parameter(parameter) for parameter in compiler.parameters],
             "headers": {
                 name: value
                 for name, value in _plain_headers(plan.constant_headers()).items()
@@ -126,6 +128,14 @@ def _effective_media_type(scope: OperationScope) -> str | None:
         context.warn(message, spec, "outputMediaType", code="ignored")
         return None
     return media_type
+
+
+def _describe_parameter(parameter: Parameter) -> dict[str, Any]:
+    described = {"name": parameter.input, "in": parameter.in_, "as": parameter.name}
+    if (wire := parameter.wire) is None:
+        return described
+    content_type = {"contentType": wire.content_type} if wire.content_type else {}
+    return {**described, **wire.described(), **content_type}
 
 
 def _plain_headers(headers: Mapping[str, str]) -> dict[str, str]:

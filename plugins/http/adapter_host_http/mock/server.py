@@ -16,7 +16,17 @@ from urllib.parse import parse_qsl, unquote
 
 from aiohttp import http_exceptions, web
 
-from adapter_host import ArgumentError, Pattern, StartError, encode_json, parse_json, read_body, text_of
+from adapter_host import (
+    ArgumentError,
+    Pattern,
+    StartError,
+    bare_media_type,
+    encode_json,
+    is_json,
+    parse_json,
+    read_body,
+    text_of,
+)
 from adapter_host_http.credential import Credential
 from adapter_host_http.request.plan import Parameter
 
@@ -65,7 +75,7 @@ class Received:
     def has(self, parameters: Parameter) -> bool:
         """Return whether a declared input was received."""
         if parameters.in_ == "query":
-            return parameters.name in self.request.query
+            return parameters.name in self.request.query or self._has_styled(parameters)
         if parameters.in_ == "header":
             return parameters.name in self.request.headers
         if parameters.in_ == "cookie":
@@ -73,6 +83,16 @@ class Received:
         if parameters.in_ == "body" and not parameters.whole and isinstance(self.data, dict):
             return parameters.name in self.data
         return parameters.in_ == "path" or bool(self.body)
+
+    def _has_styled(self, parameter: Parameter) -> bool:
+        """Return whether a query may have an object, whose properties are parameters."""
+        wire = parameter.wire
+        if wire is None or not wire.explode:
+            return False
+        names = self.request.query
+        return (
+            any(name.startswith(f"{parameter.name}[") for name in names) if wire.style == "deepObject" else bool(names)
+        )
 
 
 class MockApi:
@@ -127,8 +147,9 @@ class Accepted(NamedTuple):
 def _check(operation: HttpOperation, received: Received) -> Accepted | web.Response:
     """Return the request with its data, or the response to an invalid one."""
     if received.body and _sends_json(operation):
-        if received.request.content_type != _JSON:
-            return _error(415, f"the body must be application/json, not {received.request.content_type}")
+        expected = operation.request_media_type or _JSON
+        if received.request.content_type != bare_media_type(expected):
+            return _error(415, f"the body must be {expected}, not {received.request.content_type}")
         try:
             received = replace(received, data=parse_json(received.body))
         except ValueError:
@@ -205,7 +226,7 @@ def _route(operation: HttpOperation) -> Route:
 
 def _sends_json(operation: HttpOperation) -> bool:
     body = operation.scope.spec.body
-    return body is None or body.type == "json"
+    return (body is None or body.type == "json") and is_json(operation.request_media_type or _JSON)
 
 
 def _error(status: int, message: str, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
-from uuid import uuid4
 
 import orjson
 
-from adapter_host import ABSENT, Arguments, decode_json, encode_json, parse_json, text_of
-from adapter_host_http.config import AnyBody, FormBody, JsonBody, MultipartBody, Part, RawBody
+from adapter_host import ABSENT, Arguments, WireFormat, decode_json, encode_json, parse_json, text_of
+from adapter_host_http.config import AnyBody, FormBody, JsonBody, MultipartBody, RawBody, TextBody
 from adapter_host_http.encoding import Encode, form_encode, json_inner, json_text, part_text, xml_escape
 
+from .fields import as_list, decode_file
+from .form_scope import FormScope
+from .multipart import compile_multipart
 from .raw_body import declared_format, evident_format
 from .sparql import encoders
+from .styles import Styled, reserved_encode
 from .templates import TAG, Constant, TemplateCompiler, TemplateLocation, Value, render, split_tags, value_of
 
 _FORM: Final = "formUrlEncoded"
 JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
+MULTIPART: Final = "multipart/form-data"
 
 BodyBuilder = Callable[[Arguments], tuple[bytes, str] | None]
 """Returns body and Content-Type of one call, or None for no body."""
@@ -33,7 +37,9 @@ _CONTENT_TYPES: Final = {
 }
 
 
-def compile_body(body: AnyBody, templates: TemplateCompiler, in_: str, content_type: str | None = None) -> BodyBuilder:
+def compile_body(
+    body: AnyBody, templates: TemplateCompiler, in_: str, scope: FormScope, content_type: str | None = None
+) -> BodyBuilder:
     """Compile the declared body of an operation; `content_type` is the one that its inputs declare."""
     location = TemplateLocation(in_, body, ("data",))
     if isinstance(body, RawBody):
@@ -43,9 +49,11 @@ def compile_body(body: AnyBody, templates: TemplateCompiler, in_: str, content_t
             return _json_from_text(body.data, templates, location)
         return json_body(templates.value(body.data, location))
     if isinstance(body, FormBody):
-        return _form(body, templates, location)
+        return _form(body, templates, location, scope)
     if isinstance(body, MultipartBody):
-        return _multipart(body, templates, in_)
+        return compile_multipart(body, templates, in_, scope)
+    if (name := binary_input(body, templates, scope)) is not None:
+        return bytes_body(name, value_of(templates.template(body.data.strip(), location)), scope.binary[name])
     return _text_body(_text_of_type(body.data, body.type, templates, location), _CONTENT_TYPES[body.type])
 
 
@@ -53,6 +61,14 @@ def whole_tag(body: AnyBody) -> str | None:
     """Return the text of a JSON body that consists of one tag, or None."""
     text = body.data.strip() if isinstance(body, JsonBody) and isinstance(body.data, str) else ""
     return text if TAG.fullmatch(text) else None
+
+
+def binary_input(body: AnyBody, templates: TemplateCompiler, scope: FormScope) -> str | None:
+    """Return the name of the input whose bytes are a text body, or None."""
+    if not isinstance(body, TextBody):
+        return None
+    name = templates.template(body.data.strip(), TemplateLocation("body", body, ("data",))).single
+    return name if name in scope.binary else None
 
 
 def json_body(value: Value) -> BodyBuilder:
@@ -64,6 +80,16 @@ def json_body(value: Value) -> BodyBuilder:
     def make(arguments: Arguments) -> tuple[bytes, str] | None:
         data = value(arguments)
         return None if data is ABSENT else (encode_json(data), JSON)
+
+    return make
+
+
+def bytes_body(name: str, value: Value, media_type: str) -> BodyBuilder:
+    """Return a builder of a body of the bytes in an argument, which is base64 text; `name` is that of the input."""
+
+    def make(arguments: Arguments) -> tuple[bytes, str] | None:
+        given = render(value, arguments)
+        return None if given is None or given is ABSENT else (decode_file(name, given).content, media_type)
 
     return make
 
@@ -166,7 +192,9 @@ def _raw(text: str, templates: TemplateCompiler, location: TemplateLocation, con
 def _text_of_type(text: str, type_name: str, templates: TemplateCompiler, location: TemplateLocation) -> Value:
     if type_name != "text" and TAG.fullmatch(text.strip()):
         # The caller sends the complete body: there is no place that a value could leave.
-        return templates.text(text, location, lambda name, quoted: _complete_form if type_name == _FORM else text_of)
+        return templates.text(
+            text, location, lambda name, quoted: partial(_complete_form, {}) if type_name == _FORM else text_of
+        )
     return templates.text(text, location, _text_encoder(text, type_name))
 
 
@@ -184,10 +212,18 @@ def _text_encoder(text: str, type_name: str) -> Callable[[str, bool], Encode]:
     return lambda name, quoted: text_of
 
 
-def _form(body: FormBody, templates: TemplateCompiler, location: TemplateLocation) -> BodyBuilder:
+def _form(body: FormBody, templates: TemplateCompiler, location: TemplateLocation, scope: FormScope) -> BodyBuilder:
     if isinstance(body.data, str):
+        if TAG.fullmatch(body.data.strip()):
+            value = templates.text(body.data, location, lambda name, quoted: partial(_complete_form, scope.wire))
+            return _text_body(value, FORM)
         return _text_body(_text_of_type(body.data, _FORM, templates, location), FORM)
-    fields = tuple((form_encode(name), templates.value(data, location / name)) for name, data in body.data.items())
+    values = {name: templates.value(data, location / name) for name, data in body.data.items()}
+    return _styled_form(values, scope.wire) if scope.wire else _plain_form(values)
+
+
+def _plain_form(values: Mapping[str, Value]) -> BodyBuilder:
+    fields = tuple((form_encode(name), value) for name, value in values.items())
 
     def make(arguments: Arguments) -> tuple[bytes, str]:
         pairs = (f"{name}={_form_text(item)}" for name, value in fields for item in as_list(render(value, arguments)))
@@ -196,51 +232,32 @@ def _form(body: FormBody, templates: TemplateCompiler, location: TemplateLocatio
     return make
 
 
-def _complete_form(value: Any) -> str:
-    if not isinstance(value, dict):
-        return text_of(value)
-    pairs = ((form_encode(name), item) for name, field in value.items() for item in as_list(field))
-    return "&".join(f"{name}={_form_text(item)}" for name, item in pairs)
-
-
-def _form_text(value: Any) -> str:
-    return form_encode(text_of(value))
-
-
-def as_list(value: Any) -> list[Any]:
-    """Return the values to send for one field: the elements of an array, none for null and absent."""
-    values = value if isinstance(value, list | tuple) else [value]
-    return [value for value in values if value is not None and value is not ABSENT]
-
-
-def _multipart(body: MultipartBody, templates: TemplateCompiler, in_: str) -> BodyBuilder:
-    parts = tuple(
-        (_part_head(part), templates.value(part.value, TemplateLocation(in_, part, ("value",)))) for part in body.data
-    )
+def _styled_form(values: Mapping[str, Value], wire: Mapping[str, WireFormat]) -> BodyBuilder:
+    fields = tuple((_compile_field(name, wire.get(name), frozenset(values)), value) for name, value in values.items())
 
     def make(arguments: Arguments) -> tuple[bytes, str]:
-        # An unpredictable boundary cannot occur in a value.
-        boundary = uuid4().hex
-        pieces = [
-            f"--{boundary}\r\n{head}\r\n\r\n{text_of(item)}\r\n"
-            for head, value in parts
-            for item in as_list(render(value, arguments))
-        ]
-        return _utf8(f"{''.join(pieces)}--{boundary}--\r\n"), f"multipart/form-data; boundary={boundary}"
+        pairs = (field(render(value, arguments)) for field, value in fields)
+        return "&".join(filter(None, pairs)).encode(), FORM
 
     return make
 
 
-def _part_head(part: Part) -> str:
-    head = f'Content-Disposition: form-data; name="{_part_name(part.name)}"'
-    if part.filename is not None:
-        head += f'; filename="{_part_name(part.filename)}"'
-    return f"{head}\r\nContent-Type: {_one_line(part.content_type)}" if part.content_type else head
+def _compile_field(name: str, wire: WireFormat | None, taken: frozenset[str]) -> Callable[[Any], str]:
+    """Return a function from the value of a field to its pairs in a form."""
+    if wire is None:
+        prefix = f"{form_encode(name)}="
+        return lambda value: "&".join(prefix + _form_text(item) for item in as_list(value))
+    styled = Styled(name, wire, name, taken - {name})
+    encode = reserved_encode if wire.allow_reserved else form_encode
+    return lambda value: "&".join(pair.encoded(form_encode, encode) for pair in styled.pairs(value))
 
 
-def _part_name(text: str) -> str:
-    return _one_line(text).replace('"', "%22")
+def _complete_form(wire: Mapping[str, WireFormat], value: Any) -> str:
+    if not isinstance(value, dict):
+        return text_of(value)
+    taken = frozenset(value)
+    return "&".join(filter(None, (_compile_field(name, wire.get(name), taken)(field) for name, field in value.items())))
 
 
-def _one_line(text: str) -> str:
-    return text.replace("\r", "%0D").replace("\n", "%0A")
+def _form_text(value: Any) -> str:
+    return form_encode(text_of(value))

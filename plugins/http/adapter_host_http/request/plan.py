@@ -9,22 +9,25 @@ from typing import Any
 import orjson
 from multidict import CIMultiDict
 
-from adapter_host import ABSENT, ArgumentError, Arguments, Input, encode_json, text_of
+from adapter_host import ABSENT, ArgumentError, Arguments, Input, WireFormat, encode_json, text_of
 from adapter_host_http.encoding import comma_joined, cookie_encode, header_value, percent_encode
 
-from .body import BodyBuilder, as_list
+from .body import BodyBuilder
+from .fields import as_list
 from .request import CONTENT_TYPE, Pair, PreparedHeaders, Request
+from .styles import Styled, cookie_serializer, query_serializer
 from .templates import Constant, Value, render
 from .url import Path
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A named value of a request; `input` is the name that errors report."""
+    """A named value of a request; `input` is the name that errors report. Without `wire` it has no declared style."""
 
     name: str
     value: Value
     input: str
+    wire: WireFormat | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class Parameter:
     name: str
     required: bool
     whole: bool
+    wire: WireFormat | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +75,16 @@ class RequestPlan:
         self.method = parts.method
         self.path = parts.path
         self.inputs = inputs
-        self._query = tuple(_compile_query_field(field) for field in parts.query)
+        query = [_compile_query_field(field, parts.query) for field in parts.query]
+        self._query = tuple(piece for piece in query if piece)
         self._headers = tuple(
             (field.name, field.name.lower(), field.value, field.input)
             for field in parts.headers
             if not isinstance(field.value, Constant)
         )
-        self._cookies = parts.cookies
+        self._cookies: tuple[tuple[Field, Callable[[Any], str] | None], ...] = tuple(
+            (field, _compile_cookie(field, parts.cookies)) for field in parts.cookies
+        )
         self._body = parts.body
         self._required = tuple(i.name for i in inputs if i.required and i.in_ != "path")
         self._split_headers(parts)
@@ -137,11 +144,11 @@ class RequestPlan:
 
     def _add_cookies(self, call_headers: dict[str, Pair], arguments: Arguments) -> None:
         pairs = (
-            f"{field.name}={cookie_encode(text_of(value))}"
-            for field in self._cookies
+            f"{field.name}={cookie_encode(text_of(value))}" if serialize is None else serialize(value)
+            for field, serialize in self._cookies
             if (value := render(field.value, arguments)) is not ABSENT and value is not None
         )
-        if text := "; ".join(pairs):
+        if text := "; ".join(filter(None, pairs)):
             call_headers["cookie"] = "Cookie", text
 
 
@@ -155,9 +162,14 @@ def _json_error(arguments: Arguments) -> ArgumentError:
     return ArgumentError("", "the request has a value that JSON cannot represent")
 
 
-def _compile_query_field(field: Field) -> str | Callable[[Arguments], str]:
-    prefix = f"{percent_encode(field.name)}="
+def _compile_query_field(field: Field, fields: tuple[Field, ...]) -> str | Callable[[Arguments], str]:
     value = field.value
+    if field.wire is not None:
+        serialize = query_serializer(_styled(field, field.wire, fields))
+        if isinstance(value, Constant):
+            return serialize(value.value)
+        return lambda arguments: serialize(value(arguments))
+    prefix = f"{percent_encode(field.name)}="
     if isinstance(value, Constant):
         return _query_pairs(prefix, value.value)
     return lambda arguments: _query_pairs(prefix, value(arguments))
@@ -167,3 +179,11 @@ def _query_pairs(prefix: str, value: Any) -> str:
     if isinstance(value, str):
         return prefix + percent_encode(value)
     return "&".join(prefix + percent_encode(text_of(item)) for item in as_list(value))
+
+
+def _compile_cookie(field: Field, fields: tuple[Field, ...]) -> Callable[[Any], str] | None:
+    return None if field.wire is None else cookie_serializer(_styled(field, field.wire, fields))
+
+
+def _styled(field: Field, wire: WireFormat, fields: tuple[Field, ...]) -> Styled:
+    return Styled(field.name, wire, field.input, frozenset(other.name for other in fields if other is not field))

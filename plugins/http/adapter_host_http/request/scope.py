@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Final
 
-from adapter_host import BuildContext, InputSpec
-from adapter_host_http.config import HttpConfig, HttpOperationSpec, HttpResource
+from adapter_host import BuildContext
+from adapter_host_http.config import HttpConfig, HttpInputSpec, HttpOperationSpec, HttpResource
 from adapter_host_http.credential import Credential
 
 from .templates import TemplateLocation
@@ -35,12 +35,12 @@ class OperationScope:
         return TemplateLocation("path", self.resource if self.spec.path is None else self.spec, ("path",))
 
 
-def effective_inputs(scope: OperationScope) -> list[InputSpec]:
-    """Return the declared inputs of all levels; of the same name and location, the innermost."""
-    inputs: dict[tuple[str, str | None], InputSpec] = {}
+def effective_inputs(scope: OperationScope) -> list[HttpInputSpec]:
+    """Return the declared inputs of all levels; of the same name in requests and location, the innermost."""
+    inputs: dict[tuple[str, str | None], HttpInputSpec] = {}
     for level in (scope.config, scope.resource, scope.spec):
         for spec in level.input_parameters:
-            name = spec.name.lower() if spec.in_ == "header" else spec.name
+            name = spec.request_name.lower() if spec.in_ == "header" else spec.request_name
             inputs.pop((name, spec.in_), None)
             inputs[name, spec.in_] = spec
     return list(inputs.values())

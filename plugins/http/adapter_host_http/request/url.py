@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, NoReturn
 from urllib.parse import quote, unquote, unquote_plus
 
 from yarl import URL
@@ -30,10 +30,11 @@ _MALFORMED: Final = re.compile(r"%(?![0-9A-Fa-f]{2})|%[Cc][01]%[89ABab]|%[Ee]0%[
 
 @dataclass(frozen=True, slots=True)
 class Placeholder:
-    """A value in a path, and the name of its input."""
+    """A value in a path, and the name of its input; `serialize` returns a styled value, as text and encoded."""
 
     name: str
     value: Value
+    serialize: Callable[[Any], tuple[str, str]] | None = None
 
 
 Piece = str | Placeholder
@@ -100,6 +101,9 @@ class Segment:
                 text = _text(piece, arguments)
                 raw += text
                 encoded += percent_encode(text)
+        return self._checked(raw, encoded)
+
+    def _checked(self, raw: str, encoded: str) -> str:
         if not raw:
             raise ArgumentError(self._name, f"'{self._name}' is part of the path and must not be empty")
         if has_dot_segment(raw):
@@ -110,14 +114,43 @@ class Segment:
         return "".join(f"{{{p.name}}}" if isinstance(p, Placeholder) else literal(p) for p in self._pieces)
 
 
+class StyledSegment(Segment):
+    """A path segment in which a value has a style."""
+
+    __slots__ = ()
+
+    def render(self, arguments: Arguments) -> str:
+        """Return the encoded segment; raise `ArgumentError` for a value that would leave it."""
+        raw, encoded = "", ""
+        for piece in self._pieces:
+            text, escaped = (piece, literal(piece)) if isinstance(piece, str) else _texts(piece, arguments)
+            raw += text
+            encoded += escaped
+        return self._checked(raw, encoded)
+
+
 def _text(piece: Placeholder, arguments: Arguments) -> str:
     value = render(piece.value, arguments)
     if value is None or value is ABSENT:
         raise ArgumentError(piece.name, f"'{piece.name}' is required")
     text = comma_joined(value)
-    if CONTROL.search(text):
-        raise ArgumentError(piece.name, f"'{piece.name}' must not contain control characters")
-    return text
+    return text if CONTROL.search(text) is None else _refused(piece)
+
+
+def _texts(piece: Placeholder, arguments: Arguments) -> tuple[str, str]:
+    """Return a value of a path as text, and percent-encoded."""
+    if piece.serialize is None:
+        text = _text(piece, arguments)
+        return text, percent_encode(text)
+    value = render(piece.value, arguments)
+    if value is None or value is ABSENT:
+        raise ArgumentError(piece.name, f"'{piece.name}' is required")
+    text, encoded = piece.serialize(value)
+    return text if CONTROL.search(text) is None else _refused(piece), encoded
+
+
+def _refused(piece: Placeholder) -> NoReturn:
+    raise ArgumentError(piece.name, f"'{piece.name}' must not contain control characters")
 
 
 class Path:
@@ -146,8 +179,9 @@ class Path:
 
 def _segment(pieces: list[Piece]) -> str | Segment:
     if all(isinstance(p, str) or isinstance(p.value, Constant) for p in pieces):
-        return "".join(literal(p) if isinstance(p, str) else percent_encode(_text(p, {})) for p in pieces)
-    return Segment(pieces)
+        return "".join(literal(p) if isinstance(p, str) else _texts(p, {})[1] for p in pieces)
+    styled = any(isinstance(piece, Placeholder) and piece.serialize is not None for piece in pieces)
+    return StyledSegment(pieces) if styled else Segment(pieces)
 
 
 def _pattern(segment: str) -> str:

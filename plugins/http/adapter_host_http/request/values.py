@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from adapter_host import ABSENT, Arguments
@@ -15,11 +16,16 @@ def argument(name: str) -> Value:
     return lambda arguments: arguments.get(name, ABSENT)
 
 
+def converted(value: Value, convert: Callable[[Any], Any]) -> Value:
+    """Return a value after a conversion, which constants have in advance."""
+    if isinstance(value, Constant):
+        return Constant(convert(value.value))
+    return lambda arguments: convert(value(arguments))
+
+
 def comma_joined_value(value: Value) -> Value:
     """Return a value with the elements of an array joined with commas."""
-    if isinstance(value, Constant):
-        return Constant(_comma_joined(value.value))
-    return lambda arguments: _comma_joined(value(arguments))
+    return converted(value, _comma_joined)
 
 
 def _comma_joined(value: Any) -> Any:
