@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from adapter_host import ABSENT, ArgumentError, Input, did_you_mean
 
+from .styles import DECODERS, Pairs, StyledField, compile_field, cookie_pairs, raw_pairs
+
 if TYPE_CHECKING:
     from aiohttp import web
 
@@ -22,21 +24,24 @@ BODY_PARAMETER: Final = "body"
 class _Field:
     """One input to be parsed from text; `parse` is None if the text is the value.
 
-    `convert` is set for an input with a schema, in which texts stand for values of other types.
+    `sent` is its name in requests. `convert` is set for an input with a schema, in which texts stand for values of
+    other types.
     """
 
     name: str
+    sent: str
     array: bool
     parse: Callable[[str], Any] | None
     convert: Callable[[Any], Any] | None = None
 
     @classmethod
     def from_input(cls, parameter: Input) -> _Field:
+        name, sent, array = parameter.name, parameter.request_name, parameter.type == "array"
         parse = None if parameter.type in _TEXT_TYPES else parameter.parse
         convert = None if parameter.json_schema is None else parameter.converted
         if convert is not None and parse is None:
-            return cls(parameter.name, parameter.type == "array", convert)
-        return cls(parameter.name, parameter.type == "array", parse, convert)
+            return cls(name, sent, array, convert)
+        return cls(name, sent, array, parse, convert)
 
     def value(self, text: str) -> Any:
         """Return the parsed text; `ABSENT` for empty text, unless the input is a string."""
@@ -58,7 +63,7 @@ _Fields = tuple[_Field, ...]
 class ArgumentReader:
     """Reads an operation's arguments from requests."""
 
-    variables: tuple[_Field | None, ...]
+    variables: tuple[_Field | StyledField | None, ...]
     query: _Fields
     headers: _Fields
     cookies: _Fields
@@ -67,9 +72,13 @@ class ArgumentReader:
     """Body fields that are also accepted in the query."""
     body_argument: str | None
     body_names: frozenset[str]
-    """The names of the body fields."""
+    """The names of the body fields, those in requests too."""
+    renamed: _Fields
+    """Body fields with another name in requests; callers may send their own."""
     locations: Mapping[str, str]
     """Where requests carry the other inputs, by name."""
+    styled: Mapping[str, tuple[StyledField, ...]]
+    """Inputs of queries, headers and cookies with a declared style or media type, by location."""
 
     @property
     def reads_body(self) -> bool:
@@ -79,22 +88,25 @@ class ArgumentReader:
     @property
     def reads_outside_path(self) -> bool:
         """Return whether any input is read from the query, a header or a cookie."""
-        return bool(self.query or self.headers or self.cookies)
+        return bool(self.query or self.headers or self.cookies or self.styled)
 
     @property
     def request_headers(self) -> tuple[str, ...]:
         """Return the request headers that inputs are read from."""
-        names = tuple(field.name for field in self.headers)
-        return (*names, "Cookie") if self.cookies else names
+        styled = (field.parameter.request_name for field in self.styled.get("header", ()))
+        names = (*(field.sent for field in self.headers), *styled)
+        return (*names, "Cookie") if self.cookies or "cookie" in self.styled else names
 
     def read(self, request: web.Request, path_values: Sequence[str], body: Any) -> dict[str, Any]:
         """Return the arguments of a request; `body` is its parsed body, or `ABSENT`. Raises `ArgumentError`."""
         arguments: dict[str, Any] = {}
         for field, text in zip(self.variables, path_values, strict=True):
-            if field is not None:
+            if isinstance(field, _Field):
                 arguments[field.name] = text if field.parse is None else field.parse(text)
                 if field.convert is not None:
                     arguments[field.name] = field.convert(arguments[field.name])
+            elif field is not None:
+                arguments[field.name] = field.from_segment(text)
         if request.rel_url.raw_query_string:
             _read_fields(self.query_fallback, request.query, arguments)
             _read_fields(self.query, request.query, arguments)
@@ -102,13 +114,25 @@ class ArgumentReader:
             _read_fields(self.headers, request.headers, arguments)
         if self.cookies:
             self._read_cookies(request, arguments)
+        if self.styled:
+            self._read_styled(request, arguments)
         if body is not ABSENT:
             self._read_body(body, arguments)
         return arguments
 
+    def _read_styled(self, request: web.Request, arguments: dict[str, Any]) -> None:
+        _read_pairs(self.styled.get("query", ()), lambda: raw_pairs(request.rel_url.raw_query_string), arguments)
+        _read_pairs(
+            self.styled.get("cookie", ()), lambda: cookie_pairs(request.headers.getall("Cookie", ())), arguments
+        )
+        for field in self.styled.get("header", ()):
+            texts = request.headers.getall(field.parameter.request_name, ())
+            if texts and (value := field.from_text(",".join(texts))) is not ABSENT:
+                arguments[field.name] = value
+
     def _read_cookies(self, request: web.Request, arguments: dict[str, Any]) -> None:
         for field in self.cookies:
-            text = request.cookies.get(field.name)
+            text = request.cookies.get(field.sent)
             if text is not None and (value := field.value(text)) is not ABSENT:
                 arguments[field.name] = value
 
@@ -116,7 +140,10 @@ class ArgumentReader:
         if self.body_argument is not None:
             arguments[self.body_argument] = body
         if isinstance(body, dict):
-            arguments.update({field.name: body[field.name] for field in self.body_fields if field.name in body})
+            arguments.update({field.name: body[field.sent] for field in self.body_fields if field.sent in body})
+            for field in self.renamed:
+                if field.name in body and field.sent not in body:
+                    arguments[field.name] = body[field.name]
             if self.body_argument is None and not body.keys() <= self.body_names:
                 raise self._unknown_field(body)
         elif self.body_argument is None:
@@ -134,25 +161,44 @@ def compile_argument_reader(method: str, inputs: Sequence[Input], variables: Seq
     """Compile the reader of a route; inputs that match a path variable are read from the path only."""
     filled = {variable.name for variable in variables if variable is not None}
     by_location: dict[str, list[_Field]] = {location: [] for location in ("query", "header", "cookie", "body", "any")}
+    styled: dict[str, list[StyledField]] = {}
     body_argument = None
     for parameter in inputs:
         if parameter.whole:
             body_argument = parameter.name
         elif parameter.name not in filled and parameter.in_ != "environment":
-            by_location[_location(parameter, method)].append(_Field.from_input(parameter))
+            location = _location(parameter, method)
+            if location in DECODERS and (styled_field := compile_field(parameter, location, inputs)) is not None:
+                styled.setdefault(location, []).append(styled_field)
+            else:
+                by_location[location].append(_Field.from_input(parameter))
     body_fields = (*by_location["body"], *by_location["any"])
     locations = {each.name: parameter_location(each, method, variables) for each in inputs}
     return ArgumentReader(
-        variables=tuple(None if variable is None else _Field.from_input(variable) for variable in variables),
+        variables=tuple(map(_variable, variables)),
         query=tuple(by_location["query"]),
         headers=tuple(by_location["header"]),
         cookies=tuple(by_location["cookie"]),
         body_fields=body_fields,
         query_fallback=tuple(by_location["any"]),
         body_argument=body_argument,
-        body_names=frozenset(field.name for field in body_fields),
+        body_names=frozenset(name for field in body_fields for name in (field.sent, field.name)),
+        renamed=tuple(field for field in body_fields if field.sent != field.name),
         locations={name: location for name, location in locations.items() if location != "body"},
+        styled={location: tuple(fields) for location, fields in styled.items()},
     )
+
+
+def _variable(parameter: Input | None) -> _Field | StyledField | None:
+    return None if parameter is None else compile_field(parameter, "path") or _Field.from_input(parameter)
+
+
+def _read_pairs(fields: Sequence[StyledField], read: Callable[[], Pairs], arguments: dict[str, Any]) -> None:
+    """Add the values of styled inputs in pairs of names and values, which `read` returns."""
+    pairs = read() if fields else ()
+    for field in fields:
+        if (value := field.from_pairs(pairs)) is not ABSENT:
+            arguments[field.name] = value
 
 
 def parameter_location(parameter: Input, method: str, variables: Sequence[Input | None]) -> str:
@@ -173,9 +219,9 @@ def _location(parameter: Input, method: str) -> str:
 
 def _read_fields(fields: _Fields, request_values: Any, arguments: dict[str, Any]) -> None:
     for field in fields:
-        if field.name not in request_values:
+        if field.sent not in request_values:
             continue
-        texts = request_values.getall(field.name)
+        texts = request_values.getall(field.sent)
         value = field.values(list(texts)) if field.array and len(texts) > 1 else field.value(texts[0])
         if value is not ABSENT:
             arguments[field.name] = value

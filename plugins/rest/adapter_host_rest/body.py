@@ -25,7 +25,7 @@ class UnsupportedMediaTypeError(ArgumentError):
 async def read_json(request: web.Request, limit: int) -> Any:
     """Return the parsed body, or `ABSENT` if it is empty; raises `ArgumentError`."""
     body = await read_body(request, limit)
-    return _parse(body, request.headers.get("Content-Type")) if body else ABSENT
+    return parse_body(body, request.headers.get("Content-Type")) if body else ABSENT
 
 
 async def reject_body(request: web.Request, limit: int) -> None:
@@ -35,8 +35,9 @@ async def reject_body(request: web.Request, limit: int) -> None:
         raise ArgumentError(BODY_PARAMETER, message)
 
 
-def _parse(body: bytes, content_type: str | None) -> Any:
-    if content_type is not None and content_type != "application/json":
+def parse_body(body: bytes, content_type: str | None) -> Any:
+    """Return the data of a JSON body; raise `ArgumentError`."""
+    if content_type and content_type != "application/json":
         media_type = bare_media_type(content_type)
         if media_type != "application/json" and not media_type.endswith("+json"):
             raise UnsupportedMediaTypeError(

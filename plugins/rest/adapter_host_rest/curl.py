@@ -27,16 +27,16 @@ def curl_command(url: str, route: Route, authentication: Authentication | None) 
     """Return a curl command that calls a route, with placeholders for required inputs and secrets."""
     required = [(parameter, location) for parameter, location in route.located_inputs() if parameter.required]
     query = "&".join(
-        f"{quote(parameter.name)}={_quoted_example(parameter)}"
+        f"{quote(parameter.request_name)}={_quoted_example(parameter)}"
         for parameter, location in required
         if location == "query"
     )
     options: list[str] = []
     for parameter, location in required:
         if location == "header":
-            options += ["-H", f"{parameter.name}: {_example_text(parameter)}"]
+            options += ["-H", f"{parameter.request_name}: {_example_text(parameter)}"]
         elif location == "cookie":
-            options += ["-b", f"{parameter.name}={_example_text(parameter)}"]
+            options += ["-b", f"{parameter.request_name}={_example_text(parameter)}"]
     if body := _body(route):
         options += ["-H", "Content-Type: application/json", "-d", body]
     query = "&".join(filter(None, (format_query(route.query)[1:], query)))

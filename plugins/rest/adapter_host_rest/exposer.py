@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from adapter_host import BuildContext, CatalogEntry, ForwardSpec, HttpExposer, Operations, Section
+from adapter_host import BuildContext, CatalogEntry, ForwardSpec, HttpExposer, Input, Operation, Operations, Section
 
-from .arguments import compile_argument_reader
+from .arguments import compile_argument_reader, parameter_location
+from .body_media import compile_body_media
 from .caching import compile_caching
 from .config import RestConfig, RestOperationSpec, RestResource
 from .curl import curl_command
@@ -141,7 +142,16 @@ class RestExposer(HttpExposer[RestConfig]):
             return
         caching = compile_caching(spec.method, argument_reader, private=self._private)
         route = Route(
-            resource, spec, operation, segments, variables, argument_reader, caching, declared_responses, query
+            resource,
+            spec,
+            operation,
+            segments,
+            variables,
+            argument_reader,
+            caching,
+            declared_responses,
+            query,
+            body_media=compile_body_media(operation, _in_body(operation, spec.method, variables)),
         )
         existing = self._router.add(spec.method, segments, route)
         same = [other for other in (existing, *existing.alternatives) if set(other.query) == set(query)]
@@ -180,3 +190,7 @@ class RestExposer(HttpExposer[RestConfig]):
             f" '{existing.operation.name}' serves {existing.title} at {file}:{line}:{column}"
         )
         self.context.problem(message, route.spec, code="duplicate-route")
+
+
+def _in_body(operation: Operation, method: str, variables: Sequence[Input | None]) -> Iterator[Input]:
+    return (each for each in operation.inputs if parameter_location(each, method, variables) == "body")

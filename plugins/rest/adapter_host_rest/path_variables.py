@@ -12,6 +12,9 @@ from .router import Segment, parse_path
 def match_input(variable: str, inputs: Sequence[Input]) -> Input | None:
     """Return the input with the variable's name, or else with the same normalized name."""
     for candidate in inputs:
+        if candidate.in_ == "path" and candidate.request_name == variable:
+            return candidate
+    for candidate in inputs:
         if candidate.name == variable and not candidate.whole:
             return candidate
     same = [c for c in inputs if normalize_name(c.name) == normalize_name(variable) and not c.whole]

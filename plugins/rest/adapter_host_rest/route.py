@@ -10,6 +10,7 @@ from multidict import MultiMapping
 from adapter_host import CatalogEntry, Input, Operation, Result
 
 from .arguments import ArgumentReader, parameter_location
+from .body_media import BodyMedia
 from .caching import Caching
 from .config import RestOperationSpec, RestResource
 from .declared_responses import DeclaredResponses
@@ -22,6 +23,7 @@ class Route:
     """One operation at a method and path; `variables` are the inputs of the path's variables, in order.
 
     A request must have the parameters in `query`. `alternatives` are routes of the same path with other parameters.
+    Without `body_media` bodies are JSON.
     """
 
     resource: RestResource
@@ -34,6 +36,7 @@ class Route:
     declared_responses: DeclaredResponses | None = None
     query: tuple[Pair, ...] = ()
     alternatives: list[Route] = field(default_factory=list)
+    body_media: BodyMedia | None = None
 
     def for_query(self, query: MultiMapping[str]) -> Route | None:
         """Return the route with the most parameters that a request has, or None."""
@@ -77,6 +80,7 @@ class Route:
                 "required": parameter.required,
                 "description": parameter.description,
                 **({} if parameter.json_schema is None else {"schema": parameter.schema}),
+                **({} if parameter.wire is None else parameter.wire.described()),
             }
             for parameter, location in self.located_inputs()
         ]

@@ -11,6 +11,7 @@ from aiohttp import web
 from adapter_host import ABSENT, ArgumentError, NotFoundError, OperationError
 
 from .body import read_json, reject_body
+from .body_reader import read_media
 from .caching import UNRESTRICTED
 from .docs.openapi import with_server
 from .docs.pages import PAGES, Page, build_pages
@@ -78,7 +79,9 @@ class Service:
             name, caching = route.operation.name, route.caching
             body = ABSENT
             if route.argument_reader.reads_body:
-                body = await read_json(request, self._body_limit)
+                media = route.body_media
+                limit = self._body_limit
+                body = await (read_json(request, limit) if media is None else read_media(request, limit, media))
             elif request.can_read_body:
                 await reject_body(request, self._body_limit)
             result = await route.operation.call(route.argument_reader.read(request, values, body))

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from adapter_host import Authentication, Capability, Input, Operation
 from adapter_host_rest.arguments import BODILESS_METHODS
+from adapter_host_rest.body_media import BodyMedia, json_media_type
 from adapter_host_rest.config import ContentSpec, ResponseSpec, RestConfig
 from adapter_host_rest.route import Route
 from adapter_host_rest.route_query import Pair
@@ -204,19 +205,25 @@ def _path_parameters(route: Route, names: Sequence[str]) -> Iterator[Data]:
 def _other_parameters(route: Route) -> Iterator[Data]:
     for parameter, location in route.located_inputs():
         if location in ("query", "header", "cookie"):
-            yield _parameter(parameter.name, location, parameter, required=parameter.required)
+            yield _parameter(parameter.request_name, location, parameter, required=parameter.required)
 
 
 def _parameter(name: str, location: str, parameter: Input, *, required: bool) -> Data:
     schema = _schema(parameter)
     # Structured values are sent as JSON, except arrays in the query, which are repeated values.
-    as_json = parameter.type == "object" or (parameter.type == "array" and location != "query")
+    content_type = _JSON if parameter.type == "object" or (parameter.type == "array" and location != "query") else None
+    style: Data = {}
+    if (wire := parameter.wire) is not None and (wire.style or wire.content_type):
+        content_type = wire.content_type
+        # OpenAPI 3.1 has no style `cookie`.
+        style = {} if wire.style == "cookie" else wire.described()
     return {
         "name": name,
         "in": location,
         **({"description": parameter.description} if parameter.description else {}),
         **({"required": True} if required else {}),
-        **({"content": {_JSON: {"schema": schema}}} if as_json else {"schema": schema}),
+        **style,
+        **({"content": {content_type: {"schema": schema}}} if content_type else {"schema": schema}),
     }
 
 
@@ -236,15 +243,44 @@ def _request_body(route: Route) -> Data | None:
     fields = [parameter for parameter in body_inputs if not parameter.whole]
     schema: Data = {key: value for key, value in (whole.schema if whole else {}).items() if key != "description"}
     if fields:
-        properties = {parameter.name: parameter.schema for parameter in fields}
+        properties = {field.request_name: field.schema for field in fields}
         schema |= {"type": "object", "properties": {**schema.get("properties", {}), **properties}}
-        if required := [parameter.name for parameter in fields if parameter.required]:
+        if required := [field.request_name for field in fields if field.required]:
             schema["required"] = [*schema.get("required", ()), *required]
     return {
         **({"description": whole.description} if whole and whole.description else {}),
         **({"required": True} if any(parameter.required for parameter in body_inputs) else {}),
-        "content": {_JSON: {"schema": schema}},
+        "content": {
+            **_own_content(route.body_media, schema),
+            # Every type of JSON is accepted.
+            **{media_type: {"schema": schema} for media_type in (json_media_type(route.operation), _JSON)},
+        },
     }
+
+
+def _own_content(media: BodyMedia | None, schema: Data) -> Data:
+    """Return the content in the media type of the consumed API, if that is not JSON."""
+    if media is None:
+        return {}
+    if not media.is_form:
+        return {media.media_type: {"schema": _BYTES}}
+    fields = [each.parameter for each in media.fields]
+    encoding = {field.request_name: encoded for field in fields if (encoded := _encoding(field))}
+    # Files are bytes there, not base64 text as in JSON.
+    files = {field.request_name: _file_schema(field) for field in fields if field.wire and field.wire.binary}
+    schema = {**schema, "properties": {**schema["properties"], **files}} if files else schema
+    return {media.media_type: {"schema": schema, **({"encoding": encoding} if encoding else {})}}
+
+
+def _file_schema(field: Input) -> Data:
+    schema: Data = {"type": "array", "items": _BYTES} if field.type == "array" else dict(_BYTES)
+    return {**schema, **({"description": field.description} if field.description else {})}
+
+
+def _encoding(field: Input) -> Data:
+    if field.wire is None:
+        return {}
+    return field.wire.described() or ({"contentType": field.wire.content_type} if field.wire.content_type else {})
 
 
 def _security_scheme(authentication: Authentication) -> Data:
