@@ -266,7 +266,7 @@ async def test_audio_content(api: Photos, mode: str) -> None:
 
 
 @EACH_MODE
-@pytest.mark.parametrize("kind", ["application/pdf", "application/json", "application/xml", None])
+@pytest.mark.parametrize("kind", ["application/pdf", "application/zip", None])
 async def test_other_bytes_are_an_embedded_blob(api: Photos, mode: str, kind: str | None) -> None:
     api.body, api.headers = b'{"a": 1}', {"Content-Type": kind} if kind else {}
     async with serving(api) as served:
@@ -286,7 +286,10 @@ async def test_other_bytes_are_an_embedded_blob(api: Photos, mode: str, kind: st
     [
         ("text/plain", "é".encode(), "é"),
         ("text/html; charset=latin-1", b"\xe9", "é"),
+        ("application/json", b'{"a": 1}', '{"a": 1}'),
+        ("application/x-ndjson", b'{"a": 1}\n', '{"a": 1}\n'),
         ("text/plain", b"\xe9", None),
+        ("application/json", b"\xe9", None),
         ("text/plain; charset=none", b"a", None),
     ],
 )
@@ -304,6 +307,27 @@ async def test_text_is_returned_as_text_if_it_decodes(
         assert isinstance(content, EmbeddedResource)
         assert isinstance(content.resource, BlobResourceContents)
         assert base64.b64decode(content.resource.blob) == body
+
+
+@EACH_MODE
+@pytest.mark.parametrize(
+    ("declared", "sent", "text"),
+    [
+        ("application/x-ndjson", "application/json", True),
+        ("application/pdf", "application/x-ndjson", True),
+        ("application/pdf", "application/pdf", False),
+        ("application/pdf", "application/octet-stream", False),
+    ],
+)
+async def test_the_type_that_the_api_sends_makes_text(
+    api: Photos, declared: str, sent: str, text: bool, mode: str
+) -> None:
+    api.body, api.headers = b'{"a": 1}', {"Content-Type": sent}
+    async with serving(api, operation={"outputMediaType": declared}) as served:
+        (content,) = (await call(served, mode)).content
+    assert isinstance(content, TextContent if text else EmbeddedResource)
+    if isinstance(content, TextContent):
+        assert content.text == '{"a": 1}'
 
 
 @EACH_MODE

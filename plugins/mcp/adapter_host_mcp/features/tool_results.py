@@ -48,7 +48,7 @@ def success_members(result: Result, tool: Tool, *, allow_any_json: bool) -> tupl
 
     With `allow_any_json` structured content may be any JSON, not only an object.
     """
-    content = orjson.dumps(_content(result.body, result.media_type, tool))
+    content = orjson.dumps(_content(result, tool))
     structured, violation = b"", None
     if tool.results == "text" or tool.operation.binary:
         pass
@@ -101,10 +101,11 @@ def _declared_structured(
     return b',"structuredContent":' + body, violation
 
 
-def _content(body: bytes, media_type: str, tool: Tool) -> list[dict[str, Any]]:
+def _content(result: Result, tool: Tool) -> list[dict[str, Any]]:
+    body, media_type = result.body, result.media_type
     if not body:
         return []
-    text = _decode_declared_bytes(body, media_type) if tool.operation.binary else _decode_any(body, media_type)
+    text = _decode_declared_bytes(result) if tool.operation.binary else _decode_any(body, media_type)
     if text is not None:
         return [_text_content(text)]
     bare_type = bare_media_type(media_type)
@@ -132,9 +133,12 @@ def _decode_any(body: bytes, media_type: str) -> str | None:
     return None if text is None or _CONTROL.search(text) else text
 
 
-def _decode_declared_bytes(body: bytes, media_type: str) -> str | None:
-    """Decode the body of a binary operation: only `text/*`, and only if every byte is valid."""
-    return _decode_strict(body, media_type) if bare_media_type(media_type).startswith("text/") else None
+def _decode_declared_bytes(result: Result) -> str | None:
+    """Decode the body of a binary operation if its type is text, declared or sent, and every byte is valid."""
+    for media_type in (result.media_type, result.sent_media_type):
+        if _TEXT_TYPES.fullmatch(bare_media_type(media_type)):
+            return _decode_strict(result.body, media_type)
+    return None
 
 
 def _decode_strict(body: bytes, media_type: str) -> str | None:
