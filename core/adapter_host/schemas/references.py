@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 DEFS: Final = "$defs"
 
 _DEFS_POINTER: Final = f"#/{DEFS}/"
+_MAX_DEPTH: Final = 100
 
 
-def types_of(schema: Any, defs: Mapping[str, Any], depth: int = 0) -> frozenset[str]:
+def types_of(schema: Any, defs: Mapping[str, Any]) -> frozenset[str]:
     """Return the types that a schema allows by its `type` and in its alternatives; empty where it does not say."""
-    if not isinstance(schema, Mapping) or depth > 20:
+    return _types_of(schema, defs, {}, 0)
+
+
+def _types_of(schema: Any, defs: Mapping[str, Any], known: dict[int, frozenset[str]], depth: int) -> frozenset[str]:
+    """Return the types of a schema; each is read once, and one within itself adds nothing."""
+    if not isinstance(schema, Mapping) or depth > _MAX_DEPTH:
         return frozenset()
-    found = [_named_types(schema)]
-    if (target := referenced(schema, defs)) is not None:
-        found.append(types_of(target, defs, depth + 1))
-    found += [types_of(part, defs, depth + 1) for part in schema.get("allOf", ())]
+    target = referenced(schema, defs)
+    if target is not None and schema.keys() == {"$ref"}:
+        return _types_of(target, defs, known, depth + 1)
+    if id(schema) not in known:
+        known[id(schema)] = frozenset()
+        known[id(schema)] = _combined_types(schema, target, lambda part: _types_of(part, defs, known, depth + 1))
+    return known[id(schema)]
+
+
+def _combined_types(schema: Mapping[str, Any], target: Any, types: Callable[[Any], frozenset[str]]) -> frozenset[str]:
+    found = [_named_types(schema), types(target)]
+    found += [types(part) for part in schema.get("allOf", ())]
     for key in ("anyOf", "oneOf"):
-        alternatives = [types_of(part, defs, depth + 1) for part in schema.get(key, ())]
+        alternatives = [types(part) for part in schema.get(key, ())]
         found.append(frozenset().union(*alternatives) if all(alternatives) else frozenset())
-    named = [types for types in found if types]
+    named = [each for each in found if each]
     if not named:
         return frozenset()
     common = named[0]
-    for types in named[1:]:
-        common = common & types or common
+    for each in named[1:]:
+        common = common & each or common
     return common
 
 
