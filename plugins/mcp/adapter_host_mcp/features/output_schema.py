@@ -33,8 +33,11 @@ def compile_schema(schema: Mapping[str, Any]) -> FindViolation:
     return find_violation
 
 
-def compile_conformer(schema: Mapping[str, Any]) -> Conform:
+def compile_conformer(schema: Any) -> Conform:
     """Compile a function that replaces values of other types than the schema's by null, or a whole object by `{}`."""
+    if not isinstance(schema, Mapping):
+        # A schema may be true or false, which says nothing about the type.
+        return lambda data: data
     is_valid = _type(schema) if isinstance(schema.get("type"), str | list) else lambda data: None
     names = [schema["type"]] if isinstance(schema.get("type"), str) else schema.get("type") or []
     substitute: Callable[[Any], Any] = (
