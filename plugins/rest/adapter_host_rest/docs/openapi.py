@@ -273,8 +273,8 @@ def _own_content(media: BodyMedia | None, schema: Data) -> Data:
 
 
 def _file_schema(field: Input) -> Data:
-    schema: Data = {"type": "array", "items": _BYTES} if field.type == "array" else dict(_BYTES)
-    return {**schema, **({"description": field.description} if field.description else {})}
+    description = {"description": field.description} if field.description else {}
+    return {**field.schema, "items": _BYTES} if field.type == "array" else {**_BYTES, **description}
 
 
 def _encoding(field: Input) -> Data:
