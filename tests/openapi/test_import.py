@@ -82,25 +82,19 @@ def test_imported_sample_runs_without_warnings(name: str, import_document: Any) 
     host = check_runs(output)
     rest, mcp = host.status()
     assert (rest.type, mcp.type) == ("rest", "mcp")
-    assert rest.operations == mcp.operations > 2
+    # REST cannot tell one operation of the trains from another.
+    assert rest.operations == mcp.operations - (name == "trains-3.0.yaml") > 2
 
 
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        (
-            "bakery-2.0.json",
-            [(0, 0, "#/paths/~1loaves/get/parameters/3"), (0, 0, "#/paths/~1loaves~1{id}~1picture/post/parameters/1")],
-        ),
+        ("bakery-2.0.json", [(0, 0, "#/paths/~1loaves/get/parameters/3")]),
         (
             "trains-3.0.yaml",
             [
-                (14, 5, "#/paths/~1trains~1{number}"),
-                (47, 17, "#/paths/~1trains~1{number}~1seats/get/security"),
-                (23, 11, "#/paths/~1trains~1{number}/get/parameters/2"),
                 (64, 9, "#/paths/~1notes/post/callbacks"),
                 (69, 7, "#/paths/~1trains~1{other}/get"),
-                (72, 7, "#/paths/~1odd?query/get"),
                 (9, 5, "#/servers/1"),
             ],
         ),
@@ -141,7 +135,7 @@ async def test_imported_swagger_is_served_over_rest(tmp_path: Path) -> None:
         assert await request("DELETE", "/loaves/7") == (204, None)
         assert (await request("PUT", "/loaves/7", json={"new-name": "Rye"}))[0] == 400
         assert await request("PUT", "/loaves/7", json={"new-name": "rye"}) == (200, {"id": 7, "name": "rye"})
-        status, echoed = await request("POST", "/loaves/7/picture", json={"picture": "()", "caption": "half"})
+        status, echoed = await request("POST", "/loaves/7/picture", json={"picture": "/w==", "caption": "half"})
         assert status == 200
         assert 'name="picture"; filename="picture"' in echoed["received"]["body"]
         assert 'name="caption"' in echoed["received"]["body"]
@@ -160,7 +154,7 @@ def preview(name: str, operation: str, arguments: Any) -> Any:
 @pytest.mark.parametrize(
     ("arguments", "query"),
     [
-        ({"grain": ["rye", "wheat"]}, {"grain=rye%2Cwheat", "shop={{env.BAKERY_API_SHOP}}"}),
+        ({"grain": ["rye", "wheat"]}, {"grain=rye,wheat", "shop={{env.BAKERY_API_SHOP}}"}),
         ({"shape": ["a", "b"]}, {"shape=a", "shape=b", "shop={{env.BAKERY_API_SHOP}}"}),
     ],
 )
@@ -218,7 +212,9 @@ async def test_tutorial_upstream_is_served(upstream: Path, tmp_path: Path) -> No
         await asyncio.to_thread(main, ["import", "openapi", str(upstream), "--namespace", "up", "-o", str(output)]) == 0
     )
     check_runs(output)
-    arguments = {"imo_number": "7", "voyageId": "7", "vesselCode": "7", "body": {"shipImo": "7"}}
+    ports = {"departurePort": "Oslo", "arrivalPort": "Bergen"}
+    voyage = {"shipImo": "7", **ports, "departureDate": "2026-05-01", "arrivalDate": "2026-05-02", "crewIds": []}
+    arguments = {"imo_number": "7", "voyageId": "7", "vesselCode": "7", "body": voyage}
     async with running(output, mock=True) as served, Client(streamable_http_client(served.url("up-mcp"))) as client:
         (rest, _) = served.host.status()
         for operation in rest.exposer.operations.values():
@@ -349,7 +345,10 @@ async def test_url_needs_allow_remote(remote: TestServer, capsys: pytest.Capture
     assert "SRC is a URL; add --allow-remote to fetch it" in capsys.readouterr().err
     assert await asyncio.to_thread(main, ["import", "openapi", url, "--allow-remote"]) == 0
     output = capsys.readouterr()
-    assert "- children (array of object)" in output.out
+    assert yaml.safe_load(output.out)["x-schemas"]["Plant"]["properties"]["children"] == {
+        "type": "array",
+        "items": {"$ref": "#/x-schemas/Plant"},
+    }
     assert "outside.yaml#/Secret' cannot be resolved" in output.err
     assert "it is on another host than the document" in output.err
     missing = str(remote.make_url("/apis/none.yaml"))
@@ -400,7 +399,7 @@ def test_path_with_template_is_skipped(tmp_path: Path) -> None:
     document["paths"]["/fine"] = {"get": {}}
     converted, warnings = imported(document, tmp_path)
     assert consumed(converted)["name"] == "get-fine"
-    assert warnings == ["#/paths/~1{{HOME}}/get: path not supported: it has braces without a name; skipped"]
+    assert warnings == ["#/paths/~1{{HOME}}/get: path not supported: it has two braces in a row; skipped"]
 
 
 def test_names_are_valid_unique_and_short(tmp_path: Path) -> None:
@@ -436,13 +435,20 @@ def test_security_schemes(security: Any, schemes: Any, expected: str | None, tmp
     check_runs(converted)
 
 
-def test_enum_is_described(tmp_path: Path) -> None:
+def test_words_and_schema_of_parameter(tmp_path: Path) -> None:
     schema = {"type": "string", "enum": ["a", "b"], "default": "a", "format": "letter", "description": "not this"}
     converted, _ = imported(
         minimal({"parameters": [{"name": "x", "in": "query", "description": "Which", "schema": schema}]}), tmp_path
     )
     assert consumed(converted)["inputParameters"] == [
-        {"name": "x", "in": "query", "type": "string", "description": "Which. One of: a, b. Format: letter. Default a."}
+        {
+            "name": "x",
+            "in": "query",
+            "type": "string",
+            "description": "Which",
+            "values": ["a", "b"],
+            "x-schema": {"format": "letter", "default": "a"},
+        }
     ]
 
 
@@ -451,7 +457,7 @@ def test_unsupported_pattern_is_skipped(tmp_path: Path) -> None:
     converted, warnings = imported(minimal({"parameters": [parameter]}), tmp_path)
     assert "pattern" not in consumed(converted)["inputParameters"][0]
     assert len(warnings) == 1
-    assert warnings[0].startswith("#/paths/~1things/get/parameters/0/schema: the pattern")
+    assert warnings[0].startswith("#/paths/~1things/get/parameters/0/schema/pattern: the pattern")
 
 
 # Anything

@@ -1,4 +1,4 @@
-"""Convert OpenAPI 2.0 (Swagger), 3.0 and 3.1 documents to capabilities. Imports `document` and below."""
+"""Convert OpenAPI 2.0 (Swagger), 3.0, 3.1 and 3.2 documents to capabilities. Imports `document` and below."""
 
 from .capability_writer import write_capability
 from .documents import Documents

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import yaml
 
-from .model import Api, Body, Endpoint, Parameter
+from .json_schema import SHARED
+from .model import Api, Body, ConsumedApi, Endpoint, FormField, Parameter
 from .names import UniqueNames, kebab_case
 from .security import BIND
 
@@ -17,6 +18,8 @@ MCP_PORT: Final = 9090
 
 _HINTS: Final[dict[str, dict[str, bool]]] = {
     "GET": {"readOnly": True},
+    "HEAD": {"readOnly": True},
+    "OPTIONS": {"readOnly": True},
     "PUT": {"readOnly": False, "idempotent": True},
     "DELETE": {"readOnly": False, "destructive": True, "idempotent": True},
 }
@@ -43,16 +46,22 @@ def capability(api: Api) -> Data:
     info = {"label": api.title, "description": api.description or f"{api.title}, over REST and MCP."}
     if api.version:
         info["version"] = api.version
-    binds = [{"namespace": BIND, "keys": {name: name for name in api.credentials.variables}}]
+    variables = {name: name for consumer in api.consumers for name in consumer.credentials.variables}
+    binds = [{"namespace": BIND, "keys": variables}]
+    routed = [endpoint for endpoint in api.endpoints if endpoint.route is not None]
     return {
         "naftiko": VERSION,
         "info": info,
-        **({"binds": binds} if api.credentials.variables else {}),
-        "capability": {"consumes": [_consumes(api)], "exposes": [_rest(api), _mcp(api)]},
+        **({"binds": binds} if variables else {}),
+        "capability": {
+            "consumes": [_consumes(consumer) for consumer in api.consumers],
+            "exposes": [*([_rest(api, routed)] if routed else []), _mcp(api)],
+        },
+        **({SHARED: dict(sorted(api.schemas.items()))} if api.schemas else {}),
     }
 
 
-def _consumes(api: Api) -> Data:
+def _consumes(api: ConsumedApi) -> Data:
     data: Data = {"type": "http", "namespace": api.namespace, "baseUri": api.base_uri}
     if api.credentials.authentication:
         data["authentication"] = api.credentials.authentication
@@ -60,19 +69,19 @@ def _consumes(api: Api) -> Data:
         data["inputParameters"] = [_input(item) for item in api.credentials.constants]
     data["resources"] = [
         {"name": name, "path": path, "operations": [_operation(item) for item in endpoints]}
-        for name, path, endpoints in _resources(api)
+        for name, path, endpoints in _resources(api.endpoints)
     ]
     return data
 
 
-def _resources(api: Api) -> Iterable[tuple[str, str, Sequence[Endpoint]]]:
+def _resources(endpoints: Sequence[Endpoint]) -> Iterable[tuple[str, str, Sequence[Endpoint]]]:
     """Yield name, path and endpoints of each path."""
     by_path: dict[str, list[Endpoint]] = {}
-    for endpoint in api.endpoints:
+    for endpoint in endpoints:
         by_path.setdefault(endpoint.path, []).append(endpoint)
     names = UniqueNames()
-    for path, endpoints in by_path.items():
-        yield names.add(kebab_case(path) or "root"), path, endpoints
+    for path, same_path in by_path.items():
+        yield names.add(kebab_case(path) or "root"), path, same_path
 
 
 def _operation(endpoint: Endpoint) -> Data:
@@ -85,18 +94,39 @@ def _operation(endpoint: Endpoint) -> Data:
         data["inputParameters"] = inputs
     if (body := _body(endpoint.body)) is not None:
         data["body"] = body
-    data["outputRawFormat"] = endpoint.response.format
-    if endpoint.response.example is not None:
-        data["x-example"] = endpoint.response.example
+    response = endpoint.response
+    data["outputRawFormat"] = response.format
+    if response.accept is not None:
+        data["x-accept"] = response.accept
+    if response.schema is not None:
+        data["outputParameters"] = [_output(response.schema)]
+    if response.example is not None:
+        data["x-example"] = response.example
     return data
+
+
+def _output(schema: Mapping[str, Any]) -> Data:
+    """Return an output that is the whole response."""
+    type_name = schema.get("type")
+    types = {"type": type_name} if type_name in ("array", "object") else {}
+    return {"name": "result", **types, "value": "$.", "x-schema": schema}
 
 
 def _input(parameter: Parameter) -> Data:
     data: Data = {"name": parameter.name, "in": parameter.in_}
-    for key in ("type", "required", "description", "pattern", "value"):
-        if value := getattr(parameter, key):
-            data[key] = value
-    return data
+    words = dict(parameter.words)
+    if "type" in words:
+        data["type"] = words.pop("type")
+    if parameter.required:
+        data["required"] = True
+    if parameter.description:
+        data["description"] = parameter.description
+    data |= words
+    if parameter.value is not None:
+        data["value"] = parameter.value
+    if parameter.schema:
+        data["x-schema"] = parameter.schema
+    return {**data, **parameter.wire}
 
 
 _METHODS_WITH_BODY: Final = frozenset({"PATCH", "POST", "PUT"})
@@ -112,37 +142,45 @@ def _body_inputs(body: Body | None) -> list[Data]:
 
 def _body(body: Body | None) -> Data | None:
     """Return the `body` to declare; a JSON body as one input needs none."""
-    if body is None or body.kind == "json":
+    if body is None or body.kind in ("json", "binary"):
         return None
     if body.kind == "text":
         return {"type": "text", "data": "{{body}}"}
+    encoding = {item.name: dict(item.encoding) for item in body.fields if item.encoding}
+    data: Any = [_part(item) for item in body.fields]
     if body.kind == "formUrlEncoded":
-        return {"type": body.kind, "data": {item.name: _tag(item.input.name) for item in body.fields}}
-    return {"type": body.kind, "data": [_part(item.name, item) for item in body.fields]}
+        data = {item.name: _tag(item.input.name) for item in body.fields}
+    return {"type": body.kind, "data": data, **({"x-encoding": encoding} if encoding else {})}
 
 
-def _part(name: str, field: Any) -> Data:
+def _part(field: FormField) -> Data:
     attributes = {"filename": field.filename, "contentType": field.media_type}
-    return {"name": name, "value": _tag(field.input.name), **{key: value for key, value in attributes.items() if value}}
+    declared = {key: value for key, value in attributes.items() if value}
+    return {"name": field.name, "value": _tag(field.input.name), **declared}
 
 
 def _tag(name: str) -> str:
     return "{{" + name + "}}"
 
 
-def _rest(api: Api) -> Data:
+def _rest(api: Api, routed: Sequence[Endpoint]) -> Data:
+    has_body = any(endpoint.body for endpoint in routed)
     resources = [
-        {"name": name, "path": path, "operations": [_exposed(api, item) for item in endpoints]}
-        for name, path, endpoints in _resources(api)
+        {"name": name, "path": path, "operations": [_exposed(item, has_body=has_body) for item in endpoints]}
+        for name, path, endpoints in _resources(routed)
     ]
     return {"type": "rest", "namespace": f"{api.namespace}-rest", "port": REST_PORT, "resources": resources}
 
 
-def _exposed(api: Api, endpoint: Endpoint) -> Data:
-    bodiless = endpoint.method in _METHODS_WITH_BODY and not any(each.body for each in api.endpoints)
+def _exposed(endpoint: Endpoint, *, has_body: bool) -> Data:
+    bodiless = endpoint.method in _METHODS_WITH_BODY and not has_body
     # States that there is no body, as a document without any body gets a warning.
     declared: Data = {"inputParameters": []} if bodiless else {}
-    return {"method": endpoint.method, "name": endpoint.name, **declared, "call": f"{api.namespace}.{endpoint.name}"}
+    return {"method": endpoint.method, "name": endpoint.name, **declared, "call": _call(endpoint)}
+
+
+def _call(endpoint: Endpoint) -> str:
+    return f"{endpoint.consumer}.{endpoint.name}"
 
 
 def _mcp(api: Api) -> Data:
@@ -152,7 +190,7 @@ def _mcp(api: Api) -> Data:
             **({"label": endpoint.label} if endpoint.label else {}),
             "description": endpoint.description,
             "hints": dict(_HINTS.get(endpoint.method, _OTHER_HINTS)),
-            "call": f"{api.namespace}.{endpoint.name}",
+            "call": _call(endpoint),
         }
         for endpoint in api.endpoints
     ]

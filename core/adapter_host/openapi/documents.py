@@ -135,7 +135,7 @@ class Documents:
 
 def _find_pointer(data: Any, fragment: str) -> tuple[Loc, Any]:
     if fragment and not fragment.startswith("/"):
-        raise ReferenceNotFollowedError("only JSON pointers are supported")
+        return _find_anchor(data, fragment)
     loc: Loc = ()
     for escaped in fragment.split("/")[1:]:
         key = escaped.replace("~1", "/").replace("~0", "~")
@@ -146,6 +146,20 @@ def _find_pointer(data: Any, fragment: str) -> tuple[Loc, Any]:
         else:
             raise ReferenceNotFollowedError("target not found")
     return loc, data
+
+
+def _find_anchor(data: Any, name: str) -> tuple[Loc, Any]:
+    """Return the schema with an anchor, the first in the document."""
+    remaining: list[tuple[Loc, Any]] = [((), data)]
+    while remaining:
+        loc, value = remaining.pop()
+        if isinstance(value, dict):
+            if name in (value.get("$anchor"), value.get("$dynamicAnchor")):
+                return loc, value
+            remaining += [((*loc, key), item) for key, item in reversed(value.items())]
+        elif isinstance(value, list):
+            remaining += [((*loc, index), value[index]) for index in reversed(range(len(value)))]
+    raise ReferenceNotFollowedError("target not found")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -172,6 +186,17 @@ class Cursor:
 
     def _child(self, key: str | int, value: Any) -> Cursor | None:
         return self.documents.resolve(Cursor(self.documents, self.document, (*self.loc, key), value))
+
+    def raw(self, *keys: str | int) -> Cursor:
+        """Return the value at keys that exist, its references not followed."""
+        value = self.value
+        for key in keys:
+            value = value[key]
+        return Cursor(self.documents, self.document, (*self.loc, *keys), value)
+
+    def target(self, reference: str) -> Cursor | None:
+        """Return the value that a reference of this one leads to; warn and return None if that fails."""
+        return self.documents.resolve(Cursor(self.documents, self.document, self.loc, {"$ref": reference}))
 
     def mapping(self, key: str) -> Cursor | None:
         """Return the mapping at a key; warn about other types."""

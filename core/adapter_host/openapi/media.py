@@ -21,6 +21,22 @@ _FORMATS: Final = {
     "application/xml": "xml",
 }
 
+_TEXT_TYPES: Final = frozenset(
+    {
+        "application/graphql",
+        "application/javascript",
+        "application/jsonl",
+        "application/ndjson",
+        "application/sparql-query",
+        "application/sparql-update",
+        "application/sql",
+        "application/x-ndjson",
+        "application/x-yaml",
+        "application/xml",
+        "application/yaml",
+    }
+)
+
 
 def is_media_type(text: str) -> bool:
     """Return True for a valid media type without parameters."""
@@ -30,6 +46,11 @@ def is_media_type(text: str) -> bool:
 def is_json(media_type: str) -> bool:
     """Return True for a media type whose body may be JSON."""
     return media_type in (JSON, "text/json", "*/*", "application/*") or media_type.endswith("+json")
+
+
+def is_text(media_type: str) -> bool:
+    """Return True for a media type whose body is text."""
+    return media_type.startswith("text/") or media_type.endswith("+xml") or media_type in _TEXT_TYPES
 
 
 def format_of(media_type: str) -> str:

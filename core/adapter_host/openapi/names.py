@@ -8,9 +8,6 @@ from typing import Final
 MAX_LENGTH: Final = 64
 """The longest tool name that model APIs accept."""
 
-BASE: Final = re.compile(r"https?://[^/{}\s?#]+(/[^{}\s?#]*)?", re.IGNORECASE)
-"""URLs that can be a `baseUri`: braces would make a template."""
-
 _WORDS: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z0-9]+|[A-Z]+[0-9]*")
 
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from .documents import Cursor
-from .schemas import Visited, all_of_parts, type_of
+from .json_values import NO_VALUE
+from .schemas import Visited, all_of_parts, items_of, type_of
 
-NO_EXAMPLE: Final = object()
+NO_EXAMPLE: Final = NO_VALUE
 """Marks a missing example, as null may be one."""
 
 _MAX_DEPTH: Final = 4
@@ -70,9 +71,7 @@ class _ExampleBuilder:
         if type_name == "object":
             return self._object(schema, depth, visited)
         if type_name == "array":
-            items = next(
-                (items for schema_part in all_of_parts(schema) if (items := schema_part.mapping("items"))), None
-            )
+            items = next((items for part in all_of_parts(schema) if (items := items_of(part))), None)
             element = self.value(items, depth + 1, visited)
             return [] if element is NO_EXAMPLE else [element]
         return _scalar(schema.value, type_name)

@@ -6,35 +6,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-import orjson
-
-from adapter_host.expressions.pattern import PatternError, compile_pattern
-
 from .documents import Cursor
-
-TYPES: Final = frozenset({"string", "number", "integer", "boolean", "array", "object"})
+from .schema_keywords import TYPES
 
 MAX_PARTS: Final = 200
 """The maximum number of schemas that are combined by `allOf`."""
 
 _MAX_NESTING: Final = 50
-_MAX_FIELDS: Final = 60
-_MAX_FIELD_DEPTH: Final = 3
-_MAX_ENUM_VALUES: Final = 40
-_LONGEST_VALUE: Final = 500
-_LONGEST_CONSTRAINTS: Final = 5000
-_LIMITS: Final = (
-    ("minimum", "minimum"),
-    ("exclusiveMinimum", "more than"),
-    ("maximum", "maximum"),
-    ("exclusiveMaximum", "less than"),
-    ("minLength", "minimum length"),
-    ("maxLength", "maximum length"),
-    ("minItems", "minimum items"),
-    ("maxItems", "maximum items"),
-    ("multipleOf", "multiple of"),
-    ("default", "default"),
-)
 
 Visited = frozenset[tuple[str, Any]]
 Result = TypeVar("Result")
@@ -42,11 +20,13 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A property of an object."""
+    """A property of an object; the references of `raw` are not followed, and `description` precedes the schema's."""
 
     name: str
+    raw: Cursor
     schema: Cursor
     required: bool
+    description: str | None = None
 
 
 def _cached(schema: Cursor, kind: str, read: Callable[[Cursor], Result]) -> Result:
@@ -126,8 +106,23 @@ def _own_type(value: dict[str, Any]) -> str | None:
         return "object"
     if "items" in value:
         return "array"
-    enum = value.get("enum")
-    return "string" if isinstance(enum, list) and enum and all(isinstance(item, str) for item in enum) else None
+    return _type_of_values(value.get("enum") if "const" not in value else [value["const"]])
+
+
+def _type_of_values(values: Any) -> str | None:
+    """Return the type that all values of an `enum` have, or None."""
+    names = {_TYPE_NAMES.get(type(item)) for item in values} if isinstance(values, list) else set()
+    return names.pop() if len(names) == 1 else None
+
+
+_TYPE_NAMES: Final[dict[type, str]] = {
+    str: "string",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    dict: "object",
+    list: "array",
+}
 
 
 def _is_null(schema: Cursor) -> bool:
@@ -135,24 +130,41 @@ def _is_null(schema: Cursor) -> bool:
 
 
 def fields(schema: Cursor | None) -> list[Field]:
-    """Return the writable properties of an object, with those of `allOf` and of a single alternative."""
-    holder = _single_alternative(schema)
-    return _cached(holder, "fields", _read_fields) if holder is not None else []
+    """Return the writable properties of an object, with those of `allOf` and of all alternatives."""
+    return _cached(schema, "fields", _read_fields) if schema is not None else []
 
 
 def _read_fields(schema: Cursor) -> list[Field]:
-    properties: dict[str, Cursor] = {}
+    found: dict[str, tuple[Cursor, Cursor]] = {}
     required: set[str] = set()
-    for schema_part in all_of_parts(schema):
-        for name, child in schema_part.named("properties"):
-            properties.setdefault(name, child)
-        names = schema_part.value.get("required")
-        required.update(name for name in (names if isinstance(names, list) else ()) if isinstance(name, str))
-    writable = {name: child for name, child in properties.items() if not child.flag("readOnly")}
-    return [Field(name, child, name in required) for name, child in writable.items()]
+    for part in all_of_parts(schema):
+        _add_properties(part, found)
+        required |= _required(part)
+        for key in ("oneOf", "anyOf"):
+            names: list[set[str]] = []
+            for alternative in part.elements(key):
+                for below in all_of_parts(alternative) if not _is_null(alternative) else ():
+                    _add_properties(below, found)
+                if not _is_null(alternative):
+                    names.append(set().union(*map(_required, all_of_parts(alternative))))
+            required |= set.intersection(*names) if names else set()
+    writable = {name: pair for name, pair in found.items() if not pair[1].flag("readOnly")}
+    return [Field(name, raw, child, name in required) for name, (raw, child) in writable.items()]
 
 
-def _single_alternative(schema: Cursor | None) -> Cursor | None:
+def _add_properties(part: Cursor, found: dict[str, tuple[Cursor, Cursor]]) -> None:
+    properties = part.mapping("properties")
+    for name, child in properties.children() if properties else ():
+        if properties is not None:
+            found.setdefault(name, (properties.raw(name), child))
+
+
+def _required(part: Cursor) -> set[str]:
+    names = part.value.get("required")
+    return {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
+
+
+def single_alternative(schema: Cursor | None) -> Cursor | None:
     """Return the only alternative that is not null, else the schema."""
     for key in ("oneOf", "anyOf"):
         if schema is not None and isinstance(schema.value, dict) and not schema.value.keys() & {"properties", "allOf"}:
@@ -162,104 +174,18 @@ def _single_alternative(schema: Cursor | None) -> Cursor | None:
     return schema
 
 
-def pattern_of(schema: Cursor | None) -> str | None:
-    """Return the pattern of a string; warn if it is not supported."""
-    for schema_part in all_of_parts(schema):
-        pattern = schema_part.value.get("pattern")
-        if isinstance(pattern, str) and pattern:
-            try:
-                compile_pattern(pattern)
-            except PatternError as error:
-                schema_part.warn(f"{error}; not checked")
-                return None
-            return pattern
-    return None
-
-
-def constraints(schema: Cursor | None) -> str:
-    """Return the constraints that only a description can express: enum values, limits, the format."""
-    holder = _single_alternative(schema)
-    return _cached(holder, "constraints", _read_constraints) if holder is not None else ""
-
-
-def _read_constraints(schema: Cursor) -> str:
-    sentences: dict[str, None] = {}
-    for schema_part in all_of_parts(schema):
-        sentences.update(dict.fromkeys(_iter_constraints(schema_part)))
-    text = " ".join(sentences)
-    return text if len(text) <= _LONGEST_CONSTRAINTS else f"{text[:_LONGEST_CONSTRAINTS]}..."
-
-
-def _iter_constraints(schema: Cursor) -> Iterator[str]:
-    value = schema.value
-    items = schema.get("items")
-    for holder, label in ((value, "One of"), (items.value if items else None, "Of these")):
-        if isinstance(holder, dict) and isinstance(enum := holder.get("enum"), list) and enum:
-            more = "" if len(enum) <= _MAX_ENUM_VALUES else f" and {len(enum) - _MAX_ENUM_VALUES} more"
-            yield f"{label}: {', '.join(map(_format_value, enum[:_MAX_ENUM_VALUES]))}{more}."
-    if isinstance(value.get("format"), str):
-        yield f"Format: {value['format']}."
-    limits = [f"{label} {_format_value(value[key])}" for key, label in _LIMITS if _is_scalar(value.get(key))]
-    if limits:
-        text = ", ".join(limits)
-        yield f"{text[0].upper()}{text[1:]}."
-
-
-def _is_scalar(value: Any) -> bool:
-    return isinstance(value, str | int | float) and not (isinstance(value, bool) and not value)
-
-
-def _format_value(value: Any) -> str:
-    text = value if isinstance(value, str) else orjson.dumps(value, default=str, option=_ORJSON_OPTIONS).decode()
-    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
-
-
-_ORJSON_OPTIONS: Final = orjson.OPT_PASSTHROUGH_SUBCLASS
-
-
-def field_lines(schema: Cursor | None) -> list[str]:
-    """Return a line for each field of an object (or of an array's items), for a description."""
-    return _cached(schema, "lines", _read_field_lines) if schema is not None else []
-
-
-def _read_field_lines(schema: Cursor) -> list[str]:
-    lines: list[str] = []
-    _add_lines(schema, 0, frozenset(), lines)
-    if len(lines) > _MAX_FIELDS:
-        lines = [*lines[:_MAX_FIELDS], f"- and {len(lines) - _MAX_FIELDS} more"]
-    return lines
-
-
-def _add_lines(schema: Cursor | None, depth: int, visited: Visited, lines: list[str]) -> None:
-    holder = _array_items(schema)
-    if holder is None or holder.identity in visited or depth == _MAX_FIELD_DEPTH or len(lines) > 4 * _MAX_FIELDS:
-        return
-    for field in fields(holder):
-        lines.append(f"{'  ' * depth}- {field.name}{_type_and_required(field)}{_field_summary(field.schema)}")
-        _add_lines(field.schema, depth + 1, visited | {holder.identity}, lines)
-
-
-def _array_items(schema: Cursor | None) -> Cursor | None:
+def array_items(schema: Cursor | None) -> Cursor | None:
     """Return the items of an array; any other schema as it is."""
     if type_of(schema) == "array" and schema is not None:
-        return next((items for schema_part in all_of_parts(schema) if (items := schema_part.mapping("items"))), None)
+        return next((items for part in all_of_parts(schema) if (items := items_of(part))), None)
     return schema
 
 
-def _type_and_required(field: Field) -> str:
-    type_name = type_of(field.schema)
-    if type_name == "array" and (of := type_of(_array_items(field.schema))):
-        type_name = f"array of {of}"
-    notes = [label for label in (type_name, "required" if field.required else None) if label]
-    return f" ({', '.join(notes)})" if notes else ""
+def items_of(part: Cursor) -> Cursor | None:
+    """Return the schema of an array's elements, if the part has one."""
+    return part.get("items") if isinstance(part.value.get("items"), dict) else None
 
 
 def description_of(schema: Cursor | None) -> str | None:
     """Return the description of a schema, or None."""
     return next((text for schema_part in all_of_parts(schema) if (text := schema_part.text("description"))), None)
-
-
-def _field_summary(schema: Cursor) -> str:
-    description = description_of(schema) or ""
-    summary = " ".join(filter(None, [" ".join(description.split()), constraints(schema)]))
-    return f": {summary}" if summary else ""

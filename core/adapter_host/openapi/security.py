@@ -1,4 +1,4 @@
-"""Authentication of requests: one for the whole API, with its secrets in a bind."""
+"""Authentication of requests: the credentials of each operation, with their secrets in a bind."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ _TOKEN: Final = re.compile(TOKEN)
 _KEY_NAMES: Final = {"header": _TOKEN, "cookie": _TOKEN, "query": re.compile(r"[!-z|~]+")}
 """Valid names of an API key by location."""
 
+_AUTHENTICATIONS: Final = frozenset({"basic", "digest", "bearer", "oauth2", "openIdConnect"})
+"""Types of authentication, of which a request has one; API keys come on top."""
+
 Requirement = tuple[str, ...]
-"""Names of the schemes that a request needs together."""
+"""Names of the schemes that a request needs together; none for a request without credentials."""
 
 
 def requirements(holder: Cursor) -> list[Requirement] | None:
@@ -31,19 +34,124 @@ def requirements(holder: Cursor) -> list[Requirement] | None:
     return [tuple(item.value) for item in holder.elements("security") if isinstance(item.value, dict)]
 
 
-def read_credentials(
-    root: Cursor, operations: Sequence[Cursor], schemes: Mapping[str, Cursor], namespace: str
-) -> Credentials:
-    """Return the credentials of all requests; warn about operations that need others."""
+def choose_requirements(root: Cursor, operations: Sequence[Cursor], schemes: Mapping[str, Cursor]) -> list[Requirement]:
+    """Return what each operation is sent, of the alternatives in its `security` or that of the API.
+
+    It is the one with supported schemes that most operations accept, and the first of several; no credentials are sent
+    only if nothing else is accepted. Warn about operations without a supported alternative.
+    """
     general = requirements(root)
-    own_requirements = [requirements(operation) for operation in operations]
-    effective = [general if own is None else own for own in own_requirements]
-    alternatives = _most_common(effective) if effective else general or []
-    required = next((item for item in alternatives if item and all(name in schemes for name in item)), ())
-    for operation, own in zip(operations, effective, strict=True):
-        _warn_if_different(operation, own or [], required)
-    scopes = [_scopes(holder) for holder in (root, *operations)]
-    return _CredentialsBuilder(schemes, variable(namespace), scopes).credentials(required)
+    accepted = [general if (own := requirements(operation)) is None else own for operation in operations]
+    supported = [[item for item in items or () if _is_supported(item, schemes)] for items in accepted]
+    counts = Counter(item for items in supported for item in dict.fromkeys(items))
+    chosen: list[Requirement] = []
+    for operation, all_items, items in zip(operations, accepted, supported, strict=True):
+        if any(all_items or ()) and not items:
+            _warn_unsupported(operation, all_items or [], schemes)
+        # The first of those that are equally common.
+        chosen.append(max(items, key=lambda item: (bool(item), counts[item]), default=()))
+    return chosen
+
+
+def _is_supported(requirement: Requirement, schemes: Mapping[str, Cursor]) -> bool:
+    kinds = [_kind(schemes[name]) if name in schemes else None for name in requirement]
+    return None not in kinds and sum(kind in _AUTHENTICATIONS for kind in kinds) <= 1
+
+
+def _kind(scheme: Cursor) -> str | None:
+    """Return the type of a supported scheme, or None."""
+    kind = scheme.text("type")
+    if kind == "http":
+        kind = (scheme.text("scheme") or "").lower()
+    if kind == "apiKey":
+        key, in_ = scheme.text("name"), scheme.text("in")
+        return kind if key and in_ in _KEY_NAMES and _KEY_NAMES[in_].fullmatch(key) else None
+    return kind if kind in _AUTHENTICATIONS else None
+
+
+def _warn_unsupported(operation: Cursor, accepted: Sequence[Requirement], schemes: Mapping[str, Cursor]) -> None:
+    for name in dict.fromkeys(name for requirement in accepted for name in requirement):
+        scheme = schemes.get(name)
+        if scheme is not None and _kind(scheme) is None:
+            if scheme.text("type") == "apiKey":
+                scheme.warn("an API key needs an 'in' (header, query or cookie), and a 'name' for it; skipped")
+            else:
+                known = "known: basic, digest, bearer, apiKey, oauth2 and openIdConnect"
+                kind = scheme.text("scheme") if scheme.text("type") == "http" else scheme.text("type")
+                scheme.warn(f"authentication '{kind}' is not supported; skipped ({known})")
+    alternatives = " or ".join(" and ".join(requirement) for requirement in accepted if requirement)
+    (operation.get("security") or operation).warn(f"no credentials are sent, as {alternatives} is not supported")
+
+
+class CredentialsBuilder:
+    """Builds the credentials of an API; `prefix` starts the names of their secrets.
+
+    Secrets of the schemes in `main` have no more in their names, those of others have the scheme's name.
+    """
+
+    def __init__(
+        self, schemes: Mapping[str, Cursor], prefix: str, main: Requirement, holders: Sequence[Cursor]
+    ) -> None:
+        self._schemes = schemes
+        self._prefix = prefix
+        self._main = main
+        self._scopes = [_scopes(holder) for holder in holders]
+        self._names: dict[tuple[str, str], str] = {}
+        self._authentication: dict[str, Any] | None = None
+        self._constants: list[Parameter] = []
+        self._variables: list[str] = []
+
+    def credentials(self, requirement: Requirement) -> Credentials:
+        """Return the credentials for a supported requirement."""
+        self._authentication, self._constants, self._variables = None, [], []
+        # An authentication comes first, as a key would take its place.
+        for name in sorted(requirement, key=lambda name: _kind(self._schemes[name]) == "apiKey"):
+            self._add(name, self._schemes[name])
+        return Credentials(self._authentication, tuple(self._constants), tuple(self._variables))
+
+    def _add(self, name: str, scheme: Cursor) -> None:
+        kind = _kind(scheme)
+        if kind == "apiKey":
+            self._add_key(name, scheme)
+        elif kind in ("basic", "digest"):
+            username, password = self._secret(name, "USERNAME"), self._secret(name, "PASSWORD")
+            self._authentication = {"type": kind, "username": username, "password": password}
+        elif kind == "oauth2" and (url := _token_url(scheme)) is not None:
+            self._authentication = self._client(name, url)
+        else:
+            self._authentication = {"type": "bearer", "token": self._secret(name, "TOKEN")}
+            if kind != "bearer":
+                scheme.warn(
+                    f"the token is not requested from the authorization server; set it as {self._variables[-1]}"
+                )
+
+    def _client(self, name: str, url: str) -> dict[str, Any]:
+        scopes = list(dict.fromkeys(scope for item in self._scopes for scope in item.get(name, ())))
+        return {
+            "type": "oauth2",
+            "tokenEndpoint": url,
+            **({"scopes": scopes} if scopes else {}),
+            "x-client": {"id": self._secret(name, "CLIENT_ID"), "secret": self._secret(name, "CLIENT_SECRET")},
+        }
+
+    def _add_key(self, name: str, scheme: Cursor) -> None:
+        key, in_ = scheme.text("name") or "", scheme.text("in") or ""
+        if in_ != "cookie" and self._authentication is None:
+            secret = self._secret(name, "API_KEY")
+            self._authentication = {"type": "apikey", "key": key, "value": secret, "placement": in_}
+        else:
+            self._constants.append(Parameter(key, in_, value=self._secret(name, variable(name), is_own=True)))
+
+    def _secret(self, scheme: str, name: str, *, is_own: bool = False) -> str:
+        parts = (self._prefix, name) if is_own or scheme in self._main else (self._prefix, variable(scheme), name)
+        base = "_".join(parts)
+        taken = {taken for key, taken in self._names.items() if key != (scheme, name)}
+        full, number = base, 2
+        while full in taken:
+            full, number = f"{base}_{number}", number + 1
+        self._names[scheme, name] = full
+        self._variables.append(full)
+        return "{{" + f"{BIND}.{full}" + "}}"
 
 
 def _scopes(holder: Cursor) -> Mapping[str, Sequence[str]]:
@@ -57,92 +165,6 @@ def _scopes(holder: Cursor) -> Mapping[str, Sequence[str]]:
     return scopes_by_scheme
 
 
-def _most_common(requirements: Sequence[list[Requirement] | None]) -> list[Requirement]:
-    counted = Counter(tuple(item) for item in requirements if item and any(item))
-    return list(counted.most_common(1)[0][0]) if counted else []
-
-
-def _warn_if_different(operation: Cursor, accepted: Sequence[Requirement], required: Requirement) -> None:
-    if required in accepted or (not accepted and not required) or (() in accepted and not required):
-        return
-    cursor = operation.get("security") or operation
-    if any(accepted):
-        alternatives_text = " or ".join(" and ".join(requirement) for requirement in accepted if requirement)
-        cursor.warn(
-            f"it requires other authentication ({alternatives_text}) than is sent ({' and '.join(required) or 'none'})"
-        )
-    else:
-        cursor.warn(f"it requires no authentication, but is sent that of the others ({' and '.join(required)})")
-
-
-class _CredentialsBuilder:
-    """Builds the credentials of an API; `prefix` starts the names of its secrets."""
-
-    def __init__(
-        self, schemes: Mapping[str, Cursor], prefix: str, scopes: Sequence[Mapping[str, Sequence[str]]]
-    ) -> None:
-        self._schemes = schemes
-        self._prefix = prefix
-        self._scopes = scopes
-        self._authentication: dict[str, Any] | None = None
-        self._constants: list[Parameter] = []
-        self._variables: list[str] = []
-
-    def credentials(self, required: Requirement) -> Credentials:
-        for name in required:
-            self._add(name, self._schemes[name])
-        return Credentials(self._authentication, tuple(self._constants), tuple(self._variables))
-
-    def _add(self, name: str, scheme: Cursor) -> None:
-        type_name = scheme.text("type")
-        if type_name == "apiKey":
-            self._add_key(name, scheme)
-        elif self._authentication is not None:
-            scheme.warn("only one authentication can be combined with API keys; skipped")
-        else:
-            self._authentication = self._declared(name, type_name, scheme)
-
-    def _declared(self, name: str, type_name: str | None, scheme: Cursor) -> dict[str, Any] | None:
-        scheme_type = (scheme.text("scheme") or "").lower() if type_name == "http" else type_name
-        if scheme_type in ("basic", "digest"):
-            return {"type": scheme_type, "username": self._secret("USERNAME"), "password": self._secret("PASSWORD")}
-        if scheme_type == "bearer":
-            return {"type": "bearer", "token": self._secret("TOKEN")}
-        if scheme_type == "oauth2" and (url := _token_url(scheme)) is not None:
-            return self._client(name, url)
-        if scheme_type in ("oauth2", "openIdConnect"):
-            secret = self._secret("TOKEN")
-            scheme.warn(f"the token is not requested from the authorization server; set it as {self._variables[-1]}")
-            return {"type": "bearer", "token": secret}
-        known = "known: basic, digest, bearer, apiKey, oauth2 and openIdConnect"
-        scheme.warn(f"authentication '{scheme_type}' is not supported; skipped ({known})")
-        return None
-
-    def _client(self, name: str, url: str) -> dict[str, Any]:
-        scopes = list(dict.fromkeys(scope for item in self._scopes for scope in item.get(name, ())))
-        return {
-            "type": "oauth2",
-            "tokenEndpoint": url,
-            **({"scopes": scopes} if scopes else {}),
-            "x-client": {"id": self._secret("CLIENT_ID"), "secret": self._secret("CLIENT_SECRET")},
-        }
-
-    def _add_key(self, name: str, scheme: Cursor) -> None:
-        key, in_ = scheme.text("name"), scheme.text("in")
-        if key is None or in_ not in _KEY_NAMES or not _KEY_NAMES[in_].fullmatch(key):
-            scheme.warn("an API key needs an 'in' (header, query or cookie), and a 'name' for it; skipped")
-        elif in_ != "cookie" and self._authentication is None:
-            secret = self._secret("API_KEY")
-            self._authentication = {"type": "apikey", "key": key, "value": secret, "placement": in_}
-        else:
-            self._constants.append(Parameter(key, in_, value=self._secret(variable(name))))
-
-    def _secret(self, name: str) -> str:
-        full = f"{self._prefix}_{name}"
-        self._variables.append(full)
-        return "{{" + f"{BIND}.{full}" + "}}"
-
-
 def _token_url(scheme: Cursor) -> str | None:
     """Return the token endpoint of the client credentials flow if it is https, else None."""
     flows = scheme.mapping("flows")
@@ -151,7 +173,7 @@ def _token_url(scheme: Cursor) -> str | None:
     return url if url and url.startswith("https://") and "{" not in url else None
 
 
-def scheme_entries(holder: Cursor | None, key: str) -> dict[str, Any]:
+def scheme_entries(holder: Cursor | None, key: str) -> dict[str, Cursor]:
     """Return the security schemes at a key, by name."""
     return (
         {} if holder is None else {name: cursor for name, cursor in holder.named(key) if isinstance(cursor.value, dict)}

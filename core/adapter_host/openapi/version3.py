@@ -1,53 +1,66 @@
-"""The parts specific to OpenAPI 3.0 and 3.1."""
+"""The parts specific to OpenAPI 3.0, 3.1 and 3.2."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
-from urllib.parse import urljoin
+from dataclasses import replace
 
 from adapter_host.http_syntax import bare_media_type
 
 from .documents import Cursor
-from .inputs import choose_media_type, form_body, form_from_schema, parameter, whole_body
+from .forms import form_body, form_text
+from .inputs import choose_media_type, input_name, parameter, whole_body
+from .json_schema import SchemaConverter
 from .media import FORM, MULTIPART, is_media_type
 from .model import Body, Parameter, Response
-from .names import BASE
 from .responses import ResponseMedia, make_response, success_response
 from .schemas import fields
 from .security import scheme_entries
-
-_LONGEST_URL: Final = 2000
+from .servers import Servers
+from .styles import style_keys
+from .values import describe_values
 
 
 class Version3:
-    """Reads documents of `openapi: 3.x`."""
+    """Reads documents of `openapi: 3.x`; schemas of 3.0 have a dialect of their own."""
 
-    def __init__(self, root: Cursor) -> None:
+    methods: tuple[str, ...] = ("query",)
+
+    def __init__(self, root: Cursor, version: str) -> None:
+        self.converter = SchemaConverter(extends_references=not version.startswith("3.0"))
         self._root = root
+        self._servers = Servers(root)
 
-    def base(self) -> str | None:
-        """Return the URL of the first valid server; warn about the others."""
-        servers = list(self._root.elements("servers"))
-        urls = [url for server in servers if (url := _server_url(server, self._root.document.name))]
-        for server in servers[1:] if urls else ():
-            server.warn(f"only the first server is used, {urls[0]} (override with --base-uri)")
-        return urls[0] if urls else None
+    def base(self, item: Cursor, operation: Cursor) -> str:
+        """Return the base URL of an operation."""
+        return self._servers.base(item, operation)
 
     def schemes(self) -> dict[str, Cursor]:
         """Return the security schemes by name."""
         return scheme_entries(self._root.mapping("components"), "securitySchemes")
 
-    def parameter(self, cursor: Cursor) -> Parameter | None:
-        """Return a parameter; None if it is unsupported."""
-        schema = cursor.get("schema")
-        if schema is None:
-            content = next(cursor.named("content"), None)
-            schema = content[1].get("schema") if content else None
-        result = parameter(cursor, schema, commas=_is_comma_separated(cursor))
-        if result is not None:
-            _check_style(cursor, result)
-        return result
+    def parameters(self, cursor: Cursor) -> list[Parameter]:
+        """Return a parameter, or those of a whole query string; none if it is unsupported."""
+        schema = _schema_of(cursor)
+        if cursor.value.get("in") == "querystring":
+            return self._query_string(cursor, schema)
+        values = describe_values(schema, self.converter)
+        in_ = cursor.value.get("in")
+        wire = style_keys(cursor, in_, values.type) if isinstance(in_, str) else {}
+        extra = {"deprecated": True} if cursor.flag("deprecated") else {}
+        found = parameter(cursor, values, wire=wire, extra=extra)
+        return [] if found is None else [found]
+
+    def _query_string(self, cursor: Cursor, schema: Cursor | None) -> list[Parameter]:
+        """Return the parameters of a form that is the query (OpenAPI 3.2, `in: querystring`)."""
+        if FORM not in map(bare_media_type, cursor.value.get("content") or ()) or schema is None:
+            cursor.warn(f"a query string is supported as {FORM} only; skipped")
+            return []
+        form = form_body(fields(schema.documents.resolve(schema)), FORM, [], self.converter, lambda _: None)
+        return [
+            replace(each.input, name=input_name(each.name), in_="query", wire=_wire_name(each.name))
+            for each in form.fields
+        ]
 
     def body(self, operation: Cursor, declared: Sequence[Cursor], parameters: Sequence[Parameter]) -> Body | None:
         """Return the request's body."""
@@ -57,21 +70,43 @@ class Version3:
             return None
         media_type = choose_media_type(list(media), cursor)
         entry = media[media_type]
-        schema = entry.get("schema")
-        if media_type == MULTIPART:
-            return form_body([(f, _part_media_type(entry, f.name)) for f in fields(schema)], media_type, parameters)
-        if media_type == FORM:
-            return form_from_schema(schema, media_type, parameters)
-        return whole_body(cursor, schema, media_type)
+        if media_type in (FORM, MULTIPART):
+            return self._form(entry, media_type, parameters)
+        return whole_body(cursor, _raw_schema(entry), media_type, self.converter)
+
+    def _form(self, entry: Cursor, media_type: str, parameters: Sequence[Parameter]) -> Body:
+        encodings = entry.mapping("encoding")
+
+        def encoding_of(name: str) -> Cursor | None:
+            return encodings.mapping(name) if encodings else None
+
+        form = form_body(fields(entry.get("schema")), media_type, parameters, self.converter, encoding_of)
+        return form if form.fields or media_type == MULTIPART else form_text(entry)
 
     def response(self, operation: Cursor) -> Response:
         """Return the response to a successful request."""
         success = success_response(operation)
         if success is None:
-            return Response()
+            return make_response(200, [], self.converter)
         status, response = success
-        media = [ResponseMedia(name, entry.get("schema"), entry) for name, entry in _content(response)]
-        return make_response(status, media)
+        media = [ResponseMedia(name, _raw_schema(entry), entry) for name, entry in _content(response)]
+        return make_response(status, media, self.converter)
+
+
+def _raw_schema(holder: Cursor) -> Cursor | None:
+    """Return the schema of a parameter or a media type, its references not followed; `itemSchema` is of a stream."""
+    return holder.raw("schema") if "schema" in holder.value else None
+
+
+def _schema_of(parameter: Cursor) -> Cursor | None:
+    if "schema" in parameter.value:
+        return parameter.raw("schema")
+    content = next(parameter.named("content"), None)
+    return _raw_schema(content[1]) if content and isinstance(content[1].value, dict) else None
+
+
+def _wire_name(name: str) -> dict[str, str]:
+    return {} if input_name(name) == name else {"x-name": name}
 
 
 def _content(cursor: Cursor) -> Iterator[tuple[str, Cursor]]:
@@ -82,39 +117,3 @@ def _content(cursor: Cursor) -> Iterator[tuple[str, Cursor]]:
             entry.warn("not a media type; skipped")
         else:
             yield media_type, entry
-
-
-def _is_comma_separated(cursor: Cursor) -> bool:
-    style = cursor.value.get("style") or ("form" if cursor.value.get("in") in ("query", "cookie") else "simple")
-    return style == "form" and cursor.value.get("explode") is False
-
-
-def _check_style(cursor: Cursor, parameter: Parameter) -> None:
-    style = cursor.value.get("style")
-    default_style = {"query": "form", "cookie": "form"}.get(parameter.in_, "simple")
-    if style is not None and style != default_style:
-        cursor.warn(f"style '{style}' is not supported; arrays are repeated or joined by commas, objects are JSON")
-    elif parameter.type == "object" and "content" not in cursor.value:
-        cursor.warn("an object is sent as JSON, not in the parameter's style")
-
-
-def _part_media_type(entry: Cursor, name: str) -> str | None:
-    encodings = entry.mapping("encoding")
-    encoding = encodings.mapping(name) if encodings else None
-    content_type = encoding.text("contentType") if encoding else None
-    return bare_media_type(content_type.partition(",")[0]) if content_type else None
-
-
-def _server_url(server: Cursor, document: str) -> str | None:
-    url = server.text("url") if isinstance(server.value, dict) else None
-    if url is None:
-        return None
-    for name, variable in server.named("variables"):
-        default: Any = variable.value.get("default") if isinstance(variable.value, dict) else None
-        if default is not None and len(url) <= _LONGEST_URL:
-            url = url.replace("{" + name + "}", str(default)[:_LONGEST_URL])
-    absolute = urljoin(document, url) if document.startswith(("http://", "https://")) else url
-    if len(url) <= _LONGEST_URL and BASE.fullmatch(absolute):
-        return absolute
-    server.warn(f"'{url[:_LONGEST_URL]}' is not an http or https URL; skipped")
-    return None
