@@ -130,6 +130,8 @@ if TYPE_CHECKING:
     from .plugin.manager import Plugins as Plugins
     from .plugin.step_type import StepType as StepType
     from .regular_files import read_regular_file as read_regular_file
+    from .schemas.portable.names import NameMap as NameMap
+    from .schemas.portable.render import portable_schema as portable_schema
     from .schemas.schema import Schema as Schema
     from .schemas.violations import Violation as Violation
     from .schemas.wording import describe_place as describe_place
@@ -231,6 +233,8 @@ _EXPORTS = {
     "plugin.manager": ("PluginInfo", "Plugins"),
     "plugin.step_type": ("StepType",),
     "regular_files": ("read_regular_file",),
+    "schemas.portable.names": ("NameMap",),
+    "schemas.portable.render": ("portable_schema",),
     "schemas.schema": ("Schema",),
     "schemas.violations": ("Violation",),
     "schemas.wording": ("describe_place",),

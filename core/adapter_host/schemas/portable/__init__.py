@@ -1,0 +1,1 @@
+"""Schemas in the form that the APIs of model providers, and the clients on them, accept."""
