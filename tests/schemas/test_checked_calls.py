@@ -255,7 +255,7 @@ async def test_exposed_input_takes_the_schema_of_the_consumed_one_unless_it_has_
         tool("whole", call="api.create", inputParameters=[given("body", "body", description="The order")]),
         tool("own", call="api.create", inputParameters=[own]),
     ]
-    async with offering(CREATE, tools=tools, schemas=SCHEMAS) as offered:
+    async with offering(CREATE, tools=tools, schemas=SCHEMAS, exposer={"x-schema-profile": "full"}) as offered:
         listed = await offered.tools()
         assert (await offered.tool("whole", {"body": {}})).text.splitlines() == [
             "body.customer is required",
@@ -274,7 +274,7 @@ async def test_null_is_a_value_where_the_schema_allows_it() -> None:
         given("any", "body", **{"x-schema": {"anyOf": [{"type": "object"}, {"type": "null"}]}}),
     ]
     consumed = resource("/all", operation("all", "POST", inputParameters=inputs))
-    async with offering(consumed, tools=[tool("all", call="api.all")]) as offered:
+    async with offering(consumed, tools=[tool("all", call="api.all")], exposer={"x-schema-profile": "full"}) as offered:
         listed = (await offered.tools())["all"]["inputSchema"]["properties"]
         assert listed["note"] == {"type": ["string", "null"], "maxLength": 3}
         assert listed["any"] == {"anyOf": [{"type": "object"}, {"type": "null"}]}

@@ -156,7 +156,7 @@ async def test_output_with_schemas_in_it() -> None:
     outputs = [{"type": "object", "properties": {"id": {"type": "integer", "mapping": "$.id"}, "lines": line}}]
     schemas = {"Line": {"type": "object", "properties": {"next": {"$ref": "#/x-schemas/Line"}}}}
     tools = [tool(call="api.a", outputParameters=outputs)]
-    async with offering(CONSUMED, tools=tools, schemas=schemas) as offered:
+    async with offering(CONSUMED, tools=tools, schemas=schemas, exposer={"x-schema-profile": "full"}) as offered:
         offered.respond_with({"id": 1, "lines": [{"next": {}}]})
         listed = (await offered.tools())["do"]["outputSchema"]
         result = await offered.tool("do")

@@ -134,7 +134,10 @@ class McpPromptSpec(Model):
 
 
 class McpConfig(HttpExposerConfig):
-    """An entry of `exposes` with `type: mcp`; `port` is required over HTTP."""
+    """An entry of `exposes` with `type: mcp`; `port` is required over HTTP.
+
+    `x_schema_profile` is the form of tools' names and schemas; model providers' APIs accept `portable` ones.
+    """
 
     transport: Literal["http", "stdio"] = "http"
     port: int = Field(0, ge=0, le=65535)
@@ -146,6 +149,7 @@ class McpConfig(HttpExposerConfig):
     cache_scope: Literal["public", "private"] = "private"
     x_results: Results = Field("both", alias="x-results")
     x_convert_texts: bool = Field(True, alias="x-convert-texts")
+    x_schema_profile: Literal["portable", "full"] = Field("portable", alias="x-schema-profile")
 
     @property
     def binary_limit(self) -> int | None:
@@ -155,6 +159,11 @@ class McpConfig(HttpExposerConfig):
     def converts_texts(self) -> bool:
         return self.x_convert_texts
 
+    @property
+    def is_portable(self) -> bool:
+        """True with `x-schema-profile: portable`."""
+        return self.x_schema_profile == "portable"
+
     def named_operations(self) -> list[tuple[str, OperationSpec]]:
         """Return the tools by their names as clients see them; resources and prompts are named separately in MCP."""
-        return [(name, spec) for spec, name in unique_names(self.tools)]
+        return [(name, spec) for spec, name in unique_names(self.tools, self.is_portable)]

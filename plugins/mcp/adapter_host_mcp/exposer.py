@@ -49,7 +49,7 @@ class McpExposer(HttpExposer[McpConfig]):
 
     def __init__(self, config: McpConfig, operations: Operations, context: BuildContext) -> None:
         super().__init__(config, operations, context)
-        self.tools = prepare_tools(config.tools, operations, context, config.x_results)
+        self.tools = prepare_tools(config, operations, context)
         self.resources = prepare_resources(config.resources, operations, context)
         self.prompts = prepare_prompts(config.prompts, context)
         self._check_port()

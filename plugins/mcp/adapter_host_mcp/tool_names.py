@@ -12,21 +12,23 @@ MAX_LENGTH: Final = 64
 """MCP allows 128 characters, APIs of model providers often only 64."""
 
 LEGAL: Final = re.compile(rf"[A-Za-z0-9_.-]{{1,{MAX_LENGTH}}}")
+PORTABLE: Final = re.compile(rf"[A-Za-z_][A-Za-z0-9_-]{{0,{MAX_LENGTH - 1}}}")
+"""OpenAI and Anthropic allow no dot; Gemini requires a letter or an underscore at the start."""
+
 _ILLEGAL: Final = re.compile(r"[^A-Za-z0-9_.-]+")
+_UNPORTABLE: Final = re.compile(r"[^A-Za-z0-9_-]+")
 
 SpecT = TypeVar("SpecT", bound=OperationSpec)
 
 
-def unique_names(specs: Sequence[SpecT]) -> Iterator[tuple[SpecT, str]]:
+def unique_names(specs: Sequence[SpecT], is_portable: bool) -> Iterator[tuple[SpecT, str]]:
     """Yield each tool with its name, in the document's order."""
     # A declared name is reserved: no name that is generated for another tool may equal it.
     declared = {spec.name for spec in specs}
     used: set[str] = set()
     for spec in specs:
         preferred = spec.name or (spec.ref or spec.call or "tool").rpartition(".")[2]
-        legal = (
-            preferred if LEGAL.fullmatch(preferred) else _ILLEGAL.sub("-", preferred).strip("-")[:MAX_LENGTH] or "tool"
-        )
+        legal = _portable(preferred) if is_portable else _legal(preferred)
         name = next(
             candidate
             for candidate in _candidates(legal)
@@ -34,6 +36,17 @@ def unique_names(specs: Sequence[SpecT]) -> Iterator[tuple[SpecT, str]]:
         )
         used.add(name)
         yield spec, name
+
+
+def _legal(preferred: str) -> str:
+    return preferred if LEGAL.fullmatch(preferred) else _ILLEGAL.sub("-", preferred).strip("-")[:MAX_LENGTH] or "tool"
+
+
+def _portable(preferred: str) -> str:
+    if PORTABLE.fullmatch(preferred):
+        return preferred
+    legal = _UNPORTABLE.sub("-", preferred).strip("-") or "tool"
+    return (legal if PORTABLE.match(legal) else f"_{legal}")[:MAX_LENGTH]
 
 
 def _candidates(legal: str) -> Iterator[str]:
@@ -45,10 +58,16 @@ def _candidates(legal: str) -> Iterator[str]:
         number += 1
 
 
-def rename_message(declared: str, name: str) -> str:
+def rename_message(declared: str, name: str, is_portable: bool) -> str:
     """Return the warning for a renamed tool."""
     if not LEGAL.fullmatch(declared):
-        reason = f"use at most {MAX_LENGTH} letters, digits, '_', '-' and '.'"
+        allowed = "'_' and '-'" if is_portable else "'_', '-' and '.'"
+        reason = f"use at most {MAX_LENGTH} letters, digits, {allowed}"
+    elif is_portable and not PORTABLE.fullmatch(declared):
+        reason = (
+            "providers of models allow only letters, digits, '_' and '-', with a letter or '_' first; rename the tool, "
+            "or set 'x-schema-profile: full'"
+        )
     else:
         reason = "another tool of this exposer has the same name"
     return f"tool '{declared}' is renamed to '{name}'; {reason}"

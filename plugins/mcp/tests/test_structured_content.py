@@ -85,7 +85,7 @@ def build(unit: Mapping[str, Any], response: Any) -> Tool:
     assert isinstance(exposer, McpExposer)
     body = response if isinstance(response, bytes) else None
     Running(host).fake("stock").responses["get"] = lambda _: Result(body=body, data=response)
-    return prepare_tools(exposer.config.tools, exposer.operations, exposer.context)["do"]
+    return prepare_tools(exposer.config, exposer.operations, exposer.context)["do"]
 
 
 @settings(max_examples=400, deadline=None)

@@ -28,7 +28,8 @@ from adapter_host import Arguments, Host, Operations, Plugins, ProblemsError, Re
 from adapter_host.testing import FakePlugin, running
 from adapter_host_mcp.exposer import McpExposer
 
-LEGAL = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+PORTABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
+FULL = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 def host_document(*tools: Mapping[str, Any], **exposed: Any) -> dict[str, Any]:
@@ -66,7 +67,8 @@ def tool_names(built: Host) -> list[str]:
 @pytest.mark.parametrize(
     ("declared", "expected"),
     [
-        (["get", "Get", "get.v2", "get_it", "g" * 64], ["get", "Get", "get.v2", "get_it", "g" * 64]),
+        (["get", "Get", "get-v2", "get_it", "g" * 64], ["get", "Get", "get-v2", "get_it", "g" * 64]),
+        (["get.v2", "get-v2", "2nd", "-a"], ["get-v2-2", "get-v2", "_2nd", "a"]),
         (["get", "get", "get"], ["get", "get-2", "get-3"]),
         (["get", "get", "get-2"], ["get", "get-3", "get-2"]),
         (["get item", "get/item"], ["get-item", "get-item-2"]),
@@ -83,17 +85,17 @@ def test_tool_names_become_legal_and_unique(declared: list[str | None], expected
 @settings(max_examples=50)
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), max_size=70), max_size=6))
 def test_any_tool_names_become_legal_and_unique(declared: list[str]) -> None:
-    expected = tool_names(host(*map(tool, declared)))
-    assert len(set(expected)) == len(expected) == len(declared)
-    assert all(LEGAL.fullmatch(name) for name in expected)
-    assert all(expected[declared.index(name)] == name for name in declared if LEGAL.fullmatch(name))
+    for profile, legal in (("portable", PORTABLE), ("full", FULL)):
+        expected = tool_names(host(*map(tool, declared), port=0, **{"x-schema-profile": profile}))
+        assert len(set(expected)) == len(expected) == len(declared)
+        assert all(legal.fullmatch(name) for name in expected)
+        assert all(expected[declared.index(name)] == name for name in declared if legal.fullmatch(name))
 
 
 def test_warnings_for_renamed_tools(snapshot: SnapshotAssertion) -> None:
-    warnings = host(tool("get"), tool("get"), tool("a b")).warnings
+    warnings = host(tool("get"), tool("get"), tool("a b"), tool("a.b")).warnings
     assert [(warning.code, warning.message.partition(": ")[0]) for warning in warnings] == [
-        ("renamed-tool", "capability.exposes.0.tools.1.name"),
-        ("renamed-tool", "capability.exposes.0.tools.2.name"),
+        ("renamed-tool", f"capability.exposes.0.tools.{index}.name") for index in (1, 2, 3)
     ]
     assert [warning.message for warning in warnings] == snapshot
 
@@ -147,13 +149,13 @@ def test_usage_is_a_client_configuration(authentication: dict[str, str] | None, 
     assert json.loads(built.usage("http://127.0.0.1:9090/mcp")) == {"mcpServers": {"shop": server}}
 
 
-def with_output(schema: Mapping[str, Any], data: Any) -> McpExposer:
+def with_output(schema: Mapping[str, Any], data: Any, **exposed: Any) -> McpExposer:
     """Build the exposer of one tool with this output schema and result."""
 
     async def call(_: Arguments) -> Result:
         return Result(data=data)
 
-    built = exposer_of(host(tool()))
+    built = exposer_of(host(tool(), port=0, **exposed))
     operations = [replace(operation, output_schema=schema, call=call) for operation in built.operations.values()]
     return McpExposer(built.config, Operations(operations), built.context)
 
@@ -171,7 +173,7 @@ async def test_limits_of_inputs_are_checked_and_described() -> None:
         (listed,) = (await client.list_tools()).tools
         assert listed.input_schema["properties"] == {
             "size": {"type": "string", "enum": ["s", "l"]},
-            "count": {"type": "integer", "enum": [2, 4]},
+            "count": {"type": "integer", "description": "One of 2, 4.", "minimum": 2, "maximum": 4},
             "note": {"type": "string", "minLength": 2, "maxLength": 4},
         }
         assert not (await client.call_tool("get-item", {"size": "l", "count": 4, "note": "abcd"})).is_error
@@ -212,7 +214,7 @@ async def test_object_output_schema_is_unchanged() -> None:
 
 
 def test_unrepresentable_tool_fails_at_build(snapshot: SnapshotAssertion) -> None:
-    built = with_output({"type": "object", "properties": 7}, {})
+    built = with_output({"type": "object", "properties": 7}, {}, **{"x-schema-profile": "full"})
     with pytest.raises(StartError) as caught:
         built.build_app()
     assert str(caught.value) == snapshot

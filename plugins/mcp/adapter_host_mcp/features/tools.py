@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Final
 from urllib.parse import quote
 
-from adapter_host import ArgumentError, Arguments, BuildContext, Input, Operation, Operations, Semantics, describe_place
-from adapter_host_mcp.config import McpHints, McpToolSpec, Results
+from adapter_host import (
+    ArgumentError,
+    Arguments,
+    BuildContext,
+    Input,
+    NameMap,
+    Operation,
+    Operations,
+    Semantics,
+    describe_place,
+    portable_schema,
+)
+from adapter_host_mcp.config import McpConfig, McpHints, McpToolSpec, Results
 from adapter_host_mcp.tool_names import rename_message, unique_names
 
 from .output_schema import Conform, FindViolation, compile_conformer, compile_schema
@@ -23,13 +35,13 @@ _HINTS: Final = {
 _OBJECT_TYPES: Final = ("object", ["object", "null"])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Tool:
     """An operation as a tool.
 
     `blob_uri` is the prefix of the URIs of embedded resources; `headers` are the inputs that come from headers of the
     HTTP request instead of the arguments. A result holds events up to `event_limit` bytes. `results` is whether
-    they are text, structured content or both.
+    they are text, structured content or both. Model providers' APIs accept the schemas of tools that are portable.
     """
 
     name: str
@@ -38,13 +50,18 @@ class Tool:
     annotations: Mapping[str, Any]
     blob_uri: str
     headers: tuple[Input, ...] = ()
-    find_violation: FindViolation | None = None
-    conform: Conform | None = None
     results: Results = "both"
     event_limit: int = 10 * 2**20
+    is_portable: bool = True
+    converts_texts: bool = True
 
     def arguments(self, arguments: Arguments, headers: Mapping[str, str]) -> Arguments:
-        """Merge arguments and header inputs; raise `ArgumentError` when an argument has the name of a header input."""
+        """Merge arguments, with their declared names, and header inputs.
+
+        Raise `ArgumentError` when an argument has the name of a header input.
+        """
+        if self.names is not None:
+            arguments = self.names.restore(arguments, reads_texts=self.converts_texts)
         if not self.headers:
             return arguments
         values = {}
@@ -61,10 +78,20 @@ class Tool:
         path = self.find_violation(output) if self.find_violation is not None else None
         return None if path is None else f"the result violates the output schema at ${path}"
 
+    @cached_property
+    def find_violation(self) -> FindViolation | None:
+        """The check of results against the declared schema; None without one."""
+        return _find_violation(self.operation)
+
+    @cached_property
+    def conform(self) -> Conform | None:
+        """The function that makes results meet the output schema; None without one."""
+        return None if self.output_schema is None else compile_conformer(self.output_schema)
+
     @property
     def returns_object(self) -> bool:
         """True if the output schema is that of an object, or of null in its place."""
-        schema = self.operation.output_schema
+        schema = self.output_schema
         return schema is not None and schema.get("type") in _OBJECT_TYPES
 
     def wraps_output(self, *, allow_any_json: bool) -> bool:
@@ -72,10 +99,11 @@ class Tool:
 
         The handshake revisions allow only objects. SDKs omit null, or take it for absent structured content.
         """
-        schema = self.operation.output_schema
+        schema = self.output_schema
         if schema is None or self.returns_object:
             return False
-        return not allow_any_json or "null" in schema.get("type", ())
+        alternatives = [schema, *schema.get("anyOf", ())]
+        return not allow_any_json or any("null" in each.get("type", ()) for each in alternatives)
 
     def definition(self, *, allow_any_json: bool) -> dict[str, Any]:
         """Return the entry for `tools/list`; with `allow_any_json` its output may be any JSON."""
@@ -83,21 +111,38 @@ class Tool:
             "name": self.name,
             "title": self.title,
             "description": self.operation.description,
-            "inputSchema": self._input_schema(),
-            "outputSchema": self._output_schema(allow_any_json),
+            "inputSchema": self.input_schema,
+            "outputSchema": self._listed_output_schema(allow_any_json),
             "annotations": self.annotations or None,
         }
         return {key: value for key, value in members.items() if value is not None}
 
-    def _input_schema(self) -> Mapping[str, Any]:
+    @cached_property
+    def input_schema(self) -> Mapping[str, Any]:
+        """The schema of the arguments that clients see."""
+        return portable_schema(self._full_input_schema) if self.is_portable else self._full_input_schema
+
+    @cached_property
+    def output_schema(self) -> Mapping[str, Any] | None:
+        """The schema of results that clients see, not wrapped; None without one."""
+        schema = self.operation.output_schema
+        return portable_schema(schema, is_output=True) if schema is not None and self.is_portable else schema
+
+    @cached_property
+    def names(self) -> NameMap | None:
+        """The declared names of renamed properties of the arguments; None if no name is changed."""
+        return NameMap.of(self._full_input_schema) if self.is_portable else None
+
+    @cached_property
+    def _full_input_schema(self) -> Mapping[str, Any]:
         header_names = {header.name for header in self.headers}
         if not header_names:
             return self.operation.input_schema
         visible = tuple(item for item in self.operation.inputs if item.name not in header_names)
         return replace(self.operation, inputs=visible).input_schema
 
-    def _output_schema(self, allow_any_json: bool) -> Mapping[str, Any] | None:
-        schema = self.operation.output_schema
+    def _listed_output_schema(self, allow_any_json: bool) -> Mapping[str, Any] | None:
+        schema = self.output_schema
         if schema is None or self.results == "text":
             return None
         if self.returns_object:
@@ -109,20 +154,18 @@ class Tool:
         return {"type": "object", "properties": {"result": result}, "required": ["result"], **defs}
 
 
-def prepare_tools(
-    specs: Sequence[McpToolSpec], operations: Operations, context: BuildContext, results: Results = "both"
-) -> dict[str, Tool]:
+def prepare_tools(config: McpConfig, operations: Operations, context: BuildContext) -> dict[str, Tool]:
     """Build the tools by name, in the document's order, and warn about renamed ones."""
     tools = {}
-    for spec, name in unique_names(specs):
+    for spec, name in unique_names(config.tools, config.is_portable):
         if spec.name is not None and name != spec.name:
-            context.warn(rename_message(spec.name, name), spec, "name", code="renamed-tool")
+            context.warn(rename_message(spec.name, name, config.is_portable), spec, "name", code="renamed-tool")
         if spec in operations:
-            tools[name] = _build_tool(name, spec, operations[spec], context, results)
+            tools[name] = _build_tool(name, spec, operations[spec], context, config)
     return tools
 
 
-def _build_tool(name: str, spec: McpToolSpec, operation: Operation, context: BuildContext, results: Results) -> Tool:
+def _build_tool(name: str, spec: McpToolSpec, operation: Operation, context: BuildContext, config: McpConfig) -> Tool:
     header_names = {item.name for item in spec.input_parameters if item.in_ == "header"}
     return Tool(
         name=name,
@@ -131,9 +174,9 @@ def _build_tool(name: str, spec: McpToolSpec, operation: Operation, context: Bui
         annotations=_annotations(spec.label, spec.hints, operation.semantics),
         blob_uri=f"tool://{quote(context.namespace, safe='')}/{name}",
         headers=tuple(item for item in operation.inputs if item.name in header_names),
-        find_violation=_find_violation(operation),
-        conform=None if operation.output_schema is None else compile_conformer(operation.output_schema),
-        results=results,
+        results=config.x_results,
+        is_portable=config.is_portable,
+        converts_texts=config.converts_texts,
         event_limit=context.settings.response_limit,
     )
 
