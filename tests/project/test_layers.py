@@ -43,6 +43,7 @@ LATE_IMPORTS = {
     ("expressions/jsonpath.py", "_environment", "from .jsonpath_filters import FilterEnvironment"),
     ("expressions/jsonpath.py", "_full_getter", "from jsonpath import JSONPath, JSONPathError"),
     ("cli/__init__.py", "_module", "import_module"),
+    ("cli/tokens.py", "find_tokenizer", "import_module"),
     ("cli/serve/command.py", "_loop_factory", "import_module"),
     ("auth/oauth2/compiler.py", "_jwt_verifier", "import_module"),
 }

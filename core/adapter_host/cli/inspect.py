@@ -16,11 +16,15 @@ from .describe import document_summary, summary_lines
 from .escapes import escape, to_json
 from .options import add_format_option, add_skip_option, add_upstream_options, build_settings, check_namespaces
 from .table import printable
+from .tokens import find_tokenizer, tokens_lines, tokens_report, tool_costs
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument("file", metavar="FILE", help="capability file")
+    parser.add_argument(
+        "--tokens", action="store_true", help="show what the definition of each tool costs a model, in tokens"
+    )
     add_skip_option(parser)
     add_format_option(parser)
     add_upstream_options(parser)
@@ -30,6 +34,9 @@ def run(options: argparse.Namespace) -> int:
     """Show a capability as clients see it."""
     host = Host(options.file, settings=build_settings(options, skip_invalid=options.skip_invalid))
     check_namespaces(options, host.plans)
+    if options.tokens:
+        _show_tokens(host, options.format)
+        return 0
     listing = [_describe_plan(plan) for plan in host.plans]
     if options.format == "json":
         output = listing[0] if len(listing) == 1 else listing
@@ -37,6 +44,15 @@ def run(options: argparse.Namespace) -> int:
     else:
         print("\n\n".join("\n".join(map(escape, _lines(plan))) for plan in listing))
     return 0
+
+
+def _show_tokens(host: Host, output_format: str) -> None:
+    count, tokenizer = find_tokenizer()
+    costs = tool_costs(host.plans, count)
+    if output_format == "json":
+        print(to_json(tokens_report(costs, tokenizer), indent=True))
+    else:
+        print("\n".join(map(escape, tokens_lines(costs, tokenizer))))
 
 
 def _describe_plan(plan: Plan) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from adapter_host.cli import GC_WHILE_SERVING, UsageError
 from adapter_host.cli.escapes import escape
 from adapter_host.cli.logging import Log
 from adapter_host.cli.options import build_settings, check_namespaces
+from adapter_host.cli.tokens import expensive_exposers
 from adapter_host.document.messages import count_noun
 from adapter_host.errors import ProblemsError, StartError
 from adapter_host.host.host import Host
@@ -58,7 +59,7 @@ def _run(paths: Sequence[str], options: argparse.Namespace, log: Log, hang_up: H
         raise ProblemsError([*host.warnings, *(clash.problem for clash in clashes)])
     stdio_exposer = _find_stdio_exposer(host, required=options.stdio)
     check_namespaces(options, host.plans)
-    for problem in dict.fromkeys(host.warnings):
+    for problem in dict.fromkeys((*host.warnings, *expensive_exposers(host.plans))):
         print(escape(str(problem)), file=sys.stderr)
     ready = ReadyFile(options.ready_file)
     if options.workers > 1:
