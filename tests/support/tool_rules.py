@@ -32,6 +32,7 @@ KEYWORDS = {
 UNSHARED_SYNTAX = re.compile(r"\(\?(?!:)|\\[1-9]|\\[pPkAZzGhHKQEuUxcN]|\[\[:|[*+?}]\+|\\[-_ '\"#@:;,=<>!&%~`]")
 """Syntax of patterns that ECMA-262, Python or RE2 lack: lookaround, named groups, back references, properties."""
 
+LONGEST_DESCRIPTION = 1024
 DEEPEST = 10
 MOST_PARTS = 1_500
 
@@ -41,6 +42,8 @@ def tool_violations(tool: Mapping[str, Any]) -> list[str]:
     found = []
     if not TOOL_NAME.fullmatch(tool["name"]):
         found.append(f"the name {tool['name']!r}")
+    if len(tool.get("description", "")) > LONGEST_DESCRIPTION:
+        found.append(f"a description of {len(tool['description'])} characters")
     found += [f"inputSchema{violation}" for violation in input_violations(tool["inputSchema"])]
     if (output := tool.get("outputSchema")) is not None:
         found += [f"outputSchema{violation}" for violation in output_violations(output)]

@@ -100,6 +100,19 @@ def test_warnings_for_renamed_tools(snapshot: SnapshotAssertion) -> None:
     assert [warning.message for warning in warnings] == snapshot
 
 
+def test_long_descriptions_are_cut_with_a_warning() -> None:
+    longest, longer = "word " * 204 + "1234", "word " * 205
+    built = host(tool("longest", description=longest), tool("longer", description=longer), tool(description="x" * 1025))
+    described = [entry.details["description"] for entry in exposer_of(built).catalog()]
+    assert described == [longest, "word " * 203 + "word…", "x" * 1023 + "…"]
+    assert [(warning.code, warning.message.partition(": ")[0]) for warning in built.warnings] == [
+        ("long-description", f"capability.exposes.0.tools.{index}.description") for index in (1, 2)
+    ]
+    full = host(tool(description=longer), port=0, **{"x-schema-profile": "full"})
+    (entry,) = exposer_of(full).catalog()
+    assert (entry.details["description"], full.warnings) == (longer, ())
+
+
 def test_catalog_of_tools() -> None:
     (entry,) = exposer_of(host(tool(hints={"destructive": True, "idempotent": False}))).catalog()
     assert entry.details == {

@@ -32,6 +32,9 @@ _HINTS: Final = {
     "open_world": "openWorldHint",
 }
 
+LONGEST_DESCRIPTION: Final = 1024
+"""Characters that OpenAI's API allows in the description of a tool."""
+
 _OBJECT_TYPES: Final = ("object", ["object", "null"])
 
 
@@ -110,12 +113,21 @@ class Tool:
         members = {
             "name": self.name,
             "title": self.title,
-            "description": self.operation.description,
+            "description": self.description,
             "inputSchema": self.input_schema,
             "outputSchema": self._listed_output_schema(allow_any_json),
             "annotations": self.annotations or None,
         }
         return {key: value for key, value in members.items() if value is not None}
+
+    @cached_property
+    def description(self) -> str | None:
+        """The description that clients see."""
+        text = self.operation.description
+        if text is None or not self.is_portable or len(text) <= LONGEST_DESCRIPTION:
+            return text
+        start, _, _ = text[: LONGEST_DESCRIPTION - 1].rpartition(" ")
+        return f"{start or text[: LONGEST_DESCRIPTION - 1]}…"
 
     @cached_property
     def input_schema(self) -> Mapping[str, Any]:
@@ -161,7 +173,13 @@ def prepare_tools(config: McpConfig, operations: Operations, context: BuildConte
         if spec.name is not None and name != spec.name:
             context.warn(rename_message(spec.name, name, config.is_portable), spec, "name", code="renamed-tool")
         if spec in operations:
-            tools[name] = _build_tool(name, spec, operations[spec], context, config)
+            tool = tools[name] = _build_tool(name, spec, operations[spec], context, config)
+            if tool.description != tool.operation.description:
+                message = (
+                    f"the description of tool '{name}' has more than {LONGEST_DESCRIPTION} characters, and clients see "
+                    "only so many, because OpenAI's API allows no more; shorten it"
+                )
+                context.warn(message, spec, "description", code="long-description")
     return tools
 
 
