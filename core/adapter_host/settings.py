@@ -13,6 +13,8 @@ MEBIBYTE = 1024 * 1024
 class Settings:
     """Settings of a host. Times are in seconds, sizes in bytes.
 
+    `only` limits OpenAPI documents to operations with these tags and operationIds.
+
     `base_uris` is by consumer namespace, `ports` by exposer namespace (0 takes any free port). `environment` is the
     source of binds without a location; nothing else reads the process's environment. `body_limit` bounds a request's
     body, `response_limit` a buffered upstream response, `call_limit` the concurrent calls of one exposer.
@@ -27,6 +29,7 @@ class Settings:
     `connection_limit_per_address` that of one client of it; `trusted_proxies` have only the first.
     """
 
+    only: tuple[str, ...] = ()
     base_uris: Mapping[str, str] = field(default_factory=dict)
     ports: Mapping[str, int] = field(default_factory=dict)
     address: str | None = None

@@ -21,12 +21,12 @@ from adapter_host.operation.inputs import Input
 from adapter_host.operation.operation import Arguments, Call
 
 from .escapes import escape, to_json
-from .options import add_skip_option, add_upstream_options, build_settings, check_namespaces, pair
+from .options import add_only_option, add_skip_option, add_upstream_options, build_settings, check_namespaces, pair
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("file", metavar="FILE", help="capability file")
+    parser.add_argument("file", metavar="FILE", help="capability file, or OpenAPI document")
     parser.add_argument(
         "operation",
         metavar="OPERATION",
@@ -45,6 +45,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--dry-run", action="store_true", help="print the upstream request, with masked secrets, instead of sending it"
     )
     add_skip_option(parser)
+    add_only_option(parser)
     add_upstream_options(parser)
 
 

@@ -14,19 +14,27 @@ from adapter_host.plugin.exposer import CatalogEntry
 
 from .describe import document_summary, summary_lines
 from .escapes import escape, to_json
-from .options import add_format_option, add_skip_option, add_upstream_options, build_settings, check_namespaces
+from .options import (
+    add_format_option,
+    add_only_option,
+    add_skip_option,
+    add_upstream_options,
+    build_settings,
+    check_namespaces,
+)
 from .table import printable
 from .tokens import find_tokenizer, tokens_lines, tokens_report, tool_costs
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("file", metavar="FILE", help="capability file")
+    parser.add_argument("file", metavar="FILE", help="capability file, or OpenAPI document")
     parser.add_argument(
         "--tokens", action="store_true", help="show what the definition of each tool costs a model, in tokens"
     )
     add_skip_option(parser)
     add_format_option(parser)
+    add_only_option(parser)
     add_upstream_options(parser)
 
 

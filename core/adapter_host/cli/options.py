@@ -50,7 +50,9 @@ def add_port_options(group: argparse._ActionsContainer) -> None:
 
 
 def check_namespaces(options: argparse.Namespace, plans: Collection[Plan]) -> None:
-    """Raise `UsageError` for an override of an unknown namespace, which would have no effect."""
+    """Raise `UsageError` for an option that would have no effect, such as an override of an unknown namespace."""
+    if options.only and not any(plan.loaded.source.is_imported for plan in plans):
+        raise UsageError("--only: no OpenAPI document is among the files")
     exposers = {exposer_plan.exposer.config.namespace for plan in plans for exposer_plan in plan.exposers}
     consumers = {consumer.config.namespace for plan in plans for consumer in plan.consumers}
     for option, pairs, known in (
@@ -79,6 +81,14 @@ def seconds(text: str) -> float:
     if not 0 <= value < 1e9:
         raise argparse.ArgumentTypeError(f"'{text}' is not a number of seconds")
     return value
+
+
+def add_only_option(parser: argparse._ActionsContainer) -> None:
+    """Add the option that limits OpenAPI documents."""
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="TAG|ID",
+        help="of an OpenAPI document, only operations with this tag or operationId (repeatable)",
+    )  # fmt: skip
 
 
 def add_upstream_options(parser: argparse.ArgumentParser) -> None:
@@ -127,6 +137,7 @@ def add_skip_option(parser: argparse.ArgumentParser) -> None:
 def build_settings(options: argparse.Namespace, **overrides: Any) -> Settings:
     """Return the settings from the options for consumed APIs, and from `overrides`."""
     return Settings(
+        only=tuple(options.only),
         base_uris=dict(options.base_uri),
         mock=options.mock,
         environment=read_environment(options.env_file),

@@ -17,13 +17,16 @@ from adapter_host.server.addresses import process_clashes
 from adapter_host.settings import Settings
 
 from .escapes import escape, to_json
-from .options import add_format_option, add_port_options, base_uri_pair, check_namespaces
+from .options import add_format_option, add_only_option, add_port_options, base_uri_pair, check_namespaces
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument(
-        "paths", nargs="+", metavar="FILE_OR_DIR", help="capability file, or directory of capabilities (repeatable)"
+        "paths",
+        nargs="+",
+        metavar="FILE_OR_DIR",
+        help="capability file, OpenAPI document, or directory of capabilities (repeatable)",
     )
     parser.add_argument("--strict", action="store_true", help="also validate against the official JSON schema")
     parser.add_argument(
@@ -35,6 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--base-uri", action="append", default=[], type=base_uri_pair, metavar="NAMESPACE=URL",
         help="base URL of a consumed API, instead of the one in the document (repeatable)",
     )  # fmt: skip
+    add_only_option(parser)
     add_port_options(parser)
 
 
@@ -77,7 +81,9 @@ class Report:
 def run(options: argparse.Namespace) -> int:
     """Validate; return 1 if a document has problems."""
     plugins = Plugins.installed()
-    settings = Settings(base_uris=dict(options.base_uri), ports=dict(options.port), address=options.address)
+    settings = Settings(
+        only=tuple(options.only), base_uris=dict(options.base_uri), ports=dict(options.port), address=options.address
+    )
     report = Report()
     for documents in _separate(options.paths) if options.separately else [options.paths]:
         report.validate(documents, plugins, settings, strict=options.strict)

@@ -11,7 +11,7 @@ from adapter_host.capability.model import known_keys
 from adapter_host.document.dialects import normalize, read_version
 from adapter_host.document.imports import ImportResolver
 from adapter_host.document.source import Source
-from adapter_host.errors import ProblemsError
+from adapter_host.errors import Problem, ProblemsError
 from adapter_host.plugin.manager import Plugins
 from adapter_host.settings import Settings
 
@@ -46,12 +46,15 @@ def _read_if_capability(file: Path, folder: Path) -> Source | Path | None:
     return source if "exposes" in capability or "shared" not in file.relative_to(folder).parts else None
 
 
-def load_document(source: Source, plugins: Plugins, settings: Settings, *, strict: bool = False) -> LoadedCapability:
-    """Parse a document; raise `ProblemsError` with all of its problems.
+def load_document(
+    source: Source, plugins: Plugins, settings: Settings, *, strict: bool = False, problems: Sequence[Problem] = ()
+) -> LoadedCapability:
+    """Parse a document; raise `ProblemsError` with all of its problems, and those found before in `problems`.
 
     With `strict`, validate it against the official schema too.
     """
-    version, problems = read_version(source)
+    version, version_problems = read_version(source)
+    problems = [*problems, *version_problems]
     if not all(problem.warning for problem in problems):
         raise ProblemsError(problems)
     if strict:

@@ -24,13 +24,17 @@ _NO_TERMS: Mapping[str, str] = MappingProxyType({})
 
 
 class Source:
-    """A document; `data` is plain and read-only, `replace` creates it again."""
+    """A document; `data` is plain and read-only, `replace` creates it again.
 
-    __slots__ = ("file", "root", "terms")
+    `is_imported` is true if it was converted from a document of another kind.
+    """
+
+    __slots__ = ("file", "is_imported", "root", "terms")
 
     def __init__(self, file: str, root: Node) -> None:
         self.file = file
         self.root = root
+        self.is_imported = False
         self.terms: Mapping[str, str] = _NO_TERMS
 
     @property

@@ -10,6 +10,7 @@ from typing import Any
 from adapter_host.capability.spec import Capability
 from adapter_host.compiler.builder import compile_capability
 from adapter_host.compiler.loader import find_documents, load_document
+from adapter_host.compiler.openapi_source import capability_of, is_openapi
 from adapter_host.compiler.plan import Plan
 from adapter_host.document.source import Source
 from adapter_host.errors import Problem, ProblemsError
@@ -18,7 +19,10 @@ from adapter_host.server.addresses import Clash, port_clashes
 from adapter_host.settings import Settings
 
 Document = str | Path | Mapping[str, Any] | Capability | Source
-"""A capability to serve: a file, a folder of files, or a document as data, as a model, or as read already."""
+"""A capability to serve: a file, a folder of files, or a document as data, as a model, or as read already.
+
+A file may also be an OpenAPI document, all of which is then exposed.
+"""
 
 
 @dataclass(slots=True)
@@ -80,9 +84,9 @@ def load_documents(
     """Compile all documents; with `strict`, validate them against the official schema too."""
     shared_state = {} if shared_state is None else shared_state
     loading = Loading()
-    for source in _sources(documents, loading):
+    for source, warnings in _sources(documents, settings, loading):
         try:
-            loaded = load_document(source, plugins, settings, strict=strict)
+            loaded = load_document(source, plugins, settings, strict=strict, problems=warnings)
             loading.plans.append(compile_capability(loaded, plugins, settings, shared_state))
         except ProblemsError as error:
             loading.problems.extend(error.problems)
@@ -90,8 +94,11 @@ def load_documents(
     return loading
 
 
-def _sources(documents: Sequence[Document], loading: Loading) -> list[Source]:
-    sources = []
+def _sources(
+    documents: Sequence[Document], settings: Settings, loading: Loading
+) -> list[tuple[Source, Sequence[Problem]]]:
+    """Return the documents with the warnings of those that had to be converted."""
+    sources: list[tuple[Source, Sequence[Problem]]] = []
     for document in documents:
         if isinstance(document, Capability):
             document = document.document()
@@ -99,7 +106,7 @@ def _sources(documents: Sequence[Document], loading: Loading) -> list[Source]:
             document = Source.from_data(document)
         if isinstance(document, Source):
             loading.documents += 1
-            sources.append(document)
+            sources.append((document, ()))
             continue
         files = list(find_documents([document]))
         if not files:
@@ -107,8 +114,13 @@ def _sources(documents: Sequence[Document], loading: Loading) -> list[Source]:
             loading.problems.append(Problem(message, str(document), code="no-capability"))
         for file in files:
             try:
-                sources.append(file if isinstance(file, Source) else Source.read(file))
+                sources.append((file, ()) if isinstance(file, Source) else _read(file, settings))
             except ProblemsError as error:
                 loading.problems.extend(error.problems)
         loading.documents += len(files)
     return sources
+
+
+def _read(file: Path, settings: Settings) -> tuple[Source, Sequence[Problem]]:
+    source = Source.read(file)
+    return capability_of(source, settings.only) if is_openapi(source) else (source, ())

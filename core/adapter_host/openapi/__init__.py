@@ -1,8 +1,8 @@
 """Convert OpenAPI 2.0 (Swagger), 3.0, 3.1 and 3.2 documents to capabilities. Imports `document` and below."""
 
-from .capability_writer import write_capability
+from .capability_writer import capability, write_capability
 from .documents import Documents
 from .importer import read_api
 from .warnings import WarningCollector
 
-__all__ = ["Documents", "WarningCollector", "read_api", "write_capability"]
+__all__ = ["Documents", "WarningCollector", "capability", "read_api", "write_capability"]

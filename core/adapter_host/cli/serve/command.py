@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
+from shlex import quote
 from typing import Any
 
 from adapter_host.cli import GC_WHILE_SERVING, UsageError
@@ -61,6 +62,9 @@ def _run(paths: Sequence[str], options: argparse.Namespace, log: Log, hang_up: H
     check_namespaces(options, host.plans)
     for problem in dict.fromkeys((*host.warnings, *expensive_exposers(host.plans))):
         print(escape(str(problem)), file=sys.stderr)
+    for file in dict.fromkeys(plan.loaded.source.file for plan in host.plans if plan.loaded.source.is_imported):
+        command = f"adapter-host import openapi {quote(file)} -o capability.yaml"
+        print(escape(f"{file}: served as an OpenAPI document; to edit what is served: {command}"), file=sys.stderr)
     ready = ReadyFile(options.ready_file)
     if options.workers > 1:
         _check_workers(stdio_exposer)

@@ -6,19 +6,30 @@ import argparse
 
 from adapter_host.capability.media_types import parse_size
 from adapter_host.cli.logging import BUFFER, LEVELS
-from adapter_host.cli.options import add_port_options, add_skip_option, add_upstream_options, network, seconds
+from adapter_host.cli.options import (
+    add_only_option,
+    add_port_options,
+    add_skip_option,
+    add_upstream_options,
+    network,
+    seconds,
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument(
-        "paths", nargs="*", metavar="FILE_OR_DIR", help="capability file, or directory of capabilities (repeatable)"
+        "paths",
+        nargs="*",
+        metavar="FILE_OR_DIR",
+        help="capability file, OpenAPI document, or directory of capabilities (repeatable)",
     )
     parser.add_argument(
         "--capability", action="append", default=[], metavar="FILE_OR_DIR",
         help="capability file or directory, same as the positional argument (repeatable)",
     )  # fmt: skip
     add_skip_option(parser)
+    add_only_option(parser)
     add_upstream_options(parser)
     _add_network_options(parser.add_argument_group("network"))
     _add_connection_options(parser.add_argument_group("connections of clients"))
