@@ -243,6 +243,14 @@ CALLS: dict[str, list[Rest | Tool | Resource | Prompt | Photograph]] = {
             {"occasion": "a birthday", "dislikes": "smoke"},
         ),
     ],
+    "lockers-rest": [
+        Rest("/lockers", [{"number": 7, "size": "small", "free": True}]),
+        Rest("/lockers/7/rentals", {"locker": 7, "code": "4711"}, "POST", 201, {"name": "Ada", "hours": 3}),
+    ],
+    "lockers-mcp": [
+        Tool("list-lockers", [{"number": 7, "size": "small", "free": True}], {"size": "small"}),
+        Tool("rent-locker", {"locker": 7, "code": "4711"}, {"number": 7, "body": {"name": "Ada", "hours": 3}}),
+    ],
     "lighthouses-rest": [Photograph(path="/photographs/Eddystone")],
     "lighthouses-mcp": [
         Photograph(tool="show-lighthouse"),

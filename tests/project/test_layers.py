@@ -37,6 +37,16 @@ PACKAGES = (
 LATE_IMPORTS = {
     ("__init__.py", "__getattr__", "_import_module"),
     ("compiler/loader.py", "load_document", "from adapter_host.document.strict import check_strict"),
+    (
+        "compiler/openapi_completion.py",
+        "run",
+        "from adapter_host.openapi import Documents, WarningCollector, capability, is_url, read_api",
+    ),
+    (
+        "compiler/openapi_source.py",
+        "capability_of",
+        "from adapter_host.openapi import Documents, WarningCollector, capability, read_api",
+    ),
     ("schemas/schema.py", "validate", "from .validator import compile_validator"),
     ("schemas/rewriting.py", "find_mistakes", "from .validator import schema_mistakes"),
     ("auth/compile.py", "compile_credentials", "from .oauth2.compiler import compile_oauth2"),

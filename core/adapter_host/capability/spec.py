@@ -173,6 +173,7 @@ class ConsumerConfig(Model):
     type: str
     namespace: str
     description: str | None = None
+    x_openapi: str | None = Field(None, alias="x-openapi")
 
 
 class ExposerConfig(Model):

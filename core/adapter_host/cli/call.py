@@ -21,7 +21,7 @@ from adapter_host.operation.inputs import Input
 from adapter_host.operation.operation import Arguments, Call
 
 from .escapes import escape, to_json
-from .options import add_only_option, add_skip_option, add_upstream_options, build_settings, check_namespaces, pair
+from .options import add_openapi_options, add_skip_option, add_upstream_options, build_settings, check_namespaces, pair
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +45,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--dry-run", action="store_true", help="print the upstream request, with masked secrets, instead of sending it"
     )
     add_skip_option(parser)
-    add_only_option(parser)
+    add_openapi_options(parser)
     add_upstream_options(parser)
 
 

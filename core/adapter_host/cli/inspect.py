@@ -16,7 +16,7 @@ from .describe import document_summary, summary_lines
 from .escapes import escape, to_json
 from .options import (
     add_format_option,
-    add_only_option,
+    add_openapi_options,
     add_skip_option,
     add_upstream_options,
     build_settings,
@@ -34,7 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_skip_option(parser)
     add_format_option(parser)
-    add_only_option(parser)
+    add_openapi_options(parser)
     add_upstream_options(parser)
 
 

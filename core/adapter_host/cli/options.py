@@ -58,6 +58,7 @@ def check_namespaces(options: argparse.Namespace, plans: Collection[Plan]) -> No
     for option, pairs, known in (
         ("--port", getattr(options, "port", ()), exposers),
         ("--base-uri", options.base_uri, consumers),
+        ("--openapi", options.openapi, consumers),
     ):
         for namespace in (name for name, _ in pairs if name not in known):
             choices = ", ".join(sorted(known)) or "none"
@@ -83,12 +84,21 @@ def seconds(text: str) -> float:
     return value
 
 
-def add_only_option(parser: argparse._ActionsContainer) -> None:
-    """Add the option that limits OpenAPI documents."""
+def add_openapi_options(parser: argparse._ActionsContainer) -> None:
+    """Add the options for OpenAPI documents."""
+    parser.add_argument(
+        "--openapi", action="append", default=[], type=_openapi_pair, metavar="NAMESPACE=FILE_OR_URL",
+        help="OpenAPI document that completes the operations of a consumed API (repeatable)",
+    )  # fmt: skip
     parser.add_argument(
         "--only", action="append", default=[], metavar="TAG|ID",
-        help="of an OpenAPI document, only operations with this tag or operationId (repeatable)",
+        help="of an OpenAPI document in the place of a capability, only operations with this tag or operationId "
+        "(repeatable)",
     )  # fmt: skip
+
+
+def _openapi_pair(text: str) -> tuple[str, str]:
+    return pair(text, "NAMESPACE=FILE_OR_URL")
 
 
 def add_upstream_options(parser: argparse.ArgumentParser) -> None:
@@ -138,6 +148,7 @@ def build_settings(options: argparse.Namespace, **overrides: Any) -> Settings:
     """Return the settings from the options for consumed APIs, and from `overrides`."""
     return Settings(
         only=tuple(options.only),
+        openapi=dict(options.openapi),
         base_uris=dict(options.base_uri),
         mock=options.mock,
         environment=read_environment(options.env_file),

@@ -17,7 +17,7 @@ from adapter_host.server.addresses import process_clashes
 from adapter_host.settings import Settings
 
 from .escapes import escape, to_json
-from .options import add_format_option, add_only_option, add_port_options, base_uri_pair, check_namespaces
+from .options import add_format_option, add_openapi_options, add_port_options, base_uri_pair, check_namespaces
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--base-uri", action="append", default=[], type=base_uri_pair, metavar="NAMESPACE=URL",
         help="base URL of a consumed API, instead of the one in the document (repeatable)",
     )  # fmt: skip
-    add_only_option(parser)
+    add_openapi_options(parser)
     add_port_options(parser)
 
 
@@ -82,7 +82,11 @@ def run(options: argparse.Namespace) -> int:
     """Validate; return 1 if a document has problems."""
     plugins = Plugins.installed()
     settings = Settings(
-        only=tuple(options.only), base_uris=dict(options.base_uri), ports=dict(options.port), address=options.address
+        only=tuple(options.only),
+        openapi=dict(options.openapi),
+        base_uris=dict(options.base_uri),
+        ports=dict(options.port),
+        address=options.address,
     )
     report = Report()
     for documents in _separate(options.paths) if options.separately else [options.paths]:

@@ -15,6 +15,7 @@ from adapter_host.errors import Problem, ProblemsError
 from adapter_host.plugin.manager import Plugins
 from adapter_host.settings import Settings
 
+from .openapi_completion import complete_from_openapi
 from .parser import Parser, unknown_key_message
 
 
@@ -66,6 +67,7 @@ def load_document(
     imports = ImportResolver(source, skip_invalid=settings.skip_invalid)
     imports.resolve()
     problems += imports.problems
+    problems += complete_from_openapi(source, settings.openapi)
     parser = Parser(source, plugins, problems)
     names = list(parser.bound_names(settings.environment))
     for other in imports.bind_files.values():

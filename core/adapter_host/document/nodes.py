@@ -54,7 +54,7 @@ class SequenceNode(Node):
     def child(self, key: str | int) -> Node | None:
         return self.items[key] if isinstance(key, int) and 0 <= key < len(self.items) else None
 
-    def with_child(self, key: str | int, node: Node) -> Node:
+    def with_child(self, key: str | int, node: Node) -> "SequenceNode":
         if not isinstance(key, int) or not 0 <= key < len(self.items):
             raise LookupError(key)
         value = [*self.value[:key], node.value, *self.value[key + 1 :]]
@@ -83,7 +83,7 @@ class MappingNode(Node):
     def key_position(self, key: str | int) -> Position | None:
         return (self.file, *self.keys[key]) if isinstance(key, str) and key in self.keys else None
 
-    def with_child(self, key: str | int, node: Node) -> Node:
+    def with_child(self, key: str | int, node: Node) -> "MappingNode":
         if not isinstance(key, str) or key not in self.entries:
             raise LookupError(key)
         value = {**self.value, key: node.value}
@@ -112,6 +112,19 @@ def node_from_data(value: Any, file: str, depth: int = 0) -> Node:
         return Node(value, file, 0, 0)
     message = f"a document cannot contain a {type(value).__name__}"
     raise ProblemsError([Problem(message, file, code="invalid-scalar")])
+
+
+def node_at(value: Any, place: Node) -> Node:
+    """Return the node of plain data, everywhere with the position of another node."""
+    if isinstance(value, Mapping):
+        entries = {key: node_at(item, place) for key, item in value.items()}
+        data = {key: node.value for key, node in entries.items()}
+        keys = dict.fromkeys(entries, (place.line, place.column))
+        return MappingNode(data, place.file, place.line, place.column, entries, keys)
+    if isinstance(value, (list, tuple)):
+        items = [node_at(item, place) for item in value]
+        return SequenceNode([item.value for item in items], place.file, place.line, place.column, items)
+    return Node(value, place.file, place.line, place.column)
 
 
 def _require_text_key(key: object, file: str) -> str:

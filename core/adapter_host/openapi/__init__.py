@@ -3,6 +3,7 @@
 from .capability_writer import capability, write_capability
 from .documents import Documents
 from .importer import read_api
+from .reading import is_url
 from .warnings import WarningCollector
 
-__all__ = ["Documents", "WarningCollector", "capability", "read_api", "write_capability"]
+__all__ = ["Documents", "WarningCollector", "capability", "is_url", "read_api", "write_capability"]

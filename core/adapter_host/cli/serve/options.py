@@ -7,7 +7,7 @@ import argparse
 from adapter_host.capability.media_types import parse_size
 from adapter_host.cli.logging import BUFFER, LEVELS
 from adapter_host.cli.options import (
-    add_only_option,
+    add_openapi_options,
     add_port_options,
     add_skip_option,
     add_upstream_options,
@@ -29,7 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="capability file or directory, same as the positional argument (repeatable)",
     )  # fmt: skip
     add_skip_option(parser)
-    add_only_option(parser)
+    add_openapi_options(parser)
     add_upstream_options(parser)
     _add_network_options(parser.add_argument_group("network"))
     _add_connection_options(parser.add_argument_group("connections of clients"))

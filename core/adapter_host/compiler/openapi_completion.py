@@ -1,0 +1,213 @@
+"""Complete consumed operations by the API's own OpenAPI document: what a capability does not say, the document does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from adapter_host.document.imports import is_fragment
+from adapter_host.document.messages import describe_type
+from adapter_host.document.nodes import Loc, MappingNode, Node, SequenceNode, node_at
+from adapter_host.document.source import Source
+from adapter_host.errors import Problem, ProblemsError
+from adapter_host.schemas.resolve import SCHEMAS
+
+from .openapi_inputs import REFERENCE, InputMerger, Operation
+
+KEY: Final = "x-openapi"
+
+_VARIABLE: Final = re.compile(r"\{+[^{}]*\}+")
+
+
+def complete_from_openapi(source: Source, documents: Mapping[str, str]) -> list[Problem]:
+    """Add to consumed operations what their OpenAPI documents say, and return the problems.
+
+    `documents` are files or URLs by consumer namespace; they take precedence over `x-openapi`.
+    """
+    section = source.data if is_fragment(source.data) else source.data.get("capability")
+    entries = section.get("consumes") if isinstance(section, dict) else None
+    base: Loc = ("consumes",) if section is source.data else ("capability", "consumes")
+    problems: list[Problem] = []
+    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+        if not isinstance(entry, dict):
+            continue
+        loc = (*base, index)
+        try:
+            file = documents.get(str(entry.get("namespace"))) or _declared_file(source, (*loc, KEY))
+            if file is not None:
+                problems += _Completion(source, loc, file).run()
+        except ProblemsError as error:
+            problems += error.problems
+    return problems
+
+
+def _declared_file(source: Source, loc: Loc) -> str | None:
+    """Return the file that a consumer names, in the folder of its document or below; raise `ProblemsError`."""
+    try:
+        node = source.nodes_to(loc)[-1]
+    except LookupError:
+        return None
+    folder = Path(node.file).parent
+    reason = None
+    if not isinstance(node.value, str) or not node.value:
+        reason = f"must be the path of a file, not {describe_type(node.value)}"
+    elif not Path(node.file).is_file():
+        reason = "needs a document that is a file"
+    elif not (folder / node.value).resolve().is_relative_to(folder.resolve()):
+        reason = "must be in the folder of the document, or below"
+    if reason is not None:
+        raise ProblemsError([source.problem(loc, f"'{KEY}' {reason}", code=KEY)])
+    return str(folder / node.value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """An operation of the OpenAPI document: as the importer writes it, and the segments of its path."""
+
+    data: Mapping[str, Any]
+    path: tuple[str, ...]
+    full_path: tuple[str, ...]
+
+
+class _Completion:
+    """Completes one consumer."""
+
+    def __init__(self, source: Source, loc: Loc, file: str) -> None:
+        self._source = source
+        self._loc = loc
+        self._file = file
+        self._problems: list[Problem] = []
+        self._schemas: Mapping[str, Any] = {}
+        self._namespace = source.nodes_to(loc)[-1].value.get("namespace", "api")
+
+    def run(self) -> list[Problem]:
+        # Imported late: few documents name one of OpenAPI.
+        from adapter_host.openapi import Documents, WarningCollector, capability, is_url, read_api
+
+        warnings = WarningCollector()
+        api = capability(read_api(Documents(warnings, remote=is_url(self._file)).open(self._file)))
+        self._schemas = api.get(SCHEMAS, {})
+        found: dict[str, list[_Found]] = {}
+        for consumer in api["capability"]["consumes"]:
+            server = _segments(urlsplit(consumer["baseUri"]).path)
+            for resource in consumer["resources"]:
+                path = _segments(resource["path"])
+                for operation in resource["operations"]:
+                    found.setdefault(operation["method"], []).append(_Found(operation, path, server + path))
+        self._complete_operations(found)
+        self._add_schemas()
+        return [*self._problems, *warnings.problems]
+
+    def _complete_operations(self, found: Mapping[str, Sequence[_Found]]) -> None:
+        consumer = self._source.nodes_to(self._loc)[-1]
+        base = _base_path(consumer.value.get("baseUri"))
+        for loc, path in list(_operations(consumer)):
+            node = self._source.nodes_to((*self._loc, *loc))[-1]
+            method = str(node.value.get("method", "GET")).upper()
+            match = _best_match(found.get(method, ()), path, base + path)
+            if match is None:
+                message = f"{method} /{'/'.join(path)} is not in {self._file}; nothing is taken from there"
+                self._warn((*self._loc, *loc), message)
+                continue
+            completed = self._complete(node, match, (*self._loc, *loc))
+            self._source.replace((*self._loc, *loc), completed)
+
+    def _complete(self, node: Node, match: _Found, loc: Loc) -> Node:
+        assert isinstance(node, MappingNode)
+        operation = Operation(node, match.data, loc, self._schemas)
+        merger = InputMerger(operation, self._rename, lambda where, message: self._warn(where, message))
+        node = merger.merge()
+        for key in ("description", "label", "body", "x-accept", "x-example"):
+            if key in match.data and not {key, *_EXCLUDED_BY.get(key, ())} & node.value.keys():
+                node = node.with_entry(key, node_at(self._rename(match.data[key]), node))
+        return self._complete_outputs(node, match.data, loc)
+
+    def _complete_outputs(self, node: MappingNode, data: Mapping[str, Any], loc: Loc) -> MappingNode:
+        """Add the schema of the response, if the capability passes it on whole and has no other format."""
+        declared = data.get("outputParameters")
+        if not declared or node.value.get("outputRawFormat", "json") != data["outputRawFormat"]:
+            return node
+        (output,) = declared
+        own = node.child("outputParameters")
+        if own is None:
+            return node.with_entry("outputParameters", node_at(self._rename(declared), node))
+        whole = own.items[0] if isinstance(own, SequenceNode) and len(own.items) == 1 else None
+        if not isinstance(whole, MappingNode) or not _is_whole(whole.value) or "x-schema" in whole.value:
+            return node
+        own_type, its_type = whole.value.get("type"), output.get("type")
+        if own_type and its_type and own_type != its_type:
+            message = f"the output is {own_type}, but {its_type} in {self._file}; its schema is not taken from there"
+            self._warn((*loc, "outputParameters", 0), message)
+            return node
+        completed = whole.with_entry("x-schema", node_at(self._rename(output["x-schema"]), whole))
+        return node.with_child("outputParameters", own.with_child(0, completed))
+
+    def _rename(self, value: Any) -> Any:
+        """Return data whose references name the schemas of this consumer."""
+        if isinstance(value, Mapping):
+            return {
+                key: f"#/{SCHEMAS}/{self._namespace}.{item.removeprefix(REFERENCE)}"
+                if key == "$ref" and isinstance(item, str) and item.startswith(REFERENCE)
+                else self._rename(item)
+                for key, item in value.items()
+            }
+        return [self._rename(item) for item in value] if isinstance(value, list | tuple) else value
+
+    def _add_schemas(self) -> None:
+        root = self._source.root
+        if not self._schemas or not isinstance(root, MappingNode):
+            return
+        own = root.child(SCHEMAS)
+        added = {f"{self._namespace}.{name}": self._rename(schema) for name, schema in self._schemas.items()}
+        if isinstance(own, MappingNode):
+            for name, schema in added.items():
+                own = own if name in own.value else own.with_entry(name, node_at(schema, own))
+            self._source.root = root.with_child(SCHEMAS, own)
+        elif own is None:
+            self._source.root = root.with_entry(SCHEMAS, node_at(added, root))
+
+    def _warn(self, loc: Loc, message: str) -> None:
+        self._problems.append(self._source.problem(loc, message, code=KEY, warning=True))
+
+
+_EXCLUDED_BY: Final[Mapping[str, tuple[str, ...]]] = {"label": ("description",)}
+
+
+def _is_whole(output: Mapping[str, Any]) -> bool:
+    path = output.get("mapping", output.get("value"))
+    return path in ("$", "$.") and not output.get("properties") and not output.get("items")
+
+
+def _operations(consumer: Node) -> Iterator[tuple[Loc, tuple[str, ...]]]:
+    """Yield the place below the consumer and the path of each operation."""
+    resources = consumer.child("resources")
+    for index, resource in enumerate(resources.items if isinstance(resources, SequenceNode) else ()):
+        operations = resource.child("operations")
+        for number, operation in enumerate(operations.items if isinstance(operations, SequenceNode) else ()):
+            if isinstance(operation, MappingNode):
+                path = f"{resource.value.get('path') or ''}/{operation.value.get('path') or ''}"
+                yield ("resources", index, "operations", number), _segments(path)
+
+
+def _segments(path: str) -> tuple[str, ...]:
+    return tuple(_VARIABLE.sub("{}", segment) for segment in path.partition("?")[0].split("/") if segment)
+
+
+def _base_path(base: Any) -> tuple[str, ...]:
+    try:
+        return _segments(urlsplit(base).path) if isinstance(base, str) else ()
+    except ValueError:
+        return ()
+
+
+def _best_match(found: Sequence[_Found], path: tuple[str, ...], full_path: tuple[str, ...]) -> _Found | None:
+    """Return the operation at a path; the base paths of the capability and of the document may differ."""
+    for own, attribute in ((full_path, "full_path"), (path, "path"), (full_path, "path"), (path, "full_path")):
+        for candidate in found:
+            if getattr(candidate, attribute) == own:
+                return candidate
+    return None

@@ -1,0 +1,205 @@
+"""Consumed operations that take from the API's OpenAPI document what the capability does not say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from adapter_host import Host, Operation, Problem, ProblemsError, Settings
+
+PARCEL = {"type": "object", "required": ["to"], "properties": {"to": {"type": "string"}, "grams": {"maximum": 9}}}
+OPENAPI: dict[str, Any] = {
+    "openapi": "3.1.0",
+    "info": {"title": "Parcels", "version": "1"},
+    "servers": [{"url": "https://parcels.example.com/v1"}],
+    "paths": {
+        "/parcels": {
+            "get": {
+                "summary": "List parcels",
+                "parameters": [
+                    {"name": "state", "in": "query", "required": True, "schema": {"enum": ["sent", "lost"]}},
+                    {"name": "X-Trace", "in": "header", "schema": {"type": "string", "maxLength": 8}},
+                ],
+                "responses": {
+                    "200": {"description": "", "content": {"application/json": {"schema": {"type": "array"}}}}
+                },
+            },
+            "post": {
+                "requestBody": {
+                    "required": True,
+                    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Parcel"}}},
+                },
+                "responses": {
+                    "201": {
+                        "description": "",
+                        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Parcel"}}},
+                    }
+                },
+            },
+        },
+        "/parcels/{parcelId}": {
+            "get": {
+                "parameters": [{"name": "parcelId", "in": "path", "required": True, "schema": {"type": "integer"}}],
+                "responses": {"200": {"description": ""}},
+            }
+        },
+    },
+    "components": {"schemas": {"Parcel": PARCEL}},
+}
+WHOLE = {"name": "result", "type": "object", "value": "$."}
+
+
+def operation(method: str = "GET", path: str = "/parcels", **keys: Any) -> dict[str, Any]:
+    return {"path": path, "operations": [{"name": "do", "method": method, **keys}]}
+
+
+def capability(resource: dict[str, Any], **consumer: Any) -> dict[str, Any]:
+    api = {"type": "http", "namespace": "api", "baseUri": "https://parcels.example.com/v1", "resources": [resource]}
+    tool = {"name": "do", "description": "Does it", "call": "api.do"}
+    exposer = {"type": "mcp", "namespace": "tools", "port": 0, "tools": [tool]}
+    return {
+        "naftiko": "1.0.0-alpha2",
+        "capability": {"consumes": [{"x-openapi": "api.yaml", **api, **consumer}], "exposes": [exposer]},
+    }
+
+
+def tools(host: Host) -> list[Operation]:
+    (exposer,) = host.plans[0].exposers
+    return list(exposer.exposer.operations.values())
+
+
+class Folder:
+    """A folder with a capability and an OpenAPI document."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.write("api.yaml", OPENAPI)
+
+    def write(self, name: str, data: Any) -> str:
+        (self.path / name).write_text(yaml.safe_dump(data, sort_keys=False))
+        return str(self.path / name)
+
+    def host(self, resource: dict[str, Any], settings: Settings | None = None, **consumer: Any) -> Host:
+        return Host(self.write("capability.yaml", capability(resource, **consumer)), settings=settings)
+
+    def schema(self, resource: dict[str, Any], **consumer: Any) -> dict[str, Any]:
+        """Return the schema of the tool's arguments."""
+        ((tool,),) = [
+            exposer.exposer.operations.values() for exposer in self.host(resource, **consumer).plans[0].exposers
+        ]
+        schema: dict[str, Any] = tool.input_schema
+        return schema
+
+    def warnings(self, resource: dict[str, Any], **consumer: Any) -> list[Problem]:
+        return [each for each in self.host(resource, **consumer).warnings if each.code == "x-openapi"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path)
+
+
+def test_inputs_get_types_schemas_and_required(folder: Folder) -> None:
+    inputs = [{"name": "state", "in": "query"}, {"name": "x-trace", "in": "header", "description": "Mine"}]
+    schema = folder.schema(operation(inputParameters=inputs))
+    assert schema["properties"]["state"]["enum"] == ["sent", "lost"]
+    assert schema["properties"]["x-trace"] == {"type": "string", "maxLength": 8, "description": "Mine"}
+    assert schema["required"] == ["state"]
+
+
+def test_an_operation_without_inputs_gets_all_of_them(folder: Folder) -> None:
+    assert set(folder.schema(operation())["properties"]) == {"state", "X-Trace"}
+    assert set(folder.schema(operation("POST"))["properties"]) == {"body"}
+
+
+def test_variables_of_a_path_may_have_other_names(folder: Folder) -> None:
+    resource = operation(path="/parcels/{{id}}", inputParameters=[{"name": "id", "in": "path"}])
+    assert folder.schema(resource)["properties"]["id"]["type"] == "integer"
+
+
+@pytest.mark.parametrize(
+    ("base", "path"),
+    [
+        ("https://parcels.example.com/v1", "/parcels"),
+        ("https://parcels.example.com", "/v1/parcels"),
+        ("https://other.example.com/proxy", "/parcels"),
+        ("https://{{HOST}}", "/v1/parcels"),
+    ],
+)
+def test_base_paths_may_differ(folder: Folder, base: str, path: str) -> None:
+    resource = operation(path=path, inputParameters=[{"name": "state", "in": "query"}])
+    assert folder.schema(resource, baseUri=base)["properties"]["state"]["enum"] == ["sent", "lost"]
+
+
+def test_the_body_and_its_fields_get_their_schemas(folder: Folder) -> None:
+    whole = {"name": "body", "in": "body", "type": "object", "description": "Request body (JSON)."}
+    body = folder.schema(operation("POST", inputParameters=[whole]))["properties"]["body"]
+    assert (body["required"], body["description"]) == (["to"], "Request body (JSON).")
+    fields = [{"name": "to", "in": "body"}, {"name": "other", "in": "body"}]
+    properties = folder.schema(operation("POST", inputParameters=fields))["properties"]
+    assert (properties["to"]["type"], properties["other"]) == ("string", {})
+
+
+def test_what_the_capability_says_wins(folder: Folder) -> None:
+    own = {"name": "state", "in": "query", "required": False, "description": "Mine", "x-schema": {"type": "string"}}
+    schema = folder.schema(operation(inputParameters=[own]))
+    assert schema["properties"]["state"] == {"type": "string", "description": "Mine"}
+    assert "required" not in schema
+
+
+def test_contradictions_and_unknown_operations_are_warnings_with_both_places(folder: Folder) -> None:
+    inputs = [{"name": "X-Trace", "in": "header", "type": "integer"}]
+    warnings = folder.warnings(operation(inputParameters=inputs, outputParameters=[WHOLE]))
+    texts = [str(warning) for warning in warnings]
+    assert all(warning.warning and warning.line > 1 for warning in warnings)
+    assert len(texts) == 2
+    assert "'X-Trace' is integer, but string" in texts[0]
+    assert "the output is object, but array in" in texts[1]
+    (unknown,) = folder.warnings(operation("DELETE"))
+    assert "DELETE /parcels is not in" in unknown.message
+    assert "api.yaml" in unknown.message
+
+
+def test_schemas_of_several_documents_stay_apart(folder: Folder) -> None:
+    path = folder.write("other.yaml", {**OPENAPI, "components": {"schemas": {"Parcel": {"type": "object"}}}})
+    document = capability(operation("POST"))
+    consumers = document["capability"]["consumes"]
+    consumers.append({**consumers[0], "namespace": "other", "x-openapi": Path(path).name})
+    declared = document["capability"]["exposes"][0]["tools"]
+    declared.append({"name": "other", "description": "Other", "call": "other.do"})
+    host = Host(folder.write("capability.yaml", document))
+    first, second = tools(host)
+    assert first.input_schema["properties"]["body"]["required"] == ["to"]
+    assert "required" not in second.input_schema["properties"]["body"]
+
+
+def test_a_document_of_the_command_line_replaces_that_of_the_capability(folder: Folder, tmp_path: Path) -> None:
+    other = tmp_path / "elsewhere"
+    other.mkdir()
+    paths = {"/parcels": {"get": {"responses": {"200": {"description": ""}}}}}
+    (other / "empty.yaml").write_text(yaml.safe_dump({**OPENAPI, "paths": paths}))
+    host = folder.host(operation(), Settings(openapi={"api": str(other / "empty.yaml")}))
+    (tool,) = tools(host)
+    assert tool.input_schema["properties"] == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("../api.yaml", "must be in the folder of the document"),
+        ("missing.yaml", "cannot read"),
+        (7, "must be the path of a file"),
+        ("capability.yaml", "OpenAPI"),
+    ],
+)
+def test_wrong_documents_are_problems(folder: Folder, value: Any, message: str) -> None:
+    with pytest.raises(ProblemsError, match=message):
+        folder.host(operation(), **{"x-openapi": value})
+
+
+def test_a_document_as_data_has_no_folder() -> None:
+    with pytest.raises(ProblemsError, match="needs a document that is a file"):
+        Host(capability(operation()))
