@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.dispatcher import ProgressFnT
 from mcp_types import TextContent
 
 from tests.support.rest_and_mcp import Offered, offering, operation, resource, tool
@@ -141,20 +142,25 @@ async def test_pauses_are_limited_and_not_the_whole_stream() -> None:
 
 async def call_with_progress(offered: Offered, name: str) -> tuple[list[tuple[float, str | None]], str]:
     """Call a tool; return its progress and its text."""
-    progress: list[tuple[float, str | None]] = []
+    noted: list[tuple[float, str | None]] = []
 
-    async def note(value: float, total: float | None, text: str | None) -> None:
-        progress.append((value, text))
+    async def note(progress: float, total: float | None, message: str | None) -> None:
+        noted.append((progress, message))
 
+    return noted, await call_watched(offered, name, note)
+
+
+async def call_watched(offered: Offered, name: str, callback: ProgressFnT) -> str:
+    """Call a tool with a progress callback; return its text."""
     async with (
         httpx2.AsyncClient() as http_client,
         Client(streamable_http_client(offered.served.url("agent"), http_client=http_client)) as client,
     ):
-        result = await client.call_tool(name, {}, progress_callback=note)
+        result = await client.call_tool(name, {}, progress_callback=callback)
     (content,) = result.content
     assert isinstance(content, TextContent)
     assert not result.is_error, content.text
-    return progress, content.text
+    return content.text
 
 
 async def test_events_are_progress_and_the_result_holds_them() -> None:
@@ -172,16 +178,11 @@ async def test_each_event_is_progress_before_the_next_one() -> None:
     await source.pieces.put(b"data: 1\n\n")
     async with streaming(source) as offered:
 
-        async def note(value: float, total: float | None, text: str | None) -> None:
+        async def note(progress: float, total: float | None, message: str | None) -> None:
             # The API sends the next event only now.
-            await source.pieces.put(None if value == 3 else b"data: %d\n\n" % (value + 1))
+            await source.pieces.put(None if progress == 3 else b"data: %d\n\n" % (progress + 1))
 
-        async with (
-            httpx2.AsyncClient() as http_client,
-            Client(streamable_http_client(offered.served.url("agent"), http_client=http_client)) as client,
-        ):
-            result = await client.call_tool("watch", {}, progress_callback=note)
-    assert result.content[0].text == "1\n2\n3"
+        assert await call_watched(offered, "watch", note) == "1\n2\n3"
 
 
 async def test_declared_events_are_mapped_for_tools() -> None:
