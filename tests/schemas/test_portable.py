@@ -129,6 +129,14 @@ def test_arrays_and_values_of_which_nothing_is_known_have_types() -> None:
     assert field(True) == {"anyOf": anything["anyOf"]}
 
 
+def test_an_alternative_that_accepts_everything_keeps_all_types() -> None:
+    made = field({"anyOf": [{"type": "string", "minLength": 1}, {}]})
+    assert [option["type"] for option in made["anyOf"]].count("string") == 2
+    assert {"type": "null"} in made["anyOf"]
+    required = field({"anyOf": [{"required": ["a"]}, {"required": ["b"]}]})
+    assert [option["required"] for option in required["anyOf"]] == [["a"], ["b"]]
+
+
 def test_the_root_is_one_object_with_the_fields_of_all_alternatives() -> None:
     made = portable_schema({"oneOf": [CAT, DOG], "description": "A pet"})
     assert made == {

@@ -225,6 +225,8 @@ def _infer_type(found: list[Branch]) -> list[Branch]:
     if len({branch.type for branch in found}) < len(TYPES):
         return found
     meant = [branch for branch in found if not branch.is_bare]
+    if {branch.type for branch in meant} & {branch.type for branch in found if branch.is_bare}:
+        return found  # one of the alternatives accepts everything
     return meant or found
 
 
