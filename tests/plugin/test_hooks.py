@@ -519,7 +519,7 @@ def _kept(plugins: Plugins) -> list[Any]:
         ),
         (
             module(register_step_types=lambda register: [register("brought", Echo), register("call", Echo)]),
-            "adapter_host.capability.spec.CallStepSpec",
+            "adapter_host.capability.step_specs.CallStepSpec",
         ),
     ],
     ids=["argument", "hook", "exception", "taken", "twice", "scheme", "step"],

@@ -61,8 +61,10 @@ async def serving_api() -> AsyncIterator[Api]:
     server = TestServer(app)
     await server.start_server(shutdown_timeout=0.1)
     api.url = str(server.make_url("")).rstrip("/")
-    yield api
-    await server.close()
+    try:
+        yield api
+    finally:
+        await server.close()
 
 
 @dataclass

@@ -46,7 +46,7 @@ def compile_call(
     async def run(arguments: Arguments) -> Result:
         result = await call(map_arguments(arguments), stream=streams)
         if limit is None:
-            if result.stream is not None and await _is_streamed(result, transform, response_policy):
+            if streams and result.stream is not None and await _is_streamed(result, transform, response_policy):
                 return result
             return success(result, transform, media_type)
         return await limit(success(result))

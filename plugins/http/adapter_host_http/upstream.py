@@ -119,7 +119,7 @@ class Upstream:
         max_size = None if events else max_size or self._response_limit
         deadline = asyncio.get_running_loop().time() + self._total_timeout
         try:
-            buffer_limit = STREAM_THRESHOLD if max_size is None else max_size
+            buffer_limit = min(STREAM_THRESHOLD, self._response_limit) if max_size is None else max_size
             response = await self._send(method, request, buffer_limit, deadline, events=events)
             try:
                 result = await self._read(response, response_format, max_size, events=events)
