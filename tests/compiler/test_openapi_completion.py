@@ -1,4 +1,4 @@
-"""Consumed operations that take from the API's OpenAPI document what the capability does not say."""
+"""Consumed operations that the API's OpenAPI document completes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nothing that a document says about values is lost: what callers see has as much as the document, by a count."""
+"""Nothing that a document says about values is lost: callers see as much as the document has, by a count."""
 
 from __future__ import annotations
 

@@ -166,7 +166,7 @@ def test_exported_document_says_what_the_imported_one_says(path: Path) -> None:
 
 
 def test_difference_is_found() -> None:
-    """The facts of two schemas differ in what one says and the other does not."""
+    """The facts that only one of two schemas has."""
     schema = {"type": "object", "properties": {"a": {"type": "string", "maxLength": 3}}, "required": ["a"]}
     less = {"type": "object", "properties": {"a": {"type": "string"}}}
     assert schema_facts(schema, pointer_in({}), "readOnly") - schema_facts(less, pointer_in({}), "readOnly") == {

@@ -1,4 +1,4 @@
-"""Broken and hostile documents: the importer reports problems, and what it writes runs."""
+"""Broken and hostile documents: the importer reports problems, and its capabilities run."""
 
 from __future__ import annotations
 

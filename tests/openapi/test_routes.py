@@ -1,4 +1,4 @@
-"""Operations and their paths: what is sent, and what REST can route."""
+"""Operations and their paths: requests, and the routes that REST has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One rule for REST and MCP: what no input declares is rejected, and nothing is sent."""
+"""One rule for REST and MCP: undeclared arguments are rejected, and nothing is sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls of operations with an `x-schema`: what callers see, and what is refused before the API is called."""
+"""Calls of operations with an `x-schema`: definitions, and calls that are refused before the API is called."""
 
 from __future__ import annotations
 

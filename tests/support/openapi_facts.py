@@ -1,4 +1,4 @@
-"""What an OpenAPI document says, as facts that two documents can be compared by."""
+"""The contents of an OpenAPI document, as facts that two documents can be compared by."""
 
 from __future__ import annotations
 

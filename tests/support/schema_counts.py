@@ -1,4 +1,4 @@
-"""Counts what schemas say: an independent reader of OpenAPI documents, and of the schemas that callers see."""
+"""Counts the contents of schemas: an independent reader of OpenAPI documents, and of the schemas that callers see."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def count_schema(schema: Any, resolve: Resolve, hidden: str) -> Counter[str]:
 
 
 def target(schema: Any, resolve: Resolve) -> Any:
-    """Return what a reference leads to; other values as they are."""
+    """Return the target of a reference; other values as they are."""
     for _ in range(20):
         if not isinstance(schema, dict) or not isinstance(schema.get("$ref"), str):
             return schema
@@ -116,7 +116,7 @@ def operations_of(document: Data) -> Iterator[tuple[str, str, Data, Data]]:
 
 
 def inputs_schema(document: Data, item: Data, operation: Data) -> Data:
-    """Return what an operation takes, as the properties of one object."""
+    """Return the arguments of an operation, as the properties of one object."""
     resolve = pointer_in(document)
     parameters: dict[tuple[str, str], Data] = {}
     for declared in (*(operation.get("parameters") or ()), *(item.get("parameters") or ())):

@@ -191,7 +191,7 @@ class ExposerConfig(Model):
 
     @property
     def converts_texts(self) -> bool:
-        """Whether text in arguments is taken for what it stands for, where text is not allowed."""
+        """Whether text in arguments is converted where text is not allowed."""
         return False
 
     def operation_names(self) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from .arguments import ArgumentMapper
 def compile_validator(inputs: Iterable[Input], *, convert: bool = False) -> ArgumentMapper:
     """Compile a function that validates arguments and returns them; it raises `ArgumentError` for all mistakes.
 
-    With `convert`, texts are taken for what they stand for where text is not allowed.
+    With `convert`, texts are converted where text is not allowed.
     """
     declared = {item.name: item for item in inputs}
     required = tuple(item.name for item in declared.values() if item.required)

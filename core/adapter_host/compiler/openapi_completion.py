@@ -1,4 +1,4 @@
-"""Complete consumed operations by the API's own OpenAPI document: what a capability does not say, the document does."""
+"""Complete consumed operations by the API's own OpenAPI document."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _VARIABLE: Final = re.compile(r"\{+[^{}]*\}+")
 
 
 def complete_from_openapi(source: Source, documents: Mapping[str, str]) -> list[Problem]:
-    """Add to consumed operations what their OpenAPI documents say, and return the problems.
+    """Complete consumed operations by their OpenAPI documents, and return the problems.
 
     `documents` are files or URLs by consumer namespace; they take precedence over `x-openapi`.
     """

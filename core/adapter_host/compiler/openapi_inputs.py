@@ -34,7 +34,7 @@ class Operation:
 
 
 class InputMerger:
-    """Merges the inputs of one operation: what the capability says wins.
+    """Merges the inputs of one operation; the capability takes precedence.
 
     `rename` returns data with the names of this capability's schemas, `warn` reports a contradiction at a place.
     """
@@ -98,7 +98,7 @@ class InputMerger:
         return self._described.get((name, place))
 
     def _find_in_path(self, name: str) -> Mapping[str, Any] | None:
-        """Return the parameter at the same place of the path, whatever its name."""
+        """Return the parameter at the same place of the path; names may differ."""
         described = [found for (_, where), found in self._described.items() if where == "path"]
         own = self._variables(self._operation.node.value)
         same = self._described.get((name, "path"))

@@ -91,7 +91,7 @@ def whole_body(cursor: Cursor, schema: Cursor | None, media_type: str, converter
 
 
 def _text_values(values: Values, media_type: str) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]:
-    """Return words and schema of a text: what it encodes is its `contentSchema`."""
+    """Return words and schema of a text; `contentSchema` is that of the encoded value."""
     if values.words.get("type") in ("string", None) and not values.schema:
         return {"type": "string", **values.words}, None
     if values.words.get("type") == "string":

@@ -162,7 +162,7 @@ class EndpointReader:
 
 
 def _with_unique_names(parameters: Sequence[Parameter], reserved: set[str]) -> tuple[Parameter, ...]:
-    """Return the parameters as inputs with names of their own; `x-name` is what differs in the request."""
+    """Return the parameters as inputs with names of their own; `x-name` has the name in the request."""
     used = set(reserved)
     named: list[Parameter] = []
     for parameter in parameters:

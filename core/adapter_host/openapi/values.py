@@ -23,7 +23,7 @@ _TYPES_OF_VALUES: Final[Mapping[str, type | tuple[type, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """The values of an input: `words` are keys of the language, `schema` has what they cannot say."""
+    """The values of an input: `words` are keys of the language, `schema` has the rest."""
 
     words: Mapping[str, Any] = field(default_factory=dict)
     schema: Mapping[str, Any] | None = None
@@ -51,7 +51,7 @@ def describe_values(schema: Cursor | None, converter: SchemaConverter) -> Values
 
 
 def _take_words(rest: dict[str, Any], type_name: str | None) -> dict[str, Any]:
-    """Remove from a schema what the language has words for, and return the words."""
+    """Remove from a schema the keywords that the language has words for, and return the words."""
     words: dict[str, Any] = {}
     if isinstance(rest.get("type"), str):
         words["type"] = rest.pop("type")

@@ -81,7 +81,7 @@ JSON: Final = "application/json"
 class Result:
     """The result of a call: a status, a media type (the complete value of Content-Type) and a body.
 
-    `sent_media_type` is what the API sent instead of a declared `media_type`; empty if that is the one.
+    `sent_media_type` is that of the API in place of a declared `media_type`; empty if that is the one.
 
     Pass `data`, `body` or a `stream` of bytes; `data` and `body` are converted to each other once, on first use.
     A `stream` is a body that is too large to buffer, or whose events arrive over time (see `event_format`): an

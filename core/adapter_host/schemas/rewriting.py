@@ -18,7 +18,7 @@ from .targets import Target, keys_of, problem_at
 
 @dataclass(frozen=True, slots=True)
 class Rewritten:
-    """A schema whose references are to `$defs`, and what they lead to."""
+    """A schema whose references are to `$defs`, and their targets."""
 
     data: Any
     targets: tuple[Target, ...]

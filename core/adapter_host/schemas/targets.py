@@ -1,4 +1,4 @@
-"""The targets of references: nodes of documents, and what references in them mean."""
+"""The targets of references: nodes of documents, and the meaning of references in them."""
 
 from __future__ import annotations
 

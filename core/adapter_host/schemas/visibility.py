@@ -34,7 +34,7 @@ class Hiding:
         return self._definitions[name]
 
     def schema(self, schema: Any, hidden: frozenset[str] = frozenset()) -> Any:
-        """Return a schema without what it hides; `hidden` is what the schema hides that it is a part of."""
+        """Return a schema without its hidden properties; `hidden` is what the schema hides that it is a part of."""
         if not isinstance(schema, Mapping):
             return schema
         hidden |= frozenset(self._names(schema, set()))

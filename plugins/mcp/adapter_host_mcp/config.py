@@ -21,7 +21,7 @@ from .tool_names import unique_names
 from .uri_templates import parse_uri
 
 Results = Literal["both", "text", "structured"]
-"""What a tool returns: text, structured content, or both."""
+"""Contents of results: text, structured content, or both."""
 
 _MODES: Final = ("call", "ref", "steps", "outputParameters")
 

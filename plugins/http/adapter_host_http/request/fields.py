@@ -20,7 +20,7 @@ _NAME: Final = re.compile(r";name=([^;]*)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """The bytes of an argument, and what a `data:` URL says of them."""
+    """The bytes of an argument, with the media type and the name in its `data:` URL."""
 
     content: bytes
     filename: str | None = None

@@ -1,4 +1,4 @@
-"""What documents declare for the fields of a body, apart from their values."""
+"""Declarations for the fields of a body, apart from their values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .wire import binary_type, compile_encoding
 
 @dataclass(frozen=True, slots=True)
 class FormScope:
-    """What applies to a body.
+    """The declarations that apply to a body.
 
     `wire` has the formats of fields by name, `binary` the media types of inputs that are bytes, and `inputs` the
     formats of the inputs that are whole fields.
@@ -29,7 +29,7 @@ class FormScope:
 def compile_form_scope(
     body: AnyBody, declared: Sequence[HttpInputSpec], templates: TemplateCompiler, context: BuildContext
 ) -> FormScope:
-    """Compile what applies to a body; report problems of its `x-encoding`."""
+    """Compile the declarations that apply to a body; report problems of its `x-encoding`."""
     binary = {spec.name: media for spec in declared if (media := binary_type(spec)) is not None}
     if not isinstance(body, FormBody | MultipartBody):
         return FormScope(binary=binary)
