@@ -6,6 +6,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar, Final
 
 import orjson
@@ -150,6 +151,11 @@ _FORMATS: Final[dict[str, EventFormat]] = {
 
 def event_format(media_type: str) -> EventFormat | None:
     """Return the format of a media type of event streams; None for others."""
+    return _find_format(media_type)
+
+
+@lru_cache(maxsize=256)
+def _find_format(media_type: str) -> EventFormat | None:
     return _FORMATS.get(bare_media_type(media_type))
 
 

@@ -63,10 +63,12 @@ class Input:
     values: tuple[Any, ...] = ()
     json_schema: Schema | None = None
     wire: WireFormat | None = None
+    _is_of_type: Callable[[Any], bool] = field(init=False, repr=False, compare=False)
     _compiled: Pattern | None = field(init=False, repr=False, compare=False)
     _is_restricted: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "_is_of_type", JSON_TYPES.get(self.type or "", _accept_anything))
         object.__setattr__(self, "_compiled", compile_pattern(self.pattern) if self.pattern else None)
         is_restricted = bool(self.values) or self.min_length is not None or self.max_length is not None
         is_restricted = is_restricted or self.json_schema is not None
@@ -130,7 +132,7 @@ class Input:
 
     def check(self, value: Any) -> None:
         """Raise `ArgumentError` unless `value` is of the declared type, lengths, pattern, values and schema."""
-        if not JSON_TYPES.get(self.type or "", _accept_anything)(value) and not (value is None and self._allows_null):
+        if not self._is_of_type(value) and not (value is None and self._allows_null):
             raise self.type_error(value)
         if self._is_restricted:
             self._check_restrictions(value)

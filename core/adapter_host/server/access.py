@@ -65,11 +65,11 @@ def access_middleware(
                 return reject_coded_body()
             if sends is None:
                 return await handler(request)
-            progress = sends.start(request)
+            sends.start(request)
             try:
                 return await handler(request)
             finally:
-                sends.stop(progress)
+                sends.stop(request)
         finally:
             requests.leave()
             if attached:

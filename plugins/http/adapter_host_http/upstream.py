@@ -21,7 +21,6 @@ from adapter_host import (
     UpstreamUnreachableError,
     client_tls_context,
     decode_json,
-    event_format,
 )
 
 from .authenticated import send_authenticated
@@ -122,7 +121,7 @@ class Upstream:
             buffer_limit = min(STREAM_THRESHOLD, self._response_limit) if max_size is None else max_size
             response = await self._send(method, request, buffer_limit, deadline, events=events)
             try:
-                result = await self._read(response, response_format, max_size, events=events)
+                result = await self._read(response, response_format, max_size)
             except BaseException:
                 response.close()
                 raise
@@ -197,13 +196,13 @@ class Upstream:
             request = request.with_target(redirect)
             redirects_left -= 1
 
-    async def _read(self, response: Response, response_format: Format, max_size: int | None, *, events: bool) -> Result:
+    async def _read(self, response: Response, response_format: Format, max_size: int | None) -> Result:
         headers, body, media_type = response.headers, response.body, response.media_type
         if response.status >= 300:
             body = await response.read(self._response_limit) if body is None else body
             raise UpstreamStatusError(response.status, body or b"", media_type, headers)
         media_type = media_type or response_format.media_type
-        if (body is None and max_size is None) or (events and event_format(media_type) is not None):
+        if (body is None and max_size is None) or response.is_event_stream:
             chunks = self._chunks(response)
             await anext(chunks)
             return Result(

@@ -67,20 +67,21 @@ class SendWatch:
         self._settings = settings
         self._log = log
         self._interval = check_interval(settings)
-        self._requests: dict[Progress, web.BaseRequest] = {}
+        self._requests: dict[int, web.BaseRequest] = {}
+        self._progress: dict[int, Progress] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def start(self, request: web.BaseRequest) -> Progress:
-        """Watch the response to a request, until `stop` is called with the returned object."""
-        progress = Progress()
-        self._requests[progress] = request
+    def start(self, request: web.BaseRequest) -> None:
+        """Watch the response to a request."""
+        self._requests[id(request)] = request
         if self._timer is None:
             self._arm()
-        return progress
 
-    def stop(self, progress: Progress) -> None:
-        """Stop watching a response."""
-        del self._requests[progress]
+    def stop(self, request: web.BaseRequest) -> None:
+        """Stop watching the response to a request."""
+        del self._requests[id(request)]
+        if self._progress:
+            self._progress.pop(id(request), None)
 
     def _arm(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(self._interval, self._check)
@@ -92,10 +93,12 @@ class SendWatch:
             return
         self._arm()
         now = asyncio.get_running_loop().time()
-        for progress, request in self._requests.items():
+        for key, request in self._requests.items():
             transport = request.transport
             if transport is None:
                 continue
+            # Most responses end before the first check.
+            progress = self._progress.setdefault(key, Progress())
             # aiohttp's types name only the abstract writer, which has no count.
             written: int = request.writer.output_size
             if not (pending := transport.get_write_buffer_size()):

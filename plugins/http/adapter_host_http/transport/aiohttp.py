@@ -80,11 +80,11 @@ class AiohttpTransport(Transport):
                     progress.responded = True
                     read_deadline = timeout.when() or asyncio.get_running_loop().time() + self._limits.idle_timeout
                     decompress = not request.pass_through
-                    if events and event_format(response.headers.get("Content-Type", "")) is not None:
-                        buffer_limit = 0
-                    return await _buffered(
-                        AiohttpResponse(response, progress, read_deadline, decompress=decompress), buffer_limit
-                    )
+                    received = AiohttpResponse(response, progress, read_deadline, decompress=decompress)
+                    if events and event_format(received.media_type) is not None:
+                        received.is_event_stream = True
+                        return received
+                    return await _buffered(received, buffer_limit)
         except (TimeoutError, TransportError):
             if upload is not None and upload.error is not None:
                 raise upload.error from None
@@ -137,6 +137,7 @@ class AiohttpResponse(Response):
         self.headers = response.headers
         self.media_type = response.headers.get("Content-Type", "")
         self.body: bytes | None = None
+        self.is_event_stream = False
         self._response = response
         self._progress = progress
         self._deadline = deadline

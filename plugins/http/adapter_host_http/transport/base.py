@@ -77,16 +77,18 @@ class Limits:
 class Response(ABC):
     """A response whose head was received; `body` is the decoded body if it was buffered.
 
-    `media_type` is the Content-Type, or empty. Read a response to its end or close it; closing it earlier closes its
+    `media_type` is the Content-Type, or empty. `is_event_stream` is set if events were asked for and it has a type of
+    them. Read a response to its end or close it; closing it earlier closes its
     connection, too.
     """
 
-    __slots__ = ("body", "headers", "media_type", "status")
+    __slots__ = ("body", "headers", "is_event_stream", "media_type", "status")
 
     status: int
     headers: MultiMapping[str]
     media_type: str
     body: bytes | None
+    is_event_stream: bool
 
     @abstractmethod
     async def read(self, limit: int) -> bytes | None:

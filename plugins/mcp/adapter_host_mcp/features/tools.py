@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from adapter_host import (
@@ -13,12 +13,10 @@ from adapter_host import (
     Arguments,
     BuildContext,
     Input,
-    NameMap,
     Operation,
     Operations,
     Semantics,
     describe_place,
-    portable_schema,
 )
 from adapter_host_mcp.config import McpConfig, McpHints, McpToolSpec, Results
 from adapter_host_mcp.tool_names import rename_message, unique_names
@@ -31,6 +29,9 @@ _HINTS: Final = {
     "idempotent": "idempotentHint",
     "open_world": "openWorldHint",
 }
+
+if TYPE_CHECKING:
+    from adapter_host import NameMap
 
 LONGEST_DESCRIPTION: Final = 1024
 """Characters that OpenAI's API allows in the description of a tool."""
@@ -132,18 +133,22 @@ class Tool:
     @cached_property
     def input_schema(self) -> Mapping[str, Any]:
         """The schema of the arguments that clients see."""
-        return portable_schema(self._full_input_schema) if self.is_portable else self._full_input_schema
+        return _portable(self._full_input_schema) if self.is_portable else self._full_input_schema
 
     @cached_property
     def output_schema(self) -> Mapping[str, Any] | None:
         """The schema of results that clients see, not wrapped; None without one."""
         schema = self.operation.output_schema
-        return portable_schema(schema, is_output=True) if schema is not None and self.is_portable else schema
+        return _portable(schema, is_output=True) if schema is not None and self.is_portable else schema
 
     @cached_property
     def names(self) -> NameMap | None:
         """The declared names of renamed properties of the arguments; None if no name is changed."""
-        return NameMap.of(self._full_input_schema) if self.is_portable else None
+        if not self.is_portable:
+            return None
+        from adapter_host import NameMap
+
+        return NameMap.of(self._full_input_schema)
 
     @cached_property
     def _full_input_schema(self) -> Mapping[str, Any]:
@@ -204,6 +209,13 @@ def _find_violation(operation: Operation) -> FindViolation | None:
         validate = operation.result_schema.validate
         return lambda data: next((f".{describe_place(found.path)}" for found in validate(data)), None)
     return None if operation.output_schema is None else compile_schema(operation.output_schema)
+
+
+def _portable(schema: Mapping[str, Any], *, is_output: bool = False) -> Mapping[str, Any]:
+    # Imported late: `validate` shows no schemas.
+    from adapter_host import portable_schema
+
+    return portable_schema(schema, is_output=is_output)
 
 
 def _annotations(label: str | None, hints: McpHints | None, semantics: Semantics | None) -> dict[str, Any]:

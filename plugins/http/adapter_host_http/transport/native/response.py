@@ -67,6 +67,7 @@ class NativeResponse(Response):
     ) -> None:
         self.status = 0
         self.body = None
+        self.is_event_stream = False
         self.size = 0
         self.ended = False
         self._connection = connection
@@ -92,7 +93,7 @@ class NativeResponse(Response):
         self.headers = ResponseHeaders(pairs)
         self.media_type = media_type.decode("utf-8", "surrogateescape").strip()
         if self._events and event_format(self.media_type) is not None:
-            self._eager = True
+            self.is_event_stream = self._eager = True
 
     def expect_body(self, length: int | None, coding: bytes) -> None:
         """Expect a body; raise `MalformedResponseError` for an unknown coding."""
