@@ -200,6 +200,23 @@ def test_wrong_documents_are_problems(folder: Folder, value: Any, message: str) 
         folder.host(operation(), **{"x-openapi": value})
 
 
+def test_a_wrong_document_is_left_out_with_skip_invalid(folder: Folder) -> None:
+    host = folder.host(operation(), Settings(skip_invalid=True), **{"x-openapi": "missing.yaml"})
+    assert [warning.message for warning in host.warnings if "missing.yaml" in str(warning)]
+    (tool,) = tools(host)
+    assert tool.input_schema["properties"] == {}
+
+
 def test_a_document_as_data_has_no_folder() -> None:
     with pytest.raises(ProblemsError, match="needs a document that is a file"):
         Host(capability(operation()))
+
+
+def test_the_document_and_its_own_files_are_files_of_the_capability(folder: Folder) -> None:
+    folder.write("parcel.yaml", {"Parcel": PARCEL})
+    document = {**OPENAPI, "components": {"schemas": {"Parcel": {"$ref": "parcel.yaml#/Parcel"}}}}
+    file = folder.write("api.yaml", document)
+    names = {Path(name).name for name in folder.host(operation("POST")).plans[0].loaded.files}
+    assert names == {"capability.yaml", "api.yaml", "parcel.yaml"}
+    # Also where it is served in the place of a capability.
+    assert {Path(name).name for name in Host(file).plans[0].loaded.files} == {"api.yaml", "parcel.yaml"}

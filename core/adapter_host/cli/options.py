@@ -51,7 +51,7 @@ def add_port_options(group: argparse._ActionsContainer) -> None:
 
 def check_namespaces(options: argparse.Namespace, plans: Collection[Plan]) -> None:
     """Raise `UsageError` for an option that would have no effect, such as an override of an unknown namespace."""
-    if options.only and not any(plan.loaded.source.is_imported for plan in plans):
+    if options.only and not any(plan.loaded.source.converted_from for plan in plans):
         raise UsageError("--only: no OpenAPI document is among the files")
     exposers = {exposer_plan.exposer.config.namespace for plan in plans for exposer_plan in plan.exposers}
     consumers = {consumer.config.namespace for plan in plans for consumer in plan.consumers}

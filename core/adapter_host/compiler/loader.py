@@ -67,7 +67,8 @@ def load_document(
     imports = ImportResolver(source, skip_invalid=settings.skip_invalid)
     imports.resolve()
     problems += imports.problems
-    problems += complete_from_openapi(source, settings.openapi)
+    openapi_problems, openapi_files = complete_from_openapi(source, settings.openapi)
+    problems += [problem.as_skipped for problem in openapi_problems] if settings.skip_invalid else openapi_problems
     parser = Parser(source, plugins, problems)
     names = list(parser.bound_names(settings.environment))
     for other in imports.bind_files.values():
@@ -87,6 +88,8 @@ def load_document(
         skipped=parser.skipped,
         skip_invalid=settings.skip_invalid,
     )
+    for file in (*source.converted_from, *openapi_files):
+        loaded.add_file(file)
     _warn_unknown_keys(loaded)
     return loaded
 

@@ -23,8 +23,8 @@ KEY: Final = "x-openapi"
 _VARIABLE: Final = re.compile(r"\{+[^{}]*\}+")
 
 
-def complete_from_openapi(source: Source, documents: Mapping[str, str]) -> list[Problem]:
-    """Complete consumed operations by their OpenAPI documents, and return the problems.
+def complete_from_openapi(source: Source, documents: Mapping[str, str]) -> tuple[list[Problem], list[str]]:
+    """Complete consumed operations by their OpenAPI documents; return the problems, and the files that were read.
 
     `documents` are files or URLs by consumer namespace; they take precedence over `x-openapi`.
     """
@@ -32,6 +32,7 @@ def complete_from_openapi(source: Source, documents: Mapping[str, str]) -> list[
     entries = section.get("consumes") if isinstance(section, dict) else None
     base: Loc = ("consumes",) if section is source.data else ("capability", "consumes")
     problems: list[Problem] = []
+    files: list[str] = []
     for index, entry in enumerate(entries if isinstance(entries, list) else ()):
         if not isinstance(entry, dict):
             continue
@@ -39,10 +40,12 @@ def complete_from_openapi(source: Source, documents: Mapping[str, str]) -> list[
         try:
             file = documents.get(str(entry.get("namespace"))) or _declared_file(source, (*loc, KEY))
             if file is not None:
-                problems += _Completion(source, loc, file).run()
+                completion = _Completion(source, loc, file)
+                problems += completion.run()
+                files += completion.files
         except ProblemsError as error:
             problems += error.problems
-    return problems
+    return problems, files
 
 
 def _declared_file(source: Source, loc: Loc) -> str | None:
@@ -82,6 +85,7 @@ class _Completion:
         self._file = file
         self._problems: list[Problem] = []
         self._schemas: Mapping[str, Any] = {}
+        self.files: tuple[str, ...] = ()
         self._namespace = source.nodes_to(loc)[-1].value.get("namespace", "api")
 
     def run(self) -> list[Problem]:
@@ -89,7 +93,9 @@ class _Completion:
         from adapter_host.openapi import Documents, WarningCollector, capability, is_url, read_api
 
         warnings = WarningCollector()
-        api = capability(read_api(Documents(warnings, remote=is_url(self._file)).open(self._file)))
+        documents = Documents(warnings, remote=is_url(self._file))
+        api = capability(read_api(documents.open(self._file)))
+        self.files = documents.files
         self._schemas = api.get(SCHEMAS, {})
         found: dict[str, list[_Found]] = {}
         for consumer in api["capability"]["consumes"]:

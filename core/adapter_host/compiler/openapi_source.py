@@ -23,7 +23,8 @@ def capability_of(source: Source, only: Collection[str] = ()) -> tuple[Source, l
     from adapter_host.openapi import Documents, WarningCollector, capability, read_api
 
     warnings = WarningCollector()
-    api = read_api(Documents(warnings).open(source.file), only=only)
+    documents = Documents(warnings)
+    api = read_api(documents.open(source.file), only=only)
     converted = Source.from_data(capability(api), source.file)
-    converted.is_imported = True
+    converted.converted_from = documents.files
     return converted, list(warnings.problems)

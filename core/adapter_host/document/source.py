@@ -26,15 +26,15 @@ _NO_TERMS: Mapping[str, str] = MappingProxyType({})
 class Source:
     """A document; `data` is plain and read-only, `replace` creates it again.
 
-    `is_imported` is true if it was converted from a document of another kind.
+    `converted_from` are the files of another kind that it was made from, if any.
     """
 
-    __slots__ = ("file", "is_imported", "root", "terms")
+    __slots__ = ("converted_from", "file", "root", "terms")
 
     def __init__(self, file: str, root: Node) -> None:
         self.file = file
         self.root = root
-        self.is_imported = False
+        self.converted_from: tuple[str, ...] = ()
         self.terms: Mapping[str, str] = _NO_TERMS
 
     @property

@@ -61,6 +61,11 @@ class Documents:
             self._folder = Path(source).resolve().parent
         return Cursor(self, self._document(name), (), self._document(name).data)
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that have been read."""
+        return tuple(name for name in self._read if not is_url(name))
+
     def _document(self, name: str) -> Document:
         if name not in self._read:
             self._read[name] = read_document(name)

@@ -62,7 +62,7 @@ def _run(paths: Sequence[str], options: argparse.Namespace, log: Log, hang_up: H
     check_namespaces(options, host.plans)
     for problem in dict.fromkeys((*host.warnings, *expensive_exposers(host.plans))):
         print(escape(str(problem)), file=sys.stderr)
-    for file in dict.fromkeys(plan.loaded.source.file for plan in host.plans if plan.loaded.source.is_imported):
+    for file in dict.fromkeys(plan.loaded.source.file for plan in host.plans if plan.loaded.source.converted_from):
         command = f"adapter-host import openapi {quote(file)} -o capability.yaml"
         print(escape(f"{file}: served as an OpenAPI document; to edit what is served: {command}"), file=sys.stderr)
     ready = ReadyFile(options.ready_file)
