@@ -97,8 +97,18 @@ class _LineHandler(logging.Handler):
     def __init__(self, writer: LogWriter) -> None:
         super().__init__()
         self._writer = writer
-        # The writer has its own lock, and two could be acquired in different orders.
+
+    def createLock(self) -> None:  # noqa: N802  (the name of the standard library)
+        """Create no lock: the writer has its own, and two could be acquired in different orders."""
         self.lock = None
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Filter and write a record; since Python 3.13 the method of the standard library needs a lock."""
+        # A filter may replace the record since Python 3.12.
+        kept: object = self.filter(record)
+        if kept:
+            self.emit(kept if isinstance(kept, logging.LogRecord) else record)
+        return bool(kept)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record; one that cannot be formatted does not affect the caller."""
