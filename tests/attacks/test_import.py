@@ -11,7 +11,7 @@ import orjson
 import pytest
 import yaml
 
-from adapter_host.openapi import documents
+from adapter_host.openapi.source import documents
 from tests.conftest import Command
 from tests.support.raw_http import Connection, raw_upstream, response
 

@@ -12,7 +12,7 @@ import pytest
 
 from adapter_host import UnavailableError
 from adapter_host.auth.oauth2.authorization_server import AuthorizationServer
-from adapter_host.openapi.fetch import FetchError, fetch
+from adapter_host.openapi.source.fetch import FetchError, fetch
 from adapter_host.testing import running
 from tests.support.raw_http import CLOSE, Connection, exchange, raw_upstream, response, status_of
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from adapter_host.cli import UsageError
 from adapter_host.openapi import Documents, WarningCollector, read_api, write_capability
-from adapter_host.openapi.reading import is_url
+from adapter_host.openapi.source.reading import is_url
 
 from .escapes import escape
 from .output_file import add_output_options, check_output, write_output

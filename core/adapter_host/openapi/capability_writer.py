@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import yaml
 
-from .json_schema import SHARED
 from .model import Api, Body, ConsumedApi, Endpoint, FormField, Parameter
 from .names import UniqueNames, kebab_case
+from .schema.json_schema import SHARED
 from .security import BIND
 
 VERSION: Final = "1.0.0-alpha2"

@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 
 from adapter_host.errors import Problem, ProblemsError
 
-from .documents import Cursor
 from .model import Api, ConsumedApi, Endpoint
 from .names import UniqueNames, kebab_case, variable
 from .operations import EndpointReader, FoundOperation, OpenApiVersion, find_operations, warn_unsupported
 from .security import CredentialsBuilder, Requirement, choose_requirements
+from .source.documents import Cursor
 from .version2 import Version2
 from .version3 import Version3
 

@@ -7,12 +7,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
-from .documents import Cursor
-from .inputs import BODY, MAX_INPUTS, input_name, join_sentences
-from .json_schema import SchemaConverter
 from .model import Body, Endpoint, Parameter, Response
 from .names import UniqueNames, kebab_case
+from .requests.inputs import BODY, MAX_INPUTS, input_name, join_sentences
 from .routes import Routes, path_error, request_path, variables_of
+from .schema.json_schema import SchemaConverter
+from .source.documents import Cursor
 
 METHODS: Final = ("get", "post", "put", "patch", "delete", "head", "options")
 

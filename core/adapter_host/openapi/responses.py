@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from .documents import Cursor
-from .json_schema import SchemaConverter
-from .json_values import NO_VALUE, json_size, json_value
 from .media import JSON, format_of, is_json
 from .model import Response
-from .samples import NO_EXAMPLE, declared_example, make_example
-from .schemas import type_of
+from .schema.json_schema import SchemaConverter
+from .schema.json_values import NO_VALUE, json_size, json_value
+from .schema.samples import NO_EXAMPLE, declared_example, make_example
+from .schema.schemas import type_of
+from .source.documents import Cursor
 
 _MAX_EXAMPLE_SIZE: Final = 16 * 1024
 """Characters of JSON; a larger example would dominate the document."""

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from adapter_host.http_syntax import TOKEN
 
-from .documents import Cursor
 from .model import Credentials, Parameter
 from .names import variable
+from .source.documents import Cursor
 
 BIND: Final = "env"
 """The namespace of the bind for the secrets."""

@@ -8,8 +8,8 @@ from urllib.parse import urljoin, urlsplit
 
 from yarl import URL
 
-from .documents import Cursor
-from .reading import is_url
+from .source.documents import Cursor
+from .source.reading import is_url
 
 LOCAL: Final = "http://localhost"
 """The base of relative servers of a document that was not fetched."""

@@ -7,19 +7,19 @@ from typing import Any, Final
 
 from adapter_host.http_syntax import bare_media_type
 
-from .documents import Cursor
-from .forms import form_body
-from .inputs import choose_media_type, parameter, whole_body
-from .json_schema import SchemaConverter
 from .media import FORM, JSON, MULTIPART, is_media_type
 from .model import Body, Parameter, Response
+from .requests.forms import form_body
+from .requests.inputs import choose_media_type, parameter, whole_body
+from .requests.styles import collection_keys, collection_style
 from .responses import ResponseMedia, make_response, success_response
-from .schema_keywords import KEYWORDS
-from .schemas import Field
+from .schema.json_schema import SchemaConverter
+from .schema.schema_keywords import KEYWORDS
+from .schema.schemas import Field
+from .schema.values import describe_values
 from .security import scheme_entries
 from .servers import swagger_base
-from .styles import collection_keys, collection_style
-from .values import describe_values
+from .source.documents import Cursor
 
 _BODY_LOCATIONS: Final = ("body", "formData")
 _NOT_OF_VALUES: Final = frozenset({"description", "required", "readOnly", "writeOnly", "deprecated"})

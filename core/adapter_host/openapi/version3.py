@@ -7,18 +7,18 @@ from dataclasses import replace
 
 from adapter_host.http_syntax import bare_media_type
 
-from .documents import Cursor
-from .forms import form_body, form_text
-from .inputs import choose_media_type, input_name, parameter, whole_body
-from .json_schema import SchemaConverter
 from .media import FORM, MULTIPART, is_media_type
 from .model import Body, Parameter, Response
+from .requests.forms import form_body, form_text
+from .requests.inputs import choose_media_type, input_name, parameter, whole_body
+from .requests.styles import style_keys
 from .responses import ResponseMedia, make_response, success_response
-from .schemas import fields
+from .schema.json_schema import SchemaConverter
+from .schema.schemas import fields
+from .schema.values import describe_values
 from .security import scheme_entries
 from .servers import Servers
-from .styles import style_keys
-from .values import describe_values
+from .source.documents import Cursor
 
 
 class Version3:

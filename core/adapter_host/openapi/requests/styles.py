@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from adapter_host.http_syntax import bare_media_type
-
-from .documents import Cursor
-from .media import is_json, is_media_type
+from adapter_host.openapi.media import is_json, is_media_type
+from adapter_host.openapi.source.documents import Cursor
 
 STYLE: Final = "x-style"
 EXPLODE: Final = "x-explode"

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from .documents import Cursor
+from adapter_host.openapi.source.documents import Cursor
+
 from .schema_keywords import TYPES
 
 MAX_PARTS: Final = 200

@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from adapter_host.http_syntax import is_connection_header, is_token
-
-from .documents import Cursor
-from .json_schema import SchemaConverter
-from .media import FORM, JSON, MULTIPART, is_json, is_text
-from .model import Body, Parameter
-from .values import Values, bytes_schema, describe_values, is_binary, text_values
+from adapter_host.openapi.media import FORM, JSON, MULTIPART, is_json, is_text
+from adapter_host.openapi.model import Body, Parameter
+from adapter_host.openapi.schema.json_schema import SchemaConverter
+from adapter_host.openapi.schema.values import Values, bytes_schema, describe_values, is_binary, text_values
+from adapter_host.openapi.source.documents import Cursor
 
 MAX_INPUTS: Final = 1000
 """The maximum number of parameters of an operation, and of fields of a form."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from .documents import Cursor
+from adapter_host.openapi.source.documents import Cursor
+
 from .json_values import NO_VALUE
 from .schemas import Visited, all_of_parts, items_of, type_of
 

@@ -7,8 +7,8 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 
 from adapter_host.document.nodes import Loc
+from adapter_host.openapi.source.documents import Cursor
 
-from .documents import Cursor
 from .json_values import NO_VALUE, json_size
 from .schema_keywords import KEYWORDS, read_discriminator, read_type
 

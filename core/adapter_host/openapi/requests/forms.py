@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from adapter_host.http_syntax import bare_media_type, is_token
+from adapter_host.openapi.media import FORM, JSON, MULTIPART, is_media_type
+from adapter_host.openapi.model import Body, FormField, Parameter
+from adapter_host.openapi.schema.json_schema import SchemaConverter
+from adapter_host.openapi.schema.schemas import Field, array_items, type_of
+from adapter_host.openapi.schema.values import Values, describe_bytes, describe_values, is_binary, text_values
+from adapter_host.openapi.source.documents import Cursor
 
-from .documents import Cursor
 from .inputs import MAX_INPUTS
-from .json_schema import SchemaConverter
-from .media import FORM, JSON, MULTIPART, is_media_type
-from .model import Body, FormField, Parameter
-from .schemas import Field, array_items, type_of
-from .values import Values, describe_bytes, describe_values, is_binary, text_values
 
 STYLES: Final = ("form", "spaceDelimited", "pipeDelimited", "deepObject")
 """The styles of fields of forms."""

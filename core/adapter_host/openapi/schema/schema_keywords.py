@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from adapter_host.document.messages import describe_type
 from adapter_host.expressions.pattern import PatternError, compile_pattern
+from adapter_host.openapi.source.documents import Cursor
 
-from .documents import Cursor
 from .json_values import NO_VALUE, json_size, json_value, number
 
 TYPES: Final = frozenset({"string", "number", "integer", "boolean", "array", "object"})

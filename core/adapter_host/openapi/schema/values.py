@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from adapter_host.openapi.source.documents import Cursor
 from adapter_host.schemas.validator import is_supported
 
-from .documents import Cursor
 from .json_schema import SchemaConverter
 from .schemas import all_of_parts, array_items, description_of, single_alternative, type_of
 

@@ -1,0 +1,1 @@
+"""Convert parameters and bodies to inputs. Imports `schema` and below, and the model."""

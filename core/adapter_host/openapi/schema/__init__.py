@@ -1,0 +1,1 @@
+"""Convert schemas to JSON Schema, and to the words of the language. Imports `source` and below."""
