@@ -10,6 +10,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from adapter_host.cli import main
 from tests.conftest import Command
+from tests.support.exposer_entries import echo, rest, stdio
 
 
 def document(*exposes: str) -> str:
@@ -27,21 +28,6 @@ def document(*exposes: str) -> str:
             "",
         )
     )
-
-
-def rest(namespace: str, port: int, address: str = "localhost") -> str:
-    operation = "{method: GET, name: a, call: api.a}"
-    place = f"namespace: {namespace}, port: {port}, address: '{address}'"
-    return f"{{type: rest, {place}, resources: [{{path: /a, operations: [{operation}]}}]}}"
-
-
-def stdio(namespace: str) -> str:
-    tool = "{name: a, description: Reads it, call: api.a}"
-    return f"{{type: mcp, transport: stdio, namespace: {namespace}, tools: [{tool}]}}"
-
-
-def echo(namespace: str, port: int) -> str:
-    return f"{{type: echo, namespace: {namespace}, port: {port}, operations: [{{name: a, call: api.a}}]}}"
 
 
 @pytest.fixture

@@ -13,23 +13,9 @@ from adapter_host.compiler.plan import Plan
 from adapter_host.host.loading import load_documents
 from adapter_host.server.addresses import place, port_clashes, process_clashes
 from adapter_host.server.layout import plan_listeners
+from tests.support.exposer_entries import echo, rest, stdio
 
 PLUGINS = Plugins.installed()
-
-
-def rest(namespace: str, port: int, address: str = "localhost") -> str:
-    operation = "{method: GET, name: a, call: api.a}"
-    place = f"namespace: {namespace}, port: {port}, address: '{address}'"
-    return f"{{type: rest, {place}, resources: [{{path: /a, operations: [{operation}]}}]}}"
-
-
-def stdio(namespace: str) -> str:
-    tool = "{name: a, description: Reads it, call: api.a}"
-    return f"{{type: mcp, transport: stdio, namespace: {namespace}, tools: [{tool}]}}"
-
-
-def echo(namespace: str, port: int) -> str:
-    return f"{{type: echo, namespace: {namespace}, port: {port}, operations: [{{name: a, call: api.a}}]}}"
 
 
 @pytest.fixture

@@ -57,15 +57,12 @@ def compile_call(
 async def _is_streamed(result: Result, transform: Transform | None, response_policy: ResponsePolicy) -> bool:
     """Return whether the exposer gets the stream of a result, whose events are mapped; read it completely if not."""
     events = event_format(result.media_type)
-    if result.stream is None or result.status >= 300 or (events is None and not response_policy.streams):
+    is_whole = events is None and (transform is not None or not response_policy.streams)
+    if result.stream is None or result.status >= 300 or is_whole:
         await result.hold(response_policy.buffer_limit)
         return False
-    if transform is None:
-        return True
-    if events is None:
-        await result.hold(response_policy.buffer_limit)
-        return False
-    result.stream = MappedEvents(result.stream, events, transform)
-    # The length is that of the stream before.
-    result.headers = {name: value for name, value in result.headers.items() if name.lower() != "content-length"}
+    if transform is not None and events is not None:
+        result.stream = MappedEvents(result.stream, events, transform)
+        # The length is that of the stream before.
+        result.headers = {name: value for name, value in result.headers.items() if name.lower() != "content-length"}
     return True

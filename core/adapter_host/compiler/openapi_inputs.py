@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,7 +14,6 @@ REFERENCE: Final = f"#/{SCHEMAS}/"
 
 _INPUTS: Final = "inputParameters"
 _SCHEMA: Final = "x-schema"
-_TAG: Final = re.compile(r"\{+\s*([^{}\s]+)\s*\}+")
 _NOT_TAKEN: Final = frozenset({"name", "in", "value", "x-name"})
 """Keys of an input that only its own document can know."""
 

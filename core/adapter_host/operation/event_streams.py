@@ -103,16 +103,20 @@ class _ServerSentEvents(EventFormat):
         return b"\n".join([*others, b"data: " + data, b"", b""])
 
 
-class _Lines(EventFormat):
+class _LineFormat(EventFormat):
+    """A format whose events end with a line feed."""
+
+    def next_end(self, buffer: bytearray, start: int) -> int:
+        return buffer.find(b"\n", start) + 1 or -1
+
+
+class _Lines(_LineFormat):
     """A JSON text in each line."""
 
     separator = b""
 
     def text(self, event: Event) -> bytes:
         return event.raw
-
-    def next_end(self, buffer: bytearray, start: int) -> int:
-        return buffer.find(b"\n", start) + 1 or -1
 
     def parse(self, raw: bytes) -> Event:
         return Event(raw, raw.strip() or None)
@@ -121,13 +125,8 @@ class _Lines(EventFormat):
         return data + b"\n"
 
 
-class _TextSequence(_Lines):
+class _TextSequence(_LineFormat):
     """`application/json-seq` (RFC 7464): a record separator before each JSON text, a line feed after it."""
-
-    separator = b"\n"
-
-    def text(self, event: Event) -> bytes:
-        return event.data or b""
 
     def parse(self, raw: bytes) -> Event:
         return Event(raw, raw.strip(b"\x1e \t\r\n") or None)
