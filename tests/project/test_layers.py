@@ -39,7 +39,7 @@ LATE_IMPORTS = {
     ("compiler/loader.py", "load_document", "from adapter_host.document.strict import check_strict"),
     (
         "compiler/openapi_completion.py",
-        "run",
+        "read",
         "from adapter_host.openapi import Documents, WarningCollector, capability, is_url, read_api",
     ),
     (

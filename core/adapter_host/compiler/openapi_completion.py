@@ -32,7 +32,7 @@ def complete_from_openapi(source: Source, documents: Mapping[str, str]) -> tuple
     entries = section.get("consumes") if isinstance(section, dict) else None
     base: Loc = ("consumes",) if section is source.data else ("capability", "consumes")
     problems: list[Problem] = []
-    files: list[str] = []
+    read: dict[str, _Document] = {}
     for index, entry in enumerate(entries if isinstance(entries, list) else ()):
         if not isinstance(entry, dict):
             continue
@@ -40,12 +40,13 @@ def complete_from_openapi(source: Source, documents: Mapping[str, str]) -> tuple
         try:
             file = documents.get(str(entry.get("namespace"))) or _declared_file(source, (*loc, KEY))
             if file is not None:
-                completion = _Completion(source, loc, file)
-                problems += completion.run()
-                files += completion.files
+                if file not in read:
+                    read[file] = _Document.read(file)
+                    problems += read[file].warnings
+                problems += _Completion(source, loc, read[file]).run()
         except ProblemsError as error:
             problems += error.problems
-    return problems, files
+    return problems, [name for document in read.values() for name in document.files]
 
 
 def _declared_file(source: Source, loc: Loc) -> str | None:
@@ -76,27 +77,25 @@ class _Found:
     full_path: tuple[str, ...]
 
 
-class _Completion:
-    """Completes one consumer."""
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """An OpenAPI document: its operations by method, its shared schemas, and the files that were read."""
 
-    def __init__(self, source: Source, loc: Loc, file: str) -> None:
-        self._source = source
-        self._loc = loc
-        self._file = file
-        self._problems: list[Problem] = []
-        self._schemas: Mapping[str, Any] = {}
-        self.files: tuple[str, ...] = ()
-        self._namespace = source.nodes_to(loc)[-1].value.get("namespace", "api")
+    name: str
+    operations: Mapping[str, Sequence[_Found]]
+    schemas: Mapping[str, Any]
+    files: tuple[str, ...]
+    warnings: Sequence[Problem]
 
-    def run(self) -> list[Problem]:
+    @classmethod
+    def read(cls, name: str) -> _Document:
+        """Read a file or a URL; raise `ProblemsError`."""
         # Imported late: few documents name one of OpenAPI.
         from adapter_host.openapi import Documents, WarningCollector, capability, is_url, read_api
 
         warnings = WarningCollector()
-        documents = Documents(warnings, remote=is_url(self._file))
-        api = capability(read_api(documents.open(self._file)))
-        self.files = documents.files
-        self._schemas = api.get(SCHEMAS, {})
+        documents = Documents(warnings, remote=is_url(name))
+        api = capability(read_api(documents.open(name)))
         found: dict[str, list[_Found]] = {}
         for consumer in api["capability"]["consumes"]:
             server = _segments(urlsplit(consumer["baseUri"]).path)
@@ -104,19 +103,33 @@ class _Completion:
                 path = _segments(resource["path"])
                 for operation in resource["operations"]:
                     found.setdefault(operation["method"], []).append(_Found(operation, path, server + path))
-        self._complete_operations(found)
-        self._add_schemas()
-        return [*self._problems, *warnings.problems]
+        return cls(name, found, api.get(SCHEMAS, {}), documents.files, warnings.problems)
 
-    def _complete_operations(self, found: Mapping[str, Sequence[_Found]]) -> None:
+
+class _Completion:
+    """Completes one consumer."""
+
+    def __init__(self, source: Source, loc: Loc, document: _Document) -> None:
+        self._source = source
+        self._loc = loc
+        self._document = document
+        self._problems: list[Problem] = []
+        self._namespace = source.nodes_to(loc)[-1].value.get("namespace", "api")
+
+    def run(self) -> list[Problem]:
+        self._complete_operations()
+        self._add_schemas()
+        return self._problems
+
+    def _complete_operations(self) -> None:
         consumer = self._source.nodes_to(self._loc)[-1]
         base = _base_path(consumer.value.get("baseUri"))
         for loc, path in list(_operations(consumer)):
             node = self._source.nodes_to((*self._loc, *loc))[-1]
             method = str(node.value.get("method", "GET")).upper()
-            match = _best_match(found.get(method, ()), path, base + path)
+            match = _best_match(self._document.operations.get(method, ()), path, base + path)
             if match is None:
-                message = f"{method} /{'/'.join(path)} is not in {self._file}; nothing is taken from there"
+                message = f"{method} /{'/'.join(path)} is not in {self._document.name}; nothing is taken from there"
                 self._warn((*self._loc, *loc), message)
                 continue
             completed = self._complete(node, match, (*self._loc, *loc))
@@ -124,11 +137,11 @@ class _Completion:
 
     def _complete(self, node: Node, match: _Found, loc: Loc) -> Node:
         assert isinstance(node, MappingNode)
-        operation = Operation(node, match.data, loc, self._schemas)
+        operation = Operation(node, match.data, loc, self._document.schemas)
         merger = InputMerger(operation, self._rename, lambda where, message: self._warn(where, message))
         node = merger.merge()
-        for key in ("description", "label", "body", "x-accept", "x-example"):
-            if key in match.data and not {key, *_EXCLUDED_BY.get(key, ())} & node.value.keys():
+        for key in ("description", "body", "x-accept", "x-example"):
+            if key in match.data and key not in node.value:
                 node = node.with_entry(key, node_at(self._rename(match.data[key]), node))
         return self._complete_outputs(node, match.data, loc)
 
@@ -146,7 +159,9 @@ class _Completion:
             return node
         own_type, its_type = whole.value.get("type"), output.get("type")
         if own_type and its_type and own_type != its_type:
-            message = f"the output is {own_type}, but {its_type} in {self._file}; its schema is not taken from there"
+            message = (
+                f"the output is {own_type}, but {its_type} in {self._document.name}; its schema is not taken from there"
+            )
             self._warn((*loc, "outputParameters", 0), message)
             return node
         completed = whole.with_entry("x-schema", node_at(self._rename(output["x-schema"]), whole))
@@ -165,10 +180,10 @@ class _Completion:
 
     def _add_schemas(self) -> None:
         root = self._source.root
-        if not self._schemas or not isinstance(root, MappingNode):
+        if not self._document.schemas or not isinstance(root, MappingNode):
             return
         own = root.child(SCHEMAS)
-        added = {f"{self._namespace}.{name}": self._rename(schema) for name, schema in self._schemas.items()}
+        added = {f"{self._namespace}.{name}": self._rename(schema) for name, schema in self._document.schemas.items()}
         if isinstance(own, MappingNode):
             for name, schema in added.items():
                 own = own if name in own.value else own.with_entry(name, node_at(schema, own))
@@ -178,9 +193,6 @@ class _Completion:
 
     def _warn(self, loc: Loc, message: str) -> None:
         self._problems.append(self._source.problem(loc, message, code=KEY, warning=True))
-
-
-_EXCLUDED_BY: Final[Mapping[str, tuple[str, ...]]] = {"label": ("description",)}
 
 
 def _is_whole(output: Mapping[str, Any]) -> bool:
