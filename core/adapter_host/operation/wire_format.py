@@ -17,9 +17,6 @@ STYLES: Final[Mapping[str, tuple[Style, ...]]] = {
 }
 """The styles of each location, its default first."""
 
-DELIMITERS: Final[Mapping[Style, str]] = {"spaceDelimited": " ", "pipeDelimited": "|"}
-"""The character between the elements of one text; a comma in other styles."""
-
 
 @dataclass(frozen=True, slots=True)
 class WireFormat:

@@ -23,11 +23,6 @@ class Schema:
     data: Mapping[str, Any]
     checked: Mapping[str, Any]
 
-    @property
-    def strict(self) -> Mapping[str, Any]:
-        """The same as `data`: nothing is simplified."""
-        return self.data
-
     @cached_property
     def validate(self) -> Validator:
         """The compiled function that returns how a value breaks the schema."""
