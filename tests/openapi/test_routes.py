@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.imported import Imported, import_document, importing
+from tests.support.imported import Imported, consumed_operations, import_document, importing
 
 
 def document(paths: dict[str, Any]) -> dict[str, Any]:
@@ -82,3 +82,11 @@ async def test_head_and_options(tmp_path: Path) -> None:
             assert imported.api.last.method == method
         hints = {name: tool.annotations.read_only_hint for name, tool in (await imported.tools()).items()}
         assert hints == {"get": True, "head": True, "options": True}
+
+
+def test_a_name_begins_with_a_letter(tmp_path: Path) -> None:
+    # Not all providers of models allow a tool name that begins with a digit.
+    ids = {"/a": "3DModels", "/b": "2", "/c": "v2"}
+    paths = {path: {"get": {"operationId": name, "responses": {}}} for path, name in ids.items()}
+    document, _ = import_document({"openapi": "3.1.0", "info": {"title": "A"}, "paths": paths}, tmp_path)
+    assert list(consumed_operations(document)) == ["get-3-d-models", "get-2", "v2"]

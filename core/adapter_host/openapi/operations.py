@@ -97,6 +97,12 @@ def warn_unsupported(cursor: Cursor, *keys: str) -> None:
             child.warn(_UNSUPPORTED[key])
 
 
+def _name_of_id(operation: FoundOperation) -> str:
+    """Return the name made from an operationId; Gemini allows no tool name that begins with a digit."""
+    name = kebab_case(operation.id or "")
+    return kebab_case(f"{operation.method} {operation.id}") if name[:1].isdigit() else name
+
+
 @dataclass(slots=True)
 class EndpointReader:
     """Reads the operations of one document, each with a unique name, and with a route if REST can have one."""
@@ -133,7 +139,7 @@ class EndpointReader:
             body = None
         response = self.version_reader.response(cursor)
         return Endpoint(
-            name=self.names.add(kebab_case(operation.id or ""), kebab_case(f"{operation.method} {operation.path}")),
+            name=self.names.add(_name_of_id(operation), kebab_case(f"{operation.method} {operation.path}")),
             method=method,
             path=path,
             route=path if reason is None else None,
