@@ -8,6 +8,10 @@ NODE := tests/conformance/node_modules/.package-lock.json
 FASTMCP := .cache/fastmcp/.installed
 GATEWAY := .cache/gateway/.installed
 MUTMUT := .cache/mutmut/.installed
+HELM_VERSION := v4.3.2
+HELM := .cache/helm/$(HELM_VERSION)/helm
+GATEWAY_API := sigs.k8s.io/gateway-api@v1.4.0
+PROMETHEUS_OPERATOR := github.com/prometheus-operator/prometheus-operator@v0.85.0
 PACKAGE ?= compiler
 NAMES := $(shell sed -n 's/^name = "\(.*\)"$$/\1/p' $(PROJECTS))
 
@@ -20,7 +24,8 @@ UV = $(patsubst %,SSL_CERT_FILE=%,$(CERTIFICATES)) $(BIN)/uv
 
 .DEFAULT_GOAL := test
 .DELETE_ON_ERROR:
-.PHONY: test demo check coverage fuzz mutants conformance clients bench lock metadata wheels clean
+.PHONY: test demo check coverage fuzz mutants conformance clients bench lock metadata wheels \
+	deploy-check image-check clean
 
 test: $(VENV)/.installed
 	$(BIN)/pytest -q -n auto --dist loadfile
@@ -80,6 +85,19 @@ wheels: $(VENV)/.installed
 metadata: $(VENV)/.installed
 	$(BIN)/python -m tests.project.sync_metadata
 
+# The chart, the manifests, the unit and the compose file in docs/deploy. Helm is built from its Go module, whose
+# modules also have the schemas of the custom resources.
+deploy-check: $(VENV)/.installed $(HELM)
+	HELM=$(CURDIR)/$(HELM) \
+	CRDS=$(call go_folder,$(GATEWAY_API))/config/crd/standard:$(call go_folder,$(PROMETHEUS_OPERATOR))/example/prometheus-operator-crd \
+		$(BIN)/pytest -q tests/deploy
+
+# The Containerfile, built and run on a root file system of Debian; as root, with buildah and debootstrap.
+image-check:
+	tests/deploy/build_image.sh
+
+go_folder = $$(cd $(dir $(HELM)) && go mod download -json $(1) | sed -n 's/.*"Dir": "\(.*\)",/\1/p')
+
 clean:
 	rm -rf .cache tests/conformance/node_modules .venv .venv-* .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache dist
 	find core plugins tests -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -115,6 +133,11 @@ $(MUTMUT): tests/mutants/mutmut.lock requirements.lock $(PROJECTS) $(VENV)/.inst
 	$(UV) pip install --quiet --python .cache/mutmut/bin/python --no-deps --no-build-isolation --no-sources \
 		$(addprefix --editable ./,$(MEMBERS))
 	touch $@
+
+$(HELM):
+	@command -v go > /dev/null || { echo 'Go is needed, and is not installed (Debian: apt-get install golang)' >&2; exit 1; }
+	mkdir -p $(@D)
+	cd $(@D) && GOBIN=$(CURDIR)/$(@D) go install helm.sh/helm/v4/cmd/helm@$(HELM_VERSION)
 
 # Made once: another uv in the lock is installed over this one with the rest.
 $(BIN)/uv:
