@@ -14,8 +14,11 @@ _FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINA
 def read_regular_file(path: str | Path, limit: int, *, follow_link: bool = True) -> bytes:
     """Return at most `limit` bytes of a file; raise `OSError`, also for a pipe, socket or device.
 
-    `open` would wait for the writer of a pipe, and reading a device may never end.
+    `open` would wait for the writer of a pipe, and reading a device may never end. Raise `ValueError` for a path with
+    a NUL, with the same message in all versions of Python.
     """
+    if "\0" in str(path):
+        raise ValueError("a path cannot contain a NUL character")
     flags = _FLAGS if follow_link else _FLAGS | getattr(os, "O_NOFOLLOW", 0)
     with open(os.open(path, flags), "rb") as stream:
         mode = os.fstat(stream.fileno()).st_mode

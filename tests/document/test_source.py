@@ -257,7 +257,7 @@ def unreadable(path: Path) -> str:
 def test_unreadable(tmp_path: Path) -> None:
     assert unreadable(tmp_path / "none.yaml") == "cannot read: No such file or directory"
     assert unreadable(tmp_path) == "cannot read: Is a directory"
-    assert unreadable(tmp_path / "a\0b") == "cannot read: embedded null byte"
+    assert unreadable(tmp_path / "a\0b") == "cannot read: a path cannot contain a NUL character"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is closed to root")

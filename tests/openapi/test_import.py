@@ -280,7 +280,7 @@ def test_invalid_arguments(arguments: list[str], code: int, message: str, capsys
     [
         ("./a\0b.yaml#/schema", "it is not the name of a file"),
         ("a%00b.yaml", "it is not the name of a file"),
-        ("loop/b.yaml", "it is not the name of a file"),
+        ("loop/b.yaml", "cannot read: Too many levels of symbolic links"),
         (f"{'n' * 300}.yaml", "cannot read: File name too long"),
         (f"#/paths/{'9' * 1900}", "target not found"),
         (f"#/tags/{'9' * 1900}", "target not found"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,7 +59,7 @@ class Documents:
             name = source
         else:
             name = str(Path(source))
-            self._folder = Path(source).resolve().parent
+            self._folder = _real_path(source).parent
         return Cursor(self, self._document(name), (), self._document(name).data)
 
     @property
@@ -122,9 +123,8 @@ class Documents:
             except ValueError as error:
                 raise ReferenceNotFollowedError("it is not a URL") from error
         try:
-            path = (Path(base).parent / unquote(name)).resolve()
-        except (OSError, RuntimeError, ValueError) as error:
-            # A loop of links is a RuntimeError, a NUL a ValueError.
+            path = _real_path(Path(base).parent / unquote(name))
+        except (OSError, ValueError) as error:
             raise ReferenceNotFollowedError("it is not the name of a file") from error
         if self._folder is None or not path.is_relative_to(self._folder):
             raise ReferenceNotFollowedError("it is outside the document's folder")
@@ -136,6 +136,11 @@ class Documents:
         if self._origin is not None and origin_of(url) != self._origin:
             raise ReferenceNotFollowedError("it is on another host than the document")
         return url
+
+
+def _real_path(path: str | Path) -> Path:
+    """Return the path without links; one in a loop of links stays (`Path.resolve` raises, up to Python 3.12)."""
+    return Path(os.path.realpath(path))
 
 
 def _find_pointer(data: Any, fragment: str) -> tuple[Loc, Any]:
