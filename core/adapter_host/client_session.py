@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, cast
 
@@ -28,8 +30,14 @@ class StaleConnectionError(aiohttp.ServerDisconnectedError):
 class ClientConnector(aiohttp.TCPConnector):
     """Reuses a connection only if nothing can follow its last response, and nothing arrived while it was idle."""
 
-    def __init__(self, *, limit: int, tls_context: ssl.SSLContext | None = None) -> None:
-        super().__init__(limit=limit, ssl=tls_context or client_tls_context())
+    def __init__(
+        self,
+        *,
+        limit: int,
+        tls_context: ssl.SSLContext | None = None,
+        socket_factory: Callable[[Any], socket.socket] | None = None,
+    ) -> None:
+        super().__init__(limit=limit, ssl=tls_context or client_tls_context(), socket_factory=socket_factory)
         self._factory = cast("partial[ResponseHandler]", partial(_Connection, loop=self._loop))
 
 

@@ -14,7 +14,8 @@ class Settings:
     """Settings of a host. Times are in seconds, sizes in bytes.
 
     `openapi` has an OpenAPI document of the API by consumer namespace, which completes the capability, and
-    `only` limits OpenAPI documents in the place of capabilities to operations with these tags and operationIds.
+    `only` limits OpenAPI documents in the place of capabilities to operations with these tags and operationIds;
+    `overlays` are the files of overlays that are applied to these documents.
 
     `base_uris` is by consumer namespace, `ports` by exposer namespace (0 takes any free port). `environment` is the
     source of binds without a location; nothing else reads the process's environment. `body_limit` bounds a request's
@@ -31,6 +32,7 @@ class Settings:
     """
 
     only: tuple[str, ...] = ()
+    overlays: tuple[str, ...] = ()
     openapi: Mapping[str, str] = field(default_factory=dict)
     base_uris: Mapping[str, str] = field(default_factory=dict)
     ports: Mapping[str, int] = field(default_factory=dict)

@@ -350,7 +350,7 @@ async def test_url_needs_allow_remote(remote: TestServer, capsys: pytest.Capture
         "items": {"$ref": "#/x-schemas/Plant"},
     }
     assert "outside.yaml#/Secret' cannot be resolved" in output.err
-    assert "it is on another host than the document" in output.err
+    assert "https://elsewhere.example.com is not an allowed host; add --allow-host" in output.err
     missing = str(remote.make_url("/apis/none.yaml"))
     assert await asyncio.to_thread(main, ["import", "openapi", missing, "--allow-remote"]) == 1
     assert "none.yaml: cannot fetch: status 404" in capsys.readouterr().err

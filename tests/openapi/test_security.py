@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from adapter_host import ProblemsError
 from tests.support.imported import import_document
 
 SCHEMES = {
@@ -18,11 +19,13 @@ SCHEMES = {
 }
 
 
-def consumers(folder: Path, *security: Any, general: Any = None) -> tuple[dict[str, dict[str, Any]], list[str]]:
+def consumers(
+    folder: Path, *accepted: Any, general: Any = None, **options: Any
+) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """Import operations `/0`, `/1`, ... with these alternatives (None: those of the API); return their consumers."""
     paths = {
         f"/{number}": {"get": {"operationId": f"o{number}", **({} if each is None else {"security": each})}}
-        for number, each in enumerate(security)
+        for number, each in enumerate(accepted)
     }
     document = {
         "openapi": "3.1.0",
@@ -32,7 +35,7 @@ def consumers(folder: Path, *security: Any, general: Any = None) -> tuple[dict[s
         "components": {"securitySchemes": SCHEMES},
         **({} if general is None else {"security": general}),
     }
-    capability, warnings = import_document(document, folder)
+    capability, warnings = import_document(document, folder, **options)
     found = {
         operation["name"]: consumer
         for consumer in capability["capability"]["consumes"]
@@ -98,3 +101,44 @@ def test_a_scheme_has_one_secret(tmp_path: Path) -> None:
     assert namespaces == ["bill", "bill", "bill-user-seal", "bill-root", "bill-public"]
     assert found["o0"]["authentication"] == found["o2"]["authentication"]
     assert found["o3"]["authentication"]["username"] == "{{env.BILL_ROOT_USERNAME}}"
+
+
+def preferring(folder: Path, *preferred: str) -> list[str | None]:
+    """Return the credentials of three operations if these schemes are preferred."""
+    both = [{"user": []}, {"root": []}]
+    found, _ = consumers(folder, both, [{"user": []}], [*both, {"root": [], "key": []}, {}], security=preferred)
+    return types_of(found)
+
+
+@pytest.mark.parametrize(
+    ("preferred", "expected"),
+    [
+        ([], ["bearer", "bearer", "bearer"]),
+        (["root"], ["basic", "bearer", "basic"]),
+        (["key"], ["bearer", "bearer", "basic"]),
+        (["none"], ["bearer", "bearer", None]),
+        (["none", "root"], ["basic", "bearer", None]),
+        (["root", "none"], ["basic", "bearer", "basic"]),
+    ],
+)
+def test_a_preferred_scheme_is_chosen(preferred: list[str], expected: list[str | None], tmp_path: Path) -> None:
+    assert preferring(tmp_path, *preferred) == expected
+
+
+def test_preferred_schemes_are_sent_together(tmp_path: Path) -> None:
+    accepted = [{"root": []}, {"root": [], "key": []}]
+    found, _ = consumers(tmp_path, accepted, security=["root", "key"])
+    assert [item["name"] for item in found["o0"]["inputParameters"]] == ["k"]
+
+
+@pytest.mark.parametrize(
+    ("preferred", "message"),
+    [
+        ("boss", "unknown security scheme 'boss' (known: user, root, key, seal, none)"),
+        ("tls", "security scheme 'tls' is not supported (known: user, root, key, seal, none)"),
+    ],
+)
+def test_a_preferred_scheme_must_be_supported(preferred: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ProblemsError) as caught:
+        consumers(tmp_path, [{"user": []}], security=[preferred])
+    assert str(caught.value) == f"{tmp_path / 'api.json'}: {message}"

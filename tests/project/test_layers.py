@@ -40,7 +40,7 @@ LATE_IMPORTS = {
     (
         "compiler/openapi_completion.py",
         "read",
-        "from adapter_host.openapi import Documents, WarningCollector, capability, is_url, read_api",
+        "from adapter_host.openapi import Documents, Fetcher, WarningCollector, capability, read_api",
     ),
     (
         "compiler/openapi_source.py",
@@ -51,6 +51,7 @@ LATE_IMPORTS = {
     ("schemas/rewriting.py", "find_mistakes", "from .validator import schema_mistakes"),
     ("auth/compile.py", "compile_credentials", "from .oauth2.compiler import compile_oauth2"),
     ("expressions/jsonpath.py", "_environment", "from .jsonpath_filters import FilterEnvironment"),
+    ("expressions/jsonpath.py", "compile_locations", "from jsonpath import JSONPathError"),
     ("expressions/jsonpath.py", "_full_getter", "from jsonpath import JSONPath, JSONPathError"),
     ("cli/__init__.py", "_module", "import_module"),
     ("cli/tokens.py", "find_tokenizer", "import_module"),

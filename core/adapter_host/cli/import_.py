@@ -9,10 +9,10 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from adapter_host.cli import UsageError
-from adapter_host.openapi import Documents, WarningCollector, read_api, write_capability
-from adapter_host.openapi.source.reading import is_url
+from adapter_host.openapi import Documents, Fetcher, WarningCollector, is_url, origin_of, read_api, write_capability
 
 from .escapes import escape
+from .options import add_overlay_option
 from .output_file import add_output_options, check_output, write_output
 
 
@@ -30,7 +30,29 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--namespace", metavar="NAME", type=namespace, help="namespace of the API (default: made from its title)"
     )
-    parser.add_argument("--allow-remote", action="store_true", help="fetch SRC if it is a URL, and remote references")
+    parser.add_argument(
+        "--security", action="append", default=[], metavar="SCHEME",
+        help="security scheme to prefer where an operation accepts several, or 'none' (repeatable)",
+    )  # fmt: skip
+    add_overlay_option(parser, "document before it is imported")
+    _add_reference_options(parser.add_argument_group("references"))
+
+
+def _add_reference_options(group: argparse._ActionsContainer) -> None:
+    group.add_argument(
+        "--reference-folder", action="append", default=[], type=_folder, metavar="DIR",
+        help="folder of files that references may read, in addition to that of SRC (repeatable)",
+    )  # fmt: skip
+    group.add_argument(
+        "--allow-remote", action="store_true", help="fetch SRC if it is a URL, and references to its host"
+    )
+    group.add_argument(
+        "--allow-host", action="append", default=[], type=_origin, metavar="HOST",
+        help="host that references and redirects may fetch from, over https; or http://HOST (repeatable)",
+    )  # fmt: skip
+    group.add_argument(
+        "--allow-private", action="store_true", help="let references and redirects fetch from private addresses"
+    )
 
 
 def namespace(text: str) -> str:
@@ -40,15 +62,31 @@ def namespace(text: str) -> str:
     return text
 
 
+def _folder(text: str) -> Path:
+    path = Path(text)
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(f"'{text}' is not a folder")
+    return path
+
+
+def _origin(text: str) -> str:
+    url = text if is_url(text) else f"https://{text}"
+    origin = origin_of(url)
+    if origin is None or not re.fullmatch(r"(?i:https?)://[^/?#@\s]+/?", url):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a host; write HOST, HOST:PORT or http://HOST:PORT")
+    return origin
+
+
 def run(options: argparse.Namespace) -> int:
     """Write the capability; report everything that it cannot express on standard error."""
     if is_url(options.source) and not options.allow_remote:
         raise UsageError("SRC is a URL; add --allow-remote to fetch it")
     check_output(options)
     warnings = WarningCollector()
-    root = Documents(warnings, remote=options.allow_remote).open(options.source)
+    fetcher = Fetcher(frozenset(options.allow_host), allows_private=options.allow_private)
+    root = Documents(warnings, fetcher, options.reference_folder, options.overlay).open(options.source)
     try:
-        api = read_api(root, only=options.only, namespace=options.namespace)
+        api = read_api(root, only=options.only, namespace=options.namespace, security=options.security)
     finally:
         for problem in warnings.problems:
             print(escape(str(problem)), file=sys.stderr)

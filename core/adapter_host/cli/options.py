@@ -51,8 +51,9 @@ def add_port_options(group: argparse._ActionsContainer) -> None:
 
 def check_namespaces(options: argparse.Namespace, plans: Collection[Plan]) -> None:
     """Raise `UsageError` for an option that would have no effect, such as an override of an unknown namespace."""
-    if options.only and not any(plan.loaded.source.converted_from for plan in plans):
-        raise UsageError("--only: no OpenAPI document is among the files")
+    for option, values in (("--only", options.only), ("--overlay", options.overlay)):
+        if values and not any(plan.loaded.source.converted_from for plan in plans):
+            raise UsageError(f"{option}: no OpenAPI document is among the files")
     exposers = {exposer_plan.exposer.config.namespace for plan in plans for exposer_plan in plan.exposers}
     consumers = {consumer.config.namespace for plan in plans for consumer in plan.consumers}
     for option, pairs, known in (
@@ -94,6 +95,15 @@ def add_openapi_options(parser: argparse._ActionsContainer) -> None:
         "--only", action="append", default=[], metavar="TAG|ID",
         help="of an OpenAPI document in the place of a capability, only operations with this tag or operationId "
         "(repeatable)",
+    )  # fmt: skip
+    add_overlay_option(parser, "OpenAPI document in the place of a capability")
+
+
+def add_overlay_option(parser: argparse._ActionsContainer, document: str) -> None:
+    """Add the option for overlays of a document."""
+    parser.add_argument(
+        "--overlay", action="append", default=[], metavar="FILE",
+        help=f"OpenAPI Overlay to apply to the {document} (repeatable)",
     )  # fmt: skip
 
 
@@ -148,6 +158,7 @@ def build_settings(options: argparse.Namespace, **overrides: Any) -> Settings:
     """Return the settings from the options for consumed APIs, and from `overrides`."""
     return Settings(
         only=tuple(options.only),
+        overlays=tuple(options.overlay),
         openapi=dict(options.openapi),
         base_uris=dict(options.base_uri),
         mock=options.mock,

@@ -83,6 +83,7 @@ def run(options: argparse.Namespace) -> int:
     plugins = Plugins.installed()
     settings = Settings(
         only=tuple(options.only),
+        overlays=tuple(options.overlay),
         openapi=dict(options.openapi),
         base_uris=dict(options.base_uri),
         ports=dict(options.port),

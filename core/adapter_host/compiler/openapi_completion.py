@@ -91,10 +91,10 @@ class _Document:
     def read(cls, name: str) -> _Document:
         """Read a file or a URL; raise `ProblemsError`."""
         # Imported late: few documents name one of OpenAPI.
-        from adapter_host.openapi import Documents, WarningCollector, capability, is_url, read_api
+        from adapter_host.openapi import Documents, Fetcher, WarningCollector, capability, read_api
 
         warnings = WarningCollector()
-        documents = Documents(warnings, remote=is_url(name))
+        documents = Documents(warnings, Fetcher())
         api = capability(read_api(documents.open(name)))
         found: dict[str, list[_Found]] = {}
         for consumer in api["capability"]["consumes"]:

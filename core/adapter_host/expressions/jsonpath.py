@@ -10,6 +10,8 @@ from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from adapter_host.errors import UpstreamInvalidError
+
 if TYPE_CHECKING:
     from jsonpath import JSONPathEnvironment
 
@@ -118,8 +120,29 @@ def _full_getter(text: str) -> PathGetter:
     return getter
 
 
+def compile_locations(path: str) -> Callable[[Any], list[tuple[str | int, ...]]]:
+    """Compile a query (RFC 9535) to a function that returns the places in a document that it selects.
+
+    Raise `ValueError` for an invalid query, as the function does for a document that it cannot be applied to.
+    """
+    from jsonpath import JSONPathError
+
+    try:
+        compiled = _environment(strict=True).compile(path)
+    except JSONPathError as error:
+        raise ValueError(f"'{path}' is not a JSONPath ({error.args[0]})") from error
+
+    def locate(document: Any) -> list[tuple[str | int, ...]]:
+        try:
+            return [match.parts for match in compiled.finditer(document)]
+        except (JSONPathError, UpstreamInvalidError) as error:
+            raise ValueError(f"'{path}' cannot be applied: {error.args[0]}") from error
+
+    return locate
+
+
 @cache
-def _environment() -> JSONPathEnvironment:
+def _environment(*, strict: bool = False) -> JSONPathEnvironment:
     from .jsonpath_filters import FilterEnvironment
 
-    return FilterEnvironment()
+    return FilterEnvironment(strict=strict)

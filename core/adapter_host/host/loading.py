@@ -123,4 +123,4 @@ def _sources(
 
 def _read(file: Path, settings: Settings) -> tuple[Source, Sequence[Problem]]:
     source = Source.read(file)
-    return capability_of(source, settings.only) if is_openapi(source) else (source, ())
+    return capability_of(source, settings.only, settings.overlays) if is_openapi(source) else (source, ())

@@ -3,7 +3,17 @@
 from .capability_writer import capability, write_capability
 from .importer import read_api
 from .source.documents import Documents
+from .source.fetch import Fetcher, origin_of
 from .source.reading import is_url
 from .source.warnings import WarningCollector
 
-__all__ = ["Documents", "WarningCollector", "capability", "is_url", "read_api", "write_capability"]
+__all__ = [
+    "Documents",
+    "Fetcher",
+    "WarningCollector",
+    "capability",
+    "is_url",
+    "origin_of",
+    "read_api",
+    "write_capability",
+]

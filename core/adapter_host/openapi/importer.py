@@ -26,8 +26,13 @@ Group = tuple[str, Requirement]
 """The base URL and the security requirement of operations."""
 
 
-def read_api(root: Cursor, *, only: Collection[str] = (), namespace: str | None = None) -> Api:
-    """Return a document's API, limited to the tags and operationIds in `only`; raise `ProblemsError`."""
+def read_api(
+    root: Cursor, *, only: Collection[str] = (), namespace: str | None = None, security: Sequence[str] = ()
+) -> Api:
+    """Return a document's API, limited to the tags and operationIds in `only`; raise `ProblemsError`.
+
+    Of the alternatives in `security` of an operation, those with the schemes in `security` are preferred.
+    """
     version_reader, spec_version = _select_version(root)
     operations = list(find_operations(root, version_reader.methods))
     _check_only(root, only, operations)
@@ -39,7 +44,7 @@ def read_api(root: Cursor, *, only: Collection[str] = (), namespace: str | None 
     found = list(reader.endpoints([item for item in operations if item.is_selected(only)]))
     if not found:
         raise ProblemsError([Problem("no supported operation", root.document.name, code="openapi")])
-    consumers = _consumers(root, version_reader, found, name)
+    consumers = _consumers(root, version_reader, found, name, security)
     by_name = {endpoint.name: endpoint for consumer in consumers for endpoint in consumer.endpoints}
     return Api(
         namespace=name,
@@ -80,12 +85,16 @@ def _check_only(root: Cursor, only: Collection[str], operations: Sequence[FoundO
 
 
 def _consumers(
-    root: Cursor, version_reader: OpenApiVersion, found: Sequence[tuple[FoundOperation, Endpoint]], name: str
+    root: Cursor,
+    version_reader: OpenApiVersion,
+    found: Sequence[tuple[FoundOperation, Endpoint]],
+    name: str,
+    preferred: Sequence[str],
 ) -> tuple[ConsumedApi, ...]:
     """Return one API for each base URL and security requirement, that of most operations first."""
     schemes = version_reader.schemes()
     cursors = [operation.cursor for operation, _ in found]
-    chosen = choose_requirements(root, cursors, schemes)
+    chosen = choose_requirements(root, cursors, schemes, preferred)
     bases = [version_reader.base(operation.item, operation.cursor) for operation, _ in found]
     groups: dict[Group, list[Endpoint]] = {}
     for base, requirement, (_, endpoint) in zip(bases, chosen, found, strict=True):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
+from adapter_host.errors import Problem, ProblemsError
 from adapter_host.http_syntax import TOKEN
 
 from .model import Credentials, Parameter
@@ -15,6 +17,9 @@ from .source.documents import Cursor
 
 BIND: Final = "env"
 """The namespace of the bind for the secrets."""
+
+NO_CREDENTIALS: Final = "none"
+"""The name for requests without credentials, in the place of a scheme's."""
 
 _TOKEN: Final = re.compile(TOKEN)
 _KEY_NAMES: Final = {"header": _TOKEN, "cookie": _TOKEN, "query": re.compile(r"[!-z|~]+")}
@@ -34,12 +39,16 @@ def requirements(holder: Cursor) -> list[Requirement] | None:
     return [tuple(item.value) for item in holder.elements("security") if isinstance(item.value, dict)]
 
 
-def choose_requirements(root: Cursor, operations: Sequence[Cursor], schemes: Mapping[str, Cursor]) -> list[Requirement]:
+def choose_requirements(
+    root: Cursor, operations: Sequence[Cursor], schemes: Mapping[str, Cursor], preferred: Sequence[str] = ()
+) -> list[Requirement]:
     """Return what each operation is sent, of the alternatives in its `security` or that of the API.
 
-    It is the one with supported schemes that most operations accept, and the first of several; no credentials are sent
-    only if nothing else is accepted. Warn about operations without a supported alternative.
+    It is the one with the schemes in `preferred`, the first of them first, else the one with supported schemes that
+    most operations accept, and the first of several; no credentials are sent only if nothing else is accepted. Warn
+    about operations without a supported alternative. Raise `ProblemsError` for a preferred scheme that is unknown.
     """
+    _check_preferred(root, preferred, schemes)
     general = requirements(root)
     accepted = [general if (own := requirements(operation)) is None else own for operation in operations]
     supported = [[item for item in items or () if _is_supported(item, schemes)] for items in accepted]
@@ -49,8 +58,28 @@ def choose_requirements(root: Cursor, operations: Sequence[Cursor], schemes: Map
         if any(all_items or ()) and not items:
             _warn_unsupported(operation, all_items or [], schemes)
         # The first of those that are equally common.
-        chosen.append(max(items, key=lambda item: (bool(item), counts[item]), default=()))
+        key = partial(_preference, preferred=preferred, counts=counts)
+        chosen.append(max(items, key=key, default=()))
     return chosen
+
+
+def _preference(
+    item: Requirement, *, preferred: Sequence[str], counts: Mapping[Requirement, int]
+) -> tuple[list[bool], bool, int]:
+    wanted = [not item if name == NO_CREDENTIALS else name in item for name in preferred]
+    return wanted, bool(item), counts[item]
+
+
+def _check_preferred(root: Cursor, preferred: Sequence[str], schemes: Mapping[str, Cursor]) -> None:
+    """Raise `ProblemsError` for a scheme that does not exist, or is not supported."""
+    supported = [name for name, scheme in schemes.items() if _kind(scheme) is not None]
+    for name in preferred:
+        if name not in supported and name != NO_CREDENTIALS:
+            what = (
+                f"security scheme '{name}' is not supported" if name in schemes else f"unknown security scheme '{name}'"
+            )
+            known = ", ".join([*supported, NO_CREDENTIALS])
+            raise ProblemsError([Problem(f"{what} (known: {known})", root.document.name, code="security")])
 
 
 def _is_supported(requirement: Requirement, schemes: Mapping[str, Cursor]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -13,8 +13,9 @@ from adapter_host.document.messages import describe_type
 from adapter_host.document.nodes import Loc
 from adapter_host.errors import AdapterHostError, Problem, ProblemsError
 
-from .fetch import origin_of
-from .reading import Document, is_url, read_document
+from .fetch import Fetcher, origin_of
+from .overlay import Overlay
+from .reading import Document, is_url, parse, read_document, read_file
 from .warnings import WarningCollector
 
 MAX_VALUES: Final = 2_000_000
@@ -38,15 +39,16 @@ class ReferenceNotFollowedError(AdapterHostError):
 class Documents:
     """An OpenAPI document and the documents that it refers to.
 
-    Files must be in the folder of the first one; URLs need `remote`, and references of a URL's document must stay on
-    its origin.
+    Files must be in the folder of the first one, or in one of `folders`. URLs need `fetcher`, and references to them
+    must stay on the origin of the first one, if that is a URL, and on those of `fetcher`.
     """
 
     warnings: WarningCollector
-    remote: bool = False
+    fetcher: Fetcher | None = None
+    folders: Sequence[Path] = ()
+    overlays: Sequence[str] = ()
+    """Files of overlays, which are applied to the first document in order."""
     _read: dict[str, Document] = field(default_factory=dict)
-    _folder: Path | None = None
-    _origin: str | None = None
     _count: int = 0
     _characters: int = 0
     memo: dict[tuple[str, str, Loc], Any] = field(default_factory=dict)
@@ -55,21 +57,24 @@ class Documents:
     def open(self, source: str) -> Cursor:
         """Return the root of the document at a path or URL; raise `ProblemsError`."""
         if is_url(source):
-            self._origin = origin_of(source)
             name = source
+            self._read[name] = read_document(name, (self.fetcher or Fetcher()).fetch_first)
         else:
             name = str(Path(source))
-            self._folder = _real_path(source).parent
-        return Cursor(self, self._document(name), (), self._document(name).data)
+            self.folders = [_real_path(folder) for folder in (Path(source).parent, *self.folders)]
+            self._read[name] = parse(read_file(name), name)
+        for overlay in self.overlays:
+            self._read[name] = Overlay.read(overlay).apply(self._read[name], self.warnings)
+        return Cursor(self, self._read[name], (), self._read[name].data)
 
     @property
     def files(self) -> tuple[str, ...]:
         """The files that have been read."""
-        return tuple(name for name in self._read if not is_url(name))
+        return (*(name for name in self._read if not is_url(name)), *self.overlays)
 
     def _document(self, name: str) -> Document:
         if name not in self._read:
-            self._read[name] = read_document(name)
+            self._read[name] = read_document(name, (self.fetcher or Fetcher()).fetch)
         return self._read[name]
 
     def resolve(self, cursor: Cursor) -> Cursor | None:
@@ -126,15 +131,16 @@ class Documents:
             path = _real_path(Path(base).parent / unquote(name))
         except (OSError, ValueError) as error:
             raise ReferenceNotFollowedError("it is not the name of a file") from error
-        if self._folder is None or not path.is_relative_to(self._folder):
-            raise ReferenceNotFollowedError("it is outside the document's folder")
+        if not any(path.is_relative_to(folder) for folder in self.folders):
+            raise ReferenceNotFollowedError("it is outside the document's folder; add --reference-folder")
         return str(path)
 
     def _remote(self, url: str) -> str:
-        if not self.remote:
-            raise ReferenceNotFollowedError("it is remote; use --allow-remote")
-        if self._origin is not None and origin_of(url) != self._origin:
-            raise ReferenceNotFollowedError("it is on another host than the document")
+        origin = origin_of(url)
+        if origin is None:
+            raise ValueError(url)
+        if self.fetcher is None or not self.fetcher.allows(url):
+            raise ReferenceNotFollowedError(f"{origin} is not an allowed host; add --allow-host")
         return url
 
 

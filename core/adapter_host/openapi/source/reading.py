@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ from adapter_host.document.yaml_reader import LOADER, read_nodes
 from adapter_host.errors import Problem, ProblemsError
 from adapter_host.regular_files import read_regular_file
 
-from .fetch import FetchError, fetch
+from .fetch import FetchError
 
 MAX_BYTES: Final = 32 * 1024 * 1024
 
@@ -70,12 +71,13 @@ class Document:
         return node.position
 
 
-def read_document(name: str) -> Document:
-    """Return the document at a path or URL; raise `ProblemsError`."""
-    return parse(_read_url(name) if is_url(name) else _read_file(name), name)
+def read_document(name: str, fetch: Callable[[str, int], bytes]) -> Document:
+    """Return the document at a path, or at a URL with `fetch`; raise `ProblemsError`."""
+    return parse(_read_url(name, fetch) if is_url(name) else read_file(name), name)
 
 
-def _read_file(name: str) -> bytes:
+def read_file(name: str) -> bytes:
+    """Return the content of a file; raise `ProblemsError`."""
     try:
         raw = read_regular_file(name, MAX_BYTES + 1)
     except (OSError, ValueError) as error:
@@ -86,7 +88,7 @@ def _read_file(name: str) -> bytes:
     return raw
 
 
-def _read_url(url: str) -> bytes:
+def _read_url(url: str, fetch: Callable[[str, int], bytes]) -> bytes:
     try:
         return fetch(url, MAX_BYTES)
     except FetchError as error:
@@ -100,12 +102,21 @@ def parse(raw: bytes, name: str) -> Document:
             return Document(name, orjson.loads(raw))
         except orjson.JSONDecodeError:
             pass  # YAML that starts with a brace, or invalid JSON: the YAML reader reports the position
+    root = _nodes(raw, name)
+    return Document(name, root.value, root)
+
+
+def read_yaml(name: str) -> Node:
+    """Return the root of a file in YAML or JSON, with lines; raise `ProblemsError`."""
+    return _nodes(read_file(name), name)
+
+
+def _nodes(raw: bytes, name: str) -> Node:
     try:
         text = raw.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise _unreadable(name, "it is not UTF-8") from error
-    root = read_nodes(text, name, _TextKeys)
-    return Document(name, root.value, root)
+    return read_nodes(text, name, _TextKeys)
 
 
 def _unreadable(name: str, message: str) -> ProblemsError:
