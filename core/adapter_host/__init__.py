@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from .expressions.template import ABSENT as ABSENT
     from .expressions.template import Template as Template
     from .expressions.template import text_of as text_of
+    from .host.discovery import discover as discover
     from .host.embedding import attach as attach
     from .host.host import HOST as HOST
     from .host.host import Host as Host
@@ -98,6 +99,7 @@ if TYPE_CHECKING:
     from .operation.operation import Operations as Operations
     from .operation.operation import Result as Result
     from .operation.request_id import new_request_id as new_request_id
+    from .operation.schema_inputs import schema_inputs as schema_inputs
     from .operation.send_budget import SEND_BUDGET as SEND_BUDGET
     from .operation.send_budget import SendBudget as SendBudget
     from .operation.streams import TrackedStream as TrackedStream
@@ -133,6 +135,7 @@ if TYPE_CHECKING:
     from .schemas.portable.names import NameMap as NameMap
     from .schemas.portable.render import portable_schema as portable_schema
     from .schemas.schema import Schema as Schema
+    from .schemas.standalone import resolve_response_schema as resolve_response_schema
     from .schemas.violations import Violation as Violation
     from .schemas.wording import describe_place as describe_place
     from .server.access import PRINCIPAL as PRINCIPAL
@@ -201,6 +204,7 @@ _EXPORTS = {
     ),
     "expressions.pattern": ("Pattern", "PatternError", "compile_pattern"),
     "expressions.template": ("ABSENT", "Template", "text_of"),
+    "host.discovery": ("discover",),
     "host.embedding": ("attach",),
     "host.host": ("HOST", "Host"),
     "host.status": ("ExposerStatus",),
@@ -219,6 +223,7 @@ _EXPORTS = {
         "Result",
     ),
     "operation.request_id": ("new_request_id",),
+    "operation.schema_inputs": ("schema_inputs",),
     "operation.send_budget": ("SEND_BUDGET", "SendBudget"),
     "operation.streams": ("TrackedStream", "close_stream", "read_at_most"),
     "operation.trace_context": ("TRACE_CONTEXT",),
@@ -236,6 +241,7 @@ _EXPORTS = {
     "schemas.portable.names": ("NameMap",),
     "schemas.portable.render": ("portable_schema",),
     "schemas.schema": ("Schema",),
+    "schemas.standalone": ("resolve_response_schema",),
     "schemas.violations": ("Violation",),
     "schemas.wording": ("describe_place",),
     "server.access": ("PRINCIPAL",),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 MEBIBYTE = 1024 * 1024
 
@@ -16,6 +17,8 @@ class Settings:
     `openapi` has an OpenAPI document of the API by consumer namespace, which completes the capability, and
     `only` limits OpenAPI documents in the place of capabilities to operations with these tags and operationIds;
     `overlays` are the files of overlays that are applied to these documents.
+
+    `discovered` has the definitions of APIs by consumer namespace, in the place of those in files beside the document.
 
     `base_uris` is by consumer namespace, `ports` by exposer namespace (0 takes any free port). `environment` is the
     source of binds without a location; nothing else reads the process's environment. `body_limit` bounds a request's
@@ -34,6 +37,7 @@ class Settings:
     only: tuple[str, ...] = ()
     overlays: tuple[str, ...] = ()
     openapi: Mapping[str, str] = field(default_factory=dict)
+    discovered: Mapping[str, Any] = field(default_factory=dict, repr=False)
     base_uris: Mapping[str, str] = field(default_factory=dict)
     ports: Mapping[str, int] = field(default_factory=dict)
     address: str | None = None

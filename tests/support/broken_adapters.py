@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from itertools import count
 from types import SimpleNamespace
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -388,6 +389,26 @@ class SharingStation(Station):
         self.started.clear()
 
 
+class UnsteadyStation(Station):
+    discovers = True
+    discovered: ClassVar[Iterator[int]] = count()
+
+    @classmethod
+    async def discover(cls, config: StationConfig, context: BuildContext) -> Any:
+        return next(cls.discovered)
+
+    def operations(self) -> Sequence[ConsumedOperation]:
+        return () if self.context.discovered() is None else super().operations()
+
+
+class ForgetfulStation(Station):
+    discovers = True
+
+    @classmethod
+    async def discover(cls, config: StationConfig, context: BuildContext) -> Any:
+        return ["read"]
+
+
 class Secretive(Read):
     def preview(self, arguments: Arguments) -> Mapping[str, Any]:
         return {"station": self.station}
@@ -401,6 +422,8 @@ def reading(operation: type[Read]) -> type[Station]:
 CONSUMERS: Mapping[str, type[Station]] = {
     "test_building_has_no_side_effects": LoopStation,
     "test_operations_declare_inputs": reading(OddlyTyped),
+    "test_discovery_is_repeatable": UnsteadyStation,
+    "test_missing_definitions_are_a_problem": ForgetfulStation,
     "test_calls_return_results": reading(Almost),
     "test_exposed_operations_call_upstream": reading(WronglyTyped),
     "test_arguments_are_not_modified": reading(Changing),

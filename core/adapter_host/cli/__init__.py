@@ -25,6 +25,7 @@ COMMANDS = {
     "validate": "validate capabilities without starting a server",
     "inspect": "show operations as clients see them, with their upstream requests",
     "call": "call one operation without a server",
+    "discover": "write the definitions of consumed APIs that describe themselves",
     "import": "create a capability from an OpenAPI document",
     "export": "create the OpenAPI document of an exposer",
     "plugins": "list installed plugins, or create a new one",

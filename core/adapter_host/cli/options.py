@@ -111,8 +111,8 @@ def _openapi_pair(text: str) -> tuple[str, str]:
     return pair(text, "NAMESPACE=FILE_OR_URL")
 
 
-def add_upstream_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options for consumed APIs."""
+def add_upstream_options(parser: argparse.ArgumentParser, *, mock: bool = True) -> None:
+    """Add the options for consumed APIs, and that of mock servers with `mock`."""
     group = parser.add_argument_group("consumed APIs")
     group.add_argument(
         "--base-uri",
@@ -125,7 +125,8 @@ def add_upstream_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--env-file", metavar="FILE", help=".env file with secrets; environment variables take precedence"
     )
-    group.add_argument("--mock", action="store_true", help="replace consumed APIs with a built-in mock server")
+    if mock:
+        group.add_argument("--mock", action="store_true", help="replace consumed APIs with a built-in mock server")
     group.add_argument(
         "--connect-timeout",
         type=seconds,

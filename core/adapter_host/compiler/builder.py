@@ -19,7 +19,7 @@ from adapter_host.errors import PluginError, ProblemsError
 from adapter_host.operation.limiter import CallLimiter
 from adapter_host.operation.operation import ConsumedOperation, Operations
 from adapter_host.plugin.consumer import Consumer
-from adapter_host.plugin.context import BuildContext
+from adapter_host.plugin.context import NOT_DISCOVERED, BuildContext
 from adapter_host.plugin.exposer import Exposer, HttpExposer
 from adapter_host.plugin.manager import Plugins
 from adapter_host.plugin.step_type import StepType
@@ -75,6 +75,9 @@ class _CapabilityCompiler:
 
     def compile(self) -> Plan:
         consumers = tuple(self._compile_consumers())
+        if any(problem.code == NOT_DISCOVERED for problem in self._loaded.diagnostics.errors):
+            # Every call of an operation that is not known yet would be a problem, too.
+            raise ProblemsError(self._loaded.diagnostics.problems)
         self._consumed += tuple(map(SkippedOperation.read, self._loaded.skipped))
         with self._section():
             self._resolve_schemas(self._loaded.capability.aggregates)

@@ -25,7 +25,7 @@ from .arguments import (
 from .calls import compile_call, declared_media_type, returns_events
 from .coercion import Transform
 from .constant import compile_constant
-from .output_schemas import ResultSchema, describe_passed_through, describe_results
+from .output_schemas import ResultSchema, describe_declared, describe_passed_through, describe_results
 from .outputs import compile_outputs
 from .references import Caller, Functions, ambiguous_operation_message, best_matches, matches, unknown_operation_message
 from .response_limits import ResponsePolicy, with_media_type
@@ -269,4 +269,7 @@ def _describe_result(target: ConsumedOperation, outputs: Outputs, *, mapped: boo
     if target.binary or returns_events(target):
         return ResultSchema()
     described = describe_results(outputs)
-    return describe_passed_through(target.outputs) if described.schema is None and not mapped else described
+    if described.schema is not None or mapped:
+        return described
+    described = describe_passed_through(target.outputs)
+    return described if described.schema is not None else describe_declared(target.output_schema)

@@ -35,7 +35,7 @@ def describe_results(outputs: Sequence[OutputSpec]) -> ResultSchema:
         return ResultSchema()
     output = outputs[0]
     if is_passthrough(output) or output.type not in _TYPES:
-        return _declared(output.json_schema)
+        return describe_declared(output.json_schema)
     return _described(_schema(output), outputs)
 
 
@@ -44,7 +44,7 @@ def describe_passed_through(outputs: Sequence[OutputSpec]) -> ResultSchema:
     for output in outputs:
         path = output.value if output.mapping is None else output.mapping
         if output.x_schema is not None and (path is None or (isinstance(path, str) and is_identity(path))):
-            return _declared(output.json_schema)
+            return describe_declared(output.json_schema)
     return ResultSchema()
 
 
@@ -54,7 +54,8 @@ def describe_mapped_results(outputs: Sequence[OutputSpec]) -> ResultSchema:
     return _described({"type": "object", "properties": properties}, outputs)
 
 
-def _declared(schema: Schema | None) -> ResultSchema:
+def describe_declared(schema: Schema | None) -> ResultSchema:
+    """Return the schema of a result that one schema describes, if any."""
     return ResultSchema() if schema is None else ResultSchema(dict(schema.data), schema)
 
 

@@ -94,6 +94,18 @@ def load_documents(
     return loading
 
 
+def read_document(document: Document, settings: Settings) -> tuple[Source, Sequence[Problem]]:
+    """Return one document with its warnings; raise `ProblemsError`, also for a folder of several."""
+    loading = Loading()
+    sources = _sources([document], settings, loading)
+    if loading.problems:
+        raise ProblemsError(loading.problems)
+    if len(sources) != 1:
+        message = f"the folder has {len(sources)} capabilities; choose a file"
+        raise ProblemsError([Problem(message, str(document), code="several-capabilities")])
+    return sources[0]
+
+
 def _sources(
     documents: Sequence[Document], settings: Settings, loading: Loading
 ) -> list[tuple[Source, Sequence[Problem]]]:

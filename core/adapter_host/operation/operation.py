@@ -26,7 +26,8 @@ class ConsumedOperation(ABC):
     """One operation of a consumed API. The host resolves `call` references to it at build and calls it per request.
 
     `resource` and `path` help to resolve references; leave them None where the API has neither.
-    `outputs` are applied to results in steps.
+    `outputs` are applied to results in steps. `output_schema` (JSON Schema 2020-12) describes the data of results that
+    are passed through, if the API says it; a result that breaks it is passed on, with a warning.
     `spec` is the section of the consumer's config that declares it, for plugins that read their own keys there.
     `media_type` is the declared one of responses, whatever the API sends. `binary` responses are bytes and are not
     mapped; a large one is returned as `Result.stream` on request, and `max_size` is its maximum size in bytes.
@@ -42,6 +43,7 @@ class ConsumedOperation(ABC):
     description: str | None = None
     inputs: tuple[Input, ...] = ()
     outputs: tuple[OutputSpec, ...] = ()
+    output_schema: Schema | None = None
     spec: Model | None = None
     media_type: str | None = None
     request_media_type: str | None = None

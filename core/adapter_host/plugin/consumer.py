@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Sequence
-from typing import ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from adapter_host.capability.spec import ConsumerConfig
 from adapter_host.operation.inputs import Input
@@ -51,14 +51,27 @@ class ConsumedCall(Protocol):
 class Consumer(ABC, Generic[ConsumerConfigT]):
     """Calls a consumed API.
 
-    `__init__` must not use the network or the event loop, and only files that the document names.
+    `__init__` must not use the network or the event loop, and only files that the document names. A consumer that
+    `discovers` reads the definitions of its API with `context.discovered()` there, and calls
+    `context.report_changes(...)` in `start` with those that the API has then.
     """
 
     config_class: ClassVar[type[ConsumerConfig]] = ConsumerConfig
+    discovers: ClassVar[bool] = False
+    """Whether the API describes itself, so that `discover` returns its definitions."""
 
     def __init__(self, config: ConsumerConfigT, context: BuildContext) -> None:
         self.config = config
         self.context = context
+
+    @classmethod
+    async def discover(cls, config: ConsumerConfigT, context: BuildContext) -> Any:
+        """Connect to the API and return its definitions: plain JSON, mappings by name where order does not matter.
+
+        `adapter-host discover` writes them to a file. Call `context.raise_problems()` before you connect. Raise
+        `UpstreamError`.
+        """
+        raise NotImplementedError(f"{cls.__name__}.discover")
 
     @abstractmethod
     def operations(self) -> Sequence[ConsumedOperation]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import re
 from collections.abc import Callable, Collection, MutableMapping
 from contextlib import AbstractContextManager
@@ -13,17 +15,26 @@ from pydantic import ValidationError
 from adapter_host.capability.diagnostics import Section
 from adapter_host.capability.loaded import LoadedCapability
 from adapter_host.capability.model import Model, known_keys, walk
+from adapter_host.capability.spec import ConsumerConfig
 from adapter_host.capability.validation_errors import validation_problems
 from adapter_host.document.messages import did_you_mean, join_words
 from adapter_host.document.source import Loc
+from adapter_host.errors import ProblemsError
 from adapter_host.expressions.template import Template
 from adapter_host.operation.operation import HeaderWriter
 from adapter_host.settings import Settings
 
 from .files import Location, parse_location
+from .snapshots import Snapshot, SnapshotError, digest_of, snapshot_path, summarize_changes
 
 ModelT = TypeVar("ModelT", bound=Model)
 StateT = TypeVar("StateT")
+
+NOT_DISCOVERED: Final = "not-discovered"
+"""The code of the problem that a consumer has no snapshot of its API."""
+
+_MOST_CHANGES: Final = 10
+_log = logging.getLogger("adapter_host")
 
 _SINGLE_BRACES: Final = re.compile(r"(?<!\{)\{\s*([^{}\s]+)\s*\}(?!\})")
 
@@ -42,6 +53,7 @@ class BuildContext:
     namespace: str
     header_writers: tuple[HeaderWriter, ...] = ()
     shared: MutableMapping[str, Any] = field(default_factory=dict, repr=False)
+    _snapshots: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
     def base_uri(self) -> str | None:
@@ -58,6 +70,59 @@ class BuildContext:
             self.shared.setdefault(name, make())
         shared: StateT = self.shared[name]
         return shared
+
+    def discovered(self) -> Any:
+        """Return the definitions of the consumed API that `Consumer.discover` returned: plain JSON.
+
+        They are read from the file that `adapter-host discover` writes beside the document. Without a valid one,
+        report a problem and return None.
+        """
+        if self.namespace in self.settings.discovered:
+            self._snapshots[:] = [self.settings.discovered[self.namespace]]
+            return self._snapshots[0]
+        config = self._consumer_config()
+        file = self.loaded.source.file
+        path = snapshot_path(file, self.namespace)
+        self.loaded.add_file(str(path))
+        try:
+            snapshot = Snapshot.read(path)
+            if snapshot.type != config.type:
+                raise SnapshotError(f"'{path.name}' is of type '{snapshot.type}'")
+        except SnapshotError as error:
+            message = f"the definitions of '{self.namespace}' are unknown: {error}; {self._discover_command()}"
+            self.problem(message, config, "type", code=NOT_DISCOVERED)
+            return None
+        self._snapshots[:] = [snapshot.definitions]
+        return snapshot.definitions
+
+    def report_changes(self, definitions: Any) -> None:
+        """Warn if the API now has other definitions than those of `discovered`; once for the same definitions."""
+        definitions = json.loads(json.dumps(definitions))
+        if not self._snapshots or digest_of(definitions) == digest_of(self._snapshots[0]):
+            return
+        changes = summarize_changes(self._snapshots[0], definitions, _MOST_CHANGES)
+        message = f"the API of '{self.namespace}' has changed: {changes}; {self._discover_command()}"
+        config = self._consumer_config()
+        loc = self.loaded.loc(config, "type")
+        problem = self.loaded.source.problem(loc, message, code="changed-definitions", warning=True)
+        if problem not in self.loaded.diagnostics.problems:
+            self.loaded.diagnostics.add(problem)
+            _log.warning("%s", problem)
+
+    def raise_problems(self) -> None:
+        """Raise `ProblemsError` for the errors and the missing secrets found so far.
+
+        `Consumer.discover` calls it before it connects: at a start, the host has checked the same.
+        """
+        unresolved = self.loaded.secrets.unresolved.values()
+        if self.loaded.diagnostics.errors or unresolved:
+            raise ProblemsError(dict.fromkeys((*self.loaded.diagnostics.problems, *unresolved)))
+
+    def _consumer_config(self) -> ConsumerConfig:
+        return next(config for config in self.loaded.capability.consumes if config.namespace == self.namespace)
+
+    def _discover_command(self) -> str:
+        return f"run 'adapter-host discover {self.loaded.source.file} {self.namespace}'"
 
     def section(self) -> AbstractContextManager[Section]:
         """Return a context for the compilation of one operation, or of another part that can be left out.

@@ -51,7 +51,8 @@ def resolve_schema(data: Any, *, hidden: Hidden = "readOnly") -> Schema:
 class SchemaResolver:
     """Resolves the schemas of one document, and names those that they refer to.
 
-    `files` are the imported documents by path. `report` receives the problems, `note_file` each file that is read.
+    `files` are the imported documents by path. `report` receives the problems, `note_file` each file that is read. The
+    names of all schemas that are referred to begin with `prefix`. Without `reads_files`, references lead to no file.
     """
 
     def __init__(
@@ -60,11 +61,16 @@ class SchemaResolver:
         files: Mapping[str, Source],
         report: Callable[[Problem], object],
         note_file: Callable[[str], object] = lambda _: None,
+        *,
+        prefix: str = "",
+        reads_files: bool = True,
     ) -> None:
         self._source = source
         self._sources = {**files, source.file: source}
         self._report = report
         self._note_file = note_file
+        self._prefix = prefix
+        self._reads_files = reads_files
         # A schema that many refer to is rewritten once.
         self._targets: dict[int, Target] = {}
         self._names: set[str] = set()
@@ -76,10 +82,14 @@ class SchemaResolver:
             (keyword, drop): Hiding(self._defs, keyword, drop=drop) for keyword in directions for drop in (True, False)
         }
 
-    def resolve(self, loc: Loc, hidden: Hidden) -> Schema | None:
-        """Return the schema at `loc`, without the hidden properties; None when a problem is reported."""
+    def resolve(self, loc: Loc, hidden: Hidden, *, base: Loc | None = None) -> Schema | None:
+        """Return the schema at `loc`, without the hidden properties; None when a problem is reported.
+
+        `base` is the location of the schema that it is a part of, which its local references are relative to.
+        """
         node = self._source.nodes_to(loc)[-1]
-        scope = Scope(node, self._sources.get(node.file, self._source))
+        root = node if base is None else self._source.nodes_to(base)[-1]
+        scope = Scope(root, self._sources.get(node.file, self._source))
         try:
             node, scope = self._follow(node, scope)
             problems = self._bundle(node, scope).problems
@@ -147,7 +157,7 @@ class SchemaResolver:
         return target
 
     def _unique(self, text: str) -> str:
-        name = stem = _UNSAFE.sub("_", text)[:50] or "schema"
+        name = stem = self._prefix + (_UNSAFE.sub("_", text)[:50] or "schema")
         number = 2
         while name in self._names:
             name, number = f"{stem}_{number}", number + 1
@@ -188,6 +198,8 @@ class SchemaResolver:
         raise problem_at(f"'{reference.value}' refers to an '$anchor' that the schema does not have", reference)
 
     def _read(self, file: str, reference: Node) -> Source:
+        if not self._reads_files:
+            raise problem_at(f"'{file}' is not read: the schema may refer to its own parts only", reference)
         if _ABSOLUTE.match(file):
             message = f"'{file}' is not read: a reference names a schema of the document, or a file beside it"
             raise problem_at(message, reference)

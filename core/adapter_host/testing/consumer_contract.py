@@ -13,7 +13,19 @@ from unittest import SkipTest
 
 import orjson
 
-from adapter_host import ArgumentError, ConsumedOperation, Consumer, Host, OperationError, Result, UpstreamError
+from adapter_host import (
+    ArgumentError,
+    ConsumedOperation,
+    Consumer,
+    Host,
+    OperationError,
+    Problem,
+    ProblemsError,
+    Result,
+    Settings,
+    UpstreamError,
+    discover,
+)
 
 from .contract import Contract, contract_test, remaining_tasks
 from .fake import Hold
@@ -41,6 +53,7 @@ class ConsumerContract(Contract, ABC):
 
     examples: ClassVar[Sequence[Example]] = ()
     failures: ClassVar[Sequence[type[UpstreamError]]] = ()
+    _discovered: Mapping[str, Any] = MappingProxyType({})
 
     @abstractmethod
     def api(self) -> AbstractAsyncContextManager[Mapping[str, Any]]:
@@ -71,11 +84,24 @@ class ConsumerContract(Contract, ABC):
 
     @asynccontextmanager
     async def _started(self) -> AsyncIterator[Host]:
-        async with self.api() as entry, self._built(entry) as host:
+        async with self._api() as entry, self._built(entry) as host:
             yield host
 
+    @asynccontextmanager
+    async def _api(self) -> AsyncIterator[Mapping[str, Any]]:
+        """Start the API, and discover its definitions if it describes itself."""
+        async with self.api() as entry:
+            self._discovered = await self._discover(entry)
+            yield entry
+
+    async def _discover(self, entry: Mapping[str, Any]) -> Mapping[str, Any]:
+        settings = Settings(**{"environment": {}, **self.host_settings})
+        document = {"naftiko": "1.0.0-alpha2", "capability": {"consumes": [entry]}}
+        return await discover(document, plugins=self.plugins(), settings=settings)
+
     def _built(self, entry: Mapping[str, Any]) -> Host:
-        return build_host(self._document(entry), plugins=self.plugins(), **self.host_settings)
+        settings = {"discovered": self._discovered, **self.host_settings}
+        return build_host(self._document(entry), plugins=self.plugins(), **settings)
 
     def _document(self, entry: Mapping[str, Any]) -> dict[str, Any]:
         names = dict.fromkeys(example.operation for example in self.examples)
@@ -90,13 +116,13 @@ class ConsumerContract(Contract, ABC):
     @contract_test
     async def test_building_has_no_side_effects(self) -> None:
         """A consumer is created without an event loop."""
-        async with self.api() as entry:
+        async with self._api() as entry:
             await asyncio.to_thread(self._built, entry)
 
     @contract_test
     async def test_operations_declare_inputs(self) -> None:
         """Operations have their namespace, unique names, and unique inputs with known types."""
-        async with self.api() as entry:
+        async with self._api() as entry:
             operations = _consumer(self._built(entry)).operations()
             names = [operation.names[-1] for operation in operations]
             assert len(set(names)) == len(names), f"duplicate names of operations: {names}"
@@ -105,6 +131,31 @@ class ConsumerContract(Contract, ABC):
                 assert operation.namespace == entry["namespace"]
                 assert len(set(inputs)) == len(inputs), f"duplicate inputs of '{operation.name}': {inputs}"
                 assert {parameter.type for parameter in operation.inputs} <= _TYPES
+
+    @contract_test
+    async def test_discovery_is_repeatable(self) -> None:
+        """An API that describes itself is discovered the same way twice, and no task is running afterwards."""
+        async with self._api() as entry:
+            if not self._discovered:
+                raise SkipTest("the API does not describe itself")
+            before = asyncio.all_tasks()
+            assert await self._discover(entry) == self._discovered
+            assert await remaining_tasks(before) == []
+
+    @contract_test
+    async def test_missing_definitions_are_a_problem(self) -> None:
+        """Without the definitions of an API that describes itself, one problem says how to get them."""
+        async with self._api() as entry:
+            if not self._discovered:
+                raise SkipTest("the API does not describe itself")
+            self._discovered = {}
+            problems: Sequence[Problem] = ()
+            try:
+                self._built(entry)
+            except ProblemsError as error:
+                problems = error.problems
+            codes = [problem.code for problem in problems if not problem.warning]
+            assert codes == ["not-discovered"], f"expected one problem of context.discovered(), got {codes}"
 
     @contract_test
     async def test_calls_return_results(self, example: Example) -> None:
@@ -173,7 +224,7 @@ class ConsumerContract(Contract, ABC):
     @contract_test
     async def test_calls_outside_start_and_stop(self) -> None:
         """Before the start and after the stop, a call returns a result or raises an `OperationError`."""
-        async with self.api() as entry:
+        async with self._api() as entry:
             host = self._built(entry)
             call = _operation(host, self._first).call
             with suppress(OperationError):
@@ -186,7 +237,7 @@ class ConsumerContract(Contract, ABC):
     @contract_test
     async def test_stop_is_idempotent(self) -> None:
         """A consumer can be stopped before the start, and twice."""
-        async with self.api() as entry:
+        async with self._api() as entry:
             host = self._built(entry)
             await _consumer(host).stop()
             async with host:
@@ -196,7 +247,7 @@ class ConsumerContract(Contract, ABC):
     @contract_test
     async def test_restart(self) -> None:
         """A stopped host can be started again, repeatedly."""
-        async with self.api() as entry:
+        async with self._api() as entry:
             host = self._built(entry)
             for _ in range(3):
                 async with host:
@@ -205,7 +256,7 @@ class ConsumerContract(Contract, ABC):
     @contract_test
     async def test_stop_leaves_no_tasks(self) -> None:
         """No task is running after the stop."""
-        async with self.api() as entry:
+        async with self._api() as entry:
             before = asyncio.all_tasks()
             async with self._built(entry) as host:
                 await _operation(host, self._first).call(self._first.arguments)
@@ -214,7 +265,7 @@ class ConsumerContract(Contract, ABC):
     @contract_test
     async def test_two_hosts_are_isolated(self) -> None:
         """Two hosts in one process are separate, and one continues after the other stops."""
-        async with self.api() as entry, self._built(entry) as one:
+        async with self._api() as entry, self._built(entry) as one:
             async with self._built(entry) as other:
                 assert (await _operation(other, self._first).call(self._first.arguments)).data == self._first.data
             assert (await _operation(one, self._first).call(self._first.arguments)).data == self._first.data
@@ -222,7 +273,7 @@ class ConsumerContract(Contract, ABC):
     @contract_test
     async def test_requests_are_described(self, example: Example) -> None:
         """`describe` and `preview` return plain data, before the start."""
-        async with self.api() as entry:
+        async with self._api() as entry:
             operation = _operation(self._built(entry), example)
             assert orjson.dumps([operation.describe(), operation.preview(example.arguments)])
 
