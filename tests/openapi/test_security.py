@@ -105,7 +105,7 @@ def test_a_scheme_has_one_secret(tmp_path: Path) -> None:
 
 def preferring(folder: Path, *preferred: str) -> list[str | None]:
     """Return the credentials of three operations if these schemes are preferred."""
-    both = [{"user": []}, {"root": []}]
+    both: list[dict[str, list[str]]] = [{"user": []}, {"root": []}]
     found, _ = consumers(folder, both, [{"user": []}], [*both, {"root": [], "key": []}, {}], security=preferred)
     return types_of(found)
 
@@ -126,7 +126,7 @@ def test_a_preferred_scheme_is_chosen(preferred: list[str], expected: list[str |
 
 
 def test_preferred_schemes_are_sent_together(tmp_path: Path) -> None:
-    accepted = [{"root": []}, {"root": [], "key": []}]
+    accepted: list[dict[str, list[str]]] = [{"root": []}, {"root": [], "key": []}]
     found, _ = consumers(tmp_path, accepted, security=["root", "key"])
     assert [item["name"] for item in found["o0"]["inputParameters"]] == ["k"]
 

@@ -28,7 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--check", action="store_true", help="write nothing; exit with 1 if the definitions of an API have changed"
     )
     add_upstream_options(parser, mock=False)
-    parser.set_defaults(mock=False, openapi=(), only=())
+    parser.set_defaults(mock=False, openapi=(), only=(), overlay=())
 
 
 def run(options: argparse.Namespace) -> int:
