@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .capability.spec import ForwardSpec as ForwardSpec
     from .capability.spec import HttpExposerConfig as HttpExposerConfig
     from .capability.spec import InputSpec as InputSpec
+    from .capability.spec import ListeningConfig as ListeningConfig
     from .capability.spec import OperationSpec as OperationSpec
     from .capability.spec import OutputSpec as OutputSpec
     from .capability.spec import Semantics as Semantics
@@ -128,6 +129,10 @@ if TYPE_CHECKING:
     from .plugin.hookspecs import RegisterExposer as RegisterExposer
     from .plugin.hookspecs import RegisterStepType as RegisterStepType
     from .plugin.hookspecs import hookimpl as hookimpl
+    from .plugin.listening import ListeningSocket as ListeningSocket
+    from .plugin.listening import ProtocolFactory as ProtocolFactory
+    from .plugin.listening import ServedRequest as ServedRequest
+    from .plugin.listening import StreamHandler as StreamHandler
     from .plugin.manager import PluginInfo as PluginInfo
     from .plugin.manager import Plugins as Plugins
     from .plugin.step_type import StepType as StepType
@@ -169,6 +174,7 @@ _EXPORTS = {
         "ForwardSpec",
         "HttpExposerConfig",
         "InputSpec",
+        "ListeningConfig",
         "OperationSpec",
         "OutputSpec",
         "Semantics",
@@ -235,6 +241,7 @@ _EXPORTS = {
     "plugin.exposer": ("CatalogEntry", "Exposer", "HttpExposer"),
     "plugin.files": ("LocatedFile", "Location", "guess_media_type", "parse_location"),
     "plugin.hookspecs": ("RegisterBindSource", "RegisterConsumer", "RegisterExposer", "RegisterStepType", "hookimpl"),
+    "plugin.listening": ("ListeningSocket", "ProtocolFactory", "ServedRequest", "StreamHandler"),
     "plugin.manager": ("PluginInfo", "Plugins"),
     "plugin.step_type": ("StepType",),
     "regular_files": ("read_regular_file",),

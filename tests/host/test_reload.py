@@ -186,17 +186,33 @@ async def test_requests_succeed_during_reloads() -> None:
     assert len(responses) > 64
 
 
-async def test_exposer_with_own_listener_is_handed_over(recorder: Recorder) -> None:
+async def test_exposer_without_a_socket_starts_beside_the_old_one(recorder: Recorder) -> None:
     noted = {"type": "noted", "namespace": "one"}
     async with host(document(noted), recorder=recorder) as served:
         recorder.events.clear()
         await served.reload()
         await asyncio.gather(*served._draining_generations)
-        assert recorder.events[:4] == [
+        assert recorder.events == ["make exposer one", "start exposer one", "drain exposer one", "stop exposer one"]
+        recorder.events.clear()
+        recorder.fails = {"start exposer two"}
+        with pytest.raises(OSError, match="start exposer two failed"):
+            await served.reload(document({**noted, "namespace": "two"}))
+        assert recorder.events == ["make exposer two", "start exposer two", "stop exposer two"]
+        recorder.fails = set()
+
+
+async def test_exclusive_exposer_is_stopped_first(recorder: Recorder) -> None:
+    noted = {"type": "noted-exclusive", "namespace": "one"}
+    async with host(document(noted), recorder=recorder) as served:
+        recorder.events.clear()
+        await served.reload()
+        await asyncio.gather(*served._draining_generations)
+        assert recorder.events == [
             "make exposer one",
             "drain exposer one",
             "stop exposer one",
             "start exposer one",
+            "drain exposer one",
         ]
         recorder.events.clear()
         recorder.fails = {"start exposer two"}
@@ -211,6 +227,39 @@ async def test_exposer_with_own_listener_is_handed_over(recorder: Recorder) -> N
             "start exposer one",
         ]
         recorder.fails = set()
+
+
+@pytest.mark.parametrize("kind", ["noted", "noted-exclusive"])
+@pytest.mark.parametrize("event", ["drain", "stop"])
+async def test_failing_exposer_does_not_affect_a_reload(
+    kind: str, event: str, recorder: Recorder, session: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    noted = {"type": kind, "namespace": "one"}
+    async with host(document(noted, plain()), recorder=recorder) as served:
+        recorder.fails = {f"{event} exposer one"}
+        await served.reload()
+        await asyncio.gather(*served._draining_generations)
+        recorder.fails = set()
+        assert f"exposer 'one' ({kind}) failed to {event}" in caplog.text
+        assert all(status.serving for status in served.status())
+        (front,) = [status for status in served.status() if status.namespace == "front"]
+        assert (await ask(session, front.url))[0] == 200
+
+
+@pytest.mark.parametrize("event", ["drain", "stop"])
+async def test_failing_exclusive_exposer_continues_after_a_failed_reload(
+    event: str, recorder: Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    noted = {"type": "noted-exclusive", "namespace": "one"}
+    async with host(document(noted, {**noted, "namespace": "other"}), recorder=recorder) as served:
+        recorder.events.clear()
+        recorder.fails = {f"{event} exposer one", "start exposer two"}
+        with pytest.raises(OSError, match="start exposer two failed") as raised:
+            await served.reload(document({**noted, "namespace": "two"}))
+        recorder.fails = set()
+        assert recorder.events[-2:] == ["start exposer one", "start exposer other"]
+        assert "while starting exposer 'two' (noted-exclusive)" in raised.value.__notes__
+        assert f"exposer 'one' (noted-exclusive) failed to {event}" in caplog.text
 
 
 async def test_attached_to_an_application(session: aiohttp.ClientSession) -> None:

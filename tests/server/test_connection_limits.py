@@ -79,12 +79,13 @@ def test_address_counter() -> None:
 
 @pytest.mark.parametrize(
     ("timeouts", "interval"),
-    [((8, 8, 8), 1.0), ((2, 8, 8), 0.5), ((8, 2, 8), 0.5), ((8, 8, 2), 0.5), ((0, 2, 0), 0.5), ((0, 0, 0), 0.25),
-     ((0.01, 8, 8), 0.02), ((4.4, 8, 8), 1.0), ((0.1, 8, 8), 0.025)],
+    [((8, 8, 8, 8), 1.0), ((2, 8, 8, 8), 0.5), ((8, 2, 8, 8), 0.5), ((8, 8, 2, 8), 0.5), ((8, 8, 8, 2), 0.5),
+     ((0, 2, 0, 0), 0.5), ((0, 0, 0, 0), 0.25), ((0.01, 8, 8, 8), 0.02), ((4.4, 8, 8, 8), 1.0),
+     ((0.1, 8, 8, 8), 0.025)],
 )  # fmt: skip
-def test_check_interval(timeouts: tuple[float, float, float], interval: float) -> None:
-    header, body, send = timeouts
-    settings = Settings(header_timeout=header, body_timeout=body, send_timeout=send)
+def test_check_interval(timeouts: tuple[float, float, float, float], interval: float) -> None:
+    header, body, send, keep_alive = timeouts
+    settings = Settings(header_timeout=header, body_timeout=body, send_timeout=send, keep_alive_timeout=keep_alive)
     assert check_interval(settings) == interval
 
 
@@ -135,7 +136,7 @@ def test_log_lines_of_connections(caplog: pytest.LogCaptureFixture, snapshot: Sn
     caplog.set_level(logging.INFO)
     lines = ConnectionLog("127.0.0.1:80")
     kinds = [kind for kind in vars(log).values() if isinstance(kind, log.Kind)]
-    assert len(kinds) == 7
+    assert len(kinds) == 9
     for kind in kinds:
         for last in (1, 2, 3):
             lines.report(kind, f"192.0.2.{last}")

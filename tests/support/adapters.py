@@ -69,7 +69,10 @@ def plain_plugins(**more: object) -> Plugins:
 
 
 class Recorder:
-    """A plugin with a consumer and an exposer of `type: noted`; it records `events` and raises for those in `fails`."""
+    """A plugin with adapters of `type: noted`; it records `events` and raises for those in `fails`.
+
+    An exposer of `type: noted-exclusive` is exclusive.
+    """
 
     def __init__(self) -> None:
         self.events: list[str] = []
@@ -119,7 +122,11 @@ class Recorder:
             async def stop(self) -> None:
                 recorder.note(f"stop exposer {self.config.namespace}")
 
+        class ExclusiveExposer(NotedExposer):
+            exclusive = True
+
         register("noted", NotedExposer)
+        register("noted-exclusive", ExclusiveExposer)
 
 
 def document(

@@ -128,24 +128,38 @@ class EagerExposer(EchoExposer):
 
 
 class RudeExposer(EchoExposer):
+    def __init__(self, config: EchoConfig, operations: Operations, context: BuildContext) -> None:
+        super().__init__(config, operations, context)
+        self.writers: list[asyncio.StreamWriter] = []
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.writers.append(writer)
+        await super()._serve(reader, writer)
+
     async def drain(self) -> None:
-        await super().drain()
-        for writer in self._connections:
+        for writer in self.writers:
             writer.close()
 
 
 class PatientExposer(EchoExposer):
     def __init__(self, config: EchoConfig, operations: Operations, context: BuildContext) -> None:
         super().__init__(config, operations, context)
-        self.talks: list[asyncio.Task[None]] = []
+        self.silent: set[asyncio.Future[None]] = set()
+        self.by_writer: dict[asyncio.StreamWriter, asyncio.Future[None]] = {}
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.talks.append(asyncio.create_task(super()._serve(reader, writer)))
+        serving = asyncio.ensure_future(super()._serve(reader, writer))
+        self.silent.add(serving)
+        self.by_writer[writer] = serving
+        await asyncio.wait([serving])
 
-    async def stop(self) -> None:
-        await self.drain()
-        await asyncio.gather(*self.talks)
-        await super().stop()
+    async def serve_line(self, line: bytes, reading: asyncio.Future[bytes], writer: asyncio.StreamWriter) -> bool:
+        self.silent = {task for task in self.silent if task is not self.by_writer[writer]}
+        return await super().serve_line(line, reading, writer)
+
+    async def drain(self) -> None:
+        if self.silent:
+            await asyncio.wait(self.silent)
 
 
 class BusyExposer(EchoExposer):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, SerializeAsAny
+from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticKnownError
 
 from adapter_host.document.dialects import CANONICAL_VERSION, KNOWN_VERSIONS
 
@@ -208,6 +209,27 @@ class HttpExposerConfig(ExposerConfig):
 
     address: str = "localhost"
     port: int = Field(ge=0, le=65535)
+
+
+class ListeningConfig(ExposerConfig):
+    """An entry of `exposes` with a socket of the host: on a port (0: any free one), or on the path of a Unix socket."""
+
+    address: str = "localhost"
+    unix_socket: str | None = Field(None, min_length=1)
+    port: int | None = Field(None, ge=0, le=65535, validate_default=True)
+
+    @field_validator("port")
+    @classmethod
+    def _require_port(cls, port: int | None, info: ValidationInfo) -> int | None:
+        if port is None and info.data.get("unix_socket") is None:
+            raise PydanticKnownError("missing")
+        return port
+
+    @model_validator(mode="after")
+    def _check_place(self) -> Self:
+        if self.unix_socket is not None and not self.model_fields_set.isdisjoint({"port", "address"}):
+            raise ValueError("'unixSocket' replaces 'address' and 'port'; remove it, or them")
+        return self
 
 
 class Capability(Model):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from adapter_host.server.mounts import Attachment
 from adapter_host.server.router import RootRouter, pass_through
 
+from .attachment import Attachment
 from .host import HOST, Host
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Protocol
 
 from adapter_host.auth.credentials import IssuedCredentials
 from adapter_host.auth.oauth2.metadata import WELL_KNOWN
@@ -18,12 +19,19 @@ from adapter_host.plugin.exposer import HttpExposer
 from adapter_host.plugin.step_type import StepType
 from adapter_host.server.mounts import ExposerMount, metadata_app
 from adapter_host.server.router import MountedApp
+from adapter_host.server.socket_listener import SocketExposer
 from adapter_host.settings import Settings
 
 if TYPE_CHECKING:
     from aiohttp import web
 
 _log = logging.getLogger("adapter_host")
+
+
+class _Startable(Protocol):
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
 
 
 class Generation:
@@ -42,7 +50,7 @@ class Generation:
         self.requests = InFlightCounter()
         self.draining = False
         self._settings = settings
-        self._started: list[Callable[[], Awaitable[None]]] = []
+        self._started: list[tuple[str, Callable[[], Awaitable[None]]]] = []
 
     @property
     def exposers(self) -> list[ExposerPlan]:
@@ -95,27 +103,34 @@ class Generation:
         if unresolved:
             raise ProblemsError(dict.fromkeys(unresolved))
 
-    async def start(self) -> None:
-        """Start consumers and step types, then exposers; if one fails, stop those already started."""
+    async def start(self, sockets: Sequence[SocketExposer]) -> None:
+        """Start consumers and step types, then exposers; if one fails, `discard` stops those already started.
+
+        `sockets` are the exposers whose sockets are open, which start last; others with sockets do not start.
+        """
         self.draining = False
         for limiter in self.limiters:
             limiter.open()
+        for plan in self.plans:
+            for consumer in plan.consumers:
+                await self._start_part(f"consumer '{consumer.config.namespace}'", consumer)
+            for name, step_type in plan.step_types.items():
+                await self._start_part(f"step type '{name}'", step_type)
+        for exposer_plan in self.exposers:
+            if isinstance(exposer_plan.credentials, IssuedCredentials):
+                await self._start_part(f"credentials of {exposer_label(exposer_plan)}", exposer_plan.credentials)
+            if isinstance(exposer_plan.exposer, HttpExposer) or not exposer_plan.exposer.context.sockets:
+                await self._start_part(exposer_label(exposer_plan), exposer_plan.exposer)
+        for socket_exposer in sockets:
+            await self._start_part(exposer_label(socket_exposer.exposer_plan), socket_exposer.exposer)
+            socket_exposer.require_served()
+
+    async def _start_part(self, label: str, part: _Startable) -> None:
+        self._started.append((label, part.stop))
         try:
-            for plan in self.plans:
-                for consumer in plan.consumers:
-                    self._started.append(consumer.stop)
-                    await consumer.start()
-                for step_type in plan.step_types.values():
-                    self._started.append(step_type.stop)
-                    await step_type.start()
-            for exposer_plan in self.exposers:
-                if isinstance(exposer_plan.credentials, IssuedCredentials):
-                    self._started.append(exposer_plan.credentials.stop)
-                    await exposer_plan.credentials.start()
-                self._started.append(exposer_plan.exposer.stop)
-                await exposer_plan.exposer.start()
-        except BaseException as error:
-            add_notes(error, await self.stop_all())
+            await part.start()
+        except Exception as error:
+            error.add_note(f"while starting {label}")
             raise
 
     async def start_apps(self, mounts: Sequence[ExposerMount], address: str | None) -> dict[str, MountedApp]:
@@ -123,25 +138,42 @@ class Generation:
         apps = {}
         for mount in mounts:
             mounted = mount.build_app(self._settings, address, self.requests, self._register_app)
-            self._started.append(mounted.app.cleanup)
+            self._started.append((exposer_label(mount.exposer_plan), mounted.app.cleanup))
             await mounted.app.startup()
             apps[mount.prefix] = mounted
         metadata = metadata_app(mounts, self._settings, address, self.requests)
         return apps if metadata is None else {**apps, WELL_KNOWN: metadata}
 
-    async def release_listeners(self) -> None:
-        """Release the ports of exposers with their own listeners, so that another generation can open them."""
-        for exposer_plan in self._self_listening():
-            await exposer_plan.exposer.drain()
-            await exposer_plan.exposer.stop()
+    async def release_exclusive(self) -> None:
+        """Stop the exposers of which only one can run, after their calls, so that another generation can start its own.
 
-    async def reopen_listeners(self) -> None:
-        """Open again the ports that `release_listeners` released."""
-        for exposer_plan in self._self_listening():
-            await exposer_plan.exposer.start()
+        `resume_exclusive` starts them again.
+        """
+        for exposer_plan in self._exclusive():
+            await self._drain_exposer(exposer_plan)
+            exposer_plan.limiter.close()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._settings.drain_timeout):
+                    await exposer_plan.limiter.idle()
+            self._started = [(label, stop) for label, stop in self._started if stop != exposer_plan.exposer.stop]
+            try:
+                # Third-party code: its error must not leave other exposers stopped.
+                await exposer_plan.exposer.stop()
+            except Exception:
+                _log.exception("%s failed to stop for a reload", exposer_label(exposer_plan))
 
-    def _self_listening(self) -> list[ExposerPlan]:
-        return [plan for plan in self.exposers if not isinstance(plan.exposer, HttpExposer)]
+    async def resume_exclusive(self) -> None:
+        """Start the exposers again that `release_exclusive` stopped."""
+        for exposer_plan in self._exclusive():
+            exposer_plan.limiter.open()
+            try:
+                # Third-party code: its error must not leave other exposers stopped.
+                await self._start_part(exposer_label(exposer_plan), exposer_plan.exposer)
+            except Exception:
+                _log.exception("%s failed to start again after a failed reload", exposer_label(exposer_plan))
+
+    def _exclusive(self) -> list[ExposerPlan]:
+        return [plan for plan in self.exposers if plan.exposer.exclusive]
 
     async def drain_and_stop(self) -> None:
         """Stop a replaced generation after its requests in flight, at most after the drain timeout."""
@@ -150,12 +182,20 @@ class Generation:
                 # Third-party code: its error must not prevent the stop.
                 exposer_plan.exposer.notify_reload()
             except Exception:
-                _log.exception("exposer '%s' failed to announce a reload", exposer_plan.exposer.config.namespace)
+                _log.exception("%s failed to announce a reload", exposer_label(exposer_plan))
         try:
-            await self.drain(self.requests.idle)
+            await self.drain(self._idle)
         finally:
-            for error in await self.stop_all():
-                _log.error("an adapter failed to stop after a reload", exc_info=error)
+            await self.stop_and_log()
+
+    async def _idle(self) -> None:
+        await self.requests.idle()
+        await self._wait_for_calls()
+
+    async def stop_and_log(self) -> None:
+        """Stop everything, and log errors."""
+        for label, error in await self._stop_each():
+            _log.error("%s failed to stop after a reload", label, exc_info=error)
 
     async def drain(
         self,
@@ -164,20 +204,30 @@ class Generation:
     ) -> None:
         """Refuse new calls and wait for `idle` (default: all calls), at most for the drain timeout.
 
+        With `idle`, calls are refused only by the stop: those on connections that exposers accept themselves continue.
         `finish_bodies` wait for requests whose bodies are not complete: their calls are not new, although not begun.
         """
-        await self._drain_exposers()
+        drains = [asyncio.create_task(self._drain_exposer(exposer_plan)) for exposer_plan in self.exposers]
         try:
             async with asyncio.timeout(self._settings.drain_timeout):
+                # An exposer with connections of its own may wait for them; its calls are new until it has begun to.
+                if drains:
+                    await asyncio.wait(drains, timeout=0 if idle is None else None)
                 for finish in finish_bodies:
                     await finish()
                 if idle is None:
                     self._refuse_calls()
                 await (idle or self._wait_for_calls)()
+                if drains:
+                    await asyncio.wait(drains)
         except TimeoutError:
             if idle is None:
                 self._refuse_calls()
             _log.warning("drain timeout: cancelling %s in flight", count_noun(self.calls, "call"))
+        finally:
+            for task in drains:
+                task.cancel()
+            await asyncio.gather(*drains, return_exceptions=True)
 
     def _refuse_calls(self) -> None:
         self.draining = True
@@ -188,32 +238,60 @@ class Generation:
         for limiter in self.limiters:
             await limiter.idle()
 
-    async def _drain_exposers(self) -> None:
-        for exposer_plan in self.exposers:
-            try:
-                # Third-party code: its error must not affect calls of other exposers.
-                await exposer_plan.exposer.drain()
-            except Exception:
-                _log.exception("exposer '%s' failed to drain", exposer_plan.exposer.config.namespace)
+    async def _drain_exposer(self, exposer_plan: ExposerPlan) -> None:
+        try:
+            # Third-party code: its error must not affect calls of other exposers.
+            await exposer_plan.exposer.drain()
+        except Exception:
+            _log.exception("%s failed to drain", exposer_label(exposer_plan))
 
-    def add_stop(self, stop: Callable[[], Awaitable[None]]) -> None:
-        """Register something to be stopped first by `stop_all`."""
-        self._started.append(stop)
+    def add_stop(self, label: str, stop: Callable[[], Awaitable[None]]) -> None:
+        """Register something to be stopped first by `stop_all`; `label` names it in errors."""
+        self._started.append((label, stop))
+
+    async def discard(self) -> list[BaseException]:
+        """Stop a generation that failed to start, and return the errors.
+
+        Its exposers may have accepted connections on sockets that they share with those of the old generation.
+        """
+        accepting = [
+            each for each in self.exposers if any(socket.duplicated for socket in each.exposer.context.sockets)
+        ]
+        for exposer_plan in accepting:
+            await self._drain_exposer(exposer_plan)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.drain_timeout):
+                for exposer_plan in accepting:
+                    await exposer_plan.limiter.idle()
+        return await self.stop_all()
 
     async def stop_all(self) -> list[BaseException]:
         """Stop everything that was started, newest first, and return the errors; also complete if cancelled."""
+        stopped = await self._stop_each()
+        for label, error in stopped:
+            error.add_note(f"while stopping {label}")
+        return [error for _, error in stopped]
+
+    async def _stop_each(self) -> list[tuple[str, BaseException]]:
         self._refuse_calls()
-        errors: list[BaseException] = []
+        errors: list[tuple[str, BaseException]] = []
         while self._started:
-            stop = self._started.pop()
+            label, stop = self._started.pop()
             try:
                 await stop()
             except BaseException as error:
-                errors.append(error)
+                errors.append((label, error))
         return errors
 
 
+def exposer_label(exposer_plan: ExposerPlan) -> str:
+    """Return the name of an exposer for messages."""
+    config = exposer_plan.exposer.config
+    return f"exposer '{config.namespace}' ({config.type})"
+
+
 def add_notes(error: BaseException, others: Sequence[BaseException]) -> None:
-    """Attach the other errors as notes to the error that is raised."""
+    """Attach the other errors, and what was stopped, as notes to the error that is raised."""
     for other in others:
-        error.add_note(f"and while stopping: {type(other).__name__}: {other}")
+        place = next(iter(getattr(other, "__notes__", ())), "while stopping")
+        error.add_note(f"and {place}: {type(other).__name__}: {other}")

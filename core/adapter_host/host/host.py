@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, Self
@@ -14,17 +14,19 @@ from aiohttp import web
 from adapter_host.compiler.plan import Plan
 from adapter_host.errors import Problem, ProblemsError, StartError
 from adapter_host.operation.operation import Arguments, Result
-from adapter_host.plugin.exposer import HttpExposer
 from adapter_host.plugin.manager import Plugins
 from adapter_host.plugin.step_type import StepType
-from adapter_host.server.layout import plan_listeners
-from adapter_host.server.listener import Key, Listener
-from adapter_host.server.mounts import Attachment
+from adapter_host.server.endpoint import Endpoint
+from adapter_host.server.layout import plan_endpoints
+from adapter_host.server.listener import Listener
 from adapter_host.server.shared_ports import SharedPorts
+from adapter_host.server.socket_listener import SocketListener
 from adapter_host.settings import Settings
 
+from .attachment import Attachment
 from .generation import Generation, add_notes
 from .loading import Document, compile_documents
+from .open_endpoints import OpenEndpoints
 from .reloads import Reloader, ReloadQueue
 from .status import ExposerStatus, exposer_statuses
 
@@ -47,9 +49,8 @@ class Host:
         self._running = False
         self._draining = False
         self._started: datetime | None = None
-        self._listeners: dict[Key, Listener] = {}
-        self._ports: SharedPorts | None = None
-        self._reserved_listeners: list[Listener] = []
+        self._listens = False
+        self._endpoints = OpenEndpoints()
         self._attachment: Attachment | None = None
         self._reloader = Reloader()
         self._reload_queue = ReloadQueue()
@@ -100,7 +101,7 @@ class Host:
     def status(self) -> tuple[ExposerStatus, ...]:
         """Return the status of each exposer."""
         state = {"running": self._started is not None, "draining": self.draining, "attached": self.attached}
-        return tuple(exposer_statuses(self.plans, self._listeners.values() or self._reserved_listeners, **state))
+        return tuple(exposer_statuses(self.plans, self._endpoints, **state))
 
     def check(self) -> tuple[Problem, ...]:
         """Return all problems that a reload would report, and start nothing; see `check_in_thread` for event loops."""
@@ -128,14 +129,9 @@ class Host:
         """Bind the ports of all capabilities without listening, to share them with forked processes.
 
         Return the ports of monitoring exposers by namespace, one for each worker. Raise `StartError` if a port is in
-        use, and for exposers with their own listeners.
+        use.
         """
-        for status in self.status():
-            if not isinstance(status.exposer, HttpExposer):
-                message = f"'{status.namespace}' ({status.type}) has its own listener; serve it without --workers"
-                raise StartError(message)
-        self._reserved_listeners, self._ports = plan_listeners(self.plans, self.settings), ports
-        return ports.reserve(self._reserved_listeners)
+        return self._endpoints.reserve(self.plans, self.settings, ports)
 
     async def start(self, *, listen: bool = True, reloader: Reloader | None = None) -> None:
         """Start consumers, then exposers, then listeners; if one fails, stop those already started.
@@ -146,40 +142,50 @@ class Host:
             raise StartError("the host is already started")
         self._reloader = reloader or Reloader()
         self.require_secrets()
-        self._running, self._draining = True, False
+        self._running, self._draining, self._listens = True, False, listen
         try:
-            await self._generation.start()
-            await self._switch_to(self._generation, plan_listeners(self.plans, self.settings) if listen else [])
+            await self._serve(self._generation, self._plan_endpoints(self._generation, self.settings), None)
         except BaseException as error:
             add_notes(error, await self._stop_all())
             raise
         self._started = datetime.now(UTC)
 
-    async def _switch_to(self, generation: Generation, listeners: Sequence[Listener]) -> None:
-        """Serve a generation through listeners, and through the application that the host is attached to."""
-        opened = []
-        open_listener = self._ports.open if self._ports else Listener.open
+    def _plan_endpoints(self, generation: Generation, settings: Settings) -> list[Endpoint]:
+        """Return the endpoints that a generation is served at; raise `ProblemsError`."""
+        if self._listens:
+            return plan_endpoints(generation.plans, settings)
+        return [*self._attachment.sockets(generation.plans, settings)] if self._attachment else []
+
+    async def _serve(
+        self, generation: Generation, planned: Sequence[Endpoint], old: Generation | None
+    ) -> list[Endpoint]:
+        """Start a generation and serve it instead of the old one; return the endpoints that serve nothing any more."""
+        opened = self._endpoints.open(planned)
         try:
-            for listener in listeners:
-                if listener.key not in self._listeners:
-                    open_listener(listener)
-                    opened.append(listener)
+            self._endpoints.assign(planned, generation.requests)
+            if old is not None:
+                await old.release_exclusive()
+            await generation.start([each.socket_exposer for each in planned if isinstance(each, SocketListener)])
             apps = {
-                listener.key: await generation.start_apps(listener.mounts, listener.address) for listener in listeners
+                each.key: await generation.start_apps(each.mounts, each.address)
+                for each in planned
+                if isinstance(each, Listener)
             }
             mounts = self._attachment.mounts(generation.plans) if self._attachment else []
             attached_apps = await generation.start_apps(mounts, None)
-        except BaseException:
-            for listener in opened:
-                await listener.stop()
+        except BaseException as error:
+            add_notes(error, await generation.discard())
+            for endpoint in opened:
+                endpoint.close()
+            if old is not None:
+                await old.resume_exclusive()
             raise
-        # Nothing below fails or awaits until all routers are switched, so that requests never see both generations.
-        for listener in listeners:
-            self._listeners.setdefault(listener.key, listener).serve(listener.mounts, apps[listener.key])
+        # Nothing fails or awaits until all routers and sockets are switched: requests never see both generations.
+        removed = self._endpoints.switch(planned, apps, old)
         if self._attachment:
             self._attachment.router.mount(attached_apps)
-        for listener in opened:
-            await listener.start(self.settings)
+        await self._endpoints.start(self.settings)
+        return removed
 
     async def reload(self, *documents: Document) -> None:
         """Serve other documents, or the current state of the same ones, without failing a request.
@@ -200,33 +206,21 @@ class Host:
     async def _replace(self, documents: Sequence[Document]) -> None:
         if not self.ready:
             raise StartError("the host is draining" if self._draining else "the host is not started")
-        old, listen = self._generation, bool(self._listeners)
+        old = self._generation
         settings = self._reloader.next_settings(self.settings)
         new = await self._reload_queue.builds.run(self._build, documents or self._documents, settings)
         new.require_secrets()
-        listeners = plan_listeners(new.plans, settings) if listen else []
-        await old.release_listeners()
-        try:
-            await new.start()
-            await self._switch_to(new, listeners)
-        except BaseException as error:
-            add_notes(error, await new.stop_all())
-            await old.reopen_listeners()
-            raise
+        removed = await self._serve(new, self._plan_endpoints(new, settings), old)
         self._generation, self.settings = new, settings
         self._documents = tuple(documents) or self._documents
-        removed = self._remove_listeners_except({listener.key for listener in listeners})
-        for listener in removed:
-            old.add_stop(listener.stop)
+        for endpoint in removed:
+            old.add_stop(f"connections to {endpoint.name}", endpoint.stop)
         draining = asyncio.create_task(old.drain_and_stop())
         self._draining_generations.add(draining)
         draining.add_done_callback(self._draining_generations.discard)
-        for listener in removed:
-            await listener.stop_accepting()
+        for endpoint in removed:
+            await endpoint.stop_accepting()
         self._reloader.reloaded(self.status())
-
-    def _remove_listeners_except(self, listeners: Collection[Key]) -> list[Listener]:
-        return [self._listeners.pop(key) for key in list(self._listeners) if key not in listeners]
 
     async def drain(self) -> None:
         """Refuse new calls and wait for the calls in flight, at most for the drain timeout.
@@ -236,12 +230,12 @@ class Host:
         """
         self._draining = True
         await self._reload_queue.cancel()
-        if self.settings.drain_delay and self._listeners:
+        if self.settings.drain_delay and self._endpoints.opened:
             await asyncio.sleep(self.settings.drain_delay)
-        listeners = [listener for listener in self._listeners.values() if not listener.monitors_host]
-        for listener in listeners:
-            await listener.stop_accepting()
-        await self._generation.drain(finish_bodies=[listener.finish_bodies for listener in listeners])
+        endpoints = [endpoint for endpoint in self._endpoints.opened if not endpoint.monitors_host]
+        for endpoint in endpoints:
+            await endpoint.stop_accepting()
+        await self._generation.drain(finish_bodies=[endpoint.finish_bodies for endpoint in endpoints])
 
     async def stop(self) -> None:
         """Stop everything, newest first; raise the first error after everything is stopped."""
@@ -251,15 +245,9 @@ class Host:
             raise errors[0]
 
     async def _stop_all(self) -> list[BaseException]:
-        errors: list[BaseException] = []
         await self._reload_queue.cancel()
         self._started = None
-        while self._listeners:
-            _, listener = self._listeners.popitem()
-            try:
-                await listener.stop()
-            except BaseException as error:
-                errors.append(error)
+        errors = await self._endpoints.stop()
         if self._attachment:
             self._attachment.router.mount({})
         errors += await self._generation.stop_all()

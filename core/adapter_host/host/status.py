@@ -8,7 +8,7 @@ from typing import Any
 
 from adapter_host.compiler.plan import ExposerPlan, Plan
 from adapter_host.plugin.exposer import Exposer, HttpExposer
-from adapter_host.server.listener import Listener
+from adapter_host.server.endpoint import Endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +26,19 @@ class ExposerStatus:
 
 
 def exposer_statuses(
-    plans: Iterable[Plan], listeners: Iterable[Listener], *, running: bool, draining: bool, attached: bool
+    plans: Iterable[Plan], endpoints: Iterable[Endpoint], *, running: bool, draining: bool, attached: bool
 ) -> Iterator[ExposerStatus]:
     """Yield the status of each exposer; one without a listener is serving while the host does not drain."""
-    mounted = [(mount, listener) for listener in listeners for mount in listener.mounts]
-    urls = {id(mount.exposer): listener.url(mount) for mount, listener in mounted}
-    accepting_by_listener = {id(mount.exposer): listener.serving for mount, listener in mounted}
+    urls: dict[int, str] = {}
+    accepting_by_endpoint: dict[int, bool] = {}
+    for endpoint in endpoints:
+        urls |= endpoint.urls()
+        accepting_by_endpoint |= dict.fromkeys(endpoint.urls(), endpoint.serving)
     for plan in plans:
         for exposer_plan in plan.exposers:
             exposer = exposer_plan.exposer
             unmounted = not isinstance(exposer, HttpExposer) or exposer.stdio
-            accepting = accepting_by_listener.get(id(exposer), (unmounted or attached) and not draining)
+            accepting = accepting_by_endpoint.get(id(exposer), (unmounted or attached) and not draining)
             yield ExposerStatus(
                 capability=plan.loaded.capability.label,
                 namespace=exposer.config.namespace,

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from adapter_host.capability.diagnostics import Section
 from adapter_host.capability.loaded import LoadedCapability
 from adapter_host.capability.model import Model, known_keys, walk
-from adapter_host.capability.spec import ConsumerConfig
+from adapter_host.capability.spec import ConsumerConfig, ListeningConfig
 from adapter_host.capability.validation_errors import validation_problems
 from adapter_host.document.messages import did_you_mean, join_words
 from adapter_host.document.source import Loc
@@ -25,6 +25,7 @@ from adapter_host.operation.operation import HeaderWriter
 from adapter_host.settings import Settings
 
 from .files import Location, parse_location
+from .listening import ListeningSocket, SocketDeclaration
 from .snapshots import Snapshot, SnapshotError, digest_of, snapshot_path, summarize_changes
 
 ModelT = TypeVar("ModelT", bound=Model)
@@ -53,6 +54,7 @@ class BuildContext:
     namespace: str
     header_writers: tuple[HeaderWriter, ...] = ()
     shared: MutableMapping[str, Any] = field(default_factory=dict, repr=False)
+    sockets: list[SocketDeclaration] = field(default_factory=list, repr=False)
     _snapshots: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
@@ -70,6 +72,18 @@ class BuildContext:
             self.shared.setdefault(name, make())
         shared: StateT = self.shared[name]
         return shared
+
+    def listen(self, config: ListeningConfig, *, scheme: str = "tcp") -> ListeningSocket:
+        """Declare the socket of an exposer that is no `HttpExposer`; call it once, in `__init__`.
+
+        The host opens the socket before the exposer starts: at the address and port of the settings (`--address`,
+        `--port`), or else of the document. `scheme` is that of its URL.
+        """
+        if self.sockets:
+            raise RuntimeError("the exposer has a socket already; call 'listen' once")
+        declaration = SocketDeclaration(config, scheme, self.settings.body_limit)
+        self.sockets.append(declaration)
+        return ListeningSocket(declaration)
 
     def discovered(self) -> Any:
         """Return the definitions of the consumed API that `Consumer.discover` returned: plain JSON.

@@ -12,6 +12,7 @@ from adapter_host.errors import StartError
 from adapter_host.operation.operation import Operation, Operations
 
 from .context import BuildContext
+from .listening import ListeningSocket
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -47,6 +48,11 @@ class Exposer(ABC, Generic[ExposerConfigT]):
     """Whether it supports `Result.stream` for large bodies that are passed through."""
     checks_callers: ClassVar[bool] = False
     """Whether it checks a declared `authentication` itself; the host does this for an `HttpExposer`."""
+    exclusive: ClassVar[bool] = False
+    """Whether two of it cannot run at once, for example because it locks a device.
+
+    A reload then stops the old one, after its calls, before it starts the new one.
+    """
 
     def __init__(self, config: ExposerConfigT, operations: Operations, context: BuildContext) -> None:
         self.config = config
@@ -63,16 +69,19 @@ class Exposer(ABC, Generic[ExposerConfigT]):
 
     @property
     def url(self) -> str | None:
-        """The URL, once started; the host sets it for an `HttpExposer`."""
-        return None
+        """The URL, once started; by default that of its socket (`BuildContext.listen`).
+
+        The host sets it for an `HttpExposer`.
+        """
+        return next((ListeningSocket(socket).url for socket in self.context.sockets), None)
 
     @property
     def failure(self) -> str | None:
-        """Why it stopped serving after its start (its listener is gone); None while it serves.
+        """Why it stopped serving after its start; None while it serves. By default, why its socket is closed.
 
         Health checks read it, so it must not block.
         """
-        return None
+        return next((ListeningSocket(socket).failure for socket in self.context.sockets), None)
 
     @property
     def stdio(self) -> bool:
@@ -84,16 +93,19 @@ class Exposer(ABC, Generic[ExposerConfigT]):
         raise StartError(f"type '{self.config.type}' does not support stdio")
 
     async def start(self) -> None:
-        """Start to serve (not for an `HttpExposer`: the host listens for it)."""
+        """Start to serve the socket that `BuildContext.listen` declared (not for an `HttpExposer`)."""
 
     def notify_reload(self) -> None:
         """Notify connected clients of a reload; `drain` and `stop` follow."""
 
     async def drain(self) -> None:
-        """Reject new requests; calls in flight continue."""
+        """Reject new requests; calls in flight continue. For sockets of the host, it does so itself.
+
+        A server with connections of its own may wait here until they have ended, at most for the drain timeout.
+        """
 
     async def stop(self) -> None:
-        """Close open connections; may run in another task than `start`."""
+        """Close open connections, except those of the host's sockets; may run in another task than `start`."""
 
 
 class HttpExposer(Exposer[HttpExposerConfigT]):

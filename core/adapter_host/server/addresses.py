@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
@@ -39,12 +40,13 @@ class Served(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """An exposer, and the address and port that it listens on; port 0 is any free one."""
+    """An exposer, and the address and port that it listens on, or the path; port 0 is any free one."""
 
     plan: Plan
     exposer_plan: ExposerPlan
     address: str
     port: int
+    path: str | None = None
 
     @property
     def exposer(self) -> Exposer[Any]:
@@ -53,11 +55,17 @@ class Placed:
 
     @property
     def socket(self) -> str:
-        """The address and port, as in a URL."""
+        """The address and port, as in a URL, or the path."""
+        if self.path is not None:
+            return self.path
         return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 
     def excludes(self, other: Placed) -> bool:
-        """Return whether only one of two exposers on the same port can listen."""
+        """Return whether only one of two exposers can listen."""
+        if self.path is not None or other.path is not None:
+            return self.path == other.path
+        if not self.port or self.port != other.port:
+            return False
         if self.address == other.address:
             return not (isinstance(self.exposer, HttpExposer) and isinstance(other.exposer, HttpExposer))
         addresses = {self.address, other.address}
@@ -65,10 +73,14 @@ class Placed:
 
 
 def place(plans: Iterable[Plan], settings: Settings) -> Iterator[Placed]:
-    """Yield the exposers that listen on a port."""
+    """Yield the exposers that listen on a port or path."""
     for plan in plans:
         for exposer_plan in plan.exposers:
             config = exposer_plan.exposer.config
+            if (path := getattr(config, "unix_socket", None)) is not None and exposer_plan.exposer.context.sockets:
+                folder = os.path.dirname(plan.loaded.source.position_of(plan.loaded.loc(config, "unixSocket"))[0])
+                yield Placed(plan, exposer_plan, "", 0, os.path.abspath(os.path.join(folder, path)))
+                continue
             port = settings.ports.get(config.namespace, getattr(config, "port", None))
             if isinstance(port, int) and not exposer_plan.exposer.stdio:
                 address = str(settings.address or getattr(config, "address", "localhost"))
@@ -104,19 +116,21 @@ def port_clashes(plans: Iterable[Plan], settings: Settings) -> list[Clash]:
 
 def process_clashes(plans: Sequence[Plan], settings: Settings) -> list[Clash]:
     """Return a problem for each exposer that one process cannot serve together with the others."""
-    return [*_listening_clashes(list(place(plans, settings))), *_stdio_clashes(plans)]
+    return [*listening_clashes(list(place(plans, settings))), *_stdio_clashes(plans)]
 
 
-def _listening_clashes(placed: Sequence[Placed]) -> list[Clash]:
+def listening_clashes(placed: Sequence[Placed]) -> list[Clash]:
+    """Return a problem for each exposer on the port or path of another."""
     clashes = []
     for index, item in enumerate(placed):
-        others = (other for other in placed[:index] if other.port == item.port and other.excludes(item))
-        if item.port and (other := next(others, None)) is not None:
+        other = next((other for other in placed[:index] if other.excludes(item)), None)
+        if other is not None:
+            kind, key = ("port", "port") if item.path is None else ("path", "unixSocket")
             message = (
                 f"cannot listen on {item.socket}: '{other.exposer.config.namespace}' listens on {other.socket};"
-                " choose another port"
+                f" choose another {kind}"
             )
-            clashes.append(_clash(item, "port", message, "cannot-listen"))
+            clashes.append(_clash(item, key, message, "cannot-listen"))
     return clashes
 
 

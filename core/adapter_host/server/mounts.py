@@ -10,16 +10,14 @@ from aiohttp import web
 
 from adapter_host.auth.credentials import IssuedCredentials
 from adapter_host.compiler.plan import ExposerPlan, Plan
-from adapter_host.errors import ProblemsError
 from adapter_host.operation.limiter import InFlightCounter
 from adapter_host.plugin.exposer import HttpExposer
 from adapter_host.settings import Settings
 
 from .access import access_middleware
-from .addresses import namespace_clashes
 from .connection.requests import hide_version_on_prepare
 from .problem_json import SERVER
-from .router import MountedApp, RootRouter, freeze_at
+from .router import MountedApp, freeze_at
 
 
 @dataclass(slots=True)
@@ -105,19 +103,3 @@ def set_prefixes(mounts: Sequence[ExposerMount], root: str = "") -> None:
     """Set the prefix of each mount to its namespace, below `root`."""
     for mount in mounts:
         mount.prefix = f"{root}/{mount.exposer.config.namespace}"
-
-
-@dataclass(frozen=True, slots=True)
-class Attachment:
-    """The router of an outer application, and the prefix of the host in it."""
-
-    router: RootRouter
-    prefix: str
-
-    def mounts(self, plans: Iterable[Plan]) -> list[ExposerMount]:
-        """Return a mount below its namespace for each HTTP exposer; raise `ProblemsError` for namespace clashes."""
-        http_mounts = mounts(plans)
-        if clashes := namespace_clashes(http_mounts, "in one application"):
-            raise ProblemsError(problem for _, problem in clashes)
-        set_prefixes(http_mounts, self.prefix)
-        return http_mounts

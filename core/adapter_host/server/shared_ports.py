@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from adapter_host.errors import StartError
 
-from .listener import Key, Listener
+from .endpoint import Endpoint, Key
 
 
 class SharedPorts:
@@ -21,41 +21,60 @@ class SharedPorts:
         self.worker = 1
         self._workers = workers
         self._sockets: dict[Key, list[socket.socket]] = {}
+        self._files: dict[Key, Endpoint] = {}
 
-    def reserve(self, listeners: Sequence[Listener]) -> dict[str, list[int]]:
-        """Bind the ports of listeners, keep those already bound, and release all others; raise `StartError`.
+    def reserve(self, listeners: Sequence[Endpoint]) -> dict[str, list[int]]:
+        """Bind the ports of endpoints, keep those already bound, then release all others; raise `StartError`.
 
         Return the ports of monitoring exposers by namespace, one for each worker.
         """
-        keys = {listener.key for listener in listeners}
-        for key in [key for key in self._sockets if key not in keys]:
-            for reserved in self._sockets.pop(key):
-                reserved.close()
-        for listener in listeners:
-            if listener.key not in self._sockets:
-                self._sockets[listener.key] = self._bind(listener)
-            listener.port = self.port(listener)
+        added: list[Key] = []
+        try:
+            for listener in listeners:
+                if listener.key not in self._sockets:
+                    self._sockets[listener.key] = self._bind(listener)
+                    added.append(listener.key)
+                if listener.path is None:
+                    listener.port = self.port(listener)
+        except StartError:
+            self._release(added)
+            raise
+        self._release(self._sockets.keys() - {listener.key for listener in listeners})
         monitoring = [listener for listener in listeners if listener.monitors_host]
         return {
-            mount.exposer.config.namespace: self._ports(listener)
+            served.exposer.config.namespace: self._ports(listener)
             for listener in monitoring
-            for mount in listener.mounts
+            for served in listener.served
         }
 
     def close(self) -> None:
         """Release all ports in this process."""
-        for sockets in self._sockets.values():
-            for reserved in sockets:
+        self._release(self._sockets.keys())
+
+    def _release(self, keys: Iterable[Key]) -> None:
+        for key in list(keys):
+            for reserved in self._sockets.pop(key):
                 reserved.close()
-        self._sockets.clear()
+            if key in self._files:
+                self._files.pop(key).remove_file()
 
-    def open(self, listener: Listener) -> None:
-        """Open a listener on its port in this process; raise `StartError`."""
-        listener.port = self.port(listener)
-        listener.open(shared=True)
+    def open(self, listener: Endpoint) -> None:
+        """Open a listener in this process: on its port, or by the Unix socket of the parent; raise `StartError`."""
+        if listener.path is None:
+            listener.port = self.port(listener)
+            listener.open(shared=True)
+        elif listener.key in self._sockets:
+            listener.adopt(self._sockets[listener.key][0])
+        else:
+            message = "with --workers a reload cannot add a Unix socket; restart"
+            raise StartError(listener.locate(message))
 
-    def _bind(self, listener: Listener) -> list[socket.socket]:
+    def _bind(self, listener: Endpoint) -> list[socket.socket]:
         """Return the bound sockets of a listener: one, or one for each worker; raise `StartError`."""
+        if listener.path is not None:
+            bound = listener.bind()
+            self._files[listener.key] = listener
+            return [bound]
         first = listener.port
         sockets: list[socket.socket] = []
         try:
@@ -70,11 +89,11 @@ class SharedPorts:
             raise
         return sockets
 
-    def _ports(self, listener: Listener) -> list[int]:
+    def _ports(self, listener: Endpoint) -> list[int]:
         """Return the ports of a listener: one, or one for each worker."""
         return [reserved.getsockname()[1] for reserved in self._sockets.get(listener.key, ())]
 
-    def port(self, listener: Listener) -> int:
+    def port(self, listener: Endpoint) -> int:
         """Return the port of a listener in this process; raise `StartError` for port 0 after the start."""
         index = self.worker - 1 if listener.monitors_host else 0
         if ports := self._ports(listener):

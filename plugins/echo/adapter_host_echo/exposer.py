@@ -10,12 +10,11 @@ from adapter_host import (
     ArgumentError,
     BuildContext,
     Exposer,
-    ExposerConfig,
+    ListeningConfig,
     NotFoundError,
     OperationError,
     Operations,
     OperationSpec,
-    StartError,
     encode_json,
     parse_json,
 )
@@ -24,11 +23,9 @@ from pydantic import Field
 log = logging.getLogger(__name__)
 
 
-class EchoConfig(ExposerConfig):
-    """An entry of `exposes` with `type: echo`."""
+class EchoConfig(ListeningConfig):
+    """An entry of `exposes` with `type: echo`: on `address` and `port`, or on `unixSocket`."""
 
-    address: str = "127.0.0.1"
-    port: int = Field(ge=0, le=65535)
     operations: tuple[OperationSpec, ...] = Field(min_length=1)
 
 
@@ -44,94 +41,39 @@ class EchoExposer(Exposer[EchoConfig]):
             message = "'authentication' is not supported; lines carry no credentials"
             context.problem(message, config, "authentication", code="unsupported")
         self._operations_by_name = {operation.name: operation for operation in operations.values()}
-        self._server: asyncio.Server | None = None
-        self._connections: set[asyncio.StreamWriter] = set()
-        self._was_full = False
-
-    @property
-    def url(self) -> str | None:
-        """Return the URL of the listening socket, with the actual port if the document has port 0."""
-        if self._server is None or not self._server.sockets:
-            return None
-        host, port = self._server.sockets[0].getsockname()[:2]
-        return f"tcp://{host}:{port}"
-
-    @property
-    def failure(self) -> str | None:
-        """Return why the exposer does not serve, for health checks."""
-        return None if self._server is not None and self._server.is_serving() else "not listening"
+        self._socket = context.listen(config)
 
     async def start(self) -> None:
-        """Listen on the address and port of the settings, or else of the document."""
-        settings = self.context.settings
-        address = settings.address or self.config.address
-        port = settings.ports.get(self.config.namespace, self.config.port)
-        try:
-            self._server = await asyncio.start_server(self._serve, address, port, limit=settings.body_limit)
-        except OSError as error:
-            raise StartError(f"'{self.config.namespace}' cannot listen on {address}:{port}: {error}") from error
-
-    async def drain(self) -> None:
-        """Accept no new connections; the host rejects new calls on open ones."""
-        if self._server is not None:
-            self._server.close()
-
-    async def stop(self) -> None:
-        """Close all connections, including idle ones."""
-        await self.drain()
-        for writer in self._connections:
-            writer.close()
-        server, self._server = self._server, None
-        if server is not None:
-            await server.wait_closed()
+        """Serve the socket, which the host opens, limits and closes."""
+        await self._socket.serve_streams(self._serve)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._is_full():
-            writer.close()
-            return
-        self._connections.add(writer)
+        reading = asyncio.ensure_future(reader.readline())
         try:
-            await self._serve_requests(reader, writer)
-        except TimeoutError:
-            log.info("connection aborted: no complete line, or an unread response, within the time limit")
-            writer.transport.abort()
-        except (ConnectionError, ValueError) as error:
+            while line := await reading:
+                # Reads on during the call, so that a disconnect cancels it.
+                reading = asyncio.ensure_future(reader.readline())
+                # After a reload, `exposer` is that of the new document, also for connections that are open already.
+                with self._socket.request(writer) as exposer:
+                    if not await exposer.serve_line(line, reading, writer):
+                        return
+        except ValueError as error:
             log.info("connection closed: %s", error)
         finally:
-            writer.close()
-            self._connections.discard(writer)
+            reading.cancel()
 
-    def _is_full(self) -> bool:
-        """Return True if the limit of connections is reached; log that once until it is no longer reached."""
-        limit = self.context.settings.connection_limit
-        full = 0 < limit <= len(self._connections)
-        if full and not self._was_full:
-            log.warning("'%s' refuses connections: %d are open (--connection-limit)", self.config.namespace, limit)
-        self._was_full = full
-        return full
-
-    async def _serve_requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # 0 is no limit.
-        line_timeout = self.context.settings.keep_alive_timeout or None
-        send_timeout = self.context.settings.send_timeout or None
-        async with asyncio.timeout(line_timeout):
-            line = await reader.readline()
-        while line:
-            # Reads on during the call, so that a disconnect cancels it.
-            reading = asyncio.ensure_future(reader.readline())
-            responding = asyncio.ensure_future(self._respond(line.decode(errors="replace")))
-            try:
-                await asyncio.wait((reading, responding), return_when=asyncio.FIRST_COMPLETED)
-                if reading.done() and not reading.result():
-                    return
-                writer.write(f"{await responding}\n".encode())
-                async with asyncio.timeout(send_timeout):
-                    await writer.drain()
-                async with asyncio.timeout(line_timeout):
-                    line = await reading
-            finally:
-                reading.cancel()
-                responding.cancel()
+    async def serve_line(self, line: bytes, reading: asyncio.Future[bytes], writer: asyncio.StreamWriter) -> bool:
+        """Respond to one line; return False if the client disconnects before, which `reading` detects."""
+        responding = asyncio.ensure_future(self._respond(line.decode(errors="replace")))
+        try:
+            await asyncio.wait((reading, responding), return_when=asyncio.FIRST_COMPLETED)
+            if reading.done() and not reading.result():
+                return False
+            writer.write(f"{await responding}\n".encode())
+            await writer.drain()
+        finally:
+            responding.cancel()
+        return True
 
     async def _respond(self, line: str) -> str:
         try:

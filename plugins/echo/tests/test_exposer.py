@@ -67,7 +67,7 @@ async def test_oversized_line_closes_only_its_connection() -> None:
 async def test_port_in_use_is_a_start_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(StartError, match=rf"'lines' cannot listen on 127\.0\.0\.1:{port}: "):
+        with pytest.raises(StartError, match=rf"cannot listen on 127\.0\.0\.1:{port}: "):
             async with running(document(), ports={"lines": port}):
                 pass
 

@@ -23,6 +23,8 @@ class Kind:
 
 
 HEADER_TIMEOUT: Final = Kind("closed, no complete request head within the time limit", "--header-timeout", logging.INFO)
+REQUEST_TIMEOUT: Final = Kind("closed, no request within the time limit", "--header-timeout", logging.INFO)
+IDLE_TIMEOUT: Final = Kind("closed, idle for the time limit", "--keep-alive-timeout", logging.INFO)
 BODY_TIMEOUT: Final = Kind("closed, the request body was too slow", "--body-timeout and --minimum-rate")
 SEND_TIMEOUT: Final = Kind("aborted, the client did not read the response", "--send-timeout and --minimum-rate")
 CONNECTION_LIMIT: Final = Kind("refused, too many connections are open", "--connection-limit")

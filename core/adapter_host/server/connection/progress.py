@@ -17,7 +17,7 @@ _MAX_INTERVAL: Final = 1.0
 
 def check_interval(settings: Settings) -> float:
     """Return the seconds between two checks, so that a time limit is exceeded by at most a fourth or a second."""
-    timeouts = (settings.header_timeout, settings.body_timeout, settings.send_timeout)
+    timeouts = (settings.header_timeout, settings.body_timeout, settings.send_timeout, settings.keep_alive_timeout)
     shortest = min((timeout for timeout in timeouts if timeout), default=_MAX_INTERVAL)
     return min(_MAX_INTERVAL, max(_MIN_INTERVAL, shortest / 4))
 

@@ -1,0 +1,106 @@
+"""The open endpoints of a host, which outlive its generations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+
+from adapter_host.compiler.plan import Plan
+from adapter_host.operation.limiter import InFlightCounter
+from adapter_host.server.endpoint import Endpoint, Key
+from adapter_host.server.layout import plan_endpoints
+from adapter_host.server.listener import Listener
+from adapter_host.server.router import MountedApp
+from adapter_host.server.shared_ports import SharedPorts
+from adapter_host.server.socket_listener import SocketListener
+from adapter_host.settings import Settings
+
+from .generation import Generation
+
+
+class OpenEndpoints:
+    """Endpoints by their keys; with reserved ports, each worker process opens those of its parent."""
+
+    def __init__(self) -> None:
+        self._open: dict[Key, Endpoint] = {}
+        self._ports: SharedPorts | None = None
+        self._reserved: list[Endpoint] = []
+
+    def __iter__(self) -> Iterator[Endpoint]:
+        return iter(list(self._open.values()) or self._reserved)
+
+    @property
+    def opened(self) -> list[Endpoint]:
+        """The endpoints that this process has opened."""
+        return list(self._open.values())
+
+    def reserve(self, plans: Sequence[Plan], settings: Settings, ports: SharedPorts) -> dict[str, list[int]]:
+        """Bind the sockets of all endpoints in `ports`; return the ports of monitoring exposers by namespace."""
+        self._reserved, self._ports = plan_endpoints(plans, settings), ports
+        return ports.reserve(self._reserved)
+
+    def open(self, planned: Sequence[Endpoint]) -> list[Endpoint]:
+        """Open those of the planned endpoints that are not open, and return them; raise `StartError`."""
+        opened: list[Endpoint] = []
+        try:
+            for endpoint in planned:
+                current = self._open.get(endpoint.key)
+                if current is None:
+                    (self._ports.open if self._ports else Endpoint.open)(endpoint)
+                elif type(current) is type(endpoint):
+                    continue
+                else:
+                    endpoint.replace(current)
+                opened.append(endpoint)
+        except BaseException:
+            for endpoint in opened:
+                endpoint.close()
+            raise
+        return opened
+
+    def assign(self, planned: Sequence[Endpoint], requests: InFlightCounter) -> None:
+        """Let the exposers of a generation use their sockets, which are open, when they start."""
+        for endpoint in planned:
+            if isinstance(endpoint, SocketListener):
+                current = self._kept(endpoint)
+                assert isinstance(current, SocketListener)
+                endpoint.socket_exposer.assign(current, requests)
+
+    def _kept(self, planned: Endpoint) -> Endpoint:
+        """Return the open endpoint that a planned one continues, or the planned one if it is new."""
+        current = self._open.get(planned.key)
+        return current if current is not None and type(current) is type(planned) else planned
+
+    def switch(
+        self, planned: Sequence[Endpoint], apps: Mapping[Key, Mapping[str, MountedApp]], old: Generation | None
+    ) -> list[Endpoint]:
+        """Serve the exposers of the planned endpoints from now on, and return the endpoints that serve none.
+
+        The connections that the new exposers do not serve are closed when the old generation stops.
+        """
+        before, self._open = self._open, {endpoint.key: self._kept(endpoint) for endpoint in planned}
+        for endpoint in planned:
+            current = self._open[endpoint.key]
+            if isinstance(current, Listener) and isinstance(endpoint, Listener):
+                current.serve(endpoint.mounts, apps[endpoint.key])
+            elif isinstance(current, SocketListener) and isinstance(endpoint, SocketListener):
+                line = current.switch(endpoint.socket_exposer)
+                if line is not None and old is not None:
+                    old.add_stop(f"connections of '{line.namespace}'", partial(current.close_line, line))
+        return [endpoint for key, endpoint in before.items() if self._open.get(key) is not endpoint]
+
+    async def start(self, settings: Settings) -> None:
+        """Accept connections on all endpoints."""
+        for endpoint in self._open.values():
+            await endpoint.start(settings)
+
+    async def stop(self) -> list[BaseException]:
+        """Close all endpoints and their connections, and return the errors."""
+        errors: list[BaseException] = []
+        while self._open:
+            _, endpoint = self._open.popitem()
+            try:
+                await endpoint.stop()
+            except BaseException as error:
+                errors.append(error)
+        return errors

@@ -1,0 +1,173 @@
+"""The sockets of exposers that are no HTTP exposers, kept with their connections across reloads."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import sys
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from adapter_host.compiler.plan import ExposerPlan, Plan
+from adapter_host.errors import Problem, StartError
+from adapter_host.operation.limiter import InFlightCounter
+from adapter_host.plugin.exposer import Exposer
+from adapter_host.plugin.listening import Line, Serving, SocketDeclaration
+from adapter_host.settings import Settings
+
+from .connection.connections import Connections
+from .connection.limits import descriptor_limits
+from .connection.socket_connection import BufferedSocketConnection, PlainSocketConnection, SocketConnection
+from .endpoint import Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class SocketExposer:
+    """An exposer with the socket that it has declared."""
+
+    plan: Plan
+    exposer_plan: ExposerPlan
+    declaration: SocketDeclaration
+
+    @property
+    def exposer(self) -> Exposer[Any]:
+        """The exposer."""
+        return self.exposer_plan.exposer
+
+    def assign(self, listener: SocketListener, requests: InFlightCounter) -> None:
+        """Let the exposer use an open socket when it starts."""
+        self.declaration.assign(listener, Serving(self.exposer, requests))
+
+    def require_served(self) -> None:
+        """Raise `StartError` if the started exposer does not serve its socket."""
+        if self.declaration.factory is None and not self.declaration.duplicated:
+            loaded, config = self.plan.loaded, self.exposer.config
+            message = f"'{config.namespace}' does not serve its socket; 'start' must call 'serve' or 'duplicate' of it"
+            raise StartError(str(loaded.source.problem(loaded.loc(config), message, code="cannot-listen")))
+
+
+@dataclass(slots=True, eq=False)
+class SocketListener(Endpoint):
+    """The endpoint of one exposer with a socket of the host."""
+
+    socket_exposer: SocketExposer = field(kw_only=True)
+    _connections: Connections | None = None
+    _open: dict[SocketConnection, None] = field(default_factory=dict)
+    _line: Line | None = None
+    _server: asyncio.AbstractServer | None = None
+
+    @property
+    def served(self) -> tuple[SocketExposer]:
+        """The exposer."""
+        return (self.socket_exposer,)
+
+    @property
+    def serving(self) -> bool:
+        """Whether connections are accepted, by the host or by the exposer."""
+        return self._socket is not None and (self._server is not None or self.socket_exposer.declaration.duplicated)
+
+    def refusal(self) -> Problem:
+        """Return the problem of a socket inside an application that opens none."""
+        exposer = self.socket_exposer
+        loaded, config = exposer.plan.loaded, exposer.exposer.config
+        key = "port" if self.path is None else "unixSocket"
+        message = (
+            f"'{config.namespace}' ({config.type}) listens on {self.name}, beside the application that the host is"
+            " attached to; allow it with attach(..., listen=True), or leave the exposer out"
+        )
+        return loaded.source.problem(loaded.loc(config, key), message, code="cannot-listen")
+
+    def urls(self) -> dict[int, str]:
+        """Return the URL of its exposer, by its id."""
+        exposer = self.socket_exposer
+        return {id(exposer.exposer): self.url(exposer.declaration.scheme)}
+
+    def url(self, scheme: str) -> str:
+        """Return the URL of the socket."""
+        return f"unix://{self.path}" if self.path is not None else f"{scheme}://{self.location}"
+
+    def duplicate(self) -> socket.socket:
+        """Return a duplicate of the socket, which listens."""
+        assert self._socket is not None
+        self._socket.listen(descriptor_limits().backlog)
+        return self._socket.dup()
+
+    def activity(self, transport: asyncio.BaseTransport) -> AbstractContextManager[Any]:
+        """Return a context in which the connection of a transport is not idle."""
+        protocol = transport.get_protocol()
+        return protocol if isinstance(protocol, SocketConnection) else contextlib.nullcontext()
+
+    def switch(self, socket_exposer: SocketExposer) -> Line | None:
+        """Serve another exposer from now on; return the connections that it does not serve."""
+        before, after = self._line, self._next_line(socket_exposer)
+        self.socket_exposer, self._line = socket_exposer, after
+        if after is None and self._server is not None:
+            self._server.close()
+            self._server = None
+        return before if before is not after else None
+
+    def _next_line(self, socket_exposer: SocketExposer) -> Line | None:
+        declaration = socket_exposer.declaration
+        if declaration.factory is None:
+            return None
+        line, own = self._line, declaration.serving
+        if line is None or type(line.current.exposer) is not type(own.exposer):
+            line = Line(own, declaration.factory)
+        line.current, line.factory, declaration.line = own, declaration.factory, line
+        return line
+
+    async def start(self, settings: Settings) -> None:
+        """Accept connections on the open socket, unless the exposer does it."""
+        if self._line is None or self._server is not None:
+            return
+        if self._connections is None:
+            if self.path is not None:
+                settings = replace(settings, connection_limit_per_address=0)
+            self._connections = Connections(settings, self.name, monitors_host=False)
+        assert self._socket is not None
+        loop, duplicate, backlog = asyncio.get_running_loop(), self._socket.dup(), self._connections.backlog
+        duplicate.setblocking(False)
+        if self.path is None:
+            self._server = await loop.create_server(self._accept, sock=duplicate, backlog=backlog)
+            return
+        # `close` removes the file, which other processes may share.
+        options: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
+        self._server = await loop.create_unix_server(self._accept, sock=duplicate, backlog=backlog, **options)
+
+    def _accept(self) -> asyncio.BaseProtocol:
+        line = self._line
+        assert line is not None
+        assert self._connections is not None
+        protocol = line.factory()
+        kind = BufferedSocketConnection if isinstance(protocol, asyncio.BufferedProtocol) else PlainSocketConnection
+        connection = kind(protocol, line, self._connections, self._open.pop)
+        self._open[connection] = None
+        return connection
+
+    async def stop_accepting(self) -> None:
+        """Accept no new connections; open ones continue."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
+        self.close()
+
+    async def finish_bodies(self) -> None:
+        """Wait for nothing: the host does not know the protocol."""
+
+    async def close_line(self, line: Line) -> None:
+        """Close the connections that no exposer serves any more."""
+        await _close(connection for connection in self._open if connection.line is line)
+
+    async def stop(self) -> None:
+        """Close all connections and the socket."""
+        await self.stop_accepting()
+        await _close(self._open)
+        self._line = None
+        self.socket_exposer.declaration.release()
+
+
+async def _close(connections: Iterable[SocketConnection]) -> None:
+    await asyncio.gather(*[connection.close() for connection in connections])
