@@ -292,7 +292,7 @@ async def test_stream_is_in_flight_until_it_ends() -> None:
         result = await operation.call({})
         assert result.stream is not None
         assert await anext(result.stream) == b"[1,"
-        await result.stream.aclose()  # type: ignore[attr-defined]
+        await result.stream.aclose()
         assert (served.calls, closed) == (0, ["closed", "closed"])
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from adapter_host.capability.media_types import is_json
-from adapter_host.operation.event_streams import MappedEvents, event_format
-from adapter_host.operation.operation import JSON, Arguments, Call, ConsumedOperation, Result, success
+from adapter_host.operation.event_streams import event_format
+from adapter_host.operation.item_streams import map_events
+from adapter_host.operation.operation import Arguments, Call, ConsumedOperation
+from adapter_host.operation.result import JSON, Result, success
 
 from .arguments import ArgumentMapper
 from .coercion import Transform
@@ -46,23 +48,24 @@ def compile_call(
     async def run(arguments: Arguments) -> Result:
         result = await call(map_arguments(arguments), stream=streams)
         if limit is None:
-            if streams and result.stream is not None and await _is_streamed(result, transform, response_policy):
-                return result
+            if streams and result.stream is not None:
+                streamed = await _stream(result, transform, response_policy)
+                if streamed.stream is not None:
+                    return streamed
             return success(result, transform, media_type)
         return await limit(success(result))
 
     return run
 
 
-async def _is_streamed(result: Result, transform: Transform | None, response_policy: ResponsePolicy) -> bool:
-    """Return whether the exposer gets the stream of a result, whose events are mapped; read it completely if not."""
+async def _stream(result: Result, transform: Transform | None, response_policy: ResponsePolicy) -> Result:
+    """Return the result with its events mapped; read it completely if the exposer does not get its stream."""
     events = event_format(result.media_type)
     is_whole = events is None and (transform is not None or not response_policy.streams)
     if result.stream is None or result.status >= 300 or is_whole:
-        await result.hold(response_policy.buffer_limit)
-        return False
-    if transform is not None and events is not None:
-        result.stream = MappedEvents(result.stream, events, transform)
-        # The length is that of the stream before.
-        result.headers = {name: value for name, value in result.headers.items() if name.lower() != "content-length"}
-    return True
+        return await result.hold(response_policy.buffer_limit)
+    if transform is None or events is None:
+        return result
+    # The length is that of the stream before.
+    headers = {name: value for name, value in result.headers.items() if name.lower() != "content-length"}
+    return result.replace(stream=map_events(result.stream, events, transform), headers=headers)

@@ -10,7 +10,8 @@ from adapter_host.capability.loaded import LoadedCapability
 from adapter_host.capability.spec import OperationSpec, OutputSpec
 from adapter_host.expressions.template import ABSENT
 from adapter_host.operation.inputs import Input
-from adapter_host.operation.operation import Arguments, Call, Result
+from adapter_host.operation.operation import Arguments, Call
+from adapter_host.operation.result import Result
 
 from .arguments import operation_inputs
 from .coercion import coerce

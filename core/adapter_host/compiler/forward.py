@@ -15,7 +15,8 @@ from adapter_host.capability.spec import Authentication, ForwardSpec
 from adapter_host.document.messages import did_you_mean, join_words
 from adapter_host.errors import ArgumentError, UpstreamStatusError
 from adapter_host.http_syntax import CONNECTION_HEADERS, HOP_BY_HOP, is_token
-from adapter_host.operation.operation import Arguments, ConsumedOperation, Operation, Result
+from adapter_host.operation.operation import Arguments, ConsumedOperation, Operation
+from adapter_host.operation.result import Result
 from adapter_host.plugin.consumer import PassThroughOperation
 from adapter_host.plugin.context import BuildContext
 

@@ -12,7 +12,8 @@ from adapter_host.capability.spec import FunctionSpec, OperationSpec, OutputSpec
 from adapter_host.capability.step_specs import CallStepSpec
 from adapter_host.document.messages import join_words
 from adapter_host.operation.inputs import Input
-from adapter_host.operation.operation import Arguments, ConsumedOperation, Operation, Result
+from adapter_host.operation.operation import Arguments, ConsumedOperation, Operation
+from adapter_host.operation.result import Result
 
 from .argument_checks import compile_validator
 from .arguments import (

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 
 from adapter_host.capability.media_types import is_json
 from adapter_host.operation.event_streams import event_format
-from adapter_host.operation.operation import Arguments, Call, ConsumedOperation, Result
+from adapter_host.operation.operation import Arguments, Call, ConsumedOperation
+from adapter_host.operation.result import Result
 from adapter_host.operation.streams import LimitedStream, close_stream, too_large
 
 
@@ -86,8 +86,6 @@ def with_media_type(call: Call, media_type: str, *, binary: bool) -> Call:
         if not binary and is_json(result.media_type) and not is_json(media_type):
             return result
         # Another exposer may return the same result with another media type.
-        result = copy.copy(result)
-        result.media_type = media_type
-        return result
+        return result.replace(media_type=media_type)
 
     return call_with_media_type

@@ -7,7 +7,8 @@ from typing import Final
 
 from adapter_host.capability.media_types import is_json
 from adapter_host.errors import UpstreamInvalidError
-from adapter_host.operation.operation import Arguments, Call, Operation, Result
+from adapter_host.operation.operation import Arguments, Call, Operation
+from adapter_host.operation.result import Result
 from adapter_host.schemas.schema import Schema
 from adapter_host.schemas.violations import Violation
 from adapter_host.schemas.wording import describe_place

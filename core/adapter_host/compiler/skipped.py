@@ -8,7 +8,8 @@ from typing import Any, Final
 from adapter_host.document.nodes import SequenceNode
 from adapter_host.document.source import Loc, Source
 from adapter_host.operation.inputs import Input
-from adapter_host.operation.operation import Arguments, ConsumedOperation, Result
+from adapter_host.operation.operation import Arguments, ConsumedOperation
+from adapter_host.operation.result import Result
 
 from .references import placeholders
 

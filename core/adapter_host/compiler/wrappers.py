@@ -9,7 +9,8 @@ from typing import Any
 from adapter_host.capability.spec import OperationSpec
 from adapter_host.capability.step_specs import StepSpec
 from adapter_host.operation.limiter import CallLimiter, limit_calls
-from adapter_host.operation.operation import Arguments, ConsumedOperation, Operation, Result
+from adapter_host.operation.operation import Arguments, ConsumedOperation, Operation
+from adapter_host.operation.result import Result
 from adapter_host.plugin.consumer import ConsumedCall
 from adapter_host.plugin.context import BuildContext
 from adapter_host.plugin.manager import Plugins

@@ -20,6 +20,7 @@ from .streams import close_stream
 MAX_EVENT_SIZE: Final = 1024 * 1024
 """Bytes of one event that is read as such; events that are passed on have no limit."""
 
+_TOO_DEEP: Final = "the upstream sent an event that is nested too deeply"
 _EMPTY_LINE: Final = re.compile(rb"\n\n|\r\n\r\n|\r\r")
 _LONGEST_END: Final = 4
 
@@ -55,6 +56,19 @@ class EventFormat(ABC):
     @abstractmethod
     def with_data(self, event: Event, data: bytes) -> bytes:
         """Return an event with other data; `data` is JSON without line breaks."""
+
+    def item(self, data: bytes) -> Any:
+        """Return the data of an event as plain data; raise `UpstreamInvalidError`."""
+        try:
+            return parse_json(data)
+        except orjson.JSONDecodeError:
+            raise UpstreamInvalidError("the upstream sent an event that is not JSON") from None
+        except ValueError:
+            raise UpstreamInvalidError(_TOO_DEEP) from None
+
+    def encode(self, item: Any) -> bytes:
+        """Return an event whose data is an item."""
+        return self.with_data(Event(b"", None), encode_json(item))
 
     async def events(self, stream: AsyncIterator[bytes]) -> AsyncGenerator[list[Event], None]:
         """Yield the events of a stream, in lists of those that arrive together; close the stream at the end.
@@ -98,6 +112,15 @@ class _ServerSentEvents(EventFormat):
         lines = [line[5:].removeprefix(b" ") for line in raw.splitlines() if line.startswith(b"data:")]
         return Event(raw, b"\n".join(lines) if lines else None)
 
+    def item(self, data: bytes) -> Any:
+        """Return the data of an event as plain data, or its text if it is not JSON."""
+        try:
+            return parse_json(data)
+        except orjson.JSONDecodeError:
+            return data.decode("utf-8", "replace")
+        except ValueError:
+            raise UpstreamInvalidError(_TOO_DEEP) from None
+
     def with_data(self, event: Event, data: bytes) -> bytes:
         others = [line for line in event.raw.splitlines() if line and not line.startswith(b"data")]
         return b"\n".join([*others, b"data: " + data, b"", b""])
@@ -135,16 +158,18 @@ class _TextSequence(_LineFormat):
         return b"\x1e" + data + b"\n"
 
 
-_LINES: Final = _Lines()
+JSON_LINES: Final[EventFormat] = _Lines()
+LINES_OF_JSON: Final = "application/x-ndjson"
+
 _FORMATS: Final[dict[str, EventFormat]] = {
     "text/event-stream": _ServerSentEvents(),
     "application/json-seq": _TextSequence(),
-    "application/jsonl": _LINES,
-    "application/jsonlines": _LINES,
-    "application/ndjson": _LINES,
-    "application/stream+json": _LINES,
-    "application/x-jsonlines": _LINES,
-    "application/x-ndjson": _LINES,
+    "application/jsonl": JSON_LINES,
+    "application/jsonlines": JSON_LINES,
+    "application/ndjson": JSON_LINES,
+    "application/stream+json": JSON_LINES,
+    "application/x-jsonlines": JSON_LINES,
+    "application/x-ndjson": JSON_LINES,
 }
 
 
@@ -187,5 +212,5 @@ def _map_event(event: Event, events: EventFormat, transform: Callable[[Any], Any
         # Such as the `[DONE]` with which some APIs end a stream.
         return event.raw
     except ValueError:
-        raise UpstreamInvalidError("the upstream sent an event that is nested too deeply") from None
+        raise UpstreamInvalidError(_TOO_DEEP) from None
     return events.with_data(event, encode_json(transform(data)))

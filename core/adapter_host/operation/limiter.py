@@ -8,8 +8,8 @@ from collections.abc import Callable
 from adapter_host.document.messages import count_noun
 from adapter_host.errors import UnavailableError
 
-from .operation import Arguments, Call, Result
-from .streams import TrackedStream
+from .operation import Arguments, Call
+from .result import Result
 
 
 class InFlightCounter:
@@ -80,7 +80,7 @@ def limit_calls(call: Call, check: Callable[[Arguments], Arguments], limiter: Ca
         if result.stream is None:
             limiter.leave()
         else:
-            result.stream = TrackedStream(result.stream, limiter.leave)
+            result.on_end(lambda _: limiter.leave())
         return result
 
     return enter_and_call

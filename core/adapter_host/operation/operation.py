@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from adapter_host.capability.model import Model
 from adapter_host.capability.spec import (
@@ -13,13 +13,11 @@ from adapter_host.capability.spec import (
     OutputSpec,
     Semantics,
 )
-from adapter_host.errors import UpstreamInvalidError, UpstreamStatusError
-from adapter_host.json_nesting import decode_json, encode_json
 from adapter_host.schemas.references import DEFS, hoist_defs
 from adapter_host.schemas.schema import Schema
 
 from .inputs import Input
-from .streams import close_stream, read_at_most, too_large
+from .result import Result
 
 
 class ConsumedOperation(ABC):
@@ -75,111 +73,6 @@ class ConsumedOperation(ABC):
 
 Arguments = Mapping[str, Any]
 """The values of inputs by name, typed as JSON; a missing input has no entry."""
-
-
-JSON: Final = "application/json"
-
-
-class Result:
-    """The result of a call: a status, a media type (the complete value of Content-Type) and a body.
-
-    `sent_media_type` is that of the API in place of a declared `media_type`; empty if that is the one.
-
-    Pass `data`, `body` or a `stream` of bytes; `data` and `body` are converted to each other once, on first use.
-    A `stream` is a body that is too large to buffer, or whose events arrive over time (see `event_format`): an
-    asynchronous iterator, with an `aclose` if it holds resources. The receiver must read it to its end or close it.
-    `hold(limit)` reads it into a body instead, for a stream that has a faster way or a shorter timeout for that.
-    """
-
-    __slots__ = (
-        "_body",
-        "_data",
-        "_decode",
-        "_hold",
-        "_holds_data",
-        "headers",
-        "media_type",
-        "sent_media_type",
-        "status",
-        "stream",
-    )
-
-    def __init__(
-        self,
-        *,
-        status: int = 200,
-        media_type: str = JSON,
-        body: bytes | None = None,
-        data: Any = None,
-        headers: Mapping[str, str] | None = None,
-        decode: Callable[[bytes], Any] | None = None,
-        stream: AsyncIterator[bytes] | None = None,
-        hold: Callable[[int], Awaitable[bytes]] | None = None,
-    ) -> None:
-        self.status = status
-        self.media_type = media_type
-        self.sent_media_type = ""
-        self.headers: Mapping[str, str] = headers if headers is not None else {}
-        self.stream = stream
-        self._body = body
-        self._data = data if body is None else _UNREAD
-        self._decode = decode
-        self._holds_data = body is None and stream is None
-        self._hold = hold
-
-    @property
-    def body(self) -> bytes:
-        """The body as bytes; data is serialized as JSON. Raises `UpstreamInvalidError` for data nested too deeply."""
-        if self._body is None:
-            self._body = encode_json(self._data)
-        return self._body
-
-    @property
-    def holds_data(self) -> bool:
-        """Whether the result was made of `data`, so that the body is its JSON."""
-        return self._holds_data
-
-    @property
-    def data(self) -> Any:
-        """The body as plain data; None when empty. Raises `UpstreamInvalidError` for an unexpected format."""
-        if self._data is _UNREAD:
-            try:
-                self._data = self._parse(self._body) if self._body else None
-            except ValueError:
-                raise UpstreamInvalidError("the upstream response is not in the declared format") from None
-        return self._data
-
-    def _parse(self, body: bytes) -> Any:
-        return decode_json(body, self.media_type) if self._decode is None else self._decode(body)
-
-    async def hold(self, limit: int) -> Result:
-        """Read a `stream` into the body; raise `UpstreamInvalidError` for more than `limit` bytes."""
-        stream, self.stream = self.stream, None
-        if stream is None:
-            return self
-        try:
-            body = await read_at_most(limit, stream) if self._hold is None else await self._hold(limit)
-        finally:
-            await close_stream(stream)
-        if body is None:
-            raise too_large(limit)
-        self._body, self._data = body, _UNREAD
-        return self
-
-
-def success(result: Result, transform: Callable[[Any], Any] | None = None, media_type: str = JSON) -> Result:
-    """Return a result, its data transformed; raise `UpstreamStatusError` for the status of an error.
-
-    `media_type` is that of transformed data.
-    """
-    if result.status >= 300:
-        raise UpstreamStatusError(result.status, result.body, result.media_type, result.headers)
-    if transform is None or not result.body:
-        return result
-    return Result(status=result.status, media_type=media_type, data=transform(result.data), headers=result.headers)
-
-
-_UNREAD: Final = object()
 
 
 Call = Callable[[Arguments], Awaitable[Result]]

@@ -8,7 +8,8 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from adapter_host.capability.spec import ConsumerConfig
 from adapter_host.operation.inputs import Input
-from adapter_host.operation.operation import Arguments, ConsumedOperation, Result
+from adapter_host.operation.operation import Arguments, ConsumedOperation
+from adapter_host.operation.result import Result
 
 from .context import BuildContext
 

@@ -9,7 +9,7 @@ from math import ceil
 
 from aiolimiter import AsyncLimiter
 
-from adapter_host import Result, TrackedStream, UnavailableError
+from adapter_host import Result, UnavailableError
 
 from .config import LimitPolicy, RatePolicy
 
@@ -98,7 +98,7 @@ class ConcurrencyLimiter(Limiter):
         if result.stream is None:
             self._slots.release()
         else:
-            result.stream = TrackedStream(result.stream, self._slots.release)
+            result.on_end(lambda _: self._slots.release())
         return result
 
     def _has_capacity(self) -> bool:

@@ -186,7 +186,7 @@ async def test_stream_holds_its_slot_until_closed(api: Api, start: Start, closed
     assert result.stream is not None
     await refused(call)
     if closed:
-        await result.stream.aclose()  # type: ignore[attr-defined]
+        await result.stream.aclose()
     else:
         assert sum([len(chunk) async for chunk in result.stream]) == 200_000
     assert await call() == {"ok": True}

@@ -8,7 +8,7 @@ from typing import Final
 
 from multidict import CIMultiDict
 
-from adapter_host.operation.operation import Result
+from adapter_host.operation.result import Result
 
 _CACHING_HEADERS: Final = frozenset({"age", "cache-control", "cdn-cache-control", "expires", "vary"})
 

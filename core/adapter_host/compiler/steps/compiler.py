@@ -22,7 +22,8 @@ from adapter_host.compiler.scope import Getter, Value, Values, compile_getter, i
 from adapter_host.errors import ArgumentError, UpstreamInvalidError
 from adapter_host.expressions.template import ABSENT, Reference
 from adapter_host.operation.inputs import Input
-from adapter_host.operation.operation import Call, ConsumedOperation, Result, success
+from adapter_host.operation.operation import Call, ConsumedOperation
+from adapter_host.operation.result import Result, success
 from adapter_host.plugin.step_type import StepType
 
 from .flow import Step, Work

@@ -11,7 +11,7 @@ from typing import Any
 from adapter_host.compiler.scope import Values
 from adapter_host.errors import OperationError
 from adapter_host.expressions.jsonpath import PathGetter
-from adapter_host.operation.operation import Result
+from adapter_host.operation.result import Result
 
 Work = Callable[[Values], Awaitable[Result]]
 """The work of a step."""

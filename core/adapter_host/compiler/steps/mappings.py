@@ -16,7 +16,7 @@ from adapter_host.compiler.outputs import (
 )
 from adapter_host.compiler.scope import Scope, Values, compile_getter
 from adapter_host.expressions.template import ABSENT
-from adapter_host.operation.operation import Result
+from adapter_host.operation.result import Result
 
 Finish = Callable[[Values, Result], Result]
 """Return the result of an operation, from the values of its steps and the result of the last step."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextvars import ContextVar
+from functools import partial
 from time import perf_counter, time_ns
 from typing import Final
 
@@ -115,18 +116,31 @@ def wrap_operation(operation: OperationTelemetry, call: Call) -> Call:
         request, ends_with_call = InboundRequest.begin(operation)
         context = request.context
         token = attach(context) if context is not None else None
+        ends_with_stream = False
         try:
-            return await call(arguments)
+            result = await call(arguments)
+            ends_with_stream = result.stream is not None
         except BaseException as error:
             request.error = error_type(error)
             raise
         finally:
             if token is not None:
                 detach(token)
-            if ends_with_call:
+            if ends_with_call and not ends_with_stream:
                 request.end()
+        if ends_with_stream:
+            result.on_end(partial(_end_stream, request, ends_with_call))
+        return result
 
     return instrumented
+
+
+def _end_stream(request: InboundRequest, ends_with_call: bool, error: BaseException | None) -> None:
+    # The response of an exchange is already sent with success when its stream fails.
+    if error is not None and request.error is None:
+        request.error = error_type(error)
+    if ends_with_call:
+        request.end()
 
 
 def request_middleware(telemetry: Telemetry, type_name: str) -> Middleware:
