@@ -6,7 +6,6 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .auth.credentials import Principal as Principal
     from .auth.oauth2.metadata import is_secure as is_secure
     from .auth.oauth2.metadata import metadata_urls as metadata_urls
     from .binds.binds import BindSource as BindSource
@@ -87,6 +86,11 @@ if TYPE_CHECKING:
     from .json_nesting import decode_json as decode_json
     from .json_nesting import encode_json as encode_json
     from .json_nesting import parse_json as parse_json
+    from .operation.callers import CallContext as CallContext
+    from .operation.callers import CallScope as CallScope
+    from .operation.callers import CallSite as CallSite
+    from .operation.callers import Principal as Principal
+    from .operation.callers import current_call as current_call
     from .operation.event_streams import Event as Event
     from .operation.event_streams import EventFormat as EventFormat
     from .operation.event_streams import event_format as event_format
@@ -98,12 +102,14 @@ if TYPE_CHECKING:
     from .operation.operation import HeaderWriter as HeaderWriter
     from .operation.operation import Operation as Operation
     from .operation.operation import Operations as Operations
-    from .operation.operation import Result as Result
     from .operation.request_id import new_request_id as new_request_id
+    from .operation.result import Result as Result
     from .operation.schema_inputs import schema_inputs as schema_inputs
     from .operation.send_budget import SEND_BUDGET as SEND_BUDGET
     from .operation.send_budget import SendBudget as SendBudget
-    from .operation.streams import TrackedStream as TrackedStream
+    from .operation.streams import ItemIterator as ItemIterator
+    from .operation.streams import OnEnd as OnEnd
+    from .operation.streams import ResultStream as ResultStream
     from .operation.streams import close_stream as close_stream
     from .operation.streams import read_at_most as read_at_most
     from .operation.trace_context import TRACE_CONTEXT as TRACE_CONTEXT
@@ -111,6 +117,9 @@ if TYPE_CHECKING:
     from .operation.wire_format import Style as Style
     from .operation.wire_format import WireFormat as WireFormat
     from .operation.wire_format import explodes_by_default as explodes_by_default
+    from .plugin.access import AccessCheck as AccessCheck
+    from .plugin.access import Refusal as Refusal
+    from .plugin.access import Verdict as Verdict
     from .plugin.api_version import API_VERSION as API_VERSION
     from .plugin.consumer import ConsumedCall as ConsumedCall
     from .plugin.consumer import Consumer as Consumer
@@ -143,7 +152,7 @@ if TYPE_CHECKING:
     from .schemas.standalone import resolve_response_schema as resolve_response_schema
     from .schemas.violations import Violation as Violation
     from .schemas.wording import describe_place as describe_place
-    from .server.access import PRINCIPAL as PRINCIPAL
+    from .server.callers import PRINCIPAL as PRINCIPAL
     from .server.connection.limits import address_reader as address_reader
     from .server.problem_json import problem_response as problem_response
     from .server.request_body import BodyTooLargeError as BodyTooLargeError
@@ -157,7 +166,6 @@ if TYPE_CHECKING:
 
 # Names are imported on first use: a plugin that only declares models, or `validate`, needs no server.
 _EXPORTS = {
-    "auth.credentials": ("Principal",),
     "auth.oauth2.metadata": ("is_secure", "metadata_urls"),
     "binds.binds": ("BindSource",),
     "capability.diagnostics": ("Section",),
@@ -217,6 +225,7 @@ _EXPORTS = {
     "hosts": ("is_loopback",),
     "http_syntax": ("CONNECTION_HEADERS", "HOP_BY_HOP", "TOKEN", "bare_media_type", "is_connection_header", "is_token"),
     "json_nesting": ("MAX_JSON_DEPTH", "NestingError", "decode_json", "encode_json", "parse_json"),
+    "operation.callers": ("CallContext", "CallScope", "CallSite", "Principal", "current_call"),
     "operation.event_streams": ("Event", "EventFormat", "event_format"),
     "operation.inputs": ("Input", "JSON_TYPES"),
     "operation.operation": (
@@ -226,14 +235,15 @@ _EXPORTS = {
         "HeaderWriter",
         "Operation",
         "Operations",
-        "Result",
     ),
     "operation.request_id": ("new_request_id",),
     "operation.schema_inputs": ("schema_inputs",),
+    "operation.result": ("Result",),
     "operation.send_budget": ("SEND_BUDGET", "SendBudget"),
-    "operation.streams": ("TrackedStream", "close_stream", "read_at_most"),
+    "operation.streams": ("ItemIterator", "OnEnd", "ResultStream", "close_stream", "read_at_most"),
     "operation.trace_context": ("TRACE_CONTEXT",),
     "operation.wire_format": ("STYLES", "Style", "WireFormat", "explodes_by_default"),
+    "plugin.access": ("AccessCheck", "Refusal", "Verdict"),
     "plugin.api_version": ("API_VERSION",),
     "plugin.consumer": ("ConsumedCall", "Consumer", "PassThroughOperation"),
     "plugin.context": ("BuildContext",),
@@ -251,7 +261,7 @@ _EXPORTS = {
     "schemas.standalone": ("resolve_response_schema",),
     "schemas.violations": ("Violation",),
     "schemas.wording": ("describe_place",),
-    "server.access": ("PRINCIPAL",),
+    "server.callers": ("PRINCIPAL",),
     "server.connection.limits": ("address_reader",),
     "server.problem_json": ("problem_response",),
     "server.request_body": (

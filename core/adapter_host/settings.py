@@ -24,9 +24,10 @@ class Settings:
     source of binds without a location; nothing else reads the process's environment. `body_limit` bounds a request's
     body, `response_limit` a buffered upstream response, `call_limit` the concurrent calls of one exposer.
     `allowed_hosts` and `allowed_origins` are accepted in Host and Origin headers in addition to loopback hosts;
-    X-Forwarded-Host is trusted from `trusted_proxies` (addresses or networks). During `drain_delay` a draining host
-    keeps serving, but reports not ready to load balancers. `conversion_workers` processes convert large responses to
-    JSON; a conversion ends after `conversion_timeout`.
+    X-Forwarded-Host and X-Forwarded-For are trusted from `trusted_proxies` (addresses or networks). `public_urls` are
+    those of exposers for clients, by namespace; the one of "" is that of all listeners, without the prefixes. During
+    `drain_delay` a draining host keeps serving, but reports not ready to load balancers. `conversion_workers` processes
+    convert large responses to JSON; a conversion ends after `conversion_timeout`.
 
     Limits of a connection, 0 for none: the head of a request must be complete within `header_timeout`, and the next
     request begin within `keep_alive_timeout`. Within each `body_timeout` and `send_timeout`, a client must send a body,
@@ -40,6 +41,7 @@ class Settings:
     discovered: Mapping[str, Any] = field(default_factory=dict, repr=False)
     base_uris: Mapping[str, str] = field(default_factory=dict)
     ports: Mapping[str, int] = field(default_factory=dict)
+    public_urls: Mapping[str, str] = field(default_factory=dict)
     address: str | None = None
     mock: bool = False
     skip_invalid: bool = False

@@ -14,12 +14,12 @@ from aiohttp import web
 from syrupy.assertion import SnapshotAssertion
 
 from adapter_host import UnavailableError, is_secure, metadata_urls
-from adapter_host.auth.credentials import Principal
 from adapter_host.auth.oauth2.authorization_server import RESPONSE_LIMIT, RETRY_AFTER, AuthorizationServer
 from adapter_host.auth.oauth2.claims import LEEWAY, InvalidTokenError
 from adapter_host.auth.oauth2.introspection import CACHE_SECONDS, CACHE_SIZE, Client, IntrospectionVerifier
 from adapter_host.auth.oauth2.jwt_verifier import JwtVerifier
 from adapter_host.auth.oauth2.key_set import MAX_AGE, MAX_STALE, MIN_INTERVAL, KeySet
+from adapter_host.operation.callers import Principal
 from tests.support.adapters import plain
 from tests.support.authorization_server import AUDIENCE, CLIENT, Issuer, Now, issuing, private_key, public_jwk, resolved
 from tests.support.oauth2_host import INTROSPECTION, Clock, host, invalid, oauth2, post, serving

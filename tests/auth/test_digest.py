@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapter_host import Host, ProblemsError, Settings
-from adapter_host.auth.credentials import Principal, Refusal
 from adapter_host.auth.digest import NONCE_LIFETIME, REALM, REPLAY_WINDOW, DigestCredentials, Nonces
+from adapter_host.operation.callers import Principal
+from adapter_host.plugin.access import Refusal
 from tests.support.adapters import document, plain, plain_plugins
 
 BINDS = [{"namespace": "env", "keys": {"USER": "FRONT_USER", "PASSWORD": "FRONT_PASSWORD"}}]

@@ -14,9 +14,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from syrupy.assertion import SnapshotAssertion
 
-from adapter_host.auth.credentials import Principal
 from adapter_host.auth.oauth2.claims import LEEWAY, ExpectedClaims, InvalidTokenError
 from adapter_host.auth.oauth2.key_set import ALGORITHMS
+from adapter_host.operation.callers import Principal
 from tests.support.authorization_server import AUDIENCE, Issuer, Now, issuing, private_key, public_jwk, unsigned
 from tests.support.oauth2_host import WHERE, invalid, post, serving
 

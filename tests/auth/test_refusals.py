@@ -12,12 +12,12 @@ from aiohttp import web
 from syrupy.assertion import SnapshotAssertion
 
 from adapter_host import Host, Problem, ProblemsError
-from adapter_host.auth.credentials import Refusal
 from adapter_host.auth.oauth2.authorization_server import RETRY_AFTER, TIMEOUT, AuthorizationServer
 from adapter_host.auth.oauth2.claims import LEEWAY, ExpectedClaims, InvalidTokenError
 from adapter_host.auth.oauth2.introspection import Client, IntrospectionVerifier
 from adapter_host.auth.oauth2.jwt_verifier import JwtVerifier
 from adapter_host.auth.oauth2.resource import OAuth2Credentials
+from adapter_host.plugin.access import Refusal
 from tests.support.adapters import document, plain, plain_plugins
 from tests.support.authorization_server import AUDIENCE, CLIENT, Issuer, issuing, private_key, public_jwk
 from tests.support.oauth2_host import WHERE, post, serving

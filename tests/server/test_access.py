@@ -17,8 +17,8 @@ from multidict import CIMultiDict
 from syrupy.assertion import SnapshotAssertion
 
 from adapter_host import PRINCIPAL, Host, Principal, ProblemsError, RegisterExposer, Settings, hookimpl
-from adapter_host.auth.credentials import Refusal
 from adapter_host.hosts import host_name, is_loopback
+from adapter_host.plugin.access import Refusal
 from tests.support.adapters import PlainExposer, document, plain, plain_plugins
 
 ENVIRONMENT = {"FRONT_TOKEN": "s3cr3t", "FRONT_USER": "ann", "FRONT_PASSWORD": "pässword", "EMPTY": ""}

@@ -2,50 +2,34 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from adapter_host.plugin.access import Verdict
 
 if TYPE_CHECKING:
-    from aiohttp import web
+    from multidict import MultiMapping
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """The authenticated client: `subject` as in its credentials, if any, and the `scopes` of its token.
-
-    `issuer` and `client` are the authorization server of a token, and the application that it was issued to.
-    `token_digest` is set only for a token that names neither a subject nor a client.
-    """
-
-    subject: str | None = None
-    scopes: frozenset[str] = frozenset()
-    issuer: str | None = None
-    client: str | None = None
-    token_digest: str | None = None
+class CheckedRequest(Protocol):
+    """The parts of a request that credentials are checked against."""
 
     @property
-    def identity(self) -> str:
-        """Return a text that is equal for requests of the same client only, and holds no secret.
+    def method(self) -> str:
+        """The method."""
 
-        It does not depend on the scopes. Clients that share one secret without a user name have the same identity.
-        """
-        return json.dumps((self.issuer, self.subject, self.client, self.token_digest))
+    @property
+    def raw_path(self) -> str:
+        """The target: the percent-encoded path with the query."""
 
+    @property
+    def headers(self) -> MultiMapping[str]:
+        """The headers; names in any case."""
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """The response to a request without valid credentials; each challenge is a WWW-Authenticate (RFC 9110)."""
-
-    status: int
-    detail: str
-    challenges: tuple[str, ...] = ()
-    retry_after: float | None = None
-
-
-Verdict = Principal | Refusal
+    @property
+    def query(self) -> MultiMapping[str]:
+        """The decoded parameters of the query."""
 
 
 class Credentials(ABC):
@@ -55,7 +39,7 @@ class Credentials(ABC):
     """The `type` in a document."""
 
     @abstractmethod
-    def check(self, request: web.Request) -> Verdict | Awaitable[Verdict]:
+    def check(self, request: CheckedRequest) -> Verdict | Awaitable[Verdict]:
         """Return the client or a refusal; an awaitable only when another server must be asked."""
 
 
@@ -75,7 +59,7 @@ class IssuedCredentials(Credentials):
         """Close what `start` opened."""
 
 
-def authorization_value(request: web.Request, scheme: str) -> str:
+def authorization_value(request: CheckedRequest, scheme: str) -> str:
     """Return the value after `scheme` (in lower case) in the Authorization header, or an empty string."""
     sent_scheme, _, value = request.headers.get("Authorization", "").partition(" ")
     return value.strip() if sent_scheme.lower() == scheme else ""

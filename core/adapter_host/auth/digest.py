@@ -10,13 +10,13 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from .credentials import Credentials, Principal, Refusal, Verdict, authorization_value, sent_bytes
+from adapter_host.operation.callers import Principal
+from adapter_host.plugin.access import Refusal, Verdict
 
-if TYPE_CHECKING:
-    from aiohttp import web
+from .credentials import CheckedRequest, Credentials, authorization_value, sent_bytes
 
 REALM: Final = "adapter-host"
 NONCE_LIFETIME: Final = 300.0
@@ -62,7 +62,7 @@ class DigestCredentials(Credentials):
         self._principal = Principal(username.decode())
         self._nonces = Nonces(clock)
 
-    def check(self, request: web.Request) -> Verdict:
+    def check(self, request: CheckedRequest) -> Verdict:
         """Return the client if its response to a challenge is valid and new."""
         parameters = _parameters(authorization_value(request, "digest"))
         if parameters is None or not self._is_valid(parameters, request):
@@ -71,7 +71,7 @@ class DigestCredentials(Credentials):
             return self._refusal("the nonce has expired or was used before", stale=True)
         return self._principal
 
-    def _is_valid(self, parameters: Mapping[str, str], request: web.Request) -> bool:
+    def _is_valid(self, parameters: Mapping[str, str], request: CheckedRequest) -> bool:
         name = parameters.get("algorithm", "MD5").upper()
         well_formed = name in _HASHES and parameters.get("qop") == "auth" and _COUNT.fullmatch(parameters.get("nc", ""))
         if not (self._has_secrets and well_formed and parameters.get("cnonce") and parameters.get("nonce")):
@@ -116,7 +116,7 @@ def _username(parameters: Mapping[str, str]) -> bytes:
     return sent_bytes(parameters.get("username", ""))
 
 
-def _is_for_target(uri: str, request: web.Request) -> bool:
+def _is_for_target(uri: str, request: CheckedRequest) -> bool:
     """Return whether `uri` is the request's target; a proxy may have made an absolute one relative."""
     if uri == request.raw_path:
         return True

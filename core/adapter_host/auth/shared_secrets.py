@@ -6,15 +6,13 @@ import base64
 import binascii
 import hmac
 from abc import abstractmethod
-from typing import TYPE_CHECKING
 
 from adapter_host.capability.spec import Authentication
+from adapter_host.operation.callers import Principal
+from adapter_host.plugin.access import Refusal, Verdict
 from adapter_host.plugin.context import BuildContext
 
-from .credentials import Credentials, Principal, Refusal, Verdict, authorization_value, sent_bytes
-
-if TYPE_CHECKING:
-    from aiohttp import web
+from .credentials import CheckedRequest, Credentials, authorization_value, sent_bytes
 
 
 def read_secret(authentication: Authentication, field: str, context: BuildContext) -> bytes:
@@ -39,11 +37,11 @@ class _SharedSecret(Credentials):
         self._principal = Principal(subject)
         self._refusal = Refusal(401, "valid credentials are required", (challenge,))
 
-    def check(self, request: web.Request) -> Verdict:
+    def check(self, request: CheckedRequest) -> Verdict:
         return self._principal if self._accepts(request) else self._refusal
 
     @abstractmethod
-    def _accepts(self, request: web.Request) -> bool: ...
+    def _accepts(self, request: CheckedRequest) -> bool: ...
 
 
 class BearerCredentials(_SharedSecret):
@@ -55,7 +53,7 @@ class BearerCredentials(_SharedSecret):
         super().__init__("Bearer")
         self._token = token
 
-    def _accepts(self, request: web.Request) -> bool:
+    def _accepts(self, request: CheckedRequest) -> bool:
         return _equal(sent_bytes(authorization_value(request, "bearer")), self._token)
 
 
@@ -68,7 +66,7 @@ class ApiKeyCredentials(_SharedSecret):
         super().__init__(f'ApiKey {"query" if in_query else "header"}="{key}"')
         self._key, self._value, self._in_query = key, value, in_query
 
-    def _accepts(self, request: web.Request) -> bool:
+    def _accepts(self, request: CheckedRequest) -> bool:
         parameters = request.query if self._in_query else request.headers
         return _equal(sent_bytes(parameters.get(self._key, "")), self._value)
 
@@ -83,7 +81,7 @@ class BasicCredentials(_SharedSecret):
         # Without a user name or a password, every request is rejected.
         self._expected = username + b":" + password if username and password else b""
 
-    def _accepts(self, request: web.Request) -> bool:
+    def _accepts(self, request: CheckedRequest) -> bool:
         try:
             decoded = base64.b64decode(authorization_value(request, "basic"), validate=True)
         except (binascii.Error, ValueError):

@@ -5,15 +5,18 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import os
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from dotenv import dotenv_values
 
 from adapter_host.cli import UsageError
 from adapter_host.compiler.plan import Plan
 from adapter_host.settings import Settings
+
+_PUBLIC_URL: Final = re.compile(r"https?://[^/?#@\s]+(/[^?#\s]*)?")
 
 
 def pair(text: str, syntax: str = "NAME=VALUE") -> tuple[str, str]:
@@ -40,6 +43,14 @@ def base_uri_pair(text: str) -> tuple[str, str]:
     return name, value
 
 
+def public_url_pair(text: str) -> tuple[str, str]:
+    """Parse `URL` or `NAMESPACE=URL`; the namespace of a URL of all exposers is empty."""
+    namespace, url = ("", text) if text.startswith(("http://", "https://")) else pair(text, "[NAMESPACE=]URL")
+    if not _PUBLIC_URL.fullmatch(url):
+        raise argparse.ArgumentTypeError(f"'{url}' is not an http or https URL without query and fragment")
+    return namespace, url
+
+
 def add_port_options(group: argparse._ActionsContainer) -> None:
     """Add the options of addresses and ports of exposers."""
     group.add_argument(
@@ -58,11 +69,12 @@ def check_namespaces(options: argparse.Namespace, plans: Collection[Plan]) -> No
     consumers = {consumer.config.namespace for plan in plans for consumer in plan.consumers}
     for option, pairs, known in (
         ("--port", getattr(options, "port", ()), exposers),
+        ("--public-url", getattr(options, "public_url", ()), exposers | {""}),
         ("--base-uri", options.base_uri, consumers),
         ("--openapi", options.openapi, consumers),
     ):
         for namespace in (name for name, _ in pairs if name not in known):
-            choices = ", ".join(sorted(known)) or "none"
+            choices = ", ".join(sorted(known - {""})) or "none"
             raise UsageError(f"{option}: unknown namespace '{namespace}' (known: {choices})")
 
 

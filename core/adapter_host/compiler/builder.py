@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from adapter_host.auth.access_check import CredentialsCheck
 from adapter_host.auth.compile import compile_credentials
 from adapter_host.auth.credentials import Credentials
 from adapter_host.capability.declared_schema import resolve_schemas
@@ -16,6 +17,7 @@ from adapter_host.capability.model import Model, walk
 from adapter_host.capability.spec import ConsumerConfig, ExposerConfig, ForwardSpec, OperationSpec, find_operations
 from adapter_host.document.source import Loc
 from adapter_host.errors import PluginError, ProblemsError
+from adapter_host.operation.callers import CallSite
 from adapter_host.operation.limiter import CallLimiter
 from adapter_host.operation.operation import ConsumedOperation, Operations
 from adapter_host.plugin.consumer import Consumer
@@ -27,6 +29,7 @@ from adapter_host.settings import Settings
 
 from .extensions import warn_ineffective_extensions
 from .forward import ForwardCompiler, ForwardTarget
+from .http_paths import check_paths
 from .operation import OperationCompiler
 from .plan import ExposerPlan, Plan
 from .references import Caller, Functions
@@ -186,7 +189,9 @@ class _CapabilityCompiler:
     ) -> ExposerPlan | None:
         adapter = self._plugins.exposers[config.type]
         limiter = CallLimiter(self._settings.call_limit)
-        context = self._context(config.namespace)
+        site = CallSite(self._loaded.capability.label, config.namespace, config.type)
+        access = None if credentials is None else CredentialsCheck(credentials, config.namespace)
+        context = replace(self._context(config.namespace), access=access, site=site)
         wrap_step = compile_step_wrapper(self._plugins, context)
         compiler = self._operation_compiler(functions, wrap_step, self._response_policy(adapter, config))
         forwards = ForwardCompiler(self._forward_targets, context, config.authentication, streams=adapter.streams)
@@ -206,7 +211,9 @@ class _CapabilityCompiler:
             exposer = _construct(adapter, _label(config), config, Operations(operations), context)
         if section.skipped:
             return None
-        return ExposerPlan(exposer, credentials, limiter, self._middlewares(exposer, context))
+        middlewares = self._middlewares(exposer, context)
+        origin_paths = check_paths(exposer) if isinstance(exposer, HttpExposer) else frozenset()
+        return ExposerPlan(exposer, credentials, limiter, middlewares, site, origin_paths)
 
     def _middlewares(self, exposer: Exposer[Any], context: BuildContext) -> tuple[Middleware, ...]:
         if not isinstance(exposer, HttpExposer):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from adapter_host.auth.credentials import Credentials
 from adapter_host.capability.loaded import LoadedCapability
+from adapter_host.operation.callers import CallSite
 from adapter_host.operation.limiter import CallLimiter
 from adapter_host.operation.operation import ConsumedOperation
 from adapter_host.plugin.consumer import Consumer
@@ -20,12 +21,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ExposerPlan:
-    """An exposer with its credentials, its limit of calls in flight and the middlewares of plugins."""
+    """An exposer with its credentials, its limit of calls in flight and the middlewares of plugins.
+
+    `site` is what its calls have in common, `origin_paths` are those of its `HttpExposer.origin_routes`.
+    """
 
     exposer: Exposer[Any]
     credentials: Credentials | None
     limiter: CallLimiter
     middlewares: tuple[Middleware, ...] = ()
+    site: CallSite = field(default_factory=CallSite)
+    origin_paths: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from adapter_host.compiler.plan import Plan
 from adapter_host.errors import ProblemsError
-from adapter_host.server.addresses import namespace_clashes
+from adapter_host.server.addresses import url_clashes
 from adapter_host.server.layout import plan_sockets
 from adapter_host.server.mounts import ExposerMount, mounts, set_prefixes
 from adapter_host.server.router import RootRouter
@@ -27,9 +27,9 @@ class Attachment:
     listens: bool = False
 
     def mounts(self, plans: Sequence[Plan]) -> list[ExposerMount]:
-        """Return a mount below its namespace for each HTTP exposer; raise `ProblemsError` for namespace clashes."""
+        """Return a mount below its namespace for each HTTP exposer; raise `ProblemsError` for clashes."""
         http_mounts = mounts(plans)
-        if clashes := namespace_clashes(http_mounts, "in one application"):
+        if clashes := url_clashes(http_mounts, "in one application"):
             raise ProblemsError(problem for _, problem in clashes)
         set_prefixes(http_mounts, self.prefix)
         return http_mounts

@@ -9,15 +9,18 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from adapter_host.auth.credentials import IssuedCredentials
-from adapter_host.auth.oauth2.metadata import WELL_KNOWN
+from adapter_host.compiler.http_paths import ORIGIN_ROOT
 from adapter_host.compiler.plan import ExposerPlan, Plan
 from adapter_host.document.messages import count_noun
 from adapter_host.errors import NotFoundError, Problem, ProblemsError
+from adapter_host.operation.callers import Caller, CallSite
 from adapter_host.operation.limiter import CallLimiter, InFlightCounter
-from adapter_host.operation.operation import ConsumedOperation, Operation
+from adapter_host.operation.operation import Arguments, ConsumedOperation, Operation
+from adapter_host.operation.result import Result
 from adapter_host.plugin.exposer import HttpExposer
 from adapter_host.plugin.step_type import StepType
-from adapter_host.server.mounts import ExposerMount, metadata_app
+from adapter_host.server.listener import Listener
+from adapter_host.server.mounts import ExposerMount, origin_app
 from adapter_host.server.router import MountedApp
 from adapter_host.server.socket_listener import SocketExposer
 from adapter_host.settings import Settings
@@ -71,16 +74,24 @@ class Generation:
                 by_type[name] = (*by_type.get(name, ()), step_type)
         return by_type
 
-    def operation(self, name: str) -> Operation | ConsumedOperation:
+    async def call(self, name: str, arguments: Arguments, caller: Caller) -> Result:
+        """Return the complete result of an operation, called by the application of the host."""
+        plan, operation = self._find(name)
+        with CallSite(plan.loaded.capability.label).call(**caller):
+            result = await operation.call(arguments)
+            return await result.hold(self._settings.response_limit)
+
+    def _find(self, name: str) -> tuple[Plan, Operation | ConsumedOperation]:
         """Return the exposed, or else the consumed, operation `namespace.name`; raise `NotFoundError`."""
         exposed = [
-            operation
-            for exposer_plan in self.exposers
+            (plan, operation)
+            for plan in self.plans
+            for exposer_plan in plan.exposers
             for operation in exposer_plan.exposer.operations.values()
             if name == f"{exposer_plan.exposer.config.namespace}.{operation.name}"
         ]
-        consumed = [operation for plan in self.plans for operation in plan.consumed if name in operation.names]
-        matches: Sequence[Operation | ConsumedOperation] = exposed or consumed
+        consumed = [(plan, operation) for plan in self.plans for operation in plan.consumed if name in operation.names]
+        matches: Sequence[tuple[Plan, Operation | ConsumedOperation]] = exposed or consumed
         if len(matches) != 1:
             raise NotFoundError(f"several operations are named '{name}'" if matches else f"unknown operation '{name}'")
         return matches[0]
@@ -120,10 +131,15 @@ class Generation:
             if isinstance(exposer_plan.credentials, IssuedCredentials):
                 await self._start_part(f"credentials of {exposer_label(exposer_plan)}", exposer_plan.credentials)
             if isinstance(exposer_plan.exposer, HttpExposer) or not exposer_plan.exposer.context.sockets:
-                await self._start_part(exposer_label(exposer_plan), exposer_plan.exposer)
+                await self._start_exposer(exposer_plan)
         for socket_exposer in sockets:
-            await self._start_part(exposer_label(socket_exposer.exposer_plan), socket_exposer.exposer)
+            await self._start_exposer(socket_exposer.exposer_plan)
             socket_exposer.require_served()
+
+    async def _start_exposer(self, exposer_plan: ExposerPlan) -> None:
+        # Servers of exposers that open no scope for each call run in the scope of their start.
+        with exposer_plan.site.calls():
+            await self._start_part(exposer_label(exposer_plan), exposer_plan.exposer)
 
     async def _start_part(self, label: str, part: _Startable) -> None:
         self._started.append((label, part.stop))
@@ -133,16 +149,20 @@ class Generation:
             error.add_note(f"while starting {label}")
             raise
 
-    async def start_apps(self, mounts: Sequence[ExposerMount], address: str | None) -> dict[str, MountedApp]:
-        """Start the applications of mounts; return them by prefix, with their metadata under `WELL_KNOWN`."""
+    async def start_apps(
+        self, mounts: Sequence[ExposerMount], listener: Listener | None = None
+    ) -> dict[str, MountedApp]:
+        """Start the applications of mounts; return them by prefix, with paths of the origin under `ORIGIN_ROOT`."""
         apps = {}
+        address = None if listener is None else listener.address
         for mount in mounts:
+            mount.set_public_url(self._settings, None if listener is None else listener.url(mount))
             mounted = mount.build_app(self._settings, address, self.requests, self._register_app)
             self._started.append((exposer_label(mount.exposer_plan), mounted.app.cleanup))
             await mounted.app.startup()
             apps[mount.prefix] = mounted
-        metadata = metadata_app(mounts, self._settings, address, self.requests)
-        return apps if metadata is None else {**apps, WELL_KNOWN: metadata}
+        origin = origin_app(mounts, apps, self._settings, address, self.requests)
+        return apps if origin is None else {**apps, ORIGIN_ROOT: origin}
 
     async def release_exclusive(self) -> None:
         """Stop the exposers of which only one can run, after their calls, so that another generation can start its own.
@@ -168,7 +188,7 @@ class Generation:
             exposer_plan.limiter.open()
             try:
                 # Third-party code: its error must not leave other exposers stopped.
-                await self._start_part(exposer_label(exposer_plan), exposer_plan.exposer)
+                await self._start_exposer(exposer_plan)
             except Exception:
                 _log.exception("%s failed to start again after a failed reload", exposer_label(exposer_plan))
 

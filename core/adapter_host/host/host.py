@@ -7,13 +7,15 @@ import logging
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, Unpack
 
 from aiohttp import web
 
 from adapter_host.compiler.plan import Plan
 from adapter_host.errors import Problem, ProblemsError, StartError
-from adapter_host.operation.operation import Arguments, Result
+from adapter_host.operation.callers import Caller
+from adapter_host.operation.operation import Arguments
+from adapter_host.operation.result import Result
 from adapter_host.plugin.manager import Plugins
 from adapter_host.plugin.step_type import StepType
 from adapter_host.server.endpoint import Endpoint
@@ -167,12 +169,12 @@ class Host:
                 await old.release_exclusive()
             await generation.start([each.socket_exposer for each in planned if isinstance(each, SocketListener)])
             apps = {
-                each.key: await generation.start_apps(each.mounts, each.address)
+                each.key: await generation.start_apps(each.mounts, each)
                 for each in planned
                 if isinstance(each, Listener)
             }
             mounts = self._attachment.mounts(generation.plans) if self._attachment else []
-            attached_apps = await generation.start_apps(mounts, None)
+            attached_apps = await generation.start_apps(mounts)
         except BaseException as error:
             add_notes(error, await generation.discard())
             for endpoint in opened:
@@ -273,13 +275,12 @@ class Host:
         """Serve inside an application from the next start on."""
         self._attachment = attachment
 
-    async def call(self, name: str, arguments: Arguments | None = None) -> Result:
-        """Call an exposed or consumed operation by `namespace.name`.
+    async def call(self, name: str, arguments: Arguments | None = None, **caller: Unpack[Caller]) -> Result:
+        """Call an exposed or consumed operation by `namespace.name`; the `principal` and others are for wrappers.
 
         Raise `OperationError`; `NotFoundError` if the name is unknown or ambiguous.
         """
-        result = await self._generation.operation(name).call(arguments or {})
-        return await result.hold(self.settings.response_limit)
+        return await self._generation.call(name, arguments or {}, caller)
 
 
 HOST: Final = web.AppKey("adapter_host", Host)

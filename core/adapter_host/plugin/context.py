@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Collection, MutableMapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, Unpack
 
 from pydantic import ValidationError
 
@@ -21,9 +21,11 @@ from adapter_host.document.messages import did_you_mean, join_words
 from adapter_host.document.source import Loc
 from adapter_host.errors import ProblemsError
 from adapter_host.expressions.template import Template
+from adapter_host.operation.callers import Caller, CallScope, CallSite
 from adapter_host.operation.operation import HeaderWriter
 from adapter_host.settings import Settings
 
+from .access import AccessCheck
 from .files import Location, parse_location
 from .listening import ListeningSocket, SocketDeclaration
 from .snapshots import Snapshot, SnapshotError, digest_of, snapshot_path, summarize_changes
@@ -46,7 +48,8 @@ class BuildContext:
 
     `model` and `keys` in the methods are a position: a section of the adapter's config, and the YAML keys below it.
     `header_writers` are those of plugins for a consumer: if its protocol has headers, it calls each of them with the
-    headers of every request, before it is sent.
+    headers of every request, before it is sent. `access` checks the clients of an exposer, None if its document
+    declares no `authentication`; the host itself checks those of an `HttpExposer`. `site` has the names of an exposer.
     """
 
     loaded: LoadedCapability
@@ -54,6 +57,8 @@ class BuildContext:
     namespace: str
     header_writers: tuple[HeaderWriter, ...] = ()
     shared: MutableMapping[str, Any] = field(default_factory=dict, repr=False)
+    access: AccessCheck | None = None
+    site: CallSite = field(default_factory=CallSite, repr=False)
     sockets: list[SocketDeclaration] = field(default_factory=list, repr=False)
     _snapshots: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
 
@@ -137,6 +142,15 @@ class BuildContext:
 
     def _discover_command(self) -> str:
         return f"run 'adapter-host discover {self.loaded.source.file} {self.namespace}'"
+
+    def call(self, transport: str = "", **caller: Unpack[Caller]) -> CallScope:
+        """Return a context manager for one call through an exposer, which `current_call` then describes.
+
+        The host does this for an `HttpExposer`; others enter it around `operation.call`, in the same task. `transport`
+        is a word for the protocol, by default the type of the exposer. `caller` has `principal`, `client_address` and
+        `request_id`, as far as they are known; without `request_id` the call gets a random one.
+        """
+        return self.site.call(transport, **caller)
 
     def section(self) -> AbstractContextManager[Section]:
         """Return a context for the compilation of one operation, or of another part that can be left out.

@@ -123,6 +123,18 @@ class HttpExposer(Exposer[HttpExposerConfigT]):
     The host rejects encoded bodies otherwise (415).
     """
 
+    public_paths: frozenset[str] = frozenset()
+    """The paths below its root that are served without credentials, percent-encoded as in requests.
+
+    Of those in `origin_routes` too. Override it in a class, or set it in `__init__`.
+    """
+
+    public_url: str | None = None
+    """The URL for clients, without a final slash, set before `build_app`; None without a listener of the host.
+
+    It is that of `--public-url` behind a reverse proxy, else that of the listener.
+    """
+
     @abstractmethod
     def build_app(self) -> web.Application:
         """Return the application, with paths from the root; called once per start, before a socket is open."""
@@ -134,6 +146,14 @@ class HttpExposer(Exposer[HttpExposerConfigT]):
         and `match_info`. A subclass that overrides only `build_app` has no direct handler.
         """
         return None
+
+    def origin_routes(self) -> Mapping[str, Handler]:
+        """Return the handlers of GET requests for paths at the origin, below `/.well-known/`, whatever its own root is.
+
+        Called at build for the paths, and at each start for the handlers; the host checks credentials, except for
+        `public_paths`. The `request.app` of a handler is not that of `build_app`.
+        """
+        return {}
 
     def openapi(self, url: str) -> Mapping[str, Any] | None:
         """Return the OpenAPI 3.1 document of the exposer at `url`; None for protocols that OpenAPI cannot describe."""

@@ -7,25 +7,24 @@ import logging
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import ceil
-from typing import Final
 from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
-from adapter_host.auth.credentials import Credentials, Principal, Refusal
+from adapter_host.auth.credentials import Credentials
 from adapter_host.hosts import host_name, is_host, is_loopback, is_origin
+from adapter_host.operation.callers import CURRENT_CALL, CallSite, Principal
 from adapter_host.operation.limiter import InFlightCounter
+from adapter_host.plugin.access import Refusal
 from adapter_host.settings import Settings
 
+from .callers import PRINCIPAL, call_reader
 from .connection.log import ConnectionLog
 from .connection.progress import SendWatch
 from .connection.rate_limited_log import RateLimitedLog
 from .problem_json import problem_response
 from .request_body import has_coded_body, reject_coded_body, stop_decoding
-
-PRINCIPAL: Final = web.RequestKey("adapter_host_principal", Principal)
-"""The key of the authenticated caller in a request; absent if the exposer has no authentication."""
 
 _log = logging.getLogger("adapter_host")
 
@@ -36,17 +35,20 @@ def access_middleware(
     address: str | None,
     requests: InFlightCounter,
     *,
+    site: CallSite,
     decodes_bodies: bool = False,
+    public_paths: frozenset[str] = frozenset(),
 ) -> Middleware:
     """Return middleware that checks Host, Origin and credentials, and counts requests in flight in `requests`.
 
     `address` is that of the listener; None for an attached exposer, whose outer application checks Host and Origin.
-    Without `decodes_bodies`, reject requests with an encoded body.
+    Without `decodes_bodies`, reject requests with an encoded body. Requests for one of `public_paths` (percent-encoded,
+    from the origin) need no credentials.
     """
-    attached = address is None
+    read_call = call_reader(site, settings.trusted_proxies)
     check_origin = None if address is None else _origin_check(settings, address)
     # The server of the outer application has its own limits, but aiohttp's has none for clients that do not read.
-    sends = SendWatch(settings, ConnectionLog("attached")) if attached else None
+    sends = SendWatch(settings, ConnectionLog("attached")) if address is None else None
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -54,7 +56,7 @@ def access_middleware(
             return refusal
         requests.enter()
         try:
-            if credentials is not None:
+            if credentials is not None and not (public_paths and request.rel_url.raw_path in public_paths):
                 verdict = credentials.check(request)
                 if not isinstance(verdict, Principal | Refusal):
                     verdict = await verdict
@@ -63,6 +65,7 @@ def access_middleware(
                 request[PRINCIPAL] = verdict
             if not decodes_bodies and hdrs.CONTENT_ENCODING in request.headers and has_coded_body(request):
                 return reject_coded_body()
+            CURRENT_CALL.set((read_call, request))
             if sends is None:
                 return await handler(request)
             sends.start(request)
@@ -72,7 +75,7 @@ def access_middleware(
                 sends.stop(request)
         finally:
             requests.leave()
-            if attached:
+            if sends is not None:
                 stop_decoding(request)
 
     return middleware

@@ -37,6 +37,10 @@ class Served(Protocol):
     def exposer(self) -> Exposer[Any]:
         """The exposer."""
 
+    @property
+    def exposer_plan(self) -> ExposerPlan:
+        """The exposer with what was compiled for it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Placed:
@@ -87,8 +91,12 @@ def place(plans: Iterable[Plan], settings: Settings) -> Iterator[Placed]:
                 yield Placed(plan, exposer_plan, _ADDRESSES.get(address, address), port)
 
 
-def namespace_clashes(exposers: Iterable[Served], location: str) -> list[Clash]:
-    """Return a problem for each exposer that would have the URL of another."""
+def url_clashes(exposers: Sequence[Served], location: str) -> list[Clash]:
+    """Return a problem for each exposer that would have a URL of another."""
+    return [*_namespace_clashes(exposers, location), *_origin_clashes(exposers, location)]
+
+
+def _namespace_clashes(exposers: Sequence[Served], location: str) -> list[Clash]:
     clashes = []
     first: dict[str, Plan] = {}
     for item in exposers:
@@ -103,15 +111,25 @@ def namespace_clashes(exposers: Iterable[Served], location: str) -> list[Clash]:
     return clashes
 
 
+def _origin_clashes(exposers: Sequence[Served], location: str) -> list[Clash]:
+    clashes = []
+    first: dict[str, str] = {}
+    for item in exposers:
+        namespace = item.exposer.config.namespace
+        for path in sorted(item.exposer_plan.origin_paths):
+            if (owner := first.setdefault(path, namespace)) != namespace:
+                message = f"{path} is already served {location} by '{owner}'; choose another port"
+                clashes.append(_clash(item, "port", message, "origin-clash"))
+    return clashes
+
+
 def port_clashes(plans: Iterable[Plan], settings: Settings) -> list[Clash]:
     """Return a problem for each exposer that would have the URL of another on its port."""
     sharing: dict[tuple[str, int], list[Placed]] = {}
     for item in place(plans, settings):
         if item.port and isinstance(item.exposer, HttpExposer):
             sharing.setdefault((item.address, item.port), []).append(item)
-    return [
-        clash for (_, port), exposers in sharing.items() for clash in namespace_clashes(exposers, f"on port {port}")
-    ]
+    return [clash for (_, port), exposers in sharing.items() for clash in url_clashes(exposers, f"on port {port}")]
 
 
 def process_clashes(plans: Sequence[Plan], settings: Settings) -> list[Clash]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial, update_wrapper
 from typing import Any
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from adapter_host.auth.credentials import IssuedCredentials
 from adapter_host.compiler.plan import ExposerPlan, Plan
+from adapter_host.operation.callers import CallSite
 from adapter_host.operation.limiter import InFlightCounter
 from adapter_host.plugin.exposer import HttpExposer
 from adapter_host.settings import Settings
@@ -29,6 +32,15 @@ class ExposerMount:
     exposer: HttpExposer[Any]
     prefix: str = ""
 
+    def set_public_url(self, settings: Settings, url: str | None) -> None:
+        """Set the URL for clients; `url` is that of the listener, None in another application."""
+        urls, exposer = settings.public_urls, self.exposer
+        if (own := urls.get(exposer.config.namespace)) is not None:
+            url = f"{own.rstrip('/')}{exposer.endpoint}"
+        elif (shared := urls.get("")) is not None:
+            url = f"{shared.rstrip('/')}{self.prefix}{exposer.endpoint}"
+        exposer.public_url = url
+
     def build_app(
         self,
         settings: Settings,
@@ -44,7 +56,9 @@ class ExposerMount:
             settings,
             address,
             requests,
+            site=self.exposer_plan.site,
             decodes_bodies=type(self.exposer).decodes_bodies,
+            public_paths=self._public_paths(),
         )
         middlewares = self.exposer_plan.middlewares
         for middleware in (*reversed(middlewares), own_access):
@@ -54,7 +68,16 @@ class ExposerMount:
         freeze_at(app, self.prefix)
         # A middleware may need `request.app`, which a direct handler does not set.
         use_direct_handler = not middlewares and _has_direct_handler(type(self.exposer))
-        return MountedApp(app, own_access, self.exposer.direct_handler if use_direct_handler else None)
+        checks = (own_access, *middlewares)
+        routes = self.exposer.origin_routes()
+        origin_routes = {path: _through(checks, handler) for path, handler in routes.items()}
+        direct_handler = self.exposer.direct_handler if use_direct_handler else None
+        return MountedApp(app, own_access, direct_handler, origin_routes)
+
+    def _public_paths(self) -> frozenset[str]:
+        """Return the paths without credentials, from the origin."""
+        public = self.exposer.public_paths
+        return frozenset({*(f"{self.prefix}{path}" for path in public), *(public & self.exposer_plan.origin_paths)})
 
 
 def _has_direct_handler(exposer: type[HttpExposer[Any]]) -> bool:
@@ -65,28 +88,45 @@ def _has_direct_handler(exposer: type[HttpExposer[Any]]) -> bool:
     return owners[0] is not HttpExposer and issubclass(owners[0], owners[1])
 
 
-def metadata_app(
-    mounts: Iterable[ExposerMount], settings: Settings, address: str | None, requests: InFlightCounter
+def origin_app(
+    mounts: Iterable[ExposerMount],
+    apps: Mapping[str, MountedApp],
+    settings: Settings,
+    address: str | None,
+    requests: InFlightCounter,
 ) -> MountedApp | None:
-    """Return the application that publishes the exposers' metadata, or None when there is none."""
+    """Return the application of paths at the origin, or None without any.
+
+    It publishes the metadata of protected resources, and the `origin_routes` of exposers, whose `apps` are by prefix.
+    """
     documents: dict[str, bytes] = {}
+    routes: dict[str, Handler] = {}
     for mount in mounts:
         credentials = mount.exposer_plan.credentials
         if isinstance(credentials, IssuedCredentials):
             documents = {**credentials.documents(f"{mount.prefix}{mount.exposer.endpoint}"), **documents}
-    if not documents:
+        routes.update(apps[mount.prefix].origin_routes)
+    if not documents and not routes:
         return None
 
     async def serve_document(request: web.Request) -> web.Response:
         headers = {"Server": SERVER, "X-Content-Type-Options": "nosniff"}
         return web.Response(body=documents[request.path], content_type="application/json", headers=headers)
 
-    own_access = access_middleware(None, settings, address, requests)
-    app = web.Application(middlewares=[own_access])
-    for path in documents:
-        app.router.add_get(path, serve_document)
+    access = access_middleware(None, settings, address, requests, site=CallSite())
+    routes.update(dict.fromkeys(documents, _through([access], serve_document)))
+    app = web.Application()
+    for path, handler in routes.items():
+        app.router.add_get(path, handler)
     app.freeze()
-    return MountedApp(app, own_access)
+    return MountedApp(app, access)
+
+
+def _through(middlewares: Iterable[Middleware], handler: Handler) -> Handler:
+    """Return a handler behind middlewares, the outermost first."""
+    for middleware in reversed(tuple(middlewares)):
+        handler = update_wrapper(partial(middleware, handler=handler), handler)
+    return handler
 
 
 def mounts(plans: Iterable[Plan]) -> list[ExposerMount]:

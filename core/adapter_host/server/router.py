@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 from yarl import URL
 
-from adapter_host.auth.oauth2.metadata import WELL_KNOWN
+from adapter_host.compiler.http_paths import ORIGIN_ROOT
 
 from .connection.requests import HostRequest
 
 
 @dataclass(frozen=True, slots=True)
 class MountedApp:
-    """An application and its access check; handlers of `direct_handler` bypass the application, but not the check."""
+    """An application and its access check; handlers of `direct_handler` bypass the application, but not the check.
+
+    `origin_routes` are the handlers of paths at the origin, with their checks.
+    """
 
     app: web.Application
     access: Middleware
     direct_handler: Callable[[web.Request], Handler | None] | None = None
+    origin_routes: Mapping[str, Handler] = field(default_factory=dict)
 
 
 class PrefixRouter(web.AbstractResource):
@@ -88,22 +92,22 @@ class PrefixRouter(web.AbstractResource):
 
 
 class RootRouter:
-    """Routes that an outer application delegates to the host: one prefix, and metadata below `WELL_KNOWN`."""
+    """Routes that an outer application delegates to the host: one prefix, and paths below `ORIGIN_ROOT`."""
 
     def __init__(self, root: str) -> None:
         self._exposers = PrefixRouter(root)
-        self._metadata = PrefixRouter(WELL_KNOWN)
+        self._origin = PrefixRouter(ORIGIN_ROOT)
 
     def register(self, app: web.Application) -> None:
         """Add the routes to the outer application."""
-        app.router.register_resource(self._metadata)
+        app.router.register_resource(self._origin)
         app.router.register_resource(self._exposers)
 
     def mount(self, apps: Mapping[str, MountedApp]) -> None:
-        """Replace all applications by `apps`; the one at `WELL_KNOWN` serves metadata by full path."""
+        """Replace all applications by `apps`; the one at `ORIGIN_ROOT` serves its paths by full path."""
         exposers = dict(apps)
-        metadata = exposers.pop(WELL_KNOWN, None)
-        self._metadata.mount({"": metadata} if metadata is not None else {})
+        origin = exposers.pop(ORIGIN_ROOT, None)
+        self._origin.mount({"": origin} if origin is not None else {})
         self._exposers.mount(exposers)
 
     def handler(self, fallback: Handler) -> Callable[[HostRequest], Awaitable[web.StreamResponse]]:
@@ -116,7 +120,7 @@ class RootRouter:
             # Only the application responds to `Expect: 100-continue`.
             if mounted is None or mounted.direct_handler is None or hdrs.EXPECT in request.headers:
                 return await fallback(request)
-            if self._metadata.find_app(request) is not None and request.rel_url.raw_path.startswith(WELL_KNOWN):
+            if self._origin.find_app(request) is not None and request.rel_url.raw_path.startswith(ORIGIN_ROOT):
                 return await fallback(request)
             handler = mounted.direct_handler(request)
             return await (fallback(request) if handler is None else mounted.access(request, handler))

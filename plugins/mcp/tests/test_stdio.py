@@ -23,7 +23,7 @@ from mcp_types import CallToolRequestParams, CallToolResult, ListToolsResult, Te
 from syrupy.assertion import SnapshotAssertion
 
 import adapter_host_mcp
-from adapter_host import Host, Plugins, Result, Settings
+from adapter_host import CallSite, Host, Plugins, Result, Settings
 from adapter_host.testing import FakeConsumer, FakePlugin
 from adapter_host_mcp.exposer import McpExposer
 from adapter_host_mcp.sdk import stdio
@@ -196,7 +196,7 @@ async def run_shop() -> AsyncIterator[tuple[McpExposer, FakeConsumer]]:
 async def connect(exposer: McpExposer, stock: FakeConsumer) -> AsyncIterator[PipeClient]:
     """Serve an exposer over two pipes until the client closes its input."""
     server = exposer.build_server()
-    add_tool_calls(server, exposer.tools)
+    add_tool_calls(server, exposer.tools, lambda: exposer.context.call("stdio"))
     (source, to_server), (from_server, sink) = os.pipe(), os.pipe()
     serving = asyncio.create_task(stdio.serve(server, source, sink, 10_000))
     client = PipeClient(stock, to_server, from_server)
@@ -371,7 +371,7 @@ async def test_existing_call_handler_keeps_undeclared_tools() -> None:
         return ListToolsResult(tools=[])
 
     server: Server[None] = Server("hand", on_call_tool=call, on_list_tools=list_tools)
-    add_tool_calls(server, {})
+    add_tool_calls(server, {}, CallSite().call)
     async with Client(server, mode="legacy") as client:
         result = await client.call_tool("wave", {})
     assert result.content == [TextContent(type="text", text="wave by hand")]

@@ -21,7 +21,7 @@ from adapter_host import (
     UpstreamError,
     UpstreamStatusError,
     close_stream,
-    new_request_id,
+    current_call,
     problem_response,
 )
 
@@ -105,7 +105,7 @@ async def respond_forwarded(
     headers["Server"] = _HEADERS["Server"]
     headers.setdefault("X-Content-Type-Options", _HEADERS["X-Content-Type-Options"])
     caching.apply(headers)
-    stream = result.stream
+    stream: AsyncIterator[bytes] | None = result.stream
     if stream is None:
         stream = _single_chunk(result.body)
         length = length if request.method == "HEAD" else str(len(result.body))
@@ -125,7 +125,7 @@ def _sendable(value: str) -> str:
 
 def error_response(error: OperationError, name: str, caching: Caching = UNRESTRICTED) -> web.Response:
     """Return the response for an error of the operation `name`; log server errors."""
-    request_id = new_request_id()
+    request_id = current_call().request_id
     if isinstance(error, UpstreamStatusError):
         return _upstream_error_response(error, name, request_id, caching)
     if error.status >= 500:
@@ -167,7 +167,7 @@ def _retry_seconds(error: OperationError) -> str:
 
 def unexpected_error_response(name: str) -> web.Response:
     """Return the response for the current, unexpected exception; its details are only logged."""
-    request_id = new_request_id()
+    request_id = current_call().request_id
     _LOG.exception("request %s: %s: unexpected error", request_id, name)
     headers = {**_HEADERS, "X-Request-Id": request_id}
     return problem_response(500, "unexpected error", request_id=request_id, headers=headers)
@@ -238,7 +238,7 @@ async def _relay(
     except ConnectionError:
         _abort(request)
     except Exception as error:  # the status has been sent: only an abort can still report the failure
-        _LOG.warning("request %s: %s: response aborted: %s", new_request_id(), name, _reason(error))
+        _LOG.warning("request %s: %s: response aborted: %s", current_call().request_id, name, _reason(error))
         _abort(request)
     finally:
         await close_stream(stream)

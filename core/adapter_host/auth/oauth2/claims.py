@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from adapter_host.auth.credentials import Principal, sent_bytes
+from adapter_host.auth.credentials import sent_bytes
+from adapter_host.operation.callers import Principal
 
 LEEWAY: Final = 30.0
 """The allowed clock skew between the authorization server and this machine, in seconds."""

@@ -13,7 +13,8 @@ from urllib.parse import quote_plus
 
 import aiohttp
 
-from adapter_host.auth.credentials import Principal, sent_bytes
+from adapter_host.auth.credentials import sent_bytes
+from adapter_host.operation.callers import Principal
 
 from .authorization_server import AuthorizationServer
 from .claims import ExpectedClaims, InvalidTokenError, expiry

@@ -9,8 +9,8 @@ from typing import Any
 import jwt
 import orjson
 
-from adapter_host.auth.credentials import Principal
 from adapter_host.errors import UnavailableError
+from adapter_host.operation.callers import Principal
 
 from .authorization_server import AuthorizationServer
 from .claims import ExpectedClaims, InvalidTokenError

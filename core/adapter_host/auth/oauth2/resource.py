@@ -7,10 +7,11 @@ from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 import orjson
-from aiohttp import web
 
-from adapter_host.auth.credentials import IssuedCredentials, Principal, Refusal, Verdict, authorization_value
+from adapter_host.auth.credentials import CheckedRequest, IssuedCredentials, authorization_value
 from adapter_host.errors import UnavailableError
+from adapter_host.operation.callers import Principal
+from adapter_host.plugin.access import Refusal, Verdict
 
 from .authorization_server import AuthorizationServer
 from .claims import InvalidTokenError
@@ -51,7 +52,7 @@ class OAuth2Credentials(IssuedCredentials):
         )
         self._missing_token = Refusal(401, "an access token is required", (f"Bearer {self._challenge_parameters}",))
 
-    def check(self, request: web.Request) -> Verdict | Awaitable[Verdict]:
+    def check(self, request: CheckedRequest) -> Verdict | Awaitable[Verdict]:
         """Return the client of the request's token; ask the authorization server only if necessary."""
         token = authorization_value(request, "bearer")
         if not token:

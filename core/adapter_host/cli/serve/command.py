@@ -84,6 +84,7 @@ def _build_host(paths: Sequence[str], options: argparse.Namespace) -> Host:
         settings=build_settings(
             options,
             ports=dict(options.port),
+            public_urls=dict(options.public_url),
             address=options.address,
             skip_invalid=options.skip_invalid,
             drain_timeout=options.drain_timeout,
@@ -170,6 +171,11 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return factory
 
 
+async def _serve_stdio(exposer: Exposer[Any]) -> None:
+    with exposer.context.site.calls("stdio"):
+        await exposer.serve_stdio()
+
+
 async def _serve(
     host: Host,
     triggers: ReloadTriggers,
@@ -186,7 +192,7 @@ async def _serve(
     gc.freeze()
     gc.set_threshold(*GC_WHILE_SERVING)
     stdio_session = (
-        asyncio.ensure_future(stdio_exposer.serve_stdio())
+        asyncio.ensure_future(_serve_stdio(stdio_exposer))
         if stdio_exposer
         else asyncio.get_running_loop().create_future()
     )

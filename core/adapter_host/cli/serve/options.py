@@ -12,6 +12,7 @@ from adapter_host.cli.options import (
     add_skip_option,
     add_upstream_options,
     network,
+    public_url_pair,
     seconds,
 )
 
@@ -46,8 +47,12 @@ def _add_network_options(group: argparse._ArgumentGroup) -> None:
         "--allowed-origin", action="append", default=[], metavar="URL", help="accept this Origin header (repeatable)"
     )
     group.add_argument(
+        "--public-url", action="append", default=[], type=public_url_pair, metavar="[NAMESPACE=]URL",
+        help="URL for clients behind a reverse proxy, of an exposer or of all (repeatable)",
+    )  # fmt: skip
+    group.add_argument(
         "--trusted-proxy", action="append", default=[], type=network, metavar="ADDRESS",
-        help="trust X-Forwarded-Host from this IP address or network (repeatable)",
+        help="trust X-Forwarded-Host and X-Forwarded-For from this IP address or network (repeatable)",
     )  # fmt: skip
     group.add_argument(
         "--workers", type=_positive, default=1, metavar="N",

@@ -22,10 +22,10 @@ from adapter_host import (
     bare_media_type,
     charset_of,
     count_noun,
+    current_call,
     decode_json,
     decode_text,
     encode_json,
-    new_request_id,
 )
 from adapter_host_mcp.protocol import INTERNAL_ERROR, TRACE_KEYS
 
@@ -193,7 +193,7 @@ async def call_tool(
             result = await collect_events(result, tool.event_limit, on_event)
         return success_members(result, tool, allow_any_json=allow_any_json)
     except OperationError as error:
-        request_id = new_request_id()
+        request_id = current_call().request_id
         if error.status >= 500:
             log.warning("request %s: %s: %s", request_id, tool.name, error.message)
         if on_failure is not None:
@@ -211,7 +211,7 @@ def set_trace_context(params: Mapping[str, Any] | None) -> Token[Mapping[str, st
 
 def report_internal_error(method: str, params: Mapping[str, Any] | None, error: Exception) -> dict[str, Any]:
     """Log an unexpected error; return the JSON-RPC error, which has only the request id of the log entry."""
-    request_id = new_request_id()
+    request_id = current_call().request_id
     subject = (params or {}).get("name") or (params or {}).get("uri") or ""
     log.error("%s %r failed (request %s)", method, subject, request_id, exc_info=error)
     return {"code": INTERNAL_ERROR, "message": "Internal error", "data": {"request_id": request_id}}

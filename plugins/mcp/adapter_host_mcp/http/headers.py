@@ -7,7 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
-from adapter_host import new_request_id
+from adapter_host import current_call
 from adapter_host_mcp.protocol import JSON_MEDIA_TYPE
 
 HEADERS: Final[Mapping[str, str]] = {"Server": "adapter-host", "X-Content-Type-Options": "nosniff"}
@@ -23,7 +23,7 @@ def json_response(body: bytes, headers: Mapping[str, str] | None = None) -> web.
 
 def json_error(body: bytes, status: int, headers: Mapping[str, str] | None = None) -> web.Response:
     """Return the response to a rejected request, with an id."""
-    identified = {**HEADERS, REQUEST_ID: new_request_id(), **(headers or {})}
+    identified = {**HEADERS, REQUEST_ID: current_call().request_id, **(headers or {})}
     return web.Response(body=body, status=status, headers=identified, content_type=JSON_MEDIA_TYPE)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import mcp_types as types
@@ -19,6 +19,7 @@ from adapter_host import (
     TRACE_CONTEXT,
     ArgumentError,
     Arguments,
+    CallScope,
     InternalError,
     NotFoundError,
     OperationError,
@@ -197,8 +198,8 @@ def _find_choices(choices_by_name: Mapping[str, Choices], name: str, argument: s
     return choices_by_name[name][argument]
 
 
-def add_tool_calls(server: Server[None], tools: Mapping[str, Tool]) -> None:
-    """Add the handler that calls tools, for transports without a fast path."""
+def add_tool_calls(server: Server[None], tools: Mapping[str, Tool], new_call: Callable[[], CallScope]) -> None:
+    """Add the handler that calls tools, for transports without a fast path; requests run in a scope of `new_call`."""
     sdk_handler = server.get_request_handler("tools/call")
 
     async def call(context: Context, params: types.CallToolRequestParams) -> HandlerResult:
@@ -216,7 +217,12 @@ def add_tool_calls(server: Server[None], tools: Mapping[str, Tool]) -> None:
         return {"resultType": "complete", **result} if stateless else result
 
     server.add_request_handler("tools/call", types.CallToolRequestParams, call)
-    server.middleware.append(_hide_unexpected_errors)
+
+    async def run_in_scope(ctx: ServerRequestContext[None], call_next: CallNext) -> HandlerResult:
+        with new_call():
+            return await _hide_unexpected_errors(ctx, call_next)
+
+    server.middleware.append(run_in_scope)
 
 
 def progress_sender(context: Context) -> OnEvent | None:

@@ -20,7 +20,7 @@ from mcp_types import (
     RequestId,
 )
 
-from adapter_host import TRACE_CONTEXT, encode_json, new_request_id
+from adapter_host import TRACE_CONTEXT, current_call, encode_json
 from adapter_host_mcp.features.tool_results import call_tool, report_internal_error, set_trace_context
 from adapter_host_mcp.features.tools import Tool
 from adapter_host_mcp.http.fast_path import names_type
@@ -158,7 +158,7 @@ class SdkEndpoint:
                 result = await self._result(response)
         except MCPError as error:
             data = error.error
-            response.note_failure(new_request_id())
+            response.note_failure(current_call().request_id)
         except Exception as error:
             # The protocol boundary: the client must get a response, without details of the error.
             data = ErrorData(**report_internal_error(request_info.request.method, request_info.request.params, error))

@@ -1,0 +1,139 @@
+"""Callers: who made the call in progress, and how it reached the host."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextvars import ContextVar, Token
+from dataclasses import dataclass
+from functools import partial
+from types import TracebackType
+from typing import Any, Final, TypedDict, Unpack
+
+from .request_id import new_request_id
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The authenticated client: `subject` as in its credentials, if any, and the `scopes` of its token.
+
+    `issuer` and `client` are the authorization server of a token, and the application that it was issued to.
+    `token_digest` is set only for a token that names neither a subject nor a client.
+    """
+
+    subject: str | None = None
+    scopes: frozenset[str] = frozenset()
+    issuer: str | None = None
+    client: str | None = None
+    token_digest: str | None = None
+
+    @property
+    def identity(self) -> str:
+        """Return a text that is equal for requests of the same client only, and holds no secret.
+
+        It does not depend on the scopes. Clients that share one secret without a user name have the same identity.
+        """
+        return json.dumps((self.issuer, self.subject, self.client, self.token_digest))
+
+
+@dataclass(frozen=True, slots=True)
+class CallContext:
+    """Who made a call, and how it reached the host; see `current_call`.
+
+    `capability` is the label of the document. `exposer` is the namespace of the exposer and `exposer_type` its type;
+    both are None for `Host.call`. `transport` is `http`, `stdio`, `host` for `Host.call`, or the word of an exposer
+    with its own listener. `principal` is None without authentication. `request_id` is that of error responses and of
+    the log. `client_address` is the IP address of the client, behind trusted proxies too; None if there is none.
+    """
+
+    capability: str = ""
+    exposer: str | None = None
+    exposer_type: str | None = None
+    transport: str = "host"
+    principal: Principal | None = None
+    request_id: str = ""
+    client_address: str | None = None
+
+
+CURRENT_CALL: Final[ContextVar[tuple[Callable[[Any], CallContext], Any] | None]] = ContextVar(
+    "adapter_host_current_call", default=None
+)
+"""The call in progress: a function that returns its context, and the argument of that function.
+
+Most calls have no reader of their context, so it is made only for one.
+"""
+
+
+def current_call() -> CallContext:
+    """Return the context of the call in progress, for the wrappers of plugins and everything that they call.
+
+    Outside of a call, it has no capability and a new request id.
+    """
+    current = CURRENT_CALL.get()
+    if current is None:
+        return CallContext(request_id=new_request_id())
+    describe, subject = current
+    return describe(subject)
+
+
+class Caller(TypedDict, total=False):
+    """Who makes a call, as far as it is known."""
+
+    principal: Principal | None
+    client_address: str | None
+    request_id: str | None
+
+
+class CallScope:
+    """A block of code in which `current_call` describes one call, or with `repeats` each time another one."""
+
+    __slots__ = ("_context", "_describe", "_repeats", "_token")
+
+    def __init__(self, describe: Callable[[], CallContext], *, repeats: bool = False) -> None:
+        self._describe = describe
+        self._repeats = repeats
+        self._context: CallContext | None = None
+        self._token: Token[Any] | None = None
+
+    def __enter__(self) -> None:
+        self._token = CURRENT_CALL.set((CallScope._read, self))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._token is not None:
+            CURRENT_CALL.reset(self._token)
+
+    def _read(self) -> CallContext:
+        if self._context is None or self._repeats:
+            self._context = self._describe()
+        return self._context
+
+
+@dataclass(frozen=True, slots=True)
+class CallSite:
+    """What all calls through one exposer have in common."""
+
+    capability: str = ""
+    exposer: str | None = None
+    exposer_type: str | None = None
+
+    def describe(self, transport: str, **caller: Unpack[Caller]) -> CallContext:
+        """Return the context of a call; without `request_id`, with a new one."""
+        return CallContext(
+            capability=self.capability,
+            exposer=self.exposer,
+            exposer_type=self.exposer_type,
+            transport=transport,
+            principal=caller.get("principal"),
+            request_id=caller.get("request_id") or new_request_id(),
+            client_address=caller.get("client_address"),
+        )
+
+    def call(self, transport: str = "", **caller: Unpack[Caller]) -> CallScope:
+        """Return a scope for one call; `transport` is by default the type of the exposer."""
+        return CallScope(partial(self.describe, transport or self.exposer_type or "host", **caller))
+
+    def calls(self, transport: str = "") -> CallScope:
+        """Return a scope for calls that open none themselves."""
+        return CallScope(partial(self.describe, transport or self.exposer_type or "host"), repeats=True)

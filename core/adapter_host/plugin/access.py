@@ -1,0 +1,42 @@
+"""The access check of exposers whose protocol is not served by the host."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+
+from adapter_host.operation.callers import Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The response to a request without valid credentials.
+
+    `status` is that of HTTP: 401 for missing or invalid credentials, 403 for too few rights, 503 if the authorization
+    server is unavailable, with `retry_after` in seconds. Each challenge is a WWW-Authenticate (RFC 9110).
+    """
+
+    status: int
+    detail: str
+    challenges: tuple[str, ...] = ()
+    retry_after: float | None = None
+
+
+Verdict = Principal | Refusal
+"""The outcome of an access check."""
+
+
+class AccessCheck(ABC):
+    """Checks the `authentication` of an exposer, of every type, for protocols that the host does not serve itself."""
+
+    @abstractmethod
+    def check(
+        self, headers: Mapping[str, str], *, method: str = "", path: str = "", peer: str | None = None
+    ) -> Verdict | Awaitable[Verdict]:
+        """Return the client or a refusal; an awaitable of it only when another server must be asked.
+
+        `headers` are the request's, names in any case; a multidict or a plain mapping. `method` and `path` are those
+        that a client of HTTP would send: `digest` signs both, and an API key may be in the query of the path. `peer` is
+        the address of the client, for the log.
+        """

@@ -1,0 +1,73 @@
+"""The callers of HTTP exposers, read from requests when a plugin asks for them."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Final
+
+from aiohttp import web
+
+from adapter_host.operation.callers import CallContext, CallSite, Principal
+
+PRINCIPAL: Final = web.RequestKey("adapter_host_principal", Principal)
+"""The key of the authenticated caller in a request; absent if the exposer has no authentication."""
+
+_CONTEXT: Final = web.RequestKey("adapter_host_call", CallContext)
+
+
+def call_reader(site: CallSite, trusted_proxies: Sequence[str]) -> Callable[[web.Request], CallContext]:
+    """Return a function that returns the context of the calls of a request: the same one for all of them."""
+    read_address = client_reader(trusted_proxies)
+
+    def read(request: web.Request) -> CallContext:
+        context = request.get(_CONTEXT)
+        if context is None:
+            context = site.describe("http", principal=request.get(PRINCIPAL), client_address=read_address(request))
+            request[_CONTEXT] = context
+        return context
+
+    return read
+
+
+def client_reader(trusted_proxies: Sequence[str]) -> Callable[[web.Request], str | None]:
+    """Return a function that returns the address of the client of a request.
+
+    Behind trusted proxies it is the last address in X-Forwarded-For that is none of theirs; a client can send any.
+    """
+    networks = [ipaddress.ip_network(proxy, strict=False) for proxy in trusted_proxies]
+
+    @lru_cache(maxsize=1024)
+    def is_proxy(text: str) -> bool:
+        try:
+            address = ipaddress.ip_address(text)
+        except ValueError:
+            return False
+        return any(address in network for network in networks)
+
+    def read(request: web.Request) -> str | None:
+        address = request.remote or None
+        if not networks or address is None:
+            return address
+        hops = [hop.strip() for line in request.headers.getall("X-Forwarded-For", ()) for hop in line.split(",")]
+        while hops and is_proxy(address):
+            hop = _address_of(hops.pop())
+            if hop is None:
+                break
+            address = hop
+        return address
+
+    return read
+
+
+def _address_of(hop: str) -> str | None:
+    """Return the address in an element of X-Forwarded-For, which may have a port; None if it is malformed."""
+    bracketed = hop.startswith("[")
+    text = hop[1:].partition("]")[0] if bracketed else hop
+    if not bracketed and text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return None
