@@ -33,6 +33,8 @@ class Settings:
     request begin within `keep_alive_timeout`. Within each `body_timeout` and `send_timeout`, a client must send a body,
     or read a response, at `minimum_rate` bytes per second on average. `connection_limit` is that of one listener,
     `connection_limit_per_address` that of one client of it; `trusted_proxies` have only the first.
+
+    `plugins` are the settings of plugins by the plugins' names.
     """
 
     only: tuple[str, ...] = ()
@@ -65,3 +67,4 @@ class Settings:
     minimum_rate: int = 500
     connection_limit: int = 2000
     connection_limit_per_address: int = 1000
+    plugins: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -137,7 +137,7 @@ def test_register_bind_sources(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     exposed = plain(authentication={"type": "bearer", "token": "{{deep.KEY}}"})
     host = Host(document(exposed, binds=binds), plugins=plugins, settings=Settings(environment={}))
     assert host.plans[0].loaded.secrets.unresolved == {}
-    monkeypatch.setattr(Plugins, "installed", lambda: plugins)
+    monkeypatch.setattr(Plugins, "installed", lambda *_, **__: plugins)
     assert main(["plugins"]) == 0
     assert re.search(r"^fixed +- +- +binds fixed +register_bind_sources$", capsys.readouterr().out, re.MULTILINE)
 
@@ -162,7 +162,7 @@ async def test_register_step_types(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     exposed = plain({"name": "go", "steps": [{"type": "echo", "name": "a", "with": {"x": 1}}]})
     async with Host(document(exposed), plugins=plugins) as host:
         assert (await host.call("front.go")).data == {"x": 1}
-    monkeypatch.setattr(Plugins, "installed", lambda: plugins)
+    monkeypatch.setattr(Plugins, "installed", lambda *_, **__: plugins)
     assert main(["plugins"]) == 0
     assert re.search(r"^echoing +- +- +step echo +register_step_types$", capsys.readouterr().out, re.MULTILINE)
 
@@ -486,6 +486,62 @@ async def test_call_order(recorder: Recorder) -> None:
     ]
 
 
+class HostHooks:
+    """A plugin that records the hooks of a host; those in `fails` raise."""
+
+    def __init__(self, *fails: str) -> None:
+        self.events: list[str] = []
+        self.fails = fails
+
+    def note(self, event: str, host: Host) -> None:
+        urls = [status.url for status in host.status() if status.url]
+        self.events.append(f"{event} {'with' if urls else 'without'} URL, {'ready' if host.ready else 'not ready'}")
+        if event in self.fails:
+            raise OSError(f"{event} failed")
+
+    @hookimpl
+    async def host_starting(self, host: Host) -> None:
+        self.note("starting", host)
+
+    @hookimpl
+    def host_started(self, host: Host) -> None:
+        self.note("started", host)
+
+    @hookimpl
+    async def host_stopped(self, host: Host) -> None:
+        self.note("stopped", host)
+
+
+async def test_host_starting() -> None:
+    hooks = HostHooks("starting")
+    host = Host(document(plain()), plugins=plain_plugins(x=hooks), settings=Settings(environment={}))
+    with pytest.raises(PluginError, match=r"^plugin 'x': host_starting: OSError: starting failed \(/.*:\d+\)$"):
+        await host.start()
+    assert hooks.events == ["starting without URL, not ready", "stopped without URL, not ready"]
+    assert not host.ready
+
+
+async def test_host_started() -> None:
+    hooks = HostHooks()
+    async with running(document(plain()), plugins=plain_plugins(x=hooks)) as served:
+        assert hooks.events == ["starting without URL, not ready", "started with URL, not ready"]
+        await served.host.reload()
+        assert len(hooks.events) == 2
+    assert hooks.events[2:] == ["stopped without URL, not ready"]
+
+
+async def test_host_stopped() -> None:
+    first, second = HostHooks("stopped"), HostHooks()
+    host = Host(document(plain()), plugins=plain_plugins(x=first, y=second), settings=Settings(environment={}))
+    await host.stop()
+    assert first.events == []
+    await host.start(listen=False)
+    with pytest.raises(PluginError, match=r"^plugin 'x': host_stopped: OSError: stopped failed"):
+        await host.stop()
+    assert [len(hooks.events) for hooks in (first, second)] == [3, 3]
+    await host.start(listen=False)
+
+
 def _kept(plugins: Plugins) -> list[Any]:
     registries = (plugins.exposers, plugins.consumers, plugins.bind_sources, plugins.step_types)
     return [*({**registry} for registry in registries), list(plugins.registered)]
@@ -566,7 +622,9 @@ def test_hook_error_names_the_plugin() -> None:
 
     plugins = plain_plugins(other=module(operation_wrapper=marking("w", [])))
     plugins.register("bad", module(check_capability=check_capability), distribution="bad-plugin", version="1.2")
-    with pytest.raises(PluginError, match=r"^plugin 'bad' \(bad-plugin 1\.2\): KeyError: 'x'$"):
+    with pytest.raises(
+        PluginError, match=r"^plugin 'bad' \(bad-plugin 1\.2\): check_capability: KeyError: 'x' \(/.*\)$"
+    ):
         Host(document(plain()), plugins=plugins)
 
 
@@ -649,7 +707,7 @@ def test_failing_installed_plugin_is_reported(
 
 
 def test_installed_and_disabled_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert {"http", "mcp", "rest"} <= {info.name for info in Plugins.installed().registered}
+    assert {"http", "mcp", "rest"} <= {*Plugins.installed().names}
     monkeypatch.setenv("ADAPTER_HOST_DISABLE_PLUGINS", "http,,rest")
     plugins = Plugins.installed()
     assert plugins.disabled == ["http", "rest"]

@@ -343,7 +343,7 @@ def test_unknown_keys_are_warnings() -> None:
 
 def test_constructor_error_is_a_plugin_error() -> None:
     Note.fails.add("made")
-    with pytest.raises(PluginError, match=r"test_step_types: cannot build steps of type 'note': RuntimeError: made"):
+    with pytest.raises(PluginError, match=r"plugin 'noting': cannot build steps of type 'note': RuntimeError: made"):
         Host(capability(step()), plugins=plugins())
 
 

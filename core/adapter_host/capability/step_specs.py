@@ -43,9 +43,9 @@ _STEP_KEYS: Final = {"call": "call", "index": "lookup", "lookupValue": "lookup",
 
 @dataclass(frozen=True, slots=True)
 class StepModels:
-    """Pydantic validation context: the step models of plugins, and the message for an unknown type."""
+    """Pydantic validation context: returns the model of a plugin's step type, and the message for an unknown type."""
 
-    models: Mapping[str, type[StepSpec]]
+    model_of: Callable[[str], type[StepSpec] | None]
     unknown_message: Callable[[Any], str]
 
 
@@ -56,9 +56,12 @@ def _parse_step(step: Any, validation: ValidationInfo) -> Any:
     if "type" not in step:
         step = {"type": next((name for key, name in _STEP_KEYS.items() if key in step), "call"), **step}
     type_name, context = step["type"], validation.context
-    known = {**BUILTIN_STEPS, **context.models} if isinstance(context, StepModels) else BUILTIN_STEPS
-    if isinstance(type_name, str) and type_name in known:
-        return known[type_name].model_validate(step, context=context)
+    if isinstance(type_name, str):
+        model = BUILTIN_STEPS.get(type_name) or (
+            context.model_of(type_name) if isinstance(context, StepModels) else None
+        )
+        if model is not None:
+            return model.model_validate(step, context=context)
     if isinstance(context, StepModels):
         message = {"message": context.unknown_message(type_name)}
         error = PydanticCustomError("unknown_step_type", "{message}", message)

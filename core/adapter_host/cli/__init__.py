@@ -6,15 +6,17 @@ Exit codes: 0 success (also with warnings); 1 a document has problems, or a plug
 
 from __future__ import annotations
 
+import argparse
 import errno
 import gc
 import os
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Sequence
 from importlib import import_module, metadata
-from typing import Any
+from typing import Any, NamedTuple
 
-from adapter_host.errors import AdapterHostError, ProblemsError
+from adapter_host.errors import AdapterHostError, PluginError, ProblemsError
 
 from .escapes import escape
 from .parser import Parser
@@ -81,34 +83,74 @@ def _run(args: Sequence[str]) -> int:
     )
     version = metadata.version("adapter-host-core")
     parser.add_argument("--version", action="version", version=f"adapter-host {version}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for name, summary in COMMANDS.items():
-        subparser = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
-        if name in args[:1]:
-            # Import only the requested command, to start fast.
-            _module(name).add_options(subparser)
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
     command = parser
+    with_traceback = "--traceback" in args
     try:
+        commands = _commands(args)
+        for name, (summary, add_options, _) in commands.items():
+            subparser = subparsers.add_parser(name, help=summary, description=summary[:1].upper() + summary[1:] + ".")
+            if name in args[:1]:
+                add_options(subparser)
+                subparser.add_argument("--traceback", action="store_true", help="print the traceback of an error")
         options, unknown = parser.parse_known_args(args)
         if options.command is None:
             parser.reject(unknown) if unknown else parser.error("COMMAND is missing")
-        command = commands.choices[options.command]
+        command = subparsers.choices[options.command]
         if unknown:
             command.reject(unknown)
-        return int(_module(options.command).run(options))
+        return commands[options.command].run(options)
     except UsageError as error:
         command = error.parser or command
         print_error(error, command.prog)
         print(command.hint(), file=sys.stderr)
         return 2
-    except ProblemsError as error:
-        print_problems(error)
-        return 1
-    except AdapterHostError as error:
-        print_error(error)
-        return 1
     except KeyboardInterrupt:
         return 130
+    except Exception as error:
+        return _print_failure(error, with_traceback=with_traceback)
+
+
+class _Command(NamedTuple):
+    summary: str
+    add_options: Callable[[Any], None]
+    run: Callable[[argparse.Namespace], int]
+
+
+def _commands(args: Sequence[str]) -> dict[str, _Command]:
+    """Return the commands by name: those of the host, and if none of them is requested, those of plugins."""
+    commands = {name: _own_command(name, summary) for name, summary in COMMANDS.items()}
+    if args and args[0] not in (*COMMANDS, "--version"):
+        for name, command in _module("plugin_commands").plugin_commands(args, COMMANDS).items():
+            commands[name] = _Command(command.summary, command.add_options, command.run)
+    return commands
+
+
+def _own_command(name: str, summary: str) -> _Command:
+    # Import only the requested command, to start fast.
+    return _Command(
+        summary, lambda parser: _module(name).add_options(parser), lambda options: int(_module(name).run(options))
+    )
+
+
+def _print_failure(error: Exception, *, with_traceback: bool) -> int:
+    """Print why a command failed; raise the error if it is one of the host itself."""
+    if with_traceback:
+        traceback.print_exception(error)
+    if isinstance(error, ProblemsError):
+        print_problems(error)
+        return 1
+    if isinstance(error, AdapterHostError):
+        print_error(error)
+        cause = error.__cause__ if isinstance(error, PluginError) else None
+    elif (plugin_error := _module("plugin_commands").blame(error)) is not None:
+        print_error(plugin_error)
+        cause = error
+    else:
+        raise error
+    if cause is not None and not with_traceback:
+        print("Run it again with --traceback to see where.", file=sys.stderr)
+    return 1
 
 
 def _module(command: str) -> Any:

@@ -22,6 +22,7 @@ from adapter_host.operation.operation import Arguments, Call
 
 from .escapes import escape, to_json
 from .options import add_openapi_options, add_skip_option, add_upstream_options, build_settings, check_namespaces, pair
+from .plugin_options import add_plugin_options, build_plugins
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +48,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_skip_option(parser)
     add_openapi_options(parser)
     add_upstream_options(parser)
+    add_plugin_options(parser)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,8 @@ class CallTarget:
 
 def run(options: argparse.Namespace) -> int:
     """Call the operation; return 3 if the response is an error."""
-    host = Host(options.file, settings=build_settings(options, skip_invalid=options.skip_invalid))
+    settings = build_settings(options, skip_invalid=options.skip_invalid)
+    host = Host(options.file, plugins=build_plugins(options), settings=settings)
     check_namespaces(options, host.plans)
     target = _find_target(options.operation, host)
     try:

@@ -14,6 +14,7 @@ from adapter_host.settings import Settings
 
 from .escapes import to_json
 from .output_file import add_output_options, check_output, write_output
+from .plugin_options import add_plugin_options, build_plugins, setting_values
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -22,12 +23,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="capability file")
     add_output_options(parser)
     parser.add_argument("--exposer", metavar="NAMESPACE", help="exposer to export, if the capability has several")
+    add_plugin_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Write the document."""
     check_output(options)
-    documents = _openapi_documents(Host(options.file, settings=Settings()))
+    documents = _openapi_documents(
+        Host(options.file, plugins=build_plugins(options), settings=Settings(plugins=setting_values(options)))
+    )
     document = _select(documents, options.exposer, options.file)
     write_output(to_json(document, indent=True) + "\n", options)
     return 0

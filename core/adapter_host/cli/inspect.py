@@ -14,6 +14,7 @@ from adapter_host.plugin.exposer import CatalogEntry
 
 from .describe import document_summary, summary_lines
 from .escapes import escape, to_json
+from .exposer_views import catalog_of
 from .options import (
     add_format_option,
     add_openapi_options,
@@ -22,6 +23,7 @@ from .options import (
     build_settings,
     check_namespaces,
 )
+from .plugin_options import add_plugin_options, build_plugins
 from .table import printable
 from .tokens import find_tokenizer, tokens_lines, tokens_report, tool_costs
 
@@ -36,11 +38,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_format_option(parser)
     add_openapi_options(parser)
     add_upstream_options(parser)
+    add_plugin_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Show a capability as clients see it."""
-    host = Host(options.file, settings=build_settings(options, skip_invalid=options.skip_invalid))
+    settings = build_settings(options, skip_invalid=options.skip_invalid)
+    host = Host(options.file, plugins=build_plugins(options), settings=settings)
     check_namespaces(options, host.plans)
     if options.tokens:
         _show_tokens(host, options.format)
@@ -75,7 +79,7 @@ def _describe_plan(plan: Plan) -> dict[str, Any]:
                 "type": exposer_plan.exposer.config.type,
                 **({"description": description} if (description := exposer_plan.exposer.config.description) else {}),
                 "authentication": exposer_plan.credentials.kind if exposer_plan.credentials else "none",
-                "catalog": [_catalog_entry(entry) for entry in exposer_plan.exposer.catalog()],
+                "catalog": [_catalog_entry(entry) for entry in catalog_of(exposer_plan.exposer)],
             }
             for exposer_plan in plan.exposers
         ],

@@ -16,6 +16,9 @@ from adapter_host.cli import UsageError
 from adapter_host.compiler.plan import Plan
 from adapter_host.settings import Settings
 
+from .plugin_options import setting_values
+_URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://.", re.IGNORECASE)
+
 _PUBLIC_URL: Final = re.compile(r"https?://[^/?#@\s]+(/[^?#\s]*)?")
 
 
@@ -36,10 +39,10 @@ def port_pair(text: str) -> tuple[str, int]:
 
 
 def base_uri_pair(text: str) -> tuple[str, str]:
-    """Parse `NAMESPACE=URL`."""
+    """Parse `NAMESPACE=URL`; the consumer decides which schemes it supports."""
     name, value = pair(text, "NAMESPACE=URL")
-    if not value.startswith(("http://", "https://")):
-        raise argparse.ArgumentTypeError(f"'{value}' is not an http or https URL")
+    if not _URL.match(value):
+        raise argparse.ArgumentTypeError(f"'{value}' is not a URL, such as https://api.example.com")
     return name, value
 
 
@@ -178,6 +181,7 @@ def build_settings(options: argparse.Namespace, **overrides: Any) -> Settings:
         environment=read_environment(options.env_file),
         connect_timeout=options.connect_timeout,
         total_timeout=options.timeout,
+        plugins=setting_values(options),
         **overrides,
     )
 

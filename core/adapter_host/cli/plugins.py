@@ -1,19 +1,21 @@
-"""`adapter-host plugins`: list installed plugins and failures; `plugins new`: create a plugin."""
+"""`adapter-host plugins`: list plugins and failures; `show` a type; `new`: create a plugin."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from adapter_host.plugin.api_version import API_VERSION
-from adapter_host.plugin.manager import PluginInfo, Plugins
+from adapter_host.plugin.manager import PluginInfo
 
 from .escapes import escape, to_json
 from .options import add_format_option
+from .plugin_details import describe_type, find_type, type_lines
+from .plugin_options import add_plugin_options, build_plugins
 from .scaffold import KINDS, write_plugin
 from .table import table
 
@@ -21,8 +23,17 @@ from .table import table
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     add_format_option(parser)
+    add_plugin_options(parser)
     parser.set_defaults(action=_list)
     actions = parser.add_subparsers(metavar="ACTION", help="(default: list the plugins)")
+    show = actions.add_parser(
+        "show", help="show a type", description="Show a type of a plugin: its keys and its schema."
+    )
+    show.add_argument("type", metavar="TYPE", help="type such as rest or exposes.rest, or a plugin with settings")
+    show.add_argument(
+        "--format", choices=("text", "json"), default=argparse.SUPPRESS, help="output format (default: text)"
+    )
+    show.set_defaults(action=_show)
     new = actions.add_parser("new", help="create a plugin", description="Create the package of a new plugin.")
     new.add_argument(
         "name", metavar="NAME", help="name of the plugin and its type; the distribution is named adapter-host-NAME"
@@ -37,7 +48,7 @@ WRAPPERS: Final = ("consumer_wrapper", "operation_wrapper")
 
 
 def run(options: argparse.Namespace) -> int:
-    """List the plugins, or create a new one."""
+    """List the plugins, show a type, or create a new plugin."""
     action: Callable[[argparse.Namespace], int] = options.action
     return action(options)
 
@@ -51,20 +62,34 @@ def _create(options: argparse.Namespace) -> int:
     return 0
 
 
+def _show(options: argparse.Namespace) -> int:
+    plugins = build_plugins(options)
+    plugins.load_all()
+    described = describe_type(*find_type(options.type, plugins), plugins)
+    print(
+        to_json(described, indent=True)
+        if options.format == "json"
+        else escape("\n".join(type_lines(described)), keep="\n")
+    )
+    return 0
+
+
 def _list(options: argparse.Namespace) -> int:
     """List the plugins; return 1 if one failed."""
-    plugins = Plugins.installed()
+    plugins = build_plugins(options)
+    plugins.load_all()
+    registered = sorted(plugins.registered, key=lambda info: info.name)
     if options.format == "json":
         listing = {
             "api": API_VERSION,
-            "plugins": [asdict(info) for info in plugins.registered],
+            "plugins": [_listing(info) for info in registered],
             "order": {hook: plugins.hook_order(hook) for hook in WRAPPERS},
             "failed": [str(error) for error in plugins.failed],
             "disabled": plugins.disabled,
         }
         print(to_json(listing, indent=True))
     else:
-        print(table(("plugin", "distribution", "version", "types", "hooks"), map(_row, plugins.registered)))
+        print(table(("plugin", "distribution", "version", "types", "hooks"), map(_row, registered)))
         for hook in WRAPPERS:
             if len(order := plugins.hook_order(hook)) > 1:
                 print(f"{hook}, outermost first: {escape(', '.join(order))}")
@@ -75,10 +100,16 @@ def _list(options: argparse.Namespace) -> int:
     return 1 if plugins.failed else 0
 
 
+def _listing(info: PluginInfo) -> dict[str, Any]:
+    settings = info.settings and f"{info.settings.__module__}.{info.settings.__qualname__}"
+    return {**asdict(replace(info, settings=None)), "settings": settings}
+
+
 def _row(info: PluginInfo) -> tuple[str, ...]:
     types = [f"exposes {name}" for name in info.exposers] + [f"consumes {name}" for name in info.consumers]
     types += [f"binds {scheme}" for scheme in info.bind_sources]
     types += [f"step {name}" for name in info.step_types]
+    types += [f"command {name}" for name in info.commands]
     return (
         info.name,
         info.distribution or "-",

@@ -20,6 +20,9 @@ KINDS: Final = {
 }
 """The kinds of plugins, with the description of their distribution."""
 
+_DECLARED: Final = {"exposer": "exposes", "consumer": "consumes", "binds": "binds"}
+"""The kinds of types by kinds of plugins; others have hooks only."""
+
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _SUFFIX: Final = ".tmpl"
 
@@ -56,6 +59,7 @@ def _template_values(name: str, kind: str) -> Mapping[str, str]:
         "description": KINDS[kind],
         "core": _compatible_versions(metadata.version("adapter-host-core")),
         "api": API_VERSION,
+        "declaration": f'"{_DECLARED[kind]}.{name}"' if kind in _DECLARED else "hooks",
     }
 
 

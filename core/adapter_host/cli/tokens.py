@@ -14,8 +14,9 @@ from adapter_host.compiler.plan import Plan
 from adapter_host.document.messages import count_noun
 from adapter_host.errors import Problem
 from adapter_host.json_nesting import encode_json
-from adapter_host.plugin.exposer import CatalogEntry
+from adapter_host.plugin.exposer import CatalogEntry, Exposer
 
+from .exposer_views import catalog_of, safe_catalog
 from .table import table
 
 MOST: Final = 20_000
@@ -62,13 +63,15 @@ class ToolCost:
         return sorted(self.parts.items(), key=lambda part: -part[1])[:_LISTED_PARTS]
 
 
-def tool_costs(plans: Iterable[Plan], count: Count) -> list[ToolCost]:
+def tool_costs(
+    plans: Iterable[Plan], count: Count, catalog: Callable[[Exposer[Any]], Iterable[CatalogEntry] | None] = catalog_of
+) -> list[ToolCost]:
     """Return the cost of each tool, the most expensive first."""
     costs = [
         _cost(exposer_plan.exposer.config.namespace, entry, count)
         for plan in plans
         for exposer_plan in plan.exposers
-        for entry in exposer_plan.exposer.catalog()
+        for entry in catalog(exposer_plan.exposer) or ()
         if "inputSchema" in entry.details
     ]
     return sorted(costs, key=lambda cost: (-cost.tokens, cost.tool))
@@ -119,7 +122,7 @@ def expensive_exposers(plans: Iterable[Plan]) -> Iterator[Problem]:
     """Yield a warning for each exposer whose tools cost a model more than `MOST` tokens, by their characters."""
     for plan in plans:
         costs: dict[str, list[int]] = {}
-        for cost in tool_costs([plan], estimate):
+        for cost in tool_costs([plan], estimate, safe_catalog):
             costs.setdefault(cost.exposer, []).append(cost.tokens)
         for exposer, tokens in costs.items():
             if (total := sum(tokens)) > MOST:

@@ -18,6 +18,7 @@ from adapter_host.settings import Settings
 
 from .escapes import escape, to_json
 from .options import add_format_option, add_openapi_options, add_port_options, base_uri_pair, check_namespaces
+from .plugin_options import add_plugin_options, build_plugins, setting_values
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add_openapi_options(parser)
     add_port_options(parser)
+    add_plugin_options(parser)
 
 
 @dataclass(slots=True)
@@ -80,7 +82,7 @@ class Report:
 
 def run(options: argparse.Namespace) -> int:
     """Validate; return 1 if a document has problems."""
-    plugins = Plugins.installed()
+    plugins = build_plugins(options)
     settings = Settings(
         only=tuple(options.only),
         overlays=tuple(options.overlay),
@@ -88,6 +90,7 @@ def run(options: argparse.Namespace) -> int:
         base_uris=dict(options.base_uri),
         ports=dict(options.port),
         address=options.address,
+        plugins=setting_values(options),
     )
     report = Report()
     for documents in _separate(options.paths) if options.separately else [options.paths]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,7 +16,7 @@ from adapter_host.capability.loaded import LoadedCapability
 from adapter_host.capability.model import Model, walk
 from adapter_host.capability.spec import ConsumerConfig, ExposerConfig, ForwardSpec, OperationSpec, find_operations
 from adapter_host.document.source import Loc
-from adapter_host.errors import PluginError, ProblemsError
+from adapter_host.errors import ProblemsError
 from adapter_host.operation.callers import CallSite
 from adapter_host.operation.limiter import CallLimiter
 from adapter_host.operation.operation import ConsumedOperation, Operations
@@ -24,6 +24,8 @@ from adapter_host.plugin.consumer import Consumer
 from adapter_host.plugin.context import NOT_DISCOVERED, BuildContext
 from adapter_host.plugin.exposer import Exposer, HttpExposer
 from adapter_host.plugin.manager import Plugins
+from adapter_host.plugin.origins import MisuseError
+from adapter_host.plugin.registry import describe
 from adapter_host.plugin.step_type import StepType
 from adapter_host.settings import Settings
 
@@ -115,9 +117,11 @@ class _CapabilityCompiler:
                 context = self._context(config.namespace)
                 writers = self._plugins.call_hook("upstream_headers", config=config, context=context)
                 context = replace(context, header_writers=tuple(writers))
-                consumer = _construct(adapter, _label(config), config, context)
-                operations = tuple(consumer.operations())
-                forwarding = consumer.forwarding() if config.namespace in self._forwarded_namespaces else None
+                consumer = self._construct(adapter, _label(config), config, context)
+                with self._plugins.named(adapter, "operations"):
+                    operations = _checked_operations(consumer.operations())
+                with self._plugins.named(adapter, "forwarding"):
+                    forwarding = consumer.forwarding() if config.namespace in self._forwarded_namespaces else None
                 wrapped = self._wrap_operations(
                     operations if forwarding is None else (*operations, forwarding), config, context
                 )
@@ -144,11 +148,15 @@ class _CapabilityCompiler:
     def _step_type(self, type_name: str) -> StepType[Any]:
         """Return the implementation of a step type, constructed on first use."""
         if type_name not in self._step_types:
-            step_type = _construct(
+            step_type = self._construct(
                 self._plugins.step_types[type_name], f"steps of type '{type_name}'", self._context("")
             )
             self._step_types[type_name] = step_type
         return self._step_types[type_name]
+
+    def _construct(self, adapter: type[AdapterT], label: str, *args: Any) -> AdapterT:
+        with self._plugins.named(adapter, f"cannot build {label}"):
+            return adapter(*args)
 
     def _operation_compiler(
         self, functions: Functions, wrap_step: WrapStep, response_policy: ResponsePolicy | None = None
@@ -208,7 +216,7 @@ class _CapabilityCompiler:
             elif section.error is not None and (name := spec.known_as):
                 self._refuse((name, f"{config.namespace}.{name}"), f"is left out: {section.error.message}")
         with self._section() as section:
-            exposer = _construct(adapter, _label(config), config, Operations(operations), context)
+            exposer = self._construct(adapter, _label(config), config, Operations(operations), context)
         if section.skipped:
             return None
         middlewares = self._middlewares(exposer, context)
@@ -226,13 +234,14 @@ def _label(config: ConsumerConfig | ExposerConfig) -> str:
     return f"'{config.namespace}' ({config.type})"
 
 
-def _construct(adapter: Callable[..., AdapterT], label: str, *args: Any) -> AdapterT:
-    try:
-        # Any exception of a constructor of a plugin is reported as the plugin's failure.
-        return adapter(*args)
-    except Exception as error:
-        message = f"{label}: {type(error).__name__}: {error}"
-        raise PluginError(f"{getattr(adapter, '__module__', adapter)}: cannot build {message}") from error
+def _checked_operations(operations: Any) -> tuple[ConsumedOperation, ...]:
+    """Return the operations of a consumer; raise `MisuseError` if they are something else."""
+    if not isinstance(operations, Sequence):
+        raise MisuseError(f"it returned {describe(operations)}; return a sequence of ConsumedOperation")
+    for operation in operations:
+        if not isinstance(operation, ConsumedOperation):
+            raise MisuseError(f"it returned {describe(operation)} among its operations; subclass ConsumedOperation")
+    return tuple(operations)
 
 
 def _operations_of(config: ExposerConfig) -> list[tuple[OperationSpec, Caller]]:

@@ -59,7 +59,7 @@ def warn_ineffective_extensions(loaded: LoadedCapability, plugins: Plugins) -> N
             if suggestion := closest_match(key, _KNOWN):
                 message = f"unknown key '{key}' is ignored; did you mean {suggestion!r}?"
                 loaded.problem(message, loc, code="unknown-key", warning=True, key=True)
-        elif known.plugin and known.plugin not in {info.name for info in plugins.registered}:
+        elif known.plugin and known.plugin not in plugins.names:
             message = f"'{key}' has no effect: {_missing(known, plugins)}"
             loaded.problem(message, loc, code="missing-plugin", warning=True, key=True)
         elif key not in _REPORTED:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from adapter_host.binds.binds import BindSource, BindVariable, CachedSource, wrap_source_errors
 from adapter_host.capability.model import Model
 from adapter_host.capability.spec import AggregateSpec, Bind, Capability, ConsumerConfig, ExposerConfig, Info
-from adapter_host.capability.step_specs import BUILTIN_STEPS, StepModels
+from adapter_host.capability.step_specs import BUILTIN_STEPS, StepModels, StepSpec
 from adapter_host.capability.validation_errors import located_problems
 from adapter_host.document.dialects import is_import, version_key
 from adapter_host.document.imports import SECTIONS, is_fragment
@@ -47,16 +47,19 @@ class Parser:
         self._source = source
         self._plugins = plugins
         self._problems = problems
-        models = {type_name: step_type.config_class for type_name, step_type in plugins.step_types.items()}
-        models_by_type = {**BUILTIN_STEPS, **models}
+        known_steps = dict.fromkeys((*BUILTIN_STEPS, *plugins.step_types))
         self._steps = StepModels(
-            models, lambda type_name: self._unknown_type_message("steps", type_name, models_by_type)
+            self._step_model, lambda type_name: self._unknown_type_message("steps", type_name, known_steps)
         )
         self.base: Loc = () if is_fragment(source.data) else ("capability",)
         self.skipped: list[Mapping[str, Any]] = []
         self._skip_invalid = False
         self._left_out: list[Loc] = []
         self._binds = list(self._parse_binds())
+
+    def _step_model(self, type_name: str) -> type[StepSpec] | None:
+        step_type = self._plugins.step_types.get(type_name)
+        return None if step_type is None else step_type.config_class
 
     def parse(self, version: str, *, skip_invalid: bool = False) -> Capability | None:
         """Return the capability; with `skip_invalid` without the smallest parts of adapters that contain errors.
@@ -144,10 +147,10 @@ class Parser:
         if not separator:
             raise BindError("'location' of a bind must be a URL, such as file://./secrets.yaml")
         known = self._plugins.bind_sources
-        if scheme.lower() not in known:
+        if (source := known.get(scheme.lower())) is None:
             hints = [f"known: {', '.join(sorted(known))}", *map(str, self._plugins.failed)]
             raise BindError(f"unknown bind scheme '{scheme}://'{did_you_mean(scheme, known)} ({'; '.join(hints)})")
-        return known[scheme.lower()]
+        return source
 
     def _parse_aggregates(self) -> list[AggregateSpec]:
         loc: Loc = (*self.base, "aggregates")
@@ -187,10 +190,10 @@ class Parser:
         type_name = entry.get("type")
         if not isinstance(type_name, str):
             self._problem(loc, f"'type' is missing (known: {self._names_of(registry)})", code="missing-key")
-        elif type_name not in registry:
+        elif (adapter := registry.get(type_name)) is None:
             self._problem((*loc, "type"), self._unknown_type_message(section, type_name, registry), code="unknown-type")
         else:
-            config_class = registry[type_name].config_class
+            config_class = adapter.config_class
             if "tunnel" in entry and "tunnel" not in config_class.model_fields:
                 self._problem((*loc, "tunnel"), _tunnel_message(entry["tunnel"]), code="unsupported", key=True)
             return self._parse_model(config_class, entry, loc)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from adapter_host.capability.spec import OperationSpec
 from adapter_host.capability.step_specs import StepSpec
+from adapter_host.document.messages import join_words
+from adapter_host.errors import PluginError
 from adapter_host.operation.limiter import CallLimiter, limit_calls
-from adapter_host.operation.operation import Arguments, ConsumedOperation, Operation
+from adapter_host.operation.operation import Arguments, Call, ConsumedOperation, Operation
 from adapter_host.operation.result import Result
 from adapter_host.plugin.consumer import ConsumedCall
 from adapter_host.plugin.context import BuildContext
@@ -29,9 +31,26 @@ def apply_wrappers(
     With `convert`, texts in arguments are converted where text is not allowed.
     """
     call = check_results(operation)
-    for wrap in reversed(plugins.call_hook("operation_wrapper", operation=operation, context=context)):
+    wrappers = plugins.call_hook("operation_wrapper", operation=operation, context=context)
+    for wrap in reversed(wrappers):
         call = wrap(call)
+    if wrappers:
+        call = _check_type(call, operation, plugins.hook_order("operation_wrapper"))
     return replace(operation, call=limit_calls(call, compile_validator(operation.inputs, convert=convert), limiter))
+
+
+def _check_type(call: Call, operation: Operation, wrapped_by: Sequence[str]) -> Call:
+    """Return a call that raises `PluginError` if a wrapper returned something else than a `Result`."""
+
+    async def checked(arguments: Arguments) -> Result:
+        result: Any = await call(arguments)
+        if not isinstance(result, Result):
+            names = join_words([f"'{name}'" for name in wrapped_by], "or")
+            given = type(result).__name__
+            raise PluginError(f"operation_wrapper of plugin {names}: '{operation.name}' returned {given}, not a Result")
+        return result
+
+    return checked
 
 
 def compile_step_wrapper(plugins: Plugins, context: BuildContext) -> WrapStep:

@@ -146,7 +146,9 @@ class Host:
         self.require_secrets()
         self._running, self._draining, self._listens = True, False, listen
         try:
+            await self.plugins.call_async_hook("host_starting", host=self)
             await self._serve(self._generation, self._plan_endpoints(self._generation, self.settings), None)
+            await self.plugins.call_async_hook("host_started", host=self)
         except BaseException as error:
             add_notes(error, await self._stop_all())
             raise
@@ -256,6 +258,7 @@ class Host:
         for task in self._draining_generations:
             task.cancel()
         await asyncio.gather(*self._draining_generations, return_exceptions=True)
+        errors += await self.plugins.call_stop_hook(self) if self._running else []
         self._running = False
         return errors
 

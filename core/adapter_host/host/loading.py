@@ -84,6 +84,7 @@ def load_documents(
     """Compile all documents; with `strict`, validate them against the official schema too."""
     shared_state = {} if shared_state is None else shared_state
     loading = Loading()
+    loading.problems.extend(plugins.settings_problems(settings.plugins))
     for source, warnings in _sources(documents, settings, loading):
         try:
             loaded = load_document(source, plugins, settings, strict=strict, problems=warnings)

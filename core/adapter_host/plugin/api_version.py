@@ -33,7 +33,7 @@ def version_mismatch(plugin: object, distribution: str | None) -> str | None:
     return f"it requires plugin API {required}, but {_installed_core()} has {API_VERSION} ({hint})"
 
 
-def import_hint(error: Exception, distribution: str | None) -> str:
+def import_hint(error: BaseException, distribution: str | None) -> str:
     """Return what to install after a failed import from the core; an empty string for other errors."""
     is_core_import = isinstance(error, ImportError) and (error.name or "").partition(".")[0] == "adapter_host"
     return (

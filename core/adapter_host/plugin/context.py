@@ -28,6 +28,7 @@ from adapter_host.settings import Settings
 from .access import AccessCheck
 from .files import Location, parse_location
 from .listening import ListeningSocket, SocketDeclaration
+from .plugin_settings import plugin_settings
 from .snapshots import Snapshot, SnapshotError, digest_of, snapshot_path, summarize_changes
 
 ModelT = TypeVar("ModelT", bound=Model)
@@ -218,6 +219,10 @@ class BuildContext:
             except (KeyError, IndexError, TypeError):
                 return None
         return None if value is None else self._parse(value, loc, parsed_as)
+
+    def plugin_settings(self, plugin: str, model: type[ModelT]) -> ModelT:
+        """Return the settings of a plugin, parsed by the model that it registers; raise `ProblemsError`."""
+        return plugin_settings(self.settings, plugin, model)
 
     def _parse(self, value: Any, loc: Loc, parsed_as: type[ModelT]) -> ModelT | None:
         loaded = self.loaded

@@ -1,19 +1,21 @@
-"""The hooks of plugins. All are called at load or build, none per request."""
+"""The hooks of plugins. They are called at load, at build, and when a host starts and stops; none per request."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
 
 from adapter_host.binds.binds import BindSource
 from adapter_host.capability.loaded import LoadedCapability
+from adapter_host.capability.model import Model
 from adapter_host.capability.spec import ConsumerConfig, OperationSpec
 from adapter_host.capability.step_specs import StepSpec
 from adapter_host.errors import Problem
 from adapter_host.operation.operation import Call, ConsumedOperation, HeaderWriter, Operation
 
+from .command import Command
 from .consumer import ConsumedCall, Consumer
 from .context import BuildContext
 from .exposer import Exposer, HttpExposer
@@ -53,6 +55,18 @@ class RegisterStepType(Protocol):
     def __call__(self, type_name: str, step_type: type[StepType[Any]]) -> None: ...
 
 
+class RegisterCommand(Protocol):
+    """Registers a command of the command line."""
+
+    def __call__(self, name: str, command: Command) -> None: ...
+
+
+class RegisterSettings(Protocol):
+    """Registers the model of a plugin's settings, of which each plugin has at most one."""
+
+    def __call__(self, model: type[Model]) -> None: ...
+
+
 @hookspec
 def register_exposers(register: RegisterExposer) -> None:
     """Register exposer classes, one for each ``exposes`` type of the plugin."""
@@ -71,6 +85,16 @@ def register_bind_sources(register: RegisterBindSource) -> None:
 @hookspec
 def register_step_types(register: RegisterStepType) -> None:
     """Register classes for step types; ``call`` and ``lookup`` are built in."""
+
+
+@hookspec
+def register_commands(register: RegisterCommand) -> None:
+    """Register commands, which ``adapter-host NAME`` runs."""
+
+
+@hookspec
+def register_settings(register: RegisterSettings) -> None:
+    """Register the model of the plugin's settings; ``BuildContext.plugin_settings`` reads them."""
 
 
 @hookspec
@@ -103,3 +127,18 @@ def upstream_headers(config: ConsumerConfig, context: BuildContext) -> HeaderWri
 @hookspec
 def http_middlewares(exposer: HttpExposer[Any], context: BuildContext) -> Iterable[Middleware] | None:
     """Return aiohttp middlewares to run after the access check; called once per HTTP exposer, at build."""
+
+
+@hookspec
+def host_starting(host: Any) -> Awaitable[None] | None:
+    """Open what calls need, before anything of the host is started; may be asynchronous."""
+
+
+@hookspec
+def host_started(host: Any) -> Awaitable[None] | None:
+    """Act on a host that serves: its exposers have URLs, and calls may be in flight; may be asynchronous."""
+
+
+@hookspec
+def host_stopped(host: Any) -> Awaitable[None] | None:
+    """Close what was opened, after everything else is stopped, also if the start failed; may be asynchronous."""

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from importlib import metadata
-from traceback import walk_tb
+from inspect import isawaitable
+from pathlib import Path
+from threading import RLock
 from typing import Any, Final
 
 import pluggy
 
-from adapter_host.binds.binds import BindSource, EnvironmentSource
-from adapter_host.binds.files import FileSource
-from adapter_host.capability.step_specs import BUILTIN_STEPS
-from adapter_host.errors import PluginError
+from adapter_host.binds.binds import BindSource
+from adapter_host.capability.model import Model
+from adapter_host.errors import PluginError, Problem, ProblemsError
 from adapter_host.plugin import hookspecs
 
-from .api_version import import_hint, version_mismatch
+from .api_version import version_mismatch
+from .command import Command
 from .consumer import Consumer
+from .discovery import InstalledPlugin, Surface, find_installed
 from .exposer import Exposer
+from .hook_results import check_result
+from .origins import Origin, position_in
+from .plugin_settings import settings_problems
+from .registration import check_marked, check_registration, collect
+from .registry import KINDS, Registry
+from .single_file import import_file
 from .step_type import StepType
-
-GROUP: Final = "adapter_host"
-"""The entry point group of plugins."""
 
 DISABLE: Final = "ADAPTER_HOST_DISABLE_PLUGINS"
 """The environment variable with the names of disabled plugins, separated by commas."""
@@ -31,7 +37,7 @@ DISABLE: Final = "ADAPTER_HOST_DISABLE_PLUGINS"
 
 @dataclass(frozen=True, slots=True)
 class PluginInfo:
-    """A registered plugin, its types and its hooks."""
+    """A registered plugin, its types and its hooks; `settings` is the model of its settings."""
 
     name: str
     distribution: str | None
@@ -41,134 +47,207 @@ class PluginInfo:
     bind_sources: tuple[str, ...]
     hooks: tuple[str, ...]
     step_types: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+    settings: type[Model] | None = None
 
 
 class Plugins:
-    """The plugins of one host; there is no global state, so hosts in one process may have different plugins."""
+    """The plugins of one host; there is no global state, so hosts in one process may have different plugins.
+
+    `exposers`, `consumers`, `bind_sources`, `step_types` and `commands` are the registered classes by type. A plugin
+    whose distribution declares its types is imported when one of them is read, and is in `registered` from then on.
+    """
 
     def __init__(self, plugins: Mapping[str, object] | None = None) -> None:
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
-        self.exposers: dict[str, type[Exposer[Any]]] = {}
-        self.consumers: dict[str, type[Consumer[Any]]] = {}
-        self.bind_sources: dict[str, type[BindSource]] = {"environment": EnvironmentSource, "file": FileSource}
-        self.step_types: dict[str, type[StepType[Any]]] = {}
+        # Builds in other threads may use a type for the first time, too.
+        self._lock = RLock()
+        self.exposers: Registry[type[Exposer[Any]]] = Registry(self._load)
+        self.consumers: Registry[type[Consumer[Any]]] = Registry(self._load)
+        self.bind_sources: Registry[type[BindSource]] = Registry(self._load, KINDS["binds"].builtin)
+        self.step_types: Registry[type[StepType[Any]]] = Registry(self._load)
+        self.commands: Registry[Command] = Registry(self._load)
         self.registered: list[PluginInfo] = []
         self.failed: list[PluginError] = []
         self.disabled: list[str] = []
+        self.installed_names: tuple[str, ...] = ()
+        self._waiting: dict[str, InstalledPlugin] = {}
+        self._origins: dict[str, Origin] = {}
+        self._owners: dict[type, Origin] = {}
         for name, plugin in (plugins or {}).items():
             self.register(name, plugin)
 
+    @property
+    def _registries(self) -> Mapping[str, Registry[Any]]:
+        registries = (self.exposers, self.consumers, self.bind_sources, self.step_types, self.commands)
+        return dict(zip(KINDS, registries, strict=True))
+
     @classmethod
-    def installed(cls, disabled: Iterable[str] | None = None) -> Plugins:
-        """Load all installed plugins that are not disabled; failures are collected in `failed`."""
+    def installed(cls, disabled: Iterable[str] | None = None, *, allowed: Iterable[str] | None = None) -> Plugins:
+        """Find all installed plugins that are not disabled; failures are collected in `failed`.
+
+        With `allowed`, all others are disabled. Plugins that declare their types are imported on first use.
+        """
         plugins = cls()
         names = os.environ.get(DISABLE, "").split(",") if disabled is None else disabled
         disabled_names = {name.strip() for name in names if name.strip()}
-        for entry in sorted(metadata.entry_points(group=GROUP), key=lambda entry: entry.name):
-            if entry.name in disabled_names:
-                plugins.disabled.append(entry.name)
-            else:
-                plugins._load(entry)
+        allowed_names = None if allowed is None else set(allowed)
+        found, failed = find_installed()
+        plugins.failed += failed
+        plugins.installed_names = tuple(plugin.origin.name for plugin in found)
+        for plugin in found:
+            name = plugin.origin.name
+            if name in disabled_names or (allowed_names is not None and name not in allowed_names):
+                plugins.disabled.append(name)
+            elif not plugin.is_lazy or not plugins._declare(plugin):
+                plugins._import(plugin)
         return plugins
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all plugins, also of those that are not imported yet."""
+        return tuple(dict.fromkeys((*self._origins, *self._waiting)))
+
+    def load_all(self) -> None:
+        """Import the plugins that are not imported yet; failures are collected in `failed`."""
+        for name in tuple(self._waiting):
+            self._load(name)
+
+    def load(self, name: str) -> PluginInfo | None:
+        """Import a plugin by its name, if that has not been done; return None if there is none, or it failed."""
+        self._load(name)
+        return next((info for info in self.registered if info.name == name), None)
+
+    def _declare(self, plugin: InstalledPlugin) -> bool:
+        """Add the declared types of a plugin; return False if it has to be imported to report what is wrong."""
+        name, types = plugin.origin.name, plugin.declared.types if plugin.declared else frozenset()
+        if name in self.names or any(self._registries[kind].holder(type_name, name) for kind, type_name in types):
+            return False
+        for kind, type_name in types:
+            self._registries[kind].declare(type_name, name)
+        self._waiting[name] = plugin
+        return True
+
+    def _load(self, name: str) -> None:
+        with self._lock:
+            if (plugin := self._waiting.get(name)) is not None:
+                self._import(plugin)
+                del self._waiting[name]
+                for registry in self._registries.values():
+                    registry.forget(name)
+
+    def _import(self, plugin: InstalledPlugin) -> None:
+        origin = plugin.origin
+        try:
+            with origin.named():
+                loaded = plugin.entry.load()
+            self._register(origin, loaded, plugin.declared)
+        except PluginError as error:
+            self.failed.append(error)
+        except ProblemsError as error:
+            self.failed.append(origin.error(error))
 
     def call_hook(self, hook: str, **args: Any) -> list[Any]:
         """Call a hook and return the results in the order of the plugins; raise `PluginError`."""
-        caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
-        try:
-            # Any exception in a hook is reported as a failure of its plugin.
-            results: list[Any] = caller(**args)
-        except Exception as error:
-            codes = {frame.f_code for frame, _ in walk_tb(error.__traceback__)}
-            failing = [
-                implementation
-                for implementation in caller.get_hookimpls()
-                if getattr(implementation.function, "__code__", None) in codes
-            ]
-            failing_names = [implementation.plugin_name for implementation in failing]
-            info = next((info for info in self.registered if info.name in failing_names), None)
-            if info is None:
-                raise
-            raise _plugin_error(info.name, info.distribution, info.version, error) from error
-        return results
+        results = [self._call(hook, implementation, args) for implementation in self._implementations(hook)]
+        return [result for result in results if result is not None]
+
+    async def call_async_hook(self, hook: str, **args: Any) -> None:
+        """Call a hook whose implementations may be asynchronous, one after another; raise `PluginError`."""
+        for implementation in self._implementations(hook):
+            with self._named(hook, implementation):
+                result = implementation.function(*(args[name] for name in implementation.argnames))
+                if isawaitable(result):
+                    await result
+
+    async def call_stop_hook(self, host: Any) -> list[BaseException]:
+        """Call `host_stopped` of all plugins, the first last, and return the errors."""
+        errors: list[BaseException] = []
+        for implementation in reversed(self._implementations("host_stopped")):
+            try:
+                with self._named("host_stopped", implementation):
+                    result = implementation.function(*(host for _ in implementation.argnames))
+                    if isawaitable(result):
+                        await result
+            except PluginError as error:
+                errors.append(error)
+        return errors
 
     def hook_order(self, hook: str) -> tuple[str, ...]:
         """Return the names of the plugins that implement a hook, in order: the first wrapper is the outermost."""
-        caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
-        return tuple(implementation.plugin_name for implementation in reversed(caller.get_hookimpls()))
+        return tuple(implementation.plugin_name for implementation in self._implementations(hook))
 
-    def _load(self, entry: metadata.EntryPoint) -> None:
-        distribution = entry.dist.name if entry.dist else None
-        version = entry.dist.version if entry.dist else None
-        try:
-            # Any exception at import is a failure of the plugin, not of the host.
-            plugin = entry.load()
-            self.register(entry.name, plugin, distribution=distribution, version=version)
-        except PluginError as error:
-            self.failed.append(error)
-        except Exception as error:
-            self.failed.append(_plugin_error(entry.name, distribution, version, error))
+    def named(self, adapter: type, place: str = "") -> AbstractContextManager[None]:
+        """Return a context that reports exceptions as errors of the plugin that registered a class."""
+        origin = self._owners.get(adapter)
+        return nullcontext() if origin is None else origin.named(place, position_in(adapter))
+
+    def _implementations(self, hook: str) -> list[pluggy.HookImpl]:
+        caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
+        return caller.get_hookimpls()[::-1]
+
+    def _named(self, hook: str, implementation: pluggy.HookImpl) -> AbstractContextManager[None]:
+        return self._origins[implementation.plugin_name].named(hook, position_in(implementation.function))
+
+    def _call(self, hook: str, implementation: pluggy.HookImpl, args: Mapping[str, Any]) -> Any:
+        def named() -> AbstractContextManager[None]:
+            return self._named(hook, implementation)
+
+        with named():
+            result = implementation.function(*(args[name] for name in implementation.argnames))
+            return check_result(hook, result, named)
 
     def register(
         self, name: str, plugin: object, *, distribution: str | None = None, version: str | None = None
     ) -> None:
         """Register a plugin atomically; raise `PluginError` and register nothing of it on failure."""
-        exposers, consumers = dict(self.exposers), dict(self.consumers)
-        bind_sources, step_types = dict(self.bind_sources), dict(self.step_types)
-        if reason := version_mismatch(plugin, distribution):
-            raise PluginError(f"plugin '{name}'{_describe_distribution(distribution, version)}: {reason}")
+        package = getattr(plugin, "__name__", "") or type(plugin).__module__
+        declared = (distribution, version or "") if distribution else None
+        with self._lock:
+            self._register(Origin(name, package.partition(".")[0], declared=declared), plugin, None)
+
+    def register_file(self, path: Path) -> None:
+        """Register a single file as a plugin, named like the file; raise `PluginError`."""
+        origin, module = import_file(path)
+        with self._lock:
+            self._register(origin, module, None)
+
+    def settings_problems(self, values: Mapping[str, Mapping[str, Any]]) -> list[Problem]:
+        """Import the plugins that have settings, and return the problems of these; a disabled plugin has none."""
+        models = {name: info.settings for name in values if (info := self.load(name)) is not None}
+        return settings_problems(values, (*self.names, *self.installed_names), models)
+
+    def _register(self, origin: Origin, plugin: object, declared: Surface | None) -> None:
+        name = origin.name
+        if reason := version_mismatch(plugin, origin.distribution):
+            raise origin.error(reason)
         if self._manager.has_plugin(name):
-            raise _plugin_error(
-                name, distribution, version, ValueError("a plugin with this name is already registered")
-            )
+            raise origin.error("a plugin with this name is already registered; choose another name")
         try:
-            # Any exception in its hooks is reported as a failure of the plugin.
-            self._manager.register(plugin, name=name)
-            self._manager.check_pending()
-            self._call_register_hook(plugin, "register_exposers", _registrar(exposers, "exposes type"))
-            self._call_register_hook(plugin, "register_consumers", _registrar(consumers, "consumes type"))
-            self._call_register_hook(plugin, "register_bind_sources", _registrar(bind_sources, "bind scheme"))
-            self._call_register_hook(plugin, "register_step_types", _registrar(step_types, "step type", BUILTIN_STEPS))
-        except Exception as error:
+            with origin.named():
+                self._manager.register(plugin, name=name)
+                self._manager.check_pending()
+                check_marked(plugin, vars(self._manager.hook))
+            hooks = {caller.name: self._own(caller, plugin) for caller in self._manager.get_hookcallers(plugin) or ()}
+            added, settings = collect(origin, hooks, self._registries)
+            check_registration(origin, plugin, declared, added, hooks)
+        except PluginError:
             if self._manager.get_plugin(name) is plugin:
                 self._manager.unregister(plugin)
-            raise _plugin_error(name, distribution, version, error) from error
-        callers = self._manager.get_hookcallers(plugin) or []
-        info = PluginInfo(
-            name=name,
-            distribution=distribution,
-            version=version,
-            exposers=tuple(type_name for type_name in exposers if type_name not in self.exposers),
-            consumers=tuple(type_name for type_name in consumers if type_name not in self.consumers),
-            bind_sources=tuple(scheme for scheme in bind_sources if scheme not in self.bind_sources),
-            hooks=tuple(sorted(caller.name for caller in callers)),
-            step_types=tuple(type_name for type_name in step_types if type_name not in self.step_types),
-        )
-        self.registered.append(info)
-        self.exposers, self.consumers = exposers, consumers
-        self.bind_sources, self.step_types = bind_sources, step_types
+            raise
+        for kind, classes in added.items():
+            self._registries[kind].add(classes)
+            self._owners |= {registered: origin for registered in classes.values() if isinstance(registered, type)}
+        self._origins[name] = origin
+        types = {kind: tuple(classes) for kind, classes in added.items()}
+        self.registered.append(
+            PluginInfo(
+                name, origin.distribution, origin.version, types["exposes"], types["consumes"], types["binds"],
+                tuple(sorted(hooks)), types["steps"], types["commands"], settings,
+            )
+        )  # fmt: skip
 
-    def _call_register_hook(self, plugin: object, hook: str, register: Callable[..., None]) -> None:
-        for implementation in getattr(self._manager.hook, hook).get_hookimpls():
-            if implementation.plugin is plugin:
-                implementation.function(*[register for _ in implementation.argnames])
-
-
-def _registrar(registry: dict[str, Any], kind: str, reserved: Mapping[str, Any] = {}) -> Callable[..., None]:
-    def register(name: str, registered: Any) -> None:
-        if existing := registry.get(name) or reserved.get(name):
-            raise ValueError(f"{kind} '{name}' is already registered by {existing.__module__}.{existing.__qualname__}")
-        registry[name] = registered
-
-    return register
-
-
-def _plugin_error(name: str, distribution: str | None, version: str | None, error: Exception) -> PluginError:
-    reason = "; ".join(str(error).splitlines()) + import_hint(error, distribution)
-    return PluginError(
-        f"plugin '{name}'{_describe_distribution(distribution, version)}: {type(error).__name__}: {reason}"
-    )
-
-
-def _describe_distribution(distribution: str | None, version: str | None) -> str:
-    return f" ({distribution} {version})" if distribution else ""
+    @staticmethod
+    def _own(caller: pluggy.HookCaller, plugin: object) -> pluggy.HookImpl:
+        return next(implementation for implementation in caller.get_hookimpls() if implementation.plugin is plugin)

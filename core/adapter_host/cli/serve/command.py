@@ -21,6 +21,7 @@ from adapter_host.cli import GC_WHILE_SERVING, UsageError
 from adapter_host.cli.escapes import escape
 from adapter_host.cli.logging import Log
 from adapter_host.cli.options import build_settings, check_namespaces
+from adapter_host.cli.plugin_options import build_plugins
 from adapter_host.cli.tokens import expensive_exposers
 from adapter_host.document.messages import count_noun
 from adapter_host.errors import ProblemsError, StartError
@@ -81,6 +82,7 @@ def _run(paths: Sequence[str], options: argparse.Namespace, log: Log, hang_up: H
 def _build_host(paths: Sequence[str], options: argparse.Namespace) -> Host:
     return Host(
         *paths,
+        plugins=build_plugins(options),
         settings=build_settings(
             options,
             ports=dict(options.port),

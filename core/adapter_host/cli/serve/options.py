@@ -15,6 +15,7 @@ from adapter_host.cli.options import (
     public_url_pair,
     seconds,
 )
+from adapter_host.cli.plugin_options import add_plugin_options
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     _add_connection_options(parser.add_argument_group("connections of clients"))
     _add_life_cycle_options(parser.add_argument_group("reload and shutdown"))
     _add_output_options(parser.add_argument_group("output"))
+    add_plugin_options(parser)
 
 
 def _add_network_options(group: argparse._ArgumentGroup) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import orjson
 
 from adapter_host.cli.escapes import escape
+from adapter_host.cli.exposer_views import safe_catalog, safe_usage
 from adapter_host.cli.table import table
 from adapter_host.errors import StartError
 from adapter_host.host.status import ExposerStatus
@@ -73,14 +74,15 @@ def status_table(statuses: Sequence[ExposerStatus]) -> str:
 
 
 def _count(status: ExposerStatus) -> str:
-    return str(sum(1 for _ in status.exposer.catalog()))
+    entries = safe_catalog(status.exposer)
+    return "?" if entries is None else str(len(entries))
 
 
 def startup_message(statuses: Sequence[ExposerStatus], *, mock: bool) -> str:
     """Return the table of exposers, and an example for each type."""
     usage_by_type = {}
     for status in statuses:
-        if status.type not in usage_by_type and status.url and (usage := status.exposer.usage(status.url)):
+        if status.type not in usage_by_type and status.url and (usage := safe_usage(status.exposer, status.url)):
             usage_by_type[status.type] = usage
     paragraphs = [status_table(statuses), *usage_by_type.values()]
     if mock and any(status.authentication != "none" for status in statuses):

@@ -1,0 +1,87 @@
+"""Options of plugins: which are loaded, and their settings."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from adapter_host.cli import UsageError
+from adapter_host.document.messages import did_you_mean
+from adapter_host.plugin.manager import DISABLE, Plugins
+from adapter_host.plugin.plugin_settings import SettingValues
+
+from .host_config import HostConfig, read_config
+
+
+def add_plugin_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of plugins."""
+    group = parser.add_argument_group("plugins")
+    group.add_argument("--config", metavar="FILE", help="host configuration file: plugins and their settings")
+    group.add_argument(
+        "--plugin-file", action="append", default=[], metavar="FILE", help="load a plugin from a file (repeatable)"
+    )
+    group.add_argument(
+        "--plugin-setting", action="append", default=[], type=_setting, metavar="NAME.KEY=VALUE",
+        help="setting of a plugin, as text or JSON (repeatable)",
+    )  # fmt: skip
+    group.add_argument(
+        "--allow-plugin", action="append", default=[], metavar="NAME",
+        help="load no installed plugin but this one (repeatable; default: all)",
+    )  # fmt: skip
+    group.add_argument(
+        "--deny-plugin", action="append", default=[], metavar="NAME",
+        help="do not load this installed plugin (repeatable)",
+    )  # fmt: skip
+
+
+def _setting(text: str) -> tuple[str, tuple[str, ...], str]:
+    name, equals, value = text.partition("=")
+    plugin, *keys = name.split(".")
+    if not equals or not plugin or not keys or not all(keys):
+        raise argparse.ArgumentTypeError(f"'{text}' is not NAME.KEY=VALUE")
+    return plugin, tuple(keys), value
+
+
+def build_plugins(options: argparse.Namespace) -> Plugins:
+    """Return the installed plugins that the options allow, and those of files; raise `UsageError` or `PluginError`."""
+    config = read_config(options.config)[0] if options.config else HostConfig()
+    denied = {*config.deny_plugins, *options.deny_plugin}
+    allowed = {*(config.allow_plugins or ()), *options.allow_plugin}
+    is_limited = config.allow_plugins is not None or bool(options.allow_plugin)
+    environment = os.environ.get(DISABLE, "").split(",")
+    plugins = Plugins.installed({*environment, *denied}, allowed=allowed if is_limited else None)
+    known = (*plugins.installed_names, *plugins.disabled)
+    for option, names in (("--deny-plugin", denied), ("--allow-plugin", allowed)):
+        for name in sorted(names - {*known}):
+            hint = did_you_mean(name, known) or f" (installed: {', '.join(sorted(known)) or 'none'})"
+            raise UsageError(f"{option}: no plugin '{name}' is installed{hint}")
+    for file in (*config.plugin_files, *options.plugin_file):
+        if not Path(file).is_file():
+            raise UsageError(f"--plugin-file: '{file}' does not exist")
+        plugins.register_file(Path(file))
+    return plugins
+
+
+def setting_values(options: argparse.Namespace) -> Mapping[str, SettingValues]:
+    """Return the settings of plugins: those of options take precedence over those of the configuration file."""
+    values: dict[str, SettingValues] = {}
+    if options.config:
+        config, source = read_config(options.config)
+        values = {name: SettingValues(section, source) for name, section in config.plugins.items()}
+    for plugin, keys, text in options.plugin_setting:
+        given = values.get(plugin, SettingValues())
+        merged: dict[str, Any] = dict(given)
+        _set(merged, keys, text)
+        values[plugin] = SettingValues(merged, given.source, {*given.texts, keys[0]})
+    return values
+
+
+def _set(section: dict[str, Any], keys: Sequence[str], value: str) -> None:
+    for key in keys[:-1]:
+        inner = section.get(key)
+        section[key] = dict(inner) if isinstance(inner, dict) else {}
+        section = section[key]
+    section[keys[-1]] = value
