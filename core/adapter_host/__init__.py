@@ -19,14 +19,20 @@ if TYPE_CHECKING:
     from .capability.model import ListField as ListField
     from .capability.model import Model as Model
     from .capability.pattern_text import PatternText as PatternText
+    from .capability.spec import AggregateSpec as AggregateSpec
     from .capability.spec import Authentication as Authentication
+    from .capability.spec import Bind as Bind
     from .capability.spec import Capability as Capability
     from .capability.spec import ConsumerConfig as ConsumerConfig
     from .capability.spec import ExposerConfig as ExposerConfig
     from .capability.spec import ForwardSpec as ForwardSpec
+    from .capability.spec import FunctionInputSpec as FunctionInputSpec
+    from .capability.spec import FunctionSpec as FunctionSpec
     from .capability.spec import HttpExposerConfig as HttpExposerConfig
+    from .capability.spec import Info as Info
     from .capability.spec import InputSpec as InputSpec
     from .capability.spec import ListeningConfig as ListeningConfig
+    from .capability.spec import MappingSpec as MappingSpec
     from .capability.spec import OperationSpec as OperationSpec
     from .capability.spec import OutputSpec as OutputSpec
     from .capability.spec import Semantics as Semantics
@@ -36,6 +42,8 @@ if TYPE_CHECKING:
     from .client_session import ClientConnector as ClientConnector
     from .client_session import StaleConnectionError as StaleConnectionError
     from .client_session import open_client_session as open_client_session
+    from .compiler.plan import ExposerPlan as ExposerPlan
+    from .compiler.plan import Plan as Plan
     from .compiler.references import normalize_name as normalize_name
     from .connections import client_tls_context as client_tls_context
     from .connections import ended_cleanly as ended_cleanly
@@ -44,6 +52,7 @@ if TYPE_CHECKING:
     from .daemon_threads import DaemonThreads as DaemonThreads
     from .document.messages import count_noun as count_noun
     from .document.messages import did_you_mean as did_you_mean
+    from .document.source import Source as Source
     from .errors import AdapterHostError as AdapterHostError
     from .errors import ArgumentError as ArgumentError
     from .errors import BindError as BindError
@@ -73,6 +82,7 @@ if TYPE_CHECKING:
     from .host.embedding import attach as attach
     from .host.host import HOST as HOST
     from .host.host import Host as Host
+    from .host.reloads import Reloader as Reloader
     from .host.status import ExposerStatus as ExposerStatus
     from .hosts import is_loopback as is_loopback
     from .http_syntax import CONNECTION_HEADERS as CONNECTION_HEADERS
@@ -121,6 +131,7 @@ if TYPE_CHECKING:
     from .plugin.access import Refusal as Refusal
     from .plugin.access import Verdict as Verdict
     from .plugin.api_version import API_VERSION as API_VERSION
+    from .plugin.command import Command as Command
     from .plugin.consumer import ConsumedCall as ConsumedCall
     from .plugin.consumer import Consumer as Consumer
     from .plugin.consumer import PassThroughOperation as PassThroughOperation
@@ -134,8 +145,10 @@ if TYPE_CHECKING:
     from .plugin.files import guess_media_type as guess_media_type
     from .plugin.files import parse_location as parse_location
     from .plugin.hookspecs import RegisterBindSource as RegisterBindSource
+    from .plugin.hookspecs import RegisterCommand as RegisterCommand
     from .plugin.hookspecs import RegisterConsumer as RegisterConsumer
     from .plugin.hookspecs import RegisterExposer as RegisterExposer
+    from .plugin.hookspecs import RegisterSettings as RegisterSettings
     from .plugin.hookspecs import RegisterStepType as RegisterStepType
     from .plugin.hookspecs import hookimpl as hookimpl
     from .plugin.listening import ListeningSocket as ListeningSocket
@@ -144,12 +157,15 @@ if TYPE_CHECKING:
     from .plugin.listening import StreamHandler as StreamHandler
     from .plugin.manager import PluginInfo as PluginInfo
     from .plugin.manager import Plugins as Plugins
+    from .plugin.plugin_settings import plugin_settings as plugin_settings
+    from .plugin.registry import Registry as Registry
     from .plugin.step_type import StepType as StepType
     from .regular_files import read_regular_file as read_regular_file
     from .schemas.portable.names import NameMap as NameMap
     from .schemas.portable.render import portable_schema as portable_schema
     from .schemas.schema import Schema as Schema
     from .schemas.standalone import resolve_response_schema as resolve_response_schema
+    from .schemas.violations import Validator as Validator
     from .schemas.violations import Violation as Violation
     from .schemas.wording import describe_place as describe_place
     from .server.callers import PRINCIPAL as PRINCIPAL
@@ -175,14 +191,20 @@ _EXPORTS = {
     "capability.input_constraints": ("InputConstraints",),
     "capability.pattern_text": ("PatternText",),
     "capability.spec": (
+        "AggregateSpec",
         "Authentication",
+        "Bind",
         "Capability",
         "ConsumerConfig",
         "ExposerConfig",
         "ForwardSpec",
+        "FunctionInputSpec",
+        "FunctionSpec",
         "HttpExposerConfig",
+        "Info",
         "InputSpec",
         "ListeningConfig",
+        "MappingSpec",
         "OperationSpec",
         "OutputSpec",
         "Semantics",
@@ -190,11 +212,13 @@ _EXPORTS = {
     "capability.step_specs": ("StepSpec",),
     "charsets": ("charset_of", "decode_text"),
     "client_session": ("ClientConnector", "StaleConnectionError", "open_client_session"),
+    "compiler.plan": ("ExposerPlan", "Plan"),
     "compiler.references": ("normalize_name",),
     "content_decoder": ("ContentDecoder",),
     "connections": ("client_tls_context", "ended_cleanly", "unread_data_check"),
     "daemon_threads": ("DaemonThreads",),
     "document.messages": ("count_noun", "did_you_mean"),
+    "document.source": ("Source",),
     "errors": (
         "AdapterHostError",
         "ArgumentError",
@@ -221,6 +245,7 @@ _EXPORTS = {
     "host.discovery": ("discover",),
     "host.embedding": ("attach",),
     "host.host": ("HOST", "Host"),
+    "host.reloads": ("Reloader",),
     "host.status": ("ExposerStatus",),
     "hosts": ("is_loopback",),
     "http_syntax": ("CONNECTION_HEADERS", "HOP_BY_HOP", "TOKEN", "bare_media_type", "is_connection_header", "is_token"),
@@ -245,21 +270,32 @@ _EXPORTS = {
     "operation.wire_format": ("STYLES", "Style", "WireFormat", "explodes_by_default"),
     "plugin.access": ("AccessCheck", "Refusal", "Verdict"),
     "plugin.api_version": ("API_VERSION",),
+    "plugin.command": ("Command",),
     "plugin.consumer": ("ConsumedCall", "Consumer", "PassThroughOperation"),
     "plugin.context": ("BuildContext",),
     "plugin.curl": ("curl",),
     "plugin.exposer": ("CatalogEntry", "Exposer", "HttpExposer"),
     "plugin.files": ("LocatedFile", "Location", "guess_media_type", "parse_location"),
-    "plugin.hookspecs": ("RegisterBindSource", "RegisterConsumer", "RegisterExposer", "RegisterStepType", "hookimpl"),
+    "plugin.hookspecs": (
+        "RegisterBindSource",
+        "RegisterCommand",
+        "RegisterConsumer",
+        "RegisterExposer",
+        "RegisterSettings",
+        "RegisterStepType",
+        "hookimpl",
+    ),
     "plugin.listening": ("ListeningSocket", "ProtocolFactory", "ServedRequest", "StreamHandler"),
     "plugin.manager": ("PluginInfo", "Plugins"),
+    "plugin.plugin_settings": ("plugin_settings",),
+    "plugin.registry": ("Registry",),
     "plugin.step_type": ("StepType",),
     "regular_files": ("read_regular_file",),
     "schemas.portable.names": ("NameMap",),
     "schemas.portable.render": ("portable_schema",),
     "schemas.schema": ("Schema",),
     "schemas.standalone": ("resolve_response_schema",),
-    "schemas.violations": ("Violation",),
+    "schemas.violations": ("Validator", "Violation"),
     "schemas.wording": ("describe_place",),
     "server.callers": ("PRINCIPAL",),
     "server.connection.limits": ("address_reader",),

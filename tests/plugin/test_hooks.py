@@ -24,6 +24,7 @@ from adapter_host import (
     BuildContext,
     Call,
     Capability,
+    Command,
     ConsumedCall,
     ConsumedOperation,
     Consumer,
@@ -42,6 +43,7 @@ from adapter_host import (
     Problem,
     ProblemsError,
     RegisterBindSource,
+    RegisterCommand,
     RegisterConsumer,
     RegisterExposer,
     RegisterStepType,
@@ -484,6 +486,42 @@ async def test_call_order(recorder: Recorder) -> None:
         "stop consumer two",
         "stop consumer one",
     ]
+
+
+class AuditSettings(Model):
+    """The settings of a plugin."""
+
+    days: int = 30
+
+
+def test_register_settings() -> None:
+    seen: list[int] = []
+
+    def operation_wrapper(operation: Operation, context: BuildContext) -> None:
+        seen.append(context.plugin_settings("audit", AuditSettings).days)
+
+    hooks = module(register_settings=lambda register: register(AuditSettings), operation_wrapper=operation_wrapper)
+    plugins = plain_plugins(audit=hooks)
+    assert plugins.registered[-1].settings is AuditSettings
+    for given in ({}, {"audit": {"days": 7}}):
+        Host(document(plain()), plugins=plugins, settings=Settings(environment={}, plugins=given))
+    assert seen == [30, 7]
+    with pytest.raises(ProblemsError, match=r"^settings of plugin 'audit': 'days' must be a whole number"):
+        Host(document(plain()), plugins=plugins, settings=Settings(plugins={"audit": {"days": "many"}}))
+    twice = module(register_settings=lambda register: [register(AuditSettings), register(AuditSettings)])
+    with pytest.raises(PluginError, match="AuditSettings is a second model of settings; register one"):
+        plain_plugins(audit=twice)
+
+
+def test_register_commands() -> None:
+    command = Command("show something", lambda options: 0)
+
+    def register_commands(register: RegisterCommand) -> None:
+        register("show", command)
+
+    plugins = plain_plugins(x=module(register_commands=register_commands))
+    assert dict(plugins.commands) == {"show": command}
+    assert plugins.registered[-1].commands == ("show",)
 
 
 class HostHooks:

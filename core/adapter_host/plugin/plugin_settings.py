@@ -67,7 +67,7 @@ def _validate(plugin: str, model: type[ModelT], data: Mapping[str, Any], given: 
         for name in section.model_extra or ()
     ]
     if unknown:
-        raise ProblemsError(_placed(problem, place, given) for problem, place in unknown)
+        raise ProblemsError(_placed(problem, place, given, key=True) for problem, place in unknown)
     return parsed
 
 
@@ -76,11 +76,11 @@ def _hint(name: str, model: type[Model]) -> str:
     return did_you_mean(name, known) or f" (known: {join_words(known, 'and') or 'none'})"
 
 
-def _placed(problem: Problem, loc: Loc, given: SettingValues) -> Problem:
+def _placed(problem: Problem, loc: Loc, given: SettingValues, *, key: bool = False) -> Problem:
     """Return a problem with the file or the option that its setting is from."""
     message = problem.message.removeprefix(f"{'.'.join(map(str, loc))}: ")
     if given.source is not None and not (len(loc) > 2 and loc[2] in given.texts):
-        file, line, column = given.source.position_of(loc)
+        file, line, column = given.source.position_of(loc, key=key)
         return replace(problem, message=message, file=file, line=line, column=column)
     setting = ".".join(map(str, loc[1:]))
     if len(loc) > 2 and loc[2] in given.texts:

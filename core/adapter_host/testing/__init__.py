@@ -6,7 +6,7 @@ It has a consumed API in memory, a host on free ports, and the contract tests of
 from .consumer_contract import ConsumerContract, Example
 from .contract import CallFailedError
 from .exposer_contract import ExposerContract
-from .fake import FakeConsumer, FakeExposer, FakePlugin, Hold
+from .fake import FakeConfig, FakeConsumer, FakeExposer, FakeOperationSpec, FakePlugin, Hold
 from .running import Running, running
 
 __all__ = [
@@ -14,8 +14,10 @@ __all__ = [
     "ConsumerContract",
     "Example",
     "ExposerContract",
+    "FakeConfig",
     "FakeConsumer",
     "FakeExposer",
+    "FakeOperationSpec",
     "FakePlugin",
     "Hold",
     "Running",
