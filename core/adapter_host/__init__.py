@@ -97,6 +97,7 @@ if TYPE_CHECKING:
     from .json_nesting import encode_json as encode_json
     from .json_nesting import parse_json as parse_json
     from .operation.callers import CallContext as CallContext
+    from .operation.callers import Caller as Caller
     from .operation.callers import CallScope as CallScope
     from .operation.callers import CallSite as CallSite
     from .operation.callers import Principal as Principal
@@ -114,6 +115,7 @@ if TYPE_CHECKING:
     from .operation.operation import Operations as Operations
     from .operation.request_id import new_request_id as new_request_id
     from .operation.result import Result as Result
+    from .operation.result import ResultChanges as ResultChanges
     from .operation.schema_inputs import schema_inputs as schema_inputs
     from .operation.send_budget import SEND_BUDGET as SEND_BUDGET
     from .operation.send_budget import SendBudget as SendBudget
@@ -154,6 +156,7 @@ if TYPE_CHECKING:
     from .plugin.listening import ListeningSocket as ListeningSocket
     from .plugin.listening import ProtocolFactory as ProtocolFactory
     from .plugin.listening import ServedRequest as ServedRequest
+    from .plugin.listening import SocketDeclaration as SocketDeclaration
     from .plugin.listening import StreamHandler as StreamHandler
     from .plugin.manager import PluginInfo as PluginInfo
     from .plugin.manager import Plugins as Plugins
@@ -250,7 +253,7 @@ _EXPORTS = {
     "hosts": ("is_loopback",),
     "http_syntax": ("CONNECTION_HEADERS", "HOP_BY_HOP", "TOKEN", "bare_media_type", "is_connection_header", "is_token"),
     "json_nesting": ("MAX_JSON_DEPTH", "NestingError", "decode_json", "encode_json", "parse_json"),
-    "operation.callers": ("CallContext", "CallScope", "CallSite", "Principal", "current_call"),
+    "operation.callers": ("CallContext", "CallScope", "CallSite", "Caller", "Principal", "current_call"),
     "operation.event_streams": ("Event", "EventFormat", "event_format"),
     "operation.inputs": ("Input", "JSON_TYPES"),
     "operation.operation": (
@@ -263,7 +266,7 @@ _EXPORTS = {
     ),
     "operation.request_id": ("new_request_id",),
     "operation.schema_inputs": ("schema_inputs",),
-    "operation.result": ("Result",),
+    "operation.result": ("Result", "ResultChanges"),
     "operation.send_budget": ("SEND_BUDGET", "SendBudget"),
     "operation.streams": ("ItemIterator", "OnEnd", "ResultStream", "close_stream", "read_at_most"),
     "operation.trace_context": ("TRACE_CONTEXT",),
@@ -285,7 +288,7 @@ _EXPORTS = {
         "RegisterStepType",
         "hookimpl",
     ),
-    "plugin.listening": ("ListeningSocket", "ProtocolFactory", "ServedRequest", "StreamHandler"),
+    "plugin.listening": ("ListeningSocket", "ProtocolFactory", "ServedRequest", "SocketDeclaration", "StreamHandler"),
     "plugin.manager": ("PluginInfo", "Plugins"),
     "plugin.plugin_settings": ("plugin_settings",),
     "plugin.registry": ("Registry",),

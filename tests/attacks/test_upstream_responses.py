@@ -12,7 +12,7 @@ import pytest
 
 from adapter_host import UnavailableError
 from adapter_host.auth.oauth2.authorization_server import AuthorizationServer
-from adapter_host.openapi.source.fetch import FetchError, fetch
+from adapter_host.openapi.source.fetch import Fetcher, FetchError
 from adapter_host.testing import running
 from tests.support.raw_http import CLOSE, Connection, exchange, raw_upstream, response, status_of
 
@@ -219,7 +219,7 @@ async def test_imported_documents_are_not_decompressed() -> None:
 
     async with raw_upstream(serve) as upstream:
         with pytest.raises(FetchError, match="compressed"):
-            await asyncio.to_thread(fetch, upstream.url, 1000)
+            await asyncio.to_thread(Fetcher().fetch_first, upstream.url, 1000)
 
 
 @TRANSPORTS

@@ -12,10 +12,10 @@ from adapter_host.auth.credentials import IssuedCredentials
 from adapter_host.compiler.http_paths import ORIGIN_ROOT
 from adapter_host.compiler.plan import ExposerPlan, Plan
 from adapter_host.document.messages import count_noun
-from adapter_host.errors import NotFoundError, Problem, ProblemsError
+from adapter_host.errors import Problem, ProblemsError
 from adapter_host.operation.callers import Caller, CallSite
 from adapter_host.operation.limiter import CallLimiter, InFlightCounter
-from adapter_host.operation.operation import Arguments, ConsumedOperation, Operation
+from adapter_host.operation.operation import Arguments
 from adapter_host.operation.result import Result
 from adapter_host.plugin.exposer import HttpExposer
 from adapter_host.plugin.step_type import StepType
@@ -24,6 +24,8 @@ from adapter_host.server.mounts import ExposerMount, origin_app
 from adapter_host.server.router import MountedApp
 from adapter_host.server.socket_listener import SocketExposer
 from adapter_host.settings import Settings
+
+from .lookup import find_operation, step_types_of
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -68,33 +70,14 @@ class Generation:
     @property
     def step_types(self) -> dict[str, tuple[StepType[Any], ...]]:
         """The step types of plugins, by type; one for each plan that uses it."""
-        by_type: dict[str, tuple[StepType[Any], ...]] = {}
-        for plan in self.plans:
-            for name, step_type in plan.step_types.items():
-                by_type[name] = (*by_type.get(name, ()), step_type)
-        return by_type
+        return step_types_of(self.plans)
 
     async def call(self, name: str, arguments: Arguments, caller: Caller) -> Result:
         """Return the complete result of an operation, called by the application of the host."""
-        plan, operation = self._find(name)
+        plan, operation = find_operation(self.plans, name)
         with CallSite(plan.loaded.capability.label).call(**caller):
             result = await operation.call(arguments)
             return await result.hold(self._settings.response_limit)
-
-    def _find(self, name: str) -> tuple[Plan, Operation | ConsumedOperation]:
-        """Return the exposed, or else the consumed, operation `namespace.name`; raise `NotFoundError`."""
-        exposed = [
-            (plan, operation)
-            for plan in self.plans
-            for exposer_plan in plan.exposers
-            for operation in exposer_plan.exposer.operations.values()
-            if name == f"{exposer_plan.exposer.config.namespace}.{operation.name}"
-        ]
-        consumed = [(plan, operation) for plan in self.plans for operation in plan.consumed if name in operation.names]
-        matches: Sequence[tuple[Plan, Operation | ConsumedOperation]] = exposed or consumed
-        if len(matches) != 1:
-            raise NotFoundError(f"several operations are named '{name}'" if matches else f"unknown operation '{name}'")
-        return matches[0]
 
     @property
     def limiters(self) -> list[CallLimiter]:
