@@ -68,6 +68,15 @@ def test_schema_that_is_a_reference_is_the_schema() -> None:
     assert data_of("  $ref: '#/x-schemas/Pet'\n")["properties"]["parent"] == {"$ref": "#/$defs/Pet"}
 
 
+def test_schema_that_is_a_reference_has_the_name_of_other_references_to_it() -> None:
+    found, _ = resolved("  $ref: '#/x-schemas/Pet'\n")
+    assert found is not None
+    assert found.name == "Pet"
+    inline, _ = resolved("  type: array\n  items: {$ref: '#/x-schemas/Pet'}\n")
+    assert inline is not None
+    assert inline.name is None
+
+
 def test_each_direction_lacks_what_the_other_has() -> None:
     request, response = (data_of("  $ref: '#/x-schemas/Pet'\n", hidden=each) for each in ("readOnly", "writeOnly"))
     assert "id" not in request["properties"]

@@ -127,9 +127,9 @@ class SchemaResolver:
         if key not in self._schemas:
             bundle = self._bundle(node, scope)
             root = {"not": {}} if bundle.root is False else {} if bundle.root is True else bundle.root
-            self._schemas[key] = Schema(
-                *(self._visible(root, bundle.names, self._hiding[hidden, drop]) for drop in (True, False))
-            )
+            data, checked = (self._visible(root, bundle.names, self._hiding[hidden, drop]) for drop in (True, False))
+            target = self._targets.get(id(node))
+            self._schemas[key] = Schema(data, checked, None if target is None else target.name)
         return self._schemas[key]
 
     @staticmethod
@@ -144,7 +144,7 @@ class SchemaResolver:
             if id(node) in seen:
                 raise problem_at("the reference leads back to itself; refer to a schema", node.entries["$ref"])
             seen.add(id(node))
-            target = self._find(node.entries["$ref"], scope)
+            target = self._target(node.entries["$ref"], scope)
             node, scope = target.node, target.scope
         return node, scope
 

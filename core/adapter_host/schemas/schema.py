@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -17,11 +17,13 @@ class Schema:
 
     `data` is the schema that callers see: its references are `#/$defs/<name>`, with names that are unique in the
     document, so the `$defs` of several schemas can be merged. Requests lack `readOnly` properties, responses lack
-    `writeOnly` ones. `checked` is the schema that values are checked against, which allows these properties.
+    `writeOnly` ones. `checked` is the schema that values are checked against, which allows these properties. `name` is
+    the one that references to the schema have, if it was declared by a reference.
     """
 
     data: Mapping[str, Any]
     checked: Mapping[str, Any]
+    name: str | None = field(default=None, repr=False)
 
     @cached_property
     def validate(self) -> Validator:
