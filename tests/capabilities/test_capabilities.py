@@ -26,8 +26,8 @@ from tests.support.paths import ROOT
 
 FOLDER = ROOT / "capabilities"
 FILES = sorted(FOLDER.glob("*.yaml"))
-LOOSE = {"lighthouses.yaml", "netbird-checkout.yaml"}
-"""Keys that `--strict` rejects: of later versions, `x-example`, and the NetBird dialect."""
+LOOSE = {"lighthouses.yaml", "museum.yaml", "netbird-checkout.yaml"}
+"""What `--strict` rejects: keys of later versions, `x-example`, types of plugins, and the NetBird dialect."""
 
 PLAN = {"baseURL": "https://app.example.com/plans/success", "priceID": "price_team"}
 CHECKOUT = {"session_id": "cs_example_51H8", "url": "https://checkout.example.com/c/pay/cs_example_51H8"}
@@ -77,6 +77,18 @@ class Tool:
         assert isinstance(content, TextContent)
         assert not result.is_error, content.text
         assert result.structured_content == self.expected
+
+
+@dataclass(frozen=True)
+class Graphql:
+    """A document and the expected data."""
+
+    query: str
+    expected: Any
+
+    async def call(self, url: str) -> None:
+        async with aiohttp.ClientSession() as session, session.post(url, json={"query": self.query}) as response:
+            assert await response.json() == {"data": self.expected}
 
 
 @dataclass(frozen=True)
@@ -142,7 +154,7 @@ def sent(path: str, *, method: str = "GET", query: Any = None, body: Any = None)
     return {"received": {"method": method, "path": path, "query": query or {}, "headers": {}, "body": body}}
 
 
-CALLS: dict[str, list[Rest | Tool | Resource | Prompt | Photograph]] = {
+CALLS: dict[str, list[Rest | Tool | Graphql | Resource | Prompt | Photograph]] = {
     "netbird-checkout-rest": [
         Rest("/v1/api/integrations/billing/checkout", CHECKOUT, "POST", json=PLAN),
     ],
@@ -250,6 +262,24 @@ CALLS: dict[str, list[Rest | Tool | Resource | Prompt | Photograph]] = {
     "lockers-mcp": [
         Tool("list-lockers", [{"number": 7, "size": "small", "free": True}], {"size": "small"}),
         Tool("rent-locker", {"locker": 7, "code": "4711"}, {"number": 7, "body": {"name": "Ada", "hours": 3}}),
+    ],
+    "museum-graphql": [
+        Graphql(
+            "{ getPainting(id: 7) { title technique place { __typename ... on Room { number } } } "
+            "searchPaintings { id } }",
+            {
+                "getPainting": {
+                    "title": "The Harbour",
+                    "technique": "waterColour",
+                    "place": {"__typename": "Room", "number": 3},
+                },
+                "searchPaintings": [{"id": 7}, {"id": 8}],
+            },
+        ),
+        Graphql(
+            'mutation { lendPainting(id: 7, borrower: "Ada") }',
+            {"lendPainting": sent("/paintings/7/loans", method="POST", body={"borrower": "Ada"})},
+        ),
     ],
     "lighthouses-rest": [Photograph(path="/photographs/Eddystone")],
     "lighthouses-mcp": [
