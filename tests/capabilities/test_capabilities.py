@@ -13,7 +13,10 @@ from typing import Any
 import aiohttp
 import httpx2
 import pytest
+from a2a.client import ClientFactory
+from a2a.types import Message, Part, Role, SendMessageRequest
 from aiohttp import encode_basic_auth
+from google.protobuf.json_format import MessageToDict, ParseDict
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import BlobResourceContents, ImageContent, TextContent, TextResourceContents
@@ -26,7 +29,7 @@ from tests.support.paths import ROOT
 
 FOLDER = ROOT / "capabilities"
 FILES = sorted(FOLDER.glob("*.yaml"))
-LOOSE = {"lighthouses.yaml", "museum.yaml", "netbird-checkout.yaml"}
+LOOSE = {"lighthouses.yaml", "museum.yaml", "netbird-checkout.yaml", "pottery.yaml"}
 """What `--strict` rejects: keys of later versions, `x-example`, types of plugins, and the NetBird dialect."""
 
 PLAN = {"baseURL": "https://app.example.com/plans/success", "priceID": "price_team"}
@@ -92,6 +95,22 @@ class Graphql:
 
 
 @dataclass(frozen=True)
+class Skill:
+    """A message of the official A2A client and the data of the artifact."""
+
+    name: str
+    expected: Any
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    async def call(self, url: str) -> None:
+        part = ParseDict({"data": {"skill": self.name, "arguments": self.arguments}}, Part())
+        request = SendMessageRequest(message=Message(message_id="1", role=Role.ROLE_USER, parts=[part]))
+        async with await ClientFactory().create_from_url(url.removesuffix("/a2a")) as client:
+            _, update, _ = [event async for event in client.send_message(request)]
+        assert MessageToDict(update.artifact_update.artifact.parts[0].data) == self.expected
+
+
+@dataclass(frozen=True)
 class Resource:
     """A resource and its expected content: a string, or JSON."""
 
@@ -154,7 +173,7 @@ def sent(path: str, *, method: str = "GET", query: Any = None, body: Any = None)
     return {"received": {"method": method, "path": path, "query": query or {}, "headers": {}, "body": body}}
 
 
-CALLS: dict[str, list[Rest | Tool | Graphql | Resource | Prompt | Photograph]] = {
+CALLS: dict[str, list[Rest | Tool | Graphql | Skill | Resource | Prompt | Photograph]] = {
     "netbird-checkout-rest": [
         Rest("/v1/api/integrations/billing/checkout", CHECKOUT, "POST", json=PLAN),
     ],
@@ -280,6 +299,10 @@ CALLS: dict[str, list[Rest | Tool | Graphql | Resource | Prompt | Photograph]] =
             'mutation { lendPainting(id: 7, borrower: "Ada") }',
             {"lendPainting": sent("/paintings/7/loans", method="POST", body={"borrower": "Ada"})},
         ),
+    ],
+    "pottery-a2a": [
+        Skill("read-kiln", {"celsius": 840, "state": "cooling"}),
+        Skill("fire-kiln", sent("/kiln/firings", method="POST", body={"celsius": 1240}), {"celsius": 1240}),
     ],
     "lighthouses-rest": [Photograph(path="/photographs/Eddystone")],
     "lighthouses-mcp": [

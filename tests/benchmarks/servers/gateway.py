@@ -5,7 +5,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import httpx  # type: ignore[import-not-found]
+import httpx
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
