@@ -156,7 +156,6 @@ if TYPE_CHECKING:
     from .plugin.listening import ListeningSocket as ListeningSocket
     from .plugin.listening import ProtocolFactory as ProtocolFactory
     from .plugin.listening import ServedRequest as ServedRequest
-    from .plugin.listening import SocketDeclaration as SocketDeclaration
     from .plugin.listening import StreamHandler as StreamHandler
     from .plugin.manager import PluginInfo as PluginInfo
     from .plugin.manager import Plugins as Plugins
@@ -288,7 +287,7 @@ _EXPORTS = {
         "RegisterStepType",
         "hookimpl",
     ),
-    "plugin.listening": ("ListeningSocket", "ProtocolFactory", "ServedRequest", "SocketDeclaration", "StreamHandler"),
+    "plugin.listening": ("ListeningSocket", "ProtocolFactory", "ServedRequest", "StreamHandler"),
     "plugin.manager": ("PluginInfo", "Plugins"),
     "plugin.plugin_settings": ("plugin_settings",),
     "plugin.registry": ("Registry",),

@@ -163,8 +163,9 @@ async def serving(file: Path, folder: Path, exposers: Mapping[str, Any]) -> Asyn
     operations = list(exposed(document, host).values())
     document["capability"]["exposes"] = [make(operations) for make in exposers.values()]
     path = copied / file.name
-    path.write_text(yaml.safe_dump(document))
-    responses = Responses(names_in(file.read_text()))
+    text = yaml.safe_dump(document)
+    path.write_text(text)
+    responses = Responses(names_in(text))
     async with serving_api() as api:
         api.reply = responses.reply
         plugins = Plugins.installed()

@@ -194,9 +194,12 @@ def section(module: ModuleType, docs: dict[str, tuple[ast.stmt, str]]) -> Iterat
 
 
 HIDDEN = {
+    "BuildContext": {"__init__", "sockets"},
     "ExposerPlan": {"credentials", "limiter"},
     "Host": {"attach_to", "reserve_ports"},
     "LoadedCapability": {"binds", "create", "diagnostics", "secrets", "template"},
+    "ListeningSocket": {"__init__"},
+    "ServedRequest": {"__init__"},
     "Source": {"__init__", "nodes_to", "replace", "replace_from", "root"},
     "Template": {"__init__", "parts"},
 }
