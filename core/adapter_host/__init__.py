@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     from .expressions.template import ABSENT as ABSENT
     from .expressions.template import Template as Template
     from .expressions.template import text_of as text_of
+    from .host.asgi import AsgiApplication as AsgiApplication
     from .host.discovery import discover as discover
     from .host.embedding import attach as attach
     from .host.host import HOST as HOST
@@ -172,6 +173,7 @@ if TYPE_CHECKING:
     from .schemas.wording import describe_place as describe_place
     from .server.callers import PRINCIPAL as PRINCIPAL
     from .server.connection.limits import address_reader as address_reader
+    from .server.connection.requests import root_path as root_path
     from .server.problem_json import problem_response as problem_response
     from .server.request_body import BodyTooLargeError as BodyTooLargeError
     from .server.request_body import UnreadableBodyError as UnreadableBodyError
@@ -244,6 +246,7 @@ _EXPORTS = {
     ),
     "expressions.pattern": ("Pattern", "PatternError", "compile_pattern"),
     "expressions.template": ("ABSENT", "Template", "text_of"),
+    "host.asgi": ("AsgiApplication",),
     "host.discovery": ("discover",),
     "host.embedding": ("attach",),
     "host.host": ("HOST", "Host"),
@@ -301,6 +304,7 @@ _EXPORTS = {
     "schemas.wording": ("describe_place",),
     "server.callers": ("PRINCIPAL",),
     "server.connection.limits": ("address_reader",),
+    "server.connection.requests": ("root_path",),
     "server.problem_json": ("problem_response",),
     "server.request_body": (
         "BodyTooLargeError",

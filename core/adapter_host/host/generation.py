@@ -13,10 +13,7 @@ from adapter_host.compiler.http_paths import ORIGIN_ROOT
 from adapter_host.compiler.plan import ExposerPlan, Plan
 from adapter_host.document.messages import count_noun
 from adapter_host.errors import Problem, ProblemsError
-from adapter_host.operation.callers import Caller, CallSite
 from adapter_host.operation.limiter import CallLimiter, InFlightCounter
-from adapter_host.operation.operation import Arguments
-from adapter_host.operation.result import Result
 from adapter_host.plugin.exposer import HttpExposer
 from adapter_host.plugin.step_type import StepType
 from adapter_host.server.listener import Listener
@@ -24,8 +21,6 @@ from adapter_host.server.mounts import ExposerMount, origin_app
 from adapter_host.server.router import MountedApp
 from adapter_host.server.socket_listener import SocketExposer
 from adapter_host.settings import Settings
-
-from .lookup import find_operation, step_types_of
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -70,14 +65,11 @@ class Generation:
     @property
     def step_types(self) -> dict[str, tuple[StepType[Any], ...]]:
         """The step types of plugins, by type; one for each plan that uses it."""
-        return step_types_of(self.plans)
-
-    async def call(self, name: str, arguments: Arguments, caller: Caller) -> Result:
-        """Return the complete result of an operation, called by the application of the host."""
-        plan, operation = find_operation(self.plans, name)
-        with CallSite(plan.loaded.capability.label).call(**caller):
-            result = await operation.call(arguments)
-            return await result.hold(self._settings.response_limit)
+        by_type: dict[str, tuple[StepType[Any], ...]] = {}
+        for plan in self.plans:
+            for name, step_type in plan.step_types.items():
+                by_type[name] = (*by_type.get(name, ()), step_type)
+        return by_type
 
     @property
     def limiters(self) -> list[CallLimiter]:

@@ -25,9 +25,11 @@ from adapter_host.server.shared_ports import SharedPorts
 from adapter_host.server.socket_listener import SocketListener
 from adapter_host.settings import Settings
 
+from .asgi import AsgiApplication
 from .attachment import Attachment
 from .generation import Generation, add_notes
 from .loading import Document, compile_documents
+from .named_calls import call_by_name
 from .open_endpoints import OpenEndpoints
 from .reloads import Reloader, ReloadQueue
 from .status import ExposerStatus, exposer_statuses
@@ -274,6 +276,12 @@ class Host:
         finally:
             await self.stop()
 
+    def asgi(self) -> AsgiApplication:
+        """Return the HTTP exposers as an ASGI 3 application; raise `ProblemsError` if two have the same URL."""
+        if self._attachment is not None:
+            raise StartError("the host is already served inside another application; make another host")
+        return AsgiApplication(self)
+
     def attach_to(self, attachment: Attachment) -> None:
         """Serve inside an application from the next start on."""
         self._attachment = attachment
@@ -283,7 +291,7 @@ class Host:
 
         Raise `OperationError`; `NotFoundError` if the name is unknown or ambiguous.
         """
-        return await self._generation.call(name, arguments or {}, caller)
+        return await call_by_name(self.plans, name, arguments or {}, caller, self.settings.response_limit)
 
 
 HOST: Final = web.AppKey("adapter_host", Host)

@@ -143,7 +143,12 @@ class McpExposer(HttpExposer[McpConfig]):
             ("Prompts", [(prompt.name, prompt.description or "") for prompt in self.prompts.values()]),
         )
         identity = self._identity()
-        return Description(identity.title, identity.instructions or "", entries, self.usage)
+        return Description(identity.title, identity.instructions or "", entries, self._usage)
+
+    def _usage(self, url: str) -> str:
+        """Return the configuration of a client that has seen the endpoint at `url`."""
+        has_public_url = not {"", self.config.namespace}.isdisjoint(self.context.settings.public_urls)
+        return self.usage(self.public_url or url if has_public_url else url)
 
     def _identity(self) -> ServerIdentity:
         capability = self.context.loaded.capability

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from adapter_host import ABSENT, ArgumentError, NotFoundError, OperationError
+from adapter_host import ABSENT, ArgumentError, NotFoundError, OperationError, root_path
 
 from .body import read_json, reject_body
 from .body_reader import read_media
@@ -39,13 +39,20 @@ class Service:
     """Dispatches requests to routes, forwards and pages, in this order."""
 
     def __init__(
-        self, router: Router[Route], forwards: ForwardRouter, describe: Callable[[], Mapping[str, Any]], body_limit: int
+        self,
+        router: Router[Route],
+        forwards: ForwardRouter,
+        describe: Callable[[], Mapping[str, Any]],
+        body_limit: int,
+        public_url: str | None,
     ) -> None:
         self._router = router
         self._forwards = forwards
         self._describe = describe
         self._body_limit = body_limit
+        self._public_url = public_url
         self._pages: dict[str, Page] = {}
+        self._pages_url = ""
         # The mount point is known at start.
         self._root = ""
 
@@ -66,7 +73,7 @@ class Service:
         name, caching = "no operation", UNRESTRICTED
         try:
             path = request.rel_url.raw_path[len(self._root) :]
-            match = self._find(request.method, path)
+            match = self._find(request, path)
             if isinstance(match, web.Response):
                 return match
             if isinstance(match, ForwardRoute):
@@ -91,7 +98,8 @@ class Service:
         except Exception:  # a failure of an operation's plugins must not affect other requests
             return unexpected_error_response(name)
 
-    def _find(self, method: str, path: str) -> tuple[Route, list[str]] | ForwardRoute | web.Response:
+    def _find(self, request: web.Request, path: str) -> tuple[Route, list[str]] | ForwardRoute | web.Response:
+        method = request.method
         try:
             segments = split_path(path)
         except ValueError:
@@ -112,16 +120,18 @@ class Service:
             return forward if method in METHODS else _method_not_allowed(method, METHODS)
         if targets:
             return _method_not_allowed(method, set(targets))
-        return self._page(method, segments)
+        return self._page(request, segments)
 
-    def _page(self, method: str, segments: Sequence[str]) -> web.Response:
+    def _page(self, request: web.Request, segments: Sequence[str]) -> web.Response:
         """Return the page at a path without routes."""
         if len(segments) != 1 or segments[0] not in PAGES:
             raise NotFoundError("no route matches this path")
-        if method not in ("GET", "HEAD"):
-            return _method_not_allowed(method, {"GET"})
+        if request.method not in ("GET", "HEAD"):
+            return _method_not_allowed(request.method, {"GET"})
+        url = self._public_url or f"{root_path(request)}{self._root}" or "/"
         # Built on the first request, as most exposers never serve them.
-        self._pages = self._pages or build_pages(with_server(self._describe(), self._root or "/"))
+        if self._pages_url != url:
+            self._pages, self._pages_url = build_pages(with_server(self._describe(), url)), url
         return self._pages[segments[0]].response()
 
 

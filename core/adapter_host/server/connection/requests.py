@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote
 
 from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
@@ -33,13 +34,23 @@ class ProtocolFault:
 
 
 class HostRequest(web.Request):
-    """A request of a listener; its response does not contain the server's version."""
+    """A request of a listener, or of an ASGI server; its response does not contain the server's version."""
 
     fault: ProtocolFault | None = None
+    root_path: str = ""
+    """The percent-decoded path before its own, where the application of an ASGI server is mounted."""
 
     async def _prepare_hook(self, response: web.StreamResponse) -> None:
         hide_version(response)
         await super()._prepare_hook(response)
+
+
+def root_path(request: web.Request) -> str:
+    """Return the percent-encoded path of the application of `Host.asgi` that a request came through, else nothing.
+
+    The paths of requests do not have it, but those of links must.
+    """
+    return quote(request.root_path) if isinstance(request, HostRequest) else ""
 
 
 def hide_version(response: web.StreamResponse) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aiohttp import web
 
-from adapter_host import TRACE_CONTEXT, encode_json
+from adapter_host import TRACE_CONTEXT, encode_json, root_path
 from adapter_host_mcp.discovery import ServerInfo
 from adapter_host_mcp.features.tool_results import call_tool, report_internal_error, set_trace_context
 from adapter_host_mcp.features.tools import Tool
@@ -239,7 +239,7 @@ class HttpTransport:
     def _endpoint_url(self, request: web.Request) -> str:
         # Shown to the sender of the header only.
         secure = request.secure or request.headers.get("X-Forwarded-Proto") == "https"
-        return f"{'https' if secure else 'http'}://{request.host}{self._path}"
+        return f"{'https' if secure else 'http'}://{request.host}{root_path(request)}{self._path}"
 
     async def delete(self, request: web.Request) -> web.StreamResponse:
         """Delete the session of a client."""

@@ -1,0 +1,1 @@
+"""Requests of ASGI servers, as those of aiohttp."""
