@@ -108,7 +108,7 @@ class AsgiWriter(AbstractStreamWriter):
             raise ConnectionResetError("the client does not read the response") from None
 
     async def drain(self) -> None:
-        """Return at once: every part waits for itself."""
+        """Do nothing: every part waits for itself."""
 
     def enable_compression(self, encoding: str = "deflate", strategy: int | None = None) -> None:
         """Compress the body."""
