@@ -5,15 +5,21 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from adapter_host.cli import UsageError
+from adapter_host.document.messages import count_noun
+from adapter_host.document.source import Source
 from adapter_host.openapi import Documents, Fetcher, WarningCollector, is_url, origin_of, read_api, write_capability
+from adapter_host.openapi.model import Api
+from adapter_host.openapi.update.capability import make_record, update_capability
+from adapter_host.openapi.update.record import SUFFIX, Options, Record, record_path
 
 from .escapes import escape
 from .options import add_overlay_option
-from .output_file import add_output_options, check_output, write_output
+from .output_file import add_output_options, check_output, is_device, replace_file, write_output
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +29,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "source", metavar="SRC", help="OpenAPI document: a JSON or YAML file, or a URL with --allow-remote"
     )
     add_output_options(parser)
+    parser.add_argument(
+        "--update", type=Path, metavar="FILE",
+        help="update this capability, which was imported before: keep its edits, and apply the changes of the document",
+    )  # fmt: skip
     parser.add_argument(
         "--only", action="append", default=[], metavar="TAG|ID",
         help="import only operations with this tag or operationId (repeatable)",
@@ -78,21 +88,64 @@ def _origin(text: str) -> str:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write the capability; report everything that it cannot express on standard error."""
+    """Write or update the capability; report everything that it cannot express on standard error."""
     if is_url(options.source) and not options.allow_remote:
         raise UsageError("SRC is a URL; add --allow-remote to fetch it")
-    check_output(options)
+    if options.update is not None:
+        if options.output is not None or options.force:
+            raise UsageError("--update cannot be combined with --output or --force; it writes the file that it updates")
+        return _update(options, options.update)
+    check_output(options, beside=SUFFIX)
+    choices = Options(options.namespace, tuple(options.only), tuple(options.security), tuple(options.overlay))
+    api = _read(options, choices)
+    text = write_capability(api, _name(options.source))
+    write_output(text, options)
+    output: Path | None = options.output
+    if output is not None and not is_device(output):
+        replace_file(record_path(output), make_record(api, text, options.source, _chosen(choices, api)).to_json())
+    return 0
+
+
+def _read(options: argparse.Namespace, choices: Options) -> Api:
     warnings = WarningCollector()
     fetcher = Fetcher(frozenset(options.allow_host), allows_private=options.allow_private)
-    root = Documents(warnings, fetcher, options.reference_folder, options.overlay).open(options.source)
+    root = Documents(warnings, fetcher, options.reference_folder, choices.overlays).open(options.source)
     try:
-        api = read_api(root, only=options.only, namespace=options.namespace, security=options.security)
+        return read_api(root, only=choices.only, namespace=choices.namespace, security=choices.security)
     finally:
         for problem in warnings.problems:
             print(escape(str(problem)), file=sys.stderr)
-    text = write_capability(api, _name(options.source))
-    write_output(text, options)
-    return 0
+
+
+def _update(options: argparse.Namespace, file: Path) -> int:
+    """Update a file; return 1 if there are conflicts that a person must look at."""
+    source = Source.read(file)
+    record = Record.read(file)
+    old = record.options
+    choices = Options(
+        options.namespace or old.namespace,
+        tuple(options.only) or old.only,
+        tuple(options.security) or old.security,
+        tuple(options.overlay) or old.overlays,
+    )
+    api = _read(options, choices)
+    newer = make_record(api, write_capability(api, _name(options.source)), options.source, _chosen(choices, api))
+    with file.open(encoding="utf-8", newline="") as stream:
+        text = stream.read()
+    update = update_capability(source, text, record, newer, api)
+    for problem in update.problems:
+        print(escape(str(problem)), file=sys.stderr)
+    if update.text != text:
+        replace_file(file, update.text)
+    replace_file(record_path(file), update.record.to_json())
+    conflicts = sum(not problem.warning for problem in update.problems)
+    print(f"{file}: {count_noun(update.changes, 'change')}, {count_noun(conflicts, 'conflict')}")
+    return 1 if conflicts else 0
+
+
+def _chosen(choices: Options, api: Api) -> Options:
+    """Return the options with the namespace that was made from the title, which may change."""
+    return replace(choices, namespace=api.namespace)
 
 
 def _name(source: str) -> str:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 from adapter_host.cli import UsageError
@@ -16,13 +19,17 @@ def add_output_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-f", "--force", action="store_true", help="overwrite the output file if it exists")
 
 
-def check_output(options: argparse.Namespace) -> None:
-    """Raise `UsageError` if the output file exists and `--force` is not set."""
+def check_output(options: argparse.Namespace, *, beside: str = "") -> None:
+    """Raise `UsageError` if the output file exists and `--force` is not set.
+
+    With `beside`, also for the file of that suffix beside it.
+    """
     output: Path | None = options.output
-    if output is None or options.force or _is_device(output):
+    if output is None or options.force or is_device(output):
         return
-    if output.exists() or output.is_symlink():
-        raise _exists(options)
+    for path in (output, output.with_name(output.name + beside)):
+        if path.exists() or path.is_symlink():
+            raise _exists(path)
 
 
 def write_output(text: str, options: argparse.Namespace) -> None:
@@ -32,18 +39,46 @@ def write_output(text: str, options: argparse.Namespace) -> None:
         sys.stdout.write(text)
         return
     try:
-        with output.open("w" if options.force or _is_device(output) else "x", encoding="utf-8") as file:
+        with output.open("w" if options.force or is_device(output) else "x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError as error:
-        raise _exists(options) from error
+        raise _exists(output) from error
     except OSError as error:
         raise AdapterHostError(f"cannot write '{output}': {error.strerror}") from error
 
 
-def _is_device(output: Path) -> bool:
+def replace_file(path: Path, text: str) -> None:
+    """Replace the content of a file at once, so that it is never half written; raise `AdapterHostError`."""
+    target = Path(os.path.realpath(path))
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", newline="", dir=target.parent, prefix=f".{target.name}.", delete=False
+        ) as file:
+            try:
+                file.write(text)
+                file.close()
+                if target.exists():
+                    shutil.copymode(target, file.name)
+                else:
+                    os.chmod(file.name, 0o666 & ~_umask())
+                os.replace(file.name, target)
+            except BaseException:
+                os.unlink(file.name)
+                raise
+    except OSError as error:
+        raise AdapterHostError(f"cannot write '{path}': {error.strerror}") from error
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def is_device(output: Path) -> bool:
     """Return whether a path is a device or a pipe, such as /dev/stdout, which has no content to lose."""
     return output.exists() and not output.is_file()
 
 
-def _exists(options: argparse.Namespace) -> UsageError:
-    return UsageError(f"'{options.output}' already exists; choose another file, or add --force")
+def _exists(path: Path) -> UsageError:
+    return UsageError(f"'{path}' already exists; choose another file, or add --force")

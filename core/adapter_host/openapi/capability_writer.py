@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-import yaml
+from adapter_host.document.text.edits import dump_block
 
 from .model import Api, Body, ConsumedApi, Endpoint, FormField, Parameter
 from .names import UniqueNames, kebab_case
@@ -32,8 +32,7 @@ def write_capability(api: Api, source: str) -> str:
     """Return the YAML of a capability that exposes all of an API over REST and MCP; `source` names the document."""
     sections = [f"# Imported from {_single_line(source)} ({_single_line(api.spec_version)})."]
     for key, value in capability(api).items():
-        text = yaml.dump({key: value}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=116)
-        sections.append(text.rstrip("\n"))
+        sections.append(dump_block({key: value}))
     return "\n\n".join([f"{sections[0]}\n{sections[1]}", *sections[2:]]) + "\n"
 
 
@@ -202,20 +201,3 @@ def _mcp(api: Api) -> Data:
         "port": MCP_PORT,
         "tools": tools,
     }
-
-
-class _Dumper(yaml.SafeDumper):
-    """Dumps in block style, with indented lists, wrapped lines and no anchors."""
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> Any:
-        return super().increase_indent(flow, False)
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
-
-
-_Dumper.add_representer(str, _text)

@@ -55,6 +55,7 @@ def read_api(
         consumers=consumers,
         endpoints=tuple(by_name[endpoint.name] for _, endpoint in found),
         schemas=version_reader.converter.shared,
+        schema_places=version_reader.converter.places,
     )
 
 

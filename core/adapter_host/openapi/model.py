@@ -7,7 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from adapter_host.document.nodes import Position
+
 Data = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in a document: file, line (0 for JSON) and column, and the JSON pointer."""
+
+    position: Position = ("", 0, 0)
+    pointer: str = "#"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +91,7 @@ class Endpoint:
     parameters: tuple[Parameter, ...]
     body: Body | None
     response: Response
+    place: Place
     consumer: str = ""
 
     @property
@@ -124,3 +135,4 @@ class Api:
     consumers: tuple[ConsumedApi, ...]
     endpoints: tuple[Endpoint, ...]
     schemas: Mapping[str, Any]
+    schema_places: Mapping[str, Place]

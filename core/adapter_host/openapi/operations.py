@@ -149,6 +149,7 @@ class EndpointReader:
             body=body,
             # There is no body in the response to HEAD.
             response=replace(response, schema=None, example=None) if method == "HEAD" else response,
+            place=cursor.place,
         )
 
     def _parameters(self, operation: FoundOperation, declared: Sequence[Cursor]) -> tuple[Parameter, ...]:

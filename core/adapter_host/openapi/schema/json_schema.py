@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 
 from adapter_host.document.nodes import Loc
+from adapter_host.openapi.model import Place
 from adapter_host.openapi.source.documents import Cursor
 
 from .json_values import NO_VALUE, json_size
@@ -32,6 +33,8 @@ class SchemaConverter:
 
     def __init__(self, *, extends_references: bool) -> None:
         self.shared: Data = {}
+        self.places: dict[str, Place] = {}
+        """The places of the shared ones in the document."""
         self._extends_references = extends_references
         self._names: dict[tuple[str, Loc], str] = {}
         self._pending: list[tuple[str, Cursor]] = []
@@ -80,6 +83,7 @@ class SchemaConverter:
         if name is None:
             name = self._names[target.identity] = self._unused_name(target)
             self.shared[name] = {}
+            self.places[name] = target.place
             self._pending.append((name, target))
         return {"$ref": f"#/{SHARED}/{name}"}
 

@@ -12,11 +12,12 @@ from urllib.parse import unquote, urljoin
 from adapter_host.document.messages import describe_type
 from adapter_host.document.nodes import Loc
 from adapter_host.errors import AdapterHostError, Problem, ProblemsError
+from adapter_host.openapi.model import Place
 
 from .fetch import Fetcher, origin_of
 from .overlay import Overlay
 from .reading import Document, is_url, parse, read_document, read_file
-from .warnings import WarningCollector
+from .warnings import WarningCollector, pointer
 
 MAX_VALUES: Final = 2_000_000
 """The maximum number of values that are read, each as often as it is referred to."""
@@ -191,6 +192,11 @@ class Cursor:
     def identity(self) -> tuple[str, Loc]:
         """The document and location."""
         return self.document.name, self.loc
+
+    @property
+    def place(self) -> Place:
+        """File, line, column and JSON pointer."""
+        return Place(self.document.position_of(self.loc), pointer(self.loc))
 
     def warn(self, message: str) -> None:
         """Warn that this value is skipped or changed."""

@@ -1,0 +1,1 @@
+"""Change YAML text where a value changes, and leave all other characters as they are."""
