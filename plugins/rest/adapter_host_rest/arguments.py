@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from adapter_host import ABSENT, ArgumentError, Input, did_you_mean
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 BODILESS_METHODS: Final = frozenset({"GET", "DELETE", "HEAD", "OPTIONS"})
+
+_MOST_UNKNOWN: Final = 10
+"""The unknown fields of a body that an error names."""
 
 _TEXT_TYPES: Final = frozenset({None, "string"})
 BODY_PARAMETER: Final = "body"
@@ -98,45 +103,54 @@ class ArgumentReader:
         return (*names, "Cookie") if self.cookies or "cookie" in self.styled else names
 
     def read(self, request: web.Request, path_values: Sequence[str], body: Any) -> dict[str, Any]:
-        """Return the arguments of a request; `body` is its parsed body, or `ABSENT`. Raises `ArgumentError`."""
+        """Return the arguments of a request; `body` is its parsed body, or `ABSENT`.
+
+        Raises `ArgumentError` for all that cannot be read.
+        """
         arguments: dict[str, Any] = {}
+        errors: list[ArgumentError] = []
         for field, text in zip(self.variables, path_values, strict=True):
-            if isinstance(field, _Field):
-                arguments[field.name] = text if field.parse is None else field.parse(text)
-                if field.convert is not None:
-                    arguments[field.name] = field.convert(arguments[field.name])
-            elif field is not None:
-                arguments[field.name] = field.from_segment(text)
+            try:
+                if isinstance(field, _Field):
+                    value = text if field.parse is None else field.parse(text)
+                    arguments[field.name] = value if field.convert is None else field.convert(value)
+                elif field is not None:
+                    arguments[field.name] = field.from_segment(text)
+            except ArgumentError as error:
+                errors.append(error)
         if request.rel_url.raw_query_string:
-            _read_fields(self.query_fallback, request.query, arguments)
-            _read_fields(self.query, request.query, arguments)
+            _read_fields(self.query_fallback, request.query, arguments, errors)
+            _read_fields(self.query, request.query, arguments, errors)
         if self.headers:
-            _read_fields(self.headers, request.headers, arguments)
+            _read_fields(self.headers, request.headers, arguments, errors)
         if self.cookies:
-            self._read_cookies(request, arguments)
+            self._read_cookies(request, arguments, errors)
         if self.styled:
-            self._read_styled(request, arguments)
+            self._read_styled(request, arguments, errors)
         if body is not ABSENT:
-            self._read_body(body, arguments)
+            self._read_body(body, arguments, errors)
+        if errors:
+            raise ArgumentError.combine(errors)
         return arguments
 
-    def _read_styled(self, request: web.Request, arguments: dict[str, Any]) -> None:
-        _read_pairs(self.styled.get("query", ()), lambda: raw_pairs(request.rel_url.raw_query_string), arguments)
-        _read_pairs(
-            self.styled.get("cookie", ()), lambda: cookie_pairs(request.headers.getall("Cookie", ())), arguments
-        )
+    def _read_styled(self, request: web.Request, arguments: dict[str, Any], errors: list[ArgumentError]) -> None:
+        query, cookies = self.styled.get("query", ()), self.styled.get("cookie", ())
+        if query:
+            _read_pairs(query, raw_pairs(request.rel_url.raw_query_string), arguments, errors)
+        if cookies:
+            _read_pairs(cookies, cookie_pairs(request.headers.getall("Cookie", ())), arguments, errors)
         for field in self.styled.get("header", ()):
             texts = request.headers.getall(field.parameter.request_name, ())
-            if texts and (value := field.from_text(",".join(texts))) is not ABSENT:
-                arguments[field.name] = value
+            if texts:
+                _set(field, partial(field.from_text, ",".join(texts)), arguments, errors)
 
-    def _read_cookies(self, request: web.Request, arguments: dict[str, Any]) -> None:
+    def _read_cookies(self, request: web.Request, arguments: dict[str, Any], errors: list[ArgumentError]) -> None:
         for field in self.cookies:
             text = request.cookies.get(field.sent)
-            if text is not None and (value := field.value(text)) is not ABSENT:
-                arguments[field.name] = value
+            if text is not None:
+                _set(field, partial(field.value, text), arguments, errors)
 
-    def _read_body(self, body: Any, arguments: dict[str, Any]) -> None:
+    def _read_body(self, body: Any, arguments: dict[str, Any], errors: list[ArgumentError]) -> None:
         if self.body_argument is not None:
             arguments[self.body_argument] = body
         if isinstance(body, dict):
@@ -145,12 +159,12 @@ class ArgumentReader:
                 if field.name in body and field.sent not in body:
                     arguments[field.name] = body[field.name]
             if self.body_argument is None and not body.keys() <= self.body_names:
-                raise self._unknown_field(body)
+                unknown = (name for name in body if name not in self.body_names)
+                errors += map(self._unknown_field, islice(unknown, _MOST_UNKNOWN))
         elif self.body_argument is None:
-            raise ArgumentError(BODY_PARAMETER, "the body must be a JSON object")
+            errors.append(ArgumentError(BODY_PARAMETER, "the body must be a JSON object"))
 
-    def _unknown_field(self, body: Mapping[str, Any]) -> ArgumentError:
-        name = next(name for name in body if name not in self.body_names)
+    def _unknown_field(self, name: str) -> ArgumentError:
         if location := self.locations.get(name):
             return ArgumentError(name, f"{name!r} is not a field of the body; send it in the {location} only")
         hint = did_you_mean(name, self.body_names) or f" (known: {', '.join(sorted(self.body_names))})"
@@ -193,12 +207,25 @@ def _variable(parameter: Input | None) -> _Field | StyledField | None:
     return None if parameter is None else compile_field(parameter, "path") or _Field.from_input(parameter)
 
 
-def _read_pairs(fields: Sequence[StyledField], read: Callable[[], Pairs], arguments: dict[str, Any]) -> None:
-    """Add the values of styled inputs in pairs of names and values, which `read` returns."""
-    pairs = read() if fields else ()
+def _set(
+    field: _Field | StyledField, read: Callable[[], Any], arguments: dict[str, Any], errors: list[ArgumentError]
+) -> None:
+    """Set the argument of an input to what `read` returns, if that is not `ABSENT`."""
+    try:
+        value = read()
+    except ArgumentError as error:
+        errors.append(error)
+        return
+    if value is not ABSENT:
+        arguments[field.name] = value
+
+
+def _read_pairs(
+    fields: Sequence[StyledField], pairs: Pairs, arguments: dict[str, Any], errors: list[ArgumentError]
+) -> None:
+    """Add the values of styled inputs in pairs of names and values."""
     for field in fields:
-        if (value := field.from_pairs(pairs)) is not ABSENT:
-            arguments[field.name] = value
+        _set(field, partial(field.from_pairs, pairs), arguments, errors)
 
 
 def parameter_location(parameter: Input, method: str, variables: Sequence[Input | None]) -> str:
@@ -217,11 +244,15 @@ def _location(parameter: Input, method: str) -> str:
     return parameter.in_ or "any"
 
 
-def _read_fields(fields: _Fields, request_values: Any, arguments: dict[str, Any]) -> None:
+def _read_fields(fields: _Fields, request_values: Any, arguments: dict[str, Any], errors: list[ArgumentError]) -> None:
     for field in fields:
         if field.sent not in request_values:
             continue
         texts = request_values.getall(field.sent)
-        value = field.values(list(texts)) if field.array and len(texts) > 1 else field.value(texts[0])
+        try:
+            value = field.values(list(texts)) if field.array and len(texts) > 1 else field.value(texts[0])
+        except ArgumentError as error:
+            errors.append(error)
+            continue
         if value is not ABSENT:
             arguments[field.name] = value

@@ -19,10 +19,14 @@ _AS_TEXT: Final = WireFormat()
 
 @dataclass(frozen=True, slots=True)
 class BodyMedia:
-    """A media type of bodies, and the fields of a form; a body that is no form is bytes."""
+    """A media type of bodies, and the fields of a form, or the name of the input that is a text.
+
+    Other bodies are bytes.
+    """
 
     media_type: str
-    fields: tuple[StyledField, ...]
+    fields: tuple[StyledField, ...] = ()
+    text: str | None = None
 
     @property
     def is_form(self) -> bool:
@@ -51,8 +55,18 @@ def compile_body_media(operation: Operation, fields: Iterable[Input]) -> BodyMed
         inputs = [each for each in fields if not each.whole]
         taken = frozenset(each.request_name for each in inputs)
         return BodyMedia(bare, tuple(StyledField(each, _format(each), decode, taken) for each in inputs))
+    if len(fields) == 1 and _is_text(fields[0], bare):
+        return BodyMedia(bare, text=fields[0].request_name)
     is_bytes = any(each.whole and each.wire is not None and each.wire.binary for each in fields)
-    return BodyMedia(bare, ()) if is_bytes else None
+    return BodyMedia(bare) if is_bytes else None
+
+
+def _is_text(field: Input, media_type: str) -> bool:
+    """Return whether an input is the text of a body."""
+    wire = field.wire
+    if wire is None or wire.content_type is None or wire.binary or field.whole or is_json(media_type):
+        return False
+    return field.type in (None, "string") and bare_media_type(wire.content_type) == media_type
 
 
 def _format(field: Input) -> WireFormat:

@@ -13,7 +13,7 @@ from aiohttp import BodyPartReader, MultipartReader, StreamReader, web
 from aiohttp.base_protocol import BaseProtocol
 from multidict import CIMultiDictProxy
 
-from adapter_host import ABSENT, ArgumentError, bare_media_type, is_json, read_body
+from adapter_host import ABSENT, ArgumentError, bare_media_type, decode_text, is_json, read_body
 
 from .arguments import BODY_PARAMETER
 from .body import UnsupportedMediaTypeError, parse_body
@@ -22,6 +22,8 @@ from .styles import raw_pairs
 
 _MOST_FIELDS: Final = 10_000
 """The fields of a form: more take too long to read."""
+
+_XML: Final = frozenset({"application/xml", "text/xml"})
 
 _IDENTITIES: Final = frozenset({"", "7bit", "8bit", "binary"})
 """The transfer encodings that change nothing; a form should have none at all (RFC 7578, section 4.7)."""
@@ -48,18 +50,21 @@ class Part:
 
 
 async def read_media(request: web.Request, limit: int, media: BodyMedia) -> Any:
-    """Return the fields of a form by name, the base64 text of bytes, or the parsed JSON; raise `ArgumentError`."""
+    """Return the parsed JSON, or the body in its own media type; raise `ArgumentError`.
+
+    The fields of a form and a text are by name, bytes are base64 text.
+    """
     body = await read_body(request, limit)
     if not body:
         return ABSENT
     sent = bare_media_type(request.headers.get("Content-Type", ""))
-    if is_json(sent) or (media.is_form and not sent):
+    if is_json(sent) or ((media.is_form or media.text is not None) and not sent):
         return parse_body(body, sent)
+    if media.text is not None:
+        return {media.text: _read_text(body, request.headers.get("Content-Type", ""), media)}
     if not media.is_form:
         return b64encode(body).decode()
-    if sent != media.media_type:
-        message = f"the body must be {media.media_type} or JSON; set Content-Type"
-        raise UnsupportedMediaTypeError(BODY_PARAMETER, message)
+    _check_media_type(sent, media)
     if sent == MULTIPART:
         return await _read_parts(media, request.headers, body)
     if body.count(b"&") >= _MOST_FIELDS:
@@ -70,12 +75,36 @@ async def read_media(request: web.Request, limit: int, media: BodyMedia) -> Any:
         raise ArgumentError(BODY_PARAMETER, "the body must be UTF-8") from None
 
 
+def _check_media_type(sent: str, media: BodyMedia) -> None:
+    # The two types of XML are the same (RFC 7303, section 9.2).
+    if sent != media.media_type and {sent, media.media_type} != _XML:
+        message = f"the body must be {media.media_type} or JSON; set Content-Type"
+        raise UnsupportedMediaTypeError(BODY_PARAMETER, message)
+
+
+def _read_text(body: bytes, content_type: str, media: BodyMedia) -> str:
+    _check_media_type(bare_media_type(content_type), media)
+    try:
+        return decode_text(body, content_type)
+    except ValueError:
+        charset = "in the charset of its Content-Type" if "charset" in content_type.lower() else "UTF-8"
+        raise ArgumentError(BODY_PARAMETER, f"the body must be {charset}") from None
+
+
 def _values(media: BodyMedia, pairs: Sequence[tuple[str, str]], files: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of the fields; also those of unknown ones, which the route rejects."""
     values = dict(files)
+    errors: list[ArgumentError] = []
     for field in media.fields:
-        if (value := field.from_pairs(pairs)) is not ABSENT:
+        try:
+            value = field.from_pairs(pairs)
+        except ArgumentError as error:
+            errors.append(error)
+            continue
+        if value is not ABSENT:
             values[field.parameter.request_name] = value
+    if errors:
+        raise ArgumentError.combine(errors)
     unknown = (name for name, _ in pairs if not any(field.reads(name) for field in media.fields))
     return {**values, **dict.fromkeys(unknown)}
 

@@ -372,3 +372,42 @@ async def test_consumed_path_that_is_not_a_template_is_ignored(serve: Any) -> No
     exposed = [{"path": "/c/{sha}", "operations": [{"method": "GET", "call": "up.odd"}]}]
     async with serve(odd, exposed=exposed) as api:
         assert (await api("GET", "/c/1.2")).data == {"sha": "1.2"}
+
+
+MANY: dict[str, Any] = {
+    "name": "many",
+    "method": "POST",
+    "path": "/many/{id}",
+    "inputParameters": [
+        {"name": "id", "in": "path", "type": "integer"},
+        *({"name": f"q{number}", "in": "query", "type": "integer"} for number in range(9)),
+        {
+            "name": "styled",
+            "in": "query",
+            "type": "array",
+            "x-style": "form",
+            "x-schema": {"items": {"type": "integer"}},
+        },
+        {"name": "X-Count", "in": "header", "type": "integer"},
+        {"name": "cookie", "in": "cookie", "type": "boolean"},
+        {"name": "name", "in": "body"},
+    ],
+}
+
+
+async def test_all_texts_that_cannot_be_read_are_named(serve: Any) -> None:
+    async with serve(MANY) as api:
+        headers = {"X-Count": "x", "Cookie": "cookie=x"}
+        response = await api("POST", "/many/x?q1=x&q2=2&q3=x", headers=headers, json={"name": "n", "nmae": 1, "a": 2})
+        assert response.status == 400
+        assert [error["parameter"] for error in response.data["errors"]] == [
+            "id", "q1", "q3", "X-Count", "cookie", "nmae", "a"
+        ]  # fmt: skip
+        assert response.data["errors"][1]["detail"] == "'q1' must be an integer (given \"x\")"
+        assert response.data["parameter"] == "id"
+        query = "&".join(f"q{number}=x" for number in range(9))
+        response = await api("POST", f"/many/x?{query}", headers=headers, json={"name": "n"})
+        assert len(response.data["errors"]) == 10
+        response = await api("POST", "/many/1?q1=x", json={"name": "n"})
+        assert (response.data["parameter"], "errors" in response.data) == ("q1", False)
+        assert api.up.calls == []

@@ -30,8 +30,9 @@ BodyBuilder = Callable[[Arguments], tuple[bytes, str] | None]
 
 # Marks tags outside of quotes; a private-use character, which texts do not contain.
 _UNQUOTED: Final = "\ue000"
+TEXT: Final = "text/plain; charset=utf-8"
 _CONTENT_TYPES: Final = {
-    "text": "text/plain; charset=utf-8",
+    "text": TEXT,
     "xml": "application/xml",
     "sparql": "application/sparql-query",
 }
@@ -69,6 +70,13 @@ def binary_input(body: AnyBody, templates: TemplateCompiler, scope: FormScope) -
         return None
     name = templates.template(body.data.strip(), TemplateLocation("body", body, ("data",))).single
     return name if name in scope.binary else None
+
+
+def text_input(body: AnyBody, templates: TemplateCompiler) -> str | None:
+    """Return the name of the input whose text is the body as it is, or None."""
+    if not isinstance(body, TextBody) or body.type != "text":
+        return None
+    return templates.template(body.data, TemplateLocation("body", body, ("data",))).single
 
 
 def json_body(value: Value) -> BodyBuilder:

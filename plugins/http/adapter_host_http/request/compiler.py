@@ -19,12 +19,14 @@ from adapter_host_http.encoding import CONTROL
 from .body import (
     FORM,
     MULTIPART,
+    TEXT,
     BodyBuilder,
     binary_input,
     bytes_body,
     compile_body,
     json_body,
     json_fields,
+    text_input,
     whole_tag,
 )
 from .form_scope import compile_form_scope
@@ -231,6 +233,9 @@ class RequestCompiler:
             whole, media_type = name, scope.binary[name]
             self._body_wire[name] = WireFormat(content_type=media_type, binary=True)
             self.body_type = content_type or media_type
+        elif (name := text_input(body, self.templates)) is not None:
+            self.body_type = content_type or TEXT
+            self._body_wire.setdefault(name, WireFormat(content_type=self.body_type))
         for field in self._body_fields:
             if field.value is None and field.name in self.templates.inputs:
                 wire = self._body_wire.get(field.name)

@@ -262,6 +262,8 @@ def _own_content(media: BodyMedia | None, schema: Data) -> Data:
     """Return the content in the media type of the consumed API, if that is not JSON."""
     if media is None:
         return {}
+    if media.text is not None:
+        return {media.media_type: {"schema": {**_STRING, **schema["properties"][media.text]}}}
     if not media.is_form:
         return {media.media_type: {"schema": _BYTES}}
     fields = [each.parameter for each in media.fields]
