@@ -23,6 +23,7 @@ from .contenders import contenders, without
 from .growing import grow
 from .results import Run
 from .server import UnfitError
+from .streams import measure_streams
 
 WHOLE: Final = Effort(rounds=5, seconds=2, connections=(1, 16, 64), starts=3)
 QUICK: Final = Effort(rounds=2, seconds=1, connections=(1, 16, 64), starts=1)
@@ -33,6 +34,7 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="two minutes, and less certain")
     parser.add_argument("--growth", action="store_true", help="let the work grow, instead of comparing")
+    parser.add_argument("--streams", action="store_true", help="measure first events of streams, instead of comparing")
     parser.add_argument("--only", action="append", default=[], metavar="PATTERN", help="contenders (repeatable)")
     parser.add_argument("--rounds", type=int, help="how often each is measured")
     parser.add_argument("--seconds", type=int, help="how long at a time")
@@ -63,9 +65,13 @@ def measure(given: argparse.Namespace) -> Run:
     if missing := machine.missing():
         print(f"without {' and '.join(missing)} (apt-get install {' '.join(missing)})", file=sys.stderr)
     chosen = effort(given)
-    run = Run(time.strftime("%Y-%m-%d", time.gmtime()), machine.described(), asdict(chosen), without())
+    run = Run(time.strftime("%Y-%m-%d", time.gmtime()), machine.described(), asdict(chosen), [] if given.streams else without())
     for left_out in run.without:
         print(f"left out: {left_out}", file=sys.stderr)
+    if given.streams:
+        with tempfile.TemporaryDirectory() as name:
+            measure_streams(run, Path(name), quick=given.quick)
+        return run
     with tempfile.TemporaryDirectory() as name, api(Path(name)) as upstream:
         folder = Path(name)
         if given.growth:
@@ -91,6 +97,8 @@ def main() -> None:
         print(table.comparison(run))
     if run.growth:
         print(table.growth(run.growth))
+    if run.streams:
+        print(table.growth(run.streams))
     if given.report:
         report.write(run)
 

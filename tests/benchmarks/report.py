@@ -22,7 +22,9 @@ def write(run: Run, page: Path = PAGE) -> None:
         page.with_suffix(".svg").write_text(chart(run))
         text = replaced(text, "comparison", _comparison(run, page.with_suffix(".svg").name))
     if run.growth:
-        text = replaced(text, "growth", _growth(run))
+        text = replaced(text, "growth", f"{table.growth(run.growth)}\n{_conditions(run)}")
+    if run.streams:
+        text = replaced(text, "streams", f"{table.growth(run.streams)}\n{_conditions(run)}")
     page.write_text(text)
 
 
@@ -39,10 +41,6 @@ def replaced(text: str, section: str, content: str) -> str:
 
 def _comparison(run: Run, picture: str) -> str:
     return f"![The costs of a request]({picture})\n\n{table.comparison(run)}\n{_conditions(run)}"
-
-
-def _growth(run: Run) -> str:
-    return f"{table.growth(run.growth)}\n{_conditions(run)}"
 
 
 def _conditions(run: Run) -> str:

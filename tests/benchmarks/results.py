@@ -44,6 +44,7 @@ class Run:
     samples: list[Sample] = field(default_factory=list)
     standings: list[Standing] = field(default_factory=list)
     growth: list[dict[str, Any]] = field(default_factory=list)
+    streams: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
     def read(cls, path: Path) -> Self:

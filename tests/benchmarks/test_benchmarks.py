@@ -30,7 +30,8 @@ def run() -> Run:
     standings = [Standing(name, MAPPED, (0.5, 0.25, 1.0), 40.0) for name in COSTS]
     settings = {"rounds": 3, "seconds": 1}
     grown = [{"kind": "Capabilities", "shown": {"": f"{count}", "MiB": "50"}} for count in (1, 100)]
-    return Run("2026-01-02", {"processor": "P-1"}, settings, ["FastMCP"], samples, standings, grown)
+    streamed = [{"kind": "First event", "shown": {"": "REST", "p50 ms": "1.00"}}]
+    return Run("2026-01-02", {"processor": "P-1"}, settings, ["FastMCP"], samples, standings, grown, streamed)
 
 
 def test_ratios_compare_the_same_rounds(run: Run) -> None:
@@ -76,6 +77,7 @@ def test_report_keeps_other_text(run: Run, tmp_path: Path) -> None:
     written, before = page.read_text(), report.PAGE.read_text()
     assert "| Capabilities" not in written
     assert "Capabilities:\n\n|     | MiB |" in written
+    assert "First event:\n\n|      | p50 ms |" in written
     assert "Measured on 2026-01-02 (3 rounds of 1 s). Processor: P-1. Left out: FastMCP." in written
     assert (tmp_path / "performance.svg").exists()
     outside = [text.split("<!-- measured")[0] for text in (written, before)]

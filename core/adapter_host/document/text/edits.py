@@ -176,7 +176,7 @@ def _indented(text: str, column: int) -> str:
     return "\n".join(f"{indent}{line}" if number and line else line for number, line in enumerate(text.split("\n")))
 
 
-class BlockDumper(yaml.SafeDumper):
+class _BlockDumper(yaml.SafeDumper):
     """Dumps in block style, with indented lists, wrapped lines and no anchors."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> Any:
@@ -202,11 +202,11 @@ def _flow_text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if "\n" in text else None)
 
 
-BlockDumper.add_representer(str, _block_text)
+_BlockDumper.add_representer(str, _block_text)
 _FlowDumper.add_representer(str, _flow_text)
 
 
 def dump_block(data: Mapping[str, Any] | list[Any]) -> str:
     """Return data as YAML in block style, without a line break at the end."""
-    text = yaml.dump(data, Dumper=BlockDumper, sort_keys=False, allow_unicode=True, width=_WIDTH)
+    text = yaml.dump(data, Dumper=_BlockDumper, sort_keys=False, allow_unicode=True, width=_WIDTH)
     return str(text).removesuffix("\n")
