@@ -65,7 +65,8 @@ def measure(given: argparse.Namespace) -> Run:
     if missing := machine.missing():
         print(f"without {' and '.join(missing)} (apt-get install {' '.join(missing)})", file=sys.stderr)
     chosen = effort(given)
-    run = Run(time.strftime("%Y-%m-%d", time.gmtime()), machine.described(), asdict(chosen), [] if given.streams else without())
+    left = [] if given.streams else without()
+    run = Run(time.strftime("%Y-%m-%d", time.gmtime()), machine.described(), asdict(chosen), left)
     for left_out in run.without:
         print(f"left out: {left_out}", file=sys.stderr)
     if given.streams:

@@ -492,7 +492,7 @@ def with_comments(random: Random, text: str, names: list[str]) -> tuple[str, lis
         ).children
         if layout.is_first_on_line(entry.start)
     ]
-    comments = []
+    comments: list[str] = []
     for start in sorted(random.sample(starts, len(starts) // 2), reverse=True):
         comments.append(f"# <{len(comments)}>")
         text = f"{text[:start]}              {comments[-1]}\n{text[start:]}"
@@ -506,8 +506,9 @@ def normal(value: Any) -> Any:
     return sorted(map(normal, value), key=repr) if isinstance(value, list) else value
 
 
+@pytest.mark.timeout(180)
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_changes_of_different_operations_are_both_kept(seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     random = Random(seed)
     folder = tmp_path_factory.mktemp("any")
@@ -540,8 +541,9 @@ def test_changes_of_different_operations_are_both_kept(seed: int, tmp_path_facto
     assert Host(str(file), settings=Settings(environment={})).warnings == ()
 
 
+@pytest.mark.timeout(180)
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_edits_are_never_lost(seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Both sides change the same operations; the file keeps its edits, and can be served."""
     random = Random(seed)
