@@ -166,6 +166,7 @@ if TYPE_CHECKING:
     from .regular_files import read_regular_file as read_regular_file
     from .schemas.portable.names import NameMap as NameMap
     from .schemas.portable.render import portable_schema as portable_schema
+    from .schemas.samples import sample_of as sample_of
     from .schemas.schema import Schema as Schema
     from .schemas.standalone import resolve_response_schema as resolve_response_schema
     from .schemas.violations import Validator as Validator
@@ -298,6 +299,7 @@ _EXPORTS = {
     "regular_files": ("read_regular_file",),
     "schemas.portable.names": ("NameMap",),
     "schemas.portable.render": ("portable_schema",),
+    "schemas.samples": ("sample_of",),
     "schemas.schema": ("Schema",),
     "schemas.standalone": ("resolve_response_schema",),
     "schemas.violations": ("Validator", "Violation"),

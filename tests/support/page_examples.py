@@ -17,6 +17,9 @@ from .pages import blocks, write
 WRONG = "wrong"
 """The mark of an invalid block; the next block has the expected problem."""
 
+DISCOVERED = "discovered"
+"""The mark of a block that consumes an API with definitions of its own; the tests of its plugin run it."""
+
 _PARTS = frozenset({"aggregates", "binds", "consumes", "exposes"})
 _SERVED_ALONE = {
     "type": "rest",
@@ -34,7 +37,7 @@ def documents(page: Path, folder: Path) -> Iterator[Path | dict[str, Any]]:
             write(block, folder)
     consumes = yaml.safe_load(blocks(ROOT / "plugins/http/README.md", "yaml")[0].text)["consumes"]
     for block in blocks(page, "yaml"):
-        if block.mark == WRONG:
+        if block.mark in (WRONG, DISCOVERED):
             continue
         if block.file:
             path = write(block, folder)

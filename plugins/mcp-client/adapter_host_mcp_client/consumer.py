@@ -1,0 +1,69 @@
+"""The consumer of MCP servers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from adapter_host import BuildContext, ConsumedOperation, Consumer
+
+from .config import McpConfig
+
+if TYPE_CHECKING:
+    from mcp.client import Client
+
+    from .connection import Connection
+
+
+class McpConsumer(Consumer[McpConfig]):
+    """Calls an MCP server."""
+
+    config_class = McpConfig
+    discovers = True
+
+    def __init__(self, config: McpConfig, context: BuildContext) -> None:
+        super().__init__(config, context)
+        # Imported late: the SDK takes a second, and few documents consume an MCP server.
+        from .operations import build_operations
+        from .server import Server
+
+        self._server = Server.compile(config, context)
+        self._operations = tuple(build_operations(context.discovered() or {}, config.namespace))
+        self._connection: Connection | None = None
+
+    @classmethod
+    async def discover(cls, config: McpConfig, context: BuildContext) -> Any:
+        from .definitions import read_definitions
+        from .server import Server
+
+        server = Server.compile(config, context)
+        context.raise_problems()
+        connection = server.connection()
+        await connection.start()
+        try:
+            return await connection.call(read_definitions)
+        finally:
+            await connection.stop()
+
+    def operations(self) -> Sequence[ConsumedOperation]:
+        return self._operations
+
+    async def start(self) -> None:
+        for operation in self._operations:
+            operation.mocks = self.context.settings.mock
+        if self.context.settings.mock:
+            return
+        connection = self._server.connection(self._compare)
+        for operation in self._operations:
+            operation.connection = connection
+        self._connection = connection
+        await connection.start()
+
+    async def stop(self) -> None:
+        if self._connection is not None:
+            await self._connection.stop()
+
+    async def _compare(self, client: Client) -> None:
+        from .definitions import read_definitions
+
+        self.context.report_changes(await read_definitions(client))

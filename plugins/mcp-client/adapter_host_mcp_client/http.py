@@ -1,0 +1,182 @@
+"""Streamable HTTP: the SDK's transport, over connections with the limits of the host."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Final
+
+import httpx2
+import orjson
+from mcp.client import Transport
+from mcp.client.streamable_http import streamable_http_client
+
+from adapter_host import (
+    HeaderWriter,
+    UpstreamDisconnectedError,
+    UpstreamError,
+    UpstreamIncompleteError,
+    UpstreamStatusError,
+    UpstreamTimeoutError,
+    UpstreamUnreachableError,
+    bare_media_type,
+    client_tls_context,
+)
+
+from .credentials import Credential
+from .failures import is_protocol_error, too_large
+
+_INCOMPLETE: Final = "the MCP server closed the connection within the response"
+_CONNECTIONS: Final = 100
+_SESSION: Final = "mcp-session-id"
+_JSON: Final = "application/json"
+FAILED: Final = -32099
+"""The code of the messages in the place of HTTP failures; the SDK would end the connection of all calls for some."""
+
+
+FAILURES: Final[ContextVar[list[UpstreamError]]] = ContextVar("adapter_host_mcp_client_failures")
+"""The failures of the HTTP requests of one call, which the SDK sends in the context of the caller."""
+
+
+def _failed_response(error: UpstreamError, request_id: object) -> httpx2.Response:
+    """Note a failure, and return a response that leads the SDK to the caller of the request."""
+    _note(error)
+    members = {"code": FAILED, "message": "the HTTP request failed"}
+    content = orjson.dumps({"jsonrpc": "2.0", "id": request_id, "error": members})
+    return httpx2.Response(502, headers={"Content-Type": _JSON}, content=content)
+
+
+def _note(error: UpstreamError) -> None:
+    if (failures := FAILURES.get(None)) is not None:
+        failures.append(error)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpEndpoint:
+    """An MCP endpoint, and how it is called. `response_limit` is in bytes, the timeout in seconds."""
+
+    url: str
+    credential: Credential | None
+    header_writers: tuple[HeaderWriter, ...]
+    response_limit: int
+    connect_timeout: float
+
+    @asynccontextmanager
+    async def _open(self) -> AsyncIterator[object]:
+        headers = {"User-Agent": "adapter-host", "Accept-Encoding": "identity"}
+        if self.credential is not None:
+            headers[self.credential.name] = self.credential.value
+        client = httpx2.AsyncClient(
+            headers=headers,
+            transport=_LimitedTransport(self),
+            # The total timeout is that of the call.
+            timeout=httpx2.Timeout(None, connect=self.connect_timeout),
+            trust_env=False,
+        )
+        async with (
+            client,
+            streamable_http_client(self.url, http_client=client, max_sse_event_size=self.response_limit) as streams,
+        ):
+            yield streams
+
+    def open(self) -> Transport:
+        """Return the transport of a new connection."""
+        return self._open()  # type: ignore[return-value]
+
+
+class _LimitedTransport(httpx2.AsyncBaseTransport):
+    """Sends requests, and bounds their responses; a failure becomes the response to its own request only."""
+
+    def __init__(self, endpoint: HttpEndpoint) -> None:
+        limits = httpx2.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
+        self._inner = httpx2.AsyncHTTPTransport(verify=client_tls_context(), limits=limits, trust_env=False)
+        self._endpoint = endpoint
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        for write in self._endpoint.header_writers:
+            write(request.headers)
+        if request.method != "POST":
+            return await self._inner.handle_async_request(request)
+        try:
+            return await self._send(request)
+        except UpstreamError as error:
+            message = orjson.loads(await request.aread())
+            return _failed_response(error, message.get("id"))
+
+    async def _send(self, request: httpx2.Request) -> httpx2.Response:
+        try:
+            response = await self._inner.handle_async_request(request)
+        except (httpx2.ConnectTimeout, httpx2.ConnectError, httpx2.PoolTimeout) as error:
+            raise UpstreamUnreachableError("there is no connection to the MCP server") from error
+        except httpx2.TimeoutException as error:
+            raise UpstreamTimeoutError("the MCP server did not respond in time") from error
+        except httpx2.TransportError as error:
+            message = "the MCP server closed the connection before the response"
+            raise UpstreamDisconnectedError(message) from error
+        is_events = bare_media_type(response.headers.get("Content-Type", "")) == "text/event-stream"
+        if 300 <= response.status_code < 400:
+            return response
+        if response.status_code == 200 and is_events:
+            assert isinstance(response.stream, httpx2.AsyncByteStream)
+            stream = _LimitedEvents(response.stream, self._endpoint.response_limit)
+            return httpx2.Response(200, headers=response.headers, stream=stream)
+        body = await self._read(response)
+        # The end of a session is no error of the call: the host opens another session and calls again.
+        ended = response.status_code == 404 and _SESSION in request.headers
+        if ended or (response.status_code >= 400 and not is_protocol_error(body)):
+            media_type = response.headers.get("Content-Type", "")
+            raise UpstreamStatusError(response.status_code, body, media_type, response.headers)
+        return httpx2.Response(response.status_code, headers=_without_length(response.headers), content=body)
+
+    async def _read(self, response: httpx2.Response) -> bytes:
+        limit = self._endpoint.response_limit
+        body = bytearray()
+        assert isinstance(response.stream, httpx2.AsyncByteStream)
+        try:
+            async for chunk in response.stream:
+                body += chunk
+                if len(body) > limit:
+                    raise too_large(limit)
+        except httpx2.TransportError as error:
+            raise UpstreamIncompleteError(_INCOMPLETE) from error
+        finally:
+            await response.aclose()
+        return bytes(body)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+class _LimitedEvents(httpx2.AsyncByteStream):
+    """A stream of events, each of which is at most as large as a response may be."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream, limit: int) -> None:
+        self._stream = stream
+        self._limit = limit
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = 0
+        try:
+            async for chunk in self._stream:
+                events = re.split(rb"\r?\n\r?\n", chunk)
+                size = len(events[-1]) + (size if len(events) == 1 else 0)
+                if max(size, *map(len, events)) > self._limit:
+                    error = too_large(self._limit)
+                    _note(error)
+                    raise error
+                yield chunk
+        except httpx2.TransportError:
+            _note(UpstreamIncompleteError(_INCOMPLETE))
+            raise
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+def _without_length(headers: httpx2.Headers) -> list[tuple[str, str]]:
+    return [
+        (name, value) for name, value in headers.multi_items() if name not in ("content-length", "transfer-encoding")
+    ]
