@@ -8,7 +8,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from adapter_host import OperationError, new_request_id
+from adapter_host import OperationError, current_call
 
 from .config import A2aConfig
 from .errors import (
@@ -160,7 +160,7 @@ class Agent:
             state, parts = describe_error(error, skill.id)
             task.set_state(state, *parts)
         except Exception:  # a failure of an operation's plugins must not affect other tasks
-            request_id = new_request_id()
+            request_id = current_call().request_id
             log.exception("request %s: %s: unexpected error", request_id, skill.id)
             details = {"error": {"type": "InternalError", "requestId": request_id}}
             task.set_state("TASK_STATE_FAILED", {"text": "unexpected error"}, {"data": details})

@@ -13,6 +13,8 @@ from .skills import Skill
 
 PROTOCOL_VERSION: Final = "1.0"
 
+CARD_PATH: Final = "/.well-known/agent-card.json"
+
 EXTENSION: Final = "https://github.example.org/adapter-host/adapter-host/blob/main/plugins/a2a/README.md#schemas"
 """The URI of the extension with the schemas of the skills."""
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin
 
 from adapter_host import BuildContext, CatalogEntry, HttpExposer, Operations
 
+from .card import CARD_PATH, build_card
 from .config import A2aConfig
 from .skills import compile_skills
 
 if TYPE_CHECKING:
     from aiohttp import web
+    from aiohttp.typedefs import Handler
 
     from .agent import Agent
+    from .service import Service
 
 
 class A2aExposer(HttpExposer[A2aConfig]):
@@ -22,7 +26,7 @@ class A2aExposer(HttpExposer[A2aConfig]):
     config_class = A2aConfig
     endpoint = "/a2a"
     decodes_bodies = True
-    public_paths: ClassVar[frozenset[str]] = frozenset({"/.well-known/agent-card.json"})
+    public_paths = frozenset({CARD_PATH})
     """The agent card is public: clients read in it which credentials they need."""
 
     def __init__(self, config: A2aConfig, operations: Operations, context: BuildContext) -> None:
@@ -31,12 +35,12 @@ class A2aExposer(HttpExposer[A2aConfig]):
             context.warn("'skills' is empty; nothing is served", config, "skills", code="empty")
         self.skills = compile_skills(config, operations, context)
         self._agent: Agent | None = None
+        self._service: Service | None = None
 
     def build_app(self) -> web.Application:
         """Return the application that serves the agent and its card."""
         # Imported here because `validate` and `inspect` do not need aiohttp.
         from .agent import Agent
-        from .card import build_card
         from .service import Service
         from .tasks import TaskStore
 
@@ -45,7 +49,16 @@ class A2aExposer(HttpExposer[A2aConfig]):
         store = self.context.shared_state(f"a2a {self.config.namespace}", TaskStore)
         self._agent = Agent(self.skills, store, self.config, settings.response_limit)
         card = build_card(self.config, self.skills, self.context.loaded)
-        return Service(self._agent, card, settings.body_limit, lambda: None).app(self.endpoint)
+        self._service = Service(self._agent, card, settings.body_limit, self.public_url)
+        return self._service.app(self.endpoint)
+
+    def origin_routes(self) -> Mapping[str, Handler]:
+        """Return the route of the agent card, where clients look for it."""
+        return {CARD_PATH: self._serve_card}
+
+    async def _serve_card(self, request: web.Request) -> web.StreamResponse:
+        assert self._service is not None
+        return await self._service.serve_card(request)
 
     def catalog(self) -> Iterable[CatalogEntry]:
         """Return the skills."""
@@ -53,7 +66,7 @@ class A2aExposer(HttpExposer[A2aConfig]):
 
     def usage(self, url: str) -> str:
         """Return a curl command for the agent card."""
-        return f"curl {url.removesuffix(self.endpoint)}/.well-known/agent-card.json"
+        return f"curl {urljoin(url, CARD_PATH)}"
 
     async def stop(self) -> None:
         """Cancel the tasks in progress."""

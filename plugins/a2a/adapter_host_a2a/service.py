@@ -17,14 +17,14 @@ from adapter_host import (
     ArgumentError,
     UnsupportedCodingError,
     bare_media_type,
+    current_call,
     encode_json,
-    new_request_id,
     parse_json,
     read_body,
 )
 
 from .agent import Agent
-from .card import PROTOCOL_VERSION, with_interfaces
+from .card import CARD_PATH, PROTOCOL_VERSION, with_interfaces
 from .errors import (
     InternalProtocolError,
     InvalidParamsError,
@@ -41,7 +41,6 @@ log = logging.getLogger("adapter_host.a2a")
 
 JSON: Final = "application/json"
 A2A_JSON: Final = "application/a2a+json"
-CARD_PATH: Final = "/.well-known/agent-card.json"
 
 KEEP_ALIVE_SECONDS: Final = 15.0
 """Seconds without events until a comment is sent, which keeps proxies from closing the connection."""
@@ -59,9 +58,7 @@ Method = Callable[[Any, str], Awaitable[dict[str, Any]]]
 class Service:
     """Serves the agent of an exposer, and its card."""
 
-    def __init__(
-        self, agent: Agent, card: Mapping[str, Any], body_limit: int, public_url: Callable[[], str | None]
-    ) -> None:
+    def __init__(self, agent: Agent, card: Mapping[str, Any], body_limit: int, public_url: str | None) -> None:
         self._agent = agent
         self._card = card
         self._body_limit = body_limit
@@ -95,7 +92,7 @@ class Service:
 
     async def serve_card(self, request: web.Request) -> web.Response:
         """Handle a request for the agent card."""
-        url = self._public_url() or f"{request.url.origin()}{self._path}"
+        url = self._public_url or f"{request.url.origin()}{self._path}"
         body = encode_json(with_interfaces(self._card, url))
         tag = f'"{sha256(body).hexdigest()[:32]}"'
         headers = {**_CARD_HEADERS, "ETag": tag}
@@ -233,7 +230,7 @@ def _owner(request: web.Request) -> str:
 
 
 def _unexpected() -> InternalProtocolError:
-    request_id = new_request_id()
+    request_id = current_call().request_id
     log.exception("request %s: unexpected error", request_id)
     return InternalProtocolError(f"internal error (request {request_id})")
 

@@ -20,11 +20,11 @@ from adapter_host import (
     UpstreamInvalidError,
     UpstreamStatusError,
     bare_media_type,
+    current_call,
     decode_text,
     did_you_mean,
-    event_format,
+    encode_json,
     is_json,
-    new_request_id,
     parse_json,
 )
 
@@ -33,6 +33,8 @@ from .errors import InvalidParamsError
 from .messages import SkillCall, State
 
 log = logging.getLogger("adapter_host.a2a")
+
+_JSON: Final = "application/json"
 
 _REJECTED: Final = (ArgumentError, RefusedError)
 
@@ -81,35 +83,27 @@ async def read_parts(result: Result, limit: int, *, binary: bool) -> AsyncIterat
 
     Raise `UpstreamInvalidError` for events of more than `limit` bytes in total, as a task holds all of them.
     """
-    events = event_format(result.media_type)
-    if result.stream is None or events is None:
+    if result.stream is None:
         part = _part(result, binary=binary)
         if part is not None:
             yield part, True
         return
     size = 0
-    async with aclosing(events.events(result.stream)) as reader:
-        async for received in reader:
-            for event in received:
-                size += len(event.raw)
-                if size > limit:
-                    raise UpstreamInvalidError(f"the upstream sent events of more than {limit} bytes")
-                if event.data is not None:
-                    yield _event_part(event.data), False
-
-
-def _event_part(data: bytes) -> dict[str, Any]:
-    try:
-        return {"data": parse_json(data), "mediaType": "application/json"}
-    except ValueError:
-        return {"text": data.decode("utf-8", "replace"), "mediaType": "text/plain"}
+    async with aclosing(result.iter_items()) as items:
+        async for item in items:
+            size += len(encode_json(item))
+            if size > limit:
+                raise UpstreamInvalidError(f"the upstream sent events of more than {limit} bytes")
+            is_text = isinstance(item, str)
+            part = {"text": item, "mediaType": "text/plain"} if is_text else {"data": item, "mediaType": _JSON}
+            yield part, False
 
 
 def _part(result: Result, *, binary: bool) -> dict[str, Any] | None:
     """Return JSON as data, other text as text, and bytes as a file; None for an empty result."""
     media_type = bare_media_type(result.media_type)
     if result.holds_data or (not binary and (not media_type or is_json(media_type)) and result.body):
-        return {"data": result.data, "mediaType": "application/json"}
+        return {"data": result.data, "mediaType": _JSON}
     if not result.body:
         return None
     if not binary:
@@ -124,7 +118,7 @@ def describe_error(error: OperationError, skill: str) -> tuple[State, list[dict[
     """Return the state of a task that an error ends, and the parts of its message; log errors of the upstream."""
     details: dict[str, Any] = {"type": _type_name(error)}
     if error.status >= 500:
-        details["requestId"] = new_request_id()
+        details["requestId"] = current_call().request_id
         log.warning("request %s: %s: %s", details["requestId"], skill, error.message)
     if isinstance(error, ArgumentError):
         details["parameter"] = error.parameter
@@ -134,7 +128,7 @@ def describe_error(error: OperationError, skill: str) -> tuple[State, list[dict[
         details["upstreamStatus"] = error.upstream_status
         details |= _upstream_body(error)
     state: State = "TASK_STATE_REJECTED" if isinstance(error, _REJECTED) else "TASK_STATE_FAILED"
-    return state, [{"text": error.message}, {"data": {"error": details}, "mediaType": "application/json"}]
+    return state, [{"text": error.message}, {"data": {"error": details}, "mediaType": _JSON}]
 
 
 def _type_name(error: OperationError) -> str:

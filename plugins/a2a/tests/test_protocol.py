@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from socket import socket
 from typing import Any
 
 import orjson
@@ -10,10 +11,9 @@ import pytest
 from aiohttp import ClientSession
 
 from adapter_host import ArgumentError, OperationError, RefusedError, Result, UpstreamStatusError, UpstreamTimeoutError
-from adapter_host_a2a.card import build_card
-from adapter_host_a2a.exposer import A2aExposer
+from adapter_host.testing import running
 
-from .conftest import CARD_PATH, Serve, call_part, new_message
+from .conftest import CARD_PATH, Document, Serve, call_part, new_message
 
 READ = [{"name": "read"}]
 NO_EXTENDED_CARD = "there is no extended agent card; use the public one"
@@ -290,10 +290,48 @@ async def test_card(serve: Serve) -> None:
 )
 async def test_security_in_the_card(serve: Serve, authentication: Any, scheme: Any) -> None:
     settings = {"environment": {"TOKEN": "secret"}}
-    async with serve(READ, settings=settings, authentication=authentication) as client:
-        exposer = client.served.host.status()[0].exposer
-        assert isinstance(exposer, A2aExposer)
-        card = build_card(exposer.config, exposer.skills, exposer.context.loaded)
+    async with serve(READ, settings=settings, authentication=authentication) as client, ClientSession() as session:
+        async with session.get(client.url.removesuffix("/a2a") + CARD_PATH) as response:
+            assert response.status == 200
+            card = await response.json()
+        # Everything else needs credentials.
+        assert (await client.send("GET", "/tasks")).status == 401
     assert card["securitySchemes"] == {"caller": scheme}
     assert card["securityRequirements"] == [{"schemes": {"caller": {"list": []}}}]
     assert "secret" not in str(card)
+
+
+async def test_card_behind_a_proxy(serve: Serve) -> None:
+    settings = {"public_urls": {"front": "https://agents.example.com/museum/"}}
+    async with (
+        serve(READ, settings=settings) as client,
+        client.session.get(client.url.removesuffix("/a2a") + CARD_PATH) as response,
+    ):
+        card = await response.json()
+    assert {each["url"] for each in card["supportedInterfaces"]} == {"https://agents.example.com/museum/a2a"}
+
+
+async def test_card_is_at_the_origin(document: Document) -> None:
+    made = document(READ)
+    other = {"type": "rest", "namespace": "other", "port": 0, "resources": []}
+    other["resources"] = [{"path": "/x", "operations": [{"method": "GET", "outputParameters": [{"value": "x"}]}]}]
+    made["capability"]["exposes"].append(other)
+    async with (
+        running(made, ports={"front": (port := free_port()), "other": port}) as served,
+        ClientSession() as session,
+    ):
+        assert served.url("front") == f"http://127.0.0.1:{port}/front/a2a"
+        async with session.get(f"http://127.0.0.1:{port}{CARD_PATH}") as response:
+            card = await response.json()
+    assert {each["url"] for each in card["supportedInterfaces"]} == {served_url(port)}
+
+
+def served_url(port: int) -> str:
+    return f"http://127.0.0.1:{port}/front/a2a"
+
+
+def free_port() -> int:
+    with socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
-from aiohttp import ClientSession
+from aiohttp import ClientSession, encode_basic_auth
 
 from adapter_host import Host, Plugins, ProblemsError, Result, Settings
 from adapter_host.testing import FakePlugin, running
@@ -154,6 +154,16 @@ async def test_tasks_are_those_of_their_callers(serve: Serve) -> None:
             agent.subscribe({"id": task["id"]}, "bob")
         with pytest.raises(TaskNotFoundError):
             await agent.send_message({"message": {**new_message({"text": "x"}), "taskId": task["id"]}}, "bob")
+
+
+async def test_known_callers_see_their_tasks(serve: Serve) -> None:
+    authentication = {"type": "basic", "username": "ada", "password": "{{env.TOKEN}}"}
+    headers = {"Authorization": encode_basic_auth("ada", "one")}
+    async with serve(READ, settings={"environment": {"TOKEN": "one"}}, authentication=authentication) as client:
+        body = {"message": new_message(call_part("read"))}
+        task = (await client.send("POST", "/message:send", json=body, headers=headers)).json["task"]
+        listed = (await client.send("GET", "/tasks", headers=headers)).json["tasks"]
+    assert [each["id"] for each in listed] == [task["id"]]
 
 
 async def test_task_that_needs_input_can_be_cancelled(serve: Serve) -> None:

@@ -23,10 +23,10 @@ from adapter_host import (
     UpstreamTimeoutError,
     UpstreamUnreachableError,
     bare_media_type,
+    current_call,
     decode_json,
     decode_text,
     is_json,
-    new_request_id,
 )
 
 log = logging.getLogger("adapter_host.graphql")
@@ -99,7 +99,7 @@ def _details(error: OperationError) -> dict[str, Any]:
     """Return the extensions of an error of an operation; log errors of the host and of the upstream."""
     details: dict[str, Any] = {}
     if error.status >= 500:
-        details["requestId"] = new_request_id()
+        details["requestId"] = current_call().request_id
         log.warning("request %s: %s", details["requestId"], error.message)
     if error.step is not None:
         details["step"] = error.step

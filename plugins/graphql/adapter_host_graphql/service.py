@@ -10,7 +10,7 @@ from typing import Any, Final, TypeGuard
 from aiohttp import web
 from graphql import ExecutionResult, GraphQLError, OperationType, execute
 
-from adapter_host import ArgumentError, UnavailableError, UnsupportedCodingError, encode_json, new_request_id
+from adapter_host import ArgumentError, UnavailableError, UnsupportedCodingError, current_call, encode_json
 
 from .documents import Document, Documents
 from .errors import BAD_USER_INPUT, RequestError, format_field_error
@@ -67,7 +67,7 @@ class Service:
                 response.headers["Accept-Encoding"] = error.accepted
             return response
         except Exception:  # an error of one request must not affect others, and its text is internal
-            request_id = new_request_id()
+            request_id = current_call().request_id
             log.exception("request %s: unexpected error", request_id)
             failure = RequestError(GraphQLError("unexpected error"), status=500)
             failure.errors[0]["extensions"] = {"code": "INTERNAL_SERVER_ERROR", "requestId": request_id}
