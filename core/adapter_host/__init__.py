@@ -106,6 +106,7 @@ if TYPE_CHECKING:
     from .operation.event_streams import Event as Event
     from .operation.event_streams import EventFormat as EventFormat
     from .operation.event_streams import event_format as event_format
+    from .operation.inputs import JSON_CLASSES as JSON_CLASSES
     from .operation.inputs import JSON_TYPES as JSON_TYPES
     from .operation.inputs import Input as Input
     from .operation.operation import Arguments as Arguments
@@ -258,7 +259,7 @@ _EXPORTS = {
     "json_nesting": ("MAX_JSON_DEPTH", "NestingError", "decode_json", "encode_json", "parse_json"),
     "operation.callers": ("CallContext", "CallScope", "CallSite", "Caller", "Principal", "current_call"),
     "operation.event_streams": ("Event", "EventFormat", "event_format"),
-    "operation.inputs": ("Input", "JSON_TYPES"),
+    "operation.inputs": ("Input", "JSON_CLASSES", "JSON_TYPES"),
     "operation.operation": (
         "Arguments",
         "Call",

@@ -87,8 +87,9 @@ class _Connection(ResponseHandler):
         self._heads = 0
         self._received = b""
         self._left = None
-        # Some servers send a body with a response to HEAD nevertheless.
-        self._suspect = self._suspect or bool(parameters.get("skip_payload"))
+        if parameters.get("skip_payload"):
+            # Some servers send a body with a response to HEAD nevertheless.
+            self._suspect = True
         super().set_response_params(**parameters)
 
     def data_received(self, data: bytes) -> None:
@@ -112,8 +113,9 @@ class _Connection(ResponseHandler):
             self._received = (self._received + data)[-len(_HEAD_END) :]
         else:
             self._left -= len(data)
-            # Before aiohttp reads the end of the body, and releases the connection.
-            self._suspect = self._suspect or self._left < 0
+            if self._left < 0:
+                # Before aiohttp reads the end of the body, and releases the connection.
+                self._suspect = True
         super().data_received(data)
         if self._awaits_head:
             if len(self._received) > _HEAD_LIMIT:
@@ -180,8 +182,9 @@ class _Connection(ResponseHandler):
         for _ in range(self._heads):
             head_end = received.find(_HEAD_END, head_end) + len(_HEAD_END)
         length = message.headers.get("Content-Length", "0") if message.code not in _BODILESS else "0"
-        self._left = int(length) + head_end - len(received) if length.isdigit() else -1
-        self._suspect = self._suspect or self._left < 0
+        self._left = left = int(length) + head_end - len(received) if length.isdigit() else -1
+        if left < 0:
+            self._suspect = True
 
 
 def _announces_body(message: RawResponseMessage) -> bool:

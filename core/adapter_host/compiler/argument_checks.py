@@ -23,11 +23,15 @@ def compile_validator(inputs: Iterable[Input], *, convert: bool = False) -> Argu
     required = tuple(item.name for item in declared.values() if item.required)
     for item in declared.values():
         item.prepare()
+    unchecked = {item.name: item.unchecked_classes for item in declared.values()}
+    no_class: frozenset[type] = frozenset()
 
     def validate(arguments: Arguments) -> Arguments:
         absent: list[str] = []
         try:
             for name, value in arguments.items():
+                if type(value) in unchecked.get(name, no_class):
+                    continue
                 spec = declared.get(name)
                 if spec is None:
                     raise _unknown_parameter(name, declared)

@@ -8,7 +8,14 @@ from typing import Any
 
 from adapter_host.capability.loaded import LoadedCapability
 from adapter_host.capability.spec import OutputSpec
-from adapter_host.expressions.jsonpath import PathGetter, compile_path, is_identity, member_getter, member_name
+from adapter_host.expressions.jsonpath import (
+    PathGetter,
+    compile_path,
+    is_identity,
+    member_getter,
+    member_name,
+    whole_document,
+)
 
 from .coercion import Transform, coerce, scalar, scalar_member, typed_constant
 
@@ -124,7 +131,7 @@ class _OutputCompiler:
         if output.properties:
             if uses_name and self.unmapped and _has_mapping(output.properties.values()):
                 find = _either(find, lambda data: data)
-            return _object(find, self.fields(output.properties, parent=parent if path is None else path))
+            return self._object(find, output.properties, parent if path is None else path)
         if output.items is not None or output.type == "array":
             return _array(find, self._element(output, parent if path is None else path))
         member = name if uses_name else member_name(path or "$")
@@ -135,7 +142,8 @@ class _OutputCompiler:
         for name in {path[0]: None for path in mapped}:
             deeper = [path[1:] for path in mapped if path[0] == name and path[1:]]
             if name in outputs and deeper:
-                transforms[name] = _object(member_getter(name), self.fields(outputs[name].properties or {}, deeper))
+                properties, get_member = outputs[name].properties or {}, member_getter(name)
+                transforms[name] = _mapped_object(get_member, self.fields(properties, deeper))
         undeclared = [name for name in dict.fromkeys(path[0] for path in mapped) if name not in transforms]
 
         pairs = tuple(transforms.items())
@@ -145,6 +153,15 @@ class _OutputCompiler:
             **{name: transform(data) for name, transform in pairs},
             **{name: data[name] for name in undeclared if name in data},
         }
+
+    def _object(self, find: PathGetter, properties: Mapping[str, OutputSpec], parent: str) -> Transform:
+        # Like `fields`, but without a call for each object: most mapped responses are an array of them.
+        pairs = tuple((name, self.transform(output, name, parent)) for name, output in properties.items())
+        if find is whole_document:
+            return lambda data: None if data is None else {name: transform(data) for name, transform in pairs}
+        return lambda data: (
+            None if (value := find(data)) is None else {name: transform(value) for name, transform in pairs}
+        )
 
     def path(self, output: OutputSpec) -> str | None:
         """Return the JSONPath of an output, if it declares one."""
@@ -187,7 +204,7 @@ def _either(first: PathGetter, second: PathGetter) -> PathGetter:
     return lambda data: second(data) if (value := first(data)) is None or value == [] else value
 
 
-def _object(find: PathGetter, fields: Transform) -> Transform:
+def _mapped_object(find: PathGetter, fields: Transform) -> Transform:
     return lambda data: None if (value := find(data)) is None else fields(value)
 
 

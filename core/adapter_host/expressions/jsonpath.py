@@ -25,6 +25,11 @@ _LEADING_STEP: Final = re.compile(rf"\[(-?\d+)\]|\[(?:'([^']*)'|\"([^\"]*)\")\]|
 _LENGTH_CALL: Final = re.compile(r"\.length\(\)\s*$")
 
 
+def whole_document(document: Any) -> Any:
+    """Return the document itself."""
+    return document
+
+
 def is_identity(path: str) -> bool:
     """Return True for a path to the whole document."""
     return path.strip() in _ROOT
@@ -45,7 +50,7 @@ def compile_path(path: str) -> PathGetter:
     """Compile a path to a function of a document; raise `ValueError` for an invalid path."""
     text = path.strip()
     if text in _ROOT:
-        return lambda document: document
+        return whole_document
     if _LENGTH_CALL.search(text):
         return _length_getter(compile_path(_LENGTH_CALL.sub("", text)))
     if _SIMPLE.fullmatch(text):
@@ -75,6 +80,8 @@ def member_getter(name: str) -> PathGetter:
 def _simple_getter(steps: tuple[str | int, ...]) -> PathGetter:
     if len(steps) == 1 and isinstance(steps[0], str):
         return member_getter(steps[0])
+    if len(steps) == 2 and isinstance(steps[0], str) and isinstance(steps[1], str):
+        return _nested_member_getter(steps[0], steps[1])
 
     def getter(document: Any) -> Any:
         for step in steps:
@@ -89,6 +96,12 @@ def _simple_getter(steps: tuple[str | int, ...]) -> PathGetter:
         return document
 
     return getter
+
+
+def _nested_member_getter(outer: str, inner: str) -> PathGetter:
+    return lambda document: (
+        value.get(inner) if isinstance(document, dict) and isinstance(value := document.get(outer), dict) else None
+    )
 
 
 def _length_getter(getter: PathGetter) -> PathGetter:

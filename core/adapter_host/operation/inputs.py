@@ -39,6 +39,19 @@ JSON_TYPES: Final[Mapping[str, Callable[[Any], bool]]] = {
 }
 """Checks of types by their names in JSON Schema; `1.0` is an integer too."""
 
+JSON_CLASSES: Final[Mapping[str, frozenset[type]]] = {
+    "string": frozenset({str}),
+    "integer": frozenset({int}),
+    "number": frozenset({int, float}),
+    "boolean": frozenset({bool}),
+    "array": frozenset({list}),
+    "object": frozenset({dict}),
+    "null": frozenset({type(None)}),
+}
+"""The classes of most values of these types, to look up `type(value)`: much faster than the checks in `JSON_TYPES`."""
+
+_ANY_CLASS: Final = frozenset({str, int, float, bool, list, dict})
+
 
 @dataclass(frozen=True, slots=True)
 class Input:
@@ -154,6 +167,13 @@ class Input:
             violations = self.json_schema.validate(value)
             if violations:
                 raise ArgumentError.combine(list(map(self._violation_error, violations)))
+
+    @property
+    def unchecked_classes(self) -> frozenset[type]:
+        """The classes of values that `check` always accepts; subclasses are not meant."""
+        if self._is_restricted or self._compiled is not None:
+            return frozenset()
+        return JSON_CLASSES.get(self.type or "", _ANY_CLASS)
 
     def prepare(self) -> None:
         """Compile the schema now and not in the first call."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from aiohttp import hdrs, web
+from aiohttp.streams import StreamReader
 
 from adapter_host.content_decoder import ContentDecoder
 from adapter_host.errors import ArgumentError
@@ -102,6 +103,9 @@ def _codings(request: web.Request) -> list[str]:
 
 
 async def _receive(request: web.Request, limit: int) -> bytes:
+    content = request.content
+    if type(content) is StreamReader and content.is_eof() and request._read_bytes is None:
+        return _received(request, content, limit)
     # A request of an outer application has the limit of that application.
     if request.client_max_size != limit and not request.content.at_eof():
         request = request.clone(client_max_size=limit)
@@ -109,6 +113,17 @@ async def _receive(request: web.Request, limit: int) -> bytes:
         body = await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise BodyTooLargeError(limit) from None
+    except (web.RequestPayloadError, ConnectionError):
+        raise UnreadableBodyError from None
+    if len(body) > limit:
+        raise BodyTooLargeError(limit)
+    return body
+
+
+def _received(request: web.Request, content: StreamReader, limit: int) -> bytes:
+    """Return a body that was received completely, without the steps of `web.Request.read` for each piece."""
+    try:
+        body = request._read_bytes = content.read_nowait()
     except (web.RequestPayloadError, ConnectionError):
         raise UnreadableBodyError from None
     if len(body) > limit:

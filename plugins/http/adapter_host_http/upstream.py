@@ -176,14 +176,16 @@ class Upstream:
         if self._path or not request.target.startswith("/"):
             target = self._path + request.target
             request = request.with_target(target if target.startswith("/") else f"/{target}")
-        send = partial(transport.send, method, deadline=deadline, buffer_limit=buffer_limit, events=events)
         if auth_flow is not None and AUTHORIZATION.lower() in request.call_headers:
             auth_flow = None
         redirects_left = MAX_REDIRECTS if method in ("GET", "HEAD") and not request.pass_through else 0
         while True:
             if auth_flow is None:
-                response = await send(request)
+                response = await transport.send(
+                    method, request, deadline=deadline, buffer_limit=buffer_limit, events=events
+                )
             else:
+                send = partial(transport.send, method, deadline=deadline, buffer_limit=buffer_limit, events=events)
                 response = await send_authenticated(auth_flow, send, method, request, deadline=deadline)
             redirect = (
                 redirect_target(self._origin, request.target, response)

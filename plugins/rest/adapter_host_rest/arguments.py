@@ -72,7 +72,8 @@ class ArgumentReader:
     query: _Fields
     headers: _Fields
     cookies: _Fields
-    body_fields: _Fields
+    body_fields: tuple[tuple[str, str], ...]
+    """The names of the fields, and their names in requests."""
     query_fallback: _Fields
     """Body fields that are also accepted in the query."""
     body_argument: str | None
@@ -84,11 +85,8 @@ class ArgumentReader:
     """Where requests carry the other inputs, by name."""
     styled: Mapping[str, tuple[StyledField, ...]]
     """Inputs of queries, headers and cookies with a declared style or media type, by location."""
-
-    @property
-    def reads_body(self) -> bool:
-        """Return whether any input is read from the body."""
-        return self.body_argument is not None or bool(self.body_fields)
+    reads_body: bool
+    """Whether any input is read from the body."""
 
     @property
     def reads_outside_path(self) -> bool:
@@ -154,7 +152,7 @@ class ArgumentReader:
         if self.body_argument is not None:
             arguments[self.body_argument] = body
         if isinstance(body, dict):
-            arguments.update({field.name: body[field.sent] for field in self.body_fields if field.sent in body})
+            arguments.update({name: body[sent] for name, sent in self.body_fields if sent in body})
             for field in self.renamed:
                 if field.name in body and field.sent not in body:
                     arguments[field.name] = body[field.name]
@@ -193,13 +191,14 @@ def compile_argument_reader(method: str, inputs: Sequence[Input], variables: Seq
         query=tuple(by_location["query"]),
         headers=tuple(by_location["header"]),
         cookies=tuple(by_location["cookie"]),
-        body_fields=body_fields,
+        body_fields=tuple((field.name, field.sent) for field in body_fields),
         query_fallback=tuple(by_location["any"]),
         body_argument=body_argument,
         body_names=frozenset(name for field in body_fields for name in (field.sent, field.name)),
         renamed=tuple(field for field in body_fields if field.sent != field.name),
         locations={name: location for name, location in locations.items() if location != "body"},
         styled={location: tuple(fields) for location, fields in styled.items()},
+        reads_body=body_argument is not None or bool(body_fields),
     )
 
 

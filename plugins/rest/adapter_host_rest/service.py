@@ -33,6 +33,7 @@ from .router import Router, split_path
 # One aiohttp route for all paths: its router rejects names with `-`, and slows down with each route.
 _ALL_PATHS: Final = "/{path:[\\s\\S]*}"
 _TAIL: Final = len("/{path}")
+_MOST_LITERAL_ROUTES: Final = 4096
 
 
 class Service:
@@ -53,6 +54,8 @@ class Service:
         self._public_url = public_url
         self._pages: dict[str, Page] = {}
         self._pages_url = ""
+        self._literal_routes: dict[tuple[str, str], tuple[Route, list[str]]] = {}
+        """The routes without path variables that were found, by method and raw path."""
         # The mount point is known at start.
         self._root = ""
 
@@ -73,10 +76,11 @@ class Service:
         name, caching = "no operation", UNRESTRICTED
         try:
             path = request.rel_url.raw_path[len(self._root) :]
-            match = self._find(request, path)
-            if isinstance(match, web.Response):
-                return match
-            if isinstance(match, ForwardRoute):
+            method = request.method
+            match = self._literal_routes.get((method, path)) or self._find(request, path)
+            if not isinstance(match, tuple):
+                if isinstance(match, web.Response):
+                    return match
                 name, caching = match.operation.name, match.caching
                 result = await match.operation.call(forwarded_arguments(request, path, match))
                 return await respond_forwarded(request, result, name, caching)
@@ -111,6 +115,9 @@ class Service:
             if found is None and method == "HEAD":
                 found = self._router.find("GET", candidate)
             if found is not None:
+                # A path may be written in many ways, so the number is limited.
+                if not found[1] and len(self._literal_routes) < _MOST_LITERAL_ROUTES:
+                    self._literal_routes[method, path] = found
                 return found
             if targets := self._router.targets(candidate):
                 break

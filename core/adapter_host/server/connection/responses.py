@@ -10,6 +10,8 @@ from aiohttp.http import HttpVersion11
 
 from adapter_host.server.problem_json import SERVER
 
+from .requests import HostRequest
+
 _LOWEST_STATUS = 200
 _BODILESS_STATUSES = frozenset({204, 205, 304})
 
@@ -21,7 +23,9 @@ def is_plain(request: web.BaseRequest, response: web.StreamResponse) -> bool:
     public names are those that `web.StreamResponse.prepare` reads.
     """
     return (
-        type(response) is web.Response
+        # Not `isinstance`, which is slow for abstract classes such as requests and responses.
+        type(request) is HostRequest
+        and type(response) is web.Response
         and isinstance(response._body, bytes)
         and not response._eof_sent
         and response._keep_alive is None
@@ -31,7 +35,6 @@ def is_plain(request: web.BaseRequest, response: web.StreamResponse) -> bool:
         and not response._chunked
         and response._status >= _LOWEST_STATUS
         and response._status not in _BODILESS_STATUSES
-        and isinstance(request, web.Request)
         and request._match_info is None
         and request._method != hdrs.METH_HEAD
         and request._version == HttpVersion11

@@ -18,7 +18,7 @@ from .multipart import compile_multipart
 from .raw_body import declared_format, evident_format
 from .sparql import encoders
 from .styles import Styled, reserved_encode
-from .templates import TAG, Constant, TemplateCompiler, TemplateLocation, Value, render, split_tags, value_of
+from .templates import TAG, Constant, TemplateCompiler, TemplateLocation, Value, render, renderer, split_tags, value_of
 
 _FORM: Final = "formUrlEncoded"
 JSON: Final = "application/json"
@@ -104,11 +104,10 @@ def bytes_body(name: str, value: Value, media_type: str) -> BodyBuilder:
 
 def json_fields(fields: dict[str, Value], *, empty: bool) -> BodyBuilder:
     """Return a builder of a JSON object with the present fields; `empty` allows an empty object."""
-    items = tuple(fields.items())
+    items = tuple((name, renderer(value)) for name, value in fields.items())
 
     def make(arguments: Arguments) -> tuple[bytes, str] | None:
-        rendered = ((name, render(value, arguments)) for name, value in items)
-        data = {name: value for name, value in rendered if value is not ABSENT}
+        data = {name: value for name, render_value in items if (value := render_value(arguments)) is not ABSENT}
         return (encode_json(data), JSON) if data or empty else None
 
     return make

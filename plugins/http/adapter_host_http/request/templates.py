@@ -122,6 +122,14 @@ def render(value: Value, arguments: Arguments) -> Any:
     return value.value if isinstance(value, Constant) else value(arguments)
 
 
+def renderer(value: Value) -> Callable[[Arguments], Any]:
+    """Return a function that returns a value in one call."""
+    if not isinstance(value, Constant):
+        return value
+    constant = value.value
+    return lambda _: constant
+
+
 def split_tags(text: str, quotes: str = "") -> Iterator[tuple[str, bool, bool]]:
     """Yield the pieces of a text: each with whether it is a tag, and whether it is inside `quotes`."""
     end, quote = 0, ""

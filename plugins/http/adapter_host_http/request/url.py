@@ -156,7 +156,7 @@ def _refused(piece: Placeholder) -> NoReturn:
 class Path:
     """A compiled path; it is empty or begins with a slash."""
 
-    __slots__ = ("_parts",)
+    __slots__ = ("_constant", "_parts")
 
     def __init__(self, segments: list[list[Piece]]) -> None:
         parts: list[str | Segment] = []
@@ -164,8 +164,12 @@ class Path:
             parts.append("/")
             parts.append(_segment(segment))
         self._parts = tuple(_merge_literals(parts))
+        texts = [part for part in self._parts if isinstance(part, str)]
+        self._constant = "".join(texts) if len(texts) == len(self._parts) else None
 
     def render(self, arguments: Arguments) -> str:
+        if self._constant is not None:
+            return self._constant
         return "".join(part if isinstance(part, str) else part.render(arguments) for part in self._parts)
 
     def pattern(self) -> Pattern:

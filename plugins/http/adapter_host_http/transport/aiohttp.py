@@ -84,7 +84,9 @@ class AiohttpTransport(Transport):
                     if events and event_format(received.media_type) is not None:
                         received.is_event_stream = True
                         return received
-                    return await _buffered(received, buffer_limit)
+                    if buffer_limit and not received.take_body(buffer_limit):
+                        await received.buffer(buffer_limit)
+                    return received
         except (TimeoutError, TransportError):
             if upload is not None and upload.error is not None:
                 raise upload.error from None
@@ -150,8 +152,27 @@ class AiohttpResponse(Response):
             response.close()
             raise
 
+    def take_body(self, limit: int) -> bool:
+        """Set `body` if it was received completely, and needs no decoding; return whether it was."""
+        content = self._response.content
+        if self._decoder is not None or not content.is_eof() or content.exception() is not None:
+            return False
+        body = content.read_nowait()
+        if len(body) > limit:
+            self._pending = body
+        else:
+            self.body = body
+        return True
+
     async def buffer(self, limit: int) -> None:
-        """Set `body` if the response has at most `limit` bytes."""
+        """Set `body` if the response has at most `limit` bytes; close the response if it cannot be read."""
+        try:
+            await self._buffer(limit)
+        except BaseException:
+            self.close()
+            raise
+
+    async def _buffer(self, limit: int) -> None:
         read, complete = await self._read(limit)
         if complete:
             self.body = read
@@ -249,13 +270,3 @@ class Upload(AsyncIterable[bytes]):
         # After an early response the timeout context is left, and must not be rescheduled.
         with suppress(RuntimeError):
             self._timeout.reschedule(when)
-
-
-async def _buffered(response: AiohttpResponse, buffer_limit: int) -> AiohttpResponse:
-    if buffer_limit:
-        try:
-            await response.buffer(buffer_limit)
-        except BaseException:
-            response.close()
-            raise
-    return response

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import UnionType
 from typing import Any, Final
 
-from adapter_host import JSON_TYPES
+from adapter_host import JSON_CLASSES, JSON_TYPES
 
 FindViolation = Callable[[Any], str | None]
 """Returns the path of the first schema violation, relative to the data, or None for valid data."""
@@ -28,7 +28,10 @@ def compile_schema(schema: Mapping[str, Any]) -> FindViolation:
         return checks[0]
 
     def find_violation(data: Any) -> str | None:
-        return next((path for check in checks if (path := check(data)) is not None), None)
+        for check in checks:
+            if (path := check(data)) is not None:
+                return path
+        return None
 
     return find_violation
 
@@ -66,21 +69,40 @@ def compile_conformer(schema: Any) -> Conform:
 def _type(schema: Mapping[str, Any]) -> FindViolation:
     names = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
     checks = [JSON_TYPES[name] for name in names if name in JSON_TYPES]
+    if not checks:
+        return lambda data: None
+    classes = _classes(names)
 
     def find_violation(data: Any) -> str | None:
-        return None if not checks or any(check(data) for check in checks) else ""
+        return None if type(data) in classes or any(check(data) for check in checks) else ""
 
     return find_violation
 
 
+def _classes(names: Iterable[str]) -> frozenset[type]:
+    return frozenset(each for name in names for each in JSON_CLASSES.get(name, ()))
+
+
+def _unchecked_classes(schema: Any) -> frozenset[type]:
+    """Return the classes of values that need no check, as the schema says nothing but their type."""
+    types = schema.get("type")
+    if any(key != "type" and isinstance(schema.get(key), kinds) for key, (kinds, _) in _KEYWORDS.items()):
+        return frozenset()
+    return _classes([types] if isinstance(types, str) else types if isinstance(types, list) else ())
+
+
 def _properties(schema: Mapping[str, Any]) -> FindViolation:
-    properties = [(name, compile_schema(child)) for name, child in schema["properties"].items()]
+    properties = [
+        (name, _unchecked_classes(child), compile_schema(child)) for name, child in schema["properties"].items()
+    ]
 
     def find_violation(data: Any) -> str | None:
         if isinstance(data, dict):
-            for name, check in properties:
-                if name in data and (path := check(data[name])) is not None:
-                    return f".{name}{path}"
+            for name, unchecked, check in properties:
+                if name in data:
+                    value = data[name]
+                    if type(value) not in unchecked and (path := check(value)) is not None:
+                        return f".{name}{path}"
         return None
 
     return find_violation

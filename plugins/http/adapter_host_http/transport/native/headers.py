@@ -9,7 +9,8 @@ from multidict import CIMultiDict, MultiMapping
 
 Pair = tuple[bytes, bytes]
 
-_TEXT: Final = ("utf-8", "surrogateescape")
+_UTF8: Final = "utf-8"
+_BYTES: Final = "surrogateescape"
 
 
 class ResponseHeaders(MultiMapping[str]):
@@ -25,7 +26,11 @@ class ResponseHeaders(MultiMapping[str]):
     def _by_name(self) -> CIMultiDict[str]:
         if self._decoded is None:
             self._decoded = CIMultiDict(
-                [(name.decode(*_TEXT), value.decode(*_TEXT).strip(" \t")) for name, value in self._pairs]
+                [
+                    # Two constants, as `*` is slower than decoding.
+                    (name.decode(_UTF8, _BYTES), value.decode(_UTF8, _BYTES).strip(" \t"))
+                    for name, value in self._pairs
+                ]
             )
         return self._decoded
 

@@ -147,10 +147,22 @@ class NativeResponse(Response):
 
     async def wait_ready(self) -> None:
         """Wait for the head, and for a buffered body; raise `TransportError` and `TimeoutError`."""
-        buffer_limit = self._buffer_limit
-        await self._wait()
-        if self.ended:
-            await self._buffer_body(buffer_limit)
+        buffer_limit, waiter = self._buffer_limit, self._waiter
+        assert waiter is not None
+        # `_wait` without the timeout of pauses: each coroutine within another costs time.
+        try:
+            await waiter
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            self._waiter = None
+        if self.ended and self.size <= buffer_limit and self._decoder is None:
+            chunks = self._chunks
+            self.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            chunks.clear()
+        elif self.ended and self._decoder is not None:
+            await self._decode_body(self._decoder, buffer_limit)
 
     async def read(self, limit: int) -> bytes | None:
         """Return the body before the deadline, or None and close if it has more than `limit` bytes."""
@@ -180,17 +192,10 @@ class NativeResponse(Response):
         self._deadlines.discard(self)
         self._connection.abandon(self)
 
-    async def _buffer_body(self, buffer_limit: int) -> None:
+    async def _decode_body(self, decoder: ContentDecoder, buffer_limit: int) -> None:
         """Set `body` from the received data, unless it is larger than the limit once decoded."""
-        chunks, decoder = self._chunks, self._decoder
-        if decoder is None and self.size > buffer_limit:
-            return
-        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        chunks.clear()
-        if decoder is None:
-            self.body = data
-            return
-        decoder.feed(data)
+        decoder.feed(b"".join(self._chunks))
+        self._chunks.clear()
         pieces: list[bytes] = []
         left = buffer_limit + 1
         while left and decoder.pending:
