@@ -157,6 +157,47 @@ def _tool(number: int) -> dict[str, Any]:
     }
 
 
+def dense(base: str, operations: int, schemas: int, port: int) -> dict[str, Any]:
+    """Return a capability whose operations have bodies of schemas that all refer to each other."""
+    whole = {"name": "body", "in": "body", "type": "object", "required": True}
+    inputs = [{**whole, "x-schema": {"$ref": f"#/x-schemas/{_schema_name(number % schemas)}"}}
+              for number in range(operations)]  # fmt: skip
+    resources = [_consumed(f"place-{number}", "/orders", [inputs[number]]) for number in range(operations)]
+    routes = [
+        {
+            "name": f"orders-{number}",
+            "path": f"/orders/{number}",
+            "operations": [
+                {
+                    "method": "POST",
+                    "name": f"place-{number}",
+                    "call": f"orders.place-{number}",
+                    "with": {"body": "rest.body"},
+                    "outputParameters": [{"type": "object", "mapping": "$."}],
+                }
+            ],
+        }
+        for number in range(operations)
+    ]
+    rest = {"type": "rest", "namespace": "rest", "port": port, "resources": routes}
+    named = {_schema_name(number): _dense_schema(number, schemas) for number in range(schemas)}
+    return {**capability([consumer(base, resources)], [rest]), "x-schemas": named}
+
+
+def _schema_name(number: int) -> str:
+    return f"thing-{number}"
+
+
+def _dense_schema(number: int, count: int) -> dict[str, Any]:
+    """Return a schema with 12 properties, and references to four others."""
+    texts = {f"text{place}": {"type": "string", "maxLength": 50} for place in range(12)}
+    others = [(number * factor + offset) % count for factor, offset in ((1, 1), (2, 3), (5, 7), (7, 2))]
+    parts = {
+        f"part{place}": {"$ref": f"#/x-schemas/{_schema_name(other)}"} for place, other in enumerate(others)
+    }  # fmt: skip
+    return {"type": "object", "properties": {"sku": {"type": "string"}, **texts, **parts}, "required": ["sku"]}
+
+
 def sized(base: str, port: int) -> dict[str, Any]:
     """Return a capability that reads files of any size, passed on and mapped."""
     size = {"name": "size", "in": "path", "type": "string"}

@@ -14,7 +14,7 @@ from typing import Any, Final
 import yaml
 
 from .contenders import COMMAND
-from .documents import many, sized
+from .documents import dense, many, sized
 from .load import load
 from .machine import CORES, SERVED
 from .results import Run
@@ -60,6 +60,14 @@ class _Growth:
         asked = order(port, f"/rest-all/orders/{count // 2}")
         called = tool_call(port, f"place-{count // 2}", path="/mcp-all/mcp")
         self._serve("Operations of one capability", f"{count:,}", path, [asked, called])
+
+    def schemas(self, operations: int, count: int) -> None:
+        """Measure a document with many schemas that refer to each other: most of the time to load it is theirs."""
+        port = free_port()
+        path = self.folder / f"schemas-{count}.yaml"
+        path.write_text(_written(dense(self.upstream, operations, count, port)))
+        label = f"{operations:,} with {count:,} schemas"
+        self._serve("Operations with schemas that refer to each other", label, path, [order(port, "/orders/0")])
 
     def workers(self, count: int) -> None:
         """Measure worker processes that share the port."""
@@ -165,6 +173,7 @@ def grow(run: Run, folder: Path, upstream: int, *, quick: bool) -> None:
         growth.capabilities(count)
     growth.operations(1)
     growth.operations(1000)
+    growth.schemas(240, 150)
     growth.responses([1000, 100_000, 10_000_000] if quick else [1000, 100_000, 10_000_000, 100_000_000])
     for count in (1, 2):
         growth.workers(count)

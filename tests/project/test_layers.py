@@ -48,6 +48,7 @@ LATE_IMPORTS = {
         "from adapter_host.openapi import Documents, WarningCollector, capability, read_api",
     ),
     ("schemas/schema.py", "validate", "from .validator import compile_validator"),
+    ("schemas/validator_pool.py", "compile", "from .validator import compile_validators"),
     ("schemas/rewriting.py", "find_mistakes", "from .validator import schema_mistakes"),
     ("auth/compile.py", "compile_credentials", "from .oauth2.compiler import compile_oauth2"),
     ("expressions/jsonpath.py", "_environment", "from .jsonpath_filters import FilterEnvironment"),

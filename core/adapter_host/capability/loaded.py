@@ -15,6 +15,7 @@ from adapter_host.errors import Problem
 from adapter_host.expressions.template import Part, Reference, Secret, Template, compile_template
 from adapter_host.schemas.resolve import SchemaResolver
 from adapter_host.schemas.schema import Schema
+from adapter_host.schemas.validator_pool import ValidatorPool
 
 from .declared_schema import DeclaredSchema
 from .diagnostics import Diagnostics
@@ -63,6 +64,7 @@ class LoadedCapability:
     _files: dict[str, None]
     _extensions: set[tuple[int, str]]
     _locs: Mapping[int, Loc] = field(repr=False)
+    _validators: list[ValidatorPool] = field(default_factory=list, repr=False)
 
     @classmethod
     def create(
@@ -109,9 +111,15 @@ class LoadedCapability:
         loaded._bind_schemas(files)
         return loaded
 
+    def compile_schemas(self) -> None:
+        """Compile the validators of the schemas that values are checked against."""
+        for validators in self._validators:
+            validators.compile()
+
     def _bind_schemas(self, files: Mapping[str, Source]) -> None:
         """Let the models resolve their schemas; the problems belong to the section that is compiled then."""
         resolver = SchemaResolver(self.source, files, self.diagnostics.add, self.add_file)
+        self._validators.extend(resolver.validators.values())
         for model, loc in self.models:
             if isinstance(model, DeclaredSchema) and model.x_schema is not None:
                 model.resolve_by(partial(self._resolve_schema, model, loc, resolver))

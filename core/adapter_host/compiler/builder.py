@@ -91,6 +91,7 @@ class _CapabilityCompiler:
         if not self._loaded.partial:
             exposers = tuple(self._compile_exposers(functions))
             self._check_unused(functions)
+        self._loaded.compile_schemas()
         warn_ineffective_extensions(self._loaded, self._plugins)
         if self._loaded.diagnostics.errors:
             raise ProblemsError(self._loaded.diagnostics.problems)

@@ -39,7 +39,9 @@ JSON_TYPES: Final[Mapping[str, Callable[[Any], bool]]] = {
 }
 """Checks of types by their names in JSON Schema; `1.0` is an integer too."""
 
-JSON_CLASSES: Final[Mapping[str, frozenset[type]]] = {
+Classes = frozenset[type]
+
+JSON_CLASSES: Final[Mapping[str, Classes]] = {
     "string": frozenset({str}),
     "integer": frozenset({int}),
     "number": frozenset({int, float}),
@@ -48,7 +50,7 @@ JSON_CLASSES: Final[Mapping[str, frozenset[type]]] = {
     "object": frozenset({dict}),
     "null": frozenset({type(None)}),
 }
-"""The classes of most values of these types, to look up `type(value)`: much faster than the checks in `JSON_TYPES`."""
+"""The classes of most values of a type, to look up `type(value)` before a slower check of `JSON_TYPES`."""
 
 _ANY_CLASS: Final = frozenset({str, int, float, bool, list, dict})
 
@@ -169,16 +171,16 @@ class Input:
                 raise ArgumentError.combine(list(map(self._violation_error, violations)))
 
     @property
-    def unchecked_classes(self) -> frozenset[type]:
-        """The classes of values that `check` always accepts; subclasses are not meant."""
+    def unchecked_classes(self) -> Classes:
+        """The classes whose own values `check` always accepts, not those of subclasses."""
         if self._is_restricted or self._compiled is not None:
             return frozenset()
         return JSON_CLASSES.get(self.type or "", _ANY_CLASS)
 
     def prepare(self) -> None:
-        """Compile the schema now and not in the first call."""
+        """Have the schema compiled before the first call."""
         if self.json_schema is not None:
-            self.json_schema.validate  # noqa: B018
+            self.json_schema.prepare()
 
     def _violation_error(self, violation: Violation) -> ArgumentError:
         path = violation.path

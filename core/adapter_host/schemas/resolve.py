@@ -20,6 +20,7 @@ from .references import DEFS
 from .rewriting import Rewriter, Rewritten, find_mistakes
 from .schema import Schema
 from .targets import Scope, Target, child_at, keys_of, problem_at, walk_nodes
+from .validator_pool import ValidatorPool
 from .visibility import Hidden, Hiding
 
 SCHEMAS: Final = "x-schemas"
@@ -75,9 +76,12 @@ class SchemaResolver:
         self._targets: dict[int, Target] = {}
         self._names: set[str] = set()
         self._rewritten: dict[tuple[int, int], Rewritten] = {}
+        self._bundles: dict[tuple[int, int], _Bundle] = {}
         self._schemas: dict[tuple[int, int, Hidden], Schema] = {}
         self._defs: dict[str, Any] = {}
         directions: tuple[Hidden, Hidden] = ("readOnly", "writeOnly")
+        # By direction, as definitions of one name differ.
+        self.validators = {hidden: ValidatorPool() for hidden in directions}
         self._hiding = {
             (keyword, drop): Hiding(self._defs, keyword, drop=drop) for keyword in directions for drop in (True, False)
         }
@@ -101,6 +105,9 @@ class SchemaResolver:
 
     def _bundle(self, node: Node, scope: Scope) -> _Bundle:
         """Return a schema with the names of all schemas that it refers to, directly or not."""
+        key = (id(node), id(scope.base))
+        if key in self._bundles:
+            return self._bundles[key]
         root = self._rewrite(node, scope)
         reached: dict[str, Rewritten] = {}
         pending = list(root.targets)
@@ -111,7 +118,8 @@ class SchemaResolver:
                 self._defs[target.name] = rewritten.data
                 pending += rewritten.targets
         problems = [*root.problems, *(problem for each in reached.values() for problem in each.problems)]
-        return _Bundle(root.data, tuple(sorted(reached)), tuple(problems))
+        bundle = self._bundles[key] = _Bundle(root.data, tuple(sorted(reached)), tuple(problems))
+        return bundle
 
     def _rewrite(self, node: Node, scope: Scope) -> Rewritten:
         key = (id(node), id(scope.base))
@@ -129,7 +137,8 @@ class SchemaResolver:
             root = {"not": {}} if bundle.root is False else {} if bundle.root is True else bundle.root
             data, checked = (self._visible(root, bundle.names, self._hiding[hidden, drop]) for drop in (True, False))
             target = self._targets.get(id(node))
-            self._schemas[key] = Schema(data, checked, None if target is None else target.name)
+            name = None if target is None else target.name
+            self._schemas[key] = Schema(data, checked, name=name, pool=self.validators[hidden])
         return self._schemas[key]
 
     @staticmethod

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from .references import DEFS, types_of
+from .validator_pool import ValidatorPool
 from .violations import Validator
 
 
@@ -24,10 +25,21 @@ class Schema:
     data: Mapping[str, Any]
     checked: Mapping[str, Any]
     name: str | None = field(default=None, repr=False)
+    pool: ValidatorPool | None = field(default=None, repr=False)
+    """The validators of the document, if there is one."""
+
+    def prepare(self) -> None:
+        """Have `validate` compiled before the first value is checked: with the others of the document, if any."""
+        if self.pool is not None and DEFS in self.checked:
+            self.pool.add(self.checked)
+        else:
+            self.validate  # noqa: B018
 
     @cached_property
     def validate(self) -> Validator:
         """The compiled function that returns how a value breaks the schema."""
+        if self.pool is not None and DEFS in self.checked:
+            return self.pool.validator(self.checked)
         # Imported late: documents without schemas need no validator.
         from .validator import compile_validator
 

@@ -21,6 +21,8 @@ from .wording import ARTICLES, describe_place, describe_types, describe_value
 LONGEST_NAME: Final = 1000
 """The maximum number of characters of a property's name where a pattern applies to it."""
 
+IsValid = Callable[[Any], bool]
+
 _METASCHEMA: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -30,7 +32,22 @@ def compile_validator(schema: Mapping[str, Any]) -> Validator:
     Patterns take linear time; those that are not supported are not checked. `format` is not checked, as JSON Schema
     has it by default.
     """
-    is_valid = _compile(schema)
+    return _validator(schema, _compile(schema))
+
+
+def compile_validators(schemas: Sequence[Mapping[str, Any]]) -> list[Validator]:
+    """Compile several schemas whose `$defs` of one name are equal; each of these is compiled once."""
+    has_patterns = _PatternSearch()
+    found = [has_patterns(schema) for schema in schemas]
+    validators: dict[int, Validator] = {}
+    for flag in (False, True):
+        group = [schema for schema, has in zip(schemas, found, strict=True) if has is flag]
+        for schema, is_valid in zip(group, _compile_together(group, has_patterns=flag), strict=True):
+            validators[id(schema)] = _validator(schema, is_valid)
+    return [validators[id(schema)] for schema in schemas]
+
+
+def _validator(schema: Mapping[str, Any], is_valid: IsValid) -> Validator:
     defs = schema.get(DEFS, {})
 
     def is_valid_part(part: Any, value: Any) -> bool:
@@ -56,8 +73,28 @@ def compile_validator(schema: Mapping[str, Any]) -> Validator:
     return validate
 
 
-def _compile(schema: Mapping[str, Any]) -> Callable[[Any], bool]:
-    has_patterns = _has_patterns(schema)
+def _compile(schema: Mapping[str, Any]) -> IsValid:
+    return _compile_prepared(schema, has_patterns=_PatternSearch()(schema))
+
+
+def _compile_together(schemas: Sequence[Mapping[str, Any]], *, has_patterns: bool) -> list[IsValid]:
+    """Compile schemas as the properties of one, which is then asked about an object with one of them."""
+    if len(schemas) < 2:
+        return [_compile_prepared(schema, has_patterns=has_patterns) for schema in schemas]
+    roots: dict[str, Any] = {}
+    defs: dict[str, Any] = {}
+    for number, schema in enumerate(schemas):
+        defs |= schema.get(DEFS, {})
+        roots[str(number)] = {key: value for key, value in schema.items() if key != DEFS}
+    is_valid = _compile_prepared({"properties": roots, DEFS: defs}, has_patterns=has_patterns)
+    return [_property_check(is_valid, name) for name in roots]
+
+
+def _property_check(is_valid: IsValid, name: str) -> IsValid:
+    return lambda value: is_valid({name: value})
+
+
+def _compile_prepared(schema: Mapping[str, Any], *, has_patterns: bool) -> IsValid:
     compiled = jsonschema_rs.Draft202012Validator(
         _prepare(schema) if has_patterns else dict(schema),
         pattern_options=jsonschema_rs.RegexOptions(),
@@ -68,11 +105,25 @@ def _compile(schema: Mapping[str, Any]) -> Callable[[Any], bool]:
     return compiled.is_valid
 
 
-def _has_patterns(schema: Any) -> bool:
-    if not isinstance(schema, Mapping):
-        return False
-    own = "pattern" in schema or "patternProperties" in schema
-    return own or any(_has_patterns(part) for _, part in subschemas(schema))
+class _PatternSearch:
+    """Returns whether a schema has patterns; looks once at each definition that several schemas share."""
+
+    def __init__(self) -> None:
+        self._definitions: dict[int, bool] = {}
+
+    def __call__(self, schema: Mapping[str, Any]) -> bool:
+        found = [self._has_patterns({key: value for key, value in schema.items() if key != DEFS})]
+        for definition in schema.get(DEFS, {}).values():
+            if id(definition) not in self._definitions:
+                self._definitions[id(definition)] = self._has_patterns(definition)
+            found.append(self._definitions[id(definition)])
+        return any(found)
+
+    def _has_patterns(self, schema: Any) -> bool:
+        if not isinstance(schema, Mapping):
+            return False
+        own = "pattern" in schema or "patternProperties" in schema
+        return own or any(self._has_patterns(part) for _, part in subschemas(schema))
 
 
 def _with_decimals(value: Any) -> Any:

@@ -65,5 +65,9 @@ class Hiding:
         return names
 
     def _is_hidden(self, schema: Any) -> bool:
-        target = referenced(schema, self._defs)
-        return any(isinstance(each, Mapping) and each.get(self._keyword) is True for each in (schema, target))
+        if not isinstance(schema, Mapping):
+            return False
+        if schema.get(self._keyword) is True:
+            return True
+        target = referenced(schema, self._defs) if "$ref" in schema else None
+        return isinstance(target, Mapping) and target.get(self._keyword) is True
