@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from .expressions.template import text_of as text_of
     from .host.asgi import AsgiApplication as AsgiApplication
     from .host.discovery import discover as discover
+    from .host.embedding import HOSTS as HOSTS
     from .host.embedding import attach as attach
     from .host.host import HOST as HOST
     from .host.host import Host as Host
@@ -250,7 +251,7 @@ _EXPORTS = {
     "expressions.template": ("ABSENT", "Template", "text_of"),
     "host.asgi": ("AsgiApplication",),
     "host.discovery": ("discover",),
-    "host.embedding": ("attach",),
+    "host.embedding": ("HOSTS", "attach"),
     "host.host": ("HOST", "Host"),
     "host.reloads": ("Reloader",),
     "host.status": ("ExposerStatus",),

@@ -193,22 +193,3 @@ def test_options_that_exclude_workers(
     result = command("serve", "shop.yaml", *options, environment=SECRET)
     assert result.returncode == code
     assert result.stderr.splitlines()[0] == snapshot
-
-
-def test_exposer_with_own_listener(tmp_path: Path, command: Command, snapshot: SnapshotAssertion) -> None:
-    (tmp_path / "lines.yaml").write_text(LINES)
-    result = command("serve", "lines.yaml", "--workers", "2")
-    assert result.returncode == 1
-    assert result.stderr.splitlines() == snapshot
-
-
-LINES = """\
-naftiko: 1.0.0-alpha2
-capability:
-  exposes:
-    - type: echo
-      namespace: lines
-      port: 0
-      operations:
-        - {name: hello, outputParameters: [{type: string, value: hello}]}
-"""

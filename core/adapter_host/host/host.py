@@ -16,6 +16,7 @@ from adapter_host.errors import Problem, ProblemsError, StartError
 from adapter_host.operation.callers import Caller
 from adapter_host.operation.operation import Arguments
 from adapter_host.operation.result import Result
+from adapter_host.plugin.exposer import HttpExposer
 from adapter_host.plugin.manager import Plugins
 from adapter_host.plugin.step_type import StepType
 from adapter_host.server.endpoint import Endpoint
@@ -112,6 +113,9 @@ class Host:
         try:
             generation = self._build(self._documents, self._reloader.next_settings(self.settings))
             generation.require_secrets()
+            self._plan_endpoints(generation, self.settings)
+            if self._attachment:
+                self._attachment.mounts(generation.plans)
         except ProblemsError as error:
             return tuple(error.problems)
         return generation.warnings
@@ -133,8 +137,12 @@ class Host:
         """Bind the ports of all capabilities without listening, to share them with forked processes.
 
         Return the ports of monitoring exposers by namespace, one for each worker. Raise `StartError` if a port is in
-        use.
+        use, and for exposers without a port or socket of the host.
         """
+        for status in self.status():
+            if not isinstance(status.exposer, HttpExposer) and not status.exposer.context.sockets:
+                message = f"'{status.namespace}' ({status.type}) has no socket to share; serve it without --workers"
+                raise StartError(message)
         return self._endpoints.reserve(self.plans, self.settings, ports)
 
     async def start(self, *, listen: bool = True, reloader: Reloader | None = None) -> None:
@@ -189,7 +197,7 @@ class Host:
         # Nothing fails or awaits until all routers and sockets are switched: requests never see both generations.
         removed = self._endpoints.switch(planned, apps, old)
         if self._attachment:
-            self._attachment.router.mount(attached_apps)
+            self._attachment.serve(mounts, attached_apps)
         await self._endpoints.start(self.settings)
         return removed
 

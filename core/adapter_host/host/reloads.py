@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 from adapter_host.daemon_threads import DaemonThreads
-from adapter_host.errors import ProblemsError, StartError
+from adapter_host.errors import AdapterHostError, Problem, ProblemsError, StartError
 from adapter_host.settings import Settings
 
 from .status import ExposerStatus
@@ -76,6 +76,14 @@ def _log_failure(task: asyncio.Task[None]) -> None:
 
 
 def log_failed_reload(error: BaseException) -> None:
-    """Log why a reload failed: a line for each problem."""
+    """Log why a reload failed: a line for each problem; with the traceback, if a plugin has raised another error."""
     for reason in error.problems if isinstance(error, ProblemsError) else (error,):
-        _log.error("reload failed; still serving the previous version: %s", reason)
+        details = None if isinstance(error, AdapterHostError) else error
+        _log.error("reload failed; still serving the previous version: %s", _describe(reason), exc_info=details)
+
+
+def _describe(reason: BaseException | Problem) -> str:
+    if isinstance(reason, Problem | AdapterHostError):
+        return str(reason)
+    places = "".join(f" ({note})" for note in getattr(reason, "__notes__", ()))
+    return f"{type(reason).__name__}: {reason}{places}"

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from adapter_host.cli.options import read_environment
-from adapter_host.errors import AdapterHostError
 from adapter_host.host.host import Host
 from adapter_host.host.reloads import Reloader, log_failed_reload
 from adapter_host.host.status import ExposerStatus
@@ -96,5 +95,6 @@ class ReloadTriggers:
             self._reload_requested.clear()
             try:
                 await self._host.reload()
-            except AdapterHostError as error:
+            except Exception as error:
+                # An error of a plugin must not end the task: later reloads would be lost.
                 log_failed_reload(error)

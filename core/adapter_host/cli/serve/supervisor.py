@@ -242,7 +242,7 @@ class Supervisor:
         """Rebuild the host here, then reload all workers; a failed reload changes nothing."""
         try:
             self.host = self.spec.build()
-        except AdapterHostError as error:
+        except Exception as error:
             log_failed_reload(error)
             return
         gc.collect()

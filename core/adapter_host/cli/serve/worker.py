@@ -69,7 +69,8 @@ class WorkerReloader(CommandReloader):
             await self._host.reload_here()
             _log.info("reloaded")
             _complete(futures, None)
-        except AdapterHostError as error:
+        except Exception as error:
+            # An error of a plugin must not end the worker.
             log_failed_reload(error)
             _complete(futures, error)
 
@@ -94,7 +95,7 @@ class WorkerReloader(CommandReloader):
         _complete(futures, reason)
 
 
-def _complete(futures: Iterable[asyncio.Future[None]], error: AdapterHostError | None) -> None:
+def _complete(futures: Iterable[asyncio.Future[None]], error: Exception | None) -> None:
     for future in futures:
         if future.done():
             continue
