@@ -42,8 +42,9 @@ class LineExposer(Exposer[LineConfig]):
 
     async def respond(self, line: bytes) -> bytes:
         """Return the response to a line."""
+        operation = self.by_name.get(line.decode().strip())
         try:
-            response: Any = (await self.by_name[line.decode().strip()].call({})).data
+            response: Any = None if operation is None else (await operation.call({})).data
         except OperationError as error:
             response = {"error": error.message}
         return json.dumps(response).encode() + b"\n"
@@ -168,8 +169,12 @@ class OwnServerExposer(LineExposer):
             task.cancel()
 
 
+class ForgetfulExposer(LineExposer):
+    """Does not serve its socket."""
+
+
 class LinesPlugin:
-    """The plugin of `streams`, `protocols`, `buffered` and `own-server`."""
+    """The plugin of `streams`, `protocols`, `buffered`, `own-server` and `forgetful`."""
 
     @hookimpl
     def register_exposers(self, register: RegisterExposer) -> None:
@@ -177,6 +182,7 @@ class LinesPlugin:
         register("protocols", ProtocolExposer)
         register("buffered", BufferedExposer)
         register("own-server", OwnServerExposer)
+        register("forgetful", ForgetfulExposer)
 
 
 def line_plugins(**more: object) -> Plugins:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -203,18 +203,18 @@ class Generation:
         `finish_bodies` wait for requests whose bodies are not complete: their calls are not new, although not begun.
         """
         drains = [asyncio.create_task(self._drain_exposer(exposer_plan)) for exposer_plan in self.exposers]
+        # An exposer with connections of its own may wait for them; its calls are new until it has begun to.
+        pending = await _unfinished(drains, 0)
         try:
             async with asyncio.timeout(self._settings.drain_timeout):
-                # An exposer with connections of its own may wait for them; its calls are new until it has begun to.
-                if drains:
-                    await asyncio.wait(drains, timeout=0 if idle is None else None)
+                if idle is not None:
+                    pending = await _unfinished(pending, None)
                 for finish in finish_bodies:
                     await finish()
                 if idle is None:
                     self._refuse_calls()
                 await (idle or self._wait_for_calls)()
-                if drains:
-                    await asyncio.wait(drains)
+                await _unfinished(pending, None)
         except TimeoutError:
             if idle is None:
                 self._refuse_calls()
@@ -277,6 +277,11 @@ class Generation:
             except BaseException as error:
                 errors.append((label, error))
         return errors
+
+
+async def _unfinished(tasks: Collection[asyncio.Task[None]], seconds: float | None) -> Collection[asyncio.Task[None]]:
+    """Wait for tasks, and return those that are not done after some seconds, or after all are done."""
+    return (await asyncio.wait(tasks, timeout=seconds))[1] if tasks else ()
 
 
 def exposer_label(exposer_plan: ExposerPlan) -> str:
