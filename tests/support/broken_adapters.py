@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from itertools import count
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -24,6 +26,7 @@ from adapter_host import (
     Plugins,
     Result,
     StartError,
+    UnavailableError,
     UpstreamError,
     UpstreamInvalidError,
     UpstreamTimeoutError,
@@ -36,10 +39,18 @@ from adapter_host_echo.exposer import EchoConfig, EchoExposer
 # Exposers
 
 
+def is_first(context: BuildContext) -> bool:
+    """Return whether an exposer is not that of a reload."""
+    builds: list[None] = context.shared_state("builds", list)
+    builds.append(None)
+    return len(builds) == 1
+
+
 class LoopExposer(EchoExposer):
     def __init__(self, config: EchoConfig, operations: Operations, context: BuildContext) -> None:
         super().__init__(config, operations, context)
-        self.loop = asyncio.get_running_loop()
+        if is_first(context):
+            self.loop = asyncio.get_running_loop()
 
 
 class ForgetfulExposer(EchoExposer):
@@ -128,6 +139,8 @@ class EagerExposer(EchoExposer):
 
 
 class RudeExposer(EchoExposer):
+    reloaded = False
+
     def __init__(self, config: EchoConfig, operations: Operations, context: BuildContext) -> None:
         super().__init__(config, operations, context)
         self.writers: list[asyncio.StreamWriter] = []
@@ -136,7 +149,12 @@ class RudeExposer(EchoExposer):
         self.writers.append(writer)
         await super()._serve(reader, writer)
 
+    def notify_reload(self) -> None:
+        self.reloaded = True
+
     async def drain(self) -> None:
+        if self.reloaded:
+            return
         for writer in self.writers:
             writer.close()
 
@@ -156,6 +174,9 @@ class PatientExposer(EchoExposer):
     async def serve_line(self, line: bytes, reading: asyncio.Future[bytes], writer: asyncio.StreamWriter) -> bool:
         self.silent = {task for task in self.silent if task is not self.by_writer[writer]}
         return await super().serve_line(line, reading, writer)
+
+    def notify_reload(self) -> None:
+        self.silent.clear()
 
     async def drain(self) -> None:
         if self.silent:
@@ -183,8 +204,148 @@ class SharingExposer(EchoExposer):
 
     def __init__(self, config: EchoConfig, operations: Operations, context: BuildContext) -> None:
         super().__init__(config, operations, context)
-        self.shared.update(self._operations_by_name)
-        self._operations_by_name = self.shared
+        if is_first(context):
+            self.shared.update(self._operations_by_name)
+            self._operations_by_name = self.shared
+
+
+class OwnSocket:
+    """Stands for the socket of the host where an exposer has its own."""
+
+    def __init__(self, exposer: EchoExposer) -> None:
+        self.request = lambda _: nullcontext(exposer)
+
+
+class SelfListeningExposer(EchoExposer):
+    """The base: listens itself, wrongly, if the settings ask for something."""
+
+    asked = False
+    server: asyncio.Server | None = None
+
+    async def listen(self) -> asyncio.Server:
+        return await asyncio.start_server(self._serve, "127.0.0.1", 0)
+
+    @property
+    def url(self) -> str | None:
+        if not self.asked:
+            return super().url
+        return f"tcp://127.0.0.1:{self.server.sockets[0].getsockname()[1]}" if self.server is not None else None
+
+    async def start(self) -> None:
+        await super().start()
+        if self.asked:
+            self.server = await self.listen()
+
+    async def stop(self) -> None:
+        if self.server is not None:
+            self.server.close()
+            self.server = None
+
+
+class PortBlindExposer(SelfListeningExposer):
+    def __init__(self, config: EchoConfig, operations: Operations, context: BuildContext) -> None:
+        super().__init__(config, operations, context)
+        self.asked = bool(context.settings.ports.get(config.namespace))
+
+
+class AddressBlindExposer(SelfListeningExposer):
+    def __init__(self, config: EchoConfig, operations: Operations, context: BuildContext) -> None:
+        super().__init__(config, operations, context)
+        self.asked = context.settings.address is not None
+
+
+class RawErrorExposer(PortBlindExposer):
+    def __init__(self, config: EchoConfig, operations: Operations, context: BuildContext) -> None:
+        super().__init__(config, operations, context)
+        if self.asked:
+            context.sockets.clear()
+            self._socket = OwnSocket(self)  # type: ignore[assignment]
+
+    async def start(self) -> None:
+        if not self.asked:
+            await super().start()
+            return
+        port = self.context.settings.ports[self.config.namespace]
+        self.server = await asyncio.start_server(self._serve, "127.0.0.1", port)
+
+
+class HoardingExposer(EchoExposer):
+    def __init__(self, config: EchoConfig, operations: Operations, context: BuildContext) -> None:
+        super().__init__(config, operations, context)
+        self.hoard: dict[asyncio.StreamWriter, socket.socket] = {}
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        descriptor = writer.get_extra_info("socket").fileno()
+        self.hoard[writer] = socket.socket(fileno=os.dup(descriptor))
+        await super()._serve(reader, writer)
+
+    async def serve_line(self, line: bytes, reading: asyncio.Future[bytes], writer: asyncio.StreamWriter) -> bool:
+        if writer in self.hoard:
+            self.hoard.pop(writer).close()
+        return await super().serve_line(line, reading, writer)
+
+
+class ClosingExposer(EchoExposer):
+    def __init__(self, config: EchoConfig, operations: Operations, context: BuildContext) -> None:
+        super().__init__(config, operations, context)
+        self.idle: set[asyncio.StreamWriter] = set()
+
+    async def serve_line(self, line: bytes, reading: asyncio.Future[bytes], writer: asyncio.StreamWriter) -> bool:
+        self.idle.discard(writer)
+        serves = await super().serve_line(line, reading, writer)
+        self.idle.add(writer)
+        return serves
+
+    def notify_reload(self) -> None:
+        for writer in self.idle:
+            writer.close()
+
+
+class DeafExposer(EchoExposer):
+    def __init__(self, config: EchoConfig, operations: Operations, context: BuildContext) -> None:
+        super().__init__(config, operations, context)
+        self.deaf = not is_first(context)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.deaf:
+            self.deaf = False
+            return
+        await super()._serve(reader, writer)
+
+
+class HastyExposer(EchoExposer):
+    def __init__(self, config: EchoConfig, operations: Operations, context: BuildContext) -> None:
+        super().__init__(config, operations, context)
+        self.busy: set[asyncio.StreamWriter] = set()
+
+    async def serve_line(self, line: bytes, reading: asyncio.Future[bytes], writer: asyncio.StreamWriter) -> bool:
+        self.busy.add(writer)
+        try:
+            return await super().serve_line(line, reading, writer)
+        finally:
+            self.busy.discard(writer)
+
+    def notify_reload(self) -> None:
+        busy = set(self.busy)
+        asyncio.get_running_loop().call_later(0.05, lambda: [writer.close() for writer in busy & self.busy])
+
+
+class FragileExposer(EchoExposer):
+    def __init__(self, config: EchoConfig, operations: Operations, context: BuildContext) -> None:
+        super().__init__(config, operations, context)
+        self.state: dict[str, Any] = context.shared_state("echo", dict)
+
+    async def start(self) -> None:
+        self.state.update(latest=self, closed=False)
+        await super().start()
+
+    async def stop(self) -> None:
+        self.state["closed"] = self.state["latest"] is self
+
+    async def _call(self, name: str, text: str) -> Any:
+        if self.state["closed"]:
+            raise UnavailableError("closed")
+        return await super()._call(name, text)
 
 
 EXPOSERS: Mapping[str, type[EchoExposer]] = {
@@ -204,6 +365,14 @@ EXPOSERS: Mapping[str, type[EchoExposer]] = {
     "test_stop_leaves_no_tasks": BusyExposer,
     "test_restart": OnceExposer,
     "test_two_hosts_are_isolated": SharingExposer,
+    "test_settings_replace_the_port": PortBlindExposer,
+    "test_settings_replace_the_address": AddressBlindExposer,
+    "test_taken_port_is_a_start_error": RawErrorExposer,
+    "test_stop_closes_connections": HoardingExposer,
+    "test_reload_keeps_clients": ClosingExposer,
+    "test_reload_refuses_no_connection": DeafExposer,
+    "test_reload_completes_calls_in_flight": HastyExposer,
+    "test_failed_reload_changes_nothing": FragileExposer,
 }
 
 

@@ -25,7 +25,7 @@ ignore_leaks = pytest.mark.filterwarnings("ignore")
 
 
 def defined_tests(contract: type) -> list[str]:
-    return [name for name in vars(contract) if name.startswith("test_")]
+    return [name for name in dir(contract) if name.startswith("test_")]
 
 
 def broken(contract: type[Any], adapter: type[Any]) -> type[Any]:

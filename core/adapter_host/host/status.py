@@ -43,7 +43,7 @@ def exposer_statuses(
                 capability=plan.loaded.capability.label,
                 namespace=exposer.config.namespace,
                 type=exposer.config.type,
-                url=urls.get(id(exposer)) or exposer.url,
+                url=exposer.url or urls.get(id(exposer)),
                 authentication=_authentication(exposer_plan),
                 operations=len(exposer.operations),
                 serving=running and accepting and exposer.failure is None,

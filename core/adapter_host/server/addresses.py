@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 
+from adapter_host.capability.spec import ExposerConfig
 from adapter_host.compiler.plan import ExposerPlan, Plan
 from adapter_host.errors import Problem
 from adapter_host.plugin.exposer import Exposer, HttpExposer
@@ -41,6 +42,10 @@ class Served(Protocol):
     def exposer_plan(self) -> ExposerPlan:
         """The exposer with what was compiled for it."""
 
+    @property
+    def config(self) -> ExposerConfig:
+        """The model that has the address and port."""
+
 
 @dataclass(frozen=True, slots=True)
 class Placed:
@@ -56,6 +61,11 @@ class Placed:
     def exposer(self) -> Exposer[Any]:
         """The exposer."""
         return self.exposer_plan.exposer
+
+    @property
+    def config(self) -> ExposerConfig:
+        """The model that has the address and port."""
+        return listening_config(self.exposer)
 
     @property
     def socket(self) -> str:
@@ -80,15 +90,22 @@ def place(plans: Iterable[Plan], settings: Settings) -> Iterator[Placed]:
     """Yield the exposers that listen on a port or path."""
     for plan in plans:
         for exposer_plan in plan.exposers:
-            config = exposer_plan.exposer.config
-            if (path := getattr(config, "unix_socket", None)) is not None and exposer_plan.exposer.context.sockets:
+            exposer = exposer_plan.exposer
+            config = listening_config(exposer)
+            if (path := getattr(config, "unix_socket", None)) is not None and exposer.context.sockets:
                 folder = os.path.dirname(plan.loaded.source.position_of(plan.loaded.loc(config, "unixSocket"))[0])
                 yield Placed(plan, exposer_plan, "", 0, os.path.abspath(os.path.join(folder, path)))
                 continue
-            port = settings.ports.get(config.namespace, getattr(config, "port", None))
-            if isinstance(port, int) and not exposer_plan.exposer.stdio:
+            port = settings.ports.get(exposer.config.namespace, getattr(config, "port", None))
+            if isinstance(port, int) and not exposer.stdio:
                 address = str(settings.address or getattr(config, "address", "localhost"))
                 yield Placed(plan, exposer_plan, _ADDRESSES.get(address, address), port)
+
+
+def listening_config(exposer: Exposer[Any]) -> ExposerConfig:
+    """Return the model that has the address and port of an exposer."""
+    config: ExposerConfig = next((socket.config for socket in exposer.context.sockets), exposer.config)
+    return config
 
 
 def url_clashes(exposers: Sequence[Served], location: str) -> list[Clash]:
@@ -173,4 +190,4 @@ def _stdio_clashes(plans: Sequence[Plan]) -> list[Clash]:
 
 def _clash(item: Served, key: str, message: str, code: str) -> Clash:
     loaded = item.plan.loaded
-    return Clash(item.exposer, loaded.source.problem(loaded.loc(item.exposer.config, key), message, code=code))
+    return Clash(item.exposer, loaded.source.problem(loaded.loc(item.config, key), message, code=code))

@@ -154,7 +154,7 @@ class Endpoint(ABC):
         return self._at("port" if self.path is None else "unixSocket", message)
 
     def _at(self, key: str, message: str) -> str:
-        config, loaded = self.served[0].exposer.config, self.served[0].plan.loaded
+        config, loaded = self.served[0].config, self.served[0].plan.loaded
         return str(loaded.source.problem(loaded.loc(config, key), message, code="cannot-listen"))
 
     def _cannot_listen(self, error: Exception) -> str:

@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from adapter_host.auth.credentials import IssuedCredentials
+from adapter_host.capability.spec import HttpExposerConfig
 from adapter_host.compiler.plan import ExposerPlan, Plan
 from adapter_host.operation.callers import CallSite
 from adapter_host.operation.limiter import InFlightCounter
@@ -31,6 +32,12 @@ class ExposerMount:
     exposer_plan: ExposerPlan
     exposer: HttpExposer[Any]
     prefix: str = ""
+
+    @property
+    def config(self) -> HttpExposerConfig:
+        """The model that has the address and port."""
+        config: HttpExposerConfig = self.exposer.config
+        return config
 
     def set_public_url(self, settings: Settings, url: str | None) -> None:
         """Set the URL for clients; `url` is that of the listener, None in another application."""

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from adapter_host.capability.spec import ListeningConfig
 from adapter_host.compiler.plan import ExposerPlan, Plan
 from adapter_host.errors import Problem, StartError
 from adapter_host.operation.limiter import InFlightCounter
@@ -36,6 +37,11 @@ class SocketExposer:
     def exposer(self) -> Exposer[Any]:
         """The exposer."""
         return self.exposer_plan.exposer
+
+    @property
+    def config(self) -> ListeningConfig:
+        """The model that has the address and port."""
+        return self.declaration.config
 
     def assign(self, listener: SocketListener, requests: InFlightCounter) -> None:
         """Let the exposer use an open socket when it starts."""
@@ -78,7 +84,7 @@ class SocketListener(Endpoint):
             f"'{config.namespace}' ({config.type}) listens on {self.name}, beside the application that the host is"
             " attached to; allow it with attach(..., listen=True), or leave the exposer out"
         )
-        return loaded.source.problem(loaded.loc(config, key), message, code="cannot-listen")
+        return loaded.source.problem(loaded.loc(exposer.config, key), message, code="cannot-listen")
 
     def urls(self) -> dict[int, str]:
         """Return the URL of its exposer, by its id."""

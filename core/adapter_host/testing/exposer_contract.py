@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from abc import ABC
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from typing import Any, ClassVar, Final
-from urllib.parse import urlsplit
 
 from adapter_host import ArgumentError, OperationError, ProblemsError, UnavailableError, UpstreamStatusError
 
-from .contract import Caller, CallFailedError, Contract, contract_test, error_tree, is_refused, remaining_tasks
+from .contract import Caller, CallFailedError, contract_test, error_tree, is_refused, remaining_tasks
+from .listening_contract import NAMES, ListeningContract
 from .running import Running, build_host
 
 _MESSAGE: Final = "the public message"
 _DETAIL: Final = "the internal detail"
 _CONCURRENT_CALLS: Final = 8
-_TYPES: Final = ({"name": "id", "type": "integer", "required": True}, {"name": "note", "type": "string"})
-_NAMES: Final = ("read", "write", "ping")
-
 _VALUES: Final[Mapping[str, Any]] = {
     "object": {"place": "Kraków", "celsius": -4.5, "tags": ["a", {"b": None}], "id": 2**53 + 1},
     "list": [1, "two", [3]],
@@ -34,7 +31,7 @@ _MISTAKES: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
 }
 
 
-class ExposerContract(Contract, ABC):
+class ExposerContract(ListeningContract, ABC):
     """The tests that every exposer must pass; subclass it in a test module, and define `exposes` and `connect`.
 
     Each test serves operations of an API in memory on a free port, and calls them with a client of the protocol. Set
@@ -43,27 +40,6 @@ class ExposerContract(Contract, ABC):
 
     ignores_unknown: ClassVar[bool] = False
 
-    @abstractmethod
-    def exposes(self, operations: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-        """Return the entry of `exposes` for `operations` (each with `name`, `description` and `call`)."""
-
-    @abstractmethod
-    def connect(self, url: str) -> AbstractAsyncContextManager[Caller]:
-        """Connect a new client to `url` and yield a function that calls an operation with arguments.
-
-        The function raises `CallFailedError`.
-        """
-
-    @asynccontextmanager
-    async def open_idle_connection(self, url: str) -> AsyncIterator[None]:
-        """Keep an idle connection open; override it to open a stream if the protocol has streams."""
-        parts = urlsplit(url)
-        _, writer = await asyncio.open_connection(parts.hostname, parts.port)
-        try:
-            yield
-        finally:
-            writer.transport.abort()
-
     @classmethod
     def pytest_generate_tests(cls, metafunc: Any) -> None:
         """Parametrize tests by errors, values and mistakes."""
@@ -71,24 +47,6 @@ class ExposerContract(Contract, ABC):
         for name, cases in (("error", errors), ("value", _VALUES), ("mistake", _MISTAKES)):
             if name in metafunc.fixturenames:
                 metafunc.parametrize(name, list(cases.values()), ids=list(cases))
-
-    @asynccontextmanager
-    async def _served(self, **keys: Any) -> AsyncIterator[tuple[Running, str]]:
-        host = build_host(self._document(**keys), plugins=self.plugins(), **self.host_settings)
-        async with host:
-            yield Running(host), host.status()[0].url or ""
-
-    def _document(self, **keys: Any) -> dict[str, Any]:
-        consumed = [{"name": name, "inputParameters": list(_TYPES)} for name in _NAMES]
-        exposed = [{"name": name, "description": f"Calls {name}", "call": f"api.{name}"} for name in _NAMES]
-        return {
-            "naftiko": "1.0.0-alpha2",
-            "binds": [{"namespace": "env", "keys": {"TOKEN": "TOKEN"}}] if keys else [],
-            "capability": {
-                "consumes": [{"type": "fake", "namespace": "api", "operations": consumed}],
-                "exposes": [{**self.exposes(exposed), **keys}],
-            },
-        }
 
     @contract_test
     async def test_building_has_no_side_effects(self) -> None:
@@ -100,7 +58,7 @@ class ExposerContract(Contract, ABC):
     async def test_each_operation_is_served(self) -> None:
         """Each operation is served under its name, and receives the arguments unchanged."""
         async with self._served() as (served, url), self.connect(url) as call:
-            for name in _NAMES:
+            for name in NAMES:
                 arguments = {"id": 7, "note": name}
                 assert await call(name, arguments) == arguments
                 assert served.fake("api").calls[-1:] == [(name, arguments)]

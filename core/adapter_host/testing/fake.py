@@ -16,12 +16,15 @@ from adapter_host import (
     ExposerConfig,
     Input,
     InputSpec,
+    ListeningConfig,
     Model,
+    Operations,
     OperationSpec,
     OutputSpec,
     RegisterConsumer,
     RegisterExposer,
     Result,
+    StartError,
     hookimpl,
 )
 
@@ -122,15 +125,26 @@ class FakeConsumer(Consumer[FakeConfig]):
 
 
 class FakeExposerConfig(ExposerConfig):
-    """`type: fake`, a namespace, and operations."""
+    """`type: fake`, a namespace, and operations; with `fails`, it fails to start, after all other exposers."""
 
     operations: tuple[OperationSpec, ...] = ()
+    fails: bool = False
 
 
 class FakeExposer(Exposer[FakeExposerConfig]):
     """An exposer without a server, for `Host.call` only."""
 
     config_class = FakeExposerConfig
+
+    def __init__(self, config: FakeExposerConfig, operations: Operations, context: BuildContext) -> None:
+        super().__init__(config, operations, context)
+        if config.fails:
+            # Exposers with sockets start last.
+            context.listen(ListeningConfig(type=config.type, namespace=config.namespace, port=0))
+
+    async def start(self) -> None:
+        if self.config.fails:
+            raise StartError(f"'{self.config.namespace}' fails to start, as its document says")
 
 
 class FakePlugin:
