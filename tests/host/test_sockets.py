@@ -158,6 +158,22 @@ async def test_failed_start_completes_calls_of_an_own_server() -> None:
                 assert await client.ask() == "old"
 
 
+@pytest.mark.parametrize("kind", ["exclusive-streams", "exclusive-own-server"])
+async def test_exclusive_exposer_continues_after_a_failed_reload(kind: str) -> None:
+    async with host(document(lines(kind, "old"))) as served, connected(url(served)) as client:
+        assert await client.ask() == "old"
+        for _ in range(2):
+            with pytest.raises(StartError, match="'later' does not serve its socket"):
+                await served.reload(document(lines(kind, "new"), lines("forgetful", "new", namespace="later")))
+            async with connected(url(served)) as other:
+                assert await other.ask() == "old"
+        if kind == "exclusive-streams":
+            assert await client.ask() == "old"
+        await served.reload(document(lines(kind, "new")))
+        async with connected(url(served)) as other:
+            assert await other.ask() == "new"
+
+
 @pytest.mark.parametrize("kind", ALL_TYPES)
 async def test_removed_exposer(kind: str) -> None:
     """Its connections are closed after their calls, and new ones are refused."""

@@ -173,8 +173,20 @@ class ForgetfulExposer(LineExposer):
     """Does not serve its socket."""
 
 
+class ExclusiveStreamExposer(StreamExposer):
+    """Serves streams; a reload stops the old one first."""
+
+    exclusive = True
+
+
+class ExclusiveServerExposer(OwnServerExposer):
+    """Runs a server of its own; a reload stops the old one first."""
+
+    exclusive = True
+
+
 class LinesPlugin:
-    """The plugin of `streams`, `protocols`, `buffered`, `own-server` and `forgetful`."""
+    """The plugin of `streams`, `protocols`, `buffered`, `own-server`, `forgetful`, and of exclusive ones."""
 
     @hookimpl
     def register_exposers(self, register: RegisterExposer) -> None:
@@ -183,6 +195,8 @@ class LinesPlugin:
         register("buffered", BufferedExposer)
         register("own-server", OwnServerExposer)
         register("forgetful", ForgetfulExposer)
+        register("exclusive-streams", ExclusiveStreamExposer)
+        register("exclusive-own-server", ExclusiveServerExposer)
 
 
 def line_plugins(**more: object) -> Plugins:

@@ -145,10 +145,10 @@ class Generation:
         `resume_exclusive` starts them again.
         """
         for exposer_plan in self._exclusive():
-            await self._drain_exposer(exposer_plan)
             exposer_plan.limiter.close()
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._settings.drain_timeout):
+                    await self._drain_exposer(exposer_plan)
                     await exposer_plan.limiter.idle()
             self._started = [(label, stop) for label, stop in self._started if stop != exposer_plan.exposer.stop]
             try:
@@ -161,6 +161,8 @@ class Generation:
         """Start the exposers again that `release_exclusive` stopped."""
         for exposer_plan in self._exclusive():
             exposer_plan.limiter.open()
+            for declaration in exposer_plan.exposer.context.sockets:
+                declaration.reset()
             try:
                 # Third-party code: its error must not leave other exposers stopped.
                 await self._start_exposer(exposer_plan)
@@ -252,11 +254,10 @@ class Generation:
         accepting = [
             each for each in self.exposers if any(socket.duplicated for socket in each.exposer.context.sockets)
         ]
-        for exposer_plan in accepting:
-            await self._drain_exposer(exposer_plan)
         with suppress(TimeoutError):
             async with asyncio.timeout(self._settings.drain_timeout):
                 for exposer_plan in accepting:
+                    await self._drain_exposer(exposer_plan)
                     await exposer_plan.limiter.idle()
         return await self.stop_all()
 

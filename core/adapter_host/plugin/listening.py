@@ -80,6 +80,10 @@ class SocketDeclaration:
         """Prepare the start of the exposer: `host` has opened the socket."""
         self.host, self.own, self.line, self.factory, self.duplicated = host, own, None, None, False
 
+    def reset(self) -> None:
+        """Prepare another start of the exposer, whose connections continue."""
+        self.factory, self.duplicated = None, False
+
     def release(self) -> None:
         """Forget the socket, which is closed."""
         self.host = None

@@ -63,6 +63,7 @@ class SocketListener(Endpoint):
     _connections: Connections | None = None
     _open: dict[SocketConnection, None] = field(default_factory=dict)
     _line: Line | None = None
+    _accepts: bool = False
     _server: asyncio.AbstractServer | None = None
 
     @property
@@ -109,7 +110,10 @@ class SocketListener(Endpoint):
     def switch(self, socket_exposer: SocketExposer) -> Line | None:
         """Serve another exposer from now on; return the connections that it does not serve."""
         before, after = self._line, self._next_line(socket_exposer)
-        self.socket_exposer, self._line = socket_exposer, after
+        self.socket_exposer = socket_exposer
+        # Without a next line, the event loop may still create connections that it has accepted.
+        self._line = after or before
+        self._accepts = after is not None
         if after is None and self._server is not None:
             self._server.close()
             self._server = None
@@ -119,7 +123,7 @@ class SocketListener(Endpoint):
         declaration = socket_exposer.declaration
         if declaration.factory is None:
             return None
-        line, own = self._line, declaration.serving
+        line, own = self._line if self._accepts else None, declaration.serving
         if line is None or type(line.current.exposer) is not type(own.exposer):
             line = Line(own, declaration.factory)
         line.current, line.factory, declaration.line = own, declaration.factory, line
@@ -127,7 +131,7 @@ class SocketListener(Endpoint):
 
     async def start(self, settings: Settings) -> None:
         """Accept connections on the open socket, unless the exposer does it."""
-        if self._line is None or self._server is not None:
+        if not self._accepts or self._server is not None:
             return
         if self._connections is None:
             if self.path is not None:
@@ -145,8 +149,9 @@ class SocketListener(Endpoint):
 
     def _accept(self) -> asyncio.BaseProtocol:
         line = self._line
-        assert line is not None
-        assert self._connections is not None
+        if line is None or self._connections is None:
+            # The event loop had accepted the connection before the server was closed.
+            return _LateConnection()
         protocol = line.factory()
         kind = BufferedSocketConnection if isinstance(protocol, asyncio.BufferedProtocol) else PlainSocketConnection
         connection = kind(protocol, line, self._connections, self._open.pop)
@@ -171,8 +176,15 @@ class SocketListener(Endpoint):
         """Close all connections and the socket."""
         await self.stop_accepting()
         await _close(self._open)
-        self._line = None
+        self._line, self._accepts = None, False
         self.socket_exposer.declaration.release()
+
+
+class _LateConnection(asyncio.Protocol):
+    """A connection that nothing serves any more."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
 
 
 async def _close(connections: Iterable[SocketConnection]) -> None:
