@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -78,3 +79,70 @@ async def test_reloads_under_load(workers: int, place: str, serve: Serve, tmp_pa
     assert code == 0
     assert "Traceback" not in err
     assert not (tmp_path / "wire.sock").exists()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_taken_port_at_a_reload(workers: int, serve: Serve, tmp_path: Path) -> None:
+    file = tmp_path / "shop.yaml"
+    async with (
+        serve("--workers", str(workers), document=document(lines("old"))) as served,
+        connected(served.urls["lines"]) as client,
+    ):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            file.write_text(document(lines("new", f"port: {port}")))
+            served.process.send_signal(signal.SIGHUP)
+            line = await served.wait_for_log("reload failed; still serving the previous version")
+            assert f"shop.yaml:17:13: cannot listen on 127.0.0.1:{port}: address already in use" in line
+        assert await client.ask("say") == {"result": "old"}
+        await reload(served, file, document(lines("new")), workers)
+        assert await client.ask("say") == {"result": "new"}
+
+
+async def test_reload_adds_the_first_http_exposer(serve: Serve, tmp_path: Path) -> None:
+    front = """\
+    - type: rest
+      namespace: shop
+      port: 0
+      resources: [{path: /things, operations: [{method: GET, name: things, call: api.list}]}]
+"""
+    async with serve(document=document(lines("old"))) as served:
+        await reload(served, tmp_path / "shop.yaml", document(lines("new"), front), 1)
+        again = Serving(served.process, served.ready)
+        assert await again.get() == (200, ["one", "two"])
+        async with connected(again.urls["lines"]) as client:
+            assert await client.ask("say") == {"result": "new"}
+
+
+async def test_errors_of_plugins_do_not_end_reloads(serve: Serve, tmp_path: Path) -> None:
+    """An exposer that raises when it starts is named, and the next reload still happens."""
+    (tmp_path / "adapter_host_bad.py").write_text(BAD)
+    (tmp_path / "bad-1.dist-info").mkdir()
+    (tmp_path / "bad-1.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: bad\nVersion: 1\n")
+    (tmp_path / "bad-1.dist-info/entry_points.txt").write_text("[adapter_host]\nbad = adapter_host_bad\n")
+    environment = {"SHOP_TOKEN": "s3cr3t", "PYTHONPATH": str(tmp_path)}
+    file = tmp_path / "shop.yaml"
+    async with serve(document=document(lines("old")), environment=environment) as served:
+        for _ in range(2):
+            file.write_text(document(lines("bad"), "    - {type: bad, namespace: bad}\n"))
+            served.process.send_signal(signal.SIGHUP)
+            line = await served.wait_for_log("reload failed; still serving the previous version")
+            assert "LookupError: broken (while starting exposer 'bad' (bad))" in line
+        await reload(served, file, document(lines("new")), 1)
+        async with connected(served.urls["lines"]) as client:
+            assert await client.ask("say") == {"result": "new"}
+
+
+BAD = """\
+from adapter_host import Exposer, hookimpl
+
+
+class Bad(Exposer):
+    async def start(self):
+        raise LookupError("broken")
+
+
+@hookimpl
+def register_exposers(register):
+    register("bad", Bad)
+"""
