@@ -208,7 +208,7 @@ ECHO: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("sent", [b"", b"hel", b"hello\nhel"])
 async def test_an_incomplete_line_of_the_echo_protocol_ends(sent: bytes) -> None:
-    limits: dict[str, Any] = {"keep_alive_timeout": 0.1}
+    limits: dict[str, Any] = {"header_timeout": 0.1, "keep_alive_timeout": 0.1}
     async with running(document(exposes=ECHO), **limits) as served, connect(port_of(served, "lines")) as connection:
         await connection.send(sent)
         with suppress(ConnectionResetError):

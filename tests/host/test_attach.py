@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
+from aiohttp.test_utils import BaseTestServer, TestServer
 
 from adapter_host import HOST, HOSTS, Host, ProblemsError, Settings, StartError, attach
 from tests.support.adapters import document, plain
@@ -35,7 +35,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-async def ask(session: aiohttp.ClientSession, server: TestServer, path: str) -> Any:
+async def ask(session: aiohttp.ClientSession, server: BaseTestServer, path: str) -> Any:
     async with session.post(server.make_url(path)) as response:
         return await response.json() if response.status == 200 else response.status
 

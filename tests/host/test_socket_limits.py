@@ -14,7 +14,7 @@ from adapter_host import Host, RegisterExposer, Settings, hookimpl
 from adapter_host.server.socket_listener import SocketListener
 from adapter_host.testing import Running
 from tests.support.adapters import document
-from tests.support.lines import LineExposer, connected, line_plugins
+from tests.support.lines import LineExposer, StreamExposer, connected, line_plugins
 
 KINDS = ("streams", "protocols", "buffered")
 
@@ -28,6 +28,13 @@ class UnmarkedExposer(LineExposer):
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while line := await reader.readline():
             writer.write(await self.socket.exposer.respond(line))
+
+
+class LateExposer(StreamExposer):
+    """Marks requests, but does not say so."""
+
+    async def start(self) -> None:
+        await self.socket.serve_streams(self._serve)
 
 
 class FailingExposer(LineExposer):
@@ -81,6 +88,7 @@ class OddPlugin:
     @hookimpl
     def register_exposers(self, register: RegisterExposer) -> None:
         register("unmarked", UnmarkedExposer)
+        register("late", LateExposer)
         register("failing", FailingExposer)
         register("flooding", FloodingExposer)
         register("upgrading", UpgradingExposer)
@@ -163,7 +171,13 @@ async def test_silent_client(kind: str, caplog: pytest.LogCaptureFixture) -> Non
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_incomplete_first_request(kind: str) -> None:
-    async with host(kind, header_timeout=0.05) as served:
+    async with host(kind, header_timeout=0.05) as served, connected(url(served)) as client:
+        client.writer.write(b"incomplete")
+        assert await client.reader.read() == b""
+
+
+async def test_exposer_that_marks_one_request_marks_all() -> None:
+    async with host("late", header_timeout=0.05) as served:
         async with connected(url(served)) as client:
             assert await client.ask("unknown") is None
         async with connected(url(served)) as client:

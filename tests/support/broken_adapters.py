@@ -326,8 +326,11 @@ class HastyExposer(EchoExposer):
             self.busy.discard(writer)
 
     def notify_reload(self) -> None:
-        busy = set(self.busy)
-        asyncio.get_running_loop().call_later(0.05, lambda: [writer.close() for writer in busy & self.busy])
+        asyncio.get_running_loop().call_later(0.05, self._close, set(self.busy))
+
+    def _close(self, busy: set[asyncio.StreamWriter]) -> None:
+        for writer in busy & self.busy:
+            writer.close()
 
 
 class FragileExposer(EchoExposer):

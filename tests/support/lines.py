@@ -54,7 +54,7 @@ class StreamExposer(LineExposer):
     """Serves streams of asyncio."""
 
     async def start(self) -> None:
-        await self.socket.serve_streams(self._serve)
+        await self.socket.serve_streams(self._serve, marks_requests=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while line := await reader.readline():
@@ -115,14 +115,14 @@ class ProtocolExposer(LineExposer):
     """Serves protocols of asyncio."""
 
     async def start(self) -> None:
-        await self.socket.serve(lambda: LineProtocol(self))
+        await self.socket.serve(lambda: LineProtocol(self), marks_requests=True)
 
 
 class BufferedExposer(LineExposer):
     """Serves buffered protocols of asyncio."""
 
     async def start(self) -> None:
-        await self.socket.serve(lambda: BufferedLineProtocol(self))
+        await self.socket.serve(lambda: BufferedLineProtocol(self), marks_requests=True)
 
 
 class OwnServerExposer(LineExposer):

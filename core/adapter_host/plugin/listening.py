@@ -74,6 +74,7 @@ class SocketDeclaration:
     own: Serving | None = None
     line: Line | None = None
     factory: ProtocolFactory | None = None
+    marks_requests: bool = False
     duplicated: bool = False
 
     def assign(self, host: SocketHost, own: Serving) -> None:
@@ -135,17 +136,25 @@ class ListeningSocket:
         """The exposer that currently serves this socket: after a reload, that of the new document."""
         return self._declaration.serving.exposer
 
-    async def serve(self, factory: ProtocolFactory) -> None:
-        """Serve each connection by a protocol of asyncio that `factory` returns."""
-        self._declare(factory=factory)
+    async def serve(self, factory: ProtocolFactory, *, marks_requests: bool = False) -> None:
+        """Serve each connection by a protocol of asyncio that `factory` returns.
 
-    async def serve_streams(self, handler: StreamHandler, *, limit: int | None = None) -> None:
+        With `marks_requests`, each request is within a context of `request`, so all time limits of connections apply;
+        otherwise they apply from the first such context on, and before only to clients that send nothing.
+        """
+        self._declare(factory=factory, marks_requests=marks_requests)
+
+    async def serve_streams(
+        self, handler: StreamHandler, *, limit: int | None = None, marks_requests: bool = False
+    ) -> None:
         """Serve each connection by `handler`, which runs in a task of its own and is cancelled at the stop.
 
         A line may have `limit` bytes (default: `Settings.body_limit`). Errors of the handler are logged.
+        `marks_requests` is that of `serve`.
         """
         bound = self._declaration.body_limit if limit is None else limit
-        self._declare(factory=lambda: StreamProtocol(handler, bound, self._declaration.config.namespace))
+        namespace = self._declaration.config.namespace
+        await self.serve(lambda: StreamProtocol(handler, bound, namespace), marks_requests=marks_requests)
 
     def duplicate(self) -> socket.socket:
         """Return a duplicate of the socket, which listens, for a server that accepts connections itself.
@@ -165,12 +174,14 @@ class ListeningSocket:
         transport = connection.transport if isinstance(connection, asyncio.StreamWriter) else connection
         return ServedRequest(self._declaration, transport)
 
-    def _declare(self, factory: ProtocolFactory | None = None, *, duplicated: bool = False) -> None:
+    def _declare(
+        self, factory: ProtocolFactory | None = None, *, marks_requests: bool = False, duplicated: bool = False
+    ) -> None:
         declaration = self._declaration
         assert declaration.open_host is not None
         if declaration.factory is not None or declaration.duplicated:
             raise RuntimeError("the socket is served already; call 'serve', 'serve_streams' or 'duplicate' once")
-        declaration.factory, declaration.duplicated = factory, duplicated
+        declaration.factory, declaration.marks_requests, declaration.duplicated = factory, marks_requests, duplicated
 
 
 class ServedRequest:

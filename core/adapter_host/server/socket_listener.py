@@ -127,6 +127,7 @@ class SocketListener(Endpoint):
         if line is None or type(line.current.exposer) is not type(own.exposer):
             line = Line(own, declaration.factory)
         line.current, line.factory, declaration.line = own, declaration.factory, line
+        line.marks_requests = line.marks_requests or declaration.marks_requests
         return line
 
     async def start(self, settings: Settings) -> None:

@@ -45,7 +45,7 @@ class EchoExposer(Exposer[EchoConfig]):
 
     async def start(self) -> None:
         """Serve the socket, which the host opens, limits and closes."""
-        await self._socket.serve_streams(self._serve)
+        await self._socket.serve_streams(self._serve, marks_requests=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         reading = asyncio.ensure_future(reader.readline())
