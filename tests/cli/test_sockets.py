@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import Command
 from tests.support.command import HEAD, Serve, Serving
 from tests.support.lines import connected
 
@@ -97,6 +98,13 @@ async def test_taken_port_at_a_reload(workers: int, serve: Serve, tmp_path: Path
         assert await client.ask("say") == {"result": "old"}
         await reload(served, file, document(lines("new")), workers)
         assert await client.ask("say") == {"result": "new"}
+
+
+def test_unix_socket_has_no_port(tmp_path: Path, command: Command) -> None:
+    (tmp_path / "shop.yaml").write_text(document(lines("hello", "unixSocket: wire.sock")))
+    result = command("serve", "shop.yaml", "--port", "lines=0", environment={"SHOP_TOKEN": "s3cr3t"})
+    assert result.returncode == 2
+    assert "--port: 'lines' listens on a Unix socket; set 'port' in its document instead" in result.stderr
 
 
 async def test_reload_adds_the_first_http_exposer(serve: Serve, tmp_path: Path) -> None:

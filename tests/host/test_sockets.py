@@ -102,6 +102,24 @@ async def test_call_in_flight_completes_in_its_generation(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ALL_TYPES)
+async def test_drain_completes_calls_in_flight(kind: str) -> None:
+    served = host(document(lines(kind)))
+    async with served, connected(url(served)) as client:
+        hold = Running(served).fake("api").hold("get")
+        asking = asyncio.create_task(client.ask())
+        await hold.entered.wait()
+        draining = asyncio.create_task(served.drain())
+        while not served.draining:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        with pytest.raises(ConnectionError):
+            async with connected(url(served)):
+                pass
+        hold.release.set()
+        assert await asking == {}
+        await draining
+
+
+@pytest.mark.parametrize("kind", ALL_TYPES)
 async def test_unix_socket(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "wire.sock"
     async with host(document(lines(kind, "one", unixSocket=str(path)))) as served:

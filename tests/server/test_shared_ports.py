@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,10 +13,12 @@ from aiohttp.test_utils import unused_port
 from syrupy.assertion import SnapshotAssertion
 
 from adapter_host import Host, RegisterExposer, Settings, StartError, hookimpl
-from adapter_host.server.layout import plan_listeners
+from adapter_host.server.layout import plan_listeners, plan_sockets
 from adapter_host.server.listener import Listener
 from adapter_host.server.shared_ports import SharedPorts
+from adapter_host.server.socket_listener import SocketListener
 from tests.support.adapters import PlainExposer, document, plain, plain_plugins
+from tests.support.lines import line_plugins
 
 
 class Monitor(PlainExposer):
@@ -151,3 +154,42 @@ def test_ports_of_a_reload(ports: SharedPorts, snapshot: SnapshotAssertion) -> N
     with pytest.raises(StartError) as raised:
         ports.port(free)
     assert str(raised.value) == snapshot
+
+
+def wire(path: Path) -> list[SocketListener]:
+    exposed = {"type": "streams", "namespace": "wire", "unixSocket": str(path)}
+    return plan_sockets(Host(document(exposed), plugins=line_plugins()).plans, Settings())
+
+
+def test_failed_reservation_keeps_the_reserved_ports(ports: SharedPorts) -> None:
+    (kept,) = listeners(plain())
+    ports.reserve([kept])
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        first, second = listeners(plain(namespace="new"), plain(port=taken.getsockname()[1], namespace="taken"))
+        with pytest.raises(StartError, match="address already in use"):
+            ports.reserve([first, second])
+    assert is_free(first.port)
+    assert not is_free(kept.port)
+
+
+def test_workers_share_a_unix_socket(ports: SharedPorts, tmp_path: Path) -> None:
+    path = tmp_path / "wire.sock"
+    ports.reserve(wire(path))
+    for worker in (1, 2):
+        ports.worker = worker
+        (own,) = wire(path)
+        ports.open(own)
+        with own.duplicate() as duplicate, socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(path))
+            duplicate.setblocking(True)
+            duplicate.accept()[0].close()
+        own.close()
+        assert path.exists(), "the file belongs to the parent"
+    ports.close()
+    assert not path.exists()
+
+
+def test_reload_cannot_add_a_unix_socket(ports: SharedPorts, tmp_path: Path) -> None:
+    (own,) = wire(tmp_path / "wire.sock")
+    with pytest.raises(StartError, match="with --workers a reload cannot add a Unix socket; restart"):
+        ports.open(own)

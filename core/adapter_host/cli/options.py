@@ -80,6 +80,10 @@ def check_namespaces(options: argparse.Namespace, plans: Collection[Plan]) -> No
         for namespace in (name for name, _ in pairs if name not in known):
             choices = ", ".join(sorted(known - {""})) or "none"
             raise UsageError(f"{option}: unknown namespace '{namespace}' (known: {choices})")
+    configs = [exposer_plan.exposer.config for plan in plans for exposer_plan in plan.exposers]
+    on_paths = {config.namespace for config in configs if getattr(config, "unix_socket", None) is not None}
+    for namespace in (name for name, _ in getattr(options, "port", ()) if name in on_paths):
+        raise UsageError(f"--port: '{namespace}' listens on a Unix socket; set 'port' in its document instead")
 
 
 def network(text: str) -> str:
