@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -139,6 +140,18 @@ async def test_sockets_beside_the_application(session: aiohttp.ClientSession) ->
     with pytest.raises(ConnectionError):
         async with connected(wire.url):
             pass
+
+
+async def test_ports_of_attached_exposers_are_free() -> None:
+    """An HTTP exposer inside an application opens no port, so a socket may have the port that its document names."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    app = web.Application()
+    inside = host({**saying("one"), "port": port}, {**lines("two"), "port": port})
+    attach(app, inside, listen=True)
+    async with TestServer(app), connected(f"lines://127.0.0.1:{port}") as client:
+        assert await client.ask() == "two"
 
 
 async def test_host_without_a_server_opens_no_socket() -> None:

@@ -6,15 +6,26 @@ import asyncio
 import re
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import ClientSession
 
-from adapter_host import Host, ProblemsError, Settings, StartError
+from adapter_host import (
+    BuildContext,
+    Host,
+    ListeningConfig,
+    Operations,
+    PluginError,
+    ProblemsError,
+    Settings,
+    StartError,
+    hookimpl,
+)
 from adapter_host.testing import Running
-from tests.support.adapters import Recorder, document, plain
+from tests.support.adapters import PlainConfig, PlainExposer, Recorder, document, plain
 from tests.support.lines import LineExposer, connected, line_plugins
 
 TYPES = ("streams", "protocols", "buffered")
@@ -266,6 +277,36 @@ async def test_port_moves_between_http_and_a_socket(kind: str) -> None:
                 assert await client.ask() == "lines"
 
 
+@pytest.mark.parametrize("address", ["localhost", "0.0.0.0"])
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_http_exposer_and_socket_on_one_port(address: str, is_first: bool) -> None:
+    exposed = [lines("streams", "a", port=7), plain(port=7, address=address)]
+    with pytest.raises(ProblemsError, match=r"cannot listen on .*; choose another port"):
+        async with host(document(*(exposed if is_first else reversed(exposed)))):
+            pass
+    async with host(document(plain())) as served:
+        with pytest.raises(ProblemsError, match="choose another port"):
+            await served.reload(document(*exposed))
+        assert [problem.code for problem in served.check() if not problem.warning] == []
+
+
+async def test_exposers_of_one_name_on_free_ports() -> None:
+    """Documents as data have one name, and each exposer has a port of its own."""
+    words = ("a", "b", "c")
+    documents = [
+        document(lines(kind, word)) for kind, word in zip(("streams", "streams", "own-server"), words, strict=True)
+    ]
+    async with host(document(plain(namespace="wire")), *documents) as served:
+        for _ in range(2):
+            urls = [status.url for status in served.status()]
+            assert len(set(urls)) == 4
+            for place, word in zip(urls[1:], words, strict=True):
+                async with connected(place) as client:
+                    assert await client.ask() == word
+            await served.reload()
+            assert [status.url for status in served.status()] == urls
+
+
 async def test_renamed_exposer_keeps_connections() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -385,3 +426,16 @@ async def test_socket_is_declared_and_served_once() -> None:
         assert exposer.socket.exposer is exposer
         with pytest.raises(RuntimeError, match="once"):
             exposer.socket.duplicate()
+
+
+async def test_http_exposer_declares_no_socket() -> None:
+    class Listening(PlainExposer):
+        def __init__(self, config: PlainConfig, operations: Operations, context: BuildContext) -> None:
+            super().__init__(config, operations, context)
+            context.listen(ListeningConfig(type=config.type, namespace=config.namespace, port=0))
+
+    registering = hookimpl(lambda register: register("both", Listening))
+    plugins = line_plugins(both=SimpleNamespace(register_exposers=registering))
+    served = Host(document({**plain(), "type": "both"}), plugins=plugins)
+    with pytest.raises(PluginError, match=r"'front' \(both\) is an HTTP exposer.* must not call 'listen'"):
+        await served.start()

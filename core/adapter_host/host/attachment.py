@@ -34,7 +34,7 @@ class Attachment:
         """Return a mount for each HTTP exposer; raise `ProblemsError` for those that would have the same URL."""
         http_mounts = mounts(plans)
         if clashes := url_clashes(http_mounts, "in one application"):
-            raise ProblemsError(problem for _, problem in clashes)
+            raise ProblemsError(clash.problem for clash in clashes)
         if self.namespaces:
             set_prefixes(http_mounts, self.prefix)
         else:

@@ -21,10 +21,11 @@ _ALL_IPV4: Final = "0.0.0.0"
 
 
 class Clash(NamedTuple):
-    """An exposer that cannot be served together with others, and its problem."""
+    """An exposer that cannot be served together with others, and its problem; `other` is one of those on its port."""
 
     exposer: Exposer[Any]
     problem: Problem
+    other: Exposer[Any] | None = None
 
 
 class Served(Protocol):
@@ -165,7 +166,7 @@ def listening_clashes(placed: Sequence[Placed]) -> list[Clash]:
                 f"cannot listen on {item.socket}: '{other.exposer.config.namespace}' listens on {other.socket};"
                 f" choose another {kind}"
             )
-            clashes.append(_clash(item, key, message, "cannot-listen"))
+            clashes.append(_clash(item, key, message, "cannot-listen")._replace(other=other.exposer))
     return clashes
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from adapter_host.compiler.plan import Plan
-from adapter_host.errors import ProblemsError
+from adapter_host.errors import PluginError, ProblemsError
 from adapter_host.plugin.exposer import HttpExposer
 from adapter_host.settings import Settings
 
@@ -23,9 +23,7 @@ def plan_listeners(plans: Iterable[Plan], settings: Settings) -> list[Listener]:
         exposer = placed.exposer
         if not isinstance(exposer, HttpExposer):
             continue
-        key = _key(placed)
-        while not placed.port and key in listeners:
-            key = (placed.address, f"{key[1]} again")
+        key = _key(placed, listeners)
         listener = listeners.setdefault(key, Listener(key, placed.address, placed.port))
         listener.mounts.append(ExposerMount(placed.plan, placed.exposer_plan, exposer))
     for listener in listeners.values():
@@ -34,28 +32,51 @@ def plan_listeners(plans: Iterable[Plan], settings: Settings) -> list[Listener]:
     return list(listeners.values())
 
 
-def plan_sockets(plans: Iterable[Plan], settings: Settings) -> list[SocketListener]:
-    """Return the endpoints of exposers with sockets; raise `ProblemsError` for one on the port of another exposer."""
-    placed = list(place(plans, settings))
-    if clashes := [clash for clash in listening_clashes(placed) if clash.exposer.context.sockets]:
-        raise ProblemsError(clash.problem for clash in clashes)
-    listeners = []
+def plan_sockets(plans: Iterable[Plan], settings: Settings, taken: Iterable[Key] = ()) -> list[SocketListener]:
+    """Return the endpoints of exposers with sockets, with other keys than the `taken` ones.
+
+    Raise `ProblemsError` for one on the port of another exposer.
+    """
+    placed = [item for item in place(plans, settings) if item.exposer.context.sockets]
+    _require_no_clash(placed)
+    listeners: list[SocketListener] = []
+    keys = set(taken)
     for item in placed:
-        if item.exposer.context.sockets and not isinstance(item.exposer, HttpExposer):
-            socket_exposer = SocketExposer(item.plan, item.exposer_plan, item.exposer.context.sockets[0])
-            listeners.append(
-                SocketListener(_key(item), item.address, item.port, item.path, socket_exposer=socket_exposer)
-            )
+        if isinstance(item.exposer, HttpExposer):
+            name = f"'{item.exposer.config.namespace}' ({item.exposer.config.type})"
+            raise PluginError(f"{name} is an HTTP exposer, for which the host listens; it must not call 'listen'")
+        socket_exposer = SocketExposer(item.plan, item.exposer_plan, item.exposer.context.sockets[0])
+        key = _key(item, keys)
+        keys.add(key)
+        listeners.append(SocketListener(key, item.address, item.port, item.path, socket_exposer=socket_exposer))
     return listeners
 
 
 def plan_endpoints(plans: Sequence[Plan], settings: Settings) -> list[Endpoint]:
     """Return the endpoints of all exposers; raise `ProblemsError` if they exclude each other."""
-    return [*plan_listeners(plans, settings), *plan_sockets(plans, settings)]
+    _require_no_clash(list(place(plans, settings)))
+    listeners = plan_listeners(plans, settings)
+    return [*listeners, *plan_sockets(plans, settings, [listener.key for listener in listeners])]
 
 
-def _key(placed: Placed) -> Key:
-    """Return the key of an exposer's endpoint: those on free ports (0) keep their ports across reloads."""
+def _require_no_clash(placed: Sequence[Placed]) -> None:
+    """Raise `ProblemsError` if an exposer with a socket is on the port or path of another exposer."""
+    clashes = [
+        clash
+        for clash in listening_clashes(placed)
+        if clash.exposer.context.sockets or (clash.other is not None and clash.other.context.sockets)
+    ]
+    if clashes:
+        raise ProblemsError(clash.problem for clash in clashes)
+
+
+def _key(placed: Placed, taken: Collection[Key]) -> Key:
+    """Return the key of an exposer's endpoint: those on free ports (0) share none, and keep it across reloads."""
     if placed.path is not None:
         return "unix", placed.path
-    return placed.address, placed.port or f"{placed.plan.loaded.source.file} {placed.exposer.config.namespace}"
+    if placed.port:
+        return placed.address, placed.port
+    name = f"{placed.plan.loaded.source.file} {placed.exposer.config.namespace}"
+    while (placed.address, name) in taken:
+        name += " again"
+    return placed.address, name
