@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,6 +21,8 @@ from adapter_host.server.mounts import ExposerMount, origin_app
 from adapter_host.server.router import MountedApp
 from adapter_host.server.socket_listener import SocketExposer
 from adapter_host.settings import Settings
+
+from .draining import drain_exposer, exposer_label, unfinished
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -148,7 +150,7 @@ class Generation:
             exposer_plan.limiter.close()
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._settings.drain_timeout):
-                    await self._drain_exposer(exposer_plan)
+                    await drain_exposer(exposer_plan)
                     await exposer_plan.limiter.idle()
             self._started = [(label, stop) for label, stop in self._started if stop != exposer_plan.exposer.stop]
             try:
@@ -161,6 +163,8 @@ class Generation:
         """Start the exposers again that `release_exclusive` stopped."""
         for exposer_plan in self._exclusive():
             exposer_plan.limiter.open()
+            if any(stop == exposer_plan.exposer.stop for _, stop in self._started):
+                continue
             for declaration in exposer_plan.exposer.context.sockets:
                 declaration.reset()
             try:
@@ -204,19 +208,19 @@ class Generation:
         With `idle`, calls are refused only by the stop: those on connections that exposers accept themselves continue.
         `finish_bodies` wait for requests whose bodies are not complete: their calls are not new, although not begun.
         """
-        drains = [asyncio.create_task(self._drain_exposer(exposer_plan)) for exposer_plan in self.exposers]
+        drains = [asyncio.create_task(drain_exposer(exposer_plan)) for exposer_plan in self.exposers]
         # An exposer with connections of its own may wait for them; its calls are new until it has begun to.
-        pending = await _unfinished(drains, 0)
+        pending = await unfinished(drains, 0)
         try:
             async with asyncio.timeout(self._settings.drain_timeout):
                 if idle is not None:
-                    pending = await _unfinished(pending, None)
+                    pending = await unfinished(pending, None)
                 for finish in finish_bodies:
                     await finish()
                 if idle is None:
                     self._refuse_calls()
                 await (idle or self._wait_for_calls)()
-                await _unfinished(pending, None)
+                await unfinished(pending, None)
         except TimeoutError:
             if idle is None:
                 self._refuse_calls()
@@ -235,13 +239,6 @@ class Generation:
         for limiter in self.limiters:
             await limiter.idle()
 
-    async def _drain_exposer(self, exposer_plan: ExposerPlan) -> None:
-        try:
-            # Third-party code: its error must not affect calls of other exposers.
-            await exposer_plan.exposer.drain()
-        except Exception:
-            _log.exception("%s failed to drain", exposer_label(exposer_plan))
-
     def add_stop(self, label: str, stop: Callable[[], Awaitable[None]]) -> None:
         """Register something to be stopped first by `stop_all`; `label` names it in errors."""
         self._started.append((label, stop))
@@ -257,7 +254,7 @@ class Generation:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._settings.drain_timeout):
                 for exposer_plan in accepting:
-                    await self._drain_exposer(exposer_plan)
+                    await drain_exposer(exposer_plan)
                     await exposer_plan.limiter.idle()
         return await self.stop_all()
 
@@ -278,17 +275,6 @@ class Generation:
             except BaseException as error:
                 errors.append((label, error))
         return errors
-
-
-async def _unfinished(tasks: Collection[asyncio.Task[None]], seconds: float | None) -> Collection[asyncio.Task[None]]:
-    """Wait for tasks, and return those that are not done after some seconds, or after all are done."""
-    return (await asyncio.wait(tasks, timeout=seconds))[1] if tasks else ()
-
-
-def exposer_label(exposer_plan: ExposerPlan) -> str:
-    """Return the name of an exposer for messages."""
-    config = exposer_plan.exposer.config
-    return f"exposer '{config.namespace}' ({config.type})"
 
 
 def add_notes(error: BaseException, others: Sequence[BaseException]) -> None:
