@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
+from dataclasses import replace
 from itertools import count
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 from adapter_host import (
     Arguments,
     BuildContext,
+    Call,
     ConsumedOperation,
     Consumer,
     ConsumerConfig,
@@ -351,6 +353,83 @@ class FragileExposer(EchoExposer):
         return await super()._call(name, text)
 
 
+class ImpreciseExposer(EchoExposer):
+    async def _call(self, name: str, text: str) -> Any:
+        given = json.loads(text)
+        if name == "read" and given.get("id") == 12:
+            given["id"] = 12.0
+        return await super()._call(name, json.dumps(given))
+
+
+class RepeatingExposer(EchoExposer):
+    async def _call(self, name: str, text: str) -> Any:
+        try:
+            return await super()._call(name, text)
+        except UnavailableError:
+            if name != "write":
+                raise
+            return await super()._call(name, text)
+
+
+class BoundlessExposer(EchoExposer):
+    def __init__(self, config: EchoConfig, operations: Operations, context: BuildContext) -> None:
+        settings = replace(context.settings, body_limit=10**7)
+        super().__init__(config, operations, replace(context, settings=settings))
+
+
+class DroppingExposer(EchoExposer):
+    streams = True
+
+    def __init__(self, config: EchoConfig, operations: Operations, context: BuildContext) -> None:
+        super().__init__(config, operations, context)
+        self._operations_by_name = {
+            name: replace(operation, call=self.take_stream(operation.call))
+            for name, operation in self._operations_by_name.items()
+        }
+
+    def take_stream(self, call: Call) -> Call:
+        async def take(arguments: Arguments) -> Result:
+            result = await call(arguments)
+            return result if result.stream is None else await self.read(result)
+
+        return take
+
+    async def read(self, result: Result) -> Result:
+        await result.hold(10_000)
+        return Result(data=None)
+
+
+class LeakingExposer(DroppingExposer):
+    async def read(self, result: Result) -> Result:
+        stream, result.stream = result.stream, None
+        assert stream is not None
+        self.streams_in_use = [*getattr(self, "streams_in_use", ()), stream]
+        parts: list[bytes] = []
+        iterator = aiter(stream)
+        while True:
+            part = asyncio.ensure_future(anext(iterator, None))
+            self.reading = part
+            data = await asyncio.shield(part)
+            if data is None:
+                return Result(body=b"".join(parts))
+            parts.append(data)
+
+
+class UnlistedExposer(EchoExposer):
+    def catalog(self) -> Any:
+        return list(super().catalog())[1:]
+
+
+class ModestExposer(EchoExposer):
+    def usage(self, url: str) -> Any:
+        raise KeyError(url)
+
+
+class AsynchronousExposer(EchoExposer):
+    def notify_reload(self) -> Any:
+        return self
+
+
 EXPOSERS: Mapping[str, type[EchoExposer]] = {
     "test_building_has_no_side_effects": LoopExposer,
     "test_each_operation_is_served": ForgetfulExposer,
@@ -359,6 +438,14 @@ EXPOSERS: Mapping[str, type[EchoExposer]] = {
     "test_unexpected_errors_hide_details": TalkativeExposer,
     "test_invalid_arguments_are_named": GenerousExposer,
     "test_unknown_arguments_are_named": TolerantExposer,
+    "test_numbers_keep_their_type": ImpreciseExposer,
+    "test_calls_are_made_once": RepeatingExposer,
+    "test_body_limit": BoundlessExposer,
+    "test_streams_are_read_and_closed": DroppingExposer,
+    "test_abandoned_streams_are_closed": LeakingExposer,
+    "test_catalog_lists_the_operations": UnlistedExposer,
+    "test_usage_is_text": ModestExposer,
+    "test_announcing_a_reload": AsynchronousExposer,
     "test_authentication_is_enforced_or_rejected": OpenExposer,
     "test_concurrent_calls_are_isolated": MixingExposer,
     "test_disconnect_cancels_the_call": StubbornExposer,
@@ -419,6 +506,7 @@ class Read(ConsumedOperation):
 
     name = "read"
     inputs = (Input("id", "integer", required=True),)
+    limit: int | None = None
 
     def __init__(self, station: Station) -> None:
         self.namespace = station.config.namespace
@@ -429,7 +517,8 @@ class Read(ConsumedOperation):
 
     async def ask(self, given: Mapping[str, Any]) -> Result:
         try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", self.station.config.port)
+            limit = self.limit or self.station.context.settings.response_limit
+            reader, writer = await asyncio.open_connection(*self.station.address, limit=limit)
             try:
                 writer.write(json.dumps(given).encode() + b"\n")
                 return Result(data=json.loads(await reader.readline()))
@@ -447,8 +536,17 @@ class Station(Consumer[StationConfig]):
     config_class = StationConfig
     operation: ClassVar[type[Read]] = Read
 
+    @property
+    def address(self) -> tuple[str, int]:
+        url = urlsplit(self.context.base_uri or f"tcp://127.0.0.1:{self.config.port}")
+        return url.hostname or "", url.port or 0
+
     def operations(self) -> Sequence[ConsumedOperation]:
         return (self.operation(self),)
+
+    async def start(self) -> None:
+        if self.context.settings.mock:
+            raise StartError("the station has no mock server")
 
 
 class LoopStation(Station):
@@ -536,6 +634,7 @@ class UnreadyStation(Station):
     opened: list[str]
 
     async def start(self) -> None:
+        await super().start()
         self.opened = []
 
 
@@ -543,6 +642,7 @@ class HastyStation(Station):
     opened: list[str]
 
     async def start(self) -> None:
+        await super().start()
         self.opened = []
 
     async def stop(self) -> None:
@@ -553,6 +653,7 @@ class OnceStation(Station):
     started = False
 
     async def start(self) -> None:
+        await super().start()
         if self.started:
             raise StartError("once is enough")
         self.started = True
@@ -560,6 +661,7 @@ class OnceStation(Station):
 
 class BusyStation(Station):
     async def start(self) -> None:
+        await super().start()
         self.task = asyncio.create_task(asyncio.Event().wait())
 
 
@@ -567,6 +669,7 @@ class SharingStation(Station):
     started: ClassVar[list[Station]] = []
 
     async def start(self) -> None:
+        await super().start()
         if self.started:
             raise StartError("there is one already")
         self.started.append(self)
@@ -600,6 +703,42 @@ class Secretive(Read):
         return {"station": self.station}
 
 
+class OneAtATime(Read):
+    def __init__(self, station: Station) -> None:
+        super().__init__(station)
+        self.lock = asyncio.Lock()
+
+    async def call(self, arguments: Arguments, *, stream: bool = False) -> Result:
+        async with self.lock:
+            return await super().call(arguments)
+
+
+class Twice(Read):
+    async def call(self, arguments: Arguments, *, stream: bool = False) -> Result:
+        await super().call(arguments)
+        return await super().call(arguments)
+
+
+class Imprecise(Read):
+    async def call(self, arguments: Arguments, *, stream: bool = False) -> Result:
+        return await self.ask({"id": float(arguments["id"])})
+
+
+class RealDespiteMock(Station):
+    async def start(self) -> None:
+        """Start as if there were no mock setting."""
+
+
+class Boundless(Read):
+    limit = 10**7
+
+
+class FixedStation(Station):
+    @property
+    def address(self) -> tuple[str, int]:
+        return "127.0.0.1", self.config.port
+
+
 def reading(operation: type[Read]) -> type[Station]:
     """Return a station with another operation."""
     return type(f"{operation.__name__}Station", (Station,), {"operation": operation})
@@ -617,6 +756,12 @@ CONSUMERS: Mapping[str, type[Station]] = {
     "test_failures_are_upstream_errors": reading(Raw),
     "test_calls_can_be_cancelled": reading(Stubborn),
     "test_concurrent_calls_are_isolated": MixingStation,
+    "test_calls_run_at_the_same_time": reading(OneAtATime),
+    "test_calls_are_sent_once": reading(Twice),
+    "test_numbers_keep_their_type": reading(Imprecise),
+    "test_mock_calls_no_api": RealDespiteMock,
+    "test_response_limit": reading(Boundless),
+    "test_base_uri": FixedStation,
     "test_calls_outside_start_and_stop": UnreadyStation,
     "test_stop_is_idempotent": HastyStation,
     "test_restart": OnceStation,
@@ -642,6 +787,7 @@ class StationContract(ConsumerContract):
     async def api(self) -> AsyncIterator[Mapping[str, Any]]:
         self.held: Hold | None = None
         self.nonsense = False
+        self.padding = 0
         self.server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
         try:
             yield {"type": "station", "namespace": "station", "port": self.server.sockets[0].getsockname()[1]}
@@ -651,10 +797,11 @@ class StationContract(ConsumerContract):
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         line = await reader.readline()
         if self.held:
-            responding = asyncio.create_task(self.held({}))
+            responding = asyncio.create_task(self.held(json.loads(line)))
             await asyncio.wait([responding, asyncio.create_task(reader.read())], return_when=asyncio.FIRST_COMPLETED)
             responding.cancel()
-        writer.write(b"nonsense\n" if self.nonsense else line)
+        padded = line.rstrip() + b" " * self.padding + b"\n"
+        writer.write(b"nonsense\n" if self.nonsense else padded)
         writer.close()
 
     async def fail(self, error: type[UpstreamError]) -> None:
@@ -665,6 +812,12 @@ class StationContract(ConsumerContract):
     async def hold(self) -> Hold:
         self.held = Hold()
         return self.held
+
+    async def enlarge(self, size: int) -> None:
+        self.padding = size
+
+    def override(self, entry: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+        return {**entry, "port": 1}, f"tcp://127.0.0.1:{entry['port']}"
 
 
 class WithoutExamples(StationContract):

@@ -25,7 +25,7 @@ class Attachment:
 
     router: RootRouter
     prefix: str
-    siblings: Sequence[Attachment]
+    siblings: Sequence[Attachment] = ()
     listens: bool = False
     namespaces: bool = True
     served: Sequence[ExposerMount] = field(default=())

@@ -23,7 +23,9 @@ from adapter_host import (
     ProblemsError,
     Result,
     Settings,
+    StartError,
     UpstreamError,
+    UpstreamInvalidError,
     discover,
 )
 
@@ -32,6 +34,7 @@ from .fake import Hold
 from .running import build_host
 
 _CONCURRENT_CALLS: Final = 8
+_RESPONSE_LIMIT: Final = 5000
 _TYPES: Final = frozenset({None, "string", "integer", "number", "boolean", "array", "object", "binary"})
 _UNDECLARED: Final = "an-argument-that-nobody-declared"
 
@@ -48,7 +51,8 @@ class Example:
 class ConsumerContract(Contract, ABC):
     """The tests that every consumer must pass; subclass it in a test module, with an API and some examples.
 
-    `failures` are the errors that `fail` can cause. Tests that need `fail` or `hold` are skipped if it is not defined.
+    `failures` are the errors that `fail` can cause. Tests that need `fail`, `hold`, `enlarge` or `override` are skipped
+    if it is not defined.
     """
 
     examples: ClassVar[Sequence[Example]] = ()
@@ -66,6 +70,14 @@ class ConsumerContract(Contract, ABC):
     async def hold(self) -> Hold:
         """Return a `Hold` that the API awaits in each call from now on, with the arguments."""
         raise SkipTest("'hold' is not defined")
+
+    async def enlarge(self, size: int) -> None:
+        """Make the API send responses of at least `size` bytes from now on."""
+        raise SkipTest("'enlarge' is not defined")
+
+    def override(self, entry: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+        """Return an entry that calls another address, where nothing is, and the URL of the API, for `--base-uri`."""
+        raise SkipTest("'override' is not defined")
 
     @property
     def _first(self) -> Example:
@@ -220,6 +232,83 @@ class ConsumerContract(Contract, ABC):
         async with self._started() as host:
             results = await asyncio.gather(*(_operation(host, each).call(each.arguments) for each in examples))
             assert [result.data for result in results] == [example.data for example in examples]
+
+    @contract_test
+    async def test_calls_run_at_the_same_time(self) -> None:
+        """A call does not wait until another one has its response."""
+        async with self._started() as host:
+            hold = await self.hold()
+            call = _operation(host, self._first).call
+            tasks = [asyncio.ensure_future(call(self._first.arguments)) for _ in range(_CONCURRENT_CALLS)]
+            await hold.wait_for_calls(len(tasks))
+            hold.release.set()
+            await asyncio.gather(*tasks)
+
+    @contract_test
+    async def test_calls_are_sent_once(self) -> None:
+        """A call is one request to the API."""
+        async with self._started() as host:
+            hold = await self.hold()
+            task = asyncio.ensure_future(_operation(host, self._first).call(self._first.arguments))
+            await hold.entered.wait()
+            hold.release.set()
+            await task
+            assert len(hold.calls) == 1, f"the API received {len(hold.calls)} requests for one call"
+
+    @contract_test
+    async def test_numbers_keep_their_type(self, example: Example) -> None:
+        """The API receives an integer as an integer: 7, not 7.0."""
+        async with self._started() as host:
+            hold = await self.hold()
+            task = asyncio.ensure_future(_operation(host, example).call(example.arguments))
+            await hold.entered.wait()
+            hold.release.set()
+            await task
+            received = hold.calls[0]
+            for name, value in example.arguments.items():
+                if isinstance(value, int) and name in received:
+                    assert str(received[name]) == str(value), f"'{name}' is {received[name]!r}, not {value!r}"
+
+    @contract_test
+    async def test_mock_calls_no_api(self) -> None:
+        """With `Settings.mock`, the start raises `StartError`, or no call reaches the API."""
+        async with self.api() as entry:
+            host = build_host(self._document(entry), plugins=self.plugins(), **{**self.host_settings, "mock": True})
+            hold = await self.hold()
+            try:
+                await host.start(listen=False)
+            except StartError:
+                return
+            try:
+                call = asyncio.ensure_future(_operation(host, self._first).call(self._first.arguments))
+                reached = asyncio.ensure_future(hold.entered.wait())
+                await asyncio.wait((call, reached), return_when=asyncio.FIRST_COMPLETED)
+                assert not hold.calls, "a call reached the API, in spite of the mock setting"
+                reached.cancel()
+            finally:
+                call.cancel()
+                await asyncio.gather(call, return_exceptions=True)
+                await host.stop()
+
+    @contract_test
+    async def test_response_limit(self) -> None:
+        """A response that exceeds `Settings.response_limit` is an `UpstreamInvalidError`."""
+        async with self.api() as entry:
+            settings = {**self.host_settings, "response_limit": _RESPONSE_LIMIT}
+            async with build_host(self._document(entry), plugins=self.plugins(), **settings) as host:
+                await self.enlarge(4 * _RESPONSE_LIMIT)
+                call = _operation(host, self._first).call(self._first.arguments)
+                (outcome,) = await asyncio.gather(call, return_exceptions=True)
+                assert type(outcome) is UpstreamInvalidError, f"expected UpstreamInvalidError, got {outcome!r}"
+
+    @contract_test
+    async def test_base_uri(self) -> None:
+        """`context.base_uri` takes precedence over the address in the document."""
+        async with self.api() as entry:
+            elsewhere, url = self.override(entry)
+            settings = {**self.host_settings, "base_uris": {entry["namespace"]: url}}
+            async with build_host(self._document(elsewhere), plugins=self.plugins(), **settings) as host:
+                assert (await _operation(host, self._first).call(self._first.arguments)).data == self._first.data
 
     @contract_test
     async def test_calls_outside_start_and_stop(self) -> None:

@@ -27,7 +27,10 @@ class CallFailedError(Exception):
 
 
 class Contract:
-    """The base of contracts; `timeout` is the limit of a test in seconds, `settings` are fields of `Settings`."""
+    """The base of contracts; `timeout` is the limit of a test in seconds, `settings` are fields of `Settings`.
+
+    The plugins are imported before the time of a test begins.
+    """
 
     timeout: ClassVar[float] = 5.0
     settings: ClassVar[Mapping[str, Any]] = MappingProxyType({})
@@ -58,6 +61,7 @@ def contract_test(
                 await check(contract, *args, **kwargs)
             await _let_connections_close()
 
+        contract.plugins().load_all()
         try:
             asyncio.run(bounded())
         except TimeoutError as error:

@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, ClassVar, Final
+from unittest import SkipTest
 
-from adapter_host import ArgumentError, OperationError, ProblemsError, UnavailableError, UpstreamStatusError
+import orjson
+
+from adapter_host import (
+    ArgumentError,
+    CatalogEntry,
+    OperationError,
+    ProblemsError,
+    Result,
+    UnavailableError,
+    UpstreamStatusError,
+)
 
 from .contract import Caller, CallFailedError, contract_test, error_tree, is_refused, remaining_tasks
+from .fake import Hold
 from .listening_contract import NAMES, ListeningContract
 from .running import Running, build_host
 
 _MESSAGE: Final = "the public message"
 _DETAIL: Final = "the internal detail"
 _CONCURRENT_CALLS: Final = 8
+_BODY_LIMIT: Final = 5000
 _VALUES: Final[Mapping[str, Any]] = {
     "object": {"place": "Kraków", "celsius": -4.5, "tags": ["a", {"b": None}], "id": 2**53 + 1},
     "list": [1, "two", [3]],
@@ -39,6 +52,12 @@ class ExposerContract(ListeningContract, ABC):
     """
 
     ignores_unknown: ClassVar[bool] = False
+    typed: ClassVar[bool] = False
+    """Whether the protocol is typed, so that clients cannot send a value of a wrong type."""
+
+    def quoted(self, name: str) -> str:
+        """Return the name of an argument as errors of the protocol write it (default: in single quotes)."""
+        return f"'{name}'"
 
     @classmethod
     def pytest_generate_tests(cls, metafunc: Any) -> None:
@@ -106,9 +125,11 @@ class ExposerContract(ListeningContract, ABC):
     async def test_invalid_arguments_are_named(self, mistake: tuple[str, Mapping[str, Any]]) -> None:
         """The error of an invalid argument contains its name, and nothing is called."""
         name, arguments = mistake
+        if self.typed and name in arguments:
+            raise SkipTest("clients of a typed protocol cannot send a value of a wrong type")
         async with self._served() as (served, url), self.connect(url) as call:
             text = await _error_text(call, arguments)
-            assert f"'{name}'" in text, f"'{name}' is not named: {text}"
+            assert self.quoted(name) in text, f"{self.quoted(name)} is not named: {text}"
             assert served.fake("api").calls == []
 
     @contract_test
@@ -119,8 +140,106 @@ class ExposerContract(ListeningContract, ABC):
                 assert await call("read", {"id": 7, "nmae": "x"}) == {"id": 7}
             else:
                 text = await _error_text(call, {"id": 7, "nmae": "x"})
-                assert "'nmae'" in text, f"'nmae' is not named: {text}"
+                assert self.quoted("nmae") in text, f"{self.quoted('nmae')} is not named: {text}"
                 assert served.fake("api").calls == []
+
+    @contract_test
+    async def test_numbers_keep_their_type(self) -> None:
+        """An integer stays an integer, in arguments and in results."""
+        async with self._served() as (served, url), self.connect(url) as call:
+            result = await call("read", {"id": 12})
+            assert repr(served.fake("api").calls[-1][1]["id"]) == "12", "the operation received another number than 12"
+            assert repr(result["id"]) == "12", "the client received another number than 12"
+
+    @contract_test
+    async def test_calls_are_made_once(self) -> None:
+        """A call of a client is one call of the operation, also if it fails."""
+
+        def fail(_: Mapping[str, Any]) -> None:
+            raise UnavailableError(_MESSAGE)
+
+        async with self._served() as (served, url), self.connect(url) as call:
+            await call("write", {"id": 7})
+            served.fake("api").responses["write"] = fail
+            assert await is_refused(call("write", {"id": 8}))
+            assert served.fake("api").calls == [("write", {"id": 7}), ("write", {"id": 8})]
+
+    @contract_test
+    async def test_body_limit(self) -> None:
+        """A request that exceeds `Settings.body_limit` is refused, and the next client is served."""
+        settings = {**self.host_settings, "body_limit": _BODY_LIMIT}
+        host = build_host(self._document(), plugins=self.plugins(), **settings)
+        async with host:
+            url = host.status()[0].url or ""
+            async with self.connect(url) as call:
+                too_large = {"id": 7, "note": "x" * 4 * _BODY_LIMIT}
+                assert await is_refused(call("read", too_large)), "a request over the limit was accepted"
+                assert Running(host).fake("api").calls == []
+            async with self.connect(url) as call:
+                assert await call("read", {"id": 7}) == {"id": 7}
+
+    @contract_test
+    async def test_streams_are_read_and_closed(self) -> None:
+        """A `Result.stream` reaches the client completely, and is closed; for exposers with `streams`."""
+        async with self._served() as (served, url):
+            if not type(served.host.status()[0].exposer).streams:
+                raise SkipTest("the exposer does not support streams")
+            closed = asyncio.Event()
+            served.fake("api").responses["read"] = lambda _: Result(stream=_parts(closed, b'{"id"', b": 7}"))
+            async with self.connect(url) as call:
+                assert await call("read", {"id": 7}) == {"id": 7}
+            await closed.wait()
+
+    @contract_test
+    async def test_abandoned_streams_are_closed(self) -> None:
+        """A `Result.stream` is closed when its client disconnects; for exposers with `streams`."""
+        async with self._served() as (served, url):
+            if not type(served.host.status()[0].exposer).streams:
+                raise SkipTest("the exposer does not support streams")
+            closed, endless = asyncio.Event(), Hold()
+
+            async def never_end() -> bytes:
+                await endless({})
+                return b""
+
+            served.fake("api").responses["read"] = lambda _: Result(stream=_parts(closed, b'{"id"', then=never_end))
+            async with self.connect(url) as call:
+                task = asyncio.ensure_future(call("read", {"id": 7}))
+                await endless.entered.wait()
+                task.cancel()
+                await asyncio.wait([task])
+            await closed.wait()
+
+    @contract_test
+    async def test_catalog_lists_the_operations(self) -> None:
+        """`catalog` returns `CatalogEntry` objects, before the start, and each operation is in one of them."""
+        host = build_host(self._document(), plugins=self.plugins(), **self.host_settings)
+        exposer = host.status()[0].exposer
+        entries = list(exposer.catalog())
+        assert all(isinstance(entry, CatalogEntry) for entry in entries)
+        listed = {id(entry.operation) for entry in entries}
+        missing = [operation.name for operation in exposer.operations.values() if id(operation) not in listed]
+        assert missing == [], f"the catalog lacks operations: {missing}"
+        assert orjson.dumps([dict(entry.details) for entry in entries])
+
+    @contract_test
+    async def test_usage_is_text(self) -> None:
+        """`usage` returns a text, or None."""
+        async with self._served() as (served, url):
+            usage = served.host.status()[0].exposer.usage(url)
+            assert usage is None or isinstance(usage, str)
+
+    @contract_test
+    async def test_announcing_a_reload(self) -> None:
+        """`notify_reload` affects no call, and raises nothing, with and without clients."""
+        async with self._served() as (served, url):
+            exposer = served.host.status()[0].exposer
+            notify: Callable[[], object] = exposer.notify_reload
+            assert notify() is None, "'notify_reload' must be a plain function that returns nothing"
+            async with self.connect(url) as call, self.open_idle_connection(url):
+                await call("ping", {"id": 1})
+                exposer.notify_reload()
+                assert await call("read", {"id": 7}) == {"id": 7}
 
     @contract_test
     async def test_authentication_is_enforced_or_rejected(self) -> None:
@@ -225,6 +344,19 @@ class ExposerContract(ListeningContract, ABC):
                 assert await call("read", {"id": 7}) == {"host": 1}
                 assert await other("read", {"id": 7}) == {"host": 2}
             assert await call("read", {"id": 7}) == {"host": 1}
+
+
+async def _parts(
+    closed: asyncio.Event, *parts: bytes, then: Callable[[], Awaitable[bytes]] | None = None
+) -> AsyncIterator[bytes]:
+    """Yield parts of a body, and what `then` returns; set `closed` at the end, or when the stream is closed."""
+    try:
+        for part in parts:
+            yield part
+        if then is not None:
+            yield await then()
+    finally:
+        closed.set()
 
 
 def _make_error(error: type[OperationError]) -> OperationError:

@@ -75,16 +75,26 @@ class FakeOperation(ConsumedOperation):
 class Hold:
     """A response that blocks calls: `entered` is set by the first call, and setting `release` completes all calls.
 
-    `cancelled` is set when a call is cancelled.
+    `cancelled` is set when a call is cancelled. `calls` are the arguments of all calls, in order.
     """
 
     def __init__(self) -> None:
         self.entered = asyncio.Event()
         self.release = asyncio.Event()
         self.cancelled = asyncio.Event()
+        self.calls: list[dict[str, Any]] = []
+        self._grown = asyncio.Condition()
+
+    async def wait_for_calls(self, number: int) -> None:
+        """Wait until so many calls have been made."""
+        async with self._grown:
+            await self._grown.wait_for(lambda: len(self.calls) >= number)
 
     async def __call__(self, arguments: dict[str, Any]) -> Any:
         self.entered.set()
+        self.calls.append(arguments)
+        async with self._grown:
+            self._grown.notify_all()
         try:
             await self.release.wait()
         except asyncio.CancelledError:
