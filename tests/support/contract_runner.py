@@ -9,9 +9,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from unittest import SkipTest
 
-from adapter_host.testing import ConsumerContract, ExposerContract
+from adapter_host.testing import (
+    BindSourceContract,
+    ConsumerContract,
+    ExposerContract,
+    StepTypeContract,
+    WrapperContract,
+)
 
-Contract = type[ConsumerContract] | type[ExposerContract]
+Contract = (
+    type[ConsumerContract]
+    | type[ExposerContract]
+    | type[BindSourceContract]
+    | type[StepTypeContract]
+    | type[WrapperContract]
+)
 
 
 def test_names(contract: Contract) -> list[str]:

@@ -3,13 +3,18 @@
 It has a consumed API in memory, a host on free ports, and the contract tests of exposers and consumers.
 """
 
+from .bind_contract import BindSourceContract
 from .consumer_contract import ConsumerContract, Example
 from .contract import CallFailedError
 from .exposer_contract import ExposerContract
 from .fake import FakeConfig, FakeConsumer, FakeExposer, FakeOperationSpec, FakePlugin, Hold
+from .http_exposer_contract import HttpExposerContract
 from .running import Running, running
+from .step_contract import StepExample, StepTypeContract
+from .wrapper_contract import WrapperContract
 
 __all__ = [
+    "BindSourceContract",
     "CallFailedError",
     "ConsumerContract",
     "Example",
@@ -20,6 +25,10 @@ __all__ = [
     "FakeOperationSpec",
     "FakePlugin",
     "Hold",
+    "HttpExposerContract",
     "Running",
+    "StepExample",
+    "StepTypeContract",
+    "WrapperContract",
     "running",
 ]

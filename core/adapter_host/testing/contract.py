@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterator, Mapping
 from functools import wraps
 from types import MappingProxyType
 from typing import Any, ClassVar, Concatenate, Final, ParamSpec, TypeVar
 
-from adapter_host import OperationError, Plugins
+from adapter_host import ArgumentError, OperationError, Plugins, UpstreamStatusError
 
 Caller = Callable[[str, Mapping[str, Any]], Awaitable[Any]]
 """Calls an operation by name with arguments; returns plain data, or raises `CallFailedError`."""
 
+
+MESSAGE: Final = "the public message"
+"""The message of the errors that tests cause."""
 
 _TURNS: Final = 5
 _GRACE: Final = 0.1
@@ -45,6 +48,7 @@ class Contract:
         return {"drain_timeout": self.timeout, **self.settings}
 
 
+ErrorT = TypeVar("ErrorT", bound=Exception)
 ContractT = TypeVar("ContractT", bound=Contract)
 P = ParamSpec("P")
 
@@ -76,6 +80,37 @@ def error_tree(root: type[OperationError]) -> Iterator[type[OperationError]]:
     for error in root.__subclasses__():
         if error.__module__ == root.__module__:
             yield from error_tree(error)
+
+
+async def stream_of(
+    closed: asyncio.Event, *parts: bytes, then: Callable[[], Awaitable[bytes]] | None = None
+) -> AsyncIterator[bytes]:
+    """Yield parts of a body, and what `then` returns; set `closed` at the end, or when the stream is closed."""
+    try:
+        for part in parts:
+            yield part
+        if then is not None:
+            yield await then()
+    finally:
+        closed.set()
+
+
+def make_error(error: type[OperationError]) -> OperationError:
+    """Return an error of a type, with the message `MESSAGE`."""
+    if issubclass(error, ArgumentError):
+        return error("id", MESSAGE)
+    if issubclass(error, UpstreamStatusError):
+        return error(418, b'{"said": "%b"}' % MESSAGE.encode(), "application/json")
+    return error(MESSAGE)
+
+
+def error_of(function: Callable[[], object], kind: type[ErrorT]) -> ErrorT | None:
+    """Return the error of a kind that a function raises, or None if it raises none."""
+    try:
+        function()
+    except kind as error:
+        return error
+    return None
 
 
 async def is_refused(call: Awaitable[Any]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, ClassVar, Final
 from unittest import SkipTest
@@ -12,21 +12,28 @@ from unittest import SkipTest
 import orjson
 
 from adapter_host import (
-    ArgumentError,
     CatalogEntry,
     OperationError,
     ProblemsError,
     Result,
     UnavailableError,
-    UpstreamStatusError,
 )
 
-from .contract import Caller, CallFailedError, contract_test, error_tree, is_refused, remaining_tasks
+from .contract import (
+    MESSAGE,
+    Caller,
+    CallFailedError,
+    contract_test,
+    error_tree,
+    is_refused,
+    make_error,
+    remaining_tasks,
+    stream_of,
+)
 from .fake import Hold
 from .listening_contract import NAMES, ListeningContract
 from .running import Running, build_host
 
-_MESSAGE: Final = "the public message"
 _DETAIL: Final = "the internal detail"
 _CONCURRENT_CALLS: Final = 8
 _BODY_LIMIT: Final = 5000
@@ -94,7 +101,7 @@ class ExposerContract(ListeningContract, ABC):
     @contract_test
     async def test_errors_reach_the_client(self, error: type[OperationError]) -> None:
         """Each error of a call reaches the client, with its message and without its cause."""
-        raised = _make_error(error)
+        raised = make_error(error)
 
         def respond(_: Mapping[str, Any]) -> None:
             raise raised from RuntimeError(_DETAIL)
@@ -102,7 +109,7 @@ class ExposerContract(ListeningContract, ABC):
         async with self._served() as (served, url), self.connect(url) as call:
             served.fake("api").responses["read"] = respond
             text = await _error_text(call, {"id": 7})
-            assert raised.message in text or _MESSAGE in text, f"no message of {error.__name__} in: {text}"
+            assert raised.message in text or MESSAGE in text, f"no message of {error.__name__} in: {text}"
             assert _DETAIL not in text
 
     @contract_test
@@ -156,7 +163,7 @@ class ExposerContract(ListeningContract, ABC):
         """A call of a client is one call of the operation, also if it fails."""
 
         def fail(_: Mapping[str, Any]) -> None:
-            raise UnavailableError(_MESSAGE)
+            raise UnavailableError(MESSAGE)
 
         async with self._served() as (served, url), self.connect(url) as call:
             await call("write", {"id": 7})
@@ -185,7 +192,7 @@ class ExposerContract(ListeningContract, ABC):
             if not type(served.host.status()[0].exposer).streams:
                 raise SkipTest("the exposer does not support streams")
             closed = asyncio.Event()
-            served.fake("api").responses["read"] = lambda _: Result(stream=_parts(closed, b'{"id"', b": 7}"))
+            served.fake("api").responses["read"] = lambda _: Result(stream=stream_of(closed, b'{"id"', b": 7}"))
             async with self.connect(url) as call:
                 assert await call("read", {"id": 7}) == {"id": 7}
             await closed.wait()
@@ -202,7 +209,7 @@ class ExposerContract(ListeningContract, ABC):
                 await endless({})
                 return b""
 
-            served.fake("api").responses["read"] = lambda _: Result(stream=_parts(closed, b'{"id"', then=never_end))
+            served.fake("api").responses["read"] = lambda _: Result(stream=stream_of(closed, b'{"id"', then=never_end))
             async with self.connect(url) as call:
                 task = asyncio.ensure_future(call("read", {"id": 7}))
                 await endless.entered.wait()
@@ -344,27 +351,6 @@ class ExposerContract(ListeningContract, ABC):
                 assert await call("read", {"id": 7}) == {"host": 1}
                 assert await other("read", {"id": 7}) == {"host": 2}
             assert await call("read", {"id": 7}) == {"host": 1}
-
-
-async def _parts(
-    closed: asyncio.Event, *parts: bytes, then: Callable[[], Awaitable[bytes]] | None = None
-) -> AsyncIterator[bytes]:
-    """Yield parts of a body, and what `then` returns; set `closed` at the end, or when the stream is closed."""
-    try:
-        for part in parts:
-            yield part
-        if then is not None:
-            yield await then()
-    finally:
-        closed.set()
-
-
-def _make_error(error: type[OperationError]) -> OperationError:
-    if issubclass(error, ArgumentError):
-        return error("id", _MESSAGE)
-    if issubclass(error, UpstreamStatusError):
-        return error(418, b'{"said": "%b"}' % _MESSAGE.encode(), "application/json")
-    return error(_MESSAGE)
 
 
 async def _error_text(call: Caller, arguments: Mapping[str, Any]) -> str:

@@ -43,9 +43,10 @@ class FakeOperationSpec(Model):
 
 
 class FakeConfig(ConsumerConfig):
-    """`type: fake`, a namespace, and operations."""
+    """`type: fake`, a namespace, and operations; `secret` is a text with a secret, for tests of binds."""
 
     operations: tuple[FakeOperationSpec, ...] = ()
+    secret: str | None = None
 
 
 class FakeOperation(ConsumedOperation):
@@ -117,6 +118,12 @@ class FakeConsumer(Consumer[FakeConfig]):
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.responses: dict[str, ResponseFactory] = {}
         self.running = False
+        self._secret = None if config.secret is None else context.secret(config.secret, config, "secret")
+
+    @property
+    def secret(self) -> str | None:
+        """The text of `secret` in the document, with its secrets."""
+        return None if self._secret is None else self._secret.text({})
 
     def hold(self, operation: str) -> Hold:
         """Block the calls of an operation from now on; they return their arguments after the release."""

@@ -44,6 +44,7 @@ class TestHttp(ConsumerContract):
     async def api(self) -> AsyncIterator[Mapping[str, Any]]:
         self._failing: type[UpstreamError] | None = None
         self._held: Hold | None = None
+        self._padding = 0
         app = web.Application()
         app.router.add_route("*", "/stations/{id}", self._serve)
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0)
@@ -71,9 +72,15 @@ class TestHttp(ConsumerContract):
         self._held = Hold()
         return self._held
 
+    async def enlarge(self, size: int) -> None:
+        self._padding = size
+
+    def override(self, entry: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+        return {**entry, "baseUri": "http://127.0.0.1:1"}, entry["baseUri"]
+
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         if self._held is not None or self._failing is UpstreamTimeoutError:
-            await (self._held or Hold())({})
+            await (self._held or Hold())({**request.match_info})
         if self._failing is UpstreamDisconnectedError:
             assert request.transport is not None
             request.transport.close()
@@ -83,7 +90,8 @@ class TestHttp(ConsumerContract):
             return web.Response(text="x" * 4097)
         if self._failing is UpstreamStatusError:
             return web.json_response({"error": "no"}, status=500)
-        return web.json_response({"path": request.path, "query": dict(request.query), "body": await request.text()})
+        body = await request.text() + " " * self._padding
+        return web.json_response({"path": request.path, "query": dict(request.query), "body": body})
 
 
 async def _cut_off(request: web.Request) -> web.StreamResponse:
