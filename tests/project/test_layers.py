@@ -63,8 +63,8 @@ LATE_IMPORTS = {
 
 LONGEST = 500
 LOOK_HARD = 300
-LONG = {"__init__", "testing.exposer_contract"}
-"""Modules that are longer for a good reason: the list of public names, and a class with all tests of exposers."""
+LONG = {"__init__", "testing.consumer_contract", "testing.exposer_contract"}
+"""Modules that are longer for a good reason: the list of public names, and the contracts."""
 
 
 def name_of(path: Path) -> str:
