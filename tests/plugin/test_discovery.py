@@ -126,7 +126,7 @@ def api() -> DescribedPlugin:
 @pytest.fixture
 def plugins(api: DescribedPlugin, monkeypatch: pytest.MonkeyPatch) -> Plugins:
     plugins = plain_plugins(described=api)
-    monkeypatch.setattr(Plugins, "installed", lambda: plugins)
+    monkeypatch.setattr(Plugins, "installed", lambda *_, **__: plugins)
     monkeypatch.setenv("WEATHER_KEY", "s3cr3t")
     return plugins
 

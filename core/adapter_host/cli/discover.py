@@ -11,11 +11,11 @@ from adapter_host.cli import UsageError, print_error
 from adapter_host.document.messages import did_you_mean
 from adapter_host.errors import AdapterHostError, OperationError
 from adapter_host.host.discovery import Discovery
-from adapter_host.plugin.manager import Plugins
 from adapter_host.plugin.snapshots import Snapshot, SnapshotError, find_changes
 
 from .escapes import escape
 from .options import add_upstream_options, build_settings
+from .plugin_options import add_plugin_options, build_plugins
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -28,12 +28,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--check", action="store_true", help="write nothing; exit with 1 if the definitions of an API have changed"
     )
     add_upstream_options(parser, mock=False)
+    add_plugin_options(parser)
     parser.set_defaults(mock=False, openapi=(), only=(), overlay=())
 
 
 def run(options: argparse.Namespace) -> int:
     """Write the definitions; return 1 if an API fails or, with `--check`, if its definitions have changed."""
-    discovery = Discovery(options.file, Plugins.installed(), build_settings(options))
+    discovery = Discovery(options.file, build_plugins(options), build_settings(options))
     failed = False
     for namespace in _selected(discovery, options.namespace, options.file):
         try:

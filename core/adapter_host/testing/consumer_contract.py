@@ -111,8 +111,8 @@ class ConsumerContract(Contract, ABC):
         document = {"naftiko": "1.0.0-alpha2", "capability": {"consumes": [entry]}}
         return await discover(document, plugins=self.plugins(), settings=settings)
 
-    def _built(self, entry: Mapping[str, Any]) -> Host:
-        settings = {"discovered": self._discovered, **self.host_settings}
+    def _built(self, entry: Mapping[str, Any], **changes: Any) -> Host:
+        settings = {"discovered": self._discovered, **self.host_settings, **changes}
         return build_host(self._document(entry), plugins=self.plugins(), **settings)
 
     def _document(self, entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -272,8 +272,8 @@ class ConsumerContract(Contract, ABC):
     @contract_test
     async def test_mock_calls_no_api(self) -> None:
         """With `Settings.mock`, the start raises `StartError`, or no call reaches the API."""
-        async with self.api() as entry:
-            host = build_host(self._document(entry), plugins=self.plugins(), **{**self.host_settings, "mock": True})
+        async with self._api() as entry:
+            host = self._built(entry, mock=True)
             hold = await self.hold()
             try:
                 await host.start(listen=False)
@@ -293,21 +293,18 @@ class ConsumerContract(Contract, ABC):
     @contract_test
     async def test_response_limit(self) -> None:
         """A response that exceeds `Settings.response_limit` is an `UpstreamInvalidError`."""
-        async with self.api() as entry:
-            settings = {**self.host_settings, "response_limit": _RESPONSE_LIMIT}
-            async with build_host(self._document(entry), plugins=self.plugins(), **settings) as host:
-                await self.enlarge(4 * _RESPONSE_LIMIT)
-                call = _operation(host, self._first).call(self._first.arguments)
-                (outcome,) = await asyncio.gather(call, return_exceptions=True)
-                assert type(outcome) is UpstreamInvalidError, f"expected UpstreamInvalidError, got {outcome!r}"
+        async with self._api() as entry, self._built(entry, response_limit=_RESPONSE_LIMIT) as host:
+            await self.enlarge(4 * _RESPONSE_LIMIT)
+            call = _operation(host, self._first).call(self._first.arguments)
+            (outcome,) = await asyncio.gather(call, return_exceptions=True)
+            assert type(outcome) is UpstreamInvalidError, f"expected UpstreamInvalidError, got {outcome!r}"
 
     @contract_test
     async def test_base_uri(self) -> None:
         """`context.base_uri` takes precedence over the address in the document."""
-        async with self.api() as entry:
+        async with self._api() as entry:
             elsewhere, url = self.override(entry)
-            settings = {**self.host_settings, "base_uris": {entry["namespace"]: url}}
-            async with build_host(self._document(elsewhere), plugins=self.plugins(), **settings) as host:
+            async with self._built(elsewhere, base_uris={entry["namespace"]: url}) as host:
                 assert (await _operation(host, self._first).call(self._first.arguments)).data == self._first.data
 
     @contract_test
