@@ -54,6 +54,7 @@ from adapter_host import (
     hookimpl,
 )
 from adapter_host.cli import main
+from adapter_host.cli.serve.ready_file import startup_message
 from adapter_host.plugin import hookspecs
 from adapter_host.testing import FakeConsumer, running
 from tests.support.adapters import PlainExposer, Recorder, document, plain, plain_plugins
@@ -751,3 +752,19 @@ def test_installed_and_disabled_plugins(monkeypatch: pytest.MonkeyPatch) -> None
     assert plugins.disabled == ["http", "rest"]
     assert "http" not in plugins.consumers
     assert Plugins.installed(disabled=["mcp"]).disabled == ["mcp"]
+
+
+async def test_serving_needs_no_usage_and_no_catalog(caplog: pytest.LogCaptureFixture) -> None:
+    class Shy(PlainExposer):
+        def usage(self, url: str) -> str | None:
+            raise KeyError("x")
+
+        def catalog(self) -> Any:
+            return None
+
+    hooks = module(register_exposers=lambda register: register("shy", Shy))
+    async with running(document({**plain(), "type": "shy"}), plugins=plain_plugins(bad=hooks)) as served:
+        message = startup_message(served.host.status(), mock=False)
+    assert served.host.status()[0].namespace in message
+    assert "usage of 'front': KeyError: 'x'" in caplog.text
+    assert "catalog of 'front': it returned None; return a list of CatalogEntry" in caplog.text

@@ -15,13 +15,20 @@ from adapter_host.plugin.api_version import API_VERSION
 KINDS: Final = {
     "exposer": "Exposes adapter-host capabilities line by line over TCP",
     "consumer": "Lets adapter-host capabilities consume line-based services over TCP",
+    "discovering-consumer": "Lets adapter-host capabilities consume services that describe themselves",
     "http-exposer": "Exposes operations of adapter-host capabilities over HTTP",
     "wrapper": "Logs the calls of adapter-host capabilities",
     "binds": "Reads secrets of adapter-host capabilities from a folder of files",
 }
 """The kinds of plugins, with the description of their distribution."""
 
-_DECLARED: Final = {"exposer": "exposes", "http-exposer": "exposes", "consumer": "consumes", "binds": "binds"}
+_DECLARED: Final = {
+    "exposer": "exposes",
+    "http-exposer": "exposes",
+    "consumer": "consumes",
+    "discovering-consumer": "consumes",
+    "binds": "binds",
+}
 """The kinds of types by kinds of plugins; others have hooks only."""
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
