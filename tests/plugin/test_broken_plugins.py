@@ -208,3 +208,22 @@ def test_exit_in_a_constructor() -> None:
     plugins = plain_plugins(bad=plugin(register_exposers=lambda register: register("odd", Exiting)))
     with pytest.raises(PluginError, match=r"plugin 'bad': cannot build 'a' \(odd\): it ends the process by SystemExit"):
         Host(document(plain(), {"type": "odd", "namespace": "a"}), plugins=plugins)
+
+
+@pytest.mark.parametrize("failure", [KeyError("a-secret"), SystemExit("a-secret")])
+def test_raising_bind_source_is_named_without_its_text(failure: BaseException) -> None:
+    class Raising(BindSource):
+        def value(self, key: str) -> str | None:
+            raise failure
+
+    plugins = plain_plugins()
+    hooks = plugin(register_bind_sources=lambda register: register("vault", Raising))
+    plugins.register("bad", hooks, distribution="bad-plugin", version="1.2")
+    bound = {
+        **document(plain(), consumes=[{"type": "fake", "namespace": "api", "secret": "{{v.KEY}}"}]),
+        "binds": [{"namespace": "v", "location": "vault://", "keys": {"KEY": "k"}}],
+    }
+    with pytest.raises(PluginError, match=r"^plugin 'bad' \(bad-plugin 1\.2\): .*Raising: ") as caught:
+        Host(bound, plugins=plugins)
+    assert "test_broken_plugins.py:" in str(caught.value)
+    assert "a-secret" not in str(caught.value)

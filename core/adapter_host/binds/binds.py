@@ -59,8 +59,9 @@ class EnvironmentSource(BindSource):
 class CachedSource:
     """The source of one bind, with its values cached and its failure reported once."""
 
-    def __init__(self, label: str, source: BindSource, report: Callable[[str], Problem]) -> None:
+    def __init__(self, label: str, source: BindSource, report: Callable[[str], Problem], owner: str = "") -> None:
         self.label = label
+        self._owner = owner
         self.source = source
         self.failure: Problem | None = None
         self._report = report
@@ -74,7 +75,7 @@ class CachedSource:
 
     def _read_once(self, key: str) -> str | None:
         try:
-            with wrap_source_errors(type(self.source)):
+            with wrap_source_errors(type(self.source), self._owner):
                 return self.source.value(key) or None
         except BindError as error:
             self.failure = self._report(str(error))
@@ -87,21 +88,21 @@ class CachedSource:
 
     def missing_message(self, key: str) -> str:
         """Return why a key has no value, and how to supply it."""
-        with wrap_source_errors(type(self.source)):
+        with wrap_source_errors(type(self.source), self._owner):
             return f"{self.label}; {self.source.hint(key)}"
 
 
 @contextmanager
-def wrap_source_errors(source: type[BindSource]) -> Iterator[None]:
-    """Report an exception of a source's code as `PluginError`, without its text."""
+def wrap_source_errors(source: type[BindSource], owner: str) -> Iterator[None]:
+    """Report an exception of a source's code as `PluginError` of its owner, a plugin, without its text."""
     try:
         yield
     except BindError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # A plugin's exception may contain a secret in its text, so the message has only its type and location.
         frame = extract_tb(error.__traceback__)[-1]
-        name = f"{source.__module__}.{source.__qualname__}"
+        name = f"{owner or source.__module__}: {source.__qualname__}"
         message = f"{name}: {type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
         raise PluginError(f"{message} (a bind source must raise BindError when it cannot be read)") from None
 

@@ -132,7 +132,8 @@ class Parser:
 
     def _origin(self, bind: Bind, loc: Loc, environment: Mapping[str, str]) -> CachedSource:
         source = self._bind_source(bind.location or "environment://")
-        with wrap_source_errors(source):
+        owner = self._plugins.owner(source)
+        with wrap_source_errors(source, owner):
             bind_source = source(bind.location or "", Path(self._source.position_of(loc)[0]).parent, environment)
 
         def report(reason: str) -> Problem:
@@ -140,7 +141,7 @@ class Parser:
             message = f"bind '{bind.namespace}' cannot be read: {reason} (keys: {keys})"
             return self._source.problem((*loc, "location"), message, code="unreadable-bind")
 
-        return CachedSource(f"bind '{bind.namespace}'", bind_source, report)
+        return CachedSource(f"bind '{bind.namespace}'", bind_source, report, owner)
 
     def _bind_source(self, location: str) -> type[BindSource]:
         scheme, separator, _ = location.partition("://")

@@ -183,6 +183,10 @@ class Plugins:
         origin = self._owners.get(adapter)
         return nullcontext() if origin is None else origin.named(place, position_in(adapter))
 
+    def owner(self, registered: type) -> str:
+        """Return the plugin that registered a class, with its distribution; empty if it is built in."""
+        return str(self._owners.get(registered, ""))
+
     def _implementations(self, hook: str) -> list[pluggy.HookImpl]:
         caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
         return caller.get_hookimpls()[::-1]

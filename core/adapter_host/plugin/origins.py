@@ -57,6 +57,9 @@ class Origin:
         """The version of its distribution."""
         return self._identity[1]
 
+    def __str__(self) -> str:
+        return f"plugin '{self.name}'" + (f" ({self.distribution} {self.version})" if self.distribution else "")
+
     def error(self, error: BaseException | str, hook: str = "", position: str = "") -> PluginError:
         """Return the error of this plugin: its name, distribution, `hook`, reason and position in its code."""
         if isinstance(error, BaseException):
@@ -64,8 +67,7 @@ class Origin:
             reason = _reason(error) + import_hint(error, self.distribution)
         else:
             reason = error
-        distribution = f" ({self.distribution} {self.version})" if self.distribution else ""
-        parts = [f"plugin '{self.name}'{distribution}", *([hook] if hook else []), reason]
+        parts = [str(self), *([hook] if hook else []), reason]
         return PluginError(": ".join(parts) + (f" ({position})" if position else ""))
 
     @contextmanager
