@@ -1,4 +1,4 @@
-"""What exposers show of themselves: the entries of their catalogs, and examples of their use."""
+"""The entries of the catalogs of exposers, and examples of their use."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from adapter_host.errors import ProblemsError
 
 
 class HostConfig(Model):
-    """What a host is configured with, apart from its capabilities; paths are relative to the file."""
+    """The configuration of a host, apart from its capabilities; paths are relative to the file."""
 
     plugins: dict[str, dict[str, Any]] = Field(default_factory=dict)
     allow_plugins: tuple[str, ...] | None = None

@@ -1,4 +1,4 @@
-"""`adapter-host plugins show`: what a type of a plugin is, and its keys, from the models of the plugin."""
+"""`adapter-host plugins show`: the keys and the schema of a type, from the models of its plugin."""
 
 from __future__ import annotations
 

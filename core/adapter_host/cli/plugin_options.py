@@ -1,4 +1,4 @@
-"""Options of plugins: which are loaded, and their settings."""
+"""Options of plugins: the allowed and denied ones, files, and settings."""
 
 from __future__ import annotations
 

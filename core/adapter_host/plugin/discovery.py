@@ -1,4 +1,4 @@
-"""Find the installed plugins, and what their distributions declare about them, without importing them."""
+"""Find the installed plugins and their declarations, without importing them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .origins import GROUP, MisuseError, Origin
 from .registry import KINDS
 
 DECLARATIONS: Final = "adapter_host.types"
-"""The entry point group in which a distribution declares what its plugins register, so that they load on first use.
+"""The entry point group in which a distribution declares the types of its plugins, so that they load on first use.
 
 Names are such as `exposes.rest`, `consumes.http`, `binds.vault`, `steps.script`, `commands.audit`, and `hooks` for all
 other hooks; the value is the name of the plugin, or its object reference.
@@ -25,7 +25,7 @@ HOOKS: Final = "hooks"
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """What a plugin registers, as pairs of a kind and a name, and whether it has other hooks."""
+    """The types of a plugin, as pairs of a kind and a name, and whether it has other hooks."""
 
     types: frozenset[tuple[str, str]] = frozenset()
     hooks: bool = False

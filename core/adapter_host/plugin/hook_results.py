@@ -1,4 +1,4 @@
-"""Checks of what the hooks of plugins return."""
+"""Checks of the results of hooks."""
 
 from __future__ import annotations
 

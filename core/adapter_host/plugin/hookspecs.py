@@ -131,7 +131,7 @@ def http_middlewares(exposer: HttpExposer[Any], context: BuildContext) -> Iterab
 
 @hookspec
 def host_starting(host: Any) -> Awaitable[None] | None:
-    """Open what calls need, before anything of the host is started; may be asynchronous."""
+    """Open the resources of calls, before anything of the host is started; may be asynchronous."""
 
 
 @hookspec
@@ -141,4 +141,4 @@ def host_started(host: Any) -> Awaitable[None] | None:
 
 @hookspec
 def host_stopped(host: Any) -> Awaitable[None] | None:
-    """Close what was opened, after everything else is stopped, also if the start failed; may be asynchronous."""
+    """Close the resources of calls, after everything else, also if the start failed; may be asynchronous."""

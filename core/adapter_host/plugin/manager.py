@@ -120,7 +120,7 @@ class Plugins:
         return next((info for info in self.registered if info.name == name), None)
 
     def _declare(self, plugin: InstalledPlugin) -> bool:
-        """Add the declared types of a plugin; return False if it has to be imported to report what is wrong."""
+        """Add the declared types of a plugin; return False if it has to be imported to report an error."""
         name, types = plugin.origin.name, plugin.declared.types if plugin.declared else frozenset()
         if name in self.names or any(self._registries[kind].holder(type_name, name) for kind, type_name in types):
             return False

@@ -1,4 +1,4 @@
-"""Where plugins come from, and the errors that name them."""
+"""The origins of plugins, and the errors that name them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NO_PLUGIN: Final = frozenset({"adapter_host", "pluggy", "pydantic", "__main__",
 
 
 class MisuseError(Exception):
-    """A plugin passed or returned something else than the host expects; the message says what, and the fix."""
+    """A plugin passed or returned something else than the host expects; the message has the fix."""
 
 
 @dataclass(frozen=True)

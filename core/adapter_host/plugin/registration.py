@@ -1,4 +1,4 @@
-"""What one plugin registers, and whether the host can use it."""
+"""Collect and check the classes that one plugin registers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def check_marked(plugin: object, hooks: Iterable[str]) -> None:
 def collect(
     origin: Origin, hooks: Mapping[str, pluggy.HookImpl], registries: Mapping[str, Registry[Any]]
 ) -> tuple[dict[str, dict[str, Any]], type[Model] | None]:
-    """Return what the registering hooks of a plugin register: classes by kind and type, and the model of settings."""
+    """Return the classes that a plugin registers, by kind and type, and the model of its settings."""
     added: dict[str, dict[str, Any]] = {}
     for kind, registry in registries.items():
         registrar = Registrar(KINDS[kind], registry, origin.name)

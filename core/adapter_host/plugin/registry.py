@@ -24,7 +24,7 @@ ClassT = TypeVar("ClassT")
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What plugins register by one hook: the base class, its class of sections, and the names that are taken."""
+    """A kind of classes that plugins register by one hook; `builtin` names are taken."""
 
     hook: str
     noun: str
@@ -86,7 +86,7 @@ class Registry(Mapping[str, ClassT], Generic[ClassT]):
         self._classes |= classes
 
     def holder(self, name: str, plugin: str) -> str:
-        """Return who has a type already, other than the plugin; empty if it is free."""
+        """Return the other holder of a type; empty if it is free."""
         if (existing := self._classes.get(name)) is not None:
             return f"{getattr(existing, '__module__', '')}.{getattr(existing, '__qualname__', existing)}"
         holder = self._declared.get(name, plugin)
@@ -94,7 +94,7 @@ class Registry(Mapping[str, ClassT], Generic[ClassT]):
 
 
 class Registrar:
-    """Collects what a plugin registers by one hook; called by the plugin, and raises `MisuseError`."""
+    """Collects the registrations of a plugin by one hook; called by the plugin, and raises `MisuseError`."""
 
     def __init__(self, kind: Kind, registry: Registry[Any], plugin: str) -> None:
         self.added: dict[str, Any] = {}

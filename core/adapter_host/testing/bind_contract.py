@@ -37,7 +37,7 @@ class BindSourceContract(Contract, ABC):
         """Store secrets by key where the source reads them, and yield the `location` of the bind."""
 
     def damage(self) -> None:
-        """Make what `store` created unreadable, so that reading it raises `BindError`."""
+        """Make the stored secrets unreadable, so that reading them raises `BindError`."""
         raise SkipTest("'damage' is not defined")
 
     @classmethod
@@ -71,7 +71,7 @@ class BindSourceContract(Contract, ABC):
                 assert Running(host).fake("api").secret == secret
 
     def test_missing_keys_have_a_hint(self) -> None:
-        """`value` of an unknown key is None, and `hint` says what to do, without a secret."""
+        """`value` of an unknown key is None, and `hint` has the fix, without a secret."""
         with self.store(self.secrets) as location:
             source = self._source(location)
             assert source.value(_MISSING) is None
@@ -88,7 +88,7 @@ class BindSourceContract(Contract, ABC):
             assert not self._leaked(f"{source!r} {source}")
 
     def test_construction_reads_nothing(self) -> None:
-        """A source of what is unreadable can be created; `value` raises `BindError` without a secret."""
+        """A source of unreadable secrets can be created; `value` raises `BindError` without a secret."""
         with self.store(self.secrets) as location:
             self.damage()
             source = self._source(location)
