@@ -24,6 +24,7 @@ from adapter_host import (
     HttpExposerConfig,
     Plugins,
     Principal,
+    ProblemsError,
     RegisterExposer,
     Result,
     Settings,
@@ -477,6 +478,13 @@ async def test_one_application_for_a_host() -> None:
     attach(web.Application(), attached)
     with pytest.raises(StartError, match="already served inside another application"):
         attached.asgi()
+
+
+async def test_exposers_with_sockets_are_refused() -> None:
+    served = host({"type": "echo", "namespace": "lines", "port": 0, "operations": [{"name": "get", "call": "api.get"}]})
+    with pytest.raises(ProblemsError, match="lines"):
+        async with served.asgi().lifespan():
+            pass
 
 
 async def test_unknown_scope() -> None:

@@ -170,6 +170,20 @@ async def test_own_listener(audit: Audit) -> None:
     check(audit, exposer_type="lines", transport="tcp", client_address=PEER)
 
 
+async def test_own_listener_of_the_host(audit: Audit) -> None:
+    document = exposing({"type": "echo", "port": 0, "operations": [CALL]})
+    async with serving(document, audit) as served:
+        host, _, port = served.url("front").removeprefix("tcp://").rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        for _ in range(2):
+            writer.write(b"get\n")
+            assert orjson.loads(await reader.readline()) == {"result": {}}
+        writer.close()
+    first, second = audit.calls
+    assert first.request_id != second.request_id
+    assert (first.exposer, first.exposer_type, first.transport, first.client_address) == ("front", "echo", "echo", PEER)
+
+
 async def test_own_listener_without_scopes(audit: Audit) -> None:
     document = exposing({"type": "bare-lines", "operations": [CALL]})
     async with serving(document, audit) as served:

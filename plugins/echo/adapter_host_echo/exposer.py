@@ -64,7 +64,10 @@ class EchoExposer(Exposer[EchoConfig]):
 
     async def serve_line(self, line: bytes, reading: asyncio.Future[bytes], writer: asyncio.StreamWriter) -> bool:
         """Respond to one line; return False if the client disconnects before, which `reading` detects."""
-        responding = asyncio.ensure_future(self._respond(line.decode(errors="replace")))
+        peer = writer.get_extra_info("peername")
+        # Plugins see who is calling. A Unix socket has no address.
+        with self.context.call(client_address=peer[0] if isinstance(peer, tuple) else None):
+            responding = asyncio.ensure_future(self._respond(line.decode(errors="replace")))
         try:
             await asyncio.wait((reading, responding), return_when=asyncio.FIRST_COMPLETED)
             if reading.done() and not reading.result():
