@@ -17,6 +17,7 @@ from adapter_host.document.messages import did_you_mean
 from adapter_host.errors import SKIPPED, ArgumentError, OperationError, ProblemsError, UpstreamStatusError
 from adapter_host.host.host import Host
 from adapter_host.json_nesting import parse_json
+from adapter_host.operation.callers import CallSite
 from adapter_host.operation.inputs import Input
 from adapter_host.operation.operation import Arguments, Call
 
@@ -87,11 +88,12 @@ def run(options: argparse.Namespace) -> int:
 async def _call(host: Host, target: CallTarget, arguments: Arguments) -> int:
     await host.start(listen=False)
     try:
-        result = await target.call(arguments)
-        if result.stream is None:
-            _write_body(result.body, result.media_type)
-        else:
-            await _write_stream(result.stream, result.media_type)
+        with CallSite(host.plans[0].loaded.capability.label).call("cli"):
+            result = await target.call(arguments)
+            if result.stream is None:
+                _write_body(result.body, result.media_type)
+            else:
+                await _write_stream(result.stream, result.media_type)
     finally:
         await host.stop()
     return 0

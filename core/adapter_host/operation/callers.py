@@ -41,9 +41,10 @@ class CallContext:
     """Who made a call, and how it reached the host; see `current_call`.
 
     `capability` is the label of the document. `exposer` is the namespace of the exposer and `exposer_type` its type;
-    both are None for `Host.call`. `transport` is `http`, `stdio`, `host` for `Host.call`, or the word of an exposer
-    with its own listener. `principal` is None without authentication. `request_id` is that of error responses and of
-    the log. `client_address` is the IP address of the client, behind trusted proxies too; None if there is none.
+    both are None for `Host.call`. `transport` is `http`, `stdio`, `host` for `Host.call`, `cli` for the command `call`,
+    or the word of an exposer with its own listener. `principal` is None without authentication. `request_id` is that of
+    error responses and of the log. `client_address` is the IP address of the client, behind trusted proxies too; None
+    if there is none.
     """
 
     capability: str = ""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import aiohttp
+import pytest
 from mcp import Client
 from prometheus_client.parser import text_string_to_metric_families
 
+from adapter_host import Result, UpstreamTimeoutError
 from adapter_host.testing import Running, running
 
 from .conftest import Api, control, document, mcp, rest
@@ -70,6 +74,33 @@ async def test_unreachable_upstream(session: aiohttp.ClientSession) -> None:
         values = await samples(session, served)
     assert values[("naftiko_http_client_total", "error_type=transport", "http_request_method=GET", *CLIENT)] == 1
     assert values[("naftiko_request_errors_total", "error_type=UpstreamUnreachableError", *REST)] == 1
+
+
+async def test_streams_are_measured_to_their_end(session: aiohttp.ClientSession) -> None:
+    """A stream that fails after the status has been sent is an error."""
+    fails = False
+
+    async def events() -> AsyncIterator[bytes]:
+        yield b"data: 1\n\n"
+        if fails:
+            raise UpstreamTimeoutError("no event in time")
+
+    api = {"type": "fake", "namespace": "api", "operations": [{"name": "list"}]}
+    async with running({**document(""), "capability": {"consumes": [api], "exposes": [rest(), control()]}}) as served:
+        served.fake("api").responses["list"] = lambda _: Result(stream=events(), media_type="text/event-stream")
+        assert await get(session, f"{served.url('shop')}/things") == 200
+        await served.host.call("shop.list-things")
+        fails = True
+        async with session.get(f"{served.url('shop')}/things") as response:
+            assert response.status == 200
+            with pytest.raises(aiohttp.ClientError):
+                await response.read()
+        with pytest.raises(UpstreamTimeoutError):
+            await served.host.call("shop.list-things")
+        values = await samples(session, served)
+    assert values[("naftiko_request_total", *REST, "status=ok")] == 2
+    assert values[("naftiko_request_total", *REST, "status=error")] == 2
+    assert values[("naftiko_request_errors_total", "error_type=UpstreamTimeoutError", *REST)] == 2
 
 
 async def test_steps(session: aiohttp.ClientSession, api: Api) -> None:
