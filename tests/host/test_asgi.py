@@ -296,6 +296,20 @@ async def test_access_and_callers(server: str, session: aiohttp.ClientSession) -
 
 
 @pytest.mark.parametrize("place", PLACES)
+async def test_digest(server: str, place: str) -> None:
+    """Clients sign the whole path, with that of the mount."""
+    digest = {"type": "digest", "username": "ada", "password": "s3cret"}
+    async with asgi_serving(host({**REST, "authentication": digest}), server, place) as url:
+        for password, status in ("wr0ng", 401), ("s3cret", 200):
+            middlewares = (aiohttp.DigestAuthMiddleware("ada", password),)
+            async with (
+                aiohttp.ClientSession(middlewares=middlewares) as client,
+                client.get(f"{url}/shop/it?x=1") as response,
+            ):
+                assert response.status == status
+
+
+@pytest.mark.parametrize("place", PLACES)
 async def test_paths_at_the_origin(place: str, session: aiohttp.ClientSession) -> None:
     async with (
         asgi_serving(host({**ODD, "authentication": AUTHENTICATION}), place=place) as url,

@@ -22,7 +22,7 @@ _SAFE_IN_PATHS: Final = "/%:@!$&'()*+,;=~"
 
 @dataclass(frozen=True, slots=True)
 class RequestHead:
-    """The head of a request: `message` with the path below `root_path`, where the application is mounted.
+    """The head of a request: `message` with the URL below `root_path`, where the application is mounted.
 
     `has_body` is None if only the first message of the body says whether there is one.
     """
@@ -36,11 +36,13 @@ def read_head(scope: Mapping[str, Any]) -> RequestHead:
     """Return the head of a request."""
     headers = _read_headers(scope["headers"])
     root_path = scope.get("root_path", "").rstrip("/")
-    path = _path_below(root_path, _raw_path(scope))
+    raw_path = _raw_path(scope)
+    path = _path_below(root_path, raw_path)
     query = scope.get("query_string", b"").decode("utf-8", "surrogateescape")
     message = RawRequestMessage(
         method=scope["method"],
-        path=f"{path}?{query}" if query else path,
+        # The target as it was sent, which clients sign in a digest.
+        path=f"{raw_path}?{query}" if query else raw_path,
         # The server frames the response, whatever the version is.
         version=HttpVersion11,
         headers=CIMultiDictProxy(headers),
