@@ -29,7 +29,7 @@ from tests.support.paths import ROOT
 
 FOLDER = ROOT / "capabilities"
 FILES = sorted(FOLDER.glob("*.yaml"))
-LOOSE = {"guestbook.yaml", "lighthouses.yaml", "museum.yaml", "netbird-checkout.yaml", "pottery.yaml"}
+LOOSE = {"fleet.yaml", "guestbook.yaml", "lighthouses.yaml", "museum.yaml", "netbird-checkout.yaml", "pottery.yaml"}
 """What `--strict` rejects: keys of later versions, `x-example`, types of plugins, and the NetBird dialect."""
 
 PLAN = {"baseURL": "https://app.example.com/plans/success", "priceID": "price_team"}
@@ -217,6 +217,8 @@ CALLS: dict[str, list[Rest | Tool | Graphql | Skill | Resource | Prompt | Photog
     "ferries-mcp": [Tool("list-departures", DEPARTURES, {"harbour": "OSL"})],
     "greeting-rest": [Rest("/greetings/Ada", {"greeting": "Hello, Ada!", "language": "en"})],
     "greeting-mcp": [Tool("greet", {"greeting": "Hello, Ada!", "times": 3}, {"name": "Ada", "times": 3})],
+    "fleet-rest": [Rest("/boats?price=100", [{"id": 1, "name": "name", "price": "price"}])],
+    "fleet-mcp": [Tool("rename-boat", {"affected": 1}, {"id": 1, "name": "Egret"})],
     "guestbook-rest": [Rest("/guests", "greet", "POST", json={"name": "Ada", "times": 2})],
     "orders-rest": [
         Rest("/orders", sent("/orders", method="POST", body=ORDERED), "POST", json=ORDER),

@@ -1,0 +1,175 @@
+"""Statements as operations."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from typing import Any, Final
+
+from adapter_host import (
+    ArgumentError,
+    Arguments,
+    ConsumedOperation,
+    Input,
+    InputSpec,
+    Result,
+    UpstreamInvalidError,
+    UpstreamTimeoutError,
+    UpstreamUnreachableError,
+    encode_json,
+    resolve_response_schema,
+    sample_of,
+)
+
+from .config import StatementSpec
+from .engine import BATCH, Cursor, Engine, refused, too_many_rows
+from .statement import Statement
+from .values import decode_bytes, nullable, schema_of, size_of, to_json
+
+NDJSON: Final = "application/x-ndjson"
+
+
+class SqlOperation(ConsumedOperation):
+    """A statement, with the types that the database has for it; `limit` is the size of a response in bytes."""
+
+    def __init__(
+        self, spec: StatementSpec, statement: Statement, described: Mapping[str, Any], namespace: str, limit: int
+    ) -> None:
+        self.namespace = namespace
+        self.name = spec.name
+        self.description = spec.description
+        self.spec = spec
+        self.statement = statement
+        self.engine: Engine | None = None
+        self.mocks = False
+        self.total_timeout = 60.0
+        self._limit = limit
+        self._returns = spec.returns
+        self._max_rows = spec.max_rows
+        declared = {item.name: item for item in spec.input_parameters}
+        types = described.get("parameters", {})
+        engine = described.get("engine", "")
+        self.inputs = tuple(
+            _declared(declared[name]) if name in declared else _input(name, engine, types.get(name, ""))
+            for name in statement.parameters
+        )
+        self._bytes = frozenset(name for name, item in declared.items() if _is_bytes(item))
+        self._columns = described.get("columns", ())
+        schema = self._schema(engine)
+        self.media_type = NDJSON if spec.streams else None
+        if schema is not None and not spec.streams:
+            self.output_schema = resolve_response_schema(schema, f"{namespace}.{spec.name}.result")
+
+    def _schema(self, engine: str) -> dict[str, Any] | None:
+        """Return the schema of results."""
+        if not self._columns:
+            if not self.statement.writes:
+                return None
+            return {"type": "object", "properties": {"affected": {"type": "integer"}}, "required": ["affected"]}
+        properties = {each["name"]: nullable(schema_of(engine, each["type"])) for each in self._columns}
+        if self._returns == "value":
+            return next(iter(properties.values()))
+        row = {"type": "object", "properties": properties, "required": list(properties)}
+        return row if self._returns == "row" else {"type": "array", "items": row}
+
+    async def call(self, arguments: Arguments, *, stream: bool = False) -> Result:
+        if self.mocks:
+            return self._sample()
+        if self.engine is None:
+            raise UpstreamUnreachableError("the database is not open")
+        values = {name: self._value(name, arguments.get(name)) for name in self.statement.parameters}
+        if self.spec.streams:  # type: ignore[union-attr]
+            return Result(media_type=NDJSON, stream=RowStream(self.engine, self.statement, values, self._limit))
+        try:
+            async with asyncio.timeout(self.total_timeout), self.engine.execute(self.statement, values) as cursor:
+                return Result(data=await self._read(cursor))
+        except TimeoutError as error:
+            raise UpstreamTimeoutError("the database did not respond in time") from error
+
+    def _value(self, name: str, value: Any) -> Any:
+        if name not in self._bytes or value is None:
+            return value
+        try:
+            return decode_bytes(value)
+        except ValueError as error:
+            raise ArgumentError(name, f"'{name}': {error}") from error
+
+    async def _read(self, cursor: Cursor) -> Any:
+        if not cursor.columns:
+            return {"affected": cursor.affected}
+        wanted = self._max_rows if self._returns == "rows" else 1
+        rows: list[dict[str, Any]] = []
+        size = 0
+        while batch := await cursor.fetch(min(BATCH, wanted + 1 - len(rows))):
+            size += sum(map(size_of, batch))
+            if size > self._limit:
+                raise UpstreamInvalidError(f"the result of the statement is larger than {self._limit} bytes")
+            rows += (_object(cursor.columns, row) for row in batch)
+            if len(rows) > wanted:
+                if self._returns == "rows":
+                    raise too_many_rows(wanted)
+                break
+        if self._returns == "rows":
+            return rows
+        if not rows:
+            raise refused(404, "", "the statement returns no row")
+        return rows[0] if self._returns == "row" else next(iter(rows[0].values()))
+
+    def _sample(self) -> Result:
+        if self.output_schema is not None:
+            return Result(data=sample_of(self.output_schema.data))
+        return Result(media_type=NDJSON, body=b"{}\n") if self.media_type else Result(data=[])
+
+    def describe(self) -> Mapping[str, Any]:
+        return {"sql": self.statement.text, **({"writes": True} if self.statement.writes else {})}
+
+    def preview(self, arguments: Arguments) -> Mapping[str, Any]:
+        return {**self.describe(), "parameters": {name: arguments.get(name) for name in self.statement.parameters}}
+
+
+class RowStream:
+    """The rows of a statement as lines of JSON, while the database sends them; each has at most `limit` bytes."""
+
+    def __init__(self, engine: Engine, statement: Statement, values: Mapping[str, Any], limit: int) -> None:
+        self._lines = self._read(engine, statement, values, limit)
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        return await anext(self._lines)
+
+    async def aclose(self) -> None:
+        """End the statement."""
+        await self._lines.aclose()
+
+    async def _read(self, engine: Engine, statement: Statement, values: Mapping[str, Any], limit: int) -> Any:
+        async with AsyncExitStack() as stack:
+            cursor = await stack.enter_async_context(engine.execute(statement, values))
+            while batch := await cursor.fetch(BATCH):
+                lines = [encode_json(_object(cursor.columns, row)) + b"\n" for row in batch]
+                if max(map(len, lines)) > limit:
+                    raise UpstreamInvalidError(f"a row of the statement is larger than {limit} bytes")
+                yield b"".join(lines)
+
+
+def _object(columns: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
+    return {name: to_json(value) for name, value in zip(columns, row, strict=True)}
+
+
+def _declared(item: InputSpec) -> Input:
+    """Return a declared input, which is optional only if the document says so: without a value, it is null."""
+    return replace(Input.declared(item), required=item.required is not False)
+
+
+def _input(name: str, engine: str, type_name: str) -> Input:
+    """Return the input of a parameter whose type only the database knows."""
+    schema = schema_of(engine, type_name) if type_name and engine != "sqlite" else {}
+    return Input(name, schema.get("type"), required=True)
+
+
+def _is_bytes(item: InputSpec) -> bool:
+    schema = item.json_schema
+    return schema is not None and schema.data.get("contentEncoding") == "base64"
