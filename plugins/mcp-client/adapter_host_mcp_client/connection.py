@@ -39,6 +39,9 @@ STOP_TIMEOUT: Final = 10.0
 STEADY: Final = 60.0
 """Seconds after which a command that ends did not end early."""
 
+_LOUD: Final = ("httpcore2", "httpx2", "mcp.client.streamable_http", "mcp.shared.jsonrpc_dispatcher")
+"""Loggers with URLs, sessions and messages at levels below a warning: they may have secrets."""
+
 _MODES: Final[dict[str, ConnectMode]] = {"auto": "auto", "handshake": "legacy", "2026-07-28": "2026-07-28"}
 
 T = TypeVar("T")
@@ -46,7 +49,7 @@ Ready = Callable[[Client], Awaitable[None]]
 
 
 class Connection:
-    """A connection to one server, owned by a task; `label` names the server in the log.
+    """A connection to one server, owned by a task; `label` names the server in the log, and `mask` removes secrets.
 
     `connect_timeout` and `total_timeout` are in seconds. `on_ready` is awaited after each connect, before any call.
     """
@@ -58,13 +61,18 @@ class Connection:
         protocol_version: str,
         connect_timeout: float,
         total_timeout: float,
+        mask: Callable[[str], str],
         on_ready: Ready | None = None,
     ) -> None:
+        for name in _LOUD:
+            if (logger := logging.getLogger(name)).level == logging.NOTSET:
+                logger.setLevel(logging.WARNING)
         self._endpoint = endpoint
         self._label = label
         self._mode = _MODES[protocol_version]
         self._connect_timeout = connect_timeout
         self._total_timeout = total_timeout
+        self._mask = mask
         self._on_ready = on_ready
         self._task: asyncio.Task[None] | None = None
         self._client: Client | None = None
@@ -122,7 +130,7 @@ class Connection:
             raise_failure(error)
         except (ValidationError, RuntimeError) as error:
             # The SDK checks results against the protocol, and structured content against the schema of its tool.
-            log.warning("%s: %s", self._label, error)
+            log.warning("%s: %s", self._label, self._mask(str(error)))
             raise UpstreamInvalidError("the response of the MCP server is not what it declares") from error
         except (anyio.ClosedResourceError, anyio.BrokenResourceError) as error:
             raise UpstreamUnreachableError("the connection to the MCP server is closed") from error
@@ -233,7 +241,7 @@ class Connection:
         if isinstance(error, UpstreamError):
             return copy_error(error)
         # The reason may name the URL of the server, which callers do not learn.
-        log.warning("%s: %s: %s", self._label, type(error).__name__, error)
+        log.warning("%s: %s: %s", self._label, type(error).__name__, self._mask(str(error)))
         return UpstreamUnreachableError("the connection to the MCP server cannot be opened")
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from adapter_host import BuildContext, ConsumedOperation, Consumer
+from adapter_host import BuildContext, ConsumedOperation, Consumer, UpstreamError
 
 from .config import McpConfig
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from mcp.client import Client
 
     from .connection import Connection
+
+log = logging.getLogger("adapter_host.mcp")
 
 
 class McpConsumer(Consumer[McpConfig]):
@@ -64,6 +67,14 @@ class McpConsumer(Consumer[McpConfig]):
             await self._connection.stop()
 
     async def _compare(self, client: Client) -> None:
+        from mcp.shared.exceptions import MCPError
+
         from .definitions import read_definitions
 
-        self.context.report_changes(await read_definitions(client))
+        try:
+            definitions = await read_definitions(client)
+        except (MCPError, UpstreamError) as error:
+            # Calls do not need the lists.
+            log.warning("%s: the definitions cannot be compared: %s", self.config.namespace, error)
+        else:
+            self.context.report_changes(definitions)

@@ -58,6 +58,7 @@ class Server:
             self.config.protocol_version,
             connect_timeout,
             timeout.total or settings.total_timeout,
+            self.context.loaded.masked,
             on_ready,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -178,6 +179,29 @@ async def test_redirects_are_followed_within_the_origin_only(serve: Serve) -> No
             await discover(document([entry], []), settings=Settings(environment={}))
         assert set(requests) == {"s3cr3t"}
         await runner.cleanup()
+
+
+async def test_secrets_are_never_logged(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    environment = {"KEY": "s3cr3t-k3y", "TOKEN": "s3cr3t-t0ken"}
+    async with serve() as station:
+        entry = {
+            "namespace": "api",
+            "url": f"{station.url}?key={{{{env.KEY}}}}",
+            "authentication": {"type": "bearer", "token": "{{env.TOKEN}}"},
+        }
+        capability = document([entry], [])
+        capability["binds"] = [{"namespace": "env", "keys": {"KEY": "KEY", "TOKEN": "TOKEN"}}]
+        definitions = await discover(capability, settings=Settings(environment=environment))
+        async with Host(capability, settings=Settings(environment=environment, discovered=definitions)) as host:
+            await host.call("api.say", {"text": "hello"})
+        capability["capability"]["consumes"][0]["url"] = "http://127.0.0.1:1/{{env.KEY}}"
+        with pytest.raises(UpstreamUnreachableError):
+            await discover(capability, settings=Settings(environment=environment))
+    # The server, which is in the same process, logs its requests.
+    texts = [record.getMessage() for record in caplog.records if not record.name.startswith(("uvicorn", "mcp.server"))]
+    assert texts
+    assert [text for text in texts if "s3cr3t" in text] == []
 
 
 async def test_response_limit_over_both_transports(serve: Serve, command: dict[str, Any]) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from adapter_host import (
     ArgumentError,
@@ -29,6 +29,8 @@ from .statement import Statement
 from .values import decode_bytes, nullable, schema_of, size_of, to_json
 
 NDJSON: Final = "application/x-ndjson"
+
+T = TypeVar("T")
 
 
 class SqlOperation(ConsumedOperation):
@@ -81,7 +83,10 @@ class SqlOperation(ConsumedOperation):
             raise UpstreamUnreachableError("the database is not open")
         values = {name: self._value(name, arguments.get(name)) for name in self.statement.parameters}
         if self.spec.streams:  # type: ignore[union-attr]
-            return Result(media_type=NDJSON, stream=RowStream(self.engine, self.statement, values, self._limit))
+            return Result(
+                media_type=NDJSON,
+                stream=RowStream(self.engine, self.statement, values, self.total_timeout, self._limit),
+            )
         try:
             async with asyncio.timeout(self.total_timeout), self.engine.execute(self.statement, values) as cursor:
                 return Result(data=await self._read(cursor))
@@ -130,10 +135,17 @@ class SqlOperation(ConsumedOperation):
 
 
 class RowStream:
-    """The rows of a statement as lines of JSON, while the database sends them; each has at most `limit` bytes."""
+    """The rows of a statement as lines of JSON, while the database sends them.
 
-    def __init__(self, engine: Engine, statement: Statement, values: Mapping[str, Any], limit: int) -> None:
-        self._lines = self._read(engine, statement, values, limit)
+    Each line has at most `limit` bytes, and the database has `timeout` seconds for each batch of rows.
+    """
+
+    def __init__(
+        self, engine: Engine, statement: Statement, values: Mapping[str, Any], timeout: float, limit: int
+    ) -> None:
+        self._timeout = timeout
+        self._limit = limit
+        self._lines = self._read(engine, statement, values)
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -145,14 +157,23 @@ class RowStream:
         """End the statement."""
         await self._lines.aclose()
 
-    async def _read(self, engine: Engine, statement: Statement, values: Mapping[str, Any], limit: int) -> Any:
+    async def _read(
+        self, engine: Engine, statement: Statement, values: Mapping[str, Any]
+    ) -> AsyncGenerator[bytes, None]:
         async with AsyncExitStack() as stack:
-            cursor = await stack.enter_async_context(engine.execute(statement, values))
-            while batch := await cursor.fetch(BATCH):
+            cursor = await self._in_time(stack.enter_async_context(engine.execute(statement, values)))
+            while batch := await self._in_time(cursor.fetch(BATCH)):
                 lines = [encode_json(_object(cursor.columns, row)) + b"\n" for row in batch]
-                if max(map(len, lines)) > limit:
-                    raise UpstreamInvalidError(f"a row of the statement is larger than {limit} bytes")
+                if max(map(len, lines)) > self._limit:
+                    raise UpstreamInvalidError(f"a row of the statement is larger than {self._limit} bytes")
                 yield b"".join(lines)
+
+    async def _in_time(self, awaited: Awaitable[T]) -> T:
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await awaited
+        except TimeoutError as error:
+            raise UpstreamTimeoutError("the database did not respond in time") from error
 
 
 def _object(columns: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:

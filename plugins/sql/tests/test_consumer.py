@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from adapter_host import (
@@ -23,6 +24,7 @@ from adapter_host import (
     UpstreamUnreachableError,
     discover,
 )
+from adapter_host.testing import running
 
 LIST = {"name": "list", "sql": "SELECT id, name FROM boats ORDER BY id"}
 FIND = {"name": "find", "sql": "SELECT id, name, built FROM boats WHERE name = :name", "returns": "row"}
@@ -199,6 +201,33 @@ async def test_timeouts_and_cancellation_end_the_statement(database: dict[str, A
         await asyncio.wait([call])
         assert call.cancelled()
         assert (await host.call("db.count")).data == 2
+
+
+async def test_timeout_of_a_stream(database: dict[str, Any]) -> None:
+    capability = document(
+        database, {"name": "slow", "sql": SLOW, "streams": True}, COUNT, poolSize=1, **{"x-timeout": {"total": 0.5}}
+    )
+    async with started(capability) as host:
+        operation = next(each for each in host.plans[0].consumed if each.name == "slow")
+        result = await operation.call({}, stream=True)
+        assert result.stream is not None
+        with pytest.raises(UpstreamTimeoutError):
+            await anext(result.stream)
+        assert (await host.call("db.count")).data == 2
+
+
+async def test_streams_over_rest(database: dict[str, Any]) -> None:
+    capability = document(database, {"name": "list", "sql": LIST["sql"], "streams": True})
+    resources = [{"path": "/boats", "operations": [{"method": "GET", "name": "list", "call": "db.list"}]}]
+    capability["capability"]["exposes"] = [{"type": "rest", "namespace": "front", "port": 0, "resources": resources}]
+    definitions = await discover(capability, settings=Settings(environment={}))
+    async with (
+        running(capability, discovered=definitions) as served,
+        aiohttp.ClientSession() as session,
+        session.get(f"{served.url('front')}/boats") as response,
+    ):
+        assert response.content_type == "application/x-ndjson"
+        assert await response.text() == '{"id":1,"name":"Heron"}\n{"id":2,"name":"Tern"}\n'
 
 
 async def test_concurrent_calls_share_a_pool(database: dict[str, Any]) -> None:
