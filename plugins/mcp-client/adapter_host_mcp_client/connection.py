@@ -240,6 +240,10 @@ class Connection:
             error = self._failure(error, FAILURES.get([])) or error
         if isinstance(error, UpstreamError):
             return copy_error(error)
+        if isinstance(self._endpoint, StdioEndpoint) and self._endpoint.lost.is_set():
+            for line in self._endpoint.last_lines:
+                log.warning("%s: %s", self._label, line)
+            return UpstreamUnreachableError("the process of the MCP server ended before it was ready")
         # The reason may name the URL of the server, which callers do not learn.
         log.warning("%s: %s: %s", self._label, type(error).__name__, self._mask(str(error)))
         return UpstreamUnreachableError("the connection to the MCP server cannot be opened")

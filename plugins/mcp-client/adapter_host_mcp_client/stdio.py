@@ -7,10 +7,11 @@ import logging
 import os
 import shutil
 import signal
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
@@ -27,6 +28,9 @@ log = logging.getLogger("adapter_host.mcp")
 GRACE: Final = 2.0
 """Seconds for a process to end by itself after its standard input is closed, and again after SIGTERM."""
 
+KEPT_LINES: Final = 10
+"""Lines of standard error that explain why a process does not start."""
+
 _LOG_LINE: Final = 64 * 1024
 
 _Incoming = MemoryObjectSendStream[SessionMessage | Exception]
@@ -38,7 +42,7 @@ class StdioEndpoint:
     """A command with exactly the environment that it gets; `response_limit` is the longest message, in bytes.
 
     `mask` removes secrets from what the process writes to standard error, which is logged. `lost` is set when the
-    connection has ended, and `failures` has the reason if it is a message.
+    connection has ended, and `failures` has the reason if it is a message. `last_lines` are those of standard error.
     """
 
     command: str
@@ -49,6 +53,7 @@ class StdioEndpoint:
     mask: Callable[[str], str]
     lost: asyncio.Event = field(default_factory=asyncio.Event)
     failures: list[UpstreamError] = field(default_factory=list)
+    last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
 
     def open(self) -> Transport:
         """Return the transport of a new process."""
@@ -58,19 +63,17 @@ class StdioEndpoint:
     async def _open(self) -> AsyncIterator[object]:
         self.lost.clear()
         self.failures.clear()
+        self.last_lines.clear()
         process = await self._start()
         incoming, read_stream = anyio.create_memory_object_stream[SessionMessage | Exception](0)
         write_stream, outgoing = anyio.create_memory_object_stream[SessionMessage](0)
-        tasks = [
-            asyncio.create_task(self._read(process, incoming)),
-            asyncio.create_task(_write(process, outgoing)),
-            asyncio.create_task(self._log(process)),
-        ]
+        logging_task = asyncio.create_task(self._log(process))
+        tasks = [asyncio.create_task(self._read(process, incoming)), asyncio.create_task(_write(process, outgoing))]
         try:
             yield read_stream, write_stream
         finally:
             # Complete even if the task is cancelled: a process must not stay.
-            await asyncio.shield(_stop(process, tasks))
+            await asyncio.shield(_stop(process, logging_task, tasks))
             for stream in (incoming, read_stream, write_stream, outgoing):
                 stream.close()
 
@@ -111,7 +114,8 @@ class StdioEndpoint:
         assert process.stderr is not None
         while text := await process.stderr.read(_LOG_LINE):
             for line in text.decode(errors="replace").splitlines():
-                log.info("%s: %s", self.command, self.mask(line))
+                self.last_lines.append(self.mask(line))
+                log.info("%s: %s", self.command, self.last_lines[-1])
 
 
 def _parse(line: bytes) -> SessionMessage | Exception:
@@ -130,7 +134,9 @@ async def _write(process: asyncio.subprocess.Process, outgoing: _Outgoing) -> No
             await process.stdin.drain()
 
 
-async def _stop(process: asyncio.subprocess.Process, tasks: list[asyncio.Task[Any]]) -> None:
+async def _stop(
+    process: asyncio.subprocess.Process, logging_task: asyncio.Task[None], tasks: list[asyncio.Task[None]]
+) -> None:
     """Close standard input, wait, and end the process with its children."""
     assert process.stdin is not None
     process.stdin.close()
@@ -143,9 +149,11 @@ async def _stop(process: asyncio.subprocess.Process, tasks: list[asyncio.Task[An
     # Children may live on after the process, with its pipes open.
     _signal_group(process, signal.SIGKILL)
     await process.wait()
-    for task in tasks:
+    # The last lines of standard error may explain the end of the process.
+    await asyncio.wait([logging_task], timeout=GRACE)
+    for task in (logging_task, *tasks):
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.gather(logging_task, *tasks, return_exceptions=True)
 
 
 async def _wait(process: asyncio.subprocess.Process) -> None:

@@ -28,9 +28,11 @@ def _module() -> Any:
 
 
 @asynccontextmanager
-async def serve_app(app: Any) -> AsyncIterator[str]:
+async def serve_app(app: Any, certificate: Path | None = None) -> AsyncIterator[str]:
     """Serve an ASGI application on a free port, and yield its URL."""
-    config = uvicorn.Config(app, port=0, log_config=None, timeout_graceful_shutdown=0, ws="none")
+    config = uvicorn.Config(
+        app, port=0, log_config=None, ssl_certfile=certificate, timeout_graceful_shutdown=0, ws="none"
+    )
     server = uvicorn.Server(config)
     socket = config.bind_socket()
     serving = asyncio.create_task(server.serve(sockets=[socket]))
@@ -43,10 +45,10 @@ async def serve_app(app: Any) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def serve_station(**options: Any) -> AsyncIterator[Any]:
+async def serve_station(certificate: Path | None = None, **options: Any) -> AsyncIterator[Any]:
     """Serve a station over streamable HTTP; yield its state and the URL of its endpoint."""
     station = _module().Station()
-    async with serve_app(station.server.streamable_http_app(**options)) as url:
+    async with serve_app(station.server.streamable_http_app(**options), certificate) as url:
         yield SimpleNamespace(station=station, url=f"{url}/mcp")
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import select
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
@@ -208,3 +209,23 @@ async def test_command_that_does_not_exist() -> None:
     with pytest.raises(UpstreamUnreachableError, match="the command of the MCP server does not exist"):
         async with started(entry):
             pass
+
+
+async def test_process_that_ends_at_its_start(caplog: pytest.LogCaptureFixture) -> None:
+    program = "import sys; sys.exit('no configuration')"
+    entry = {"type": "mcp", "namespace": "api", "command": sys.executable, "arguments": ["-c", program]}
+    document = {"naftiko": "1.0.0-alpha2", "capability": {"consumes": [entry]}}
+    async with Host(document, settings=Settings(environment={}, discovered={"api": {"tools": {}}})):
+        # The host serves other APIs, and starts the process again later.
+        assert "no configuration" in caplog.text
+        assert caplog.text.count("the process of the MCP server ended before it was ready") == 1
+    with pytest.raises(UpstreamUnreachableError):
+        await discover(document, settings=Settings(environment={}))
+
+
+async def test_server_that_does_not_respond(caplog: pytest.LogCaptureFixture) -> None:
+    program = "import time; time.sleep(600)"
+    keys = {"command": sys.executable, "arguments": ["-c", program], "x-timeout": {"connect": 0.2}}
+    document = {"naftiko": "1.0.0-alpha2", "capability": {"consumes": [{"type": "mcp", "namespace": "api", **keys}]}}
+    with pytest.raises(UpstreamUnreachableError, match="not ready in time"):
+        await discover(document, settings=Settings(environment={}))
