@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import pytest
+import trustme
 
 NOBODY: Final = 65534
 
@@ -52,7 +53,8 @@ class Server:
         assert done.returncode == 0, done.stdout + done.stderr
 
     def start(self) -> None:
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.folder} -c fsync=off"
+        settings = ["listen_addresses=127.0.0.1", f"unix_socket_directories={self.folder}", "fsync=off", "ssl=on"]
+        options = " ".join([f"-p {self.port}", *(f"-c {setting}" for setting in settings)])
         self.run("pg_ctl", "-D", f"{self.folder}/data", "-w", "-l", f"{self.folder}/log", "-o", options, "start")
 
     def stop(self, mode: str = "fast") -> None:
@@ -88,6 +90,15 @@ def server() -> Iterator[Server]:
         found = Server(folder, programs, user)
         options = ["-U", "tester", "-A", "scram-sha-256", f"--pwfile={folder}/password", "-E", "UTF8"]
         found.run("initdb", "-D", f"{folder}/data", *options)
+        authority = trustme.CA()
+        certificate = authority.issue_cert("localhost")
+        authority.cert_pem.write_to_path(folder / "authority.pem")
+        certificate.cert_chain_pems[0].write_to_path(folder / "data/server.crt")
+        certificate.private_key_pem.write_to_path(folder / "data/server.key")
+        for owned in (folder / "data/server.crt", folder / "data/server.key"):
+            owned.chmod(0o600)
+            if user:
+                os.chown(owned, NOBODY, NOBODY)
         found.start()
         try:
             yield found

@@ -266,6 +266,31 @@ async def test_secrets_are_bound_and_never_logged(postgresql: dict[str, Any], ca
         assert password not in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("mode", "trusted", "encrypted"),
+    [("verify-full", True, True), ("verify-full", False, None), ("require", False, True), ("disable", False, False)],
+)
+async def test_tls(
+    postgresql: dict[str, Any],
+    server: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    mode: str,
+    trusted: bool,
+    encrypted: bool | None,
+) -> None:
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(server.folder / "authority.pem"))
+    url = postgresql["database"].replace("127.0.0.1", "localhost")
+    keys = {**postgresql, "database": f"{url}?sslmode={mode}"}
+    statement = {"name": "tls", "sql": "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()", "returns": "value"}
+    if encrypted is None:
+        with pytest.raises(UpstreamUnreachableError):
+            await discover(document(keys, statement), settings=Settings(environment={}))
+        return
+    async with started(document(keys, statement)) as host:
+        assert (await host.call("db.tls")).data is encrypted
+
+
 async def test_server_that_is_restarted(postgresql: dict[str, Any], server: Any) -> None:
     capability = document(postgresql, COUNT)
     async with started(capability) as host:
