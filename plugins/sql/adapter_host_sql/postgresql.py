@@ -96,6 +96,8 @@ class PostgresqlEngine(Engine):
             except (asyncpg.SyntaxOrAccessError, asyncpg.DataError) as error:
                 raise InvalidStatementError(str(error)) from error
             types = [_type_name(kind) for kind in prepared.get_parameters()]
+            if len(types) != len(statement.parameters):
+                raise InvalidStatementError("a parameter is in a comment within a comment; remove the comment")
             return {
                 "parameters": dict(zip(statement.parameters, types, strict=True)),
                 "columns": [{"name": each.name, "type": _type_name(each.type)} for each in prepared.get_attributes()],

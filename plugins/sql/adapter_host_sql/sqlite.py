@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
@@ -111,9 +111,11 @@ class SqliteEngine(Engine):
         except asyncio.CancelledError:
             cancelled = True
             connection.interrupt()
-            await asyncio.wait([task])
-            # Retrieved: the caller has gone.
-            task.cancelled() or task.exception()
+            # Whatever else happens, no other call may get the connection before. The outcome does not matter any more.
+            while not task.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait([task])
+            task.exception()
             raise
 
     def _connect(self, writes: bool) -> sqlite3.Connection:

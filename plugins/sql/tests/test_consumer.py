@@ -371,6 +371,25 @@ async def test_statement_that_the_database_does_not_accept(database: dict[str, A
     assert problem.code == "sql"
 
 
+async def test_parameter_in_a_nested_comment(postgresql: dict[str, Any]) -> None:
+    statement = {"name": "read", "sql": "SELECT 1 /* /* */ :a */"}
+    with pytest.raises(ProblemsError, match="comment within a comment"):
+        await discover(document(postgresql, statement), settings=Settings(environment={}))
+
+
+async def test_calls_cancelled_twice_release_the_connection(sqlite_file: Path) -> None:
+    capability = document({"database": f"sqlite:{sqlite_file}"}, {"name": "slow", "sql": SLOW}, COUNT, poolSize=1)
+    async with started(capability) as host:
+        for _ in range(5):
+            call = asyncio.create_task(host.call("db.slow"))
+            await asyncio.wait([call], timeout=0.05)
+            for _ in range(3):
+                call.cancel()
+                await asyncio.wait([call], timeout=0)
+            await asyncio.wait([call])
+            assert (await host.call("db.count")).data == 2
+
+
 async def test_statement_in_a_file(tmp_path: Path, sqlite_file: Path) -> None:
     (tmp_path / "find.sql").write_text(
         "-- ':not' a parameter\nSELECT id, 'a:b' AS text FROM boats WHERE name = :name;\n"
