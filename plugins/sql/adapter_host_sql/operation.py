@@ -18,7 +18,6 @@ from adapter_host import (
     UpstreamInvalidError,
     UpstreamTimeoutError,
     UpstreamUnreachableError,
-    encode_json,
     resolve_response_schema,
     sample_of,
 )
@@ -83,10 +82,8 @@ class SqlOperation(ConsumedOperation):
             raise UpstreamUnreachableError("the database is not open")
         values = {name: self._value(name, arguments.get(name)) for name in self.statement.parameters}
         if self.spec.streams:  # type: ignore[union-attr]
-            return Result(
-                media_type=NDJSON,
-                stream=RowStream(self.engine, self.statement, values, self.total_timeout, self._limit),
-            )
+            rows = RowStream(self.engine, self.statement, values, self.total_timeout, self._limit)
+            return Result(media_type=NDJSON, items=rows)
         try:
             async with asyncio.timeout(self.total_timeout), self.engine.execute(self.statement, values) as cursor:
                 return Result(data=await self._read(cursor))
@@ -135,9 +132,9 @@ class SqlOperation(ConsumedOperation):
 
 
 class RowStream:
-    """The rows of a statement as lines of JSON, while the database sends them.
+    """The rows of a statement as objects, while the database sends them.
 
-    Each line has at most `limit` bytes, and the database has `timeout` seconds for each batch of rows.
+    Each row has at most `limit` bytes, and the database has `timeout` seconds for each batch of rows.
     """
 
     def __init__(
@@ -145,28 +142,28 @@ class RowStream:
     ) -> None:
         self._timeout = timeout
         self._limit = limit
-        self._lines = self._read(engine, statement, values)
+        self._rows = self._read(engine, statement, values)
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
+    def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
         return self
 
-    async def __anext__(self) -> bytes:
-        return await anext(self._lines)
+    async def __anext__(self) -> dict[str, Any]:
+        return await anext(self._rows)
 
     async def aclose(self) -> None:
         """End the statement."""
-        await self._lines.aclose()
+        await self._rows.aclose()
 
     async def _read(
         self, engine: Engine, statement: Statement, values: Mapping[str, Any]
-    ) -> AsyncGenerator[bytes, None]:
+    ) -> AsyncGenerator[dict[str, Any], None]:
         async with AsyncExitStack() as stack:
             cursor = await self._in_time(stack.enter_async_context(engine.execute(statement, values)))
             while batch := await self._in_time(cursor.fetch(BATCH)):
-                lines = [encode_json(_object(cursor.columns, row)) + b"\n" for row in batch]
-                if max(map(len, lines)) > self._limit:
-                    raise UpstreamInvalidError(f"a row of the statement is larger than {self._limit} bytes")
-                yield b"".join(lines)
+                for row in batch:
+                    if size_of(row) > self._limit:
+                        raise UpstreamInvalidError(f"a row of the statement is larger than {self._limit} bytes")
+                    yield _object(cursor.columns, row)
 
     async def _in_time(self, awaited: Awaitable[T]) -> T:
         try:
