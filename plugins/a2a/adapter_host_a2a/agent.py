@@ -125,7 +125,8 @@ class Agent:
         skill = None if call is None else find_skill(self._skills, call)
         message = request.message
         if message.task_id is None:
-            task = self._store.create(owner, message.context_id, self._config.max_tasks)
+            config = self._config
+            task = self._store.create(owner, message.context_id, config.max_tasks, config.max_stored_bytes)
         else:
             task = self._store.find(message.task_id, owner)
             _check_continued(task, message.context_id)

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import uuid4
 
+import orjson
+
 from adapter_host import encode_json
 
 from .errors import TaskNotFoundError, TooManyTasksError
@@ -77,14 +79,19 @@ class Task:
         self._publish({"statusUpdate": {"taskId": self.id, "contextId": self.context_id, "status": self.status}})
 
     def add_part(self, part: dict[str, Any], *, last: bool = True) -> None:
-        """Add a part to the only artifact, and notify the listeners."""
+        """Add a part to the only artifact, and notify the listeners.
+
+        Raise `UpstreamInvalidError` for data that is nested too deeply.
+        """
+        # Encoded once, whatever number of responses it is in.
+        encoded = orjson.Fragment(encode_json(part))
         is_first = not self.artifacts
-        artifact = {"artifactId": f"{self.id}-result", "name": "result", "parts": [part]}
+        artifact = {"artifactId": f"{self.id}-result", "name": "result", "parts": [encoded]}
         if is_first:
             self.artifacts = [artifact]
         else:
-            self.artifacts[0]["parts"].append(part)
-        update = {"taskId": self.id, "contextId": self.context_id, "artifact": {**artifact, "parts": [part]}}
+            self.artifacts[0]["parts"].append(encoded)
+        update = {"taskId": self.id, "contextId": self.context_id, "artifact": {**artifact, "parts": [encoded]}}
         self._publish({"artifactUpdate": {**update, "append": not is_first, "lastChunk": last}})
 
     def _publish(self, event: dict[str, Any]) -> None:
@@ -110,13 +117,13 @@ class TaskStore:
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def create(self, owner: str, context_id: str | None, most: int) -> Task:
-        """Return a new task; drop the oldest one that is not in progress if there are `most`.
+    def create(self, owner: str, context_id: str | None, most: int, most_bytes: int) -> Task:
+        """Return a new task; drop the oldest ones that are not in progress if there are `most`, or too many bytes.
 
         Raise `TooManyTasksError` if all are in progress.
         """
         self._drop_expired()
-        while len(self._tasks) >= most:
+        while len(self._tasks) >= most or self._size > most_bytes:
             if not self._drop_oldest():
                 raise TooManyTasksError("the agent has too many tasks in progress; try again later")
         task = Task(owner, context_id or str(uuid4()))

@@ -198,6 +198,19 @@ async def test_results(serve: Serve, result: Result, part: Any) -> None:
     assert [each for artifact in task.get("artifacts", []) for each in artifact["parts"]] == ([part] if part else [])
 
 
+@pytest.mark.parametrize(("depth", "state"), [(200, "COMPLETED"), (250, "COMPLETED"), (300, "FAILED")])
+async def test_deep_results(serve: Serve, depth: int, state: str) -> None:
+    body = b"[" * depth + b"]" * depth
+    async with serve(READ) as client:
+        client.api.responses["read"] = lambda _: Result(body=body, media_type="application/json")
+        task = await client.start(call_part("read"))
+        assert task["status"]["state"] == f"TASK_STATE_{state}"
+        if state == "FAILED":
+            message = task["status"]["message"]["parts"][0]["text"]
+            assert message == "the upstream response is nested too deeply"
+        assert (await client("GetTask", {"id": task["id"]})).status == 200
+
+
 @pytest.mark.parametrize(
     ("error", "state", "details"),
     [

@@ -30,7 +30,7 @@ class Clock:
 
 
 def ended(store: TaskStore, owner: str = "ada", size: int = 0, most: int = 1_000, most_bytes: int = 10_000) -> Task:
-    task = store.create(owner, None, most)
+    task = store.create(owner, None, most, most_bytes)
     task.set_state("TASK_STATE_COMPLETED", {"text": "x" * size})
     store.note_change(task, 60, most_bytes)
     return task
@@ -40,7 +40,7 @@ def test_tasks_expire() -> None:
     clock = Clock()
     store = TaskStore(clock)
     one = ended(store)
-    working = store.create("ada", None, 10)
+    working = store.create("ada", None, 10, 10_000)
     working.set_state("TASK_STATE_WORKING")
     store.note_change(working, 60, 10_000)
     clock.now = 30
@@ -67,10 +67,19 @@ def test_oldest_task_gives_way() -> None:
 def test_tasks_in_progress_are_kept() -> None:
     store = TaskStore()
     for _ in range(2):
-        store.create("ada", None, 2).set_state("TASK_STATE_WORKING")
+        store.create("ada", None, 2, 10_000).set_state("TASK_STATE_WORKING")
     with pytest.raises(TooManyTasksError):
-        store.create("ada", None, 2)
+        store.create("ada", None, 2, 10_000)
     assert len(store) == 2
+
+
+def test_bytes_of_tasks_in_progress_are_bounded() -> None:
+    store = TaskStore()
+    task = store.create("ada", None, 10, 1_000)
+    task.add_message({"messageId": "x" * 1_000})
+    store.note_change(task, 60, 1_000)
+    with pytest.raises(TooManyTasksError):
+        store.create("ada", None, 10, 1_000)
 
 
 def test_bytes_are_bounded() -> None:

@@ -24,9 +24,9 @@ from adapter_host import (
     UpstreamUnreachableError,
     bare_media_type,
     current_call,
-    decode_json,
     decode_text,
     is_json,
+    parse_json,
 )
 
 log = logging.getLogger("adapter_host.graphql")
@@ -126,7 +126,7 @@ def _upstream_body(error: UpstreamStatusError) -> dict[str, Any]:
     media_type = bare_media_type(error.media_type)
     try:
         if error.body and is_json(media_type):
-            return {"body": decode_json(error.body, error.media_type)}
+            return {"body": parse_json(error.body)}
         return {"body": decode_text(error.body, error.media_type)} if media_type.startswith("text/") else {}
     except ValueError:
         return {}

@@ -35,7 +35,7 @@ _INTROSPECTION: Final = frozenset({"__schema", "__type"})
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """What a selection contains: levels of fields, their cost, and fields with an alias."""
+    """The levels of fields of a selection, their cost, and the number of fields with an alias."""
 
     depth: int = 0
     complexity: int = 0

@@ -10,10 +10,17 @@ from typing import Any, Final, TypeGuard
 from aiohttp import web
 from graphql import ExecutionResult, GraphQLError, OperationType, execute
 
-from adapter_host import ArgumentError, UnavailableError, UnsupportedCodingError, current_call, encode_json
+from adapter_host import (
+    ArgumentError,
+    UnavailableError,
+    UnsupportedCodingError,
+    UpstreamInvalidError,
+    current_call,
+    encode_json,
+)
 
 from .documents import Document, Documents
-from .errors import BAD_USER_INPUT, RequestError, format_field_error
+from .errors import BAD_USER_INPUT, RequestError, code_of, format_field_error
 from .requests import GRAPHQL_RESPONSE, JSON, read_request, response_type
 
 log = logging.getLogger("adapter_host.graphql")
@@ -91,7 +98,10 @@ class Service:
             result = await result
         if result.data is None and result.errors:
             raise self._documents.request_error(result.errors, document.ast, BAD_USER_INPUT)
-        return _response(result, called, media_type)
+        try:
+            return _response(result, called, media_type)
+        except UpstreamInvalidError as error:
+            raise RequestError(GraphQLError(error.message), status=502, code=code_of(error)) from None
 
 
 def _is_awaitable(value: Any) -> TypeGuard[Awaitable[Any]]:

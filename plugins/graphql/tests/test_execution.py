@@ -150,6 +150,14 @@ async def test_errors_of_operations(serve: Serve, error: OperationError, extensi
     assert found["extensions"] == extensions
 
 
+async def test_deep_results(serve: Serve) -> None:
+    async with serve(READ) as client:
+        body = b"[" * 300 + b"]" * 300
+        client.api.responses["read"] = lambda _: Result(body=body, media_type="application/json")
+        response = await client("{ read }")
+    assert (response.status, response.codes) == (502, ["UPSTREAM_INVALID"])
+
+
 async def test_errors_of_plugins_are_those_of_their_base(serve: Serve) -> None:
     class LockedError(RefusedError):
         status = 423
