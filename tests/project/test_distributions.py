@@ -197,5 +197,5 @@ def test_it_installs_on_its_own(artifacts: Artifacts, name: str, kind: str, tmp_
     folder, tools = (artifacts.wheels, ["uv"]) if kind == "wheel" else (artifacts.sdists, ["uv", *BUILD_TOOLS])
     made = CleanEnvironment(tmp_path, [name, *tools], folder)
     made.run(f"uv pip install --quiet '{name}'")
-    listed = re.findall(r" (adapter-host-[a-z-]+) +[0-9]", made.run("adapter-host plugins"))
+    listed = re.findall(r" (adapter-host-[a-z0-9-]+) +[0-9]", made.run("adapter-host plugins"))
     assert set(listed) == plugins_of(Requirement(name))
