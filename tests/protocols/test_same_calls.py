@@ -59,7 +59,7 @@ def requests_of(api: Api) -> list[tuple[Any, ...]]:
 
 
 def agrees(expected: Outcome, outcome: Outcome) -> bool:
-    """Return whether an outcome says what the direct one says."""
+    """Return whether an outcome is that of the direct call."""
     if outcome.kind == "tool error":
         if expected.kind.startswith("status "):
             return expected.kind.removeprefix("status ") in outcome.message
