@@ -127,6 +127,13 @@ def test_export_needs_a_rest_exposer(capsys: pytest.CaptureFixture[str]) -> None
     assert "has no exposer with an OpenAPI document; add one of type rest" in capsys.readouterr().err
 
 
+def test_unknown_formats_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "openap", str(ROOT / "capabilities/stations.yaml")]) == 2
+    assert "has no exposer with the format 'openap'; did you mean 'openapi'?" in capsys.readouterr().err
+    assert main(["export", "proto", str(ROOT / "capabilities/stations.yaml")]) == 2
+    assert "has no exposer with the format 'proto' (known: openapi)" in capsys.readouterr().err
+
+
 # What an imported document says
 
 

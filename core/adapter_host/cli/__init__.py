@@ -29,7 +29,7 @@ COMMANDS = {
     "call": "call one operation without a server",
     "discover": "write the definitions of consumed APIs that describe themselves",
     "import": "create a capability from an OpenAPI document",
-    "export": "create the OpenAPI document of an exposer",
+    "export": "create the document of an exposer for its clients (OpenAPI, ...)",
     "plugins": "list installed plugins, or create a new one",
 }
 

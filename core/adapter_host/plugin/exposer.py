@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
@@ -66,6 +66,13 @@ class Exposer(ABC, Generic[ExposerConfigT]):
     def usage(self, url: str) -> str | None:
         """Return an example of its use at `url` (a curl command, the configuration of a client), or None."""
         return None
+
+    def exports(self) -> Mapping[str, Callable[[], str]]:
+        """Return the documents for clients that `adapter-host export FORMAT` writes: functions of the text by format.
+
+        The command itself exports `openapi`, by `HttpExposer.openapi`.
+        """
+        return {}
 
     @property
     def url(self) -> str | None:
