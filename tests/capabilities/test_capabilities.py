@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import struct
 from base64 import b64decode
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
+import grpc
 import httpx2
 import pytest
 from a2a.client import ClientFactory
@@ -29,7 +32,15 @@ from tests.support.paths import ROOT
 
 FOLDER = ROOT / "capabilities"
 FILES = sorted(FOLDER.glob("*.yaml"))
-LOOSE = {"fleet.yaml", "guestbook.yaml", "lighthouses.yaml", "museum.yaml", "netbird-checkout.yaml", "pottery.yaml"}
+LOOSE = {
+    "fleet.yaml",
+    "guestbook.yaml",
+    "lighthouses.yaml",
+    "museum.yaml",
+    "netbird-checkout.yaml",
+    "pottery.yaml",
+    "seed-bank.yaml",
+}
 """What `--strict` rejects: keys of later versions, `x-example`, types of plugins, and the NetBird dialect."""
 
 PLAN = {"baseURL": "https://app.example.com/plans/success", "priceID": "price_team"}
@@ -43,6 +54,10 @@ ORDERED = {
     "lines": [{"sku": "A-1", "quantity": 2}],
     "note": "Ordered by ada@example.com",
 }
+
+
+SEED = b"\x08\x01\x12\x07species\x18\x02\x22\x07origins\x29" + struct.pack("<d", 1)
+"""The sample of the mock server as a message: its fields, each with its number and type in front."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +126,20 @@ class Skill:
 
 
 @dataclass(frozen=True)
+class Grpc:
+    """A call with an empty request, and the bytes of the expected responses."""
+
+    method: str
+    expected: tuple[bytes, ...]
+
+    async def call(self, url: str) -> None:
+        async with grpc.aio.insecure_channel(urlsplit(url).netloc) as channel:
+            # A method with one response is a stream of one.
+            invoke: Any = channel.unary_stream(self.method)
+            assert tuple([response async for response in invoke(b"")]) == self.expected
+
+
+@dataclass(frozen=True)
 class Resource:
     """A resource and its expected content: a string, or JSON."""
 
@@ -173,12 +202,28 @@ def sent(path: str, *, method: str = "GET", query: Any = None, body: Any = None)
     return {"received": {"method": method, "path": path, "query": query or {}, "headers": {}, "body": body}}
 
 
-CALLS: dict[str, list[Rest | Tool | Graphql | Skill | Resource | Prompt | Photograph]] = {
+CALLS: dict[str, list[Rest | Tool | Graphql | Skill | Grpc | Resource | Prompt | Photograph]] = {
     "netbird-checkout-rest": [
         Rest("/v1/api/integrations/billing/checkout", CHECKOUT, "POST", json=PLAN),
     ],
     "netbird-checkout-mcp": [
         Tool("create-checkout-session", CHECKOUT, {"body": PLAN}),
+    ],
+    "seed-bank-grpc": [
+        Grpc("/seedbank.public.v1.Seeds/FindSeed", (SEED,)),
+        Grpc("/seedbank.public.v1.Seeds/WatchStock", (b"\x08\x01\x10\x01",)),
+    ],
+    "seed-bank-rest": [
+        Rest(
+            "/seeds/Acer",
+            {
+                "accession": 1,
+                "species": "species",
+                "storage": "STORAGE_DRY",
+                "origins": ["origins"],
+                "germinationRate": 1,
+            },
+        ),
     ],
     "stations-rest": [
         Rest("/stations/S-7/readings", sent("/stations/S-7/readings")),

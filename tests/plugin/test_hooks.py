@@ -704,18 +704,18 @@ REASONS = {
     "exception": "OSError: no",
     "attribute": "AttributeError: module 'bad_plugin' has no attribute 'missing'",
 }
-GRPC = "naftiko: 1.0.0-alpha2\ncapability:\n  exposes:\n    - type: grpc\n      namespace: a\n"
+SOAP = "naftiko: 1.0.0-alpha2\ncapability:\n  exposes:\n    - type: soap\n      namespace: a\n"
 
 
 @pytest.fixture(params=list(BAD))
 def reason(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Install a distribution with a failing plugin; yield the reason."""
     kind: str = request.param
-    metadata = tmp_path / "site/adapter_host_grpc-0.3.1.dist-info"
+    metadata = tmp_path / "site/adapter_host_soap-0.3.1.dist-info"
     metadata.mkdir(parents=True)
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: adapter-host-grpc\nVersion: 0.3.1\n")
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: adapter-host-soap\nVersion: 0.3.1\n")
     target = "bad_plugin:missing" if BAD[kind] is None else "bad_plugin"
-    (metadata / "entry_points.txt").write_text(f"[adapter_host]\ngrpc = {target}\n")
+    (metadata / "entry_points.txt").write_text(f"[adapter_host]\nsoap = {target}\n")
     (tmp_path / "site/bad_plugin.py").write_text(BAD[kind] or "")
     monkeypatch.syspath_prepend(tmp_path / "site")
     monkeypatch.chdir(tmp_path)
@@ -728,21 +728,21 @@ def test_failing_installed_plugin_is_reported(
 ) -> None:
     assert main(["plugins"]) == 1
     listed = capsys.readouterr()
-    assert listed.err.startswith("failed: plugin 'grpc' (adapter-host-grpc 0.3.1): ")
+    assert listed.err.startswith("failed: plugin 'soap' (adapter-host-soap 0.3.1): ")
     assert reason in listed.err
     assert len(listed.err.splitlines()) == 1
     assert "rest" in listed.out
 
-    (tmp_path / "a.yaml").write_text(GRPC)
+    (tmp_path / "a.yaml").write_text(SOAP)
     assert main(["validate", "a.yaml"]) == 1
     output = capsys.readouterr().err
-    assert output.startswith("a.yaml:4:13: unknown exposer type 'grpc'")
-    assert "plugin 'grpc' (adapter-host-grpc 0.3.1): " in output
+    assert output.startswith("a.yaml:4:13: unknown exposer type 'soap'")
+    assert "plugin 'soap' (adapter-host-soap 0.3.1): " in output
     assert reason in output
 
-    monkeypatch.setenv("ADAPTER_HOST_DISABLE_PLUGINS", " grpc , echo")
+    monkeypatch.setenv("ADAPTER_HOST_DISABLE_PLUGINS", " soap , echo")
     assert main(["plugins"]) == 0
-    assert "disabled: grpc" in capsys.readouterr().out.splitlines()
+    assert "disabled: soap" in capsys.readouterr().out.splitlines()
 
 
 def test_installed_and_disabled_plugins(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,183 @@
+"""The connection to a consumed API: calls, their limits and their errors, by grpcio."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import grpc
+import orjson
+from adapter_host import (
+    Settings,
+    UpstreamDisconnectedError,
+    UpstreamError,
+    UpstreamInvalidError,
+    UpstreamStatusError,
+    UpstreamTimeoutError,
+    UpstreamUnreachableError,
+)
+from google.protobuf import json_format
+from google.protobuf.message import DecodeError
+from google.rpc import error_details_pb2, status_pb2
+
+_STATUSES: Final = {
+    "CANCELLED": 499,
+    "INVALID_ARGUMENT": 400,
+    "NOT_FOUND": 404,
+    "ALREADY_EXISTS": 409,
+    "PERMISSION_DENIED": 403,
+    "RESOURCE_EXHAUSTED": 429,
+    "FAILED_PRECONDITION": 400,
+    "ABORTED": 409,
+    "OUT_OF_RANGE": 400,
+    "UNIMPLEMENTED": 501,
+    "UNAVAILABLE": 503,
+    "UNAUTHENTICATED": 401,
+}
+_DETAILS: Final = "grpc-status-details-bin"
+_FIRST_RECONNECT: Final = 100
+_LAST_RECONNECT: Final = 5_000
+
+Metadata = tuple[tuple[str, str], ...]
+
+
+class Upstream:
+    """A consumed API at one address; `name` is that of its consumer, for messages."""
+
+    def __init__(self, name: str, connect_timeout: float, total_timeout: float, settings: Settings) -> None:
+        self._name = name
+        self._connect_timeout = connect_timeout
+        self._total_timeout = total_timeout
+        self._settings = settings
+        self._channel: grpc.aio.Channel | None = None
+
+    def open(self, url: str) -> None:
+        """Prepare calls to `grpc://host:port`, or with TLS to `grpcs://host:port`; nothing is sent yet."""
+        parts = urlsplit(url)
+        options = [
+            ("grpc.max_receive_message_length", self._settings.response_limit),
+            ("grpc.max_send_message_length", -1),
+            # Repeated calls are up to the document, and proxies to its operator.
+            ("grpc.enable_retries", 0),
+            ("grpc.enable_http_proxy", 0),
+            ("grpc.service_config_disable_resolution", 1),
+            ("grpc.use_local_subchannel_pool", 1),
+            ("grpc.initial_reconnect_backoff_ms", _FIRST_RECONNECT),
+            ("grpc.min_reconnect_backoff_ms", max(_FIRST_RECONNECT, int(self._connect_timeout * 2000))),
+            ("grpc.max_reconnect_backoff_ms", _LAST_RECONNECT),
+        ]
+        if parts.scheme == "grpcs":
+            credentials = grpc.ssl_channel_credentials(_certificates(self._settings.environment))
+            self._channel = grpc.aio.secure_channel(parts.netloc, credentials, options=options)
+        else:
+            self._channel = grpc.aio.insecure_channel(parts.netloc, options=options)
+
+    async def close(self) -> None:
+        """Close the connection; calls in flight are cancelled."""
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            await channel.close()
+
+    async def call(self, path: str, request: bytes, metadata: Metadata) -> bytes:
+        """Return the response of a unary method; raise `UpstreamError`."""
+        channel = await self._connected()
+        method: Any = channel.unary_unary(path)
+        try:
+            response: bytes = await method(request, timeout=self._total_timeout, metadata=metadata)
+        except grpc.aio.AioRpcError as error:
+            raise self._error(error) from error
+        return response
+
+    async def stream(self, path: str, request: bytes, metadata: Metadata) -> AsyncIterator[bytes]:
+        """Yield the responses of a method as they arrive; raise `UpstreamError`. Each must arrive in time."""
+        channel = await self._connected()
+        method: Any = channel.unary_stream(path)
+        call = method(request, metadata=metadata)
+        try:
+            while True:
+                async with asyncio.timeout(self._total_timeout):
+                    message = await call.read()
+                if message is grpc.aio.EOF:
+                    return
+                yield message
+        except TimeoutError:
+            raise self._late() from None
+        except grpc.aio.AioRpcError as error:
+            raise self._error(error) from error
+        finally:
+            call.cancel()
+
+    async def _connected(self) -> grpc.aio.Channel:
+        """Return the channel once it is connected; raise `UpstreamError`, after which certainly nothing was sent."""
+        channel = self._channel
+        if channel is None:
+            raise UpstreamUnreachableError(f"the upstream '{self._name}' is not open")
+        state = channel.get_state(try_to_connect=True)
+        try:
+            async with asyncio.timeout(self._connect_timeout):
+                while state is not grpc.ChannelConnectivity.READY:
+                    if state in (grpc.ChannelConnectivity.TRANSIENT_FAILURE, grpc.ChannelConnectivity.SHUTDOWN):
+                        message = f"the upstream '{self._name}' cannot be reached; the request was not sent"
+                        raise UpstreamUnreachableError(message)
+                    await channel.wait_for_state_change(state)
+                    state = channel.get_state(try_to_connect=True)
+        except TimeoutError:
+            message = f"the upstream '{self._name}' did not accept a connection within {self._connect_timeout:g} s"
+            raise UpstreamTimeoutError(f"{message}; the request was not sent", sent=False) from None
+        return channel
+
+    def _late(self) -> UpstreamTimeoutError:
+        message = f"the upstream '{self._name}' did not respond within {self._total_timeout:g} s"
+        return UpstreamTimeoutError(f"{message}; the request was sent", sent=True)
+
+    def _error(self, error: grpc.aio.AioRpcError) -> UpstreamError:
+        code, text = error.code(), error.details() or ""
+        if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+            return self._late()
+        # grpcio does not say otherwise which statuses are its own.
+        if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "CLIENT: Received message larger than max" in text:
+            limit = self._settings.response_limit
+            return UpstreamInvalidError(f"the upstream response is larger than {limit} bytes")
+        if code is grpc.StatusCode.UNAVAILABLE and text.startswith("failed to connect to all addresses"):
+            message = f"the upstream '{self._name}' cannot be reached; the request was not sent"
+            return UpstreamUnreachableError(message)
+        if text.startswith("Stream removed ("):
+            message = f"the upstream '{self._name}' closed the connection before its response; the request was sent"
+            return UpstreamDisconnectedError(message)
+        return status_error(code.name, text, _details(error))
+
+
+def status_error(code: str, message: str, details: list[Any]) -> UpstreamStatusError:
+    """Return the error for a status: its HTTP status as `google.rpc.Code` relates them, and the status as JSON."""
+    body = {"code": code, "message": message, **({"details": details} if details else {})}
+    return UpstreamStatusError(_STATUSES.get(code, 500), orjson.dumps(body), "application/json")
+
+
+def _details(error: grpc.aio.AioRpcError) -> list[Any]:
+    """Return the details of a status as plain data; those of unknown types are left out."""
+    assert error_details_pb2.DESCRIPTOR is not None  # their types are known
+    for key, value in error.trailing_metadata() or ():
+        if key == _DETAILS and isinstance(value, bytes):
+            try:
+                status = status_pb2.Status.FromString(value)
+            except DecodeError:
+                return []
+            return [found for each in status.details if (found := _detail(each)) is not None]
+    return []
+
+
+def _detail(detail: Any) -> Any:
+    try:
+        return json_format.MessageToDict(detail)
+    except (TypeError, ValueError):
+        return None
+
+
+def _certificates(environment: Mapping[str, str]) -> bytes | None:
+    """Return the certificates that the process trusts; None for those that grpcio brings."""
+    path = environment.get("SSL_CERT_FILE") or ssl.get_default_verify_paths().cafile
+    return Path(path).read_bytes() if path and Path(path).is_file() else None

@@ -1,0 +1,232 @@
+"""The consumer of gRPC APIs: unary and server-streaming methods become operations."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from base64 import b64encode
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+from urllib.parse import urlsplit
+
+from adapter_host import (
+    Authentication,
+    BuildContext,
+    ConsumedOperation,
+    Consumer,
+    ConsumerConfig,
+    ListField,
+    Model,
+    ProblemsError,
+    Template,
+    UpstreamError,
+    UpstreamInvalidError,
+    parse_location,
+    read_regular_file,
+)
+from pydantic import Field
+
+if TYPE_CHECKING:
+    from .channel import Metadata, Upstream
+    from .mock import MockServer
+    from .upstream_api import Api
+
+log = logging.getLogger("adapter_host.grpc")
+
+_LARGEST_SET: Final = 32 * 2**20
+_SCHEMES: Final = ("grpc", "grpcs")
+_AUTHENTICATIONS: Final = ("apikey", "basic", "bearer")
+
+
+class Timeouts(Model):
+    """Timeouts of the API, in seconds."""
+
+    connect: float | None = Field(None, gt=0)
+    total: float | None = Field(None, gt=0)
+
+
+class GrpcConsumerConfig(ConsumerConfig):
+    """An entry of `consumes` with `type: grpc`: its methods are known by reflection, or by a descriptor set."""
+
+    base_uri: str
+    descriptor_set: str | None = None
+    services: ListField[str] = ()
+    authentication: Authentication | None = None
+    timeout: Timeouts = Field(default_factory=Timeouts, alias="x-timeout")
+
+
+class GrpcConsumer(Consumer[GrpcConsumerConfig]):
+    """Calls a gRPC API."""
+
+    config_class = GrpcConsumerConfig
+    discovers: ClassVar[bool] = True
+
+    def __init__(self, config: GrpcConsumerConfig, context: BuildContext) -> None:
+        super().__init__(config, context)
+        self._base = _base(config, context)
+        self._credential = _credential(config.authentication, context)
+        self._upstream: Upstream | None = None
+        self._mock: MockServer | None = None
+        self._check: asyncio.Task[None] | None = None
+        self._api = self._read_api()
+        self._operations = [] if self._api is None else self._compile(self._api)
+
+    @classmethod
+    async def discover(cls, config: GrpcConsumerConfig, context: BuildContext) -> Any:
+        """Return the descriptors that the API has by reflection, or those of the descriptor set."""
+        from .reflection_client import read_files
+        from .upstream_api import definitions
+
+        base, credential = _base(config, context), _credential(config.authentication, context)
+        context.raise_problems()
+        upstream = _upstream(config, context)
+        upstream.open(base.text({}))
+        try:
+            return definitions(await read_files(upstream, _metadata(credential)))
+        finally:
+            await upstream.close()
+
+    def operations(self) -> Sequence[ConsumedOperation]:
+        """Return an operation for each method with one request."""
+        return self._operations
+
+    async def start(self) -> None:
+        """Prepare the connection, which the first call opens; with `mock`, start a mock server first."""
+        self._upstream = _upstream(self.config, self.context)
+        base = self._base.text({}) if not self.context.settings.mock else ""
+        if self.context.settings.mock and self._api is not None:
+            from .mock import MockServer
+
+            self._mock = MockServer(self._api)
+            base = await self._mock.start()
+        self._upstream.open(base)
+        if self.config.descriptor_set is None and not self.context.settings.mock:
+            # The API may be down now, and what it says changes nothing but the log.
+            self._check = asyncio.get_running_loop().create_task(self._check_definitions(self._upstream))
+
+    async def stop(self) -> None:
+        """Close the connection, then stop the mock server."""
+        upstream, self._upstream = self._upstream, None
+        mock, self._mock = self._mock, None
+        check, self._check = self._check, None
+        if check is not None:
+            check.cancel()
+            await asyncio.wait([check])
+        if upstream is not None:
+            await upstream.close()
+        if mock is not None:
+            await mock.stop()
+
+    @property
+    def upstream(self) -> Upstream:
+        """The connection; it refuses calls before the start."""
+        return self._upstream or _upstream(self.config, self.context)
+
+    def metadata(self) -> Metadata:
+        """Return the metadata of a call: the credential, and the headers of plugins."""
+        headers: dict[str, str] = {}
+        for write in self.context.header_writers:
+            write(headers)
+        written = tuple((name.lower(), value) for name, value in headers.items())
+        return (*written, *_metadata(self._credential))
+
+    async def _check_definitions(self, upstream: Upstream) -> None:
+        from .reflection_client import read_files
+        from .upstream_api import definitions
+
+        try:
+            self.context.report_changes(definitions(await read_files(upstream, _metadata(self._credential))))
+        except UpstreamError as error:
+            log.info("the definitions of '%s' were not compared: %s", self.config.namespace, error)
+
+    def _read_api(self) -> Api | None:
+        from .upstream_api import Api
+
+        config, key = self.config, "descriptorSet"
+        try:
+            if config.descriptor_set is None:
+                key = "type"
+                found = self.context.discovered()
+                api = None if found is None else Api.from_definitions(found, config.services)
+            else:
+                path = parse_location(config.descriptor_set, self.context.loaded.source.file)
+                self.context.loaded.add_file(str(path))
+                api = Api.from_descriptor_set(read_regular_file(path, _LARGEST_SET), config.services)
+        except (ValueError, OSError) as error:
+            reason = str(error).replace("'location'", f"'{key}'")
+            self.context.problem(reason, config, key, code="descriptors")
+            return None
+        for name in () if api is None else api.unknown:
+            known = ", ".join(api.services) if api is not None else ""
+            self.context.problem(f"the API has no service '{name}' (known: {known})", config, "services")
+        return api
+
+    def _compile(self, api: Api) -> list[ConsumedOperation]:
+        from .upstream_operation import GrpcMethod
+
+        operations: list[ConsumedOperation] = []
+        limit = self.context.settings.response_limit
+        for method in api.methods():
+            try:
+                operations.append(GrpcMethod(self, self.config.namespace, method, api, limit))
+            except ProblemsError as error:
+                for problem in error.problems:
+                    message = f"the schema of '{method.full_name}' is invalid: {problem.message}"
+                    self.context.problem(message, self.config, "type", code="descriptors")
+        return operations
+
+
+def _upstream(config: GrpcConsumerConfig, context: BuildContext) -> Upstream:
+    from .channel import Upstream
+
+    settings = context.settings
+    connect, total = config.timeout.connect or settings.connect_timeout, config.timeout.total or settings.total_timeout
+    return Upstream(config.namespace, connect, total, settings)
+
+
+def _base(config: GrpcConsumerConfig, context: BuildContext) -> Template:
+    base = context.url(context.base_uri or config.base_uri, config, "baseUri")
+    if context.has_value(base):
+        parts = urlsplit(base.text({}))
+        if parts.scheme not in _SCHEMES or not parts.netloc or parts.path.strip("/") or parts.query:
+            message = "'baseUri' must be grpc://HOST:PORT, or grpcs://HOST:PORT with TLS"
+            context.problem(message, config, "baseUri", code="base-uri")
+    return base
+
+
+Credential = tuple[str, str, tuple[Template, ...]]
+"""The name of the metadata, the kind of credential, and its texts."""
+
+
+def _credential(authentication: Authentication | None, context: BuildContext) -> Credential | None:
+    if authentication is None:
+        return None
+    kind = authentication.type
+    if kind not in _AUTHENTICATIONS or authentication.placement == "query":
+        names = ", ".join(_AUTHENTICATIONS)
+        message = f"authentication '{kind}' is not supported as metadata of calls; use one of {names} in the header"
+        context.problem(message, authentication, "type", code="unsupported")
+        return None
+    keys = {"bearer": ("token",), "basic": ("username", "password"), "apikey": ("key", "value")}[kind]
+    texts = []
+    for key in keys:
+        text = getattr(authentication, key)
+        if not text:
+            message = f"'{key}' is missing; authentication '{kind}' needs it"
+            context.problem(message, authentication, key, code="missing-key")
+            return None
+        texts.append(context.secret(text, authentication, key))
+    name = "authorization" if kind != "apikey" else (authentication.key or "").lower()
+    return name, kind, tuple(texts)
+
+
+def _metadata(credential: Credential | None) -> Metadata:
+    if credential is None:
+        return ()
+    name, kind, templates = credential
+    texts = [template.text({}) for template in templates]
+    if any(not (text.isascii() and text.isprintable()) for text in texts):
+        raise UpstreamInvalidError("the credential of the API is not ASCII text")
+    if kind == "basic":
+        return ((name, f"Basic {b64encode(':'.join(texts).encode()).decode()}"),)
+    return ((name, texts[-1] if kind == "apikey" else f"Bearer {texts[0]}"),)
