@@ -190,6 +190,8 @@ async def test_drain_waits_for_forwarded_requests_and_rejects_new_ones() -> None
             async with gateway.session.get(f"{gateway.url}/b") as in_flight:
                 assert await in_flight.content.readany() == b"one"
                 draining = asyncio.create_task(gateway.host.drain())
+                while not gateway.host.draining:  # noqa: ASYNC110 (a host has no event for it)
+                    await asyncio.sleep(0)
                 async with waiting.get(f"{gateway.url}/c") as refused:
                     assert refused.status == 503
                 assert not draining.done()

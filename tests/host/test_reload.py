@@ -125,7 +125,7 @@ async def test_call_in_flight_completes_in_its_generation(session: aiohttp.Clien
         assert (old.running, fake(served).running) == (True, True)
         release.set()
         assert await call == (200, "old")
-        await asyncio.gather(*served._draining_generations)
+        await served._replaced.wait()
         assert (old.running, fake(served).running) == (False, True)
 
 
@@ -191,7 +191,7 @@ async def test_exposer_without_a_socket_starts_beside_the_old_one(recorder: Reco
     async with host(document(noted), recorder=recorder) as served:
         recorder.events.clear()
         await served.reload()
-        await asyncio.gather(*served._draining_generations)
+        await served._replaced.wait()
         assert recorder.events == ["make exposer one", "start exposer one", "drain exposer one", "stop exposer one"]
         recorder.events.clear()
         recorder.fails = {"start exposer two"}
@@ -206,7 +206,7 @@ async def test_exclusive_exposer_is_stopped_first(recorder: Recorder) -> None:
     async with host(document(noted), recorder=recorder) as served:
         recorder.events.clear()
         await served.reload()
-        await asyncio.gather(*served._draining_generations)
+        await served._replaced.wait()
         assert recorder.events == [
             "make exposer one",
             "drain exposer one",
@@ -238,7 +238,7 @@ async def test_failing_exposer_does_not_affect_a_reload(
     async with host(document(noted, plain()), recorder=recorder) as served:
         recorder.fails = {f"{event} exposer one"}
         await served.reload()
-        await asyncio.gather(*served._draining_generations)
+        await served._replaced.wait()
         recorder.fails = set()
         assert f"exposer 'one' ({kind}) failed to {event}" in caplog.text
         assert all(status.serving for status in served.status())

@@ -221,7 +221,7 @@ async def test_removed_exposer(kind: str) -> None:
             assert await asking == {}
             assert await idle.reader.read() == b""
             assert await client.reader.read() == b""
-        await asyncio.gather(*served._draining_generations)
+        await served._replaced.wait()
         assert [status.namespace for status in served.status()] == ["front"]
 
 

@@ -16,6 +16,7 @@ from adapter_host.errors import Problem, ProblemsError
 from adapter_host.operation.limiter import CallLimiter, InFlightCounter
 from adapter_host.plugin.exposer import HttpExposer
 from adapter_host.plugin.step_type import StepType
+from adapter_host.server.endpoint import Key
 from adapter_host.server.listener import Listener
 from adapter_host.server.mounts import ExposerMount, origin_app
 from adapter_host.server.router import MountedApp
@@ -125,6 +126,10 @@ class Generation:
         except Exception as error:
             error.add_note(f"while starting {label}")
             raise
+
+    async def start_listeners(self, listeners: Sequence[Listener]) -> dict[Key, dict[str, MountedApp]]:
+        """Start the applications of listeners; return those of each by its key."""
+        return {listener.key: await self.start_apps(listener.mounts, listener) for listener in listeners}
 
     async def start_apps(
         self, mounts: Sequence[ExposerMount], listener: Listener | None = None

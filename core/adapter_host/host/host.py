@@ -28,6 +28,7 @@ from adapter_host.settings import Settings
 
 from .asgi import AsgiApplication
 from .attachment import Attachment
+from .draining import ReplacedGenerations
 from .generation import Generation, add_notes
 from .loading import Document, compile_documents
 from .named_calls import call_by_name
@@ -59,7 +60,7 @@ class Host:
         self._attachment: Attachment | None = None
         self._reloader = Reloader()
         self._reload_queue = ReloadQueue()
-        self._draining_generations: set[asyncio.Task[None]] = set()
+        self._replaced = ReplacedGenerations()
 
     def _build(self, documents: Sequence[Document], settings: Settings) -> Generation:
         plans, skipped = compile_documents(documents, self.plugins, settings, self._shared_state)
@@ -180,11 +181,7 @@ class Host:
             if old is not None:
                 await old.release_exclusive()
             await generation.start([each.socket_exposer for each in planned if isinstance(each, SocketListener)])
-            apps = {
-                each.key: await generation.start_apps(each.mounts, each)
-                for each in planned
-                if isinstance(each, Listener)
-            }
+            apps = await generation.start_listeners([each for each in planned if isinstance(each, Listener)])
             mounts = self._attachment.mounts(generation.plans) if self._attachment else []
             attached_apps = await generation.start_apps(mounts)
         except BaseException as error:
@@ -229,9 +226,7 @@ class Host:
         self._documents = tuple(documents) or self._documents
         for endpoint in removed:
             old.add_stop(f"connections to {endpoint.name}", endpoint.stop)
-        draining = asyncio.create_task(old.drain_and_stop())
-        self._draining_generations.add(draining)
-        draining.add_done_callback(self._draining_generations.discard)
+        self._replaced.add(old.drain_and_stop())
         for endpoint in removed:
             await endpoint.stop_accepting()
         self._reloader.reloaded(self.status())
@@ -265,9 +260,7 @@ class Host:
         if self._attachment:
             self._attachment.router.mount({})
         errors += await self._generation.stop_all()
-        for task in self._draining_generations:
-            task.cancel()
-        await asyncio.gather(*self._draining_generations, return_exceptions=True)
+        await self._replaced.stop()
         errors += await self.plugins.call_stop_hook(self) if self._running else []
         self._running = False
         return errors

@@ -75,8 +75,8 @@ class Api:
 class NullExposer(Exposer[ExposerConfig]):
     """An exposer that serves nothing, as a document needs an exposer."""
 
-    @hookimpl
     @staticmethod
+    @hookimpl
     def register_exposers(register: RegisterExposer) -> None:
         for name in ("silent", "rest", "mcp"):
             register(name, NullExposer)
