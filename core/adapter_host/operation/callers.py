@@ -78,7 +78,7 @@ def current_call() -> CallContext:
 
 
 class Caller(TypedDict, total=False):
-    """Who makes a call, as far as it is known."""
+    """The known facts about the caller of a call."""
 
     principal: Principal | None
     client_address: str | None
@@ -113,7 +113,7 @@ class CallScope:
 
 @dataclass(frozen=True, slots=True)
 class CallSite:
-    """What all calls through one exposer have in common."""
+    """The names that all calls through one exposer share."""
 
     capability: str = ""
     exposer: str | None = None

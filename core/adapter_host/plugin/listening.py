@@ -65,7 +65,7 @@ class Line:
 
 @dataclass(slots=True, eq=False)
 class SocketDeclaration:
-    """What an exposer has declared by `BuildContext.listen`, and what it serves since its start."""
+    """The socket that an exposer has declared by `BuildContext.listen`, and its protocol since the start."""
 
     config: ListeningConfig
     scheme: str

@@ -59,7 +59,7 @@ _BY_KEY: Final[Mapping[str, tuple[Key, ...]]] = {
     "outputParameters": (_keys("name"),),
     "data": (_keys("name"),),
 }
-"""What identifies the items of a list, by the key of the list; the later ones are for items still without a match."""
+"""The keys that identify the items of a list, by the key of the list; later ones are for items without a match."""
 
 
 def is_matched(key: str, *lists: Any) -> bool:

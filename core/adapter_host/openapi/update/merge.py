@@ -133,7 +133,7 @@ class Merge:
         return new
 
     def _is_removed(self, loc: Loc, base: Any, mine: Any) -> bool:
-        """Return True if what the document no longer has is removed from the file."""
+        """Return True if a part that left the document is removed from the file."""
         with self._at(base):
             if not same(base, mine):
                 self._keep(loc, mine, Reason.REMOVED_THERE)
@@ -177,7 +177,7 @@ class Merge:
         return {**result, **added}
 
     def _is_added(self, loc: Loc, key: str, base: Mapping[str, Any], theirs: Any) -> bool:
-        """Return True if what the file does not have is added to it."""
+        """Return True if a new part of the document is added to the file."""
         if loc == (SHARED,) and key in self.kept.restored:
             return True
         if key in base:
