@@ -38,11 +38,13 @@ LOOSE = {
     "lighthouses.yaml",
     "museum.yaml",
     "netbird-checkout.yaml",
+    "netbird-everywhere.yaml",
     "pottery.yaml",
     "seed-bank.yaml",
 }
 """What `--strict` rejects: keys of later versions, `x-example`, types of plugins, and the NetBird dialect."""
 
+PEER = {"id": "p1", "name": "laptop", "connected": True}
 PLAN = {"baseURL": "https://app.example.com/plans/success", "priceID": "price_team"}
 CHECKOUT = {"session_id": "cs_example_51H8", "url": "https://checkout.example.com/c/pay/cs_example_51H8"}
 CONTROL = {"Authorization": "Bearer mock-BUSES_CONTROL_TOKEN"}
@@ -209,6 +211,11 @@ CALLS: dict[str, list[Rest | Tool | Graphql | Skill | Grpc | Resource | Prompt |
     "netbird-checkout-mcp": [
         Tool("create-checkout-session", CHECKOUT, {"body": PLAN}),
     ],
+    "netbird-rest": [Rest("/peers", [PEER]), Rest("/checkouts", CHECKOUT, "POST", json=PLAN)],
+    "netbird-mcp": [Tool("list-peers", [PEER]), Tool("create-checkout", CHECKOUT, PLAN)],
+    "netbird-graphql": [Graphql("{ listPeers { id name connected } }", {"listPeers": [PEER]})],
+    "netbird-grpc": [Grpc("/netbird.v1.NetBird/ListPeers", (b"\n\x0e\n\x02p1\x12\x06laptop\x18\x01",))],
+    "netbird-a2a": [Skill("create-checkout", CHECKOUT, PLAN)],
     "seed-bank-grpc": [
         Grpc("/seedbank.public.v1.Seeds/FindSeed", (SEED,)),
         Grpc("/seedbank.public.v1.Seeds/WatchStock", (b"\x08\x01\x10\x01",)),

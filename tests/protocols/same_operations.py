@@ -118,6 +118,14 @@ def names_in(text: str) -> list[str]:
     return sorted({name for path in paths for name in MEMBER.findall(path)}) or ["id"]
 
 
+def canonical(body: bytes) -> bytes:
+    """Return JSON with sorted keys, as not every protocol keeps their order; other bytes unchanged."""
+    try:
+        return orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONDecodeError:
+        return body
+
+
 class Responses:
     """Makes the response to a request from the request alone, so that equal requests have equal responses."""
 
@@ -125,7 +133,7 @@ class Responses:
         self._names = names
 
     async def reply(self, request: web.Request) -> web.StreamResponse:
-        seen = f"{request.method} {request.raw_path} ".encode() + await request.read()
+        seen = f"{request.method} {request.raw_path} ".encode() + canonical(await request.read())
         made = random.Random(hashlib.sha256(seen).digest())
         match made.randrange(12):
             case 0:
