@@ -145,6 +145,7 @@ if TYPE_CHECKING:
     from .plugin.exposer import CatalogEntry as CatalogEntry
     from .plugin.exposer import Exposer as Exposer
     from .plugin.exposer import HttpExposer as HttpExposer
+    from .plugin.extension_key import ExtensionKey as ExtensionKey
     from .plugin.files import LocatedFile as LocatedFile
     from .plugin.files import Location as Location
     from .plugin.files import guess_media_type as guess_media_type
@@ -283,6 +284,7 @@ _EXPORTS = {
     "plugin.context": ("BuildContext",),
     "plugin.curl": ("curl",),
     "plugin.exposer": ("CatalogEntry", "Exposer", "HttpExposer"),
+    "plugin.extension_key": ("ExtensionKey",),
     "plugin.files": ("LocatedFile", "Location", "guess_media_type", "parse_location"),
     "plugin.hookspecs": (
         "RegisterBindSource",

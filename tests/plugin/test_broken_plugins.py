@@ -124,6 +124,20 @@ def generating(loaded: Any) -> Iterable[Any]:
 
 
 @pytest.mark.parametrize(
+    ("result", "reason"),
+    [
+        ("no", "it returned 'no'; return a list of extension keys, or None"),
+        (["no"], "it returned 'no' among its keys; return an ExtensionKey for each"),
+    ],
+)
+def test_wrong_extension_keys(result: Any, reason: str) -> None:
+    plugins = plain_plugins()
+    plugins.register("bad", plugin(extension_keys=lambda: result), distribution="bad-plugin", version="1.2")
+    with pytest.raises(PluginError, match=f"extension_keys: {reason}"):
+        plugins.call_hook("extension_keys")
+
+
+@pytest.mark.parametrize(
     ("hook", "implementation", "reason"),
     [
         ("check_capability", lambda loaded: 5, "it returned 5; return a list of problems, or None"),

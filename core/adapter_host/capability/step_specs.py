@@ -38,7 +38,8 @@ class LookupStepSpec(StepSpec):
 BUILTIN_STEPS: Final[Mapping[str, type[StepSpec]]] = {"call": CallStepSpec, "lookup": LookupStepSpec}
 """The step types of the host itself."""
 
-_STEP_KEYS: Final = {"call": "call", "index": "lookup", "lookupValue": "lookup", "file": "script"}
+STEP_KEYS: Final = {"call": "call", "index": "lookup", "lookupValue": "lookup", "file": "script"}
+"""The step type that a key belongs to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +50,12 @@ class StepModels:
     unknown_message: Callable[[Any], str]
 
 
-def _parse_step(step: Any, validation: ValidationInfo) -> Any:
+def parse_step(step: Any, validation: ValidationInfo) -> Any:
     """Parse a step by its type; without one, by the type that its keys belong to."""
     if not isinstance(step, dict):
         return step
     if "type" not in step:
-        step = {"type": next((name for key, name in _STEP_KEYS.items() if key in step), "call"), **step}
+        step = {"type": next((name for key, name in STEP_KEYS.items() if key in step), "call"), **step}
     type_name, context = step["type"], validation.context
     if isinstance(type_name, str):
         model = BUILTIN_STEPS.get(type_name) or (
@@ -71,5 +72,5 @@ def _parse_step(step: Any, validation: ValidationInfo) -> Any:
     return StepSpec.model_validate(step)
 
 
-Step = Annotated[SerializeAsAny[StepSpec], BeforeValidator(_parse_step)]
+Step = Annotated[SerializeAsAny[StepSpec], BeforeValidator(parse_step)]
 """Field type for a step, parsed by the model of its type."""

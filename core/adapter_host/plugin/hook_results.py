@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from adapter_host.errors import Problem
 
+from .extension_key import ExtensionKey
 from .origins import MisuseError
 from .registry import describe
 
@@ -34,6 +35,14 @@ def _problems(result: Any, _: Named) -> list[Problem]:
         if not isinstance(problem, Problem):
             raise MisuseError(f"it returned {describe(problem)} among its problems; return a Problem for each")
     return problems
+
+
+def _extension_keys(result: Any, _: Named) -> list[ExtensionKey]:
+    keys = _items(result, "extension keys")
+    for key in keys:
+        if not isinstance(key, ExtensionKey):
+            raise MisuseError(f"it returned {describe(key)} among its keys; return an ExtensionKey for each")
+    return keys
 
 
 def _middlewares(result: Any, _: Named) -> list[Any]:
@@ -74,6 +83,7 @@ def _wrapper(result: Any, named: Named) -> Callable[..., Any]:
 
 
 _CHECKS: Final[Mapping[str, Callable[[Any, Named], Any]]] = {
+    "extension_keys": _extension_keys,
     "check_capability": _problems,
     "operation_wrapper": _wrapper,
     "consumer_wrapper": _wrapper,

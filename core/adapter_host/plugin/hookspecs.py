@@ -19,6 +19,7 @@ from .command import Command
 from .consumer import ConsumedCall, Consumer
 from .context import BuildContext
 from .exposer import Exposer, HttpExposer
+from .extension_key import ExtensionKey
 from .step_type import StepType
 
 if TYPE_CHECKING:
@@ -95,6 +96,11 @@ def register_commands(register: RegisterCommand) -> None:
 @hookspec
 def register_settings(register: RegisterSettings) -> None:
     """Register the model of the plugin's settings; ``BuildContext.plugin_settings`` reads them."""
+
+
+@hookspec
+def extension_keys() -> Iterable[ExtensionKey] | None:
+    """Return the keys (``x-...``) that the plugin reads, for the JSON Schema of the language."""
 
 
 @hookspec

@@ -50,7 +50,9 @@ class ManagementConfig(Model):
     info: bool = False
     reload: bool = False
     validate_: bool = Field(False, alias="validate")
-    logs: Annotated[LogsConfig | None, BeforeValidator(_expand_boolean)] = None
+    logs: Annotated[
+        LogsConfig | None, BeforeValidator(_expand_boolean, json_schema_input_type=LogsConfig | bool | None)
+    ] = None
     scripting: ScriptingConfig | None = None
 
 

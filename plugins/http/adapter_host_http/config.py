@@ -125,7 +125,16 @@ class MultipartBody(Model):
 
 AnyBody = JsonBody | TextBody | FormBody | MultipartBody
 TaggedBody = Annotated[AnyBody, Field(discriminator="type")]
-Body = Annotated[TaggedBody | None, BeforeValidator(_wrap)]
+_UNTYPED: Final = {"not": {"required": ["type", "data"]}}
+_OTHER_TYPE: Final = {"required": ["type", "data"], "properties": {"type": {"enum": [*_BODY_TYPES]}}}
+DeclaredBody = (
+    AnyBody
+    | Annotated[dict[str, Any], Field(json_schema_extra=_UNTYPED)]
+    | Annotated[dict[str, Any], Field(json_schema_extra=_OTHER_TYPE)]
+    | list[Any]
+    | Annotated[str, Field(json_schema_extra={"type": "string"})]
+)
+Body = Annotated[TaggedBody | None, BeforeValidator(_wrap, json_schema_input_type=DeclaredBody | None)]
 
 
 class HttpOperationSpec(Model):
@@ -139,7 +148,7 @@ class HttpOperationSpec(Model):
     tags: ListField[str] = ()
     input_parameters: ListField[HttpInputSpec] = ()
     body: Body = None
-    output_raw_format: Annotated[str, BeforeValidator(_lower)] = "json"
+    output_raw_format: Annotated[str, BeforeValidator(_lower, json_schema_input_type=str)] = "json"
     output_schema: str | None = None
     output_media_type: MediaType | None = None
     max_binary_size: BinarySize | None = None
@@ -180,11 +189,14 @@ class HttpConfig(ConsumerConfig):
     """A consumed HTTP API."""
 
     base_uri: str | None = None
-    variables: dict[str, Annotated[str, BeforeValidator(_default_of)]] = Field(default_factory=dict)
+    variables: dict[str, Annotated[str, BeforeValidator(_default_of, json_schema_input_type=str | dict[str, Any])]] = (
+        Field(default_factory=dict)
+    )
     input_parameters: ListField[HttpInputSpec] = ()
     authentication: Authentication | None = None
     resources: ListField[HttpResource] = ()
     timeout: Timeouts = Field(default_factory=Timeouts, alias="x-timeout")
-    transport: Annotated[Literal["native", "aiohttp"], BeforeValidator(_current_name)] = Field(
-        "native", alias="x-transport"
-    )
+    transport: Annotated[
+        Literal["native", "aiohttp"],
+        BeforeValidator(_current_name, json_schema_input_type=Literal["native", "aiohttp", "lean"]),
+    ] = Field("native", alias="x-transport")

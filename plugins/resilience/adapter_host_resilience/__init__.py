@@ -1,5 +1,5 @@
 """Retries, circuit breakers, limits and deadlines: the key `x-resilience` of consumed APIs and operations."""
 
-from .hooks import check_capability, consumer_wrapper, operation_wrapper
+from .hooks import check_capability, consumer_wrapper, extension_keys, operation_wrapper
 
-__all__ = ["check_capability", "consumer_wrapper", "operation_wrapper"]
+__all__ = ["check_capability", "consumer_wrapper", "extension_keys", "operation_wrapper"]

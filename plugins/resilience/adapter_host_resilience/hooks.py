@@ -10,6 +10,7 @@ from adapter_host import (
     ConsumedCall,
     ConsumedOperation,
     ConsumerConfig,
+    ExtensionKey,
     LoadedCapability,
     Model,
     Operation,
@@ -22,6 +23,14 @@ from .config import KEY, ApiPolicy, CallPolicy, OperationPolicy
 from .wrapping import ConsumedApi, wrap_operation
 
 Loc = tuple[str | int, ...]
+
+
+@hookimpl
+def extension_keys() -> Iterable[ExtensionKey]:
+    """Return where `x-resilience` may be set."""
+    yield ExtensionKey(KEY, "consumed API", ApiPolicy)
+    yield ExtensionKey(KEY, "consumed operation", OperationPolicy)
+    yield ExtensionKey(KEY, "exposed operation", CallPolicy)
 
 
 @hookimpl
