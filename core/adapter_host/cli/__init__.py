@@ -30,6 +30,7 @@ COMMANDS = {
     "discover": "write the definitions of consumed APIs that describe themselves",
     "import": "create a capability from an OpenAPI document",
     "export": "create the document of an exposer for its clients (OpenAPI, ...)",
+    "install": "add a capability to the configuration of an MCP client",
     "schema": "write the JSON Schema of capability files, for editors",
     "plugins": "list installed plugins, or create a new one",
 }

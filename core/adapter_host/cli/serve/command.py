@@ -18,6 +18,8 @@ from shlex import quote
 from typing import Any
 
 from adapter_host.cli import GC_WHILE_SERVING, UsageError
+from adapter_host.cli.clients.formats import CLIENTS
+from adapter_host.cli.clients.servers import client_entries, http_servers, stdio_server
 from adapter_host.cli.escapes import escape
 from adapter_host.cli.logging import Log
 from adapter_host.cli.options import build_settings, check_namespaces
@@ -44,6 +46,8 @@ def run(options: argparse.Namespace) -> int:
     paths = [*options.capability, *options.paths]
     if not paths:
         raise UsageError("no capability; run adapter-host serve FILE_OR_DIR")
+    if options.print_config is not None:
+        return _print_config(paths, options)
     log = Log(options.log_format, options.log_level, options.log_buffer)
     log.open()
     hang_up = HeldHangUp()
@@ -76,6 +80,16 @@ def _run(paths: Sequence[str], options: argparse.Namespace, log: Log, hang_up: H
         triggers = ReloadTriggers(host, lambda: _watched_files(host, paths, options), options.watch_interval, hang_up)
         reloader = ProcessReloader(options.env_file, ready)
         runner.run(_serve(host, triggers, reloader, ready, stdio_exposer, listen=not options.stdio))
+    return 0
+
+
+def _print_config(paths: Sequence[str], options: argparse.Namespace) -> int:
+    """Print the configuration of an MCP client for what would be served."""
+    client = CLIENTS[options.print_config]
+    host = _build_host(paths, options)
+    check_namespaces(options, host.plans)
+    servers = [stdio_server(host, paths)] if options.stdio or client.url_key is None else http_servers(host)
+    sys.stdout.write(client_entries(client, servers))
     return 0
 
 

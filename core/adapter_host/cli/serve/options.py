@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from adapter_host.capability.media_types import parse_size
+from adapter_host.cli.clients.formats import CLIENTS
 from adapter_host.cli.logging import BUFFER, LEVELS
 from adapter_host.cli.options import (
     add_openapi_options,
@@ -135,6 +136,10 @@ def _add_life_cycle_options(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_output_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--print-config", choices=tuple(CLIENTS), metavar="CLIENT",
+        help=f"print the configuration of an MCP client, and serve nothing: {', '.join(CLIENTS)}",
+    )  # fmt: skip
     group.add_argument("--log-format", choices=("text", "json"), default="text", help="log format (default: text)")
     group.add_argument("--log-level", choices=LEVELS, default="info", help="log level (default: info)")
     group.add_argument(
