@@ -23,6 +23,10 @@ COMMANDS = [
     ("--help",),
     ("serve", "--help"),
     ("--version",),
+    ("--version", "--json"),
+    ("schema",),
+    ("install", "cursor", FILE, "--dry-run"),
+    ("serve", "--print-config", "cursor", FILE),
 ]
 
 

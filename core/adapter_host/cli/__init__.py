@@ -12,8 +12,8 @@ import gc
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
-from importlib import import_module, metadata
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from typing import Any, NamedTuple
 
 from adapter_host.errors import AdapterHostError, PluginError, ProblemsError
@@ -32,6 +32,7 @@ COMMANDS = {
     "export": "create the document of an exposer for its clients (OpenAPI, ...)",
     "install": "add a capability to the configuration of an MCP client",
     "schema": "write the JSON Schema of capability files, for editors",
+    "completion": "print the completion script of a shell",
     "plugins": "list installed plugins, or create a new one",
 }
 
@@ -79,26 +80,19 @@ def _discard_output() -> None:
 def _run(args: Sequence[str]) -> int:
     # Imported modules and compiled plans stay. Collecting them repeatedly would take a quarter of the start-up time.
     gc.set_threshold(*GC_WHILE_LOADING)
-    parser = Parser(
-        prog="adapter-host",
-        description="Serve HTTP APIs as REST routes, MCP tools and skills, from YAML files (capabilities).",
-    )
-    version = metadata.version("adapter-host-core")
-    parser.add_argument("--version", action="version", version=f"adapter-host {version}")
-    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
-    command = parser
+    command = _root_parser()
     with_traceback = "--traceback" in args
     try:
+        if "_ARGCOMPLETE" in os.environ:
+            _module("completion").complete(lambda words: _build_parser(words, _commands(words))[0])
         commands = _commands(args)
-        for name, (summary, add_options, _) in commands.items():
-            subparser = subparsers.add_parser(name, help=summary, description=summary[:1].upper() + summary[1:] + ".")
-            if name in args[:1]:
-                add_options(subparser)
-                subparser.add_argument("--traceback", action="store_true", help="print the traceback of an error")
+        parser, choices = _build_parser(args, commands)
         options, unknown = parser.parse_known_args(args)
+        if options.version and not unknown:
+            return int(_module("version").print_version(as_json=options.json))
         if options.command is None:
             parser.reject(unknown) if unknown else parser.error("COMMAND is missing")
-        command = subparsers.choices[options.command]
+        command = choices[options.command]
         if unknown:
             command.reject(unknown)
         return commands[options.command].run(options)
@@ -113,6 +107,32 @@ def _run(args: Sequence[str]) -> int:
         return _print_failure(error, with_traceback=with_traceback)
 
 
+def _root_parser() -> Parser:
+    parser = Parser(
+        prog="adapter-host",
+        description="Serve HTTP APIs as REST routes, MCP tools and skills, from YAML files (capabilities).",
+    )
+    parser.add_argument("--version", action="store_true", help="print the version")
+    parser.add_argument("--json", action="store_true", help="with --version: print all distributions as JSON")
+    return parser
+
+
+def _build_parser(args: Sequence[str], commands: Mapping[str, _Command]) -> tuple[Parser, Mapping[str, Parser]]:
+    """Return the parser, with the options of the requested command, and the parsers of commands."""
+    parser = _root_parser()
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
+    is_help = not {"-h", "--help"}.isdisjoint(args)
+    if is_help:
+        parser.epilog = _module("examples").epilog("")
+    for name, (summary, add_options, _) in commands.items():
+        subparser = subparsers.add_parser(name, help=summary, description=summary[:1].upper() + summary[1:] + ".")
+        if name in args[:1]:
+            add_options(subparser)
+            subparser.add_argument("--traceback", action="store_true", help="print the traceback of an error")
+            subparser.epilog = _module("examples").epilog(name) if is_help else None
+    return parser, subparsers.choices
+
+
 class _Command(NamedTuple):
     summary: str
     add_options: Callable[[Any], None]
@@ -122,7 +142,7 @@ class _Command(NamedTuple):
 def _commands(args: Sequence[str]) -> dict[str, _Command]:
     """Return the commands by name: those of the host, and if none of them is requested, those of plugins."""
     commands = {name: _own_command(name, summary) for name, summary in COMMANDS.items()}
-    if args and args[0] not in (*COMMANDS, "--version"):
+    if args and args[0] not in (*COMMANDS, "--version", "--json"):
         for name, command in _module("plugin_commands").plugin_commands(args, COMMANDS).items():
             commands[name] = _Command(command.summary, command.add_options, command.run)
     return commands

@@ -24,6 +24,15 @@ class UsageError(AdapterHostError):
 class Parser(argparse.ArgumentParser):
     """Raises `UsageError` instead of printing all options."""
 
+    def format_help(self) -> str:
+        """Return the help; the epilog keeps its lines."""
+        epilog, self.epilog = self.epilog, None
+        try:
+            text = super().format_help()
+        finally:
+            self.epilog = epilog
+        return f"{text}\n{epilog}\n" if epilog else text
+
     def error(self, message: str) -> NoReturn:
         """Raise `UsageError`."""
         error = UsageError(_reworded(message))

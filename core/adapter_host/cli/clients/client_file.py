@@ -1,4 +1,4 @@
-"""Change the configuration file of a client atomically, and keep what was there."""
+"""Change the configuration file of a client atomically, with a backup."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON Schemas of models that accept what their validation accepts."""
+"""JSON Schemas of models, as lenient as their validation."""
 
 from __future__ import annotations
 
@@ -25,19 +25,23 @@ class LanguageSchemaGenerator(GenerateJsonSchema):
     ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012
 
     def str_schema(self, schema: core_schema.StringSchema) -> JsonSchemaValue:
+        """Return the schema of a text, which may be a number."""
         return {**super().str_schema(schema), "type": ["string", "number"]}
 
     def int_schema(self, schema: core_schema.IntSchema) -> JsonSchemaValue:
+        """Return the schema of an integer, which may be a text."""
         return {"anyOf": [super().int_schema(schema), {"type": "string", "pattern": _NUMERIC_TEXT}]}
 
     def float_schema(self, schema: core_schema.FloatSchema) -> JsonSchemaValue:
+        """Return the schema of a number, which may be a text."""
         return {"anyOf": [super().float_schema(schema), {"type": "string", "pattern": _DECIMAL_TEXT}]}
 
     def bool_schema(self, schema: core_schema.BoolSchema) -> JsonSchemaValue:
+        """Return the schema of true or false, also in other words."""
         return {"anyOf": [{"type": "boolean"}, {"enum": [0, 1]}, _in_any_case(_TRUTH)]}
 
     def tagged_union_schema(self, schema: core_schema.TaggedUnionSchema) -> JsonSchemaValue:
-        # Choices by content are not exclusive: a model accepts the keys of others as unknown ones.
+        """Return the schema of choices, which are not exclusive: a model accepts the keys of others as unknown ones."""
         generated = super().tagged_union_schema(schema)
         choices = generated.pop("oneOf", None)
         generated.pop("discriminator", None)

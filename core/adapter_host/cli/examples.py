@@ -1,0 +1,37 @@
+"""The examples in the help of commands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from typing import Final
+
+EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
+    "": ("serve --mock weather.yaml", "validate capabilities/", "call weather.yaml weather.forecast city=Paris"),
+    "serve": (
+        "serve weather.yaml",
+        "serve --mock --port weather-rest=0 weather.yaml",
+        "serve --stdio weather.yaml",
+        "serve --print-config vscode weather.yaml",
+    ),
+    "validate": ("validate weather.yaml", "validate --strict --format json capabilities/"),
+    "inspect": ("inspect weather.yaml", "inspect --tokens weather.yaml"),
+    "call": ("call weather.yaml weather.forecast city=Paris", "call --mock weather.yaml weather.forecast city=Paris"),
+    "discover": ("discover weather.yaml", "discover --check weather.yaml"),
+    "import": ("import openapi https://api.example.com/openapi.json -o weather.yaml",),
+    "export": ("export openapi weather.yaml -o openapi.json",),
+    "install": ("install claude-code weather.yaml", "install cursor --http --dry-run weather.yaml"),
+    "schema": ("schema -o capability.schema.json",),
+    "completion": ("completion bash > ~/.local/share/bash-completion/completions/adapter-host",),
+    "plugins": ("plugins", "plugins show rest", "plugins new lamp --kind exposer"),
+}
+"""The arguments of examples by command, empty for none."""
+
+
+def epilog(command: str) -> str:
+    """Return the end of the help of a command: its examples, and a link to the documentation."""
+    lines = [f"  adapter-host {example}" for example in EXAMPLES.get(command, ())]
+    urls = metadata.metadata("adapter-host-core").get_all("Project-URL") or []
+    link = next((url.partition(", ")[2] for url in urls if url.startswith("Documentation,")), "")
+    page = f"\n\ndocumentation: {link}/reference/cli.md{f'#{command}' if command else ''}" if link else ""
+    return "\n".join(["examples:", *lines]) + page if lines else page.strip()
