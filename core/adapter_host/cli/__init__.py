@@ -28,6 +28,7 @@ COMMANDS = {
     "inspect": "show operations as clients see them, with their upstream requests",
     "call": "call one operation without a server",
     "discover": "write the definitions of consumed APIs that describe themselves",
+    "init": "write a first capability, from nothing, an OpenAPI document or a curl command",
     "import": "create a capability from an OpenAPI document",
     "export": "create the document of an exposer for its clients (OpenAPI, ...)",
     "install": "add a capability to the configuration of an MCP client",

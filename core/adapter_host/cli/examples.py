@@ -18,6 +18,7 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
     "inspect": ("inspect weather.yaml", "inspect --tokens weather.yaml"),
     "call": ("call weather.yaml weather.forecast city=Paris", "call --mock weather.yaml weather.forecast city=Paris"),
     "discover": ("discover weather.yaml", "discover --check weather.yaml"),
+    "init": ("init weather.yaml", "init weather.yaml --curl 'curl https://api.example.com/forecast?city=Paris'"),
     "import": ("import openapi https://api.example.com/openapi.json -o weather.yaml",),
     "export": ("export openapi weather.yaml -o openapi.json",),
     "install": ("install claude-code weather.yaml", "install cursor --http --dry-run weather.yaml"),
