@@ -19,9 +19,11 @@ from adapter_host.openapi.source.warnings import WarningCollector
 
 from .curl_command import openapi_of
 from .escapes import escape
+from .import_ import add_options as add_import_options
 from .import_ import namespace
 from .import_ import run as run_import
 from .output_file import check_output, write_output
+from .parser import Parser
 
 _TEMPLATE: Final = """\
 # A consumed API, and one of its operations as a REST route and as an MCP tool.
@@ -94,18 +96,7 @@ def run(options: argparse.Namespace) -> int:
     """Write the capability."""
     check_output(options)
     if options.openapi is not None:
-        nothing: dict[str, list[str]] = {
-            "only": [],
-            "security": [],
-            "overlay": [],
-            "reference_folder": [],
-            "allow_host": [],
-        }
-        run_import(
-            argparse.Namespace(
-                **vars(options), **nothing, source=options.openapi, allow_remote=True, allow_private=False
-            )
-        )
+        run_import(_import_options(options))
     elif options.curl is not None:
         _write_request(sys.stdin.read() if options.curl == "-" else options.curl, options)
     else:
@@ -114,6 +105,17 @@ def run(options: argparse.Namespace) -> int:
     file = escape(str(options.output))
     print(f"{file}: written\nTry it: adapter-host serve --mock {file}", file=sys.stderr)
     return 0
+
+
+def _import_options(options: argparse.Namespace) -> argparse.Namespace:
+    """Return the options of `import` for the same file."""
+    parser = Parser(prog="adapter-host init")
+    add_import_options(parser)
+    named = [f"--namespace={options.namespace}"] if options.namespace else []
+    forced = ["--force"] if options.force else []
+    return parser.parse_args(
+        ["openapi", f"--output={options.output}", "--allow-remote", *named, *forced, "--", options.openapi]
+    )
 
 
 def _write_request(command: str, options: argparse.Namespace) -> None:
