@@ -28,6 +28,8 @@ DOCS = ROOT / "docs"
 CLI = DOCS / "reference/cli.md"
 UPSTREAM_COMMANDS = ("serve", "inspect", "call")
 PLUGINS_ACTIONS = ("plugins new", "plugins show")
+COMMANDS_OF_PLUGINS = ("list", "call-tool")
+WITHOUT_PLUGIN_OPTIONS = ("import", "init", "completion", *PLUGINS_ACTIONS)
 
 
 def by_name(path: Path) -> str:
@@ -73,16 +75,17 @@ def listed(section: str) -> set[str]:
     return set(re.findall(r"^\| `(--[a-z-]+)", section, re.MULTILINE))
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, *PLUGINS_ACTIONS])
+@pytest.mark.parametrize("command", [*COMMANDS, *PLUGINS_ACTIONS, *COMMANDS_OF_PLUGINS])
 def test_every_option_is_documented(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     documented = sections(CLI)
     common = listed(documented["Options of several commands"]) if command in UPSTREAM_COMMANDS else set()
-    common |= listed(documented["Options of plugins"]) if command not in ("import", *PLUGINS_ACTIONS) else set()
+    common |= listed(documented["Options of plugins"]) if command not in WITHOUT_PLUGIN_OPTIONS else set()
     assert listed(documented[command]) | common == offered(command, capsys) - {"--help", "--traceback"}
 
 
 def test_every_mentioned_option_exists(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    known = {"--version", "--help"}.union(*(offered(command, capsys) for command in (*COMMANDS, *PLUGINS_ACTIONS)))
+    commands = (*COMMANDS, *PLUGINS_ACTIONS, *COMMANDS_OF_PLUGINS)
+    known = {"--version", "--json", "--help"}.union(*(offered(command, capsys) for command in commands))
     named = set(re.findall(r"`(--[a-z-]+)[ `]", page.read_text()))
     for block in blocks(page, "console"):
         for line in re.findall(r"^\$ adapter-host .*$", block.text, re.MULTILINE):

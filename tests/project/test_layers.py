@@ -55,6 +55,7 @@ LATE_IMPORTS = {
     ("expressions/jsonpath.py", "compile_locations", "from jsonpath import JSONPathError"),
     ("expressions/jsonpath.py", "_full_getter", "from jsonpath import JSONPath, JSONPathError"),
     ("cli/__init__.py", "_module", "import_module"),
+    ("cli/completion.py", "_argcomplete", "import_module"),
     ("cli/tokens.py", "find_tokenizer", "import_module"),
     ("cli/serve/command.py", "_loop_factory", "import_module"),
     ("auth/oauth2/compiler.py", "_jwt_verifier", "import_module"),

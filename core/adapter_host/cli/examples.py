@@ -24,7 +24,7 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
     "install": ("install claude-code weather.yaml", "install cursor --http --dry-run weather.yaml"),
     "schema": ("schema -o capability.schema.json",),
     "completion": ("completion bash > ~/.local/share/bash-completion/completions/adapter-host",),
-    "plugins": ("plugins", "plugins show rest", "plugins new lamp --kind exposer"),
+    "plugins": ("plugins", "plugins show rest"),
 }
 """The arguments of examples by command, empty for none."""
 
