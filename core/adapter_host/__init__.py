@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from .errors import ArgumentError as ArgumentError
     from .errors import BindError as BindError
     from .errors import InternalError as InternalError
+    from .errors import LockHeldError as LockHeldError
     from .errors import NotFoundError as NotFoundError
     from .errors import OperationError as OperationError
     from .errors import PluginError as PluginError
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from .errors import ProblemsError as ProblemsError
     from .errors import RefusedError as RefusedError
     from .errors import StartError as StartError
+    from .errors import StoreUnavailableError as StoreUnavailableError
     from .errors import UnavailableError as UnavailableError
     from .errors import UpstreamDisconnectedError as UpstreamDisconnectedError
     from .errors import UpstreamError as UpstreamError
@@ -155,6 +157,7 @@ if TYPE_CHECKING:
     from .plugin.hookspecs import RegisterConsumer as RegisterConsumer
     from .plugin.hookspecs import RegisterExposer as RegisterExposer
     from .plugin.hookspecs import RegisterSettings as RegisterSettings
+    from .plugin.hookspecs import RegisterStateStore as RegisterStateStore
     from .plugin.hookspecs import RegisterStepType as RegisterStepType
     from .plugin.hookspecs import hookimpl as hookimpl
     from .plugin.listening import ListeningSocket as ListeningSocket
@@ -185,6 +188,15 @@ if TYPE_CHECKING:
     from .server.request_body import is_decoded_by_server as is_decoded_by_server
     from .server.request_body import read_body as read_body
     from .settings import Settings as Settings
+    from .state.memory import MemoryStateStore as MemoryStateStore
+    from .state.store import RateDecision as RateDecision
+    from .state.store import StateStore as StateStore
+    from .state.store import Value as Value
+    from .state.store import checked_rate as checked_rate
+    from .state.store import checked_sum as checked_sum
+    from .state.store import checked_time as checked_time
+    from .state.store import key_bytes as key_bytes
+    from .state.store import value_bytes as value_bytes
     from .worker_processes import WorkerProcess as WorkerProcess
     from .worker_processes import worker_environment as worker_environment
 
@@ -232,6 +244,7 @@ _EXPORTS = {
         "ArgumentError",
         "BindError",
         "InternalError",
+        "LockHeldError",
         "NotFoundError",
         "OperationError",
         "PluginError",
@@ -239,6 +252,7 @@ _EXPORTS = {
         "ProblemsError",
         "RefusedError",
         "StartError",
+        "StoreUnavailableError",
         "UnavailableError",
         "UpstreamDisconnectedError",
         "UpstreamError",
@@ -292,6 +306,7 @@ _EXPORTS = {
         "RegisterConsumer",
         "RegisterExposer",
         "RegisterSettings",
+        "RegisterStateStore",
         "RegisterStepType",
         "hookimpl",
     ),
@@ -320,6 +335,17 @@ _EXPORTS = {
         "read_body",
     ),
     "settings": ("Settings",),
+    "state.memory": ("MemoryStateStore",),
+    "state.store": (
+        "RateDecision",
+        "StateStore",
+        "Value",
+        "checked_rate",
+        "checked_sum",
+        "checked_time",
+        "key_bytes",
+        "value_bytes",
+    ),
     "worker_processes": ("WorkerProcess", "worker_environment"),
 }
 _MODULES = {name: module for module, names in _EXPORTS.items() for name in names}

@@ -7,6 +7,7 @@
     ├── PluginError              a plugin could not be loaded
     ├── BindError                a secret source cannot be read; the host reports it as a problem
     ├── StartError               the host could not start (a port in use, ...)
+    ├── LockHeldError            another owner holds a lock of the state store
     └── OperationError           one call failed; `status` is its HTTP status
         ├── ArgumentError        400  an invalid argument; `parameter` is its name
         │   ├── UnreadableBodyError     400  a request body is truncated, or not in its content coding
@@ -16,6 +17,7 @@
         ├── NotFoundError        404  nothing has that name
         ├── InternalError        500  an error of the host or a plugin
         ├── UnavailableError     503  draining, or at the concurrency limit
+        │   └── StoreUnavailableError   503  the state store cannot be used
         └── UpstreamError        502  the consumed API failed
             ├── UpstreamUnreachableError   502  no connection; nothing was sent
             ├── UpstreamDisconnectedError  502  the connection ended before the response
@@ -83,6 +85,10 @@ class BindError(AdapterHostError):
 
 class StartError(AdapterHostError):
     """A host could not start; everything already started has been stopped."""
+
+
+class LockHeldError(AdapterHostError):
+    """Another owner holds a lock of the state store."""
 
 
 class OperationError(AdapterHostError):
@@ -171,6 +177,10 @@ class UnavailableError(OperationError):
     def __init__(self, message: str = "", *, retry_after: float | None = None) -> None:
         self.retry_after = retry_after
         super().__init__(message)
+
+
+class StoreUnavailableError(UnavailableError):
+    """The state store cannot be used now; a change that was requested may have been made."""
 
 
 class UpstreamError(OperationError):

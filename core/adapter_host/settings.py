@@ -34,7 +34,8 @@ class Settings:
     or read a response, at `minimum_rate` bytes per second on average. `connection_limit` is that of one listener,
     `connection_limit_per_address` that of one client of it; `trusted_proxies` have only the first.
 
-    `plugins` are the settings of plugins by the plugins' names.
+    `plugins` are the settings of plugins by the plugins' names. `state` is the URL of the state store, and hosts with
+    the same `state_prefix` in the same store share their state.
     """
 
     only: tuple[str, ...] = ()
@@ -68,3 +69,6 @@ class Settings:
     connection_limit: int = 2000
     connection_limit_per_address: int = 1000
     plugins: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    # It may have a password.
+    state: str = field(default="memory:", repr=False)
+    state_prefix: str = "adapter-host"

@@ -82,6 +82,21 @@ class Rest:
 
 
 @dataclass(frozen=True)
+class Refused:
+    """A request that exceeds the limit of its caller, and the longest time to wait."""
+
+    path: str
+    json: Any
+    retry_after: int
+
+    async def call(self, url: str) -> None:
+        async with aiohttp.ClientSession() as session, session.post(url + self.path, json=self.json) as response:
+            assert response.status == 503
+            assert 0 < int(response.headers["Retry-After"]) <= self.retry_after
+            assert "for each caller exceeded" in (await response.json(content_type=None))["detail"]
+
+
+@dataclass(frozen=True)
 class Tool:
     """A tool call and the expected result; both are JSON."""
 
@@ -204,7 +219,7 @@ def sent(path: str, *, method: str = "GET", query: Any = None, body: Any = None)
     return {"received": {"method": method, "path": path, "query": query or {}, "headers": {}, "body": body}}
 
 
-CALLS: dict[str, list[Rest | Tool | Graphql | Skill | Grpc | Resource | Prompt | Photograph]] = {
+CALLS: dict[str, list[Rest | Refused | Tool | Graphql | Skill | Grpc | Resource | Prompt | Photograph]] = {
     "netbird-checkout-rest": [
         Rest("/v1/api/integrations/billing/checkout", CHECKOUT, "POST", json=PLAN),
     ],
@@ -354,6 +369,14 @@ CALLS: dict[str, list[Rest | Tool | Graphql | Skill | Grpc | Resource | Prompt |
             'mutation { lendPainting(id: 7, borrower: "Ada") }',
             {"lendPainting": sent("/paintings/7/loans", method="POST", body={"borrower": "Ada"})},
         ),
+    ],
+    "cinema-rest": [
+        Rest("/shows", [{"id": 4, "title": "The Tide"}]),
+        *(
+            Rest("/seats", sent("/seats", method="POST", body={"seat": seat}), method="POST", json={"seat": seat})
+            for seat in ("A1", "A2", "A3")
+        ),
+        Refused("/seats", {"seat": "A4"}, retry_after=20),
     ],
     "pottery-a2a": [
         Skill("read-kiln", {"celsius": 840, "state": "cooling"}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -34,6 +34,7 @@ from adapter_host import (
     Host,
     HttpExposer,
     LoadedCapability,
+    MemoryStateStore,
     Model,
     Operation,
     OperationSpec,
@@ -46,11 +47,13 @@ from adapter_host import (
     RegisterCommand,
     RegisterConsumer,
     RegisterExposer,
+    RegisterStateStore,
     RegisterStepType,
     Result,
     Settings,
     StepSpec,
     StepType,
+    StoreUnavailableError,
     hookimpl,
 )
 from adapter_host.cli import main
@@ -143,6 +146,32 @@ def test_register_bind_sources(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     monkeypatch.setattr(Plugins, "installed", lambda *_, **__: plugins)
     assert main(["plugins"]) == 0
     assert re.search(r"^fixed +- +- +binds fixed +register_bind_sources$", capsys.readouterr().out, re.MULTILINE)
+
+
+class SmallStore(MemoryStateStore):
+    """A store with room for one entry."""
+
+    def __init__(self, url: str, environment: Mapping[str, str]) -> None:
+        super().__init__("memory:", environment, max_entries=1)
+
+
+async def test_register_state_stores(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def register_state_stores(register: RegisterStateStore) -> None:
+        register("small", SmallStore)
+
+    plugins = plain_plugins(small=module(register_state_stores=register_state_stores))
+    assert sorted(plugins.state_stores) == ["memory", "small"]
+    assert plugins.registered[-1].state_stores == ("small",)
+    assert plugins.registered[-1].hooks == ("register_state_stores",)
+    host = Host(document(plain()), plugins=plugins, settings=Settings(state="small:"))
+    await host.state.set("one", 1)
+    with pytest.raises(StoreUnavailableError):
+        await host.state.set("two", 2)
+    monkeypatch.setattr(Plugins, "installed", lambda *_, **__: plugins)
+    assert main(["plugins"]) == 0
+    assert re.search(r"^small +- +- +state small +register_state_stores$", capsys.readouterr().out, re.MULTILINE)
+    assert main(["plugins", "show", "state.small"]) == 0
+    assert "room for one entry" in capsys.readouterr().out
 
 
 class Echo(StepType[StepSpec]):

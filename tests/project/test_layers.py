@@ -28,6 +28,7 @@ PACKAGES = (
     "capability",
     "openapi",
     "binds",
+    "state",
     "schemas",
     "document",
     "expressions",

@@ -21,6 +21,7 @@ class HostConfig(Model):
     allow_plugins: tuple[str, ...] | None = None
     deny_plugins: ListField[str] = ()
     plugin_files: ListField[str] = ()
+    state: str | None = None
 
 
 def read_config(path: str) -> tuple[HostConfig, Source]:

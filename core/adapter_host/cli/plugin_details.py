@@ -17,7 +17,13 @@ from adapter_host.plugin.manager import PluginInfo, Plugins
 from .escapes import to_json
 from .table import printable, table
 
-_KINDS: Final = {"exposes": "exposers", "consumes": "consumers", "binds": "bind_sources", "steps": "step_types"}
+_KINDS: Final = {
+    "exposes": "exposers",
+    "consumes": "consumers",
+    "binds": "bind_sources",
+    "steps": "step_types",
+    "state": "state_stores",
+}
 """The attributes of `Plugins` and `PluginInfo` by kind of type."""
 
 _WORDS: Final = {"string": "text", "object": "mapping", "boolean": "true or false"}

@@ -65,6 +65,12 @@ def build_plugins(options: argparse.Namespace) -> Plugins:
     return plugins
 
 
+def configured_state(options: argparse.Namespace) -> str:
+    """Return the URL of the state store in the configuration file; that of the store in memory without one."""
+    config = read_config(options.config)[0] if options.config else HostConfig()
+    return config.state or "memory:"
+
+
 def setting_values(options: argparse.Namespace) -> Mapping[str, SettingValues]:
     """Return the settings of plugins: those of options take precedence over those of the configuration file."""
     values: dict[str, SettingValues] = {}

@@ -109,6 +109,7 @@ def _row(info: PluginInfo) -> tuple[str, ...]:
     types = [f"exposes {name}" for name in info.exposers] + [f"consumes {name}" for name in info.consumers]
     types += [f"binds {scheme}" for scheme in info.bind_sources]
     types += [f"step {name}" for name in info.step_types]
+    types += [f"state {scheme}" for scheme in info.state_stores]
     types += [f"command {name}" for name in info.commands]
     return (
         info.name,

@@ -18,6 +18,7 @@ from adapter_host.operation.operation import Arguments
 from adapter_host.operation.result import Result
 from adapter_host.plugin.exposer import HttpExposer
 from adapter_host.plugin.manager import Plugins
+from adapter_host.plugin.state_stores import open_state, stop_state
 from adapter_host.plugin.step_type import StepType
 from adapter_host.server.endpoint import Endpoint
 from adapter_host.server.layout import plan_endpoints
@@ -43,19 +44,17 @@ class Host:
     """Loaded and compiled capabilities; an async context manager that serves them.
 
     The constructor raises `ProblemsError` with all problems of all documents. Entering raises `StartError` if a port is
-    in use, and `ProblemsError` if a secret is missing.
+    in use, and `ProblemsError` if a secret is missing. `state` is the state store; see `BuildContext.state`.
     """
 
     def __init__(self, *documents: Document, plugins: Plugins | None = None, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
         self.plugins = plugins or Plugins.installed()
         self._documents = documents
-        self._shared_state: dict[str, Any] = {}
+        self._shared_state, self.state = open_state(self.settings, self.plugins)
         self._generation = self._build(documents, self.settings)
-        self._running = False
-        self._draining = False
+        self._running = self._draining = self._listens = False
         self._started: datetime | None = None
-        self._listens = False
         self._endpoints = OpenEndpoints()
         self._attachment: Attachment | None = None
         self._reloader = Reloader()
@@ -262,6 +261,7 @@ class Host:
         errors += await self._generation.stop_all()
         await self._replaced.stop()
         errors += await self.plugins.call_stop_hook(self) if self._running else []
+        errors += await stop_state(self._shared_state, self.plugins)
         self._running = False
         return errors
 

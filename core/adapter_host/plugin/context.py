@@ -24,6 +24,8 @@ from adapter_host.expressions.template import Template
 from adapter_host.operation.callers import Caller, CallScope, CallSite
 from adapter_host.operation.operation import HeaderWriter
 from adapter_host.settings import Settings
+from adapter_host.state.memory import MemoryStateStore
+from adapter_host.state.store import StateStore
 
 from .access import AccessCheck
 from .files import Location, parse_location
@@ -36,6 +38,9 @@ StateT = TypeVar("StateT")
 
 NOT_DISCOVERED: Final = "not-discovered"
 """The code of the problem that a consumer has no snapshot of its API."""
+
+STATE: Final = "adapter_host.state"
+"""The name of the state store in `BuildContext.shared`."""
 
 _MOST_CHANGES: Final = 10
 _log = logging.getLogger("adapter_host")
@@ -78,6 +83,14 @@ class BuildContext:
             self.shared.setdefault(name, make())
         shared: StateT = self.shared[name]
         return shared
+
+    @property
+    def state(self) -> StateStore:
+        """The state that replicas of this deployment share (`--state`); it outlives reloads.
+
+        Call `namespaced` with the name of the plugin. It is used by calls, not at build: there is no event loop yet.
+        """
+        return self.shared_state(STATE, MemoryStateStore).namespaced(self.settings.state_prefix)
 
     def listen(self, config: ListeningConfig, *, scheme: str = "tcp") -> ListeningSocket:
         """Declare the socket of an exposer that is no `HttpExposer`; call it once, in `__init__`.

@@ -14,6 +14,7 @@ from adapter_host.capability.spec import ConsumerConfig, OperationSpec
 from adapter_host.capability.step_specs import StepSpec
 from adapter_host.errors import Problem
 from adapter_host.operation.operation import Call, ConsumedOperation, HeaderWriter, Operation
+from adapter_host.state.store import StateStore
 
 from .command import Command
 from .consumer import ConsumedCall, Consumer
@@ -56,6 +57,12 @@ class RegisterStepType(Protocol):
     def __call__(self, type_name: str, step_type: type[StepType[Any]]) -> None: ...
 
 
+class RegisterStateStore(Protocol):
+    """Registers a class for a scheme in the URL of the state store."""
+
+    def __call__(self, scheme: str, store: type[StateStore]) -> None: ...
+
+
 class RegisterCommand(Protocol):
     """Registers a command of the command line."""
 
@@ -86,6 +93,11 @@ def register_bind_sources(register: RegisterBindSource) -> None:
 @hookspec
 def register_step_types(register: RegisterStepType) -> None:
     """Register classes for step types; ``call`` and ``lookup`` are built in."""
+
+
+@hookspec
+def register_state_stores(register: RegisterStateStore) -> None:
+    """Register state stores, one for each scheme in the URL of the store (``--state``); ``memory`` is built in."""
 
 
 @hookspec

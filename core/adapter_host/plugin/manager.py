@@ -17,6 +17,7 @@ from adapter_host.binds.binds import BindSource
 from adapter_host.capability.model import Model
 from adapter_host.errors import PluginError, Problem, ProblemsError
 from adapter_host.plugin import hookspecs
+from adapter_host.state.store import StateStore
 
 from .api_version import version_mismatch
 from .command import Command
@@ -49,13 +50,15 @@ class PluginInfo:
     step_types: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
     settings: type[Model] | None = None
+    state_stores: tuple[str, ...] = ()
 
 
 class Plugins:
     """The plugins of one host; there is no global state, so hosts in one process may have different plugins.
 
-    `exposers`, `consumers`, `bind_sources`, `step_types` and `commands` are the registered classes by type. A plugin
-    whose distribution declares its types is imported when one of them is read, and is in `registered` from then on.
+    `exposers`, `consumers`, `bind_sources`, `step_types`, `state_stores` and `commands` are the registered classes by
+    type. A plugin whose distribution declares its types is imported when one of them is read, and is in `registered`
+    from then on.
     """
 
     def __init__(self, plugins: Mapping[str, object] | None = None) -> None:
@@ -67,6 +70,7 @@ class Plugins:
         self.consumers: Registry[type[Consumer[Any]]] = Registry(self._load)
         self.bind_sources: Registry[type[BindSource]] = Registry(self._load, KINDS["binds"].builtin)
         self.step_types: Registry[type[StepType[Any]]] = Registry(self._load)
+        self.state_stores: Registry[type[StateStore]] = Registry(self._load, KINDS["state"].builtin)
         self.commands: Registry[Command] = Registry(self._load)
         self.registered: list[PluginInfo] = []
         self.failed: list[PluginError] = []
@@ -80,8 +84,8 @@ class Plugins:
 
     @property
     def _registries(self) -> Mapping[str, Registry[Any]]:
-        registries = (self.exposers, self.consumers, self.bind_sources, self.step_types, self.commands)
-        return dict(zip(KINDS, registries, strict=True))
+        adapters = (self.exposers, self.consumers, self.bind_sources, self.step_types)
+        return dict(zip(KINDS, (*adapters, self.state_stores, self.commands), strict=True))
 
     @classmethod
     def installed(cls, disabled: Iterable[str] | None = None, *, allowed: Iterable[str] | None = None) -> Plugins:
@@ -248,7 +252,7 @@ class Plugins:
         self.registered.append(
             PluginInfo(
                 name, origin.distribution, origin.version, types["exposes"], types["consumes"], types["binds"],
-                tuple(sorted(hooks)), types["steps"], types["commands"], settings,
+                tuple(sorted(hooks)), types["steps"], types["commands"], settings, types["state"],
             )
         )  # fmt: skip
 

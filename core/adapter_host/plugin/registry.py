@@ -12,6 +12,8 @@ from adapter_host.binds.files import FileSource
 from adapter_host.capability.model import Model
 from adapter_host.capability.spec import ConsumerConfig, ExposerConfig
 from adapter_host.capability.step_specs import BUILTIN_STEPS, StepSpec
+from adapter_host.state.memory import MemoryStateStore
+from adapter_host.state.store import StateStore
 
 from .command import Command
 from .consumer import Consumer
@@ -40,6 +42,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         "register_bind_sources", "bind scheme", BindSource, None, {"environment": EnvironmentSource, "file": FileSource}
     ),
     "steps": Kind("register_step_types", "step type", StepType, StepSpec, BUILTIN_STEPS),
+    "state": Kind("register_state_stores", "state scheme", StateStore, None, {"memory": MemoryStateStore}),
     "commands": Kind("register_commands", "command", Command, None, {}),
 }
 """The kinds by the first word of the names of their declarations (`exposes.rest`)."""

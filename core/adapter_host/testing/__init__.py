@@ -10,6 +10,7 @@ from .exposer_contract import ExposerContract
 from .fake import FakeConfig, FakeConsumer, FakeExposer, FakeOperationSpec, FakePlugin, Hold
 from .http_exposer_contract import HttpExposerContract
 from .running import Running, running
+from .state_contract import StateStoreContract, StoreUnderTest
 from .step_contract import StepExample, StepTypeContract
 from .wrapper_contract import WrapperContract
 
@@ -27,8 +28,10 @@ __all__ = [
     "Hold",
     "HttpExposerContract",
     "Running",
+    "StateStoreContract",
     "StepExample",
     "StepTypeContract",
+    "StoreUnderTest",
     "WrapperContract",
     "running",
 ]

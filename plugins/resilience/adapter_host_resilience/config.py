@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -43,9 +43,15 @@ class LimitPolicy(Model):
 
 
 class RatePolicy(LimitPolicy):
-    """Maximum number of calls per time."""
+    """Maximum number of calls per time, of this process, or of all replicas in the state store.
 
-    per: float = Field(1.0, gt=0, allow_inf_nan=False)
+    `by: caller` counts the calls of each caller, and is shared by replicas in any case.
+    """
+
+    per: float = Field(1.0, gt=0, le=1e6, allow_inf_nan=False)
+    by: Literal["caller"] | None = None
+    shared: bool = False
+    when_unavailable: Literal["local", "refuse"] = "local"
 
 
 class CallPolicy(Model):

@@ -39,7 +39,7 @@ def consumer_wrapper(
 ) -> Callable[[ConsumedOperation, ConsumedCall], ConsumedCall]:
     """Apply the policies of an API and its operations; their state belongs to one build."""
     policy = context.read_extension(KEY, config, ApiPolicy) or ApiPolicy()
-    api = ConsumedApi(policy, config.namespace, context.settings.total_timeout)
+    api = ConsumedApi(policy, config.namespace, context.settings.total_timeout, context)
     _check_locations(context.loaded, config, operations)
 
     def wrap(operation: ConsumedOperation, call: ConsumedCall) -> ConsumedCall:
@@ -63,7 +63,7 @@ def _check_locations(loaded: LoadedCapability, config: ConsumerConfig, operation
 def operation_wrapper(operation: Operation, context: BuildContext) -> Callable[[Call], Call] | None:
     """Apply the policy of an exposed operation."""
     policy = context.read_extension(KEY, operation.spec, CallPolicy)
-    return None if policy is None else lambda call: wrap_operation(policy, operation.name, call)
+    return None if policy is None else lambda call: wrap_operation(policy, operation.name, call, context)
 
 
 @hookimpl

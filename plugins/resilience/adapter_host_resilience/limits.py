@@ -6,6 +6,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from math import ceil
+from typing import Protocol
 
 from aiolimiter import AsyncLimiter
 
@@ -15,6 +16,12 @@ from .config import LimitPolicy, RatePolicy
 
 PreparedCall = Callable[[], Awaitable[Result]]
 """A call with its arguments bound."""
+
+
+class RunsCalls(Protocol):
+    """Makes a call as soon as a limit allows; raises `UnavailableError`."""
+
+    async def run(self, call: PreparedCall) -> Result: ...
 
 
 class Limiter(ABC):

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from adapter_host import Arguments, Call, ConsumedCall, ConsumedOperation, Result
+from adapter_host import Arguments, BuildContext, Call, ConsumedCall, ConsumedOperation, Result
 
 from .breaker import CircuitBreaker
 from .config import ApiPolicy, CallPolicy, OperationPolicy, RetryPolicy
 from .deadline import call_within
 from .failure import error_from_result
-from .limits import ConcurrencyLimiter, Limiter, RateLimiter
+from .limits import ConcurrencyLimiter, RateLimiter, RunsCalls
 from .retry import SAFE_TO_REPEAT, Retrier
+from .shared_rate import SharedRateLimiter
 
 
 class ConsumedApi:
     """State that the operations of a consumed API share; `budget` bounds retries without a deadline, in seconds."""
 
-    def __init__(self, policy: ApiPolicy, namespace: str, budget: float) -> None:
+    def __init__(self, policy: ApiPolicy, namespace: str, budget: float, context: BuildContext) -> None:
         self._policy = policy
         self._budget = budget
-        self._limiters = limiters_for(policy, namespace)
+        self._context = context
+        self._limiters = limiters_for(policy, namespace, context)
         self._breaker = CircuitBreaker(policy.breaker, namespace) if policy.breaker else None
 
     def wrap(self, operation: ConsumedOperation, own_policy: OperationPolicy, call: ConsumedCall) -> ConsumedCall:
         """Wrap a call in the policies of its API and operation; return it unchanged if there are none."""
         name = f"{operation.namespace}.{operation.name}"
         retry = self._retry(operation, own_policy)
-        limiters = [*limiters_for(own_policy, name), *self._limiters]
+        limiters = [*limiters_for(own_policy, name, self._context), *self._limiters]
         deadline = self._policy.deadline if own_policy.deadline is None else own_policy.deadline
         if not (retry or limiters or self._breaker or deadline):
             return call
@@ -50,24 +52,25 @@ class ConsumedApi:
         return self._breaker is not None and self._breaker.is_open
 
 
-def limiters_for(policy: CallPolicy, name: str) -> list[Limiter]:
+def limiters_for(policy: CallPolicy, name: str, context: BuildContext) -> list[RunsCalls]:
     """Create the limiters of a policy."""
-    limiters: list[Limiter] = []
+    limiters: list[RunsCalls] = []
     if policy.rate:
-        limiters.append(RateLimiter(policy.rate, name))
+        is_shared = policy.rate.shared or policy.rate.by is not None
+        limiters.append(SharedRateLimiter(policy.rate, name, context) if is_shared else RateLimiter(policy.rate, name))
     if policy.concurrency:
         limiters.append(ConcurrencyLimiter(policy.concurrency, name))
     return limiters
 
 
-def wrap_operation(policy: CallPolicy, name: str, call: Call) -> Call:
+def wrap_operation(policy: CallPolicy, name: str, call: Call, context: BuildContext) -> Call:
     """Wrap the call of an exposed operation in its policy; return it unchanged if the policy is empty."""
-    for limiter in reversed(limiters_for(policy, name)):
+    for limiter in reversed(limiters_for(policy, name, context)):
         call = _limit_call(call, limiter)
     return _limit_time(call, policy.deadline, name) if policy.deadline else call
 
 
-def _limit_call(call: Call, limiter: Limiter) -> Call:
+def _limit_call(call: Call, limiter: RunsCalls) -> Call:
     return lambda arguments: limiter.run(lambda: call(arguments))
 
 
@@ -87,7 +90,7 @@ def _raise_error_results(call: ConsumedCall) -> ConsumedCall:
     return made
 
 
-def _limit_consumed_call(call: ConsumedCall, limiter: Limiter) -> ConsumedCall:
+def _limit_consumed_call(call: ConsumedCall, limiter: RunsCalls) -> ConsumedCall:
     return lambda arguments, *, stream=False: limiter.run(lambda: call(arguments, stream=stream))
 
 

@@ -23,7 +23,7 @@ from adapter_host.cli.clients.servers import client_entries, http_servers, stdio
 from adapter_host.cli.escapes import escape
 from adapter_host.cli.logging import Log
 from adapter_host.cli.options import build_settings, check_namespaces
-from adapter_host.cli.plugin_options import build_plugins
+from adapter_host.cli.plugin_options import build_plugins, configured_state
 from adapter_host.cli.tokens import expensive_exposers
 from adapter_host.document.messages import count_noun
 from adapter_host.errors import ProblemsError, StartError
@@ -102,6 +102,8 @@ def _build_host(paths: Sequence[str], options: argparse.Namespace) -> Host:
             ports=dict(options.port),
             public_urls=dict(options.public_url),
             address=options.address,
+            state=options.state or configured_state(options),
+            state_prefix=options.state_prefix,
             skip_invalid=options.skip_invalid,
             drain_timeout=options.drain_timeout,
             drain_delay=options.drain_delay,

@@ -62,6 +62,14 @@ def _add_network_options(group: argparse._ArgumentGroup) -> None:
         help="number of worker processes sharing the ports (default: 1)",
     )  # fmt: skip
     group.add_argument(
+        "--state", metavar="URL",
+        help="state store that replicas share, such as redis://HOST (default: from --config, else memory:)",
+    )  # fmt: skip
+    group.add_argument(
+        "--state-prefix", default="adapter-host", metavar="NAME",
+        help="replicas with the same prefix share state (default: adapter-host)",
+    )  # fmt: skip
+    group.add_argument(
         "--stdio", action="store_true", help="serve one client over standard input and output, without ports"
     )
     group.add_argument(
