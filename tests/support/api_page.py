@@ -194,11 +194,13 @@ def section(module: ModuleType, docs: dict[str, tuple[ast.stmt, str]]) -> Iterat
 
 
 HIDDEN = {
+    "AsgiApplication": {"__init__"},
     "BuildContext": {"__init__", "sockets"},
     "ExposerPlan": {"credentials", "limiter"},
     "Host": {"attach_to", "reserve_ports"},
     "ListeningSocket": {"__init__"},
     "LoadedCapability": {"binds", "create", "diagnostics", "secrets", "template"},
+    "Schema": {"__init__", "pool", "prepare"},
     "ServedRequest": {"__init__"},
     "Source": {"__init__", "nodes_to", "replace", "replace_from", "root"},
     "Template": {"__init__", "parts"},

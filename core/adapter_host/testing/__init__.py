@@ -7,7 +7,7 @@ from .bind_contract import BindSourceContract
 from .consumer_contract import ConsumerContract, Example
 from .contract import CallFailedError
 from .exposer_contract import ExposerContract
-from .fake import FakeConfig, FakeConsumer, FakeExposer, FakeOperationSpec, FakePlugin, Hold
+from .fake import FakeConfig, FakeConsumer, FakeExposer, FakeExposerConfig, FakeOperationSpec, FakePlugin, Hold
 from .http_exposer_contract import HttpExposerContract
 from .running import Running, running
 from .state_contract import StateStoreContract, StoreUnderTest
@@ -23,6 +23,7 @@ __all__ = [
     "FakeConfig",
     "FakeConsumer",
     "FakeExposer",
+    "FakeExposerConfig",
     "FakeOperationSpec",
     "FakePlugin",
     "Hold",
