@@ -236,7 +236,9 @@ def test_show(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "no plugin has a type 'reest'; did you mean 'rest'?" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("type_name", ["control", "echo", "mcp", "rest", "skill", "http", "script", "file"])
+@pytest.mark.parametrize(
+    "type_name", ["control", "echo", "exposes.mcp", "consumes.mcp", "rest", "skill", "http", "script", "file"]
+)
 def test_show_describes_every_type(type_name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plugins", "show", type_name]) == 0
     assert len(capsys.readouterr().out.splitlines()) > 3

@@ -280,6 +280,8 @@ class HoardingExposer(EchoExposer):
         descriptor = writer.get_extra_info("socket").fileno()
         self.hoard[writer] = socket.socket(fileno=os.dup(descriptor))
         await super()._serve(reader, writer)
+        if writer in self.hoard and not reader.at_eof():
+            self.hoard.pop(writer).close()
 
     async def serve_line(self, line: bytes, reading: asyncio.Future[bytes], writer: asyncio.StreamWriter) -> bool:
         if writer in self.hoard:
@@ -298,7 +300,7 @@ class ClosingExposer(EchoExposer):
         self.idle.add(writer)
         return serves
 
-    def notify_reload(self) -> None:
+    async def stop(self) -> None:
         for writer in self.idle:
             writer.close()
 

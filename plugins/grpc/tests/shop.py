@@ -53,9 +53,15 @@ class Shop:
         self.relay = Relay()
         self._loop = asyncio.get_running_loop()
 
-    async def _echo(self, request: Any) -> Any:
+    async def _hold(self) -> None:
         if self.held is not None:
             await self.held({})
+
+    def _wait(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._hold(), self._loop).result()
+
+    async def _echo(self, request: Any) -> Any:
+        await self._hold()
         return request if self.respond is None else await self.respond(request)
 
     def Echo(self, request: Any, context: Any) -> Any:  # noqa: N802 (a method of the service)
@@ -70,6 +76,7 @@ class Shop:
 
     def Watch(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
         context.add_callback(self.closed.set)
+        self._wait()
         for number in range(request.times):
             yield stubs().messages.Thing(id=number)
         if request.thing.nick == "wait":
@@ -78,6 +85,7 @@ class Shop:
             context.abort(grpc.StatusCode.DATA_LOSS, "lost")
 
     def Clear(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self._wait()
         return request
 
     def Upload(self, request: Any, context: Any) -> Any:  # noqa: N802
