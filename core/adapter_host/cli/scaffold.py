@@ -87,6 +87,8 @@ def _templates(kind: str, package: str) -> Iterator[tuple[str, str]]:
 
 def _target_path(template: Traversable, package: str) -> str:
     name = template.name.removesuffix(_SUFFIX)
+    if name == "gitignore":
+        return ".gitignore"
     if name == "ci.yml":
         return f".github/workflows/{name}"
     if name.startswith("test_"):

@@ -160,9 +160,9 @@ class BuildContext:
     def call(self, transport: str = "", **caller: Unpack[Caller]) -> CallScope:
         """Return a context manager for one call through an exposer, which `current_call` then describes.
 
-        The host does this for an `HttpExposer`; others enter it around `operation.call`, in the same task. `transport`
-        is a word for the protocol, by default the type of the exposer. `caller` has `principal`, `client_address` and
-        `request_id`, as far as they are known; without `request_id` the call gets a random one.
+        The host does this for an `HttpExposer`; others enter it around `operation.call`, or around the start of its
+        task. `transport` is a word for the protocol, by default the type of the exposer. `caller` has `principal`,
+        `client_address` and `request_id`, as far as they are known; without `request_id` the call gets a random one.
         """
         return self.site.call(transport, **caller)
 

@@ -51,7 +51,8 @@ class SocketExposer:
         """Raise `StartError` if the started exposer does not serve its socket."""
         if self.declaration.factory is None and not self.declaration.duplicated:
             loaded, config = self.plan.loaded, self.exposer.config
-            message = f"'{config.namespace}' does not serve its socket; 'start' must call 'serve' or 'duplicate' of it"
+            methods = "'serve', 'serve_streams' or 'duplicate'"
+            message = f"'{config.namespace}' does not serve its socket; 'start' must call {methods} of it"
             raise StartError(str(loaded.source.problem(loaded.loc(config), message, code="cannot-listen")))
 
 

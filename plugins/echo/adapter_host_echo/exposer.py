@@ -12,6 +12,7 @@ from adapter_host import (
     Exposer,
     ListeningConfig,
     NotFoundError,
+    Operation,
     OperationError,
     Operations,
     OperationSpec,
@@ -36,11 +37,11 @@ class EchoExposer(Exposer[EchoConfig]):
 
     def __init__(self, config: EchoConfig, operations: Operations, context: BuildContext) -> None:
         super().__init__(config, operations, context)
-        if config.authentication is not None:
-            # A protocol without credentials must not seem to check them.
-            message = "'authentication' is not supported; lines carry no credentials"
-            context.problem(message, config, "authentication", code="unsupported")
-        self._operations_by_name = {operation.name: operation for operation in operations.values()}
+        self._operations_by_name: dict[str, Operation] = {}
+        for operation in operations.values():
+            if self._operations_by_name.setdefault(operation.name, operation) is not operation:
+                message = f"another operation is named '{operation.name}'; rename one of them"
+                context.problem(message, operation.spec, "name", code="duplicate-name")
         self._socket = context.listen(config)
 
     async def start(self) -> None:

@@ -37,6 +37,13 @@ async def ask(url: str, *lines: str) -> list[Any]:
     return responses
 
 
+async def test_duplicate_name_is_a_problem() -> None:
+    twice = [{"name": "read", "call": "weather.read"}] * 2
+    with pytest.raises(ProblemsError, match="another operation is named 'read'"):
+        async with running(document(operations=twice)):
+            pass
+
+
 async def test_responses_keep_request_order() -> None:
     async with running(document()) as served:
         responses = await ask(served.url("lines"), 'read {"id": 1}', "", 'read {"id": 2}')
@@ -73,6 +80,6 @@ async def test_port_in_use_is_a_start_error() -> None:
 
 
 async def test_authentication_is_rejected() -> None:
-    with pytest.raises(ProblemsError, match="lines carry no credentials"):
+    with pytest.raises(ProblemsError, match="does not support 'authentication'"):
         async with running(document(authentication={"type": "bearer", "token": "{{env.TOKEN}}"})):
             pass
