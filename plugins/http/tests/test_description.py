@@ -92,3 +92,11 @@ async def test_preview_of_a_form_is_text(start: Any) -> None:
     body = {"type": "formUrlEncoded", "data": {"key": "{{TOKEN}}", "a": "{{a}}"}}
     call = await start({"method": "POST", "body": body}, secrets=SECRETS)
     assert call.operation.preview({"a": "b c"})["body"] == "key={{env.TOKEN}}&a=b+c"
+
+
+async def test_preview_of_bytes_is_text(start: Any) -> None:
+    content = {"type": "string", "contentEncoding": "base64"}
+    inputs = [{"name": "body", "in": "body", "type": "string", "x-schema": content}]
+    headers = {"Content-Type": "application/octet-stream"}
+    call = await start({"method": "POST", "inputParameters": inputs, "headers": headers})
+    assert call.operation.preview({"body": "/wA="})["body"] == "\ufffd\x00"

@@ -7,12 +7,14 @@ import os
 import subprocess
 import sys
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
 from yarl import URL
 
 from adapter_host import Host, Settings, UpstreamStatusError
+from adapter_host_http.auth.digest import Account, Challenge, parse_challenges
 
 from .conftest import document, plugins, single_operation
 
@@ -381,6 +383,22 @@ async def test_example_of_an_error_is_json_in_any_format(start: Any) -> None:
     example = {"status": 404, "body": {"error": "no"}}
     call = await start({"outputRawFormat": "xml", "x-example": example}, settings=MOCK)
     assert await call_rejected(call) == (404, b'{"error":"no"}')
+
+
+async def test_digest_without_a_count_is_one_of_an_empty_count(start: Any) -> None:
+    digest = {"type": "digest", "username": "me", "password": "{{PASSWORD}}"}
+    call = await start(authentication=digest, secrets={"PASSWORD": "p"}, settings=MOCK)
+    url = f"{call.consumer.base_uri}/things"
+    async with aiohttp.ClientSession() as session:
+        async with session.get(url) as challenged:
+            _, challenge = next(iter(parse_challenges(challenged.headers["WWW-Authenticate"])))
+        target = urlsplit(url).path
+        expected = Challenge(challenge["realm"], challenge["nonce"], "SHA-256", "auth").response(
+            Account("me", "mock-PASSWORD"), "GET", target, "", ""
+        )
+        sent = f'Digest nonce="{challenge["nonce"]}", response="{expected}"'
+        async with session.get(url, headers={"Authorization": sent}) as accepted:
+            assert accepted.status == 200
 
 
 async def test_digest_is_checked(start: Any) -> None:
