@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -30,6 +31,7 @@ from adapter_host import (
     Consumer,
     ConsumerConfig,
     Exposer,
+    ExtensionKey,
     HeaderWriter,
     Host,
     HttpExposer,
@@ -58,6 +60,7 @@ from adapter_host import (
 )
 from adapter_host.cli import main
 from adapter_host.cli.serve.ready_file import startup_message
+from adapter_host.compiler.language_schema.document import language_schema
 from adapter_host.plugin import hookspecs
 from adapter_host.testing import FakeConsumer, running
 from tests.support.adapters import PlainExposer, Recorder, document, plain, plain_plugins
@@ -797,3 +800,14 @@ async def test_serving_needs_no_usage_and_no_catalog(caplog: pytest.LogCaptureFi
     assert served.host.status()[0].namespace in message
     assert "usage of 'front': KeyError: 'x'" in caplog.text
     assert "catalog of 'front': it returned None; return a list of CatalogEntry" in caplog.text
+
+
+def test_extension_keys() -> None:
+    class Audit(Model):
+        who: str
+
+    plugins = Plugins.installed()
+    plugins.register("audit", module(extension_keys=lambda: [ExtensionKey("x-audit", "exposed operation", Audit)]))
+    text = json.dumps(language_schema(plugins))
+    assert '"x-audit"' in text
+    assert '"who"' in text

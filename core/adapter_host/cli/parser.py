@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from adapter_host.document.messages import did_you_mean, join_words
 from adapter_host.errors import AdapterHostError
@@ -32,6 +33,11 @@ class Parser(argparse.ArgumentParser):
         finally:
             self.epilog = epilog
         return f"{text}\n{epilog}\n" if epilog else text
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        # argparse ignores a full disk and a closed pipe, for text that exceeds the buffer.
+        if message:
+            (file or sys.stderr).write(message)
 
     def error(self, message: str) -> NoReturn:
         """Raise `UsageError`."""
