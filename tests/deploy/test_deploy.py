@@ -139,6 +139,7 @@ def test_one_source_of_capabilities(tmp_path: Path, source: str) -> None:
         "image: {digest: sha256:1}",
         "gateway: {enabled: true, parentRefs: [{name: a}], routes: [{port: soap}]}",
         "gateway: {enabled: true}",
+        "state: {url: redis://user:password@host}",
     ],
 )
 def test_wrong_values_are_refused(tmp_path: Path, wrong: str) -> None:
