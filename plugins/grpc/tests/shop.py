@@ -97,12 +97,13 @@ class Relay:
 
     def __init__(self) -> None:
         self._open: set[asyncio.Transport] = set()
+        self._connecting: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
     async def start(self, port: int) -> int:
         """Listen on a free port, and return it."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Inbound(self._open, port), "127.0.0.1", 0)
+        self._server = await loop.create_server(lambda: _Inbound(self._open, self._connecting, port), "127.0.0.1", 0)
         found: int = self._server.sockets[0].getsockname()[1]
         return found
 
@@ -114,6 +115,10 @@ class Relay:
         for _ in range(8):
             self.cut()
             await asyncio.sleep(0)
+        while self._open or self._connecting:
+            self.cut()
+            await asyncio.gather(*self._connecting, return_exceptions=True)
+            await asyncio.sleep(0)
 
     def cut(self) -> None:
         """Abort all connections."""
@@ -122,19 +127,27 @@ class Relay:
 
 
 class _Outbound(asyncio.Protocol):
-    def __init__(self, peer: asyncio.Transport) -> None:
+    def __init__(self, connections: set[asyncio.Transport], peer: asyncio.Transport) -> None:
+        self._connections = connections
         self._peer = peer
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._own = transport
+        self._connections.add(transport)
 
     def data_received(self, data: bytes) -> None:
         self._peer.write(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._connections.discard(self._own)
         self._peer.close()
 
 
 class _Inbound(asyncio.Protocol):
-    def __init__(self, connections: set[asyncio.Transport], port: int) -> None:
+    def __init__(self, connections: set[asyncio.Transport], connecting: set[asyncio.Task[None]], port: int) -> None:
         self._connections = connections
+        self._all_connecting = connecting
         self._port = port
         self._waiting = b""
         self._outbound: asyncio.Transport | None = None
@@ -144,10 +157,14 @@ class _Inbound(asyncio.Protocol):
         self._inbound = transport
         self._connections.add(transport)
         self._connecting = asyncio.ensure_future(self._connect())
+        self._all_connecting.add(self._connecting)
+        self._connecting.add_done_callback(self._all_connecting.discard)
 
     async def _connect(self) -> None:
         loop = asyncio.get_running_loop()
-        outbound, _ = await loop.create_connection(lambda: _Outbound(self._inbound), "127.0.0.1", self._port)
+        outbound, _ = await loop.create_connection(
+            lambda: _Outbound(self._connections, self._inbound), "127.0.0.1", self._port
+        )
         outbound.write(self._waiting)
         self._outbound = outbound
 

@@ -27,6 +27,9 @@ COUNTED = {
 both = pytest.mark.parametrize("language", ["javascript", "python"])
 
 
+OTHERS: set[int] = set()
+
+
 @both
 async def test_statements_are_counted(serve: Serve, write: Write, language: str) -> None:
     # One before the loop, the loop, 50 times its body, one after it; in Python, the loop counts on each iteration.
@@ -145,13 +148,20 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def children() -> list[int]:
-    """Return the processes that this one has started and that run; one that has ended may wait to be reaped."""
+    """Return the scripts' processes that this one has started and that run; an ended one may wait to be reaped."""
     started = [
         int(child)
         for thread in Path("/proc/self/task").iterdir()
         for child in (thread / "children").read_text().split()
     ]
-    return [child for child in started if set(states(child)) - {"Z"}]
+    return [child for child in started if child not in OTHERS and set(states(child)) - {"Z"}]
+
+
+@pytest.fixture(autouse=True)
+def others() -> None:
+    """Leave out the processes of other tests, such as servers that a session starts once."""
+    OTHERS.clear()
+    OTHERS.update(children())
 
 
 def states(child: int) -> list[str]:
