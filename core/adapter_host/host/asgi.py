@@ -14,7 +14,7 @@ from adapter_host.server.asgi.exchange import Exchange, HandleRequest
 from adapter_host.server.asgi.scope import Receive, Scope, Send
 from adapter_host.server.connection.requests import HostRequest
 from adapter_host.server.problem_json import problem_response
-from adapter_host.server.router import RootRouter, pass_through
+from adapter_host.server.router import RootRouter, root_application
 from adapter_host.settings import Settings
 
 from .attachment import Attachment
@@ -76,9 +76,7 @@ class AsgiApplication:
     @asynccontextmanager
     async def lifespan(self, _: object = None) -> AsyncIterator[None]:
         """Start the host, and stop it at the end; a lifespan of Starlette and FastAPI, which pass their application."""
-        root = web.Application(middlewares=[pass_through], client_max_size=self._host.settings.body_limit)
-        self._router.register(root)
-        root.router.add_route("*", "/{path:.*}", _not_found)
+        root = root_application(self._router, self._host.settings)
         root.freeze()
         await self._host.start(listen=False)
         self._handle = self._router.handler(root._handle)
@@ -113,7 +111,3 @@ class AsgiApplication:
 async def _refuse(_: HostRequest) -> web.StreamResponse:
     _log.error("the host has not started; enter lifespan() of its application in the lifespan of yours")
     return problem_response(503, "the host has not started")
-
-
-async def _not_found(_: web.Request) -> web.Response:
-    return problem_response(404, "no exposer at this path")

@@ -14,8 +14,7 @@ from .connection.protocol import FOREVER, ConnectionSite
 from .connection.protocol_errors import HostRunner
 from .endpoint import Endpoint
 from .mounts import ExposerMount
-from .problem_json import problem_response
-from .router import MountedApp, RootRouter, pass_through
+from .router import MountedApp, RootRouter, root_application
 
 
 @dataclass(slots=True, eq=False)
@@ -36,11 +35,8 @@ class Listener(Endpoint):
         """Accept connections on the open socket, if it does not yet."""
         if self._runner is not None:
             return
-        root = web.Application(middlewares=[pass_through], client_max_size=settings.body_limit)
-        self.router.register(root)
-        root.router.add_route("*", "/{path:.*}", _not_found)
         self._runner = HostRunner(
-            root,
+            root_application(self.router, settings),
             access_log=None,
             handler_cancellation=True,
             keepalive_timeout=settings.keep_alive_timeout or FOREVER,
@@ -97,7 +93,3 @@ class Listener(Endpoint):
     def url(self, mount: ExposerMount) -> str:
         """Return the URL of a mount."""
         return f"http://{self.location}{mount.prefix}{mount.exposer.endpoint}"
-
-
-async def _not_found(_: web.Request) -> web.Response:
-    return problem_response(404, "no exposer at this path")

@@ -11,8 +11,10 @@ from aiohttp.typedefs import Handler, Middleware
 from yarl import URL
 
 from adapter_host.compiler.http_paths import ORIGIN_ROOT
+from adapter_host.settings import Settings
 
 from .connection.requests import HostRequest
+from .problem_json import problem_response
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,3 +145,15 @@ async def pass_through(request: web.Request, handler: Any) -> web.StreamResponse
     """Call the handler: without a middleware, an aiohttp application does not run those of mounted ones."""
     response: web.StreamResponse = await handler(request)
     return response
+
+
+def root_application(router: RootRouter, settings: Settings) -> web.Application:
+    """Return the application of a server that serves nothing but a router; the caller freezes it."""
+    root = web.Application(middlewares=[pass_through], client_max_size=settings.body_limit)
+    router.register(root)
+    root.router.add_route("*", "/{path:.*}", _not_found)
+    return root
+
+
+async def _not_found(_: web.Request) -> web.Response:
+    return problem_response(404, "no exposer at this path")
