@@ -27,6 +27,11 @@ def host_name(host: str) -> str:
     return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0].lower()
 
 
+def join_port(address: str, port: int) -> str:
+    """Return an address and a port as in a URL (RFC 3986, section 3.2.2)."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
 def is_host(text: str) -> bool:
     """Return True for a valid `Host` header, which may be empty (RFC 9110, section 7.2; RFC 3986, section 3.2.2)."""
     return _HOST.fullmatch(text) is not None

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from adapter_host.capability.spec import ExposerConfig
 from adapter_host.compiler.plan import ExposerPlan, Plan
 from adapter_host.errors import Problem
+from adapter_host.hosts import join_port
 from adapter_host.plugin.exposer import Exposer, HttpExposer
 from adapter_host.settings import Settings
 
@@ -71,9 +72,7 @@ class Placed:
     @property
     def socket(self) -> str:
         """The address and port, as in a URL, or the path."""
-        if self.path is not None:
-            return self.path
-        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+        return join_port(self.address, self.port) if self.path is None else self.path
 
     def excludes(self, other: Placed) -> bool:
         """Return whether only one of two exposers can listen."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from adapter_host.errors import StartError
+from adapter_host.hosts import join_port
 from adapter_host.settings import Settings
 
 from .addresses import Served
@@ -50,15 +51,13 @@ class Endpoint(ABC):
     @property
     def name(self) -> str:
         """The address and port, or the path, for messages."""
-        if self.path is not None:
-            return self.path
-        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+        return join_port(self.address, self.port) if self.path is None else self.path
 
     @property
     def location(self) -> str:
         """The host and port of a URL that clients on this machine can use."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.address, self.address)
-        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+        return join_port(host, self.port)
 
     @abstractmethod
     def urls(self) -> dict[int, str]:
