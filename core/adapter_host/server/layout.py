@@ -18,8 +18,27 @@ from .socket_listener import SocketExposer, SocketListener
 
 def plan_listeners(plans: Iterable[Plan], settings: Settings) -> list[Listener]:
     """Return the listeners of plans; exposers with the same address and port share one, below their namespaces."""
+    return _listeners(place(plans, settings))
+
+
+def plan_sockets(plans: Iterable[Plan], settings: Settings) -> list[SocketListener]:
+    """Return the endpoints of exposers with sockets; raise `ProblemsError` for one on the port of another."""
+    placed = [item for item in place(plans, settings) if item.exposer.context.sockets]
+    _require_no_clash(placed)
+    return _socket_listeners(placed)
+
+
+def plan_endpoints(plans: Sequence[Plan], settings: Settings) -> list[Endpoint]:
+    """Return the endpoints of all exposers; raise `ProblemsError` if they exclude each other."""
+    placed = list(place(plans, settings))
+    _require_no_clash(placed)
+    listeners = _listeners(placed)
+    return [*listeners, *_socket_listeners(placed, [listener.key for listener in listeners])]
+
+
+def _listeners(exposers: Iterable[Placed]) -> list[Listener]:
     listeners: dict[Key, Listener] = {}
-    for placed in place(plans, settings):
+    for placed in exposers:
         exposer = placed.exposer
         if not isinstance(exposer, HttpExposer):
             continue
@@ -32,16 +51,13 @@ def plan_listeners(plans: Iterable[Plan], settings: Settings) -> list[Listener]:
     return list(listeners.values())
 
 
-def plan_sockets(plans: Iterable[Plan], settings: Settings, taken: Iterable[Key] = ()) -> list[SocketListener]:
-    """Return the endpoints of exposers with sockets, with other keys than the `taken` ones.
-
-    Raise `ProblemsError` for one on the port of another exposer.
-    """
-    placed = [item for item in place(plans, settings) if item.exposer.context.sockets]
-    _require_no_clash(placed)
+def _socket_listeners(placed: Iterable[Placed], taken: Iterable[Key] = ()) -> list[SocketListener]:
+    """Return the endpoints of exposers with sockets, with other keys than the `taken` ones."""
     listeners: list[SocketListener] = []
     keys = set(taken)
     for item in placed:
+        if not item.exposer.context.sockets:
+            continue
         if isinstance(item.exposer, HttpExposer):
             name = f"'{item.exposer.config.namespace}' ({item.exposer.config.type})"
             raise PluginError(f"{name} is an HTTP exposer, for which the host listens; it must not call 'listen'")
@@ -50,13 +66,6 @@ def plan_sockets(plans: Iterable[Plan], settings: Settings, taken: Iterable[Key]
         keys.add(key)
         listeners.append(SocketListener(key, item.address, item.port, item.path, socket_exposer=socket_exposer))
     return listeners
-
-
-def plan_endpoints(plans: Sequence[Plan], settings: Settings) -> list[Endpoint]:
-    """Return the endpoints of all exposers; raise `ProblemsError` if they exclude each other."""
-    _require_no_clash(list(place(plans, settings)))
-    listeners = plan_listeners(plans, settings)
-    return [*listeners, *plan_sockets(plans, settings, [listener.key for listener in listeners])]
 
 
 def _require_no_clash(placed: Sequence[Placed]) -> None:
