@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -153,10 +153,7 @@ class Generation:
         """
         for exposer_plan in self._exclusive():
             exposer_plan.limiter.close()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._settings.drain_timeout):
-                    await drain_exposer(exposer_plan)
-                    await exposer_plan.limiter.idle()
+            await self._finish_calls([exposer_plan])
             self._started = [(label, stop) for label, stop in self._started if stop != exposer_plan.exposer.stop]
             try:
                 # Third-party code: its error must not leave other exposers stopped.
@@ -256,12 +253,16 @@ class Generation:
         accepting = [
             each for each in self.exposers if any(socket.duplicated for socket in each.exposer.context.sockets)
         ]
+        await self._finish_calls(accepting)
+        return await self.stop_all()
+
+    async def _finish_calls(self, exposers: Iterable[ExposerPlan]) -> None:
+        """Drain exposers and wait for their calls, at most for the drain timeout."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self._settings.drain_timeout):
-                for exposer_plan in accepting:
+                for exposer_plan in exposers:
                     await drain_exposer(exposer_plan)
                     await exposer_plan.limiter.idle()
-        return await self.stop_all()
 
     async def stop_all(self) -> list[BaseException]:
         """Stop everything that was started, newest first, and return the errors; also complete if cancelled."""
