@@ -44,13 +44,12 @@ class OpenEndpoints:
         opened: list[Endpoint] = []
         try:
             for endpoint in planned:
-                current = self._open.get(endpoint.key)
-                if current is None:
-                    (self._ports.open if self._ports else Endpoint.open)(endpoint)
-                elif type(current) is type(endpoint):
+                if self._kept(endpoint) is not endpoint:
                     continue
+                if (replaced := self._open.get(endpoint.key)) is not None:
+                    endpoint.replace(replaced)
                 else:
-                    endpoint.replace(current)
+                    (self._ports.open if self._ports else Endpoint.open)(endpoint)
                 opened.append(endpoint)
         except BaseException:
             for endpoint in opened:

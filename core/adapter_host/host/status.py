@@ -32,8 +32,9 @@ def exposer_statuses(
     urls: dict[int, str] = {}
     accepting_by_endpoint: dict[int, bool] = {}
     for endpoint in endpoints:
-        urls |= endpoint.urls()
-        accepting_by_endpoint |= dict.fromkeys(endpoint.urls(), endpoint.serving)
+        own = endpoint.urls()
+        urls |= own
+        accepting_by_endpoint |= dict.fromkeys(own, endpoint.serving)
     for plan in plans:
         for exposer_plan in plan.exposers:
             exposer = exposer_plan.exposer
