@@ -72,6 +72,9 @@ class Plugins:
         self.step_types: Registry[type[StepType[Any]]] = Registry(self._load)
         self.state_stores: Registry[type[StateStore]] = Registry(self._load, KINDS["state"].builtin)
         self.commands: Registry[Command] = Registry(self._load)
+        adapters = (self.exposers, self.consumers, self.bind_sources, self.step_types)
+        registries: tuple[Registry[Any], ...] = (*adapters, self.state_stores, self.commands)
+        self._registries = dict(zip(KINDS, registries, strict=True))
         self.registered: list[PluginInfo] = []
         self.failed: list[PluginError] = []
         self.disabled: list[str] = []
@@ -81,11 +84,6 @@ class Plugins:
         self._owners: dict[type, Origin] = {}
         for name, plugin in (plugins or {}).items():
             self.register(name, plugin)
-
-    @property
-    def _registries(self) -> Mapping[str, Registry[Any]]:
-        adapters = (self.exposers, self.consumers, self.bind_sources, self.step_types)
-        return dict(zip(KINDS, (*adapters, self.state_stores, self.commands), strict=True))
 
     @classmethod
     def installed(cls, disabled: Iterable[str] | None = None, *, allowed: Iterable[str] | None = None) -> Plugins:
@@ -160,20 +158,14 @@ class Plugins:
     async def call_async_hook(self, hook: str, **args: Any) -> None:
         """Call a hook whose implementations may be asynchronous, one after another; raise `PluginError`."""
         for implementation in self._implementations(hook):
-            with self._named(hook, implementation):
-                result = implementation.function(*(args[name] for name in implementation.argnames))
-                if isawaitable(result):
-                    await result
+            await self._call_async(hook, implementation, args)
 
     async def call_stop_hook(self, host: Any) -> list[BaseException]:
         """Call `host_stopped` of all plugins, the first last, and return the errors."""
         errors: list[BaseException] = []
         for implementation in reversed(self._implementations("host_stopped")):
             try:
-                with self._named("host_stopped", implementation):
-                    result = implementation.function(*(host for _ in implementation.argnames))
-                    if isawaitable(result):
-                        await result
+                await self._call_async("host_stopped", implementation, {"host": host})
             except PluginError as error:
                 errors.append(error)
         return errors
@@ -205,6 +197,12 @@ class Plugins:
         with named():
             result = implementation.function(*(args[name] for name in implementation.argnames))
             return check_result(hook, result, named)
+
+    async def _call_async(self, hook: str, implementation: pluggy.HookImpl, args: Mapping[str, Any]) -> None:
+        with self._named(hook, implementation):
+            result = implementation.function(*(args[name] for name in implementation.argnames))
+            if isawaitable(result):
+                await result
 
     def register(
         self, name: str, plugin: object, *, distribution: str | None = None, version: str | None = None
