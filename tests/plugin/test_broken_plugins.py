@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ from adapter_host import (
     Arguments,
     BindSource,
     Call,
+    Command,
     Consumer,
     Exposer,
     ExposerConfig,
@@ -21,6 +23,7 @@ from adapter_host import (
     Operation,
     PluginError,
     Plugins,
+    RegisterCommand,
     RegisterConsumer,
     RegisterExposer,
     Settings,
@@ -44,6 +47,10 @@ class OddConfig(FakeExposer):
 
 def some_function() -> None:
     """Do nothing."""
+
+
+def show(_: argparse.Namespace) -> int:
+    return 0
 
 
 @pytest.mark.parametrize(
@@ -79,6 +86,24 @@ def test_wrong_registration(hook: str, name: Any, registered: Any, reason: str) 
     line = implementation.__code__.co_firstlineno
     assert message.endswith((f"{__file__}:{line})", f"{__file__}:{line + 1})"))
     assert plugins.registered == []
+
+
+def test_command_of_another_plugin() -> None:
+    def register_commands(register: RegisterCommand) -> None:
+        register("show", Command("Show.", show))
+
+    plugins = Plugins({"one": plugin(register_commands=register_commands)})
+    with pytest.raises(PluginError, match=rf"command 'show' is already registered by {__name__}\.show; choose"):
+        plugins.register("two", plugin(register_commands=register_commands, check_capability=lambda: None))
+
+
+def test_command_registered_twice() -> None:
+    def register_commands(register: RegisterCommand) -> None:
+        register("show", Command("Show.", show))
+        register("show", Command("Show.", show))
+
+    with pytest.raises(PluginError, match=rf"command 'show' is already registered by {__name__}\.show; choose"):
+        Plugins({"one": plugin(register_commands=register_commands)})
 
 
 def test_upper_case_bind_scheme() -> None:

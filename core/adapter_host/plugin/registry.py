@@ -91,7 +91,7 @@ class Registry(Mapping[str, ClassT], Generic[ClassT]):
     def holder(self, name: str, plugin: str) -> str:
         """Return the other holder of a type; empty if it is free."""
         if (existing := self._classes.get(name)) is not None:
-            return f"{getattr(existing, '__module__', '')}.{getattr(existing, '__qualname__', existing)}"
+            return _qualified_name(existing)
         holder = self._declared.get(name, plugin)
         return "" if holder == plugin else f"plugin '{holder}'"
 
@@ -113,12 +113,17 @@ class Registrar:
         if not isinstance(name, str) or not name:
             raise MisuseError(f"the name of the {kind.noun} cannot be {describe(name)}; pass a text, such as 'example'")
         taken = self.added.get(name) or kind.builtin.get(name)
-        holder = f"{taken.__module__}.{taken.__qualname__}" if taken else self._registry.holder(name, self._plugin)
+        holder = _qualified_name(taken) if taken else self._registry.holder(name, self._plugin)
         if holder:
             raise MisuseError(f"{kind.noun} '{name}' is already registered by {holder}; choose another name")
         check = _check_command if kind.base is Command else _check_class
         check(name, registered, kind)
         self.added[name] = registered
+
+
+def _qualified_name(registered: Any) -> str:
+    named = registered.run if isinstance(registered, Command) else registered
+    return f"{getattr(named, '__module__', '')}.{getattr(named, '__qualname__', named)}"
 
 
 def _check_class(name: str, registered: Any, kind: Kind) -> None:
