@@ -162,8 +162,7 @@ class ListeningSocket:
         The server owns the duplicate and its connections. After a reload, the new exposer accepts from the same
         socket; then `drain` and `stop` of the old one are called.
         """
-        self._declare(duplicated=True)
-        return self._declaration.open_host.duplicate()
+        return self._declare(duplicated=True).duplicate()
 
     def request(self, connection: asyncio.StreamWriter | asyncio.BaseTransport | None = None) -> ServedRequest:
         """Return the context of one request; `with` yields the exposer that currently serves this socket.
@@ -176,12 +175,13 @@ class ListeningSocket:
 
     def _declare(
         self, factory: ProtocolFactory | None = None, *, marks_requests: bool = False, duplicated: bool = False
-    ) -> None:
+    ) -> SocketHost:
         declaration = self._declaration
-        assert declaration.open_host is not None
+        host = declaration.open_host
         if declaration.factory is not None or declaration.duplicated:
             raise RuntimeError("the socket is served already; call 'serve', 'serve_streams' or 'duplicate' once")
         declaration.factory, declaration.marks_requests, declaration.duplicated = factory, marks_requests, duplicated
+        return host
 
 
 class ServedRequest:
