@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Final
 
 _NAME: Final = r"[A-Za-z0-9_.~!$&'()*+,;=%-]*"
@@ -30,6 +32,22 @@ def host_name(host: str) -> str:
 def join_port(address: str, port: int) -> str:
     """Return an address and a port as in a URL (RFC 3986, section 3.2.2)."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def address_check(networks: Sequence[str]) -> Callable[[str], bool]:
+    """Return a function that returns whether a text is an IP address in one of some addresses and networks."""
+    parsed = [ipaddress.ip_network(network, strict=False) for network in networks]
+
+    # Clients invent addresses in headers; the limit bounds the memory for them.
+    @lru_cache(maxsize=1024)
+    def is_in(text: str) -> bool:
+        try:
+            address = ipaddress.ip_address(text)
+        except ValueError:
+            return False
+        return any(address in network for network in parsed)
+
+    return is_in
 
 
 def is_host(text: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -13,7 +12,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from adapter_host.auth.credentials import Credentials
-from adapter_host.hosts import host_name, is_host, is_loopback, is_origin
+from adapter_host.hosts import address_check, host_name, is_host, is_loopback, is_origin
 from adapter_host.operation.callers import CURRENT_CALL, CallSite, Principal
 from adapter_host.operation.limiter import InFlightCounter
 from adapter_host.plugin.access import Refusal
@@ -115,16 +114,14 @@ def _origin_check(settings: Settings, address: str) -> Callable[[web.Request], w
 
 def _host_reader(trusted_proxies: Sequence[str]) -> Callable[[web.Request], str]:
     """Return a function that returns the host of a request; only trusted proxies may override the Host header."""
-    networks = [ipaddress.ip_network(proxy, strict=False) for proxy in trusted_proxies]
+    is_proxy = address_check(trusted_proxies)
 
     def read(request: web.Request) -> str:
-        forwarded = request.headers.getall("X-Forwarded-Host", ()) if networks else ()
-        if forwarded and request.remote:
-            peer = ipaddress.ip_address(request.remote)
-            if any(peer in network for network in networks):
-                # The proxy appends its own to those of the client, in the same line or in a further one.
-                host = forwarded[-1].rpartition(",")[2].strip()
-                return host or request.headers.get("Host", "")
+        forwarded = request.headers.getall("X-Forwarded-Host", ()) if trusted_proxies else ()
+        if forwarded and request.remote and is_proxy(request.remote):
+            # The proxy appends its own to those of the client, in the same line or in a further one.
+            host = forwarded[-1].rpartition(",")[2].strip()
+            return host or request.headers.get("Host", "")
         return request.headers.get("Host", "")
 
     return read

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Final
 
 from aiohttp import web
 
+from adapter_host.hosts import address_check
 from adapter_host.operation.callers import CallContext, CallSite, Principal
 
 PRINCIPAL: Final = web.RequestKey("adapter_host_principal", Principal)
@@ -36,19 +36,11 @@ def client_reader(trusted_proxies: Sequence[str]) -> Callable[[web.Request], str
 
     Behind trusted proxies it is the last address in X-Forwarded-For that is none of theirs; a client can send any.
     """
-    networks = [ipaddress.ip_network(proxy, strict=False) for proxy in trusted_proxies]
-
-    @lru_cache(maxsize=1024)
-    def is_proxy(text: str) -> bool:
-        try:
-            address = ipaddress.ip_address(text)
-        except ValueError:
-            return False
-        return any(address in network for network in networks)
+    is_proxy = address_check(trusted_proxies)
 
     def read(request: web.Request) -> str | None:
         address = request.remote or None
-        if not networks or address is None:
+        if not trusted_proxies or address is None:
             return address
         hops = [hop.strip() for line in request.headers.getall("X-Forwarded-For", ()) for hop in line.split(",")]
         while hops and is_proxy(address):
