@@ -12,7 +12,7 @@ from unittest import SkipTest
 from adapter_host import BindError, BindSource, ProblemsError
 
 from .contract import Contract, error_of
-from .running import Running, build_host
+from .running import Running
 
 _SECRETS: Final[Mapping[str, str]] = {
     "TOKEN": "an-ordinary-secret",
@@ -66,7 +66,7 @@ class BindSourceContract(Contract, ABC):
             source = self._source(location)
             for key, secret in self.secrets.items():
                 assert [source.value(key), source.value(key)] == [secret, secret], f"the secret '{key}' is changed"
-                host = build_host(self._document(location, key), plugins=self.plugins(), **self.host_settings)
+                host = self._build(self._document(location, key))
                 host.require_secrets()
                 assert Running(host).fake("api").secret == secret
 
@@ -111,8 +111,7 @@ class BindSourceContract(Contract, ABC):
     def test_missing_secrets_prevent_the_start(self) -> None:
         """A document that binds an unknown key is valid, and cannot start; the problem has the hint."""
         with self.store(self.secrets) as location:
-            document = self._document(location, _MISSING)
-            host = build_host(document, plugins=self.plugins(), **self.host_settings)
+            host = self._build(self._document(location, _MISSING))
             error = error_of(host.require_secrets, ProblemsError)
             assert error is not None, "a host without its secret could start"
             assert self._source(location).hint(_MISSING) in str(error)

@@ -8,7 +8,9 @@ from functools import wraps
 from types import MappingProxyType
 from typing import Any, ClassVar, Concatenate, Final, ParamSpec, TypeVar
 
-from adapter_host import ArgumentError, OperationError, Plugins, UpstreamStatusError
+from adapter_host import ArgumentError, Host, OperationError, Plugins, UpstreamStatusError
+
+from .running import build_host
 
 Caller = Callable[[str, Mapping[str, Any]], Awaitable[Any]]
 """Calls an operation by name with arguments; returns plain data, or raises `CallFailedError`."""
@@ -46,6 +48,10 @@ class Contract:
     def host_settings(self) -> dict[str, Any]:
         """The fields of `Settings` to test with."""
         return {"drain_timeout": self.timeout, **self.settings}
+
+    def _build(self, document: Mapping[str, Any], **settings: Any) -> Host:
+        """Return a host of a document, with the plugins to test with; `settings` override those to test with."""
+        return build_host(document, plugins=self.plugins(), **{**self.host_settings, **settings})
 
 
 ErrorT = TypeVar("ErrorT", bound=Exception)

@@ -32,7 +32,7 @@ from .contract import (
 )
 from .fake import Hold
 from .listening_contract import NAMES, ListeningContract
-from .running import Running, build_host
+from .running import Running
 
 _DETAIL: Final = "the internal detail"
 _CONCURRENT_CALLS: Final = 8
@@ -77,7 +77,7 @@ class ExposerContract(ListeningContract, ABC):
     @contract_test
     async def test_building_has_no_side_effects(self) -> None:
         """An exposer is created without an event loop, and has no URL before the start."""
-        host = await asyncio.to_thread(build_host, self._document(), plugins=self.plugins(), **self.host_settings)
+        host = await asyncio.to_thread(self._build, self._document())
         assert host.status()[0].url is None, "the exposer has a URL before the start"
 
     @contract_test
@@ -174,9 +174,7 @@ class ExposerContract(ListeningContract, ABC):
     @contract_test
     async def test_body_limit(self) -> None:
         """A request that exceeds `Settings.body_limit` is refused, and the next client is served."""
-        settings = {**self.host_settings, "body_limit": _BODY_LIMIT}
-        host = build_host(self._document(), plugins=self.plugins(), **settings)
-        async with host:
+        async with self._build(self._document(), body_limit=_BODY_LIMIT) as host:
             url = host.status()[0].url or ""
             async with self.connect(url) as call:
                 too_large = {"id": 7, "note": "x" * 4 * _BODY_LIMIT}
@@ -220,7 +218,7 @@ class ExposerContract(ListeningContract, ABC):
     @contract_test
     async def test_catalog_lists_the_operations(self) -> None:
         """`catalog` returns `CatalogEntry` objects, before the start, and each operation is in one of them."""
-        host = build_host(self._document(), plugins=self.plugins(), **self.host_settings)
+        host = self._build(self._document())
         exposer = host.status()[0].exposer
         entries = list(exposer.catalog())
         assert all(isinstance(entry, CatalogEntry) for entry in entries)
@@ -253,7 +251,7 @@ class ExposerContract(ListeningContract, ABC):
         """With `authentication`, calls without credentials fail, or the document is invalid."""
         document = self._document(authentication={"type": "bearer", "token": "{{env.TOKEN}}"})
         try:
-            host = build_host(document, plugins=self.plugins(), environment={"TOKEN": "a-secret"}, **self.host_settings)
+            host = self._build(document, environment={"TOKEN": "a-secret"})
         except ProblemsError:
             return
         async with host, self.connect(host.status()[0].url or "") as call:
@@ -336,7 +334,7 @@ class ExposerContract(ListeningContract, ABC):
     @contract_test
     async def test_restart(self) -> None:
         """A stopped host can be started again, repeatedly."""
-        host = build_host(self._document(), plugins=self.plugins(), **self.host_settings)
+        host = self._build(self._document())
         for number in range(3):
             async with host, self.connect(host.status()[0].url or "") as call:
                 assert await call("read", {"id": number}) == {"id": number}

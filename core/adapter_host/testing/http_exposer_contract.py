@@ -17,6 +17,7 @@ from adapter_host import HttpExposer, attach, hookimpl
 
 from .contract import contract_test
 from .exposer_contract import ExposerContract
+from .listening_contract import free_port
 from .running import build_host
 
 _PREFIX: Final = "/below"
@@ -39,7 +40,7 @@ class HttpExposerContract(ExposerContract, ABC):
     @contract_test
     async def test_attached_below_a_prefix(self) -> None:
         """The exposer works inside another application, below a prefix."""
-        host = build_host(self._document(), plugins=self.plugins(), **self.host_settings)
+        host = self._build(self._document())
         app = web.Application()
         attach(app, host, prefix=_PREFIX)
         async with _listening(app) as origin:
@@ -56,9 +57,9 @@ class HttpExposerContract(ExposerContract, ABC):
         first = document["capability"]["exposes"][0]
         other = {**first, "namespace": "other"}
         document["capability"]["exposes"].append(other)
-        host = build_host(document, plugins=self.plugins(), **self.host_settings)
-        async with _free_port() as port:
-            host.settings = replace(host.settings, ports={first["namespace"]: port, "other": port})
+        host = self._build(document)
+        port = free_port("127.0.0.1")
+        host.settings = replace(host.settings, ports={first["namespace"]: port, "other": port})
         async with host:
             urls = [status.url or "" for status in host.status()]
             assert len({*urls}) == len(urls), f"two exposers have one URL: {urls[0]}"
@@ -108,7 +109,7 @@ class HttpExposerContract(ExposerContract, ABC):
     @contract_test
     async def test_openapi_is_plain_data(self) -> None:
         """`openapi` returns None, or an OpenAPI document as plain data."""
-        host = build_host(self._document(), plugins=self.plugins(), **self.host_settings)
+        host = self._build(self._document())
         exposer = host.status()[0].exposer
         assert isinstance(exposer, HttpExposer)
         document = exposer.openapi("http://localhost:8080")
@@ -119,7 +120,7 @@ class HttpExposerContract(ExposerContract, ABC):
     @contract_test
     async def test_application_is_new_at_each_start(self) -> None:
         """`build_app` returns another application each time, because an application can be started only once."""
-        exposer = build_host(self._document(), plugins=self.plugins(), **self.host_settings).status()[0].exposer
+        exposer = self._build(self._document()).status()[0].exposer
         assert isinstance(exposer, HttpExposer)
         assert exposer.build_app() is not exposer.build_app()
 
@@ -128,12 +129,3 @@ class HttpExposerContract(ExposerContract, ABC):
 async def _listening(app: web.Application) -> AsyncIterator[str]:
     async with TestServer(app) as server:
         yield str(server.make_url("")).rstrip("/")
-
-
-@asynccontextmanager
-async def _free_port() -> AsyncIterator[int]:
-    """Yield a port that was free a moment ago."""
-    async with TestServer(web.Application()) as server:
-        port = server.port
-    assert port is not None
-    yield port

@@ -11,10 +11,10 @@ from typing import Any, ClassVar, Final
 from unittest import SkipTest
 from urllib.parse import urlsplit
 
-from adapter_host import Host, StartError
+from adapter_host import StartError
 
 from .contract import Caller, Contract, contract_test
-from .running import Running, build_host
+from .running import Running
 
 NAMES: Final = ("read", "write", "ping")
 """The operations that contract tests call."""
@@ -58,13 +58,8 @@ class ListeningContract(Contract, ABC):
     @asynccontextmanager
     async def _served(self, **keys: Any) -> AsyncIterator[tuple[Running, str]]:
         """Serve `_document(**keys)`, and yield the host and the URL of the exposer."""
-        host = build_host(self._document(**keys), plugins=self.plugins(), **self.host_settings)
-        async with host:
+        async with self._build(self._document(**keys)) as host:
             yield Running(host), host.status()[0].url or ""
-
-    def _build(self, **settings: Any) -> Host:
-        """Return a host of `_document()` with settings."""
-        return build_host(self._document(), plugins=self.plugins(), **{**self.host_settings, **settings})
 
     @property
     def _namespace(self) -> str:
@@ -89,7 +84,7 @@ class ListeningContract(Contract, ABC):
     async def test_settings_replace_the_port(self) -> None:
         """The port of the settings replaces that of the document."""
         self._require_port()
-        port = _free_port("127.0.0.1")
+        port = free_port("127.0.0.1")
         async with self._listening(ports={self._namespace: port}) as url:
             assert urlsplit(url).port == port, f"the URL is {url}, although the settings say port {port}"
 
@@ -98,7 +93,7 @@ class ListeningContract(Contract, ABC):
         """The address of the settings replaces that of the document."""
         self._require_port()
         try:
-            _free_port(_ADDRESS)
+            free_port(_ADDRESS)
         except OSError:
             raise SkipTest(f"this system has no address {_ADDRESS}") from None
         async with self._listening(address=_ADDRESS) as url:
@@ -110,7 +105,7 @@ class ListeningContract(Contract, ABC):
         self._require_port()
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
-            host = self._build(ports={self._namespace: port})
+            host = self._build(self._document(), ports={self._namespace: port})
             try:
                 await host.start()
             except StartError as error:
@@ -127,7 +122,7 @@ class ListeningContract(Contract, ABC):
     async def test_stop_closes_connections(self) -> None:
         """The stop closes connections of clients that have sent nothing."""
         self._require_port()
-        async with self._build(drain_timeout=0) as host:
+        async with self._build(self._document(), drain_timeout=0) as host:
             url = host.status()[0].url or ""
             parts = urlsplit(url)
             reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
@@ -232,14 +227,15 @@ class ListeningContract(Contract, ABC):
     @asynccontextmanager
     async def _listening(self, **settings: Any) -> AsyncIterator[str]:
         """Serve with settings, call an operation, and yield the URL."""
-        async with self._build(**settings) as host:
+        async with self._build(self._document(), **settings) as host:
             url = host.status()[0].url or ""
             async with self.connect(url) as call:
                 assert await call("ping", {"id": 1}) == {"id": 1}
                 yield url
 
 
-def _free_port(address: str) -> int:
+def free_port(address: str) -> int:
+    """Return a port that was free a moment ago."""
     with socket.socket() as free:
         free.bind((address, 0))
         port: int = free.getsockname()[1]

@@ -13,7 +13,6 @@ import orjson
 from adapter_host import Host, ProblemsError, StepType
 
 from .contract import Contract, contract_test, error_of, remaining_tasks
-from .running import build_host
 
 _CONCURRENT_CALLS: Final = 8
 _UNKNOWN: Final = "a-setting-that-nobody-declared"
@@ -59,8 +58,7 @@ class StepTypeContract(Contract, ABC):
         return {"naftiko": "1.0.0-alpha2", "capability": {"exposes": [front]}}
 
     def _built(self, example: StepExample) -> Host:
-        document = self._document(example.step, example.arguments)
-        return build_host(document, plugins=self.plugins(), **self.host_settings)
+        return self._build(self._document(example.step, example.arguments))
 
     def _step_type(self, host: Host, example: StepExample) -> StepType[Any]:
         (step_type,) = host.step_types[example.step["type"]]
@@ -95,7 +93,7 @@ class StepTypeContract(Contract, ABC):
     def test_invalid_steps_are_problems(self, invalid_step: Mapping[str, Any]) -> None:
         """A step with a mistake is a problem of the document, at the step."""
         document = self._document(invalid_step, {})
-        error = error_of(lambda: build_host(document, plugins=self.plugins(), **self.host_settings), ProblemsError)
+        error = error_of(lambda: self._build(document), ProblemsError)
         assert error is not None, f"the step was accepted: {invalid_step}"
         places = [problem.message.partition(": ")[0] for problem in error.problems if not problem.warning]
         assert any(".steps.0" in place for place in places), f"no problem is at the step: {error}"

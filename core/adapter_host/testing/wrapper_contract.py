@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final
 from adapter_host import OperationError, Result
 
 from .contract import Contract, contract_test, error_tree, make_error, remaining_tasks, stream_of
-from .running import Running, build_host
+from .running import Running
 
 _CONCURRENT_CALLS: Final = 8
 
@@ -42,7 +42,7 @@ class WrapperContract(Contract):
             "naftiko": "1.0.0-alpha2",
             "capability": {"consumes": [{**consumed, **self.consumer_keys}], "exposes": [exposed]},
         }
-        async with build_host(document, plugins=self.plugins(), **self.host_settings) as host:
+        async with self._build(document) as host:
             problems = [str(warning) for warning in host.warnings]
             assert problems == [], f"the document has problems: {problems}"
             yield Running(host)
