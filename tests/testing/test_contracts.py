@@ -68,6 +68,12 @@ def test_every_error_type_is_covered() -> None:
     }
 
 
+def test_kit_needs_no_pytest() -> None:
+    program = "import sys; sys.modules['pytest'] = None; import adapter_host.testing"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_fixtures_need_no_import(running: object, fake_plugins: object) -> None:
     assert callable(running)
     assert callable(fake_plugins)
