@@ -21,8 +21,7 @@ def check_results(operation: Operation) -> Call:
     schema, call, name = operation.result_schema, operation.call, operation.name
     if schema is None:
         return call
-    if schema.pool is not None:
-        schema.prepare()
+    schema.prepare()
 
     async def checked(arguments: Arguments) -> Result:
         result = await call(arguments)

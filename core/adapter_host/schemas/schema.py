@@ -26,11 +26,13 @@ class Schema:
     checked: Mapping[str, Any]
     name: str | None = field(default=None, repr=False)
     pool: ValidatorPool | None = field(default=None, repr=False)
-    """The validators of the document, if there is one."""
+    """The validators of the document; None for a schema that the host derives from declarations."""
 
     def prepare(self) -> None:
-        """Have `validate` compiled before the first value is checked: with the others of the document, if any."""
-        if self.pool is not None and DEFS in self.checked:
+        """Have `validate` of a document's schema compiled before the first value is checked, with the others of it."""
+        if self.pool is None:
+            return
+        if DEFS in self.checked:
             self.pool.add(self.checked)
         else:
             self.validate  # noqa: B018
