@@ -23,11 +23,6 @@ class Breaker:
         self._failures = 0
         self._next_probe: float | None = None
 
-    @property
-    def is_open(self) -> bool:
-        """Whether calls fail at once, except for probes."""
-        return self._next_probe is not None
-
     def check(self) -> None:
         """Raise `StoreUnavailableError` if the circuit is open; otherwise the call may be made."""
         if self._next_probe is None:

@@ -105,10 +105,10 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 class Clock:
-    """A clock for the circuit breaker."""
+    """The time, which only the test advances."""
 
-    def __init__(self) -> None:
-        self.now = 0.0
+    def __init__(self, now: float = 0.0) -> None:
+        self.now = now
 
     def __call__(self) -> float:
         return self.now
@@ -116,6 +116,7 @@ class Clock:
 
 @pytest.fixture
 def clock() -> Clock:
+    """A clock for the circuit breaker."""
     return Clock()
 
 

@@ -15,19 +15,9 @@ import adapter_host_resilience
 from adapter_host import Host, OperationError, Plugins, Principal, StoreUnavailableError
 from adapter_host.testing import FakePlugin, running
 
-from .conftest import Server
+from .conftest import Clock, Server
 
 Start = Callable[..., Awaitable[Host]]
-
-
-class Clock:
-    """The time that the replicas share."""
-
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def document(**rate: Any) -> dict[str, Any]:
@@ -41,7 +31,7 @@ def document(**rate: Any) -> dict[str, Any]:
 @pytest.fixture
 async def start(server: Server) -> AsyncIterator[Start]:
     """Start hosts that share the server and a clock."""
-    clock = Clock()
+    clock = Clock(now=1_000_000.0)
     plugins = {"fake": FakePlugin(), "redis": adapter_host_redis, "resilience": adapter_host_resilience}
     async with AsyncExitStack() as stack:
 
