@@ -83,9 +83,7 @@ class RateLimiter(Limiter):
             await self._limiter.acquire()
 
     def _rejection(self) -> UnavailableError:
-        retry_after = max(1, ceil(self._per / self._policy.calls))
-        message = f"rate limit of '{self._name}' exceeded; retry in {retry_after} s"
-        return UnavailableError(message, retry_after=retry_after)
+        return rate_exceeded(f"'{self._name}'", self._per / self._policy.calls)
 
 
 class ConcurrencyLimiter(Limiter):
@@ -117,3 +115,9 @@ class ConcurrencyLimiter(Limiter):
     def _rejection(self) -> UnavailableError:
         message = f"concurrency limit of '{self._name}' reached ({self._policy.calls}); retry in 1 s"
         return UnavailableError(message, retry_after=1)
+
+
+def rate_exceeded(subject: str, seconds: float) -> UnavailableError:
+    """Return the error of a call that exceeds the rate limit of a subject; the next one is allowed in `seconds`."""
+    retry_after = max(1, ceil(seconds))
+    return UnavailableError(f"rate limit of {subject} exceeded; retry in {retry_after} s", retry_after=retry_after)

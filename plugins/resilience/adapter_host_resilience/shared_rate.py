@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from hashlib import sha256
-from math import ceil
 from typing import Final
 
 from adapter_host import (
@@ -23,7 +22,7 @@ from adapter_host import (
 )
 
 from .config import RatePolicy
-from .limits import PreparedCall
+from .limits import PreparedCall, rate_exceeded
 
 STATE: Final = "resilience"
 """The namespace of the plugin in the state store, and the beginning of its names in the shared state of a host."""
@@ -129,8 +128,5 @@ class SharedRateLimiter:
             return local
 
     def _rejection(self, decision: RateDecision) -> UnavailableError:
-        retry_after = max(1, ceil(decision.retry_after))
-        subject = f"rate limit of '{self._name}'"
-        if self._policy.by == "caller":
-            subject += " for each caller"
-        return UnavailableError(f"{subject} exceeded; retry in {retry_after} s", retry_after=retry_after)
+        each = " for each caller" if self._policy.by == "caller" else ""
+        return rate_exceeded(f"'{self._name}'{each}", decision.retry_after)
