@@ -1,4 +1,4 @@
-"""Runs the tests of a contract without pytest."""
+"""Run the tests of a contract inside of a test, also those that a broken adapter fails."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import gc
 import inspect
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 from unittest import SkipTest
+
+import pytest
 
 from adapter_host.testing import (
     BindSourceContract,
@@ -17,6 +19,8 @@ from adapter_host.testing import (
     WrapperContract,
 )
 
+from .paths import ROOT
+
 Contract = (
     type[ConsumerContract]
     | type[ExposerContract]
@@ -25,8 +29,20 @@ Contract = (
     | type[WrapperContract]
 )
 
+GUIDE: Final = ROOT / "docs/writing-a-plugin.md"
+BROKEN_TIMEOUT: Final = 0.8
+"""Seconds until a test fails that is expected to fail, possibly by timeout."""
 
-def test_names(contract: Contract) -> list[str]:
+# Broken adapters leave sockets and tasks behind.
+ignore_leaks: Final = pytest.mark.filterwarnings("ignore")
+
+
+def broken(contract: type[Any], **attributes: Any) -> type[Any]:
+    """Return a contract for a broken adapter, which is among the `attributes` of the class."""
+    return type("Broken", (contract,), {**attributes, "__module__": contract.__module__})
+
+
+def defined_tests(contract: type) -> list[str]:
     """Return the names of the tests that a contract defines or inherits."""
     return [name for name in dir(contract) if name.startswith("test_")]
 
@@ -36,7 +52,7 @@ def failed_tests(contract: Contract, timeouts: Mapping[str, float] | None = None
     failed = set()
     # Captured log records would keep tracebacks, and so sockets, alive beyond the test.
     logging.disable()
-    for name in test_names(contract):
+    for name in defined_tests(contract):
         changed = {"timeout": timeouts[name]} if timeouts and name in timeouts else {}
         timed = type(contract.__name__, (contract,), {**changed, "__module__": contract.__module__})
         for arguments in _cases(timed, name):

@@ -12,24 +12,8 @@ import pytest
 from adapter_host import OperationError
 from adapter_host.testing import ConsumerContract, ExposerContract
 from tests.support.broken_adapters import CONSUMERS, EXPOSERS, EchoContract, StationContract, WithoutExamples
-from tests.support.contract_runner import failed_tests
+from tests.support.contract_runner import BROKEN_TIMEOUT, GUIDE, broken, defined_tests, failed_tests, ignore_leaks
 from tests.support.pages import blocks
-from tests.support.paths import ROOT
-
-GUIDE = ROOT / "docs/writing-a-plugin.md"
-BROKEN_TIMEOUT = 0.8
-"""Seconds until a test fails that is expected to fail, possibly by timeout."""
-
-# Broken adapters leave sockets and tasks behind.
-ignore_leaks = pytest.mark.filterwarnings("ignore")
-
-
-def defined_tests(contract: type) -> list[str]:
-    return [name for name in dir(contract) if name.startswith("test_")]
-
-
-def broken(contract: type[Any], adapter: type[Any]) -> type[Any]:
-    return type(adapter.__name__, (contract,), {"adapter": adapter, "__module__": __name__})
 
 
 @pytest.mark.parametrize("contract", [EchoContract, StationContract])
@@ -40,13 +24,13 @@ def test_good_adapters_pass(contract: type[Any]) -> None:
 @ignore_leaks
 @pytest.mark.parametrize("name", defined_tests(ExposerContract))
 def test_broken_exposer_fails_exactly_one_test(name: str) -> None:
-    assert failed_tests(broken(EchoContract, EXPOSERS[name]), {name: BROKEN_TIMEOUT}) == {name}
+    assert failed_tests(broken(EchoContract, adapter=EXPOSERS[name]), {name: BROKEN_TIMEOUT}) == {name}
 
 
 @ignore_leaks
 @pytest.mark.parametrize("name", [name for name in defined_tests(ConsumerContract) if name != "test_examples_exist"])
 def test_broken_consumer_fails_exactly_one_test(name: str) -> None:
-    assert failed_tests(broken(StationContract, CONSUMERS[name]), {name: BROKEN_TIMEOUT}) == {name}
+    assert failed_tests(broken(StationContract, adapter=CONSUMERS[name]), {name: BROKEN_TIMEOUT}) == {name}
 
 
 def test_contract_without_examples() -> None:

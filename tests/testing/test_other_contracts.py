@@ -42,19 +42,7 @@ from adapter_host.testing import (
     WrapperContract,
 )
 from tests.support.adapters import PlainExposer
-from tests.support.contract_runner import failed_tests
-from tests.support.paths import ROOT
-
-GUIDE = ROOT / "docs/writing-a-plugin.md"
-BROKEN_TIMEOUT = 0.8
-
-# Broken adapters leave sockets and tasks behind.
-ignore_leaks = pytest.mark.filterwarnings("ignore")
-
-
-def own_tests(contract: type) -> list[str]:
-    return [name for name in vars(contract) if name.startswith("test_")]
-
+from tests.support.contract_runner import BROKEN_TIMEOUT, GUIDE, broken, defined_tests, failed_tests, ignore_leaks
 
 # HTTP exposers
 
@@ -185,10 +173,10 @@ def test_good_http_exposer_passes() -> None:
 @ignore_leaks
 @pytest.mark.parametrize("name", list(HTTP_EXPOSERS))
 def test_broken_http_exposer_fails_exactly_one_test(name: str) -> None:
-    broken = type("Broken", (PlainContract,), {"adapter": HTTP_EXPOSERS[name], "__module__": __name__})
+    contract = broken(PlainContract, adapter=HTTP_EXPOSERS[name])
     # An attached exposer has no direct handler either.
     others = {"test_attached_below_a_prefix"} if HTTP_EXPOSERS[name] is DirectOnly else set()
-    assert failed_tests(broken, {name: BROKEN_TIMEOUT}) == {name, *others}
+    assert failed_tests(contract, {name: BROKEN_TIMEOUT}) == {name, *others}
 
 
 # Bind sources
@@ -313,8 +301,7 @@ def test_good_bind_source_passes() -> None:
 def test_broken_bind_source_fails_its_test(name: str) -> None:
     Remembering.seen.clear()
     source, others = BIND_SOURCES[name]
-    broken = type("Broken", (FolderContract,), {"adapter": source, "__module__": __name__})
-    assert failed_tests(broken) == {name, *others}
+    assert failed_tests(broken(FolderContract, adapter=source)) == {name, *others}
 
 
 # Wrappers
@@ -425,9 +412,8 @@ def test_good_wrapper_passes() -> None:
 @ignore_leaks
 @pytest.mark.parametrize("name", list(WRAPPERS))
 def test_broken_wrapper_fails_exactly_one_test(name: str) -> None:
-    attributes = {"wrapper": staticmethod(WRAPPERS[name]), "__module__": __name__}
-    broken = type("Broken", (ObservingContract,), attributes)
-    assert failed_tests(broken, {name: BROKEN_TIMEOUT}) == {name}
+    contract = broken(ObservingContract, wrapper=staticmethod(WRAPPERS[name]))
+    assert failed_tests(contract, {name: BROKEN_TIMEOUT}) == {name}
 
 
 # Step types
@@ -547,10 +533,10 @@ def test_good_step_type_passes() -> None:
 @ignore_leaks
 @pytest.mark.parametrize("name", list(STEP_TYPES))
 def test_broken_step_type_fails_its_test(name: str) -> None:
-    broken = type("Broken", (SumContract,), {"adapter": STEP_TYPES[name], "__module__": __name__})
-    assert name in failed_tests(broken, {name: BROKEN_TIMEOUT})
+    contract = broken(SumContract, adapter=STEP_TYPES[name])
+    assert name in failed_tests(contract, {name: BROKEN_TIMEOUT})
 
 
 @pytest.mark.parametrize("contract", [HttpExposerContract, BindSourceContract, WrapperContract, StepTypeContract])
 def test_guide_lists_every_test(contract: type) -> None:
-    assert [name for name in own_tests(contract) if f"`{name}`" not in GUIDE.read_text()] == []
+    assert [name for name in defined_tests(contract) if f"`{name}`" not in GUIDE.read_text()] == []
