@@ -163,9 +163,10 @@ def test_manifests_are_those_of_the_chart() -> None:
 @needs_helm
 def test_options_of_the_container_are_known(tmp_path: Path) -> None:
     """The command accepts the arguments that the chart makes, with the files where the pod has them."""
-    deployment = next(each for each in objects(render(EVERYTHING)) if each["kind"] == "Deployment")
+    rendered = objects(render(EVERYTHING))
+    deployment = next(each for each in rendered if each["kind"] == "Deployment")
     arguments = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
-    maps = [each for each in objects(render(EVERYTHING)) if each["kind"] == "ConfigMap"]
+    maps = [each for each in rendered if each["kind"] == "ConfigMap"]
     for name, text in (item for each in maps for item in each["data"].items()):
         (tmp_path / name).write_text(text)
     files = [str(tmp_path / "control.yaml"), str(tmp_path / "greeting.yaml")]
