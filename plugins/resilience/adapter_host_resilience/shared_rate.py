@@ -116,16 +116,19 @@ class SharedRateLimiter:
                 del self._waiting[key]
 
     async def _decide(self, key: str) -> RateDecision:
+        if self._policy.when_unavailable == "refuse":
+            return await self._decide_together(key)
         calls, per, replicas = self._policy.calls, self._policy.per, self._replicas.count
         # Counted all the time, so that an outage of the store does not begin with another burst.
         local = await self._local.gcra(key, calls, per * replicas, max(1, calls // replicas))
         try:
-            await self._replicas.refresh()
-            return await self._store.gcra(key, calls, per)
+            return await self._decide_together(key)
         except StoreUnavailableError:
-            if self._policy.when_unavailable == "refuse":
-                raise
             return local
+
+    async def _decide_together(self, key: str) -> RateDecision:
+        await self._replicas.refresh()
+        return await self._store.gcra(key, self._policy.calls, self._policy.per)
 
     def _rejection(self, decision: RateDecision) -> UnavailableError:
         each = " for each caller" if self._policy.by == "caller" else ""
