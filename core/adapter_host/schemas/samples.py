@@ -18,12 +18,12 @@ _FORMATS: Final = {
 }
 
 
-def sample_of(schema: Mapping[str, Any], name: str = "sample") -> Any:
-    """Return data of a schema (JSON Schema 2020-12): its examples if it has some; texts are the `name` of the value.
+def sample_of(schema: Mapping[str, Any]) -> Any:
+    """Return data of a schema (JSON Schema 2020-12): its examples if it has some; the name of a property is its text.
 
     Keywords that restrict texts and relations between properties are not considered.
     """
-    return _sample(schema, name, schema.get(DEFS, {}), 0)
+    return _sample(schema, "sample", schema.get(DEFS, {}), 0)
 
 
 def _sample(schema: Any, name: str, defs: Mapping[str, Any], depth: int) -> Any:
