@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 
-def install_plugin(
-    folder: Path, name: str, source: str, declared: Mapping[str, str] = {}, *, version: str = "1.2"
-) -> None:
-    """Install a distribution `adapter-host-NAME` with a plugin, the module `guest_NAME`, and its declarations."""
+def install_plugin(folder: Path, name: str, source: str, declared: Mapping[str, str] = {}) -> None:
+    """Install `adapter-host-NAME` 1.2 with a plugin, the module `guest_NAME`, and its declarations."""
     (folder / f"guest_{name}.py").write_text(source)
-    info = folder / f"adapter_host_{name}-{version}.dist-info"
+    info = folder / f"adapter_host_{name}-1.2.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: adapter-host-{name}\nVersion: {version}\n")
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: adapter-host-{name}\nVersion: 1.2\n")
     entry_points = f"[adapter_host]\n{name} = guest_{name}\n\n[adapter_host.types]\n"
     (info / "entry_points.txt").write_text(
         entry_points + "".join(f"{key} = {value}\n" for key, value in declared.items())
