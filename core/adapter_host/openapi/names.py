@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 MAX_LENGTH: Final = 64
@@ -23,10 +24,10 @@ def variable(text: str) -> str:
 
 
 class UniqueNames:
-    """Assigns unique names, not longer than a tool name may be."""
+    """Assigns unique names, not longer than a tool name may be, and none that is `used` already."""
 
-    def __init__(self) -> None:
-        self._used: set[str] = set()
+    def __init__(self, used: Iterable[str] = ()) -> None:
+        self._used = set(used)
         self._numbers: dict[str, int] = {}
 
     def add(self, *candidates: str) -> str:

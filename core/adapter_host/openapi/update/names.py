@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from adapter_host.openapi.names import UniqueNames
+
 from .matching import same
 
 Data = dict[str, Any]
@@ -70,21 +72,12 @@ def names_of_document(theirs: Data, base: Data, reserved: Collection[str] = ()) 
     gone = {name for key, name in known.items() if key not in there.values()}
     # With another path, it is still the same operation.
     kept |= {key: name for key, name in found.items() if key not in kept and name in gone}
-    taken = {*kept.values(), *reserved}
+    unique = UniqueNames({*kept.values(), *reserved})
     for key, name in found.items():
-        if (wanted := kept.get(key)) is None:
-            wanted = _free(name, taken)
-            taken.add(wanted)
+        wanted = kept[key] if key in kept else unique.add(name)
         if wanted != name:
             names.operations[f"{key[0]}.{name}"] = wanted
     return names
-
-
-def _free(name: str, taken: set[str]) -> str:
-    number, free = 2, name
-    while free in taken:
-        free, number = f"{name}-{number}", number + 1
-    return free
 
 
 def _match_consumers(names: Names, new: Mapping[str, Data], old: Mapping[str, Data]) -> None:
@@ -98,8 +91,8 @@ def _match_consumers(names: Names, new: Mapping[str, Data], old: Mapping[str, Da
                 break
     for namespace in new:
         if namespace not in names.consumers:
-            taken = set(names.consumers.values())
-            names.consumers[namespace] = namespace if namespace in left else _free(namespace, taken | set(left))
+            unique = UniqueNames({*names.consumers.values(), *left})
+            names.consumers[namespace] = namespace if namespace in left else unique.add(namespace)
             left.pop(namespace, None)
     names.consumers = {name: other for name, other in names.consumers.items() if name != other}
 
