@@ -17,7 +17,7 @@ from adapter_host.openapi.schema.json_schema import SHARED
 
 from .matching import same
 from .merge import Conflict, Kept, Merge, Reason
-from .names import Names, names_of_document, names_of_file, operations_of
+from .names import Names, consumers_of, names_of_document, names_of_file, operations_of
 from .record import Options, Record
 
 _REFERENCE: Final = f"#/{SHARED}/"
@@ -81,13 +81,7 @@ def update_capability(source: Source, text: str, record: Record, newer: Record, 
 
 def _own_names(mine: Any, record: Record) -> set[str]:
     """Return the names of operations that a person has added."""
-    section = mine.get("capability")
-    entries = section.get("consumes") if isinstance(section, dict) else None
-    names = {
-        name
-        for consumer in (entries if isinstance(entries, list) else ())
-        for _, name in (operations_of(consumer) if isinstance(consumer, dict) else ())
-    }
+    names = {name for consumer in consumers_of(mine) for _, name in operations_of(consumer)}
     return names - {call.partition(".")[2] for call in record.operations}
 
 
@@ -153,13 +147,8 @@ def _schemas(data: Any) -> dict[str, Any]:
 
 
 def _operations(data: Any) -> set[str]:
-    section = data.get("capability")
-    entries = section.get("consumes") if isinstance(section, dict) else None
     return {
-        f"{consumer.get('namespace')}.{name}"
-        for consumer in (entries if isinstance(entries, list) else ())
-        if isinstance(consumer, dict)
-        for _, name in operations_of(consumer)
+        f"{consumer.get('namespace')}.{name}" for consumer in consumers_of(data) for _, name in operations_of(consumer)
     }
 
 

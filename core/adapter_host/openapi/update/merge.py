@@ -14,6 +14,7 @@ from adapter_host.openapi.model import Place
 from adapter_host.openapi.schema.json_schema import SHARED
 
 from .matching import is_matched, is_plain, match, same
+from .names import mappings
 
 _MISSING: Final[Any] = object()
 _OPAQUE: Final = frozenset({"x-example", "example", "examples", "default", "const"})
@@ -260,15 +261,8 @@ def _has(items: Sequence[Any], item: Any) -> bool:
 
 def _names(part: Any) -> Iterator[str]:
     """Yield the names of the operations in a consumed API, a resource or an operation."""
-    if not isinstance(part, dict):
-        return
-    below = [*_items(part, "resources"), *_items(part, "operations")]
-    if not below and isinstance(part.get("name"), str):
+    below = [*mappings(part, "resources"), *mappings(part, "operations")]
+    if not below and isinstance(part, dict) and isinstance(part.get("name"), str):
         yield part["name"]
     for item in below:
         yield from _names(item)
-
-
-def _items(part: Mapping[str, Any], key: str) -> list[Any]:
-    items = part.get(key)
-    return items if isinstance(items, list) else []

@@ -100,13 +100,7 @@ def _match_consumers(names: Names, new: Mapping[str, Data], old: Mapping[str, Da
 def names_of_file(mine: Any, base: Data) -> Names:
     """Return the names in an edited file of the APIs and operations of `base`."""
     names = Names()
-    section = mine.get("capability") if isinstance(mine, dict) else None
-    entries = section.get("consumes") if isinstance(section, dict) else None
-    own = {
-        str(item["namespace"]): item
-        for item in (entries if isinstance(entries, list) else ())
-        if isinstance(item, dict) and "namespace" in item
-    }
+    own = {str(item["namespace"]): item for item in consumers_of(mine) if "namespace" in item}
     old = {consumer["namespace"]: consumer for consumer in base["capability"]["consumes"]}
     lost = {name: item for name, item in old.items() if name not in own}
     added = {name: item for name, item in own.items() if name not in old}
@@ -133,15 +127,21 @@ def _match_operations(
             names.operations[f"{namespace}.{name}"] = other
 
 
+def consumers_of(capability: Any) -> list[Data]:
+    """Return the consumed APIs of a capability, also of one that a person wrote."""
+    return mappings(capability.get("capability"), "consumes")
+
+
 def operations_of(consumer: Any) -> Iterator[tuple[OperationKey, str]]:
     """Yield the operations of a consumed API, also of one that a person wrote."""
-    for resource in _mappings(consumer, "resources"):
-        for operation in _mappings(resource, "operations"):
+    for resource in mappings(consumer, "resources"):
+        for operation in mappings(resource, "operations"):
             if isinstance(operation.get("name"), str):
                 path = f"{resource.get('path', '')}{operation.get('path', '')}"
                 yield (str(consumer.get("namespace")), str(operation.get("method", "GET")), path), operation["name"]
 
 
-def _mappings(parent: Any, key: str) -> list[Data]:
+def mappings(parent: Any, key: str) -> list[Data]:
+    """Return the mappings in the list at a key; an empty list for other data."""
     items = parent.get(key) if isinstance(parent, dict) else None
     return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
