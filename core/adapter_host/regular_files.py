@@ -1,10 +1,12 @@
-"""Read files without waiting for anything but the disk."""
+"""Read files without waiting for anything but the disk, and replace them at once."""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -25,3 +27,19 @@ def read_regular_file(path: str | Path, limit: int, *, follow_link: bool = True)
         if not stat.S_ISREG(mode):
             raise OSError(errno.EINVAL, "it is a folder" if stat.S_ISDIR(mode) else "it is not a regular file")
         return stream.read(limit)
+
+
+def replace_regular_file(path: Path, data: bytes, mode: int) -> None:
+    """Replace a file, or a link, at once, so that it is never half written; raise `OSError`."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, mode)
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
+import stat
 import sys
-import tempfile
 from pathlib import Path
 
 from adapter_host.cli import UsageError
 from adapter_host.errors import AdapterHostError
+from adapter_host.regular_files import replace_regular_file
 
 
 def add_output_options(parser: argparse.ArgumentParser) -> None:
@@ -51,20 +51,8 @@ def replace_file(path: Path, text: str) -> None:
     """Replace the content of a file at once, so that it is never half written; raise `AdapterHostError`."""
     target = Path(os.path.realpath(path))
     try:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", newline="", dir=target.parent, prefix=f".{target.name}.", delete=False
-        ) as file:
-            try:
-                file.write(text)
-                file.close()
-                if target.exists():
-                    shutil.copymode(target, file.name)
-                else:
-                    os.chmod(file.name, 0o666 & ~_umask())
-                os.replace(file.name, target)
-            except BaseException:
-                os.unlink(file.name)
-                raise
+        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666 & ~_umask()
+        replace_regular_file(target, text.encode(), mode)
     except OSError as error:
         raise AdapterHostError(f"cannot write '{path}': {error.strerror}") from error
 

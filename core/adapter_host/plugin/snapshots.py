@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from adapter_host.document.messages import count_noun
-from adapter_host.regular_files import read_regular_file
+from adapter_host.regular_files import read_regular_file, replace_regular_file
 from adapter_host.schemas.wording import describe_place
 
 MAX_BYTES: Final = 10 * 1024 * 1024
@@ -64,17 +61,8 @@ class Snapshot:
         text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n"
         if len(text) > MAX_BYTES:
             raise ValueError(f"the definitions are larger than {MAX_BYTES // (1024 * 1024)} MiB")
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with open(descriptor, "wb") as file:
-                file.write(text)
-            # A temporary file is readable by its owner only; this one is as public as the document.
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(temporary)
-            raise
+        # It is as public as the document.
+        replace_regular_file(path, text, 0o644)
 
 
 def snapshot_path(document: str, namespace: str) -> Path:

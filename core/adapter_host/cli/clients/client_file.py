@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+import stat
 from collections.abc import Iterator
-from contextlib import suppress
 from difflib import unified_diff
 from pathlib import Path
 
 from adapter_host.errors import AdapterHostError
+from adapter_host.regular_files import replace_regular_file
 
 
 def read_file(path: Path) -> str | None:
@@ -39,7 +38,7 @@ def replace_file(path: Path, old: str | None, new: str) -> Path | None:
         target.parent.mkdir(parents=True, exist_ok=True)
         backup = None if old is None else _back_up(target, old)
         # A configuration may contain credentials, so a new file is readable by its owner only.
-        _write(target, new, 0o600 if old is None else target.stat().st_mode & 0o777)
+        replace_regular_file(target, new.encode(), 0o600 if old is None else stat.S_IMODE(target.stat().st_mode))
     except OSError as error:
         raise AdapterHostError(f"cannot write '{path}': {error.strerror}") from error
     return backup
@@ -50,21 +49,6 @@ def _back_up(path: Path, text: str) -> Path:
     while True:
         backup = path.with_name(f"{path.name}.bak{number or ''}")
         if not backup.exists():
-            _write(backup, text, path.stat().st_mode & 0o777)
+            replace_regular_file(backup, text.encode(), stat.S_IMODE(path.stat().st_mode))
             return backup
         number += 1
-
-
-def _write(path: Path, text: str, mode: int) -> None:
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(text.encode())
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, mode)
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise
